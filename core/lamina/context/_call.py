@@ -1,0 +1,74 @@
+"""`CallContext` and the context variable that carries it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import time
+from collections.abc import Iterator
+
+import attrs
+
+from lamina.errdefs import Canceled, DeadlineExceeded
+
+
+@attrs.define(eq=False)
+class CallContext:
+    """The circumstances of one call.
+
+    A service makes one per request; in process there is none unless the caller makes it. Long work calls
+    `check` as it goes. `cancel` may be called from any thread.
+    """
+
+    namespace: str = ""
+    """containerd's namespace header, or ""."""
+    lease: str = ""
+    """containerd's lease header, or ""."""
+    trace_id: str = ""
+    """Joins the log lines of one call."""
+    deadline: float | None = None
+    """When the call must be done, in seconds of `time.monotonic()`; None: never."""
+    cancelled: bool = False
+    """Whether the caller has gone away."""
+
+    def cancel(self) -> None:
+        """Say that nobody waits for this call any more."""
+        self.cancelled = True
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, never negative; None where there is no deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Do nothing while the call is wanted.
+
+        Raises:
+            Canceled: The caller has gone away.
+            DeadlineExceeded: The deadline has passed.
+        """
+        if self.cancelled:
+            raise Canceled("the caller gave up")
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise DeadlineExceeded("the call ran past its deadline")
+
+
+_current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("lamina_call")
+
+
+def current() -> CallContext:
+    """The context of the call at hand; an empty one where nobody set any."""
+    return _current.get(None) or CallContext()
+
+
+@contextlib.contextmanager
+def use(context: CallContext) -> Iterator[CallContext]:
+    """Make `context` the current one inside a `with` block.
+
+    Args:
+        context: What `current` returns inside the block, in this thread.
+    """
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)

@@ -1,0 +1,62 @@
+"""The two-way table between error classes and gRPC statuses."""
+
+from __future__ import annotations
+
+from lamina.errdefs import _classes
+from lamina.errdefs._classes import Code, Error
+
+# Codes that stand for one class each. Three classes share FAILED_PRECONDITION: see `from_status`.
+_BY_CODE: dict[int, type[Error]] = {
+    cls.code: cls
+    for cls in (
+        _classes.Aborted,
+        _classes.AlreadyExists,
+        _classes.Canceled,
+        _classes.DataLoss,
+        _classes.DeadlineExceeded,
+        _classes.FailedPrecondition,
+        _classes.Internal,
+        _classes.InvalidArgument,
+        _classes.NotFound,
+        _classes.OutOfRange,
+        _classes.PermissionDenied,
+        _classes.ResourceExhausted,
+        _classes.Unauthenticated,
+        _classes.Unavailable,
+        _classes.Unimplemented,
+        _classes.Unknown,
+    )
+}
+
+
+def to_status(error: BaseException) -> tuple[Code, str]:
+    """The gRPC code and message of an error, in containerd's form `<message>: <class text>`.
+
+    Args:
+        error: Any exception. Those that are not lamina's become UNKNOWN with their own text.
+    """
+    if not isinstance(error, Error):
+        return Code.UNKNOWN, f"{type(error).__name__}: {error}"
+    message = str(error)
+    if error.code is Code.UNKNOWN and error.text == "unknown":
+        return error.code, message
+    if not message:
+        return error.code, error.text
+    return error.code, message if message.endswith(f": {error.text}") else f"{message}: {error.text}"
+
+
+def from_status(code: int, message: str) -> Error:
+    """The error that a gRPC status stands for, its class text stripped from the message again.
+
+    Args:
+        code: The numeric gRPC code. One that is not in the table becomes `Unknown`.
+        message: The status message.
+    """
+    cls = _BY_CODE.get(code, _classes.Unknown)
+    if code == Code.FAILED_PRECONDITION:
+        for candidate in (_classes.Conflict, _classes.NotModified):
+            if message == candidate.text or message.endswith(f": {candidate.text}"):
+                cls = candidate
+    if message == cls.text:
+        return cls("")
+    return cls(message.removesuffix(f": {cls.text}"))

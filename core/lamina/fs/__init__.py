@@ -1,0 +1,1 @@
+"""Work on file trees: measuring, removing, locking, making durable."""
