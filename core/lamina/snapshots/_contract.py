@@ -161,7 +161,7 @@ class Snapshotter(abc.ABC):
 
     @abc.abstractmethod
     def walk(self, *filters: str) -> Iterator[Info]:
-        """Every snapshot that matches any of the filters (all, where there is none), in order of their keys' bytes.
+        """Every snapshot that matches any of the filters (all, where there is none), in order of the keys' bytes.
 
         The walk is no snapshot in time: what is added or removed meanwhile may be seen or not. Calling any
         other method from inside the loop is allowed.
@@ -181,7 +181,7 @@ class Snapshotter(abc.ABC):
     def keyspace(self, name: str) -> Snapshotter:
         """The same snapshotter with a space of keys of its own: nothing in one is seen from another.
 
-        The snapshotter itself is the keyspace that carries its plugin's id. Closing the snapshotter closes all.
+        The snapshotter itself is the keyspace with its plugin's id. Closing the snapshotter closes all.
 
         Raises:
             Unimplemented: This snapshotter has one space of keys only.
