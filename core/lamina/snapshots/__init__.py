@@ -2,7 +2,8 @@
 
 A snapshotter keeps file trees. An *active* snapshot is made by `prepare` (or, read-only, a *view* by `view`)
 on a committed parent or on nothing, and is named by a *key*. `commit` turns an active snapshot into a
-*committed* one, named by a *name*, which never changes again and can be a parent. Keys and names share one space.
+*committed* one, named by a *name*, which never changes again and can be a parent. Keys and names share one
+space.
 
 Worked example, three layers deep::
 

@@ -161,7 +161,7 @@ class Snapshotter(abc.ABC):
 
     @abc.abstractmethod
     def walk(self, *filters: str) -> Iterator[Info]:
-        """Every snapshot that matches any of the filters (all, where there is none), in order of the keys' bytes.
+        """Every snapshot that matches any of the filters (all, where there is none), in byte order of the keys.
 
         The walk is no snapshot in time: what is added or removed meanwhile may be seen or not. Calling any
         other method from inside the loop is allowed.

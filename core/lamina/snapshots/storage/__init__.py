@@ -1,1 +1,12 @@
-"""."""
+"""The metastore: what snapshotters remember, in one LMDB environment.
+
+`MetaStore` is the environment of a host. `MetaStore.snapshotter` gives a `SnapshotterStore`, which hands out
+identifiers, and that gives a `Keyspace` for every name under which the snapshotter is used. A keyspace has the
+operations of the snapshotter contract on records; files are not its business.
+"""
+
+from lamina.snapshots.storage._keyspace import Keyspace
+from lamina.snapshots.storage._metastore import MetaStore, SnapshotterStore
+from lamina.snapshots.storage._record import Record
+
+__all__ = ["Keyspace", "MetaStore", "Record", "SnapshotterStore"]

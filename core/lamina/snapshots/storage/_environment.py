@@ -1,0 +1,225 @@
+"""One LMDB environment: reads, writes that share a commit, growth, and the errors of a full or broken disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
+
+import lmdb
+
+from lamina.context import CallContext, current
+from lamina.errdefs import DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
+
+Transaction: TypeAlias = "lmdb.Transaction[bytes]"
+Result = TypeVar("Result")
+
+MAP_SIZE: Final = 1 << 30
+"""Bytes of address space reserved at open. The file grows only as it is written."""
+READERS: Final = 1024
+"""How many threads may read at once; the lock file has 64 bytes for each."""
+BATCH: Final = 1000
+"""The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
+
+
+class _Pending:
+    """An operation that waits for the commit it will be part of."""
+
+    def __init__(self, body: Callable[[Transaction], Any], context: CallContext) -> None:
+        self._body = body
+        self._context = context
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+    def run(self, environment: lmdb.Environment, transaction: Transaction) -> None:
+        """Run the body in a child transaction, so that it fails alone. May be called again after an abort."""
+        self.result = self.error = None
+        child = environment.begin(parent=transaction, write=True)
+        try:
+            self._context.check()
+            self.result = self._body(child)
+            child.commit()
+        except lmdb.MapFullError:
+            child.abort()
+            raise
+        except BaseException as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
+            child.abort()
+            self.error = error
+
+
+class Environment:
+    """An LMDB environment in a directory of its own.
+
+    Writers that wait together share one durable commit: whoever finds no commit under way runs the operations
+    of all who wait, each in a child transaction, and commits once; then the next in line does so.
+    """
+
+    def __init__(self, path: str, map_size: int = MAP_SIZE) -> None:
+        """Open the environment, made where it does not exist.
+
+        Args:
+            path: Its directory, which must exist.
+            map_size: Bytes of address space to begin with.
+
+        Raises:
+            DataLoss: The file is damaged or is none of LMDB's.
+            ResourceExhausted: The disk is full.
+        """
+        self._path = path
+        self._pid = os.getpid()
+        self._closed = False
+        with _translated(path):
+            self._lmdb = lmdb.open(
+                path, map_size=map_size, mode=0o700, create=False, max_readers=READERS, max_spare_txns=1
+            )
+            self._lmdb.reader_check()
+        self._mutex = threading.Lock()
+        self._waiting: list[_Pending] = []
+        self._committing = False
+        self._gate = threading.Condition()
+        self._reading = 0
+        self._resizing = False
+
+    def read(self, body: Callable[[Transaction], Result]) -> Result:
+        """Run `body` in a read transaction. It must not call anything that may block."""
+        with self._opened(), _translated(self._path), self._lmdb.begin() as transaction:
+            return body(transaction)
+
+    def write(self, body: Callable[[Transaction], Result]) -> Result:
+        """Run `body` in a write transaction and return its result once that is durable.
+
+        Args:
+            body: May be run more than once, in any thread; only its last run counts. Does nothing slow.
+
+        Raises:
+            ResourceExhausted: The disk is full. Nothing of the operation is stored.
+            Canceled, DeadlineExceeded: The call at hand was no longer wanted when its turn came.
+            Exception: What `body` raised. Other operations of the same commit are not affected.
+        """
+        self._check()
+        pending = _Pending(body, current())
+        with self._mutex:
+            self._waiting.append(pending)
+            leads = not self._committing
+            self._committing = True
+        if not leads:
+            pending.wake.acquire()
+        if not pending.done:
+            self._lead()
+        if pending.error is not None:
+            raise pending.error
+        result: Result = pending.result
+        return result
+
+    def _lead(self) -> None:
+        """Commit for everybody who waits, then pass the lead to the next in line."""
+        with self._mutex:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        try:
+            self._commit(batch)
+        finally:
+            with self._mutex:
+                successor = self._waiting[0] if self._waiting else None
+                self._committing = successor is not None
+            for pending in batch:
+                pending.done = True
+                pending.wake.release()
+            if successor is not None:
+                successor.wake.release()
+
+    def _commit(self, batch: list[_Pending]) -> None:
+        while True:
+            try:
+                with self._opened(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
+                    for pending in batch:
+                        pending.run(self._lmdb, transaction)
+            except _MapFull:
+                if self._grow(batch):
+                    continue
+            except BaseException as error:
+                _fail(batch, error)
+                if not isinstance(error, Exception):
+                    raise
+            return
+
+    def _grow(self, batch: list[_Pending]) -> bool:
+        """Double the map while no transaction is open: LMDB's condition for mdb_env_set_mapsize."""
+        with self._gate:
+            self._resizing = True
+            try:
+                while self._reading:
+                    self._gate.wait()
+                with _translated(self._path):
+                    self._lmdb.set_mapsize(2 * self._lmdb.info()["map_size"])
+            except Error as error:
+                _fail(batch, error)
+                return False
+            finally:
+                self._resizing = False
+                self._gate.notify_all()
+        return True
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Keep the environment open and its map where it is, for one transaction."""
+        with self._gate:
+            while self._resizing:
+                self._gate.wait()
+            self._check()
+            self._reading += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._reading -= 1
+                if not self._reading:
+                    self._gate.notify_all()
+
+    def _check(self) -> None:
+        if os.getpid() != self._pid:
+            raise FailedPrecondition(
+                f"metastore {self._path} was opened by process {self._pid} and must not be used in its child "
+                f"{os.getpid()}: open it there, after the fork, or do not fork"
+            )
+        if self._closed:
+            raise Unavailable(f"metastore {self._path} is closed")
+
+    def close(self) -> None:
+        """Close the environment once the transactions at hand are done. Closing twice does nothing."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            while self._reading:
+                self._gate.wait()
+            if os.getpid() == self._pid:
+                self._lmdb.close()
+
+
+class _MapFull(Exception):
+    """The map is too small for a transaction; it is grown and the transaction repeated."""
+
+
+def _fail(batch: list[_Pending], error: BaseException) -> None:
+    for pending in batch:
+        pending.result, pending.error = None, error
+
+
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Raise LMDB's errors as lamina's."""
+    try:
+        yield
+    except lmdb.MapFullError as error:
+        raise _MapFull from error
+    except (lmdb.DiskError, lmdb.ReadersFullError, lmdb.MemoryError) as error:
+        raise ResourceExhausted(f"metastore {path}: {error}; nothing was changed") from error
+    except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError, lmdb.InvalidError) as error:
+        raise DataLoss(f"metastore {path} is damaged: {error}") from error
+    except lmdb.Error as error:
+        raise Internal(f"metastore {path}: {error}") from error

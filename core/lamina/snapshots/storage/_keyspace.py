@@ -1,0 +1,402 @@
+"""The operations of the snapshotter contract on the records of one keyspace."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from lamina import filters
+from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
+from lamina.snapshots._contract import Info, Kind, Usage
+from lamina.snapshots._labels import check_labels
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._environment import Environment, Transaction
+from lamina.snapshots.storage._layout import check_key, shorten
+from lamina.snapshots.storage._record import Record, decode, encode
+
+if TYPE_CHECKING:
+    from lamina.snapshots.storage._metastore import SnapshotterStore
+
+BATCH: Final = 100
+"""How many records one read transaction of a walk covers, as in containerd."""
+NAMED_CHILDREN: Final = 3
+"""How many children an error names."""
+
+
+class Keyspace:
+    """The snapshots of one snapshotter under one name. Every method may be called from any thread.
+
+    The order of the checks in each operation is containerd's, so that of two errors the same one is met.
+    """
+
+    def __init__(self, environment: Environment, store: SnapshotterStore, name: str) -> None:
+        """Use `SnapshotterStore.keyspace`."""
+        self._environment = environment
+        self._store = store
+        self.name = name
+
+    def get(self, key: str) -> Record:
+        """The record of a snapshot of any kind.
+
+        Raises:
+            NotFound: There is no such snapshot.
+        """
+        data = check_key(key)
+        return self._environment.read(
+            lambda transaction: self._get(transaction, self._find_space(transaction), data)
+        )
+
+    def get_mountable(self, key: str) -> Record:
+        """The record of a snapshot that can be mounted: an active one or a view.
+
+        Raises:
+            NotFound: There is no such snapshot.
+            FailedPrecondition: It is committed.
+        """
+        record = self.get(key)
+        if record.info.kind is Kind.COMMITTED:
+            raise FailedPrecondition(
+                f"snapshot {shorten(key)} is committed and has no mounts: prepare or view a snapshot on it"
+            )
+        return record
+
+    def draft(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Record:
+        """The record of a snapshot that could be created now, with an identifier reserved for it.
+
+        Nothing is stored. Whoever has made the snapshot's data passes the draft to `create`.
+
+        Raises:
+            InvalidArgument: The kind is not active or view; key or labels are malformed; the parent is not
+                committed.
+            NotFound: The parent does not exist.
+            AlreadyExists: The key is taken.
+        """
+        if kind not in (Kind.ACTIVE, Kind.VIEW):
+            raise InvalidArgument(f"snapshot {shorten(key)}: cannot create one of kind {kind.name.lower()}")
+        draft = Record(id=0, info=Info(key, kind, parent, check_labels(labels)))
+        parent_ids = self._environment.read(
+            lambda transaction: self._check_create(transaction, self._find_space(transaction), draft)
+        )
+        return attrs.evolve(draft, id=self._store.reserve_id(), parent_ids=parent_ids)
+
+    def create(self, draft: Record) -> Record:
+        """Store a snapshot that `draft` described. Durable on return.
+
+        Raises:
+            NotFound, InvalidArgument, AlreadyExists: As `draft`, if something has changed since.
+        """
+        return self._environment.write(lambda transaction: self._create(transaction, draft))
+
+    def _create(self, transaction: Transaction, draft: Record) -> Record:
+        space = self._make_space(transaction)
+        parent_ids = self._check_create(transaction, space, draft)
+        now = time.time_ns()
+        info = attrs.evolve(draft.info, created=now, updated=now)
+        record = attrs.evolve(draft, info=info, parent_ids=parent_ids)
+        self._put(transaction, space, record)
+        return record
+
+    def _check_create(self, transaction: Transaction, space: bytes | None, draft: Record) -> tuple[int, ...]:
+        """Check that a snapshot can be created, and return the identifiers of its parents."""
+        key = check_key(draft.info.name)
+        parent_ids: tuple[int, ...] = ()
+        if draft.info.parent:
+            parent_ids = self._parent_ids(transaction, space, draft.info.parent, InvalidArgument)
+        self._check_free(transaction, space, key)
+        return parent_ids
+
+    def _parent_ids(
+        self,
+        transaction: Transaction,
+        space: bytes | None,
+        parent: str,
+        uncommitted: type[InvalidArgument | FailedPrecondition],
+    ) -> tuple[int, ...]:
+        try:
+            record = self._get(transaction, space, check_key(parent))
+        except NotFound:
+            raise NotFound(f"parent snapshot {shorten(parent)} does not exist") from None
+        if record.info.kind is not Kind.COMMITTED:
+            kind = record.info.kind.name.lower()
+            raise uncommitted(
+                f"parent snapshot {shorten(parent)} is {kind}: only a committed snapshot can be a parent"
+            )
+        return (record.id, *record.parent_ids)
+
+    def _check_free(self, transaction: Transaction, space: bytes | None, key: bytes) -> None:
+        data = space and transaction.get(layout.record_key(space, key))
+        if data:
+            info = decode(data).info
+            kind = info.kind.name.lower()
+            article = "an" if info.kind is Kind.ACTIVE else "a"
+            raise AlreadyExists(f"snapshot {shorten(info.name)} exists, as {article} {kind} snapshot")
+
+    def commit(self, name: str, draft: Record, labels: Mapping[str, str], parent: str, usage: Usage) -> Record:
+        """Turn an active snapshot into a committed one. Durable on return.
+
+        Args:
+            name: The name that it gets.
+            draft: The active snapshot's record, as it was when its usage was measured.
+            labels: The labels that it gets; none are inherited.
+            parent: Its own parent, or "", or where it has none the one that it gets.
+            usage: What is stored as its usage.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            NotFound: The active snapshot is gone, or the parent does not exist.
+            FailedPrecondition: The snapshot is not active, or the parent is not committed.
+            InvalidArgument: The parent is another one than the snapshot has; name or labels are malformed.
+        """
+        new_labels = check_labels(labels)
+        return self._environment.write(
+            lambda transaction: self._commit(transaction, name, draft, new_labels, parent, usage)
+        )
+
+    def check_commit(self, name: str, key: str, parent: str) -> Record:
+        """The record of an active snapshot that could be committed now.
+
+        Raises:
+            Error: As `commit`.
+        """
+        return self._environment.read(
+            lambda transaction: self._check_commit(transaction, self._find_space(transaction), name, key, parent)
+        )
+
+    def _check_commit(
+        self, transaction: Transaction, space: bytes | None, name: str, key: str, parent: str
+    ) -> Record:
+        """Check that a snapshot can be committed, and return it with the parents that it will have."""
+        self._check_free(transaction, space, check_key(name))
+        record = self._get(transaction, space, check_key(key))
+        info = record.info
+        if info.kind is not Kind.ACTIVE:
+            kind = info.kind.name.lower()
+            raise FailedPrecondition(
+                f"snapshot {shorten(key)} is {kind}: only an active snapshot can be committed"
+            )
+        if not parent or parent == info.parent:
+            return record
+        if info.parent:
+            raise InvalidArgument(
+                f"snapshot {shorten(key)} has the parent {shorten(info.parent)} and cannot be put on "
+                f"{shorten(parent)}: only a snapshot without a parent can be given one at commit"
+            )
+        parent_ids = self._parent_ids(transaction, space, parent, FailedPrecondition)
+        return attrs.evolve(record, info=attrs.evolve(info, parent=parent), parent_ids=parent_ids)
+
+    def _commit(
+        self,
+        transaction: Transaction,
+        name: str,
+        draft: Record,
+        labels: Mapping[str, str],
+        parent: str,
+        usage: Usage,
+    ) -> Record:
+        space, key = self._make_space(transaction), draft.info.name
+        record = self._check_commit(transaction, space, name, key, parent)
+        if record.id != draft.id:
+            raise NotFound(f"snapshot {shorten(key)} was removed and made again while it was committed")
+        now = time.time_ns()
+        info = Info(name, Kind.COMMITTED, record.info.parent, labels, created=now, updated=now)
+        committed = attrs.evolve(record, info=info, usage=usage)
+        transaction.delete(layout.record_key(space, check_key(key)))
+        self._put(transaction, space, committed)
+        return committed
+
+    def remove(self, key: str) -> Record:
+        """Delete the record of a snapshot and return it. Durable on return.
+
+        Raises:
+            NotFound: There is no such snapshot.
+            HasChildren: Others are built on it; the message names some.
+        """
+        data = check_key(key)
+        return self._environment.write(lambda transaction: self._remove(transaction, data))
+
+    def _remove(self, transaction: Transaction, key: bytes) -> Record:
+        space = self._space_of(transaction, key)
+        record = self._get(transaction, space, key)
+        self._check_childless(transaction, space, record)
+        transaction.delete(layout.record_key(space, key))
+        transaction.delete(layout.id_key(self._store.number, record.id))
+        if record.parent_ids:
+            transaction.delete(layout.child_key(space, record.parent_ids[0], record.id))
+        return record
+
+    def _check_childless(self, transaction: Transaction, space: bytes, record: Record) -> None:
+        prefix = layout.children_prefix(space, record.id)
+        children: list[str] = []
+        cursor = transaction.cursor()
+        if cursor.set_range(prefix):
+            for key, child in cursor:
+                if not key.startswith(prefix) or len(children) > NAMED_CHILDREN:
+                    break
+                children.append(shorten(child.decode()))
+        if children:
+            more = " and others" if len(children) > NAMED_CHILDREN else ""
+            raise HasChildren(
+                f"cannot remove snapshot with child: {shorten(record.info.name)} is the parent of "
+                f"{', '.join(children[:NAMED_CHILDREN])}{more}"
+            )
+
+    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Record:
+        """Change the labels of a snapshot, as `Snapshotter.update` says. Durable on return.
+
+        Raises:
+            NotFound: There is no such snapshot.
+            InvalidArgument: A field path names something that cannot change; a label is malformed.
+        """
+        data = check_key(info.name)
+        labels = check_labels(info.labels)
+        return self._environment.write(lambda transaction: self._update(transaction, data, labels, fieldpaths))
+
+    def _update(
+        self, transaction: Transaction, key: bytes, labels: Mapping[str, str], fieldpaths: tuple[str, ...]
+    ) -> Record:
+        space = self._space_of(transaction, key)
+        record = self._get(transaction, space, key)
+        new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
+        info = attrs.evolve(record.info, labels=new_labels, updated=time.time_ns())
+        updated = attrs.evolve(record, info=info)
+        transaction.put(layout.record_key(space, key), encode(updated))
+        return updated
+
+    def walk(self, *expressions: str) -> Iterator[Record]:
+        """The records that match any filter (all, where there is none), in byte order of their keys.
+
+        No transaction is open while a record is looked at: the walk reads in batches.
+
+        Raises:
+            FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
+        """
+        chosen = filters.parse(*expressions)
+        return (record for record in self._records() if chosen.match(_fields(record.info)))
+
+    def _records(self) -> Iterator[Record]:
+        start: bytes | None = None
+        while True:
+            records, start = self._environment.read(functools.partial(self._batch, start=start))
+            yield from records
+            if start is None:
+                return
+
+    def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[Record], bytes | None]:
+        """Some records from `start` on, and where the next batch starts.
+
+        Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted
+        here, and never split between batches.
+        """
+        space = self._find_space(transaction)
+        if space is None:
+            return [], None
+        prefix = b"k" + space
+        records: list[Record] = []
+        group: list[Record] = []
+        shared = b""
+        cursor = transaction.cursor()
+        if not cursor.set_range(start or prefix):
+            return [], None
+        for key, data in cursor:
+            if not key.startswith(prefix):
+                break
+            if key[: layout.SHARED] != shared or len(key) < layout.SHARED:
+                records += sorted(group, key=_name)
+                group = []
+                if len(records) >= BATCH:
+                    return records, key
+                shared = key[: layout.SHARED]
+            group.append(decode(data))
+        return records + sorted(group, key=_name), None
+
+    def _get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:
+        data = space and transaction.get(layout.record_key(space, key))
+        if not data:
+            raise _missing(key)
+        return decode(data)
+
+    def _put(self, transaction: Transaction, space: bytes, record: Record) -> None:
+        """Store a record and the two keys that lead to it, from its parent and from its identifier."""
+        name = record.info.name.encode()
+        key = layout.record_key(space, name)
+        transaction.put(key, encode(record))
+        transaction.put(layout.id_key(self._store.number, record.id), key)
+        if record.parent_ids:
+            transaction.put(layout.child_key(space, record.parent_ids[0], record.id), name)
+
+    def _find_space(self, transaction: Transaction) -> bytes | None:
+        """The keyspace's number; None until its first snapshot is created.
+
+        Not remembered: a number read in a write transaction may be undone with it.
+        """
+        return transaction.get(layout.space_key(self._store.name, self.name))
+
+    def _space_of(self, transaction: Transaction, key: bytes) -> bytes:
+        """The number of the keyspace that a snapshot is in."""
+        space = self._find_space(transaction)
+        if space is None:
+            raise _missing(key)
+        return space
+
+    def _make_space(self, transaction: Transaction) -> bytes:
+        space = self._find_space(transaction)
+        if space is None:
+            space = layout.NUMBER.pack(next_number(transaction))
+            transaction.put(layout.space_key(self._store.name, self.name), space)
+        return space
+
+
+def next_number(transaction: Transaction) -> int:
+    """A number that no snapshotter or keyspace of the store has yet."""
+    number = int(transaction.get(layout.COUNTER, b"0")) + 1
+    transaction.put(layout.COUNTER, str(number).encode())
+    return number
+
+
+def _missing(key: bytes) -> NotFound:
+    return NotFound(f"snapshot {shorten(key.decode())} does not exist")
+
+
+def _name(record: Record) -> bytes:
+    return record.info.name.encode()
+
+
+def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -> dict[str, str]:
+    """The labels after an update along the field paths."""
+    result = dict(info.labels)
+    for path in fieldpaths:
+        field, _, key = path.partition(".")
+        if field != "labels" or path == "labels.":
+            raise InvalidArgument(
+                f"snapshot {shorten(info.name)}: cannot update {path!r}: only labels can change "
+                "(field paths `labels` and `labels.<key>`)"
+            )
+        if not key:
+            result = dict(labels)
+        elif key in labels:
+            result[key] = labels[key]
+        else:
+            result.pop(key, None)
+    return result
+
+
+def _fields(info: Info) -> Callable[[tuple[str, ...]], str | None]:
+    """The fields by which filters choose snapshots: name, parent, kind and labels."""
+
+    def field(path: tuple[str, ...]) -> str | None:
+        match path:
+            case ("name",):
+                return info.name
+            case ("parent",):
+                return info.parent
+            case ("kind",):
+                return info.kind.name.lower()
+            case ("labels", *rest):
+                return info.labels.get(".".join(rest))
+        return None
+
+    return field

@@ -1,0 +1,114 @@
+"""Which key of the database holds what.
+
+========================================  ==========================================================
+key                                       value
+========================================  ==========================================================
+``m`` name                                what concerns the whole store: uuid, schema version, counter
+``n`` snapshotter                         the snapshotter's number and its next free identifier
+``b`` snapshotter                         the boot of the machine during which it was last opened
+``s`` snapshotter ``NUL`` keyspace        the keyspace's number
+``k`` keyspace snapshot key               the record
+``c`` keyspace parent id, child id        the child's key
+``i`` snapshotter id                      the database key of the record
+========================================  ==========================================================
+
+Keyspace and snapshotter numbers have 4 bytes, identifiers 8, all big-endian, so that what belongs together
+lies together and is walked in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Final
+
+from lamina.errdefs import InvalidArgument
+
+KEY_LIMIT: Final = 32_768
+"""The most bytes that a snapshot's key may have; containerd's store (bbolt) refuses longer ones as well."""
+DATABASE_KEY_LIMIT: Final = 511
+"""MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
+SHARED: Final = DATABASE_KEY_LIMIT - hashlib.sha256().digest_size
+"""How many leading bytes of a long key its database key keeps."""
+
+UUID: Final = b"muuid"
+SCHEMA: Final = b"mschema"
+COUNTER: Final = b"mcounter"
+
+NUMBER: Final = struct.Struct(">I")
+IDENTIFIER: Final = struct.Struct(">Q")
+SNAPSHOTTER: Final = struct.Struct(">IQ")
+"""A snapshotter's number and its next free identifier."""
+
+
+def check_key(key: str) -> bytes:
+    """A snapshot's key or name as bytes.
+
+    Raises:
+        InvalidArgument: It is empty, longer than `KEY_LIMIT` bytes, or not Unicode text.
+    """
+    if not key:
+        raise InvalidArgument("a snapshot's key must not be empty")
+    try:
+        data = key.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"snapshot {shorten(key)}: not Unicode text: {error.reason}") from None
+    if len(data) > KEY_LIMIT:
+        raise InvalidArgument(
+            f"snapshot {shorten(key)}: the key has {len(data)} bytes, more than the maximum of {KEY_LIMIT}"
+        )
+    return data
+
+
+def shorten(key: str) -> str:
+    """A key in quotes for a message, cut where it is over 256 characters: gRPC limits a status message."""
+    return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
+
+
+def record_key(space: bytes, key: bytes) -> bytes:
+    """The database key of a record.
+
+    One that would reach LMDB's limit is cut and ends in a digest. Only such ones have exactly
+    `DATABASE_KEY_LIMIT` bytes, so none can be taken for a short one.
+    """
+    whole = b"k" + space + key
+    if len(whole) < DATABASE_KEY_LIMIT:
+        return whole
+    return whole[:SHARED] + hashlib.sha256(key).digest()
+
+
+def after(database_key: bytes) -> bytes:
+    """The least database key after this one and after all those that share its first `SHARED` bytes."""
+    if len(database_key) < SHARED:
+        return database_key + b"\0"
+    return database_key[:SHARED] + b"\xff" * hashlib.sha256().digest_size
+
+
+def child_key(space: bytes, parent_id: int, child_id: int) -> bytes:
+    """The database key that says that one snapshot is built on another."""
+    return children_prefix(space, parent_id) + IDENTIFIER.pack(child_id)
+
+
+def children_prefix(space: bytes, parent_id: int) -> bytes:
+    """What the database keys of all children of a snapshot begin with."""
+    return b"c" + space + IDENTIFIER.pack(parent_id)
+
+
+def id_key(snapshotter: bytes, id_: int) -> bytes:
+    """The database key that leads from an identifier to its record."""
+    return b"i" + snapshotter + IDENTIFIER.pack(id_)
+
+
+def snapshotter_key(snapshotter: str) -> bytes:
+    """The database key of a snapshotter's number and next identifier."""
+    return b"n" + snapshotter.encode()
+
+
+def boot_key(snapshotter: str) -> bytes:
+    """The database key of the boot during which a snapshotter was last opened."""
+    return b"b" + snapshotter.encode()
+
+
+def space_key(snapshotter: str, keyspace: str) -> bytes:
+    """The database key of a keyspace's number."""
+    return b"s" + snapshotter.encode() + b"\0" + keyspace.encode()

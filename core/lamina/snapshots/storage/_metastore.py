@@ -1,0 +1,202 @@
+"""The store of a host, and each snapshotter's part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument
+from lamina.fs import Lock
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
+from lamina.snapshots.storage._keyspace import Keyspace, next_number
+from lamina.snapshots.storage._record import Record, decode
+
+SCHEMA: Final = 1
+"""The version of the layout that this code writes; a store with a higher one is refused."""
+BLOCK: Final = 1024
+"""How many identifiers one durable reservation covers."""
+BATCH: Final = 256
+"""How many entries one read transaction of a walk covers."""
+
+
+class MetaStore:
+    """The records of all snapshotters of a host, in one LMDB environment.
+
+    Opened by one process at a time, and not used in a forked child.
+    """
+
+    def __init__(self, path: str, lock: Lock, environment: Environment) -> None:
+        """Use `open`."""
+        self.path = path
+        self._lock = lock
+        self._environment = environment
+        self.uuid = environment.write(_initialise)
+        """Made with the store. The same stands in every data root that belongs to it."""
+
+    @classmethod
+    def open(cls, path: str, map_size: int = MAP_SIZE) -> MetaStore:
+        """Open the store in a directory, both made (0700) where they do not exist.
+
+        Args:
+            path: The directory.
+            map_size: Bytes of address space to reserve; it grows by itself.
+
+        Raises:
+            LockHeld: Another process has it open.
+            FailedPrecondition: It was written by a newer lamina.
+            DataLoss: It is damaged.
+        """
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        with contextlib.ExitStack() as undo:
+            lock = Lock.acquire(os.path.join(path, "lamina.lock"))
+            undo.callback(lock.close)
+            environment = Environment(path, map_size)
+            undo.callback(environment.close)
+            store = cls(path, lock, environment)
+            undo.pop_all()
+            return store
+
+    def snapshotter(self, name: str) -> SnapshotterStore:
+        """The part of one snapshotter.
+
+        Args:
+            name: Its plugin id.
+
+        Raises:
+            InvalidArgument: The name is empty, or has more than 128 bytes or a NUL.
+        """
+        _check_name("snapshotter", name)
+        return SnapshotterStore(self._environment, self.uuid, name)
+
+    def close(self) -> None:
+        """Close the store. Operations under way finish first. Closing twice does nothing."""
+        self._environment.close()
+        self._lock.close()
+
+
+class SnapshotterStore:
+    """What one snapshotter remembers: its keyspaces, and identifiers that are unique across them."""
+
+    def __init__(self, environment: Environment, uuid: str, name: str) -> None:
+        """Use `MetaStore.snapshotter`."""
+        self._environment = environment
+        self.uuid = uuid
+        """The UUID of the whole store."""
+        self.name = name
+        self._number, self.first_id = environment.write(self._register)
+        """`first_id`: every identifier below it was handed out by an earlier opening of the store."""
+        self._mutex = threading.Lock()
+        self._free = iter(range(0))
+
+    def _register(self, transaction: Transaction) -> tuple[bytes, int]:
+        found = transaction.get(layout.snapshotter_key(self.name))
+        if found is None:
+            found = layout.SNAPSHOTTER.pack(next_number(transaction), 1)
+            transaction.put(layout.snapshotter_key(self.name), found)
+        number, next_id = layout.SNAPSHOTTER.unpack(found)
+        return layout.NUMBER.pack(number), next_id
+
+    def keyspace(self, name: str) -> Keyspace:
+        """The keyspace of that name; it exists from its first snapshot on.
+
+        Raises:
+            InvalidArgument: The name is empty, or has more than 128 bytes or a NUL.
+        """
+        _check_name("keyspace", name)
+        return Keyspace(self._environment, self, name)
+
+    @property
+    def number(self) -> bytes:
+        """The four bytes that stand for this snapshotter in database keys."""
+        return self._number
+
+    def reserve_id(self) -> int:
+        """An identifier that was never handed out before and never will be again, whatever crashes."""
+        with self._mutex:
+            reserved = next(self._free, None)
+            if reserved is None:
+                first = self._environment.write(self._reserve_block)
+                self._free = iter(range(first, first + BLOCK))
+                reserved = next(self._free)
+            return reserved
+
+    def _reserve_block(self, transaction: Transaction) -> int:
+        key = layout.snapshotter_key(self.name)
+        number, next_id = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
+        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK))
+        return int(next_id)
+
+    def ids(self) -> Iterator[int]:
+        """The identifiers of all snapshots of all keyspaces, in order, read in batches."""
+        first = 0
+        while batch := self._environment.read(functools.partial(self._ids, first=first)):
+            yield from batch
+            first = batch[-1] + 1
+
+    def _ids(self, transaction: Transaction, first: int) -> list[int]:
+        prefix = b"i" + self._number
+        found: list[int] = []
+        cursor = transaction.cursor()
+        if cursor.set_range(layout.id_key(self._number, first)):
+            for key in cursor.iternext(values=False):
+                if not key.startswith(prefix) or len(found) == BATCH:
+                    break
+                found.append(int.from_bytes(key[len(prefix) :], "big"))
+        return found
+
+    def record(self, id_: int) -> tuple[str, Record] | None:
+        """The keyspace and the record of an identifier, or None where no snapshot has it."""
+        return self._environment.read(lambda transaction: self._record(transaction, id_))
+
+    def _record(self, transaction: Transaction, id_: int) -> tuple[str, Record] | None:
+        key = transaction.get(layout.id_key(self._number, id_))
+        if key is None:
+            return None
+        data = transaction.get(key)
+        if data is None:
+            raise DataLoss(f"snapshotter {self.name}: the record of identifier {id_} is missing")
+        return self._keyspace_name(transaction, key[1 : 1 + layout.NUMBER.size]), decode(data)
+
+    def _keyspace_name(self, transaction: Transaction, space: bytes) -> str:
+        prefix = layout.space_key(self.name, "")
+        cursor = transaction.cursor()
+        if cursor.set_range(prefix):
+            for key, number in cursor:
+                if not key.startswith(prefix):
+                    break
+                if number == space:
+                    return key[len(prefix) :].decode()
+        raise DataLoss(f"snapshotter {self.name}: keyspace number {space.hex()} has no name")
+
+    def boot(self) -> str:
+        """The machine's boot during which `remember_boot` was last called, or ""."""
+        return self._environment.read(
+            lambda transaction: transaction.get(layout.boot_key(self.name), b"").decode()
+        )
+
+    def remember_boot(self, boot: str) -> None:
+        """Store the boot id of the machine (proc(5), /proc/sys/kernel/random/boot_id)."""
+        self._environment.write(lambda transaction: transaction.put(layout.boot_key(self.name), boot.encode()))
+
+
+def _initialise(transaction: Transaction) -> str:
+    found = transaction.get(layout.SCHEMA)
+    if found is None:
+        transaction.put(layout.SCHEMA, str(SCHEMA).encode())
+        transaction.put(layout.UUID, str(uuid.uuid4()).encode())
+    elif int(found) > SCHEMA:
+        raise FailedPrecondition(
+            f"the metastore has schema version {int(found)} and this lamina reads up to {SCHEMA}: upgrade lamina"
+        )
+    return transaction.get(layout.UUID, b"").decode()
+
+
+def _check_name(what: str, name: str) -> None:
+    if not name or "\0" in name or len(name.encode(errors="replace")) > 128:
+        raise InvalidArgument(f"{what} name {name[:128]!r}: expected 1 to 128 bytes, none of them NUL")
