@@ -1,1 +1,43 @@
-"""."""
+"""containerd's gRPC protocol, without gRPC.
+
+`lamina.api.messages` holds the messages. Here are the description of a service that a listener can serve
+(`Service`, `Method`), and the conversions between messages and the objects of `lamina.snapshots`.
+"""
+
+from lamina.api._convert import (
+    error_from_proto,
+    error_to_proto,
+    info_from_proto,
+    info_to_proto,
+    kind_from_proto,
+    mounts_from_proto,
+    mounts_to_proto,
+    platform_from_proto,
+    platform_to_proto,
+    time_from_proto,
+    time_to_proto,
+    usage_from_proto,
+    usage_to_proto,
+)
+from lamina.api._message import decode, encode
+from lamina.api._service import Method, Service
+
+__all__ = [
+    "Method",
+    "Service",
+    "decode",
+    "encode",
+    "error_from_proto",
+    "error_to_proto",
+    "info_from_proto",
+    "info_to_proto",
+    "kind_from_proto",
+    "mounts_from_proto",
+    "mounts_to_proto",
+    "platform_from_proto",
+    "platform_to_proto",
+    "time_from_proto",
+    "time_to_proto",
+    "usage_from_proto",
+    "usage_to_proto",
+]

@@ -1,1 +1,12 @@
-"""."""
+"""The other side of the socket: a lamina host's (or containerd's) services, from Python.
+
+::
+
+    with Client("/run/lamina/lamina.sock", timeout=10) as client:
+        mounts = client.snapshotter("overlayfs").prepare("build", parent="base")
+"""
+
+from lamina.client._client import Client
+from lamina.client._records import Plugin, Server, Version
+
+__all__ = ["Client", "Plugin", "Server", "Version"]

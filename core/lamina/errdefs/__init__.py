@@ -38,6 +38,7 @@ from lamina.errdefs._classes import (
     Unimplemented,
     Unknown,
 )
+from lamina.errdefs._os import from_os_error
 from lamina.errdefs._status import from_status, to_status
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "from_os_error",
     "from_status",
     "to_status",
 ]

@@ -165,7 +165,14 @@ class Canceled(Error):
 
 
 class ConfigError(InvalidArgument):
-    """A configuration file, flag or table is not what its schema says."""
+    """A configuration file, flag or table is not what its schema says.
+
+    `problems` has a `lamina.config.Problem` for each thing that is wrong; the message has a line for each.
+    """
+
+    def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class FilterSyntaxError(InvalidArgument):

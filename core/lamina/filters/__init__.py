@@ -1,1 +1,19 @@
-"""."""
+"""The filter language: which of many objects a caller means.
+
+The grammar and its errors are containerd's::
+
+    filter    = "" | selector { "," selector }
+    selector  = fieldpath [ ( "==" | "!=" | "~=" ) value ]
+    fieldpath = field { "." field }
+    field     = letters, digits and "_", or "quoted"
+    value     = bare text, or "quoted", or after "~=" also /quoted/ or |quoted|
+
+A comma is *and*; several filters are *or*; an empty filter matches everything. A field path alone asks for
+the field's presence. `~=` searches for an RE2 regular expression, unanchored, in time linear in the value.
+"""
+
+from lamina.filters._filter import Filter, parse
+from lamina.filters._quoting import quote
+from lamina.filters._selector import Fields
+
+__all__ = ["Fields", "Filter", "parse", "quote"]

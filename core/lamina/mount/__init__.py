@@ -1,5 +1,26 @@
 """Mounts: the record that snapshotters hand out, and the system calls that turn it into a mounted tree."""
 
 from lamina.mount._mount import Mount
+from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
+from lamina.mount._mounting import mount_all
+from lamina.mount._options import MountFlag, Options, parse_options
+from lamina.mount._readonly import is_read_only, read_only
+from lamina.mount._temporary import temporary_mount
+from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
 
-__all__ = ["Mount"]
+__all__ = [
+    "Mount",
+    "MountFlag",
+    "MountInfo",
+    "Options",
+    "is_read_only",
+    "lookup",
+    "mount_all",
+    "mountinfo",
+    "parse_options",
+    "read_only",
+    "temporary_mount",
+    "unmount",
+    "unmount_all",
+    "unmount_recursive",
+]

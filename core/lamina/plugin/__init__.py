@@ -1,1 +1,59 @@
-"""."""
+"""Plugins that depend on each other: registration, order, initialisation, look-up, closing, discovery.
+
+A package declares an entry point in the group `lamina.plugins` that names a module, and in the module:
+
+    @hookimpl
+    def lamina_register() -> Iterable[Registration[Any]]:
+        return [Registration(type="com.example.clock.v1", id="local", config=ClockConfig, init=init_clock)]
+
+A host calls `discover`, walks `Registry.graph`, calls `initialise` for each registration and adds the record to a
+`PluginSet`; when it stops, `close_all`.
+"""
+
+from lamina.errdefs import SkipPlugin
+from lamina.plugin._close import close_all
+from lamina.plugin._context import InitContext
+from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
+from lamina.plugin._hooks import hookimpl, hookspec, notify
+from lamina.plugin._init import initialise
+from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status
+from lamina.plugin._readiness import Readiness
+from lamina.plugin._registration import Registration
+from lamina.plugin._registry import Registry
+from lamina.plugin._types import (
+    ENTRY_POINT_TYPE,
+    EVERY_TYPE,
+    PROPERTY_GRPC_ADDRESS,
+    PROPERTY_ROOT_DIR,
+    PROPERTY_STATE_DIR,
+    PROPERTY_TTRPC_ADDRESS,
+    PluginType,
+)
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "ENTRY_POINT_TYPE",
+    "EVERY_TYPE",
+    "PROPERTY_GRPC_ADDRESS",
+    "PROPERTY_ROOT_DIR",
+    "PROPERTY_STATE_DIR",
+    "PROPERTY_TTRPC_ADDRESS",
+    "Discovery",
+    "InitContext",
+    "Instances",
+    "Meta",
+    "Plugin",
+    "PluginSet",
+    "PluginType",
+    "Readiness",
+    "Registration",
+    "Registry",
+    "SkipPlugin",
+    "Status",
+    "close_all",
+    "discover",
+    "hookimpl",
+    "hookspec",
+    "initialise",
+    "notify",
+]

@@ -1,1 +1,1 @@
-"""."""
+"""The plugins that come with lamina, shaped exactly as a third party's would be."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import lmdb
 
 from lamina.context import CallContext, current
-from lamina.errdefs import DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
+from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Result = TypeVar("Result")
@@ -35,6 +35,23 @@ class _Pending:
         self.done = False
         self.wake = threading.Lock()
         self.wake.acquire()
+
+    def wait(self) -> BaseException | None:
+        """Wait until the operation is done or has to lead.
+
+        Returns:
+            What interrupted the waiting thread meanwhile (Ctrl-C). An interrupted operation is not run any more,
+            but its fate is known only when the wait is over.
+        """
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                self.wake.acquire()
+            except BaseException as error:  # noqa: BLE001 - raised by the caller, once the fate is known
+                interrupt = error
+                self._context = CallContext(cancelled=True)
+            else:
+                return interrupt
 
     def run(self, environment: lmdb.Environment, transaction: Transaction) -> None:
         """Run the body in a child transaction, so that it fails alone. May be called again after an abort."""
@@ -107,10 +124,11 @@ class Environment:
             self._waiting.append(pending)
             leads = not self._committing
             self._committing = True
-        if not leads:
-            pending.wake.acquire()
+        interrupt = None if leads else pending.wait()
         if not pending.done:
             self._lead()
+        if interrupt is not None:
+            raise interrupt
         if pending.error is not None:
             raise pending.error
         result: Result = pending.result
@@ -141,10 +159,11 @@ class Environment:
             except _MapFull:
                 if self._grow(batch):
                     continue
-            except BaseException as error:
+            except Exception as error:  # noqa: BLE001 - re-raised in each thread whose operation it was
                 _fail(batch, error)
-                if not isinstance(error, Exception):
-                    raise
+            except BaseException:
+                _fail(batch, Aborted(f"metastore {self._path}: the commit was interrupted"))
+                raise
             return
 
     def _grow(self, batch: list[_Pending]) -> bool:
@@ -205,7 +224,7 @@ class _MapFull(Exception):
     """The map is too small for a transaction; it is grown and the transaction repeated."""
 
 
-def _fail(batch: list[_Pending], error: BaseException) -> None:
+def _fail(batch: list[_Pending], error: Exception) -> None:
     for pending in batch:
         pending.result, pending.error = None, error
 

@@ -12,7 +12,7 @@ import attrs
 from lamina import filters
 from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Info, Kind, Usage
-from lamina.snapshots._labels import check_labels
+from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import check_key, shorten

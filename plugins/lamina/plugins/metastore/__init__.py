@@ -1,1 +1,1 @@
-"""."""
+"""The metastore of the host."""

@@ -1,1 +1,6 @@
-"""."""
+"""The overlay snapshotter: each snapshot is one directory, and overlayfs stacks them."""
+
+from lamina.plugins.snapshots.overlay._backend import OverlayBackend
+from lamina.plugins.snapshots.overlay._probe import probe
+
+__all__ = ["OverlayBackend", "probe"]

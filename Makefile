@@ -1,0 +1,55 @@
+# Two commands do everything: `make run` starts the host, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# What runs the host, and what the tests run against, as Debian's packages.
+RUN_PACKAGES := python3-venv
+TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd e2fsprogs runc skopeo umoci util-linux
+
+.PHONY: help run demo test lint bench generate clean
+
+help:
+	@echo "make run    set everything up and start the host"
+	@echo "make demo   show the main job in a temporary directory"
+	@echo "make test   set everything up and pass the tests"
+	@echo "make lint   ruff, mypy, import-linter, generated modules"
+	@echo "make bench  measure start-up and memory next to containerd"
+
+run: $(VENV)/run.stamp
+	$(BIN)/lamina serve
+
+demo: $(VENV)/run.stamp
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m lamina.api.generate --check
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m tests.benchmarks
+
+generate: $(VENV)/test.stamp
+	$(BIN)/python -m lamina.api.generate
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/run.stamp: pyproject.toml
+	sh .ci/packages $(RUN_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml
+	sh .ci/packages $(TEST_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/run.stamp

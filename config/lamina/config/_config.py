@@ -1,0 +1,180 @@
+"""`Config`: what the files and flags say together, and the plugins' part of it decoded on request."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lamina.config._document import Document, read, read_imports
+from lamina.config._merge import Merged, Origin, merge
+from lamina.config._migrate import GRPC_SERVER, migrate
+from lamina.config._positions import parse_key
+from lamina.config._problems import Problem, config_error, nearest
+from lamina.config._schema import VERSION, HostConfig, default_config_path
+
+
+@attrs.frozen(eq=False)
+class Config:
+    """A configuration whose top level is in order. `load` and `from_document` make one."""
+
+    host: HostConfig
+    """The top level."""
+    file: Path | None
+    """The main file, or None where there is none."""
+    warnings: tuple[str, ...]
+    """What was left out in reading, a sentence each."""
+    _documents: tuple[Document, ...]
+    _merged: Merged
+
+    @property
+    def plugins(self) -> Mapping[str, Mapping[str, Any]]:
+        """The plugins' tables by URI, merged and not decoded."""
+        return self.host.plugins
+
+    def decode_plugins(self, schemas: Mapping[str, type | None]) -> tuple[dict[str, object], list[str]]:
+        """Decode the tables of plugins.
+
+        Args:
+            schemas: For each plugin that is installed, by URI, the attrs class of its table; None where it
+                takes no configuration. Those in `disabled_plugins` are passed over.
+
+        Returns:
+            By URI an instance of each class, of defaults alone where there is no table. And warnings: one
+            for each table that belongs to no installed plugin, or to one that takes no configuration.
+
+        Raises:
+            ConfigError: With all problems of all tables.
+        """
+        from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+
+        values: dict[str, object] = {}
+        problems: list[Problem] = []
+        for uri, schema in schemas.items():
+            if schema is None or uri in self.host.disabled_plugins:
+                continue
+            decoded = decode(schema, self.plugins.get(uri, {}), ("plugins", uri), self._merged.problem)
+            if isinstance(decoded, list):
+                # A table that is absent has no line; nor has what is missing in it.
+                problems += decoded if uri in self.plugins else [attrs.evolve(p, line=None) for p in decoded]
+            else:
+                values[uri] = decoded
+        if problems:
+            raise config_error(problems)
+        return values, [str(warning) for warning in self._unused_tables(schemas)]
+
+    def _unused_tables(self, schemas: Mapping[str, type | None]) -> list[Problem]:
+        unused = []
+        for uri in self.plugins:
+            if uri in self.host.disabled_plugins or schemas.get(uri) is not None:
+                continue
+            path = ("plugins", uri)
+            if uri in schemas:
+                unused.append(self._merged.problem(path, "not used: this plugin takes no configuration"))
+            else:
+                like = nearest(uri, schemas)
+                unused.append(self._merged.problem(path, "not used: no such plugin is installed", nearest=like))
+        return unused
+
+    def origin(self, key: str) -> Origin | None:
+        """Where a setting or table was last set; None where it was not, so that the default holds.
+
+        Args:
+            key: A dotted key of format version 4 as in TOML: `plugins."io.lamina.x.v1.y".root_path`.
+
+        Raises:
+            InvalidArgument: It is no dotted key.
+        """
+        return self._merged.origin(parse_key(key))
+
+    def with_overrides(
+        self,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        state: str | os.PathLike[str] | None = None,
+        address: str | None = None,
+        log_level: str | None = None,
+    ) -> Config:
+        """This configuration with what the command line's flags say put over it. None leaves a setting alone.
+
+        Args:
+            root: `--root`; a relative path is taken from the working directory.
+            state: `--state`, likewise.
+            address: `--address`, the listener's unix socket.
+            log_level: `--log-level`.
+
+        Raises:
+            ConfigError: A flag's value is wrong, or does not go with the rest.
+        """
+        flags: Mapping[str, tuple[Any, Any]] = {
+            "--root": (root, {"root": root and os.fspath(root)}),
+            "--state": (state, {"state": state and os.fspath(state)}),
+            "--address": (address, {"plugins": {GRPC_SERVER: {"address": address}}}),
+            "--log-level": (log_level, {"debug": {"level": log_level}}),
+        }
+        given = [Document(flag, tables) for flag, (value, tables) in flags.items() if value is not None]
+        return _assemble([*self._documents, *given], self.file, self.warnings)
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Config:
+    """Read a configuration file and all that it imports.
+
+    Args:
+        path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone.
+
+    Raises:
+        ConfigError: With all problems of all files: files that cannot be read, syntax, format versions, and
+            the top level. Plugins' tables are not looked at yet: which plugins there are, and which
+            packages may be imported to find out, is what the top level says. See `Config.decode_plugins`.
+    """
+    if path is None:
+        path = default_config_path()
+        if not path.exists():
+            return _from_main(Document("<defaults>", {"version": VERSION}), None)
+    name = os.fspath(path)
+    try:
+        main = read(name)
+    except OSError as error:
+        main = Problem(name, "", None, f"cannot be read: {error.strerror}")
+    if isinstance(main, Problem):
+        raise config_error([main])
+    return _from_main(main, Path(name))
+
+
+def from_document(tables: Mapping[str, Any]) -> Config:
+    """A configuration from a program instead of a file.
+
+    Args:
+        tables: What tomli would return for a file. `version` may be left out, and is the newest then.
+            Relative imports are taken from the working directory.
+
+    Raises:
+        ConfigError: As `load` does.
+    """
+    return _from_main(Document("<document>", {"version": VERSION} | copy.deepcopy(dict(tables))), None)
+
+
+def _from_main(main: Document, file: Path | None) -> Config:
+    documents, problems = read_imports(main)
+    migrated = [migrate(document) for document in documents]
+    problems += [problem for each in migrated for problem in each.problems]
+    warnings = tuple(warning for each in migrated for warning in each.warnings)
+    return _assemble([each.document for each in migrated], file, warnings, problems)
+
+
+def _assemble(
+    documents: Sequence[Document], file: Path | None, warnings: tuple[str, ...], problems: Sequence[Problem] = ()
+) -> Config:
+    from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+
+    merged = merge(documents)
+    host = decode(HostConfig, merged.tables, (), merged.problem)
+    if isinstance(host, list):
+        raise config_error([*problems, *host])
+    if problems:
+        raise config_error(problems)
+    return Config(host, file, warnings, tuple(documents), merged)

@@ -1,0 +1,110 @@
+"""The documents that a configuration is made of: a file, the files that it imports, flags."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import tomli
+
+from lamina.config._positions import key_lines
+from lamina.config._problems import KeyPath, Problem, dotted
+
+
+@attrs.frozen(eq=False)
+class Document:
+    """Settings from one place."""
+
+    name: str
+    """Path of the file; or the flag, or `<document>`, where they came from no file."""
+    tables: Mapping[str, Any]
+    text: str = ""
+    """The TOML that the tables were read from, or "" where there is none."""
+    moved: Mapping[KeyPath, KeyPath] = attrs.field(factory=dict)
+    """Tables that a translation moved: where they are now, to where the text has them."""
+
+    def problem(
+        self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
+    ) -> Problem:
+        """Something wrong at a place in `tables`, told in the words and with the line of the text."""
+        path = self.written(path)
+        return Problem(self.name, dotted(path), self.line(path), found, expected, nearest)
+
+    def written(self, path: KeyPath) -> KeyPath:
+        """Where the text has what is at `path` in `tables`."""
+        for now, before in self.moved.items():
+            if path[: len(now)] == now:
+                return before + path[len(now) :]
+        return path
+
+    def line(self, path: KeyPath) -> int | None:
+        """The line of a key of the text, or of the nearest table around it; None where there is none."""
+        around = (path[:end] for end in range(len(path), 0, -1))
+        return next((self._lines[place] for place in around if place in self._lines), None)
+
+    @functools.cached_property
+    def _lines(self) -> dict[KeyPath, int]:
+        return key_lines(self.text)
+
+
+def read(path: str) -> Document | Problem:
+    """A file's document, or what keeps it from being TOML.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        text = data.decode()
+        return Document(path, tomli.loads(text), text)
+    except UnicodeDecodeError as error:
+        return Problem(path, "", data.count(b"\n", 0, error.start) + 1, f"not UTF-8 text: {error.reason}")
+    except tomli.TOMLDecodeError as error:
+        return Problem(path, "", error.lineno, error.msg, column=error.colno)
+    except (ValueError, RecursionError) as error:
+        return Problem(path, "", None, str(error))  # an integer or a nesting that Python does not take
+
+
+def read_imports(main: Document) -> tuple[list[Document], list[Problem]]:
+    """Read all that a document imports, and what that imports in turn, each file once.
+
+    The order is containerd's: first come, first served.
+
+    Returns:
+        The documents, `main` first, each of which overrides those before it; and a problem for each file
+        that cannot be read.
+    """
+    documents, problems = [main], list[Problem]()
+    seen = {os.path.realpath(main.name)}
+    for importing in documents:  # grows as it goes: a first-in first-out queue
+        for place, path in _imports(importing):
+            if (real := os.path.realpath(path)) in seen:
+                continue
+            seen.add(real)
+            try:
+                document = read(path)
+            except OSError as error:
+                problems.append(importing.problem(place, f"{path}: {error.strerror}"))
+                continue
+            if isinstance(document, Problem):
+                problems.append(document)
+            else:
+                documents.append(document)
+    return documents, problems
+
+
+def _imports(document: Document) -> Iterator[tuple[KeyPath, str]]:
+    """The files that a document names in `imports`, and where it does."""
+    directory = os.path.dirname(document.name)
+    imports = document.tables.get("imports", ())
+    for index, pattern in enumerate(imports if isinstance(imports, list) else ()):
+        if not isinstance(pattern, str):
+            continue  # decoding the top level tells
+        matches = sorted(glob.glob(pattern, root_dir=directory)) if glob.has_magic(pattern) else [pattern]
+        for match in matches:
+            yield ("imports", index), os.path.normpath(os.path.join(directory, match))

@@ -1,0 +1,135 @@
+"""The top level of a configuration file, and the places that are used where it names none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from lamina.config._duration import Duration
+from lamina.errdefs import ConfigError, InvalidArgument
+
+VERSION: Final = 4
+"""The newest format version, that of containerd 2.3."""
+
+
+def default_root(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
+    """Where data is kept: `/var/lib/lamina`, or `lamina` in the user's XDG data directory.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+    """
+    if _is_root(uid):
+        return "/var/lib/lamina"
+    return f"{_xdg(environ, 'XDG_DATA_HOME') or _home(environ) + '/.local/share'}/lamina"
+
+
+def default_state(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
+    """Where sockets are: `/run/lamina`, or `lamina` in the user's XDG runtime directory.
+
+    A user without one gets `/tmp/lamina-<uid>`, a name that others can take first: check its owner.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+    """
+    if _is_root(uid):
+        return "/run/lamina"
+    runtime = _xdg(environ, "XDG_RUNTIME_DIR")
+    return f"{runtime}/lamina" if runtime else f"/tmp/lamina-{os.geteuid() if uid is None else uid}"  # noqa: S108 # the last resort, see above
+
+
+def default_config_path(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> Path:
+    """The file that is read where none is named: `/etc/lamina/config.toml`, or the user's XDG one.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+    """
+    if _is_root(uid):
+        return Path("/etc/lamina/config.toml")
+    return Path(_xdg(environ, "XDG_CONFIG_HOME") or _home(environ) + "/.config") / "lamina" / "config.toml"
+
+
+def _is_root(uid: int | None) -> bool:
+    return (os.geteuid() if uid is None else uid) == 0
+
+
+def _xdg(environ: Mapping[str, str], name: str) -> str | None:
+    """A directory of the XDG base directory specification, which says to ignore relative ones."""
+    path = environ.get(name, "")
+    return path if os.path.isabs(path) else None
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME", "")
+    if not os.path.isabs(home):
+        raise ConfigError("no home directory to put lamina's files in: set HOME, or give root and state")
+    return home
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path) if path else ""
+
+
+def _check_path(_: object, __: attrs.Attribute[str], path: str) -> None:
+    if "\0" in path:
+        raise InvalidArgument("a path cannot contain a NUL")
+
+
+def _check_given(_: object, field: attrs.Attribute[str], path: str) -> None:
+    if not path:
+        raise InvalidArgument(f"{field.name} must be specified")
+
+
+def _check_uris(_: object, __: attrs.Attribute[list[str]], uris: list[str]) -> None:
+    for uri in uris:
+        if "." not in uri:
+            raise InvalidArgument(f'"{uri}" is not a plugin URI: expected one like "io.containerd.x.v1.{uri}"')
+
+
+@attrs.frozen
+class Debug:
+    """What is logged, and how."""
+
+    level: Literal["trace", "debug", "info", "warn", "error", "fatal", "panic"] = "info"
+    """The least severe level that is logged: trace, debug, info, warn, error, fatal or panic."""
+    format: Literal["text", "json"] = "text"
+    """How a log line looks: text or json."""
+
+
+@attrs.frozen
+class HostConfig:
+    """The top level of a configuration file."""
+
+    version: int = VERSION
+    """Version of the file's format."""
+    root: str = attrs.field(factory=default_root, converter=_absolute, validator=[_check_path, _check_given])
+    """Directory of the data that is to last; each plugin gets one of its own below it."""
+    state: str = attrs.field(factory=default_state, converter=_absolute, validator=[_check_path, _check_given])
+    """Directory of what is gone after a reboot, such as sockets."""
+    temp: str = attrs.field(default="", converter=_absolute, validator=_check_path)
+    """Directory for temporary files; the system's where it is empty."""
+    imports: list[str] = attrs.field(factory=list)
+    """Files, or patterns of files, that are read after this one and override it."""
+    disabled_plugins: list[str] = attrs.field(factory=list, validator=_check_uris)
+    """URIs of plugins that are not initialised."""
+    required_plugins: list[str] = attrs.field(factory=list, validator=_check_uris)
+    """URIs of plugins without which the host does not start."""
+    disabled_distributions: list[str] = attrs.field(factory=list)
+    """Names of installed packages whose plugins are not even imported."""
+    timeouts: dict[str, Duration] = attrs.field(factory=dict)
+    """How long operations may take, by name, as durations such as "5s"."""
+    debug: Debug = attrs.field(factory=Debug)
+    """What is logged, and how."""
+    plugins: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Settings of plugins, by URI; each plugin says what its table may hold."""
+
+    @state.validator
+    def _check_state(self, _: attrs.Attribute[str], state: str) -> None:
+        if state == self.root:
+            raise InvalidArgument(f"root and state must be different paths, both are {state}")

@@ -1,0 +1,35 @@
+"""Making and reading messages, with lamina's errors for what does not fit."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from lamina.errdefs import InvalidArgument
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message_type: type[M], **fields: Any) -> M:
+    """A message with the fields given.
+
+    Raises:
+        InvalidArgument: A text is not UTF-8 (it has lone surrogates), or a number is out of its field's range.
+    """
+    try:
+        return message_type(**fields)
+    except ValueError as error:
+        raise InvalidArgument(f"{message_type.__name__}: {error}") from error
+
+
+def decode(message_type: type[M], data: bytes) -> M:
+    """The message that some bytes stand for. Unknown fields are kept and ignored.
+
+    Raises:
+        InvalidArgument: They are cut short, or a text in them is not UTF-8.
+    """
+    try:
+        return message_type.FromString(data)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"malformed {message_type.__name__} of {len(data)} bytes: {error}") from error

@@ -1,0 +1,42 @@
+"""What a gRPC service offers, said without gRPC: a listener reads it and does the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+from google.protobuf.message import Message
+
+
+@attrs.frozen
+class Method:
+    """One RPC.
+
+    A handler raises `lamina.errdefs` classes, which the listener turns into statuses with `to_status`, and
+    finds out about the call in `lamina.context.current()`. It may run in any thread.
+    """
+
+    name: str
+    """As in the `.proto` file: `Prepare`."""
+    request: type[Message]
+    """What the handler takes; the listener makes it with `decode`."""
+    handler: Callable[[Any], Message | Iterator[Message]]
+    """Takes the request, returns the response, or an iterator of responses where `streams` is set."""
+    streams: bool = False
+    """Whether there are many responses, in order, to one request."""
+    slow: bool = False
+    """Whether a call may take long: slow calls must not keep quick ones waiting."""
+
+
+@attrs.frozen
+class Service:
+    """A set of RPCs under one name."""
+
+    name: str
+    """With its package: `containerd.services.snapshots.v1.Snapshots`."""
+    methods: tuple[Method, ...]
+
+    def path(self, method: Method) -> str:
+        """Where gRPC looks for a method: `/<service>/<method>`."""
+        return f"/{self.name}/{method.name}"

@@ -1,0 +1,59 @@
+"""What a server says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from lamina.errdefs import Error
+
+
+@attrs.frozen
+class Plugin:
+    """A plugin of the server, as its introspection service shows it."""
+
+    type: str
+    id: str
+    requires: tuple[str, ...] = ()
+    """Plugin types; a single `*` stands for every other plugin."""
+    platforms: tuple[str, ...] = ()
+    """Each as `os/architecture` or `os/architecture/variant`."""
+    exports: Mapping[str, str] = attrs.field(factory=dict)
+    capabilities: tuple[str, ...] = ()
+    init_error: Error | None = None
+    """Why it does not work; None where it does."""
+
+    @property
+    def uri(self) -> str:
+        """`<type>.<id>`."""
+        return f"{self.type}.{self.id}"
+
+    @property
+    def status(self) -> Literal["ok", "skip", "error"]:
+        """In the words of `ctr plugins ls`. A skip is told from an error by its text alone, as `ctr` does."""
+        if self.init_error is None:
+            return "ok"
+        return "skip" if "skip plugin" in str(self.init_error) else "error"
+
+
+@attrs.frozen
+class Server:
+    """Which server answers."""
+
+    uuid: str
+    """Stays the same when it is started again on the same root."""
+    pid: int
+    """0 where the server does not say, as containerd before 1.7."""
+    pidns: int
+    """Inode of its pid namespace, or 0."""
+
+
+@attrs.frozen
+class Version:
+    """What the server was built from."""
+
+    version: str
+    revision: str
+    """Of the source, or ""."""

@@ -1,0 +1,41 @@
+"""Which error class an errno stands for."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from lamina.errdefs import _classes
+from lamina.errdefs._classes import Error
+
+_BY_ERRNO: Final[dict[int, type[Error]]] = {
+    errno.EACCES: _classes.PermissionDenied,
+    errno.EPERM: _classes.PermissionDenied,
+    errno.EROFS: _classes.PermissionDenied,
+    errno.ENOSPC: _classes.ResourceExhausted,
+    errno.EDQUOT: _classes.ResourceExhausted,
+    errno.EMFILE: _classes.ResourceExhausted,
+    errno.ENFILE: _classes.ResourceExhausted,
+    errno.ENOMEM: _classes.ResourceExhausted,
+    errno.EMLINK: _classes.ResourceExhausted,
+    errno.ENOENT: _classes.NotFound,
+    errno.EEXIST: _classes.AlreadyExists,
+    errno.ENOTDIR: _classes.FailedPrecondition,
+    errno.EBUSY: _classes.FailedPrecondition,
+    errno.ENOTEMPTY: _classes.FailedPrecondition,
+    errno.EOPNOTSUPP: _classes.Unimplemented,
+    errno.ENOSYS: _classes.Unimplemented,
+    errno.EIO: _classes.DataLoss,
+}
+
+
+def from_os_error(error: OSError, asked: str) -> Error:
+    """The error to raise for a failed system call.
+
+    Args:
+        error: What the system call raised.
+        asked: What was to be done, to begin the message with: `make the directories of snapshot 5`.
+    """
+    cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
+    where = f" {error.filename}" if error.filename is not None else ""
+    return cls(f"{asked}:{where}: {error.strerror or error}")

@@ -1,0 +1,125 @@
+"""From the text of one filter to its selectors."""
+
+from __future__ import annotations
+
+import re
+
+from lamina.errdefs import FilterSyntaxError
+from lamina.filters._quoting import QUOTES, damage, end_of_quoted, unquote
+from lamina.filters._selector import Operator, Selector
+
+# Unicode's White_Space, which is what Go calls a space; Python's own notion has four characters more.
+_SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACES = re.compile(rf"[{_SPACE}]*")
+_FIELD = re.compile(r"[A-Za-z0-9_]+")
+_OPERATOR = re.compile(r"[=!~]+")
+_BARE_START = re.compile(rf"[^,.=!~{QUOTES}{_SPACE}\0\ufffd\ud800-\udfff]")
+
+
+def parse_selectors(text: str) -> tuple[Selector, ...]:
+    """The selectors of one filter, all of which have to match; none for an empty text.
+
+    Raises:
+        FilterSyntaxError: The text does not follow the grammar. The message shows where.
+    """
+    return _Parser(text).selectors() if text else ()
+
+
+class _Parser:
+    """One method for each rule of the grammar; `position` is the next character to read."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+
+    def selectors(self) -> tuple[Selector, ...]:
+        selectors = [self.selector()]
+        while self.next():
+            if self.next() != ",":
+                raise self.error(f"unexpected input: {self.next()}")
+            self.position += 1
+            selectors.append(self.selector())
+        return tuple(selectors)
+
+    def selector(self) -> Selector:
+        fieldpath = self.fieldpath()
+        if self.next() in ("", ","):
+            return Selector(fieldpath)
+        operator = self.operator()
+        return Selector(fieldpath, operator, self.value(operator))
+
+    def fieldpath(self) -> tuple[str, ...]:
+        fields = [self.field()]
+        while self.next() == ".":
+            self.position += 1
+            fields.append(self.field())
+        return tuple(fields)
+
+    def field(self) -> str:
+        self.skip_spaces()
+        if self.at_quote():
+            return self.quoted(quotes='"')
+        return self.take(_FIELD, "expected field or quoted")
+
+    def operator(self) -> Operator:
+        self.skip_spaces()
+        if self.at_quote():
+            self.end_of_quoted()  # a fault inside is the one to report
+        start = self.position
+        word = self.take(_OPERATOR, 'expected an operator ("=="|"!="|"~=")')
+        try:
+            return Operator(word)
+        except ValueError:
+            self.position = start
+            raise self.error(f'unsupported operator "{word}"') from None
+
+    def value(self, operator: Operator) -> str:
+        self.skip_spaces()
+        if self.at_quote():
+            return self.quoted(quotes=QUOTES if operator is Operator.MATCHES else '"')
+        start = self.position
+        self.take(_BARE_START, "expected value or quoted")
+        while self.next() not in ("", ",", " ") and self.next().isprintable() and not self.damage():
+            self.position += 1
+        return self.text[start : self.position]
+
+    def quoted(self, quotes: str) -> str:
+        end = self.end_of_quoted()
+        if self.next() not in quotes:
+            raise self.error("invalid quote encountered")
+        try:
+            value = unquote(self.text[self.position : end])
+        except FilterSyntaxError as error:
+            raise self.error(str(error)) from None
+        self.position = end
+        return value
+
+    def end_of_quoted(self) -> int:
+        try:
+            return end_of_quoted(self.text, self.position)
+        except FilterSyntaxError as error:
+            raise self.error(str(error)) from None
+
+    def take(self, pattern: re.Pattern[str], otherwise: str) -> str:
+        match = pattern.match(self.text, self.position)
+        if match is None:
+            raise self.error(otherwise)
+        self.position = match.end()
+        return match[0]
+
+    def skip_spaces(self) -> None:
+        self.take(_SPACES, "")
+
+    def next(self) -> str:
+        return self.text[self.position : self.position + 1]
+
+    def at_quote(self) -> bool:
+        return self.text.startswith(tuple(QUOTES), self.position)
+
+    def damage(self) -> str:
+        return damage(self.text, self.position)
+
+    def error(self, message: str) -> FilterSyntaxError:
+        before, at, after = self.text[: self.position], self.next(), self.text[self.position + 1 :]
+        place = f"{before} >|{at}|< {after}" if at else before
+        return FilterSyntaxError(f"filters: parse error: [{place}]: {self.damage() or message}")

@@ -1,0 +1,95 @@
+"""Quoted text of the filter language: finding its end, and the two directions between it and what it means."""
+
+from __future__ import annotations
+
+import re
+
+from lamina.errdefs import FilterSyntaxError
+
+QUOTES = '"/|'
+
+_ESCAPE = r"[abfnrtv\\]|[0-7]{3}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}"
+# Possessive, so that a long body needs no memory for going back.
+_BODY = {
+    quote: re.compile(rf"(?:[^{quote}\\\n\0\ufffd\ud800-\udfff]++|\\(?:{quote}|{_ESCAPE}))*+") for quote in QUOTES
+}
+_NUMERIC = re.compile(r"\\[0-7xuU]")
+_ESCAPED = re.compile(rf"\\({_ESCAPE}|.)".encode())
+_CONTROLS = {
+    b"a": b"\a",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+}
+
+
+def quote(text: str) -> str:
+    """Text in double quotes, as it is written in a filter: `f"name=={quote(key)}"`.
+
+    Args:
+        text: Any text that can be encoded as UTF-8.
+    """
+    return '"' + "".join(map(_escape, text)) + '"'
+
+
+def end_of_quoted(text: str, start: int) -> int:
+    """The position just after the quoted text that starts at `start`.
+
+    Raises:
+        FilterSyntaxError: It has no end, or an escape in it is none of the language's. The message has no
+            position yet.
+    """
+    end = _BODY[text[start]].match(text, start + 1).end()  # type: ignore[union-attr]  # it matches "" too
+    if text[end : end + 1] == text[start]:
+        return end + 1
+    if _NUMERIC.match(text, end):
+        raise FilterSyntaxError("illegal numeric escape sequence")
+    if text[end : end + 1] == "\\":
+        raise FilterSyntaxError("illegal escape sequence")
+    raise FilterSyntaxError(damage(text, end) or "quoted literal not terminated")
+
+
+def unquote(quoted: str) -> str:
+    r"""What quoted text means. Bytes that are not UTF-8 (`"\xff"`) become surrogate escapes.
+
+    Args:
+        quoted: Text as `end_of_quoted` delimits it, with its quotes.
+
+    Raises:
+        FilterSyntaxError: An escape names no character. The message has no position yet.
+    """
+    try:
+        return _ESCAPED.sub(_unescape, quoted[1:-1].encode()).decode(errors="surrogateescape")
+    except (ValueError, OverflowError):
+        raise FilterSyntaxError("unquoting failed: invalid syntax") from None
+
+
+def damage(text: str, position: int) -> str:
+    """What is wrong with the character at `position` wherever it stands; "" for most, and at the end."""
+    character = text[position : position + 1]
+    if character == "\0":
+        return "unexpected null"
+    # Go reads U+FFFD as a decoding error; a surrogate is what Python has for one.
+    return "rune error" if character == "\ufffd" or "\ud800" <= character <= "\udfff" else ""
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable() and character != "\ufffd":
+        return character
+    return f"\\U{ord(character):08x}"
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    escape = match[1]
+    if escape[:1] in b"uU":
+        return chr(int(escape[1:], 16)).encode()
+    if escape[:1] == b"x":
+        return bytes([int(escape[1:], 16)])
+    if escape.isdigit():
+        return bytes([int(escape, 8)])
+    return _CONTROLS.get(escape, escape)

@@ -1,0 +1,76 @@
+"""A lock file that says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from types import TracebackType
+from typing import Self
+
+from lamina.errdefs import LockHeld, from_os_error
+
+
+class Lock:
+    """Keeps other processes, and other holders in this one, away until it is closed or the process ends.
+
+    It is an flock(2) on a file that holds the pid of the last holder. The file stays: removing it could take
+    it away from under the next holder.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """See `acquire`."""
+        self._fd = fd
+
+    @classmethod
+    def acquire(cls, path: str) -> Lock:
+        """Take the lock, or fail at once.
+
+        Args:
+            path: The lock file. It is made if need be, with mode 0600.
+
+        Raises:
+            LockHeld: Somebody has it; the message names the pid.
+            NotFound: The file's directory does not exist.
+            PermissionDenied: The file cannot be opened or made.
+        """
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise from_os_error(error, "open a lock file") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_pid(fd)
+        except BlockingIOError:
+            holder = _read_pid(fd)
+            os.close(fd)
+            raise LockHeld(f"{path} is locked by {holder}; stop that process, or use another directory") from None
+        except OSError as error:
+            os.close(fd)
+            raise from_os_error(error, f"lock {path}") from error
+        return cls(fd)
+
+    def close(self) -> None:
+        """Let go of the lock. Calling it again does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _write_pid(fd: int) -> None:
+    line = b"%d\n" % os.getpid()
+    # Never empty in between: so a full disk cannot keep the next holder from writing where the last one did.
+    os.pwrite(fd, line, 0)
+    os.ftruncate(fd, len(line))
+
+
+def _read_pid(fd: int) -> str:
+    pid = os.pread(fd, 32, 0).partition(b"\n")[0]
+    return f"process {int(pid)}" if pid.isdigit() else "another process"

@@ -1,0 +1,112 @@
+"""How much disk space a tree takes up."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from lamina.context import current
+from lamina.errdefs import from_os_error
+from lamina.fs._descent import GONE, Descent
+
+_BLOCK = 512
+"""The unit of `st_blocks` (inode(7))."""
+
+
+def disk_usage(*roots: str) -> tuple[int, int]:
+    """What trees take up: bytes allocated, and inodes.
+
+    The roots themselves count, directories too. An inode with several names counts once, also across roots.
+    Links are not followed. What vanishes meanwhile does not count, or does; it is no error.
+
+    Args:
+        roots: Paths of directories or of anything else.
+
+    Returns:
+        Bytes on disk (so holes cost nothing), and the number of inodes.
+
+    Raises:
+        NotFound: A root does not exist.
+        PermissionDenied: A directory cannot be read.
+        Aborted: A directory was moved to another place while the walk was below it.
+        Canceled: The call is no longer wanted.
+        DeadlineExceeded: The call's deadline has passed.
+    """
+    usage = _Usage()
+    trees = [root for root in roots if usage.add_root(root)]
+    for tree in trees:
+        try:
+            usage.add_tree(tree)
+        except OSError as error:
+            raise from_os_error(OSError(error.errno, error.strerror, tree), "measure a tree") from error
+    return usage.blocks * _BLOCK, usage.inodes
+
+
+class _Usage:
+    """The sum so far."""
+
+    def __init__(self) -> None:
+        self.blocks = 0
+        self.inodes = 0
+        self._check = current().check
+        self._seen: set[tuple[int, int]] = set()
+
+    def add_root(self, root: str) -> bool:
+        """Count a root; return whether there is a tree below it that was not met before."""
+        try:
+            status = os.lstat(root)
+        except OSError as error:
+            raise from_os_error(error, "measure a tree") from error
+        is_new = self._add(status)
+        self._seen.add((status.st_dev, status.st_ino))
+        return is_new and stat.S_ISDIR(status.st_mode)
+
+    def add_tree(self, root: str) -> None:
+        """Count what is below a root."""
+        with Descent(root) as descent:
+            pending = [self._add_entries(descent.fd)]
+            while pending:
+                if pending[-1]:
+                    if _enter(descent, pending[-1].pop()):
+                        pending.append(self._add_entries(descent.fd))
+                    continue
+                pending.pop()
+                if pending:
+                    descent.leave()
+
+    def _add_entries(self, directory: int) -> list[str]:
+        """Count what is in a directory; return the names of the directories to go on with."""
+        below: list[str] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                self._check()
+                try:
+                    is_new = self._add(entry.stat(follow_symlinks=False))
+                except FileNotFoundError:
+                    continue
+                if is_new and entry.is_dir(follow_symlinks=False):
+                    below.append(entry.name)
+        return below
+
+    def _add(self, status: os.stat_result) -> bool:
+        """Count an inode, and return True, unless it was counted before."""
+        identity = status.st_dev, status.st_ino
+        if identity in self._seen:
+            return False
+        # A file with one name is met once, since no directory is read twice: no need to remember it.
+        if status.st_nlink > 1 or stat.S_ISDIR(status.st_mode):
+            self._seen.add(identity)
+        self.blocks += status.st_blocks
+        self.inodes += 1
+        return True
+
+
+def _enter(descent: Descent, name: str) -> bool:
+    try:
+        descent.enter(name)
+    except OSError as error:
+        if error.errno in GONE:
+            return False
+        shown = descent.path(name)
+        raise from_os_error(OSError(error.errno, error.strerror, shown), "measure a tree") from error
+    return True

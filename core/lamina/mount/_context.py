@@ -1,0 +1,119 @@
+"""The file system context of fsopen(2): a file system that is configured step by step, then mounted."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+from types import TracebackType
+from typing import Self
+
+from lamina.mount import _syscalls
+
+
+class FilesystemContext:
+    """A file system in the making.
+
+    Every method raises OSError where the kernel refuses; the notes of the error say at which parameter, and
+    what the kernel wrote about it. Use it in a `with` block: leaving it closes the descriptor.
+    """
+
+    def __init__(self, fs_type: str) -> None:
+        self._fd = _syscalls.fsopen(fs_type)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def set_flag(self, key: str) -> None:
+        """Set a parameter that has no value."""
+        try:
+            _syscalls.fsconfig_flag(self._fd, key)
+        except OSError as error:
+            raise self._noted(error, f"at {key}") from None
+
+    def set_string(self, key: str, value: str) -> None:
+        """Set a parameter. A value of `FSCONFIG_STRING_SIZE` bytes or more is refused with EINVAL."""
+        try:
+            _syscalls.fsconfig_string(self._fd, key, value)
+        except OSError as error:
+            raise self._noted(error, f"at {key}={value}") from None
+
+    def set_directory(self, key: str, path: str) -> None:
+        """Set a parameter to a directory whose path may be of any length.
+
+        Args:
+            key: The parameter.
+            path: The directory, without escapes.
+        """
+        try:
+            directory = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._noted(error, f"at {key}={path}") from None
+        try:
+            # Every kernel with lowerdir+ follows this link at once. FSCONFIG_SET_FD would show the real path in
+            # mountinfo, but overlay takes it only since Linux 6.13.
+            self.set_string(key, f"/proc/self/fd/{directory}")
+        finally:
+            os.close(directory)
+
+    def create(self) -> None:
+        """Make the file system."""
+        try:
+            _syscalls.fsconfig_create(self._fd)
+        except OSError as error:
+            raise self._noted(error) from None
+
+    def attach(self, target: str, attributes: int) -> None:
+        """Mount the file system that was made.
+
+        Args:
+            target: Where; must exist.
+            attributes: MOUNT_ATTR_* of include/uapi/linux/mount.h.
+        """
+        try:
+            tree = _syscalls.fsmount(self._fd, attributes)
+        except OSError as error:
+            raise self._noted(error) from None
+        try:
+            _syscalls.move_mount(tree, target)
+        finally:
+            os.close(tree)
+
+    def _noted(self, error: OSError, *notes: str) -> OSError:
+        for note in (*notes, *self._messages()):
+            error.add_note(note)
+        return error
+
+    def _messages(self) -> list[str]:
+        """What the kernel has to say, one message a read until ENODATA, each after its level and a space."""
+        messages: list[str] = []
+        while True:
+            try:
+                message = os.read(self._fd, 4096)
+            except OSError as error:
+                if error.errno != errno.ENODATA:
+                    raise
+                return messages
+            messages.append(os.fsdecode(message)[2:].strip())
+
+
+@functools.cache
+def overlay_takes_single_layers() -> bool:
+    """Whether overlay here accepts `lowerdir+`, one layer a call. Found out by trying, once per process.
+
+    Raises:
+        OSError: There is no fsopen(2) (ENOSYS), no permission for it (EPERM) or no overlay (ENODEV).
+    """
+    with FilesystemContext("overlay") as context:
+        try:
+            # Nothing can be below /dev/null. A kernel that knows the parameter looks; one that does not answers
+            # EINVAL; one whose overlay predates file system contexts notes any parameter down unseen.
+            context.set_string("lowerdir+", "/dev/null/layer")
+        except OSError as error:
+            return error.errno in (errno.ENOTDIR, errno.ENOENT)
+    return False

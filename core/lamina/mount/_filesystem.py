@@ -1,0 +1,143 @@
+"""Mounting a new file system: through a context where the kernel has one, else with mount(2)."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+
+from lamina.errdefs import InvalidArgument
+from lamina.mount import _syscalls
+from lamina.mount._context import FilesystemContext, overlay_takes_single_layers
+from lamina.mount._mount import Mount
+from lamina.mount._options import MountFlag, Options, split_parameters
+from lamina.mount._overlay import split_layers, unescape
+
+_Parameters = list[tuple[str, str | None]]
+
+# The words by which fsconfig(2) sets what mount(2) has flags for (fs/fs_context.c).
+_SUPERBLOCK_WORDS = {
+    MountFlag.RDONLY: "ro",
+    MountFlag.SYNCHRONOUS: "sync",
+    MountFlag.DIRSYNC: "dirsync",
+    MountFlag.MANDLOCK: "mand",
+}
+# MOUNT_ATTR_* (include/uapi/linux/mount.h). `relatime` is 0 there: it is the default.
+_ATTRIBUTES = {
+    MountFlag.RDONLY: 0x01,
+    MountFlag.NOSUID: 0x02,
+    MountFlag.NODEV: 0x04,
+    MountFlag.NOEXEC: 0x08,
+    MountFlag.NODIRATIME: 0x80,
+}
+_NOATIME = 0x10
+_STRICTATIME = 0x20
+
+_MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h, told to people only: the kernel decides
+
+
+def mount_filesystem(mount: Mount, options: Options, place: str) -> None:
+    """Mount something that is no bind mount.
+
+    Args:
+        mount: What to mount; its options are taken from `options`.
+        options: Its options.
+        place: Where.
+
+    Raises:
+        OSError: The kernel refused; the notes say at what, and what it wrote about it.
+        InvalidArgument: The options are malformed, or more than mount(2) takes.
+    """
+    parameters = split_parameters(options.data)
+    context = _open_context(mount, parameters)
+    if context is None:
+        mount_by_string(mount, options, place)
+        return
+    with context:
+        _configure(context, mount, options.flags, parameters)
+        context.create()
+        context.attach(place, _attributes(options.flags))
+
+
+def mount_by_string(mount: Mount, options: Options, place: str) -> None:
+    """Mount with mount(2), which takes all data as one string. Parameters and errors as above."""
+    data = ",".join(options.data)
+    size = len(os.fsencode(data)) + 1
+    if size > mmap.PAGESIZE:
+        raise InvalidArgument(
+            f"mount options is too long: {size} bytes, and mount(2) takes {mmap.PAGESIZE}. Use fewer layers, a "
+            "shorter root_path, or Linux 6.7 or newer, where overlay takes its layers one by one"
+        )
+    _syscalls.mount(mount.source, place, mount.type, options.flags, data)
+
+
+def _open_context(mount: Mount, parameters: _Parameters) -> FilesystemContext | None:
+    """A context to configure; None where only mount(2) can do it."""
+    strings = [value for key, value in parameters if value is not None and not _is_path(mount, key)]
+    if not all(_fits(string) for string in (mount.source, *strings)):
+        return None
+    try:
+        if mount.type == "overlay" and not overlay_takes_single_layers():
+            return None
+        return FilesystemContext(mount.type)
+    except OSError as error:
+        # EPERM: there are seccomp profiles that forbid fsopen(2) and allow mount(2).
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            return None
+        raise
+
+
+def _configure(context: FilesystemContext, mount: Mount, flags: MountFlag, parameters: _Parameters) -> None:
+    context.set_string("source", mount.source)
+    for flag, word in _SUPERBLOCK_WORDS.items():
+        if flags & flag:
+            context.set_flag(word)
+    lowerdir = None
+    for key, value in parameters:
+        if value is None:
+            context.set_flag(key)
+        elif not _is_path(mount, key):
+            context.set_string(key, value)
+        elif key == "lowerdir":
+            lowerdir = value  # of several the last one counts; layers set one by one would add up
+        else:
+            _set_path(context, key, value, unescape(value))
+    if lowerdir is not None:
+        _set_layers(context, lowerdir)
+
+
+def _set_layers(context: FilesystemContext, lowerdir: str) -> None:
+    layers = split_layers(lowerdir)
+    for number, (key, path) in enumerate(layers, start=1):
+        try:
+            _set_path(context, key, path, path)
+        except OSError as error:
+            if number > _MAX_LAYERS:
+                error.add_note(
+                    f"layer {number} of {len(layers)}: this kernel stacks {number - 1}; merge layers, for "
+                    "example by building the image again with fewer"
+                )
+            raise
+
+
+def _set_path(context: FilesystemContext, key: str, value: str, path: str) -> None:
+    """Set a directory, as `value` where that fits: mountinfo shows what was given."""
+    if _fits(value):
+        context.set_string(key, value)
+    else:
+        context.set_directory(key, path)
+
+
+def _is_path(mount: Mount, key: str) -> bool:
+    return mount.type == "overlay" and key in ("lowerdir", "upperdir", "workdir")
+
+
+def _fits(value: str) -> bool:
+    return len(os.fsencode(value)) < _syscalls.FSCONFIG_STRING_SIZE
+
+
+def _attributes(flags: MountFlag) -> int:
+    attributes = sum(attribute for flag, attribute in _ATTRIBUTES.items() if flags & flag)
+    if flags & MountFlag.STRICTATIME:  # wins over noatime, as in mount(2)
+        return attributes | _STRICTATIME
+    return attributes | _NOATIME if flags & MountFlag.NOATIME else attributes

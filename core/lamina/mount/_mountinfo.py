@@ -1,0 +1,92 @@
+"""What is mounted: /proc/self/mountinfo."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import attrs
+
+from lamina.errdefs import NotFound, from_os_error
+
+
+@attrs.frozen
+class MountInfo:
+    """One line of /proc/self/mountinfo, its escapes undone (proc_pid_mountinfo(5))."""
+
+    id: int
+    """Unique while the mount exists; may be used again after."""
+    parent: int
+    """The id of the mount on which this one is mounted."""
+    device: str
+    """`major:minor` of the files in it."""
+    root: str
+    """The path inside the file system that is mounted."""
+    mount_point: str
+    """Where, seen from the process's root directory."""
+    options: tuple[str, ...]
+    """Options of this mount."""
+    propagation: tuple[str, ...]
+    """`shared:N`, `master:N`, `propagate_from:N`, `unbindable`; empty for a private mount."""
+    type: str
+    source: str
+    super_options: tuple[str, ...]
+    """Options of the file system, shared by all its mounts."""
+
+
+def mountinfo() -> list[MountInfo]:
+    """All mounts of the process's mount namespace below its root directory, in the kernel's order."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        return [parse_line(line) for line in file.read().splitlines()]
+
+
+def lookup(path: str | os.PathLike[str]) -> MountInfo:
+    """The mount that a path lies in: the one with the longest mount point that contains it.
+
+    Where mounts cover each other it is the one that is seen. Symbolic links are followed.
+
+    Raises:
+        NotFound: There is no such path, or its mount is outside of the process's root directory.
+        PermissionDenied: A directory on the way may not be searched.
+    """
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error, "look up a mount") from error
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            mount_id = int(dict(line.split(":", 1) for line in file if ":" in line)["mnt_id"])
+        mounts = mountinfo()  # while the descriptor keeps the mount, and so its id
+    finally:
+        os.close(fd)
+    for info in mounts:
+        if info.id == mount_id:
+            return info
+    raise NotFound(f"mount of {os.fspath(path)}: it is outside of this process's root directory")
+
+
+def parse_line(line: bytes) -> MountInfo:
+    """Decode one line, without its end, in the format of proc_pid_mountinfo(5)."""
+    fields = line.split(b" ")
+    separator = fields.index(b"-", 6)  # any number of optional fields precedes it
+    fs_type, source, super_options = fields[separator + 1 : separator + 4]
+    return MountInfo(
+        id=int(fields[0]),
+        parent=int(fields[1]),
+        device=_decode(fields[2]),
+        root=_decode(fields[3]),
+        mount_point=_decode(fields[4]),
+        options=_decode_list(fields[5]),
+        propagation=tuple(_decode(field) for field in fields[6:separator]),
+        type=_decode(fs_type),
+        source=_decode(source),
+        super_options=_decode_list(super_options),
+    )
+
+
+def _decode(field: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))
+
+
+def _decode_list(field: bytes) -> tuple[str, ...]:
+    return tuple(_decode(item) for item in field.split(b","))

@@ -1,0 +1,127 @@
+"""Mounting: from `Mount` records to a mounted tree."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator
+
+from lamina.errdefs import Error, MountFailed, Unimplemented
+from lamina.mount import _syscalls
+from lamina.mount._filesystem import mount_by_string, mount_filesystem
+from lamina.mount._mount import Mount
+from lamina.mount._options import MountFlag, Options, parse_options
+from lamina.mount._unmounting import unmount
+
+_REPORTED_BY_STATVFS = (
+    MountFlag.RDONLY | MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
+    | MountFlag.NOATIME | MountFlag.NODIRATIME
+)  # fmt: skip
+"""Flags for which statvfs(3) and mount(2) use the same numbers."""
+
+_OF_A_BIND = _REPORTED_BY_STATVFS | MountFlag.STRICTATIME
+"""Flags of a mount, not of its file system: those that a bind mount can have of its own."""
+
+_REMEDIES = {
+    errno.ENODEV: "no such file system in this kernel (for a bind mount, give the option bind or rbind)",
+    errno.EPERM: "mounting needs CAP_SYS_ADMIN",
+}
+
+
+def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
+    """Mount everything, in order.
+
+    If one mount fails, those before it are taken off again in reverse order (containerd leaves them).
+
+    A bind mount honours `nosuid`, `nodev`, `noexec` and the access time options as it does `ro`, which takes
+    a second call; they apply to the top mount only. It also keeps what restricts its source. (containerd
+    ignores those options without `ro`, and with it loosens what restricted the source.)
+
+    Args:
+        mounts: What a snapshotter returned.
+        target: The mount point, an existing directory (for a bind mount of a file, a file). `Mount.target` is
+            looked up inside it, after the mounts before; no symbolic link leads out of it.
+
+    Raises:
+        MountFailed: The kernel refused a mount. The message carries what it said; `__cause__` is the OSError.
+        InvalidArgument: An option is malformed, or there are more options than mount(2) takes.
+        Unimplemented: An option asks for what is not supported.
+    """
+    root = os.fspath(target)
+    done: list[str] = []
+    try:
+        for mount in mounts:
+            done.append(_mount(mount, root))  # noqa: PERF401 - what was done counts when a later one fails
+    except BaseException as error:
+        _undo(done, error)
+        raise
+
+
+def _undo(places: list[str], reason: BaseException) -> None:
+    for place in reversed(places):
+        try:
+            unmount(place)
+        except Error as error:
+            reason.add_note(f"what was mounted before is still there: {error}")
+
+
+def _mount(mount: Mount, root: str) -> str:
+    """Mount one record; returns the path at which it is mounted."""
+    options = parse_options(mount.options)
+    try:
+        with _inside(root, mount.target) as place:
+            path = os.readlink(place) if mount.target else root
+            if options.flags & (MountFlag.BIND | MountFlag.REMOUNT):
+                mount_by_string(mount, options, place)
+            else:
+                mount_filesystem(mount, options, place)
+        if options.flags & MountFlag.BIND and not options.flags & MountFlag.REMOUNT:
+            _restrict(mount, options, root, path)
+    except OSError as error:
+        raise MountFailed(_explain(mount, root, error)) from error
+    return path
+
+
+@contextlib.contextmanager
+def _inside(root: str, target: str) -> Iterator[str]:
+    """A path to `target` below `root` which no one can redirect while it is used."""
+    if not target:
+        yield root
+        return
+    directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        place = _syscalls.open_inside(directory, target)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        raise Unimplemented(f"mount at {target!r} inside {root}: needs openat2(2), Linux 5.6") from error
+    finally:
+        os.close(directory)
+    try:
+        yield f"/proc/self/fd/{place}"
+    finally:
+        os.close(place)
+
+
+def _restrict(mount: Mount, options: Options, root: str, path: str) -> None:
+    """Give a fresh bind mount its own flags: the call that makes it ignores them (mount(2))."""
+    wanted = options.flags & _OF_A_BIND
+    if not wanted:
+        return
+    try:
+        with _inside(root, mount.target) as place:  # looked up again: now it is the new mount
+            # The flags given replace those that are there, and a user namespace may not clear some of them.
+            kept = os.statvfs(place).f_flag & _REPORTED_BY_STATVFS
+            _syscalls.mount("", place, "", wanted | kept | MountFlag.BIND | MountFlag.REMOUNT)
+    except OSError as error:
+        _undo([path], error)
+        raise
+
+
+def _explain(mount: Mount, root: str, error: OSError) -> str:
+    place = os.path.join(root, mount.target.lstrip("/")) if mount.target else root
+    reasons = [error.strerror, *getattr(error, "__notes__", ())]
+    if error.errno in _REMEDIES:
+        reasons.append(_REMEDIES[error.errno])
+    return f"mount {mount.type} {mount.source!r} on {place}: {'; '.join(reasons)} (for more: dmesg | tail)"

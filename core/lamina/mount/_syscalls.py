@@ -1,0 +1,121 @@
+"""The system calls, a function each: see the manual pages. A failure is an OSError with the kernel's errno."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from lamina.errdefs import InvalidArgument
+
+if TYPE_CHECKING:
+    import ctypes
+
+# include/uapi/asm-generic/unistd.h: system calls as new as these have one number on all architectures.
+_MOVE_MOUNT = 429
+_FSOPEN = 430
+_FSCONFIG = 431
+_FSMOUNT = 432
+_OPENAT2 = 437
+
+# include/uapi/linux/mount.h
+_FSOPEN_CLOEXEC = 1
+_FSMOUNT_CLOEXEC = 1
+_FSCONFIG_SET_FLAG = 0
+_FSCONFIG_SET_STRING = 1
+_FSCONFIG_CMD_CREATE = 6
+_MOVE_MOUNT_F_EMPTY_PATH = 0x04
+_MOVE_MOUNT_T_SYMLINKS = 0x10
+
+# include/uapi/linux/openat2.h
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
+
+_AT_FDCWD = -100  # include/uapi/linux/fcntl.h
+
+FSCONFIG_STRING_SIZE = 256
+"""Bytes that a key or a value of fsconfig(2) may take, its final NUL among them (fs/fsopen.c)."""
+
+
+def mount(source: str, target: str, fs_type: str, flags: int, data: str | None = None) -> None:
+    """Mount, with all data in one string."""
+    _check(_libc().mount(_c(source), _c(target), _c(fs_type), flags, None if data is None else _c(data)))
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """Unmount."""
+    _check(_libc().umount2(_c(target), flags))
+
+
+def fsopen(fs_type: str) -> int:
+    """A descriptor on which a new file system is configured."""
+    return _syscall(_FSOPEN, _c(fs_type), _FSOPEN_CLOEXEC)
+
+
+def fsconfig_flag(context: int, key: str) -> None:
+    """Set a parameter that has no value."""
+    _syscall(_FSCONFIG, context, _FSCONFIG_SET_FLAG, _c(key), None, 0)
+
+
+def fsconfig_string(context: int, key: str, value: str) -> None:
+    """Set a parameter to a string."""
+    _syscall(_FSCONFIG, context, _FSCONFIG_SET_STRING, _c(key), _c(value), 0)
+
+
+def fsconfig_create(context: int) -> None:
+    """Make the file system as configured."""
+    _syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+
+
+def fsmount(context: int, attributes: int) -> int:
+    """The descriptor of a mount that is not attached anywhere yet."""
+    return _syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes)
+
+
+def move_mount(tree: int, target: str) -> None:
+    """Attach a mount. `target` may be a symbolic link, as for `mount`."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_SYMLINKS
+    _syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, _c(target), flags)
+
+
+def open_inside(root: int, path: str) -> int:
+    """An O_PATH descriptor by openat2(2). No link and no `..` leads out of the directory `root`."""
+    import ctypes  # noqa: PLC0415 - see _libc
+
+    how = (ctypes.c_uint64 * 3)(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+    return _syscall(_OPENAT2, root, _c(path), bytes(how), ctypes.sizeof(how))
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    import ctypes  # noqa: PLC0415 - most processes import the mount record and never mount
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    text = ctypes.c_char_p
+    libc.mount.argtypes = (text, text, text, ctypes.c_ulong, text)
+    libc.umount2.argtypes = (text, ctypes.c_int)
+    libc.syscall.restype = ctypes.c_long
+    return libc
+
+
+def _syscall(number: int, *arguments: int | bytes | None) -> int:
+    import ctypes  # noqa: PLC0415 - see _libc
+
+    # syscall(2) is variadic: an int would be passed as 32 bits and leave the upper half of its register undefined.
+    words = [ctypes.c_long(word) if isinstance(word, int) else ctypes.c_char_p(word) for word in arguments]
+    return _check(_libc().syscall(ctypes.c_long(number), *words))
+
+
+def _check(result: int) -> int:
+    if result >= 0:
+        return result
+    import ctypes  # noqa: PLC0415 - see _libc
+
+    errno = ctypes.get_errno()
+    raise OSError(errno, os.strerror(errno))
+
+
+def _c(text: str) -> bytes:
+    if "\0" in text:
+        raise InvalidArgument(f"{text!r} contains a NUL character, at which the kernel would cut it")
+    return os.fsencode(text)

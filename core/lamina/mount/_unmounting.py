@@ -1,0 +1,99 @@
+"""Unmounting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from lamina.errdefs import Error, FailedPrecondition, NotFound, from_os_error
+from lamina.mount import _syscalls
+from lamina.mount._mountinfo import mountinfo
+
+_MNT_DETACH = 2  # umount2(2)
+_BUSY_SECONDS = 2.5
+_RETRY_SECONDS = 0.05
+
+
+def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
+    """Take off the topmost mount at a path. What is not mounted is unmounted already.
+
+    Args:
+        target: The mount point.
+        lazy: Detach it now, and let the kernel clean up when nobody uses it any more.
+
+    Raises:
+        FailedPrecondition: It is still in use after 2.5 seconds of trying.
+        NotFound: There is no such path.
+        PermissionDenied: The process lacks CAP_SYS_ADMIN.
+    """
+    _unmount_top(os.fspath(target), lazy=lazy)
+
+
+def unmount_all(target: str | os.PathLike[str]) -> None:
+    """Take off every mount that is stacked at a path. "" and a path that does not exist have none.
+
+    Raises:
+        FailedPrecondition: One is still in use after 2.5 seconds of trying.
+        PermissionDenied: The process lacks CAP_SYS_ADMIN.
+    """
+    path = os.fspath(target)
+    if not path:
+        return
+    try:
+        while _unmount_top(path):
+            pass
+    except NotFound:
+        return
+
+
+def unmount_recursive(target: str | os.PathLike[str]) -> None:
+    """Take off every mount at and below a path, deepest first. A path that does not exist has none.
+
+    All are tried. Where the mounts are shared with another tree (mount_namespaces(7)), as those below a
+    recursive bind mount usually are, they go from there too.
+
+    Args:
+        target: The root of the tree; symbolic links in it are followed.
+
+    Raises:
+        FailedPrecondition: As `unmount_all`: the first failure, with the others as its notes.
+        PermissionDenied: The process lacks CAP_SYS_ADMIN.
+    """
+    root = os.path.realpath(target)
+    below = root.rstrip("/") + "/"
+    points = {info.mount_point for info in mountinfo() if f"{info.mount_point}/".startswith(below)}
+    failures: list[Error] = []
+    for point in sorted(points, key=len, reverse=True):
+        try:
+            unmount_all(point)
+        except Error as error:
+            failures.append(error)
+    if failures:
+        for failure in failures[1:]:
+            failures[0].add_note(str(failure))
+        raise failures[0]
+
+
+def _unmount_top(target: str, *, lazy: bool = False) -> bool:
+    """Unmount once; returns whether there was anything."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            _syscalls.umount2(target, _MNT_DETACH if lazy else 0)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return False
+            if error.errno != errno.EBUSY or time.monotonic() >= deadline:
+                raise _explained(target, error) from error
+        else:
+            return True
+        time.sleep(_RETRY_SECONDS)  # the kernel tells nobody when a mount is no longer in use
+
+
+def _explained(target: str, error: OSError) -> Error:
+    if error.errno == errno.EBUSY:
+        return FailedPrecondition(
+            f"unmount {target}: {error.strerror} (who uses it: fuser --verbose --mount {target})"
+        )
+    return from_os_error(error, f"unmount {target}")

@@ -1,0 +1,304 @@
+"""Finding the plugins of installed packages, so that a broken package harms nobody but itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import itertools
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from importlib.metadata import EntryPoint
+from typing import Any, Final
+
+import attrs
+import pluggy
+
+from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
+from lamina.plugin._hooks import new_manager
+from lamina.plugin._plugins import Plugin, Status, blocked_by, describe
+from lamina.plugin._registration import Registration
+from lamina.plugin._registry import Registry, loop_error
+from lamina.plugin._types import ENTRY_POINT_TYPE
+
+_log = logging.getLogger(__name__)
+
+ENTRY_POINT_GROUP: Final = "lamina.plugins"
+"""The entry-point group in which a distribution names its plugin modules."""
+
+_OWN: Final = "lamina"
+"""The distribution of the built-in plugins."""
+
+
+@attrs.frozen
+class Discovery:
+    """What `discover` found."""
+
+    registry: Registry
+    """The registrations of everybody who is in order. Its graph has no circle."""
+    failed: tuple[Plugin, ...]
+    """Records of what was set aside: FAILED for what offends, BLOCKED for the rest of its distribution. No
+    URI occurs twice, or in the registry."""
+    manager: pluggy.PluginManager
+    """Has the hooks of everybody who is in order."""
+
+
+@attrs.frozen
+class _Source:
+    """A module to load, and where that is asked for."""
+
+    distribution: str
+    name: str
+    """The entry point's name; "" for a module given with `-p`."""
+    load: Callable[[], object]
+
+    @property
+    def id(self) -> str:
+        return f"{self.distribution}:{self.name}" if self.name else self.distribution
+
+
+@attrs.frozen
+class _Offence:
+    """Why a distribution was set aside."""
+
+    source: _Source
+    error: BaseException
+    registration: Registration[Any] | None
+    """What offends, where that is known."""
+    withdrawn: tuple[Registration[Any], ...]
+    """What else was registered before the offence."""
+
+
+def discover(
+    modules: Sequence[str] = (),
+    disabled_distributions: Collection[str] = (),
+    disabled_plugins: Collection[str] = (),
+    entry_points: Iterable[EntryPoint] | None = None,
+) -> Discovery:
+    """Load every module named by an entry point of the group `lamina.plugins`, and collect their registrations.
+
+    The order is fixed: lamina's own, then by normalised distribution name and entry-point name, then `modules`
+    as given. A distribution that cannot be loaded, or registers what it must not, is set aside as a whole; of
+    lamina's own, only the entry point. For a circle that is the distribution of the last registered plugin in
+    it that is not lamina's own. Importing is running somebody's code: what is disabled is not imported.
+
+    Args:
+        modules: Modules to load besides, asked for by name.
+        disabled_distributions: Distributions to leave alone, in any spelling that PEP 503 takes for equal.
+        disabled_plugins: URIs that the host will not initialise: a circle through one of them is none.
+        entry_points: Those to use instead of what is installed.
+
+    Raises:
+        NotFound: One of `modules` does not exist.
+        InvalidArgument: One of `modules` cannot be loaded or registers what it must not.
+        PluginLoop: lamina's own plugins require each other in a circle, or one of `modules` closes one.
+    """
+    disabled = {_normalise(name) for name in disabled_distributions}
+    sources = _installed() if entry_points is None else map(_source, entry_points)
+    collector = _Collector()
+    for group in _groups(source for source in sources if source.distribution not in disabled):
+        collector.add(group)
+    for module in modules:
+        collector.add_module(module)
+    collector.break_loops(disabled_plugins)
+    failed = _records(collector.offences, collector.registry)
+    return Discovery(collector.registry, failed, collector.manager)
+
+
+def _normalise(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _installed() -> Iterator[_Source]:
+    """What is installed. Of a distribution that is seen twice, what comes first on sys.path.
+
+    `importlib.metadata.entry_points` would do, but one malformed file of anybody's makes it fail for all.
+    """
+    seen = set()
+    for distribution in importlib.metadata.distributions():
+        try:
+            if ENTRY_POINT_GROUP not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = _normalise(distribution.name)
+        except Exception as error:  # noqa: BLE001 - a damaged file that nobody can say is a plugin's
+            fields = {"path": str(distribution.locate_file("")), "error": str(error)}
+            _log.warning("cannot read the entry points of a distribution", extra=fields)
+            continue
+        if name not in seen:
+            seen.add(name)
+            yield from _sources(name, distribution)
+
+
+def _sources(name: str, distribution: importlib.metadata.Distribution) -> list[_Source]:
+    """What a distribution declares; if that cannot be parsed, one source that says so when it is loaded."""
+    try:
+        return [_source(point) for point in distribution.entry_points.select(group=ENTRY_POINT_GROUP)]
+    except Exception as error:  # noqa: BLE001 - the parser promises nothing about what it raises
+        unreadable = InvalidRegistration(f"entry_points.txt of {name} is malformed: {error}")
+        return [_Source(name, "entry_points.txt", functools.partial(_raise, unreadable))]
+
+
+def _raise(error: Exception) -> object:
+    raise error
+
+
+def _source(point: EntryPoint) -> _Source:
+    # An entry point made by hand belongs to no distribution: its top-level package stands in.
+    name = point.dist.name if point.dist is not None else re.split(r"[.:]", point.value, maxsplit=1)[0]
+    return _Source(_normalise(name), point.name, point.load)
+
+
+def _groups(sources: Iterable[_Source]) -> Iterator[list[_Source]]:
+    """What stands or falls together, in the order in which to load it."""
+
+    def key(source: _Source) -> tuple[bool, str]:
+        return source.distribution != _OWN, source.distribution
+
+    for (foreign, _), group in itertools.groupby(sorted(sources, key=lambda one: (key(one), one.name)), key):
+        if foreign:
+            yield list(group)
+        else:
+            yield from ([source] for source in group)
+
+
+class _Collector:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.manager = new_manager()
+        self.registry = Registry()
+        self.offences: list[_Offence] = []
+        self._source_of: dict[str, _Source] = {}
+
+    def add(self, sources: Sequence[_Source]) -> None:
+        """Take in all of these sources, or set them aside."""
+        offence = self._take(sources)
+        if offence is None:
+            return
+        self.offences.append(offence)
+        for source in sources:
+            if self.manager.has_plugin(source.id):
+                self.manager.unregister(name=source.id)
+
+    def add_module(self, module: str) -> None:
+        """Take in a module that the user asked for by name."""
+        offence = self._take([_Source(module, "", functools.partial(importlib.import_module, module))])
+        if offence is None:
+            return
+        error = offence.error
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise NotFound(
+                f"plugin module {module!r}: no module named {error.name!r}; "
+                "is it installed, or its directory in PYTHONPATH?"
+            ) from error
+        raise InvalidArgument(f"plugin module {module!r}: {describe(error)}") from error
+
+    def break_loops(self, disabled_plugins: Collection[str]) -> None:
+        """Set distributions aside until no circle is left."""
+        while loop := self.registry.loop(disabled_plugins):
+            offender = self._last_foreign(loop)
+            # What the user asked for by name is not set aside in silence.
+            if offender is None or not self._source_of[offender.uri].name:
+                raise loop_error(loop)
+            self._withdraw(offender, loop_error(loop))
+
+    def _take(self, sources: Sequence[_Source]) -> _Offence | None:
+        """Register everything that the sources bring; or nothing, and say why."""
+        registry = self.registry
+        taken: dict[str, Registration[Any]] = {}
+        for source in sources:
+            registration: Registration[Any] | None = None
+            try:
+                for registration in self._load(source):
+                    registry = registry.register(registration)
+                    taken[registration.uri] = registration
+                    self._source_of[registration.uri] = source
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a package may raise what it likes, SystemExit too
+                return _Offence(source, error, registration, tuple(taken.values()))
+        self.registry = registry
+        return None
+
+    def _load(self, source: _Source) -> list[Registration[Any]]:
+        """Import one module, take in its hooks, and ask it for its registrations."""
+        module = source.load()
+        if self.manager.is_registered(module):
+            return []
+        self.manager.register(module, name=source.id)
+        self.manager.check_pending()
+        registrations = _hook_of(self.manager, module, source)()
+        if not isinstance(registrations, Iterable):
+            raise InvalidRegistration(
+                f"{source.id}: lamina_register returned {registrations!r}: it must return a list of registrations"
+            )
+        found = []
+        for registration in registrations:
+            if not isinstance(registration, Registration):
+                raise InvalidRegistration(
+                    f"{source.id}: lamina_register gave {registration!r}: not a Registration"
+                )
+            found.append(attrs.evolve(registration, distribution=source.distribution))
+        return found
+
+    def _last_foreign(self, loop: Collection[Registration[Any]]) -> Registration[Any] | None:
+        uris = {registration.uri for registration in loop if registration.distribution != _OWN}
+        return next((one for one in reversed(tuple(self.registry)) if one.uri in uris), None)
+
+    def _withdraw(self, offender: Registration[Any], error: BaseException) -> None:
+        """Set the distribution of a registration aside, after all."""
+        distribution = offender.distribution
+        rest = tuple(one for one in self.registry if one.distribution == distribution and one is not offender)
+        self.offences.append(_Offence(self._source_of[offender.uri], error, offender, rest))
+        for name, _ in self.manager.list_name_plugin():
+            if name.startswith(f"{distribution}:"):
+                self.manager.unregister(name=name)
+        self.registry = self.registry.without(distribution)
+
+
+def _hook_of(manager: pluggy.PluginManager, module: object, source: _Source) -> Callable[[], object]:
+    """The module's own `lamina_register`. pluggy would call everybody's, the last registered first."""
+    hooks = {
+        caller.name: implementation
+        for caller in manager.get_hookcallers(module) or ()
+        for implementation in caller.get_hookimpls()
+        if implementation.plugin is module
+    }
+    if "lamina_register" not in hooks:
+        raise InvalidRegistration(f"{source.id}: no function lamina_register marked @hookimpl")
+    if any(hook.wrapper or hook.hookwrapper for hook in hooks.values()):
+        raise InvalidRegistration(f"{source.id}: a hook of lamina cannot be wrapped")
+    return hooks["lamina_register"].function
+
+
+def _records(offences: Iterable[_Offence], registry: Registry) -> tuple[Plugin, ...]:
+    """The records of what was set aside. One named after a URI that somebody else has is not made, or renamed."""
+    records: dict[str, Plugin] = {}
+
+    def free(registration: Registration[Any]) -> bool:
+        return registration.uri not in registry and registration.uri not in records
+
+    for offence in offences:
+        offender = offence.registration
+        named = offender is not None and offender.has_name() and free(offender)
+        failed = Plugin(
+            type=offender.type if offender and named else ENTRY_POINT_TYPE,
+            id=offender.id if offender and named else offence.source.id,
+            distribution=offence.source.distribution,
+            status=Status.FAILED,
+            error=offence.error,
+        )
+        records[failed.uri] = failed
+        for registration in filter(free, offence.withdrawn):
+            records[registration.uri] = Plugin(
+                type=registration.type,
+                id=registration.id,
+                requires=registration.requires,
+                distribution=registration.distribution,
+                status=Status.BLOCKED,
+                error=blocked_by(failed),
+                blocked_by=failed,
+            )
+    return tuple(records.values())

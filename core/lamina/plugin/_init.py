@@ -1,0 +1,181 @@
+"""The init of one plugin."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from lamina.errdefs import PluginBlocked, PluginFailed, SkipPlugin
+from lamina.plugin._context import InitContext
+from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by
+from lamina.plugin._readiness import Readiness
+from lamina.plugin._registration import Registration
+from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, PluginType
+
+_EXPECTED: Final[Mapping[str, tuple[str, ...]]] = {
+    PluginType.GRPC: ("service",),
+    PluginType.SERVER: ("start", "close"),
+    PluginType.SNAPSHOTTER: (
+        "stat",
+        "update",
+        "usage",
+        "mounts",
+        "prepare",
+        "view",
+        "commit",
+        "remove",
+        "walk",
+    ),
+}
+"""The attributes that everybody relies on in an instance of a type."""
+
+
+@attrs.frozen
+class _Outcome:
+    status: Status
+    instance: Any = None
+    error: BaseException | None = None
+    blocked_by: Plugin | None = None
+
+
+def initialise(
+    registration: Registration[Any],
+    *,
+    config: object,
+    root: Path,
+    state: Path,
+    plugins: PluginSet,
+    readiness: Readiness,
+    properties: Mapping[str, str] | None = None,
+) -> Plugin:
+    """Initialise one plugin. Whatever its init does, the outcome is a record; only KeyboardInterrupt passes.
+
+    Args:
+        registration: What to initialise.
+        config: Its decoded configuration, or None where it has no `config`.
+        root: The host's root directory; the plugin is given `<root>/<URI>`.
+        state: The host's state directory; the plugin is given `<state>/<URI>`.
+        plugins: Those initialised before it, all that it requires among them. The record is not added.
+        readiness: Where `register_readiness` registers. A plugin that registered and is not OK
+            (`Plugin.registered_readiness`) is fatal for a host, which could never become ready.
+        properties: Further properties of the init context.
+
+    Returns:
+        The record. OK: the instance is what init returned. SKIPPED: init raised `SkipPlugin`. BLOCKED: a
+        required type has no plugin that works (init is not called then), or init let a look-up's
+        `PluginFailed` pass. FAILED: any other exception, `SystemExit` included, or an instance or meta that
+        is not what its users rely on.
+    """
+    uri = registration.uri
+    context: InitContext[Any] = InitContext(
+        uri=uri,
+        config=config,
+        root=root / uri,
+        state=state / uri,
+        properties={
+            **(properties or {}),
+            PROPERTY_ROOT_DIR: str(root / uri),
+            PROPERTY_STATE_DIR: str(state / uri),
+        },
+        plugins=plugins,
+        readiness=readiness,
+    )
+    started = time.perf_counter()
+    outcome = _blocked_by_requires(registration, plugins) or _run(registration, context, plugins)
+    seconds = time.perf_counter() - started
+    meta = context.meta
+    if problem := _wrong_meta(meta):
+        meta = Meta()
+        if outcome.status is Status.OK:
+            outcome = _Outcome(Status.FAILED, outcome.instance, PluginFailed(problem))
+    return Plugin(
+        type=registration.type,
+        id=registration.id,
+        requires=registration.requires,
+        distribution=registration.distribution,
+        meta=meta,
+        registered_readiness=context.registered_readiness,
+        seconds=seconds,
+        **attrs.asdict(outcome, recurse=False),
+    )
+
+
+def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) -> _Outcome | None:
+    """The outcome where a required type has no plugin that works."""
+    for required in registration.requires:
+        providers = plugins.of_type(required)
+        if required == EVERY_TYPE or any(provider.status is Status.OK for provider in providers):
+            continue
+        if not providers:
+            return _Outcome(Status.BLOCKED, error=PluginBlocked(f"no plugin provides {required}"))
+        broken = [provider for provider in providers if provider.status is not Status.SKIPPED]
+        return _blocked((broken or providers)[0])
+    return None
+
+
+def _run(registration: Registration[Any], context: InitContext[Any], plugins: PluginSet) -> _Outcome:
+    try:
+        instance = registration.init(context)
+        problem = _wrong_instance(registration.type, instance)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
+        # The traceback keeps its lines, but not the locals: files and locks of such an init are let go.
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, SkipPlugin):
+            return _Outcome(Status.SKIPPED, error=error)
+        blocker = _looked_up(error, plugins)
+        return _blocked(blocker) if blocker else _Outcome(Status.FAILED, error=error)
+    if problem:
+        return _Outcome(Status.FAILED, instance, PluginFailed(problem))
+    return _Outcome(Status.OK, instance)
+
+
+def _looked_up(error: BaseException, plugins: PluginSet) -> Plugin | None:
+    """The plugin whose failure a look-up reported with this error: it chains that plugin's very own."""
+    if not isinstance(error, PluginFailed | PluginBlocked) or error.__cause__ is None:
+        return None
+    return next((plugin for plugin in plugins if plugin.error is error.__cause__), None)
+
+
+def _blocked(blocker: Plugin) -> _Outcome:
+    return _Outcome(Status.BLOCKED, error=blocked_by(blocker), blocked_by=blocker)
+
+
+def _wrong_instance(plugin_type: str, instance: object) -> str:
+    """What is wrong with what init returned, or ""."""
+    if instance is None:
+        return "init returned None: it must return the plugin's instance"
+    expected = _EXPECTED.get(plugin_type, ())
+    if expected and isinstance(instance, type):
+        return f"init returned the class {instance.__name__}: it must return an instance"
+    missing = [name for name in expected if not hasattr(instance, name)]
+    if missing:
+        return f"init returned the wrong type: {type(instance).__name__} lacks {', '.join(missing)}"
+    return ""
+
+
+def _wrong_meta(meta: object) -> str:
+    """What is wrong with what init wrote into its meta, or "". Everybody who lists plugins reads it."""
+    if not isinstance(meta, Meta):
+        return f"meta must be a Meta, not {meta!r}"
+    if not _is_dict_of_strings(meta.exports):
+        return f"meta.exports must be a dict of strings, not {meta.exports!r}"
+    for name in ("platforms", "capabilities"):
+        value = getattr(meta, name)
+        if not _is_list_of_strings(value):
+            return f"meta.{name} must be a list of strings, not {value!r}"
+    return ""
+
+
+def _is_dict_of_strings(value: object) -> bool:
+    return isinstance(value, dict) and _is_list_of_strings([*value, *value.values()])
+
+
+def _is_list_of_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,93 @@
+"""What a package says about one of its plugins."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any, Generic
+
+import attrs
+
+from lamina.errdefs import InvalidRegistration
+from lamina.plugin._context import C, InitContext
+from lamina.plugin._types import EVERY_TYPE
+
+
+@attrs.frozen(kw_only=True)
+class Registration(Generic[C]):
+    """One plugin, before it is initialised. `Registry.register` checks it."""
+
+    type: str
+    """Such as `PluginType.SNAPSHOTTER`, or a type of one's own."""
+    id: str
+    """Unique within the type."""
+    requires: tuple[str, ...] = ()
+    """Types whose plugins are all initialised before this one, at least one of each successfully. `("*",)`:
+    every other plugin, whatever becomes of it."""
+    config: builtins.type[C] | None = None
+    """An attrs class, whose defaults are the plugin's. None: the plugin has no configuration."""
+    init: Callable[[InitContext[C]], object]
+    """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply."""
+    migrate: Callable[..., object] | None = None
+    """Brings the `[plugins]` table of an older version of the configuration file up to date, in place."""
+    distribution: str = ""
+    """Who registered it. Filled in by `discover`."""
+
+    @property
+    def uri(self) -> str:
+        """`<type>.<id>`: the plugin's name in the configuration, in logs and as a directory."""
+        return f"{self.type}.{self.id}"
+
+    def has_name(self) -> bool:
+        """Whether type and id can name a record, whatever else is wrong."""
+        return _is_name(self.type) and _is_name(self.id)
+
+    def check(self) -> None:
+        """Check everything that can be seen without other registrations.
+
+        Raises:
+            InvalidRegistration: A field is of the wrong type, or breaks a rule.
+        """
+        if problem := _wrong_field(self) or _broken_rule(self):
+            raise InvalidRegistration(f"{self.uri}: {problem}")
+
+
+def _wrong_field(registration: Registration[Any]) -> str:
+    """What is wrong with the type of a field, or "". Type hints bind nobody at run time."""
+    fields: tuple[tuple[str, bool, str], ...] = (
+        ("type", isinstance(registration.type, str), "a string"),
+        ("id", isinstance(registration.id, str), "a string"),
+        ("requires", _is_tuple_of_strings(registration.requires), "a tuple of strings"),
+        ("config", isinstance(registration.config, type | None), "a class or None"),
+        ("init", callable(registration.init), "a function"),
+        ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
+    )
+    for name, right, expected in fields:
+        if not right:
+            return f"plugin: {name} must be {expected}, not {getattr(registration, name)!r}"
+    return ""
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_tuple_of_strings(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _broken_rule(registration: Registration[Any]) -> str:
+    """The rule that a registration breaks, or "". The first four are containerd's, in its order."""
+    requires = registration.requires
+    rules = (
+        (not registration.type, "plugin: no type"),
+        (not registration.id, "plugin: no id"),
+        (registration.type in requires, "invalid requires: a plugin cannot require its own type"),
+        (EVERY_TYPE in requires and len(requires) > 1, f"invalid requires: {EVERY_TYPE!r} stands alone"),
+        (registration.type == EVERY_TYPE, f"plugin: {EVERY_TYPE!r} is not a type"),
+        (
+            "/" in registration.uri or "\0" in registration.uri,
+            "plugin: type and id name a directory: no '/' and no NUL",
+        ),
+    )
+    return next((text for broken, text in rules if broken), "")

@@ -1,0 +1,109 @@
+"""All registrations, and the order in which to initialise them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from lamina.errdefs import InvalidRegistration, PluginLoop
+from lamina.plugin._registration import Registration
+from lamina.plugin._types import EVERY_TYPE
+
+
+def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
+    """The error that shows a circle as a path, each plugin before what it requires."""
+    path = " -> ".join(registration.uri for registration in (*loop, loop[0]))
+    return PluginLoop(f"circular plugin dependency: {path}")
+
+
+@attrs.frozen(eq=False)
+class Registry:
+    """Registrations in the order in which they were registered. Immutable: `register` returns another."""
+
+    _by_uri: Mapping[str, Registration[Any]] = attrs.field(factory=dict)
+
+    def __iter__(self) -> Iterator[Registration[Any]]:
+        return iter(self._by_uri.values())
+
+    def __len__(self) -> int:
+        return len(self._by_uri)
+
+    def __contains__(self, uri: object) -> bool:
+        return uri in self._by_uri
+
+    def get(self, uri: str) -> Registration[Any] | None:
+        """The registration of that URI, or None."""
+        return self._by_uri.get(uri)
+
+    def register(self, registration: Registration[Any]) -> Registry:
+        """A registry that has one registration more.
+
+        Raises:
+            InvalidRegistration: The registration breaks a rule, or there is one of that URI.
+        """
+        registration.check()
+        if registration.uri in self:
+            raise InvalidRegistration(f"{registration.uri}: plugin: id already registered")
+        return Registry({**self._by_uri, registration.uri: registration})
+
+    def without(self, distribution: str) -> Registry:
+        """A registry that has nothing of that distribution."""
+        kept = {uri: one for uri, one in self._by_uri.items() if one.distribution != distribution}
+        return Registry(kept)
+
+    def graph(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
+        """The registrations in the order in which to initialise them: each after those of the types it requires.
+
+        Otherwise the order of registration is kept. A required type that nobody provides changes nothing.
+
+        Args:
+            disabled: URIs to leave out. What only they require is not moved forward.
+
+        Raises:
+            PluginLoop: Plugins require each other in a circle.
+        """
+        order, loop = self._walk(disabled)
+        if loop:
+            raise loop_error(loop)
+        return order
+
+    def loop(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
+        """The first circle that `graph` meets, each member requiring the next and the last the first; or ()."""
+        return self._walk(disabled)[1]
+
+    def _walk(
+        self, disabled: Collection[str]
+    ) -> tuple[tuple[Registration[Any], ...], tuple[Registration[Any], ...]]:
+        """The order and (), or what was ordered so far and a circle."""
+        enabled = [registration for registration in self if registration.uri not in disabled]
+        by_type: dict[str, list[Registration[Any]]] = {EVERY_TYPE: enabled}
+        for registration in enabled:
+            by_type.setdefault(registration.type, []).append(registration)
+
+        def required(registration: Registration[Any]) -> Iterator[Registration[Any]]:
+            for required_type in registration.requires:
+                for candidate in by_type.get(required_type, ()):
+                    if candidate is not registration:
+                        yield candidate
+
+        order: dict[str, Registration[Any]] = {}
+        for root in enabled:
+            if root.uri in order:
+                continue
+            # Depth first with a stack of our own: a chain may be deeper than Python's. A dict keeps the path.
+            path = {root.uri: required(root)}
+            while path:
+                uri = next(reversed(path))
+                candidate = next((other for other in path[uri] if other.uri not in order), None)
+                if candidate is None:
+                    del path[uri]
+                    order[uri] = self._by_uri[uri]
+                elif candidate.uri in path:
+                    uris = list(path)
+                    circle = uris[uris.index(candidate.uri) :]
+                    return tuple(order.values()), tuple(self._by_uri[uri] for uri in circle)
+                else:
+                    path[candidate.uri] = required(candidate)
+        return tuple(order.values()), ()

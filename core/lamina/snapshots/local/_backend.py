@@ -1,0 +1,58 @@
+"""What differs between local snapshotters."""
+
+from __future__ import annotations
+
+import abc
+import os
+from collections.abc import Mapping
+
+from lamina.fs import remove_tree
+from lamina.mount import Mount
+from lamina.snapshots._contract import Usage
+from lamina.snapshots.storage import Record
+
+
+class Backend(abc.ABC):
+    """How the data of snapshots is made, mounted, measured and destroyed.
+
+    Called from any thread. Long work asks `lamina.context.current().check()` as it goes. OSErrors may pass:
+    `LocalSnapshotter` raises them as `lamina.errdefs` classes.
+    """
+
+    def __init__(self, root: str) -> None:
+        """Keep data below a directory.
+
+        Args:
+            root: Its absolute path. `LocalSnapshotter.open` makes it.
+        """
+        self.root = root
+
+    def path(self, id_: int) -> str:
+        """Where the data of the snapshot with that identifier is."""
+        return os.path.join(self.root, "snapshots", str(id_))
+
+    @abc.abstractmethod
+    def create(self, record: Record) -> None:
+        """Make the data of a new snapshot at `path(record.id)`. What is half made is discarded by the caller."""
+
+    @abc.abstractmethod
+    def mounts(self, record: Record) -> list[Mount]:
+        """The mounts that show an active snapshot or a view."""
+
+    @abc.abstractmethod
+    def usage(self, record: Record) -> Usage:
+        """What the data of a snapshot takes up now."""
+
+    def commit(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
+        """Make the data of an active snapshot durable, before it is committed."""
+
+    def labels(self, record: Record) -> Mapping[str, str]:
+        """Labels that are shown with a snapshot though they are not stored, and not seen by filters."""
+        return {}
+
+    def destroy(self, path: str) -> None:
+        """Delete the data of a removed snapshot, wherever it has been moved to."""
+        remove_tree(path)
+
+    def close(self) -> None:  # noqa: B027 - not every backend holds something
+        """Release what is held."""

@@ -1,0 +1,68 @@
+"""What is written beside each snapshot's data, so that a lost metastore can be made anew from it.
+
+One JSON file for each identifier, replaced whole with each change of the record. It is never read in normal
+operation: the metastore is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from typing import Any, Final
+
+from lamina.snapshots.storage import Record, SnapshotterStore
+
+VERSION: Final = 1
+STRIPES: Final = 64
+
+
+class RescueRecords:
+    """The files in the `records/` directory of a data root."""
+
+    def __init__(self, directory: str, store: SnapshotterStore) -> None:
+        """Keep the files of a snapshotter.
+
+        Args:
+            directory: Where they are.
+            store: What they say.
+        """
+        self._directory = directory
+        self._store = store
+        self._locks = tuple(threading.Lock() for _ in range(STRIPES))
+
+    def write(self, id_: int) -> None:
+        """Write down what the metastore says of an identifier now.
+
+        It is read again here, under a lock, so that of two changes at once the later one stays.
+        """
+        path = os.path.join(self._directory, str(id_))
+        with self._locks[id_ % STRIPES]:
+            found = self._store.record(id_)
+            if found is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                return
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                json.dump(_document(self._store.name, *found), file)
+            os.rename(path + ".new", path)
+
+
+def _document(snapshotter: str, keyspace: str, record: Record) -> dict[str, Any]:
+    info = record.info
+    return {
+        "version": VERSION,
+        "snapshotter": snapshotter,
+        "keyspace": keyspace,
+        "id": record.id,
+        "key": info.name,
+        "kind": info.kind.name.lower(),
+        "parent": info.parent,
+        "parent_ids": record.parent_ids,
+        "labels": dict(info.labels),
+        "created": info.created,
+        "updated": info.updated,
+        "size": record.usage.size,
+        "inodes": record.usage.inodes,
+    }

@@ -1,0 +1,226 @@
+"""The snapshotter contract on a metastore, a data root and a backend."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import Error, from_os_error
+from lamina.mount import Mount
+from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+from lamina.snapshots.labels import check_labels
+from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._rescue import RescueRecords
+from lamina.snapshots.local._root import RECORDS, DataRoot
+from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
+
+_log = logging.getLogger(__name__)
+
+BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+"""A UUID that is made anew whenever the machine boots (random(4))."""
+
+
+class LocalSnapshotter(Snapshotter):
+    """A snapshotter whose data is in a directory of this machine.
+
+    The order of work in each operation is what makes it safe against a crash: data is made before its record is
+    stored and given up after its record is deleted, so that a record always has its data.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        root: DataRoot,
+        store: SnapshotterStore,
+        keyspace: Keyspace,
+        rescue: RescueRecords,
+        *,
+        sync_remove: bool,
+    ) -> None:
+        """Use `open`."""
+        self._backend = backend
+        self._root = root
+        self._store = store
+        self._keyspace = keyspace
+        self._rescue = rescue
+        self._sync_remove = sync_remove
+
+    @classmethod
+    def open(cls, backend: Backend, store: SnapshotterStore, *, sync_remove: bool = False) -> LocalSnapshotter:
+        """Open the snapshotter whose data is at `backend.root`, made where it does not exist.
+
+        Interrupted calls of earlier processes are tidied up in the background. If the machine has booted since,
+        directories that the crash lost are made again first.
+
+        Args:
+            backend: How its data is made and mounted. Closed with the snapshotter.
+            store: Its part of the metastore; its name is the snapshotter's own keyspace.
+            sync_remove: Whether `remove` returns only when the data is deleted.
+
+        Raises:
+            LockHeld: Another process uses the data root.
+            FailedPrecondition: The data root belongs to another metastore.
+        """
+        with _translated(f"open data root {backend.root}"):
+            root = DataRoot.open(backend.root, store, backend.destroy)
+        rescue = RescueRecords(os.path.join(root.path, RECORDS), store)
+        snapshotter = cls(backend, root, store, store.keyspace(store.name), rescue, sync_remove=sync_remove)
+        try:
+            snapshotter._restore()
+        except BaseException:
+            root.close()
+            raise
+        root.start(snapshotter._reclaim)
+        return snapshotter
+
+    def keyspace(self, name: str) -> LocalSnapshotter:
+        """The same data root and backend with another space of keys."""
+        return LocalSnapshotter(
+            self._backend,
+            self._root,
+            self._store,
+            self._store.keyspace(name),
+            self._rescue,
+            sync_remove=self._sync_remove,
+        )
+
+    def stat(self, key: str) -> Info:
+        """As `Snapshotter.stat`."""
+        return self._shown(self._keyspace.get(key))
+
+    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
+        """As `Snapshotter.update`."""
+        record = self._keyspace.update(info, fieldpaths)
+        self._write_rescue(record)
+        return self._shown(record)
+
+    def usage(self, key: str) -> Usage:
+        """As `Snapshotter.usage`."""
+        record = self._keyspace.get(key)
+        if record.info.kind is not Kind.ACTIVE:
+            return record.usage
+        with _translated(f"measure snapshot {key!r}"):
+            return self._backend.usage(record)
+
+    def mounts(self, key: str) -> list[Mount]:
+        """As `Snapshotter.mounts`."""
+        return self._backend.mounts(self._keyspace.get_mountable(key))
+
+    def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
+        """As `Snapshotter.prepare`."""
+        return self._create(Kind.ACTIVE, key, parent, labels or {})
+
+    def view(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
+        """As `Snapshotter.view`."""
+        return self._create(Kind.VIEW, key, parent, labels or {})
+
+    def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> list[Mount]:
+        draft = self._keyspace.draft(kind, key, parent, check_labels(labels))
+        try:
+            with _translated(f"make the data of snapshot {key!r}"):
+                self._backend.create(draft)
+            record = self._keyspace.create(draft)
+        except BaseException:
+            # Interrupted between commit and return, the record is there; its data must stay as well.
+            if self._store.record(draft.id) is None:
+                self._root.discard(draft.id)
+            raise
+        self._write_rescue(record)
+        return self._backend.mounts(record)
+
+    def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
+        """As `Snapshotter.commit`."""
+        draft = self._keyspace.check_commit(name, key, parent)
+        with _translated(f"commit snapshot {key!r}"):
+            usage = self._backend.usage(draft)
+            self._backend.commit(draft)
+        self._write_rescue(self._keyspace.commit(name, draft, labels or {}, parent, usage))
+
+    def remove(self, key: str) -> None:
+        """As `Snapshotter.remove`."""
+        record = self._keyspace.remove(key)
+        with _translated(f"remove the data of snapshot {key!r}"):
+            self._root.discard(record.id)
+        if self._sync_remove:
+            try:
+                self.cleanup()
+            except Error as error:
+                # The snapshot is gone for its users, as in containerd; what stays is deleted later.
+                _log.warning("removed data is still there", exc_info=error)
+
+    def walk(self, *filters: str) -> Iterator[Info]:
+        """As `Snapshotter.walk`."""
+        return map(self._shown, self._keyspace.walk(*filters))
+
+    def cleanup(self) -> None:
+        """Delete now what removed snapshots have left behind.
+
+        Raises:
+            FailedPrecondition: Some of it cannot be deleted; the message says why.
+        """
+        self._root.empty_trash()
+
+    def close(self) -> None:
+        """Close the snapshotter in all its keyspaces. The metastore stays open."""
+        self._root.close()
+        self._backend.close()
+
+    def _shown(self, record: Record) -> Info:
+        extra = self._backend.labels(record)
+        return attrs.evolve(record.info, labels={**record.info.labels, **extra}) if extra else record.info
+
+    def _write_rescue(self, record: Record) -> None:
+        try:
+            self._rescue.write(record.id)
+        except OSError as error:
+            # The operation is durable already. What fails is only the second line of defence.
+            _log.warning(
+                "could not write the rescue record of a snapshot", exc_info=error, extra={"id": record.id}
+            )
+
+    def _restore(self) -> None:
+        """Make again the directories that a crash of the machine lost: they were made after its last sync."""
+        with open(BOOT_ID, encoding="ascii") as file:
+            boot = file.read().strip()
+        if self._store.boot() == boot:
+            return
+        for id_ in self._store.ids():
+            if not os.path.lexists(self._backend.path(id_)):
+                self._restore_one(id_)
+        self._store.remember_boot(boot)
+
+    def _restore_one(self, id_: int) -> None:
+        found = self._store.record(id_)
+        if found is None:
+            return
+        keyspace, record = found
+        named = {"keyspace": keyspace, "key": record.info.name, "id": id_}
+        if record.info.kind is Kind.COMMITTED:
+            _log.error("the data of a committed snapshot is lost", extra=named)
+            return
+        with _translated(f"make the data of snapshot {record.info.name!r} again"):
+            self._backend.create(record)
+        _log.warning("made the directory of a snapshot again that a crash of the machine had lost", extra=named)
+
+    def _reclaim(self) -> None:
+        try:
+            count = self._root.reclaim(self._store)
+        except (Error, OSError) as error:
+            _log.warning("could not reclaim what interrupted calls left behind", exc_info=error)
+            return
+        if count:
+            _log.info("reclaimed what interrupted calls left behind", extra={"entries": count})
+
+
+@contextlib.contextmanager
+def _translated(asked: str) -> Iterator[None]:
+    """Raise OSErrors as lamina's errors."""
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, asked) from error

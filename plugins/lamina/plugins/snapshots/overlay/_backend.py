@@ -1,0 +1,98 @@
+"""Snapshots as layers of overlayfs (Documentation/filesystems/overlayfs.rst)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from lamina.fs import FileSystemSync, disk_usage
+from lamina.mount import Mount
+from lamina.plugins.snapshots.overlay._owner import owner_of_root
+from lamina.snapshots import Kind, Usage
+from lamina.snapshots.labels import UPPERDIR
+from lamina.snapshots.local import Backend
+from lamina.snapshots.storage import Record
+
+
+class OverlayBackend(Backend):
+    """A directory `fs` for each snapshot, and for active ones the `work` directory that overlayfs needs.
+
+    The mounts have the shapes of containerd's overlay snapshotter, option for option.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        options: Sequence[str] = (),
+        upperdir_label: bool = False,
+        sync_fs: bool = True,
+    ) -> None:
+        """Keep layers below a directory that `probe` has found fit.
+
+        Args:
+            root: The directory's absolute path; it must exist.
+            options: Mount options for every overlay mount, as `probe` returned them.
+            upperdir_label: Whether each snapshot shows its `fs` directory in a label.
+            sync_fs: Whether a commit waits until the file system has written everything.
+        """
+        super().__init__(root)
+        self._options = tuple(options)
+        self._upperdir_label = upperdir_label
+        self._sync = FileSystemSync(root) if sync_fs else None
+
+    def create(self, record: Record) -> None:
+        """Make the directories of a snapshot. Those that exist are taken as they are."""
+        path = self.path(record.id)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        upper = self._upper(record.id)
+        _make_directory(upper, 0o755)
+        if record.info.kind is Kind.ACTIVE:
+            _make_directory(os.path.join(path, "work"), 0o711)
+        parent = self._upper(record.parent_ids[0]) if record.parent_ids else None
+        owner = owner_of_root(record.info.labels, parent)
+        if owner is not None:
+            os.chown(upper, *owner)
+
+    def mounts(self, record: Record) -> list[Mount]:
+        """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""
+        read_only = record.info.kind is Kind.VIEW
+        if not record.parent_ids:
+            return [_bind(self._upper(record.id), "ro" if read_only else "rw")]
+        if read_only and len(record.parent_ids) == 1:
+            return [_bind(self._upper(record.parent_ids[0]), "ro")]
+        options = ["lowerdir=" + ":".join(map(self._upper, record.parent_ids)), *self._options]
+        if not read_only:
+            work = os.path.join(self.path(record.id), "work")
+            options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
+        return [Mount(type="overlay", source="overlay", options=tuple(options))]
+
+    def usage(self, record: Record) -> Usage:
+        """What the snapshot's own layer takes up."""
+        return Usage(*disk_usage(self._upper(record.id)))
+
+    def commit(self, record: Record) -> None:
+        """Wait until the layer is on disk, where that is configured."""
+        if self._sync is not None:
+            self._sync.sync()
+
+    def labels(self, record: Record) -> Mapping[str, str]:
+        """The label with the `fs` directory, where that is configured."""
+        return {UPPERDIR: self._upper(record.id)} if self._upperdir_label else {}
+
+    def close(self) -> None:
+        """Release the file system."""
+        if self._sync is not None:
+            self._sync.close()
+
+    def _upper(self, id_: int) -> str:
+        return os.path.join(self.path(id_), "fs")
+
+
+def _bind(source: str, access: str) -> Mount:
+    return Mount(type="bind", source=source, options=(access, "rbind"))
+
+
+def _make_directory(path: str, mode: int) -> None:
+    os.makedirs(path, exist_ok=True)
+    os.chmod(path, mode)  # the umask has no say in it

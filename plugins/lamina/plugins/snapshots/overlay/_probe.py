@@ -1,0 +1,91 @@
+"""Whether overlayfs works in a directory, and with which options."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import Final
+
+from lamina.errdefs import Error, InvalidArgument, SkipPlugin
+from lamina.fs import remove_tree, supports_d_type
+from lamina.mount import Mount, temporary_mount
+
+INDEX: Final = "/sys/module/overlay/parameters/index"
+ALL_IDS: Final = (0, 0, 2**32 - 1)
+"""The only line of uid_map outside any user namespace (user_namespaces(7))."""
+UNESCAPED: Final = frozenset(':,\\"')
+"""Characters that mean something in overlayfs's options; containerd and runc pass paths without escaping them."""
+
+
+def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
+    """The options that every overlay mount below a directory gets: those configured and those needed.
+
+    A real overlay is mounted and written to.
+
+    Args:
+        root: Where the layers will be; it must exist.
+        mount_options: What is configured.
+
+    Raises:
+        SkipPlugin: Overlayfs does not work there; the message says why.
+        InvalidArgument: It does, but not with `mount_options`; or the path cannot be passed in mount options.
+    """
+    bad = UNESCAPED.intersection(root)
+    if bad:
+        raise InvalidArgument(
+            f"overlay data root {root!r}: {', '.join(map(repr, sorted(bad)))} cannot be in a path that is passed "
+            "in mount options: choose another root_path"
+        )
+    if not supports_d_type(root):
+        raise SkipPlugin(
+            f"overlayfs needs a file system with d_type, and the one of {root} has none (xfs: format with ftype=1)"
+        )
+    needed = _needed(root, mount_options)
+    failure = _try(root, (*mount_options, *needed))
+    if failure is None:
+        return (*mount_options, *needed)
+    if mount_options and _try(root, needed) is None:
+        raise InvalidArgument(f"mount_options {list(mount_options)}: {failure}") from failure
+    raise SkipPlugin(f"overlayfs does not work in {root}: {failure}") from failure
+
+
+def in_user_namespace() -> bool:
+    """Whether this process sees only a part of the machine's ids."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return tuple(map(int, file.readline().split())) != ALL_IDS
+
+
+def _needed(root: str, configured: Sequence[str]) -> tuple[str, ...]:
+    """Options that nobody configured and that overlayfs cannot do without here."""
+    needed = []
+    if "userxattr" not in configured and in_user_namespace() and _try(root, ("userxattr",)) is None:
+        needed.append("userxattr")
+    if not any(option.split("=")[0] == "index" for option in configured) and os.path.exists(INDEX):
+        # Two mounts may share a lower layer, which index=on forbids.
+        needed.append("index=off")
+    return tuple(needed)
+
+
+def _try(root: str, options: Sequence[str]) -> Error | OSError | None:
+    """Mount an overlay on two layers, delete a file in it, and return what failed."""
+    trial = tempfile.mkdtemp(prefix="probe-", dir=root)
+    try:
+        paths = {name: os.path.join(trial, name) for name in ("upper", "work", "lower", "lowest", "merged")}
+        for path in paths.values():
+            os.mkdir(path)
+        with open(os.path.join(paths["lowest"], "file"), "w", encoding="ascii"):
+            pass
+        layers = f"lowerdir={paths['lower']}:{paths['lowest']}"
+        overlay = Mount(
+            type="overlay",
+            source="overlay",
+            options=(f"workdir={paths['work']}", f"upperdir={paths['upper']}", layers, *options),
+        )
+        with temporary_mount([overlay], directory=trial) as merged:
+            os.unlink(os.path.join(merged, "file"))
+    except (Error, OSError) as error:
+        return error
+    finally:
+        remove_tree(trial)
+    return None

@@ -1,0 +1,66 @@
+"""The registration of the overlay snapshotter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots.overlay._backend import OverlayBackend
+from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe
+from lamina.snapshots.local import LocalSnapshotter
+
+ID = "overlayfs"
+
+
+@attrs.frozen
+class OverlayConfig:
+    """`[plugins."io.containerd.snapshotter.v1.overlayfs"]`."""
+
+    root_path: str = ""
+    """Where layers are kept. Empty: in the plugin's own directory below the host's root."""
+    upperdir_label: bool = False
+    """Show each snapshot's own directory in the label containerd.io/snapshot/overlay.upperdir."""
+    sync_remove: bool = False
+    """Answer a removal only when its data is deleted, instead of deleting it in the background."""
+    sync_fs: bool = True
+    """Answer a commit only when the file system has written the layer to disk."""
+    mount_options: tuple[str, ...] = ()
+    """Options that are added to every overlay mount."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the overlay snapshotter."""
+    return [
+        Registration(
+            type=PluginType.SNAPSHOTTER,
+            id=ID,
+            requires=(PluginType.METASTORE,),
+            config=OverlayConfig,
+            init=init_overlay,
+        )
+    ]
+
+
+def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
+    """Probe overlayfs and open the snapshotter.
+
+    Raises:
+        SkipPlugin: Overlayfs does not work in the data root.
+    """
+    config = ic.config
+    root = os.path.abspath(config.root_path) if config.root_path else str(ic.root)
+    ic.meta.exports["root"] = root
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    options = probe(root, config.mount_options)
+    if not in_user_namespace():
+        # A rebased layer has whiteouts, which are devices: nobody can make one in a user namespace.
+        ic.meta.capabilities.append("rebase")
+    ic.meta.capabilities.append("only-remap-ids")
+    backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label, sync_fs=config.sync_fs)
+    store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
+    return LocalSnapshotter.open(backend, store, sync_remove=config.sync_remove)

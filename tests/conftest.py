@@ -1,0 +1,65 @@
+"""The harness that all tests share: prerequisites, and the check that nothing stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import leftovers
+import prerequisites
+import pytest
+
+_TESTS = Path(__file__).parent
+_PRIVILEGED = (_TESTS / "integration", _TESTS / "interop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "requires(*names): what the machine must offer, else the test is skipped, or fails where "
+        f"LAMINA_REQUIRE demands it; one of {', '.join(prerequisites.PREREQUISITES)}",
+    )
+    try:
+        prerequisites.demanded()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in _required(item):
+            if name not in prerequisites.PREREQUISITES:
+                known = ", ".join(prerequisites.PREREQUISITES)
+                raise pytest.UsageError(f"{item.nodeid} requires {name!r}, which is none of {known}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in _required(item):
+        if reason := prerequisites.missing(name):
+            if name in prerequisites.demanded():
+                pytest.fail(f"LAMINA_REQUIRE demands {name}: {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+def _required(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("requires") for name in mark.args]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a mount, a loop device or a process, and remove it for the next one.
+
+    Set up before the test's own fixtures and torn down after them. What wider fixtures started is theirs.
+    """
+    if not any(root in request.path.parents for root in _PRIVILEGED):
+        yield
+        return
+    before = leftovers.children()
+    yield
+    tmp_path: Path | None = request.node.funcargs.get("tmp_path")
+    found = leftovers.remove_processes(tmp_path, before)
+    if tmp_path:
+        found += leftovers.remove_mounts(tmp_path)
+        found += leftovers.remove_loop_devices(tmp_path)
+    if found:
+        pytest.fail("left behind: " + "; ".join(found), pytrace=False)

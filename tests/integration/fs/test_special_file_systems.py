@@ -1,0 +1,79 @@
+"""What needs a file system of its own kind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import ResourceExhausted
+from lamina.fs import FileSystemSync, Lock, disk_usage, remove_tree, supports_d_type
+
+pytestmark = pytest.mark.requires("root")
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system that has no block left, and a lock file on it, not held."""
+    target = tmp_path / "full"
+    target.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", target], check=True)
+    try:
+        Lock.acquire(str(target / "lock")).close()
+        with pytest.raises(OSError, match="No space left"), (target / "rest").open("wb", buffering=0) as rest:
+            while True:
+                rest.write(bytes(4096))
+        yield target
+    finally:
+        subprocess.run(["umount", target], check=True)
+
+
+@pytest.fixture
+def untyped(tmp_path: Path) -> Iterator[Path]:
+    """An ext4 whose directory entries have no types."""
+    image, target = tmp_path / "image", tmp_path / "untyped"
+    image.touch()
+    os.truncate(image, 8 << 20)
+    target.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^filetype", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, target], check=True)
+    try:
+        yield target
+    finally:
+        subprocess.run(["umount", target], check=True)
+
+
+def test_a_lock_can_be_taken_again_on_a_full_disk(full: Path) -> None:
+    with Lock.acquire(str(full / "lock")):
+        assert (full / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_new_lock_on_a_full_disk_is_resource_exhausted(full: Path) -> None:
+    with pytest.raises(ResourceExhausted, match="No space left"):
+        Lock.acquire(str(full / "new"))
+
+
+def test_a_full_disk_can_be_emptied(full: Path) -> None:
+    remove_tree(str(full / "rest"))
+    assert sorted(os.listdir(full)) == ["lock"]
+
+
+@pytest.mark.requires("loop", "mkfs.ext4")
+def test_entries_without_types_are_recognised(untyped: Path) -> None:
+    assert not supports_d_type(str(untyped))
+
+
+@pytest.mark.requires("loop", "mkfs.ext4")
+def test_trees_whose_entries_have_no_types_are_measured_synced_and_removed(untyped: Path) -> None:
+    (untyped / "root/sub").mkdir(parents=True)
+    (untyped / "root/sub/file").write_bytes(b"x")
+    (untyped / "root/link").symlink_to("sub")
+    sync = FileSystemSync(str(untyped))
+    sync.sync()
+    sync.close()
+    assert disk_usage(str(untyped / "root"))[1] == 4
+    remove_tree(str(untyped / "root"))
+    assert not (untyped / "root").exists()

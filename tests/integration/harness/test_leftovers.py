@@ -1,0 +1,48 @@
+"""What a test leaves behind is found and taken away."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import leftovers
+import pytest
+
+pytestmark = pytest.mark.requires("root")
+
+
+def test_mounts_below_the_directory_and_of_what_is_in_it(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "own-not"
+    for directory in (own / "with space", own / "tree", other / "bound", other / "tmpfs"):
+        directory.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", own / "with space"], check=True)
+    subprocess.run(["mount", "--bind", own / "tree", other / "bound"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", other / "tmpfs"], check=True)
+    assert leftovers.remove_mounts(own) == [f"mount {own / 'with space'}", f"mount {other / 'bound'}"]
+    assert leftovers.remove_mounts(own) == []
+    assert leftovers.remove_mounts(other) == [f"mount {other / 'tmpfs'}"]
+
+
+@pytest.mark.requires("loop")
+def test_loop_devices_of_files_in_the_directory(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    attached = subprocess.run(["losetup", "--find", "--show", image], check=True, capture_output=True, text=True)
+    assert leftovers.remove_loop_devices(tmp_path) == [f"loop device {attached.stdout.strip()}"]
+    assert leftovers.remove_loop_devices(tmp_path) == []
+
+
+def test_children_that_nobody_waited_for(tmp_path: Path) -> None:
+    before = leftovers.children()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert leftovers.remove_processes(tmp_path, before) == [f"process {process.pid}: sleep 60 "]
+    assert leftovers.remove_processes(tmp_path, before) == []
+
+
+def test_orphans_with_a_path_in_the_directory_on_their_command_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    script = f"tail --follow {log} >/dev/null 2>&1 & echo $!"
+    started = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    found = leftovers.remove_processes(tmp_path, leftovers.children())
+    assert found == [f"process {int(started.stdout)}: tail --follow {log} "]

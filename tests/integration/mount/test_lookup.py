@@ -1,0 +1,32 @@
+"""Which mount a path lies in, where mounts cover each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.mount import Mount, lookup, mount_all, unmount_recursive
+
+pytestmark = pytest.mark.requires("root")
+
+
+def tmpfs(source: str) -> Mount:
+    return Mount("tmpfs", source)
+
+
+def test_of_stacked_mounts_the_one_that_is_seen(tmp_path: Path) -> None:
+    mount_all([tmpfs("first"), tmpfs("second")], tmp_path)
+    assert lookup(tmp_path).source == "second"
+    unmount_recursive(tmp_path)
+
+
+def test_a_longer_mount_point_that_is_covered_does_not_count(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    (target / "sub").mkdir(parents=True)
+    mount_all([tmpfs("below")], target / "sub")
+    mount_all([tmpfs("cover")], target)
+    (target / "sub" / "deeper").mkdir(parents=True)
+    assert lookup(target / "sub" / "deeper").source == "cover"
+    unmount_recursive(target)
+    unmount_recursive(target)

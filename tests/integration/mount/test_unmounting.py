@@ -1,0 +1,89 @@
+"""Unmounting for real."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import FailedPrecondition, NotFound
+from lamina.mount import Mount, mount_all, mountinfo, unmount, unmount_all, unmount_recursive
+
+pytestmark = pytest.mark.requires("root")
+
+TMPFS = Mount("tmpfs", "tmpfs")
+
+
+def points_below(directory: Path) -> list[str]:
+    return [info.mount_point for info in mountinfo() if info.mount_point.startswith(str(directory))]
+
+
+def test_what_is_not_mounted_is_unmounted_already(tmp_path: Path) -> None:
+    unmount(tmp_path)
+
+
+def test_a_path_that_does_not_exist_is_an_error_of_unmount_alone(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="absent"):
+        unmount(tmp_path / "absent")
+    unmount_all(tmp_path / "absent")
+    unmount_recursive(tmp_path / "absent")
+    unmount_all("")
+
+
+def test_unmount_takes_one_of_a_stack_and_unmount_all_the_rest(tmp_path: Path) -> None:
+    mount_all([TMPFS, TMPFS, TMPFS], tmp_path)
+    unmount(tmp_path)
+    assert points_below(tmp_path) == [str(tmp_path)] * 2
+    unmount_all(tmp_path)
+    assert points_below(tmp_path) == []
+
+
+def test_a_busy_mount_is_an_error_that_says_who_to_ask_unless_it_is_lazy(tmp_path: Path) -> None:
+    mount_all([TMPFS], tmp_path)
+    with (tmp_path / "file").open("w") as file:
+        with pytest.raises(FailedPrecondition, match=f"busy .who uses it: fuser --verbose --mount {tmp_path}"):
+            unmount(tmp_path)
+        unmount(tmp_path, lazy=True)
+        file.write("still there")
+    assert points_below(tmp_path) == []
+
+
+def test_a_mount_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    mount_all([TMPFS], tmp_path)
+    with (tmp_path / "file").open("w") as file:
+        closing = threading.Timer(0.2, file.close)
+        closing.start()
+        unmount(tmp_path)
+        closing.join()
+    assert points_below(tmp_path) == []
+
+
+def test_unmount_recursive_takes_everything_at_and_below_and_nothing_beside(tmp_path: Path) -> None:
+    tree, beside = tmp_path / "tree", tmp_path / "tree-beside"
+    for directory in (tree, beside):
+        directory.mkdir()
+        mount_all([TMPFS], directory)
+    (tree / "a b").mkdir()
+    mount_all([TMPFS, TMPFS], tree / "a b")
+    (tree / "a b" / "c").mkdir()
+    mount_all([TMPFS], tree / "a b" / "c")
+    (tmp_path / "link").symlink_to("tree")
+    unmount_recursive(tmp_path / "link")
+    assert points_below(tmp_path) == [str(beside)]
+    unmount(beside)
+
+
+def test_unmount_recursive_tries_all_and_raises_the_first_failure(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("idle", "long-and-busy"):
+        (tree / name).mkdir()
+        mount_all([TMPFS], tree / name)
+    with (
+        (tree / "long-and-busy" / "file").open("w"),
+        pytest.raises(FailedPrecondition, match=r"long-and-busy.*busy"),
+    ):
+        unmount_recursive(tree)
+    assert points_below(tmp_path) == [str(tree / "long-and-busy")]
+    unmount_recursive(tree)

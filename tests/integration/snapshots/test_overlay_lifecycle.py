@@ -1,0 +1,250 @@
+"""The overlay snapshotter's data: made, measured, removed, reclaimed, and never touched where it is not known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from overlays import open_overlay
+from waiting import wait_until
+
+from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, LockHeld, NotFound, ResourceExhausted
+from lamina.mount import Mount, temporary_mount
+from lamina.snapshots import Info, Kind, Usage
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import MetaStore
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+def snapshots(tmp_path: Path) -> set[str]:
+    return set(os.listdir(tmp_path / "overlay/snapshots"))
+
+
+def trash_is_empty(tmp_path: Path) -> bool:
+    return not os.listdir(tmp_path / "overlay/trash")
+
+
+def test_usage_of_an_active_snapshot_is_measured_and_of_a_committed_one_remembered(
+    overlay: LocalSnapshotter,
+) -> None:
+    with temporary_mount(overlay.prepare("a")) as root:
+        before = overlay.usage("a")
+        (Path(root) / "f").write_bytes(b"x" * 100_000)
+        during = overlay.usage("a")
+    assert during.inodes == before.inodes + 1
+    assert during.size >= before.size + 100_000
+    overlay.commit("c", "a")
+    assert overlay.usage("c") == during
+
+
+def test_a_view_takes_up_nothing(overlay: LocalSnapshotter) -> None:
+    overlay.view("v")
+    assert overlay.usage("v") == Usage(0, 0)
+
+
+def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    with temporary_mount(overlay.prepare("a")) as root:
+        (Path(root) / "d").mkdir()
+    overlay.remove("a")
+    assert snapshots(tmp_path) == set()
+    wait_until(lambda: trash_is_empty(tmp_path), 10, "the trash is empty")
+
+
+def test_a_synchronous_removal_has_deleted_the_data_when_it_returns(tmp_path: Path) -> None:
+    with open_overlay(tmp_path, sync_remove=True) as overlay:
+        overlay.prepare("a")
+        overlay.remove("a")
+        assert trash_is_empty(tmp_path)
+
+
+def test_a_parent_cannot_be_removed_before_its_children(overlay: LocalSnapshotter) -> None:
+    overlay.prepare("a")
+    overlay.commit("c", "a")
+    overlay.view("v", "c")
+    with pytest.raises(HasChildren, match="remove"):
+        overlay.remove("c")
+    overlay.remove("v")
+    overlay.remove("c")
+    assert list(overlay.walk()) == []
+
+
+def test_a_failed_prepare_leaves_no_directory(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+    overlay.prepare("a")
+    before = snapshots(tmp_path)
+    with pytest.raises(AlreadyExists):
+        overlay.prepare("a")
+    with pytest.raises(NotFound):
+        overlay.prepare("b", "no such parent")
+    assert snapshots(tmp_path) == before
+
+
+def test_the_upperdir_label_is_shown_and_neither_stored_nor_filtered_by(tmp_path: Path) -> None:
+    label = "containerd.io/snapshot/overlay.upperdir"
+    with open_overlay(tmp_path, upperdir_label=True) as overlay:
+        overlay.prepare("a")
+        shown = {label: f"{tmp_path}/overlay/snapshots/1/fs"}
+        assert overlay.stat("a").labels == shown
+        assert overlay.update(overlay.stat("a"), ("labels.x",)).labels == shown
+        assert [info.labels for info in overlay.walk()] == [shown]
+        assert list(overlay.walk(f'labels."{label}"')) == []
+    with open_overlay(tmp_path) as overlay:
+        assert overlay.stat("a").labels == {}
+
+
+def test_keyspaces_share_the_data_root_and_see_nothing_of_each_other(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    other = overlay.keyspace("other")
+    overlay.prepare("a")
+    other.prepare("a")
+    assert snapshots(tmp_path) == {"1", "2"}
+    other.remove("a")
+    assert overlay.stat("a").kind is Kind.ACTIVE
+    assert list(other.walk()) == []
+
+
+def test_snapshots_are_there_after_closing_and_opening(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        with temporary_mount(overlay.prepare("a")) as root:
+            (Path(root) / "f").write_text("kept")
+        before = overlay.stat("a"), overlay.mounts("a")
+    with open_overlay(tmp_path) as overlay:
+        assert (overlay.stat("a"), overlay.mounts("a")) == before
+        with temporary_mount(overlay.mounts("a")) as root:
+            assert (Path(root) / "f").read_text() == "kept"
+
+
+def test_closing_twice_is_allowed(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.close()
+
+
+def test_leftovers_of_a_crash_are_reclaimed_at_the_next_start(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    (tmp_path / "overlay/snapshots/17/fs").mkdir(parents=True)
+    (tmp_path / "overlay/trash/18/fs").mkdir(parents=True)
+    with open_overlay(tmp_path):
+        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
+
+
+def test_data_of_calls_under_way_is_never_reclaimed(tmp_path: Path) -> None:
+    """What has an identifier of this process but no record yet stays, whenever the reclaiming comes by."""
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    with open_overlay(tmp_path) as overlay:
+        in_flight = overlay._store.reserve_id()
+        (tmp_path / f"overlay/snapshots/{in_flight}").mkdir()
+        overlay._root.reclaim(overlay._store)
+        assert snapshots(tmp_path) == {"1", str(in_flight)}
+
+
+def test_a_store_that_knows_nothing_reclaims_nothing(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("a")
+        overlay.remove("a")
+    (tmp_path / "overlay/snapshots/1/fs").mkdir(parents=True)
+    with open_overlay(tmp_path) as overlay:
+        assert overlay._root.reclaim(overlay._store) == 0
+        assert snapshots(tmp_path) == {"1"}
+
+
+def test_a_data_root_whose_metastore_was_deleted_is_refused_and_not_touched(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.prepare("a")) as root:
+        (Path(root) / "precious").write_text("data")
+    (tmp_path / "metastore/data.mdb").unlink()
+    with pytest.raises(FailedPrecondition, match="Nothing there was touched"), open_overlay(tmp_path):
+        pass
+    assert (tmp_path / "overlay/snapshots/1/fs/precious").read_text() == "data"
+
+
+def test_a_data_root_of_another_metastore_is_refused(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("a")
+    with (
+        pytest.raises(FailedPrecondition, match="holds snapshots of metastore"),
+        open_overlay(tmp_path, metastore="another"),
+    ):
+        pass
+
+
+def test_a_data_root_in_use_is_refused_with_the_pid_of_its_user(tmp_path: Path) -> None:
+    program = (
+        "import sys; from lamina.fs import Lock\n"
+        "lock = Lock.acquire(sys.argv[1]); print('locked', flush=True); sys.stdin.read()"
+    )
+    with open_overlay(tmp_path):
+        pass
+    command = [sys.executable, "-c", program, str(tmp_path / "overlay/lamina.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(LockHeld, match=str(other.pid)), open_overlay(tmp_path):
+            pass
+        other.communicate()
+
+
+def test_directories_that_a_power_cut_lost_are_made_again_after_the_next_boot(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("a")
+        overlay._store.remember_boot("an earlier boot")
+    (tmp_path / "overlay/snapshots/1/fs").rmdir()
+    (tmp_path / "overlay/snapshots/1/work").rmdir()
+    (tmp_path / "overlay/snapshots/1").rmdir()
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.mounts("a")) as root:
+        (Path(root) / "f").touch()
+
+
+def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    overlay.prepare("base-key", labels={"l": "v"})
+    overlay.commit("base", "base-key", {"x": "y"})
+    overlay.keyspace("other").view("v")
+    overlay.prepare("a", "base")
+    overlay.update(Info("a", labels={"new": "label"}))
+    records = tmp_path / "overlay/records"
+    documents = {name: json.loads((records / name).read_text()) for name in sorted(os.listdir(records))}
+    assert documents.keys() == {"1", "2", "3"}
+    found = {
+        name: tuple(document[field] for field in ("keyspace", "key", "kind", "parent", "parent_ids", "labels"))
+        for name, document in documents.items()
+    }
+    assert found == {
+        "1": ("overlayfs", "base", "committed", "", [], {"x": "y"}),
+        "2": ("other", "v", "view", "", [], {}),
+        "3": ("overlayfs", "a", "active", "base", [1], {"new": "label"}),
+    }
+    overlay.remove("a")
+    assert set(os.listdir(records)) == {"1", "2"}
+
+
+def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
+    """The metastore on a file system of 2 MiB: at some point nothing fits, and all that was acknowledged stays."""
+    with temporary_mount([Mount("tmpfs", "tmpfs", ("size=2m",))], directory=tmp_path) as small:
+        store = MetaStore.open(small)
+        keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+        created: list[str] = []
+
+        def fill() -> None:
+            for number in range(10_000):
+                keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number:05}", "", {"l": "v" * 2000}))
+                created.append(f"{number:05}")
+
+        with pytest.raises(ResourceExhausted):
+            fill()
+        assert len(created) > 100
+        assert [record.info.name for record in keyspace.walk()] == created
+        keyspace.remove(created.pop())
+        store.close()
+        store = MetaStore.open(small)
+        keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+        assert [record.info.name for record in keyspace.walk()] == created
+        store.close()

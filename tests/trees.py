@@ -1,0 +1,42 @@
+"""Trees for tests, and contexts in which they change while they are worked on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lamina.context import CallContext
+
+
+class Steps(CallContext):
+    """A context that does something each time that the work asks it whether to go on."""
+
+    def __init__(self, step: Callable[[int], object]) -> None:
+        """`step` is called with the number of the check, from 1."""
+        super().__init__()
+        self.step = step
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        self.step(self.checks)
+        super().check()
+
+
+def make_deep_tree(root: Path, levels: int) -> None:
+    """Make a directory with `levels` directories in one another below it, and a file in the lowest."""
+    root.mkdir()
+    fd = os.open(root, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=fd)
+        below = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd))
+    os.close(fd)
+
+
+def open_files() -> int:
+    """How many file descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import NotFound
+from lamina.fs import supports_d_type
+
+
+def test_usual_file_systems_tell_types_and_nothing_stays_behind(tmp_path: Path) -> None:
+    assert supports_d_type(str(tmp_path))
+    assert supports_d_type(f"{tmp_path}/")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="missing"):
+        supports_d_type(str(tmp_path / "missing"))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import LockHeld, NotFound
+from lamina.fs import Lock
+
+HOLDER = """
+import sys
+from lamina.fs import Lock
+lock = Lock.acquire(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_file_is_private_and_holds_the_pid(tmp_path: Path) -> None:
+    with Lock.acquire(str(tmp_path / "lock")):
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_holder_in_the_same_process_is_refused(tmp_path: Path) -> None:
+    with Lock.acquire(str(tmp_path / "lock")), pytest.raises(LockHeld):
+        Lock.acquire(str(tmp_path / "lock"))
+
+
+def test_the_refusal_names_the_file_the_holder_and_the_remedy(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    command = [sys.executable, "-c", HOLDER, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockHeld) as caught:
+            Lock.acquire(path)
+        holder.kill()
+    assert str(caught.value) == (
+        f"{path} is locked by process {holder.pid}; stop that process, or use another directory"
+    )
+    Lock.acquire(path).close()  # the kernel let go of it with the process
+
+
+def test_a_holder_that_has_not_written_its_pid_yet_is_another_process(tmp_path: Path) -> None:
+    with Lock.acquire(str(tmp_path / "lock")):
+        os.truncate(tmp_path / "lock", 0)
+        with pytest.raises(LockHeld, match="locked by another process"):
+            Lock.acquire(str(tmp_path / "lock"))
+
+
+def test_a_shorter_pid_replaces_a_longer_one(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("1234567890123\n")
+    with Lock.acquire(str(tmp_path / "lock")):
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_closing_lets_go_keeps_the_file_and_may_be_repeated(tmp_path: Path) -> None:
+    lock = Lock.acquire(str(tmp_path / "lock"))
+    lock.close()
+    assert (tmp_path / "lock").exists()
+    with Lock.acquire(str(tmp_path / "lock")):
+        lock.close()  # does not touch what is not its own any more
+        with pytest.raises(LockHeld):
+            Lock.acquire(str(tmp_path / "lock"))
+
+
+def test_a_program_that_the_holder_starts_does_not_hold_it_on(tmp_path: Path) -> None:
+    lock = Lock.acquire(str(tmp_path / "lock"))
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False):
+        lock.close()
+        Lock.acquire(str(tmp_path / "lock")).close()
+
+
+def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="missing/lock"):
+        Lock.acquire(str(tmp_path / "missing/lock"))

@@ -1,0 +1,58 @@
+"""The `requires` marker: a missing prerequisite skips a test, fails it, or is a mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[2]
+
+
+def run_pytest(directory: Path, requires: str, demanded: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one test that requires something, where `absent` is a prerequisite that is never there."""
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    (directory / "absent.py").write_text(
+        "import prerequisites\nprerequisites.PREREQUISITES['absent'] = lambda: 'nobody made it'\n"
+    )
+    test = directory / "test_one.py"
+    test.write_text(f"import pytest\n\n@pytest.mark.requires({requires!r})\ndef test_one():\n    pass\n")
+    path = os.pathsep.join((str(directory), str(TESTS)))
+    environment = {**os.environ, "PYTHONPATH": path, "LAMINA_REQUIRE": demanded}
+    command = [sys.executable, "-m", "pytest", "-p", "absent", "-p", "conftest", "-p", "no:cacheprovider", "-rsf"]
+    return subprocess.run(
+        [*command, test], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_missing_prerequisite_skips_with_its_reason(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "absent")
+    assert done.returncode == pytest.ExitCode.OK
+    assert "1 skipped" in done.stdout
+    assert "nobody made it" in done.stdout
+
+
+@pytest.mark.parametrize("demanded", ["all", "absent", "root,absent"])
+def test_a_missing_prerequisite_fails_where_it_is_demanded(tmp_path: Path, demanded: str) -> None:
+    done = run_pytest(tmp_path, "absent", demanded)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "LAMINA_REQUIRE demands absent: nobody made it" in done.stdout
+
+
+def test_a_demand_for_something_else_still_skips(tmp_path: Path) -> None:
+    assert "1 skipped" in run_pytest(tmp_path, "absent", "root").stdout
+
+
+def test_an_unknown_prerequisite_is_an_error(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "overlai")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "requires 'overlai', which is none of" in done.stderr
+
+
+def test_an_unknown_demand_is_an_error(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "absent", "overlai")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "LAMINA_REQUIRE names overlai" in done.stderr

@@ -1,0 +1,70 @@
+"""/proc/self/mountinfo becomes records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamina.errdefs import NotFound
+from lamina.mount import MountInfo, lookup, mountinfo
+from lamina.mount._mountinfo import parse_line
+
+
+def test_the_example_of_the_manual_page() -> None:
+    line = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
+    assert parse_line(line) == MountInfo(
+        id=36,
+        parent=35,
+        device="98:0",
+        root="/mnt1",
+        mount_point="/mnt2",
+        options=("rw", "noatime"),
+        propagation=("master:1",),
+        type="ext3",
+        source="/dev/root",
+        super_options=("rw", "errors=continue"),
+    )
+
+
+def test_any_number_of_optional_fields_and_an_empty_source() -> None:
+    info = parse_line(b"1 2 0:3 / /- rw shared:1 master:2 - tmpfs  rw")
+    assert (info.mount_point, info.propagation, info.type, info.source) == (
+        "/-",
+        ("shared:1", "master:2"),
+        "tmpfs",
+        "",
+    )
+
+
+def test_an_escaped_comma_does_not_divide_options() -> None:
+    info = parse_line(rb"1 2 0:3 / /m ro - overlay none ro,lowerdir+=/a\054b,lowerdir+=/c\040d")
+    assert info.super_options == ("ro", "lowerdir+=/a,b", "lowerdir+=/c d")
+
+
+@given(st.binary(min_size=1))
+def test_every_path_survives_the_kernels_escaping(path: bytes) -> None:
+    escaped = b"".join(b"\\%03o" % byte if byte in b" \t\n\\#," else bytes([byte]) for byte in path)
+    info = parse_line(b"1 2 0:3 / %s rw - tmpfs none rw" % escaped)
+    assert os.fsencode(info.mount_point) == path
+
+
+def test_this_process_sees_its_root_and_proc() -> None:
+    mounts = {info.mount_point: info for info in mountinfo()}
+    assert mounts["/proc"].type == "proc"
+    assert "/" in mounts
+
+
+def test_lookup_finds_the_mount_that_a_path_lies_in(tmp_path: Path) -> None:
+    assert lookup("/proc/self/status").mount_point == "/proc"
+    link = tmp_path / "link"
+    link.symlink_to("/proc")
+    assert lookup(link).type == "proc"
+
+
+def test_lookup_of_a_path_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="absent"):
+        lookup(tmp_path / "absent")

@@ -1,0 +1,37 @@
+"""`Readiness`."""
+
+from __future__ import annotations
+
+import threading
+
+from lamina.plugin import Readiness
+
+
+def test_ready_where_nobody_registered() -> None:
+    assert Readiness().wait(0)
+
+
+def test_ready_when_everybody_has_let_go() -> None:
+    readiness = Readiness()
+    one, two = readiness.register("one"), readiness.register("two")
+    two()
+    assert readiness.pending() == ("one",)
+    assert not readiness.wait(0)
+    one()
+    assert readiness.wait(0)
+
+
+def test_letting_go_twice_counts_once() -> None:
+    readiness = Readiness()
+    first, _ = readiness.register("x"), readiness.register("x")
+    first()
+    first()
+    assert readiness.pending() == ("x",)
+
+
+def test_wait_ends_when_another_thread_lets_go() -> None:
+    readiness = Readiness()
+    thread = threading.Thread(target=readiness.register("one"))
+    thread.start()
+    assert readiness.wait(60)
+    thread.join()

@@ -1,0 +1,349 @@
+"""What the metastore promises beyond the single operation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lamina.context import CallContext, use
+from lamina.errdefs import (
+    AlreadyExists,
+    Canceled,
+    DataLoss,
+    Error,
+    FailedPrecondition,
+    FilterSyntaxError,
+    HasChildren,
+    InvalidArgument,
+    LockHeld,
+    NotFound,
+    Unavailable,
+)
+from lamina.snapshots import Info, Kind, Usage
+from lamina.snapshots.storage import Keyspace, MetaStore, Record
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._metastore import BLOCK
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MetaStore]:
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def keyspace(store: MetaStore) -> Keyspace:
+    return store.snapshotter("overlayfs").keyspace("lamina")
+
+
+def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> Record:
+    return keyspace.create(keyspace.draft(kind, key, parent, {}))
+
+
+def commit(keyspace: Keyspace, name: str, parent: str = "") -> Record:
+    return keyspace.commit(name, create(keyspace, f"making {name}", parent), {}, "", Usage(1, 1))
+
+
+def test_created_and_updated_are_equal_at_creation_and_fresh_at_commit(keyspace: Keyspace) -> None:
+    active = create(keyspace, "a")
+    assert active.info.created == active.info.updated > 0
+    committed = keyspace.commit("c", active, {}, "", Usage())
+    assert committed.info.created == committed.info.updated > active.info.created
+
+
+def test_updated_moves_and_created_stays_when_labels_change(keyspace: Keyspace) -> None:
+    before = create(keyspace, "a").info
+    after = keyspace.update(Info("a", labels={"l": "v"})).info
+    assert after.created == before.created
+    assert after.updated > before.updated
+
+
+def test_a_snapshot_keeps_its_identifier_when_it_is_committed(keyspace: Keyspace) -> None:
+    active = create(keyspace, "a")
+    assert keyspace.commit("c", active, {}, "", Usage()).id == active.id
+
+
+def test_a_record_carries_its_whole_chain_nearest_first(keyspace: Keyspace) -> None:
+    ids = [commit(keyspace, f"c{depth}", f"c{depth - 1}" if depth else "").id for depth in range(200)]
+    assert create(keyspace, "top", "c199").parent_ids == tuple(reversed(ids))
+
+
+def test_a_parent_given_at_commit_brings_its_chain(keyspace: Keyspace) -> None:
+    base, middle = commit(keyspace, "base"), commit(keyspace, "middle", "base")
+    committed = keyspace.commit("top", create(keyspace, "a"), {}, "middle", Usage())
+    assert committed.info.parent == "middle"
+    assert committed.parent_ids == (middle.id, base.id)
+    with pytest.raises(HasChildren):
+        keyspace.remove("middle")
+
+
+@pytest.mark.parametrize("key", ["", "k" * (layout.KEY_LIMIT + 1), "ü" * layout.KEY_LIMIT, "\ud800"])
+def test_a_key_that_is_empty_too_long_or_no_text_is_refused(keyspace: Keyspace, key: str) -> None:
+    with pytest.raises(InvalidArgument):
+        keyspace.draft(Kind.ACTIVE, key, "", {})
+    with pytest.raises(InvalidArgument):
+        keyspace.get(key)
+
+
+def test_keys_up_to_the_limit_are_told_apart_by_their_last_byte(keyspace: Keyspace) -> None:
+    stem = "k" * (layout.KEY_LIMIT - 1)
+    records = [create(keyspace, stem + end) for end in "abc"]
+    assert [keyspace.get(stem + end) for end in "abc"] == records
+    assert [record.info.name[-1] for record in keyspace.walk()] == ["a", "b", "c"]
+
+
+def test_a_key_that_looks_like_the_digest_of_another_is_another(keyspace: Keyspace) -> None:
+    """The database key of a long key, taken as a key itself, does not lead to the long key's record."""
+    long = create(keyspace, "k" * 1000)
+    space = layout.NUMBER.pack(2)
+    forged = layout.record_key(space, b"k" * 1000)[1 + len(space) :]
+    assert layout.record_key(space, forged) != layout.record_key(space, b"k" * 1000)
+    assert keyspace.get("k" * 1000) == long
+
+
+def test_a_message_shortens_a_long_key(keyspace: Keyspace) -> None:
+    with pytest.raises(NotFound) as raised:
+        keyspace.get("k" * 30_000)
+    assert len(str(raised.value)) < 400
+
+
+def test_already_exists_says_of_what_kind_the_existing_one_is(keyspace: Keyspace) -> None:
+    create(keyspace, "a")
+    commit(keyspace, "c")
+    with pytest.raises(AlreadyExists, match='"a" exists, as an active snapshot'):
+        create(keyspace, "a")
+    with pytest.raises(AlreadyExists, match='"c" exists, as a committed snapshot'):
+        create(keyspace, "c")
+
+
+def test_has_children_names_some(keyspace: Keyspace) -> None:
+    commit(keyspace, "base")
+    for number in range(5):
+        create(keyspace, f"child{number}", "base")
+    with pytest.raises(HasChildren, match=r'cannot remove.*"child0", "child1", "child2" and others'):
+        keyspace.remove("base")
+
+
+def test_labels_beyond_the_limit_are_refused_and_at_the_limit_are_kept(keyspace: Keyspace) -> None:
+    fits = {"k" * 96: "v" * 4000}
+    keyspace.create(keyspace.draft(Kind.ACTIVE, "a", "", fits))
+    assert keyspace.get("a").info.labels == fits
+    with pytest.raises(InvalidArgument, match="4097 bytes"):
+        keyspace.update(Info("a", labels={"k" * 97: "v" * 4000}))
+
+
+def test_a_filter_that_cannot_be_parsed_is_refused_before_the_walk(keyspace: Keyspace) -> None:
+    with pytest.raises(FilterSyntaxError):
+        keyspace.walk("name==a,")
+
+
+def test_a_walk_sees_what_changes_while_it_stands(keyspace: Keyspace) -> None:
+    """No transaction is open between two records: others can write, and the walk goes on."""
+    for number in range(350):
+        create(keyspace, f"{number:04}")
+    seen = []
+    for record in keyspace.walk():
+        keyspace.remove(record.info.name)
+        seen.append(record.info.name)
+    assert seen == [f"{number:04}" for number in range(350)]
+    assert list(keyspace.walk()) == []
+
+
+def test_a_walk_of_a_store_that_has_never_held_anything_is_empty(keyspace: Keyspace) -> None:
+    assert list(keyspace.walk()) == []
+
+
+def test_two_keyspaces_do_not_see_each_other(store: MetaStore) -> None:
+    snapshotter = store.snapshotter("overlayfs")
+    left, right = snapshotter.keyspace("left"), snapshotter.keyspace("right")
+    create(left, "a")
+    with pytest.raises(NotFound):
+        right.get("a")
+    create(right, "a")
+    left.remove("a")
+    assert right.get("a").info.name == "a"
+
+
+def test_identifiers_are_unique_across_keyspaces_and_openings(tmp_path: Path) -> None:
+    seen: list[int] = []
+    for _ in range(3):
+        store = MetaStore.open(str(tmp_path))
+        snapshotter = store.snapshotter("overlayfs")
+        assert all(id_ < snapshotter.first_id for id_ in seen)
+        seen += [snapshotter.reserve_id() for _ in range(BLOCK + 1)]
+        store.close()
+    assert len(set(seen)) == len(seen)
+
+
+def test_writers_that_fail_in_a_shared_commit_fail_alone(keyspace: Keyspace) -> None:
+    create(keyspace, "taken")
+    keys = [f"free{number}" if number % 2 else "taken" for number in range(64)]
+    with ThreadPoolExecutor(16) as pool:
+        drafts = {key: keyspace.draft(Kind.ACTIVE, key, "", {}) for key in keys if key != "taken"}
+        taken = Record(keyspace._store.reserve_id(), Info("taken", Kind.ACTIVE))
+
+        def attempt(key: str) -> type[Error] | None:
+            try:
+                keyspace.create(drafts.get(key, taken))
+            except Error as error:
+                return type(error)
+            return None
+
+        outcomes = list(pool.map(attempt, keys))
+    assert outcomes == [None if key != "taken" else AlreadyExists for key in keys]
+    assert {record.info.name for record in keyspace.walk()} == {"taken", *drafts}
+
+
+def test_writers_that_wait_together_share_a_commit(store: MetaStore) -> None:
+    """While one commit is under way, all who come wait, and one transaction then serves them all."""
+    environment = store._environment
+    started, proceed = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        started.set()
+        proceed.wait(10)
+
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(environment.write, hold)
+        assert started.wait(10)
+        ids = [pool.submit(environment.write, lambda txn: txn.put(b"x", b"y") and txn.id()) for _ in range(8)]
+        while len(environment._waiting) < 8:
+            os.sched_yield()
+        proceed.set()
+        first.result()
+        assert len({future.result() for future in ids}) == 1
+
+
+def test_an_operation_whose_caller_has_gone_leaves_nothing(keyspace: Keyspace) -> None:
+    draft = keyspace.draft(Kind.ACTIVE, "a", "", {})
+    with use(CallContext(cancelled=True)), pytest.raises(Canceled):
+        keyspace.create(draft)
+    with pytest.raises(NotFound):
+        keyspace.get("a")
+
+
+def test_the_map_grows_while_others_read_and_write(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path), map_size=1 << 16)
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    value = {"l": "v" * 4000}
+
+    def fill(start: int) -> None:
+        for number in range(start, start + 100):
+            keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", value))
+            assert keyspace.get(f"{number}").info.labels == value
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, range(0, 400, 100)))
+    assert len(list(keyspace.walk())) == 400
+    store.close()
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from lamina.snapshots.storage import MetaStore\n"
+        "from lamina.snapshots import Kind\n"
+        "space = MetaStore.open(sys.argv[1]).snapshotter('overlayfs').keyspace('lamina')\n"
+        "number = 0\n"
+        "while True:\n"
+        "    space.create(space.draft(Kind.ACTIVE, str(number), '', {}))\n"
+        "    print(number, flush=True)\n"
+        "    number += 1\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) == 200:
+                break
+        child.kill()
+        acknowledged = 200 + sum(1 for _ in child.stdout)
+    store = MetaStore.open(str(tmp_path))
+    keys = {record.info.name for record in store.snapshotter("overlayfs").keyspace("lamina").walk()}
+    store.close()
+    assert {str(number) for number in range(acknowledged + 1)} <= keys
+    assert len(keys) <= acknowledged + 2
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_store(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    program = (
+        "import sys; from lamina.errdefs import LockHeld; from lamina.snapshots.storage import MetaStore\n"
+        "try: MetaStore.open(sys.argv[1])\n"
+        "except LockHeld as error: print(error)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    store.close()
+    assert str(os.getpid()) in output
+
+
+def test_the_same_process_is_refused_a_second_opening(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    with pytest.raises(LockHeld):
+        MetaStore.open(str(tmp_path))
+    store.close()
+
+
+def test_a_forked_child_is_refused(store: MetaStore, keyspace: Keyspace) -> None:
+    create(keyspace, "a")
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            keyspace.get("a")
+            os.write(write_end, b"served")
+        except FailedPrecondition as error:
+            os.write(write_end, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        message = pipe.read()
+    os.waitpid(pid, 0)
+    assert "must not be used in its child" in message
+
+
+def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"2"))
+    store.close()
+    with pytest.raises(FailedPrecondition, match="schema version 2"):
+        MetaStore.open(str(tmp_path))
+    # and the refusal has given up the lock
+    with pytest.raises(FailedPrecondition, match="schema version 2"):
+        MetaStore.open(str(tmp_path))
+
+
+def test_a_file_that_is_no_store_is_reported_as_damaged(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").write_bytes(b"something else" * 1000)
+    with pytest.raises(DataLoss, match="damaged"):
+        MetaStore.open(str(tmp_path))
+
+
+def test_a_closed_store_says_so_and_can_be_closed_again(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    store.close()
+    store.close()
+    with pytest.raises(Unavailable, match="closed"):
+        keyspace.get("a")
+
+
+def test_the_uuid_stays_with_the_store_and_a_new_store_has_another(tmp_path: Path) -> None:
+    uuids = []
+    for name in ("one", "one", "two"):
+        store = MetaStore.open(str(tmp_path / name))
+        uuids.append(store.uuid)
+        store.close()
+    assert uuids[0] == uuids[1] != uuids[2]
