@@ -66,7 +66,8 @@ def dotted(path: KeyPath) -> str:
 
 def quoted(text: str) -> str:
     """A string in quotes on one line, cut short where it is long."""
-    return json.dumps(text if len(text) <= _SHOWN else text[:_SHOWN] + "…", ensure_ascii=False)
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def described(value: object) -> str:

@@ -13,8 +13,7 @@ from lamina.api.messages.status_pb2 import Status
 from lamina.api.messages.timestamp_pb2 import Timestamp
 from lamina.errdefs import Error, InvalidArgument, from_status, to_status
 from lamina.mount import Mount
-from lamina.snapshots import Info, Kind, Usage
-from lamina.snapshots._time import EARLIEST, NANOSECONDS, check_time
+from lamina.snapshots import EARLIEST, NANOSECONDS, Info, Kind, Usage, check_time
 
 _KINDS = {kind.value: kind for kind in Kind}
 

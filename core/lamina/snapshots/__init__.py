@@ -16,6 +16,16 @@ Worked example, three layers deep::
 """
 
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
-from lamina.snapshots._time import format_time
+from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
 
-__all__ = ["Info", "Kind", "Snapshotter", "Usage", "format_time"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "NANOSECONDS",
+    "Info",
+    "Kind",
+    "Snapshotter",
+    "Usage",
+    "check_time",
+    "format_time",
+]

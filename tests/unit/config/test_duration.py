@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lamina.config import Duration
 from lamina.errdefs import InvalidArgument
@@ -60,6 +60,7 @@ def test_prints_as_go_prints(seconds: float, text: str) -> None:
     assert str(Duration(seconds)) == text
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1))
 def test_what_is_printed_reads_back(nanoseconds: int) -> None:
     duration = Duration(nanoseconds / 10**9)

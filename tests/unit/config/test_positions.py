@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tomli
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lamina.config._positions import key_lines, parse_key
 from lamina.config._problems import KeyPath, dotted
@@ -116,6 +116,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, values, max_size=6), st.booleans())
 def test_each_line_of_a_random_document_holds_its_key(tables: dict[str, Any], multiline: bool) -> None:
     text = tomli_w.dumps(tables, multiline_strings=multiline)
@@ -125,9 +126,11 @@ def test_each_line_of_a_random_document_holds_its_key(tables: dict[str, Any], mu
     assert set(index) == set(_paths(tables))
     for path, line in index.items():
         if isinstance(path[-1], str):
-            assert dotted(path[-1:]) in _normal(lines[line - 1])
+            written = tomli_w.dumps({path[-1]: 0}).removesuffix(" = 0\n")
+            assert written in lines[line - 1]
 
 
+@settings(deadline=None)
 @given(st.lists(names, min_size=1, max_size=5))
 def test_a_dotted_key_reads_back_from_its_text(parts: list[str]) -> None:
     assert parse_key(dotted(tuple(parts))) == tuple(parts)
@@ -146,6 +149,3 @@ def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     for part, item in items:
         yield from _paths(item, (*path, part))
 
-
-def _normal(line: str) -> str:
-    return line

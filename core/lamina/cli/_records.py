@@ -1,0 +1,44 @@
+"""How snapshots and mounts are written: containerd's JSON, and the commands of mount(8)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from lamina.mount import Mount
+from lamina.snapshots import Info, Usage, format_time
+
+
+def info_document(info: Info) -> dict[str, Any]:
+    """What is known of a snapshot, with the keys of `ctr snapshots info`."""
+    document: dict[str, Any] = {"Kind": info.kind.title, "Name": info.name}
+    if info.parent:
+        document["Parent"] = info.parent
+    if info.labels:
+        document["Labels"] = dict(sorted(info.labels.items()))
+    document["Created"] = format_time(info.created)
+    document["Updated"] = format_time(info.updated)
+    return document
+
+
+def usage_document(key: str, usage: Usage) -> dict[str, Any]:
+    """What a snapshot takes up; its size in bytes."""
+    return {"Key": key, "Size": usage.size, "Inodes": usage.inodes}
+
+
+def mount_document(mount: Mount) -> dict[str, Any]:
+    """A mount, with the keys of `ctr snapshots prepare --mounts`."""
+    return {"Type": mount.type, "Source": mount.source, "Target": mount.target, "Options": list(mount.options)}
+
+
+def mount_command(mount: Mount, target: str) -> str:
+    """The command that makes a mount, for a shell.
+
+    Args:
+        mount: What a snapshotter returned.
+        target: The mount point.
+    """
+    place = os.path.join(target, mount.target.lstrip("/")) if mount.target else target
+    options = ("-o", ",".join(mount.options)) if mount.options else ()
+    return shlex.join(("mount", "-t", mount.type, mount.source, place, *options))

@@ -1,0 +1,241 @@
+"""`lamina snapshots`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from lamina.cli._connection import connected_snapshotter, snapshotter_options
+from lamina.cli._errors import ReportingGroup
+from lamina.cli._labels import format_labels, parse_labels
+from lamina.cli._output import binary_size, notify, terminal_width, write, write_json, write_table
+from lamina.cli._progress import progress
+from lamina.cli._records import info_document, mount_command, mount_document, usage_document
+from lamina.cli._tree import tree, tree_json, tree_line
+from lamina.errdefs import Error, NotFound
+from lamina.mount import Mount, mount_all
+from lamina.mount import unmount as unmount_top
+from lamina.snapshots import Info, Snapshotter, Usage
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_label = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parse_labels,
+    help="A label; may be repeated.",
+)
+_target = click.option(
+    "-t", "--target", metavar="TARGET", help="Print the commands that mount it there, one a line."
+)
+_filters = click.argument("filters", nargs=-1, metavar="[FILTER]...")
+_mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False))
+
+
+@click.group(cls=ReportingGroup)
+@snapshotter_options
+def snapshots() -> None:
+    """Make, look at and remove the snapshots of a running host."""
+
+
+@snapshots.command()
+@snapshotter_options
+@_target
+@_label
+@_json
+@click.argument("key")
+@click.argument("parent", default="")
+def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
+    """Create an active snapshot KEY: a writable tree that shows the content of PARENT."""
+    with connected_snapshotter() as snapshotter:
+        mounts = snapshotter.prepare(key, parent, labels)
+    _show_created(key, mounts, target, as_json=as_json)
+
+
+@snapshots.command()
+@snapshotter_options
+@_target
+@_label
+@_json
+@click.argument("key")
+@click.argument("parent", default="")
+def view(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
+    """Create a view KEY: a read-only tree that shows the content of PARENT."""
+    with connected_snapshotter() as snapshotter:
+        mounts = snapshotter.view(key, parent, labels)
+    _show_created(key, mounts, target, as_json=as_json)
+
+
+def _show_created(key: str, mounts: Sequence[Mount], target: str | None, *, as_json: bool) -> None:
+    if as_json:
+        write_json([mount_document(mount) for mount in mounts])
+    elif target is not None:
+        _write_commands(mounts, target)
+    else:
+        notify(f"{key} is there. To mount it: lamina snapshots mount {key} TARGET")
+
+
+def _write_commands(mounts: Sequence[Mount], target: str) -> None:
+    write("\n".join(mount_command(mount, target) for mount in mounts))
+
+
+@snapshots.command()
+@snapshotter_options
+@_json
+@click.argument("target")
+@click.argument("key")
+def mounts(*, target: str, key: str, as_json: bool) -> None:
+    """Print the commands that mount the active snapshot or view KEY on TARGET."""
+    with connected_snapshotter() as snapshotter:
+        found = snapshotter.mounts(key)
+    if as_json:
+        write_json([mount_document(mount) for mount in found])
+    else:
+        _write_commands(found, target)
+
+
+@snapshots.command()
+@snapshotter_options
+@click.argument("key")
+@_mount_point
+def mount(*, key: str, target: str) -> None:
+    """Mount the active snapshot or view KEY on the directory TARGET."""
+    with connected_snapshotter() as snapshotter:
+        mount_all(snapshotter.mounts(key), target)
+    notify(f"{key} is mounted on {target}")
+
+
+@snapshots.command()
+@_mount_point
+def unmount(*, target: str) -> None:
+    """Take off what is mounted on the directory TARGET."""
+    unmount_top(target)
+
+
+@snapshots.command()
+@snapshotter_options
+@_label
+@click.option("--parent", default="", metavar="NAME", help="Put it on this committed snapshot, if it is on none.")
+@click.argument("name")
+@click.argument("key")
+def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str) -> None:
+    """Turn the active snapshot KEY into the committed snapshot NAME."""
+    with connected_snapshotter() as snapshotter:
+        snapshotter.commit(name, key, labels, parent)
+
+
+@snapshots.command()
+@snapshotter_options
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+def rm(*, keys: tuple[str, ...]) -> None:
+    """Remove snapshots, in the order given. Stops at the first that cannot be removed."""
+    with connected_snapshotter() as snapshotter:
+        for key in keys:
+            try:
+                snapshotter.remove(key)
+            except Error as error:
+                raise type(error)(f'failed to remove "{key}": {error}') from error
+
+
+@snapshots.command()
+@snapshotter_options
+@_json
+@_filters
+def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
+    """List snapshots.
+
+    Those that match any FILTER, such as kind==active or labels.team==a,parent==base; all, if there is none.
+    """
+    found = _walk(filters)
+    if as_json:
+        write_json([info_document(info) for info in found])
+    else:
+        write_table(("KEY", "PARENT", "KIND"), [(info.name, info.parent, info.kind.title) for info in found])
+
+
+@snapshots.command("tree")
+@snapshotter_options
+@_json
+@_filters
+def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
+    """Show snapshots below their parents."""
+    nodes = tree(_walk(filters))
+    if as_json:
+        write("".join(tree_json(nodes)))
+    elif lines := [tree_line(node, terminal_width()) for node in nodes]:
+        write("\n".join(lines))
+
+
+def _walk(filters: Sequence[str]) -> list[Info]:
+    with connected_snapshotter() as snapshotter:
+        return list(progress(snapshotter.walk(*filters), "snapshots"))
+
+
+@snapshots.command()
+@snapshotter_options
+@click.argument("key")
+def info(*, key: str) -> None:
+    """Print all that is known of the snapshot KEY, as JSON."""
+    with connected_snapshotter() as snapshotter:
+        write_json(info_document(snapshotter.stat(key)))
+
+
+@snapshots.command()
+@snapshotter_options
+@click.option("-b", "--bytes", "in_bytes", is_flag=True, help="Print sizes as plain numbers of bytes.")
+@_json
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
+    """Show what snapshots take up beyond their parents: the given ones, or all."""
+    with connected_snapshotter() as snapshotter:
+        used = _usages(snapshotter, keys)
+    if as_json:
+        write_json([usage_document(key, usage) for key, usage in used])
+    else:
+        size = str if in_bytes else binary_size
+        rows = [(key, size(usage.size), str(usage.inodes)) for key, usage in used]
+        write_table(("KEY", "SIZE", "INODES"), rows)
+
+
+def _usages(snapshotter: Snapshotter, keys: Sequence[str]) -> list[tuple[str, Usage]]:
+    if keys:
+        return [(key, snapshotter.usage(key)) for key in progress(keys, "snapshots", len(keys))]
+    found = [info.name for info in progress(snapshotter.walk(), "snapshots")]
+    return list(_usages_of_present(snapshotter, progress(found, "snapshots", len(found))))
+
+
+def _usages_of_present(snapshotter: Snapshotter, keys: Iterator[str]) -> Iterator[tuple[str, Usage]]:
+    for key in keys:
+        try:
+            yield key, snapshotter.usage(key)
+        except NotFound:  # removed since it was listed: no longer one of all
+            continue
+
+
+@snapshots.command()
+@snapshotter_options
+@click.argument("key")
+@click.argument("labels", nargs=-1, metavar="[KEY=VALUE]...", callback=parse_labels)
+def label(*, key: str, labels: Mapping[str, str]) -> None:
+    """Change labels of the snapshot KEY, and print all of them.
+
+    `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
+    """
+    with connected_snapshotter() as snapshotter:
+        if labels:
+            values = {name: value for name, value in labels.items() if value}
+            now = snapshotter.update(Info(key, labels=values), tuple(f"labels.{name}" for name in labels))
+        else:
+            now = snapshotter.stat(key)
+    if now.labels:
+        write(format_labels(now.labels))
+
+
+@snapshots.command()
+@snapshotter_options
+def cleanup() -> None:
+    """Give back now what removed snapshots have left behind, instead of in the background."""
+    with connected_snapshotter() as snapshotter:
+        snapshotter.cleanup()

@@ -1,0 +1,93 @@
+"""Snapshots as the trees that their parents make of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from lamina.cli._output import escape, shorten
+from lamina.snapshots import Info
+
+_SHORTEST = 16
+"""Characters of a key that are shown however deep it is."""
+
+
+@attrs.frozen
+class Node:
+    """A snapshot in its tree."""
+
+    depth: int
+    """Steps from its root."""
+    key: str
+    kind: str
+    """`View`, `Active`, `Committed`, or `Unknown` of a parent that is not among the snapshots."""
+
+
+def tree(infos: Iterable[Info]) -> Iterator[Node]:
+    """Every snapshot, and every parent that is not among them as a root, once, after its parent.
+
+    Keys that were removed and used again during the walk can seem to be each other's ancestors. Such a circle
+    is cut open at its first key.
+
+    Args:
+        infos: Snapshots, in the order in which siblings are to be shown. Roots are sorted.
+    """
+    known = {info.name: info for info in infos}
+    children: dict[str, list[str]] = {}
+    for info in known.values():
+        children.setdefault(info.parent, []).append(info.name)
+    roots = {*children.pop("", ()), *(parent for parent in children if parent not in known)}
+    shown: set[str] = set()
+    for root in itertools.chain(sorted(roots), known):
+        stack = [(0, root)]
+        while stack:
+            depth, key = stack.pop()
+            if key in shown:
+                continue
+            shown.add(key)
+            yield Node(depth, key, known[key].kind.title if key in known else "Unknown")
+            stack.extend((depth + 1, child) for child in reversed(children.get(key, ())))
+
+
+def tree_line(node: Node, width: int | None = None) -> str:
+    r"""A snapshot as `ctr` shows it: ` root`, `  \_ child`.
+
+    Args:
+        node: The snapshot.
+        width: Columns of the terminal, to which a long key is cut; None: it is not.
+    """
+    prefix = "  " * node.depth + (r"\_ " if node.depth else " ")
+    key = escape(node.key)
+    return prefix + (key if width is None else shorten(key, max(width - len(prefix), _SHORTEST)))
+
+
+def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
+    """The pieces of a JSON array of roots, each with `Name`, `Kind` and `Children`.
+
+    Without recursion, since a chain of snapshots can be deeper than `json.dumps` goes.
+
+    Args:
+        nodes: What `tree` yields.
+    """
+    depth = -1
+    for node in nodes:
+        yield "[\n" if node.depth > depth else f"[]{_end(depth, node.depth)},\n"
+        depth = node.depth
+        indent = _indent(depth)
+        yield f'{indent}{{\n{indent}    "Name": {json.dumps(node.key)},\n'
+        yield f'{indent}    "Kind": {json.dumps(node.kind)},\n{indent}    "Children": '
+    yield "[]" if depth < 0 else f"[]{_end(depth, 0)}\n]"
+
+
+def _end(depth: int, last: int) -> str:
+    """The end of an object at `depth` and of those around it, up to the one at depth `last`."""
+    ends = [f"\n{_indent(depth)}}}"]
+    ends += [f"\n{_indent(around)}    ]\n{_indent(around)}}}" for around in range(depth - 1, last - 1, -1)]
+    return "".join(ends)
+
+
+def _indent(depth: int) -> str:
+    return " " * (8 * depth + 4)

@@ -1,0 +1,121 @@
+"""Log lines as containerd writes them, text or JSON: one line an event, with named fields."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TextIO
+
+_LEVELS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "trace": logging.DEBUG // 2,
+        "debug": logging.DEBUG,
+        "info": logging.INFO,
+        "warn": logging.WARNING,
+        "error": logging.ERROR,
+        "fatal": logging.CRITICAL,
+        "panic": logging.CRITICAL + 10,
+    }
+)
+"""The configuration's names (logrus `ParseLevel`), least severe first."""
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+"""What every record has. Its other attributes are the event's own fields."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9\-._/@^+]+")
+"""What logrus writes without quotes (`TextFormatter.needsQuoting`)."""
+
+
+def configure_logging(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 # the setting's name
+    """Have this process write every log record, warning and unexpected exception as one line.
+
+    Args:
+        level: The least severe level to write: trace, debug, info, warn, error, fatal or panic.
+        format: text or json.
+        stream: Where to write; None: standard error.
+    """
+    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(_LEVELS[level])
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_exception_of_thread
+    sys.unraisablehook = _log_unraisable
+
+
+class TextFormatter(logging.Formatter):
+    """`time="…" level=info msg="…" key=value`: logfmt, as logrus writes it to a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return " ".join(f"{key}={_logfmt(value)}" for key, value in _fields(record).items())
+
+
+class JsonFormatter(logging.Formatter):
+    """`{"time": "…", "level": "info", "msg": "…", "key": value}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return json.dumps(_fields(record), default=str)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Time, level and message, then the event's own fields by name."""
+    own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    if record.exc_info and record.exc_info[1] is not None:
+        own.setdefault("error", str(record.exc_info[1]))
+        own["traceback"] = _FORMATTER.formatException(record.exc_info)
+    if record.stack_info:
+        own["stack"] = record.stack_info
+    fields = {"time": _rfc3339(record.created), "level": _level(record.levelno), "msg": record.getMessage()}
+    for key in sorted(own):
+        # logrus, too, moves a field out of the way of its own three.
+        fields[f"fields.{key}" if key in fields else key] = own[key]
+    return fields
+
+
+_FORMATTER: Final = logging.Formatter()
+
+
+def _level(number: int) -> str:
+    """containerd's name of a level; one between two has the name of the less severe."""
+    name = next((name for name, least in reversed(_LEVELS.items()) if number >= least), "trace")
+    return "warning" if name == "warn" else name
+
+
+def _rfc3339(seconds: float) -> str:
+    """A moment in the local time zone, to nine digits as containerd writes it."""
+    moment = time.localtime(seconds)
+    offset = time.strftime("%z", moment)
+    zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{int(seconds % 1 * 10**9):09d}{zone}"
+
+
+def _logfmt(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    # Whatever a terminal or a log's reader could take for a control character is escaped.
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _log_exception_of_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is None or isinstance(arguments.exc_value, SystemExit):
+        return
+    name = arguments.thread.name if arguments.thread else ""
+    logging.getLogger(__name__).error(
+        "unexpected exception in a thread", extra={"thread_name": name}, exc_info=arguments.exc_value
+    )
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    where = f"{unraisable.err_msg or 'exception ignored in'}: {unraisable.object!r}"
+    logging.getLogger(__name__).error(
+        "unexpected exception", extra={"where": where}, exc_info=unraisable.exc_value
+    )

@@ -1,0 +1,76 @@
+"""A snapshotter of one's own: each snapshot is a plain copy of its parent.
+
+Start a host with it, as root::
+
+    PYTHONPATH=examples lamina serve -p copy_snapshotter
+
+and use it as `copies`: `lamina snapshots --snapshotter copies prepare KEY`, or as `lamina-copies` from containerd.
+An installed package names the module in its `pyproject.toml` instead of `-p`::
+
+    [project.entry-points."lamina.plugins"]
+    copies = "copy_snapshotter"
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from lamina.fs import disk_usage
+from lamina.mount import Mount
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.snapshots import Kind, Usage
+from lamina.snapshots.local import Backend, LocalSnapshotter
+from lamina.snapshots.storage import Record
+
+
+@attrs.frozen
+class CopyConfig:
+    """`[plugins."io.containerd.snapshotter.v1.copies"]`."""
+
+    root_path: str = ""
+    """Where copies are kept. Empty: in the plugin's own directory below the host's root."""
+
+
+class CopyBackend(Backend):
+    """Trees that are copied whole, and shown through bind mounts."""
+
+    def create(self, record: Record) -> None:
+        """Copy the parent's tree, or make an empty one."""
+        if record.parent_ids:
+            shutil.copytree(self.path(record.parent_ids[0]), self.path(record.id), symlinks=True)
+        else:
+            os.mkdir(self.path(record.id), 0o755)
+
+    def mounts(self, record: Record) -> list[Mount]:
+        """A bind mount of the tree."""
+        access = "ro" if record.info.kind is Kind.VIEW else "rw"
+        return [Mount(type="bind", source=self.path(record.id), options=("rbind", access))]
+
+    def usage(self, record: Record) -> Usage:
+        """What the copy takes up."""
+        return Usage(*disk_usage(self.path(record.id)))
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the snapshotter."""
+    yield Registration(
+        type=PluginType.SNAPSHOTTER,
+        id="copies",
+        requires=(PluginType.METASTORE,),
+        config=CopyConfig,
+        init=init_copies,
+    )
+
+
+def init_copies(ic: InitContext[CopyConfig]) -> LocalSnapshotter:
+    """Open the snapshotter on its data root."""
+    root = ic.config.root_path or str(ic.root)
+    ic.meta.exports["root"] = root
+    store = ic.get_single(PluginType.METASTORE).snapshotter("copies")
+    return LocalSnapshotter.open(CopyBackend(root), store)

@@ -1,0 +1,96 @@
+"""How long a daemon takes from exec to its first answer, and how much memory it then has."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamina.client import Client
+from lamina.errdefs import Unavailable
+
+PATIENCE = 60
+"""Seconds after which a daemon that has not answered is given up."""
+
+
+@dataclass
+class Figures:
+    seconds_to_answer: float
+    resident: int
+    """Bytes, VmRSS of proc(5)."""
+
+
+def lamina(directory: Path) -> list[str]:
+    executable = Path(sys.executable).with_name("lamina")
+    return [str(executable), "serve", *_places(directory), "--address", str(directory / "socket")]
+
+
+def containerd(directory: Path) -> list[str]:
+    config = directory / "config.toml"
+    config.write_text(
+        "version = 2\n"
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'[plugins."io.containerd.internal.v1.opt"]\npath = "{directory / "opt"}"\n'
+        f'[ttrpc]\naddress = "{directory / "ttrpc"}"\n'
+    )
+    return [
+        "containerd",
+        "--config",
+        str(config),
+        *_places(directory),
+        "--address",
+        str(directory / "socket"),
+    ]
+
+
+def _places(directory: Path) -> list[str]:
+    return ["--root", str(directory / "root"), "--state", str(directory / "state")]
+
+
+CONTENDERS: dict[str, Callable[[Path], list[str]]] = {"lamina": lamina, "containerd": containerd}
+
+
+def measure(name: str) -> Figures:
+    """Start a daemon on empty directories, ask it for its version until it answers, and stop it."""
+    directory = Path(tempfile.mkdtemp(prefix="lamina-bench-"))
+    try:
+        command = CONTENDERS[name](directory)
+        with (directory / "log").open("wb") as log:
+            started = time.perf_counter()
+            with subprocess.Popen(command, stdout=log, stderr=log) as daemon:
+                try:
+                    _first_answer(daemon, directory)
+                    seconds = time.perf_counter() - started
+                    return Figures(seconds, _resident(daemon.pid))
+                finally:
+                    daemon.send_signal(signal.SIGTERM)
+                    daemon.wait(PATIENCE)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _first_answer(daemon: subprocess.Popen[bytes], directory: Path) -> None:
+    socket = directory / "socket"
+    deadline = time.monotonic() + PATIENCE
+    while daemon.poll() is None and time.monotonic() < deadline:
+        # A client of its own for each attempt: gRPC waits a second after a failed one.
+        if socket.exists():
+            with Client(str(socket), timeout=1) as client, contextlib.suppress(Unavailable):
+                client.version()
+                return
+        time.sleep(0.001)
+    raise SystemExit(f"{' '.join(map(str, daemon.args))} did not answer:\n{(directory / 'log').read_text()}")
+
+
+def _resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"process {pid} has no VmRSS")
