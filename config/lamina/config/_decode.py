@@ -215,7 +215,7 @@ def _class_problems(error: ClassValidationError, table: Any, path: KeyPath, repo
     for leaf in of_class:
         if isinstance(leaf, ForbiddenExtraKeysError):
             known = [field.name for field in attrs.fields(cls) if field.init]
-            for name in leaf.extra_fields:
+            for name in sorted(leaf.extra_fields):
                 yield report((*path, name), "unknown key", nearest=nearest(name, known))
         elif not objections:
             yield report(path, _reason(leaf))

@@ -72,12 +72,12 @@ def _plain(value: Any) -> Any:
 
 def _commented(text: str, comments: Mapping[KeyPath, str]) -> str:
     """TOML with a comment above each line on which one of the keys stands."""
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")  # splitlines() would also split at U+2028 and its like, inside strings
     places = key_lines(text)
     above = {places[path]: comment for path, comment in comments.items() if path in places and comment}
     for line in sorted(above, reverse=True):
-        lines[line - 1 : line - 1] = [f"# {row}\n" for row in textwrap.wrap(above[line], _WIDTH)]
-    return "".join(lines)
+        lines[line - 1 : line - 1] = [f"# {row}" for row in textwrap.wrap(above[line], _WIDTH)]
+    return "\n".join(lines)
 
 
 def _field_comments(instance: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -130,7 +130,8 @@ def platform_from_proto(message: Platform) -> str:
 def error_to_proto(error: BaseException) -> Status:
     """An error as a message, for where it is told about instead of raised (a plugin's `init_err`)."""
     code, message = to_status(error)
-    return encode(Status, code=code, message=message)
+    # What a plugin raises may hold any text, and one odd character must not hide the others.
+    return encode(Status, code=code, message=message.encode(errors="backslashreplace").decode())
 
 
 def error_from_proto(message: Status) -> Error:

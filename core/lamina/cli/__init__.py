@@ -1,1 +1,1 @@
-"""."""
+"""The command `lamina`. Each subcommand is a module, imported when it is called."""

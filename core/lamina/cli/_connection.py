@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from lamina.errdefs import InvalidArgument
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
@@ -54,28 +55,26 @@ def _default_address() -> str:
     return f"{default_state()}/lamina.sock"
 
 
-class _Timeout(click.ParamType[float | None]):
-    name = "duration"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        from lamina.config import Duration  # noqa: PLC0415 # few commands are given a timeout
-        from lamina.errdefs import InvalidArgument  # noqa: PLC0415 # as above
-
-        try:
-            seconds = Duration.parse(value)
-        except InvalidArgument as error:
-            self.fail(str(error), param, ctx)
-        if seconds < 0:
-            self.fail(f'duration "{value}": expected one that is not negative', param, ctx)
-        return float(seconds) or None
-
-
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Keep a value for `connected`. The groups around a command come first; what is typed beats the environment."""
+    """Keep a value for `connected`. A group's comes before its command's; what is typed beats the environment."""
     name = f"{_META}{parameter.name}"
     typed = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     if typed or name not in context.meta:
         context.meta[name] = value
+
+
+def _remember_timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return _remember(context, parameter, None)
+    from lamina.config import Duration  # noqa: PLC0415 # few commands are given a timeout
+
+    try:
+        seconds = Duration.parse(value)
+    except InvalidArgument as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    if seconds < 0:
+        raise click.BadParameter(f"{value}: expected a duration that is not negative", context, parameter)
+    return _remember(context, parameter, seconds or None)
 
 
 _address = click.option(
@@ -91,10 +90,9 @@ _address = click.option(
 )
 _timeout = click.option(
     "--timeout",
-    type=_Timeout(),
     metavar="DURATION",
     expose_value=False,
-    callback=_remember,
+    callback=_remember_timeout,
     help='How long a call to the host may take, such as "1m30s". By default, and with 0, as long as it takes.',
 )
 _snapshotter = click.option(

@@ -24,9 +24,10 @@ BROKEN_PIPE = 141
 def reported() -> Iterator[None]:
     """Tell the errors of the block, or of the function that this decorates, to whoever typed the command.
 
-    An error of `lamina.errdefs` or of the system becomes `lamina: <message>` on stderr, one line (a `ConfigError`,
-    one a problem), and exit code 1. An interrupt ends with 130 and a reader of stdout that went away with 141, both
-    silently. Usage errors are left to click; any other exception is a defect, and keeps its traceback.
+    An error of `lamina.errdefs` or of the system becomes `lamina: <message>` on stderr, on one line (a
+    `ConfigError`: one for each problem), and exit code 1. An interrupt ends with 130, a reader of stdout that went
+    away with 141, both silently. Usage errors are left to click. Any other exception is a defect, and keeps its
+    traceback.
 
     Raises:
         SystemExit: The block raised one of those errors.

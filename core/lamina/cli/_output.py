@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -44,7 +43,11 @@ def notify(text: str) -> None:
 
 def terminal_width() -> int | None:
     """Columns of the terminal that stdout is; None where it is none, and lines may be of any length."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415 # brings every kind of archive, and only terminals need it
+
+    return shutil.get_terminal_size().columns
 
 
 def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> list[str]:

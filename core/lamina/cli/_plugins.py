@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli._connection import connected, host_options
-from lamina.cli._errors import ReportingGroup
 from lamina.cli._output import one_line, write, write_json, write_table
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.errdefs import Error
 
 
-@click.group(cls=ReportingGroup)
+@click.group()
 @host_options
 def plugins() -> None:
     """Look at the plugins of a running host."""

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from lamina.cli._connection import connected_snapshotter, snapshotter_options
-from lamina.cli._errors import ReportingGroup
 from lamina.cli._labels import format_labels, parse_labels
-from lamina.cli._output import binary_size, notify, terminal_width, write, write_json, write_table
+from lamina.cli._output import binary_size, notify, shorten, terminal_width, write, write_json, write_table
 from lamina.cli._progress import progress
 from lamina.cli._records import info_document, mount_command, mount_document, usage_document
 from lamina.cli._tree import tree, tree_json, tree_line
@@ -34,7 +33,7 @@ _filters = click.argument("filters", nargs=-1, metavar="[FILTER]...")
 _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False))
 
 
-@click.group(cls=ReportingGroup)
+@click.group()
 @snapshotter_options
 def snapshots() -> None:
     """Make, look at and remove the snapshots of a running host."""
@@ -48,7 +47,7 @@ def snapshots() -> None:
 @click.argument("key")
 @click.argument("parent", default="")
 def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
-    """Create an active snapshot KEY: a writable tree that shows the content of PARENT."""
+    """Create an active snapshot: a writable tree that shows what is in PARENT."""
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.prepare(key, parent, labels)
     _show_created(key, mounts, target, as_json=as_json)
@@ -62,7 +61,7 @@ def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | N
 @click.argument("key")
 @click.argument("parent", default="")
 def view(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
-    """Create a view KEY: a read-only tree that shows the content of PARENT."""
+    """Create a view: a read-only tree that shows what is in PARENT."""
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.view(key, parent, labels)
     _show_created(key, mounts, target, as_json=as_json)
@@ -87,7 +86,7 @@ def _write_commands(mounts: Sequence[Mount], target: str) -> None:
 @click.argument("target")
 @click.argument("key")
 def mounts(*, target: str, key: str, as_json: bool) -> None:
-    """Print the commands that mount the active snapshot or view KEY on TARGET."""
+    """Print the commands that mount an active snapshot or view on TARGET."""
     with connected_snapshotter() as snapshotter:
         found = snapshotter.mounts(key)
     if as_json:
@@ -101,7 +100,7 @@ def mounts(*, target: str, key: str, as_json: bool) -> None:
 @click.argument("key")
 @_mount_point
 def mount(*, key: str, target: str) -> None:
-    """Mount the active snapshot or view KEY on the directory TARGET."""
+    """Mount an active snapshot or view on the directory TARGET."""
     with connected_snapshotter() as snapshotter:
         mount_all(snapshotter.mounts(key), target)
     notify(f"{key} is mounted on {target}")
@@ -130,13 +129,13 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str) -> No
 @snapshotter_options
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 def rm(*, keys: tuple[str, ...]) -> None:
-    """Remove snapshots, in the order given. Stops at the first that cannot be removed."""
+    """Remove snapshots, in the order given, up to the first that cannot be."""
     with connected_snapshotter() as snapshotter:
         for key in keys:
             try:
                 snapshotter.remove(key)
             except Error as error:
-                raise type(error)(f'failed to remove "{key}": {error}') from error
+                raise type(error)(f'failed to remove "{shorten(key, 256)}": {error}') from error
 
 
 @snapshots.command()
@@ -177,7 +176,7 @@ def _walk(filters: Sequence[str]) -> list[Info]:
 @snapshotter_options
 @click.argument("key")
 def info(*, key: str) -> None:
-    """Print all that is known of the snapshot KEY, as JSON."""
+    """Print all that is known of a snapshot, as JSON."""
     with connected_snapshotter() as snapshotter:
         write_json(info_document(snapshotter.stat(key)))
 
@@ -188,7 +187,7 @@ def info(*, key: str) -> None:
 @_json
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
-    """Show what snapshots take up beyond their parents: the given ones, or all."""
+    """Show what snapshots take up beyond their parents: some, or all."""
     with connected_snapshotter() as snapshotter:
         used = _usages(snapshotter, keys)
     if as_json:
@@ -219,7 +218,7 @@ def _usages_of_present(snapshotter: Snapshotter, keys: Iterator[str]) -> Iterato
 @click.argument("key")
 @click.argument("labels", nargs=-1, metavar="[KEY=VALUE]...", callback=parse_labels)
 def label(*, key: str, labels: Mapping[str, str]) -> None:
-    """Change labels of the snapshot KEY, and print all of them.
+    """Change labels of a snapshot, and print all of them.
 
     `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
     """
@@ -236,6 +235,6 @@ def label(*, key: str, labels: Mapping[str, str]) -> None:
 @snapshots.command()
 @snapshotter_options
 def cleanup() -> None:
-    """Give back now what removed snapshots have left behind, instead of in the background."""
+    """Give back now what removed snapshots have left behind."""
     with connected_snapshotter() as snapshotter:
         snapshotter.cleanup()

@@ -37,5 +37,5 @@ def from_os_error(error: OSError, asked: str) -> Error:
         asked: What was to be done, to begin the message with: `make the directories of snapshot 5`.
     """
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
-    where = f" {error.filename}" if error.filename is not None else ""
-    return cls(f"{asked}:{where}: {error.strerror or error}")
+    parts = (asked, error.filename, error.strerror or error)
+    return cls(": ".join(str(part) for part in parts if part is not None))

@@ -9,10 +9,7 @@ from lamina.errdefs import FilterSyntaxError
 QUOTES = '"/|'
 
 _ESCAPE = r"[abfnrtv\\]|[0-7]{3}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}"
-# Possessive, so that a long body needs no memory for going back.
-_BODY = {
-    quote: re.compile(rf"(?:[^{quote}\\\n\0\ufffd\ud800-\udfff]++|\\(?:{quote}|{_ESCAPE}))*+") for quote in QUOTES
-}
+_PIECE = {quote: re.compile(rf"[^{quote}\\\n\0\ufffd\ud800-\udfff]+|\\(?:{quote}|{_ESCAPE})") for quote in QUOTES}
 _NUMERIC = re.compile(r"\\[0-7xuU]")
 _ESCAPED = re.compile(rf"\\({_ESCAPE}|.)".encode())
 _CONTROLS = {
@@ -42,7 +39,10 @@ def end_of_quoted(text: str, start: int) -> int:
         FilterSyntaxError: It has no end, or an escape in it is none of the language's. The message has no
             position yet.
     """
-    end = _BODY[text[start]].match(text, start + 1).end()  # type: ignore[union-attr]  # it matches "" too
+    end = start + 1
+    # One repeated group would do, but takes memory for going back, or is possessive: broken in Python 3.11.2.
+    while piece := _PIECE[text[start]].match(text, end):
+        end = piece.end()
     if text[end : end + 1] == text[start]:
         return end + 1
     if _NUMERIC.match(text, end):

@@ -1,11 +1,11 @@
 """The process that holds the plugins: `Host` for any program, `run` for one that is nothing else.
 
-    with Host(lamina.config.load(), servers=False) as host:
-        overlay = host.get(PluginType.SNAPSHOTTER, "overlayfs")
+with Host(lamina.config.load(), servers=False) as host:
+    overlay = host.get(PluginType.SNAPSHOTTER, "overlayfs")
 """
 
 from lamina.host._host import Host
 from lamina.host._logging import configure_logging
-from lamina.host._process import Signals, run
+from lamina.host._process import run
 
-__all__ = ["Host", "Signals", "configure_logging", "run"]
+__all__ = ["Host", "configure_logging", "run"]

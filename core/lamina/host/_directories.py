@@ -18,20 +18,20 @@ def make_directories(config: HostConfig) -> None:
     Raises:
         Error: One cannot be made; or it is somebody else's, who could put there what the host then trusts.
     """
-    with _explained("root", config.root):
+    with _explained("root"):
         _make(config.root, 0o700)
         with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
             os.chmod(config.root, 0o700)
-    with _explained("state", config.state):
+    with _explained("state"):
         _make(config.state, 0o711)
     if config.temp:
-        with _explained("temp", config.temp):
+        with _explained("temp"):
             _make(config.temp, 0o700)
 
 
 @contextlib.contextmanager
 def temporary_files_in(directory: str) -> Iterator[None]:
-    """Have this process, and those that it starts, put their temporary files into a directory; "" changes nothing."""
+    """Have this process, and those that it starts, put temporary files into a directory; "" changes nothing."""
     if not directory:
         yield
         return
@@ -57,14 +57,14 @@ def _make(path: str, mode: int) -> None:
 
 
 @contextlib.contextmanager
-def _explained(name: str, path: str) -> Iterator[None]:
-    remedy = f'run as root, or choose another one with "{name}" in the configuration'
+def _explained(name: str) -> Iterator[None]:
+    remedy = f"run as root, or set another {name}"
     try:
         yield
     except OSError as error:
-        problem = from_os_error(error, f"make the {name} directory {path}")
+        problem = from_os_error(error, f"make the {name} directory")
         if isinstance(problem, PermissionDenied):
             raise PermissionDenied(f"{problem}; {remedy}") from error
         raise problem from error
     except PermissionDenied as error:
-        raise PermissionDenied(f"the {name} directory {error}; {remedy}") from None
+        raise PermissionDenied(f"use the {name} directory: {error}; {remedy}") from None

@@ -8,21 +8,17 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final, TextIO
 
-_LEVELS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "trace": logging.DEBUG // 2,
-        "debug": logging.DEBUG,
-        "info": logging.INFO,
-        "warn": logging.WARNING,
-        "error": logging.ERROR,
-        "fatal": logging.CRITICAL,
-        "panic": logging.CRITICAL + 10,
-    }
-)
+_LEVELS: Final = {
+    "trace": logging.DEBUG // 2,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL + 10,
+}
 """The configuration's names (logrus `ParseLevel`), least severe first."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -84,7 +80,7 @@ _FORMATTER: Final = logging.Formatter()
 
 
 def _level(number: int) -> str:
-    """containerd's name of a level; one between two has the name of the less severe."""
+    """The name of a level as containerd writes it; one between two has that of the less severe."""
     name = next((name for name, least in reversed(_LEVELS.items()) if number >= least), "trace")
     return "warning" if name == "warn" else name
 

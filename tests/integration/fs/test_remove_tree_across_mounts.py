@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -60,10 +59,9 @@ def test_a_bind_mount_of_the_same_file_system_is_refused_and_kept(tmp_path: Path
     target = tmp_path / place
     target.mkdir(parents=True)
     with mounted(target, "--bind", kept):
-        with pytest.raises(
-            FailedPrecondition, match=f"{re.escape(str(target))} is a mount point; unmount it first"
-        ):
+        with pytest.raises(FailedPrecondition) as caught:
             remove_tree(str(tmp_path / "root"))
+        assert str(caught.value) == f"remove {tmp_path}/root: {target} is a mount point; unmount it first"
         assert (target / "sub/file").exists()
     assert (kept / "sub/file").exists()
 
@@ -88,9 +86,9 @@ def test_another_file_system_is_refused_and_kept(tmp_path: Path) -> None:
 def test_a_file_that_is_a_mount_point_is_refused(tmp_path: Path, kept: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root/file").touch()
-    with mounted(tmp_path / "root/file", "--bind", kept / "sub/file"):
-        with pytest.raises(FailedPrecondition, match="root/file is a mount point"):
-            remove_tree(str(tmp_path / "root"))
+    is_refused = pytest.raises(FailedPrecondition, match="root/file is a mount point")
+    with mounted(tmp_path / "root/file", "--bind", kept / "sub/file"), is_refused:
+        remove_tree(str(tmp_path / "root"))
     assert (kept / "sub/file").exists()
 
 
@@ -138,9 +136,9 @@ def test_an_immutable_file_is_named_with_the_remedy(tmp_path: Path, flag: int) -
 def test_what_is_in_an_immutable_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "root/sub").mkdir(parents=True)
     (tmp_path / "root/sub/file").touch()
-    with flagged(tmp_path / "root/sub", FS_IMMUTABLE_FL):
-        with pytest.raises(PermissionDenied, match=r"root/sub/file: Operation not permitted; `chattr -ia`"):
-            remove_tree(str(tmp_path / "root"))
+    is_refused = pytest.raises(PermissionDenied, match="root/sub/file: Operation not permitted; `chattr -ia`")
+    with flagged(tmp_path / "root/sub", FS_IMMUTABLE_FL), is_refused:
+        remove_tree(str(tmp_path / "root"))
 
 
 def test_a_directory_reached_twice_through_a_bind_mount_counts_once(tmp_path: Path, kept: Path) -> None:

@@ -248,3 +248,13 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
         keyspace = store.snapshotter("overlayfs").keyspace("lamina")
         assert [record.info.name for record in keyspace.walk()] == created
         store.close()
+
+
+def test_what_an_interrupted_write_left_in_the_records_is_reclaimed(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    records = tmp_path / "overlay/records"
+    for name in ("17", "18.new"):
+        (records / name).touch()
+    with open_overlay(tmp_path):
+        wait_until(lambda: os.listdir(records) == ["1"], 10, "only the record of the snapshot is there")

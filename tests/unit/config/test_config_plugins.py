@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from lamina.config import load
 from lamina.errdefs import ConfigError
 
@@ -61,10 +62,8 @@ def test_a_table_of_no_installed_plugin_is_a_warning_with_the_nearest_one(tmp_pa
     path = write(tmp_path, 'version = 4\n[plugins."io.containerd.snapshotter.v1.overlay"]\nx = 1\n')
     values, warnings = load(path).decode_plugins({OVERLAY: Overlay, NATIVE: Native})
     assert values == {OVERLAY: Overlay(), NATIVE: Native()}
-    assert warnings == [
-        f'{path}:2: plugins."io.containerd.snapshotter.v1.overlay": not used: no such plugin is installed'
-        f' (did you mean "{OVERLAY}"?)'
-    ]
+    unused = 'plugins."io.containerd.snapshotter.v1.overlay": not used: no such plugin is installed'
+    assert warnings == [f'{path}:2: {unused} (did you mean "{OVERLAY}"?)']
 
 
 def test_a_table_of_a_plugin_that_takes_no_configuration_is_a_warning(tmp_path: Path) -> None:
@@ -84,11 +83,15 @@ def test_a_disabled_plugins_table_is_neither_checked_nor_warned_of(tmp_path: Pat
 
 def test_a_missing_key_stands_on_the_tables_line(tmp_path: Path) -> None:
     path = write(tmp_path, f'version = 4\n[plugins."{NATIVE}"]\n\n[plugins."{OVERLAY}"]\n')
-    with pytest.raises(ConfigError, match=f'^{path}:4: plugins."{OVERLAY}".endpoint: expected a string, found nothing$'):
+    with pytest.raises(
+        ConfigError, match=f'^{path}:4: plugins."{OVERLAY}".endpoint: expected a string, found nothing$'
+    ):
         load(path).decode_plugins({OVERLAY: Needy, NATIVE: Native})
 
 
 def test_a_missing_key_of_a_missing_table_has_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, f'version = 4\n[plugins."{NATIVE}"]\n')
-    with pytest.raises(ConfigError, match=f'^{path}: plugins."{OVERLAY}".endpoint: expected a string, found nothing$'):
+    with pytest.raises(
+        ConfigError, match=f'^{path}: plugins."{OVERLAY}".endpoint: expected a string, found nothing$'
+    ):
         load(path).decode_plugins({OVERLAY: Needy, NATIVE: Native})

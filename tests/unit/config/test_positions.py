@@ -10,6 +10,7 @@ import tomli
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lamina.config._positions import key_lines, parse_key
 from lamina.config._problems import KeyPath, dotted
 from lamina.errdefs import InvalidArgument
@@ -148,4 +149,3 @@ def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     items: Any = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
     for part, item in items:
         yield from _paths(item, (*path, part))
-

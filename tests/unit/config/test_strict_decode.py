@@ -9,6 +9,7 @@ from typing import Any, Literal, NewType
 
 import attrs
 import pytest
+
 from lamina.config import Config, Duration, from_document
 from lamina.errdefs import ConfigError, InvalidArgument
 
@@ -40,7 +41,7 @@ class Everything:
     text: str = ""
     name: Name = Name("")
     path: Path | None = None
-    wait: Duration = Duration(1)
+    wait: Duration = attrs.field(default=Duration(1))
     mode: Mode = Mode.FAST
     level: Level = Level.LOW
     choice: Literal["a", 1] = "a"
@@ -222,9 +223,7 @@ def test_each_validator_is_heard_besides_problems_of_other_keys() -> None:
 
 
 def test_a_validator_that_needs_a_bad_field_is_not_heard() -> None:
-    assert problems_of({"low": "x", "high": 5}, Checked) == [
-        '.low: expected a whole number, found the string "x"'
-    ]
+    assert problems_of({"low": "x", "high": 5}, Checked) == ['.low: expected a whole number, found the string "x"']
 
 
 def test_what_the_class_itself_raises_is_a_problem_of_the_table() -> None:

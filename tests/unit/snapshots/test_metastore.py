@@ -29,6 +29,7 @@ from lamina.errdefs import (
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._keyspace import BATCH
 from lamina.snapshots.storage._metastore import BLOCK
 
 
@@ -118,9 +119,9 @@ def test_a_message_shortens_a_long_key(keyspace: Keyspace) -> None:
 def test_already_exists_says_of_what_kind_the_existing_one_is(keyspace: Keyspace) -> None:
     create(keyspace, "a")
     commit(keyspace, "c")
-    with pytest.raises(AlreadyExists, match='"a" exists, as an active snapshot'):
+    with pytest.raises(AlreadyExists, match='"a" already exists as an active snapshot'):
         create(keyspace, "a")
-    with pytest.raises(AlreadyExists, match='"c" exists, as a committed snapshot'):
+    with pytest.raises(AlreadyExists, match='"c" already exists as a committed snapshot'):
         create(keyspace, "c")
 
 
@@ -347,3 +348,15 @@ def test_the_uuid_stays_with_the_store_and_a_new_store_has_another(tmp_path: Pat
         uuids.append(store.uuid)
         store.close()
     assert uuids[0] == uuids[1] != uuids[2]
+
+
+def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspace) -> None:
+    for number in range(BATCH + 1):
+        create(keyspace, f"{number:04}")
+    context = CallContext()
+    with use(context):
+        records = keyspace.walk()
+        next(records)
+        context.cancel()
+        with pytest.raises(Canceled):
+            list(records)

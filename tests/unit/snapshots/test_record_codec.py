@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errdefs import DataLoss
-from lamina.snapshots import Info, Kind, Usage
-from lamina.snapshots._time import EARLIEST, LATEST
+from lamina.snapshots import EARLIEST, LATEST, Info, Kind, Usage
+
 from lamina.snapshots.storage import Record
 from lamina.snapshots.storage._record import decode, encode
 

@@ -12,6 +12,8 @@ import os
 import threading
 from typing import Any, Final
 
+from lamina.context import current
+from lamina.snapshots.local._root import UNFINISHED
 from lamina.snapshots.storage import Record, SnapshotterStore
 
 VERSION: Final = 1
@@ -37,16 +39,45 @@ class RescueRecords:
 
         It is read again here, under a lock, so that of two changes at once the later one stays.
         """
-        path = os.path.join(self._directory, str(id_))
+        path = self._path(id_)
         with self._locks[id_ % STRIPES]:
             found = self._store.record(id_)
             if found is None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
                 return
-            with open(path + ".new", "w", encoding="utf-8") as file:
+            with open(path + UNFINISHED, "w", encoding="utf-8") as file:
                 json.dump(_document(self._store.name, *found), file)
-            os.rename(path + ".new", path)
+            os.rename(path + UNFINISHED, path)
+
+    def catch_up(self) -> int:
+        """Write what earlier processes did not come to write, because they were killed.
+
+        Returns:
+            How many files that were.
+        """
+        count = 0
+        for id_ in self._store.ids():
+            current().check()
+            if self._is_behind(id_):
+                self.write(id_)
+                count += 1
+        return count
+
+    def _is_behind(self, id_: int) -> bool:
+        """Whether the file of an identifier is missing, or older than the last change of its record."""
+        found = self._store.record(id_)
+        if found is None:
+            return False
+        try:
+            written = os.stat(self._path(id_)).st_mtime_ns
+        except FileNotFoundError:
+            return True
+        _, record = found
+        return written < record.info.updated
+
+    def _path(self, id_: int) -> str:
+        return os.path.join(self._directory, str(id_))
 
 
 def _document(snapshotter: str, keyspace: str, record: Record) -> dict[str, Any]:

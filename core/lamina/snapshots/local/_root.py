@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 SNAPSHOTS = "snapshots"
 RECORDS = "records"
 TRASH = "trash"
+UNFINISHED = ".new"
+"""Ends the name of a file in `records/` that is being written."""
 
 
 class DataRoot:
@@ -70,9 +72,10 @@ class DataRoot:
         self._trash.start(first)
 
     def discard(self, id_: int) -> None:
-        """Move the data of a snapshot to the trash, and delete its file in `records/`."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.path, RECORDS, str(id_)))
+        """Move the data of a snapshot to the trash, and delete what `records/` has of it."""
+        for name in (str(id_), f"{id_}{UNFINISHED}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.path, RECORDS, name))
         self._trash.put(os.path.join(self.path, SNAPSHOTS, str(id_)))
 
     def reclaim(self, store: SnapshotterStore) -> int:
@@ -84,7 +87,8 @@ class DataRoot:
         Returns:
             How many were discarded.
         """
-        found = {int(name) for name in os.listdir(os.path.join(self.path, SNAPSHOTS)) if name.isdecimal()}
+        names = os.listdir(os.path.join(self.path, SNAPSHOTS)) + os.listdir(os.path.join(self.path, RECORDS))
+        found = {int(stem) for name in names if (stem := name.removesuffix(UNFINISHED)).isdecimal()}
         live = set(store.ids())
         leftovers = {id_ for id_ in found - live if id_ < store.first_id}
         if leftovers and not live:

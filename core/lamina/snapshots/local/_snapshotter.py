@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import Error, from_os_error
+from lamina.errdefs import Canceled, Error, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots.labels import check_labels
@@ -144,14 +144,13 @@ class LocalSnapshotter(Snapshotter):
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
         record = self._keyspace.remove(key)
-        with _translated(f"remove the data of snapshot {key!r}"):
+        try:
             self._root.discard(record.id)
-        if self._sync_remove:
-            try:
+            if self._sync_remove:
                 self.cleanup()
-            except Error as error:
-                # The snapshot is gone for its users, as in containerd; what stays is deleted later.
-                _log.warning("removed data is still there", exc_info=error)
+        except (Error, OSError) as error:
+            # The snapshot is gone for its users, as in containerd; what stays is deleted later.
+            _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": record.id})
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """As `Snapshotter.walk`."""
@@ -210,11 +209,15 @@ class LocalSnapshotter(Snapshotter):
     def _reclaim(self) -> None:
         try:
             count = self._root.reclaim(self._store)
+            written = self._rescue.catch_up()
+        except Canceled:  # closed meanwhile; the next start does it
+            return
         except (Error, OSError) as error:
             _log.warning("could not reclaim what interrupted calls left behind", exc_info=error)
             return
-        if count:
-            _log.info("reclaimed what interrupted calls left behind", extra={"entries": count})
+        if count or written:
+            extra = {"entries": count, "records": written}
+            _log.info("reclaimed what interrupted calls left behind", extra=extra)
 
 
 @contextlib.contextmanager

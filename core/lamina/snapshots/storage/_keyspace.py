@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from lamina import filters
+from lamina.context import current
 from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots.labels import check_labels
@@ -133,7 +134,7 @@ class Keyspace:
             info = decode(data).info
             kind = info.kind.name.lower()
             article = "an" if info.kind is Kind.ACTIVE else "a"
-            raise AlreadyExists(f"snapshot {shorten(info.name)} exists, as {article} {kind} snapshot")
+            raise AlreadyExists(f"snapshot {shorten(info.name)} already exists as {article} {kind} snapshot")
 
     def commit(self, name: str, draft: Record, labels: Mapping[str, str], parent: str, usage: Usage) -> Record:
         """Turn an active snapshot into a committed one. Durable on return.
@@ -280,6 +281,7 @@ class Keyspace:
     def _records(self) -> Iterator[Record]:
         start: bytes | None = None
         while True:
+            current().check()
             records, start = self._environment.read(functools.partial(self._batch, start=start))
             yield from records
             if start is None:

@@ -1,0 +1,87 @@
+"""`lamina serve`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+
+import click
+
+from lamina.cli._output import table_lines
+from lamina.config import GRPC_SERVER, default_state, load
+from lamina.host import Host, configure_logging, run
+from lamina.plugin import Plugin, PluginType, Status
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("-c", "--config", "file", metavar="FILE", help="Configuration file.")
+@click.option("--root", metavar="DIR", help="Directory of what survives a reboot.")
+@click.option("--state", metavar="DIR", help="Directory of what does not.")
+@click.option("-a", "--address", metavar="SOCKET", help="Unix socket to listen on.")
+@click.option("-l", "--log-level", metavar="LEVEL", help="trace, debug, info, warn, error, fatal or panic.")
+@click.option("-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module, too. Repeatable.")
+def serve(
+    file: str | None,
+    root: str | None,
+    state: str | None,
+    address: str | None,
+    log_level: str | None,
+    modules: Sequence[str],
+) -> None:
+    """Start all plugins and serve until SIGTERM or SIGINT.
+
+    The default configuration file is /etc/lamina/config.toml, of a user other than root
+    $XDG_CONFIG_HOME/lamina/config.toml; there need be none. Options override it.
+    """
+
+    def make_host() -> Host:
+        config = load(file).with_overrides(root=root, state=state, address=address, log_level=log_level)
+        configure_logging(config.host.debug.level, config.host.debug.format)
+        return Host(config, modules)
+
+    run(make_host, announce)
+
+
+def announce(host: Host) -> None:
+    """Print what the host serves, and what to do with it. A reader that went away is no reason to stop."""
+    plugins = host.plugins.get_all()
+    lines = [*_table(plugins), "", *_next_steps(plugins, host.address)]
+    try:
+        # Not through sys.stdout: what it cannot write it keeps, and fails again when the process ends.
+        with open(1, "wb", closefd=False) as stdout:
+            stdout.writelines(f"{line}\n".encode("utf-8", "surrogateescape") for line in lines)
+    except OSError as error:
+        _log.warning("cannot print the plugins", extra={"error": str(error)})
+
+
+def _table(plugins: Sequence[Plugin]) -> list[str]:
+    rows = [(one.uri, one.status, f"{one.seconds * 1000:.1f}", _reason(one)) for one in plugins]
+    return table_lines(("PLUGIN", "STATUS", "MS", "REASON"), rows)
+
+
+def _reason(plugin: Plugin) -> str:
+    """Why a plugin does not work; its status is told beside."""
+    return str(plugin.error) if plugin.status is Status.SKIPPED else plugin.problem
+
+
+def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
+    working = {plugin.uri for plugin in plugins if plugin.status is Status.OK}
+    if GRPC_SERVER not in working:
+        yield f"No socket: {GRPC_SERVER} is not among the plugins that work."
+        return
+    elsewhere = "" if address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(address)}"
+    yield f"Serving on {address}"
+    yield ""
+    yield "Try:"
+    yield f"  lamina plugins ls{elsewhere}"
+    if f"{PluginType.GRPC}.snapshots" in working:
+        yield f"  ctr -a {shlex.quote(address)} snapshots ls"
+        yield ""
+        yield "For containerd, add to /etc/containerd/config.toml:"
+        yield "  [proxy_plugins.lamina]"
+        yield '    type = "snapshot"'
+        yield f"    address = {json.dumps(address, ensure_ascii=False)}"

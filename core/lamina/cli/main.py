@@ -1,0 +1,45 @@
+"""The command `lamina` itself. It imports a subcommand when that is called, and nothing for the others."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from lamina.cli._errors import ReportingGroup
+
+_SUBCOMMANDS: Final = {
+    "config": ("lamina.cli._config", "config"),
+    "plugins": ("lamina.cli._plugins", "plugins"),
+    "serve": ("lamina.cli._serve", "serve"),
+    "snapshots": ("lamina.cli._snapshots", "snapshots"),
+}
+"""The module and the name in it of each."""
+
+
+class _Subcommands(ReportingGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _SUBCOMMANDS:
+            return None
+        module, name = _SUBCOMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-v", "--version", package_name="lamina")
+def lamina() -> None:
+    """Host plugins, snapshotters among them, for containerd and for programs."""
+
+
+def main() -> None:
+    """Run the command."""
+    lamina(prog_name="lamina")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The listener: every service of the host on a unix socket, over gRPC."""

@@ -1,0 +1,90 @@
+"""Threads that answer calls, and limits to what they can be made to hold."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Pool(ThreadPoolExecutor):
+    """Worker threads that know how many calls they have. Threads start when they are first needed."""
+
+    def __init__(self, name: str, workers: int, waiting: int) -> None:
+        """Make a pool.
+
+        Args:
+            name: What its threads are named after.
+            workers: How many calls are answered at a time.
+            waiting: How many more may wait for that.
+        """
+        super().__init__(workers, thread_name_prefix=name)
+        self.limit = workers + waiting
+        self._calls: set[Future[Any]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many calls as there may be. `submit` itself refuses nothing."""
+        return len(self._calls) >= self.limit
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """As `Executor.submit`."""
+        call = super().submit(function, *args, **kwargs)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return call
+
+    def calls(self) -> set[Future[Any]]:
+        """The calls that run or wait."""
+        return self._calls.copy()
+
+
+class Stalls:
+    """Cancels what a client has stopped reading: each such stream holds a thread."""
+
+    def __init__(self, seconds: float) -> None:
+        """Set the limit.
+
+        Args:
+            seconds: How long a client may take over one message.
+        """
+        self._seconds = seconds
+        self._since: dict[Callable[[], object], float] = {}
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin to watch."""
+        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stopped.set()
+
+    @contextlib.contextmanager
+    def sending(self, cancel: Callable[[], object]) -> Iterator[None]:
+        """A block in which a message is sent.
+
+        Args:
+            cancel: Ends the sending; called if the block takes too long.
+        """
+        self._since[cancel] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._since[cancel]
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._seconds / 4):
+            latest = time.monotonic() - self._seconds
+            for cancel, since in self._since.copy().items():
+                if since < latest:
+                    _log.warning("cancelled a stream whose client has stopped reading")
+                    cancel()

@@ -1,0 +1,1 @@
+"""The health service: whether the host is serving (grpc/health-checking.md)."""

@@ -1,0 +1,26 @@
+"""The registration of the introspection service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+
+if TYPE_CHECKING:
+    from lamina.plugins.services.introspection.service import IntrospectionService
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the introspection service."""
+    return [Registration(type=PluginType.GRPC, id="introspection", init=init_service)]
+
+
+def init_service(ic: InitContext[None]) -> IntrospectionService:
+    """Serve the records of all plugins, also of those that are initialised later."""
+    from lamina.plugins.services.introspection.service import (  # noqa: PLC0415 - brings protobuf
+        IntrospectionService,
+    )
+
+    return IntrospectionService(ic.get_all, str(ic.root / "uuid"))

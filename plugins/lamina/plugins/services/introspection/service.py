@@ -1,0 +1,127 @@
+"""`containerd.services.introspection.v1.Introspection`."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+
+from lamina.api import Method, Service, encode, error_to_proto, platform_to_proto
+from lamina.api.messages import introspection_pb2 as pb
+from lamina.api.messages.empty_pb2 import Empty
+from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
+from lamina.filters import parse
+from lamina.plugin import Plugin, Status
+
+
+class IntrospectionService:
+    """Tells of a host's plugins as they are when it is asked, and which host it is."""
+
+    def __init__(self, plugins: Callable[[], Iterable[Plugin]], uuid_path: str) -> None:
+        """Make the service. Nothing is read or written before it is asked.
+
+        Args:
+            plugins: Returns the records so far, in order of initialisation.
+            uuid_path: Where the host's UUID is kept. Made when it is first asked for.
+        """
+        self._plugins = plugins
+        self._uuid = UuidFile(uuid_path)
+        self.service = Service(
+            name="containerd.services.introspection.v1.Introspection",
+            methods=(
+                Method("Plugins", pb.PluginsRequest, self._list),
+                Method("Server", Empty, self._server),
+                Method("PluginInfo", pb.PluginInfoRequest, self._info),
+            ),
+        )
+
+    def _list(self, request: pb.PluginsRequest) -> pb.PluginsResponse:
+        wanted = parse(*request.filters)
+        plugins = [_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
+        return encode(pb.PluginsResponse, plugins=plugins)
+
+    def _server(self, _request: Empty) -> pb.ServerResponse:
+        pidns = os.stat("/proc/self/ns/pid").st_ino  # namespaces(7)
+        return encode(pb.ServerResponse, uuid=self._uuid.read(), pid=os.getpid(), pidns=pidns)
+
+    def _info(self, request: pb.PluginInfoRequest) -> pb.PluginInfoResponse:
+        plugin = self._find(request.type, request.id)
+        response = encode(pb.PluginInfoResponse, plugin=_to_proto(plugin))
+        if request.HasField("options"):
+            if plugin.status is not Status.OK:
+                raise FailedPrecondition(f"plugin {plugin.uri} does not work: {plugin.problem}")
+            inform = getattr(plugin.instance, "plugin_info", None)
+            if inform is None:
+                raise Unimplemented(f"plugin {plugin.uri} does not provide information")
+            response.extra.CopyFrom(inform(request.options))
+        return response
+
+    def _find(self, plugin_type: str, plugin_id: str) -> Plugin:
+        for plugin in self._plugins():
+            if (plugin.type, plugin.id) == (plugin_type, plugin_id):
+                return plugin
+        raise NotFound(f"plugin {plugin_type}.{plugin_id} not found")
+
+
+class UuidFile:
+    """A file with the UUID of a host, random, which stays the same as long as the file does."""
+
+    def __init__(self, path: str) -> None:
+        """Name the file. It is not touched before it is read."""
+        self._path = path
+        self._mutex = threading.Lock()
+
+    def read(self) -> str:
+        """The UUID. A file that is missing or empty gets a new one.
+
+        Raises:
+            DataLoss: What the file holds is no UUID.
+            Error: It cannot be read or made.
+        """
+        with self._mutex:
+            try:
+                return self._read() or self._make()
+            except OSError as error:
+                raise from_os_error(error, "read the UUID of this host") from error
+
+    def _read(self) -> str:
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                text = file.read(1024).strip()
+        except FileNotFoundError:
+            return ""
+        try:
+            return text and str(uuid.UUID(text))
+        except ValueError:
+            raise DataLoss(f"{self._path} holds {text!r}, no UUID: remove it, and a new one is made") from None
+
+    def _make(self) -> str:
+        made = str(uuid.uuid4())
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        unfinished = f"{self._path}.new"
+        with open(unfinished, "w", encoding="ascii") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, self._path)
+        return made
+
+
+def _to_proto(plugin: Plugin) -> pb.Plugin:
+    return encode(
+        pb.Plugin,
+        type=plugin.type,
+        id=plugin.id,
+        requires=plugin.requires,
+        platforms=map(platform_to_proto, plugin.meta.platforms),
+        exports=plugin.meta.exports,
+        capabilities=plugin.meta.capabilities,
+        init_err=None if plugin.error is None else error_to_proto(plugin.error),
+    )
+
+
+def _fields(plugin: Plugin) -> Callable[[tuple[str, ...]], str | None]:
+    """What filters can ask of a plugin, as in containerd."""
+    fields: dict[tuple[str, ...], str] = {("type",): plugin.type, ("id",): plugin.id}
+    return fields.get

@@ -1,0 +1,93 @@
+"""Which snapshotter a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.snapshots import Snapshotter
+
+
+@attrs.frozen
+class Snapshotters(Mapping[str, Snapshotter]):
+    """The snapshotters that work, by plugin id."""
+
+    _working: Mapping[str, Snapshotter]
+    unavailable: Mapping[str, str]
+    """Why others do not work, by plugin id: not to be taken for unknown."""
+
+    def __getitem__(self, id: str) -> Snapshotter:  # noqa: A002 - containerd's word
+        return self._working[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._working)
+
+    def __len__(self) -> int:
+        return len(self._working)
+
+
+class Names:
+    """The names that clients may use for a snapshotter: its plugin id, its aliases, and `lamina-<id>`.
+
+    An alias is also a keyspace of that name: clients that use different aliases see nothing of each other.
+    """
+
+    def __init__(self, snapshotters: Snapshotters, aliases: Mapping[str, str]) -> None:
+        """Check the aliases. One whose snapshotter does not work is kept: `find` says why.
+
+        Args:
+            snapshotters: The host's snapshotters.
+            aliases: Alias to plugin id. One that is spelled `lamina-<id>` takes that name's place.
+
+        Raises:
+            InvalidArgument: An alias is empty, or the plugin id of another snapshotter.
+        """
+        ids = (*snapshotters, *snapshotters.unavailable)
+        for alias, target in aliases.items():
+            if not alias:
+                raise InvalidArgument(f'aliases: "" = {target!r}: an alias cannot be empty')
+            if alias in ids and alias != target:
+                raise InvalidArgument(f"aliases: {alias} = {target!r}: {alias} is the id of another snapshotter")
+        self._snapshotters = snapshotters
+        self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
+        self._found = dict(snapshotters)
+
+    def find(self, name: str) -> Snapshotter:
+        """The snapshotter, in the keyspace that goes with the name.
+
+        Raises:
+            InvalidArgument: The name is empty or unknown, or what it means does not work.
+            Unimplemented: It is the alias of a snapshotter that has one keyspace only.
+        """
+        if not name:
+            raise InvalidArgument("snapshotter argument missing")
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._open(name)
+        return found
+
+    def _open(self, name: str) -> Snapshotter:
+        target = self._aliases.get(name)
+        if target is not None and target in self._snapshotters:
+            return _keyspace(self._snapshotters[target], target, name)
+        raise InvalidArgument(f"snapshotter not loaded: {name}{self._reason(name, target)}")
+
+    def _reason(self, name: str, target: str | None) -> str:
+        reason = self._snapshotters.unavailable.get(target or name)
+        if target is not None:
+            return f": alias of {target}: {reason or 'not installed, or disabled'}"
+        return f": {reason}" if reason else f" (loaded: {', '.join(self._loaded())})"
+
+    def _loaded(self) -> list[str]:
+        aliases = (alias for alias, target in self._aliases.items() if target in self._snapshotters)
+        return sorted({*self._snapshotters, *aliases})
+
+
+def _keyspace(snapshotter: Snapshotter, id_: str, alias: str) -> Snapshotter:
+    try:
+        return snapshotter.keyspace(alias)
+    except Unimplemented as error:
+        # To share the one keyspace would let a client that collects garbage delete what is not its own.
+        raise Unimplemented(f"{alias} is an alias of {id_}: {error}: use the name {id_}") from error

@@ -1,0 +1,67 @@
+"""The registrations of the snapshots service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from lamina.plugin import InitContext, PluginType, Registration, Status, hookimpl
+
+if TYPE_CHECKING:
+    from lamina.plugins.services.snapshots.names import Snapshotters
+    from lamina.plugins.services.snapshots.service import SnapshotsService
+
+SERVICE: Final = "snapshots-service"
+
+
+@attrs.frozen
+class SnapshotsConfig:
+    """`[plugins."io.containerd.grpc.v1.snapshots"]`."""
+
+    aliases: dict[str, str] = attrs.field(factory=lambda: {"lamina": "overlayfs"})
+    """Further names of snapshotters. Each has a keyspace of its own."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the map of snapshotters, and the service on it."""
+    return [
+        Registration(
+            type=PluginType.SERVICE,
+            id=SERVICE,
+            requires=(PluginType.SNAPSHOTTER,),
+            init=init_snapshotters,
+        ),
+        Registration(
+            type=PluginType.GRPC,
+            id="snapshots",
+            requires=(PluginType.SERVICE,),
+            config=SnapshotsConfig,
+            init=init_service,
+        ),
+    ]
+
+
+def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
+    """Collect the snapshotters of the host."""
+    from lamina.plugins.services.snapshots.names import Snapshotters  # noqa: PLC0415 - finding plugins is quick
+
+    plugins = [plugin for plugin in ic.get_all() if plugin.type == PluginType.SNAPSHOTTER]
+    return Snapshotters(
+        {plugin.id: plugin.instance for plugin in plugins if plugin.status is Status.OK},
+        {plugin.id: plugin.problem for plugin in plugins if plugin.status is not Status.OK},
+    )
+
+
+def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
+    """Give the snapshotters their names and serve them.
+
+    Raises:
+        InvalidArgument: An alias is empty, or the id of another snapshotter.
+    """
+    from lamina.plugins.services.snapshots.names import Names  # noqa: PLC0415 - as above
+    from lamina.plugins.services.snapshots.service import SnapshotsService  # noqa: PLC0415 - brings protobuf
+
+    return SnapshotsService(Names(ic.get_by_id(PluginType.SERVICE, SERVICE), ic.config.aliases))

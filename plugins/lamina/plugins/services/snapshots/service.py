@@ -1,0 +1,104 @@
+"""`containerd.services.snapshots.v1.Snapshots`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from lamina.api import Method, Service, encode, info_to_proto, mounts_to_proto, usage_to_proto
+from lamina.api.messages import snapshots_pb2 as pb
+from lamina.api.messages.empty_pb2 import Empty
+from lamina.errdefs import InvalidArgument
+from lamina.plugins.services.snapshots.names import Names
+from lamina.snapshots import Info
+
+CHUNK: Final = 100
+"""The most snapshots in one message of a list, as in containerd."""
+CHUNK_BYTES: Final = 1 << 20
+"""The most bytes in one of more than one snapshot: far below the 4 MiB that gRPC clients take by default."""
+
+
+class SnapshotsService:
+    """Every snapshotter of a host, by name. No call needs a namespace: containerd's proxy client sends none."""
+
+    def __init__(self, names: Names) -> None:
+        """Serve the snapshotters that have a name."""
+        self._names = names
+        self.service = Service(
+            name="containerd.services.snapshots.v1.Snapshots",
+            methods=(
+                Method("Prepare", pb.PrepareSnapshotRequest, self._prepare, slow=True),
+                Method("View", pb.ViewSnapshotRequest, self._view, slow=True),
+                Method("Mounts", pb.MountsRequest, self._mounts),
+                Method("Commit", pb.CommitSnapshotRequest, self._commit, slow=True),
+                Method("Remove", pb.RemoveSnapshotRequest, self._remove, slow=True),
+                Method("Stat", pb.StatSnapshotRequest, self._stat),
+                Method("Update", pb.UpdateSnapshotRequest, self._update, slow=True),
+                Method("List", pb.ListSnapshotsRequest, self._list, streams=True, slow=True),
+                Method("Usage", pb.UsageRequest, self._usage, slow=True),
+                Method("Cleanup", pb.CleanupRequest, self._cleanup, slow=True),
+            ),
+        )
+
+    def _prepare(self, request: pb.PrepareSnapshotRequest) -> pb.PrepareSnapshotResponse:
+        snapshotter = self._names.find(request.snapshotter)
+        mounts = snapshotter.prepare(request.key, request.parent, dict(request.labels))
+        return encode(pb.PrepareSnapshotResponse, mounts=mounts_to_proto(mounts))
+
+    def _view(self, request: pb.ViewSnapshotRequest) -> pb.ViewSnapshotResponse:
+        snapshotter = self._names.find(request.snapshotter)
+        mounts = snapshotter.view(request.key, request.parent, dict(request.labels))
+        return encode(pb.ViewSnapshotResponse, mounts=mounts_to_proto(mounts))
+
+    def _mounts(self, request: pb.MountsRequest) -> pb.MountsResponse:
+        mounts = self._names.find(request.snapshotter).mounts(request.key)
+        return encode(pb.MountsResponse, mounts=mounts_to_proto(mounts))
+
+    def _commit(self, request: pb.CommitSnapshotRequest) -> Empty:
+        snapshotter = self._names.find(request.snapshotter)
+        snapshotter.commit(request.name, request.key, dict(request.labels), request.parent)
+        return Empty()
+
+    def _remove(self, request: pb.RemoveSnapshotRequest) -> Empty:
+        self._names.find(request.snapshotter).remove(request.key)
+        return Empty()
+
+    def _stat(self, request: pb.StatSnapshotRequest) -> pb.StatSnapshotResponse:
+        info = self._names.find(request.snapshotter).stat(request.key)
+        return encode(pb.StatSnapshotResponse, info=info_to_proto(info))
+
+    def _update(self, request: pb.UpdateSnapshotRequest) -> pb.UpdateSnapshotResponse:
+        snapshotter = self._names.find(request.snapshotter)
+        if not request.HasField("info"):
+            raise InvalidArgument("info argument missing")
+        # Only labels can change. The times are not even read: clients send what is none.
+        info = Info(name=request.info.name, labels=dict(request.info.labels))
+        updated = snapshotter.update(info, tuple(request.update_mask.paths))
+        return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
+
+    def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[pb.ListSnapshotsResponse]:
+        infos = self._names.find(request.snapshotter).walk(*request.filters)
+        for chunk in _chunks(map(info_to_proto, infos)):
+            yield encode(pb.ListSnapshotsResponse, info=chunk)
+
+    def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
+        return usage_to_proto(self._names.find(request.snapshotter).usage(request.key))
+
+    def _cleanup(self, request: pb.CleanupRequest) -> Empty:
+        self._names.find(request.snapshotter).cleanup()
+        return Empty()
+
+
+def _chunks(infos: Iterable[pb.Info]) -> Iterator[list[pb.Info]]:
+    """The same, in lists that each fit into a message."""
+    chunk: list[pb.Info] = []
+    size = 0
+    for info in infos:
+        length = info.ByteSize()
+        if chunk and (len(chunk) == CHUNK or size + length > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(info)
+        size += length
+    if chunk:
+        yield chunk

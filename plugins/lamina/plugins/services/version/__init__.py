@@ -1,0 +1,1 @@
+"""The version service: what the host was built from."""

@@ -1,0 +1,39 @@
+"""Programs that tests run to their end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+
+class CommandFailed(Exception):
+    """A program ended with an exit code other than 0. The message is what it printed."""
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
+    """Run a program to its end.
+
+    Args:
+        command: The program and its arguments.
+        env: Environment variables that are added.
+
+    Returns:
+        What it printed to its standard output.
+
+    Raises:
+        CommandFailed: Its exit code was not 0.
+    """
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment() | (env or {}), timeout=120, check=False
+    )
+    if done.returncode:
+        raise CommandFailed(
+            f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stderr}{done.stdout}"
+        )
+    return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """The environment without what would point a program at somebody else's containerd or lamina."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CONTAINERD_", "LAMINA_"))}

@@ -1,0 +1,138 @@
+"""A real containerd as a process of a test, and its command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import leftovers
+from commands import run
+from daemons import SECONDS, Daemon
+
+# Nothing of it is outside its directory, except the shims' sockets in /run/containerd/s, which have no setting.
+CONFIG = """\
+version = 2
+root = "{0}/root"
+state = "{0}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "{0}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{0}/opt"
+"""
+
+PROXY = """\
+[proxy_plugins.{0}]
+type = "snapshot"
+address = "{1}"
+"""
+
+
+class Containerd(Daemon):
+    """`containerd`, with root, state and socket of its own. Use `running()`."""
+
+    def __init__(self, directory: Path, snapshotters: dict[str, str] | None = None) -> None:
+        """Prepare a containerd.
+
+        Args:
+            directory: Where it has everything, made here. A short path: sockets have a limit.
+            snapshotters: Its proxy plugins: name to socket.
+        """
+        directory.mkdir()
+        file = directory / "config.toml"
+        proxies = "".join(PROXY.format(name, address) for name, address in (snapshotters or {}).items())
+        file.write_text(CONFIG.format(directory) + proxies)
+        super().__init__(directory, "containerd", "--config", file)
+        self.address = f"{directory}/containerd.sock"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """As `Daemon.running`. Its containers, shims and mounts are gone afterwards too."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(leftovers.remove_mounts, self.directory)
+            stack.callback(self._end_shims)
+            yield stack.enter_context(super().running())
+
+    def ctr(self, *arguments: str | Path) -> str:
+        """Run `ctr` against it; returns what it printed."""
+        return ctr(self.address, *arguments)
+
+    def import_image(self, archive: Path, snapshotter: str) -> None:
+        """Import an image and unpack it."""
+        self.ctr("images", "import", "--snapshotter", snapshotter, archive)
+
+    def run(self, image: str, snapshotter: str, *command: str) -> str:
+        """Run a container to its end and remove it; returns what it printed."""
+        return self.ctr("run", "--rm", *self._options(snapshotter), image, _new_id("container"), *command)
+
+    def start_container(self, image: str, snapshotter: str, *command: str) -> str:
+        """Run a container in the background; returns its id."""
+        container = _new_id("container")
+        self.ctr("run", "--detach", *self._options(snapshotter), image, container, *command)
+        return container
+
+    def execute(self, container: str, *command: str) -> str:
+        """Run a command in a running container; returns what it printed."""
+        fifos = f"{self.directory}/fifo"
+        return self.ctr("tasks", "exec", "--fifo-dir", fifos, "--exec-id", _new_id("exec"), container, *command)
+
+    def remove_container(self, container: str) -> None:
+        """Kill a container and remove it, with its snapshot."""
+        self.ctr("tasks", "rm", "--force", container)
+        self.ctr("containers", "rm", container)
+
+    def _options(self, snapshotter: str) -> list[str]:
+        """Options of `ctr run`. Without a cgroup, a container needs none of the machine's cgroup versions."""
+        directories = [f"--fifo-dir={self.directory}/fifo", f"--runc-root={self.directory}/runc"]
+        return ["--snapshotter", snapshotter, "--cgroup", "", *directories]
+
+    def _end_shims(self) -> None:
+        """Kill the shims, which outlive their containerd, and their containers."""
+        for shim in _processes_with(self.address):
+            for pid in (shim, *_children(shim)):
+                _kill(pid)
+        for address in self.directory.glob("state/io.containerd.runtime.v2.task/*/*/address"):
+            Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+
+
+def ctr(address: str, *arguments: str | Path) -> str:
+    """Run `ctr` against the containerd, or whoever else is at that socket; returns what it printed."""
+    return run("ctr", "--address", address, *arguments)
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}-{uuid.uuid4().hex[:12]}"
+
+
+def _processes_with(argument: str) -> Iterator[int]:
+    """Processes with a word on their command line."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if argument.encode() in file.read_bytes().split(b"\0"):
+                yield int(file.parts[2])
+
+
+def _children(pid: int) -> list[int]:
+    """The children of a process, whichever of its threads started them (proc_pid_task(5))."""
+    return [
+        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+    ]
+
+
+def _kill(pid: int) -> None:
+    """Kill a process that is no child of this one, and wait until it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            poll = select.poll()
+            poll.register(process, select.POLLIN)
+            assert poll.poll(SECONDS * 1000), f"process {pid} does not end"
+        finally:
+            os.close(process)

@@ -1,0 +1,52 @@
+"""A lamina host as a process of a test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from commands import run
+from daemons import Daemon
+
+from lamina.client import Client
+
+CONFIG = """\
+version = 4
+root = "{0}/root"
+state = "{0}/state"
+"""
+
+
+class Host(Daemon):
+    """`lamina serve`, with root, state and socket of its own. Use `running()`."""
+
+    def __init__(self, directory: Path, config: str = "") -> None:
+        """Prepare a host.
+
+        Args:
+            directory: Where it has everything, made here. A short path: sockets have a limit.
+            config: What its configuration file says beyond root and state.
+        """
+        directory.mkdir()
+        file = directory / "config.toml"
+        file.write_text(CONFIG.format(directory) + config)
+        super().__init__(directory, sys.executable, "-m", "lamina.cli.main", "serve", "--config", file)
+        self.address = f"{directory}/state/lamina.sock"
+
+    @property
+    def overlay(self) -> Path:
+        """The data root of the overlay snapshotter."""
+        return self.directory / "root/io.containerd.snapshotter.v1.overlayfs"
+
+    def data(self) -> dict[str, list[str]]:
+        """The entries of the overlay snapshotter's directories."""
+        return {name: sorted(os.listdir(self.overlay / name)) for name in ("snapshots", "records", "trash")}
+
+    def client(self) -> Client:
+        """A client of the host."""
+        return Client(self.address, timeout=30)
+
+    def lamina(self, *arguments: str) -> str:
+        """Run the command line against the host; returns what it printed."""
+        return run(sys.executable, "-m", "lamina.cli.main", *arguments, env={"LAMINA_ADDRESS": self.address})

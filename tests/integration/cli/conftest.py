@@ -1,0 +1,115 @@
+"""The command line as its users meet it: real processes, a real host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import socket
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from waiting import wait_until
+
+from lamina.cli._tree import tree
+from lamina.client import Client
+from lamina.mount import temporary_mount
+from lamina.snapshots import Snapshotter
+
+PROGRAM = Path(sys.executable).with_name("lamina")
+
+
+@attrs.frozen
+class Lamina:
+    """Runs `lamina` against a host."""
+
+    address: str
+
+    def __call__(self, *words: str | Path, code: int = 0) -> str:
+        """Run a command that ends with `code`; returns what it printed, on stderr where it failed."""
+        done = subprocess.run(
+            [PROGRAM, *words], env=self.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == code, done.stderr
+        failed, silent = (done.stderr, done.stdout) if code else (done.stdout, done.stderr)
+        assert silent == ""
+        return failed
+
+    def on_terminal(self, *words: str | Path, columns: int = 80) -> str:
+        """Run a command with stdout and stderr on a terminal; returns what that shows."""
+        terminal, theirs = pty.openpty()
+        with open(terminal, "rb", buffering=0) as shown:
+            try:
+                termios.tcsetwinsize(theirs, (24, columns))
+                process = subprocess.Popen([PROGRAM, *words], env=self.environment(), stdout=theirs, stderr=theirs)
+            finally:
+                os.close(theirs)
+            text = b""
+            with contextlib.suppress(OSError):  # EIO: nobody has the other side open any more
+                while data := shown.read(4096):
+                    text += data
+        assert process.wait(60) == 0, text
+        return text.decode().replace("\r\n", "\n")
+
+    def environment(self) -> dict[str, str]:
+        environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
+        return {**environment, "LAMINA_ADDRESS": self.address, "TERM": "xterm"}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running host."""
+    directory = tmp_path_factory.mktemp("host")
+    address = directory / "lamina.sock"
+    config = directory / "config.toml"
+    config.write_text("version = 4\n")
+    command = [PROGRAM, "serve", "--config", config, "--root", directory / "root", "--state", directory / "state"]
+    with open(directory / "log", "w+b") as log:
+        process = subprocess.Popen([*command, "--address", address], stdout=log, stderr=log)
+        try:
+            wait_until(lambda: process.poll() is not None or _answers(address), 30, "the host to answer")
+            assert process.returncode is None, (directory / "log").read_text()
+            yield str(address)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(address)) == 0
+
+
+@pytest.fixture
+def snapshotter(host: str) -> Iterator[Snapshotter]:
+    """The host's snapshotter, empty, for what is only there to be looked at."""
+    with Client(host, timeout=30) as client:
+        found = client.snapshotter("overlayfs")
+        yield found
+        for node in reversed(list(tree(found.walk()))):
+            found.remove(node.key)
+
+
+@pytest.fixture
+def lamina(host: str, snapshotter: Snapshotter) -> Lamina:
+    """Runs `lamina` against a host without snapshots."""
+    return Lamina(host)
+
+
+@pytest.fixture
+def layer(snapshotter: Snapshotter) -> Callable[..., None]:
+    """`layer(name, parent, file=content, …)` makes a committed snapshot with those files."""
+
+    def make(name: str, parent: str = "", **files: str) -> None:
+        key = f"{name}-active"
+        with temporary_mount(snapshotter.prepare(key, parent)) as root:
+            for file, content in files.items():
+                (Path(root) / file).write_text(content)
+        snapshotter.commit(name, key)
+
+    return make

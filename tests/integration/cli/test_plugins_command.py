@@ -1,0 +1,40 @@
+"""`lamina plugins` against a running host."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+SNAPSHOTTER = "io.containerd.snapshotter.v1"
+
+
+def test_ls_has_ctrs_columns(lamina):
+    header, *rows = [line.split() for line in lamina("plugins", "ls").splitlines()]
+    assert header == ["TYPE", "ID", "PLATFORMS", "STATUS"]
+    status = {(row[0], row[1]): row[-1] for row in rows}
+    assert status[SNAPSHOTTER, "overlayfs"] == "ok"
+    assert status["io.lamina.metastore.v1", "lmdb"] == "ok"
+
+
+def test_ls_takes_filters(lamina):
+    rows = lamina("plugins", "ls", f"type=={SNAPSHOTTER},id==overlayfs").splitlines()
+    assert [row.split()[:2] for row in rows[1:]] == [[SNAPSHOTTER, "overlayfs"]]
+
+
+def test_details_say_what_a_plugin_requires(lamina):
+    lines = lamina("plugins", "ls", "-d", "id==overlayfs").splitlines()
+    assert lines[:2] == [f"Type:          {SNAPSHOTTER}", "ID:            overlayfs"]
+    assert "Requires:      io.lamina.metastore.v1" in lines
+    assert "Status:        ok" in lines
+
+
+def test_json_has_all_that_is_known(lamina):
+    (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==overlayfs"))
+    assert (plugin["Type"], plugin["ID"], plugin["Status"]) == (SNAPSHOTTER, "overlayfs", "ok")
+    assert plugin["Requires"] == ["io.lamina.metastore.v1"]
+    assert "rebase" in plugin["Capabilities"]
+
+
+def test_a_bad_filter_is_explained(lamina):
+    assert lamina("plugins", "ls", "id=x", code=1).startswith("lamina: filters: parse error: ")

@@ -1,0 +1,237 @@
+"""`lamina snapshots` against a running host, with real overlay mounts."""
+
+import json
+import shutil
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+ODD_KEY = "a\tb\n\x1b[31m\\層"
+
+
+@pytest.fixture
+def target(tmp_path):
+    directory = tmp_path / "target"
+    directory.mkdir()
+    return directory
+
+
+def test_what_is_written_to_a_mounted_snapshot_is_in_those_built_on_it(lamina, target):
+    for key, parent in (("base", []), ("app", ["base"])):
+        lamina("snapshots", "prepare", "box", *parent)
+        assert lamina("snapshots", "mount", "box", target) == ""
+        (target / key).write_text(key)
+        assert lamina("snapshots", "unmount", target) == ""
+        assert lamina("snapshots", "commit", key, "box") == ""
+    lamina("snapshots", "view", "look", "app")
+    lamina("snapshots", "mount", "look", target)
+    assert sorted(path.name for path in target.iterdir()) == ["app", "base"]
+    with pytest.raises(OSError, match="Read-only"):
+        (target / "new").touch()
+    lamina("snapshots", "unmount", target)
+    assert list(target.iterdir()) == []
+
+
+def test_the_printed_mount_commands_work_in_a_shell(lamina, layer, tmp_path):
+    layer("base", one="1")
+    target = tmp_path / "it's a target"
+    target.mkdir()
+    commands = lamina("snapshots", "prepare", "-t", target, "box", "base")
+    assert commands == lamina("snapshots", "mounts", target, "box")
+    subprocess.run(["sh", "-euc", commands], check=True)
+    assert (target / "one").read_text() == "1"
+    lamina("snapshots", "unmount", target)
+
+
+def test_prepare_without_a_target_prints_nothing(lamina):
+    assert lamina("snapshots", "prepare", "box") == ""
+
+
+def test_prepare_prints_the_mounts_as_json(lamina, layer):
+    layer("base")
+    (mount,) = json.loads(lamina("snapshots", "prepare", "--json", "box", "base"))
+    assert (mount["Type"], mount["Source"], mount["Target"]) == ("overlay", "overlay", "")
+    assert [option.partition("=")[0] for option in mount["Options"]][:3] == ["workdir", "upperdir", "lowerdir"]
+    assert json.loads(lamina("snapshots", "mounts", "--json", "/mnt", "box")) == [mount]
+
+
+def test_a_view_has_a_read_only_mount(lamina, layer):
+    layer("base")
+    (mount,) = json.loads(lamina("snapshots", "view", "--json", "look", "base"))
+    assert (mount["Type"], mount["Options"]) == ("bind", ["ro", "rbind"])
+
+
+def test_ls_shows_keys_parents_and_kinds(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "box", "base")
+    lamina("snapshots", "view", "look", "base")
+    assert lamina("snapshots", "ls") == (
+        "KEY     PARENT    KIND\n"
+        "base              Committed\n"
+        "box     base      Active\n"
+        "look    base      View\n"
+    )  # fmt: skip
+
+
+def test_ls_takes_filters(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "--label", "team=a", "box", "base")
+    assert lamina("snapshots", "ls", "labels.team==a").splitlines()[1:] == ["box    base      Active"]
+    assert "unsupported operator" in lamina("snapshots", "ls", "kind=active", code=1)
+
+
+def test_ls_as_json_is_exact_where_the_table_is_readable(lamina):
+    lamina("snapshots", "prepare", "--label", "k=v\nw", ODD_KEY)
+    (document,) = json.loads(lamina("snapshots", "ls", "--json"))
+    assert (document["Name"], document["Kind"], document["Labels"]) == (ODD_KEY, "Active", {"k": "v\nw"})
+    assert lamina("snapshots", "ls").splitlines()[1] == r"a\tb\n\x1b[31m\\層              Active"
+    assert json.loads(lamina("snapshots", "info", ODD_KEY)) == document
+
+
+def test_ls_of_nothing_is_an_empty_table_and_an_empty_array(lamina):
+    assert lamina("snapshots", "ls") == "KEY    PARENT    KIND\n"
+    assert json.loads(lamina("snapshots", "ls", "--json")) == []
+
+
+def test_info_has_containerds_form(lamina, layer):
+    layer("base")
+    text = lamina("snapshots", "info", "base")
+    document = json.loads(text)
+    assert list(document) == ["Kind", "Name", "Created", "Updated"]
+    assert text.startswith('{\n    "Kind": "Committed",\n    "Name": "base",\n')
+    assert document["Created"] == document["Updated"]
+    assert datetime.fromisoformat(document["Created"]).tzname() == "UTC"
+
+
+def test_no_labels_are_added(lamina):
+    lamina("snapshots", "prepare", "--label", "a=1", "--label", "b", "box")
+    assert json.loads(lamina("snapshots", "info", "box"))["Labels"] == {"a": "1", "b": "true"}
+    lamina("snapshots", "commit", "--label", "c=3", "base", "box")
+    assert json.loads(lamina("snapshots", "info", "base"))["Labels"] == {"c": "3"}
+
+
+def test_tree_shows_children_below_their_parents(lamina, layer):
+    layer("base")
+    layer("app", "base")
+    lamina("snapshots", "prepare", "box", "app")
+    assert lamina("snapshots", "tree") == " base\n  \\_ app\n    \\_ box\n"
+    assert json.loads(lamina("snapshots", "tree", "--json")) == [
+        {
+            "Name": "base",
+            "Kind": "Committed",
+            "Children": [
+                {
+                    "Name": "app",
+                    "Kind": "Committed",
+                    "Children": [{"Name": "box", "Kind": "Active", "Children": []}],
+                }
+            ],
+        }
+    ]
+
+
+def test_usage_counts_what_was_written(lamina, layer):
+    layer("base", big="x" * 100_000)
+    lamina("snapshots", "prepare", "box", "base")
+    used = {each["Key"]: each for each in json.loads(lamina("snapshots", "usage", "--json"))}
+    assert set(used) == {"base", "box"}
+    assert used["base"]["Size"] >= 100_000
+    assert used["base"]["Inodes"] == 2
+    in_bytes = lamina("snapshots", "usage", "-b", "base").splitlines()
+    assert [line.split() for line in in_bytes] == [
+        ["KEY", "SIZE", "INODES"],
+        ["base", str(used["base"]["Size"]), "2"],
+    ]
+    assert lamina("snapshots", "usage", "base").splitlines()[1].split()[2] == "KiB"
+
+
+def test_label_sets_deletes_and_prints(lamina):
+    lamina("snapshots", "prepare", "box")
+    assert lamina("snapshots", "label", "box") == ""
+    assert (
+        lamina("snapshots", "label", "box", "b=2", "containerd.io/gc.root") == "b=2,containerd.io/gc.root=true\n"
+    )
+    assert lamina("snapshots", "label", "box", "b=") == "containerd.io/gc.root=true\n"
+    assert lamina("snapshots", "label", "box") == "containerd.io/gc.root=true\n"
+
+
+def test_rm_stops_at_the_first_error_and_names_what_is_in_the_way(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "box", "base")
+    lamina("snapshots", "prepare", "other")
+    message = lamina("snapshots", "rm", "other", "base", "box", code=1)
+    assert message.startswith('lamina: failed to remove "base": ')
+    assert '"box"' in message
+    assert message.count("\n") == 1
+    assert lamina("snapshots", "tree") == " base\n  \\_ box\n"
+    assert lamina("snapshots", "rm", "box", "base") == ""
+
+
+def test_a_key_that_is_taken_is_said_to_be_of_which_kind(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "box")
+    for command, key, kind in (("prepare", "base", "a committed"), ("view", "box", "an active")):
+        message = lamina("snapshots", command, key, code=1)
+        assert message.startswith(f'lamina: snapshot "{key}" ')
+        assert message.endswith(f"exists as {kind} snapshot\n")
+
+
+def test_a_snapshot_that_is_not_there_is_named(lamina):
+    for command in (["info"], ["usage"], ["label"], ["rm"], ["mounts", "/mnt"]):
+        assert '"gone"' in lamina("snapshots", *command, "gone", code=1)
+
+
+def test_a_failed_mount_says_what_the_kernel_said_and_where_there_is_more(lamina, layer, target):
+    layer("base")
+    (mount,) = json.loads(lamina("snapshots", "prepare", "--json", "box", "base"))
+    shutil.rmtree(next(option for option in mount["Options"] if option.startswith("workdir="))[8:])
+    message = lamina("snapshots", "mount", "box", target, code=1)
+    assert message.startswith(f"lamina: mount overlay 'overlay' on {target}: No such file or directory")
+    assert message.endswith("(for more: dmesg | tail)\n")
+    assert message.count("\n") == 1
+
+
+def test_a_target_that_is_no_directory_is_a_usage_error(lamina, tmp_path):
+    lamina("snapshots", "prepare", "box")
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "missing", tmp_path / "file"):
+        assert str(path) in lamina("snapshots", "mount", "box", path, code=2)
+
+
+def test_commit_can_put_a_snapshot_on_a_parent(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "box")
+    lamina("snapshots", "commit", "--parent", "base", "app", "box")
+    assert json.loads(lamina("snapshots", "info", "app"))["Parent"] == "base"
+
+
+def test_cleanup_gives_back_removed_data(lamina, layer):
+    layer("base")
+    (mount,) = json.loads(lamina("snapshots", "view", "--json", "look", "base"))
+    lamina("snapshots", "rm", "look", "base")
+    assert lamina("snapshots", "cleanup") == ""
+    assert not Path(mount["Source"]).exists()
+
+
+def test_another_snapshotter_is_named_before_or_after_the_command(lamina):
+    lamina("snapshots", "prepare", "box")
+    for words in (["--snapshotter", "lamina", "ls"], ["ls", "--snapshotter", "lamina"]):
+        assert lamina("snapshots", *words) == "KEY    PARENT    KIND\n"
+    assert "nowhere" in lamina("snapshots", "ls", "--snapshotter", "nowhere", code=1)
+
+
+def test_a_terminal_gets_rows_of_its_width_and_a_word_of_success(lamina, layer, target):
+    key = "sha256:" + "0123456789abcdef" * 4
+    layer("base")
+    shown = lamina.on_terminal("snapshots", "prepare", key, "base")
+    assert shown.endswith("lamina snapshots mount " + key + " TARGET\n")
+    rows = lamina.on_terminal("snapshots", "ls", columns=60).splitlines()
+    assert all(len(row) <= 60 for row in rows)
+    assert rows[2].startswith("sha256:0123")
+    assert "…" in rows[2]
+    assert lamina.on_terminal("snapshots", "mount", key, target) == f"{key} is mounted on {target}\n"
+    lamina("snapshots", "unmount", target)

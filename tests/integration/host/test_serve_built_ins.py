@@ -1,0 +1,121 @@
+"""`lamina serve` with the built-in plugins, and the same plugins inside a program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import Serving, short_directory
+
+from lamina.client import Client
+from lamina.plugin import PluginType
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def serving(directory: Path) -> Iterator[Serving]:
+    serving = Serving(directory)
+    yield serving.wait_ready()
+    serving.close()
+
+
+def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(serving: Serving) -> None:
+    with Client(str(serving.state / "lamina.sock"), timeout=10) as client:
+        plugins = client.plugins()
+    assert {plugin.type for plugin in plugins} >= {
+        PluginType.METASTORE, PluginType.SNAPSHOTTER, PluginType.SERVICE, PluginType.GRPC, PluginType.SERVER,
+    }  # fmt: skip
+    assert [plugin.id for plugin in plugins if plugin.init_error is not None] == []
+    assert f"ctr -a {serving.state}/lamina.sock snapshots ls" in serving.stdout
+
+
+def test_after_sigterm_the_socket_is_gone(serving: Serving) -> None:
+    assert serving.stop() == 0
+    assert not (serving.state / "lamina.sock").exists()
+
+
+def test_after_sigkill_it_starts_again_in_the_same_place(serving: Serving) -> None:
+    address = str(serving.state / "lamina.sock")
+    with Client(address, timeout=10) as client:
+        client.snapshotter("overlayfs").prepare("mine")
+    serving.send(signal.SIGKILL).wait()
+    again = Serving(serving.directory)
+    try:
+        again.wait_ready()
+        with Client(address, timeout=10) as client:
+            assert client.snapshotter("overlayfs").stat("mine").name == "mine"
+        assert again.stop() == 0
+    finally:
+        again.close()
+
+
+def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Serving) -> None:
+    address = str(serving.state / "lamina.sock")
+    with short_directory() as elsewhere:
+        second = Serving(elsewhere, "--address", address)
+        try:
+            assert second.wait() == 1
+            message = second.stderr.splitlines()[-1]
+        finally:
+            second.close()
+    assert message.startswith("lamina: start io.containerd.server.v1.grpc: address in use: ")
+    assert f"process {serving.process.pid}" in message
+    with Client(address, timeout=10) as client:
+        assert client.healthy()
+
+
+def test_an_address_that_is_too_long_for_a_socket(directory: Path) -> None:
+    serving = Serving(directory, "--address", f"{directory}/{'x' * 100}")
+    try:
+        assert serving.wait() == 1
+        assert "104 bytes" in serving.stderr.splitlines()[-1]
+    finally:
+        serving.close()
+
+
+def test_a_program_uses_the_snapshotter_without_servers_and_without_grpc(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from lamina.config import from_document
+from lamina.host import Host
+from lamina.plugin import PluginType
+
+config = from_document({{"root": {str(tmp_path / "root")!r}, "state": {str(tmp_path / "state")!r}}})
+with Host(config, servers=False) as host:
+    overlay = host.get(PluginType.SNAPSHOTTER, "overlayfs")
+    (mount,) = overlay.prepare("base")
+    print(mount.type, "grpc" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "bind False\n"
+
+
+def test_another_user_cannot_take_the_place_of_the_state_directory(directory: Path) -> None:
+    """A user without XDG_RUNTIME_DIR has the state directory in /tmp, where others could make it first."""
+    (directory / "state").mkdir()
+    os.chown(directory / "state", 12345, 12345)
+    directory.chmod(0o777)
+    user = ("setpriv", "--reuid=23456", "--regid=23456", "--clear-groups")
+    if subprocess.run(
+        [*user, sys.executable, "-c", "import lamina.host"], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("other users cannot read this checkout")
+    serving = Serving(directory, prefix=user)
+    try:
+        assert serving.wait() == 1
+        assert f"{directory}/state belongs to user 12345" in serving.stderr.splitlines()[-1]
+    finally:
+        serving.close()

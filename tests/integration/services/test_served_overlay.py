@@ -1,0 +1,102 @@
+"""What a service does with real mounts, other owners and clients that die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+from overlays import open_overlay
+
+from lamina.api import Method, Service
+from lamina.api.messages.empty_pb2 import Empty
+from lamina.client import Client
+from lamina.context import current
+from lamina.errdefs import Canceled
+from lamina.mount import mount_all, unmount
+from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.service import SnapshotsService
+
+SECONDS = 20
+
+
+@contextlib.contextmanager
+def serving(path, *services, **options):
+    listener = Listener(str(path), GrpcioEngine(services, quick_workers=2, slow_workers=8), **options)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.close()
+
+
+def snapshots_service(overlay):
+    return SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {"lamina": "overlayfs"})).service
+
+
+@pytest.mark.requires("root", "overlay")
+def test_layers_made_through_the_socket_can_be_mounted(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    with (
+        open_overlay(tmp_path) as overlay,
+        serving(tmp_path / "x.sock", snapshots_service(overlay)),
+        Client(str(tmp_path / "x.sock"), timeout=SECONDS) as client,
+    ):
+        snapshotter = client.snapshotter("lamina")
+        parent = ""
+        for number in range(3):
+            mount_all(snapshotter.prepare("key", parent), str(target))
+            (target / f"file{number}").write_text(str(number))
+            unmount(str(target))
+            parent = f"layer{number}"
+            snapshotter.commit(parent, "key")
+        mount_all(snapshotter.view("look", parent), str(target))
+        assert [(target / f"file{number}").read_text() for number in range(3)] == ["0", "1", "2"]
+        unmount(str(target))
+
+
+@pytest.mark.requires("root")
+def test_socket_and_made_directory_are_given_to_their_owner(tmp_path):
+    path = tmp_path / "made" / "x.sock"
+    with serving(path, uid=1234, gid=2345):
+        for status, mode in ((path.stat(), 0o660), (path.parent.stat(), 0o770)):
+            assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (1234, 2345, mode)
+
+
+CALLER = """
+import sys, grpc
+channel = grpc.insecure_channel(f"unix:{sys.argv[1]}")
+channel.unary_unary("/test.Test/Wait")(b"")
+"""
+
+
+def test_the_call_of_a_client_that_is_killed_is_cancelled(tmp_path):
+    entered, ended = threading.Event(), threading.Event()
+
+    def wait(_request):
+        entered.set()
+        try:
+            while True:
+                current().check()
+                ended.wait(0.01)
+        except Canceled:
+            ended.set()
+            raise
+
+    service = Service("test.Test", (Method("Wait", Empty, wait, slow=True),))
+    with serving(tmp_path / "x.sock", service):
+        client = subprocess.Popen([sys.executable, "-c", CALLER, tmp_path / "x.sock"])
+        try:
+            assert entered.wait(SECONDS)
+        finally:
+            os.kill(client.pid, signal.SIGKILL)
+            client.wait(SECONDS)
+        assert ended.wait(SECONDS)

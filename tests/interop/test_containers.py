@@ -1,0 +1,91 @@
+"""Containers of a real containerd on snapshots that lamina made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import CommandFailed
+from containerds import Containerd
+from hosts import Host
+from images import IMAGE, LICENSES, PROGRAMS, TEMPLATES
+from waiting import wait_until
+
+pytestmark = pytest.mark.requires(
+    "root", "overlay", "containerd", "ctr", "runc", "umoci", "skopeo", "busybox-static"
+)
+
+NOTHING: dict[str, list[str]] = {"snapshots": [], "records": [], "trash": []}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    with Host(tmp_path / "h").running() as host:
+        yield host
+
+
+@pytest.fixture
+def containerd(host: Host, tmp_path: Path, archive: Path) -> Iterator[Containerd]:
+    """A containerd with the image, unpacked by the snapshotter `lamina`."""
+    with Containerd(tmp_path / "c", {"lamina": host.address}).running() as containerd:
+        containerd.import_image(archive, "lamina")
+        yield containerd
+
+
+def keys(host: Host) -> list[str]:
+    with host.client() as client:
+        return [info.name for info in client.snapshotter("lamina").walk()]
+
+
+def check_content(containerd: Containerd) -> None:
+    """Run a container that reads from several layers, and looks for what upper layers hide."""
+    read = containerd.run(IMAGE, "lamina", "cat", f"{LICENSES}/GPL-3", f"{TEMPLATES}/note")
+    assert read == Path(LICENSES, "GPL-3").read_text() + "of the uppermost layer\n"
+
+    listed = containerd.run(IMAGE, "lamina", "ls", "-1", "/bin", LICENSES, TEMPLATES)
+    shown = {folder: files.split() for folder, _, files in (part.partition(":") for part in listed.split("\n\n"))}
+    assert shown["/bin"] == sorted(["busybox", *PROGRAMS])
+    assert shown[LICENSES] == sorted({path.name for path in Path(LICENSES).iterdir()} - {"Artistic"})
+    assert shown[TEMPLATES] == ["note"]
+
+
+def unavailable(containerd: Containerd) -> bool:
+    """Whether containerd has not found lamina again. It waits up to three seconds between its attempts."""
+    try:
+        containerd.ctr("snapshots", "--snapshotter", "lamina", "usage")
+    except CommandFailed as error:
+        return "unavailable" in str(error)
+    return False
+
+
+def test_containers_live_on_lamina_through_its_death_and_leave_nothing_behind(
+    host: Host, containerd: Containerd
+) -> None:
+    """The whole life of an image: unpacked, run, the host killed and started again, run again, removed."""
+    check_content(containerd)
+    running = containerd.start_container(IMAGE, "lamina", "sleep", "1000")
+
+    host.kill()
+    assert containerd.execute(running, "cat", f"{TEMPLATES}/note") == "of the uppermost layer\n"
+
+    host.start()
+    wait_until(lambda: not unavailable(containerd), 30, "containerd reaches lamina")
+    check_content(containerd)
+
+    containerd.remove_container(running)
+    containerd.ctr("images", "rm", IMAGE)
+    wait_until(lambda: not keys(host) and host.data() == NOTHING, 5, "containerd has collected everything")
+
+
+def test_a_container_writes_to_its_own_snapshot(host: Host, containerd: Containerd) -> None:
+    changes = f"echo more >> {TEMPLATES}/note && rm -r {LICENSES} && cat {TEMPLATES}/note && ls {LICENSES} || true"
+    assert containerd.run(IMAGE, "lamina", "sh", "-c", changes) == "of the uppermost layer\nmore\n"
+    check_content(containerd)
+
+
+def test_the_image_is_unpacked_once(host: Host, containerd: Containerd, archive: Path) -> None:
+    before = keys(host)
+    assert len(before) == 5
+    containerd.import_image(archive, "lamina")
+    assert keys(host) == before

@@ -1,0 +1,56 @@
+"""What is printed of a plugin."""
+
+from lamina.cli._plugins import plugin_document, plugin_lines
+from lamina.client import Plugin
+from lamina.errdefs import FailedPrecondition, Unknown
+
+WORKING = Plugin(
+    "io.containerd.snapshotter.v1",
+    "overlayfs",
+    requires=("io.lamina.metastore.v1", "io.containerd.event.v1"),
+    platforms=("linux/amd64", "linux/386", "linux/amd64"),
+    exports={"root": "/var/lib", "a": "b"},
+    capabilities=("rebase", "remap-ids"),
+)
+FAILED = Plugin("io.x.v1", "y", init_error=FailedPrecondition("no\nluck"))
+
+
+def test_details_of_a_working_plugin():
+    assert plugin_lines(WORKING) == [
+        "Type:          io.containerd.snapshotter.v1",
+        "ID:            overlayfs",
+        "Requires:      io.lamina.metastore.v1",
+        "               io.containerd.event.v1",
+        "Platforms:     linux/386,linux/amd64",
+        "Exports:       a b",
+        "               root /var/lib",
+        "Capabilities:  rebase,remap-ids",
+        "Status:        ok",
+    ]
+
+
+def test_details_of_a_failed_plugin_have_the_code_and_the_message_on_a_line_each():
+    assert plugin_lines(FAILED) == [
+        "Type:          io.x.v1",
+        "ID:            y",
+        "Status:        error",
+        "Error code:    FailedPrecondition",
+        r"Error message: no\nluck",
+    ]
+
+
+def test_a_skipped_plugin_in_json():
+    assert plugin_document(Plugin("io.x.v1", "y", init_error=Unknown("no btrfs: skip plugin"))) == {
+        "Type": "io.x.v1",
+        "ID": "y",
+        "Requires": [],
+        "Platforms": [],
+        "Exports": {},
+        "Capabilities": [],
+        "Status": "skip",
+        "Error": {"Code": "Unknown", "Message": "no btrfs: skip plugin"},
+    }
+
+
+def test_a_working_plugin_in_json_has_no_error():
+    assert "Error" not in plugin_document(WORKING)

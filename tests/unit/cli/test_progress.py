@@ -1,0 +1,63 @@
+"""Progress is shown to those who look on, and only when it takes long."""
+
+import contextlib
+import io
+import os
+import pty
+import select
+import subprocess
+import sys
+
+import pytest
+
+from lamina.cli._progress import progress
+
+COUNT_LINES = """
+import sys
+from lamina.cli._progress import progress
+print(sum(1 for line in progress(sys.stdin, "snapshots", 3)))
+"""
+
+
+def read_until(descriptor, text):
+    shown = b""
+    while text not in shown:
+        assert select.select([descriptor], [], [], 60)[0], shown
+        shown += os.read(descriptor, 4096)  # EIO where the program ended without
+    return shown
+
+
+def test_in_a_pipe_items_pass_and_nothing_is_shown():
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        assert list(progress(range(3), "snapshots")) == [0, 1, 2]
+    assert stderr.getvalue() == ""
+
+
+def test_on_a_terminal_what_takes_long_is_counted_until_it_is_done():
+    terminal, theirs = pty.openpty()
+    with (
+        open(terminal, "rb", buffering=0),
+        open(theirs, "wb", buffering=0) as stderr,
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT_LINES],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "TERM": "xterm"},
+        ) as process,
+    ):
+        process.stdin.write(b"one\ntwo\n")
+        process.stdin.flush()
+        read_until(terminal, b"2 of 3 snapshots")
+        output, _ = process.communicate(b"three\n", timeout=60)
+        assert (process.returncode, output) == (0, b"3\n")
+        assert b"\x1b[2K" in read_until(terminal, b"\x1b[?25h")  # the line erased, the cursor back
+
+
+def test_an_error_among_the_items_passes():
+    def fail():
+        yield 1
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(progress(fail(), "snapshots"))

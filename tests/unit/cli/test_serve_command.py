@@ -1,0 +1,379 @@
+"""`lamina serve` as a process: start, readiness, signals, and every way not to start. No built-in plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import COMMAND, Serving, short_directory
+
+from lamina.config import from_document
+from lamina.host import Host
+
+PLUGINS = """
+import os, socket, threading, time
+from lamina.context import current
+from lamina.plugin import Registration, SkipPlugin, hookimpl
+
+def note(text):
+    with open({log!r}, "a") as log:
+        log.write(text + "\\n")
+
+def tell(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+        manager.send(text.encode())
+
+class Closable:
+    def __init__(self, name):
+        self.name = name
+        note("init " + name)
+    def start(self):
+        note("start " + self.name)
+    def close(self):
+        note("close " + self.name)
+
+def plugin(uri, init=None, **fields):
+    type, _, id = uri.rpartition(".")
+    return Registration(type=type, id=id, init=init or (lambda ic: Closable(id)), **fields)
+
+def fail(ic):
+    raise ValueError("cable cut")
+
+def skip(ic):
+    raise SkipPlugin("no tape here")
+
+@hookimpl
+def lamina_register():
+    return [{registrations}]
+"""
+
+SERVER = 'plugin("io.containerd.server.v1.door")'
+"""Without any server there is nothing to serve."""
+
+
+class Workshop:
+    """Starts hosts with plugins of the test's own, and keeps what they note."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.started: list[Serving] = []
+
+    def notes(self) -> list[str]:
+        log = self.directory / "notes"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def serve(
+        self, *registrations: str, code: str = "", config: str = "", arguments: tuple[str, ...] = ()
+    ) -> Serving:
+        """Start `lamina serve` with these registrations, each a Python expression."""
+        source = PLUGINS.format(log=str(self.directory / "notes"), registrations=", ".join(registrations))
+        (self.directory / "workshop_plugins.py").write_text(source + textwrap.dedent(code))
+        file = self.directory / "config.toml"
+        file.write_text(f'version = 4\ndisabled_distributions = ["lamina"]\n{config}')
+        serving = Serving(
+            self.directory,
+            *("--config", str(file), "-p", "workshop_plugins", *arguments),
+            environment={"PYTHONPATH": str(self.directory)},
+        )
+        self.started.append(serving)
+        return serving
+
+
+@pytest.fixture
+def workshop() -> Iterator[Workshop]:
+    with short_directory() as directory:
+        workshop = Workshop(directory)
+        yield workshop
+        for serving in workshop.started:
+            serving.close()
+
+
+def assert_refused(serving: Serving, *expected: str) -> None:
+    """The process ends with status 1 and a message on one line, after which nothing comes."""
+    assert serving.wait() == 1, serving.stderr
+    message = serving.stderr.splitlines()[-1]
+    assert message.startswith("lamina: ")
+    for text in expected:
+        assert text in message
+    assert "\nTraceback" not in f"\n{serving.stderr}"
+    assert f"\n{serving.stderr}".count("\nlamina: ") == 1
+    assert serving.stdout == ""
+
+
+def isolated(directory: Path) -> tuple[str, ...]:
+    """Arguments for a host without any plugin."""
+    file = directory / "config.toml"
+    file.write_text('version = 4\ndisabled_distributions = ["lamina"]\n')
+    return ("--config", str(file))
+
+
+# What it says
+
+
+def test_when_it_is_ready_the_plugins_have_been_printed_with_status_time_and_reason(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        SERVER,
+        'plugin("x.line.v1.cable", fail)',
+        'plugin("x.tape.v1.tape", skip)',
+        'plugin("x.user.v1.phone", requires=("x.line.v1",))',
+    ).wait_ready()
+    header, *rows = [line.split(None, 3) for line in serving.stdout.split("\n\n")[0].splitlines()]
+    assert header == ["PLUGIN", "STATUS", "MS", "REASON"]
+    assert [(row[0], row[1], *row[3:]) for row in rows] == [
+        ("io.containerd.server.v1.door", "ok"),
+        ("x.line.v1.cable", "failed", "ValueError: cable cut"),
+        ("x.tape.v1.tape", "skipped", "no tape here"),
+        ("x.user.v1.phone", "blocked", "blocked by x.line.v1.cable: ValueError: cable cut"),
+    ]
+    assert all(float(row[2]) >= 0 for row in rows)
+    assert serving.stop() == 0
+
+
+def test_it_prints_the_socket_and_what_to_type_next(workshop: Workshop) -> None:
+    address = workshop.directory / "my.sock"
+    serving = workshop.serve(
+        'plugin("io.containerd.server.v1.grpc", config=Door)',
+        'plugin("io.containerd.grpc.v1.snapshots", lambda ic: Service())',
+        code="""
+            import attrs
+            @attrs.frozen
+            class Door:
+                address: str = ""
+            class Service:
+                service = None
+        """,
+        arguments=("--address", str(address)),
+    ).wait_ready()
+    steps = serving.stdout.split("\n\n", 1)[1]
+    assert f"Serving on {address}\n" in steps
+    assert f"  lamina plugins ls -a {address}\n" in steps
+    assert f"  ctr -a {address} snapshots ls\n" in steps
+    stanza = tomllib.loads(textwrap.dedent(steps[steps.index("  [proxy_plugins") :]))
+    assert stanza == {"proxy_plugins": {"lamina": {"type": "snapshot", "address": str(address)}}}
+    assert serving.stop() == 0
+
+
+def test_it_logs_how_long_the_start_took(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, arguments=("--log-level", "info")).wait_ready()
+    assert serving.stop() == 0
+    assert 'level=info msg="loading plugin" id=door type=io.containerd.server.v1' in serving.stderr
+    assert 'msg="lamina successfully booted in 0.' in serving.stderr
+
+
+def test_the_log_level_is_the_configurations(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, config='[debug]\nlevel = "error"\n').wait_ready()
+    assert serving.stop() == 0
+    assert serving.stderr == ""
+
+
+def test_with_the_format_json_every_line_of_the_log_is_an_object(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, config='[debug]\nformat = "json"\n').wait_ready()
+    assert serving.stop() == 0
+    messages = [json.loads(line)["msg"] for line in serving.stderr.splitlines()]
+    assert "loading plugin" in messages
+
+
+def test_a_reader_of_stdout_that_went_away_does_not_end_the_host(workshop: Workshop) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    serving = Serving(workshop.directory, *isolated(workshop.directory), stdout=writer)
+    os.close(writer)
+    workshop.started.append(serving)
+    serving.wait_ready()
+    assert serving.stop() == 0
+    assert "cannot print the plugins" in serving.stderr
+
+
+def test_closed_standard_streams_are_not_taken_for_the_hosts_files(workshop: Workshop) -> None:
+    """Where one is closed, the lock would become the standard output, and what is printed written into it."""
+    serving = Serving(
+        workshop.directory, *isolated(workshop.directory), prefix=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-")
+    )
+    workshop.started.append(serving)
+    serving.wait_ready()
+    assert (serving.root / "lamina.lock").read_text() == f"{serving.process.pid}\n"
+    assert serving.stop() == 0
+
+
+# Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_and_closes_the_plugins_in_reverse_order(
+    workshop: Workshop, number: signal.Signals
+) -> None:
+    serving = workshop.serve('plugin("x.a.v1.roof", requires=("x.b.v1",))', 'plugin("x.b.v1.floor")', SERVER)
+    serving.wait_ready().send(number).wait_for("STOPPING=1")
+    assert serving.wait() == 0
+    assert workshop.notes() == [
+        "init floor", "init roof", "init door", "start door", "close door", "close roof", "close floor",
+    ]  # fmt: skip
+
+
+def test_a_signal_while_a_plugin_is_initialised_calls_the_start_off(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.floor")',
+        'plugin("x.a.v1.slow", wait_until_cancelled)',
+        SERVER,
+        code="""
+            def wait_until_cancelled(ic):
+                tell("X_WAITING=1")
+                while True:
+                    current().check()
+                    time.sleep(0.01)
+        """,
+    )
+    serving.wait_for("X_WAITING=1").send(signal.SIGTERM)
+    assert serving.wait() == 0
+    assert workshop.notes() == ["init floor", "close floor"]
+    assert not any("READY=1" in one for one in serving.notifications)
+
+
+def test_a_second_signal_ends_it_at_once_even_if_a_plugin_never_returns(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.stuck", wait_for_ever)',
+        code="""
+            def wait_for_ever(ic):
+                tell("X_WAITING=1")
+                threading.Event().wait()
+        """,
+    )
+    serving.wait_for("X_WAITING=1").send(signal.SIGINT).wait_for("STOPPING=1").send(signal.SIGTERM)
+    assert serving.wait() == 128 + signal.SIGTERM
+
+
+def test_a_second_signal_ends_it_at_once_while_a_plugin_is_closed(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.stuck", lambda ic: Stuck())',
+        code="""
+            class Stuck:
+                def close(self):
+                    tell("X_CLOSING=1")
+                    threading.Event().wait()
+        """,
+    )
+    serving.wait_ready().send(signal.SIGTERM).wait_for("X_CLOSING=1").send(signal.SIGTERM)
+    assert serving.wait() == 128 + signal.SIGTERM
+
+
+def test_it_exits_without_a_thread_that_a_plugin_left_running(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.careless", start_thread)',
+        code="""
+            def start_thread(ic):
+                threading.Thread(target=threading.Event().wait, name="forgotten", daemon=False).start()
+                return object()
+        """,
+    )
+    assert serving.wait_ready().stop() == 0
+    assert "forgotten" in serving.stderr.splitlines()[-1]
+
+
+def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER).wait_ready().send(signal.SIGUSR1)
+    assert serving.stop() == 0
+    assert "most recent call first" in serving.stderr
+
+
+# Ways not to start
+
+
+def test_a_missing_configuration_file(workshop: Workshop) -> None:
+    serving = workshop.serve(arguments=("--config", "/no/such/file.toml"))
+    assert_refused(serving, "/no/such/file.toml", "No such file")
+
+
+def test_a_configuration_file_that_is_not_toml(workshop: Workshop) -> None:
+    assert_refused(workshop.serve(config="[debug\n"), f"{workshop.directory}/config.toml:3")
+
+
+def test_a_value_of_the_wrong_kind(workshop: Workshop) -> None:
+    assert_refused(workshop.serve(config="imports = 5\n"), "config.toml:3: imports: expected an array")
+
+
+def test_each_problem_of_a_configuration_is_on_a_line_of_its_own(workshop: Workshop) -> None:
+    serving = workshop.serve(config='temp = 5\n[debug]\nlevel = "loud"\n')
+    assert serving.wait() == 1
+    assert [line.split(": ")[:3] for line in serving.stderr.splitlines()] == [
+        ["lamina", f"{workshop.directory}/config.toml:3", "temp"],
+        ["lamina", f"{workshop.directory}/config.toml:5", "debug.level"],
+    ]
+
+
+def test_a_flag_of_the_wrong_kind(workshop: Workshop) -> None:
+    assert_refused(workshop.serve(arguments=("--log-level", "loud")), "--log-level", '"trace"', '"loud"')
+
+
+def test_a_wrong_value_in_a_plugins_table(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.floor", config=Floor)',
+        code="import attrs\n@attrs.frozen\nclass Floor:\n    area: int = 1\n",
+        config='[plugins."x.a.v1.floor"]\narea = "wide"\n',
+    )
+    assert_refused(serving, 'config.toml:4: plugins."x.a.v1.floor".area: expected a whole number')
+
+
+def test_a_required_plugin_that_fails_closes_the_others(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.floor")',
+        'plugin("x.line.v1.cable", fail)',
+        'plugin("x.user.v1.phone", requires=("x.line.v1",))',
+        config='required_plugins = ["x.user.v1.phone"]\n',
+    )
+    assert_refused(
+        serving, "load required plugin x.user.v1.phone: blocked by x.line.v1.cable: ValueError: cable cut"
+    )
+    assert workshop.notes() == ["init floor", "close floor"]
+
+
+def test_a_required_plugin_that_is_not_installed(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, config='required_plugins = ["x.a.v1.b"]\n')
+    assert_refused(serving, "required plugin x.a.v1.b is not installed")
+
+
+def test_a_server_whose_address_is_in_use(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        'plugin("io.containerd.server.v1.door", lambda ic: Door("door"))',
+        code="""
+            class Door(Closable):
+                def start(self):
+                    raise OSError(98, "Address already in use", "/run/door.sock")
+        """,
+    )
+    assert_refused(serving, "start io.containerd.server.v1.door: ", "Address already in use")
+    assert workshop.notes() == ["init door", "close door"]
+
+
+def test_a_root_that_another_process_has_locked(workshop: Workshop) -> None:
+    paths = {"root": str(workshop.directory / "root"), "state": str(workshop.directory / "other")}
+    with Host(from_document({**paths, "disabled_distributions": ["lamina"]})):
+        assert_refused(workshop.serve(SERVER), "root/lamina.lock", f"locked by process {os.getpid()}")
+
+
+def test_a_root_that_may_not_be_made(workshop: Workshop) -> None:
+    # Nobody may make a directory there, root included.
+    serving = workshop.serve(SERVER, arguments=("--root", "/sys/lamina"))
+    assert_refused(serving, "/sys/lamina", "run as root, or set another root")
+
+
+def test_root_and_state_at_the_same_place(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, arguments=("--root", "/x", "--state", "/x"))
+    assert_refused(serving, "root and state must be different paths")
+
+
+def test_a_plugin_module_that_does_not_exist(workshop: Workshop) -> None:
+    assert_refused(workshop.serve(SERVER, arguments=("-p", "no_such_module")), "no_such_module", "PYTHONPATH")
+
+
+def test_an_argument_that_it_does_not_know_is_a_usage_error() -> None:
+    done = subprocess.run([*COMMAND, "--frob"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--frob" in done.stderr

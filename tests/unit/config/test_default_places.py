@@ -1,0 +1,57 @@
+"""Where lamina keeps its files when no one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.config import HostConfig, default_config_path, default_root, default_state, load
+from lamina.errdefs import ConfigError
+
+XDG = {"XDG_DATA_HOME": "/d", "XDG_RUNTIME_DIR": "/r", "XDG_CONFIG_HOME": "/c", "HOME": "/home/u"}
+
+
+def places(environ: dict[str, str], uid: int) -> tuple[str, str, Path]:
+    return default_root(environ, uid), default_state(environ, uid), default_config_path(environ, uid)
+
+
+def test_root_uses_the_systems_directories() -> None:
+    assert places(XDG, 0) == ("/var/lib/lamina", "/run/lamina", Path("/etc/lamina/config.toml"))
+
+
+def test_other_users_have_xdg_directories() -> None:
+    assert places(XDG, 1000) == ("/d/lamina", "/r/lamina", Path("/c/lamina/config.toml"))
+
+
+@pytest.mark.parametrize("value", ["", "relative/path"])
+def test_empty_and_relative_xdg_variables_do_not_count(value: str) -> None:
+    environ = dict.fromkeys(XDG, value) | {"HOME": "/home/u"}
+    assert places(environ, 1000) == (
+        "/home/u/.local/share/lamina",
+        "/tmp/lamina-1000",
+        Path("/home/u/.config/lamina/config.toml"),
+    )
+
+
+def test_without_a_home_directory_the_remedy_is_named() -> None:
+    with pytest.raises(ConfigError, match="set HOME"):
+        default_root({}, 1000)
+
+
+def test_a_default_that_cannot_be_made_out_is_a_problem_of_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("version = 4\n")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with pytest.raises(ConfigError, match=f"^{path}: root: no home directory"):
+        load(path)
+
+
+def test_the_top_level_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    host = HostConfig()
+    assert (host.root, host.state, host.temp) == ("/var/lib/lamina", "/run/lamina", "")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+
+import pytest
+
+from lamina import errdefs
+from lamina.errdefs import Code, Error, from_os_error, from_status, to_status
+
+CLASSES = [cls for _, cls in inspect.getmembers(errdefs, inspect.isclass) if issubclass(cls, Error)]
+WIRE = [
+    errdefs.Aborted,
+    errdefs.AlreadyExists,
+    errdefs.Canceled,
+    errdefs.Conflict,
+    errdefs.DataLoss,
+    errdefs.DeadlineExceeded,
+    errdefs.FailedPrecondition,
+    errdefs.Internal,
+    errdefs.InvalidArgument,
+    errdefs.NotFound,
+    errdefs.NotModified,
+    errdefs.OutOfRange,
+    errdefs.PermissionDenied,
+    errdefs.ResourceExhausted,
+    errdefs.Unauthenticated,
+    errdefs.Unavailable,
+    errdefs.Unimplemented,
+    errdefs.Unknown,
+]
+
+
+@pytest.mark.parametrize("cls", WIRE)
+@pytest.mark.parametrize("message", ["", "snapshot x", "a: b: c"])
+def test_a_class_of_containerds_survives_the_wire(cls: type[Error], message: str) -> None:
+    found = from_status(*to_status(cls(message)))
+    assert type(found) is cls
+    assert str(found) == message
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_becomes_its_own_code(cls: type[Error]) -> None:
+    code, message = to_status(cls("why"))
+    assert code is cls.code
+    assert message.startswith("why")
+
+
+def test_a_message_carries_the_class_text_once() -> None:
+    assert to_status(errdefs.NotFound("snapshot x: not found")) == (Code.NOT_FOUND, "snapshot x: not found")
+    assert to_status(errdefs.NotFound("snapshot x")) == (Code.NOT_FOUND, "snapshot x: not found")
+
+
+def test_a_skip_is_told_from_an_error_by_its_text() -> None:
+    assert to_status(errdefs.SkipPlugin("no overlayfs")) == (Code.UNKNOWN, "no overlayfs: skip plugin")
+
+
+def test_an_exception_of_somebody_elses_is_unknown_and_keeps_its_class() -> None:
+    assert to_status(KeyError("k")) == (Code.UNKNOWN, "KeyError: 'k'")
+
+
+@pytest.mark.parametrize("code", [0, 17, 99])
+def test_a_code_that_is_none_becomes_unknown(code: int) -> None:
+    assert type(from_status(code, "what")) is errdefs.Unknown
+
+
+@pytest.mark.parametrize(
+    ("number", "cls"),
+    [
+        (errno.ENOSPC, errdefs.ResourceExhausted),
+        (errno.EACCES, errdefs.PermissionDenied),
+        (errno.ENOENT, errdefs.NotFound),
+        (errno.EIO, errdefs.DataLoss),
+        (errno.ERANGE, errdefs.Unknown),
+    ],
+)
+def test_a_failed_system_call_says_what_was_asked_where_and_why(number: int, cls: type[Error]) -> None:
+    found = from_os_error(OSError(number, os.strerror(number), "/there"), "make it")
+    assert type(found) is cls
+    assert str(found) == f"make it: /there: {os.strerror(number)}"
+
+
+def test_a_failed_system_call_without_a_path_says_what_was_asked_and_why() -> None:
+    assert str(from_os_error(OSError(errno.EIO, "Input/output error"), "read")) == "read: Input/output error"

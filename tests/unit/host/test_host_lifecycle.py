@@ -1,0 +1,482 @@
+"""Start and stop of a host, with plugins of the test's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pytest
+
+from lamina.config import from_document
+from lamina.context import CallContext, use
+from lamina.errdefs import (
+    AlreadyExists,
+    Canceled,
+    ConfigError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    LockHeld,
+    NoInstance,
+    NotFound,
+    PermissionDenied,
+    PluginFailed,
+    SkipPlugin,
+)
+from lamina.host import Host
+from lamina.plugin import (
+    PROPERTY_GRPC_ADDRESS,
+    InitContext,
+    Plugin,
+    PluginSet,
+    PluginType,
+    Registration,
+    hookimpl,
+)
+
+Init = Callable[[InitContext[Any]], object]
+Steps = list[str]
+
+
+@attrs.frozen
+class Closable:
+    """An instance that notes when it is started and closed."""
+
+    name: str
+    steps: Steps
+
+    def start(self) -> None:
+        self.steps.append(f"start {self.name}")
+
+    def close(self) -> None:
+        self.steps.append(f"close {self.name}")
+
+
+@attrs.define
+class Bench:
+    """Makes hosts whose only plugins are those given here."""
+
+    directory: Path
+    name: str
+    monkeypatch: pytest.MonkeyPatch
+    registrations: list[Registration[Any]] = attrs.field(factory=list)
+    steps: Steps = attrs.field(factory=list)
+    hooks: dict[str, Callable[..., object]] = attrs.field(factory=dict)
+
+    def plugin(self, uri: str, init: Init | None = None, **fields: Any) -> None:
+        """Register a plugin; without an init, one that notes what happens to it."""
+
+        def note(ic: InitContext[Any]) -> Closable:
+            self.steps.append(f"init {id_}")
+            return Closable(id_, self.steps)
+
+        type_, _, id_ = uri.rpartition(".")
+        self.registrations.append(Registration(type=type_, id=id_, init=init or note, **fields))
+
+    def host(self, servers: bool = True, **settings: Any) -> Host:
+        module = ModuleType(self.name)
+        vars(module)["lamina_register"] = hookimpl(lambda: self.registrations)
+        for name, hook in self.hooks.items():
+            vars(module)[name] = hookimpl(hook)
+        self.monkeypatch.setitem(sys.modules, self.name, module)
+        paths = {"root": str(self.directory / "root"), "state": str(self.directory / "state")}
+        # Without the built-in plugins.
+        document = {"disabled_distributions": ["lamina"], **paths, **settings}
+        return Host(from_document(document), [self.name], servers=servers)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Bench:
+    return Bench(tmp_path, f"plugins_of_{request.node.originalname}", monkeypatch)
+
+
+def fail(ic: InitContext[Any]) -> object:
+    raise ValueError("cable cut")
+
+
+def skip(ic: InitContext[Any]) -> object:
+    raise SkipPlugin("no tape here")
+
+
+def statuses(plugins: PluginSet) -> dict[str, str]:
+    return {plugin.id: plugin.status for plugin in plugins}
+
+
+# Order
+
+
+def test_plugins_are_initialised_after_what_they_require_and_closed_the_other_way_round(bench: Bench) -> None:
+    bench.plugin("x.service.v1.roof", requires=("x.store.v1",))
+    bench.plugin("x.store.v1.floor")
+    with bench.host():
+        assert bench.steps == ["init floor", "init roof"]
+    assert bench.steps[2:] == ["close roof", "close floor"]
+
+
+def test_servers_are_started_in_order_after_everything_is_initialised(bench: Bench) -> None:
+    bench.plugin(f"{PluginType.SERVER}.one")
+    bench.plugin(f"{PluginType.SERVER}.two")
+    bench.plugin("x.late.v1.last")
+    with bench.host():
+        assert bench.steps == ["init one", "init two", "init last", "start one", "start two"]
+
+
+def test_get_returns_a_working_instance(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor")
+    with bench.host() as host:
+        assert host.get("x.store.v1", "floor").name == "floor"
+
+
+def test_a_host_without_servers_initialises_none(bench: Bench) -> None:
+    bench.plugin(f"{PluginType.SERVER}.one")
+    bench.plugin("x.store.v1.floor")
+    with bench.host(servers=False) as host:
+        assert statuses(host.plugins) == {"floor": "ok"}
+
+
+def test_a_host_without_servers_does_not_miss_one_that_is_required(bench: Bench) -> None:
+    bench.plugin(f"{PluginType.SERVER}.one")
+    with bench.host(servers=False, required_plugins=[f"{PluginType.SERVER}.one"]) as host:
+        assert not host.plugins.get_all()
+
+
+def test_a_disabled_plugin_is_absent(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor")
+    with bench.host(disabled_plugins=["x.store.v1.floor"]) as host:
+        assert not host.plugins.get_all()
+    assert bench.steps == []
+
+
+def test_a_disabled_distribution_is_not_imported(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from lamina.config import from_document
+from lamina.host import Host
+paths = dict(root={str(tmp_path / "root")!r}, state={str(tmp_path / "state")!r})
+with Host(from_document(dict(paths, disabled_distributions=["Lamina"]))):
+    print([name for name in sys.modules if name.startswith("lamina.plugins.")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_host_is_started_once(bench: Bench) -> None:
+    with bench.host() as host, pytest.raises(FailedPrecondition, match="once"):
+        host.start()
+
+
+# Directories and lock
+
+
+def test_the_root_is_the_users_alone_and_the_state_can_be_passed_through(bench: Bench) -> None:
+    (bench.directory / "root").mkdir(mode=0o755)
+    with bench.host():
+        assert stat.S_IMODE((bench.directory / "root").stat().st_mode) == 0o700
+        assert stat.S_IMODE((bench.directory / "state").stat().st_mode) == 0o711
+
+
+def test_a_second_host_on_the_same_root_is_told_who_has_it(bench: Bench) -> None:
+    with bench.host(), pytest.raises(LockHeld, match=rf"lamina\.lock is locked by process {os.getpid()}"):
+        bench.host().start()
+
+
+def test_the_root_is_free_again_when_the_host_has_stopped(bench: Bench) -> None:
+    with bench.host():
+        pass
+    with bench.host():
+        pass
+
+
+def test_a_root_that_cannot_be_made_is_told_with_the_remedy(bench: Bench) -> None:
+    # Nobody may make a directory there, root included.
+    with pytest.raises(
+        PermissionDenied, match=r"root directory: /sys/lamina: .*; run as root, or set another root"
+    ):
+        bench.host(root="/sys/lamina").start()
+
+
+def test_a_root_that_is_a_file_is_told(bench: Bench) -> None:
+    (bench.directory / "root").touch()
+    with pytest.raises(AlreadyExists, match=r"the root directory: .*/root: File exists"):
+        bench.host().start()
+
+
+def test_temporary_files_go_to_temp_while_the_host_runs(bench: Bench) -> None:
+    before = tempfile.gettempdir(), os.environ.get("TMPDIR")
+    temp = bench.directory / "temp"
+    with bench.host(temp=str(temp)):
+        with tempfile.NamedTemporaryFile() as file:
+            assert Path(file.name).parent == temp
+        assert os.environ["TMPDIR"] == str(temp)
+        assert stat.S_IMODE(temp.stat().st_mode) == 0o700
+    assert (tempfile.gettempdir(), os.environ.get("TMPDIR")) == before
+
+
+# Plugins that do not work
+
+
+def test_a_plugin_that_fails_is_shown_and_stops_nobody_else(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.plugin("x.line.v1.cable", fail)
+    bench.plugin("x.tape.v1.tape", skip)
+    bench.plugin("x.user.v1.phone", requires=("x.line.v1",))
+    bench.plugin("x.store.v1.floor")
+    caplog.set_level(logging.INFO)
+    with bench.host() as host:
+        assert statuses(host.plugins) == {"cable": "failed", "tape": "skipped", "phone": "blocked", "floor": "ok"}
+    messages = [(record.msg, vars(record).get("id"), vars(record).get("error")) for record in caplog.records]
+    assert messages == [
+        ("loading plugin", "cable", None),
+        ("failed to load plugin", "cable", "ValueError: cable cut"),
+        ("loading plugin", "tape", None),
+        ("skip loading plugin", "tape", "no tape here"),
+        ("loading plugin", "phone", None),
+        ("failed to load plugin", "phone", "blocked by x.line.v1.cable: ValueError: cable cut"),
+        ("loading plugin", "floor", None),
+        ("nothing is served", None, "no plugins registered for io.containerd.server.v1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("required", "message"),
+    [
+        ("x.line.v1.cable", "load required plugin x.line.v1.cable: ValueError: cable cut"),
+        ("x.tape.v1.tape", "load required plugin x.tape.v1.tape: skipped: no tape here"),
+        (
+            "x.user.v1.phone",
+            "load required plugin x.user.v1.phone: blocked by x.line.v1.cable: ValueError: cable cut",
+        ),
+    ],
+)
+def test_a_required_plugin_that_does_not_work_is_fatal(bench: Bench, required: str, message: str) -> None:
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.line.v1.cable", fail)
+    bench.plugin("x.tape.v1.tape", skip)
+    bench.plugin("x.user.v1.phone", requires=("x.line.v1",))
+    with pytest.raises(PluginFailed) as caught:
+        bench.host(required_plugins=[required]).start()
+    assert str(caught.value) == message
+    assert bench.steps == ["init floor", "close floor"]
+    with bench.host():
+        pass
+
+
+def test_a_required_plugin_that_is_disabled_is_fatal_before_anything_is_initialised(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor")
+    uris = ["x.store.v1.floor"]
+    with pytest.raises(NoInstance, match="floor is disabled"):
+        bench.host(required_plugins=uris, disabled_plugins=uris).start()
+    assert bench.steps == []
+
+
+def test_a_required_plugin_that_is_not_installed_is_fatal_and_the_nearest_is_named(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor")
+    with pytest.raises(
+        NoInstance, match=r"x\.store\.v1\.flor is not installed \(did you mean x\.store\.v1\.floor\?"
+    ):
+        bench.host(required_plugins=["x.store.v1.flor"]).start()
+    assert bench.steps == []
+
+
+def test_a_required_plugin_whose_package_cannot_be_loaded_is_told_with_the_reason(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "torn-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[lamina.plugins]\nup = torn_apart_by_test\n")
+    (tmp_path / "torn_apart_by_test.py").write_text("raise RuntimeError('in pieces')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NoInstance, match=r"x\.y\.z is not installed; could not be loaded: torn:up: .*in pieces"):
+        bench.host(required_plugins=["x.y.z"]).start()
+
+
+def test_a_module_that_does_not_exist_is_fatal(bench: Bench) -> None:
+    document = {"root": str(bench.directory / "r"), "state": str(bench.directory / "s")}
+    host = Host(from_document({**document, "disabled_distributions": ["lamina"]}), ["no_such_module"])
+    with pytest.raises(NotFound, match="no_such_module"):
+        host.start()
+
+
+def test_a_server_that_does_not_start_is_fatal_with_its_message(bench: Bench) -> None:
+    class Deaf(Closable):
+        def start(self) -> None:
+            raise OSError(98, "Address already in use")
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin(f"{PluginType.SERVER}.deaf", lambda _: Deaf("deaf", bench.steps))
+    with pytest.raises(PluginFailed, match=r"start io\.containerd\.server\.v1\.deaf: .*Address already in use"):
+        bench.host().start()
+    assert bench.steps == ["init floor", "close deaf", "close floor"]
+
+
+def test_servers_of_which_none_works_are_fatal(bench: Bench) -> None:
+    bench.plugin(f"{PluginType.SERVER}.line", fail)
+    with pytest.raises(PluginFailed, match=r"no plugin of type io\.containerd\.server\.v1 works: .*cable cut"):
+        bench.host().start()
+
+
+# Configuration
+
+
+@attrs.frozen
+class FloorConfig:
+    area: int = 10
+
+
+def test_a_plugin_is_given_its_own_table_decoded(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor", lambda ic: ic.config, config=FloorConfig)
+    with bench.host(plugins={"x.store.v1.floor": {"area": 12}}) as host:
+        assert host.get("x.store.v1", "floor") == FloorConfig(12)
+
+
+def test_everything_wrong_in_plugins_tables_is_told_before_anything_is_initialised(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor", config=FloorConfig)
+    bench.plugin("x.store.v1.roof", config=FloorConfig)
+    tables = {"x.store.v1.floor": {"area": "wide"}, "x.store.v1.roof": {"aria": 1}}
+    with pytest.raises(ConfigError) as caught:
+        bench.host(plugins=tables).start()
+    assert 'the string "wide"' in str(caught.value)
+    assert 'did you mean "area"?' in str(caught.value)
+    assert bench.steps == []
+
+
+def test_a_table_that_nobody_reads_is_a_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    with bench.host(plugins={"x.store.v1.cellar": {}}):
+        pass
+    assert any("x.store.v1.cellar" in record.message for record in caplog.records)
+
+
+@attrs.frozen
+class ListenerConfig:
+    address: str = ""
+
+
+@pytest.mark.parametrize(
+    ("table", "address"),
+    [({}, "{state}/lamina.sock"), ({"address": "/a.sock"}, "/a.sock"), ({"address": "unix:///a.sock"}, "/a.sock")],
+)
+def test_plugins_are_told_the_grpc_address(bench: Bench, table: dict[str, str], address: str) -> None:
+    bench.plugin("x.store.v1.floor", lambda ic: ic.properties[PROPERTY_GRPC_ADDRESS])
+    bench.plugin(f"{PluginType.SERVER}.grpc", config=ListenerConfig)
+    expected = address.format(state=bench.directory / "state")
+    with bench.host(plugins={f"{PluginType.SERVER}.grpc": table}) as host:
+        assert host.get("x.store.v1", "floor") == host.address == expected
+
+
+# Readiness
+
+
+def test_a_plugin_that_fails_after_it_registered_readiness_is_fatal(bench: Bench) -> None:
+    def init(ic: InitContext[None]) -> object:
+        ic.register_readiness()
+        return fail(ic)
+
+    bench.plugin("x.line.v1.cable", init)
+    with pytest.raises(
+        PluginFailed, match=r"plugin failed after registering readiness x\.line\.v1\.cable: .*cable cut"
+    ):
+        bench.host().start()
+
+
+def test_a_host_is_ready_when_every_plugin_is(bench: Bench) -> None:
+    releases: list[Callable[[], None]] = []
+
+    def init(ic: InitContext[None]) -> object:
+        releases.append(ic.register_readiness())
+        return object()
+
+    bench.plugin("x.line.v1.cable", init)
+    bench.hooks["lamina_host_ready"] = lambda plugins: bench.steps.append("ready")
+    host = bench.host()
+    host.start()
+    context = CallContext(deadline=0)
+    try:
+        with use(context), pytest.raises(DeadlineExceeded):
+            host.wait_ready()
+        assert bench.steps == []
+        threading.Timer(0.01, releases[0]).start()
+        host.wait_ready()
+        assert bench.steps == ["ready"]
+    finally:
+        host.stop()
+
+
+def test_a_cancelled_start_gives_up_before_the_next_plugin_and_closes_the_others(bench: Bench) -> None:
+    context = CallContext()
+
+    def cancel(ic: InitContext[None]) -> object:
+        context.cancel()
+        return Closable("second", bench.steps)
+
+    bench.plugin("x.a.v1.first")
+    bench.plugin("x.a.v1.second", cancel)
+    bench.plugin("x.a.v1.third")
+    with use(context), pytest.raises(Canceled):
+        bench.host().start()
+    assert bench.steps == ["init first", "close second", "close first"]
+
+
+# Hooks and stop
+
+
+def test_hooks_are_told_of_each_plugin_and_of_the_host(bench: Bench) -> None:
+    def note(event: str) -> Callable[[Plugin], None]:
+        return lambda plugin: bench.steps.append(f"{event} {plugin.id}")
+
+    def note_stopping(plugins: PluginSet) -> None:
+        bench.steps.append(f"stopping {len(plugins)}")
+
+    bench.hooks = {
+        "lamina_initialised": note("initialised"),
+        "lamina_skipped": note("skipped"),
+        "lamina_failed": note("failed"),
+        "lamina_host_ready": lambda plugins: bench.steps.append("ready"),
+        "lamina_host_stopping": note_stopping,
+    }
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.line.v1.cable", fail)
+    bench.plugin("x.tape.v1.tape", skip)
+    host = bench.host()
+    with host:
+        pass
+    host.stop()
+    assert bench.steps == [
+        "init floor", "initialised floor", "failed cable", "skipped tape", "ready", "stopping 3", "close floor",
+    ]  # fmt: skip
+
+
+def test_a_plugin_that_is_not_closed_in_time_is_left_behind_and_keeps_the_lock(bench: Bench) -> None:
+    release = threading.Event()
+
+    class Slow:
+        def close(self) -> None:
+            release.wait()
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.slow.v1.slow", lambda _: Slow())
+    with bench.host(timeouts={"io.lamina.timeout.plugin.close": "10ms"}):
+        pass
+    try:
+        assert bench.steps == ["init floor", "close floor"]
+        with pytest.raises(LockHeld):
+            bench.host().start()
+    finally:
+        release.set()
+
+
+def test_a_module_that_registers_what_it_must_not_is_fatal(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor", requires=("x.store.v1",))
+    with pytest.raises(InvalidArgument, match="cannot require its own type"):
+        bench.host().start()

@@ -1,0 +1,53 @@
+"""Messages to the service manager."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from serving import short_directory
+
+from lamina.host._notify import sd_notify
+
+
+def listening(address: str) -> socket.socket:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(10)
+    manager.bind(address)
+    return manager
+
+
+def test_assignments_arrive_as_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_directory() as directory, listening(f"{directory}/notify") as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{directory}/notify")
+        sd_notify("READY=1", "STATUS=Serving")
+        assert manager.recv(100) == b"READY=1\nSTATUS=Serving"
+
+
+def test_an_abstract_socket_is_written_with_an_at_sign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name = f"lamina-test-{os.getpid()}-{tmp_path.name}"
+    with listening(f"\0{name}") as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+        sd_notify("READY=1")
+        assert manager.recv(100) == b"READY=1"
+
+
+def test_without_a_service_manager_nothing_happens(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    sd_notify("READY=1")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("address", ["vsock:2:1234", "/nowhere/notify", "@nobody-listens-here"])
+def test_a_service_manager_that_cannot_be_reached_is_a_warning(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    sd_notify("READY=1")
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.WARNING, "cannot notify the service manager")

@@ -1,0 +1,80 @@
+"""A real snapshotter on real directories, never mounted; calls of a service's methods without a transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.api import Service
+from lamina.errdefs import NotFound
+from lamina.mount import Mount
+from lamina.plugins.snapshots.overlay import OverlayBackend
+from lamina.snapshots import Info, Snapshotter, Usage
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import MetaStore
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
+    root = tmp_path / "overlay"
+    root.mkdir()
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    try:
+        snapshotter = LocalSnapshotter.open(OverlayBackend(str(root)), store.snapshotter("overlayfs"))
+        try:
+            yield snapshotter
+        finally:
+            snapshotter.close()
+    finally:
+        store.close()
+
+
+class Plain(Snapshotter):
+    """The least that a snapshotter can be: always empty, with one space of keys and nothing to clean up."""
+
+    def stat(self, key: str) -> Info:
+        raise NotFound(key)
+
+    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
+        raise NotFound(info.name)
+
+    def usage(self, key: str) -> Usage:
+        raise NotFound(key)
+
+    def mounts(self, key: str) -> list[Mount]:
+        raise NotFound(key)
+
+    def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
+        return []
+
+    def view(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
+        return []
+
+    def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
+        raise NotFound(key)
+
+    def remove(self, key: str) -> None:
+        raise NotFound(key)
+
+    def walk(self, *filters: str) -> Iterator[Info]:
+        return iter(())
+
+
+@pytest.fixture
+def plain() -> Plain:
+    return Plain()
+
+
+@pytest.fixture
+def call() -> Callable[..., Any]:
+    """`call(service, "Method", field=…)` makes the request and returns the response, or all of them."""
+
+    def call(service: Service, name: str, /, **fields: Any) -> Any:
+        method = next(method for method in service.methods if method.name == name)
+        answer = method.handler(method.request(**fields))
+        return list(answer) if method.streams else answer
+
+    return call

@@ -1,0 +1,169 @@
+"""The introspection service, called without a transport."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import uuid
+
+import attrs
+import pytest
+
+from lamina.api.messages.any_pb2 import Any
+from lamina.errdefs import (
+    DataLoss,
+    FailedPrecondition,
+    FilterSyntaxError,
+    InvalidArgument,
+    NotFound,
+    PluginBlocked,
+    SkipPlugin,
+    Unimplemented,
+)
+from lamina.plugin import Meta, Plugin, PluginSet, Status
+from lamina.plugins.services.introspection.service import IntrospectionService
+
+
+@attrs.frozen
+class Informed:
+    def plugin_info(self, options):
+        return Any(type_url="answer", value=options.value)
+
+
+PLUGINS = (
+    Plugin(
+        type="a.v1",
+        id="works",
+        requires=("b.v1", "c.v1"),
+        meta=Meta(platforms=["linux/arm64/v8"], exports={"root": "/data"}, capabilities=["rebase"]),
+        instance=Informed(),
+    ),
+    Plugin(type="a.v1", id="skipped", status=Status.SKIPPED, error=SkipPlugin("no btrfs here")),
+    Plugin(type="b.v1", id="failed", status=Status.FAILED, error=KeyError("oops"), requires=("*",)),
+    Plugin(type="c.v1", id="blocked", status=Status.BLOCKED, error=PluginBlocked("blocked by b.v1.failed")),
+    Plugin(type="c.v1", id="plain", instance=object()),
+)
+
+
+@pytest.fixture
+def plugins():
+    found = PluginSet()
+    for plugin in PLUGINS:
+        found.add(plugin)
+    return found
+
+
+@pytest.fixture
+def ask(plugins, tmp_path, call):
+    return functools.partial(call, IntrospectionService(plugins.get_all, str(tmp_path / "own" / "uuid")).service)
+
+
+def ids(response):
+    return [plugin.id for plugin in response.plugins]
+
+
+def test_all_plugins_are_listed_in_order_of_initialisation_whatever_became_of_them(ask):
+    assert ids(ask("Plugins")) == ["works", "skipped", "failed", "blocked", "plain"]
+
+
+def test_a_plugin_is_told_with_everything_that_it_said(ask):
+    works = ask("Plugins").plugins[0]
+    assert (works.type, list(works.requires), list(works.capabilities)) == ("a.v1", ["b.v1", "c.v1"], ["rebase"])
+    (platform,) = works.platforms
+    assert (platform.os, platform.architecture, platform.variant) == ("linux", "arm64", "v8")
+    assert dict(works.exports) == {"root": "/data"}
+    assert not works.HasField("init_err")
+
+
+def test_what_a_plugin_requires_is_told_literally(ask):
+    assert list(ask("Plugins").plugins[2].requires) == ["*"]
+
+
+def test_errors_are_statuses_and_a_skip_says_skip_plugin(ask):
+    errors = [(plugin.init_err.code, plugin.init_err.message) for plugin in ask("Plugins").plugins[1:4]]
+    assert errors == [
+        (2, "no btrfs here: skip plugin"),
+        (2, "KeyError: 'oops'"),
+        (9, "blocked by b.v1.failed: failed precondition"),
+    ]
+
+
+def test_plugins_that_come_later_are_listed_too(ask, plugins):
+    ask("Plugins")
+    plugins.add(Plugin(type="d.v1", id="late"))
+    assert ids(ask("Plugins"))[-1] == "late"
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (["type==a.v1"], ["works", "skipped"]),
+        (["type==a.v1,id==works", "id==plain"], ["works", "plain"]),
+        (["id~=b"], ["blocked"]),
+        (["platforms"], []),
+        (["type.x==a.v1"], []),
+    ],
+)
+def test_plugins_are_filtered_by_type_and_id_alone(ask, filters, expected):
+    assert ids(ask("Plugins", filters=filters)) == expected
+
+
+def test_a_bad_filter_is_an_invalid_argument(ask):
+    with pytest.raises(FilterSyntaxError) as caught:
+        ask("Plugins", filters=["type=="])
+    assert isinstance(caught.value, InvalidArgument)
+
+
+def test_the_uuid_is_made_when_it_is_first_asked_for_and_stays(ask, tmp_path):
+    assert not (tmp_path / "own").exists()
+    made = ask("Server").uuid
+    assert uuid.UUID(made).version == 4
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
+    assert ask("Server").uuid == made == (tmp_path / "own" / "uuid").read_text()
+
+
+def test_an_empty_file_gets_a_uuid(ask, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "uuid").touch()
+    assert uuid.UUID(ask("Server").uuid)
+
+
+def test_a_file_without_a_uuid_is_an_error_and_stays(ask, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "uuid").write_text("lamina\n")
+    with pytest.raises(DataLoss, match="holds 'lamina', no UUID: remove it"):
+        ask("Server")
+    assert (tmp_path / "own" / "uuid").read_text() == "lamina\n"
+
+
+def test_the_server_is_this_process(ask):
+    response = ask("Server")
+    assert response.pid == os.getpid()
+    assert os.readlink("/proc/self/ns/pid") == f"pid:[{response.pidns}]"
+
+
+def test_one_plugin_without_options_is_its_record(ask):
+    response = ask("PluginInfo", type="b.v1", id="failed")
+    assert (response.plugin.id, response.plugin.init_err.message) == ("failed", "KeyError: 'oops'")
+    assert not response.HasField("extra")
+
+
+def test_an_unknown_plugin_is_not_found(ask):
+    with pytest.raises(NotFound, match=r"plugin a\.v1\.plain not found"):
+        ask("PluginInfo", type="a.v1", id="plain")
+
+
+def test_options_go_to_the_plugin_and_what_it_answers_comes_back(ask):
+    response = ask("PluginInfo", type="a.v1", id="works", options=Any(value=b"data"))
+    assert (response.extra.type_url, response.extra.value) == ("answer", b"data")
+
+
+def test_options_for_a_plugin_that_does_not_work(ask):
+    with pytest.raises(FailedPrecondition, match=r"b\.v1\.failed does not work: KeyError"):
+        ask("PluginInfo", type="b.v1", id="failed", options=Any())
+
+
+def test_options_for_a_plugin_that_has_nothing_to_tell(ask):
+    with pytest.raises(Unimplemented, match="does not provide information"):
+        ask("PluginInfo", type="c.v1", id="plain", options=Any())

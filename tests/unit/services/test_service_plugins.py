@@ -1,0 +1,153 @@
+"""The plugins together, initialised and served as a host does it, and asked through `lamina.client`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+
+import grpc
+import pytest
+
+from lamina.client import Client
+from lamina.errdefs import InvalidArgument, NotFound, SkipPlugin
+from lamina.plugin import (
+    PROPERTY_GRPC_ADDRESS,
+    PluginSet,
+    PluginType,
+    Readiness,
+    Registration,
+    Registry,
+    Status,
+    initialise,
+)
+from lamina.plugins.servers.grpc import plugin as listener_plugin
+from lamina.plugins.services.health import plugin as health_plugin
+from lamina.plugins.services.introspection import plugin as introspection_plugin
+from lamina.plugins.services.snapshots import plugin as snapshots_plugin
+from lamina.plugins.services.version import plugin as version_plugin
+
+MODULES = (snapshots_plugin, introspection_plugin, version_plugin, health_plugin, listener_plugin)
+
+
+def skip(_ic):
+    raise SkipPlugin("no btrfs here")
+
+
+@pytest.fixture
+def start(tmp_path, overlay):
+    """`start(uri=config, …)` initialises everything and returns the plugins."""
+
+    def start(configs=None, snapshotter=lambda _ic: overlay):
+        registry = Registry()
+        for module in MODULES:
+            for registration in module.lamina_register():
+                registry = registry.register(registration)
+        for plugin_id, init in (("overlayfs", snapshotter), ("btrfs", skip)):
+            registry = registry.register(Registration(type=PluginType.SNAPSHOTTER, id=plugin_id, init=init))
+        plugins = PluginSet()
+        for registration in registry.graph():
+            default = registration.config() if registration.config else None
+            plugins.add(
+                initialise(
+                    registration,
+                    config=(configs or {}).get(registration.uri, default),
+                    root=tmp_path / "root",
+                    state=tmp_path / "state",
+                    plugins=plugins,
+                    readiness=Readiness(),
+                    properties={PROPERTY_GRPC_ADDRESS: str(tmp_path / "x.sock")},
+                )
+            )
+        return plugins
+
+    return start
+
+
+@pytest.fixture
+def served(start, tmp_path):
+    """A client, and the plugins that answer it."""
+    plugins = start()
+    listener = plugins.get_by_id(PluginType.SERVER, "grpc")
+    listener.start()
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+        yield client, plugins
+
+
+def test_snapshots_are_made_through_the_socket(served):
+    client, _plugins = served
+    snapshotter = client.snapshotter("lamina")
+    (mount,) = snapshotter.prepare("key", labels={"a": "b"})
+    assert os.path.isdir(mount.source)
+    snapshotter.commit("layer", "key")
+    assert [info.name for info in snapshotter.walk()] == ["layer"]
+    assert list(client.snapshotter("overlayfs").walk()) == []
+    with pytest.raises(NotFound):
+        snapshotter.stat("key")
+    with pytest.raises(InvalidArgument, match="btrfs: skipped: no btrfs here"):
+        client.snapshotter("btrfs").stat("key")
+
+
+def test_every_plugin_is_listed_the_listener_itself_too(served):
+    client, plugins = served
+    assert [plugin.uri for plugin in client.plugins()] == [plugin.uri for plugin in plugins]
+    statuses = {plugin.uri: plugin.status for plugin in client.plugins()}
+    assert statuses["io.containerd.server.v1.grpc"] == "ok"
+    assert statuses["io.containerd.snapshotter.v1.btrfs"] == "skip"
+
+
+def test_the_host_tells_its_version_its_uuid_and_its_health(served, tmp_path):
+    client, _plugins = served
+    assert client.version().version
+    file = tmp_path / "root" / "io.containerd.grpc.v1.introspection" / "uuid"
+    assert client.server().uuid == file.read_text()
+    assert client.healthy()
+
+
+def test_who_watches_is_told_that_the_host_stops_and_delays_it_not(served):
+    client, plugins = served
+    health = plugins.get_by_id(PluginType.GRPC, "healthcheck")
+    listener = plugins.get_by_id(PluginType.SERVER, "grpc")
+    path = f"unix:{client._connection.path}"
+    with grpc.insecure_channel(path, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        statuses = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=20)
+        assert next(statuses) == b"\x08\x01"  # SERVING
+        closing = threading.Thread(target=listener.close)
+        closing.start()
+        assert list(statuses) == [b"\x08\x02"]  # NOT_SERVING
+        closing.join(20)
+    assert not health._serving
+
+
+def test_a_wrong_alias_fails_the_service_alone(start):
+    aliases = snapshots_plugin.SnapshotsConfig(aliases={"btrfs": "overlayfs"})
+    plugins = start({"io.containerd.grpc.v1.snapshots": aliases})
+    statuses = {plugin.uri: (plugin.status, plugin.problem) for plugin in plugins}
+    assert statuses["io.containerd.grpc.v1.snapshots"] == (
+        Status.FAILED,
+        "aliases: btrfs = 'overlayfs': btrfs is the id of another snapshotter",
+    )
+    assert statuses["io.containerd.server.v1.grpc"][0] is Status.OK
+
+
+def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
+    plugins = start(snapshotter=skip)
+    listener = plugins.get_by_id(PluginType.SERVER, "grpc")
+    listener.start()
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+        blocked = {plugin.id for plugin in client.plugins() if plugin.status == "error"}
+    assert blocked == {"snapshots-service", "snapshots"}
+
+
+def test_a_configured_address_comes_before_the_host_s(start, tmp_path):
+    config = listener_plugin.ListenerConfig(address=str(tmp_path / "other.sock"))
+    listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
+    listener.start()
+    with contextlib.closing(listener), Client(str(tmp_path / "other.sock"), timeout=20) as client:
+        assert client.healthy()
+
+
+@pytest.mark.parametrize("wrong", [{"quick_workers": 0}, {"slow_workers": 0}, {"uid": -2}, {"gid": -2}])
+def test_the_listener_s_numbers_have_bounds(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        listener_plugin.ListenerConfig(**wrong)

@@ -1,0 +1,94 @@
+"""`Names`: which snapshotter a client means."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.plugins.services.snapshots.names import Names, Snapshotters
+
+
+@pytest.fixture
+def names(overlay, plain):
+    unavailable = {"btrfs": "skipped: not a btrfs", "zfs": "OSError: no device"}
+    snapshotters = Snapshotters({"overlayfs": overlay, "plain": plain}, unavailable)
+    return Names(snapshotters, {"lamina": "overlayfs", "fast": "btrfs", "gone": "erofs"})
+
+
+def refusal(names, name):
+    with pytest.raises(InvalidArgument) as caught:
+        names.find(name)
+    return str(caught.value)
+
+
+def test_a_plugin_id_is_the_snapshotter_itself(names, overlay):
+    assert names.find("overlayfs") is overlay
+
+
+@pytest.mark.parametrize("alias", ["lamina", "lamina-overlayfs"])
+def test_an_alias_is_a_keyspace_of_the_same_snapshotter(names, overlay, alias):
+    names.find(alias).prepare("key")
+    assert [info.name for info in names.find(alias).walk()] == ["key"]
+    assert list(overlay.walk()) == []
+    assert [info.name for info in overlay.keyspace(alias).walk()] == ["key"]
+
+
+def test_two_aliases_share_no_keys(names):
+    names.find("lamina").prepare("key")
+    names.find("lamina-overlayfs").prepare("key")
+    names.find("lamina").remove("key")
+    assert names.find("lamina-overlayfs").stat("key").name == "key"
+
+
+def test_an_alias_of_a_snapshotter_with_one_keyspace_is_refused_instead_of_shared(names):
+    assert names.find("plain").prepare("key") == []
+    with pytest.raises(Unimplemented, match=r"lamina-plain is an alias of plain: .*: use the name plain"):
+        names.find("lamina-plain")
+
+
+def test_no_name(names):
+    assert refusal(names, "") == "snapshotter argument missing"
+
+
+def test_an_unknown_name_is_told_which_ones_there_are(names):
+    known = "lamina, lamina-overlayfs, lamina-plain, overlayfs, plain"
+    assert refusal(names, "native") == f"snapshotter not loaded: native (loaded: {known})"
+
+
+def test_a_snapshotter_that_does_not_work_says_why(names):
+    assert refusal(names, "zfs") == "snapshotter not loaded: zfs: OSError: no device"
+    assert refusal(names, "lamina-btrfs") == (
+        "snapshotter not loaded: lamina-btrfs: alias of btrfs: skipped: not a btrfs"
+    )
+
+
+def test_an_alias_whose_snapshotter_does_not_work_is_kept_and_says_why(names):
+    assert refusal(names, "fast") == "snapshotter not loaded: fast: alias of btrfs: skipped: not a btrfs"
+
+
+def test_an_alias_whose_snapshotter_is_not_there_is_kept_and_says_so(names):
+    assert refusal(names, "gone") == "snapshotter not loaded: gone: alias of erofs: not installed, or disabled"
+
+
+@pytest.mark.parametrize("other", ["plain", "btrfs"])
+def test_an_alias_cannot_be_the_id_of_another_snapshotter_working_or_not(overlay, plain, other):
+    snapshotters = Snapshotters({"overlayfs": overlay, "plain": plain}, {"btrfs": "skipped"})
+    with pytest.raises(InvalidArgument, match=f"{other} = 'overlayfs': {other} is the id of another snapshotter"):
+        Names(snapshotters, {other: "overlayfs"})
+
+
+def test_an_alias_cannot_be_empty(overlay):
+    with pytest.raises(InvalidArgument, match="cannot be empty"):
+        Names(Snapshotters({"overlayfs": overlay}, {}), {"": "overlayfs"})
+
+
+def test_an_alias_may_repeat_its_own_snapshotter_s_id(overlay):
+    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"overlayfs": "overlayfs"})
+    assert names.find("overlayfs") is overlay
+
+
+def test_snapshotters_are_a_mapping_of_those_that_work(overlay):
+    snapshotters = Snapshotters({"overlayfs": overlay}, {"btrfs": "skipped"})
+    assert dict(snapshotters) == {"overlayfs": overlay}
+    assert len(snapshotters) == 1
+    assert "btrfs" not in snapshotters

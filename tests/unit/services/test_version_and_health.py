@@ -1,0 +1,90 @@
+"""The version and health services, called without a transport."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import threading
+
+import pytest
+
+from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from lamina.context import CallContext, use
+from lamina.errdefs import Canceled, NotFound
+from lamina.plugins.services.health.service import HealthService
+from lamina.plugins.services.version.service import VersionService
+
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+def watch(health, service=""):
+    method = next(method for method in health.service.methods if method.name == "Watch")
+    return (response.status for response in method.handler(HealthCheckRequest(service=service)))
+
+
+def test_the_version_is_that_of_the_installed_distribution(call):
+    assert call(VersionService().service, "Version").version == importlib.metadata.version("lamina")
+
+
+@pytest.mark.parametrize(
+    ("origin", "revision"),
+    [
+        ('{"url": "https://example.com/x.git", "vcs_info": {"vcs": "git", "commit_id": "0123abc"}}', "0123abc"),
+        ('{"url": "file:///src", "dir_info": {}}', ""),
+        (None, ""),
+    ],
+)
+def test_the_revision_is_the_commit_that_was_installed_where_that_is_known(
+    tmp_path, monkeypatch, call, origin, revision
+):
+    directory = tmp_path / "example-7.dist-info"
+    directory.mkdir()
+    (directory / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 7\n")
+    if origin:
+        (directory / "direct_url.json").write_text(origin)
+    monkeypatch.syspath_prepend(tmp_path)
+    response = call(VersionService("example").service, "Version")
+    assert (response.version, response.revision) == ("7", revision)
+
+
+def test_the_host_as_a_whole_is_serving(call):
+    service = HealthService().service
+    assert call(service, "Check").status == SERVING
+    assert {name: status.status for name, status in call(service, "List").statuses.items()} == {"": SERVING}
+
+
+def test_no_service_has_a_status_of_its_own(call):
+    with pytest.raises(NotFound, match="unknown service"):
+        call(HealthService().service, "Check", service="containerd.services.snapshots.v1.Snapshots")
+
+
+def test_after_shutdown_the_host_is_not_serving(call):
+    health = HealthService()
+    health.shutdown()
+    assert call(health.service, "Check").status == NOT_SERVING
+    assert list(watch(health)) == [NOT_SERVING]
+
+
+def test_who_watches_is_told_the_status_and_its_change_and_then_the_stream_ends():
+    health = HealthService()
+    statuses = watch(health)
+    assert next(statuses) == SERVING
+    threading.Timer(0.05, health.shutdown).start()
+    assert list(statuses) == [NOT_SERVING]
+
+
+def test_who_watches_an_unknown_service_waits_with_the_others():
+    health = HealthService()
+    statuses = watch(health, "other")
+    assert next(statuses) == HealthCheckResponse.SERVICE_UNKNOWN
+    health.shutdown()
+    assert list(statuses) == []
+
+
+def test_a_watch_ends_when_the_client_goes_away():
+    context = CallContext()
+    with use(context):
+        statuses = watch(HealthService())
+        next(statuses)
+        context.cancel()
+        with pytest.raises(Canceled):
+            next(statuses)
