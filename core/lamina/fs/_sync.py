@@ -96,3 +96,19 @@ class FileSystemSync:
         except OSError as error:
             return from_os_error(OSError(error.errno, error.strerror, self._path), "sync a file system")
         return None
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable: fsync(2) of a file alone need not do that for its name.
+
+    Args:
+        path: The directory.
+
+    Raises:
+        OSError: It cannot be opened or synced.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -16,6 +16,7 @@ from lamina.plugin._context import InitContext
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
+from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration
@@ -54,6 +55,7 @@ __all__ = [
     "discover",
     "hookimpl",
     "hookspec",
+    "host_platform",
     "initialise",
     "notify",
 ]

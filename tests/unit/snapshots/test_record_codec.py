@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, LATEST, Info, Kind, Usage
-
 from lamina.snapshots.storage import Record
 from lamina.snapshots.storage._record import decode, encode
 

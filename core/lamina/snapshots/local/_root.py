@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from lamina.errdefs import FailedPrecondition
-from lamina.fs import Lock
+from lamina.fs import Lock, sync_directory
 from lamina.snapshots.local._trash import Trash
 from lamina.snapshots.storage import SnapshotterStore
 
@@ -134,3 +134,4 @@ def _check_owner(path: str, store: SnapshotterStore) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(uuid_path + ".new", uuid_path)
+    sync_directory(path)

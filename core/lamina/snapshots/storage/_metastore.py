@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument
-from lamina.fs import Lock
+from lamina.fs import Lock, sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
@@ -59,6 +59,8 @@ class MetaStore:
             environment = Environment(path, map_size)
             undo.callback(environment.close)
             store = cls(path, lock, environment)
+            sync_directory(path)
+            sync_directory(os.path.dirname(os.path.abspath(path)))
             undo.pop_all()
             return store
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl, host_platform
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
 from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe
 from lamina.snapshots.local import LocalSnapshotter
@@ -55,6 +55,7 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     config = ic.config
     root = os.path.abspath(config.root_path) if config.root_path else str(ic.root)
     ic.meta.exports["root"] = root
+    ic.meta.platforms.append(host_platform())
     os.makedirs(root, mode=0o700, exist_ok=True)
     options = probe(root, config.mount_options)
     if not in_user_namespace():
