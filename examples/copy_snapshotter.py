@@ -30,10 +30,10 @@ from lamina.snapshots.storage import Record
 
 @attrs.frozen
 class CopyConfig:
-    """`[plugins."io.containerd.snapshotter.v1.copies"]`."""
+    """How the copying snapshotter keeps trees."""
 
     root_path: str = ""
-    """Where copies are kept. Empty: in the plugin's own directory below the host's root."""
+    """Where copies are kept; empty: in the plugin's own directory below the host's root."""
 
 
 class CopyBackend(Backend):

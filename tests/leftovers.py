@@ -66,7 +66,7 @@ def children() -> frozenset[int]:
 
 
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:
-    mentions = _mention(directory) if directory else re.compile("$^")
+    mentions = _mention(directory) if directory else re.compile(r"(?!)")
     return {
         pid: command
         for pid, parent, command in _processes()
@@ -78,8 +78,10 @@ def _processes() -> Iterator[tuple[int, int, str]]:
     """(pid, parent's pid, command line) of every process except Python's own helpers (proc_pid_stat(5))."""
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((directory / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-            command = (directory / "cmdline").read_text(errors="replace").replace("\0", " ")
+            name, _, rest = (directory / "stat").read_text(errors="replace").rpartition(")")
+            parent = int(rest.split()[1])
+            # A process that has ended, and that nobody waited for, has no command line any more.
+            command = (directory / "cmdline").read_text(errors="replace").replace("\0", " ") or f"{name}) {rest[:2]}"
         except (FileNotFoundError, ProcessLookupError):
             continue
         if "multiprocessing.resource_tracker" not in command:  # lives as long as the interpreter

@@ -74,7 +74,7 @@ def test_containers_live_on_lamina_through_its_death_and_leave_nothing_behind(
     check_content(containerd)
 
     containerd.remove_container(running)
-    containerd.ctr("images", "rm", IMAGE)
+    containerd.remove_image(IMAGE)
     wait_until(lambda: not keys(host) and host.data() == NOTHING, 5, "containerd has collected everything")
 
 

@@ -60,7 +60,7 @@ def put_stray(host: Host, name: str) -> None:
 
 def collect(containerd: Containerd, host: Host, name: str) -> None:
     """Delete the image, and wait until containerd's garbage collection has emptied its keyspace."""
-    containerd.ctr("images", "rm", IMAGE)
+    containerd.remove_image(IMAGE)
     wait_until(lambda: not infos(host, name), 10, f"containerd has removed what it does not know from {name}")
 
 

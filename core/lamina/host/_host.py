@@ -16,7 +16,7 @@ from lamina.context import current
 from lamina.errdefs import DeadlineExceeded, Error, FailedPrecondition, NoInstance, PluginFailed
 from lamina.fs import Lock
 from lamina.host._directories import make_directories, temporary_files_in
-from lamina.host._required import check_outcome, check_presence, unloadable
+from lamina.host._required import check_outcome, check_presence
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
     Discovery,
@@ -96,7 +96,7 @@ class Host:
             self._discovery = discover(self._modules, host.disabled_distributions, host.disabled_plugins)
             self._initialise_all(self._discovery)
             if self._servers:
-                self._start_servers(self._discovery)
+                self._start_servers()
             self._undo = undo.pop_all()
 
     def wait_ready(self) -> None:
@@ -194,7 +194,7 @@ class Host:
                 self._notify("lamina_failed", plugin=plugin)
         check_outcome(plugin, self._config.host.required_plugins)
 
-    def _start_servers(self, discovery: Discovery) -> None:
+    def _start_servers(self) -> None:
         """Start the servers in the order in which they were initialised.
 
         Raises:
@@ -203,8 +203,6 @@ class Host:
         try:
             self.plugins.get_by_type(PluginType.SERVER)
         except NoInstance as error:
-            if reasons := unloadable(discovery.failed):
-                raise PluginFailed(f"{error}{reasons}") from error
             _log.warning("nothing is served", extra={"error": str(error)})
         for plugin in self.plugins.of_type(PluginType.SERVER):
             if plugin.status is not Status.OK:

@@ -49,19 +49,20 @@ def run(make_host: Callable[[], Host], announce: Callable[[Host], None]) -> None
     _listen(events)
     start = _Start(make_host, events)
     start.start()
-    received = events.get()
-    if received is not None:
-        _stopping(received)
-        start.call_off()
-    elif start.error is not None:
-        raise start.error
-    else:
-        announce(start.host)
-        sd_notify("READY=1", f"STATUS=Serving on {start.host.address}")
-        _log.info("lamina successfully booted in %fs", time.perf_counter() - began)
-        _stopping(events.get())
-    start.undo.close()
-    _limit_exit()
+    with start.undo:
+        received = events.get()
+        if received is not None:
+            _stopping(received)
+            start.call_off()
+        elif start.error is not None:
+            _limit_exit(1)
+            raise start.error
+        else:
+            announce(start.host)
+            sd_notify("READY=1", "STATUS=Serving")
+            _log.info("lamina successfully booted in %fs", time.perf_counter() - began)
+            _stopping(events.get())
+    _limit_exit(0)
 
 
 class _Start(threading.Thread):
@@ -138,13 +139,13 @@ def _stopping(received: signal.Signals | None) -> None:
     sd_notify("STOPPING=1", "STATUS=Closing plugins")
 
 
-def _limit_exit() -> None:
+def _limit_exit(status: int) -> None:
     """Python waits for the threads of every pool before it exits. A plugin's may never end."""
 
     def exit_anyway() -> None:
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not timer)
         _log.error("the process does not end by itself: exiting", extra={"threads": names})
-        _exit(0)
+        _exit(status)
 
     timer = threading.Timer(_EXIT_SECONDS, exit_anyway)
     timer.daemon = True

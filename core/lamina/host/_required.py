@@ -41,13 +41,7 @@ def check_presence(host: HostConfig, known: Sequence[str], failed: Iterable[Plug
         if uri in host.disabled_plugins:
             raise NoInstance(f"required plugin {uri} is disabled: it is also in disabled_plugins")
         if uri not in known:
-            raise NoInstance(f"required plugin {uri} is not installed{_nearest(uri, known)}{unloadable(failed)}")
-
-
-def unloadable(failed: Iterable[Plugin]) -> str:
-    """What could not be loaded, to go on a message with; "" where there is nothing."""
-    problems = [f"{plugin.id}: {plugin.problem}" for plugin in failed if plugin.type == ENTRY_POINT_TYPE]
-    return f"; could not be loaded: {'; '.join(problems)}" if problems else ""
+            raise NoInstance(f"required plugin {uri} is not installed{_nearest(uri, known)}{_unloadable(failed)}")
 
 
 def _nearest(uri: str, known: Sequence[str]) -> str:
@@ -55,3 +49,9 @@ def _nearest(uri: str, known: Sequence[str]) -> str:
 
     nearest = difflib.get_close_matches(uri, known, n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+def _unloadable(failed: Iterable[Plugin]) -> str:
+    """What could not be loaded, to go on a message with; "" where there is nothing."""
+    problems = [f"{plugin.id}: {plugin.problem}" for plugin in failed if plugin.type == ENTRY_POINT_TYPE]
+    return f"; could not be loaded: {'; '.join(problems)}" if problems else ""

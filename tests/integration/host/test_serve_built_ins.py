@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Serving, short_directory
@@ -26,9 +28,20 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def serving(directory: Path) -> Iterator[Serving]:
-    serving = Serving(directory)
-    yield serving.wait_ready()
-    serving.close()
+    with serve(directory) as serving:
+        yield serving.wait_ready()
+
+
+@contextlib.contextmanager
+def serve(directory: Path, *arguments: str, **options: Any) -> Iterator[Serving]:
+    """A host that this machine's own configuration file does not concern."""
+    file = directory / "config.toml"
+    file.write_text("version = 4\n")
+    serving = Serving(directory, "--config", str(file), *arguments, **options)
+    try:
+        yield serving
+    finally:
+        serving.close()
 
 
 def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(serving: Serving) -> None:
@@ -51,25 +64,18 @@ def test_after_sigkill_it_starts_again_in_the_same_place(serving: Serving) -> No
     with Client(address, timeout=10) as client:
         client.snapshotter("overlayfs").prepare("mine")
     serving.send(signal.SIGKILL).wait()
-    again = Serving(serving.directory)
-    try:
+    with serve(serving.directory) as again:
         again.wait_ready()
         with Client(address, timeout=10) as client:
             assert client.snapshotter("overlayfs").stat("mine").name == "mine"
         assert again.stop() == 0
-    finally:
-        again.close()
 
 
 def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Serving) -> None:
     address = str(serving.state / "lamina.sock")
-    with short_directory() as elsewhere:
-        second = Serving(elsewhere, "--address", address)
-        try:
-            assert second.wait() == 1
-            message = second.stderr.splitlines()[-1]
-        finally:
-            second.close()
+    with short_directory() as elsewhere, serve(elsewhere, "--address", address) as second:
+        assert second.wait() == 1
+        message = second.stderr.splitlines()[-1]
     assert message.startswith("lamina: start io.containerd.server.v1.grpc: address in use: ")
     assert f"process {serving.process.pid}" in message
     with Client(address, timeout=10) as client:
@@ -77,12 +83,9 @@ def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Serving) -
 
 
 def test_an_address_that_is_too_long_for_a_socket(directory: Path) -> None:
-    serving = Serving(directory, "--address", f"{directory}/{'x' * 100}")
-    try:
+    with serve(directory, "--address", f"{directory}/{'x' * 100}") as serving:
         assert serving.wait() == 1
         assert "104 bytes" in serving.stderr.splitlines()[-1]
-    finally:
-        serving.close()
 
 
 def test_a_program_uses_the_snapshotter_without_servers_and_without_grpc(tmp_path: Path) -> None:
@@ -113,9 +116,6 @@ def test_another_user_cannot_take_the_place_of_the_state_directory(directory: Pa
         [*user, sys.executable, "-c", "import lamina.host"], check=False, capture_output=True
     ).returncode:
         pytest.skip("other users cannot read this checkout")
-    serving = Serving(directory, prefix=user)
-    try:
+    with serve(directory, prefix=user) as serving:
         assert serving.wait() == 1
         assert f"{directory}/state belongs to user 12345" in serving.stderr.splitlines()[-1]
-    finally:
-        serving.close()

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class ListenerConfig:
-    """`[plugins."io.containerd.server.v1.grpc"]`."""
+    """The socket on which the host answers."""
 
     address: str = ""
-    """The socket's path. Empty: `lamina.sock` in the host's state directory."""
+    """The socket's path; empty: `lamina.sock` in the host's state directory."""
     uid: int = attrs.field(default=-1, validator=attrs.validators.ge(-1))
     """Who owns the socket; -1: the host's user."""
     gid: int = attrs.field(default=-1, validator=attrs.validators.ge(-1))

@@ -18,10 +18,10 @@ SERVICE: Final = "snapshots-service"
 
 @attrs.frozen
 class SnapshotsConfig:
-    """`[plugins."io.containerd.grpc.v1.snapshots"]`."""
+    """The names under which clients find snapshotters."""
 
     aliases: dict[str, str] = attrs.field(factory=lambda: {"lamina": "overlayfs"})
-    """Further names of snapshotters. Each has a keyspace of its own."""
+    """Further names of snapshotters, each with a keyspace of its own: what one client has, no other sees."""
 
 
 @hookimpl

@@ -18,10 +18,10 @@ ID = "overlayfs"
 
 @attrs.frozen
 class OverlayConfig:
-    """`[plugins."io.containerd.snapshotter.v1.overlayfs"]`."""
+    """How the overlay snapshotter keeps and mounts layers."""
 
     root_path: str = ""
-    """Where layers are kept. Empty: in the plugin's own directory below the host's root."""
+    """Where layers are kept; empty: in the plugin's own directory below the host's root."""
     upperdir_label: bool = False
     """Show each snapshot's own directory in the label containerd.io/snapshot/overlay.upperdir."""
     sync_remove: bool = False
