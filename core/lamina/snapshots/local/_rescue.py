@@ -46,8 +46,12 @@ class RescueRecords:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
                 return
+            keyspace, record = found
             with open(path + UNFINISHED, "w", encoding="utf-8") as file:
-                json.dump(_document(self._store.name, *found), file)
+                json.dump(_document(self._store.name, keyspace, record), file)
+                file.flush()
+                # So `catch_up` sees which state of the record is in the file without reading it.
+                os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
             os.rename(path + UNFINISHED, path)
 
     def catch_up(self) -> int:
@@ -65,7 +69,7 @@ class RescueRecords:
         return count
 
     def _is_behind(self, id_: int) -> bool:
-        """Whether the file of an identifier is missing, or older than the last change of its record."""
+        """Whether the file of an identifier is missing, or holds another state than the record."""
         found = self._store.record(id_)
         if found is None:
             return False
@@ -74,7 +78,7 @@ class RescueRecords:
         except FileNotFoundError:
             return True
         _, record = found
-        return written < record.info.updated
+        return written != record.info.updated
 
     def _path(self, id_: int) -> str:
         return os.path.join(self._directory, str(id_))
