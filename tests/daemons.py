@@ -49,36 +49,34 @@ class Daemon:
         Raises:
             AssertionError: It did not exit with code 0 when it was asked to end.
         """
-        try:
-            self.start()
-            yield self
-            if self._started.returncode is None:
-                code = self.terminate()
-                assert code == 0, f"exit code {code} after SIGTERM:\n{self.log}"
-        finally:
-            if self._process:
-                self.kill()
+        path = self.directory / "notify"
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            notifications.bind(str(path))
+            self._notifications = notifications
+            try:
+                self.start()
+                yield self
+                if self._started.returncode is None:
+                    code = self.terminate()
+                    assert code == 0, f"exit code {code} after SIGTERM:\n{self.log}"
+            finally:
+                if self._process:
+                    self.kill()
 
     def start(self) -> None:
-        """Start it and wait until it is ready.
+        """Start it, within `running()`, and wait until it is ready.
 
         Raises:
             ChildProcessError: It ended instead. The message has its log.
             TimeoutError: It was not ready in time.
         """
-        path = self.directory / "notify"
-        path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
-            notifications.bind(str(path))
-            with (self.directory / "log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=environment() | {"NOTIFY_SOCKET": str(path)},
-                )
-            self._wait_until_ready(notifications)
+        notify = {"NOTIFY_SOCKET": self._notifications.getsockname()}
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment() | notify
+            )
+        self._wait_until_ready()
 
     def kill(self) -> None:
         """End it with SIGKILL; it may have ended already."""
@@ -95,7 +93,8 @@ class Daemon:
         assert self._process, "not started"
         return self._process
 
-    def _wait_until_ready(self, notifications: socket.socket) -> None:
+    def _wait_until_ready(self) -> None:
+        notifications = self._notifications
         exited = os.pidfd_open(self.pid)
         try:
             poll = select.poll()

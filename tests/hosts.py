@@ -21,17 +21,19 @@ state = "{0}/state"
 class Host(Daemon):
     """`lamina serve`, with root, state and socket of its own. Use `running()`."""
 
-    def __init__(self, directory: Path, config: str = "") -> None:
+    def __init__(self, directory: Path, config: str = "", arguments: tuple[str, ...] = ()) -> None:
         """Prepare a host.
 
         Args:
             directory: Where it has everything, made here. A short path: sockets have a limit.
             config: What its configuration file says beyond root and state.
+            arguments: Of `lamina serve`, besides the file.
         """
         directory.mkdir()
         file = directory / "config.toml"
         file.write_text(CONFIG.format(directory) + config)
-        super().__init__(directory, sys.executable, "-m", "lamina.cli.main", "serve", "--config", file)
+        command = (sys.executable, "-m", "lamina.cli.main", "serve", "--config", file, *arguments)
+        super().__init__(directory, *command)
         self.address = f"{directory}/state/lamina.sock"
 
     @property

@@ -81,7 +81,7 @@ def _processes() -> Iterator[tuple[int, int, str]]:
             name, _, rest = (directory / "stat").read_text(errors="replace").rpartition(")")
             parent = int(rest.split()[1])
             # A process that has ended, and that nobody waited for, has no command line any more.
-            command = (directory / "cmdline").read_text(errors="replace").replace("\0", " ") or f"{name}) {rest[:2]}"
+            command = (directory / "cmdline").read_text(errors="replace").replace("\0", " ") or f"{name})"
         except (FileNotFoundError, ProcessLookupError):
             continue
         if "multiprocessing.resource_tracker" not in command:  # lives as long as the interpreter

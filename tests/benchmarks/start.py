@@ -78,7 +78,7 @@ def measure(name: str) -> Figures:
 
 
 def _environment() -> dict[str, str]:
-    """As installed: an installed package comes with its byte code, which a source tree writes when it is first run."""
+    """As installed: a package has its byte code, and a source tree writes it when it is first run."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from containerds import Containerd
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError
-from waiting import wait_until
 
 from lamina.api.messages import (
     health_pb2,
@@ -28,21 +27,10 @@ from lamina.api.messages import (
 )
 from lamina.client import Client
 from lamina.context import CallContext, use
-from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind
 
 pytestmark = pytest.mark.requires("root", "containerd")
-
-CONFIG = """
-version = 2
-root = "{0}/root"
-state = "{0}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-address = "{0}/containerd.sock"
-[plugins."io.containerd.internal.v1.opt"]
-path = "{0}/opt"
-"""
 
 KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
 """containerd collects a snapshot that nothing holds."""
@@ -51,32 +39,8 @@ KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The socket of a containerd of the module's own."""
-    folder = tmp_path_factory.mktemp("containerd")
-    config = folder / "config.toml"
-    config.write_text(CONFIG.format(folder))
-    socket = f"{folder}/containerd.sock"
-
-    def answers() -> bool:
-        assert containerd.poll() is None, (folder / "log").read_text()
-        try:
-            with Client(socket, timeout=1) as client:
-                return client.healthy()
-        except Unavailable:
-            return False
-
-    with (folder / "log").open("wb") as log:
-        containerd = subprocess.Popen(["containerd", "--config", config], stdout=log, stderr=log)
-    try:
-        wait_until(answers, 30, "containerd answers")
-        yield socket
-    finally:
-        containerd.terminate()
-        try:
-            containerd.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            containerd.kill()
-            containerd.wait()
-            raise
+    with Containerd(tmp_path_factory.mktemp("module") / "c").running() as containerd:
+        yield containerd.address
 
 
 @pytest.fixture

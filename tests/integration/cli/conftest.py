@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import socket
 import subprocess
 import sys
 import termios
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from waiting import wait_until
+from hosts import Host
 
 from lamina.cli._tree import tree
 from lamina.client import Client
@@ -64,25 +63,8 @@ class Lamina:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running host."""
-    directory = tmp_path_factory.mktemp("host")
-    address = directory / "lamina.sock"
-    config = directory / "config.toml"
-    config.write_text("version = 4\n")
-    command = [PROGRAM, "serve", "--config", config, "--root", directory / "root", "--state", directory / "state"]
-    with open(directory / "log", "w+b") as log:
-        process = subprocess.Popen([*command, "--address", address], stdout=log, stderr=log)
-        try:
-            wait_until(lambda: process.poll() is not None or _answers(address), 30, "the host to answer")
-            assert process.returncode is None, (directory / "log").read_text()
-            yield str(address)
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _answers(address: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(address)) == 0
+    with Host(tmp_path_factory.mktemp("module") / "h").running() as host:
+        yield host.address
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_data_of_calls_under_way_is_never_reclaimed(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         in_flight = overlay._store.reserve_id()
         (tmp_path / f"overlay/snapshots/{in_flight}").mkdir()
-        overlay._root.reclaim(overlay._store)
+        overlay._root.reclaim()
         assert snapshots(tmp_path) == {"1", str(in_flight)}
 
 
@@ -152,7 +152,7 @@ def test_a_store_that_knows_nothing_reclaims_nothing(tmp_path: Path) -> None:
         overlay.remove("a")
     (tmp_path / "overlay/snapshots/1/fs").mkdir(parents=True)
     with open_overlay(tmp_path) as overlay:
-        assert overlay._root.reclaim(overlay._store) == 0
+        assert overlay._root.reclaim() == 0
         assert snapshots(tmp_path) == {"1"}
 
 

@@ -13,11 +13,12 @@ import threading
 from typing import Any, Final
 
 from lamina.context import current
-from lamina.snapshots.local._root import UNFINISHED
 from lamina.snapshots.storage import Record, SnapshotterStore
 
 VERSION: Final = 1
 STRIPES: Final = 64
+UNFINISHED: Final = ".new"
+"""Ends the name of a file that is being written."""
 
 
 class RescueRecords:
@@ -35,7 +36,7 @@ class RescueRecords:
         self._locks = tuple(threading.Lock() for _ in range(STRIPES))
 
     def write(self, id_: int) -> None:
-        """Write down what the metastore says of an identifier now.
+        """Write down what the metastore says of an identifier now; if it says nothing, there is no file any more.
 
         It is read again here, under a lock, so that of two changes at once the later one stays.
         """
@@ -43,8 +44,9 @@ class RescueRecords:
         with self._locks[id_ % STRIPES]:
             found = self._store.record(id_)
             if found is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+                for name in (path, path + UNFINISHED):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name)
                 return
             keyspace, record = found
             with open(path + UNFINISHED, "w", encoding="utf-8") as file:

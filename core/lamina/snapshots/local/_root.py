@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import Lock, sync_directory
+from lamina.snapshots.local._rescue import UNFINISHED, RescueRecords
 from lamina.snapshots.local._trash import Trash
 from lamina.snapshots.storage import SnapshotterStore
 
@@ -17,8 +18,6 @@ _log = logging.getLogger(__name__)
 SNAPSHOTS = "snapshots"
 RECORDS = "records"
 TRASH = "trash"
-UNFINISHED = ".new"
-"""Ends the name of a file in `records/` that is being written."""
 
 
 class DataRoot:
@@ -33,9 +32,11 @@ class DataRoot:
     ================  ==========================================================================
     """
 
-    def __init__(self, path: str, lock: Lock, trash: Trash) -> None:
+    def __init__(self, path: str, store: SnapshotterStore, lock: Lock, trash: Trash) -> None:
         """Use `open`."""
         self.path = path
+        self.records = RescueRecords(os.path.join(path, RECORDS), store)
+        self._store = store
         self._lock = lock
         self._trash = trash
 
@@ -59,7 +60,7 @@ class DataRoot:
             _check_owner(path, store)
             for name in (SNAPSHOTS, RECORDS, TRASH):
                 os.makedirs(os.path.join(path, name), mode=0o700, exist_ok=True)
-            root = cls(path, lock, Trash(os.path.join(path, TRASH), destroy))
+            root = cls(path, store, lock, Trash(os.path.join(path, TRASH), destroy))
             undo.pop_all()
             return root
 
@@ -72,13 +73,11 @@ class DataRoot:
         self._trash.start(first)
 
     def discard(self, id_: int) -> None:
-        """Move the data of a snapshot to the trash, and delete what `records/` has of it."""
-        for name in (str(id_), f"{id_}{UNFINISHED}"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self.path, RECORDS, name))
+        """Give up the data of a snapshot that the metastore does not know, or not any more."""
+        self.records.write(id_)
         self._trash.put(os.path.join(self.path, SNAPSHOTS, str(id_)))
 
-    def reclaim(self, store: SnapshotterStore) -> int:
+    def reclaim(self) -> int:
         """Discard what calls of earlier processes left behind: data of identifiers that no snapshot has.
 
         Data of identifiers handed out by this process is never touched: its calls may be under way. A store
@@ -89,8 +88,8 @@ class DataRoot:
         """
         names = os.listdir(os.path.join(self.path, SNAPSHOTS)) + os.listdir(os.path.join(self.path, RECORDS))
         found = {int(stem) for name in names if (stem := name.removesuffix(UNFINISHED)).isdecimal()}
-        live = set(store.ids())
-        leftovers = {id_ for id_ in found - live if id_ < store.first_id}
+        live = set(self._store.ids())
+        leftovers = {id_ for id_ in found - live if id_ < self._store.first_id}
         if leftovers and not live:
             _log.warning(
                 "the metastore knows no snapshot at all: leaving what it does not know alone",
@@ -126,8 +125,8 @@ def _check_owner(path: str, store: SnapshotterStore) -> None:
         whose = f"metastore {owner}" if owner else "no metastore that left its mark"
         raise FailedPrecondition(
             f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which does "
-            "not know them. Nothing there was touched. If the metastore's file was lost, restore it from a backup; "
-            "to begin anew, move the data root away or set root_path to an empty directory"
+            "not know them. Nothing there was touched. If the metastore's file was lost, restore it from a "
+            "backup; to begin anew, move the data root away or set root_path to an empty directory"
         )
     with open(uuid_path + ".new", "w", encoding="ascii") as file:
         file.write(store.uuid + "\n")

@@ -15,8 +15,7 @@ from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
-from lamina.snapshots.local._rescue import RescueRecords
-from lamina.snapshots.local._root import RECORDS, DataRoot
+from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -38,7 +37,6 @@ class LocalSnapshotter(Snapshotter):
         root: DataRoot,
         store: SnapshotterStore,
         keyspace: Keyspace,
-        rescue: RescueRecords,
         *,
         sync_remove: bool,
     ) -> None:
@@ -47,7 +45,6 @@ class LocalSnapshotter(Snapshotter):
         self._root = root
         self._store = store
         self._keyspace = keyspace
-        self._rescue = rescue
         self._sync_remove = sync_remove
 
     @classmethod
@@ -68,8 +65,7 @@ class LocalSnapshotter(Snapshotter):
         """
         with _translated(f"open data root {backend.root}"):
             root = DataRoot.open(backend.root, store, backend.destroy)
-        rescue = RescueRecords(os.path.join(root.path, RECORDS), store)
-        snapshotter = cls(backend, root, store, store.keyspace(store.name), rescue, sync_remove=sync_remove)
+        snapshotter = cls(backend, root, store, store.keyspace(store.name), sync_remove=sync_remove)
         try:
             snapshotter._restore()
         except BaseException:
@@ -85,7 +81,6 @@ class LocalSnapshotter(Snapshotter):
             self._root,
             self._store,
             self._store.keyspace(name),
-            self._rescue,
             sync_remove=self._sync_remove,
         )
 
@@ -175,7 +170,7 @@ class LocalSnapshotter(Snapshotter):
 
     def _write_rescue(self, record: Record) -> None:
         try:
-            self._rescue.write(record.id)
+            self._root.records.write(record.id)
         except OSError as error:
             # The operation is durable already. What fails is only the second line of defence.
             _log.warning(
@@ -208,8 +203,8 @@ class LocalSnapshotter(Snapshotter):
 
     def _reclaim(self) -> None:
         try:
-            count = self._root.reclaim(self._store)
-            written = self._rescue.catch_up()
+            count = self._root.reclaim()
+            written = self._root.records.catch_up()
         except Canceled:  # closed meanwhile; the next start does it
             return
         except (Error, OSError) as error:

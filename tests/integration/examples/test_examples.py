@@ -1,0 +1,67 @@
+"""What stands in examples/ works as it says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import run
+from hosts import Host
+from serving import short_directory
+
+from lamina.config import load
+from lamina.mount import temporary_mount
+from lamina.plugin import discover
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as path:
+        yield path
+
+
+def test_the_demo_shows_three_layers_and_leaves_nothing() -> None:
+    shown = run(sys.executable, EXAMPLES / "demo.py")
+    assert " base\n  \\_ app\n    \\_ config\n      \\_ look\n" in shown
+    assert "  bin/app: v2\n  etc/app.conf: threads = 2\n  etc/os-release: NAME=demo\n" in shown
+    assert shown.endswith("# host down, exit code 0\n# mounts left: 0, directory left: False\n")
+
+
+def test_the_embedded_sandbox_shows_the_base_and_is_thrown_away(tmp_path: Path) -> None:
+    first, second = (run(sys.executable, EXAMPLES / "embed.py", tmp_path) for _ in range(2))
+    assert first.startswith("committed the base\nhello from the base\nand from the sandbox\n")
+    assert second.startswith("hello from the base\nand from the sandbox\n")
+
+
+def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
+    with (
+        Host(directory / "host", arguments=("-p", "copy_snapshotter")).running() as host,
+        host.client() as client,
+    ):
+        copies = client.snapshotter("lamina-copies")
+        with temporary_mount(copies.prepare("a"), directory=directory) as root:
+            (Path(root) / "file").write_text("one")
+        copies.commit("base", "a")
+        with temporary_mount(copies.prepare("b", "base"), directory=directory) as root:
+            (Path(root) / "file").write_text("two")
+        with temporary_mount(copies.view("v", "base"), directory=directory) as root:
+            assert (Path(root) / "file").read_text() == "one"
+            assert os.listdir(root) == ["file"]
+
+
+def test_the_configuration_is_accepted_whole() -> None:
+    config = load(EXAMPLES / "config.toml")
+    decoded, warnings = config.decode_plugins({one.uri: one.config for one in discover().registry})
+    assert warnings == []
+    assert decoded["io.containerd.grpc.v1.snapshots"].aliases == {  # type: ignore[attr-defined]
+        "lamina": "overlayfs",
+        "lamina-build": "overlayfs",
+    }
