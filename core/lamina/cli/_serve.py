@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 
 import click
@@ -77,7 +80,7 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     yield f"Serving on {address}"
     yield ""
     yield "Try:"
-    yield f"  lamina plugins ls{elsewhere}"
+    yield f"  {_program()} plugins ls{elsewhere}"
     if f"{PluginType.GRPC}.snapshots" in working:
         yield f"  ctr -a {shlex.quote(address)} snapshots ls"
         yield ""
@@ -85,3 +88,12 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
         yield "  [proxy_plugins.lamina]"
         yield '    type = "snapshot"'
         yield f"    address = {json.dumps(address, ensure_ascii=False)}"
+
+
+def _program() -> str:
+    """What to type to run this program: its name, if that is found on PATH, else its path."""
+    path = sys.argv[0]
+    if os.path.basename(path) != "lamina":  # run as a module
+        return "lamina"
+    found = shutil.which("lamina")
+    return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

@@ -1,0 +1,103 @@
+"""Clients that go away while their snapshot is being made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from overlays import open_overlay
+from waiting import wait_until
+
+from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
+from lamina.errdefs import NotFound
+from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.snapshots import Kind
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage._environment import Environment
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+SECONDS = 20
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
+    with open_overlay(tmp_path) as overlay:
+        yield overlay
+
+
+@pytest.fixture
+def channel(overlay: LocalSnapshotter, tmp_path: Path) -> Iterator[grpc.Channel]:
+    """A connection to a service on the snapshotter."""
+    service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {})).service
+    listener = Listener(f"{tmp_path}/s", GrpcioEngine([service], quick_workers=2, slow_workers=2))
+    listener.start()
+    try:
+        with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
+            yield channel
+    finally:
+        listener.close()
+
+
+def prepare(channel: grpc.Channel) -> grpc.Future:
+    """Begin to prepare the snapshot `k`."""
+    request = PrepareSnapshotRequest(snapshotter="overlayfs", key="k").SerializeToString()
+    call = channel.unary_unary("/containerd.services.snapshots.v1.Snapshots/Prepare")
+    future: grpc.Future = call.future(request, timeout=SECONDS)
+    return future
+
+
+@contextlib.contextmanager
+def commit_held_up(environment: Environment) -> Iterator[None]:
+    """A block during which a commit is under way, so that whoever comes has to wait for the next."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_transaction: object) -> None:
+        entered.set()
+        leave.wait(SECONDS)
+
+    thread = threading.Thread(target=environment.write, args=(hold,))
+    thread.start()
+    try:
+        assert entered.wait(SECONDS)
+        yield
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
+    overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
+) -> None:
+    overlay._store.reserve_id()  # so that the call itself needs one commit only
+    environment = overlay._store._environment
+    with commit_held_up(environment):
+        future = prepare(channel)
+        wait_until(lambda: environment._waiting, SECONDS, "the call waits for its commit")
+        future.cancel()
+        wait_until(lambda: environment._waiting[0]._context.cancelled, SECONDS, "the host knows that it is gone")
+    wait_until(lambda: not os.listdir(tmp_path / "overlay/snapshots"), SECONDS, "its directory is gone")
+    with pytest.raises(NotFound):
+        overlay.stat("k")
+
+
+def test_a_client_that_goes_after_the_durable_commit_changes_nothing(
+    overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
+) -> None:
+    def stored() -> bool:
+        return any(info.name == "k" for info in overlay.walk())
+
+    future = prepare(channel)
+    wait_until(stored, SECONDS, "the snapshot is stored")
+    future.cancel()
+    assert overlay.stat("k").kind is Kind.ACTIVE
+    (mount,) = overlay.mounts("k")
+    assert os.path.isdir(mount.source)
