@@ -14,7 +14,7 @@ from lamina.snapshots.storage import MetaStore
 
 @contextlib.contextmanager
 def open_overlay(
-    path: Path, *, metastore: str = "metastore", sync_remove: bool = False, **options: Any
+    path: Path, *, metastore: str = "metastore", sync_fs: bool = True, sync_remove: bool = False, **options: Any
 ) -> Iterator[LocalSnapshotter]:
     """An overlay snapshotter with its metastore and its data below `path`, closed at the end of the block."""
     root = path / "overlay"
@@ -23,7 +23,9 @@ def open_overlay(
     try:
         options.setdefault("options", probe(str(root), ()))
         backend = OverlayBackend(str(root), **options)
-        snapshotter = LocalSnapshotter.open(backend, store.snapshotter("overlayfs"), sync_remove=sync_remove)
+        snapshotter = LocalSnapshotter.open(
+            backend, store.snapshotter("overlayfs"), sync_fs=sync_fs, sync_remove=sync_remove
+        )
         try:
             yield snapshotter
         finally:

@@ -44,7 +44,7 @@ class Backend(abc.ABC):
         """What the data of a snapshot takes up now."""
 
     def commit(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
-        """Make the data of an active snapshot durable, before it is committed."""
+        """Do what must be done to the data of an active snapshot before it is made durable and committed."""
 
     def labels(self, record: Record) -> Mapping[str, str]:
         """Labels that are shown with a snapshot though they are not stored, and not seen by filters."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from lamina.errdefs import FailedPrecondition
-from lamina.fs import Lock, sync_directory
+from lamina.fs import FileSystemSync, Lock, sync_directory
 from lamina.snapshots.local._rescue import UNFINISHED, RescueRecords
 from lamina.snapshots.local._trash import Trash
 from lamina.snapshots.storage import SnapshotterStore
@@ -32,22 +32,28 @@ class DataRoot:
     ================  ==========================================================================
     """
 
-    def __init__(self, path: str, store: SnapshotterStore, lock: Lock, trash: Trash) -> None:
+    def __init__(
+        self, path: str, store: SnapshotterStore, lock: Lock, trash: Trash, sync: FileSystemSync | None
+    ) -> None:
         """Use `open`."""
         self.path = path
         self.records = RescueRecords(os.path.join(path, RECORDS), store)
         self._store = store
         self._lock = lock
         self._trash = trash
+        self._sync = sync
 
     @classmethod
-    def open(cls, path: str, store: SnapshotterStore, destroy: Callable[[str], None]) -> DataRoot:
+    def open(
+        cls, path: str, store: SnapshotterStore, destroy: Callable[[str], None], *, sync_fs: bool
+    ) -> DataRoot:
         """Open a data root, made (0700) where it does not exist.
 
         Args:
             path: Its absolute path.
             store: Whose data it holds.
             destroy: Deletes the data of one removed snapshot, given its path in the trash.
+            sync_fs: Whether `sync` does anything.
 
         Raises:
             LockHeld: Another process uses it.
@@ -60,7 +66,8 @@ class DataRoot:
             _check_owner(path, store)
             for name in (SNAPSHOTS, RECORDS, TRASH):
                 os.makedirs(os.path.join(path, name), mode=0o700, exist_ok=True)
-            root = cls(path, store, lock, Trash(os.path.join(path, TRASH), destroy))
+            trash = Trash(os.path.join(path, TRASH), destroy)
+            root = cls(path, store, lock, trash, FileSystemSync(path) if sync_fs else None)
             undo.pop_all()
             return root
 
@@ -71,6 +78,11 @@ class DataRoot:
             first: What the background thread does before.
         """
         self._trash.start(first)
+
+    def sync(self) -> None:
+        """Wait until all that was written before is on disk, if that is wanted of this root."""
+        if self._sync is not None:
+            self._sync.sync()
 
     def discard(self, id_: int) -> None:
         """Give up the data of a snapshot that the metastore does not know, or not any more."""
@@ -107,6 +119,8 @@ class DataRoot:
     def close(self) -> None:
         """Stop deleting and give up the lock. Closing twice does nothing."""
         self._trash.close()
+        if self._sync is not None:
+            self._sync.close()
         self._lock.close()
 
 

@@ -48,7 +48,9 @@ class LocalSnapshotter(Snapshotter):
         self._sync_remove = sync_remove
 
     @classmethod
-    def open(cls, backend: Backend, store: SnapshotterStore, *, sync_remove: bool = False) -> LocalSnapshotter:
+    def open(
+        cls, backend: Backend, store: SnapshotterStore, *, sync_fs: bool = True, sync_remove: bool = False
+    ) -> LocalSnapshotter:
         """Open the snapshotter whose data is at `backend.root`, made where it does not exist.
 
         Interrupted calls of earlier processes are tidied up in the background. If the machine has booted since,
@@ -57,6 +59,7 @@ class LocalSnapshotter(Snapshotter):
         Args:
             backend: How its data is made and mounted. Closed with the snapshotter.
             store: Its part of the metastore; its name is the snapshotter's own keyspace.
+            sync_fs: Whether `commit` returns only when the file system has written everything.
             sync_remove: Whether `remove` returns only when the data is deleted.
 
         Raises:
@@ -64,7 +67,7 @@ class LocalSnapshotter(Snapshotter):
             FailedPrecondition: The data root belongs to another metastore.
         """
         with _translated(f"open data root {backend.root}"):
-            root = DataRoot.open(backend.root, store, backend.destroy)
+            root = DataRoot.open(backend.root, store, backend.destroy, sync_fs=sync_fs)
         snapshotter = cls(backend, root, store, store.keyspace(store.name), sync_remove=sync_remove)
         try:
             snapshotter._restore()
@@ -134,6 +137,7 @@ class LocalSnapshotter(Snapshotter):
         with _translated(f"commit snapshot {key!r}"):
             usage = self._backend.usage(draft)
             self._backend.commit(draft)
+            self._root.sync()
         self._write_rescue(self._keyspace.commit(name, draft, labels or {}, parent, usage))
 
     def remove(self, key: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from lamina.fs import FileSystemSync, disk_usage
+from lamina.fs import disk_usage
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._owner import owner_of_root
 from lamina.snapshots import Kind, Usage
@@ -26,7 +26,6 @@ class OverlayBackend(Backend):
         *,
         options: Sequence[str] = (),
         upperdir_label: bool = False,
-        sync_fs: bool = True,
     ) -> None:
         """Keep layers below a directory that `probe` has found fit.
 
@@ -34,12 +33,10 @@ class OverlayBackend(Backend):
             root: The directory's absolute path; it must exist.
             options: Mount options for every overlay mount, as `probe` returned them.
             upperdir_label: Whether each snapshot shows its `fs` directory in a label.
-            sync_fs: Whether a commit waits until the file system has written everything.
         """
         super().__init__(root)
         self._options = tuple(options)
         self._upperdir_label = upperdir_label
-        self._sync = FileSystemSync(root) if sync_fs else None
 
     def create(self, record: Record) -> None:
         """Make the directories of a snapshot. Those that exist are taken as they are."""
@@ -71,19 +68,9 @@ class OverlayBackend(Backend):
         """What the snapshot's own layer takes up."""
         return Usage(*disk_usage(self._upper(record.id)))
 
-    def commit(self, record: Record) -> None:
-        """Wait until the layer is on disk, where that is configured."""
-        if self._sync is not None:
-            self._sync.sync()
-
     def labels(self, record: Record) -> Mapping[str, str]:
         """The label with the `fs` directory, where that is configured."""
         return {UPPERDIR: self._upper(record.id)} if self._upperdir_label else {}
-
-    def close(self) -> None:
-        """Release the file system."""
-        if self._sync is not None:
-            self._sync.close()
 
     def _upper(self, id_: int) -> str:
         return os.path.join(self.path(id_), "fs")

@@ -62,6 +62,6 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
         # A rebased layer has whiteouts, which are devices: nobody can make one in a user namespace.
         ic.meta.capabilities.append("rebase")
     ic.meta.capabilities.append("only-remap-ids")
-    backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label, sync_fs=config.sync_fs)
+    backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
-    return LocalSnapshotter.open(backend, store, sync_remove=config.sync_remove)
+    return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)
