@@ -13,6 +13,7 @@ from lamina.config._render import render_default
 from lamina.config._schema import (
     Debug,
     HostConfig,
+    ProxyPlugin,
     default_config_path,
     default_root,
     default_state,
@@ -26,6 +27,7 @@ __all__ = [
     "HostConfig",
     "Origin",
     "Problem",
+    "ProxyPlugin",
     "default_config_path",
     "default_root",
     "default_state",

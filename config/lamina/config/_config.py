@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lamina.config._merge import Merged, Origin, merge
 from lamina.config._migrate import GRPC_SERVER, migrate
 from lamina.config._positions import parse_key
 from lamina.config._problems import Problem, config_error, nearest
-from lamina.config._schema import VERSION, HostConfig, default_config_path
+from lamina.config._schema import VERSION, HostConfig, default_config_path, proxy_uri
 
 
 @attrs.frozen(eq=False)
@@ -36,24 +36,28 @@ class Config:
         """The plugins' tables by URI, merged and not decoded."""
         return self.host.plugins
 
-    def decode_plugins(self, schemas: Mapping[str, type | None]) -> tuple[dict[str, object], list[str]]:
+    def decode_plugins(
+        self, schemas: Mapping[str, type | None], unloadable: Collection[str] = ()
+    ) -> tuple[dict[str, object], list[str]]:
         """Decode the tables of plugins.
 
         Args:
             schemas: For each plugin that is installed, by URI, the attrs class of its table; None where it
                 takes no configuration. Those in `disabled_plugins` are passed over.
+            unloadable: URIs of plugins that are installed and cannot be loaded. Nothing is said of their tables.
 
         Returns:
             By URI an instance of each class, of defaults alone where there is no table. And warnings: one
             for each table that belongs to no installed plugin, or to one that takes no configuration.
 
         Raises:
-            ConfigError: With all problems of all tables.
+            ConfigError: With all problems of all tables; a proxy plugin that has the name of another snapshotter
+                is one, too.
         """
         from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
 
         values: dict[str, object] = {}
-        problems: list[Problem] = []
+        problems = self._taken_names({*schemas, *unloadable})
         for uri, schema in schemas.items():
             if schema is None or uri in self.host.disabled_plugins:
                 continue
@@ -65,12 +69,20 @@ class Config:
                 values[uri] = decoded
         if problems:
             raise config_error(problems)
-        return values, [str(warning) for warning in self._unused_tables(schemas)]
+        proxies = dict.fromkeys(map(proxy_uri, self.host.proxy_plugins))
+        warnings = self._unused_tables({**schemas, **proxies}, {*self.host.disabled_plugins, *unloadable})
+        return values, [str(warning) for warning in warnings]
 
-    def _unused_tables(self, schemas: Mapping[str, type | None]) -> list[Problem]:
+    def _taken_names(self, installed: Collection[str]) -> list[Problem]:
+        """Proxy plugins with the name of another snapshotter."""
+        found = "there is another snapshotter of this name: choose a name of its own"
+        names = [name for name in self.host.proxy_plugins if proxy_uri(name) in installed]
+        return [self._merged.problem(("proxy_plugins", name), found) for name in names]
+
+    def _unused_tables(self, schemas: Mapping[str, type | None], ignored: Collection[str]) -> list[Problem]:
         unused = []
         for uri in self.plugins:
-            if uri in self.host.disabled_plugins or schemas.get(uri) is not None:
+            if uri in ignored or schemas.get(uri) is not None:
                 continue
             path = ("plugins", uri)
             if uri in schemas:

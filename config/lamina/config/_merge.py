@@ -3,7 +3,7 @@
 The rules are containerd's, but for one: whatever a later document sets, it sets, also to false, 0, "" or [].
 (At the top level containerd takes such a value for one that was not set.)
 
-- Tables are merged, key by key, at every depth.
+- Tables are merged, key by key, at every depth; but a proxy plugin's table is replaced as a whole.
 - Arrays at the top level (`disabled_plugins`, `imports`, …) are united: elements stand in the order of their
   first appearance, and none is ever taken out.
 - Everything else is replaced. What was replaced is not checked.
@@ -12,12 +12,15 @@ The rules are containerd's, but for one: whatever a later document sets, it sets
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from lamina.config._document import Document
 from lamina.config._problems import KeyPath, Problem
+
+_REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
+"""The table whose entries are each replaced as a whole: half of another's address and type makes no plugin."""
 
 
 @attrs.frozen
@@ -80,7 +83,7 @@ class _Merger:
         for key, value in source.items():
             here = (*path, key)
             kind = dict if isinstance(value, dict) else list if isinstance(value, list) and not path else None
-            if kind is None or not isinstance(target.get(key), kind):
+            if kind is None or not isinstance(target.get(key), kind) or path == _REPLACED_WITHIN:
                 if isinstance(target.get(key), dict | list):
                     self._forget(here)
                 target[key] = value if kind is None else kind()

@@ -8,5 +8,6 @@
 
 from lamina.client._client import Client
 from lamina.client._records import Plugin, Server, Version
+from lamina.client._snapshotter import ProxySnapshotter
 
-__all__ = ["Client", "Plugin", "Server", "Version"]
+__all__ = ["Client", "Plugin", "ProxySnapshotter", "Server", "Version"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import urllib.parse
-from collections.abc import Generator
-from typing import TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -34,17 +35,29 @@ MAX_PATH = 107
 
 _RECONNECT = 100
 """Milliseconds between attempts to connect again. A socket on this machine costs nothing to try."""
-_NOTICE = 0.1
-"""Seconds after which a waiting call looks whether it has been cancelled."""
 
 
 class Connection:
-    """Calls methods of the services behind a unix socket. May be used from any thread."""
+    """Calls methods of the services behind a unix socket. May be used from any thread.
 
-    def __init__(self, address: str, timeout: float | None, namespace: str) -> None:
+    Those of one process to one address share a socket, which grpc closes when the last of them is closed.
+    """
+
+    def __init__(
+        self, address: str, timeout: float | None, namespace: str, server: str = "`lamina serve`"
+    ) -> None:
+        """Connect when it is first needed.
+
+        Args:
+            address: See `socket_path`.
+            timeout: Seconds that one call may take; None: as long as it takes.
+            namespace: containerd namespace of the calls whose context names none.
+            server: Who should answer there, for the message where nobody does.
+        """
         self.path = socket_path(address)
         self._timeout = timeout
         self._namespace = namespace
+        self._server = server
         self._closed = False
         self._channel = grpc.insecure_channel(
             f"unix:{urllib.parse.quote(self.path)}",
@@ -55,7 +68,6 @@ class Connection:
                 ("grpc.absolute_max_metadata_size", MAX_METADATA),
                 ("grpc.initial_reconnect_backoff_ms", _RECONNECT),
                 ("grpc.max_reconnect_backoff_ms", _RECONNECT),
-                ("grpc.use_local_subchannel_pool", 1),  # two clients share no state
                 ("grpc.enable_retries", 0),  # an error is told at once
             ],
         )
@@ -65,45 +77,52 @@ class Connection:
         self._closed = True
         self._channel.close()
 
-    def unary(self, method: str, request: Message, response: type[M]) -> M:
+    def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
         """Call a method that answers once.
 
         Args:
             method: `/<service>/<method>`.
             request: What it takes.
             response: The type of its answer.
+            timeout: Seconds that this call may take, where the connection's timeout is not shorter.
 
         Raises:
             Error: The class that the server's status stands for, or one that says why it could not be asked.
         """
         context = self._begin()
         call = self._channel.unary_unary(method, _as_is, _as_is).future(
-            request.SerializeToString(), timeout=self._seconds(context), metadata=self._metadata(context)
+            request.SerializeToString(), timeout=self._seconds(context, timeout), metadata=self._metadata(context)
         )
-        try:
-            return decode(response, _result(call, context))
-        except grpc.RpcError as error:
-            raise self._error(method, error) from error
-        finally:
-            call.cancel()  # type: ignore[no-untyped-call] # grpc-stubs leaves it untyped
+        with self._under_way(method, call, context):
+            return decode(response, call.result())
 
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
         """Call a method that answers many times. The call is made when the first answer is asked for.
 
-        Args and errors are those of `unary`. Leaving the loop early ends the call.
+        Args and errors are those of `unary`, without its timeout. Leaving the loop early ends the call.
         """
         context = self._begin()
         call = self._channel.unary_stream(method, _as_is, _as_is)(
             request.SerializeToString(), timeout=self._seconds(context), metadata=self._metadata(context)
         )
-        try:
+        with self._under_way(method, call, context):
             for data in call:
                 context.check()
                 yield decode(response, data)
-        except grpc.RpcError as error:
+
+    @contextlib.contextmanager
+    def _under_way(self, method: str, call: Any, context: CallContext) -> Iterator[None]:
+        """A block that waits for a call. It ends when the context is cancelled, and the call with the block."""
+        unregister = context.on_cancel(call.cancel)
+        try:
+            yield
+        except (grpc.RpcError, grpc.FutureCancelledError) as error:
+            if context.cancelled:
+                context.check()
             raise self._error(method, error) from error
         finally:
-            call.cancel()  # type: ignore[no-untyped-call] # grpc-stubs leaves it untyped
+            unregister()
+            call.cancel()
 
     def _begin(self) -> CallContext:
         if self._closed:
@@ -112,9 +131,9 @@ class Connection:
         context.check()
         return context
 
-    def _seconds(self, context: CallContext) -> float | None:
-        limits = [seconds for seconds in (self._timeout, context.remaining()) if seconds is not None]
-        return min(limits, default=None)
+    def _seconds(self, context: CallContext, timeout: float | None = None) -> float | None:
+        limits = (self._timeout, timeout, context.remaining())
+        return min((seconds for seconds in limits if seconds is not None), default=None)
 
     def _metadata(self, context: CallContext) -> tuple[tuple[str, str], ...]:
         headers = {
@@ -126,7 +145,7 @@ class Connection:
                 raise InvalidArgument(f"{name} {value!r}: expected printable ASCII")
         return tuple((name, value) for name, value in headers.items() if value)
 
-    def _error(self, method: str, error: grpc.RpcError) -> Error:
+    def _error(self, method: str, error: Exception) -> Error:
         if not isinstance(error, grpc.Call):
             return from_status(grpc.StatusCode.UNKNOWN.value[0], str(error))
         code, details = error.code(), error.details() or ""
@@ -145,7 +164,7 @@ class Connection:
         except PermissionError:
             return PermissionDenied(f"{self.path}: may not connect: run as root, or join the socket's group")
         except OSError as error:
-            return Unavailable(f"{self.path}: {error.strerror or error}: is `lamina serve` running?")
+            return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
         return None
 
 
@@ -172,12 +191,3 @@ def socket_path(address: str) -> str:
 def _as_is(message: bytes) -> bytes:
     """Instead of grpc's serializers, whose errors would become statuses without the reason."""
     return message
-
-
-def _result(call: grpc.CallFuture[bytes], context: CallContext) -> bytes:
-    """Wait for the answer for as long as it is wanted."""
-    while True:
-        try:
-            return call.result(timeout=_NOTICE)
-        except grpc.FutureTimeoutError:
-            context.check()

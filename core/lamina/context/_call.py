@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -30,10 +30,34 @@ class CallContext:
     """When the call must be done, in seconds of `time.monotonic()`; None: never."""
     cancelled: bool = False
     """Whether the caller has gone away."""
+    _callbacks: dict[object, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
 
     def cancel(self) -> None:
-        """Say that nobody waits for this call any more."""
+        """Say that nobody waits for this call any more. What `on_cancel` registered is called here and now."""
         self.cancelled = True
+        self._call_back()
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called when the call is cancelled; at once where it is already.
+
+        For work that waits and cannot call `check`. A deadline that passes cancels nothing: whoever waits sees to
+        that with `remaining`.
+
+        Args:
+            callback: Called once, by the thread that cancels. It must neither block nor raise.
+
+        Returns:
+            What takes it back. In the moment of a cancellation the callback may run nevertheless.
+        """
+        registration = object()
+        self._callbacks[registration] = callback
+        if self.cancelled:
+            self._call_back()
+
+        def unregister() -> None:
+            self._callbacks.pop(registration, None)
+
+        return unregister
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None where there is no deadline."""
@@ -50,6 +74,15 @@ class CallContext:
             raise Canceled("the caller gave up")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded("the call ran past its deadline")
+
+    def _call_back(self) -> None:
+        """Call each callback that nobody else calls. Without a lock: a signal handler may cancel, too."""
+        while self._callbacks:
+            try:
+                _, callback = self._callbacks.popitem()
+            except KeyError:  # another thread was quicker
+                return
+            callback()
 
 
 _current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("lamina_call")

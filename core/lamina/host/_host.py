@@ -16,6 +16,7 @@ from lamina.context import current
 from lamina.errdefs import DeadlineExceeded, Error, FailedPrecondition, NoInstance, PluginFailed
 from lamina.fs import Lock
 from lamina.host._directories import make_directories, temporary_files_in
+from lamina.host._proxies import proxy_registrations
 from lamina.host._required import check_outcome, check_presence
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
@@ -137,7 +138,11 @@ class Host:
 
     def _initialise_all(self, discovery: Discovery) -> None:
         host, registry = self._config.host, discovery.registry
-        configs, warnings = self._config.decode_plugins({one.uri: one.config for one in registry})
+        schemas = {one.uri: one.config for one in registry}
+        unloadable = [plugin.uri for plugin in discovery.failed]
+        configs, warnings = self._config.decode_plugins(schemas, unloadable)
+        for registration in proxy_registrations(host.proxy_plugins):
+            registry = registry.register(registration)
         for warning in (*self._config.warnings, *warnings):
             _log.warning(warning)
         self.address = self._grpc_address(configs)

@@ -92,7 +92,7 @@ rot = "/x"
 disabled_plugins = ["overlayfs"]
 imports = ["missing.toml", "syntax.toml", "sub/*.toml"]
 state = 5
-proxy_plugins = {}
+proxy_plugin = {}
 
 [debug]
 level = "loud"
@@ -109,7 +109,7 @@ level = "loud"
         f'{path}:3: disabled_plugins: "overlayfs" {NO_URI}',
         f"{path}:4: imports[0]: {tmp_path}/missing.toml: No such file or directory",
         f"{path}:5: state: expected a string, found the number 5",
-        f'{path}:6: proxy_plugins: unknown key (did you mean "plugins"?)',
+        f'{path}:6: proxy_plugin: unknown key (did you mean "proxy_plugins"?)',
         f"{path}:9: {NO_LEVEL}",
         f'{path}:12: timeouts."a.b": duration "5": expected numbers with units, such as "1m30s" or "100ms"',
         f"{tmp_path}/syntax.toml:2:7: Expected ']' at the end of a table declaration",

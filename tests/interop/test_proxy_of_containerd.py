@@ -1,0 +1,140 @@
+"""lamina in front of a real containerd's snapshots service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containerds import Containerd, ctr
+from hosts import Host
+from waiting import wait_until
+
+from lamina.client import Client
+from lamina.context import CallContext, use
+from lamina.errdefs import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+    Unimplemented,
+)
+from lamina.snapshots import Info, Kind, Snapshotter
+
+pytestmark = pytest.mark.requires("root", "overlay", "containerd", "ctr")
+
+KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
+"""containerd collects a snapshot that nothing holds."""
+
+CONFIG = """\
+[proxy_plugins.native]
+type = "snapshot"
+address = "{0}"
+namespace = "lamina"
+
+[proxy_plugins.bare]
+type = "snapshot"
+address = "{0}"
+snapshotter = "native"
+"""
+
+
+@pytest.fixture
+def containerd(tmp_path: Path) -> Iterator[Containerd]:
+    with Containerd(tmp_path / "c").running() as containerd:
+        yield containerd
+
+
+@pytest.fixture
+def host(tmp_path: Path, containerd: Containerd) -> Iterator[Host]:
+    with Host(tmp_path / "h", CONFIG.format(containerd.address)).running() as host:
+        yield host
+
+
+@pytest.fixture
+def client(host: Host) -> Iterator[Client]:
+    with host.client() as client:
+        yield client
+
+
+def test_a_life_of_a_snapshot(client: Client, containerd: Containerd) -> None:
+    """Every method of the contract, with containerd's errors; lamina names the namespace."""
+    native = client.snapshotter("native")
+    assert list(native.walk()) == []
+    (mount,) = native.prepare("key", labels=KEEP | {"a": "b"})
+    assert native.mounts("key") == [mount]
+    Path(mount.source, "file").write_bytes(b"x" * 10_000)
+    with pytest.raises(AlreadyExists):
+        native.prepare("key", labels=KEEP)
+    native.commit("base", "key", labels=KEEP)
+    assert native.usage("base").size >= 10_000
+    (view,) = native.view("look", "base", labels=KEEP)
+    assert Path(view.source, "file").read_bytes() == b"x" * 10_000
+    info = native.update(Info("look", labels=KEEP | {"c": "d"}))
+    assert (info.kind, info.parent, info.labels["c"]) == (Kind.VIEW, "base", "d")
+    assert [info.name for info in native.walk()] == ["base", "look"]
+    assert [info.name for info in native.walk("kind==view")] == ["look"]
+    with pytest.raises(FailedPrecondition):
+        native.remove("base")
+    with pytest.raises(InvalidArgument):
+        list(native.walk("=="))
+
+    names = containerd.ctr("--namespace", "lamina", "snapshots", "--snapshotter", "native", "ls")
+    assert "look" in names
+    native.remove("look")
+    native.remove("base")
+    with pytest.raises(NotFound):
+        native.stat("base")
+    assert list(native.walk()) == []
+
+
+def test_a_callers_namespace_counts_more_than_the_proxys(client: Client) -> None:
+    native = client.snapshotter("native")
+    with use(CallContext(namespace="theirs")):
+        native.prepare("key", labels=KEEP)
+    assert list(native.walk()) == []
+    with use(CallContext(namespace="theirs")):
+        assert [info.name for info in native.walk()] == ["key"]
+        native.remove("key")
+
+
+def test_a_proxy_without_a_namespace_leaves_it_to_the_caller(client: Client) -> None:
+    bare = client.snapshotter("bare")
+    with pytest.raises(FailedPrecondition, match="namespace is required"):
+        bare.stat("key")
+    with use(CallContext(namespace="theirs")), pytest.raises(NotFound):
+        bare.stat("key")
+
+
+def test_containerds_lack_of_cleanup_is_told(client: Client) -> None:
+    with pytest.raises(Unimplemented):
+        client.snapshotter("native").cleanup()
+
+
+def test_ctr_sees_containerds_snapshotter_through_lamina(client: Client, host: Host) -> None:
+    client.snapshotter("native").prepare("key", labels=KEEP)
+    listing = ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "native", "ls")
+    assert "key" in listing
+    ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "native", "rm", "key")
+    assert list(client.snapshotter("native").walk()) == []
+
+
+def test_containerd_may_be_killed_and_come_back(client: Client, containerd: Containerd) -> None:
+    native = client.snapshotter("native")
+    native.prepare("key", labels=KEEP)
+    containerd.kill()
+    with pytest.raises(Unavailable):
+        native.stat("key")
+    assert client.healthy()
+    containerd.start()
+    wait_until(lambda: _works(native), 15, "containerd is connected again")
+    assert [info.name for info in native.walk()] == ["key"]
+
+
+def _works(snapshotter: Snapshotter) -> bool:
+    try:
+        snapshotter.stat("key")
+    except Unavailable:
+        return False
+    return True

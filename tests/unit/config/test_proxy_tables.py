@@ -1,0 +1,181 @@
+"""The tables of proxy plugins: what they may hold, and how two files say it together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.config import Config, HostConfig, Origin, ProxyPlugin, from_document, load, render_default
+from lamina.errdefs import ConfigError
+
+OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
+
+
+def proxies(**tables: Any) -> dict[str, ProxyPlugin]:
+    return from_document({"proxy_plugins": tables}).host.proxy_plugins
+
+
+def problem(tmp_path: Path, text: str) -> str:
+    """What is wrong with a file, without its path."""
+    path = tmp_path / "config.toml"
+    path.write_text(f"version = 4\n{text}")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return str(caught.value).replace(f"{path}:", "")
+
+
+def test_type_and_address_are_enough() -> None:
+    found = proxies(remote={"type": "snapshot", "address": "/run/remote.sock"})
+    assert found == {"remote": ProxyPlugin(type="snapshot", address="/run/remote.sock")}
+    assert found["remote"].timeout == 300
+    assert found["remote"].quick_timeout == 10
+
+
+def test_every_key_of_the_table_is_read() -> None:
+    found = proxies(
+        remote={
+            "type": "io.containerd.snapshotter.v1",
+            "address": "unix:///run/remote.sock",
+            "platform": "linux/arm/v7",
+            "exports": {"root": "/srv"},
+            "capabilities": ["rebase"],
+            "snapshotter": "native",
+            "namespace": "k8s.io",
+            "timeout": "1m",
+            "quick_timeout": "500ms",
+        }
+    )
+    assert found["remote"] == ProxyPlugin(
+        type="io.containerd.snapshotter.v1",
+        address="unix:///run/remote.sock",
+        platform="linux/arm/v7",
+        exports={"root": "/srv"},
+        capabilities=["rebase"],
+        snapshotter="native",
+        namespace="k8s.io",
+        timeout=60,  # type: ignore[arg-type] # equal to the duration
+        quick_timeout=0.5,  # type: ignore[arg-type] # as above
+    )
+
+
+@pytest.mark.parametrize("word", ["content", "diff", "sandbox", "io.containerd.content.v1", "snapshots", ""])
+def test_another_type_is_an_error_that_names_what_is_supported(tmp_path: Path, word: str) -> None:
+    text = f'[proxy_plugins.remote]\ntype = "{word}"\naddress = "/s"\n'
+    assert problem(tmp_path, text) == (
+        '3: proxy_plugins.remote.type: expected one of "snapshot", "io.containerd.snapshotter.v1", '
+        f'found the string "{word}"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('address = "/s"', "proxy_plugins.remote.type: expected a value, found nothing"),
+        ('type = "snapshot"', "proxy_plugins.remote.address: expected a string, found nothing"),
+        ('type = "snapshot"\naddress = ""', "proxy_plugins.remote.address: address must be specified"),
+        ('type = "snapshot"\naddress = "/s"\nadress = "/t"', 'unknown key (did you mean "address"?)'),
+        ('type = "snapshot"\naddress = "/s"\nplatform = "linux"', '"linux" is no platform: expected one like'),
+        ('type = "snapshot"\naddress = "/s"\nnamespace = "a b"', '"a b" is no namespace: expected up to 76'),
+        ('type = "snapshot"\naddress = "/s"\ntimeout = "0s"', "expected a duration longer than 0s, found 0s"),
+        (
+            'type = "snapshot"\naddress = "/s"\ntimeout = 5',
+            'expected a duration such as "1m30s", found the number 5',
+        ),
+        (
+            'type = "snapshot"\naddress = "/s"\nexports = {a = 1}',
+            "exports.a: expected a string, found the number 1",
+        ),
+        ('type = "snapshot"\naddress = "/s"\ncapabilities = "rebase"', "capabilities: expected an array"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_told_with_its_key(tmp_path: Path, table: str, message: str) -> None:
+    assert message in problem(tmp_path, f"[proxy_plugins.remote]\n{table}\n")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\0b"])
+def test_a_name_that_can_name_no_plugin_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a plugin"):
+        proxies(**{name: {"type": "snapshot", "address": "/s"}})
+
+
+def load_two(tmp_path: Path, main: str, imported: str) -> Config:
+    (tmp_path / "main.toml").write_text(f'version = 4\nimports = ["over.toml"]\n{main}')
+    (tmp_path / "over.toml").write_text(f"version = 4\n{imported}")
+    return load(tmp_path / "main.toml")
+
+
+def test_a_later_file_replaces_a_proxys_table_as_a_whole_and_leaves_the_others(tmp_path: Path) -> None:
+    config = load_two(
+        tmp_path,
+        """\
+[proxy_plugins.one]
+type = "snapshot"
+address = "/one"
+platform = "linux/arm64"
+exports = {root = "/srv"}
+[proxy_plugins.two]
+type = "snapshot"
+address = "/two"
+""",
+        """\
+[proxy_plugins.one]
+type = "snapshot"
+address = "/uno"
+exports = {a = "b"}
+""",
+    )
+    assert config.host.proxy_plugins == {
+        "one": ProxyPlugin(type="snapshot", address="/uno", exports={"a": "b"}),
+        "two": ProxyPlugin(type="snapshot", address="/two"),
+    }
+    assert config.origin("proxy_plugins.one.address") == Origin(f"{tmp_path}/over.toml", 4)
+    assert config.origin("proxy_plugins.one.platform") is None
+    assert config.origin("proxy_plugins.two.address") == Origin(f"{tmp_path}/main.toml", 10)
+
+
+def test_what_a_replaced_table_had_is_no_help_to_the_new_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"over\.toml:2: proxy_plugins\.one\.address: .* found nothing"):
+        load_two(
+            tmp_path,
+            '[proxy_plugins.one]\ntype = "snapshot"\naddress = "/one"\n',
+            '[proxy_plugins.one]\ntype = "snapshot"\n',
+        )
+
+
+def test_the_name_of_another_snapshotter_is_refused_when_it_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('version = 4\n[proxy_plugins.overlayfs]\ntype = "snapshot"\naddress = "/s"\n')
+    with pytest.raises(ConfigError, match="there is another snapshotter of this name"):
+        load(path).decode_plugins({}, [OVERLAY])
+    with pytest.raises(ConfigError) as caught:
+        load(path).decode_plugins({OVERLAY: None})
+    assert str(caught.value) == (
+        f"{path}:2: proxy_plugins.overlayfs: there is another snapshotter of this name: choose a name of its own"
+    )
+
+
+def test_a_plugin_table_for_a_proxy_is_a_warning() -> None:
+    uri = "io.containerd.snapshotter.v1.remote"
+    table = {"type": "snapshot", "address": "/s"}
+    config = from_document({"proxy_plugins": {"remote": table}, "plugins": {uri: {"root_path": "/x"}}})
+    _, warnings = config.decode_plugins({OVERLAY: None})
+    assert warnings == [f'<document>: plugins."{uri}": not used: this plugin takes no configuration']
+
+
+def test_nothing_is_said_of_the_table_of_a_plugin_that_cannot_be_loaded() -> None:
+    config = from_document({"plugins": {OVERLAY: {"root_path": "/x"}}})
+    assert config.decode_plugins({}, [OVERLAY]) == ({}, [])
+
+
+def test_the_printed_defaults_have_an_empty_table_with_a_comment() -> None:
+    text = render_default({}, HostConfig(root="/r", state="/s"))
+    assert "\n# Snapshotters that live behind other sockets, by name.\n[proxy_plugins]\n" in text
+
+
+def test_a_printed_proxy_reads_back(tmp_path: Path) -> None:
+    tables = {"a b": ProxyPlugin(type="snapshot", address="/s", exports={"root": "/r"}, capabilities=["rebase"])}
+    path = tmp_path / "config.toml"
+    path.write_text(render_default({}, HostConfig(root="/r", state="/s", proxy_plugins=tables)))
+    assert load(path).host.proxy_plugins == tables

@@ -1,0 +1,83 @@
+"""What a call's context does when the call is cancelled."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import pytest
+
+from lamina.context import CallContext
+
+
+def test_a_callback_is_called_once_by_whoever_cancels() -> None:
+    context = CallContext()
+    callers: list[int] = []
+    context.on_cancel(lambda: callers.append(threading.get_ident()))
+    canceller = threading.Thread(target=context.cancel)
+    canceller.start()
+    canceller.join()
+    context.cancel()
+    assert callers == [canceller.ident]
+
+
+def test_a_callback_is_called_at_once_where_the_call_is_cancelled_already() -> None:
+    called: list[bool] = []
+    CallContext(cancelled=True).on_cancel(lambda: called.append(True))
+    assert called == [True]
+
+
+def test_a_callback_sees_the_call_cancelled() -> None:
+    context = CallContext()
+    seen: list[bool] = []
+    context.on_cancel(lambda: seen.append(context.cancelled))
+    context.cancel()
+    assert seen == [True]
+
+
+def test_a_callback_that_is_taken_back_is_not_called() -> None:
+    context = CallContext()
+    called: list[str] = []
+    unregister = context.on_cancel(lambda: called.append("first"))
+    context.on_cancel(lambda: called.append("second"))
+    unregister()
+    unregister()
+    context.cancel()
+    assert called == ["second"]
+
+
+def test_one_function_may_be_registered_twice() -> None:
+    context = CallContext()
+    called: list[bool] = []
+
+    def callback() -> None:
+        called.append(True)
+
+    unregister = context.on_cancel(callback)
+    context.on_cancel(callback)
+    unregister()
+    context.cancel()
+    assert called == [True]
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_every_callback_is_called_once_when_threads_register_and_cancel_together(_: int) -> None:
+    context, start = CallContext(), threading.Barrier(4)
+    called: list[int] = []
+
+    def register(first: int) -> None:
+        start.wait()
+        for number in range(first, first + 20):
+            context.on_cancel(functools.partial(called.append, number))
+
+    def cancel() -> None:
+        start.wait()
+        context.cancel()
+
+    threads = [threading.Thread(target=register, args=(first,)) for first in (0, 20)]
+    threads += [threading.Thread(target=cancel) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(called) == list(range(40))

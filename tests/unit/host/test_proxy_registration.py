@@ -1,0 +1,138 @@
+"""Proxy plugins of a host, made from its configuration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pytest
+
+from lamina.config import from_document
+from lamina.errdefs import ConfigError, InvalidArgument, NoInstance, PluginFailed, Unavailable
+from lamina.host import Host
+from lamina.plugin import Plugin, PluginType, Registration, Status, hookimpl, host_platform
+
+URI = f"{PluginType.SNAPSHOTTER}.remote"
+
+
+@attrs.define
+class Bench:
+    """Makes hosts without the built-in plugins."""
+
+    directory: Path
+
+    def host(self, proxies: dict[str, dict[str, Any]], *modules: str, **settings: Any) -> Host:
+        tables = {name: {"type": "snapshot", "address": "/s", **table} for name, table in proxies.items()}
+        document = {
+            "root": f"{self.directory}/root",
+            "state": f"{self.directory}/state",
+            "disabled_distributions": ["lamina"],
+            "proxy_plugins": tables,
+        }
+        return Host(from_document({**document, **settings}), modules)
+
+    def record(self, **table: Any) -> Plugin:
+        """What becomes of a proxy plugin."""
+        with self.host({"remote": table}) as host:
+            return next(plugin for plugin in host.plugins if plugin.uri == URI)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_proxy_is_a_snapshotter_plugin_that_works_though_nobody_answers_yet(bench: Bench) -> None:
+    address = f"{bench.directory}/no.sock"
+    with bench.host({"remote": {"address": address}}) as host:
+        snapshotter = host.get(PluginType.SNAPSHOTTER, "remote")
+        with pytest.raises(Unavailable, match=r"no\.sock: No such file or directory: is its server running"):
+            snapshotter.stat("k")
+
+
+def test_a_proxy_tells_of_itself_what_its_table_says(bench: Bench) -> None:
+    plugin = bench.record(
+        address="unix:///run/remote.sock",
+        platform="linux/arm64",
+        exports={"root": "/srv", "address": "/other"},
+        capabilities=["rebase"],
+    )
+    assert (plugin.status, plugin.requires) == (Status.OK, ())
+    assert plugin.meta.platforms == ["linux/arm64"]
+    assert plugin.meta.exports == {"root": "/srv", "address": "/run/remote.sock"}
+    assert plugin.meta.capabilities == ["rebase"]
+
+
+def test_a_proxy_is_for_this_machine_where_its_table_does_not_say(bench: Bench) -> None:
+    assert bench.record().meta.platforms == [host_platform()]
+
+
+@pytest.mark.parametrize(("table", "name"), [({}, "remote"), ({"snapshotter": "native"}, "native")])
+def test_a_proxy_asks_for_its_own_name_unless_its_table_says_another(
+    bench: Bench, table: dict[str, str], name: str
+) -> None:
+    assert bench.record(**table).instance.name == name
+
+
+def test_proxies_come_after_the_other_plugins_in_the_order_of_their_tables(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = _module(monkeypatch, Registration(type="x.store.v1", id="floor", init=lambda _: object()))
+    with bench.host({"b": {}, "a": {}}, module) as host:
+        assert [plugin.id for plugin in host.plugins] == ["floor", "b", "a"]
+
+
+def test_a_proxy_can_be_disabled_and_required(bench: Bench) -> None:
+    with bench.host({"remote": {}}, disabled_plugins=[URI]) as host:
+        assert not len(host.plugins)
+    with bench.host({"remote": {}}, required_plugins=[URI]) as host:
+        assert len(host.plugins) == 1
+    with pytest.raises(NoInstance, match="is disabled"):
+        bench.host({"remote": {}}, required_plugins=[URI], disabled_plugins=[URI]).start()
+
+
+def test_an_address_that_is_none_fails_the_plugin_alone(bench: Bench) -> None:
+    plugin = bench.record(address="tcp://localhost:1")
+    assert plugin.status is Status.FAILED
+    assert plugin.problem == "address 'tcp://localhost:1': expected the path of a unix socket"
+    with pytest.raises(PluginFailed, match=f"load required plugin {URI}"):
+        bench.host({"remote": {"address": "tcp://localhost:1"}}, required_plugins=[URI]).start()
+
+
+def test_a_proxy_to_the_host_itself_is_refused(bench: Bench) -> None:
+    (bench.directory / "link").symlink_to(bench.directory / "state")
+    plugin = bench.record(address=f"{bench.directory}/link/lamina.sock")
+    assert isinstance(plugin.error, InvalidArgument)
+    assert plugin.problem == f"address '{bench.directory}/link/lamina.sock': this host itself answers there"
+
+
+def test_the_name_of_an_installed_snapshotter_is_a_mistake_of_the_configuration(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = _module(monkeypatch, Registration(type=PluginType.SNAPSHOTTER, id="remote", init=lambda _: object()))
+    with pytest.raises(ConfigError, match=r"proxy_plugins\.remote: there is another snapshotter of this name"):
+        bench.host({"remote": {}}, module).start()
+
+
+def test_a_host_without_proxies_does_not_load_grpc(tmp_path: Path) -> None:
+    program = """
+import sys
+from lamina.config import from_document
+from lamina.host import Host
+paths = {"root": f"{sys.argv[1]}/root", "state": f"{sys.argv[1]}/state"}
+with Host(from_document({"disabled_distributions": ["lamina"], **paths})):
+    assert "grpc" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+
+
+def _module(monkeypatch: pytest.MonkeyPatch, registration: Registration[Any]) -> str:
+    name = f"plugins_{monkeypatch!r}"
+    module = ModuleType(name)
+    vars(module)["lamina_register"] = hookimpl(lambda: [registration])
+    monkeypatch.setitem(sys.modules, name, module)
+    return name
