@@ -1,14 +1,20 @@
 """Mounts: the record that snapshotters hand out, and the system calls that turn it into a mounted tree."""
 
+from lamina.mount._id_map import Extent, IdMap, IdMaps
+from lamina.mount._loop import LoopDevice
 from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
 from lamina.mount._mounting import mount_all
 from lamina.mount._options import MountFlag, Options, parse_options
-from lamina.mount._readonly import is_read_only, read_only
+from lamina.mount._readonly import is_read_only, read_only, without_id_map
 from lamina.mount._temporary import temporary_mount
 from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
 
 __all__ = [
+    "Extent",
+    "IdMap",
+    "IdMaps",
+    "LoopDevice",
     "Mount",
     "MountFlag",
     "MountInfo",
@@ -23,4 +29,5 @@ __all__ = [
     "unmount",
     "unmount_all",
     "unmount_recursive",
+    "without_id_map",
 ]

@@ -68,21 +68,30 @@ class FilesystemContext:
         except OSError as error:
             raise self._noted(error) from None
 
-    def attach(self, target: str, attributes: int) -> None:
+    def attach(self, target: str, attributes: int, namespace: int | None = None) -> None:
         """Mount the file system that was made.
 
         Args:
             target: Where; must exist.
             attributes: MOUNT_ATTR_* of include/uapi/linux/mount.h.
+            namespace: A user namespace whose maps apply to the owners of files, or None.
         """
         try:
             tree = _syscalls.fsmount(self._fd, attributes)
         except OSError as error:
             raise self._noted(error) from None
         try:
+            if namespace is not None:
+                self._map_ids(tree, namespace)
             _syscalls.move_mount(tree, target)
         finally:
             os.close(tree)
+
+    def _map_ids(self, tree: int, namespace: int) -> None:
+        try:
+            _syscalls.map_ids(tree, namespace)
+        except OSError as error:
+            raise self._noted(error, "at the id maps (which file systems take them: mount_setattr(2))") from None
 
     def _noted(self, error: OSError, *notes: str) -> OSError:
         for note in (*notes, *self._messages()):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 
-from lamina.errdefs import InvalidArgument
+from lamina.errdefs import Unimplemented
 from lamina.mount import _syscalls
+from lamina.mount._by_string import mount_by_string
 from lamina.mount._context import FilesystemContext, overlay_takes_single_layers
 from lamina.mount._mount import Mount
 from lamina.mount._options import MountFlag, Options, split_parameters
@@ -36,39 +36,31 @@ _STRICTATIME = 0x20
 _MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h, told to people only: the kernel decides
 
 
-def mount_filesystem(mount: Mount, options: Options, place: str) -> None:
+def mount_filesystem(mount: Mount, options: Options, place: str, namespace: int | None = None) -> None:
     """Mount something that is no bind mount.
 
     Args:
         mount: What to mount; its options are taken from `options`.
         options: Its options.
         place: Where.
+        namespace: A user namespace whose maps apply to the owners of files, or None.
 
     Raises:
         OSError: The kernel refused; the notes say at what, and what it wrote about it.
         InvalidArgument: The options are malformed, or more than mount(2) takes.
+        Unimplemented: Only mount(2) can mount this, which cannot map ids.
     """
     parameters = split_parameters(options.data)
     context = _open_context(mount, parameters)
+    if context is None and namespace is not None:
+        raise Unimplemented(f"uidmap and gidmap of {mount.type} {mount.source!r}: need fsopen(2)")
     if context is None:
         mount_by_string(mount, options, place)
         return
     with context:
         _configure(context, mount, options.flags, parameters)
         context.create()
-        context.attach(place, _attributes(options.flags))
-
-
-def mount_by_string(mount: Mount, options: Options, place: str) -> None:
-    """Mount with mount(2), which takes all data as one string. Parameters and errors as above."""
-    data = ",".join(options.data)
-    size = len(os.fsencode(data)) + 1
-    if size > mmap.PAGESIZE:
-        raise InvalidArgument(
-            f"mount options is too long: {size} bytes, and mount(2) takes {mmap.PAGESIZE}. Use fewer layers, a "
-            "shorter root_path, or Linux 6.7 or newer, where overlay takes its layers one by one"
-        )
-    _syscalls.mount(mount.source, place, mount.type, options.flags, data)
+        context.attach(place, _attributes(options.flags), namespace)
 
 
 def _open_context(mount: Mount, parameters: _Parameters) -> FilesystemContext | None:

@@ -7,12 +7,18 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 
+import attrs
+
 from lamina.errdefs import Error, MountFailed, Unimplemented
 from lamina.mount import _syscalls
-from lamina.mount._filesystem import mount_by_string, mount_filesystem
+from lamina.mount._by_string import mount_by_string
+from lamina.mount._filesystem import mount_filesystem
+from lamina.mount._id_mapped import bind_id_mapped, mount_overlay_id_mapped
+from lamina.mount._loop import LoopDevice
 from lamina.mount._mount import Mount
 from lamina.mount._options import MountFlag, Options, parse_options
 from lamina.mount._unmounting import unmount
+from lamina.mount._user_namespace import user_namespace
 
 _REPORTED_BY_STATVFS = (
     MountFlag.RDONLY | MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
@@ -38,6 +44,11 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
     a second call; they apply to the top mount only. It also keeps what restricts its source. (containerd
     ignores those options without `ro`, and with it loosens what restricted the source.)
 
+    With `loop` the source is a file, mounted through a loop device that the kernel frees when it is unmounted; the
+    file cannot be written to where the mount is `ro`. With `uidmap` and `gidmap` the mount is id-mapped: a
+    container's files on disk belong to the container's users on the host. Of an overlay it is the lower
+    layers that are mapped. (containerd never maps a read-only bind mount; this does.)
+
     Args:
         mounts: What a snapshotter returned.
         target: The mount point, an existing directory (for a bind mount of a file, a file). `Mount.target` is
@@ -46,7 +57,8 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
     Raises:
         MountFailed: The kernel refused a mount. The message carries what it said; `__cause__` is the OSError.
         InvalidArgument: An option is malformed, or there are more options than mount(2) takes.
-        Unimplemented: An option asks for what is not supported.
+        Unimplemented: `Mount.target` is set, or a file system is to be id-mapped, and the kernel lacks the system
+            calls for it.
     """
     root = os.fspath(target)
     done: list[str] = []
@@ -72,15 +84,42 @@ def _mount(mount: Mount, root: str) -> str:
     try:
         with _inside(root, mount.target) as place:
             path = os.readlink(place) if mount.target else root
-            if options.flags & (MountFlag.BIND | MountFlag.REMOUNT):
-                mount_by_string(mount, options, place)
-            else:
-                mount_filesystem(mount, options, place)
+            with _device(mount, options) as source, _namespace(options) as namespace:
+                _mount_at(place, attrs.evolve(mount, source=source), options, namespace)
         if options.flags & MountFlag.BIND and not options.flags & MountFlag.REMOUNT:
             _restrict(mount, options, root, path)
     except OSError as error:
         raise MountFailed(_explain(mount, root, error)) from error
     return path
+
+
+@contextlib.contextmanager
+def _device(mount: Mount, options: Options) -> Iterator[str]:
+    """The source to mount, which lives as long as it is mounted or the block lasts."""
+    if not options.loop:
+        yield mount.source
+        return
+    read_only = bool(options.flags & MountFlag.RDONLY)
+    with LoopDevice.attach(mount.source, read_only=read_only, direct_io=options.direct_io) as device:
+        yield device.path
+
+
+def _namespace(options: Options) -> contextlib.AbstractContextManager[int | None]:
+    return contextlib.nullcontext() if options.id_maps is None else user_namespace(options.id_maps)
+
+
+def _mount_at(place: str, mount: Mount, options: Options, namespace: int | None) -> None:
+    if options.flags & MountFlag.REMOUNT:
+        mount_by_string(mount, options, place)
+    elif options.flags & MountFlag.BIND:
+        if namespace is None:
+            mount_by_string(mount, options, place)
+        else:
+            bind_id_mapped(mount, options, namespace, place)
+    elif mount.type == "overlay" and namespace is not None:
+        mount_overlay_id_mapped(mount, options, namespace, place)
+    else:
+        mount_filesystem(mount, options, place, namespace)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import attrs
 
-from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.errdefs import InvalidArgument
+from lamina.mount._id_map import IdMap, IdMaps
 
 
 class MountFlag(enum.IntFlag):
@@ -38,6 +39,12 @@ class Options:
     flags: MountFlag
     data: tuple[str, ...]
     """What is left for the file system, in order. mount(2) takes it joined with `,`."""
+    id_maps: IdMaps | None = None
+    """How `uidmap` and `gidmap` map the owners of files."""
+    loop: bool = False
+    """Whether the source is to be attached to a loop device first."""
+    direct_io: bool = False
+    """Whether that loop device bypasses the page cache."""
 
 
 _PARAMETER = re.compile(r'(?P<context>(?:fs|def|root)?context="[^"]*")|(?:\\.|[^,\\]|\\\Z)+', re.DOTALL)
@@ -76,27 +83,43 @@ _CLEARS = {
 
 
 def parse_options(options: Iterable[str]) -> Options:
-    """Sort options into flags and data. Where two contradict each other, the later one wins.
+    """Sort options. Where two contradict each other, the later one wins.
+
+    `loop`, `uidmap=` and `gidmap=` are requests to whoever mounts, and so is `direct-io` next to `loop`. The words
+    of mount(8) that change how mounts propagate (`shared`, `rslave`, …) are data, as in containerd.
 
     Args:
-        options: One option each, as in `Mount.options`. Elements that are not the name of a flag are data and
-            are kept as they are, also when they hold several parameters joined with `,`.
+        options: One option each, as in `Mount.options`. Elements that are none of these and not the name of a
+            flag are data and are kept as they are, also when they hold several parameters joined with `,`.
 
     Raises:
-        Unimplemented: An option asks for a loop device or an id-mapped mount.
-        InvalidArgument: An option is one that containerd's mount manager should have consumed.
+        InvalidArgument: An option is one that containerd's mount manager should have consumed; `uidmap` or
+            `gidmap` is malformed or stands alone (containerd ignores a single one, and shows owners that nobody
+            asked for); or a bind mount has `loop`, or a remount `loop` or id maps.
     """
     flags = MountFlag(0)
     data: list[str] = []
+    maps: dict[str, IdMap] = {}
+    loop = False
     for option in options:
+        key, _, value = option.partition("=")
         if option in _SETS:
             flags |= _SETS[option]
         elif option in _CLEARS:
             flags &= ~_CLEARS[option]
+        elif option == "loop":
+            loop = True
+        elif key in ("uidmap", "gidmap"):
+            maps[key] = _parse_map(option, value)
         else:
-            _refuse_special(option)
+            _refuse_unconsumed(option)
             data.append(option)
-    return Options(flags, tuple(data))
+    direct_io = loop and "direct-io" in data
+    if direct_io:
+        data = [option for option in data if option != "direct-io"]
+    parsed = Options(flags, tuple(data), _both(maps), loop, direct_io)
+    _check_combination(parsed)
+    return parsed
 
 
 def split_parameters(data: Iterable[str]) -> list[tuple[str, str | None]]:
@@ -118,11 +141,38 @@ def split_parameters(data: Iterable[str]) -> list[tuple[str, str | None]]:
     return parameters
 
 
-def _refuse_special(option: str) -> None:
-    if option == "loop":
-        raise Unimplemented("mount option 'loop': attach a loop device with losetup and mount that")
-    if option.startswith(("uidmap=", "gidmap=")):
-        raise Unimplemented(f"mount option {option!r}: id-mapped mounts are not supported")
+def replace_parameter(data: Iterable[str], key: str, value: str) -> tuple[str, ...]:
+    """Data with one value for a key, at the end; everything else is kept as it is."""
+    others = [match[0] for match in _PARAMETER.finditer(",".join(data)) if match[0].partition("=")[0] != key]
+    return (*others, f"{key}={value}")
+
+
+def _parse_map(option: str, value: str) -> IdMap:
+    try:
+        return IdMap.parse(value)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"mount option {option!r}: {error}") from error
+
+
+def _both(maps: dict[str, IdMap]) -> IdMaps | None:
+    if not maps:
+        return None
+    if len(maps) == 1:
+        raise InvalidArgument(
+            f"mount option {next(iter(maps))} alone: an id-mapped mount needs both uidmap and gidmap "
+            "(0:0:4294967295 leaves all ids as they are)"
+        )
+    return IdMaps(maps["uidmap"], maps["gidmap"])
+
+
+def _check_combination(options: Options) -> None:
+    if options.loop and options.flags & (MountFlag.BIND | MountFlag.REMOUNT):
+        raise InvalidArgument("mount option 'loop': a bind mount or remount has no device to attach")
+    if options.id_maps and options.flags & MountFlag.REMOUNT:
+        raise InvalidArgument("mount options uidmap and gidmap: a remount cannot change them")
+
+
+def _refuse_unconsumed(option: str) -> None:
     if option.startswith("X-containerd."):
         raise InvalidArgument(
             f"mount option {option!r} is meant for containerd's mount manager, which has to activate this "

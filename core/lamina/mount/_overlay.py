@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from lamina.errdefs import InvalidArgument
+
+Layers = list[tuple[str, str]]
+"""The parameter, `lowerdir+` or `datadir+`, and the path of each layer, topmost first."""
 
 _LAYER_OR_SEPARATOR = re.compile(r"(?P<layer>(?:\\.|[^:\\]|\\\Z)+)|:+", re.DOTALL)
 
@@ -14,7 +18,12 @@ def unescape(value: str) -> str:
     return re.sub(r"\\(.?)", r"\1", value, flags=re.DOTALL)
 
 
-def split_layers(lowerdir: str) -> list[tuple[str, str]]:
+def escape(path: str) -> str:
+    r"""The option's value from which overlay reads that path in `lowerdir`."""
+    return re.sub(r"[\\:,]", r"\\\g<0>", path)
+
+
+def split_layers(lowerdir: str) -> Layers:
     r"""Cut `lowerdir` into the parameters that set its layers one by one.
 
     Args:
@@ -22,13 +31,12 @@ def split_layers(lowerdir: str) -> list[tuple[str, str]]:
             colon in a path (Documentation/filesystems/overlayfs.rst).
 
     Returns:
-        (`lowerdir+` or `datadir+`, path) for each layer, topmost first. The paths are unescaped, because the
-        kernel takes these parameters literally.
+        The layers. Their paths are unescaped, because the kernel takes these parameters literally.
 
     Raises:
         InvalidArgument: A layer is empty, or a separator is longer than `::`.
     """
-    layers: list[tuple[str, str]] = []
+    layers: Layers = []
     separator = ":"
     for match in _LAYER_OR_SEPARATOR.finditer(lowerdir):
         if match["layer"]:
@@ -42,6 +50,24 @@ def split_layers(lowerdir: str) -> list[tuple[str, str]]:
     if separator:
         raise InvalidArgument(f"lowerdir={lowerdir}: a layer is empty")
     return layers
+
+
+def format_layers(layers: Layers) -> str:
+    """The `lowerdir` that `split_layers` cuts into these layers."""
+    parts = ["::" if key == "datadir+" else ":" for key, _ in layers[1:]]
+    return "".join(part + escape(path) for part, (_, path) in zip(["", *parts], layers, strict=True))
+
+
+def shorten_layers(layers: Layers) -> tuple[str, Layers]:
+    """The directory that all layers are in, and the layers as seen from there.
+
+    Links and `..` keep their meaning: only what the paths begin with is cut off. The directory is `/` or "" where
+    nothing can be.
+    """
+    # os.path.commonpath would lose `//` and `/./`, and with them the place to cut at.
+    common = os.path.commonprefix([path for _, path in layers])  # noqa: RUF071 - cut at a slash next
+    directory = os.path.dirname(common)
+    return directory, [(key, path[len(directory) :].strip("/") or ".") for key, path in layers]
 
 
 def join_layers(upper: str, lowerdir: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Mounts changed into others: read-only ones, and ones without `volatile`."""
+"""Mounts changed into others: read-only ones, ones without `volatile` or without id maps."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def without_volatile(mounts: Iterable[Mount]) -> list[Mount]:
     ]
 
 
+def without_id_map(mounts: Iterable[Mount]) -> list[Mount]:
+    """The same mounts without `uidmap` and `gidmap`: owners as they are on disk."""
+    return [_without_keys(mount, "uidmap", "gidmap") for mount in mounts]
+
+
+def _without_keys(mount: Mount, *keys: str) -> Mount:
+    options = tuple(option for option in mount.options if option.partition("=")[0] not in keys)
+    return attrs.evolve(mount, options=options)
+
+
 def _without(mount: Mount, *options: str) -> Mount:
     return attrs.evolve(mount, options=tuple(option for option in mount.options if option not in options))
 
@@ -57,8 +67,7 @@ def _with_ro(mount: Mount) -> Mount:
 
 def _read_only_overlay(mount: Mount) -> Mount:
     values = dict(option.partition("=")[::2] for option in mount.options)
-    dropped = ("workdir", "uidmap", "gidmap", "upperdir")
-    options = [option for option in mount.options if option.partition("=")[0] not in dropped]
+    options = list(_without_keys(mount, "workdir", "uidmap", "gidmap", "upperdir").options)
     if "upperdir" in values:
         lower = f"lowerdir={join_layers(values['upperdir'], values.get('lowerdir'))}"
         position = next((n for n, option in enumerate(options) if option.startswith("lowerdir=")), len(options))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import struct
 from typing import TYPE_CHECKING
 
 from lamina.errdefs import InvalidArgument
@@ -12,11 +14,13 @@ if TYPE_CHECKING:
     import ctypes
 
 # include/uapi/asm-generic/unistd.h: system calls as new as these have one number on all architectures.
+_OPEN_TREE = 428
 _MOVE_MOUNT = 429
 _FSOPEN = 430
 _FSCONFIG = 431
 _FSMOUNT = 432
 _OPENAT2 = 437
+_MOUNT_SETATTR = 442
 
 # include/uapi/linux/mount.h
 _FSOPEN_CLOEXEC = 1
@@ -26,12 +30,26 @@ _FSCONFIG_SET_STRING = 1
 _FSCONFIG_CMD_CREATE = 6
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
 _MOVE_MOUNT_T_SYMLINKS = 0x10
+_OPEN_TREE_CLONE = 1
+_MOUNT_ATTR_IDMAP = 0x00100000
 
 # include/uapi/linux/openat2.h
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_IN_ROOT = 0x10
 
-_AT_FDCWD = -100  # include/uapi/linux/fcntl.h
+# include/uapi/linux/fcntl.h
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+
+# include/uapi/linux/sched.h
+_CLONE_VM = 0x00000100
+_CLONE_FS = 0x00000200
+_CLONE_VFORK = 0x00004000
+CLONE_NEWUSER = 0x10000000
+
+_WALL = 0x40000000  # include/uapi/linux/wait.h
+_STACK = 64 * 1024  # bytes, far more than _exit(2) takes
 
 FSCONFIG_STRING_SIZE = 256
 """Bytes that a key or a value of fsconfig(2) may take, its final NUL among them (fs/fsopen.c)."""
@@ -78,6 +96,60 @@ def move_mount(tree: int, target: str) -> None:
     _syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, _c(target), flags)
 
 
+def open_tree(path: str, *, recursive: bool = False) -> int:
+    """The descriptor of a copy of a mount, of what is at and below `path`, that is not attached anywhere yet."""
+    return _syscall(
+        _OPEN_TREE, _AT_FDCWD, _c(path), _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    )
+
+
+def map_ids(tree: int, namespace: int, *, recursive: bool = False) -> None:
+    """Map the owners in a mount that is not attached anywhere, by mount_setattr(2).
+
+    Args:
+        tree: The mount's descriptor.
+        namespace: The descriptor of a user namespace with the maps.
+        recursive: Whether those in mounts below it are mapped too.
+    """
+    attributes = struct.pack("=4Q", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    _syscall(_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
+
+
+def unshare_directories() -> None:
+    """Give the calling thread a working directory, a root directory and a umask of its own (unshare(2))."""
+    _check(_libc().unshare(_CLONE_FS))
+
+
+def exited_child(namespaces: int) -> int:
+    """The process id of a child in new namespaces that has exited already; `reap` it.
+
+    The child runs _exit(2) of the C library and nothing else, on a stack of its own, while the calling thread
+    waits: as posix_spawn(3) does. So it is safe with any number of threads, where a forked interpreter
+    is not, and it takes no time, which a started one would. It signals nobody, and no wait(2) but `reap` sees it.
+
+    Args:
+        namespaces: `CLONE_NEW*` flags of clone(2).
+    """
+    import ctypes  # noqa: PLC0415 - see _libc
+
+    libc = _libc()
+    stack = ctypes.create_string_buffer(_STACK)
+    top = (ctypes.addressof(stack) + _STACK) & ~15  # where most ABIs want a stack to be aligned
+    # A signal in the child would run this process's handlers on this process's memory.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        flags = namespaces | _CLONE_VM | _CLONE_VFORK
+        return _check(libc.clone(ctypes.cast(libc._exit, ctypes.c_void_p), top, flags, None))  # noqa: SLF001 - its name
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def reap(child: int) -> None:
+    """Wait for a child that `exited_child` made."""
+    os.waitpid(child, _WALL)
+
+
 def open_inside(root: int, path: str) -> int:
     """An O_PATH descriptor by openat2(2). No link and no `..` leads out of the directory `root`."""
     import ctypes  # noqa: PLC0415 - see _libc
@@ -94,6 +166,7 @@ def _libc() -> ctypes.CDLL:
     text = ctypes.c_char_p
     libc.mount.argtypes = (text, text, text, ctypes.c_ulong, text)
     libc.umount2.argtypes = (text, ctypes.c_int)
+    libc.clone.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     libc.syscall.restype = ctypes.c_long
     return libc
 

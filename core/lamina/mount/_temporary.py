@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from lamina.errdefs import from_os_error
 from lamina.mount import _readonly, _syscalls
 from lamina.mount._mount import Mount
+from lamina.mount._mount_point import make_mount_point
 from lamina.mount._mounting import mount_all
 from lamina.mount._options import MountFlag
 from lamina.mount._unmounting import unmount_recursive
@@ -36,12 +37,9 @@ def temporary_mount(
             mounts and the directory is not empty.
         NotFound: There is no such `directory`. (PermissionDenied, ResourceExhausted: none can be made there.)
     """
-    import tempfile  # noqa: PLC0415 - takes longer to import than the rest of this package
-
     mounts = _readonly.without_volatile(_readonly.read_only(mounts) if read_only else mounts)
-    location = directory or os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    with _explained(f"make a mount point in {location}"):
-        path = tempfile.mkdtemp(prefix="lamina-mount", dir=location)
+    with _explained("make a mount point"):
+        path = make_mount_point(directory)
     try:
         mount_all(mounts, path)
         if mounts:

@@ -13,8 +13,12 @@ from hosts import Host
 from serving import short_directory
 
 from lamina.config import load
+from lamina.errdefs import Unimplemented
 from lamina.mount import temporary_mount
 from lamina.plugin import discover
+from lamina.snapshots import Kind
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import MetaStore
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -65,3 +69,23 @@ def test_the_configuration_is_accepted_whole() -> None:
         "lamina": "overlayfs",
         "lamina-build": "overlayfs",
     }
+
+
+def test_a_snapshotter_that_cannot_rebase_says_so_instead_of_losing_the_parents_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from copy_snapshotter import CopyBackend  # noqa: PLC0415 # found through the line above
+
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    snapshotter = LocalSnapshotter.open(CopyBackend(str(tmp_path / "copies")), store.snapshotter("copies"))
+    try:
+        for key in ("a", "b"):
+            snapshotter.prepare(key)
+        snapshotter.commit("base", "a")
+        with pytest.raises(Unimplemented, match="cannot give it one at commit"):
+            snapshotter.commit("top", "b", parent="base")
+        assert snapshotter.stat("b").kind is Kind.ACTIVE
+    finally:
+        snapshotter.close()
+        store.close()

@@ -81,7 +81,7 @@ def test_files_in_a_directory_that_nothing_was_mounted_on_are_not_removed(where:
 
 def test_a_location_that_does_not_exist(tmp_path: Path) -> None:
     with (
-        pytest.raises(NotFound, match=r"make a mount point in .*absent"),
+        pytest.raises(NotFound, match=r"make a mount point: .*absent"),
         temporary_mount([], directory=tmp_path / "absent"),
     ):
         pytest.fail("the block is not entered")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.errdefs import InvalidArgument
 from lamina.mount import MountFlag, parse_options
 from lamina.mount._options import split_parameters
 
@@ -51,12 +51,6 @@ def test_defaults_means_no_option() -> None:
 def test_everything_else_is_data_kept_as_it_is_and_in_order() -> None:
     options = ["workdir=/w", "ro", "lowerdir=/a:/b", "index=off,xino=on", "shared", "RO"]
     assert parse_options(options).data == ("workdir=/w", "lowerdir=/a:/b", "index=off,xino=on", "shared", "RO")
-
-
-@pytest.mark.parametrize("option", ["loop", "uidmap=0:1:2", "gidmap=0:1:2"])
-def test_what_is_not_supported_is_named(option: str) -> None:
-    with pytest.raises(Unimplemented, match=option):
-        parse_options(["rw", option])
 
 
 def test_an_option_for_the_mount_manager_is_refused() -> None:

@@ -15,6 +15,8 @@ UID_MAPPING: Final = "containerd.io/snapshot/uidmapping"
 """`container:host:size[,…]`: how the users of a container appear on the host."""
 GID_MAPPING: Final = "containerd.io/snapshot/gidmapping"
 """As `UID_MAPPING`, for groups."""
+MAX_SIZE: Final = "containerd.io/snapshot/max-size"
+"""The most bytes that a snapshot may take up, a decimal number; a snapshotter may ignore it."""
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:

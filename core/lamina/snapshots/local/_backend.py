@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Mapping
+from typing import ClassVar
 
 from lamina.fs import remove_tree
 from lamina.mount import Mount
@@ -18,6 +19,10 @@ class Backend(abc.ABC):
     Called from any thread. Long work asks `lamina.context.current().check()` as it goes. OSErrors may pass:
     `LocalSnapshotter` raises them as `lamina.errdefs` classes.
     """
+
+    rebases: ClassVar[bool] = False
+    """Whether a snapshot that was made without a parent can be put on one when it is committed: whether its data
+    is only what is different from the parent's, whatever that is."""
 
     def __init__(self, root: str) -> None:
         """Keep data below a directory.
@@ -45,6 +50,13 @@ class Backend(abc.ABC):
 
     def commit(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
         """Do what must be done to the data of an active snapshot before it is made durable and committed."""
+
+    def committed(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
+        """Give up what only the active snapshot needed: its commit is durable.
+
+        Called after a commit, and for every committed snapshot at the next start, since a crash may come between.
+        A failure is logged; the snapshot is committed nevertheless.
+        """
 
     def labels(self, record: Record) -> Mapping[str, str]:
         """Labels that are shown with a snapshot though they are not stored, and not seen by filters."""

@@ -12,7 +12,6 @@ import os
 import threading
 from typing import Any, Final
 
-from lamina.context import current
 from lamina.snapshots.storage import Record, SnapshotterStore
 
 VERSION: Final = 1
@@ -52,35 +51,16 @@ class RescueRecords:
             with open(path + UNFINISHED, "w", encoding="utf-8") as file:
                 json.dump(_document(self._store.name, keyspace, record), file)
                 file.flush()
-                # So `catch_up` sees which state of the record is in the file without reading it.
+                # So `is_behind` sees which state of the record is in the file without reading it.
                 os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
             os.rename(path + UNFINISHED, path)
 
-    def catch_up(self) -> int:
-        """Write what earlier processes did not come to write, because they were killed.
-
-        Returns:
-            How many files that were.
-        """
-        count = 0
-        for id_ in self._store.ids():
-            current().check()
-            if self._is_behind(id_):
-                self.write(id_)
-                count += 1
-        return count
-
-    def _is_behind(self, id_: int) -> bool:
-        """Whether the file of an identifier is missing, or holds another state than the record."""
-        found = self._store.record(id_)
-        if found is None:
-            return False
+    def is_behind(self, record: Record) -> bool:
+        """Whether there is no file of a snapshot, or one that holds another state than its record."""
         try:
-            written = os.stat(self._path(id_)).st_mtime_ns
+            return os.stat(self._path(record.id)).st_mtime_ns != record.info.updated
         except FileNotFoundError:
             return True
-        _, record = found
-        return written != record.info.updated
 
     def _path(self, id_: int) -> str:
         return os.path.join(self._directory, str(id_))

@@ -10,12 +10,14 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import Canceled, Error, from_os_error
+from lamina.context import CallContext, current, use
+from lamina.errdefs import Canceled, Error, Unimplemented, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
+from lamina.snapshots.local._turns import Turns
 from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class LocalSnapshotter(Snapshotter):
         root: DataRoot,
         store: SnapshotterStore,
         keyspace: Keyspace,
+        commits: Turns,
         *,
         sync_remove: bool,
     ) -> None:
@@ -45,6 +48,7 @@ class LocalSnapshotter(Snapshotter):
         self._root = root
         self._store = store
         self._keyspace = keyspace
+        self._commits = commits
         self._sync_remove = sync_remove
 
     @classmethod
@@ -68,13 +72,13 @@ class LocalSnapshotter(Snapshotter):
         """
         with _translated(f"open data root {backend.root}"):
             root = DataRoot.open(backend.root, store, backend.destroy, sync_fs=sync_fs)
-        snapshotter = cls(backend, root, store, store.keyspace(store.name), sync_remove=sync_remove)
+        snapshotter = cls(backend, root, store, store.keyspace(store.name), Turns(), sync_remove=sync_remove)
         try:
             snapshotter._restore()
         except BaseException:
             root.close()
             raise
-        root.start(snapshotter._reclaim)
+        root.start(snapshotter._tidy_up)
         return snapshotter
 
     def keyspace(self, name: str) -> LocalSnapshotter:
@@ -84,6 +88,7 @@ class LocalSnapshotter(Snapshotter):
             self._root,
             self._store,
             self._store.keyspace(name),
+            self._commits,
             sync_remove=self._sync_remove,
         )
 
@@ -107,7 +112,9 @@ class LocalSnapshotter(Snapshotter):
 
     def mounts(self, key: str) -> list[Mount]:
         """As `Snapshotter.mounts`."""
-        return self._backend.mounts(self._keyspace.get_mountable(key))
+        record = self._keyspace.get_mountable(key)
+        with _translated(f"mount snapshot {key!r}"):
+            return self._backend.mounts(record)
 
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """As `Snapshotter.prepare`."""
@@ -129,16 +136,25 @@ class LocalSnapshotter(Snapshotter):
                 self._root.discard(draft.id)
             raise
         self._write_rescue(record)
-        return self._backend.mounts(record)
+        with _translated(f"mount snapshot {key!r}"):
+            return self._backend.mounts(record)
 
     def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
         """As `Snapshotter.commit`."""
-        draft = self._keyspace.check_commit(name, key, parent)
-        with _translated(f"commit snapshot {key!r}"):
-            usage = self._backend.usage(draft)
-            self._backend.commit(draft)
-            self._root.sync()
-        self._write_rescue(self._keyspace.commit(name, draft, labels or {}, parent, usage))
+        with self._commits.take((self._keyspace.name, key)):
+            draft = self._keyspace.check_commit(name, key, parent)
+            if parent and not self._backend.rebases and not self._keyspace.get(key).info.parent:
+                raise Unimplemented(
+                    f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
+                )
+            with _translated(f"commit snapshot {key!r}"):
+                usage = self._backend.usage(draft)
+                self._backend.commit(draft)
+                self._root.sync()
+            record = self._keyspace.commit(name, draft, labels or {}, parent, usage)
+            with use(CallContext()):  # whether or not anybody still waits for the call
+                self._give_up_active(record)
+        self._write_rescue(record)
 
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
@@ -171,6 +187,14 @@ class LocalSnapshotter(Snapshotter):
     def _shown(self, record: Record) -> Info:
         extra = self._backend.labels(record)
         return attrs.evolve(record.info, labels={**record.info.labels, **extra}) if extra else record.info
+
+    def _give_up_active(self, record: Record) -> None:
+        try:
+            self._backend.committed(record)
+        except (Error, OSError) as error:
+            _log.warning(
+                "what only the active snapshot needed is still there", exc_info=error, extra={"id": record.id}
+            )
 
     def _write_rescue(self, record: Record) -> None:
         try:
@@ -205,18 +229,29 @@ class LocalSnapshotter(Snapshotter):
             self._backend.create(record)
         _log.warning("made the directory of a snapshot again that a crash of the machine had lost", extra=named)
 
-    def _reclaim(self) -> None:
+    def _tidy_up(self) -> None:
+        """Do what interrupted calls of earlier processes did not come to do."""
         try:
-            count = self._root.reclaim()
-            written = self._root.records.catch_up()
+            reclaimed = self._root.reclaim()
+            if reclaimed:
+                _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
+            for id_ in self._store.ids():
+                current().check()
+                self._tidy_up_one(id_)
         except Canceled:  # closed meanwhile; the next start does it
             return
         except (Error, OSError) as error:
-            _log.warning("could not reclaim what interrupted calls left behind", exc_info=error)
+            _log.warning("could not tidy up what interrupted calls left behind", exc_info=error)
+
+    def _tidy_up_one(self, id_: int) -> None:
+        found = self._store.record(id_)
+        if found is None:
             return
-        if count or written:
-            extra = {"entries": count, "records": written}
-            _log.info("reclaimed what interrupted calls left behind", extra=extra)
+        _, record = found
+        if self._root.records.is_behind(record):
+            self._root.records.write(id_)
+        if record.info.kind is Kind.COMMITTED:
+            self._give_up_active(record)
 
 
 @contextlib.contextmanager

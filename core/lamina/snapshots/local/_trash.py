@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -50,14 +51,23 @@ class Trash:
     def put(self, source: str) -> None:
         """Move a file or directory to the trash. Nothing happens where it does not exist.
 
+        Where there is no space even for that, it is deleted where it is, before this returns.
+
         Raises:
             OSError: It cannot be moved.
+            Error: It cannot be deleted, or the call is no longer wanted.
         """
         try:
             os.rename(source, os.path.join(self._path, os.path.basename(source)))
         except FileNotFoundError:
             if os.path.lexists(source):
                 raise
+            return
+        except OSError as error:
+            # A copy-on-write file system that is full refuses a rename, while it keeps some space for deletions.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._destroy(source)
             return
         self._filled.set()
 

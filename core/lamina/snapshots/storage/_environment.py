@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Final, TypeAlias, TypeVar
 
 import lmdb
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
+
+_log = logging.getLogger(__name__)
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Result = TypeVar("Result")
@@ -31,40 +37,28 @@ class _Pending:
         self._body = body
         self._context = context
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self.done = False
         self.wake = threading.Lock()
         self.wake.acquire()
 
-    def wait(self) -> BaseException | None:
-        """Wait until the operation is done or has to lead.
+    def cancel(self) -> None:
+        """Do not run the operation any more, if it is not too late."""
+        self._context = CallContext(cancelled=True)
 
-        Returns:
-            What interrupted the waiting thread meanwhile (Ctrl-C). An interrupted operation is not run any more,
-            but its fate is known only when the wait is over.
-        """
-        interrupt: BaseException | None = None
-        while True:
-            try:
-                self.wake.acquire()
-            except BaseException as error:  # noqa: BLE001 - raised by the caller, once the fate is known
-                interrupt = error
-                self._context = CallContext(cancelled=True)
-            else:
-                return interrupt
-
-    def run(self, environment: lmdb.Environment, transaction: Transaction) -> None:
+    def run(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
         """Run the body in a child transaction, so that it fails alone. May be called again after an abort."""
         self.result = self.error = None
         child = environment.begin(parent=transaction, write=True)
         try:
-            self._context.check()
-            self.result = self._body(child)
-            child.commit()
-        except lmdb.MapFullError:
+            with _translated(path):
+                self._context.check()
+                self.result = self._body(child)
+                child.commit()
+        except _MapFull:
             child.abort()
             raise
-        except BaseException as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
+        except Exception as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
             child.abort()
             self.error = error
 
@@ -90,17 +84,27 @@ class Environment:
         self._path = path
         self._pid = os.getpid()
         self._closed = False
-        with _translated(path):
-            self._lmdb = lmdb.open(
-                path, map_size=map_size, mode=0o700, create=False, max_readers=READERS, max_spare_txns=1
-            )
-            self._lmdb.reader_check()
+        self._map_size = map_size
+        self._lmdb = self._open()
         self._mutex = threading.Lock()
         self._waiting: list[_Pending] = []
         self._committing = False
         self._gate = threading.Condition()
         self._reading = 0
-        self._resizing = False
+        self._alone = False
+
+    def _open(self) -> lmdb.Environment:
+        with _translated(self._path):
+            environment = lmdb.open(
+                self._path,
+                map_size=self._map_size,
+                mode=0o700,
+                create=False,
+                max_readers=READERS,
+                max_spare_txns=1,
+            )
+            environment.reader_check()
+            return environment
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a read transaction. It must not call anything that may block."""
@@ -120,19 +124,23 @@ class Environment:
         """
         self._check()
         pending = _Pending(body, current())
-        with self._mutex:
-            self._waiting.append(pending)
-            leads = not self._committing
-            self._committing = True
-        interrupt = None if leads else pending.wait()
-        if not pending.done:
-            self._lead()
-        if interrupt is not None:
-            raise interrupt
+        with _uninterrupted(pending.cancel):
+            self._take_part(pending)
         if pending.error is not None:
             raise pending.error
         result: Result = pending.result
         return result
+
+    def _take_part(self, pending: _Pending) -> None:
+        """Wait for a commit that the operation is part of, or lead it."""
+        with self._mutex:
+            self._waiting.append(pending)
+            leads = not self._committing
+            self._committing = True
+        if not leads:
+            pending.wake.acquire()
+        if not pending.done:
+            self._lead()
 
     def _lead(self) -> None:
         """Commit for everybody who waits, then pass the lead to the next in line."""
@@ -155,39 +163,68 @@ class Environment:
             try:
                 with self._opened(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
                     for pending in batch:
-                        pending.run(self._lmdb, transaction)
+                        pending.run(self._lmdb, transaction, self._path)
             except _MapFull:
                 if self._grow(batch):
                     continue
             except Exception as error:  # noqa: BLE001 - re-raised in each thread whose operation it was
-                _fail(batch, error)
+                self._recover(error)
+                if isinstance(error, ResourceExhausted) and len(batch) > 1:
+                    # What one needs too much of, another may even give back.
+                    for pending in batch:
+                        self._commit([pending])
+                else:
+                    _fail(batch, error)
             except BaseException:
                 _fail(batch, Aborted(f"metastore {self._path}: the commit was interrupted"))
                 raise
             return
 
     def _grow(self, batch: list[_Pending]) -> bool:
-        """Double the map while no transaction is open: LMDB's condition for mdb_env_set_mapsize."""
+        """Double the map: mdb_env_set_mapsize wants no transaction to be open in the process."""
+        try:
+            with self._without_transactions(), _translated(self._path):
+                self._lmdb.set_mapsize(2 * self._map_size)
+                self._map_size *= 2
+        except Error as error:
+            _fail(batch, error)
+            return False
+        return True
+
+    def _recover(self, error: Exception) -> None:
+        """Open the environment anew after a commit that LMDB could not carry out.
+
+        When a write to its first pages fails, LMDB refuses everything until then, also when the disk has space
+        again (MDB_FATAL_ERROR in mdb.c).
+        """
+        if not isinstance(error.__cause__, lmdb.Error):
+            return
+        try:
+            with self._without_transactions(), _translated(self._path):
+                self._lmdb.close()
+                self._lmdb = self._open()
+        except Error as problem:
+            _log.error("cannot open the metastore again after a failed commit", exc_info=problem)
+
+    @contextlib.contextmanager
+    def _without_transactions(self) -> Iterator[None]:
+        """A block during which no transaction is open in this process."""
         with self._gate:
-            self._resizing = True
+            self._alone = True
             try:
                 while self._reading:
                     self._gate.wait()
-                with _translated(self._path):
-                    self._lmdb.set_mapsize(2 * self._lmdb.info()["map_size"])
-            except Error as error:
-                _fail(batch, error)
-                return False
+                self._check()
+                yield
             finally:
-                self._resizing = False
+                self._alone = False
                 self._gate.notify_all()
-        return True
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
         """Keep the environment open and its map where it is, for one transaction."""
         with self._gate:
-            while self._resizing:
+            while self._alone:
                 self._gate.wait()
             self._check()
             self._reading += 1
@@ -210,14 +247,15 @@ class Environment:
 
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
+        if os.getpid() != self._pid:
+            return  # a forked child has a copy of it, which is not its own to close
         with self._gate:
             if self._closed:
                 return
             self._closed = True
             while self._reading:
                 self._gate.wait()
-            if os.getpid() == self._pid:
-                self._lmdb.close()
+            self._lmdb.close()
 
 
 class _MapFull(Exception):
@@ -225,8 +263,42 @@ class _MapFull(Exception):
 
 
 def _fail(batch: list[_Pending], error: Exception) -> None:
+    """Give each operation an error of its own: one that is raised in many threads collects their tracebacks."""
     for pending in batch:
-        pending.result, pending.error = None, error
+        copy = (
+            type(error)(str(error)) if isinstance(error, Error) else Internal(f"{type(error).__name__}: {error}")
+        )
+        copy.__cause__ = error.__cause__ if isinstance(error, Error) else error
+        pending.result, pending.error = None, copy
+
+
+@contextlib.contextmanager
+def _uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done.
+
+    Python raises KeyboardInterrupt between any two instructions of the main thread; others wait for what it does
+    here.
+
+    Args:
+        on_interrupt: Called at once when Ctrl-C is typed.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append((number, frame))
+        on_interrupt()
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])
 
 
 @contextlib.contextmanager
@@ -241,4 +313,6 @@ def _translated(path: str) -> Iterator[None]:
     except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError, lmdb.InvalidError) as error:
         raise DataLoss(f"metastore {path} is damaged: {error}") from error
     except lmdb.Error as error:
+        if error.code == errno.EIO:
+            raise DataLoss(f"metastore {path}: {error}") from error
         raise Internal(f"metastore {path}: {error}") from error

@@ -11,7 +11,7 @@ import attrs
 
 from lamina import filters
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
+from lamina.errdefs import Aborted, AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _layout as layout
@@ -89,15 +89,20 @@ class Keyspace:
 
         Raises:
             NotFound, InvalidArgument, AlreadyExists: As `draft`, if something has changed since.
+            Aborted: The parent is another one than it was.
         """
         return self._environment.write(lambda transaction: self._create(transaction, draft))
 
     def _create(self, transaction: Transaction, draft: Record) -> Record:
         space = self._make_space(transaction)
-        parent_ids = self._check_create(transaction, space, draft)
+        if self._check_create(transaction, space, draft) != draft.parent_ids:
+            raise Aborted(
+                f"parent snapshot {shorten(draft.info.parent)} was removed and made again while "
+                f"{shorten(draft.info.name)} was made on it: try again"
+            )
         now = time.time_ns()
         info = attrs.evolve(draft.info, created=now, updated=now)
-        record = attrs.evolve(draft, info=info, parent_ids=parent_ids)
+        record = attrs.evolve(draft, info=info)
         self._put(transaction, space, record)
         return record
 
@@ -262,7 +267,9 @@ class Keyspace:
         space = self._space_of(transaction, key)
         record = self._get(transaction, space, key)
         new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
-        info = attrs.evolve(record.info, labels=new_labels, updated=time.time_ns())
+        # Later than before, also when the clock was set back: so a state of a record is known by its time.
+        now = max(time.time_ns(), record.info.updated + 1)
+        info = attrs.evolve(record.info, labels=new_labels, updated=now)
         updated = attrs.evolve(record, info=info)
         transaction.put(layout.record_key(space, key), encode(updated))
         return updated

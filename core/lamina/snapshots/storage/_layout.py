@@ -4,7 +4,7 @@
 key                                       value
 ========================================  ==========================================================
 ``m`` name                                what concerns the whole store: uuid, schema version, counter
-``n`` snapshotter                         the snapshotter's number and its next free identifier
+``n`` snapshotter                         the snapshotter's number, and which identifiers it hands out and reclaims
 ``b`` snapshotter                         the boot of the machine during which it was last opened
 ``s`` snapshotter ``NUL`` keyspace        the keyspace's number
 ``k`` keyspace snapshot key               the record
@@ -37,8 +37,8 @@ COUNTER: Final = b"mcounter"
 
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")
-SNAPSHOTTER: Final = struct.Struct(">IQ")
-"""A snapshotter's number and its next free identifier."""
+SNAPSHOTTER: Final = struct.Struct(">IQQ")
+"""A snapshotter's number, its next free identifier, and the first that may be reclaimed."""
 
 
 def check_key(key: str) -> bytes:
@@ -77,13 +77,6 @@ def record_key(space: bytes, key: bytes) -> bytes:
     return whole[:SHARED] + hashlib.sha256(key).digest()
 
 
-def after(database_key: bytes) -> bytes:
-    """The least database key after this one and after all those that share its first `SHARED` bytes."""
-    if len(database_key) < SHARED:
-        return database_key + b"\0"
-    return database_key[:SHARED] + b"\xff" * hashlib.sha256().digest_size
-
-
 def child_key(space: bytes, parent_id: int, child_id: int) -> bytes:
     """The database key that says that one snapshot is built on another."""
     return children_prefix(space, parent_id) + IDENTIFIER.pack(child_id)
@@ -100,7 +93,7 @@ def id_key(snapshotter: bytes, id_: int) -> bytes:
 
 
 def snapshotter_key(snapshotter: str) -> bytes:
-    """The database key of a snapshotter's number and next identifier."""
+    """The database key of a snapshotter's number and identifiers."""
     return b"n" + snapshotter.encode()
 
 

@@ -71,7 +71,7 @@ class MetaStore:
             name: Its plugin id.
 
         Raises:
-            InvalidArgument: The name is empty, or has more than 128 bytes or a NUL.
+            InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
         """
         _check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, name)
@@ -91,24 +91,25 @@ class SnapshotterStore:
         self.uuid = uuid
         """The UUID of the whole store."""
         self.name = name
-        self._number, self.first_id = environment.write(self._register)
-        """`first_id`: every identifier below it was handed out by an earlier opening of the store."""
+        self._number, self.first_id, self.first_reclaimable_id = environment.write(self._register)
+        """`first_id`: every identifier below it was handed out by an earlier opening of the store.
+        `first_reclaimable_id`: of those below, data may be there that the store has never known (`skip_to`)."""
         self._mutex = threading.Lock()
         self._free = iter(range(0))
 
-    def _register(self, transaction: Transaction) -> tuple[bytes, int]:
+    def _register(self, transaction: Transaction) -> tuple[bytes, int, int]:
         found = transaction.get(layout.snapshotter_key(self.name))
         if found is None:
-            found = layout.SNAPSHOTTER.pack(next_number(transaction), 1)
+            found = layout.SNAPSHOTTER.pack(next_number(transaction), 1, 1)
             transaction.put(layout.snapshotter_key(self.name), found)
-        number, next_id = layout.SNAPSHOTTER.unpack(found)
-        return layout.NUMBER.pack(number), next_id
+        number, next_id, reclaimable = layout.SNAPSHOTTER.unpack(found)
+        return layout.NUMBER.pack(number), next_id, reclaimable
 
     def keyspace(self, name: str) -> Keyspace:
         """The keyspace of that name; it exists from its first snapshot on.
 
         Raises:
-            InvalidArgument: The name is empty, or has more than 128 bytes or a NUL.
+            InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
         """
         _check_name("keyspace", name)
         return Keyspace(self._environment, self, name)
@@ -130,9 +131,23 @@ class SnapshotterStore:
 
     def _reserve_block(self, transaction: Transaction) -> int:
         key = layout.snapshotter_key(self.name)
-        number, next_id = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
-        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK))
+        number, next_id, reclaimable = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
+        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, reclaimable))
         return int(next_id)
+
+    def skip_to(self, id_: int) -> None:
+        """Never hand out, nor reclaim, an identifier below this one. Called before any was reserved.
+
+        For a store that is older than the data it belongs to: restored from a backup, it does not know what has
+        been made since.
+        """
+
+        def skip(transaction: Transaction) -> None:
+            number, _, _ = layout.SNAPSHOTTER.unpack(transaction.get(layout.snapshotter_key(self.name), b""))
+            transaction.put(layout.snapshotter_key(self.name), layout.SNAPSHOTTER.pack(number, id_, id_))
+
+        self._environment.write(skip)
+        self.first_id = self.first_reclaimable_id = id_
 
     def ids(self) -> Iterator[int]:
         """The identifiers of all snapshots of all keyspaces, in order, read in batches."""
@@ -151,6 +166,17 @@ class SnapshotterStore:
                     break
                 found.append(int.from_bytes(key[len(prefix) :], "big"))
         return found
+
+    def records(self) -> Iterator[Record]:
+        """The records of all snapshots of all keyspaces, in order of their identifiers, read in batches."""
+        first = 0
+        while batch := self._environment.read(functools.partial(self._records, first=first)):
+            yield from batch
+            first = batch[-1].id + 1
+
+    def _records(self, transaction: Transaction, first: int) -> list[Record]:
+        keys = (transaction.get(layout.id_key(self._number, id_), b"") for id_ in self._ids(transaction, first))
+        return [decode(transaction.get(key, b"")) for key in keys]
 
     def record(self, id_: int) -> tuple[str, Record] | None:
         """The keyspace and the record of an identifier, or None where no snapshot has it."""
@@ -200,5 +226,5 @@ def _initialise(transaction: Transaction) -> str:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not name or "\0" in name or len(name.encode(errors="replace")) > 128:
-        raise InvalidArgument(f"{what} name {name[:128]!r}: expected 1 to 128 bytes, none of them NUL")
+    if not name or "\0" in name or not name.isprintable() or len(name.encode()) > 128:
+        raise InvalidArgument(f"{what} name {name[:128]!r}: expected 1 to 128 bytes of printable text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +10,11 @@ from lamina.fs import disk_usage
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._owner import owner_of_root
 from lamina.snapshots import Kind, Usage
-from lamina.snapshots.labels import UPPERDIR
+from lamina.snapshots.labels import GID_MAPPING, MAX_SIZE, UID_MAPPING, UPPERDIR
 from lamina.snapshots.local import Backend
 from lamina.snapshots.storage import Record
+
+_log = logging.getLogger(__name__)
 
 
 class OverlayBackend(Backend):
@@ -20,12 +23,15 @@ class OverlayBackend(Backend):
     The mounts have the shapes of containerd's overlay snapshotter, option for option.
     """
 
+    rebases = True
+
     def __init__(
         self,
         root: str,
         *,
         options: Sequence[str] = (),
         upperdir_label: bool = False,
+        remap_ids: bool = False,
     ) -> None:
         """Keep layers below a directory that `probe` has found fit.
 
@@ -33,13 +39,24 @@ class OverlayBackend(Backend):
             root: The directory's absolute path; it must exist.
             options: Mount options for every overlay mount, as `probe` returned them.
             upperdir_label: Whether each snapshot shows its `fs` directory in a label.
+            remap_ids: Whether the mounts of a snapshot with id mapping labels ask to be id-mapped; see
+                `remaps_ids`.
         """
         super().__init__(root)
         self._options = tuple(options)
         self._upperdir_label = upperdir_label
+        self._remap_ids = remap_ids
 
     def create(self, record: Record) -> None:
-        """Make the directories of a snapshot. Those that exist are taken as they are."""
+        """Make the directories of a snapshot. Those that exist are taken as they are.
+
+        A limit of its size is not kept: overlayfs has none.
+        """
+        if MAX_SIZE in record.info.labels:
+            _log.warning(
+                "overlayfs cannot limit the size of a snapshot: ignoring its label",
+                extra={"key": record.info.name, "max_size": record.info.labels[MAX_SIZE]},
+            )
         path = self.path(record.id)
         os.makedirs(path, mode=0o700, exist_ok=True)
         upper = self._upper(record.id)
@@ -48,21 +65,25 @@ class OverlayBackend(Backend):
             _make_directory(os.path.join(path, "work"), 0o711)
         parent = self._upper(record.parent_ids[0]) if record.parent_ids else None
         owner = owner_of_root(record.info.labels, parent)
-        if owner is not None:
+        # An id-mapped bind mount shows what is root's on disk as the container's root's. (containerd gives the
+        # directory away all the same, and so has its owner mapped twice.)
+        mapped_when_mounted = parent is None and len(self._id_maps(record)) == 2
+        if owner is not None and not mapped_when_mounted:
             os.chown(upper, *owner)
 
     def mounts(self, record: Record) -> list[Mount]:
         """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""
         read_only = record.info.kind is Kind.VIEW
+        id_maps = self._id_maps(record)
         if not record.parent_ids:
-            return [_bind(self._upper(record.id), "ro" if read_only else "rw")]
+            return [_bind(self._upper(record.id), *id_maps, "ro" if read_only else "rw")]
         if read_only and len(record.parent_ids) == 1:
-            return [_bind(self._upper(record.parent_ids[0]), "ro")]
+            return [_bind(self._upper(record.parent_ids[0]), *id_maps, "ro")]
         options = ["lowerdir=" + ":".join(map(self._upper, record.parent_ids)), *self._options]
         if not read_only:
             work = os.path.join(self.path(record.id), "work")
             options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
-        return [Mount(type="overlay", source="overlay", options=tuple(options))]
+        return [Mount(type="overlay", source="overlay", options=(*id_maps, *options))]
 
     def usage(self, record: Record) -> Usage:
         """What the snapshot's own layer takes up."""
@@ -72,12 +93,20 @@ class OverlayBackend(Backend):
         """The label with the `fs` directory, where that is configured."""
         return {UPPERDIR: self._upper(record.id)} if self._upperdir_label else {}
 
+    def _id_maps(self, record: Record) -> list[str]:
+        """The mount options that the id mapping labels ask for."""
+        if not self._remap_ids:
+            return []
+        labels = record.info.labels
+        keys = {"uidmap": UID_MAPPING, "gidmap": GID_MAPPING}
+        return [f"{key}={labels[label]}" for key, label in keys.items() if label in labels]
+
     def _upper(self, id_: int) -> str:
         return os.path.join(self.path(id_), "fs")
 
 
-def _bind(source: str, access: str) -> Mount:
-    return Mount(type="bind", source=source, options=(access, "rbind"))
+def _bind(source: str, *options: str) -> Mount:
+    return Mount(type="bind", source=source, options=(*options, "rbind"))
 
 
 def _make_directory(path: str, mode: int) -> None:

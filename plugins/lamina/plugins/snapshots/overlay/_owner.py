@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final
 
 from lamina.errdefs import InvalidArgument
+from lamina.mount import IdMap
 from lamina.snapshots.labels import GID_MAPPING, UID_MAPPING
-
-LARGEST: Final = 2**32 - 2
-"""The largest user or group id: 2**32 - 1 stands for "no change" in chown(2)."""
 
 
 def owner_of_root(labels: Mapping[str, str], parent: str | None) -> tuple[int, int] | None:
@@ -40,18 +37,10 @@ def _host_root(labels: Mapping[str, str], label: str) -> int:
     text = labels.get(label)
     if text is None:
         return 0
-    for part in text.split(","):
-        container, host, size = _parse(label, text, part)
-        if container == 0 and size > 0:
-            return host
-    raise InvalidArgument(f"label {label}={text}: id 0 of the container is not mapped")
-
-
-def _parse(label: str, text: str, part: str) -> tuple[int, int, int]:
-    fields = part.split(":")
-    if len(fields) != 3 or not all(field.isascii() and field.isdecimal() for field in fields):
-        raise InvalidArgument(f"label {label}={text}: expected container:host:size[,…], found {part!r}")
-    container, host, size = map(int, fields)
-    if max(container, host) > LARGEST:
-        raise InvalidArgument(f"label {label}={text}: ids must be at most {LARGEST}, found {part!r}")
-    return container, host, size
+    try:
+        host = IdMap.parse(text).to_host(0)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"label {label}={text}: {error}") from error
+    if host is None:
+        raise InvalidArgument(f"label {label}={text}: id 0 of the container is not mapped")
+    return host

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lamina.errdefs import Error, InvalidArgument, SkipPlugin
 from lamina.fs import remove_tree, supports_d_type
 from lamina.mount import Mount, temporary_mount
+
+_log = logging.getLogger(__name__)
 
 INDEX: Final = "/sys/module/overlay/parameters/index"
 ALL_IDS: Final = (0, 0, 2**32 - 1)
@@ -50,6 +54,24 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
     raise SkipPlugin(f"overlayfs does not work in {root}: {failure}") from failure
 
 
+def remaps_ids(root: str, options: Sequence[str]) -> bool:
+    """Whether overlays below a directory can have id-mapped layers. One is mounted, and an owner read through it.
+
+    Args:
+        root: Where the layers will be; `probe` has found it fit.
+        options: What `probe` returned.
+    """
+    host_id = 1000
+    maps = [f"{key}=0:{host_id}:1" for key in ("uidmap", "gidmap")]
+    try:
+        with _trial(root, (*maps, *options)) as merged:
+            status = os.stat(os.path.join(merged, "file"))
+    except (Error, OSError) as error:
+        _log.info("layers cannot be id-mapped here", extra={"root": root, "reason": str(error)})
+        return False
+    return (status.st_uid, status.st_gid) == (host_id, host_id)
+
+
 def in_user_namespace() -> bool:
     """Whether this process sees only a part of the machine's ids."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
@@ -69,6 +91,17 @@ def _needed(root: str, configured: Sequence[str]) -> tuple[str, ...]:
 
 def _try(root: str, options: Sequence[str]) -> Error | OSError | None:
     """Mount an overlay on two layers, delete a file in it, and return what failed."""
+    try:
+        with _trial(root, options) as merged:
+            os.unlink(os.path.join(merged, "file"))
+    except (Error, OSError) as error:
+        return error
+    return None
+
+
+@contextlib.contextmanager
+def _trial(root: str, options: Sequence[str]) -> Iterator[str]:
+    """Where an overlay is mounted whose lowest layer has a `file`."""
     trial = tempfile.mkdtemp(prefix="probe-", dir=root)
     try:
         paths = {name: os.path.join(trial, name) for name in ("upper", "work", "lower", "lowest", "merged")}
@@ -83,9 +116,6 @@ def _try(root: str, options: Sequence[str]) -> Error | OSError | None:
             options=(f"workdir={paths['work']}", f"upperdir={paths['upper']}", layers, *options),
         )
         with temporary_mount([overlay], directory=trial) as merged:
-            os.unlink(os.path.join(merged, "file"))
-    except (Error, OSError) as error:
-        return error
+            yield merged
     finally:
         remove_tree(trial)
-    return None

@@ -10,7 +10,7 @@ import attrs
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl, host_platform
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe
+from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
 from lamina.snapshots.local import LocalSnapshotter
 
 ID = "overlayfs"
@@ -28,6 +28,8 @@ class OverlayConfig:
     """Answer a removal only when its data is deleted, instead of deleting it in the background."""
     sync_fs: bool = True
     """Answer a commit only when the file system has written the layer to disk."""
+    slow_chown: bool = False
+    """Where layers cannot be id-mapped, let clients remap a snapshot by a copy of it whose files they chown."""
     mount_options: tuple[str, ...] = ()
     """Options that are added to every overlay mount."""
 
@@ -58,10 +60,14 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     ic.meta.platforms.append(host_platform())
     os.makedirs(root, mode=0o700, exist_ok=True)
     options = probe(root, config.mount_options)
+    remap_ids = remaps_ids(root, options)
+    if remap_ids:
+        ic.meta.capabilities.append("remap-ids")
+    if not config.slow_chown:
+        ic.meta.capabilities.append("only-remap-ids")
     if not in_user_namespace():
         # A rebased layer has whiteouts, which are devices: nobody can make one in a user namespace.
         ic.meta.capabilities.append("rebase")
-    ic.meta.capabilities.append("only-remap-ids")
-    backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label)
+    backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label, remap_ids=remap_ids)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)

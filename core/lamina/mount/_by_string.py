@@ -1,0 +1,77 @@
+"""mount(2), which takes all data as one string of at most a page."""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+import attrs
+
+from lamina.errdefs import InvalidArgument
+from lamina.mount import _syscalls
+from lamina.mount._mount import Mount
+from lamina.mount._options import Options, replace_parameter, split_parameters
+from lamina.mount._overlay import format_layers, shorten_layers, split_layers, unescape
+
+
+def mount_by_string(mount: Mount, options: Options, place: str) -> None:
+    """Mount with mount(2).
+
+    Where the layers of an overlay are too many for a page, they are named from the directory that they are all in.
+
+    Args:
+        mount: What to mount; its options are taken from `options`.
+        options: Its options.
+        place: Where.
+
+    Raises:
+        OSError: The kernel refused.
+        InvalidArgument: The options are malformed, or more than mount(2) takes.
+    """
+    if _size(options) <= mmap.PAGESIZE:
+        _mount(mount, options, place)
+        return
+    directory, shorter = _from_common_directory(mount, options)
+    size = _size(shorter)
+    if size > mmap.PAGESIZE:
+        raise InvalidArgument(
+            f"mount options is too long: {size} bytes{f' as seen from {directory}' if directory else ''}, and "
+            f"mount(2) takes {mmap.PAGESIZE}. Use fewer layers, a shorter root_path, or Linux 6.7 or newer, where "
+            "overlay takes its layers one by one"
+        )
+    _mount_from(directory, mount, shorter, os.path.abspath(place))
+
+
+def _size(options: Options) -> int:
+    return len(os.fsencode(",".join(options.data))) + 1
+
+
+def _mount(mount: Mount, options: Options, place: str) -> None:
+    _syscalls.mount(mount.source, place, mount.type, options.flags, ",".join(options.data))
+
+
+def _from_common_directory(mount: Mount, options: Options) -> tuple[str, Options]:
+    """The options with layers as seen from a directory, and that; "" where there is none to name them from."""
+    parameters = dict(split_parameters(options.data))
+    lowerdir = parameters.get("lowerdir")
+    if mount.type != "overlay" or lowerdir is None:
+        return "", options
+    others = [unescape(parameters.get(key) or "/") for key in ("upperdir", "workdir")]
+    directory, layers = shorten_layers(split_layers(lowerdir))
+    if not all(map(os.path.isabs, (directory, *others))):
+        return "", options
+    data = replace_parameter(options.data, "lowerdir", format_layers(layers))
+    return directory, attrs.evolve(options, data=data)
+
+
+def _mount_from(directory: str, mount: Mount, options: Options, place: str) -> None:
+    """Mount in a thread with a working directory of its own: that of the process stays where it is."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few mounts need it
+
+    def mount_there() -> None:
+        _syscalls.unshare_directories()
+        os.chdir(directory)
+        _mount(mount, options, place)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="mount") as executor:
+        executor.submit(mount_there).result()

@@ -1,0 +1,71 @@
+"""Which ids of a container are which ids of the host."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import InvalidArgument
+
+LARGEST_ID: Final = 2**32 - 2
+"""The largest user or group id: 2**32 - 1 stands for "no change" in chown(2)."""
+
+
+@attrs.frozen
+class Extent:
+    """A range of ids: one line of /proc/PID/uid_map (user_namespaces(7))."""
+
+    container: int
+    """The first id in the container."""
+    host: int
+    """The first id on the host."""
+    size: int
+    """How many ids follow one another from there."""
+
+
+@attrs.frozen
+class IdMap:
+    """A map of ids; those that it does not name have no counterpart."""
+
+    extents: tuple[Extent, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> IdMap:
+        """Read a map as it stands in mount options and labels: `container:host:size[,…]`, decimal numbers.
+
+        Raises:
+            InvalidArgument: The text is something else, or a range is empty or reaches beyond `LARGEST_ID`.
+        """
+        return cls(tuple(map(_parse_extent, text.split(","))))
+
+    def to_host(self, id_: int) -> int | None:
+        """The id on the host that an id of the container stands for, or None."""
+        for extent in self.extents:
+            if 0 <= id_ - extent.container < extent.size:
+                return extent.host + id_ - extent.container
+        return None
+
+    def __str__(self) -> str:
+        """The text that `parse` reads."""
+        return ",".join(f"{extent.container}:{extent.host}:{extent.size}" for extent in self.extents)
+
+
+@attrs.frozen
+class IdMaps:
+    """The maps of an id-mapped mount."""
+
+    uids: IdMap
+    gids: IdMap
+
+
+def _parse_extent(text: str) -> Extent:
+    fields = text.split(":")
+    if len(fields) != 3 or not all(field.isascii() and field.isdecimal() for field in fields):
+        raise InvalidArgument(f"id map: expected container:host:size[,…], found {text!r}")
+    extent = Extent(*map(int, fields))
+    if extent.size == 0:
+        raise InvalidArgument(f"id map: a range has at least one id, found {text!r}")
+    if max(extent.container, extent.host) + extent.size - 1 > LARGEST_ID:
+        raise InvalidArgument(f"id map: ids must be at most {LARGEST_ID}, found {text!r}")
+    return extent

@@ -1,0 +1,50 @@
+"""One at a time for each key."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lamina.snapshots.local._turns import Turns
+
+SECONDS = 10
+
+
+def test_nobody_else_is_in_the_block_with_the_same_key() -> None:
+    turns, inside, most = Turns(), 0, 0
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with turns.take("key"):
+            inside += 1
+            most = max(most, inside)
+            inside -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(1000)))
+    assert (inside, most) == (0, 1)
+
+
+def test_other_keys_do_not_wait() -> None:
+    turns, reached = Turns(), threading.Event()
+
+    def work() -> None:
+        with turns.take(("b",)):
+            reached.set()
+
+    with turns.take(("a",)):
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert reached.wait(SECONDS)
+        thread.join(SECONDS)
+
+
+def test_nothing_is_kept_of_a_key_when_its_block_is_left_even_by_an_error() -> None:
+    turns = Turns()
+    with pytest.raises(RuntimeError), turns.take("key"):
+        raise RuntimeError
+    assert turns._turns == {}
+    with turns.take("key"):
+        pass
