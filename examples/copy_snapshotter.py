@@ -39,12 +39,12 @@ class CopyConfig:
 class CopyBackend(Backend):
     """Trees that are copied whole, and shown through bind mounts."""
 
-    def create(self, record: Record) -> None:
+    def create(self, record: Record, path: str) -> None:
         """Copy the parent's tree, or make an empty one."""
         if record.parent_ids:
-            shutil.copytree(self.path(record.parent_ids[0]), self.path(record.id), symlinks=True)
+            shutil.copytree(self.path(record.parent_ids[0]), path, symlinks=True)
         else:
-            os.mkdir(self.path(record.id), 0o755)
+            os.mkdir(path, 0o755)
 
     def mounts(self, record: Record) -> list[Mount]:
         """A bind mount of the tree."""

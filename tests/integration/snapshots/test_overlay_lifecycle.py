@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,16 @@ import pytest
 from overlays import open_overlay
 from waiting import wait_until
 
-from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, LockHeld, NotFound, ResourceExhausted
-from lamina.mount import Mount, temporary_mount
+from lamina.errdefs import (
+    AlreadyExists,
+    DataLoss,
+    FailedPrecondition,
+    HasChildren,
+    LockHeld,
+    NotFound,
+    ResourceExhausted,
+)
+from lamina.mount import Mount, mount_all, temporary_mount, unmount
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
@@ -258,3 +267,64 @@ def test_what_an_interrupted_write_left_in_the_records_is_reclaimed(tmp_path: Pa
         (records / name).touch()
     with open_overlay(tmp_path):
         wait_until(lambda: os.listdir(records) == ["1"], 10, "only the record of the snapshot is there")
+
+
+def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
+    """Restored from a backup, it would hand out identifiers again, and reclaim what was made since."""
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("before")
+    shutil.copytree(tmp_path / "metastore", tmp_path / "backup")
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("since")
+    with (
+        pytest.raises(FailedPrecondition, match="restored from a backup"),
+        open_overlay(tmp_path, metastore="backup"),
+    ):
+        pass
+    assert len(snapshots(tmp_path)) == 2
+
+
+def test_one_lost_layer_keeps_no_other_snapshot_away(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("making base")
+        overlay.commit("base", "making base")
+        overlay.prepare("child", "base")
+        overlay.prepare("other")
+        overlay._store.remember_boot("an earlier boot")
+    for id_ in ("1", "2"):
+        shutil.rmtree(tmp_path / "overlay/snapshots" / id_)
+    with open_overlay(tmp_path) as overlay:
+        assert overlay.mounts("other")
+        with pytest.raises(DataLoss, match="missing"):
+            overlay.prepare("another", "base")
+        assert overlay.stat("base").kind is Kind.COMMITTED
+
+
+def test_leftovers_are_reclaimed_also_beside_what_an_earlier_process_did_not_come_to_delete(
+    tmp_path: Path,
+) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    for place in ("snapshots/17/fs", "snapshots/18.new/fs", "trash/17/fs"):
+        (tmp_path / "overlay" / place).mkdir(parents=True)
+    with open_overlay(tmp_path):
+        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
+
+
+def test_data_of_an_identifier_that_is_handed_out_again_is_never_taken_over(overlay: LocalSnapshotter) -> None:
+    strange = Path(overlay._backend.path(overlay._store.reserve_id() + 1), "fs")
+    strange.mkdir(parents=True)
+    (strange / "secret").touch()
+    with pytest.raises(FailedPrecondition, match="same backup"):
+        overlay.prepare("a")
+    assert (strange / "secret").exists() or not strange.exists()
+
+
+def test_a_part_of_the_data_root_on_another_file_system_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "overlay/trash").mkdir(parents=True)
+    mount_all([Mount("tmpfs", "tmpfs")], tmp_path / "overlay/trash")
+    try:
+        with pytest.raises(FailedPrecondition, match="another file system"), open_overlay(tmp_path):
+            pass
+    finally:
+        unmount(tmp_path / "overlay/trash")

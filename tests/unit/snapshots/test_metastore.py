@@ -14,6 +14,7 @@ import pytest
 
 from lamina.context import CallContext, use
 from lamina.errdefs import (
+    Aborted,
     AlreadyExists,
     Canceled,
     DataLoss,
@@ -360,3 +361,68 @@ def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspac
         context.cancel()
         with pytest.raises(Canceled):
             list(records)
+
+
+def test_a_parent_that_is_removed_and_made_again_meanwhile_is_not_taken_for_the_same(keyspace: Keyspace) -> None:
+    commit(keyspace, "base")
+    draft = keyspace.draft(Kind.ACTIVE, "a", "base", {})
+    keyspace.remove("base")
+    commit(keyspace, "base")
+    with pytest.raises(Aborted, match="made again"):
+        keyspace.create(draft)
+
+
+def test_a_file_that_was_cut_is_reported_as_damaged_and_not_by_a_signal(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    for number in range(200):
+        create(keyspace, f"{number}")
+    store.close()
+    os.truncate(tmp_path / "data.mdb", 8192)
+    with pytest.raises(DataLoss, match="damaged"):
+        MetaStore.open(str(tmp_path)).snapshotter("overlayfs")
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from lamina.snapshots.storage._environment import Environment
+
+environment = Environment(sys.argv[1])
+finished = threading.Event()
+
+def write(count):
+    for number in range(count):
+        environment.write(lambda transaction: transaction.put(b"key", b"value"))
+
+def interrupt():
+    while not finished.wait(0.002):
+        os.kill(os.getpid(), signal.SIGINT)
+
+threads = [threading.Thread(target=write, args=(400,)) for _ in range(2)]
+for thread in threads:
+    thread.start()
+interrupting = threading.Thread(target=interrupt)
+interrupting.start()
+caught = done = 0
+while done < 400:
+    try:
+        environment.write(lambda transaction: transaction.put(b"own", b"value"))
+        done += 1
+    except KeyboardInterrupt:
+        caught += 1
+    except BaseException as error:
+        done += 1
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+finished.set()
+interrupting.join()
+for thread in threads:
+    thread.join()
+print("all done")
+"""
+
+
+def test_control_c_in_one_writer_hangs_no_other(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "all done\n", done.stderr

@@ -36,9 +36,19 @@ class Backend(abc.ABC):
         """Where the data of the snapshot with that identifier is."""
         return os.path.join(self.root, "snapshots", str(id_))
 
+    def has_data(self, record: Record) -> bool:
+        """Whether a snapshot has data of its own; if not, `create` makes nothing."""
+        return True
+
     @abc.abstractmethod
-    def create(self, record: Record) -> None:
-        """Make the data of a new snapshot at `path(record.id)`. What is half made is discarded by the caller."""
+    def create(self, record: Record, path: str) -> None:
+        """Make the data of a new snapshot.
+
+        Args:
+            record: The snapshot.
+            path: Where to make it: nothing is there. It is moved to `path(record.id)` when it is whole, and
+                discarded otherwise.
+        """
 
     @abc.abstractmethod
     def mounts(self, record: Record) -> list[Mount]:

@@ -12,6 +12,7 @@ import os
 import threading
 from typing import Any, Final
 
+from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
 
 VERSION: Final = 1
@@ -58,9 +59,15 @@ class RescueRecords:
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""
         try:
-            return os.stat(self._path(record.id)).st_mtime_ns != record.info.updated
+            status = os.stat(self._path(record.id))
         except FileNotFoundError:
             return True
+        if not status.st_size:  # what a power cut leaves of a file that was written just before
+            return True
+        written, updated = status.st_mtime_ns, record.info.updated
+        if written % NANOSECONDS == 0:  # perhaps a file system that knows no fractions of a second
+            updated -= updated % NANOSECONDS
+        return written != updated
 
     def _path(self, id_: int) -> str:
         return os.path.join(self._directory, str(id_))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class DataRoot:
 
     ================  ==========================================================================
     ``lamina.lock``   held by the process that uses the directory; its pid is in it
-    ``uuid``          the UUID of the metastore that the data belongs to
+    ``uuid``          the UUID of the metastore that the data belongs to, and how often it was opened with it
     ``snapshots/``    one entry for each identifier
     ``records/``      what is needed to make the metastore anew, one file for each identifier
     ``trash/``        what has been removed and is being deleted
@@ -57,15 +58,17 @@ class DataRoot:
 
         Raises:
             LockHeld: Another process uses it.
-            FailedPrecondition: It holds data that belongs to another metastore. Nothing in it is touched.
+            FailedPrecondition: It holds data that belongs to another metastore, or to a later state of this one;
+                or it has a part on another file system. Nothing in it is touched.
         """
         os.makedirs(path, mode=0o700, exist_ok=True)
         with contextlib.ExitStack() as undo:
             lock = Lock.acquire(os.path.join(path, "lamina.lock"))
             undo.callback(lock.close)
-            _check_owner(path, store)
+            _claim(path, store)
             for name in (SNAPSHOTS, RECORDS, TRASH):
                 os.makedirs(os.path.join(path, name), mode=0o700, exist_ok=True)
+            _check_one_file_system(path)
             trash = Trash(os.path.join(path, TRASH), destroy)
             root = cls(path, store, lock, trash, FileSystemSync(path) if sync_fs else None)
             undo.pop_all()
@@ -84,33 +87,74 @@ class DataRoot:
         if self._sync is not None:
             self._sync.sync()
 
+    def make(self, id_: int, create: Callable[[str], None]) -> None:
+        """Make the data of an identifier: whole, or not at all, whatever crashes.
+
+        File systems keep the order in which names change, so the last name is there only with all that is below.
+
+        Args:
+            id_: The identifier.
+            create: Makes the data at the path that it is given, or nothing at all.
+
+        Raises:
+            FailedPrecondition: There is data of that identifier.
+        """
+        path = self.data_path(id_)
+        create(path + UNFINISHED)
+        try:
+            os.rename(path + UNFINISHED, path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}:
+                raise
+            raise FailedPrecondition(
+                f"there is data at {path}, though nothing was ever made there: was the metastore replaced? "
+                "Restore it and the data root from the same backup"
+            ) from error
+
+    def data_path(self, id_: int) -> str:
+        """Where the data of an identifier is."""
+        return os.path.join(self.path, SNAPSHOTS, str(id_))
+
     def discard(self, id_: int) -> None:
         """Give up the data of a snapshot that the metastore does not know, or not any more."""
+        path = self.data_path(id_)
+        for name in (path, path + UNFINISHED):
+            self._trash.put(name)
         self.records.write(id_)
-        self._trash.put(os.path.join(self.path, SNAPSHOTS, str(id_)))
 
     def reclaim(self) -> int:
         """Discard what calls of earlier processes left behind: data of identifiers that no snapshot has.
 
         Data of identifiers handed out by this process is never touched: its calls may be under way. A store
-        without any snapshot reclaims nothing: it may have lost them.
+        that knows no snapshot of an earlier process reclaims nothing: it may have lost them.
 
         Returns:
-            How many were discarded.
+            How many were discarded. What cannot be is logged.
         """
         names = os.listdir(os.path.join(self.path, SNAPSHOTS)) + os.listdir(os.path.join(self.path, RECORDS))
         found = {int(stem) for name in names if (stem := name.removesuffix(UNFINISHED)).isdecimal()}
         live = set(self._store.ids())
-        leftovers = {id_ for id_ in found - live if id_ < self._store.first_id}
-        if leftovers and not live:
+        first_id = self._store.first_id
+        leftovers = {id_ for id_ in found - live if id_ < first_id}
+        if leftovers and not any(id_ < first_id for id_ in live):
             _log.warning(
-                "the metastore knows no snapshot at all: leaving what it does not know alone",
+                "the metastore knows no snapshot of before: leaving what it does not know alone",
                 extra={"path": self.path, "entries": len(leftovers)},
             )
             return 0
-        for id_ in sorted(leftovers):
+        return sum(self._reclaim_one(id_) for id_ in sorted(leftovers))
+
+    def _reclaim_one(self, id_: int) -> bool:
+        try:
             self.discard(id_)
-        return len(leftovers)
+        except OSError as error:
+            _log.warning(
+                "could not reclaim what an interrupted call left behind", exc_info=error, extra={"id": id_}
+            )
+            return False
+        return True
 
     def empty_trash(self) -> None:
         """Delete all that has been discarded, and return when it is gone."""
@@ -124,27 +168,49 @@ class DataRoot:
         self._lock.close()
 
 
-def _check_owner(path: str, store: SnapshotterStore) -> None:
-    """Check that data below `path`, if there is any, belongs to `store`; claim it where there is none."""
+def _claim(path: str, store: SnapshotterStore) -> None:
+    """Check that the data below `path`, if there is any, is the store's and no newer, and put its name there."""
     uuid_path = os.path.join(path, "uuid")
+    owner, generation = _owner(uuid_path)
     snapshots = os.path.join(path, SNAPSHOTS)
-    try:
-        with open(uuid_path, encoding="ascii") as file:
-            owner = file.read().strip()
-    except FileNotFoundError:
-        owner = ""
-    if owner == store.uuid:
-        return
-    if os.path.isdir(snapshots) and os.listdir(snapshots):
+    if owner != store.uuid and os.path.isdir(snapshots) and os.listdir(snapshots):
         whose = f"metastore {owner}" if owner else "no metastore that left its mark"
         raise FailedPrecondition(
             f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which does "
-            "not know them. Nothing there was touched. If the metastore's file was lost, restore it from a "
-            "backup; to begin anew, move the data root away or set root_path to an empty directory"
+            "not know them. Nothing there was touched. If the metastore's file was lost, restore it and the data "
+            "root from the same backup; to begin anew, move the data root away or set root_path to an empty "
+            "directory"
         )
-    with open(uuid_path + ".new", "w", encoding="ascii") as file:
-        file.write(store.uuid + "\n")
+    if owner == store.uuid and generation >= store.generation:
+        raise FailedPrecondition(
+            f"data root {path} is newer than the metastore, which was opened {store.generation} times, and the "
+            f"data root {generation} times: was the metastore restored from a backup? It does not know what has "
+            "been made since. Nothing there was touched. Restore both from the same backup"
+        )
+    with open(uuid_path + UNFINISHED, "w", encoding="ascii") as file:
+        file.write(f"{store.uuid} {store.generation}\n")
         file.flush()
         os.fsync(file.fileno())
-    os.rename(uuid_path + ".new", uuid_path)
+    os.rename(uuid_path + UNFINISHED, uuid_path)
     sync_directory(path)
+
+
+def _owner(uuid_path: str) -> tuple[str, int]:
+    """The metastore that the data belongs to, and how often it was opened with it; "" where it has no owner."""
+    try:
+        with open(uuid_path, encoding="ascii", errors="replace") as file:
+            owner, _, generation = file.read().strip().partition(" ")
+    except FileNotFoundError:
+        return "", 0
+    return owner, int(generation) if generation.isdecimal() else 0
+
+
+def _check_one_file_system(path: str) -> None:
+    """Check that data can be renamed into the trash, and is synced with the root."""
+    device = os.stat(path).st_dev
+    for name in (SNAPSHOTS, RECORDS, TRASH):
+        if os.stat(os.path.join(path, name)).st_dev != device:
+            raise FailedPrecondition(
+                f"{os.path.join(path, name)} is on another file system than {path}: mount that one on the data "
+                "root itself, or set root_path"
+            )

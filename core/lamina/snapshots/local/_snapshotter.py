@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -11,14 +12,14 @@ from typing import Final
 import attrs
 
 from lamina.context import CallContext, current, use
-from lamina.errdefs import Canceled, Error, Unimplemented, from_os_error
+from lamina.errdefs import Canceled, DataLoss, Error, NotFound, Unimplemented, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._turns import Turns
-from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
+from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore, shorten
 
 _log = logging.getLogger(__name__)
 
@@ -107,14 +108,12 @@ class LocalSnapshotter(Snapshotter):
         record = self._keyspace.get(key)
         if record.info.kind is not Kind.ACTIVE:
             return record.usage
-        with _translated(f"measure snapshot {key!r}"):
+        with self._using(record, "measure"):
             return self._backend.usage(record)
 
     def mounts(self, key: str) -> list[Mount]:
         """As `Snapshotter.mounts`."""
-        record = self._keyspace.get_mountable(key)
-        with _translated(f"mount snapshot {key!r}"):
-            return self._backend.mounts(record)
+        return self._mounts(self._keyspace.get_mountable(key))
 
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """As `Snapshotter.prepare`."""
@@ -127,20 +126,34 @@ class LocalSnapshotter(Snapshotter):
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> list[Mount]:
         draft = self._keyspace.draft(kind, key, parent, check_labels(labels))
         try:
-            with _translated(f"make the data of snapshot {key!r}"):
-                self._backend.create(draft)
+            self._make(draft)
             record = self._keyspace.create(draft)
         except BaseException:
             # Interrupted between commit and return, the record is there; its data must stay as well.
             if self._store.record(draft.id) is None:
-                self._root.discard(draft.id)
+                self._discard(draft.id)
             raise
         self._write_rescue(record)
-        with _translated(f"mount snapshot {key!r}"):
+        return self._mounts(record)
+
+    def _make(self, record: Record) -> None:
+        with self._using(record, "make the data of"):
+            self._root.make(record.id, functools.partial(self._backend.create, record))
+
+    def _mounts(self, record: Record) -> list[Mount]:
+        with self._using(record, "mount"):
             return self._backend.mounts(record)
+
+    def _discard(self, id_: int) -> None:
+        """Give up data. What cannot be given up now is reclaimed at the next start."""
+        try:
+            self._root.discard(id_)
+        except (Error, OSError) as error:
+            _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": id_})
 
     def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
         """As `Snapshotter.commit`."""
+        new_labels = check_labels(labels or {})
         with self._commits.take((self._keyspace.name, key)):
             draft = self._keyspace.check_commit(name, key, parent)
             if parent and not self._backend.rebases and not self._keyspace.get(key).info.parent:
@@ -151,7 +164,7 @@ class LocalSnapshotter(Snapshotter):
                 usage = self._backend.usage(draft)
                 self._backend.commit(draft)
                 self._root.sync()
-            record = self._keyspace.commit(name, draft, labels or {}, parent, usage)
+            record = self._keyspace.commit(name, draft, new_labels, parent, usage)
             with use(CallContext()):  # whether or not anybody still waits for the call
                 self._give_up_active(record)
         self._write_rescue(record)
@@ -159,13 +172,13 @@ class LocalSnapshotter(Snapshotter):
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
         record = self._keyspace.remove(key)
-        try:
-            self._root.discard(record.id)
-            if self._sync_remove:
+        self._discard(record.id)
+        if self._sync_remove:
+            try:
                 self.cleanup()
-        except (Error, OSError) as error:
-            # The snapshot is gone for its users, as in containerd; what stays is deleted later.
-            _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": record.id})
+            except (Error, OSError) as error:
+                # The snapshot is gone for its users, as in containerd; what stays is deleted later.
+                _log.warning("removed data is still there", exc_info=error)
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """As `Snapshotter.walk`."""
@@ -177,7 +190,8 @@ class LocalSnapshotter(Snapshotter):
         Raises:
             FailedPrecondition: Some of it cannot be deleted; the message says why.
         """
-        self._root.empty_trash()
+        with _translated("delete what removed snapshots have left behind"):
+            self._root.empty_trash()
 
     def close(self) -> None:
         """Close the snapshotter in all its keyspaces. The metastore stays open."""
@@ -199,7 +213,7 @@ class LocalSnapshotter(Snapshotter):
     def _write_rescue(self, record: Record) -> None:
         try:
             self._root.records.write(record.id)
-        except OSError as error:
+        except (Error, OSError) as error:
             # The operation is durable already. What fails is only the second line of defence.
             _log.warning(
                 "could not write the rescue record of a snapshot", exc_info=error, extra={"id": record.id}
@@ -211,23 +225,25 @@ class LocalSnapshotter(Snapshotter):
             boot = file.read().strip()
         if self._store.boot() == boot:
             return
-        for id_ in self._store.ids():
-            if not os.path.lexists(self._backend.path(id_)):
-                self._restore_one(id_)
+        for record in self._store.records():
+            self._restore_one(record)
         self._store.remember_boot(boot)
 
-    def _restore_one(self, id_: int) -> None:
-        found = self._store.record(id_)
-        if found is None:
+    def _restore_one(self, record: Record) -> None:
+        if os.path.lexists(self._backend.path(record.id)) or not self._backend.has_data(record):
             return
-        keyspace, record = found
-        named = {"keyspace": keyspace, "key": record.info.name, "id": id_}
+        named = {"key": record.info.name, "id": record.id}
         if record.info.kind is Kind.COMMITTED:
             _log.error("the data of a committed snapshot is lost", extra=named)
             return
-        with _translated(f"make the data of snapshot {record.info.name!r} again"):
-            self._backend.create(record)
-        _log.warning("made the directory of a snapshot again that a crash of the machine had lost", extra=named)
+        try:
+            self._make(record)
+        except Error as error:
+            _log.error("the data of a snapshot is lost and cannot be made again", exc_info=error, extra=named)
+            return
+        _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)
+        if self._store.record(record.id) is None:  # removed meanwhile
+            self._discard(record.id)
 
     def _tidy_up(self) -> None:
         """Do what interrupted calls of earlier processes did not come to do."""
@@ -235,23 +251,37 @@ class LocalSnapshotter(Snapshotter):
             reclaimed = self._root.reclaim()
             if reclaimed:
                 _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
-            for id_ in self._store.ids():
+            for record in self._store.records():
                 current().check()
-                self._tidy_up_one(id_)
+                if record.id < self._store.first_id:
+                    self._tidy_up_one(record)
         except Canceled:  # closed meanwhile; the next start does it
             return
         except (Error, OSError) as error:
             _log.warning("could not tidy up what interrupted calls left behind", exc_info=error)
 
-    def _tidy_up_one(self, id_: int) -> None:
-        found = self._store.record(id_)
-        if found is None:
-            return
-        _, record = found
+    def _tidy_up_one(self, record: Record) -> None:
+        self._restore_one(record)
         if self._root.records.is_behind(record):
-            self._root.records.write(id_)
+            self._root.records.write(record.id)
         if record.info.kind is Kind.COMMITTED:
             self._give_up_active(record)
+
+    @contextlib.contextmanager
+    def _using(self, record: Record, asked: str) -> Iterator[None]:
+        """Work on the data of a snapshot: if some is not there, say whether it is lost, or rightly gone."""
+        named = f"{asked} snapshot {shorten(record.info.name)}"
+        try:
+            yield
+        except (NotFound, FileNotFoundError) as error:
+            own = self._store.record(record.id)
+            if own is None and record.parent_ids:
+                own = self._store.record(record.parent_ids[0])
+            if own is None:
+                raise NotFound(f"{named}: it was removed meanwhile") from error
+            raise DataLoss(f"{named}: its data, or its parent's, is missing: {error}") from error
+        except OSError as error:
+            raise from_os_error(error, named) from error
 
 
 @contextlib.contextmanager

@@ -6,11 +6,12 @@ import errno
 import logging
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Final
 
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, Error, FailedPrecondition
+from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class Trash:
             Error: It cannot be deleted, or the call is no longer wanted.
         """
         try:
-            os.rename(source, os.path.join(self._path, os.path.basename(source)))
+            # A name of its own: what another process put there under the same one may not be deleted yet.
+            os.rename(source, os.path.join(self._path, f"{os.path.basename(source)}-{uuid.uuid4().hex}"))
         except FileNotFoundError:
             if os.path.lexists(source):
                 raise
@@ -82,7 +84,7 @@ class Trash:
             for name in os.listdir(self._path):
                 try:
                     self._destroy(os.path.join(self._path, name))
-                except Canceled:
+                except (Canceled, DeadlineExceeded):
                     raise
                 except (Error, OSError) as error:
                     failures.append(error)
@@ -104,7 +106,7 @@ class Trash:
                     self.empty()
                 except Canceled:
                     return
-                except Error as error:
+                except (Error, OSError) as error:
                     _log.warning("will try again with the next removal: %s", error)
 
     def close(self) -> None:

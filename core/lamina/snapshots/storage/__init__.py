@@ -6,7 +6,8 @@ operations of the snapshotter contract on records; files are not its business.
 """
 
 from lamina.snapshots.storage._keyspace import Keyspace
+from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._metastore import MetaStore, SnapshotterStore
 from lamina.snapshots.storage._record import Record
 
-__all__ = ["Keyspace", "MetaStore", "Record", "SnapshotterStore"]
+__all__ = ["Keyspace", "MetaStore", "Record", "SnapshotterStore", "shorten"]

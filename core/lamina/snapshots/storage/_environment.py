@@ -104,7 +104,15 @@ class Environment:
                 max_spare_txns=1,
             )
             environment.reader_check()
+            self._restore_size(environment)
             return environment
+
+    def _restore_size(self, environment: lmdb.Environment) -> None:
+        """Give a file that was cut its size again: its lost end is then met as damage, and not as SIGBUS."""
+        path = os.path.join(self._path, "data.mdb")
+        size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if os.stat(path).st_size < size:
+            os.truncate(path, size)
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a read transaction. It must not call anything that may block."""
@@ -309,9 +317,11 @@ def _translated(path: str) -> Iterator[None]:
     except lmdb.MapFullError as error:
         raise _MapFull from error
     except (lmdb.DiskError, lmdb.ReadersFullError, lmdb.MemoryError) as error:
-        raise ResourceExhausted(f"metastore {path}: {error}; nothing was changed") from error
+        raise ResourceExhausted(f"metastore {path}: {error}; nothing was changed: make space") from error
     except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError, lmdb.InvalidError) as error:
-        raise DataLoss(f"metastore {path} is damaged: {error}") from error
+        raise DataLoss(
+            f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
+        ) from error
     except lmdb.Error as error:
         if error.code == errno.EIO:
             raise DataLoss(f"metastore {path}: {error}") from error

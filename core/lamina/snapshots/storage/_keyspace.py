@@ -127,7 +127,7 @@ class Keyspace:
         except NotFound:
             raise NotFound(f"parent snapshot {shorten(parent)} does not exist") from None
         if record.info.kind is not Kind.COMMITTED:
-            kind = record.info.kind.name.lower()
+            kind = _described(record.info.kind)
             raise uncommitted(
                 f"parent snapshot {shorten(parent)} is {kind}: only a committed snapshot can be a parent"
             )
@@ -180,7 +180,7 @@ class Keyspace:
         record = self._get(transaction, space, check_key(key))
         info = record.info
         if info.kind is not Kind.ACTIVE:
-            kind = info.kind.name.lower()
+            kind = _described(info.kind)
             raise FailedPrecondition(
                 f"snapshot {shorten(key)} is {kind}: only an active snapshot can be committed"
             )
@@ -207,7 +207,7 @@ class Keyspace:
         record = self._check_commit(transaction, space, name, key, parent)
         if record.id != draft.id:
             raise NotFound(f"snapshot {shorten(key)} was removed and made again while it was committed")
-        now = time.time_ns()
+        now = _later_than(record.info)
         info = Info(name, Kind.COMMITTED, record.info.parent, labels, created=now, updated=now)
         committed = attrs.evolve(record, info=info, usage=usage)
         transaction.delete(layout.record_key(space, check_key(key)))
@@ -267,9 +267,7 @@ class Keyspace:
         space = self._space_of(transaction, key)
         record = self._get(transaction, space, key)
         new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
-        # Later than before, also when the clock was set back: so a state of a record is known by its time.
-        now = max(time.time_ns(), record.info.updated + 1)
-        info = attrs.evolve(record.info, labels=new_labels, updated=now)
+        info = attrs.evolve(record.info, labels=new_labels, updated=_later_than(record.info))
         updated = attrs.evolve(record, info=info)
         transaction.put(layout.record_key(space, key), encode(updated))
         return updated
@@ -364,6 +362,15 @@ def next_number(transaction: Transaction) -> int:
     number = int(transaction.get(layout.COUNTER, b"0")) + 1
     transaction.put(layout.COUNTER, str(number).encode())
     return number
+
+
+def _later_than(info: Info) -> int:
+    """Now, or as good as now if the clock was set back: so a state of a record is known by its time."""
+    return max(time.time_ns(), info.updated + 1)
+
+
+def _described(kind: Kind) -> str:
+    return {Kind.ACTIVE: "active", Kind.VIEW: "a view", Kind.COMMITTED: "committed"}[kind]
 
 
 def _missing(key: bytes) -> NotFound:

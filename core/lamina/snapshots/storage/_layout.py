@@ -4,7 +4,7 @@
 key                                       value
 ========================================  ==========================================================
 ``m`` name                                what concerns the whole store: uuid, schema version, counter
-``n`` snapshotter                         the snapshotter's number, and which identifiers it hands out and reclaims
+``n`` snapshotter                         the snapshotter's number, next free identifier and generation
 ``b`` snapshotter                         the boot of the machine during which it was last opened
 ``s`` snapshotter ``NUL`` keyspace        the keyspace's number
 ``k`` keyspace snapshot key               the record
@@ -38,7 +38,7 @@ COUNTER: Final = b"mcounter"
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")
 SNAPSHOTTER: Final = struct.Struct(">IQQ")
-"""A snapshotter's number, its next free identifier, and the first that may be reclaimed."""
+"""A snapshotter's number, its next free identifier, and how often it was opened."""
 
 
 def check_key(key: str) -> bytes:
@@ -93,7 +93,7 @@ def id_key(snapshotter: bytes, id_: int) -> bytes:
 
 
 def snapshotter_key(snapshotter: str) -> bytes:
-    """The database key of a snapshotter's number and identifiers."""
+    """The database key of a snapshotter's number, next identifier and generation."""
     return b"n" + snapshotter.encode()
 
 

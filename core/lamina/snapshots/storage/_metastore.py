@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument
+from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
 from lamina.fs import Lock, sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
@@ -36,7 +36,7 @@ class MetaStore:
         self.path = path
         self._lock = lock
         self._environment = environment
-        self.uuid = environment.write(_initialise)
+        self.uuid = environment.write(functools.partial(_initialise, path=path))
         """Made with the store. The same stands in every data root that belongs to it."""
 
     @classmethod
@@ -52,7 +52,10 @@ class MetaStore:
             FailedPrecondition: It was written by a newer lamina.
             DataLoss: It is damaged.
         """
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise from_os_error(error, "make the metastore's directory") from error
         with contextlib.ExitStack() as undo:
             lock = Lock.acquire(os.path.join(path, "lamina.lock"))
             undo.callback(lock.close)
@@ -91,19 +94,21 @@ class SnapshotterStore:
         self.uuid = uuid
         """The UUID of the whole store."""
         self.name = name
-        self._number, self.first_id, self.first_reclaimable_id = environment.write(self._register)
+        self._number, self.first_id, self.generation = environment.write(self._register)
         """`first_id`: every identifier below it was handed out by an earlier opening of the store.
-        `first_reclaimable_id`: of those below, data may be there that the store has never known (`skip_to`)."""
+        `generation`: how often it was opened. A data root that was opened more often knows more than the store."""
         self._mutex = threading.Lock()
         self._free = iter(range(0))
 
     def _register(self, transaction: Transaction) -> tuple[bytes, int, int]:
-        found = transaction.get(layout.snapshotter_key(self.name))
+        key = layout.snapshotter_key(self.name)
+        found = transaction.get(key)
         if found is None:
-            found = layout.SNAPSHOTTER.pack(next_number(transaction), 1, 1)
-            transaction.put(layout.snapshotter_key(self.name), found)
-        number, next_id, reclaimable = layout.SNAPSHOTTER.unpack(found)
-        return layout.NUMBER.pack(number), next_id, reclaimable
+            number, next_id, generation = next_number(transaction), 1, 0
+        else:
+            number, next_id, generation = layout.SNAPSHOTTER.unpack(found)
+        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id, generation + 1))
+        return layout.NUMBER.pack(number), next_id, generation + 1
 
     def keyspace(self, name: str) -> Keyspace:
         """The keyspace of that name; it exists from its first snapshot on.
@@ -131,23 +136,9 @@ class SnapshotterStore:
 
     def _reserve_block(self, transaction: Transaction) -> int:
         key = layout.snapshotter_key(self.name)
-        number, next_id, reclaimable = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
-        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, reclaimable))
+        number, next_id, generation = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
+        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, generation))
         return int(next_id)
-
-    def skip_to(self, id_: int) -> None:
-        """Never hand out, nor reclaim, an identifier below this one. Called before any was reserved.
-
-        For a store that is older than the data it belongs to: restored from a backup, it does not know what has
-        been made since.
-        """
-
-        def skip(transaction: Transaction) -> None:
-            number, _, _ = layout.SNAPSHOTTER.unpack(transaction.get(layout.snapshotter_key(self.name), b""))
-            transaction.put(layout.snapshotter_key(self.name), layout.SNAPSHOTTER.pack(number, id_, id_))
-
-        self._environment.write(skip)
-        self.first_id = self.first_reclaimable_id = id_
 
     def ids(self) -> Iterator[int]:
         """The identifiers of all snapshots of all keyspaces, in order, read in batches."""
@@ -213,14 +204,14 @@ class SnapshotterStore:
         self._environment.write(lambda transaction: transaction.put(layout.boot_key(self.name), boot.encode()))
 
 
-def _initialise(transaction: Transaction) -> str:
+def _initialise(transaction: Transaction, path: str) -> str:
     found = transaction.get(layout.SCHEMA)
     if found is None:
         transaction.put(layout.SCHEMA, str(SCHEMA).encode())
         transaction.put(layout.UUID, str(uuid.uuid4()).encode())
     elif int(found) > SCHEMA:
         raise FailedPrecondition(
-            f"the metastore has schema version {int(found)} and this lamina reads up to {SCHEMA}: upgrade lamina"
+            f"metastore {path} has schema version {int(found)}, this lamina reads up to {SCHEMA}: upgrade lamina"
         )
     return transaction.get(layout.UUID, b"").decode()
 

@@ -47,8 +47,8 @@ class OverlayBackend(Backend):
         self._upperdir_label = upperdir_label
         self._remap_ids = remap_ids
 
-    def create(self, record: Record) -> None:
-        """Make the directories of a snapshot. Those that exist are taken as they are.
+    def create(self, record: Record, path: str) -> None:
+        """Make the directories of a snapshot.
 
         A limit of its size is not kept: overlayfs has none.
         """
@@ -57,9 +57,8 @@ class OverlayBackend(Backend):
                 "overlayfs cannot limit the size of a snapshot: ignoring its label",
                 extra={"key": record.info.name, "max_size": record.info.labels[MAX_SIZE]},
             )
-        path = self.path(record.id)
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        upper = self._upper(record.id)
+        os.mkdir(path, 0o700)
+        upper = os.path.join(path, "fs")
         _make_directory(upper, 0o755)
         if record.info.kind is Kind.ACTIVE:
             _make_directory(os.path.join(path, "work"), 0o711)
@@ -110,5 +109,5 @@ def _bind(source: str, *options: str) -> Mount:
 
 
 def _make_directory(path: str, mode: int) -> None:
-    os.makedirs(path, exist_ok=True)
+    os.mkdir(path)
     os.chmod(path, mode)  # the umask has no say in it
