@@ -1,0 +1,47 @@
+"""Whether subvolumes can be made and mounted in a directory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from lamina.errdefs import Error, SkipPlugin
+from lamina.fs import remove_tree
+from lamina.mount import lookup, temporary_mount
+from lamina.plugins.snapshots.btrfs import _ioctl
+from lamina.plugins.snapshots.btrfs._backend import subvolume_mount
+from lamina.plugins.snapshots.btrfs._subvolume import open_directory, open_subvolume, subvolumes_inside
+
+
+def probe(root: str) -> str:
+    """The block device of a directory's file system, when a subvolume was made, mounted and deleted there.
+
+    Args:
+        root: Where the subvolumes will be; it must exist.
+
+    Raises:
+        SkipPlugin: It is not on btrfs, or this process may not do that; the message says why.
+    """
+    mounted = lookup(root)
+    if mounted.type != "btrfs":
+        raise SkipPlugin(f"{root} is on {mounted.type}: set root_path to a directory on a btrfs file system")
+    try:
+        _try(root, mounted.source)
+    except (Error, OSError) as error:
+        raise SkipPlugin(f"btrfs subvolumes cannot be made and mounted in {root}: {error}") from error
+    return mounted.source
+
+
+def _try(root: str, device: str) -> None:
+    trial = tempfile.mkdtemp(prefix="probe-", dir=root)
+    try:
+        with open_directory(trial) as directory:
+            _ioctl.create_subvolume(directory, "trial")
+            with open_subvolume(os.path.join(trial, "trial")) as made:
+                id_ = _ioctl.subvolume(made).id
+            subvolumes_inside(directory, id_)
+            with temporary_mount([subvolume_mount(device, id_)], directory=trial):
+                pass
+            _ioctl.destroy_subvolume(directory, id_)
+    finally:
+        remove_tree(trial)

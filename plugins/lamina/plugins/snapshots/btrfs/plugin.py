@@ -1,0 +1,60 @@
+"""The registration of the btrfs snapshotter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl, host_platform
+from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
+from lamina.plugins.snapshots.btrfs._probe import probe
+from lamina.snapshots.local import LocalSnapshotter
+
+ID = "btrfs"
+
+
+@attrs.frozen
+class BtrfsConfig:
+    """How the btrfs snapshotter keeps subvolumes."""
+
+    root_path: str = ""
+    """Where subvolumes are kept, on btrfs; empty: in the plugin's own directory below the host's root."""
+    sync_remove: bool = False
+    """Answer a removal only when its subvolume is deleted, instead of deleting it in the background."""
+    sync_fs: bool = True
+    """Answer a commit only when the file system has written the snapshot to disk."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the btrfs snapshotter."""
+    return [
+        Registration(
+            type=PluginType.SNAPSHOTTER,
+            id=ID,
+            requires=(PluginType.METASTORE,),
+            config=BtrfsConfig,
+            init=init_btrfs,
+        )
+    ]
+
+
+def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
+    """Probe btrfs and open the snapshotter.
+
+    Raises:
+        SkipPlugin: The data root is not on btrfs, or subvolumes cannot be made there.
+    """
+    config = ic.config
+    root = os.path.abspath(config.root_path) if config.root_path else str(ic.root)
+    ic.meta.exports["root"] = root
+    ic.meta.platforms.append(host_platform())
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    device = probe(root)
+    os.chmod(root, 0o700)
+    store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
+    backend = BtrfsBackend(root, device=device)
+    return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)

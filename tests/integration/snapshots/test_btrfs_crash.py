@@ -1,0 +1,192 @@
+"""The btrfs snapshotter's process is killed, at chosen points and at any."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from btrfs import mounted_btrfs, open_btrfs, subvolumes
+from waiting import wait_until
+
+from lamina.mount import temporary_mount
+from lamina.snapshots import Kind
+from lamina.snapshots.local import LocalSnapshotter
+
+pytestmark = pytest.mark.requires("root", "btrfs")
+
+ONE_STEP = """
+import os, signal, sys
+from pathlib import Path
+from btrfs import open_btrfs
+from lamina.plugins.snapshots.btrfs import BtrfsBackend
+from lamina.snapshots.local._root import DataRoot
+from lamina.snapshots.storage import Keyspace
+
+step, path = sys.argv[1:]
+
+def die(*_arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def commit(self, record, commit=BtrfsBackend.commit):
+    commit(self, record)
+    die()
+
+def destroy(self, path):
+    self._destroy(path, "active")
+    die()
+
+if step == "before the commit is durable":
+    BtrfsBackend.commit = commit
+elif step == "before the active subvolume is deleted":
+    BtrfsBackend.committed = die
+elif step == "before a new snapshot has its record":
+    Keyspace.create = die
+elif step == "before a removed snapshot is in the trash":
+    DataRoot.discard = die
+elif step == "in the middle of a deletion":
+    BtrfsBackend.destroy = destroy
+
+with open_btrfs(Path(path)) as btrfs:
+    if "commit" in step or "active" in step:
+        btrfs.commit("c", "a")
+    elif "new" in step:
+        btrfs.prepare("b")
+    else:
+        btrfs.remove("a")
+        btrfs.cleanup()
+"""
+"""A call during which the process is killed at a chosen point: its arguments are that and a directory."""
+
+ENDLESS = """
+import itertools, sys
+from pathlib import Path
+from btrfs import open_btrfs
+
+path = Path(sys.argv[1])
+with open_btrfs(path, sync_fs=False) as btrfs:
+    start = 1 + max((int(info.name.split()[-1]) for info in btrfs.walk() if info.name[-1].isdecimal()), default=0)
+    for number in itertools.count(start):
+        key = f"key {number}"
+        btrfs.prepare(key)
+        snapshot = path / "btrfs/root/snapshots" / str(btrfs._keyspace.get(key).id)
+        (snapshot / "active/content").write_text(f"{number}")
+        btrfs.commit(f"{number}", key)
+        print("committed", number, flush=True)
+        if number > 3:
+            btrfs.remove(f"{number - 3}")
+            print("removed", number - 3, flush=True)
+"""
+"""Calls without end, each told when it is acknowledged. Its argument is a directory."""
+
+
+def command(program: str, *arguments: str | Path) -> list[str]:
+    return [sys.executable, "-c", program, *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def die_at(step: str, path: Path) -> None:
+    done = subprocess.run(command(ONE_STEP, step, path), env=environment(), capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def content(btrfs: LocalSnapshotter, name: str) -> str:
+    with temporary_mount(btrfs.view("v", name)) as root:
+        found = (Path(root) / "content").read_text()
+    btrfs.remove("v")
+    return found
+
+
+@pytest.fixture
+def mountpoint(tmp_path: Path) -> Iterator[Path]:
+    """A btrfs with two active snapshots: `other`, whose id is 1, and `a`, whose id is 2."""
+    with mounted_btrfs(tmp_path) as path:
+        with open_btrfs(tmp_path) as btrfs:
+            btrfs.prepare("other")
+            with temporary_mount(btrfs.prepare("a")) as root:
+                (Path(root) / "content").write_text("early")
+        yield path
+
+
+def settled(mountpoint: Path, expected: set[str]) -> None:
+    """Wait until there are these subvolumes below `snapshots/` and no others anywhere."""
+    paths = {f"root/snapshots/{path}" for path in expected}
+    wait_until(lambda: subvolumes(mountpoint) == paths, 10, f"subvolumes are {paths}")
+
+
+def test_before_the_commit_is_durable_the_snapshot_is_active_and_goes_on(mountpoint: Path, tmp_path: Path) -> None:
+    """What is written after the crash is committed too, and the usage is not confused by the copy left behind."""
+    die_at("before the commit is durable", tmp_path)
+    assert subvolumes(mountpoint) == {f"root/snapshots/{path}" for path in ("1/active", "2/active", "2/committed")}
+    with open_btrfs(tmp_path) as btrfs:
+        with temporary_mount(btrfs.mounts("a")) as root:
+            (Path(root) / "content").write_text("late")
+        usage = btrfs.usage("a")
+        btrfs.commit("c", "a")
+        assert content(btrfs, "c") == "late"
+        assert btrfs.usage("c") == usage
+        settled(mountpoint, {"1/active", "2/committed"})
+
+
+def test_before_the_active_subvolume_is_deleted_the_snapshot_is_committed(
+    mountpoint: Path, tmp_path: Path
+) -> None:
+    """What is written to the subvolume that was left does not count, and the next start deletes it."""
+    die_at("before the active subvolume is deleted", tmp_path)
+    (mountpoint / "root/snapshots/2/active/content").write_text("late")
+    with open_btrfs(tmp_path) as btrfs:
+        assert content(btrfs, "c") == "early"
+        settled(mountpoint, {"1/active", "2/committed"})
+
+
+@pytest.mark.parametrize("step", ["before a removed snapshot is in the trash", "in the middle of a deletion"])
+def test_a_removal_is_finished_at_the_next_start(mountpoint: Path, tmp_path: Path, step: str) -> None:
+    die_at(step, tmp_path)
+    with open_btrfs(tmp_path) as btrfs:
+        assert [info.name for info in btrfs.walk()] == ["other"]
+        settled(mountpoint, {"1/active"})
+        wait_until(lambda: not os.listdir(mountpoint / "root/trash"), 10, "the trash is empty")
+
+
+def test_a_snapshot_without_a_record_goes_at_the_next_start(mountpoint: Path, tmp_path: Path) -> None:
+    die_at("before a new snapshot has its record", tmp_path)
+    assert len(subvolumes(mountpoint)) == 3
+    with open_btrfs(tmp_path) as btrfs:
+        assert [info.name for info in btrfs.walk()] == ["a", "other"]
+        settled(mountpoint, {"1/active", "2/active"})
+
+
+def test_what_was_acknowledged_survives_a_kill_at_any_moment(mountpoint: Path, tmp_path: Path) -> None:
+    random = Random()
+    known: dict[str, set[str]] = {"committed": set(), "removed": set()}
+    for _ in range(6):
+        with subprocess.Popen(
+            command(ENDLESS, tmp_path), env=environment(), stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(random.randint(1, 25)):
+                what, name = process.stdout.readline().split()
+                known[what].add(name)
+            process.kill()
+            for line in process.stdout:  # what it said before it died
+                what, name = line.split()
+                known[what].add(name)
+        with open_btrfs(tmp_path) as btrfs:
+            infos = list(btrfs.walk())
+            committed = {info.name for info in infos if info.kind is Kind.COMMITTED}
+            there = known["committed"] - known["removed"]
+            # The call under way may have happened: at most one more commit, at most one more removal.
+            assert len(there - committed) <= 1
+            assert not committed & known["removed"]
+            for name in committed:
+                assert content(btrfs, name) == name
+            ids = {f"{btrfs._keyspace.get(info.name).id}/{info.kind.name.lower()}" for info in infos}
+            settled(mountpoint, ids)
