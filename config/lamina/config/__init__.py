@@ -8,7 +8,7 @@ from lamina.config._config import Config, from_document, load
 from lamina.config._duration import Duration
 from lamina.config._merge import Origin
 from lamina.config._migrate import GRPC_SERVER
-from lamina.config._problems import Problem
+from lamina.config._problems import Problem, dotted
 from lamina.config._render import render_default
 from lamina.config._schema import (
     Debug,
@@ -31,6 +31,7 @@ __all__ = [
     "default_config_path",
     "default_root",
     "default_state",
+    "dotted",
     "from_document",
     "load",
     "render_default",

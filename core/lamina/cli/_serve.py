@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from lamina.cli._output import table_lines
-from lamina.config import GRPC_SERVER, default_state, load
+from lamina.config import GRPC_SERVER, default_state, dotted, load
 from lamina.host import Host, configure_logging, run
 from lamina.plugin import Plugin, PluginType, Status
 
@@ -62,17 +62,12 @@ def announce(host: Host) -> None:
 
 
 def _table(plugins: Sequence[Plugin]) -> list[str]:
-    rows = [(one.uri, one.status, f"{one.seconds * 1000:.1f}", _reason(one)) for one in plugins]
+    rows = [(one.uri, one.status, f"{one.seconds * 1000:.1f}", one.reason) for one in plugins]
     return table_lines(("PLUGIN", "STATUS", "MS", "REASON"), rows)
 
 
-def _reason(plugin: Plugin) -> str:
-    """Why a plugin does not work; its status is told beside."""
-    return str(plugin.error) if plugin.status is Status.SKIPPED else plugin.problem
-
-
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
-    working = {plugin.uri for plugin in plugins if plugin.status is Status.OK}
+    working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:
         yield f"No socket: {GRPC_SERVER} is not among the plugins that work."
         return
@@ -81,11 +76,12 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     yield ""
     yield "Try:"
     yield f"  {_program()} plugins ls{elsewhere}"
-    if f"{PluginType.GRPC}.snapshots" in working:
-        yield f"  ctr -a {shlex.quote(address)} snapshots ls"
+    snapshots = working.get(f"{PluginType.GRPC}.snapshots")
+    if snapshots and (name := snapshots.meta.exports.get("snapshotter")):
+        yield f"  ctr -a {shlex.quote(address)} snapshots --snapshotter {shlex.quote(name)} ls"
         yield ""
         yield "For containerd, add to /etc/containerd/config.toml:"
-        yield "  [proxy_plugins.lamina]"
+        yield f"  [{dotted(('proxy_plugins', name))}]"
         yield '    type = "snapshot"'
         yield f"    address = {json.dumps(address, ensure_ascii=False)}"
 

@@ -21,6 +21,7 @@ from lamina.errdefs import (
     InvalidArgument,
     PermissionDenied,
     Unavailable,
+    Unimplemented,
     from_status,
 )
 
@@ -153,6 +154,8 @@ class Connection:
             return self._unreachable() or from_status(code.value[0], details)
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and "Deadline Exceeded" in details:  # grpc's own words
             return DeadlineExceeded(f"{self.path}: {method} was not answered in time")
+        if code is grpc.StatusCode.UNIMPLEMENTED and details == "Method not found!":  # as above
+            return Unimplemented(f"{self.path}: nothing serves {method}: `lamina plugins ls -d` says why")
         return from_status(code.value[0], details)
 
     def _unreachable(self) -> Error | None:

@@ -37,6 +37,7 @@ from lamina.errdefs._classes import (
     Unavailable,
     Unimplemented,
     Unknown,
+    message,
 )
 from lamina.errdefs._os import from_os_error
 from lamina.errdefs._status import from_status, to_status
@@ -76,5 +77,6 @@ __all__ = [
     "Unknown",
     "from_os_error",
     "from_status",
+    "message",
     "to_status",
 ]

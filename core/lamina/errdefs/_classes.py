@@ -38,6 +38,14 @@ class Error(Exception):
     text: ClassVar[str] = "unknown"
 
 
+def message(error: BaseException) -> str:
+    """`str(error)`; of an exception whose own `__str__` raises, a text that says so."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - what tells of one broken thing must not break as well
+        return f"<{type(error).__name__} whose text cannot be read>"
+
+
 class Unknown(Error):
     """Something failed and no class below says more."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.errdefs import _classes
-from lamina.errdefs._classes import Code, Error
+from lamina.errdefs._classes import Code, Error, message
 
 # Codes that stand for one class each. Three classes share FAILED_PRECONDITION: see `from_status`.
 _BY_CODE: dict[int, type[Error]] = {
@@ -36,13 +36,13 @@ def to_status(error: BaseException) -> tuple[Code, str]:
         error: Any exception. Those that are not lamina's become UNKNOWN with their own text.
     """
     if not isinstance(error, Error):
-        return Code.UNKNOWN, f"{type(error).__name__}: {error}"
-    message = str(error)
+        return Code.UNKNOWN, f"{type(error).__name__}: {message(error)}"
+    own = message(error)
     if error.code is Code.UNKNOWN and error.text == "unknown":
-        return error.code, message
-    if not message:
+        return error.code, own
+    if not own:
         return error.code, error.text
-    return error.code, message if message.endswith(f": {error.text}") else f"{message}: {error.text}"
+    return error.code, own if own.endswith(f": {error.text}") else f"{own}: {error.text}"
 
 
 def from_status(code: int, message: str) -> Error:

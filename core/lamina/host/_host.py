@@ -184,12 +184,13 @@ class Host:
             PluginFailed: The host cannot go on without it.
         """
         self.plugins.add(plugin)
-        fields = _names(plugin)
+        fields = {**_names(plugin), "status": plugin.status, "milliseconds": round(plugin.seconds * 1000, 1)}
         match plugin.status:
             case Status.OK:
+                _log.info("loaded plugin", extra=fields)
                 self._notify("lamina_initialised", plugin=plugin)
             case Status.SKIPPED:
-                _log.info("skip loading plugin", extra={**fields, "error": str(plugin.error)})
+                _log.info("skip loading plugin", extra={**fields, "error": plugin.reason})
                 self._notify("lamina_skipped", plugin=plugin)
             case Status.FAILED | Status.BLOCKED:
                 # lamina's own errors say what is wrong; of others only the traceback may.

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Any, Final, TextIO
 
+from lamina.errdefs import message
+
 _LEVELS: Final = {
     "trace": logging.DEBUG // 2,
     "debug": logging.DEBUG,
@@ -65,7 +67,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """Time, level and message, then the event's own fields by name."""
     own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     if record.exc_info and record.exc_info[1] is not None:
-        own.setdefault("error", str(record.exc_info[1]))
+        own.setdefault("error", message(record.exc_info[1]))
         own["traceback"] = _FORMATTER.formatException(record.exc_info)
     if record.stack_info:
         own["stack"] = record.stack_info

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from lamina.errdefs import DeadlineExceeded
+from lamina.errdefs import DeadlineExceeded, message
 from lamina.plugin._plugins import Plugin
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseExcept
             continue
         error = _close(plugin, seconds)
         if error is not None:
-            fields = {"id": plugin.id, "type": plugin.type, "error": str(error)}
+            fields = {"id": plugin.id, "type": plugin.type, "error": message(error)}
             _log.error("failed to close plugin", extra=fields, exc_info=error)
             problems[plugin.uri] = error
     return problems

@@ -9,6 +9,7 @@ from typing import Any
 
 import pluggy
 
+from lamina.errdefs import message
 from lamina.plugin._plugins import Plugin, PluginSet
 from lamina.plugin._registration import Registration
 
@@ -78,5 +79,5 @@ def notify(manager: pluggy.PluginManager, hook_name: str, **arguments: object) -
             raise
         except BaseException as error:  # noqa: BLE001 - a hook may raise what it likes, SystemExit too
             distribution = implementation.plugin_name.partition(":")[0]
-            fields = {"hook": hook_name, "distribution": distribution, "error": str(error)}
+            fields = {"hook": hook_name, "distribution": distribution, "error": message(error)}
             _log.error("plugin hook failed", extra=fields, exc_info=error)

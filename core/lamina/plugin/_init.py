@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 import traceback
 from collections.abc import Mapping
@@ -163,13 +164,13 @@ def _wrong_instance(plugin_type: str, instance: object) -> str:
 def _wrong_meta(meta: object) -> str:
     """What is wrong with what init wrote into its meta, or "". Everybody who lists plugins reads it."""
     if not isinstance(meta, Meta):
-        return f"meta must be a Meta, not {meta!r}"
+        return f"meta must be a Meta, not {reprlib.repr(meta)}"
     if not _is_dict_of_strings(meta.exports):
-        return f"meta.exports must be a dict of strings, not {meta.exports!r}"
+        return f"meta.exports must be a dict of strings, not {reprlib.repr(meta.exports)}"
     for name in ("platforms", "capabilities"):
         value = getattr(meta, name)
         if not _is_list_of_strings(value):
-            return f"meta.{name} must be a list of strings, not {value!r}"
+            return f"meta.{name} must be a list of strings, not {reprlib.repr(value)}"
     return ""
 
 
@@ -178,4 +179,12 @@ def _is_dict_of_strings(value: object) -> bool:
 
 
 def _is_list_of_strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a string that can be sent: lone surrogates are not UTF-8."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False

@@ -8,7 +8,15 @@ from typing import Any
 
 import attrs
 
-from lamina.errdefs import AlreadyExists, Error, MultipleInstances, NoInstance, PluginBlocked, PluginFailed
+from lamina.errdefs import (
+    AlreadyExists,
+    Error,
+    MultipleInstances,
+    NoInstance,
+    PluginBlocked,
+    PluginFailed,
+    message,
+)
 
 
 class Status(enum.StrEnum):
@@ -62,14 +70,19 @@ class Plugin:
     @property
     def problem(self) -> str:
         """Why it does not work, for people; "" where it works."""
+        return f"skipped: {self.reason}" if self.status is Status.SKIPPED else self.reason
+
+    @property
+    def reason(self) -> str:
+        """As `problem`, for where the status is told beside."""
         if self.error is None:
             return ""
-        return f"skipped: {self.error}" if self.status is Status.SKIPPED else describe(self.error)
+        return message(self.error) if self.status is Status.SKIPPED else describe(self.error)
 
 
 def describe(error: BaseException) -> str:
     """An error in one line: lamina's own speak for themselves, others need their class."""
-    return str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
+    return message(error) if isinstance(error, Error) else f"{type(error).__name__}: {message(error)}"
 
 
 def blocked_by(blocker: Plugin) -> PluginBlocked:

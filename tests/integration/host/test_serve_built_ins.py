@@ -51,7 +51,8 @@ def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(ser
         PluginType.METASTORE, PluginType.SNAPSHOTTER, PluginType.SERVICE, PluginType.GRPC, PluginType.SERVER,
     }  # fmt: skip
     assert [plugin.id for plugin in plugins if plugin.init_error is not None] == []
-    assert f"ctr -a {serving.state}/lamina.sock snapshots ls" in serving.stdout
+    assert f"ctr -a {serving.state}/lamina.sock snapshots --snapshotter lamina ls" in serving.stdout
+    assert "  [proxy_plugins.lamina]\n" in serving.stdout
 
 
 def test_after_sigterm_the_socket_is_gone(serving: Serving) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import textwrap
@@ -137,34 +139,55 @@ def test_when_it_is_ready_the_plugins_have_been_printed_with_status_time_and_rea
     assert serving.stop() == 0
 
 
-def test_it_prints_the_socket_and_what_to_type_next(workshop: Workshop) -> None:
-    address = workshop.directory / "my.sock"
+ADDRESSED = """
+    import attrs
+    @attrs.frozen
+    class Door:
+        address: str = ""
+    class Service:
+        service = None
+    def serve_snapshots(ic):
+        ic.meta.exports.update({exports})
+        return Service()
+"""
+"""A listener and a snapshots service that do nothing."""
+
+
+def addressed(workshop: Workshop, address: Path, **exports: str) -> str:
+    """What is printed below the table of a host whose snapshots service exports that."""
     serving = workshop.serve(
         'plugin("io.containerd.server.v1.grpc", config=Door)',
-        'plugin("io.containerd.grpc.v1.snapshots", lambda ic: Service())',
-        code="""
-            import attrs
-            @attrs.frozen
-            class Door:
-                address: str = ""
-            class Service:
-                service = None
-        """,
+        'plugin("io.containerd.grpc.v1.snapshots", serve_snapshots)',
+        code=ADDRESSED.format(exports=exports),
         arguments=("--address", str(address)),
     ).wait_ready()
-    steps = serving.stdout.split("\n\n", 1)[1]
+    assert serving.stop() == 0
+    return serving.stdout.split("\n\n", 1)[1]
+
+
+@pytest.mark.parametrize("name", ["lamina", "two words"])
+def test_it_prints_the_socket_and_what_to_type_next(workshop: Workshop, name: str) -> None:
+    address = workshop.directory / "my.sock"
+    steps = addressed(workshop, address, snapshotter=name)
     assert f"Serving on {address}\n" in steps
     assert f"  lamina plugins ls -a {address}\n" in steps
-    assert f"  ctr -a {address} snapshots ls\n" in steps
+    assert f"  ctr -a {address} snapshots --snapshotter {shlex.quote(name)} ls\n" in steps
     stanza = tomllib.loads(textwrap.dedent(steps[steps.index("  [proxy_plugins") :]))
-    assert stanza == {"proxy_plugins": {"lamina": {"type": "snapshot", "address": str(address)}}}
-    assert serving.stop() == 0
+    assert stanza == {"proxy_plugins": {name: {"type": "snapshot", "address": str(address)}}}
+
+
+def test_where_no_snapshotter_has_a_name_that_works_nothing_is_told_of_them(workshop: Workshop) -> None:
+    steps = addressed(workshop, workshop.directory / "my.sock")
+    assert "  lamina plugins ls -a " in steps
+    assert "ctr" not in steps
+    assert "proxy_plugins" not in steps
 
 
 def test_it_logs_how_long_the_start_took(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, arguments=("--log-level", "info")).wait_ready()
     assert serving.stop() == 0
     assert 'level=info msg="loading plugin" id=door type=io.containerd.server.v1' in serving.stderr
+    assert re.search('level=info msg="loaded plugin" id=door milliseconds=[0-9.]+ status=ok type=', serving.stderr)
     assert 'msg="lamina successfully booted in 0.' in serving.stderr
 
 
@@ -177,8 +200,9 @@ def test_the_log_level_is_the_configurations(workshop: Workshop) -> None:
 def test_with_the_format_json_every_line_of_the_log_is_an_object(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, config='[debug]\nformat = "json"\n').wait_ready()
     assert serving.stop() == 0
-    messages = [json.loads(line)["msg"] for line in serving.stderr.splitlines()]
-    assert "loading plugin" in messages
+    records = {record["msg"]: record for record in map(json.loads, serving.stderr.splitlines())}
+    assert records["loaded plugin"]["status"] == "ok"
+    assert isinstance(records["loaded plugin"]["milliseconds"], float)
 
 
 def test_a_reader_of_stdout_that_went_away_does_not_end_the_host(workshop: Workshop) -> None:

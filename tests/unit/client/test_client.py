@@ -259,10 +259,13 @@ def test_an_error_that_names_a_long_key_arrives(serve):
     assert str(caught.value) == "k" * 32_768
 
 
-def test_a_service_that_is_not_there_is_unimplemented(serve):
+def test_a_service_that_is_not_there_is_unimplemented_with_what_tells_why(serve):
     served = serve(version_service(answer))
-    with Client(served.address) as client, pytest.raises(Unimplemented):
+    with Client(served.address) as client, pytest.raises(Unimplemented) as caught:
         client.healthy()
+    assert str(caught.value) == (
+        f"{served.address}: nothing serves /grpc.health.v1.Health/Check: `lamina plugins ls -d` says why"
+    )
 
 
 def test_messages_up_to_16_mib_pass_and_larger_ones_are_refused(serve):

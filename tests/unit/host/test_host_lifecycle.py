@@ -244,8 +244,23 @@ def test_a_plugin_that_fails_is_shown_and_stops_nobody_else(
         ("loading plugin", "phone", None),
         ("failed to load plugin", "phone", "blocked by x.line.v1.cable: ValueError: cable cut"),
         ("loading plugin", "floor", None),
+        ("loaded plugin", "floor", None),
         ("nothing is served", None, "no plugins registered for io.containerd.server.v1"),
     ]
+
+
+def test_each_plugins_outcome_is_one_log_line_with_its_status_and_milliseconds(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.plugin("x.line.v1.cable", fail)
+    bench.plugin("x.tape.v1.tape", skip)
+    bench.plugin("x.user.v1.phone", requires=("x.line.v1",))
+    bench.plugin("x.store.v1.floor")
+    caplog.set_level(logging.INFO)
+    with bench.host() as host:
+        expected = [(one.id, one.status, round(one.seconds * 1000, 1)) for one in host.plugins]
+    logged = [vars(record) for record in caplog.records if "status" in vars(record)]
+    assert [(one["id"], one["status"], one["milliseconds"]) for one in logged] == expected
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,12 @@ def skip(_ic):
 def start(tmp_path, overlay):
     """`start(uri=config, …)` initialises everything and returns the plugins."""
 
-    def start(configs=None, snapshotter=lambda _ic: overlay):
+    def start(configs=None, snapshotter=lambda _ic: overlay, others=None):
         registry = Registry()
         for module in MODULES:
             for registration in module.lamina_register():
                 registry = registry.register(registration)
-        for plugin_id, init in (("overlayfs", snapshotter), ("btrfs", skip)):
+        for plugin_id, init in {"overlayfs": snapshotter, "btrfs": skip, **(others or {})}.items():
             registry = registry.register(Registration(type=PluginType.SNAPSHOTTER, id=plugin_id, init=init))
         plugins = PluginSet()
         for registration in registry.graph():
@@ -128,6 +128,25 @@ def test_a_wrong_alias_fails_the_service_alone(start):
         "aliases: btrfs = 'overlayfs': btrfs is the id of another snapshotter",
     )
     assert statuses["io.containerd.server.v1.grpc"][0] is Status.OK
+
+
+def test_the_snapshots_service_exports_a_name_that_works(start):
+    plugins = start()
+    exports = {plugin.uri: plugin.meta.exports for plugin in plugins}
+    assert exports["io.containerd.grpc.v1.snapshots"] == {"snapshotter": "lamina"}
+
+
+def test_a_snapshotter_has_its_name_before_the_default_alias(start, plain):
+    plugins = start(others={"lamina": lambda _ic: plain})
+    service = plugins.get_by_id(PluginType.GRPC, "snapshots")
+    assert service._names.find("lamina") is plain
+
+
+def test_a_configured_alias_collides_with_a_snapshotter_of_its_name(start, plain):
+    aliases = snapshots_plugin.SnapshotsConfig(aliases={"lamina": "overlayfs", "b": "overlayfs"})
+    plugins = start({"io.containerd.grpc.v1.snapshots": aliases}, others={"lamina": lambda _ic: plain})
+    statuses = {plugin.uri: plugin.status for plugin in plugins}
+    assert statuses["io.containerd.grpc.v1.snapshots"] is Status.FAILED
 
 
 def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):

@@ -46,6 +46,23 @@ def test_an_alias_of_a_snapshotter_with_one_keyspace_is_refused_instead_of_share
         names.find("lamina-plain")
 
 
+@pytest.mark.parametrize(
+    ("aliases", "working", "preferred"),
+    [
+        ({"gone": "erofs", "fast": "btrfs", "plain-too": "plain", "ours": "overlayfs"}, ("plain", "overlayfs"), "ours"),
+        ({"gone": "erofs"}, ("plain", "overlayfs"), "lamina-overlayfs"),
+        ({"gone": "erofs"}, ("plain",), "plain"),
+        ({"gone": "erofs"}, (), ""),
+    ],
+)
+def test_the_preferred_name_works_and_has_a_keyspace_of_its_own_if_any_has(
+    overlay, plain, aliases, working, preferred
+):
+    snapshotters = {"overlayfs": overlay, "plain": plain}
+    names = Names(Snapshotters({id_: snapshotters[id_] for id_ in working}, {"btrfs": "skipped"}), aliases)
+    assert names.preferred() == preferred
+
+
 def test_no_name(names):
     assert refusal(names, "") == "snapshotter argument missing"
 

@@ -53,6 +53,11 @@ class Names:
         self._snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
         self._found = dict(snapshotters)
+        self._preferred = (*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters)
+
+    def preferred(self) -> str:
+        """A name for one more client to use: if any works, one with a keyspace of its own; "" if none works."""
+        return next(filter(self._works, self._preferred), "")
 
     def find(self, name: str) -> Snapshotter:
         """The snapshotter, in the keyspace that goes with the name.
@@ -67,6 +72,13 @@ class Names:
         if found is None:
             found = self._found[name] = self._open(name)
         return found
+
+    def _works(self, name: str) -> bool:
+        try:
+            self.find(name)
+        except Exception:  # noqa: BLE001 - whatever a snapshotter raises, whoever uses this name is told then
+            return False
+        return True
 
     def _open(self, name: str) -> Snapshotter:
         target = self._aliases.get(name)

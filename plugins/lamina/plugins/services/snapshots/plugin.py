@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SERVICE: Final = "snapshots-service"
+_DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
 
 
 @attrs.frozen
 class SnapshotsConfig:
     """The names under which clients find snapshotters."""
 
-    aliases: dict[str, str] = attrs.field(factory=lambda: {"lamina": "overlayfs"})
+    aliases: dict[str, str] = attrs.field(factory=_DEFAULT_ALIASES.copy)
     """Further names of snapshotters, each with a keyspace of its own: what one client has, no other sees."""
 
 
@@ -56,7 +57,7 @@ def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
 
 
 def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
-    """Give the snapshotters their names and serve them.
+    """Give the snapshotters their names and serve them. One that works is exported as `snapshotter`.
 
     Raises:
         InvalidArgument: An alias is empty, or the id of another snapshotter.
@@ -64,4 +65,12 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
     from lamina.plugins.services.snapshots.names import Names  # noqa: PLC0415 - as above
     from lamina.plugins.services.snapshots.service import SnapshotsService  # noqa: PLC0415 - brings protobuf
 
-    return SnapshotsService(Names(ic.get_by_id(PluginType.SERVICE, SERVICE), ic.config.aliases))
+    snapshotters: Snapshotters = ic.get_by_id(PluginType.SERVICE, SERVICE)
+    aliases = ic.config.aliases
+    if aliases == _DEFAULT_ALIASES:  # nobody asked for these: a snapshotter that is called so has its name
+        ids = (*snapshotters, *snapshotters.unavailable)
+        aliases = {alias: target for alias, target in aliases.items() if alias not in ids}
+    names = Names(snapshotters, aliases)
+    if preferred := names.preferred():
+        ic.meta.exports["snapshotter"] = preferred
+    return SnapshotsService(names)
