@@ -49,7 +49,11 @@ def test_an_alias_of_a_snapshotter_with_one_keyspace_is_refused_instead_of_share
 @pytest.mark.parametrize(
     ("aliases", "working", "preferred"),
     [
-        ({"gone": "erofs", "fast": "btrfs", "plain-too": "plain", "ours": "overlayfs"}, ("plain", "overlayfs"), "ours"),
+        (
+            {"gone": "erofs", "fast": "btrfs", "plain-too": "plain", "ours": "overlayfs"},
+            ("plain", "overlayfs"),
+            "ours",
+        ),
         ({"gone": "erofs"}, ("plain", "overlayfs"), "lamina-overlayfs"),
         ({"gone": "erofs"}, ("plain",), "plain"),
         ({"gone": "erofs"}, (), ""),
