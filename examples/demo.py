@@ -46,6 +46,7 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
         notify.settimeout(30)
         command = ["serve", "--root", f"{directory}/root", "--state", f"{directory}/state"]
         command += ["--address", os.environ["LAMINA_ADDRESS"]]
+        print("$ export", f"LAMINA_ADDRESS={shlex.quote(os.environ['LAMINA_ADDRESS'])}")
         print("$", shlex.join(["lamina", *command]), "&")
         environment = {**os.environ, "NOTIFY_SOCKET": str(directory / "notify")}
         host = subprocess.Popen([LAMINA, *command], stdout=log, stderr=log, env=environment)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import re
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import tomli
 
 from lamina.config._positions import key_lines
 from lamina.config._problems import KeyPath, Problem, dotted
+
+_LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
+"""Python's limit can be set to no less."""
 
 
 @attrs.frozen(eq=False)
@@ -66,8 +71,12 @@ def read(path: str) -> Document | Problem:
         return Problem(path, "", data.count(b"\n", 0, error.start) + 1, f"not UTF-8 text: {error.reason}")
     except tomli.TOMLDecodeError as error:
         return Problem(path, "", error.lineno, error.msg, column=error.colno)
-    except (ValueError, RecursionError) as error:
-        return Problem(path, "", None, str(error))  # an integer or a nesting that Python does not take
+    except RecursionError as error:
+        return Problem(path, "", None, str(error))
+    except ValueError:  # int(): Python reads no more digits than this
+        found = f"a whole number of more than {sys.get_int_max_str_digits()} digits"
+        number = _LONG_NUMBER.search(text)
+        return Problem(path, "", text.count("\n", 0, number.start(1)) + 1 if number else None, found)
 
 
 def read_imports(main: Document) -> tuple[list[Document], list[Problem]]:

@@ -24,6 +24,8 @@ class Migrated:
     document: Document
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    whole: bool = True
+    """Whether the document has all settings: of a version that is not read they are left out."""
 
 
 def migrate(document: Document) -> Migrated:
@@ -42,7 +44,8 @@ def migrate(document: Document) -> Migrated:
         why = "versions 1 and 2 are not read" if version < 3 else "the file is for a newer lamina"
         found = f"{version}: {why}"
         current = attrs.evolve(current, tables={"version": VERSION})
-    return Migrated(current, (document.problem(("version",), found, expected=f"3 or {VERSION}"),))
+    problem = document.problem(("version",), found, expected=f"3 or {VERSION}")
+    return Migrated(current, (problem,), whole=current.tables.keys() >= document.tables.keys())
 
 
 def _from_version_3(document: Document) -> Migrated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -19,6 +20,9 @@ def encode(message_type: type[M], **fields: Any) -> M:
     """
     try:
         return message_type(**fields)
+    except UnicodeEncodeError as error:
+        name = next((name for name, value in fields.items() if value == error.object), message_type.__name__)
+        raise InvalidArgument(f"{name}: {reprlib.repr(error.object)} is not UTF-8 text") from error
     except ValueError as error:
         raise InvalidArgument(f"{message_type.__name__}: {error}") from error
 

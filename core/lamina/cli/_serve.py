@@ -42,7 +42,9 @@ def serve(
     """
 
     def make_host() -> Host:
-        config = load(file).with_overrides(root=root, state=state, address=address, log_level=log_level)
+        config = load(file, defer=True).with_overrides(
+            root=root, state=state, address=address, log_level=log_level
+        )
         configure_logging(config.host.debug.level, config.host.debug.format)
         return Host(config, modules)
 

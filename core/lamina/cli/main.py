@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from lamina.cli._errors import ReportingGroup
+from lamina.cli._streams import open_standard_streams
 
 _SUBCOMMANDS: Final = {
     "config": ("lamina.cli._config", "config"),
@@ -38,6 +39,7 @@ def lamina() -> None:
 
 def main() -> None:
     """Run the command."""
+    open_standard_streams()
     lamina(prog_name="lamina")
 
 

@@ -73,13 +73,16 @@ class Host:
         return self.plugins.get_by_id(type, id)
 
     def start(self) -> None:
-        """Lock the root directory, find the plugins, initialise all of them and start the servers.
+        """Find the plugins, lock the root directory, initialise all of them and start the servers.
+
+        Nothing is made in the file system before the whole configuration is found to be in order.
 
         Cancelling the call context at hand gives up before the next plugin. Whatever is raised, everything
         that was initialised is closed again, and the lock let go.
 
         Raises:
-            ConfigError: A plugin's table is wrong; the message has all problems of all tables.
+            ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the
+                deferred ones (`lamina.config.load`).
             LockHeld: Another host uses the root directory.
             PluginFailed: A required plugin does not work; or one that holds readiness back; or no server; or
                 a server does not start.
@@ -90,12 +93,14 @@ class Host:
         if self._discovery is not None:
             raise FailedPrecondition("a host can be started once: make another one")
         host = self._config.host
+        discovery = discover(self._modules, host.disabled_distributions, host.disabled_plugins)
+        configs = self._decode(discovery)
         with contextlib.ExitStack() as undo:
             make_directories(host)
             undo.enter_context(temporary_files_in(host.temp))
             undo.callback(self._close, Lock.acquire(f"{host.root}/lamina.lock"))
-            self._discovery = discover(self._modules, host.disabled_distributions, host.disabled_plugins)
-            self._initialise_all(self._discovery)
+            self._discovery = discovery
+            self._initialise_all(discovery, configs)
             if self._servers:
                 self._start_servers()
             self._undo = undo.pop_all()
@@ -136,15 +141,18 @@ class Host:
     ) -> None:
         self.stop()
 
-    def _initialise_all(self, discovery: Discovery) -> None:
-        host, registry = self._config.host, discovery.registry
-        schemas = {one.uri: one.config for one in registry}
-        unloadable = [plugin.uri for plugin in discovery.failed]
-        configs, warnings = self._config.decode_plugins(schemas, unloadable)
-        for registration in proxy_registrations(host.proxy_plugins):
-            registry = registry.register(registration)
+    def _decode(self, discovery: Discovery) -> dict[str, object]:
+        """The plugins' configurations, by URI."""
+        schemas = {one.uri: one.config for one in discovery.registry}
+        configs, warnings = self._config.decode_plugins(schemas, [plugin.uri for plugin in discovery.failed])
         for warning in (*self._config.warnings, *warnings):
             _log.warning(warning)
+        return configs
+
+    def _initialise_all(self, discovery: Discovery, configs: Mapping[str, object]) -> None:
+        host, registry = self._config.host, discovery.registry
+        for registration in proxy_registrations(host.proxy_plugins):
+            registry = registry.register(registration)
         self.address = self._grpc_address(configs)
         failed = [plugin for plugin in discovery.failed if plugin.uri not in host.disabled_plugins]
         check_presence(host, [*(one.uri for one in registry), *(plugin.uri for plugin in failed)], failed)

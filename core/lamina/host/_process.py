@@ -34,7 +34,8 @@ def run(make_host: Callable[[], Host], announce: Callable[[Host], None]) -> None
     """Start a host, tell the service manager, serve until SIGTERM or SIGINT, and stop.
 
     A signal works at any time, also while a plugin's init blocks; a second one ends the process at once.
-    SIGUSR1 writes the stack of every thread to standard error.
+    SIGUSR1 writes the stack of every thread to standard error. The standard streams must be open: else the
+    host's files take their places, and what is printed is written into them.
 
     Args:
         make_host: Makes the host; called in the thread in which it is then started.
@@ -44,7 +45,6 @@ def run(make_host: Callable[[], Host], announce: Callable[[Host], None]) -> None
         Error: The host does not start.
     """
     began = time.perf_counter()
-    _open_standard_streams()
     events = Events()
     _listen(events)
     start = _Start(make_host, events)
@@ -95,13 +95,6 @@ class _Start(threading.Thread):
         if self.is_alive():
             _log.error("the start was called off and goes on: exiting", extra={"seconds": _GIVE_UP_SECONDS})
             _exit(1)
-
-
-def _open_standard_streams() -> None:
-    """Where one is closed, the next file to be opened, a database perhaps, would take its place and its output."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)
 
 
 def _listen(events: Events) -> None:

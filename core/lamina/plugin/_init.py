@@ -15,7 +15,7 @@ from lamina.errdefs import PluginBlocked, PluginFailed, SkipPlugin
 from lamina.plugin._context import InitContext
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by
 from lamina.plugin._readiness import Readiness
-from lamina.plugin._registration import Registration
+from lamina.plugin._registration import Registration, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, PluginType
 
 _EXPECTED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -166,11 +166,11 @@ def _wrong_meta(meta: object) -> str:
     if not isinstance(meta, Meta):
         return f"meta must be a Meta, not {reprlib.repr(meta)}"
     if not _is_dict_of_strings(meta.exports):
-        return f"meta.exports must be a dict of strings, not {reprlib.repr(meta.exports)}"
+        return f"meta.exports must be a dict of UTF-8 strings, not {reprlib.repr(meta.exports)}"
     for name in ("platforms", "capabilities"):
         value = getattr(meta, name)
         if not _is_list_of_strings(value):
-            return f"meta.{name} must be a list of strings, not {reprlib.repr(value)}"
+            return f"meta.{name} must be a list of UTF-8 strings, not {reprlib.repr(value)}"
     return ""
 
 
@@ -179,12 +179,4 @@ def _is_dict_of_strings(value: object) -> bool:
 
 
 def _is_list_of_strings(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_text(value: object) -> bool:
-    """Whether a value is a string that can be sent: lone surrogates are not UTF-8."""
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
+    return isinstance(value, list) and all(map(is_text, value))

@@ -55,9 +55,9 @@ class Registration(Generic[C]):
 def _wrong_field(registration: Registration[Any]) -> str:
     """What is wrong with the type of a field, or "". Type hints bind nobody at run time."""
     fields: tuple[tuple[str, bool, str], ...] = (
-        ("type", isinstance(registration.type, str), "a string"),
-        ("id", isinstance(registration.id, str), "a string"),
-        ("requires", _is_tuple_of_strings(registration.requires), "a tuple of strings"),
+        ("type", is_text(registration.type), "a UTF-8 string"),
+        ("id", is_text(registration.id), "a UTF-8 string"),
+        ("requires", _is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
@@ -69,11 +69,19 @@ def _wrong_field(registration: Registration[Any]) -> str:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+    return is_text(value) and value != ""
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a string that can be sent: one with lone surrogates is not UTF-8."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_tuple_of_strings(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return isinstance(value, tuple) and all(map(is_text, value))
 
 
 def _broken_rule(registration: Registration[Any]) -> str:

@@ -105,7 +105,7 @@ def test_an_unknown_kind_is_committed(number, kind):
 
 
 def test_a_path_that_is_not_utf8_is_an_invalid_argument():
-    with pytest.raises(InvalidArgument, match="Mount"):
+    with pytest.raises(InvalidArgument, match=r"^source: '/srv/\\udcff' is not UTF-8 text$"):
         mounts_to_proto([Mount("bind", "/srv/\udcff")])
 
 

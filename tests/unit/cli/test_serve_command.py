@@ -332,6 +332,28 @@ def test_each_problem_of_a_configuration_is_on_a_line_of_its_own(workshop: Works
     ]
 
 
+FLOOR = "import attrs\n@attrs.frozen\nclass Floor:\n    area: int = 1\n"
+
+
+def test_mistakes_of_the_top_level_do_not_hide_those_in_plugins_tables_and_nothing_is_made(
+    workshop: Workshop,
+) -> None:
+    serving = workshop.serve(
+        'plugin("x.a.v1.floor", config=Floor)',
+        code=FLOOR,
+        config='temp = 5\n[plugins."x.a.v1.floor"]\narea = "wide"\n',
+        arguments=("--log-level", "loud"),
+    )
+    assert serving.wait() == 1
+    assert [line.split(": ")[1:3] for line in serving.stderr.splitlines()] == [
+        [f"{workshop.directory}/config.toml:3", "temp"],
+        [f"{workshop.directory}/config.toml:5", 'plugins."x.a.v1.floor".area'],
+        ["--log-level", "debug.level"],
+    ]
+    assert not serving.root.exists()
+    assert not serving.state.exists()
+
+
 def test_a_flag_of_the_wrong_kind(workshop: Workshop) -> None:
     assert_refused(workshop.serve(arguments=("--log-level", "loud")), "--log-level", '"trace"', '"loud"')
 
@@ -339,7 +361,7 @@ def test_a_flag_of_the_wrong_kind(workshop: Workshop) -> None:
 def test_a_wrong_value_in_a_plugins_table(workshop: Workshop) -> None:
     serving = workshop.serve(
         'plugin("x.a.v1.floor", config=Floor)',
-        code="import attrs\n@attrs.frozen\nclass Floor:\n    area: int = 1\n",
+        code=FLOOR,
         config='[plugins."x.a.v1.floor"]\narea = "wide"\n',
     )
     assert_refused(serving, 'config.toml:4: plugins."x.a.v1.floor".area: expected a whole number')

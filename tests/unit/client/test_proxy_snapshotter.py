@@ -196,7 +196,7 @@ def test_a_walk_that_fails_later_raises_after_what_came_before(connect):
 
 
 def test_a_key_that_is_not_utf8_is_refused_before_it_is_sent(connect):
-    with pytest.raises(InvalidArgument, match="StatSnapshotRequest"):
+    with pytest.raises(InvalidArgument, match="not UTF-8 text"):
         connect().stat("\udcff")
 
 

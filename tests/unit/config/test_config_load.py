@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -278,6 +279,67 @@ def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
 
 
+@attrs.frozen
+class Listener:
+    uid: int = 0
+
+
+LISTENER = "io.containerd.server.v1.grpc"
+
+
+def deferred(path: Path) -> list[str]:
+    """The problems that are told when the listener's table is decoded."""
+    config = load(path, defer=True)
+    with pytest.raises(ConfigError) as caught:
+        config.decode_plugins({LISTENER: Listener})
+    return str(caught.value).split("\n")
+
+
+def test_deferred_problems_of_the_top_level_are_told_with_those_of_plugins_tables(write: Write) -> None:
+    path = write(
+        "config.toml", f'version = 4\nrot = 1\n[debug]\nlevel = "loud"\n[plugins."{LISTENER}"]\nuid = "x"\n'
+    )
+    assert deferred(path) == [
+        f'{path}:2: rot: unknown key (did you mean "root"?)',
+        f"{path}:4: {NO_LEVEL}",
+        f'{path}:6: plugins."{LISTENER}".uid: expected a whole number, found the string "x"',
+    ]
+
+
+def test_deferred_problems_of_version_3_are_told_with_those_of_the_moved_table(write: Write) -> None:
+    path = write("config.toml", 'version = 3\n[grpc]\nuid = "x"\nfoo = 1\n')
+    assert deferred(path) == [
+        f'{path}:3: grpc.uid: expected a whole number, found the string "x"',
+        f"{path}:4: grpc.foo: unknown key",
+    ]
+
+
+def test_a_flag_may_mend_a_deferred_problem(write: Write) -> None:
+    path = write("config.toml", 'version = 4\n[debug]\nlevel = "loud"\n')
+    config = load(path, defer=True).with_overrides(log_level="warn")
+    assert config.host.debug.level == "warn"
+    assert config.decode_plugins({LISTENER: Listener}) == ({LISTENER: Listener()}, [])
+
+
+@pytest.mark.parametrize("defer", [True, False])
+@pytest.mark.parametrize(
+    "wrong",
+    ["disabled_distributions = 5", 'disabled_plugins = ["x"]', 'imports = ["absent.toml"]', "plugins.y = 5"],
+)
+def test_what_says_which_plugins_there_are_is_not_deferred_and_plugins_tables_are_told_to_wait(
+    write: Write, defer: bool, wrong: str
+) -> None:
+    path = write("config.toml", f"version = 4\n{wrong}\nplugins.x.y = 1\n")
+    with pytest.raises(ConfigError, match=r"plugins: not looked at until the rest is in order"):
+        load(path, defer=defer)
+
+
+def test_settings_of_an_unknown_version_are_not_deferred(write: Write) -> None:
+    path = write("config.toml", 'version = 5\ndisabled_distributions = ["x"]\n')
+    with pytest.raises(ConfigError, match="newer lamina"):
+        load(path, defer=True)
+
+
 def test_a_wrong_dict_is_told_as_a_document() -> None:
     with pytest.raises(ConfigError, match=r"^<document>: rot: unknown key \(did you mean"):
         from_document({"rot": 1})
@@ -296,6 +358,24 @@ def test_flags_override_files(write: Write) -> None:
     assert config.origin("debug.format") == Origin(str(path), 5)
 
 
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("x.sock", "{}/x.sock"),
+        ("unix://x.sock", "{}/x.sock"),
+        ("/a/../x.sock", "/x.sock"),
+        ("", ""),
+        ("tcp://x", "tcp://x"),
+    ],
+)
+def test_a_relative_address_is_taken_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, taken: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = from_document({}).with_overrides(address=address)
+    assert config.plugins["io.containerd.server.v1.grpc"] == {"address": taken.format(tmp_path)}
+
+
 def test_flags_not_given_change_nothing(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     assert config.with_overrides().host == config.host
@@ -311,3 +391,9 @@ def test_a_wrong_flag_is_told_by_its_name(write: Write) -> None:
     ]
     with pytest.raises(ConfigError, match=r"^--root: root: root must be specified$"):
         config.with_overrides(root="")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9_" * 5000 + "9", "[1, " + "9" * 5000 + "]"])
+def test_a_number_of_more_digits_than_python_reads_is_told_with_its_line(write: Write, number: str) -> None:
+    path = write("config.toml", f"version = 4\n[plugins.x]\nsize = {number}\n")
+    assert problems_of(path) == [f"{path}:3: a whole number of more than 4300 digits"]

@@ -51,6 +51,25 @@ def test_a_default_that_cannot_be_made_out_is_a_problem_of_its_key(
         load(path)
 
 
+def test_a_default_file_that_cannot_be_looked_at_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A name that is too long stands for a directory that may not be entered, which root may.
+    directory = "/" + "x" * 300
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", directory)
+    with pytest.raises(ConfigError, match=rf"^{directory}/lamina/config\.toml: cannot be read: "):
+        load()
+
+
+@pytest.mark.parametrize("directory", ["absent", "file"])
+def test_without_a_default_file_the_defaults_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / directory))
+    assert load().file is None
+
+
 def test_the_top_level_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     host = HostConfig()

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from lamina import errdefs
-from lamina.errdefs import Code, Error, from_os_error, from_status, to_status
+from lamina.errdefs import Code, Error, from_os_error, from_status, message, to_status
 
 CLASSES = [cls for _, cls in inspect.getmembers(errdefs, inspect.isclass) if issubclass(cls, Error)]
 WIRE = [
@@ -83,3 +83,13 @@ def test_a_failed_system_call_says_what_was_asked_where_and_why(number: int, cls
 
 def test_a_failed_system_call_without_a_path_says_what_was_asked_and_why() -> None:
     assert str(from_os_error(OSError(errno.EIO, "Input/output error"), "read")) == "read: Input/output error"
+
+
+@pytest.mark.parametrize("base", [errdefs.NotFound, ValueError])
+def test_an_error_whose_text_cannot_be_read_still_has_a_message_and_a_status(base: type[Exception]) -> None:
+    class Mute(base):  # type: ignore[misc, valid-type] # a class made from a parameter
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert message(Mute()) == "<Mute whose text cannot be read>"
+    assert "<Mute whose text cannot be read>" in to_status(Mute())[1]

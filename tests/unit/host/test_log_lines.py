@@ -120,6 +120,19 @@ def test_an_exception_is_a_field_of_one_line(logger: logging.Logger, formatter: 
     assert "Traceback (most recent call last)" in line
 
 
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_an_exception_whose_text_cannot_be_read_is_logged(
+    logger: logging.Logger, formatter: logging.Formatter
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    stream = lines(logger, formatter)
+    logger.error("it failed", exc_info=Mute())
+    assert "<Mute whose text cannot be read>" in stream.getvalue()
+
+
 def test_a_json_line_keeps_the_types_of_fields(logger: logging.Logger) -> None:
     stream = lines(logger, JsonFormatter())
     logger.warning("%d mounts", 3, extra={"seconds": 1.5, "ok": True, "path": ValueError("text"), "odd": "\udcff"})

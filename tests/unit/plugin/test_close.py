@@ -61,6 +61,22 @@ def test_an_error_is_logged_and_reported_and_the_rest_is_closed(caplog: pytest.L
     assert [record.message for record in caplog.records] == ["failed to close plugin"] * 2
 
 
+def test_an_error_whose_text_cannot_be_read_is_logged_and_the_rest_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fails() -> None:
+        raise Mute
+
+    closed: list[str] = []
+    close_all([plugin("first", lambda: closed.append("first")), plugin("fails", fails)], 60)
+    assert closed == ["first"]
+    assert vars(caplog.records[0])["error"] == "<Mute whose text cannot be read>"
+
+
 def test_one_that_hangs_is_left_behind_and_the_rest_is_closed() -> None:
     closed: list[str] = []
     release, ended = threading.Event(), threading.Event()

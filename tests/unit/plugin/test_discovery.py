@@ -184,13 +184,13 @@ def test_a_package_that_cannot_be_loaded_is_a_failed_plugin(site: Site, text: st
         (
             "plugin('t', 'i', 'u')",
             "t.i",
-            "t.i: plugin: requires must be a tuple of strings, not 'u'",
+            "t.i: plugin: requires must be a tuple of UTF-8 strings, not 'u'",
         ),
         ("plugin('t', '')", "io.lamina.entry-point.v1.bad:bad", "t.: plugin: no id"),
         (
             "plugin(5, 'i')",
             "io.lamina.entry-point.v1.bad:bad",
-            "5.i: plugin: type must be a string, not 5",
+            "5.i: plugin: type must be a UTF-8 string, not 5",
         ),
     ],
 )

@@ -62,7 +62,12 @@ def test_tryfirst_and_trylast_are_honoured(manager: pluggy.PluginManager) -> Non
     assert calls == list("abcd")
 
 
-@pytest.mark.parametrize("error", [ValueError("oh"), SystemExit(1)])
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("error", [ValueError("oh"), SystemExit(1), Mute()])
 def test_one_that_raises_is_logged_with_its_distribution_and_stops_nobody(
     manager: pluggy.PluginManager, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:

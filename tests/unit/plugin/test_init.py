@@ -154,9 +154,11 @@ def test_meta_is_kept_when_init_fails(host: Host) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("exports", {"a": 1}, "meta.exports must be a dict of strings, not {'a': 1}"),
-        ("platforms", "linux", "meta.platforms must be a list of strings, not 'linux'"),
-        ("capabilities", [None], "meta.capabilities must be a list of strings, not [None]"),
+        ("exports", {"a": 1}, "meta.exports must be a dict of UTF-8 strings, not {'a': 1}"),
+        ("platforms", "linux", "meta.platforms must be a list of UTF-8 strings, not 'linux'"),
+        ("capabilities", [None], "meta.capabilities must be a list of UTF-8 strings, not [None]"),
+        ("capabilities", ["\udcff"], "meta.capabilities must be a list of UTF-8 strings, not ['\\udcff']"),
+        ("exports", {"\udcff": ""}, "meta.exports must be a dict of UTF-8 strings, not {'\\udcff': ''}"),
     ],
 )
 def test_a_meta_that_nobody_can_list_is_a_failure(host: Host, name: str, value: object, message: str) -> None:
@@ -234,6 +236,28 @@ def test_a_failed_provider_is_blamed_before_a_skipped_one(host: Host) -> None:
     host.run("a.one", skips)
     host.run("a.two", fails)
     assert host.run("b.one", works, "a").problem == "blocked by a.two: OSError: disk is full"
+
+
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def test_an_exception_whose_text_cannot_be_read_is_told_by_its_class(host: Host) -> None:
+    def init(_: InitContext[Any]) -> object:
+        raise Unreadable
+
+    assert host.run("a.one", init).problem == "Unreadable: <Unreadable whose text cannot be read>"
+
+
+def test_a_meta_that_cannot_even_be_shown_is_a_failure(host: Host) -> None:
+    def init(ic: InitContext[Any]) -> object:
+        ic.meta.capabilities.append(Unreadable())  # type: ignore[arg-type] # what is tested
+        return "instance"
+
+    assert host.run("a.one", init).status is Status.FAILED
 
 
 @pytest.mark.parametrize(

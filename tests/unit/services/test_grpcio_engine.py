@@ -411,3 +411,13 @@ def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
     (tmp_path / name).rename(tmp_path / "plain")
     with grpc.insecure_channel(f"unix:{tmp_path / 'plain'}") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS)
+
+
+def test_a_service_that_is_broken_keeps_no_other_from_being_served(tmp_path, caplog):
+    good = Service("test.Test", (QUICK,))
+    engine = GrpcioEngine([Service("broken.X", None), good], quick_workers=1, slow_workers=1)
+    listener = Listener(str(tmp_path / "x.sock"), engine)
+    listener.start()
+    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
+    assert "broken.X" in vars(caplog.records[0])["service"]

@@ -175,6 +175,7 @@ def test_what_is_no_socket_is_never_removed(listener, path, kind):
     with pytest.raises(AlreadyExists, match="is not a socket: move it away"):
         listener.start()
     assert path.lstat().st_ino == before
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_what_is_no_socket_is_not_removed_from_where_the_socket_is_made_either(listener, path):

@@ -9,8 +9,10 @@ import threading
 import grpc
 import pytest
 
+from lamina.api import Service
 from lamina.client import Client
-from lamina.errdefs import InvalidArgument, NotFound, SkipPlugin
+from lamina.config import load
+from lamina.errdefs import ConfigError, InvalidArgument, NotFound, SkipPlugin
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
     PluginSet,
@@ -38,13 +40,15 @@ def skip(_ic):
 def start(tmp_path, overlay):
     """`start(uri=config, …)` initialises everything and returns the plugins."""
 
-    def start(configs=None, snapshotter=lambda _ic: overlay, others=None):
+    def start(configs=None, snapshotter=lambda _ic: overlay, others=None, registrations=()):
         registry = Registry()
         for module in MODULES:
             for registration in module.lamina_register():
                 registry = registry.register(registration)
         for plugin_id, init in {"overlayfs": snapshotter, "btrfs": skip, **(others or {})}.items():
             registry = registry.register(Registration(type=PluginType.SNAPSHOTTER, id=plugin_id, init=init))
+        for registration in registrations:
+            registry = registry.register(registration)
         plugins = PluginSet()
         for registration in registry.graph():
             default = registration.config() if registration.config else None
@@ -158,6 +162,21 @@ def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
     assert blocked == {"snapshots-service", "snapshots"}
 
 
+@pytest.mark.parametrize("service", [None, Service("x.X", None), Service("x.X", ("method",))])
+def test_a_service_that_is_none_is_told_and_the_others_are_served(start, tmp_path, caplog, service):
+    class Broken:
+        pass
+
+    Broken.service = service
+    broken = Registration(type=PluginType.GRPC, id="broken", init=lambda _ic: Broken())
+    listener = start(registrations=(broken,)).get_by_id(PluginType.SERVER, "grpc")
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.id == "broken"
+    listener.start()
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+        assert client.healthy()
+
+
 def test_a_configured_address_comes_before_the_host_s(start, tmp_path):
     config = listener_plugin.ListenerConfig(address=str(tmp_path / "other.sock"))
     listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
@@ -166,7 +185,39 @@ def test_a_configured_address_comes_before_the_host_s(start, tmp_path):
         assert client.healthy()
 
 
-@pytest.mark.parametrize("wrong", [{"quick_workers": 0}, {"slow_workers": 0}, {"uid": -2}, {"gid": -2}])
-def test_the_listener_s_numbers_have_bounds(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        listener_plugin.ListenerConfig(**wrong)
+BOUNDS = {
+    "uid": (-1, 2**32 - 2),
+    "gid": (-1, 2**32 - 2),
+    "max_recv_message_size": (0, 2**31 - 1),
+    "max_send_message_size": (0, 2**31 - 1),
+    "quick_workers": (1, 1024),
+    "slow_workers": (1, 1024),
+}
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [(name, *bounds) for name, bounds in BOUNDS.items()])
+def test_the_listener_s_numbers_have_bounds_that_are_told_with_file_line_and_key(tmp_path, name, low, high):
+    uri = "io.containerd.server.v1.grpc"
+    schemas = {uri: listener_plugin.ListenerConfig}
+    file = tmp_path / "config.toml"
+
+    def decode(number):
+        file.write_text(f'version = 4\n[plugins."{uri}"]\n{name} = {number}\n')
+        return load(file).decode_plugins(schemas)[0][uri]
+
+    assert [getattr(decode(number), name) for number in (low, high)] == [low, high]
+    for number in (low - 1, high + 1):
+        with pytest.raises(ConfigError) as caught:
+            decode(number)
+        assert str(caught.value) == (
+            f'{file}:3: plugins."{uri}".{name}: expected a number from {low} to {high}, found {number}'
+        )
+
+
+def test_the_largest_numbers_of_the_listener_do_not_keep_it_from_answering(start, tmp_path):
+    largest = {name: high for name, (_, high) in BOUNDS.items() if name not in {"uid", "gid"}}
+    config = listener_plugin.ListenerConfig(**largest)
+    listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
+    listener.start()
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+        assert client.healthy()

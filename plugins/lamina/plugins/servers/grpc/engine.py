@@ -104,13 +104,18 @@ class GrpcioEngine:
     def _routes(self, services: Iterable[Service]) -> dict[str, _Route]:
         routes: dict[str, _Route] = {}
         for service in services:
-            for method in service.methods:
-                path = service.path(method)
-                if path in routes:
-                    _log.error("two plugins offer the same method: the first one serves", extra={"method": path})
-                else:
-                    routes[path] = self._route(path, method)
+            try:
+                for method in service.methods:
+                    self._add_route(routes, service.path(method), method)
+            except Exception as error:  # noqa: BLE001 - one that is broken keeps no other from being served
+                _log.error("a service is broken", extra={"service": repr(service)}, exc_info=error)
         return routes
+
+    def _add_route(self, routes: dict[str, _Route], path: str, method: Method) -> None:
+        if path in routes:
+            _log.error("two plugins offer the same method: the first one serves", extra={"method": path})
+        else:
+            routes[path] = self._route(path, method)
 
     def _route(self, path: str, method: Method) -> _Route:
         if method.streams:

@@ -91,6 +91,7 @@ class Listener:
         try:
             with contextlib.ExitStack() as undo:
                 self._make_directory(os.path.dirname(path))
+                _is_socket(path)  # else not even a lock is made beside it
                 undo.callback(_lock(path).close)
                 _remove_stale(path)
                 hidden = f"{path}~"

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
+    from lamina.api import Service
     from lamina.plugins.servers.grpc.listener import Listener
+
+_log = logging.getLogger(__name__)
+
+_Check = Callable[[object, "attrs.Attribute[int]", int], None]
+
+
+def between(low: int, high: int) -> _Check:
+    """A validator that takes numbers from `low` to `high`, both included."""
+
+    def check(_: object, __: attrs.Attribute[int], number: int) -> None:
+        if not low <= number <= high:
+            raise ValueError(f"expected a number from {low} to {high}, found {number}")
+
+    return check
+
+
+_ID: Final = between(-1, 2**32 - 2)
+"""uid_t and gid_t without their last number, which is -1 to the kernel: chown(2)."""
+_SIZE: Final = between(0, 2**31 - 1)
+"""gRPC counts bytes in a C int."""
+_WORKERS: Final = between(1, 1024)
 
 
 @attrs.frozen
@@ -19,17 +42,17 @@ class ListenerConfig:
 
     address: str = ""
     """The socket's path; empty: `lamina.sock` in the host's state directory."""
-    uid: int = attrs.field(default=-1, validator=attrs.validators.ge(-1))
+    uid: int = attrs.field(default=-1, validator=_ID)
     """Who owns the socket; -1: the host's user."""
-    gid: int = attrs.field(default=-1, validator=attrs.validators.ge(-1))
+    gid: int = attrs.field(default=-1, validator=_ID)
     """Which group may use the socket; -1: the host's group."""
-    max_recv_message_size: int = 16 << 20
+    max_recv_message_size: int = attrs.field(default=16 << 20, validator=_SIZE)
     """Bytes in a request; 0: grpc's own limit."""
-    max_send_message_size: int = 16 << 20
+    max_send_message_size: int = attrs.field(default=16 << 20, validator=_SIZE)
     """Bytes in a response; 0: no limit."""
-    quick_workers: int = attrs.field(default=8, validator=attrs.validators.ge(1))
+    quick_workers: int = attrs.field(default=8, validator=_WORKERS)
     """How many calls that are soon answered (stat, mounts, health) run at a time."""
-    slow_workers: int = attrs.field(default=32, validator=attrs.validators.ge(1))
+    slow_workers: int = attrs.field(default=32, validator=_WORKERS)
     """How many calls that may take long (prepare, commit, usage) run at a time."""
 
 
@@ -53,9 +76,9 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
     from lamina.plugins.servers.grpc.listener import Listener  # noqa: PLC0415 - only a host that serves needs it
 
     config = ic.config
-    plugins = ic.get_by_type(PluginType.GRPC).values()
+    plugins = ic.get_by_type(PluginType.GRPC)
     engine = GrpcioEngine(
-        [plugin.service for plugin in plugins],
+        _services(plugins),
         quick_workers=config.quick_workers,
         slow_workers=config.slow_workers,
         max_recv_message_size=config.max_recv_message_size,
@@ -66,5 +89,19 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
         engine,
         uid=config.uid,
         gid=config.gid,
-        stopping=[plugin.shutdown for plugin in plugins if hasattr(plugin, "shutdown")],
+        stopping=[plugin.shutdown for plugin in plugins.values() if hasattr(plugin, "shutdown")],
     )
+
+
+def _services(plugins: Mapping[str, Any]) -> Iterator[Service]:
+    """The services of plugins, by id; without those that cannot be served, which are told."""
+    from lamina.api import Method, Service  # noqa: PLC0415 - brings protobuf
+
+    for plugin_id, plugin in plugins.items():
+        service = plugin.service
+        methods = service.methods if isinstance(service, Service) else None
+        if isinstance(methods, tuple) and all(isinstance(method, Method) for method in methods):
+            yield service
+        else:
+            fields = {"id": plugin_id, "type": PluginType.GRPC, "service": repr(service)}
+            _log.error("not served: its service is no lamina.api.Service with a tuple of methods", extra=fields)

@@ -1,0 +1,35 @@
+"""Commands whose standard streams somebody closed: they do what they are asked, and end as always."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+PROGRAM = Path(sys.executable).with_name("lamina")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["plugins ls", "snapshots ls", "snapshots tree", "snapshots usage"])
+def test_what_only_shows_something_ends_well(lamina, layer, words, closed):
+    layer("base")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" {words} {closed}', PROGRAM],
+        env=lamina.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if ">&-" in closed.replace("2>&-", "") else lamina(*words.split()))
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_what_was_done_is_not_told_as_a_failure(lamina, snapshotter, closed):
+    command = ["sh", "-c", f'exec "$0" snapshots prepare key {closed}', PROGRAM]
+    done = subprocess.run(command, env=lamina.environment(), capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [info.name for info in snapshotter.walk()] == ["key"]
