@@ -127,6 +127,7 @@ class LocalSnapshotter(Snapshotter):
         draft = self._keyspace.draft(kind, key, parent, check_labels(labels))
         try:
             self._make(draft)
+            mounts = self._mounts(draft)  # once it is stored, somebody may remove it
             record = self._keyspace.create(draft)
         except BaseException:
             # Interrupted between commit and return, the record is there; its data must stay as well.
@@ -134,7 +135,7 @@ class LocalSnapshotter(Snapshotter):
                 self._discard(draft.id)
             raise
         self._write_rescue(record)
-        return self._mounts(record)
+        return mounts
 
     def _make(self, record: Record) -> None:
         with self._using(record, "make the data of"):
