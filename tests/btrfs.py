@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from local_snapshotters import open_local
 from waiting import wait_until
 
 from lamina.mount import temporary_mount
 from lamina.plugins.snapshots.btrfs import BtrfsBackend, probe
 from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import MetaStore
 
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # not on every user's PATH
 
@@ -49,23 +49,14 @@ def mounted_btrfs(path: Path, *, megabytes: int = 128, quota: bool = False) -> I
         mountpoint.rmdir()
 
 
-@contextlib.contextmanager
-def open_btrfs(path: Path, *, sync_fs: bool = True, sync_remove: bool = False) -> Iterator[LocalSnapshotter]:
+def open_btrfs(
+    path: Path, *, sync_fs: bool = True, sync_remove: bool = False
+) -> contextlib.AbstractContextManager[LocalSnapshotter]:
     """A btrfs snapshotter with its metastore below `path` and its data on the btrfs at `path/btrfs`."""
     root = path / "btrfs/root"
     root.mkdir(mode=0o700, exist_ok=True)
-    store = MetaStore.open(str(path / "metastore"))
-    try:
-        backend = BtrfsBackend(str(root), device=probe(str(root)))
-        snapshotter = LocalSnapshotter.open(
-            backend, store.snapshotter("btrfs"), sync_fs=sync_fs, sync_remove=sync_remove
-        )
-        try:
-            yield snapshotter
-        finally:
-            snapshotter.close()
-    finally:
-        store.close()
+    backend = BtrfsBackend(str(root), device=probe(str(root)))
+    return open_local(path / "metastore", backend, "btrfs", sync_fs=sync_fs, sync_remove=sync_remove)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import leftovers
 import prerequisites
 import pytest
 
+pytest_plugins = ["lamina.testing.plugin"]
+
 _TESTS = Path(__file__).parent
 _PRIVILEGED = (_TESTS / "integration", _TESTS / "interop")
 

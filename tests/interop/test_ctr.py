@@ -72,13 +72,16 @@ def test_plugins_are_listed_with_type_id_platforms_and_status(host: Host) -> Non
     assert {tuple(row[:2]) for row in rows} >= {
         ("io.lamina.metastore.v1", "lmdb"),
         ("io.containerd.snapshotter.v1", "overlayfs"),
+        ("io.containerd.snapshotter.v1", "native"),
         ("io.containerd.service.v1", "snapshots-service"),
         ("io.containerd.grpc.v1", "snapshots"),
         ("io.containerd.grpc.v1", "introspection"),
         ("io.containerd.grpc.v1", "version"),
         ("io.containerd.grpc.v1", "healthcheck"),
     }
-    assert {row[3] for row in rows} == {"ok"}
+    statuses = {row[1]: row[3] for row in rows}
+    assert statuses.pop("btrfs") in {"ok", "skip"}  # by the file system of the data root
+    assert set(statuses.values()) == {"ok"}
 
 
 def test_a_plugin_is_shown_in_detail(host: Host) -> None:

@@ -28,9 +28,10 @@ KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
 """containerd collects a snapshot that nothing holds."""
 
 CONFIG = """\
-[proxy_plugins.native]
+[proxy_plugins.remote]
 type = "snapshot"
 address = "{0}"
+snapshotter = "native"
 namespace = "lamina"
 
 [proxy_plugins.bare]
@@ -60,7 +61,7 @@ def client(host: Host) -> Iterator[Client]:
 
 def test_a_life_of_a_snapshot(client: Client, containerd: Containerd) -> None:
     """Every method of the contract, with containerd's errors; lamina names the namespace."""
-    native = client.snapshotter("native")
+    native = client.snapshotter("remote")
     assert list(native.walk()) == []
     (mount,) = native.prepare("key", labels=KEEP | {"a": "b"})
     assert native.mounts("key") == [mount]
@@ -90,7 +91,7 @@ def test_a_life_of_a_snapshot(client: Client, containerd: Containerd) -> None:
 
 
 def test_a_callers_namespace_counts_more_than_the_proxys(client: Client) -> None:
-    native = client.snapshotter("native")
+    native = client.snapshotter("remote")
     with use(CallContext(namespace="theirs")):
         native.prepare("key", labels=KEEP)
     assert list(native.walk()) == []
@@ -109,19 +110,19 @@ def test_a_proxy_without_a_namespace_leaves_it_to_the_caller(client: Client) -> 
 
 def test_containerds_lack_of_cleanup_is_told(client: Client) -> None:
     with pytest.raises(Unimplemented):
-        client.snapshotter("native").cleanup()
+        client.snapshotter("remote").cleanup()
 
 
 def test_ctr_sees_containerds_snapshotter_through_lamina(client: Client, host: Host) -> None:
-    client.snapshotter("native").prepare("key", labels=KEEP)
-    listing = ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "native", "ls")
+    client.snapshotter("remote").prepare("key", labels=KEEP)
+    listing = ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "remote", "ls")
     assert "key" in listing
-    ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "native", "rm", "key")
-    assert list(client.snapshotter("native").walk()) == []
+    ctr(host.address, "--namespace", "lamina", "snapshots", "--snapshotter", "remote", "rm", "key")
+    assert list(client.snapshotter("remote").walk()) == []
 
 
 def test_containerd_may_be_killed_and_come_back(client: Client, containerd: Containerd) -> None:
-    native = client.snapshotter("native")
+    native = client.snapshotter("remote")
     native.prepare("key", labels=KEEP)
     containerd.kill()
     with pytest.raises(Unavailable):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from commands import run
 from hosts import Host
+from local_snapshotters import open_local
 from serving import short_directory
 
 from lamina.config import load
@@ -17,8 +18,6 @@ from lamina.errdefs import Unimplemented
 from lamina.mount import temporary_mount
 from lamina.plugin import discover
 from lamina.snapshots import Kind
-from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import MetaStore
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -33,6 +32,9 @@ def directory() -> Iterator[Path]:
 
 def test_the_demo_shows_three_layers_and_leaves_nothing() -> None:
     shown = run(sys.executable, EXAMPLES / "demo.py")
+    export, serve = shown.splitlines()[:2]
+    address = export.removeprefix("$ export LAMINA_ADDRESS=")
+    assert serve.endswith(f" --address {address} &")
     assert " base\n  \\_ app\n    \\_ config\n      \\_ look\n" in shown
     assert "  bin/app: v2\n  etc/app.conf: threads = 2\n  etc/os-release: NAME=demo\n" in shown
     assert shown.endswith("# host down, exit code 0\n# mounts left: 0, directory left: False\n")
@@ -42,6 +44,12 @@ def test_the_embedded_sandbox_shows_the_base_and_is_thrown_away(tmp_path: Path) 
     first, second = (run(sys.executable, EXAMPLES / "embed.py", tmp_path) for _ in range(2))
     assert first.startswith("committed the base\nhello from the base\nand from the sandbox\n")
     assert second.startswith("hello from the base\nand from the sandbox\n")
+
+
+def test_what_the_readme_embeds_runs_as_it_stands(tmp_path: Path) -> None:
+    section = (EXAMPLES.parent / "README.md").read_text().partition("## Embed it")[2]
+    program = section.partition("```python\n")[2].partition("```")[0]
+    assert run(sys.executable, "-c", program.replace("/var/tmp/sandboxes", str(tmp_path))) == "[]\n"
 
 
 def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,15 +85,10 @@ def test_a_snapshotter_that_cannot_rebase_says_so_instead_of_losing_the_parents_
     monkeypatch.syspath_prepend(EXAMPLES)
     from copy_snapshotter import CopyBackend  # noqa: PLC0415 # found through the line above
 
-    store = MetaStore.open(str(tmp_path / "metastore"))
-    snapshotter = LocalSnapshotter.open(CopyBackend(str(tmp_path / "copies")), store.snapshotter("copies"))
-    try:
+    with open_local(tmp_path / "metastore", CopyBackend(str(tmp_path / "copies")), "copies") as snapshotter:
         for key in ("a", "b"):
             snapshotter.prepare(key)
         snapshotter.commit("base", "a")
         with pytest.raises(Unimplemented, match="cannot give it one at commit"):
             snapshotter.commit("top", "b", parent="base")
         assert snapshotter.stat("b").kind is Kind.ACTIVE
-    finally:
-        snapshotter.close()
-        store.close()

@@ -92,12 +92,19 @@ def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
 def test_a_client_that_goes_after_the_durable_commit_changes_nothing(
     overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
 ) -> None:
+    """The call is held up between commit and answer: its rescue record goes into a pipe that nobody reads yet."""
+    record = tmp_path / f"overlay/records/{overlay._store.reserve_id() + 1}"
+    os.mkfifo(f"{record}.new")
+
     def stored() -> bool:
         return any(info.name == "k" for info in overlay.walk())
 
     future = prepare(channel)
     wait_until(stored, SECONDS, "the snapshot is stored")
+    assert not future.done()
     future.cancel()
+    Path(f"{record}.new").read_bytes()
+    wait_until(record.exists, SECONDS, "the call has gone on")
     assert overlay.stat("k").kind is Kind.ACTIVE
     (mount,) = overlay.mounts("k")
     assert os.path.isdir(mount.source)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_snapshotters import open_local
 
 from lamina.api import Service
 from lamina.errdefs import NotFound
@@ -14,22 +15,14 @@ from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import MetaStore
 
 
 @pytest.fixture
 def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
     root = tmp_path / "overlay"
     root.mkdir()
-    store = MetaStore.open(str(tmp_path / "metastore"))
-    try:
-        snapshotter = LocalSnapshotter.open(OverlayBackend(str(root)), store.snapshotter("overlayfs"))
-        try:
-            yield snapshotter
-        finally:
-            snapshotter.close()
-    finally:
-        store.close()
+    with open_local(tmp_path / "metastore", OverlayBackend(str(root)), "overlayfs") as snapshotter:
+        yield snapshotter
 
 
 class Plain(Snapshotter):

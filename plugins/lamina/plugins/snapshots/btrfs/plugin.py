@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl, host_platform
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root
 from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
 from lamina.plugins.snapshots.btrfs._probe import probe
 from lamina.snapshots.local import LocalSnapshotter
@@ -49,9 +50,7 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
         SkipPlugin: The data root is not on btrfs, or subvolumes cannot be made there.
     """
     config = ic.config
-    root = os.path.abspath(config.root_path) if config.root_path else str(ic.root)
-    ic.meta.exports["root"] = root
-    ic.meta.platforms.append(host_platform())
+    root = data_root(ic, config.root_path)
     os.makedirs(root, mode=0o700, exist_ok=True)
     device = probe(root)
     os.chmod(root, 0o700)

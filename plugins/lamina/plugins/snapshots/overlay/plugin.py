@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl, host_platform
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
 from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
 from lamina.snapshots.local import LocalSnapshotter
@@ -55,9 +56,7 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
         SkipPlugin: Overlayfs does not work in the data root.
     """
     config = ic.config
-    root = os.path.abspath(config.root_path) if config.root_path else str(ic.root)
-    ic.meta.exports["root"] = root
-    ic.meta.platforms.append(host_platform())
+    root = data_root(ic, config.root_path)
     os.makedirs(root, mode=0o700, exist_ok=True)
     options = probe(root, config.mount_options)
     remap_ids = remaps_ids(root, options)

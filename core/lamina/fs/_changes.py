@@ -1,0 +1,309 @@
+"""What has changed from one tree to another."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import io
+import os
+import stat
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Final
+
+import attrs
+
+from lamina.context import current
+from lamina.errdefs import from_os_error
+from lamina.fs._descent import GONE, Descent
+
+OPAQUE: Final = ".wh..opq"
+"""The name whose deletion stands for all that a directory held: a layer marks a deletion by a further `.wh.`, and
+`.wh..wh..opq` is the opaque whiteout of the OCI image-spec (layer.md)."""
+_OPAQUE_ATTRIBUTES: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+"""Documentation/filesystems/overlayfs.rst. The second is that of mounts with `userxattr`."""
+_NO_ATTRIBUTE: Final = frozenset({errno.ENODATA, errno.ENOTSUP})
+_SECOND: Final = 1_000_000_000
+_CHUNK: Final = 1 << 20
+"""Bytes of two files that are compared at once."""
+
+
+class ChangeKind(enum.StrEnum):
+    """What happened to a path."""
+
+    ADD = "add"
+    MODIFY = "modify"
+    DELETE = "delete"
+    UNMODIFIED = "unmodified"
+    """Nothing. Told of files with several names: an archive needs the one that another name is linked to."""
+
+
+@attrs.frozen
+class Change:
+    """One path that differs between two trees."""
+
+    kind: ChangeKind
+    path: str
+    """Begins with `/`, the root of the trees."""
+
+
+def changes(a: str, b: str) -> Generator[Change, None, None]:
+    """What makes `b` of `a`, in the order of the paths, with `/` before every other byte.
+
+    Files are the same if they are the same inode, or if mode, owner, device number, file capabilities, size and
+    time of modification are: to the nanosecond, and where both have whole seconds the content decides.
+    Directories are compared without size and time. Other extended attributes do not count, nor do the roots
+    themselves. A deleted directory is one change, and so is one that is something else now. Neither tree should
+    change meanwhile: what vanishes counts as absent, or is an error if that is noticed late.
+
+    Args:
+        a: Path of the earlier tree; "" stands for an empty one.
+        b: Path of the later tree.
+
+    Returns:
+        The changes, found while they are asked for. It holds directories open until its end, or until closed.
+
+    Raises:
+        NotFound: A root does not exist.
+        PermissionDenied: Something cannot be read.
+        Aborted: A directory was moved to another place while the walk was below it.
+        Canceled: The call is no longer wanted.
+        DeadlineExceeded: The call's deadline has passed.
+    """
+    with _translated(), contextlib.closing(_walk(a, b, _read_all)) as entries:
+        for entry in entries:
+            kind = _kind(entry)
+            if kind is not None:
+                yield Change(kind, entry.path)
+
+
+def _kind(entry: _Entry) -> ChangeKind | None:
+    if entry.new is None:
+        return ChangeKind.DELETE
+    if entry.old is None:
+        return ChangeKind.ADD
+    if not _is_same(entry):
+        return ChangeKind.MODIFY
+    return ChangeKind.UNMODIFIED if entry.new.st_nlink > 1 and not entry.is_directory else None
+
+
+def overlay_changes(base: str, diff: str) -> Generator[Change, None, None]:
+    """What an overlay's upper directory changes of what is below it. Costs by what is in `diff`.
+
+    Everything in `diff` is a change, except a directory that is the same in `base`; that one is told as modified
+    just before the first addition or deletion in it. A whiteout is a deletion; where `base` has nothing of
+    that name, it is the addition of a device, as in containerd. Of an opaque directory the deletion of
+    `OPAQUE` in it is told first.
+
+    Args:
+        base: Path of the tree below, merged; "" stands for an empty one.
+        diff: Path of the upper directory.
+
+    Returns:
+        As `changes`.
+
+    Raises:
+        Error: As `changes`.
+    """
+    told = {""}
+    with _translated(), contextlib.closing(_walk(base, diff, _look_up)) as entries:
+        for entry in entries:
+            if _is_opaque(entry):
+                yield Change(ChangeKind.DELETE, f"{entry.path}/{OPAQUE}")
+            kind = _overlay_kind(entry)
+            if kind is None:
+                continue
+            told.add(entry.path)
+            if kind is not ChangeKind.MODIFY and entry.parent not in told:
+                told.add(entry.parent)
+                yield Change(ChangeKind.MODIFY, entry.parent)
+            yield Change(kind, entry.path)
+
+
+def _overlay_kind(entry: _Entry) -> ChangeKind | None:
+    if entry.old is None:
+        return ChangeKind.ADD
+    if _is_whiteout(entry):
+        return ChangeKind.DELETE
+    if entry.is_directory and entry.was_directory and _is_same(entry):
+        return None
+    return ChangeKind.MODIFY
+
+
+@attrs.frozen
+class _Entry:
+    """A name in a directory, and what each of two trees has there: None where it has nothing."""
+
+    parent: str
+    name: str
+    old: os.stat_result | None
+    new: os.stat_result | None
+    base: Descent | None
+    """The directory of `old`; None where that tree has no such directory."""
+    tree: Descent
+    """The directory of `new`."""
+
+    @property
+    def path(self) -> str:
+        return f"{self.parent}/{self.name}"
+
+    @property
+    def was_directory(self) -> bool:
+        return self.old is not None and stat.S_ISDIR(self.old.st_mode)
+
+    @property
+    def is_directory(self) -> bool:
+        return self.new is not None and stat.S_ISDIR(self.new.st_mode)
+
+
+_Reader = Callable[[Descent, Iterable[str]], dict[str, os.stat_result]]
+"""Reads what the earlier tree has in a directory, given the names that the later one has there."""
+
+
+@attrs.frozen
+class _Level:
+    """A directory that the walk is in."""
+
+    entries: Iterator[_Entry]
+    entered: tuple[Descent, ...]
+    """The trees that have it."""
+
+
+def _walk(a: str, b: str, read_old: _Reader) -> Generator[_Entry, None, None]:
+    """Every entry of two trees side by side; what is below what only `a` has is left out."""
+    with contextlib.ExitStack() as opened:
+        base = opened.enter_context(Descent(a)) if a else None
+        tree = opened.enter_context(Descent(b))
+        levels = [_Level(_entries("", base, tree, read_old), ())]
+        while levels:
+            entry = next(levels[-1].entries, None)
+            if entry is None:
+                for descent in levels.pop().entered:
+                    descent.leave()
+                continue
+            yield entry
+            if entry.is_directory and _enter(tree, entry.name):
+                below = (
+                    entry.base if entry.base and entry.was_directory and _enter(entry.base, entry.name) else None
+                )
+                entered = (tree, below) if below else (tree,)
+                levels.append(_Level(_entries(entry.path, below, tree, read_old), entered))
+
+
+def _entries(parent: str, base: Descent | None, tree: Descent, read_old: _Reader) -> Iterator[_Entry]:
+    """The entries of a directory. It is read here, while the trees are in it."""
+    new = _read_all(tree)
+    old = read_old(base, new) if base else {}
+    names = sorted(old.keys() | new.keys(), key=os.fsencode)
+    return iter([_Entry(parent, name, old.get(name), new.get(name), base, tree) for name in names])
+
+
+def _read_all(directory: Descent, _names: Iterable[str] = ()) -> dict[str, os.stat_result]:
+    check = current().check
+    found: dict[str, os.stat_result] = {}
+    with os.scandir(directory.fd) as entries:
+        for entry in entries:
+            check()
+            with contextlib.suppress(FileNotFoundError):  # it vanished
+                found[entry.name] = entry.stat(follow_symlinks=False)
+    return found
+
+
+def _look_up(directory: Descent, names: Iterable[str]) -> dict[str, os.stat_result]:
+    found: dict[str, os.stat_result] = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):  # it is not there
+            found[name] = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
+    return found
+
+
+def _enter(descent: Descent, name: str) -> bool:
+    """Go down, unless the directory has vanished."""
+    try:
+        descent.enter(name)
+    except OSError as error:
+        if error.errno in GONE:
+            return False
+        raise OSError(error.errno, error.strerror, descent.path(name)) from error
+    return True
+
+
+def _is_same(entry: _Entry) -> bool:
+    try:
+        return _compare(entry)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, entry.tree.path(entry.name)) from error
+
+
+def _compare(entry: _Entry) -> bool:
+    old, new, base = entry.old, entry.new, entry.base
+    if old is None or new is None or base is None:
+        return False
+    if (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino):
+        return True
+    return (
+        (old.st_mode, old.st_uid, old.st_gid, old.st_rdev) == (new.st_mode, new.st_uid, new.st_gid, new.st_rdev)
+        and _capabilities(base, entry.name) == _capabilities(entry.tree, entry.name)
+        and (entry.is_directory or _has_same_content(entry, old, new, base))
+    )
+
+
+def _has_same_content(entry: _Entry, old: os.stat_result, new: os.stat_result, base: Descent) -> bool:
+    if (old.st_size, old.st_mtime_ns) != (new.st_size, new.st_mtime_ns):
+        return False
+    if new.st_mtime_ns % _SECOND:
+        return True
+    # Archives often keep whole seconds only, so that equal times prove little.
+    if stat.S_ISLNK(new.st_mode):
+        return os.readlink(entry.name, dir_fd=base.fd) == os.readlink(entry.name, dir_fd=entry.tree.fd)
+    return not stat.S_ISREG(new.st_mode) or _have_same_bytes(base, entry.tree, entry.name)
+
+
+def _have_same_bytes(base: Descent, tree: Descent, name: str) -> bool:
+    check = current().check
+    with _open(base, name) as old, _open(tree, name) as new:
+        while True:
+            check()
+            chunk = old.read(_CHUNK)
+            if chunk != new.read(_CHUNK):
+                return False
+            if not chunk:
+                return True
+
+
+def _open(directory: Descent, name: str) -> io.FileIO:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return io.FileIO(os.open(name, flags, dir_fd=directory.fd))
+
+
+def _capabilities(directory: Descent, name: str) -> bytes:
+    return _attribute(directory, name, "security.capability")
+
+
+def _is_whiteout(entry: _Entry) -> bool:
+    return entry.new is not None and stat.S_ISCHR(entry.new.st_mode) and entry.new.st_rdev == 0
+
+
+def _is_opaque(entry: _Entry) -> bool:
+    return entry.is_directory and any(
+        _attribute(entry.tree, entry.name, attribute) == b"y" for attribute in _OPAQUE_ATTRIBUTES
+    )
+
+
+def _attribute(directory: Descent, name: str, attribute: str) -> bytes:
+    """An extended attribute of a name in a directory; empty where there is none."""
+    try:
+        return os.getxattr(f"/proc/self/fd/{directory.fd}/{name}", attribute, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTE:
+            return b""
+        raise
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Raise OSErrors as lamina's errors."""
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, "compare trees") from error

@@ -1,0 +1,32 @@
+"""All checks together."""
+
+from __future__ import annotations
+
+from lamina.testing._checks.calls import CallChecks
+from lamina.testing._checks.concurrency import ConcurrencyChecks
+from lamina.testing._checks.contents import ContentChecks
+from lamina.testing._checks.errors import ErrorChecks
+from lamina.testing._checks.keys import KeyChecks
+from lamina.testing._checks.keyspaces import KeyspaceChecks, RebaseChecks
+from lamina.testing._checks.labels import LabelChecks
+from lamina.testing._checks.layers import LayerChecks
+from lamina.testing._checks.lifecycle import ClosingChecks, LifecycleChecks, UsageChecks
+from lamina.testing._checks.walks import WalkChecks
+
+
+class Conformance(
+    LifecycleChecks,
+    UsageChecks,
+    ClosingChecks,
+    ErrorChecks,
+    KeyChecks,
+    LabelChecks,
+    WalkChecks,
+    ConcurrencyChecks,
+    CallChecks,
+    KeyspaceChecks,
+    RebaseChecks,
+    ContentChecks,
+    LayerChecks,
+):
+    """Everything that a snapshotter must do. Subclass it as `Test…` and set `factories`."""

@@ -1,0 +1,121 @@
+"""Calls that nobody waits for any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.context import CallContext, use
+from lamina.errdefs import Canceled, DeadlineExceeded
+from lamina.snapshots import Info, Snapshotter
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys
+
+CALLS: dict[str, Callable[[Snapshotter], Any]] = {
+    "prepare": lambda snapshotter: snapshotter.prepare("new", "base"),
+    "view": lambda snapshotter: snapshotter.view("new", "base"),
+    "commit": lambda snapshotter: snapshotter.commit("new", "active"),
+    "remove": lambda snapshotter: snapshotter.remove("active"),
+    "update": lambda snapshotter: snapshotter.update(Info("active", labels={"x": "1"})),
+    "usage": lambda snapshotter: snapshotter.usage("active"),
+    "walk": lambda snapshotter: list(snapshotter.walk()),
+}
+
+
+class CancelledAt(CallContext):
+    """The circumstances of a call whose caller goes away when it asks for the nth time whether to go on."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._left = number
+
+    def check(self) -> None:
+        """As in the base class."""
+        self._left -= 1
+        if self._left <= 0:
+            self.cancel()
+        super().check()
+
+
+def write_many(root: Path) -> None:
+    """Enough entries for work on them to be interrupted."""
+    for number in range(20):
+        (root / f"d{number}").mkdir()
+        (root / f"d{number}/file").write_bytes(b"x" * 5000)
+
+
+class CallChecks(Checks):
+    """A call may be too quick to be given up; but it does all or nothing, and says which."""
+
+    @pytest.mark.parametrize("operation", CALLS)
+    def test_a_cancelled_call_does_all_or_nothing(self, subject: Subject, operation: str) -> None:
+        """Where it raises Canceled, nothing has changed."""
+        context = CallContext()
+        context.cancel()
+        self._try(subject, operation, context, Canceled)
+
+    @pytest.mark.parametrize("operation", CALLS)
+    def test_a_call_past_its_deadline_does_all_or_nothing(self, subject: Subject, operation: str) -> None:
+        """Where it raises DeadlineExceeded, nothing has changed."""
+        self._try(subject, operation, CallContext(deadline=0.0), DeadlineExceeded)
+
+    @staticmethod
+    def _try(subject: Subject, operation: str, context: CallContext, error: type[Exception]) -> None:
+        tree = subject.layer("base", write_many)
+        snapshotter = subject.snapshotter
+        snapshotter.prepare("active", "base")
+        before, data = list(snapshotter.walk()), _data(subject)
+        with use(context):
+            try:
+                CALLS[operation](snapshotter)
+            except error:
+                assert list_uncancelled(snapshotter) == before
+            else:
+                return
+        assert _data(subject) == data
+        assert_same(subject.active_tree("active"), tree)
+        CALLS[operation](snapshotter)  # and now it can be done
+
+    @pytest.mark.parametrize("number", [1, 2, 5, 20])
+    def test_a_prepare_that_is_given_up_on_the_way_leaves_nothing(self, subject: Subject, number: int) -> None:
+        """However far it has come."""
+        if not subject.traits.in_process:
+            number = 1  # later, the other side may finish what nobody waits for
+        tree = subject.layer("base", write_many)
+        snapshotter = subject.snapshotter
+        data = _data(subject)
+        try:
+            with use(CancelledAt(number)):
+                snapshotter.prepare("new", "base")
+        except Canceled:
+            assert keys(snapshotter) == ["base"]
+            assert _data(subject) == data
+            snapshotter.prepare("new", "base")
+        assert_same(subject.active_tree("new"), tree)
+
+    def test_a_commit_that_is_given_up_leaves_the_active_snapshot(self, subject: Subject) -> None:
+        """As it was, with what was written to it."""
+        tree = subject.layer("base", write_many)
+        snapshotter = subject.snapshotter
+        snapshotter.prepare("active", "base")
+        try:
+            with use(CancelledAt(1)):
+                snapshotter.commit("new", "active")
+        except Canceled:
+            assert keys(snapshotter) == ["active", "base"]
+            snapshotter.commit("new", "active")
+        assert_same(subject.tree("new"), tree)
+
+
+def list_uncancelled(snapshotter: Snapshotter) -> list[Info]:
+    """All there is, asked by somebody who waits for it."""
+    with use(CallContext()):
+        return list(snapshotter.walk())
+
+
+def _data(subject: Subject) -> frozenset[str] | None:
+    if subject.traits.cleanup:
+        subject.snapshotter.cleanup()
+    return subject.data()

@@ -1,0 +1,170 @@
+"""Calls at the same moment."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.testing._checks.calls import write_many
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted, together
+
+WRITERS: Final = 8
+ROUNDS: Final = 5
+
+
+def winners(outcomes: list[Any]) -> list[int]:
+    """The numbers of the calls that raised nothing."""
+    return [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
+
+
+def only_winner(outcomes: list[Any]) -> int:
+    """The number of the call that raised nothing."""
+    found = winners(outcomes)
+    assert len(found) == 1, f"{len(found)} calls succeeded of which each excludes the others"
+    return found[0]
+
+
+class ConcurrencyChecks(Checks):
+    """Of calls that exclude each other one succeeds; all others are refused as if they had come later."""
+
+    def test_of_prepares_of_one_key_exactly_one_wins(self, subject: Subject) -> None:
+        """The others meet AlreadyExists."""
+        subject.layer("base")
+        snapshotter = subject.snapshotter
+        calls = [functools.partial(snapshotter.prepare, "key", "base", {"n": str(n)}) for n in range(WRITERS)]
+        outcomes = together(*calls)
+        winner = only_winner(outcomes)
+        assert all(type(outcome) is AlreadyExists for outcome in outcomes if outcome is not outcomes[winner])
+        assert snapshotter.stat("key").labels == {"n": str(winner)}
+        assert snapshotter.mounts("key") == outcomes[winner]
+
+    def test_of_prepare_and_view_of_one_key_one_wins(self, snapshotter: Snapshotter) -> None:
+        """And the snapshot is what the winner asked for."""
+        for number in range(ROUNDS):
+            key = f"key{number}"
+            calls = [functools.partial(make, key) for make in (snapshotter.prepare, snapshotter.view)]
+            winner = only_winner(together(*calls))
+            assert snapshotter.stat(key).kind is (Kind.ACTIVE, Kind.VIEW)[winner]
+
+    def test_of_commits_of_one_key_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
+        """The others find no such key any more."""
+        snapshotter.prepare("a")
+        outcomes = together(*(functools.partial(snapshotter.commit, f"c{n}", "a") for n in range(WRITERS)))
+        winner = only_winner(outcomes)
+        assert {type(outcome) for outcome in outcomes} == {type(None), NotFound}
+        assert keys(snapshotter) == [f"c{winner}"]
+
+    def test_of_commits_to_one_name_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
+        """The others meet AlreadyExists, and their active snapshots stay."""
+        for number in range(WRITERS):
+            snapshotter.prepare(f"a{number}")
+        outcomes = together(*(functools.partial(snapshotter.commit, "name", f"a{n}") for n in range(WRITERS)))
+        winner = only_winner(outcomes)
+        assert {type(outcome) for outcome in outcomes} == {type(None), AlreadyExists}
+        assert keys(snapshotter) == [*(f"a{n}" for n in range(WRITERS) if n != winner), "name"]
+
+    def test_of_removals_of_one_snapshot_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
+        """The others find it gone."""
+        snapshotter.prepare("a")
+        outcomes = together(*[functools.partial(snapshotter.remove, "a")] * WRITERS)
+        only_winner(outcomes)
+        assert {type(outcome) for outcome in outcomes} == {type(None), NotFound}
+        assert keys(snapshotter) == []
+
+    def test_a_child_and_the_removal_of_its_parent(self, subject: Subject) -> None:
+        """Either the child is there, and the parent too, or neither."""
+        for number in range(ROUNDS):
+            parent, child = f"parent{number}", f"child{number}"
+            subject.layer(parent, write_many)
+            snapshotter = subject.snapshotter
+            outcomes = together(
+                functools.partial(snapshotter.prepare, child, parent),
+                functools.partial(snapshotter.remove, parent),
+            )
+            there = set(keys(snapshotter)) & {parent, child}
+            match winners(outcomes):
+                case [0]:
+                    assert there == {parent, child}
+                    assert isinstance(outcomes[1], FailedPrecondition)
+                    assert_same(subject.active_tree(child), subject.tree(parent))
+                case [1]:
+                    assert there == set()
+                    assert isinstance(outcomes[0], NotFound)
+                case others:
+                    raise AssertionError(f"calls {others} succeeded, of which one excludes the other")
+
+    def test_removals_and_prepares_of_one_key(self, subject: Subject) -> None:
+        """Whatever order they come to happen in, a snapshot is there whole or not at all."""
+        snapshotter = subject.snapshotter
+        for _ in range(ROUNDS):
+            makes = [functools.partial(snapshotter.prepare, "key")] * 3
+            removals = [functools.partial(snapshotter.remove, "key")] * 3
+            outcomes = together(*makes, *removals)
+            assert {type(outcome) for outcome in outcomes} <= {list, type(None), AlreadyExists, NotFound}
+            made = sum(isinstance(outcome, list) for outcome in outcomes)
+            removed = sum(outcome is None for outcome in outcomes)
+            assert made - removed == len(keys(snapshotter))
+            if keys(snapshotter):
+                assert subject.active_tree("key") == {}
+                snapshotter.remove("key")
+
+    def test_snapshots_made_at_once_have_trees_of_their_own(self, subject: Subject) -> None:
+        """None is shown in two."""
+        subject.layer("base")
+        snapshotter = subject.snapshotter
+        all_mounts = together(*(functools.partial(snapshotter.prepare, f"a{n}", "base") for n in range(WRITERS)))
+        for number, mounts in enumerate(all_mounts):
+            with mounted(mounts) as root:
+                (root / str(number)).touch()
+        for number in range(WRITERS):
+            assert subject.active_tree(f"a{number}").keys() == {str(number)}
+        assert keys(snapshotter, "kind==active") == [f"a{number}" for number in range(WRITERS)]
+
+    def test_updates_of_different_labels_lose_nothing(self, snapshotter: Snapshotter) -> None:
+        """Each sets its own, and all are there."""
+        snapshotter.prepare("a", labels={"x": "1"})
+        together(
+            *(
+                functools.partial(snapshotter.update, Info("a", labels={f"l{n}": str(n)}), (f"labels.l{n}",))
+                for n in range(WRITERS)
+            )
+        )
+        assert snapshotter.stat("a").labels == {"x": "1", **{f"l{n}": str(n) for n in range(WRITERS)}}
+
+    def test_a_commit_and_a_child_of_what_it_makes(self, subject: Subject) -> None:
+        """The child is on the whole layer, or is refused."""
+        snapshotter = subject.snapshotter
+        for number in range(ROUNDS):
+            with mounted(snapshotter.prepare(f"a{number}")) as root:
+                (root / "whole").touch()
+            committed, child = together(
+                functools.partial(snapshotter.commit, f"c{number}", f"a{number}"),
+                functools.partial(snapshotter.prepare, f"child{number}", f"c{number}"),
+            )
+            assert committed is None
+            if isinstance(child, list):
+                assert subject.active_tree(f"child{number}").keys() == {"whole"}
+            else:
+                assert isinstance(child, NotFound | InvalidArgument)
+
+    def test_walks_go_on_while_others_write(self, snapshotter: Snapshotter) -> None:
+        """What is there all the time is shown, in order."""
+        stay = [f"stay{number}" for number in range(WRITERS)]
+        for key in stay:
+            snapshotter.prepare(key)
+
+        def come_and_go() -> None:
+            for number in range(ROUNDS):
+                snapshotter.prepare(f"go{number}")
+                snapshotter.remove(f"go{number}")
+
+        def walk() -> None:
+            for _ in range(ROUNDS):
+                found = keys(snapshotter)
+                assert found == sorted(found)
+                assert [key for key in found if key in stay] == stay
+
+        together(come_and_go, walk, walk)
+        assert keys(snapshotter) == stay

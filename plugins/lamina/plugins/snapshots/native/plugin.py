@@ -1,0 +1,51 @@
+"""The registration of the native snapshotter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root
+from lamina.plugins.snapshots.native._backend import NativeBackend
+from lamina.snapshots.local import LocalSnapshotter
+
+ID = "native"
+
+
+@attrs.frozen
+class NativeConfig:
+    """How the native snapshotter keeps trees."""
+
+    root_path: str = ""
+    """Where trees are kept; empty: in the plugin's own directory below the host's root."""
+    sync_remove: bool = False
+    """Answer a removal only when its data is deleted, instead of deleting it in the background."""
+    sync_fs: bool = True
+    """Answer a commit only when the file system has written the tree to disk."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the native snapshotter."""
+    return [
+        Registration(
+            type=PluginType.SNAPSHOTTER,
+            id=ID,
+            requires=(PluginType.METASTORE,),
+            config=NativeConfig,
+            init=init_native,
+        )
+    ]
+
+
+def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
+    """Open the snapshotter."""
+    config = ic.config
+    root = data_root(ic, config.root_path)
+    store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
+    return LocalSnapshotter.open(
+        NativeBackend(root), store, sync_fs=config.sync_fs, sync_remove=config.sync_remove
+    )

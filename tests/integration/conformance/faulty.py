@@ -1,0 +1,11 @@
+"""The conformance suite on snapshotters with a fault: what fails here is meant to. `test_faults.py` runs it."""
+
+from __future__ import annotations
+
+from faults import FAULTS, SOUND
+
+from lamina.testing import Conformance
+
+
+class TestFaulty(Conformance):
+    factories = tuple(fault.factory for fault in (*FAULTS, *SOUND))
