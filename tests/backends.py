@@ -15,7 +15,7 @@ from overlays import open_overlay
 from serving import short_directory
 
 from lamina.client import Client
-from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService

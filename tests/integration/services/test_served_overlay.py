@@ -19,7 +19,7 @@ from lamina.client import Client
 from lamina.context import current
 from lamina.errdefs import Canceled
 from lamina.mount import mount_all, unmount
-from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService

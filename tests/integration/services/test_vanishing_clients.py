@@ -15,7 +15,7 @@ from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.errdefs import NotFound
-from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService

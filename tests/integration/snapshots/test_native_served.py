@@ -18,7 +18,7 @@ from lamina.client import Client
 from lamina.context import CallContext, current
 from lamina.errdefs import NotFound
 from lamina.mount import temporary_mount
-from lamina.plugins.servers.grpc.engine import GrpcioEngine
+from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService

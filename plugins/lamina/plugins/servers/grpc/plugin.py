@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -12,7 +12,9 @@ from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType, Regist
 
 if TYPE_CHECKING:
     from lamina.api import Service
+    from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
     from lamina.plugins.servers.grpc.listener import Listener
+    from lamina.plugins.servers.grpc.native_engine import NativeEngine
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class ListenerConfig:
     """How many calls that are soon answered (stat, mounts, health) run at a time."""
     slow_workers: int = attrs.field(default=32, validator=_WORKERS)
     """How many calls that may take long (prepare, commit, usage) run at a time."""
+    engine: Literal["native", "grpcio"] = "native"
+    """What speaks gRPC: native is pygrpc-native, several times as fast; grpcio is Google's, and much older."""
 
 
 @hookimpl
@@ -72,12 +76,11 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
     """Make a listener for every service that works. Those with `shutdown()` are told when it stops."""
-    from lamina.plugins.servers.grpc.engine import GrpcioEngine  # noqa: PLC0415 - brings grpc
     from lamina.plugins.servers.grpc.listener import Listener  # noqa: PLC0415 - only a host that serves needs it
 
     config = ic.config
     plugins = ic.get_by_type(PluginType.GRPC)
-    engine = GrpcioEngine(
+    engine = _engine_class(config.engine)(
         _services(plugins),
         quick_workers=config.quick_workers,
         slow_workers=config.slow_workers,
@@ -91,6 +94,17 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
         gid=config.gid,
         stopping=[plugin.shutdown for plugin in plugins.values() if hasattr(plugin, "shutdown")],
     )
+
+
+def _engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
+    """The engine of that name, which alone is imported."""
+    if name == "grpcio":
+        from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine  # noqa: PLC0415 - brings grpc
+
+        return GrpcioEngine
+    from lamina.plugins.servers.grpc.native_engine import NativeEngine  # noqa: PLC0415 - brings a tokio runtime
+
+    return NativeEngine
 
 
 def _services(plugins: Mapping[str, Any]) -> Iterator[Service]:

@@ -8,9 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 _log = logging.getLogger(__name__)
+
+WAITING: Final = 1024
+"""How many calls may wait for a worker of a pool."""
+LASTING: Final = 32
+"""How many streams may stay open at a time that are not slow, but wait for something to tell."""
+STALLED: Final = 300.0
+"""Seconds after which a stream ends whose client takes nothing from it."""
+LEFT: Final = 2.0
+"""Seconds that cancelled calls are given to notice."""
 
 T = TypeVar("T")
 
@@ -29,11 +38,20 @@ class Pool(ThreadPoolExecutor):
         super().__init__(workers, thread_name_prefix=name)
         self.limit = workers + waiting
         self._calls: set[Future[Any]] = set()
+        self._offers = threading.Lock()
 
     @property
     def full(self) -> bool:
         """Whether there are as many calls as there may be. `submit` itself refuses nothing."""
         return len(self._calls) >= self.limit
+
+    def offer(self, function: Callable[..., object], /, *args: Any) -> bool:
+        """Submit a call, unless there are as many as there may be; whether it was taken."""
+        with self._offers:
+            if self.full:
+                return False
+            self.submit(function, *args)
+            return True
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """As `Executor.submit`."""

@@ -14,22 +14,14 @@ import grpc
 
 from lamina.api import Method, Service, decode
 from lamina.context import CallContext, use
-from lamina.errdefs import Error, ResourceExhausted, Unavailable, to_status
+from lamina.errdefs import Unavailable
+from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
 from lamina.plugins.servers.grpc.pool import Pool, Stalls
+from lamina.plugins.servers.grpc.routes import routes
+from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
 _log = logging.getLogger(__name__)
-
-WAITING: Final = 1024
-"""How many calls may wait for a worker of a pool."""
-LASTING: Final = 32
-"""How many streams may stay open at a time that are not slow, but wait for something to tell."""
-STALLED: Final = 300.0
-"""Seconds after which a stream ends whose client takes nothing from it."""
-LEFT: Final = 2.0
-"""Seconds that cancelled calls are given to notice."""
-MAX_DETAILS: Final = 2048
-"""Bytes in a status message. It is sent as a header, each byte as up to three, and clients take 8 KiB of them."""
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -50,7 +42,7 @@ class GrpcioEngine:
         slow_workers: int,
         max_recv_message_size: int = 0,
         max_send_message_size: int = 0,
-        stalled: float = STALLED,
+        stalled: float = pool.STALLED,
     ) -> None:
         """Make an engine.
 
@@ -62,15 +54,15 @@ class GrpcioEngine:
             max_send_message_size: Bytes in a response; 0: no limit.
             stalled: Seconds after which a stream ends whose client takes nothing from it.
         """
-        self._slow = Pool("slow call", slow_workers, WAITING)
-        self._lasting = Pool("open stream", LASTING, 0)
+        self._slow = Pool("slow call", slow_workers, pool.WAITING)
+        self._lasting = Pool("open stream", pool.LASTING, 0)
         # However many calls the others have, there is room for quick ones, and to refuse what is too much.
-        self._quick = Pool("quick call", quick_workers, WAITING + self._slow.limit + self._lasting.limit)
+        self._quick = Pool("quick call", quick_workers, pool.WAITING + self._slow.limit + self._lasting.limit)
         self._pools = (self._quick, self._slow, self._lasting)
         self._stalls = Stalls(stalled)
         self._server = grpc.server(
             self._quick,
-            handlers=[_Router(self._routes(services))],
+            handlers=[_Router({path: self._route(path, one) for path, one in routes(services).items()})],
             options=[
                 ("grpc.so_reuseport", 0),
                 *_limit("grpc.max_receive_message_length", max_recv_message_size),
@@ -93,37 +85,21 @@ class GrpcioEngine:
 
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
-        self._server.stop(grace).wait(grace + LEFT)
+        self._server.stop(grace).wait(grace + pool.LEFT)
         self._stalls.stop()
-        left = wait([call for pool in self._pools for call in pool.calls()], LEFT).not_done
+        left = wait([call for one in self._pools for call in one.calls()], pool.LEFT).not_done
         if left:
             _log.warning("left calls behind that do not end", extra={"calls": len(left)})
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _routes(self, services: Iterable[Service]) -> dict[str, _Route]:
-        routes: dict[str, _Route] = {}
-        for service in services:
-            try:
-                for method in service.methods:
-                    self._add_route(routes, service.path(method), method)
-            except Exception as error:  # noqa: BLE001 - one that is broken keeps no other from being served
-                _log.error("a service is broken", extra={"service": repr(service)}, exc_info=error)
-        return routes
-
-    def _add_route(self, routes: dict[str, _Route], path: str, method: Method) -> None:
-        if path in routes:
-            _log.error("two plugins offer the same method: the first one serves", extra={"method": path})
-        else:
-            routes[path] = self._route(path, method)
+        for one in self._pools:
+            one.shutdown(wait=False, cancel_futures=True)
 
     def _route(self, path: str, method: Method) -> _Route:
         if method.streams:
-            pool = self._slow if method.slow else self._lasting
-            stream = _Stream(path, method, pool, self._stalls)
-            return _Route(pool, grpc.unary_stream_rpc_method_handler(stream))
-        pool = self._slow if method.slow else self._quick
-        return _Route(pool, grpc.unary_unary_rpc_method_handler(_Unary(path, method, pool)))
+            threads = self._slow if method.slow else self._lasting
+            stream = _Stream(path, method, threads, self._stalls)
+            return _Route(threads, grpc.unary_stream_rpc_method_handler(stream))
+        threads = self._slow if method.slow else self._quick
+        return _Route(threads, grpc.unary_unary_rpc_method_handler(_Unary(path, method, threads)))
 
 
 @attrs.frozen
@@ -181,7 +157,7 @@ class _Stream:
 
 
 def _refuse(_data: bytes, call: grpc.ServicerContext) -> bytes:
-    _abort(call, ResourceExhausted("too many calls wait for an answer: try again later"))
+    _abort(call, refusal())
     return b""
 
 
@@ -198,9 +174,7 @@ def _answering(path: str, call: grpc.ServicerContext) -> Iterator[CallContext]:
     except GeneratorExit:  # nobody takes the rest of a stream
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-        if not isinstance(error, Error):
-            fields = {"method": path, "trace_id": context.trace_id}
-            _log.error("a call failed unexpectedly", extra=fields, exc_info=error)
+        log_unexpected(error, path, context)
         _abort(call, error)
 
 
@@ -214,16 +188,8 @@ def _headers(call: grpc.ServicerContext) -> dict[str, str]:
 
 
 def _abort(call: grpc.ServicerContext, error: BaseException) -> None:
-    code, message = to_status(error)
-    call.abort(_CODES[code], _shortened(message))
-
-
-def _shortened(message: str) -> str:
-    """A message that fits into a header; what is too long loses its middle, for the end tells the class."""
-    data = message.encode(errors="backslashreplace")
-    if len(data) > MAX_DETAILS:
-        data = b"%b ... %b" % (data[: MAX_DETAILS // 2], data[-MAX_DETAILS // 2 :])
-    return data.decode(errors="ignore")
+    code, message = status_of(error)
+    call.abort(_CODES[code], message)
 
 
 def _limit(option: str, size: int) -> list[tuple[str, int]]:

@@ -1,0 +1,288 @@
+"""`NativeEngine`: services over pygrpc-native, whose HTTP/2 and gRPC are Rust and leave the interpreter alone."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+from pygrpc_native import EVENT_CANCEL, STREAM_FULL, STREAM_SENT, NativeGrpcFront
+
+from lamina.api import Method, Service, decode
+from lamina.context import CallContext, use
+from lamina.errdefs import Canceled, FailedPrecondition, ResourceExhausted, Unavailable
+from lamina.plugins.servers.grpc import pool
+from lamina.plugins.servers.grpc.call import FOREVER, call_context
+from lamina.plugins.servers.grpc.pool import Pool
+from lamina.plugins.servers.grpc.routes import routes
+from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
+
+_log = logging.getLogger(__name__)
+
+_RECEIVE_LIMIT: Final = 4 << 20
+"""Bytes in a request where no limit is given: grpc's own."""
+_IO_THREADS: Final = 1
+"""Threads that read and write sockets. One is not nearly busy when the interpreter is."""
+_SHORTEST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05
+"""Seconds after which to look again whether a client has taken what is sent to it."""
+_EARLY: Final = 60.0
+"""Seconds after which a cancellation belongs to no call that is yet to come."""
+
+
+@attrs.define(eq=False)
+class _Call:
+    """A call under way."""
+
+    id: int
+    path: str
+    method: Method
+    data: bytes
+    context: CallContext
+
+
+class NativeEngine:
+    """Serves services with pygrpc-native.
+
+    Threads take turns in receiving what comes. The one that received a quick call answers it at once, so that no
+    call is handed from thread to thread; but there is always one left that receives, and passes on what the others
+    are to do when they are free. Slow calls and streams that stay open have threads of their own. What is beyond
+    the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        quick_workers: int,
+        slow_workers: int,
+        max_recv_message_size: int = 0,
+        max_send_message_size: int = 0,
+        stalled: float = pool.STALLED,
+    ) -> None:
+        """Make an engine.
+
+        Args:
+            services: What to serve. Of two methods with one path, the first is.
+            quick_workers: How many quick calls are answered at a time.
+            slow_workers: As `quick_workers`, for slow ones.
+            max_recv_message_size: Bytes in a request; 0: grpc's own limit.
+            max_send_message_size: Bytes in a response; 0: no limit.
+            stalled: Seconds after which a stream ends whose client takes nothing from it.
+        """
+        self._methods = list(routes(services).items())
+        self._recv_limit = max_recv_message_size or _RECEIVE_LIMIT
+        self._send_limit = max_send_message_size
+        self._front: NativeGrpcFront | None = None
+        self._slow = Pool("slow call", slow_workers, pool.WAITING)
+        self._lasting = Pool("open stream", pool.LASTING, 0)
+        # However many calls the others have, there is room for quick ones.
+        self._limit = quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
+        self._stalled = stalled
+        self._receivers = [
+            threading.Thread(target=self._receive, name=f"quick call_{number}", daemon=True)
+            for number in range(quick_workers + 1)
+        ]
+        self._free = threading.Semaphore(quick_workers)
+        self._waiting: collections.deque[_Call] = collections.deque()
+        """Quick calls that came when all but one of the receivers were at work."""
+        self._calls: dict[int, _Call] = {}
+        self._early: dict[int, float] = {}
+        """Cancellations that one thread received before another had taken in the call: when."""
+        self._stopping = False
+        self._idle = threading.Event()
+        """No call is left; set after `_stopping`."""
+
+    def bind(self, path: str) -> None:
+        """As `Engine.bind`."""
+        try:
+            self._front = NativeGrpcFront(
+                f"unix:{path}",
+                [(name, method.streams) for name, method in self._methods],
+                io_threads=_IO_THREADS,
+                call_details=True,
+                delay_stream_headers=True,
+                metrics=True,
+                keepalive_permit_without_calls=False,
+            )
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {path}: {error}") from error
+
+    def start(self) -> None:
+        """As `Engine.start`."""
+        self._bound.start()
+        for thread in self._receivers:
+            thread.start()
+
+    def stop(self, grace: float) -> None:
+        """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
+        self._stopping = True
+        if self._calls:
+            self._idle.wait(grace)
+        for call in list(self._calls.values()):
+            call.context.cancel()
+        if self._calls:
+            self._idle.wait(pool.LEFT)
+        if self._calls:
+            _log.warning("left calls behind that do not end", extra={"calls": len(self._calls)})
+        for threads in (self._slow, self._lasting):
+            threads.shutdown(wait=False, cancel_futures=True)
+        if self._front is not None:
+            self._wait_sent(self._front)
+            self._front.close()
+
+    def _wait_sent(self, front: NativeGrpcFront) -> None:
+        """Wait until clients have what they were answered: closing drops what is not sent yet (0.5.0)."""
+        latest = time.monotonic() + pool.LEFT
+        while _unsent(front) > len(self._calls) and time.monotonic() < latest:
+            time.sleep(_SHORTEST_PAUSE)
+
+    @property
+    def _bound(self) -> NativeGrpcFront:
+        if self._front is None:
+            raise FailedPrecondition("an engine must be bound before it starts")
+        return self._front
+
+    def _receive(self) -> None:
+        front = self._bound
+        while (events := front.recv_batch_details(1)) is not None:
+            for kind, id_, number, data, _, details in events:
+                if kind == EVENT_CANCEL or data is None or details is None:
+                    self._cancel(id_)
+                else:
+                    metadata, _, seconds = details
+                    context = call_context(_headers(metadata), FOREVER if seconds is None else seconds)
+                    self._take(_Call(id_, *self._methods[number], data, context))
+
+    def _take(self, call: _Call) -> None:
+        """Answer a call, now or when its turn comes; or refuse it."""
+        self._calls[call.id] = call
+        if call.id in self._early and self._early.pop(call.id, None) is not None:
+            call.context.cancel()
+        method = call.method
+        if self._stopping:
+            self._refuse(call, Unavailable("the host is about to stop"))
+        elif method.streams or method.slow:
+            threads = self._slow if method.slow else self._lasting
+            if not threads.offer(self._answer_stream if method.streams else self._answer, call):
+                self._refuse(call, refusal())
+        elif len(self._calls) > self._limit:
+            self._refuse(call, refusal())
+        else:
+            self._waiting.append(call)
+            self._work()
+
+    def _work(self) -> None:
+        """Answer the quick calls that wait, if another thread is left to receive."""
+        # Who gives up the last place looks again: a call may have come meanwhile.
+        while self._waiting and self._free.acquire(blocking=False):
+            try:
+                call = self._waiting.popleft()
+            except IndexError:  # another thread was quicker
+                self._free.release()
+                continue
+            try:
+                self._answer(call)
+            finally:
+                self._free.release()
+
+    def _cancel(self, id_: int) -> None:
+        now = time.monotonic()
+        for early, since in self._early.copy().items():
+            if since < now - _EARLY:
+                self._early.pop(early, None)
+        # Whichever thread comes second, this one or that which takes in the call, sees what the other has put.
+        self._early[id_] = now
+        call = self._calls.get(id_)
+        if call is not None and self._early.pop(id_, None) is not None:
+            call.context.cancel()
+
+    def _answer(self, call: _Call) -> None:
+        try:
+            with use(call.context):
+                call.context.check()
+                response: Any = call.method.handler(self._request(call))
+                self._bound.respond(call.id, self._response(response))
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
+            self._fail(call, error)
+        finally:
+            self._done(call)
+
+    def _answer_stream(self, call: _Call) -> None:
+        responses: Any = ()
+        try:
+            with use(call.context):
+                try:
+                    call.context.check()
+                    responses = call.method.handler(self._request(call))
+                    for response in responses:
+                        if not self._send(call, self._response(response)):
+                            break
+                        call.context.check()
+                    else:
+                        self._bound.stream_end(call.id)
+                finally:
+                    if hasattr(responses, "close"):
+                        responses.close()
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._fail(call, error)
+        finally:
+            self._done(call)
+
+    def _send(self, call: _Call, data: bytes) -> bool:
+        """Send one of many responses, when there is room for it. False: nobody takes it any more."""
+        # `stream_send` waits as well, but goes on waiting when the call has ended meanwhile (0.5.0).
+        latest = time.monotonic() + self._stalled
+        pause = _SHORTEST_PAUSE
+        while (sent := self._bound.stream_try_send(call.id, data)) == STREAM_FULL:
+            call.context.check()
+            if time.monotonic() > latest:
+                raise Canceled("the client has stopped reading")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return bool(sent == STREAM_SENT)
+
+    def _request(self, call: _Call) -> Any:
+        if len(call.data) > self._recv_limit:
+            raise ResourceExhausted(f"a request of {len(call.data)} bytes: at most {self._recv_limit} are taken")
+        return decode(call.method.request, call.data)
+
+    def _response(self, response: Any) -> bytes:
+        data = bytes(response.SerializeToString())
+        if self._send_limit and len(data) > self._send_limit:
+            raise ResourceExhausted(f"a response of {len(data)} bytes: at most {self._send_limit} are sent")
+        return data
+
+    def _refuse(self, call: _Call, error: BaseException) -> None:
+        self._fail(call, error)
+        self._done(call)
+
+    def _fail(self, call: _Call, error: BaseException) -> None:
+        log_unexpected(error, call.path, call.context)
+        self._bound.fail(call.id, *status_of(error))
+
+    def _done(self, call: _Call) -> None:
+        self._calls.pop(call.id, None)
+        if self._stopping and not self._calls:
+            self._idle.set()
+
+
+def _headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """The metadata of a call that is text; of several values, the first."""
+    headers: dict[str, str] = {}
+    for key, value in metadata:
+        if isinstance(value, str):
+            headers.setdefault(key, value)
+    return headers
+
+
+def _unsent(front: NativeGrpcFront) -> int:
+    """How many calls were taken in and have not ended for their clients."""
+    metrics = front.metrics()
+    methods = metrics["methods"].values() if metrics else ()
+    ended = sum(status["count"] for method in methods for status in method["status"].values())
+    return int(sum(method["started"] for method in methods) - ended)

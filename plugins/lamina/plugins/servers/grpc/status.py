@@ -1,0 +1,38 @@
+"""The status of a call that failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from lamina.context import CallContext
+from lamina.errdefs import Error, ResourceExhausted, to_status
+
+_log = logging.getLogger(__name__)
+
+MAX_DETAILS: Final = 2048
+"""Bytes in a status message. It is sent as a header, each byte as up to three, and clients take 8 KiB of them."""
+
+
+def status_of(error: BaseException) -> tuple[int, str]:
+    """The gRPC code and message of an error.
+
+    A message too long for a header loses its middle, for the end tells the class.
+    """
+    code, message = to_status(error)
+    data = message.encode(errors="backslashreplace")
+    if len(data) > MAX_DETAILS:
+        data = b"%b ... %b" % (data[: MAX_DETAILS // 2], data[-MAX_DETAILS // 2 :])
+    return code, data.decode(errors="ignore")
+
+
+def log_unexpected(error: BaseException, path: str, context: CallContext) -> None:
+    """Log what no handler raises on purpose: the client sees no traceback."""
+    if not isinstance(error, Error):
+        fields = {"method": path, "trace_id": context.trace_id}
+        _log.error("a call failed unexpectedly", extra=fields, exc_info=error)
+
+
+def refusal() -> ResourceExhausted:
+    """What a call is answered with where there are too many."""
+    return ResourceExhausted("too many calls wait for an answer: try again later")
