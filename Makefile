@@ -15,7 +15,7 @@ help:
 	@echo "make demo   show the main job in a temporary directory"
 	@echo "make test   set everything up and pass the tests"
 	@echo "make lint   ruff, mypy, import-linter, generated modules"
-	@echo "make bench  measure start-up and memory next to containerd"
+	@echo "make bench  measure start-up and memory next to containerd, and what durable commits cost"
 
 run: $(VENV)/run.stamp
 	$(BIN)/lamina serve
@@ -29,12 +29,13 @@ test: $(VENV)/test.stamp
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --preview --select PLC2701,SLF001,TID251 examples/blockfile-snapshotter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m lamina.api.generate --check
 
 bench: $(VENV)/test.stamp
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks start sync
 
 generate: $(VENV)/test.stamp
 	$(BIN)/python -m lamina.api.generate

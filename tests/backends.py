@@ -8,33 +8,62 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from btrfs import mounted_btrfs, open_btrfs
+from hosts import Host
 from natives import open_native
 from overlays import open_overlay
 from serving import short_directory
 
-from lamina.client import Client
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
-from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.snapshots import Snapshotter
 from lamina.testing import SnapshotterFactory, Traits
 
 
-@contextlib.contextmanager
-def open_proxy(path: Path) -> Iterator[Snapshotter]:
-    """A client's snapshotter, in front of a served overlay snapshotter."""
-    with open_overlay(path, sync_fs=False) as overlay, short_directory() as directory:
-        service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {})).service
-        listener = Listener(f"{directory}/x.sock", GrpcioEngine([service], quick_workers=4, slow_workers=8))
-        listener.start()
-        try:
-            with Client(f"{directory}/x.sock", timeout=60) as client:
-                yield client.snapshotter("lamina-overlayfs")
-        finally:
-            listener.close()
+class Proxied:
+    """Two hosts: what a client of the outer one asks of `remote` is done by the inner one's overlay snapshotter.
+
+    They are started when they are first needed. Each check has them to itself, with nothing in them.
+    """
+
+    def __init__(self) -> None:
+        self._running = contextlib.ExitStack()
+        self._hosts: tuple[Host, Host] | None = None
+
+    @property
+    def hosts(self) -> tuple[Host, Host]:
+        """The inner and the outer one."""
+        if self._hosts is None:
+            directory = self._running.enter_context(short_directory())
+            inner = self._running.enter_context(Host(directory / "inner").running())
+            table = f'type = "snapshot"\naddress = "{inner.address}"\nsnapshotter = "overlayfs"\n'
+            outer = Host(directory / "outer", f"[proxy_plugins.remote]\n{table}")
+            self._hosts = inner, self._running.enter_context(outer.running())
+        return self._hosts
+
+    @contextlib.contextmanager
+    def open(self, _: Path) -> Iterator[Snapshotter]:
+        """A client's snapshotter."""
+        with self.hosts[1].client() as client:
+            yield client.snapshotter("remote")
+
+    @contextlib.contextmanager
+    def emptied(self, path: Path) -> Iterator[None]:
+        """Remove at the end of the block what a check has left in it."""
+        yield
+        with self.open(path) as snapshotter:
+            for info in sorted(snapshotter.walk(), key=lambda info: info.created, reverse=True):
+                snapshotter.remove(info.name)
+            snapshotter.cleanup()
+
+    def data(self, _: Path) -> list[str]:
+        """What the inner host keeps."""
+        return data_below(str(self.hosts[0].overlay))
+
+    def stop(self) -> None:
+        """Stop both, if they run."""
+        self._hosts = None
+        self._running.close()
 
 
 def data_below(root: str) -> list[str]:
@@ -51,11 +80,13 @@ OVERLAY = SnapshotterFactory(
     data=lambda path: data_below(f"{path}/overlay"),
     marks=(pytest.mark.requires("root", "overlay"),),
 )
+PROXIED = Proxied()
 PROXY = SnapshotterFactory(
     "proxy",
-    open_proxy,
+    PROXIED.open,
     Traits(in_process=False, keyspaces=False, rebase=True, rename_of_directories=False),
-    data=lambda path: data_below(f"{path}/overlay"),
+    surroundings=PROXIED.emptied,
+    data=PROXIED.data,
     marks=(pytest.mark.requires("root", "overlay"),),
 )
 NATIVE = SnapshotterFactory(
@@ -71,4 +102,8 @@ BTRFS = SnapshotterFactory(
     data=lambda path: data_below(f"{path}/btrfs/root"),
     marks=(pytest.mark.requires("root", "btrfs"),),
 )
-BACKENDS = (OVERLAY, NATIVE, BTRFS, PROXY)
+BTRFS_QUOTA = attrs.evolve(
+    BTRFS, name="btrfs-quota", surroundings=functools.partial(mounted_btrfs, megabytes=512, quota=True)
+)
+"""Where the sizes of snapshots are those of qgroups, and limits are kept."""
+BACKENDS = (OVERLAY, NATIVE, BTRFS, BTRFS_QUOTA, PROXY)

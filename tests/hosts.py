@@ -17,23 +17,33 @@ root = "{0}/root"
 state = "{0}/state"
 """
 
+LAMINA: tuple[str | Path, ...] = (sys.executable, "-m", "lamina.cli.main")
+"""The command under test: this interpreter's."""
+
 
 class Host(Daemon):
     """`lamina serve`, with root, state and socket of its own. Use `running()`."""
 
-    def __init__(self, directory: Path, config: str = "", arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: str = "",
+        arguments: tuple[str, ...] = (),
+        lamina: tuple[str | Path, ...] = LAMINA,
+    ) -> None:
         """Prepare a host.
 
         Args:
             directory: Where it has everything, made here. A short path: sockets have a limit.
             config: What its configuration file says beyond root and state.
             arguments: Of `lamina serve`, besides the file.
+            lamina: The command of another installation.
         """
         directory.mkdir()
         file = directory / "config.toml"
         file.write_text(CONFIG.format(directory) + config)
-        command = (sys.executable, "-m", "lamina.cli.main", "serve", "--config", file, *arguments)
-        super().__init__(directory, *command)
+        super().__init__(directory, *lamina, "serve", "--config", file, *arguments)
+        self._lamina = lamina
         self.address = f"{directory}/state/lamina.sock"
 
     @property
@@ -51,4 +61,4 @@ class Host(Daemon):
 
     def lamina(self, *arguments: str) -> str:
         """Run the command line against the host; returns what it printed."""
-        return run(sys.executable, "-m", "lamina.cli.main", *arguments, env={"LAMINA_ADDRESS": self.address})
+        return run(*self._lamina, *arguments, env={"LAMINA_ADDRESS": self.address})

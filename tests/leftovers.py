@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from waiting import wait_until
@@ -32,10 +31,10 @@ def remove_loop_devices(directory: Path) -> list[str]:
     """Detach every loop device that is backed by a file below a directory; returns what they were."""
     mentions = _mention(directory)
     devices: list[str] = []
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):  # detached by somebody else meanwhile
-            if mentions.search(backing.read_text()):
-                devices.append(f"/dev/{backing.parts[3]}")
+    for name in os.listdir("/sys/block"):
+        with contextlib.suppress(OSError):  # not attached, or no loop device
+            if mentions.search(Path(f"/sys/block/{name}/loop/backing_file").read_text()):
+                devices.append(f"/dev/{name}")
     for device in devices:
         subprocess.run(["losetup", "--detach", device], check=True)
     return [f"loop device {device}" for device in devices]
@@ -62,30 +61,37 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
 
 def children() -> frozenset[int]:
     """The processes that this one started and has not waited for."""
-    return frozenset(pid for pid, parent, _command in _processes() if parent == os.getpid())
+    return _children("self")
 
 
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:
-    mentions = _mention(directory) if directory else re.compile(r"(?!)")
-    return {
-        pid: command
-        for pid, parent, command in _processes()
-        if (parent == os.getpid() and pid not in before) or (parent == 1 and mentions.search(command))
-    }
+    """Children that were not there before, and orphans that mention the directory, with their command lines."""
+    own = {pid: command for pid in _children("self") - before if (command := _command(pid))}
+    if directory is None:
+        return own
+    mentions = _mention(directory)
+    orphans = {pid: _command(pid) for pid in _children("1") - own.keys()}
+    return own | {pid: command for pid, command in orphans.items() if mentions.search(command)}
 
 
-def _processes() -> Iterator[tuple[int, int, str]]:
-    """(pid, parent's pid, command line) of every process except Python's own helpers (proc_pid_stat(5))."""
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            name, _, rest = (directory / "stat").read_text(errors="replace").rpartition(")")
-            parent = int(rest.split()[1])
-            # A process that has ended, and that nobody waited for, has no command line any more.
-            command = (directory / "cmdline").read_text(errors="replace").replace("\0", " ") or f"{name})"
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if "multiprocessing.resource_tracker" not in command:  # lives as long as the interpreter
-            yield int(directory.name), parent, command
+def _children(pid: str) -> frozenset[int]:
+    """The children of all threads of a process (proc_pid_task(5))."""
+    found: list[str] = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += Path(f"/proc/{pid}/task/{thread}/children").read_text(encoding="ascii").split()
+    return frozenset(map(int, found))
+
+
+def _command(pid: int) -> str:
+    """The command line of a process; "" where it has ended, or is one of Python's own helpers."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+        # One that has ended, and that nobody waited for, has no command line any more.
+        command = command or Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if "multiprocessing.resource_tracker" in command else command  # lives as long as the interpreter
 
 
 def _mention(directory: Path) -> re.Pattern[str]:

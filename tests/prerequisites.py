@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,12 @@ def _has_interpreter(path: Path) -> bool:
     return any(struct.unpack_from("<I", data, offset + size * index)[0] == 3 for index in range(count))
 
 
+def _package_index() -> str | None:
+    with _directory() as directory:
+        pip = (sys.executable, "-m", "pip", "--quiet")
+        return _run(*pip, "download", "--no-deps", "--dest", directory, "hatchling")
+
+
 def _program(name: str) -> Callable[[], str | None]:
     def check() -> str | None:
         return None if shutil.which(name, path=_environment()["PATH"]) else f"there is no program {name}"
@@ -135,5 +142,6 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "umoci": _program("umoci"),
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
+    "package-index": _package_index,
 }
 """Name to check. A check returns why the thing is not there, or None."""

@@ -1,56 +1,35 @@
-"""Run with `make bench`, or `python -m tests.benchmarks --help`."""
+"""Run with `make bench`, or `python -m tests.benchmarks NAME...`; each module can be run by itself as well."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import sys
-from pathlib import Path
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-from tests.benchmarks.start import CONTENDERS, Figures, measure
+from tests.benchmarks import copy, start, sync
 
-UNITS = {"seconds_to_answer": ("exec to first answer", "ms", 1000), "resident": ("resident memory", "MiB", 2**-20)}
+BENCHMARKS: dict[str, tuple[str, Callable[[int], None]]] = {
+    "start": ("start-up and memory next to containerd's, 15 seconds", start.run),
+    "sync": ("commits with and without sync_fs, 20 seconds; as root", sync.run),
+    "copy": ("copies of trees next to cp's, several minutes; as root", copy.run),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure lamina and containerd side by side.")
-    parser.add_argument("--rounds", type=int, default=10, help="how often each is started (default 10)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure, side by side.",
+        epilog="\n".join(f"{name:8}{what}" for name, (what, _) in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to run, of those below; nothing: list them")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each thing is measured (default 10)")
     options = parser.parse_args()
-
-    figures: dict[str, list[Figures]] = {name: [] for name in CONTENDERS}
-    for name in CONTENDERS:  # caches of files and byte code: nobody's first start is measured
-        measure(name)
-    rounds = [name for _ in range(options.rounds) for name in CONTENDERS]  # A B A B: noise hits both alike
-    for name in track(rounds, "starting", console=Console(stderr=True), disable=not sys.stderr.isatty()):
-        figures[name].append(measure(name))
-
-    Console().print(table(figures))
-    if options.json:
-        document = {name: [figure.__dict__ for figure in each] for name, each in figures.items()}
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def table(figures: dict[str, list[Figures]]) -> Table:
-    rounds = len(next(iter(figures.values())))
-    table = Table(title=f"Whole processes, medians of {rounds} (least to most)")
-    table.add_column("")
-    for name in figures:
-        table.add_column(name, justify="right")
-    table.add_column("ratio", justify="right")
-    for field, (title, unit, factor) in UNITS.items():
-        columns = [[getattr(figure, field) * factor for figure in each] for each in figures.values()]
-        medians = [statistics.median(column) for column in columns]
-        cells = [
-            f"{median:.0f} {unit} ({min(column):.0f} to {max(column):.0f})"
-            for median, column in zip(medians, columns, strict=True)
-        ]
-        table.add_row(title, *cells, f"{medians[0] / medians[1]:.2f}")
-    return table
+    if unknown := [name for name in options.names if name not in BENCHMARKS]:
+        parser.error(f"{', '.join(unknown)}: no such benchmark; there are {', '.join(BENCHMARKS)}")
+    if not options.names:
+        parser.print_help()
+    for name in options.names:
+        BENCHMARKS[name][1](options.rounds)
 
 
 if __name__ == "__main__":

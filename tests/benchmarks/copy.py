@@ -102,15 +102,17 @@ def cell(seconds: list[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure copies side by side.")
     parser.add_argument("--rounds", type=int, default=10, help="how often each is run (default 10)")
-    options = parser.parse_args()
+    run(parser.parse_args().rounds)
 
-    table = Table(title=f"Copies, medians of {options.rounds} (least to most)")
+
+def run(rounds: int) -> None:
+    table = Table(title=f"Copies, medians of {rounds} (least to most)")
     for heading in ("", *CONTENDERS, "ratio"):
         table.add_column(heading, justify="right" if heading else "left")
     for kind in FORMAT:
         with file_system(kind) as root:
             for subject, make in SUBJECTS.items():
-                seconds = measure(root, make, options.rounds)
+                seconds = measure(root, make, rounds)
                 lamina, other = map(statistics.median, seconds.values())
                 table.add_row(f"{kind}, {subject}", *map(cell, seconds.values()), f"{lamina / other:.2f}")
     Console().print(table)

@@ -41,12 +41,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="commits of each kind (default 10)")
     parser.add_argument("--directory", help="where the image is made (default: that of temporary files)")
     options = parser.parse_args()
+    run(options.rounds, options.directory)
+
+
+def run(rounds: int, directory: str | None = None) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=options.directory) as directory,
-        journaled_ext4(Path(directory)) as root,
+        tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=directory) as path,
+        journaled_ext4(Path(path)) as root,
     ):
-        times = measure(Path(root), options.rounds)
-    Console().print(table(times, options.rounds))
+        times = measure(Path(root), rounds)
+    Console().print(table(times, rounds))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Work on file trees: copying, measuring, removing, locking, making durable."""
 
 from lamina.fs._changes import OPAQUE, Change, ChangeKind, changes, overlay_changes
+from lamina.fs._contents import copy_file
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._lock import Lock
@@ -15,6 +16,7 @@ __all__ = [
     "FileSystemSync",
     "Lock",
     "changes",
+    "copy_file",
     "copy_tree",
     "disk_usage",
     "overlay_changes",

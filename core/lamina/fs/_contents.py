@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Final
 
 import attrs
+
+from lamina.context import current
+from lamina.errdefs import InvalidArgument, from_os_error
 
 FICLONE: Final = 0x40049409
 """linux/fs.h: let a file share the blocks of another. Some architectures number it differently: there it fails."""
@@ -25,6 +30,40 @@ _NEVER: Final = frozenset({errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS, errno.EN
 _NOT_THIS: Final = frozenset({errno.EINVAL, errno.ETXTBSY, errno.EPERM})
 """What says that it does not work for these two files (swap files, btrfs files with and without checksums), or
 that the process is kept from it: some seccomp filters say EPERM."""
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy what is in a regular file to a new one, which only its owner can read and write.
+
+    Holes stay holes. Where the file system can (FICLONE), the copy shares its blocks with the source, and costs
+    next to nothing. Owner, times and attributes are not copied; `copy_tree` copies those of all that it meets.
+
+    Args:
+        source: A file. A link is followed.
+        target: Where the copy will be. Nothing may be there yet.
+
+    Raises:
+        AlreadyExists: There is something at the target.
+        NotFound: The source, or the directory that the target is to be in, does not exist.
+        InvalidArgument: The source is no regular file.
+        PermissionDenied: The source may not be read, or the target not be made.
+        ResourceExhausted: The target's file system is full.
+        Canceled: The call is no longer wanted. Part of the copy is there, as after any other error.
+        DeadlineExceeded: The call's deadline has passed.
+    """
+    asked = f"copy {source} to {target}"
+    try:
+        with ExitStack() as opened:
+            above = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            opened.callback(os.close, above)
+            status = os.fstat(above)
+            if not stat.S_ISREG(status.st_mode):
+                raise InvalidArgument(f"{asked}: the source is no regular file")
+            below = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, below)
+            Contents(current().check).copy(above, below, status)
+    except OSError as error:
+        raise from_os_error(error, asked) from error
 
 
 @attrs.define

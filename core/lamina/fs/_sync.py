@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
-import attrs
-
-from lamina.errdefs import Aborted, Error, FailedPrecondition, from_os_error
+from lamina.context import current
+from lamina.errdefs import FailedPrecondition, from_os_error
 from lamina.fs._syscalls import syncfs
-
-
-@attrs.define(eq=False)
-class _Round:
-    """One syncfs, and those who wait for it."""
-
-    done: threading.Event = attrs.field(factory=threading.Event)
-    error: Error | None = attrs.field(factory=lambda: Aborted("the thread that was to sync was interrupted"))
 
 
 class FileSystemSync:
     """syncfs(2) on the file system of a directory. Any thread may call any method.
 
     A call that finds a syncfs under way cannot use that one, which may have passed over what the caller wrote. It
-    waits for the next one, together with everybody else who comes until that one begins.
+    waits for the next one, together with everybody else who comes until that one begins. A thread of its own runs
+    them, since nobody can give up a system call.
     """
 
     def __init__(self, path: str, syncfs: Callable[[int], None] = syncfs) -> None:
@@ -43,11 +38,13 @@ class FileSystemSync:
             raise from_os_error(error, "open a directory to sync") from error
         self._path = path
         self._syncfs = syncfs
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"sync {path}")
+        """Started by the first call; ends with `close`."""
         self._lock = threading.Lock()
-        self._next: _Round | None = None
-        """The round that has not begun; who makes it runs it. Guarded by `_lock`."""
-        self._turn = threading.Lock()
-        """Held while a syncfs runs; guards `_fd`. Taken before `_lock`."""
+        self._next: Future[None] | None = None
+        """The syncfs that is to come and has not begun. Guarded by `_lock`."""
+        self._closed = False
+        """Guarded by `_lock`."""
 
     def sync(self) -> None:
         """Return when all that was written to the file system before the call is durable.
@@ -56,46 +53,51 @@ class FileSystemSync:
             DataLoss: The disk failed; also where what failed to be written was somebody else's.
             ResourceExhausted: There was no space for what had been written.
             FailedPrecondition: It is closed.
-            Aborted: The thread that was to sync for all was interrupted.
+            Canceled, DeadlineExceeded: The call at hand is no longer wanted. The syncfs goes on for the others.
         """
-        with self._lock:
-            leads = self._next is None
-            round_ = self._next = self._next or _Round()
-        if leads:
-            self._run(round_)
-        round_.done.wait()
-        if round_.error is not None:
+        call = current()
+        call.check()
+        round_ = self._join()
+        woken: queue.SimpleQueue[object] = queue.SimpleQueue()
+        round_.add_done_callback(woken.put)
+        unregister = call.on_cancel(lambda: woken.put(call))
+        try:
+            while not round_.done():
+                call.check()
+                with contextlib.suppress(queue.Empty):
+                    woken.get(timeout=call.remaining())
+        finally:
+            unregister()
+        error = round_.exception()
+        if error is not None:
             # A copy, since each waiter's traceback is its own.
-            raise type(round_.error)(str(round_.error)) from round_.error
+            raise type(error)(str(error)) from error
 
     def close(self) -> None:
-        """Close the directory, when a syncfs that is under way is done. Calling it again does nothing."""
-        with self._turn:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+        """Close the directory when all that was asked for is done. Calling it again does nothing."""
+        with self._lock:
+            self._closed = True
+        self._thread.shutdown()
+        with self._lock:
+            fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
-    def _run(self, round_: _Round) -> None:
-        try:
-            with self._turn:
-                with self._lock:
-                    self._next = None
-                round_.error = self._sync_now()
-        finally:
-            # Also when interrupted on the way here: nobody may wait for, or join, a round without a leader.
-            with self._lock:
-                if self._next is round_:
-                    self._next = None
-            round_.done.set()
+    def _join(self) -> Future[None]:
+        with self._lock:
+            if self._closed:
+                raise FailedPrecondition(f"sync a file system: {self._path}: it was closed")
+            if self._next is None:
+                self._next = self._thread.submit(self._run)
+            return self._next
 
-    def _sync_now(self) -> Error | None:
-        if self._fd < 0:
-            return FailedPrecondition(f"sync a file system: {self._path}: it was closed")
+    def _run(self) -> None:
+        with self._lock:
+            self._next = None  # whoever comes from now on is too late for this one
         try:
             self._syncfs(self._fd)
         except OSError as error:
-            return from_os_error(OSError(error.errno, error.strerror, self._path), "sync a file system")
-        return None
+            raise from_os_error(OSError(error.errno, error.strerror, self._path), "sync a file system") from error
 
 
 def sync_directory(path: str) -> None:

@@ -4,7 +4,7 @@ from lamina.mount._id_map import Extent, IdMap, IdMaps
 from lamina.mount._loop import LoopDevice
 from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
-from lamina.mount._mounting import mount_all
+from lamina.mount._mounting import mount_all, unmount_mounts
 from lamina.mount._options import MountFlag, Options, parse_options
 from lamina.mount._readonly import is_read_only, read_only, without_id_map
 from lamina.mount._temporary import temporary_mount
@@ -28,6 +28,7 @@ __all__ = [
     "temporary_mount",
     "unmount",
     "unmount_all",
+    "unmount_mounts",
     "unmount_recursive",
     "without_id_map",
 ]

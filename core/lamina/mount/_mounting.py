@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from lamina.errdefs import Error, MountFailed, Unimplemented
+from lamina.errdefs import Error, MountFailed, NotFound, Unimplemented, from_os_error
 from lamina.mount import _syscalls
 from lamina.mount._by_string import mount_by_string
 from lamina.mount._filesystem import mount_filesystem
+from lamina.mount._fuse import is_fuse, mount_fuse
 from lamina.mount._id_mapped import bind_id_mapped, mount_overlay_id_mapped
 from lamina.mount._loop import LoopDevice
 from lamina.mount._mount import Mount
 from lamina.mount._options import MountFlag, Options, parse_options
-from lamina.mount._unmounting import unmount
+from lamina.mount._unmounting import raise_first, unmount
 from lamina.mount._user_namespace import user_namespace
 
 _REPORTED_BY_STATVFS = (
@@ -49,6 +50,9 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
     container's files on disk belong to the container's users on the host. Of an overlay it is the lower
     layers that are mapped. (containerd never maps a read-only bind mount; this does.)
 
+    A type such as `fuse3.fuse-overlayfs` is mounted by the program `mount.fuse3`, which is given all options as
+    they are, and runs what is named after the dot; `fuse.…` by `mount.fuse`.
+
     Args:
         mounts: What a snapshotter returned.
         target: The mount point, an existing directory (for a bind mount of a file, a file). `Mount.target` is
@@ -58,7 +62,7 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
         MountFailed: The kernel refused a mount. The message carries what it said; `__cause__` is the OSError.
         InvalidArgument: An option is malformed, or there are more options than mount(2) takes.
         Unimplemented: `Mount.target` is set, or a file system is to be id-mapped, and the kernel lacks the system
-            calls for it.
+            calls for it; or there is no such program for a FUSE file system.
     """
     root = os.fspath(target)
     done: list[str] = []
@@ -68,6 +72,35 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
     except BaseException as error:
         _undo(done, error)
         raise
+
+
+def unmount_mounts(mounts: Iterable[Mount], target: str | os.PathLike[str], *, lazy: bool = False) -> None:
+    """Take off what `mount_all` mounted and nothing else: one mount for each, in reverse order.
+
+    All are tried. What is not mounted is unmounted already.
+
+    Args:
+        mounts: What was mounted.
+        target: Where.
+        lazy: Detach them now, and let the kernel clean up when nobody uses them any more.
+
+    Raises:
+        FailedPrecondition: One is still in use after 2.5 seconds of trying: the first failure, with the others as
+            its notes. (containerd tells a failure of the last mount only.)
+        PermissionDenied: The process lacks CAP_SYS_ADMIN.
+    """
+    root = os.fspath(target)
+    failures: list[Error] = []
+    for mount in reversed(tuple(mounts)):
+        try:
+            unmount(_path(root, mount), lazy=lazy)
+        except (NotFound, FileNotFoundError):
+            continue
+        except OSError as error:
+            failures.append(from_os_error(error, f"unmount {mount.target} in {root}"))
+        except Error as error:
+            failures.append(error)
+    raise_first(failures)
 
 
 def _undo(places: list[str], reason: BaseException) -> None:
@@ -80,8 +113,12 @@ def _undo(places: list[str], reason: BaseException) -> None:
 
 def _mount(mount: Mount, root: str) -> str:
     """Mount one record; returns the path at which it is mounted."""
-    options = parse_options(mount.options)
     try:
+        if is_fuse(mount):
+            path = _path(root, mount)
+            mount_fuse(mount, path)
+            return path
+        options = parse_options(mount.options)
         with _inside(root, mount.target) as place:
             path = os.readlink(place) if mount.target else root
             with _device(mount, options) as source, _namespace(options) as namespace:
@@ -91,6 +128,12 @@ def _mount(mount: Mount, root: str) -> str:
     except OSError as error:
         raise MountFailed(_explain(mount, root, error)) from error
     return path
+
+
+def _path(root: str, mount: Mount) -> str:
+    """The path at which a record is mounted, now that there is what was mounted before it."""
+    with _inside(root, mount.target) as place:
+        return os.readlink(place) if mount.target else root
 
 
 @contextlib.contextmanager

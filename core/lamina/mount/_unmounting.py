@@ -30,8 +30,12 @@ def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
     _unmount_top(os.fspath(target), lazy=lazy)
 
 
-def unmount_all(target: str | os.PathLike[str]) -> None:
+def unmount_all(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
     """Take off every mount that is stacked at a path. "" and a path that does not exist have none.
+
+    Args:
+        target: The mount point.
+        lazy: As for `unmount`.
 
     Raises:
         FailedPrecondition: One is still in use after 2.5 seconds of trying.
@@ -41,13 +45,13 @@ def unmount_all(target: str | os.PathLike[str]) -> None:
     if not path:
         return
     try:
-        while _unmount_top(path):
+        while _unmount_top(path, lazy=lazy):
             pass
     except NotFound:
         return
 
 
-def unmount_recursive(target: str | os.PathLike[str]) -> None:
+def unmount_recursive(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
     """Take off every mount at and below a path, deepest first. A path that does not exist has none.
 
     All are tried. Where the mounts are shared with another tree (mount_namespaces(7)), as those below a
@@ -55,6 +59,7 @@ def unmount_recursive(target: str | os.PathLike[str]) -> None:
 
     Args:
         target: The root of the tree; symbolic links in it are followed.
+        lazy: As for `unmount`.
 
     Raises:
         FailedPrecondition: As `unmount_all`: the first failure, with the others as its notes.
@@ -66,9 +71,14 @@ def unmount_recursive(target: str | os.PathLike[str]) -> None:
     failures: list[Error] = []
     for point in sorted(points, key=len, reverse=True):
         try:
-            unmount_all(point)
+            unmount_all(point, lazy=lazy)
         except Error as error:
             failures.append(error)
+    raise_first(failures)
+
+
+def raise_first(failures: list[Error]) -> None:
+    """Raise the first of some failures, if there is any, with the others as its notes."""
     if failures:
         for failure in failures[1:]:
             failures[0].add_note(str(failure))

@@ -1,17 +1,24 @@
-"""A quicker look at what checks leave behind."""
+"""Another look at what checks leave behind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import backends
 import leftovers
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _hosts_are_stopped() -> Iterator[None]:
+    yield
+    backends.PROXIED.stop()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_stays_behind(tmp_path: Path) -> Iterator[None]:
-    """In place of the one for all tests: checks start no process, and looking for any takes as long as most do."""
+    """In place of the one for all tests: the hosts that a check is the first to need outlive it."""
     yield
     if found := leftovers.remove_mounts(tmp_path) + leftovers.remove_loop_devices(tmp_path):
         pytest.fail("left behind: " + "; ".join(found), pytrace=False)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from natives import open_native
 from overlays import open_overlay
 
+from lamina.fs import sync_directory
 from lamina.mount import temporary_mount
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.testing import differences, read_tree
 
 pytestmark = pytest.mark.requires("root", "overlay", "loop", "mkfs.ext4")
 
@@ -25,6 +31,11 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
+def forget_boot(snapshotter: LocalSnapshotter) -> None:
+    """Have the machine booted, for the snapshotter."""
+    snapshotter._store.remember_boot("the boot before the power cut")
+
+
 def cut_power(directory: Path) -> None:
     fd = os.open(directory, os.O_RDONLY)
     try:
@@ -33,28 +44,40 @@ def cut_power(directory: Path) -> None:
         os.close(fd)
 
 
-def test_what_was_acknowledged_is_on_disk(tmp_path: Path) -> None:
-    """Layers with their files, and the records of active snapshots, whose directories are made again."""
-    image, disk = tmp_path / "image", tmp_path / "disk"
-    image.touch()
-    os.truncate(image, 256 << 20)
-    disk.mkdir()
-    run("mkfs.ext4", "-q", image)
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """An ext4 with a journal, not mounted."""
+    path = tmp_path / "image"
+    path.touch()
+    os.truncate(path, 256 << 20)
+    run("mkfs.ext4", "-q", path)
+    return path
+
+
+@contextlib.contextmanager
+def mounted(image: Path) -> Iterator[Path]:
+    """What is in an image, in the block. At its end all is written, unless the power was cut."""
+    disk = image.with_name("disk")
+    disk.mkdir(exist_ok=True)
     run("mount", "-o", "loop", image, disk)
     try:
-        with open_overlay(disk) as overlay:
-            for number in range(LAYERS):
-                with temporary_mount(overlay.prepare("making", f"c{number - 1}" if number else "")) as root:
-                    (Path(root) / f"file{number}").write_text("x" * 10_000 * (number + 1))
-                overlay.commit(f"c{number}", "making")
-            overlay.prepare("active", f"c{LAYERS - 1}")
-            cut_power(disk)
+        yield disk
     finally:
         run("umount", "--lazy", disk)
-    run("mount", "-o", "loop", image, disk)
-    try:
+
+
+def test_what_was_acknowledged_is_on_disk(image: Path) -> None:
+    """Layers with their files, and the records of active snapshots, whose directories are made again."""
+    with mounted(image) as disk, open_overlay(disk) as overlay:
+        for number in range(LAYERS):
+            with temporary_mount(overlay.prepare("making", f"c{number - 1}" if number else "")) as root:
+                (Path(root) / f"file{number}").write_text("x" * 10_000 * (number + 1))
+            overlay.commit(f"c{number}", "making")
+        overlay.prepare("active", f"c{LAYERS - 1}")
+        cut_power(disk)
+    with mounted(image) as disk:
         with open_overlay(disk) as overlay:
-            overlay._store.remember_boot("the boot before the power cut")
+            forget_boot(overlay)
         with open_overlay(disk) as overlay:
             assert [info.name for info in overlay.walk()] == [
                 "active",
@@ -63,5 +86,26 @@ def test_what_was_acknowledged_is_on_disk(tmp_path: Path) -> None:
             with temporary_mount(overlay.mounts("active")) as root:
                 sizes = {path.name: path.read_text() for path in Path(root).iterdir()}
         assert sizes == {f"file{number}": "x" * 10_000 * (number + 1) for number in range(LAYERS)}
-    finally:
-        run("umount", disk)
+
+
+@pytest.mark.parametrize("meanwhile", [pytest.param(lambda _: None, id="at once"), sync_directory])
+def test_a_prepared_copy_has_all_files_of_its_parent(image: Path, meanwhile: Callable[[str], None]) -> None:
+    """Also when somebody's fsync has written the names in the journal since, and no content."""
+    with mounted(image) as disk, open_native(disk) as native:
+        with temporary_mount(native.prepare("making")) as root:
+            for number in range(LAYERS):
+                (Path(root) / f"file{number}").write_text("x" * 10_000 * (number + 1))
+        native.commit("c", "making")
+        (copy,) = native.prepare("active", "c")
+        meanwhile(copy.source)
+        cut_power(disk)
+    with mounted(image) as disk:
+        with open_native(disk) as native:
+            forget_boot(native)
+        with open_native(disk) as native:
+            native.commit("d", "active")
+            for name in ("c", "d"):
+                native.view(f"view of {name}", name)
+            trees = [read_tree(native.mounts(f"view of {name}")[0].source) for name in ("c", "d")]
+    assert len(trees[0]) == LAYERS
+    assert differences(*trees) == []

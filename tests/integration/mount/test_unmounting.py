@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from lamina.errdefs import FailedPrecondition, NotFound
-from lamina.mount import Mount, mount_all, mountinfo, unmount, unmount_all, unmount_recursive
+from lamina.mount import (
+    Mount,
+    mount_all,
+    mountinfo,
+    unmount,
+    unmount_all,
+    unmount_mounts,
+    unmount_recursive,
+)
 
 pytestmark = pytest.mark.requires("root")
 
@@ -87,3 +95,46 @@ def test_unmount_recursive_tries_all_and_raises_the_first_failure(tmp_path: Path
         unmount_recursive(tree)
     assert points_below(tmp_path) == [str(tree / "long-and-busy")]
     unmount_recursive(tree)
+
+
+def test_lazily_a_whole_tree_goes_though_it_is_busy(tmp_path: Path) -> None:
+    mount_all([TMPFS, TMPFS], tmp_path)
+    (tmp_path / "below").mkdir()
+    mount_all([TMPFS], tmp_path / "below")
+    with (tmp_path / "file").open("w"), (tmp_path / "below/file").open("w"):
+        unmount_recursive(tmp_path, lazy=True)
+        assert points_below(tmp_path) == []
+    mount_all([TMPFS, TMPFS], tmp_path)
+    with (tmp_path / "file").open("w"):
+        unmount_all(tmp_path, lazy=True)
+        assert points_below(tmp_path) == []
+
+
+def test_unmount_mounts_takes_what_mount_all_mounted_and_nothing_else(tmp_path: Path) -> None:
+    tree, target = tmp_path / "tree", tmp_path / "target"
+    (tree / "inside").mkdir(parents=True)
+    target.mkdir()
+    mounts = [Mount("bind", str(tree), ("bind",)), Mount("tmpfs", "tmpfs", target="/inside")]
+    mount_all([TMPFS], target)
+    mount_all(mounts, target)
+    assert points_below(target) == [str(target), str(target), str(target / "inside")]
+    unmount_mounts(mounts, target)
+    assert points_below(target) == [str(target)]
+    unmount(target)
+    unmount_mounts(mounts, target)
+    unmount_mounts(mounts, tmp_path / "absent")
+
+
+def test_unmount_mounts_tries_all_and_raises_the_first_failure(tmp_path: Path) -> None:
+    (tmp_path / "tree/inside").mkdir(parents=True)
+    mounts = [Mount("bind", str(tmp_path / "tree"), ("bind",)), Mount("tmpfs", "tmpfs", target="/inside")]
+    mount_all(mounts, tmp_path / "tree")
+    with (
+        (tmp_path / "tree/inside/file").open("w"),
+        pytest.raises(FailedPrecondition, match=r"inside.*busy") as failure,
+    ):
+        unmount_mounts(mounts, tmp_path / "tree")
+    (note,) = failure.value.__notes__
+    assert f"unmount {tmp_path}/tree: Device or resource busy" in note
+    unmount_mounts(mounts, tmp_path / "tree")
+    assert points_below(tmp_path) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from natives import open_native
 from trees import Steps
 from waiting import wait_until
 
-from lamina.context import use
+from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, Canceled, NotFound, Unimplemented
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Usage
@@ -21,6 +22,8 @@ from lamina.snapshots.local import LocalSnapshotter
 from lamina.testing import differences, read_tree
 
 pytestmark = pytest.mark.requires("root")
+
+SECONDS = 20
 
 
 @pytest.fixture
@@ -186,6 +189,41 @@ def test_a_cancelled_prepare_ends_within_a_file_and_leaves_no_directory(
     with pytest.raises(NotFound):
         native.stat("a")
     native.prepare("a", "c")
+
+
+def test_a_prepare_that_is_cancelled_while_its_copy_goes_to_disk_ends_at_once_and_leaves_no_directory(
+    native: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer(native, "c", "", lambda root: (root / "f").write_text("x"))
+    context, goes_on = CallContext(), threading.Event()
+
+    def syncfs(_: int) -> None:
+        context.cancel()
+        assert goes_on.wait(SECONDS)
+
+    monkeypatch.setattr(native._root._sync, "_syncfs", syncfs)
+    try:
+        with use(context), pytest.raises(Canceled):
+            native.prepare("a", "c")
+        assert snapshots(tmp_path) == ["1"]
+    finally:
+        goes_on.set()
+    native.prepare("a", "c")
+
+
+def test_only_copies_are_synced_when_they_are_made(
+    native: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native.prepare("empty")
+    native.commit("c", "empty")
+    synced: list[int] = []
+    monkeypatch.setattr(native._root._sync, "_syncfs", synced.append)
+    native.prepare("a")
+    native.view("v")
+    native.view("w", "c")
+    assert synced == []
+    native.prepare("b", "c")
+    assert len(synced) == 1
 
 
 def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(

@@ -3,9 +3,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from trees import open_files
 from waiting import wait_until
 
-from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, NotFound
+from lamina.context import CallContext, use
+from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, FailedPrecondition, NotFound
 from lamina.fs import FileSystemSync
 from lamina.fs._syscalls import syncfs
 
@@ -23,7 +26,7 @@ SECONDS = 20
 class Gate:
     """A syncfs that waits for `open` before its n-th run ends; every run is a real one."""
 
-    def __init__(self, *outcomes: BaseException | None) -> None:
+    def __init__(self, *outcomes: OSError | None) -> None:
         """`outcomes` are what the runs raise, in order."""
         self.outcomes = list(outcomes)
         self.runs = 0
@@ -54,9 +57,9 @@ def start(call: Callable[[], None]) -> tuple[threading.Thread, Future[None]]:
 
 
 def is_waiting(thread: threading.Thread) -> bool:
-    """Whether a thread in `sync` has joined a round: it waits there, or for its turn to run it."""
+    """Whether a thread in `sync` has joined a round."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code in (threading.Condition.wait.__code__, FileSystemSync._run.__code__)
+    return frame is not None and frame.f_code is FileSystemSync.sync.__code__ and "unregister" in frame.f_locals
 
 
 def wait_for(sync: FileSystemSync, gate: Gate, waiters: int) -> list[Future[None]]:
@@ -122,32 +125,86 @@ def test_a_failure_reaches_every_caller_that_shared_it_and_no_other(tmp_path: Pa
     sync.close()
 
 
-def test_an_interrupted_leader_leaves_nobody_waiting_and_nobody_believing(tmp_path: Path) -> None:
-    gate = Gate(None, KeyboardInterrupt(), None)
-    sync = FileSystemSync(str(tmp_path), gate)
-    first, *others = wait_for(sync, gate, waiters=3)
-    gate.exits.release(3)
-    first.result(SECONDS)
-    errors = [outcome.exception(SECONDS) for outcome in others]
-    assert sorted(type(error).__name__ for error in errors) == ["Aborted", "Aborted", "KeyboardInterrupt"]
-    assert issubclass(Aborted, Error)
-    sync.sync()
-    sync.close()
-
-
-def test_closing_waits_for_a_syncfs_releases_the_directory_and_may_be_repeated(tmp_path: Path) -> None:
-    before = open_files()
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[FileSystemSync, Gate]]:
+    """A sync whose first syncfs is under way, and goes on when the gate, or the test, lets it."""
     gate = Gate()
     sync = FileSystemSync(str(tmp_path), gate)
-    first, second = wait_for(sync, gate, waiters=1)
+    (first,) = wait_for(sync, gate, waiters=0)
+    yield sync, gate
+    gate.exits.release(100)
+    first.result(SECONDS)
+    sync.close()
+
+
+def test_a_cancelled_call_waits_no_more_and_the_others_get_their_syncfs(held: tuple[FileSystemSync, Gate]) -> None:
+    sync, gate = held
+    context = CallContext()
+
+    def call() -> None:
+        with use(context):
+            sync.sync()
+
+    thread, cancelled = start(call)
+    other_thread, other = start(sync.sync)
+    wait_until(lambda: is_waiting(thread) and is_waiting(other_thread), SECONDS, "both wait")
+    context.cancel()
+    assert isinstance(cancelled.exception(SECONDS), Canceled)
+    assert not other.done()
+    gate.exits.release(2)
+    other.result(SECONDS)
+    assert gate.runs == 2
+
+
+def test_a_call_waits_until_its_deadline(held: tuple[FileSystemSync, Gate]) -> None:
+    sync, _ = held
+    with use(CallContext(deadline=time.monotonic() + 0.01)), pytest.raises(DeadlineExceeded):
+        sync.sync()
+
+
+def test_a_call_that_is_not_wanted_begins_no_syncfs(tmp_path: Path) -> None:
+    gate = Gate()
+    sync = FileSystemSync(str(tmp_path), gate)
+    with use(CallContext(cancelled=True)), pytest.raises(Canceled):
+        sync.sync()
+    sync.close()
+    assert gate.runs == 0
+
+
+def test_ctrl_c_ends_the_wait_of_the_main_thread_and_of_nobody_else(held: tuple[FileSystemSync, Gate]) -> None:
+    sync, gate = held
+    main = threading.main_thread()
+    assert threading.current_thread() is main
+    other_thread, other = start(sync.sync)
+
+    def interrupt() -> None:
+        wait_until(lambda: is_waiting(main) and is_waiting(other_thread), SECONDS, "both wait")
+        signal.pthread_kill(main.ident or 0, signal.SIGINT)
+
+    _, interrupted = start(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        sync.sync()
+    interrupted.result(SECONDS)
+    gate.exits.release(2)
+    other.result(SECONDS)
+    gate.exits.release()
+    sync.sync()
+    assert gate.runs == 3
+
+
+def test_closing_waits_for_what_was_asked_for_and_releases_all_and_may_be_repeated(tmp_path: Path) -> None:
+    files, threads = open_files(), threading.active_count()
+    gate = Gate()
+    sync = FileSystemSync(str(tmp_path), gate)
+    outcomes = wait_for(sync, gate, waiters=1)
     _, closed = start(sync.close)
     gate.exits.release(2)
-    first.result(SECONDS)
     closed.result(SECONDS)
-    if error := second.exception(SECONDS):  # either may have come first
-        assert isinstance(error, FailedPrecondition)
+    for outcome in outcomes:
+        outcome.result(SECONDS)
     sync.close()
-    assert open_files() == before
+    assert open_files() == files
+    wait_until(lambda: threading.active_count() == threads, SECONDS, "every thread has ended")
 
 
 def test_a_closed_one_refuses(tmp_path: Path) -> None:

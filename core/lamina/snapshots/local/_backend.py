@@ -40,6 +40,13 @@ class Backend(abc.ABC):
         """Whether a snapshot has data of its own; if not, `create` makes nothing."""
         return True
 
+    def needs_sync(self, record: Record) -> bool:
+        """Whether what `create` makes must be on disk before the snapshot is there: contents of files must be.
+
+        Names need not: where a crash loses the whole of what was created, it is created again.
+        """
+        return True
+
     @abc.abstractmethod
     def create(self, record: Record, path: str) -> None:
         """Make the data of a new snapshot.

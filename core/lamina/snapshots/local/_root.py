@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 from collections.abc import Callable
@@ -87,31 +86,32 @@ class DataRoot:
         if self._sync is not None:
             self._sync.sync()
 
+    def check_unused(self, id_: int) -> None:
+        """Check that there is no data of a new identifier, before anything is made, or given up, in its name.
+
+        Raises:
+            FailedPrecondition: There is.
+        """
+        path = self.data_path(id_)
+        if os.path.lexists(path):
+            raise FailedPrecondition(
+                f"there is data at {path}, though nothing was ever made there: was the metastore replaced? "
+                "Nothing there was touched. Restore it and the data root from the same backup"
+            )
+
     def make(self, id_: int, create: Callable[[str], None]) -> None:
         """Make the data of an identifier: whole, or not at all, whatever crashes.
 
         File systems keep the order in which names change, so the last name is there only with all that is below.
 
         Args:
-            id_: The identifier.
-            create: Makes the data at the path that it is given, or nothing at all.
-
-        Raises:
-            FailedPrecondition: There is data of that identifier.
+            id_: The identifier, of which there is no data.
+            create: Makes the data at the path that it is given, where nothing is, or makes nothing at all.
         """
         path = self.data_path(id_)
         create(path + UNFINISHED)
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.rename(path + UNFINISHED, path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}:
-                raise
-            raise FailedPrecondition(
-                f"there is data at {path}, though nothing was ever made there: was the metastore replaced? "
-                "Restore it and the data root from the same backup"
-            ) from error
 
     def data_path(self, id_: int) -> str:
         """Where the data of an identifier is."""
@@ -123,6 +123,10 @@ class DataRoot:
         for name in (path, path + UNFINISHED):
             self._trash.put(name)
         self.records.write(id_)
+
+    def discard_unfinished(self, id_: int) -> None:
+        """Give up what a crash kept from being moved to where the data of a snapshot is."""
+        self._trash.put(self.data_path(id_) + UNFINISHED)
 
     def reclaim(self) -> int:
         """Discard what calls of earlier processes left behind: data of identifiers that no snapshot has.

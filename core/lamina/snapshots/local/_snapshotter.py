@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from lamina.context import CallContext, current, use
-from lamina.errdefs import Canceled, DataLoss, Error, NotFound, Unimplemented, from_os_error
+from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, Error, NotFound, Unimplemented, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots.labels import check_labels
@@ -64,7 +64,8 @@ class LocalSnapshotter(Snapshotter):
         Args:
             backend: How its data is made and mounted. Closed with the snapshotter.
             store: Its part of the metastore; its name is the snapshotter's own keyspace.
-            sync_fs: Whether `commit` returns only when the file system has written everything.
+            sync_fs: Whether `commit`, and `prepare` and `view` where they make more than names, return only when
+                the file system has written everything.
             sync_remove: Whether `remove` returns only when the data is deleted.
 
         Raises:
@@ -125,6 +126,7 @@ class LocalSnapshotter(Snapshotter):
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> list[Mount]:
         draft = self._keyspace.draft(kind, key, parent, check_labels(labels))
+        self._root.check_unused(draft.id)
         try:
             self._make(draft)
             mounts = self._mounts(draft)  # once it is stored, somebody may remove it
@@ -139,7 +141,12 @@ class LocalSnapshotter(Snapshotter):
 
     def _make(self, record: Record) -> None:
         with self._using(record, "make the data of"):
-            self._root.make(record.id, functools.partial(self._backend.create, record))
+            self._root.make(record.id, functools.partial(self._create_data, record))
+
+    def _create_data(self, record: Record, path: str) -> None:
+        self._backend.create(record, path)
+        if self._backend.has_data(record) and self._backend.needs_sync(record):
+            self._root.sync()
 
     def _mounts(self, record: Record) -> list[Mount]:
         with self._using(record, "mount"):
@@ -238,8 +245,11 @@ class LocalSnapshotter(Snapshotter):
             _log.error("the data of a committed snapshot is lost", extra=named)
             return
         try:
+            self._root.discard_unfinished(record.id)
             self._make(record)
-        except Error as error:
+        except (Canceled, DeadlineExceeded):
+            raise
+        except (Error, OSError) as error:
             _log.error("the data of a snapshot is lost and cannot be made again", exc_info=error, extra=named)
             return
         _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)

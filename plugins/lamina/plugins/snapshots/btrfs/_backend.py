@@ -48,6 +48,10 @@ class BtrfsBackend(Backend):
         super().__init__(root)
         self._device = device
 
+    def needs_sync(self, record: Record) -> bool:
+        """Whether a new subvolume could be there without its files: btrfs writes them in one transaction."""
+        return False
+
     def create(self, record: Record, path: str) -> None:
         """Make the subvolume of an active snapshot or a view: a snapshot of its parent's, or an empty one."""
         is_view = record.info.kind is Kind.VIEW

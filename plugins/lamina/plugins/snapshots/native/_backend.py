@@ -26,6 +26,10 @@ class NativeBackend(Backend):
         """Whether a snapshot has a directory: all have but views of a parent."""
         return record.info.kind is not Kind.VIEW or not record.parent_ids
 
+    def needs_sync(self, record: Record) -> bool:
+        """Whether a snapshot has a copy of its parent's files."""
+        return bool(record.parent_ids)
+
     def create(self, record: Record, path: str) -> None:
         """Copy the parent's directory, with what makes it what it is, or make an empty one."""
         if not self.has_data(record):

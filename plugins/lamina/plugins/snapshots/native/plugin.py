@@ -24,7 +24,7 @@ class NativeConfig:
     sync_remove: bool = False
     """Answer a removal only when its data is deleted, instead of deleting it in the background."""
     sync_fs: bool = True
-    """Answer a commit only when the file system has written the tree to disk."""
+    """Answer a commit, and a prepare with a parent, only when the file system has written the tree to disk."""
 
 
 @hookimpl

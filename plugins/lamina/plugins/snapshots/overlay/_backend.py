@@ -47,6 +47,10 @@ class OverlayBackend(Backend):
         self._upperdir_label = upperdir_label
         self._remap_ids = remap_ids
 
+    def needs_sync(self, record: Record) -> bool:
+        """Whether `create` makes more than directories: it does not."""
+        return False
+
     def create(self, record: Record, path: str) -> None:
         """Make the directories of a snapshot.
 

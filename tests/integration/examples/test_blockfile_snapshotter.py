@@ -1,0 +1,143 @@
+"""The example of a third party's snapshotter: what is its own, besides the contract that the suite checks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+import pytest
+from commands import run
+from local_snapshotters import open_local
+from waiting import wait_until
+
+from lamina.errdefs import FailedPrecondition, InvalidArgument, SkipPlugin
+from lamina.mount import temporary_mount
+from lamina.snapshots.local import LocalSnapshotter
+
+PACKAGE = Path(__file__).parents[3] / "examples/blockfile-snapshotter"
+SIZE = "64M"
+SECONDS = 20
+
+pytestmark = pytest.mark.requires("root", "loop", "mkfs.ext4")
+
+Open = Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
+"""Opens a snapshotter whose images are below a directory, and whose metastore is elsewhere."""
+
+
+@pytest.fixture
+def blockfile(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(PACKAGE)
+    import blockfile_snapshotter  # noqa: PLC0415 # found through the line above
+
+    module: ModuleType = blockfile_snapshotter
+    return module
+
+
+@pytest.fixture
+def open_images(blockfile: ModuleType, tmp_path: Path) -> Open:
+    @contextlib.contextmanager
+    def open_(directory: Path) -> Iterator[LocalSnapshotter]:
+        root, config = str(directory / "images"), blockfile.BlockfileConfig(image_size=SIZE)
+        blockfile.make_empty_image(root, config)
+        backend = blockfile.BlockfileBackend(root, config)
+        with open_local(tmp_path / "metastore", backend, blockfile.ID) as snapshotter:
+            yield snapshotter
+
+    return open_
+
+
+def test_a_snapshot_that_is_mounted_is_not_committed(open_images: Open, tmp_path: Path) -> None:
+    with open_images(tmp_path) as snapshotter:
+        with temporary_mount(snapshotter.prepare("a")) as root:
+            (Path(root) / "file").touch()
+            with pytest.raises(FailedPrecondition, match="not clean: unmount it"):
+                snapshotter.commit("c", "a")
+        snapshotter.commit("c", "a")
+
+
+def test_a_snapshot_that_lost_writes_to_a_full_disk_is_not_committed(open_images: Open, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=24M", "tmpfs", disk)
+    try:
+        with open_images(disk) as snapshotter:
+            with temporary_mount(snapshotter.prepare("a")) as root, contextlib.suppress(OSError):
+                (Path(root) / "file").write_bytes(os.urandom(32 << 20))
+            with pytest.raises(FailedPrecondition, match="its disk was full"):
+                snapshotter.commit("c", "a")
+            snapshotter.remove("a")
+            snapshotter.cleanup()
+            with temporary_mount(snapshotter.prepare("b")) as root:
+                (Path(root) / "file").write_bytes(os.urandom(1 << 20))
+            snapshotter.commit("c", "b")
+    finally:
+        run("umount", "--lazy", disk)
+
+
+def test_an_image_shrinks_when_files_are_deleted(open_images: Open, tmp_path: Path) -> None:
+    with open_images(tmp_path) as snapshotter, temporary_mount(snapshotter.prepare("a")) as root:
+        file = Path(root) / "file"
+        file.write_bytes(os.urandom(16 << 20))
+        os.sync()
+        assert snapshotter.usage("a").size > 16 << 20
+        file.unlink()
+        os.sync()
+        wait_until(lambda: snapshotter.usage("a").size < 8 << 20, SECONDS, "the space to be given back")
+
+
+def test_views_of_a_parent_have_no_image(open_images: Open, tmp_path: Path) -> None:
+    with open_images(tmp_path) as snapshotter:
+        snapshotter.prepare("a")
+        snapshotter.commit("c", "a")
+        views = [snapshotter.view(f"v{number}", "c") for number in range(2)]
+        assert len(os.listdir(tmp_path / "images/snapshots")) == 1
+        with temporary_mount(views[0]) as one, temporary_mount(views[1]) as two:
+            assert os.listdir(one) == os.listdir(two) == []
+
+
+def test_it_is_skipped_where_there_is_no_mkfs(
+    blockfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SkipPlugin, match="install e2fsprogs"):
+        blockfile.make_empty_image(str(tmp_path / "images"), blockfile.BlockfileConfig())
+    assert os.listdir(tmp_path / "images") == []
+
+
+def test_it_is_skipped_where_nothing_can_be_mounted(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import sys
+        from blockfile_snapshotter import BlockfileConfig, make_empty_image
+        make_empty_image(sys.argv[1], BlockfileConfig())
+    """)
+    command = ("setpriv", "--bounding-set=-sys_admin", sys.executable, "-c", program, tmp_path / "images")
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "SkipPlugin: ext4 images cannot be mounted in" in done.stderr
+    assert os.listdir(tmp_path / "images") == []
+
+
+def test_its_readme_shows_the_defaults(blockfile: ModuleType) -> None:
+    shown = (PACKAGE / "README.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    defaults = attrs.asdict(blockfile.BlockfileConfig())
+    table = tomllib.loads(shown)["plugins"]["io.containerd.snapshotter.v1.blockfile"]
+    assert {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()} == defaults
+
+
+@pytest.mark.parametrize("wrong", [{"image_size": "10 apples"}, {"mount_options": ("nonsense",)}], ids=str)
+def test_what_is_configured_wrongly_is_an_error(
+    blockfile: ModuleType, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    (said,) = wrong.values()
+    word = said if isinstance(said, str) else "nonsense"
+    with pytest.raises(InvalidArgument, match=word):
+        blockfile.make_empty_image(str(tmp_path / "images"), blockfile.BlockfileConfig(**wrong))
+    assert os.listdir(tmp_path / "images") == []
