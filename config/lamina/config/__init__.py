@@ -2,19 +2,22 @@
 
 `load` reads a file and its imports, `from_document` takes a dict. Both give a `Config`: the top level
 decoded (`Config.host`), the plugins' tables to be decoded once it is known which plugins there are.
+
+What a configuration is written, explained and rewritten with is in `lamina.config.printing`, which starting a host
+does without.
 """
 
 from lamina.config._config import Config, from_document, load
 from lamina.config._duration import Duration
 from lamina.config._merge import Origin
-from lamina.config._migrate import GRPC_SERVER
-from lamina.config._problems import Problem, dotted
-from lamina.config._render import render_default
+from lamina.config._migrate import GRPC_SERVER, Migration
+from lamina.config._problems import Problem, config_error, dotted
 from lamina.config._schema import (
     Debug,
     HostConfig,
     ProxyPlugin,
     default_config_path,
+    default_drop_ins,
     default_root,
     default_state,
 )
@@ -25,14 +28,16 @@ __all__ = [
     "Debug",
     "Duration",
     "HostConfig",
+    "Migration",
     "Origin",
     "Problem",
     "ProxyPlugin",
+    "config_error",
     "default_config_path",
+    "default_drop_ins",
     "default_root",
     "default_state",
     "dotted",
     "from_document",
     "load",
-    "render_default",
 ]

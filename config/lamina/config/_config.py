@@ -1,24 +1,52 @@
-"""`Config`: what the files and flags say together, and the plugins' part of it decoded on request."""
+"""`Config`: what files, environment and flags say together, and the plugins' part of it decoded on request."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from lamina.config._document import Document, read, read_imports
 from lamina.config._merge import Merged, Origin, merge
-from lamina.config._migrate import GRPC_SERVER, migrate
+from lamina.config._migrate import GRPC_SERVER, Migration, migrate
 from lamina.config._positions import parse_key
-from lamina.config._problems import Problem, config_error, nearest
-from lamina.config._schema import VERSION, HostConfig, default_config_path, proxy_uri
+from lamina.config._problems import KeyPath, Problem, config_error, dotted, nearest
+from lamina.config._schema import VERSION, HostConfig, default_config_path, default_drop_ins, proxy_uri
+from lamina.errdefs import PluginFailed
+
+T = TypeVar("T")
 
 _NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugins"})
 """Settings without which plugins' tables cannot be decoded."""
+
+_VARIABLES: Final = {
+    "LAMINA_ROOT": "root",
+    "LAMINA_STATE": "state",
+    "LAMINA_ADDRESS": "address",
+    "LAMINA_LOG_LEVEL": "log_level",
+}
+"""Environment variables that override files, and the parameter of `with_overrides` that each is like."""
+
+
+@attrs.frozen(eq=False)
+class _Sources:
+    """What a configuration is made from."""
+
+    file: Path | None
+    documents: tuple[Document, ...]
+    """The files as they were read, the main one first."""
+    unread: tuple[Problem, ...] = ()
+    """Files that could not be read."""
+    overrides: tuple[Document, ...] = ()
+    """What goes over the files, in the newest version."""
+    migrations: Mapping[str, Migration] = attrs.field(factory=dict)
+    """The steps of plugins from one version to the next, by URI."""
+    defer: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -27,16 +55,25 @@ class Config:
 
     host: HostConfig
     """The top level. Where problems are deferred, what is wrong has its default."""
-    file: Path | None
-    """The main file, or None where there is none."""
     warnings: tuple[str, ...]
     """What was left out in reading, a sentence each."""
-    _documents: tuple[Document, ...]
+    failed_migrations: Mapping[str, PluginFailed]
+    """Why plugins could not bring their configuration up to date, by URI. See `with_migrations`."""
+    _sources: _Sources
     _merged: Merged
-    _defer: bool = False
-    _migration: tuple[Problem, ...] = ()
-    _problems: tuple[Problem, ...] = ()
-    """What is wrong with the top level; `_migration` is the part of it that flags cannot change."""
+    _problems: tuple[Problem, ...]
+    """What is wrong with the top level."""
+
+    @property
+    def file(self) -> Path | None:
+        """The main file, or None where there is none."""
+        return self._sources.file
+
+    @property
+    def older_files(self) -> tuple[tuple[str, int], ...]:
+        """The files that are not of the newest version, and the version of each."""
+        versions = ((each.name, each.tables.get("version")) for each in self._sources.documents)
+        return tuple((name, version) for name, version in versions if type(version) is int and version < VERSION)
 
     @property
     def plugins(self) -> Mapping[str, Mapping[str, Any]]:
@@ -50,7 +87,8 @@ class Config:
 
         Args:
             schemas: For each plugin that is installed, by URI, the attrs class of its table; None where it
-                takes no configuration. Those in `disabled_plugins` are passed over.
+                takes no configuration. Those in `disabled_plugins`, and those whose migration failed, are passed
+                over.
             unloadable: URIs of plugins that are installed and cannot be loaded. Nothing is said of their tables.
 
         Returns:
@@ -61,14 +99,13 @@ class Config:
             ConfigError: With all problems of all tables, and those of the top level that were deferred; a proxy
                 plugin that has the name of another snapshotter is one, too.
         """
-        from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
-
         values: dict[str, object] = {}
         problems = [*self._problems, *self._taken_names({*schemas, *unloadable})]
+        ignored = {*self.host.disabled_plugins, *self.failed_migrations}
         for uri, schema in schemas.items():
-            if schema is None or uri in self.host.disabled_plugins:
+            if schema is None or uri in ignored:
                 continue
-            decoded = decode(schema, self.plugins.get(uri, {}), ("plugins", uri), self._merged.problem)
+            decoded = _decode(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
             if isinstance(decoded, list):
                 # A table that is absent has no line; nor has what is missing in it.
                 problems += decoded if uri in self.plugins else [attrs.evolve(p, line=None) for p in decoded]
@@ -77,7 +114,7 @@ class Config:
         if problems:
             raise config_error(problems)
         proxies = dict.fromkeys(map(proxy_uri, self.host.proxy_plugins))
-        warnings = self._unused_tables({**schemas, **proxies}, {*self.host.disabled_plugins, *unloadable})
+        warnings = self._unused_tables({**schemas, **proxies}, {*ignored, *unloadable})
         return values, [str(warning) for warning in warnings]
 
     def _taken_names(self, installed: Collection[str]) -> list[Problem]:
@@ -93,10 +130,14 @@ class Config:
                 continue
             path = ("plugins", uri)
             if uri in schemas:
-                unused.append(self._merged.problem(path, "not used: this plugin takes no configuration"))
+                problem = self._merged.problem(path, "not used: this plugin takes no configuration")
             else:
                 like = nearest(uri, schemas)
-                unused.append(self._merged.problem(path, "not used: no such plugin is installed", nearest=like))
+                problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
+                if problem.key != dotted(path):  # the file does not name the plugin
+                    found = f"not used in part: {uri} has it now, and is not installed"
+                    problem = attrs.evolve(problem, found=found, nearest=None)
+            unused.append(problem)
         return unused
 
     def origin(self, key: str) -> Origin | None:
@@ -108,7 +149,40 @@ class Config:
         Raises:
             InvalidArgument: It is no dotted key.
         """
-        return self._merged.origin(parse_key(key))
+        return self.origin_of(parse_key(key))
+
+    def origin_of(self, path: KeyPath) -> Origin | None:
+        """As `origin`, of a path: the key of each table on the way, and the index of an array's element."""
+        return self._merged.origin(path)
+
+    def with_migrations(self, migrations: Mapping[str, Migration]) -> Config:
+        """This configuration with files of older versions translated by the plugins, too.
+
+        A migration that raises changes nothing: `failed_migrations` says why, and `decode_plugins` passes its
+        plugin over.
+
+        Args:
+            migrations: `Registration.migrate` of each plugin that has one, by URI.
+
+        Raises:
+            ConfigError: What is there now is wrong.
+        """
+        if not migrations:
+            return self
+        return _assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
+
+    def with_environment(self, environ: Mapping[str, str] = os.environ) -> Config:
+        """This configuration with what environment variables say put over it. An empty one is none.
+
+        `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL` are like the flags of those names.
+
+        Args:
+            environ: The variables.
+
+        Raises:
+            ConfigError: A variable's value is wrong, or does not go with the rest.
+        """
+        return self._over({name: (key, environ.get(name) or None) for name, key in _VARIABLES.items()})
 
     def with_overrides(
         self,
@@ -129,15 +203,32 @@ class Config:
         Raises:
             ConfigError: A flag's value is wrong, or does not go with the rest.
         """
-        flags: Mapping[str, tuple[Any, Any]] = {
-            "--root": (root, {"root": root and os.fspath(root)}),
-            "--state": (state, {"state": state and os.fspath(state)}),
-            "--address": (address, {"plugins": {GRPC_SERVER: {"address": address and _absolute(address)}}}),
-            "--log-level": (log_level, {"debug": {"level": log_level}}),
-        }
-        given = [Document(flag, tables) for flag, (value, tables) in flags.items() if value is not None]
-        documents = [*self._documents, *given]
-        return _assemble(documents, self.file, self.warnings, self._migration, defer=self._defer)
+        flags = {"--root": root, "--state": state, "--address": address, "--log-level": log_level}
+        return self._over({flag: (flag[2:].replace("-", "_"), value) for flag, value in flags.items()})
+
+    def _over(self, given: Mapping[str, tuple[str, str | os.PathLike[str] | None]]) -> Config:
+        """This configuration with settings put over it.
+
+        Args:
+            given: By the name of who sets it, the setting and its value, or None.
+        """
+        overrides = [
+            Document(name, _tables(key, value)) for name, (key, value) in given.items() if value is not None
+        ]
+        if not overrides:
+            return self
+        return _assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))
+
+
+def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
+    """The document in which a flag's setting stands."""
+    match key:
+        case "address":
+            return {"plugins": {GRPC_SERVER: {"address": _absolute(os.fspath(value))}}}
+        case "log_level":
+            return {"debug": {"level": value}}
+        case _:
+            return {key: os.fspath(value)}
 
 
 def _absolute(address: str) -> str:
@@ -150,7 +241,8 @@ def load(path: str | os.PathLike[str] | None = None, *, defer: bool = False) -> 
     """Read a configuration file and all that it imports.
 
     Args:
-        path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone.
+        path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone; and
+            the files of `default_drop_ins()`, as if it imported them last.
         defer: Whether problems of the top level may wait for `Config.decode_plugins`, which tells them together
             with those of the plugins' tables. Do nothing before that but find the plugins.
 
@@ -165,11 +257,11 @@ def load(path: str | os.PathLike[str] | None = None, *, defer: bool = False) -> 
         main = read(name)
     except OSError as error:
         if path is None and isinstance(error, FileNotFoundError | NotADirectoryError):
-            return _from_main(Document("<defaults>", {"version": VERSION}), None, defer)
+            return _from_main(Document("<defaults>", {"version": VERSION}), None, default_drop_ins(), defer)
         main = Problem(name, "", None, f"cannot be read: {error.strerror}")
     if isinstance(main, Problem):
         raise config_error([main])
-    return _from_main(main, Path(name), defer)
+    return _from_main(main, Path(name), default_drop_ins() if path is None else "", defer)
 
 
 def from_document(tables: Mapping[str, Any]) -> Config:
@@ -185,42 +277,44 @@ def from_document(tables: Mapping[str, Any]) -> Config:
     return _from_main(Document("<document>", {"version": VERSION} | copy.deepcopy(dict(tables))), None)
 
 
-def _from_main(main: Document, file: Path | None, defer: bool = False) -> Config:
-    documents, problems = read_imports(main)
-    migrated = [migrate(document) for document in documents]
-    complete = not problems and all(each.whole for each in migrated)
-    problems += [problem for each in migrated for problem in each.problems]
-    warnings = tuple(warning for each in migrated for warning in each.warnings)
-    return _assemble([each.document for each in migrated], file, warnings, problems, defer=defer and complete)
+def _from_main(main: Document, file: Path | None, drop_ins: str = "", defer: bool = False) -> Config:
+    documents, unread = read_imports(main, drop_ins)
+    return _assemble(_Sources(file, tuple(documents), tuple(unread), defer=defer))
 
 
-def _assemble(
-    documents: Sequence[Document],
-    file: Path | None,
-    warnings: tuple[str, ...],
-    migration: Sequence[Problem],
-    *,
-    defer: bool,
-) -> Config:
-    merged = merge(documents)
-    host, problems = _decode_host(merged)
-    problems = [*migration, *problems]
-    if host is None or (problems and not defer):
+def _assemble(sources: _Sources) -> Config:
+    migrated = [migrate(document, sources.migrations) for document in sources.documents]
+    merged = merge([*(each.document for each in migrated), *sources.overrides])
+    host, wrong = _decode_host(merged)
+    problems = [*sources.unread, *(problem for each in migrated for problem in each.problems), *wrong]
+    complete = not sources.unread and all(each.whole for each in migrated)
+    if host is None or (problems and not (sources.defer and complete)):
         if merged.tables.get("plugins"):
             problems.append(merged.problem(("plugins",), "not looked at until the rest is in order"))
         raise config_error(problems)
-    return Config(host, file, warnings, tuple(documents), merged, defer, tuple(migration), tuple(problems))
+    warnings = tuple(warning for each in migrated for warning in each.warnings)
+    failures = {uri: error for each in migrated for uri, error in each.failures.items()}
+    return Config(host, warnings, failures, sources, merged, tuple(problems))
 
 
 def _decode_host(merged: Merged) -> tuple[HostConfig | None, list[Problem]]:
     """The top level with defaults in place of what is wrong, if that can do without; and what is wrong."""
-    from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
-
-    host = decode(HostConfig, merged.tables, (), merged.problem)
+    tables = {key: value for key, value in merged.tables.items() if key != "version"}  # was looked at before
+    host = _decode(HostConfig, tables or None, (), merged)
     if not isinstance(host, list):
         return host, []
-    alone = ((key, decode(HostConfig, {key: value}, (), merged.problem)) for key, value in merged.tables.items())
+    alone = ((key, _decode(HostConfig, {key: value}, (), merged)) for key, value in tables.items())
     wrong = {key for key, decoded in alone if isinstance(decoded, list)}
-    sound = {key: value for key, value in merged.tables.items() if key not in wrong}
-    rest = None if wrong & _NEEDED else decode(HostConfig, sound, (), merged.problem)
+    sound = {key: value for key, value in tables.items() if key not in wrong}
+    rest = None if wrong & _NEEDED else _decode(HostConfig, sound, (), merged)
     return None if isinstance(rest, list) else rest, host
+
+
+def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, merged: Merged) -> T | list[Problem]:
+    """An instance of a class from the table at a path, of defaults where it is None; or what is wrong."""
+    if table is None:
+        with contextlib.suppress(Exception):  # told below
+            return schema()
+    from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+
+    return decode(schema, table or {}, path, merged.problem)

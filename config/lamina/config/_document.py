@@ -13,6 +13,7 @@ from typing import Any, Final
 import attrs
 import tomli
 
+from lamina.config._moves import origin_of
 from lamina.config._positions import key_lines
 from lamina.config._problems import KeyPath, Problem, dotted
 
@@ -30,7 +31,7 @@ class Document:
     text: str = ""
     """The TOML that the tables were read from, or "" where there is none."""
     moved: Mapping[KeyPath, KeyPath] = attrs.field(factory=dict)
-    """Tables that a translation moved: where they are now, to where the text has them."""
+    """What a translation moved: where it is now, to where the text has it."""
 
     def problem(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
@@ -41,10 +42,7 @@ class Document:
 
     def written(self, path: KeyPath) -> KeyPath:
         """Where the text has what is at `path` in `tables`."""
-        for now, before in self.moved.items():
-            if path[: len(now)] == now:
-                return before + path[len(now) :]
-        return path
+        return origin_of(path, self.moved)
 
     def line(self, path: KeyPath) -> int | None:
         """The line of a key of the text, or of the nearest table around it; None where there is none."""
@@ -79,10 +77,14 @@ def read(path: str) -> Document | Problem:
         return Problem(path, "", text.count("\n", 0, number.start(1)) + 1 if number else None, found)
 
 
-def read_imports(main: Document) -> tuple[list[Document], list[Problem]]:
+def read_imports(main: Document, drop_ins: str = "") -> tuple[list[Document], list[Problem]]:
     """Read all that a document imports, and what that imports in turn, each file once.
 
     The order is containerd's: first come, first served.
+
+    Args:
+        main: The document.
+        drop_ins: A pattern of files that are read as if `main` imported them last; "" for none.
 
     Returns:
         The documents, `main` first, each of which overrides those before it; and a problem for each file
@@ -91,14 +93,18 @@ def read_imports(main: Document) -> tuple[list[Document], list[Problem]]:
     documents, problems = [main], list[Problem]()
     seen = {os.path.realpath(main.name)}
     for importing in documents:  # grows as it goes: a first-in first-out queue
-        for place, path in _imports(importing):
+        dropped = sorted(glob.glob(drop_ins)) if importing is main and drop_ins else []
+        for place, path in (*_imports(importing), *((None, path) for path in dropped)):
             if (real := os.path.realpath(path)) in seen:
                 continue
             seen.add(real)
             try:
                 document = read(path)
             except OSError as error:
-                problems.append(importing.problem(place, f"{path}: {error.strerror}"))
+                if place is None:
+                    problems.append(Problem(path, "", None, f"cannot be read: {error.strerror}"))
+                else:
+                    problems.append(importing.problem(place, f"{path}: {error.strerror}"))
                 continue
             if isinstance(document, Problem):
                 problems.append(document)

@@ -20,7 +20,11 @@ _UNITS: Final = {
 }
 """Nanoseconds of each unit of Go's `time.ParseDuration`."""
 
-_TERM: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?(" + "|".join(sorted(_UNITS, key=len, reverse=True)) + ")")
+_UNIT: Final = "|".join(sorted(_UNITS, key=len, reverse=True))
+DURATION_PATTERN: Final = rf"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)({_UNIT}))+)$"
+"""What `Duration.parse` reads, as a regular expression of ECMA 262."""
+
+_TERM: Final = re.compile(rf"([0-9]*)(?:\.([0-9]*))?({_UNIT})")
 _LIMIT: Final = 2**63
 """Go keeps a duration as nanoseconds in a signed 64-bit integer."""
 

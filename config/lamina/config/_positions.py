@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import attrs
 import tomli
 
 from lamina.config._problems import KeyPath, quoted
@@ -39,6 +40,34 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return scanner.lines
 
 
+@attrs.frozen
+class WrittenKey:
+    """A key as a document writes it: in a header, or before a value."""
+
+    path: KeyPath
+    """What it stands for."""
+    table: KeyPath
+    """The table in which it is written, whose path it goes on from; () for a header."""
+    start: int
+    end: int
+    """Where its names are in the text."""
+    value_end: int
+    """Where its value ends, or its header."""
+    movable: bool
+    """Whether it has lines of its own: not in an inline table."""
+
+
+def written_keys(text: str) -> list[WrittenKey]:
+    """Every key of a document, in the order in which they are written.
+
+    Args:
+        text: A valid TOML document.
+    """
+    scanner = _Scanner(text)
+    scanner.document()
+    return sorted(scanner.written, key=lambda key: key.start)
+
+
 def parse_key(text: str) -> tuple[str, ...]:
     """The names that a dotted key consists of.
 
@@ -64,6 +93,9 @@ class _Scanner:
         self._at = 0
         self._line = 1
         self._counted = 0
+        self.written: list[WrittenKey] = []
+        self._span = (0, 0)
+        """Where the last key is."""
         self._last: dict[KeyPath, int] = {}
         """Index of the last element of each array of tables so far."""
 
@@ -74,26 +106,35 @@ class _Scanner:
             if self._take("[["):
                 table = self._element(self.key())
                 self._take("]]")
+                self._write_down(table, (), self._span)
             elif self._take("["):
                 table = self._name((), self.key())
                 self._take("]")
+                self._write_down(table, (), self._span)
             else:
                 self._pair(table)
             self._skip_blank()
 
     def key(self) -> tuple[str, ...]:
-        names = [_plain(self._match(_KEY)[1])]
+        match = self._match(_KEY)
+        names, start = [_plain(match[1])], match.start(1)
         while self._take("."):
-            names.append(_plain(self._match(_KEY)[1]))
+            match = self._match(_KEY)
+            names.append(_plain(match[1]))
+        self._span = start, match.end(1)
         return tuple(names)
 
     def at_end(self) -> bool:
         return self._at == len(self._text)
 
-    def _pair(self, table: KeyPath) -> None:
-        path = self._name(table, self.key())
+    def _pair(self, table: KeyPath, inline: bool = False) -> None:
+        path, span = self._name(table, self.key()), self._span
         self._take("=")
         self._value(path)
+        self._write_down(path, table, span, movable=not inline)
+
+    def _write_down(self, path: KeyPath, table: KeyPath, span: tuple[int, int], *, movable: bool = True) -> None:
+        self.written.append(WrittenKey(path, table, *span, self._at, movable))
 
     def _value(self, path: KeyPath) -> None:
         self._skip_blank()
@@ -105,7 +146,7 @@ class _Scanner:
                 index += 1
         elif self._take("{"):
             while not self._closed("}"):
-                self._pair(path)
+                self._pair(path, inline=True)
         else:
             self._match(_STRING if self._text[self._at] in "\"'" else _SCALAR)
 

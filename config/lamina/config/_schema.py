@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Mapping
@@ -59,6 +60,16 @@ def default_config_path(environ: Mapping[str, str] = os.environ, uid: int | None
     if _is_root(uid):
         return Path("/etc/lamina/config.toml")
     return Path(_xdg(environ, "XDG_CONFIG_HOME") or _home(environ) + "/.config") / "lamina" / "config.toml"
+
+
+def default_drop_ins(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
+    """The pattern of the files that are read after the default one: `conf.d/*.toml` beside it.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+    """
+    return f"{glob.escape(str(default_config_path(environ, uid).parent))}/conf.d/*.toml"
 
 
 def _is_root(uid: int | None) -> bool:

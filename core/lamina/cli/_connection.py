@@ -49,6 +49,11 @@ def connected_snapshotter() -> Iterator[Snapshotter]:
         yield client.snapshotter(click.get_current_context().meta[f"{_META}snapshotter"])
 
 
+def address_given() -> bool:
+    """Whether the command's options or its environment name a host."""
+    return bool(click.get_current_context().meta[f"{_META}address"])
+
+
 def _default_address() -> str:
     from lamina.config import default_state  # noqa: PLC0415 # not needed where an address is given
 

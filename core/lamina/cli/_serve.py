@@ -9,11 +9,13 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Unpack
 
 import click
 
+from lamina.cli._configuration import Overrides, configuration, file_option, override_options
 from lamina.cli._output import table_lines
-from lamina.config import GRPC_SERVER, default_state, dotted, load
+from lamina.config import GRPC_SERVER, default_state, dotted
 from lamina.host import Host, configure_logging, run
 from lamina.plugin import Plugin, PluginType, Status
 
@@ -21,32 +23,20 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("-c", "--config", "file", metavar="FILE", help="Configuration file.")
-@click.option("--root", metavar="DIR", help="Directory of what survives a reboot.")
-@click.option("--state", metavar="DIR", help="Directory of what does not.")
-@click.option("-a", "--address", metavar="SOCKET", help="Unix socket to listen on.")
-@click.option("-l", "--log-level", metavar="LEVEL", help="trace, debug, info, warn, error, fatal or panic.")
-@click.option("-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module, too. Repeatable.")
-def serve(
-    file: str | None,
-    root: str | None,
-    state: str | None,
-    address: str | None,
-    log_level: str | None,
-    modules: Sequence[str],
-) -> None:
+@file_option
+@override_options
+def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
     """Start all plugins and serve until SIGTERM or SIGINT.
 
     The default configuration file is /etc/lamina/config.toml, of a user other than root
-    $XDG_CONFIG_HOME/lamina/config.toml; there need be none. Options override it.
+    $XDG_CONFIG_HOME/lamina/config.toml; there need be none. The files conf.d/*.toml beside it override it,
+    environment variables override files, and options override those.
     """
 
     def make_host() -> Host:
-        config = load(file, defer=True).with_overrides(
-            root=root, state=state, address=address, log_level=log_level
-        )
+        config = configuration(file, overrides)
         configure_logging(config.host.debug.level, config.host.debug.format)
-        return Host(config, modules)
+        return Host(config, overrides["modules"])
 
     run(make_host, announce)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lamina.config import Debug, Duration, HostConfig, Origin, Problem, from_document, load
 from lamina.errdefs import ConfigError
 
-NO_VERSION = 'version: expected 3 or 4, found nothing: add "version = 4" before the first table'
+NO_VERSION = 'version: expected 2, 3 or 4, found nothing: add "version = 4" before the first table'
 NO_URI = 'is not a plugin URI: expected one like "io.containerd.x.v1.overlayfs"'
 NO_LEVEL = (
     'debug.level: expected one of "trace", "debug", "info", "warn", "error", "fatal", "panic",'
@@ -133,12 +133,17 @@ def test_a_problem_has_its_parts_apart(write: Write) -> None:
     ("text", "problem"),
     [
         ("", f" {NO_VERSION}"),
-        ("version = 1", "1: version: expected 3 or 4, found 1: versions 1 and 2 are not read"),
-        ("version = 2\n[grpc]\nx = 1", "1: version: expected 3 or 4, found 2: versions 1 and 2 are not read"),
-        ("\nversion = 5", "2: version: expected 3 or 4, found 5: the file is for a newer lamina"),
-        ('version = "4"', '1: version: expected 3 or 4, found the string "4"'),
-        ("version = true", "1: version: expected 3 or 4, found true"),
-        ("version = 4.0", "1: version: expected 3 or 4, found the number 4.0"),
+        (
+            "version = 1\n[grpc]\nx = 1",
+            (
+                "1: version: expected 2, 3 or 4, found 1: its short names of plugins are not read: "
+                "write their URIs, and version = 2"
+            ),
+        ),
+        ("\nversion = 5", "2: version: expected 2, 3 or 4, found 5: the file is for a newer lamina"),
+        ('version = "4"', '1: version: expected 2, 3 or 4, found the string "4"'),
+        ("version = true", "1: version: expected 2, 3 or 4, found true"),
+        ("version = 4.0", "1: version: expected 2, 3 or 4, found the number 4.0"),
     ],
 )
 def test_the_version_must_be_one_that_is_read(write: Write, text: str, problem: str) -> None:
@@ -279,6 +284,54 @@ def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of the default file, of a user other than root."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/u")
+    return tmp_path / "lamina"
+
+
+def test_drop_ins_are_read_after_the_default_file_and_what_it_imports(write: Write, home: Path) -> None:
+    write("lamina/config.toml", 'version = 4\nimports = ["a.toml"]\ntemp = "/main"\nroot = "/main"\n')
+    write("lamina/a.toml", 'version = 4\ntemp = "/a"\nroot = "/a"\n')
+    write("lamina/conf.d/10.toml", 'version = 4\ntemp = "/10"\n')
+    write("lamina/conf.d/9.toml", 'version = 4\ntemp = "/9"\n[debug]\nlevel = "warn"\n')
+    config = load()
+    assert (config.host.root, config.host.temp, config.host.debug.level) == ("/a", "/9", "warn")
+    assert config.host.imports == ["a.toml"]
+    assert config.origin("temp") == Origin(f"{home}/conf.d/9.toml", 2)
+
+
+def test_drop_ins_need_no_default_file(write: Write, home: Path) -> None:
+    path = write("lamina/conf.d/a.toml", 'version = 4\ntemp = "/a"\n')
+    config = load()
+    assert (config.host.temp, config.file) == ("/a", None)
+    assert config.origin("temp") == Origin(str(path), 2)
+
+
+def test_drop_ins_are_not_read_beside_a_file_that_was_named(write: Write, home: Path) -> None:
+    path = write("lamina/config.toml", "version = 4\n")
+    write("lamina/conf.d/a.toml", "nonsense")
+    assert load(path).host == HostConfig()
+
+
+def test_drop_ins_that_the_file_imports_itself_are_read_once(write: Write, home: Path) -> None:
+    write("lamina/config.toml", f'version = 4\nimports = ["{home}/conf.d/*.toml", "b.toml"]\n')
+    write("lamina/conf.d/a.toml", 'version = 4\ntemp = "/a"\n')
+    write("lamina/b.toml", 'version = 4\ntemp = "/b"\n')
+    config = load()
+    assert config.host.temp == "/b"
+    assert config.host.imports == [f"{home}/conf.d/*.toml", "b.toml"]
+
+
+def test_a_drop_in_that_cannot_be_read_is_told_by_its_path(write: Write, home: Path) -> None:
+    (home / "conf.d" / "a.toml").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=f"^{home}/conf.d/a.toml: cannot be read: Is a directory$"):
+        load()
+
+
 @attrs.frozen
 class Listener:
     uid: int = 0
@@ -374,6 +427,34 @@ def test_a_relative_address_is_taken_from_the_working_directory(
     monkeypatch.chdir(tmp_path)
     config = from_document({}).with_overrides(address=address)
     assert config.plugins["io.containerd.server.v1.grpc"] == {"address": taken.format(tmp_path)}
+
+
+def test_environment_variables_override_files_and_flags_override_them(write: Write) -> None:
+    path = write("config.toml", 'version = 4\nroot = "/r"\nstate = "/s"\ntemp = "/t"\n')
+    environment = {
+        "LAMINA_ROOT": "/er",
+        "LAMINA_STATE": "/es",
+        "LAMINA_ADDRESS": "x.sock",
+        "LAMINA_LOG_LEVEL": "warn",
+    }
+    config = load(path).with_environment(environment).with_overrides(root="/fr")
+    assert (config.host.root, config.host.state, config.host.temp) == ("/fr", "/es", "/t")
+    assert config.plugins[LISTENER] == {"address": os.path.abspath("x.sock")}
+    assert config.host.debug.level == "warn"
+    assert config.origin("root") == Origin("--root", None)
+    assert config.origin("state") == Origin("LAMINA_STATE", None)
+    assert config.origin("temp") == Origin(str(path), 4)
+
+
+def test_an_empty_environment_variable_is_none(write: Write) -> None:
+    config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
+    assert config.with_environment({"LAMINA_ROOT": "", "LAMINA_STAGE": "/x"}).host == config.host
+
+
+def test_a_wrong_environment_variable_is_told_by_its_name(write: Write) -> None:
+    config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
+    with pytest.raises(ConfigError, match=r'^LAMINA_LOG_LEVEL: debug.level: expected one of .* "loud"$'):
+        config.with_environment({"LAMINA_LOG_LEVEL": "loud"})
 
 
 def test_flags_not_given_change_nothing(write: Write) -> None:

@@ -1,8 +1,9 @@
-"""Files of version 3 are read as if they had been written in version 4."""
+"""Files of versions 2 and 3 are read as if they had been written in version 4."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -87,3 +88,150 @@ def test_grpc_must_be_a_table(tmp_path: Path) -> None:
 def test_version_4_has_no_grpc(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r":2: grpc: unknown key$"):
         load(write(tmp_path, "version = 4\n[grpc]\n"))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("text", "plugins"),
+    [
+        (
+            '[grpc]\ntcp_address = "h:1"\ntcp_tls_ca = "/ca"\nuid = 0\nmax_recv_message_size = 5\n',
+            {
+                "io.containerd.server.v1.grpc-tcp": {
+                    "address": "h:1",
+                    "tls_ca": "/ca",
+                    "max_recv_message_size": 5,
+                },
+                GRPC_SERVER: {"max_recv_message_size": 5},
+            },
+        ),
+        ('[grpc]\ntcp_address = ""\ntcp_tls_ca = "/ca"\n', {}),
+        ('[ttrpc]\naddress = "/t"\nuid = 0\n', {"io.containerd.server.v1.ttrpc": {"address": "/t", "uid": 0}}),
+        ("[ttrpc]\ngid = 3\nuid = 0\n", {"io.containerd.server.v1.ttrpc": {"gid": 3}}),
+        (
+            '[metrics]\naddress = "h:2"\ngrpc_histogram = true\n',
+            {
+                "io.containerd.server.v1.metrics": {"address": "h:2"},
+                "io.containerd.metrics.v1.grpc-prometheus": {"grpc_histogram": True},
+            },
+        ),
+        ('[metrics]\naddress = ""\ngrpc_histogram = false\n', {}),
+        (
+            '[debug]\naddress = "/d"\nuid = 0\ngid = 0\n',
+            {"io.containerd.server.v1.debug": {"address": "/d", "uid": 0, "gid": 0}},
+        ),
+        ('[debug]\naddress = ""\nuid = 7\nlevel = ""\nformat = ""\n', {}),
+    ],
+)
+def test_settings_of_servers_become_tables_of_plugins(
+    tmp_path: Path, version: int, text: str, plugins: dict[str, Any]
+) -> None:
+    assert load(write(tmp_path, f"version = {version}\n{text}")).plugins == plugins
+
+
+def test_what_of_debug_is_no_servers_stays(tmp_path: Path) -> None:
+    path = write(tmp_path, 'version = 2\n[debug]\naddress = "/d"\nlevel = "warn"\n')
+    config = load(path)
+    assert config.host.debug.level == "warn"
+    assert config.origin("debug.level") == Origin(str(path), 4)
+    assert config.origin('plugins."io.containerd.server.v1.debug".address') == Origin(str(path), 3)
+
+
+def test_a_server_that_is_not_installed_is_told_in_the_words_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'version = 2\n[grpc]\ntcp_address = "h:1"\n[ttrpc]\nuid = 5\n')
+    _, warnings = load(path).decode_plugins({GRPC_SERVER: Listener})
+    assert warnings == [
+        f"{path}:{line}: {table}: not used in part: "
+        f"io.containerd.server.v1.{server} has it now, and is not installed"
+        for line, table, server in [(2, "grpc", "grpc-tcp"), (4, "ttrpc", "ttrpc")]
+    ]
+
+
+@attrs.frozen
+class Disk:
+    path: str = ""
+    size: int = 0
+    label: str = ""
+
+
+OLD, NEW = "io.x.v1.old", "io.x.v1.new"
+
+
+def rename(version: int, plugins: dict[str, dict[str, Any]]) -> None:
+    """The table had another name up to version 2, and a key of it up to version 3."""
+    if version == 2 and OLD in plugins:
+        plugins[NEW] = plugins.pop(OLD)
+    if "bytes" in plugins.get(NEW, {}):
+        plugins[NEW]["size"] = plugins[NEW].pop("bytes")
+
+
+def test_a_plugins_own_migration_is_called_for_each_step(tmp_path: Path) -> None:
+    calls: list[tuple[int, dict[str, Any]]] = []
+
+    def migration(version: int, plugins: dict[str, Any]) -> None:
+        calls.append((version, dict(plugins)))
+
+    path = write(tmp_path, 'version = 2\nimports = ["3.toml", "4.toml"]\n[grpc]\naddress = "/a"\n[plugins.x.y]\n')
+    write(tmp_path, "version = 3\n", "3.toml")
+    write(tmp_path, "version = 4\n[plugins.z]\n", "4.toml")
+    load(path).with_migrations({"io.x.v1.x": migration})
+    assert calls == [(2, {"x": {"y": {}}}), (3, {"x": {"y": {}}, GRPC_SERVER: {"address": "/a"}})]
+
+
+def test_without_a_plugins_table_there_is_nothing_for_a_migration(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "version = 2\n"))
+    assert config.with_migrations({NEW: lambda version, plugins: plugins.clear()}).failed_migrations == {}
+
+
+def test_what_a_plugin_renamed_is_told_in_the_words_of_the_file(tmp_path: Path) -> None:
+    text = f'version = 2\n[plugins."{OLD}"]\nlabel = 5\nbytes = "big"\n'
+    path = write(tmp_path, text)
+    config = load(path).with_migrations({NEW: rename})
+    assert config.plugins == {NEW: {"label": 5, "size": "big"}}
+    assert config.origin(f'plugins."{NEW}".size') == Origin(str(path), 4)
+    with pytest.raises(ConfigError) as caught:
+        config.decode_plugins({NEW: Disk})
+    assert str(caught.value).split("\n") == [
+        f'{path}:3: plugins."{OLD}".label: expected a string, found the number 5',
+        f'{path}:4: plugins."{OLD}".bytes: expected a whole number, found the string "big"',
+    ]
+
+
+def test_a_migration_that_splits_a_table_keeps_the_lines_of_its_keys(tmp_path: Path) -> None:
+    def split(version: int, plugins: dict[str, Any]) -> None:
+        if "one" in plugins:
+            plugins["two"] = {"b": plugins["one"].pop("b"), "c": {"d": plugins["one"].pop("d")}}
+
+    path = write(tmp_path, "version = 3\n[plugins.one]\na = 1\nb = 2\nd = [3]\n")
+    config = load(path).with_migrations({"two": split})
+    assert config.plugins == {"one": {"a": 1}, "two": {"b": 2, "c": {"d": [3]}}}
+    assert [config.origin(f"plugins.{key}") for key in ("one.a", "two.b", "two.c.d")] == [
+        Origin(str(path), line) for line in (3, 4, 5)
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["raises", "leaves no table"])
+def test_a_migration_that_fails_changes_nothing_and_leaves_its_plugin_out(tmp_path: Path, wrong: str) -> None:
+    def migration(version: int, plugins: dict[str, Any]) -> None:
+        plugins[NEW] = 5  # type: ignore[assignment]
+        if wrong == "raises":
+            raise RuntimeError("in pieces")
+
+    path = write(tmp_path, f'version = 3\n[plugins."{NEW}"]\nsize = "x"\n[plugins."{OLD}"]\n')
+    config = load(path).with_migrations({NEW: migration, OLD: rename})
+    assert config.plugins == {NEW: {"size": "x"}, OLD: {}}
+    assert [*config.failed_migrations] == [NEW]
+    left = f'left the number 5 at plugins."{NEW}": expected a table'
+    assert str(config.failed_migrations[NEW]) in {
+        "bring its configuration up from version 3: RuntimeError: in pieces",
+        f"bring its configuration up from version 3: TypeError: {left}",
+    }
+    assert config.decode_plugins({NEW: Disk, OLD: Disk}) == ({OLD: Disk()}, [])
+
+
+def test_migrations_and_overrides_may_come_in_any_order(tmp_path: Path) -> None:
+    config = load(write(tmp_path, f'version = 2\n[plugins."{OLD}"]\nbytes = 1\n'))
+    first = config.with_migrations({NEW: rename}).with_overrides(root="/r", address="/a")
+    last = config.with_overrides(root="/r", address="/a").with_migrations({NEW: rename})
+    assert first.host == last.host
+    assert first.plugins == {NEW: {"size": 1}, GRPC_SERVER: {"address": "/a"}}

@@ -9,7 +9,8 @@ import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamina.config import Debug, Duration, HostConfig, load, render_default
+from lamina.config import Debug, Duration, HostConfig, load
+from lamina.config.printing import render_default
 
 
 class Mode(enum.StrEnum):

@@ -1,0 +1,181 @@
+"""What containerd's own configuration would mean to lamina, setting by setting."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from lamina.config._document import Document, read, read_imports
+from lamina.config._merge import Merged, merge
+from lamina.config._migrate import GRPC_SERVER, OLDEST, migrate
+from lamina.config._problems import KeyPath, Problem, config_error
+from lamina.config._schema import VERSION, HostConfig, proxy_uri
+
+_OWN: Final = frozenset({"root", "state", "temp"})
+_OWN_TIMEOUTS: Final = "io.lamina.timeout."
+
+
+class Use(enum.StrEnum):
+    """What lamina would make of a setting."""
+
+    HERE = "leads to this lamina"
+    SAME = "means the same in lamina"
+    OWN = "containerd's own: lamina needs one of its own"
+    NONE = "ignored"
+
+
+@attrs.frozen
+class Setting:
+    """A setting of containerd's."""
+
+    use: Use
+    file: str
+    line: int | None
+    key: str
+    """The dotted key as the file writes it."""
+    value: Any
+    note: str
+    """Why, where that needs saying; else ""."""
+
+
+@attrs.frozen
+class ContainerdConfig:
+    """What containerd's configuration means to lamina."""
+
+    files: tuple[str, ...]
+    """The file, and those that it imports."""
+    version: int
+    """Format version of the file."""
+    settings: tuple[Setting, ...]
+    """A table that is ignored as a whole counts as one setting."""
+    unread: tuple[Problem, ...]
+    """Imports that cannot be read."""
+
+
+def read_containerd(
+    path: str, schemas: Mapping[str, type | None], *, address: str, names: Mapping[str, str]
+) -> ContainerdConfig:
+    """Read a configuration of containerd's, of any version.
+
+    Args:
+        path: Such as `/etc/containerd/config.toml`.
+        schemas: For each plugin of lamina, by URI, the class of its table; None where it takes no configuration.
+        address: Path of lamina's socket.
+        names: The names under which clients find snapshotters of lamina, and the id of each.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML, or of a version that is not known.
+    """
+    try:
+        main = read(path)
+    except OSError as error:
+        main = Problem(path, "", None, f"cannot be read: {error.strerror}")
+    if isinstance(main, Problem):
+        raise config_error([main])
+    version = main.tables.get("version", 1)
+    if type(version) is not int or version > VERSION:
+        raise config_error([main.problem(("version",), repr(version), expected=f"a number up to {VERSION}")])
+    documents, unread = read_imports(main)
+    merged = merge([_current(document) for document in documents])
+    settings = _Reader(merged, schemas, address, names).settings()
+    return ContainerdConfig(
+        tuple(document.name for document in documents), version, tuple(settings), tuple(unread)
+    )
+
+
+def _current(document: Document) -> Document:
+    """A document in the newest version. Of version 1 only the short names of plugins stay as they are."""
+    version = document.tables.get("version", 1)
+    if isinstance(version, int) and version < OLDEST:
+        document = attrs.evolve(document, tables={**document.tables, "version": OLDEST})
+    return migrate(document, {}).document
+
+
+@attrs.frozen
+class _Reader:
+    _merged: Merged
+    _schemas: Mapping[str, type | None]
+    _address: str
+    _names: Mapping[str, str]
+
+    def settings(self) -> Iterator[Setting]:
+        """All settings, in their order."""
+        readers = {
+            "timeouts": self._timeout,
+            "debug": self._debug,
+            "proxy_plugins": self._proxy,
+            "plugins": self._plugin,
+        }
+        for key, value in self._merged.tables.items():
+            match key, value:
+                case ("version" | "imports", _):
+                    continue
+                case (("disabled_plugins" | "required_plugins"), list()):
+                    yield from self._uris(key, value)
+                case _, dict() if key in readers:
+                    for name, inner in value.items():
+                        yield from readers[key](name, inner)
+                case _ if key in _OWN:
+                    yield self._setting(Use.OWN if value else Use.NONE, (key,), value, "" if value else "not set")
+                case _:
+                    yield self._setting(Use.NONE, (key,), value, "lamina has no such setting")
+
+    def _uris(self, key: str, uris: list[Any]) -> Iterator[Setting]:
+        proxies = self._merged.tables.get("proxy_plugins", {})
+        known = {*self._schemas, *(proxy_uri(name) for name in proxies)}
+        for index, uri in enumerate(uris):
+            use = (Use.SAME, "") if uri in known else (Use.NONE, "lamina has no such plugin")
+            yield self._setting(use[0], (key, index), uri, use[1])
+
+    def _timeout(self, name: str, value: Any) -> Iterator[Setting]:
+        own = name.startswith(_OWN_TIMEOUTS)
+        note = "" if own else "lamina has no such timeout"
+        yield self._setting(Use.SAME if own else Use.NONE, ("timeouts", name), value, note)
+
+    def _debug(self, name: str, value: Any) -> Iterator[Setting]:
+        yield self._checked(HostConfig, {"debug": {name: value}}, ("debug", name), value)
+
+    def _proxy(self, name: str, value: Any) -> Iterator[Setting]:
+        path = ("proxy_plugins", name)
+        address = value.get("address", "") if isinstance(value, dict) else ""
+        if not isinstance(address, str) or not address or not self._is_here(address):
+            yield self._checked(HostConfig, {"proxy_plugins": {name: value}}, path, value)
+        elif name in self._names:
+            yield self._setting(Use.HERE, path, value, f"snapshotter {self._names[name]}")
+        else:
+            advice = "lamina has no snapshotter of this name: add it to its aliases"
+            yield self._setting(Use.HERE, path, value, advice)
+
+    def _is_here(self, address: str) -> bool:
+        return os.path.realpath(address.removeprefix("unix://")) == os.path.realpath(self._address)
+
+    def _plugin(self, uri: str, table: Any) -> Iterator[Setting]:
+        schema = self._schemas.get(uri)
+        if schema is None or not isinstance(table, dict):
+            note = "takes no configuration in lamina" if uri in self._schemas else "lamina has no such plugin"
+            yield self._setting(Use.NONE, ("plugins", uri), table, note)
+            return
+        for key, value in table.items():
+            path = ("plugins", uri, key)
+            if value and ((uri, key) == (GRPC_SERVER, "address") or key == "root_path"):
+                yield self._setting(Use.OWN, path, value)
+            else:
+                yield self._checked(schema, {key: value}, path, value)
+
+    def _checked(self, schema: type, table: dict[str, Any], path: KeyPath, value: Any) -> Setting:
+        """A setting that means the same if lamina takes it."""
+        from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+
+        decoded = decode(schema, table, (), self._merged.problem)
+        if not isinstance(decoded, list):
+            return self._setting(Use.SAME, path, value)
+        told = (attrs.evolve(problem, file="", line=None, key="") for problem in decoded)
+        return self._setting(Use.NONE, path, value, "; ".join(map(str, told)))
+
+    def _setting(self, use: Use, path: KeyPath, value: Any, note: str = "") -> Setting:
+        place = self._merged.problem(path, "")
+        return Setting(use, place.file, place.line, place.key, value, note)

@@ -1,0 +1,252 @@
+"""A file of an older version rewritten in the newest one: comments and order stay, and so does all else that can.
+
+What is called otherwise now is renamed where it stands, and what is gone is cut out, by our own index of the text.
+tomlkit does the rest: new values, and settings that have moved into another table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+import attrs
+import tomli
+
+from lamina.config._document import read
+from lamina.config._migrate import Migration, migrate
+from lamina.config._moves import Moves, origin_of
+from lamina.config._positions import WrittenKey, written_keys
+from lamina.config._problems import KeyPath, Problem, config_error, dotted
+from lamina.errdefs import FailedPrecondition
+from lamina.fs import sync_directory
+
+
+@attrs.frozen
+class Rewritten:
+    """A file in the newest version."""
+
+    text: str
+    changed: bool
+    warnings: tuple[str, ...]
+    """What is no longer there, a sentence each."""
+
+
+def rewrite(path: str, migrations: Mapping[str, Migration]) -> Rewritten:
+    """Rewrite a file, and not what it imports. The file itself is not touched.
+
+    Args:
+        path: The file.
+        migrations: `Registration.migrate` of each plugin that has one, by URI.
+
+    Raises:
+        ConfigError: It cannot be read as TOML, or has an older version's mistakes.
+        PluginFailed: A plugin could not bring its configuration up to date.
+        FailedPrecondition: Its comments cannot be kept.
+        OSError: It cannot be read.
+    """
+    document = read(path)
+    if isinstance(document, Problem):
+        raise config_error([document])
+    migrated = migrate(document, migrations)
+    if migrated.problems:
+        raise config_error(migrated.problems)
+    for failure in migrated.failures.values():
+        raise failure
+    text = rewritten(document.text, migrated.document.tables, dict(migrated.document.moved))
+    if text is None:
+        raise FailedPrecondition(
+            f"{path}: its tables are written in a way in which they cannot be changed with their comments: "
+            "give each table a [header] of its own, or use what `lamina config dump` prints"
+        )
+    return Rewritten(text, text != document.text, migrated.warnings)
+
+
+def replace(path: str, text: str) -> None:
+    """Give a file new content, all of it or, after a crash, none. Mode, owner and attributes stay.
+
+    Args:
+        path: The file; where it is a symbolic link, what that leads to.
+        text: The content.
+
+    Raises:
+        OSError: The file is as it was.
+    """
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode())
+            _copy_attributes(path, file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    sync_directory(directory)
+
+
+def _copy_attributes(path: str, descriptor: int) -> None:
+    status = os.stat(path)
+    os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, status.st_mode & 0o7777)
+    for name in os.listxattr(path):
+        os.setxattr(descriptor, name, os.getxattr(path, name))
+
+
+def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
+    """A text that says something else now, changed as little as possible; None where that does not work.
+
+    Args:
+        text: A valid TOML document.
+        tables: What it is to say.
+        moves: Where in the text what has moved is.
+    """
+    import tomlkit  # noqa: PLC0415 # for rewriting alone
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 # as above
+
+    in_place, comments = _renamed(text, tables, moves)
+    for start, apart in itertools.product((in_place, text), (True, False)):
+        try:
+            document = tomlkit.parse(start)
+            new_tables = list(_reconcile(document, tables, (), comments, apart))
+            result = "\n".join([document.as_string(), *new_tables])
+            if _same(tomli.loads(result), tables):
+                return result
+        except (TOMLKitError, tomli.TOMLDecodeError):
+            continue  # tables are written in a way that does not go with this one of adding others
+    return None
+
+
+def _renamed(text: str, tables: Mapping[str, Any], moves: Moves) -> tuple[str, dict[KeyPath, str]]:
+    """A text with keys renamed where they stand, and gone ones cut out.
+
+    Also the comments behind those that are to stand in another table.
+    """
+    successors = _successors(tables, moves)
+    edits, comments = list[tuple[int, int, str]](), dict[KeyPath, str]()
+    for key in written_keys(text):
+        path, table, around = (origin_of(each, successors) for each in (key.path, key.table, key.path[:-1]))
+        there = _present(tables, path) and origin_of(path, moves) == key.path
+        if there and path[: len(table)] == table and (not table or path[:-1] == around):
+            names, before = path[len(table) :], key.path[len(key.table) :]
+            if names != before:
+                edits.append((key.start, key.end, dotted(_names(names))))
+        elif key.movable:
+            start, end = _lines(text, key)
+            edits.append((start, end, ""))
+            if there:
+                comments[path] = text[key.value_end : end].strip()
+    for start, end, replacement in sorted(edits, reverse=True):
+        text = text[:start] + replacement + text[end:]
+    return text, comments
+
+
+def _successors(tables: Mapping[str, Any], moves: Moves) -> Moves:
+    """Where what has moved from a place altogether is now, by that place."""
+    successors: Moves = {}
+    for now, before in moves.items():
+        if _present(tables, now) and not _present(tables, before):
+            successors.setdefault(before, now)
+    return successors
+
+
+def _names(path: KeyPath) -> KeyPath:
+    """A path as a header has it: without the indices of arrays."""
+    return tuple(part for part in path if isinstance(part, str))
+
+
+def _present(tables: Any, path: KeyPath) -> bool:
+    for part in path:
+        inside = part in tables if isinstance(tables, dict) else isinstance(part, int) and part < len(tables)
+        if not inside:
+            return False
+        tables = tables[part]
+    return True
+
+
+def _lines(text: str, key: WrittenKey) -> tuple[int, int]:
+    """From where to where the lines of a key or header go."""
+    end = text.find("\n", key.value_end)
+    return text.rfind("\n", 0, key.start) + 1, len(text) if end < 0 else end + 1
+
+
+def _reconcile(
+    container: MutableMapping[str, Any],
+    table: Mapping[str, Any],
+    path: KeyPath,
+    comments: Mapping[KeyPath, str],
+    apart: bool,
+) -> Iterator[str]:
+    """Make a table of tomlkit's say what another says.
+
+    Yields:
+        The text of each new table, where these are to be told apart: at the end of a file they come between no
+        table and its comment.
+    """
+    for key in [key for key in container if key not in table]:
+        del container[key]
+    for key, value in table.items():
+        here = (*path, key)
+        if key not in container and isinstance(value, dict) and apart:
+            yield _table_text(value, here, comments)
+        elif key not in container:
+            container[key] = _item(value, container, here, comments)
+        elif isinstance(value, dict) and isinstance(container[key], MutableMapping):
+            yield from _reconcile(container[key], value, here, comments, apart)
+        elif not _same(_unwrapped(container[key]), value):
+            container[key] = _item(value, container, here, comments)
+
+
+def _table_text(value: Mapping[str, Any], path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
+    import tomlkit  # noqa: PLC0415 # for rewriting alone
+
+    document: Any = tomlkit.document()
+    container = document
+    for name in path[:-1]:
+        container[name] = tomlkit.table(is_super_table=True)
+        container = container[name]
+    container[path[-1]] = _item(value, container, path, comments)
+    text: str = document.as_string()
+    return text
+
+
+def _unwrapped(item: Any) -> Any:
+    return item.unwrap() if hasattr(item, "unwrap") else item
+
+
+def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, str]) -> Any:
+    import tomlkit  # noqa: PLC0415 # for rewriting alone
+    from tomlkit.items import InlineTable  # noqa: PLC0415 # as above
+
+    if isinstance(value, dict) and not isinstance(container, InlineTable):
+        table = tomlkit.table(
+            is_super_table=bool(value) and all(isinstance(inner, dict) for inner in value.values())
+        )
+        for key, inner in value.items():
+            table.append(key, _item(inner, table, (*path, key), comments))
+        return table
+    item = tomlkit.item(value)
+    if comment := comments.get(path):
+        item.comment(comment)
+    return item
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, types and all."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        case list(), list():
+            return len(one) == len(other) and all(map(_same, one, other))
+        case float(), float() if math.isnan(one):
+            return math.isnan(other)
+        case _:
+            return type(one) is type(other) and bool(one == other)
