@@ -8,9 +8,9 @@ from collections.abc import Callable
 from tests.benchmarks import copy, start, sync
 
 BENCHMARKS: dict[str, tuple[str, Callable[[int], None]]] = {
-    "start": ("start-up and memory next to containerd's, 15 seconds", start.run),
-    "sync": ("commits with and without sync_fs, 20 seconds; as root", sync.run),
-    "copy": ("copies of trees next to cp's, several minutes; as root", copy.run),
+    "start": ("start-up and memory next to containerd's: seconds; containerd must be installed", start.run),
+    "sync": ("commits with and without sync_fs: seconds; as root", sync.run),
+    "copy": ("copies of trees next to cp's: minutes; as root", copy.run),
 }
 
 

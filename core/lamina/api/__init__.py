@@ -20,15 +20,19 @@ from lamina.api._convert import (
     usage_to_proto,
 )
 from lamina.api._message import decode, encode
+from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
 from lamina.api._service import Method, Service
 
 __all__ = [
     "Method",
+    "PluginDetails",
     "Service",
     "decode",
+    "details_from_proto",
     "encode",
     "error_from_proto",
     "error_to_proto",
+    "exports_from_proto",
     "info_from_proto",
     "info_to_proto",
     "kind_from_proto",
@@ -36,6 +40,7 @@ __all__ = [
     "mounts_to_proto",
     "platform_from_proto",
     "platform_to_proto",
+    "plugin_to_proto",
     "time_from_proto",
     "time_to_proto",
     "usage_from_proto",

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamina.cli._connection import connected, host_options
+from lamina.cli._connection import address_given, connected, host_options
 from lamina.cli._output import one_line, write, write_json, write_table
+from lamina.errdefs import Unavailable
 
 if TYPE_CHECKING:
+    from lamina.cli._why import Answer
     from lamina.client import Plugin
     from lamina.errdefs import Error
+    from lamina.host import Prepared
+
+_file = click.option(
+    "-c", "--config", "file", metavar="FILE", envvar="LAMINA_CONFIG", show_envvar=True, help="Configuration file."
+)
+_modules = click.option(
+    "-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module, too. Repeatable."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
 @host_options
 def plugins() -> None:
-    """Look at the plugins of a running host."""
+    """Look at plugins: those of a running host, or those that a configuration makes for."""
 
 
 @plugins.command()
@@ -27,7 +38,7 @@ def plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known of each plugin.")
 @click.argument("filters", nargs=-1, metavar="[FILTER]...")
 def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
-    """List plugins, in order of initialisation, failed and skipped ones too.
+    """List the plugins of a running host, in order of initialisation, failed and skipped ones too.
 
     Those that match any FILTER, such as type==io.containerd.snapshotter.v1,id==overlayfs; all, if there is none.
     """
@@ -42,6 +53,108 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
         write_table(("TYPE", "ID", "PLATFORMS", "STATUS"), rows)
 
 
+@plugins.command()
+@_file
+@_modules
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "dot", "json"]),
+    default="text",
+    show_default=True,
+    help="What to print.",
+)
+@_json
+def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool) -> None:
+    """Draw which plugins a host would have, in which order, and what each requires.
+
+    Plugin packages are imported, as `lamina serve` would import them; nothing is initialised. What would not be
+    initialised is marked, with the reason.
+    """
+    from lamina.cli import _graph  # noqa: PLC0415 # `ls` does without
+
+    plan = _prepare(file, modules).plan
+    foresight = plan.foresee()
+    nodes = _graph.nodes(plan, foresight)
+    match "json" if as_json else form:
+        case "json":
+            write_json(_graph.document(nodes, plan, foresight))
+        case "mermaid":
+            write("\n".join(_graph.mermaid(nodes)))
+        case "dot":
+            write("\n".join(_graph.dot(nodes)))
+        case _:
+            write("\n".join(_graph.text(nodes, plan, foresight)))
+
+
+@plugins.command()
+@host_options
+@_file
+@_modules
+@_json
+@click.argument("uri")
+def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
+    """Say why a plugin is in or out, skipped, failed or blocked, down to the root cause.
+
+    A running host tells what happened: the one at -a; or, without -a, -c and -p, the one at the default address,
+    if there is one. Otherwise, and of a plugin that the host does not have, the configuration tells what would
+    happen. The last line says which of them told.
+    """
+    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+
+    ask = address_given() or not (file or modules)
+    answer, host = _ask_host(uri) if ask else (None, "")
+    if answer is not None:
+        source = {"Kind": "host", "Address": host}
+        told = f"This happened in the host at {host}."
+    else:
+        prepared = _prepare(file, modules)
+        answer = _foresee(uri, prepared)
+        source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
+        who = str(prepared.config.file or "the defaults")
+        asked = f"The host at {host} has no such plugin." if host else "No host was asked."
+        told = f"{asked} This is foreseen from {who}: whether an init works, it alone can tell."
+    if as_json:
+        write_json(_why.document(answer, source))
+    else:
+        write("\n".join([*_why.text(answer), "", one_line(told)]))
+
+
+def _ask_host(uri: str) -> tuple[Answer | None, str]:
+    """What a host says of a plugin, and its address; None if it does not have it, "" if there is no host.
+
+    Raises:
+        Unavailable: There is none, and the command names one.
+    """
+    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+
+    try:
+        with connected() as client:
+            return _why.from_host(client.plugins(), uri), client.address
+    except Unavailable:
+        if address_given():
+            raise
+        return None, ""
+
+
+def _foresee(uri: str, prepared: Prepared) -> Answer:
+    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+
+    disabled_at = prepared.config.origin("disabled_plugins")
+    return _why.from_plan(prepared.plan, prepared.plan.foresee(), uri, str(disabled_at or ""))
+
+
+def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
+    """What a host would do. What has no effect in the configuration is told on stderr."""
+    from lamina.config import load  # noqa: PLC0415 # only what asks no host needs it
+    from lamina.host import prepare  # noqa: PLC0415
+
+    prepared = prepare(load(file, defer=True).with_environment(), modules)
+    for warning in prepared.warnings:
+        click.echo(one_line(f"lamina: warning: {warning}"), err=True)
+    return prepared
+
+
 def plugin_document(plugin: Plugin) -> dict[str, Any]:
     """A plugin as JSON shows it."""
     document: dict[str, Any] = {
@@ -51,15 +164,24 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
         "Platforms": list(plugin.platforms),
         "Exports": dict(plugin.exports),
         "Capabilities": list(plugin.capabilities),
+        "Distribution": plugin.details.distribution,
+        "Milliseconds": plugin.details.milliseconds,
         "Status": plugin.status,
     }
     if plugin.init_error is not None:
-        document["Error"] = {"Code": _code(plugin.init_error), "Message": _message(plugin.init_error)}
+        document["Error"] = {
+            "Code": _code(plugin.init_error),
+            "Message": _message(plugin.init_error),
+            "Outcome": plugin.details.outcome,
+            "BlockedBy": plugin.details.blocked_by,
+            "Location": _location(plugin),
+        }
     return document
 
 
 def plugin_lines(plugin: Plugin) -> list[str]:
-    """A plugin as `-d` shows it: what `ctr plugins ls -d` tells of it, and its status."""
+    """A plugin as `-d` shows it: what `ctr plugins ls -d` tells of it, and what only a lamina host tells."""
+    details = plugin.details
     lines = [
         f"Type:          {one_line(plugin.type)}",
         f"ID:            {one_line(plugin.id)}",
@@ -67,12 +189,15 @@ def plugin_lines(plugin: Plugin) -> list[str]:
         *_block("Platforms", filter(None, [_platforms(plugin)])),
         *_block("Exports", (f"{key} {value}" for key, value in sorted(plugin.exports.items()))),
         *_block("Capabilities", filter(None, [",".join(plugin.capabilities)])),
+        *_block("Distribution", filter(None, [details.distribution])),
+        *_block("Milliseconds", () if details.milliseconds is None else (f"{details.milliseconds:.1f}",)),
         f"Status:        {plugin.status}",
     ]
     if plugin.init_error is not None:
         lines += [
             f"Error code:    {_code(plugin.init_error)}",
             f"Error message: {one_line(_message(plugin.init_error))}",
+            *_block("Raised at", () if details.location is None else (str(details.location),)),
         ]
     return lines
 
@@ -80,6 +205,12 @@ def plugin_lines(plugin: Plugin) -> list[str]:
 def _block(title: str, values: Iterable[str]) -> list[str]:
     """A title and what there is of it, one value a line; nothing where there is nothing."""
     return [f"{f'{title}:' if not row else '':14} {one_line(value)}" for row, value in enumerate(values)]
+
+
+def _location(plugin: Plugin) -> dict[str, Any] | None:
+    from lamina.cli._why import location_document  # noqa: PLC0415 # few plugins fail
+
+    return location_document(plugin.details.location)
 
 
 def _platforms(plugin: Plugin) -> str:

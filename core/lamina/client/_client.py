@@ -5,7 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from lamina.api import encode, error_from_proto, platform_from_proto
+from lamina.api import (
+    details_from_proto,
+    encode,
+    error_from_proto,
+    exports_from_proto,
+    platform_from_proto,
+)
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
@@ -41,6 +47,11 @@ class Client:
             InvalidArgument: The address is no path of a unix socket, or too long for one.
         """
         self._connection = Connection(address, timeout, namespace)
+
+    @property
+    def address(self) -> str:
+        """The absolute path of the server's socket."""
+        return self._connection.path
 
     def snapshotter(self, name: str) -> Snapshotter:
         """A snapshotter of the server. Asks nothing: a name that it does not know shows at the first call.
@@ -99,7 +110,8 @@ def _plugin(message: PluginMessage) -> Plugin:
         id=message.id,
         requires=tuple(message.requires),
         platforms=tuple(map(platform_from_proto, message.platforms)),
-        exports=dict(message.exports),
+        exports=exports_from_proto(message),
         capabilities=tuple(message.capabilities),
         init_error=error_from_proto(message.init_err) if message.HasField("init_err") else None,
+        details=details_from_proto(message),
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from lamina.api import PluginDetails
 from lamina.errdefs import Error
 
 
@@ -24,6 +25,8 @@ class Plugin:
     capabilities: tuple[str, ...] = ()
     init_error: Error | None = None
     """Why it does not work; None where it does."""
+    details: PluginDetails = attrs.field(factory=PluginDetails)
+    """What only a lamina host tells."""
 
     @property
     def uri(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from typing import ClassVar
 
 
@@ -221,6 +222,19 @@ class PluginFailed(FailedPrecondition):
 
 class PluginBlocked(FailedPrecondition):
     """A plugin was not initialised because something that it requires does not work."""
+
+
+class LeftBehind(DeadlineExceeded):
+    """A step of a plugin's life did not end in time, and goes on in a thread: Python cannot end one."""
+
+    def __init__(self, message: str, thread: threading.Thread | None = None) -> None:
+        super().__init__(message)
+        self.thread = thread
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has not ended even now."""
+        return self.thread is not None and self.thread.is_alive()
 
 
 class SkipPlugin(Error):

@@ -6,6 +6,7 @@ with Host(lamina.config.load(), servers=False) as host:
 
 from lamina.host._host import Host
 from lamina.host._logging import configure_logging
+from lamina.host._plan import Prepared, prepare
 from lamina.host._process import run
 
-__all__ = ["Host", "configure_logging", "run"]
+__all__ = ["Host", "Prepared", "configure_logging", "prepare", "run"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,31 +13,30 @@ import attrs
 
 from lamina.config import GRPC_SERVER, Config
 from lamina.context import current
-from lamina.errdefs import DeadlineExceeded, Error, FailedPrecondition, NoInstance, PluginFailed
+from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, PluginFailed
 from lamina.fs import Lock
 from lamina.host._directories import make_directories, temporary_files_in
-from lamina.host._proxies import proxy_registrations
-from lamina.host._required import check_outcome, check_presence
+from lamina.host._plan import Prepared, prepare
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
-    Discovery,
+    Plan,
     Plugin,
     PluginSet,
     PluginType,
     Readiness,
     Registration,
     Status,
+    call_within,
     close_all,
-    discover,
     initialise,
     notify,
 )
 
 _log = logging.getLogger(__name__)
 
-_CLOSE_TIMEOUT: Final = "io.lamina.timeout.plugin.close"
-"""Key in `[timeouts]`: how long closing one plugin may take."""
-_CLOSE_SECONDS: Final = 10.0
+_TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "close": 10.0}
+"""Seconds that a step of one plugin's life may take, where `io.lamina.timeout.plugin.<step>` in `[timeouts]` does
+not say otherwise. systemd gives the whole start 90 s (`DefaultTimeoutStartSec`)."""
 _READINESS_NOTICE: Final = 0.1
 """Seconds after which somebody who waits for readiness looks whether that is still wanted."""
 
@@ -65,7 +64,7 @@ class Host:
         self._modules = tuple(modules)
         self._servers = servers
         self._readiness = Readiness()
-        self._discovery: Discovery | None = None
+        self._prepared: Prepared | None = None
         self._undo: contextlib.ExitStack | None = None
 
     def get(self, type: str, id: str) -> Any:  # noqa: A002 # containerd's words
@@ -90,19 +89,24 @@ class Host:
             FailedPrecondition: The host was started before.
             Error: A directory cannot be made; a module cannot be loaded; the call was cancelled.
         """
-        if self._discovery is not None:
+        if self._prepared is not None:
             raise FailedPrecondition("a host can be started once: make another one")
         host = self._config.host
-        discovery = discover(self._modules, host.disabled_distributions, host.disabled_plugins)
-        configs = self._decode(discovery)
+        prepared = prepare(self._config, self._modules, servers=self._servers)
+        for warning in prepared.warnings:
+            _log.warning(warning)
         with contextlib.ExitStack() as undo:
             make_directories(host)
             undo.enter_context(temporary_files_in(host.temp))
-            undo.callback(self._close, Lock.acquire(f"{host.root}/lamina.lock"))
-            self._discovery = discovery
-            self._initialise_all(discovery, configs)
+            undo.push(self._closer(Lock.acquire(f"{host.root}/lamina.lock")))
+            self._prepared = prepared
+            self.address = prepared.address
+            prepared.plan.check_presence()
+            for plugin in prepared.plan.carry_out(self.plugins, self._initialise):
+                self._tell(plugin)
+                prepared.plan.check(plugin)
             if self._servers:
-                self._start_servers()
+                self._start_servers(prepared.plan)
             self._undo = undo.pop_all()
 
     def wait_ready(self) -> None:
@@ -119,8 +123,8 @@ class Host:
     def stop(self) -> None:
         """Close the plugins, the last initialised first, and let go of the lock. Calling it again does nothing.
 
-        A plugin that is not closed in time is left behind, and keeps the lock until the process ends: it may
-        still write.
+        A plugin whose init or close goes on, as it did not end in time, keeps the lock until the process ends: it
+        may still write.
         """
         undo, self._undo = self._undo, None
         if undo is not None:
@@ -141,57 +145,25 @@ class Host:
     ) -> None:
         self.stop()
 
-    def _decode(self, discovery: Discovery) -> dict[str, object]:
-        """The plugins' configurations, by URI."""
-        schemas = {one.uri: one.config for one in discovery.registry}
-        configs, warnings = self._config.decode_plugins(schemas, [plugin.uri for plugin in discovery.failed])
-        for warning in (*self._config.warnings, *warnings):
-            _log.warning(warning)
-        return configs
+    def _initialise(self, registration: Registration[Any]) -> Plugin:
+        current().check()
+        _log.info("loading plugin", extra=_names(registration))
+        return initialise(
+            registration,
+            config=self._prepared.configs.get(registration.uri) if self._prepared else None,
+            root=Path(self._config.host.root),
+            state=Path(self._config.host.state),
+            plugins=self.plugins,
+            readiness=self._readiness,
+            properties={PROPERTY_GRPC_ADDRESS: self.address},
+            seconds=self._timeout("init"),
+        )
 
-    def _initialise_all(self, discovery: Discovery, configs: Mapping[str, object]) -> None:
-        host, registry = self._config.host, discovery.registry
-        for registration in proxy_registrations(host.proxy_plugins):
-            registry = registry.register(registration)
-        self.address = self._grpc_address(configs)
-        failed = [plugin for plugin in discovery.failed if plugin.uri not in host.disabled_plugins]
-        check_presence(host, [*(one.uri for one in registry), *(plugin.uri for plugin in failed)], failed)
-        for plugin in failed:
-            self._add(plugin)
-        for registration in registry.graph(self._disabled(discovery)):
-            current().check()
-            _log.info("loading plugin", extra=_names(registration))
-            self._add(
-                initialise(
-                    registration,
-                    config=configs.get(registration.uri),
-                    root=Path(host.root),
-                    state=Path(host.state),
-                    plugins=self.plugins,
-                    readiness=self._readiness,
-                    properties={PROPERTY_GRPC_ADDRESS: self.address},
-                )
-            )
+    def _timeout(self, step: str) -> float:
+        return self._config.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
 
-    def _disabled(self, discovery: Discovery) -> list[str]:
-        """URIs of what is not initialised."""
-        servers = [one.uri for one in discovery.registry if one.type == PluginType.SERVER]
-        return [*self._config.host.disabled_plugins, *(() if self._servers else servers)]
-
-    def _grpc_address(self, configs: Mapping[str, object]) -> str:
-        """The address that the listener is given, or the one that it will take."""
-        given: object = getattr(configs.get(GRPC_SERVER), "address", "")
-        if isinstance(given, str) and given:
-            return given.removeprefix("unix://")
-        return f"{self._config.host.state}/lamina.sock"
-
-    def _add(self, plugin: Plugin) -> None:
-        """Keep a plugin's record, and tell of it.
-
-        Raises:
-            PluginFailed: The host cannot go on without it.
-        """
-        self.plugins.add(plugin)
+    def _tell(self, plugin: Plugin) -> None:
+        """Tell the log and the hooks what became of a plugin."""
         fields = {**_names(plugin), "status": plugin.status, "milliseconds": round(plugin.seconds * 1000, 1)}
         match plugin.status:
             case Status.OK:
@@ -206,16 +178,15 @@ class Host:
                 fields["error"] = plugin.problem
                 _log.warning("failed to load plugin", extra=fields, exc_info=unexpected)
                 self._notify("lamina_failed", plugin=plugin)
-        check_outcome(plugin, self._config.host.required_plugins)
 
-    def _start_servers(self) -> None:
+    def _start_servers(self, plan: Plan) -> None:
         """Start the servers in the order in which they were initialised.
 
         Raises:
             PluginFailed: One does not start; or there are servers, and none works.
         """
         try:
-            self.plugins.get_by_type(PluginType.SERVER)
+            plan.check_servers(self.plugins)
         except NoInstance as error:
             _log.warning("nothing is served", extra={"error": str(error)})
         for plugin in self.plugins.of_type(PluginType.SERVER):
@@ -223,7 +194,7 @@ class Host:
                 continue
             current().check()
             try:
-                plugin.instance.start()
+                call_within(self._timeout("start"), "start", plugin.uri, plugin.instance.start)
             except Exception as error:
                 failed = attrs.evolve(plugin, status=Status.FAILED, error=error)
                 raise PluginFailed(f"start {plugin.uri}: {failed.problem}") from error
@@ -231,14 +202,19 @@ class Host:
             _log.info("serving...", extra=_names(plugin) | address)
 
     def _notify(self, hook_name: str, **arguments: object) -> None:
-        if self._discovery is not None:
-            notify(self._discovery.manager, hook_name, **arguments)
+        if self._prepared is not None:
+            notify(self._prepared.plan.discovery.manager, hook_name, **arguments)
 
-    def _close(self, lock: Lock) -> None:
-        seconds = self._config.host.timeouts.get(_CLOSE_TIMEOUT, _CLOSE_SECONDS)
-        problems = close_all(self.plugins, seconds)
-        if not any(isinstance(problem, DeadlineExceeded) for problem in problems.values()):
-            lock.close()
+    def _closer(self, lock: Lock) -> Callable[..., None]:
+        """What closes the plugins at the end, and lets go of the lock if none of them can write any more."""
+
+        def close(_kind: object, error: BaseException | None, _traceback: object) -> None:
+            problems = close_all(self.plugins, self._timeout("close"))
+            ends = [*problems.values(), *(plugin.error for plugin in self.plugins), error and error.__cause__]
+            if not any(isinstance(end, LeftBehind) and end.goes_on for end in ends):
+                lock.close()
+
+        return close
 
 
 def _names(plugin: Plugin | Registration[Any]) -> dict[str, str]:

@@ -6,16 +6,19 @@ A package declares an entry point in the group `lamina.plugins` that names a mod
     def lamina_register() -> Iterable[Registration[Any]]:
         return [Registration(type="com.example.clock.v1", id="local", config=ClockConfig, init=init_clock)]
 
-A host calls `discover`, walks `Registry.graph`, calls `initialise` for each registration and adds the record to a
-`PluginSet`; when it stops, `close_all`.
+A host calls `discover`, makes a `Plan`, and carries it out with `initialise`; when it stops, it calls `close_all`.
+What a plan will come to can be told before.
 """
 
 from lamina.errdefs import SkipPlugin
 from lamina.plugin._close import close_all
 from lamina.plugin._context import InitContext
+from lamina.plugin._deadline import call_within
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
+from lamina.plugin._location import Location
+from lamina.plugin._plan import Foresight, Plan, did_you_mean
 from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status
 from lamina.plugin._readiness import Readiness
@@ -40,9 +43,12 @@ __all__ = [
     "PROPERTY_STATE_DIR",
     "PROPERTY_TTRPC_ADDRESS",
     "Discovery",
+    "Foresight",
     "InitContext",
     "Instances",
+    "Location",
     "Meta",
+    "Plan",
     "Plugin",
     "PluginSet",
     "PluginType",
@@ -51,7 +57,9 @@ __all__ = [
     "Registry",
     "SkipPlugin",
     "Status",
+    "call_within",
     "close_all",
+    "did_you_mean",
     "discover",
     "hookimpl",
     "hookspec",

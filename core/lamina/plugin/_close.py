@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable
 
-from lamina.errdefs import DeadlineExceeded, message
+from lamina.errdefs import LeftBehind, message
+from lamina.plugin._deadline import call_within
 from lamina.plugin._plugins import Plugin
 
 _log = logging.getLogger(__name__)
@@ -15,15 +15,15 @@ _log = logging.getLogger(__name__)
 def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseException]:
     """Close every instance that has `close()`, the last initialised first. What goes wrong is logged.
 
-    Python cannot end a thread: an instance that is not closed in time is left to go on in a daemon thread,
-    and those that it may use are closed nevertheless.
+    An instance that is not closed in time is left to go on in a daemon thread, and those that it may use are
+    closed nevertheless.
 
     Args:
         plugins: The records, in the order in which they were initialised.
         seconds: How long each may take.
 
     Returns:
-        What went wrong, by URI, in the order of closing; `DeadlineExceeded` for one that was left behind.
+        What went wrong, by URI, in the order of closing; `LeftBehind` for one that was left behind.
     """
     problems: dict[str, BaseException] = {}
     for plugin in reversed(tuple(plugins)):
@@ -37,20 +37,28 @@ def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseExcept
     return problems
 
 
+def close_late(plugin_type: str, plugin_id: str, instance: object) -> None:
+    """Close what an init returned when nobody waited for it any more, and log how that went."""
+    error = _try_to_close(instance)
+    fields = {"id": plugin_id, "type": plugin_type}
+    if error is None:
+        _log.warning("closed plugin whose init ended too late", extra=fields)
+    else:
+        _log.error("failed to close plugin", extra={**fields, "error": message(error)}, exc_info=error)
+
+
 def _close(plugin: Plugin, seconds: float) -> BaseException | None:
-    raised: list[BaseException] = []
+    try:
+        return call_within(seconds, "close", plugin.uri, lambda: _try_to_close(plugin.instance))
+    except (LeftBehind, RuntimeError) as error:  # the latter where no thread can be started
+        return error
 
-    def run() -> None:
-        try:
-            close = getattr(plugin.instance, "close", None)
-            if callable(close):
-                close()
-        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits
-            raised.append(error)
 
-    thread = threading.Thread(target=run, name=f"close {plugin.uri}", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        return DeadlineExceeded(f"{plugin.uri}: not closed within {seconds:g} s: left behind")
-    return raised[0] if raised else None
+def _try_to_close(instance: object) -> BaseException | None:
+    try:
+        close = getattr(instance, "close", None)
+        if callable(close):
+            close()
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes; reported by who asked
+        return error
+    return None

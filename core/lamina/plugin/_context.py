@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from lamina.errdefs import FailedPrecondition
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet
 from lamina.plugin._readiness import Readiness
 
@@ -36,27 +37,38 @@ class InitContext(Generic[C]):
     registered_readiness: bool = attrs.field(default=False, init=False)
     _plugins: PluginSet
     _readiness: Readiness
+    _revoked: bool = attrs.field(default=False, init=False)
 
     def get_single(self, type: str) -> Any:  # noqa: A002 - containerd's word
         """See `PluginSet.get_single`."""
-        return self._plugins.get_single(type)
+        return self._valid_plugins().get_single(type)
 
     def get_by_id(self, type: str, id: str) -> Any:  # noqa: A002 - containerd's words
         """See `PluginSet.get_by_id`."""
-        return self._plugins.get_by_id(type, id)
+        return self._valid_plugins().get_by_id(type, id)
 
     def get_by_type(self, type: str) -> Instances:  # noqa: A002 - containerd's word
         """See `PluginSet.get_by_type`."""
-        return self._plugins.get_by_type(type)
+        return self._valid_plugins().get_by_type(type)
 
     def get_all(self) -> tuple[Plugin, ...]:
         """The records of all plugins so far: also of the skipped, failed and blocked ones."""
-        return self._plugins.get_all()
+        return self._valid_plugins().get_all()
 
     def register_readiness(self) -> Callable[[], None]:
         """Keep the host from saying that it is ready until the returned function is called.
 
         Whoever calls this must then succeed: otherwise the host does not start.
         """
+        self._valid_plugins()
         self.registered_readiness = True
         return self._readiness.register(self.uri)
+
+    def revoke(self) -> None:
+        """From now on, refuse everything: the plugin was left behind, and is to reach no other one any more."""
+        self._revoked = True
+
+    def _valid_plugins(self) -> PluginSet:
+        if self._revoked:
+            raise FailedPrecondition(f"{self.uri} was left behind: its init did not end in time")
+        return self._plugins

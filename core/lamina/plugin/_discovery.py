@@ -8,7 +8,7 @@ import importlib.metadata
 import itertools
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
@@ -17,18 +17,16 @@ import pluggy
 
 from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
 from lamina.plugin._hooks import new_manager
+from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by, describe
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
-from lamina.plugin._types import ENTRY_POINT_TYPE
+from lamina.plugin._types import ENTRY_POINT_TYPE, OWN_DISTRIBUTION
 
 _log = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP: Final = "lamina.plugins"
 """The entry-point group in which a distribution names its plugin modules."""
-
-_OWN: Final = "lamina"
-"""The distribution of the built-in plugins."""
 
 
 @attrs.frozen
@@ -42,6 +40,32 @@ class Discovery:
     URI occurs twice, or in the registry."""
     manager: pluggy.PluginManager
     """Has the hooks of everybody who is in order."""
+    not_imported: tuple[str, ...] = ()
+    """`<distribution>:<entry point>` of each module that was left alone, as its distribution is disabled."""
+
+    def set_aside(self, errors: Mapping[str, BaseException]) -> Discovery:
+        """This, with plugins set aside that failed before they could be initialised.
+
+        Args:
+            errors: What was raised, by URI of the plugin.
+        """
+        if not errors:
+            return self
+        registry = Registry({one.uri: one for one in self.registry if one.uri not in errors})
+        failed = [
+            Plugin(
+                type=one.type,
+                id=one.id,
+                requires=one.requires,
+                distribution=one.distribution,
+                status=Status.FAILED,
+                error=errors[one.uri],
+                location=Owner(one.distribution, one.module).raised(errors[one.uri]),
+            )
+            for one in self.registry
+            if one.uri in errors
+        ]
+        return attrs.evolve(self, registry=registry, failed=(*self.failed, *failed))
 
 
 @attrs.frozen
@@ -51,6 +75,7 @@ class _Source:
     distribution: str
     name: str
     """The entry point's name; "" for a module given with `-p`."""
+    module: str
     load: Callable[[], object]
 
     @property
@@ -68,6 +93,7 @@ class _Offence:
     """What offends, where that is known."""
     withdrawn: tuple[Registration[Any], ...]
     """What else was registered before the offence."""
+    location: Location | None
 
 
 def discover(
@@ -95,7 +121,7 @@ def discover(
         PluginLoop: lamina's own plugins require each other in a circle, or one of `modules` closes one.
     """
     disabled = {_normalise(name) for name in disabled_distributions}
-    sources = _installed() if entry_points is None else map(_source, entry_points)
+    sources = list(_installed() if entry_points is None else map(_source, entry_points))
     collector = _Collector()
     for group in _groups(source for source in sources if source.distribution not in disabled):
         collector.add(group)
@@ -103,7 +129,8 @@ def discover(
         collector.add_module(module)
     collector.break_loops(disabled_plugins)
     failed = _records(collector.offences, collector.registry)
-    return Discovery(collector.registry, failed, collector.manager)
+    not_imported = sorted(source.id for source in sources if source.distribution in disabled)
+    return Discovery(collector.registry, failed, collector.manager, tuple(not_imported))
 
 
 def _normalise(name: str) -> str:
@@ -137,7 +164,7 @@ def _sources(name: str, distribution: importlib.metadata.Distribution) -> list[_
         return [_source(point) for point in distribution.entry_points.select(group=ENTRY_POINT_GROUP)]
     except Exception as error:  # noqa: BLE001 - the parser promises nothing about what it raises
         unreadable = InvalidRegistration(f"entry_points.txt of {name} is malformed: {error}")
-        return [_Source(name, "entry_points.txt", functools.partial(_raise, unreadable))]
+        return [_Source(name, "entry_points.txt", "", functools.partial(_raise, unreadable))]
 
 
 def _raise(error: Exception) -> object:
@@ -147,14 +174,15 @@ def _raise(error: Exception) -> object:
 def _source(point: EntryPoint) -> _Source:
     # An entry point made by hand belongs to no distribution: its top-level package stands in.
     name = point.dist.name if point.dist is not None else re.split(r"[.:]", point.value, maxsplit=1)[0]
-    return _Source(_normalise(name), point.name, point.load)
+    module = point.value.partition(":")[0].strip()
+    return _Source(_normalise(name), point.name, module, point.load)
 
 
 def _groups(sources: Iterable[_Source]) -> Iterator[list[_Source]]:
     """What stands or falls together, in the order in which to load it."""
 
     def key(source: _Source) -> tuple[bool, str]:
-        return source.distribution != _OWN, source.distribution
+        return source.distribution != OWN_DISTRIBUTION, source.distribution
 
     for (foreign, _), group in itertools.groupby(sorted(sources, key=lambda one: (key(one), one.name)), key):
         if foreign:
@@ -184,7 +212,7 @@ class _Collector:
 
     def add_module(self, module: str) -> None:
         """Take in a module that the user asked for by name."""
-        offence = self._take([_Source(module, "", functools.partial(importlib.import_module, module))])
+        offence = self._take([_Source(module, "", module, functools.partial(importlib.import_module, module))])
         if offence is None:
             return
         error = offence.error
@@ -218,7 +246,8 @@ class _Collector:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a package may raise what it likes, SystemExit too
-                return _Offence(source, error, registration, tuple(taken.values()))
+                location = self._place(source, error)
+                return _Offence(source, error, registration, tuple(taken.values()), location)
         self.registry = registry
         return None
 
@@ -240,18 +269,28 @@ class _Collector:
                 raise InvalidRegistration(
                     f"{source.id}: lamina_register gave {registration!r}: not a Registration"
                 )
-            found.append(attrs.evolve(registration, distribution=source.distribution))
+            found.append(attrs.evolve(registration, distribution=source.distribution, module=source.module))
         return found
 
+    def _place(self, source: _Source, error: BaseException) -> Location | None:
+        """Where an offence lies: where it was raised in the source's own code, else where that registers."""
+        owner = Owner(source.distribution, source.module)
+        raised = owner.raised(error)
+        if raised is not None and raised.distribution:
+            return raised
+        register = getattr(self.manager.get_plugin(source.id), "lamina_register", None)
+        return (owner.defined(register) if register else None) or raised
+
     def _last_foreign(self, loop: Collection[Registration[Any]]) -> Registration[Any] | None:
-        uris = {registration.uri for registration in loop if registration.distribution != _OWN}
+        uris = {registration.uri for registration in loop if registration.distribution != OWN_DISTRIBUTION}
         return next((one for one in reversed(tuple(self.registry)) if one.uri in uris), None)
 
     def _withdraw(self, offender: Registration[Any], error: BaseException) -> None:
         """Set the distribution of a registration aside, after all."""
         distribution = offender.distribution
         rest = tuple(one for one in self.registry if one.distribution == distribution and one is not offender)
-        self.offences.append(_Offence(self._source_of[offender.uri], error, offender, rest))
+        source = self._source_of[offender.uri]
+        self.offences.append(_Offence(source, error, offender, rest, self._place(source, error)))
         for name, _ in self.manager.list_name_plugin():
             if name.startswith(f"{distribution}:"):
                 self.manager.unregister(name=name)
@@ -289,6 +328,7 @@ def _records(offences: Iterable[_Offence], registry: Registry) -> tuple[Plugin, 
             distribution=offence.source.distribution,
             status=Status.FAILED,
             error=offence.error,
+            location=offence.location,
         )
         records[failed.uri] = failed
         for registration in filter(free, offence.withdrawn):

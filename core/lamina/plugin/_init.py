@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.errdefs import PluginBlocked, PluginFailed, SkipPlugin
+from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin
+from lamina.plugin._close import close_late
 from lamina.plugin._context import InitContext
+from lamina.plugin._deadline import call_within
+from lamina.plugin._location import Location, Owner, unwrapped
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration, is_text
@@ -42,6 +45,7 @@ class _Outcome:
     instance: Any = None
     error: BaseException | None = None
     blocked_by: Plugin | None = None
+    location: Location | None = None
 
 
 def initialise(
@@ -53,8 +57,12 @@ def initialise(
     plugins: PluginSet,
     readiness: Readiness,
     properties: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> Plugin:
     """Initialise one plugin. Whatever its init does, the outcome is a record; only KeyboardInterrupt passes.
+
+    With a deadline, init runs in a daemon thread. One that does not end in time is left behind there: its
+    context refuses all look-ups from then on, and what it returns at last is closed.
 
     Args:
         registration: What to initialise.
@@ -65,12 +73,13 @@ def initialise(
         readiness: Where `register_readiness` registers. A plugin that registered and is not OK
             (`Plugin.registered_readiness`) is fatal for a host, which could never become ready.
         properties: Further properties of the init context.
+        seconds: How long init may take. None: as long as it takes, in the calling thread.
 
     Returns:
         The record. OK: the instance is what init returned. SKIPPED: init raised `SkipPlugin`. BLOCKED: a
         required type has no plugin that works (init is not called then), or init let a look-up's
-        `PluginFailed` pass. FAILED: any other exception, `SystemExit` included, or an instance or meta that
-        is not what its users rely on.
+        `PluginFailed` pass. FAILED: any other exception, `SystemExit` included; an instance or meta that is
+        not what its users rely on; or a deadline that passed (`LeftBehind`).
     """
     uri = registration.uri
     context: InitContext[Any] = InitContext(
@@ -87,22 +96,42 @@ def initialise(
         readiness=readiness,
     )
     started = time.perf_counter()
-    outcome = _blocked_by_requires(registration, plugins) or _run(registration, context, plugins)
-    seconds = time.perf_counter() - started
+    outcome = _blocked_by_requires(registration, plugins) or _run_within(seconds, registration, context, plugins)
+    took = time.perf_counter() - started
     meta = context.meta
-    if problem := _wrong_meta(meta):
+    if isinstance(outcome.error, LeftBehind):
+        meta = Meta()  # it may still write into the other one
+    elif problem := _wrong_meta(meta):
         meta = Meta()
         if outcome.status is Status.OK:
-            outcome = _Outcome(Status.FAILED, outcome.instance, PluginFailed(problem))
+            outcome = _refused(registration, outcome.instance, problem)
+    return _record(
+        registration,
+        outcome,
+        meta=meta,
+        registered_readiness=context.registered_readiness,
+        seconds=took,
+    )
+
+
+def foresee(registration: Registration[Any], plugins: PluginSet) -> Plugin:
+    """The record that `initialise` would make if init worked: BLOCKED, or else OK. Nothing is initialised.
+
+    Args:
+        registration: What is not initialised.
+        plugins: The records of those before it.
+    """
+    return _record(registration, _blocked_by_requires(registration, plugins) or _Outcome(Status.OK))
+
+
+def _record(registration: Registration[Any], outcome: _Outcome, **fields: Any) -> Plugin:
     return Plugin(
         type=registration.type,
         id=registration.id,
         requires=registration.requires,
         distribution=registration.distribution,
-        meta=meta,
-        registered_readiness=context.registered_readiness,
-        seconds=seconds,
         **attrs.asdict(outcome, recurse=False),
+        **fields,
     )
 
 
@@ -119,6 +148,25 @@ def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) ->
     return None
 
 
+def _run_within(
+    seconds: float | None, registration: Registration[Any], context: InitContext[Any], plugins: PluginSet
+) -> _Outcome:
+    def close(outcome: _Outcome) -> None:
+        if outcome.instance is not None:
+            close_late(registration.type, registration.id, outcome.instance)
+
+    try:
+        return call_within(seconds, "init", registration.uri, lambda: _run(registration, context, plugins), close)
+    except LeftBehind as error:
+        context.revoke()
+        return _Outcome(Status.FAILED, error=error, location=_owner(registration).running(error.thread))
+    except RuntimeError as error:  # no thread could be started
+        return _Outcome(Status.FAILED, error=error)
+    except KeyboardInterrupt:
+        context.revoke()
+        raise
+
+
 def _run(registration: Registration[Any], context: InitContext[Any], plugins: PluginSet) -> _Outcome:
     try:
         instance = registration.init(context)
@@ -131,10 +179,23 @@ def _run(registration: Registration[Any], context: InitContext[Any], plugins: Pl
         if isinstance(error, SkipPlugin):
             return _Outcome(Status.SKIPPED, error=error)
         blocker = _looked_up(error, plugins)
-        return _blocked(blocker) if blocker else _Outcome(Status.FAILED, error=error)
+        if blocker:
+            return _blocked(blocker)
+        return _Outcome(Status.FAILED, error=error, location=_owner(registration).raised(error))
     if problem:
-        return _Outcome(Status.FAILED, instance, PluginFailed(problem))
+        return _refused(registration, instance, problem)
     return _Outcome(Status.OK, instance)
+
+
+def _refused(registration: Registration[Any], instance: object, problem: str) -> _Outcome:
+    """The outcome of an init that raised nothing and did not do what it must."""
+    location = _owner(registration).defined(registration.init)
+    return _Outcome(Status.FAILED, instance, PluginFailed(problem), location=location)
+
+
+def _owner(registration: Registration[Any]) -> Owner:
+    module = registration.module or getattr(unwrapped(registration.init), "__module__", "")
+    return Owner(registration.distribution, str(module))
 
 
 def _looked_up(error: BaseException, plugins: PluginSet) -> Plugin | None:

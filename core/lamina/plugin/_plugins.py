@@ -17,6 +17,7 @@ from lamina.errdefs import (
     PluginFailed,
     message,
 )
+from lamina.plugin._location import Location
 
 
 class Status(enum.StrEnum):
@@ -61,6 +62,8 @@ class Plugin:
     """Whether init called `register_readiness`. The host cannot become ready if such a plugin is not OK."""
     seconds: float = 0.0
     """How long init took."""
+    location: Location | None = None
+    """Where in whose code it failed; of one that was left behind, the line at which it was at its deadline."""
 
     @property
     def uri(self) -> str:

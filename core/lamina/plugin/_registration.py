@@ -27,11 +27,17 @@ class Registration(Generic[C]):
     config: builtins.type[C] | None = None
     """An attrs class, whose defaults are the plugin's. None: the plugin has no configuration."""
     init: Callable[[InitContext[C]], object]
-    """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply."""
+    """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply.
+
+    A host calls it in a thread that ends with it: so does what belongs to a thread, such as the parent-death
+    signal of prctl(2).
+    """
     migrate: Callable[..., object] | None = None
     """Brings the `[plugins]` table of an older version of the configuration file up to date, in place."""
     distribution: str = ""
     """Who registered it. Filled in by `discover`."""
+    module: str = ""
+    """The module that registered it. Filled in by `discover`."""
 
     @property
     def uri(self) -> str:

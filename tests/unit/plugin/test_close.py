@@ -90,6 +90,6 @@ def test_one_that_hangs_is_left_behind_and_the_rest_is_closed() -> None:
     finally:
         release.set()
     assert isinstance(problems["t.hangs"], DeadlineExceeded)
-    assert str(problems["t.hangs"]) == "t.hangs: not closed within 0.01 s: left behind"
+    assert str(problems["t.hangs"]) == "close did not end within 0.01 s and was left behind"
     assert closed == ["first"]
     assert ended.wait(60)

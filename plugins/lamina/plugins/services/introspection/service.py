@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable
 
-from lamina.api import Method, Service, encode, error_to_proto, platform_to_proto
+from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
@@ -38,7 +38,7 @@ class IntrospectionService:
 
     def _list(self, request: pb.PluginsRequest) -> pb.PluginsResponse:
         wanted = parse(*request.filters)
-        plugins = [_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
+        plugins = [plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
         return encode(pb.PluginsResponse, plugins=plugins)
 
     def _server(self, _request: Empty) -> pb.ServerResponse:
@@ -47,7 +47,7 @@ class IntrospectionService:
 
     def _info(self, request: pb.PluginInfoRequest) -> pb.PluginInfoResponse:
         plugin = self._find(request.type, request.id)
-        response = encode(pb.PluginInfoResponse, plugin=_to_proto(plugin))
+        response = encode(pb.PluginInfoResponse, plugin=plugin_to_proto(plugin))
         if request.HasField("options"):
             if plugin.status is not Status.OK:
                 raise FailedPrecondition(f"plugin {plugin.uri} does not work: {plugin.problem}")
@@ -106,19 +106,6 @@ class UuidFile:
             os.fsync(file.fileno())
         os.replace(unfinished, self._path)
         return made
-
-
-def _to_proto(plugin: Plugin) -> pb.Plugin:
-    return encode(
-        pb.Plugin,
-        type=plugin.type,
-        id=plugin.id,
-        requires=plugin.requires,
-        platforms=map(platform_to_proto, plugin.meta.platforms),
-        exports=plugin.meta.exports,
-        capabilities=plugin.meta.capabilities,
-        init_err=None if plugin.error is None else error_to_proto(plugin.error),
-    )
 
 
 def _fields(plugin: Plugin) -> Callable[[tuple[str, ...]], str | None]:

@@ -1,0 +1,209 @@
+"""Why a plugin is in, out, skipped, failed or blocked: down to the root cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from lamina.cli._output import one_line
+from lamina.errdefs import SkipPlugin
+from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status, did_you_mean
+
+if TYPE_CHECKING:
+    from lamina.client import Plugin as TheirPlugin
+
+
+@attrs.frozen
+class Link:
+    """A plugin on the way to the root cause."""
+
+    uri: str
+    status: str
+    """Of a plugin in a host `ok`, `skipped`, `failed` or `blocked`; foreseen, `init` instead of `ok`, and also
+    `disabled`, or `absent` for what was not found."""
+    reason: str = ""
+    distribution: str = ""
+    location: Location | None = None
+
+
+@attrs.frozen
+class Answer:
+    """What is known of a plugin."""
+
+    chain: tuple[Link, ...]
+    """The plugin asked for, what blocks it, what blocks that, and so on."""
+    notes: tuple[str, ...] = ()
+    """What may have to do with it."""
+
+
+def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "") -> Answer:
+    """What the configuration lets foresee of a plugin.
+
+    Args:
+        plan: What a host would do.
+        foresight: What would come of it.
+        uri: The plugin.
+        disabled_at: Where `disabled_plugins` was set, as `<file>:<line>`; "" if that is not known.
+    """
+    refused = (f"The host would not start: {foresight.refusal}",) if foresight.refusal else ()
+    link = _left_out(plan, uri, disabled_at)
+    if link is not None:
+        return Answer((link,), refused)
+    records = {plugin.uri: plugin for plugin in foresight.plugins}
+    if uri not in records:
+        reason = f"no installed package registers it{did_you_mean(uri, plan.known())}"
+        return Answer((Link(uri, "absent", reason),), (*_suspects(plan), *refused))
+    chain = _chain_of(records[uri], plan, foresight)
+    last = chain[-1]
+    if last.status != Status.BLOCKED:
+        return Answer(chain, refused)
+    # It ends at a type that nobody provides. Perhaps somebody could.
+    disabled = [_left_out(plan, other, disabled_at) for other in _providers_left_out(plan, records[last.uri])]
+    return Answer((*chain, *filter(None, disabled)), refused if disabled else (*_suspects(plan), *refused))
+
+
+def from_host(plugins: Iterable[TheirPlugin], uri: str) -> Answer | None:
+    """What became of a plugin in a host; None if the host does not have it.
+
+    Args:
+        plugins: All plugins of the host.
+        uri: The plugin.
+    """
+    records = {plugin.uri: plugin for plugin in plugins}
+    chain: dict[str, Link] = {}
+    while uri in records and uri not in chain:
+        record = records[uri]
+        chain[uri] = _link_of(record, records)
+        uri = record.details.blocked_by
+    return Answer(tuple(chain.values())) if chain else None
+
+
+def document(answer: Answer, source: Mapping[str, str]) -> dict[str, Any]:
+    """An answer as JSON shows it.
+
+    Args:
+        answer: The answer.
+        source: Who gave it.
+    """
+    return {
+        "URI": answer.chain[0].uri,
+        "Status": answer.chain[0].status,
+        "Source": dict(source),
+        "Chain": [
+            {
+                "URI": link.uri,
+                "Status": link.status,
+                "Reason": link.reason,
+                "Distribution": link.distribution,
+                "Location": location_document(link.location),
+            }
+            for link in answer.chain
+        ],
+        "Notes": list(answer.notes),
+    }
+
+
+def location_document(location: Location | None) -> dict[str, Any] | None:
+    """A line of code as JSON shows it."""
+    if location is None:
+        return None
+    return {
+        "File": location.file,
+        "Line": location.line,
+        "Function": location.function,
+        "Module": location.module,
+        "Distribution": location.distribution,
+    }
+
+
+def text(answer: Answer) -> Iterator[str]:
+    """An answer as people read it: each link below what it blocks."""
+    for depth, link in enumerate(answer.chain):
+        branch = f"{'   ' * (depth - 1)}└─ " if depth else ""
+        said = link.reason if link.status == "init" else f"{link.status}{link.reason and ': '}{link.reason}"
+        yield one_line(f"{branch}{link.uri}: {said}")
+        if link.location is not None:
+            yield one_line(f"{'   ' * (depth + 1)}at {link.location}")
+    if answer.notes:
+        yield ""
+        yield from map(one_line, answer.notes)
+
+
+def _chain_of(plugin: Plugin, plan: Plan, foresight: Foresight) -> tuple[Link, ...]:
+    links = []
+    blocked: Plugin | None = plugin
+    while blocked is not None:
+        status = "init" if blocked.status is Status.OK else str(blocked.status)
+        reason = _in_order(blocked, plan, foresight) if blocked.status is Status.OK else blocked.reason
+        if blocked.blocked_by is not None:
+            blocker = blocked.blocked_by
+            reason = _why_blocked(blocked.requires, blocked.distribution, blocker.type, blocker.distribution)
+        links.append(Link(blocked.uri, status, reason, blocked.distribution, blocked.location))
+        blocked = blocked.blocked_by
+    return tuple(links)
+
+
+def _why_blocked(requires: Iterable[str], distribution: str, blocker_type: str, blocker_distribution: str) -> str:
+    if blocker_type in requires:
+        return f"it requires {blocker_type}"
+    if distribution == blocker_distribution:
+        return f"its distribution {distribution} is set aside as a whole"
+    return "its init looked up what does not work"
+
+
+def _in_order(plugin: Plugin, plan: Plan, foresight: Foresight) -> str:
+    """What there is to say of one that would be initialised."""
+    order = [one.uri for one in foresight.plugins if one.status is Status.OK]
+    said = f"to be initialised as number {order.index(plugin.uri) + 1} of {len(order)}"
+    after = [uri for uris in plan.providers(plugin.requires).values() for uri in uris if uri in order]
+    return f"{said}, after {', '.join(after)}" if after else said
+
+
+def _left_out(plan: Plan, uri: str, disabled_at: str) -> Link | None:
+    """The link of what the configuration leaves out."""
+    if uri in plan.disabled and uri in plan.known():
+        found: Registration[Any] | Plugin = next(
+            one for one in (*plan.registry, *plan.discovery.failed) if one.uri == uri
+        )
+        place = f" ({disabled_at})" if disabled_at else ""
+        return Link(uri, "disabled", f"it is in disabled_plugins{place}", found.distribution)
+    source = uri.removeprefix(f"{ENTRY_POINT_TYPE}.")
+    if source in plan.discovery.not_imported:
+        distribution = source.partition(":")[0]
+        return Link(
+            uri, "disabled", f"{distribution} is in disabled_distributions, and not imported", distribution
+        )
+    return None
+
+
+def _providers_left_out(plan: Plan, plugin: Plugin) -> list[str]:
+    """The disabled plugins of the types that nobody provides to a plugin."""
+    provided = plan.providers(plugin.requires).values()
+    return [uris[0] for uris in provided if uris and all(uri in plan.disabled for uri in uris)]
+
+
+def _suspects(plan: Plan) -> Iterator[str]:
+    """Packages that may have what was not found."""
+    for source in plan.discovery.not_imported:
+        yield f"Not imported, as its distribution is in disabled_distributions: {source}"
+    for plugin in plan.failed:
+        if plugin.type == ENTRY_POINT_TYPE:
+            yield f"Could not be loaded: {plugin.id}: {plugin.reason}"
+
+
+def _link_of(plugin: TheirPlugin, records: Mapping[str, TheirPlugin]) -> Link:
+    details = plugin.details
+    error = plugin.init_error
+    if error is None:
+        took = "" if details.milliseconds is None else f"initialised in {details.milliseconds:.1f} ms"
+        return Link(plugin.uri, str(Status.OK), took, details.distribution)
+    status = details.outcome or {"skip": "skipped", "error": "failed"}[plugin.status]
+    reason = str(error) or error.text
+    if status == Status.SKIPPED:
+        reason = reason.removesuffix(f": {SkipPlugin.text}")
+    blocker = records.get(details.blocked_by)
+    if blocker is not None:
+        reason = _why_blocked(plugin.requires, details.distribution, blocker.type, blocker.details.distribution)
+    return Link(plugin.uri, status, reason, details.distribution, details.location)

@@ -1,0 +1,65 @@
+"""From a configuration to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from lamina.config import GRPC_SERVER, Config
+from lamina.host._proxies import proxy_registrations
+from lamina.plugin import Plan, PluginType, discover
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """A configuration, complete, and what a host will do with it."""
+
+    config: Config
+    """With what the plugins' own migrations made of it."""
+    plan: Plan
+    configs: dict[str, object]
+    """The decoded configuration of each plugin that takes one, by URI."""
+    warnings: tuple[str, ...]
+    """What in the configuration has no effect, a sentence each."""
+
+    @property
+    def address(self) -> str:
+        """Path of the gRPC socket: the one that the listener is given, or the one that it will take."""
+        given: object = getattr(self.configs.get(GRPC_SERVER), "address", "")
+        if isinstance(given, str) and given:
+            return given.removeprefix("unix://")
+        return f"{self.config.host.state}/lamina.sock"
+
+
+def prepare(config: Config, modules: Sequence[str] = (), *, servers: bool = True) -> Prepared:
+    """Find the plugins, decode their configurations, and plan their initialisation.
+
+    Packages are imported, since their registrations say what they are; nothing else happens.
+
+    Args:
+        config: The configuration at hand.
+        modules: Plugin modules besides those of installed packages.
+        servers: Whether plugins of type SERVER are among them.
+
+    Raises:
+        ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the
+            deferred ones (`lamina.config.load`).
+        Error: A module cannot be loaded, or it closes a circle.
+    """
+    host = config.host
+    discovery = discover(modules, host.disabled_distributions, host.disabled_plugins)
+    migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
+    config = config.with_migrations(migrations)
+    discovery = discovery.set_aside(config.failed_migrations)
+    schemas = {one.uri: one.config for one in discovery.registry}
+    configs, warnings = config.decode_plugins(schemas, [plugin.uri for plugin in discovery.failed])
+    found = (*discovery.registry, *discovery.failed)
+    left_out = [] if servers else [one.uri for one in found if one.type == PluginType.SERVER]
+    plan = Plan.of(
+        discovery,
+        more=proxy_registrations(host.proxy_plugins),
+        disabled=[*host.disabled_plugins, *left_out],
+        required=[uri for uri in host.required_plugins if uri not in left_out],
+    )
+    return Prepared(config, plan, configs, (*config.warnings, *warnings))

@@ -1,0 +1,109 @@
+"""Where in whose code something went wrong."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from types import CodeType, FrameType
+
+import attrs
+
+from lamina.plugin._types import OWN_DISTRIBUTION
+
+
+@attrs.frozen
+class Location:
+    """A line of code."""
+
+    file: str
+    line: int
+    function: str = ""
+    """Its qualified name, or `<module>` while the module is imported."""
+    module: str = ""
+    distribution: str = ""
+    """The plugin's own, if the code is its; "" for the code of others that it calls."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}"
+        if self.function:
+            place += f", in {self.function}"
+        return f"{place} ({self.distribution})" if self.distribution else place
+
+
+@attrs.frozen
+class Owner:
+    """Whose code is the plugin's own."""
+
+    distribution: str
+    module: str
+    """The module that registered the plugin. What lies in the same package is its own, too."""
+
+    def raised(self, error: BaseException) -> Location | None:
+        """Where an exception was raised: the deepest line that is the owner's own, else the deepest of all.
+
+        None where it was raised by the runtime, which the caller knows better than any line.
+        """
+        steps = list(traceback.walk_tb(error.__traceback__))
+        return self._deepest((frame, line) for frame, line in reversed(steps)) or self._unparsed(error)
+
+    def running(self, thread: threading.Thread | None) -> Location | None:
+        """Which line a thread is at, chosen likewise."""
+        frame = sys._current_frames().get((thread and thread.ident) or 0)  # noqa: SLF001 # its documented name
+        return None if frame is None else self._deepest(traceback.walk_stack(frame))
+
+    def defined(self, function: Callable[..., object]) -> Location | None:
+        """Where a function is written; None where it is not written in Python."""
+        function = unwrapped(function)
+        code: object = getattr(function, "__code__", None)
+        if not isinstance(code, CodeType):
+            return None
+        return self._location(code, code.co_firstlineno, str(getattr(function, "__module__", "")))
+
+    def _deepest(self, steps: Iterable[tuple[FrameType, int]]) -> Location | None:
+        told = ((frame, line) for frame, line in steps if not _runtime(frame))
+        found = [self._location(frame.f_code, line, _module(frame)) for frame, line in told]
+        return next((location for location in found if location.distribution), next(iter(found), None))
+
+    def _location(self, code: CodeType, line: int, module: str) -> Location:
+        own = f"{module}.".startswith(f"{_package(self.module)}.")
+        return Location(code.co_filename, line, code.co_qualname, module, self.distribution if own else "")
+
+    def _unparsed(self, error: BaseException) -> Location | None:
+        """The line that the parser refused: there is no frame of a module that never began to run."""
+        if not isinstance(error, SyntaxError) or error.filename is None or error.lineno is None:
+            return None
+        return Location(error.filename, error.lineno, module=self.module, distribution=self.distribution)
+
+
+def unwrapped(function: Callable[..., object]) -> Callable[..., object]:
+    """The function that is behind a `functools.partial`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _runtime(frame: FrameType) -> bool:
+    """Whether a frame belongs to what calls plugins: it stands in every traceback, and tells nothing."""
+    frozen = frame.f_code.co_filename.startswith("<frozen")
+    return frozen or f"{_module(frame)}.".startswith(("lamina.plugin.", "importlib."))
+
+
+def _package(module: str) -> str:
+    """The outermost package of a module that no other distribution can add to: no namespace package."""
+    parts = module.split(".")
+    if parts[0] == OWN_DISTRIBUTION:
+        return parts[0]
+    return next(filter(_closed, itertools.accumulate(parts, "{}.{}".format)), module)
+
+
+def _closed(package: str) -> bool:
+    # What could not be imported is not there; namespace packages are, and have no file.
+    return package not in sys.modules or getattr(sys.modules[package], "__file__", None) is not None
