@@ -77,7 +77,12 @@ def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema
         for end in range(len(whole), 1, -1):
             if (uri := ".".join(whole[1:end])) in uris:
                 return ("plugins", uri, *whole[end:])
-    return (successor(*path) if len(path) == 2 else None) or path
+    if len(path) == 2 and (now := successor(*path)):
+        return now
+    # A name of three parts and more that begins with no setting can only be meant for a URI.
+    return (
+        path if (path[0] in top and path[0] != "plugins") or len(whole) < 4 else ("plugins", ".".join(whole[1:]))
+    )
 
 
 def _step(

@@ -44,10 +44,10 @@ def call_within(
     call = _Call(function, late)
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(call.run,), name=f"{step} {uri}", daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join(seconds)
-    except BaseException as interrupt:
+    except KeyboardInterrupt as interrupt:
         if call.give_up():
             raise interrupt from LeftBehind(f"{step} was interrupted and left behind", thread)
         call.discard()

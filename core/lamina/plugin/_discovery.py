@@ -252,7 +252,12 @@ class _Collector:
         return None
 
     def _load(self, source: _Source) -> list[Registration[Any]]:
-        """Import one module, take in its hooks, and ask it for its registrations."""
+        """Import one module, take in its hooks, and ask it for its registrations.
+
+        There is no deadline: an import that was left behind would keep the module's import lock, and whoever
+        imports the same module would wait for ever.
+        """
+        _log.debug("loading plugin module", extra={"entry_point": source.id})
         module = source.load()
         if self.manager.is_registered(module):
             return []

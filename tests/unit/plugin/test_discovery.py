@@ -30,6 +30,7 @@ else:
             one.uri: [one.distribution, one.status, one.problem] for one in found.failed
         },
         "hooks": [name for name, _ in found.manager.list_name_plugin()],
+        "not_imported": found.not_imported,
         "imported": sorted(set(sys.modules) - before),
     }))
 """
@@ -132,6 +133,7 @@ def test_a_disabled_distribution_is_not_imported(site: Site) -> None:
     assert found["registry"] == {"other.x": "other"}
     assert "other" in found["imported"]
     assert "some_thing" not in found["imported"]
+    assert found["not_imported"][-1] == "some-thing-else:some_thing"
 
 
 def test_a_distribution_seen_twice_is_taken_once(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,301 @@
+"""What a third party's package does wrong is that package's failure, and everything else works.
+
+Real packages, installed by pip in a virtual environment, and a real `lamina serve` with all of them at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import Daemon
+from packages import Environment, wheel
+from serving import short_directory
+
+PREAMBLE = """\
+import threading
+
+from lamina.plugin import PluginType, Registration, hookimpl
+
+
+def works(ic):
+    return object()
+
+
+def plugin(type, id, init=works, *requires):
+    return Registration(type=type, id=id, requires=requires, init=init)
+
+"""
+
+REGISTER = """\
+
+@hookimpl
+def lamina_register():
+    return [{}]
+"""
+
+PACKAGES = {
+    "good": (
+        """
+class Closes:
+    def close(self):
+        print("good is closed", flush=True)
+def init(ic):
+    return Closes()
+""",
+        'plugin("good.v1", "good", init), plugin("zgood.v1", "user", works, "good.v1")',
+    ),
+    "import-fails": ("import does_not_exist\n", ""),
+    "registers-nonsense": ("", '"nonsense"'),
+    "init-raises": ("def init(ic):\n    raise ValueError('cable cut')\n", 'plugin("raises.v1", "x", init)'),
+    "init-hangs": (
+        """
+def init(ic):
+    wait_for_ever()
+def wait_for_ever():
+    threading.Event().wait()
+""",
+        'plugin("hangs.v1", "x", init), plugin("hangs.user.v1", "x", works, "hangs.v1")',
+    ),
+    "close-hangs": (
+        """
+class Stuck:
+    def close(self):
+        threading.Event().wait()
+""",
+        'plugin("stuck.v1", "x", lambda ic: Stuck())',
+    ),
+    "wrong-type": ("def init(ic):\n    return 5\n", 'plugin(PluginType.SNAPSHOTTER, "number", init)'),
+    "taken-id": ("", 'plugin(PluginType.SNAPSHOTTER, "native")'),
+    "circle": ("", 'plugin(PluginType.SNAPSHOTTER, "round", works, PluginType.SERVICE)'),
+    "star-among-others": ("", 'plugin("star.v1", "x", works, "*", "good.v1")'),
+    "star-required": ("", 'plugin(PluginType.SNAPSHOTTER, "star", works, "*")'),
+    "lonely": ("", 'plugin("lonely.v1", "x", works, "nobody.v1")'),
+}
+"""The code of each package, and what it registers."""
+
+CONFIG = """\
+version = 4
+root = "{0}/root"
+state = "{0}/state"
+[timeouts]
+"io.lamina.timeout.plugin.init" = "1s"
+"io.lamina.timeout.plugin.close" = "1s"
+"""
+
+
+class IsolatedHost(Daemon):
+    """`lamina serve` with the packages."""
+
+    def __init__(self, directory: Path, environment: Environment) -> None:
+        """Prepare it.
+
+        Args:
+            directory: Where it has everything, made here.
+            environment: Where the packages are installed.
+        """
+        directory.mkdir()
+        self.environment = environment
+        self.file = directory / "config.toml"
+        self.file.write_text(CONFIG.format(directory))
+        self.address = f"{directory}/state/lamina.sock"
+        serve = (environment.python, "-m", "lamina.cli.main", "serve", "--config", self.file)
+        super().__init__(directory, *serve)
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def environment(directory: Path) -> Environment:
+    """A virtual environment with all packages."""
+    environment = Environment(directory / "venv")
+    environment.install(
+        wheel(
+            directory,
+            name,
+            {f"{name.replace('-', '_')}.py": PREAMBLE + code + REGISTER.format(registrations)},
+            f"[lamina.plugins]\nmain = {name.replace('-', '_')}\n",
+        )
+        for name, (code, registrations) in PACKAGES.items()
+    )
+    return environment
+
+
+@pytest.fixture(scope="module")
+def host(directory: Path, environment: Environment) -> Iterator[IsolatedHost]:
+    with IsolatedHost(directory / "host", environment).running() as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def plugins(host: IsolatedHost) -> list[dict[str, Any]]:
+    """What `lamina plugins ls --json` tells."""
+    return json.loads(host.environment.lamina("plugins", "ls", "--json", "-a", host.address))  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def broken(plugins: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every plugin that does not work, by the distribution whose failure it is, and by URI."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for plugin in plugins:
+        if plugin["Status"] == "error":
+            found.setdefault(plugin["Distribution"], {})[f"{plugin['Type']}.{plugin['ID']}"] = plugin["Error"]
+    return found
+
+
+Broken = dict[str, dict[str, dict[str, Any]]]
+
+
+def the_failure(broken: Broken, distribution: str, uri: str, message: str, function: str) -> None:
+    """The distribution has this one failure, raised in its own code."""
+    ((found, error),) = broken[distribution].items()
+    assert (found, error["Outcome"], error["Message"]) == (uri, "failed", message)
+    location = error["Location"]
+    module = distribution.replace("-", "_")
+    assert (location["Distribution"], location["Module"], location["Function"]) == (distribution, module, function)
+    assert Path(location["File"]).name == f"{module}.py"
+    line = Path(location["File"]).read_text().splitlines()[location["Line"] - 1]
+    assert line.strip(), "a line of the package's own code"
+
+
+def test_a_package_that_cannot_be_imported(broken: Broken) -> None:
+    the_failure(
+        broken,
+        "import-fails",
+        "io.lamina.entry-point.v1.import-fails:main",
+        "ModuleNotFoundError: No module named 'does_not_exist'",
+        "<module>",
+    )
+
+
+def test_a_package_that_registers_nonsense(broken: Broken) -> None:
+    the_failure(
+        broken,
+        "registers-nonsense",
+        "io.lamina.entry-point.v1.registers-nonsense:main",
+        "registers-nonsense:main: lamina_register gave 'nonsense': not a Registration",
+        "lamina_register",
+    )
+
+
+def test_a_package_whose_init_raises(broken: Broken) -> None:
+    the_failure(broken, "init-raises", "raises.v1.x", "ValueError: cable cut", "init")
+
+
+def test_a_package_whose_init_hangs_is_left_behind_and_what_requires_it_is_blocked(broken: Broken) -> None:
+    hangs = broken["init-hangs"]
+    assert list(hangs) == ["hangs.v1.x", "hangs.user.v1.x"]
+    failed, blocked = hangs.values()
+    message = "init did not end within 1 s and was left behind"
+    assert (failed["Outcome"], failed["Code"], failed["Message"]) == ("failed", "DeadlineExceeded", message)
+    assert failed["Location"]["Function"] == "wait_for_ever", "where it hangs"
+    assert (blocked["Outcome"], blocked["BlockedBy"]) == ("blocked", "hangs.v1.x")
+
+
+def test_a_package_that_returns_the_wrong_type(broken: Broken) -> None:
+    the_failure(
+        broken,
+        "wrong-type",
+        "io.containerd.snapshotter.v1.number",
+        "init returned the wrong type: int lacks stat, update, usage, mounts, prepare, view, commit, remove, walk",
+        "init",
+    )
+
+
+def test_a_package_that_claims_an_id_that_is_taken(broken: Broken, plugins: list[dict[str, Any]]) -> None:
+    the_failure(
+        broken,
+        "taken-id",
+        "io.lamina.entry-point.v1.taken-id:main",
+        "io.containerd.snapshotter.v1.native: plugin: id already registered",
+        "lamina_register",
+    )
+    (native,) = [plugin for plugin in plugins if plugin["ID"] == "native"]
+    assert (native["Distribution"], native["Status"]) == ("lamina", "ok")
+
+
+def test_a_package_that_closes_a_circle(broken: Broken) -> None:
+    the_failure(
+        broken,
+        "circle",
+        "io.containerd.snapshotter.v1.round",
+        "circular plugin dependency: io.containerd.service.v1.snapshots-service"
+        " -> io.containerd.snapshotter.v1.round -> io.containerd.service.v1.snapshots-service",
+        "lamina_register",
+    )
+
+
+def test_a_package_that_requires_everything_and_something(broken: Broken) -> None:
+    the_failure(
+        broken,
+        "star-among-others",
+        "star.v1.x",
+        "star.v1.x: invalid requires: '*' stands alone",
+        "lamina_register",
+    )
+
+
+def test_a_package_that_requires_everything_from_a_type_that_others_require(broken: Broken) -> None:
+    ((uri, error),) = broken["star-required"].items()
+    assert (uri, error["Outcome"]) == ("io.containerd.snapshotter.v1.star", "failed")
+    path = error["Message"].removeprefix("circular plugin dependency: ").split(" -> ")
+    assert path[0] == path[-1]
+    assert uri in path
+
+
+def test_a_package_that_requires_a_type_that_nobody_provides(broken: Broken) -> None:
+    ((uri, error),) = broken["lonely"].items()
+    assert (uri, error["Outcome"], error["Message"]) == (
+        "lonely.v1.x",
+        "blocked",
+        "no plugin provides nobody.v1",
+    )
+
+
+def test_everything_else_works(host: IsolatedHost, broken: Broken, plugins: list[dict[str, Any]]) -> None:
+    assert set(broken) == set(PACKAGES) - {"good", "close-hangs"}
+    good = [plugin["Status"] for plugin in plugins if plugin["Distribution"] == "good"]
+    assert good == ["ok", "ok"]
+    listed = host.environment.lamina("snapshots", "--snapshotter", "native", "ls", "-a", host.address)
+    assert listed.splitlines()[0].split() == ["KEY", "PARENT", "KIND"]
+
+
+def test_the_graph_foresees_every_failure_that_no_init_decides(host: IsolatedHost, broken: Broken) -> None:
+    graph = json.loads(host.environment.lamina("plugins", "graph", "--json", "--config", host.file))
+    foreseen = {node["URI"] for node in graph["Plugins"] if node["Status"] != "init"}
+    happened = {uri for errors in broken.values() for uri in errors}
+    assert happened - foreseen == {
+        "raises.v1.x",
+        "hangs.v1.x",
+        "hangs.user.v1.x",
+        "io.containerd.snapshotter.v1.number",
+    }
+    assert foreseen <= happened
+
+
+def test_why_leads_to_the_line_in_the_package_that_is_the_root_cause(host: IsolatedHost) -> None:
+    said = host.environment.lamina("plugins", "why", "hangs.user.v1.x", "-a", host.address).splitlines()
+    assert said[:2] == [
+        "hangs.user.v1.x: blocked: it requires hangs.v1",
+        "└─ hangs.v1.x: failed: init did not end within 1 s and was left behind",
+    ]
+    assert said[2].endswith(", in wait_for_ever (init-hangs)")
+
+
+def test_a_package_whose_close_hangs_is_left_behind_and_the_others_are_closed(
+    directory: Path, environment: Environment
+) -> None:
+    host = IsolatedHost(directory / "other", environment)
+    with host.running():
+        assert host.terminate() == 0
+    (failure,) = [line for line in host.log.splitlines() if 'msg="failed to close plugin"' in line]
+    assert "type=stuck.v1" in failure
+    assert "close did not end within 1 s and was left behind" in failure
+    assert "good is closed" in host.log

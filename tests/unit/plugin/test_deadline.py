@@ -1,0 +1,91 @@
+"""`call_within`."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lamina.context import CallContext, current, use
+from lamina.errdefs import LeftBehind
+from lamina.plugin import call_within
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What a call that hangs waits for. Set at the end, whatever happens."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_it_returns_what_the_function_returns() -> None:
+    assert call_within(60, "init", "t.one", lambda: 5) == 5
+
+
+def test_it_raises_what_the_function_raises() -> None:
+    with pytest.raises(ZeroDivisionError):
+        call_within(60, "init", "t.one", lambda: 1 // 0)
+
+
+def test_the_function_sees_the_context_of_the_caller() -> None:
+    context = CallContext()
+    with use(context):
+        assert call_within(60, "init", "t.one", current) is context
+
+
+def test_it_runs_in_a_thread_that_is_named_after_the_step() -> None:
+    assert call_within(60, "init", "t.one", lambda: threading.current_thread().name) == "init t.one"
+
+
+def test_without_a_deadline_it_runs_in_the_calling_thread() -> None:
+    assert call_within(None, "init", "t.one", threading.current_thread) is threading.current_thread()
+
+
+def test_what_is_not_done_in_time_is_left_behind_in_a_daemon_thread(release: threading.Event) -> None:
+    with pytest.raises(LeftBehind, match=r"^close did not end within 0\.01 s and was left behind$") as caught:
+        call_within(0.01, "close", "t.one", release.wait)
+    thread = caught.value.thread
+    assert thread is not None
+    assert thread.daemon
+    assert caught.value.goes_on
+    release.set()
+    thread.join(60)
+    assert not caught.value.goes_on
+
+
+def test_a_late_result_is_handed_over(release: threading.Event) -> None:
+    late: list[bool] = []
+    with pytest.raises(LeftBehind) as caught:
+        call_within(0.01, "init", "t.one", lambda: release.wait(60), late.append)
+    assert late == []
+    release.set()
+    assert caught.value.thread is not None
+    caught.value.thread.join(60)
+    assert late == [True]
+
+
+def test_a_result_in_time_is_not_late() -> None:
+    late: list[int] = []
+    assert call_within(60, "init", "t.one", lambda: 5, late.append) == 5
+    assert late == []
+
+
+def test_an_interrupt_ends_the_wait_and_its_cause_says_what_goes_on(release: threading.Event) -> None:
+    late: list[bool] = []
+
+    def hang() -> bool:
+        _thread.interrupt_main()
+        return release.wait(60)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        call_within(60, "init", "t.one", hang, late.append)
+    cause = caught.value.__cause__
+    assert isinstance(cause, LeftBehind)
+    assert cause.goes_on
+    release.set()
+    assert cause.thread is not None
+    cause.thread.join(60)
+    assert late == [True]
