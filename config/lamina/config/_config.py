@@ -25,12 +25,12 @@ _NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugi
 """Settings without which plugins' tables cannot be decoded."""
 
 _VARIABLES: Final = {
-    "LAMINA_ROOT": "root",
-    "LAMINA_STATE": "state",
-    "LAMINA_ADDRESS": "address",
-    "LAMINA_LOG_LEVEL": "log_level",
+    "root": "LAMINA_ROOT",
+    "state": "LAMINA_STATE",
+    "address": "LAMINA_ADDRESS",
+    "log_level": "LAMINA_LOG_LEVEL",
 }
-"""Environment variables that override files, and the parameter of `with_overrides` that each is like."""
+"""For each flag, the environment variable that says the same."""
 
 
 @attrs.frozen(eq=False)
@@ -171,50 +171,35 @@ class Config:
             return self
         return _assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
 
-    def with_environment(self, environ: Mapping[str, str] = os.environ) -> Config:
-        """This configuration with what environment variables say put over it. An empty one is none.
-
-        `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL` are like the flags of those names.
-
-        Args:
-            environ: The variables.
-
-        Raises:
-            ConfigError: A variable's value is wrong, or does not go with the rest.
-        """
-        return self._over({name: (key, environ.get(name) or None) for name, key in _VARIABLES.items()})
-
     def with_overrides(
         self,
+        environ: Mapping[str, str] | None = None,
         *,
         root: str | os.PathLike[str] | None = None,
         state: str | os.PathLike[str] | None = None,
         address: str | None = None,
         log_level: str | None = None,
     ) -> Config:
-        """This configuration with what the command line's flags say put over it. None leaves a setting alone.
+        """This configuration with what the environment says put over it, and over that what flags say.
 
         Args:
-            root: `--root`; a relative path is taken from the working directory.
+            environ: Environment variables: `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL`
+                are like the flags of those names; an empty one is none. None: there are none.
+            root: `--root`; a relative path is taken from the working directory. None leaves the setting alone.
             state: `--state`, likewise.
             address: `--address`, the listener's unix socket, likewise.
             log_level: `--log-level`.
 
         Raises:
-            ConfigError: A flag's value is wrong, or does not go with the rest.
+            ConfigError: The value of a variable or flag is wrong, or does not go with the rest.
         """
-        flags = {"--root": root, "--state": state, "--address": address, "--log-level": log_level}
-        return self._over({flag: (flag[2:].replace("-", "_"), value) for flag, value in flags.items()})
-
-    def _over(self, given: Mapping[str, tuple[str, str | os.PathLike[str] | None]]) -> Config:
-        """This configuration with settings put over it.
-
-        Args:
-            given: By the name of who sets it, the setting and its value, or None.
-        """
-        overrides = [
-            Document(name, _tables(key, value)) for name, (key, value) in given.items() if value is not None
+        flags = {"root": root, "state": state, "address": address, "log_level": log_level}
+        variables = {key: (environ or {}).get(name) or None for key, name in _VARIABLES.items()}
+        given = [
+            *((_VARIABLES[key], key, value) for key, value in variables.items()),
+            *((f"--{key.replace('_', '-')}", key, value) for key, value in flags.items()),
         ]
+        overrides = [Document(name, _tables(key, value)) for name, key, value in given if value is not None]
         if not overrides:
             return self
         return _assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))

@@ -80,9 +80,8 @@ def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema
     if len(path) == 2 and (now := successor(*path)):
         return now
     # A name of three parts and more that begins with no setting can only be meant for a URI.
-    return (
-        path if (path[0] in top and path[0] != "plugins") or len(whole) < 4 else ("plugins", ".".join(whole[1:]))
-    )
+    meant = whole[0] == "plugins" and len(whole) >= 4
+    return ("plugins", ".".join(whole[1:])) if meant else path
 
 
 def _step(
@@ -131,7 +130,7 @@ class _Explainer:
         node = _resolved(self._schema, node)
         parts = list(self._parts(path, node, value, default))
         return Explanation(
-            key=dotted(path),
+            key=dotted(path, shorten=False),
             value=value,
             default=default,
             origin=self._config.origin_of(path),

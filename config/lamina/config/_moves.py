@@ -21,7 +21,13 @@ def origin_of(path: KeyPath, moves: Mapping[KeyPath, KeyPath]) -> KeyPath:
 
 def compose(later: Moves, earlier: Moves) -> Moves:
     """The moves of one step after another."""
-    return earlier | {now: origin_of(before, earlier) for now, before in later.items()}
+    inside = {
+        now + path[len(before) :]: origin
+        for now, before in later.items()
+        for path, origin in earlier.items()
+        if path[: len(before)] == before
+    }
+    return earlier | inside | {now: origin_of(before, earlier) for now, before in later.items()}
 
 
 def infer_moves(tables: dict[str, Any], path: KeyPath) -> Callable[[dict[str, Any]], Moves]:
@@ -46,7 +52,8 @@ def infer_moves(tables: dict[str, Any], path: KeyPath) -> Callable[[dict[str, An
             implied = origin_of(where, found)
             before = places.get(id(value)) if isinstance(value, dict) else None
             if before is None:
-                before = implied if implied in everything else _gone(where, value, gone)
+                stays = implied in everything and isinstance(everything[implied], dict) == isinstance(value, dict)
+                before = implied if stays else _gone(where, value, gone)
             if before is not None and before != implied:
                 found[where] = before
         return found

@@ -53,21 +53,30 @@ def config_error(problems: Sequence[Problem]) -> ConfigError:
     return ConfigError("\n".join(map(str, problems)), tuple(problems))
 
 
-def dotted(path: KeyPath) -> str:
-    """A path as TOML writes it: names quoted where they must be, `[0]` for the element of an array."""
-    text = ""
+def dotted(path: KeyPath, *, shorten: bool = True) -> str:
+    """A path as TOML writes it: names quoted where they must be, `[0]` for the element of an array.
+
+    Args:
+        path: The path.
+        shorten: Whether long names that need quotes are cut short, for a message.
+    """
+    quote, text = quoted if shorten else toml_string, ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else quoted(part))
+            text += ("." if text else "") + (part if _BARE.fullmatch(part) else quote(part))
     return text
 
 
 def quoted(text: str) -> str:
     """A string in quotes on one line, cut short where it is long."""
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return toml_string(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def toml_string(text: str) -> str:
+    """A string as TOML writes it, on one line."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def described(value: object) -> str:

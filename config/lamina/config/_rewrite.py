@@ -138,7 +138,7 @@ def _renamed(text: str, tables: Mapping[str, Any], moves: Moves) -> tuple[str, d
         if there and path[: len(table)] == table and (not table or path[:-1] == around):
             names, before = path[len(table) :], key.path[len(key.table) :]
             if names != before:
-                edits.append((key.start, key.end, dotted(_names(names))))
+                edits.append((key.start, key.end, dotted(_names(names), shorten=False)))
         elif key.movable:
             start, end = _lines(text, key)
             edits.append((start, end, ""))
@@ -188,7 +188,7 @@ def _reconcile(
     """Make a table of tomlkit's say what another says.
 
     Yields:
-        The text of each new table, where these are to be told apart: at the end of a file they come between no
+        The text of each new table, where these are to stand apart: at the end of a file they come between no
         table and its comment.
     """
     for key in [key for key in container if key not in table]:

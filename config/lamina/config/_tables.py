@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import enum
-import json
 import math
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -14,7 +13,7 @@ import attrs
 
 from lamina.config._config import Config
 from lamina.config._duration import Duration
-from lamina.config._problems import dotted
+from lamina.config._problems import dotted, toml_string
 
 
 def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str, Any]:
@@ -76,12 +75,12 @@ def inline(value: Any) -> str:
     """A plain value in TOML, on one line."""
     match value:
         case dict():
-            items = (f"{dotted((key,))} = {inline(item)}" for key, item in value.items())
+            items = (f"{dotted((key,), shorten=False)} = {inline(item)}" for key, item in value.items())
             return f"{{ {', '.join(items)} }}" if value else "{}"
         case list():
             return f"[{', '.join(map(inline, value))}]"
         case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            return toml_string(value)
         case bool():
             return "true" if value else "false"
         case datetime.date() | datetime.time():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
 from lamina.cli._output import one_line
-from lamina.config import Config, load
-from lamina.host import Prepared, prepare
-from lamina.plugin import Discovery
+
+if TYPE_CHECKING:
+    from lamina.config import Config
+    from lamina.host import Prepared
+    from lamina.plugin import Discovery
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,22 +28,13 @@ class Overrides(TypedDict):
     modules: Sequence[str]
 
 
-def file_option(command: F) -> F:
-    """Give a command the option `file`: the configuration file."""
-    return click.option(
-        "-c",
-        "--config",
-        "file",
-        metavar="FILE",
-        envvar="LAMINA_CONFIG",
-        show_envvar=True,
-        help="Configuration file.",
-    )(command)
+file_option = click.option(
+    "-c", "--config", "file", metavar="FILE", envvar="LAMINA_CONFIG", show_envvar=True, help="Configuration file."
+)
+"""Gives a command the option `file`: the configuration file."""
 
-
-def file_argument(command: F) -> F:
-    """Give a command the argument `file`: the configuration file."""
-    return click.argument("file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG")(command)
+file_argument = click.argument("file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG")
+"""Gives a command the argument `file`: the configuration file."""
 
 
 def override_options(command: F) -> F:
@@ -79,8 +73,10 @@ def configuration(file: str | None, overrides: Overrides) -> Config:
     Raises:
         ConfigError: It is so wrong that the plugins cannot be looked for.
     """
+    from lamina.config import load  # noqa: PLC0415 # --help does without
+
     flags = {name: value for name, value in overrides.items() if name != "modules"}
-    return load(file, defer=True).with_environment().with_overrides(**flags)  # type: ignore[arg-type] # all strings
+    return load(file, defer=True).with_overrides(os.environ, **flags)  # type: ignore[arg-type] # all strings
 
 
 def prepared(file: str | None, overrides: Overrides) -> Prepared:
@@ -93,6 +89,8 @@ def prepared(file: str | None, overrides: Overrides) -> Prepared:
     Raises:
         ConfigError: With everything that is wrong.
     """
+    from lamina.host import prepare  # noqa: PLC0415 # --help does without
+
     found = prepare(configuration(file, overrides), overrides["modules"])
     tell_left_out(found.plan.discovery)
     return found

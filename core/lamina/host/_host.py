@@ -77,7 +77,7 @@ class Host:
         Nothing is made in the file system before the whole configuration is found to be in order.
 
         Cancelling the call context at hand gives up before the next plugin. Whatever is raised, everything
-        that was initialised is closed again, and the lock let go.
+        that was initialised is closed again, and the lock let go, unless something was left behind (`stop`).
 
         Raises:
             ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the

@@ -2,21 +2,78 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
+import tomli
+from commands import environment
 
 from lamina.config import load
 
+LISTENER = "io.containerd.server.v1.grpc"
+OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
 
-def run(*arguments: str, python: tuple[str, ...] = (), path: str = "") -> subprocess.CompletedProcess[str]:
+
+def run(
+    *arguments: str | Path, python: tuple[str, ...] = (), path: str | Path = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *python, "-m", "lamina.cli.main", *arguments]
-    environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    environ = {**environment(), "PYTHONPATH": str(path), **variables}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+
+def printed(*arguments: str | Path, **options: str) -> str:
+    """What a command prints that has nothing to complain of."""
+    done = run(*arguments, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def complaints(*arguments: str | Path, **options: str) -> list[str]:
+    """What a command complains of that cannot do what it was asked."""
+    done = run(*arguments, **options)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr.splitlines()
+
+
+def install(directory: Path, text: str) -> None:
+    """Install a package with a plugin module."""
+    info = directory / "disk-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: disk\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[lamina.plugins]\nmain = disk_for_test\n")
+    (directory / "disk_for_test.py").write_text(text)
+
+
+DISK = """\
+import attrs
+from lamina.plugin import Registration, hookimpl
+
+@attrs.frozen
+class Disk:
+    size: int = 0
+    \"\"\"Bytes.\"\"\"
+
+def migrate(version, plugins):
+    table = plugins.get("com.example.disk.v1.x", {})
+    if "bytes" in table:
+        table["size"] = table.pop("bytes")
+
+@hookimpl
+def lamina_register():
+    return [Registration(type="com.example.disk.v1", id="x", config=Disk, init=lambda ic: 1, migrate=migrate)]
+"""
+OLD_DISK = 'version = 3\n[plugins."com.example.disk.v1.x"]\n# many\nbytes = 5 # five\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
 
 
 def imported(*arguments: str) -> set[str]:
@@ -46,8 +103,249 @@ def test_config_default_tells_of_packages_that_it_cannot_load(tmp_path: Path) ->
     assert done.stderr == ("lamina: io.lamina.entry-point.v1.torn:up is left out: RuntimeError: in pieces\n")
 
 
-def test_config_default_imports_neither_grpc_nor_rich() -> None:
-    assert not imported("config", "default") & {"grpc", "rich"}
+@pytest.mark.parametrize(
+    "arguments",
+    [("default",), ("dump",), ("check",), ("explain",), ("schema",), ("check", "--containerd", "/dev/null")],
+)
+def test_config_imports_nothing_that_only_serving_or_rewriting_needs(arguments: tuple[str, ...]) -> None:
+    assert not imported("config", *arguments) & {"grpc", "rich", "tomlkit", "jsonschema"}
+
+
+def test_config_migrate_imports_no_grpc(path: Path) -> None:
+    path.write_text("version = 3\n")
+    assert imported("config", "migrate", str(path)) & {"grpc", "rich", "tomlkit"} == {"tomlkit"}
+
+
+def test_dump_prints_a_file_that_loads_as_the_same(path: Path) -> None:
+    path.write_text('version = 3\nimports = ["b.toml"]\n[grpc]\naddress = "/a"\n')
+    path.with_name("b.toml").write_text('version = 4\nroot = "/b"\n')
+    text = printed("config", "dump", "-c", path, LAMINA_STATE="/s")
+    tables = tomli.loads(text)
+    assert (tables["root"], tables["state"], tables["plugins"][LISTENER]["address"]) == ("/b", "/s", "/a")
+    path.write_text(text)
+    assert printed("config", "dump", "-c", path) == text
+    assert json.loads(printed("config", "dump", "-c", path, "--json")) == tables
+
+
+def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
+    path.write_text("version = 4\n")
+    assert printed("config", "check", path) == f"{path}: in order\n"
+    assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: in order\n"
+    assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
+
+
+WRONG = f'version = 4\nrot = 1\n[plugins."{LISTENER}"]\nuid = "me"\nadress = "/a"\n'
+
+
+def test_check_tells_all_problems_at_once(path: Path) -> None:
+    path.write_text(WRONG)
+    assert complaints("config", "check", path) == [
+        f'lamina: {path}:2: rot: unknown key (did you mean "root"?)',
+        f'lamina: {path}:4: plugins."{LISTENER}".uid: expected a whole number, found the string "me"',
+        f'lamina: {path}:5: plugins."{LISTENER}".adress: unknown key (did you mean "address"?)',
+    ]
+
+
+def test_check_tells_problems_in_their_parts(path: Path) -> None:
+    path.write_text(WRONG)
+    done = run("config", "check", path, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    problems = json.loads(done.stdout)["problems"]
+    assert [problem["line"] for problem in problems] == [2, 4, 5]
+    assert problems[1] == {
+        "file": str(path),
+        "key": f'plugins."{LISTENER}".uid',
+        "line": 4,
+        "column": None,
+        "expected": "a whole number",
+        "found": 'the string "me"',
+        "nearest": None,
+    }
+
+
+def test_check_warns_of_what_is_not_used(path: Path) -> None:
+    path.write_text('version = 4\n[plugins."io.x.v1.y"]\n')
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
+    unused = 'plugins."io.x.v1.y": not used: no such plugin is installed'
+    assert done.stderr == f"lamina: warning: {path}:2: {unused}\n"
+    assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
+
+
+def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
+    path.write_text('version = 4\nrequired_plugins = ["io.containerd.snapshotter.v1.overlay"]\n')
+    (line,) = complaints("config", "check", path)
+    assert line.startswith(
+        f"lamina: {path}:2: required_plugins: required plugin io.containerd.snapshotter.v1.overlay "
+    )
+
+
+def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:
+    path.write_text("version = 4\n")
+    level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")
+    assert state == "lamina: LAMINA_STATE: state: root and state must be different paths, both are /x"
+    assert level.startswith("lamina: --log-level: debug.level: expected one of")
+
+
+def test_serve_hears_the_same_environment(path: Path) -> None:
+    path.write_text("version = 4\nrot = 1\n")
+    told = complaints("serve", LAMINA_CONFIG=str(path), LAMINA_LOG_LEVEL="loud")
+    assert sorted(line.split(": ")[1] for line in told) == [f"{path}:2", "LAMINA_LOG_LEVEL"]
+
+
+def test_explain_says_who_set_a_setting_and_what_it_means(path: Path) -> None:
+    path.write_text('version = 4\n\n[debug]\nlevel = "warn"\n')
+    assert (
+        printed("config", "explain", "debug.level", "-c", path)
+        == f"""\
+debug.level = "warn"
+  The least severe level that is logged: trace, debug, info, warn, error, fatal or panic.
+  set by   {path}:4
+  default  "info"
+  type     one of "trace", "debug", "info", "warn", "error", "fatal", "panic"
+"""
+    )
+    text = printed("config", "explain", "debug.level", "-c", path, LAMINA_LOG_LEVEL="error")
+    assert "set by   LAMINA_LOG_LEVEL\n" in text
+    text = printed("config", "explain", "debug.level", "-c", path, "-l", "trace", LAMINA_LOG_LEVEL="error")
+    assert "set by   --log-level\n" in text
+
+
+def test_explain_says_of_a_table_what_each_setting_is(path: Path) -> None:
+    path.write_text('version = 4\ndebug.level = "warn"\n')
+    assert (
+        printed("config", "explain", "debug", "-c", path)
+        == f"""\
+debug
+  What is logged, and how.
+
+debug.level = "warn"
+  The least severe level that is logged: trace, debug, info, warn, error, fatal or panic.
+  set by   {path}:2
+  default  "info"
+  type     one of "trace", "debug", "info", "warn", "error", "fatal", "panic"
+
+debug.format = "text"
+  How a log line looks: text or json.
+  set by   nobody: the default holds
+  default  "text"
+  type     one of "text", "json"
+"""
+    )
+
+
+def test_explain_prints_json(path: Path) -> None:
+    path.write_text('version = 4\ndebug.level = "warn"\n')
+    found = json.loads(printed("config", "explain", "debug", "-c", path, "--json"))
+    assert (found["key"], found["value"]) == ("debug", {"level": "warn", "format": "text"})
+    assert found["parts"][0]["set_by"] == {"name": str(path), "line": 2}
+    assert found["parts"][1] == {
+        "key": "debug.format",
+        "value": "text",
+        "default": "text",
+        "set_by": None,
+        "type": 'one of "text", "json"',
+        "meaning": "How a log line looks: text or json.",
+        "parts": [],
+    }
+
+
+def test_explain_tells_the_nearest_of_an_unknown_key(path: Path) -> None:
+    path.write_text("version = 4\n")
+    assert complaints("config", "explain", f"{OVERLAY}.sync_remve", "-c", path) == [
+        f'lamina: plugins."{OVERLAY}".sync_remve: there is no such setting (did you mean "sync_remove"?)'
+    ]
+
+
+def test_schema_takes_what_default_prints() -> None:
+    schema = json.loads(printed("config", "schema"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(tomli.loads(printed("config", "default")))
+    assert not validator.is_valid(tomli.loads(WRONG))
+
+
+def test_the_settings_of_an_installed_package_are_everywhere(tmp_path: Path, path: Path) -> None:
+    install(tmp_path, DISK)
+    path.write_text(OLD_DISK)
+    options = {"path": str(tmp_path)}
+    schema = json.loads(printed("config", "schema", **options))
+    assert schema["properties"]["plugins"]["properties"]["com.example.disk.v1.x"]["properties"]["size"] == {
+        "type": "integer",
+        "description": "Bytes.",
+        "default": 0,
+    }
+    assert "\n# Bytes.\nsize = 0\n" in printed("config", "default", **options)
+    assert '\n[plugins."com.example.disk.v1.x"]\nsize = 5\n' in printed("config", "dump", "-c", path, **options)
+    assert f"set by   {path}:4\n" in printed(
+        "config", "explain", "com.example.disk.v1.x.size", "-c", path, **options
+    )
+    assert printed("config", "check", path, **options) == f"{path}: in order\n"
+    assert printed("config", "migrate", path, **options) == OLD_DISK.replace("3", "4").replace("bytes", "size")
+
+
+def test_a_package_whose_migration_fails_is_left_out_alone(tmp_path: Path, path: Path) -> None:
+    install(tmp_path, DISK.replace('    if "bytes"', '    raise RuntimeError("torn")\n    if "bytes"'))
+    path.write_text(OLD_DISK)
+    done = run("config", "check", path, path=tmp_path)
+    why = "bring its configuration up from version 3: RuntimeError: torn"
+    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
+    assert done.stderr == f"lamina: com.example.disk.v1.x is left out: {why}\n"
+    assert complaints("config", "migrate", path, path=str(tmp_path)) == [f"lamina: {why}"]
+
+
+def test_migrate_in_place_replaces_the_file(path: Path) -> None:
+    path.write_text('version = 2 # old\nimports = ["b.toml"]\n# here\n[grpc]\naddress = "/a"\n')
+    path.with_name("b.toml").write_text("version = 3\n")
+    path.chmod(0o640)
+    done = run("config", "migrate", path, "--in-place")
+    assert (done.returncode, done.stdout) == (0, f"{path}: migrated\n")
+    assert done.stderr == f"lamina: warning: {path.with_name('b.toml')} is of version 3, too\n"
+    assert path.read_text() == (
+        f'version = 4 # old\nimports = ["b.toml"]\n# here\n[plugins."{LISTENER}"]\naddress = "/a"\n'
+    )
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.with_name("b.toml").write_text("version = 4\n")
+    assert printed("config", "migrate", path, "--in-place") == f"{path}: nothing to migrate\n"
+
+
+def test_migrate_changes_nothing_of_a_file_that_is_wrong(path: Path) -> None:
+    path.write_text("version = 3\n[grpc]\nadress = 1\n")
+    (line,) = complaints("config", "migrate", "--in-place", path)
+    assert line == f'lamina: {path}:3: grpc.adress: unknown key (did you mean "address"?)'
+    assert path.read_text() == "version = 3\n[grpc]\nadress = 1\n"
+
+
+def test_check_says_what_a_configuration_of_containerds_means(path: Path) -> None:
+    path.write_text('version = 2\nroot = "/c"\noom_score = 1\n[grpc]\nuid = 5\n')
+    assert (
+        printed("config", "check", "--containerd", path, LAMINA_CONFIG="")
+        == f"""\
+{path} (version 2)
+
+Means the same in lamina:
+WHERE            KEY         VALUE    NOTE
+config.toml:5    grpc.uid    5
+
+Containerd's own: lamina needs one of its own:
+WHERE            KEY     VALUE    NOTE
+config.toml:2    root    "/c"
+
+Ignored:
+WHERE            KEY          VALUE    NOTE
+config.toml:3    oom_score    1        lamina has no such setting
+"""
+    )
+    found = json.loads(printed("config", "check", "--containerd", path, "--json"))
+    assert (found["files"], found["version"]) == ([str(path)], 2)
+    assert found["settings"][0] == {
+        "use": "containerd's own: lamina needs one of its own",
+        "file": str(path),
+        "line": 2,
+        "key": "root",
+        "value": "/c",
+        "note": "",
+    }
 
 
 @pytest.mark.parametrize("subcommand", [(), ("config",), ("plugins",), ("serve",), ("snapshots",)])

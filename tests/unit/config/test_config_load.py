@@ -437,7 +437,7 @@ def test_environment_variables_override_files_and_flags_override_them(write: Wri
         "LAMINA_ADDRESS": "x.sock",
         "LAMINA_LOG_LEVEL": "warn",
     }
-    config = load(path).with_environment(environment).with_overrides(root="/fr")
+    config = load(path).with_overrides(environment, root="/fr")
     assert (config.host.root, config.host.state, config.host.temp) == ("/fr", "/es", "/t")
     assert config.plugins[LISTENER] == {"address": os.path.abspath("x.sock")}
     assert config.host.debug.level == "warn"
@@ -448,13 +448,18 @@ def test_environment_variables_override_files_and_flags_override_them(write: Wri
 
 def test_an_empty_environment_variable_is_none(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
-    assert config.with_environment({"LAMINA_ROOT": "", "LAMINA_STAGE": "/x"}).host == config.host
+    assert config.with_overrides({"LAMINA_ROOT": "", "LAMINA_STAGE": "/x"}).host == config.host
+
+
+def test_a_flag_may_mend_what_the_environment_breaks(write: Write) -> None:
+    config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
+    assert config.with_overrides({"LAMINA_STATE": "/r"}, state="/s").host.state == "/s"
 
 
 def test_a_wrong_environment_variable_is_told_by_its_name(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     with pytest.raises(ConfigError, match=r'^LAMINA_LOG_LEVEL: debug.level: expected one of .* "loud"$'):
-        config.with_environment({"LAMINA_LOG_LEVEL": "loud"})
+        config.with_overrides({"LAMINA_LOG_LEVEL": "loud"})
 
 
 def test_flags_not_given_change_nothing(write: Write) -> None:

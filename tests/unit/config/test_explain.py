@@ -75,7 +75,7 @@ type = "snapshot"
 address = "/far"
 """
     )
-    return load(tmp_path / "config.toml").with_environment({"LAMINA_ROOT": "/e"}).with_overrides(address="/a")
+    return load(tmp_path / "config.toml").with_overrides({"LAMINA_ROOT": "/e"}, address="/a")
 
 
 def test_a_setting_of_a_file(config: Config, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ contents = st.fixed_dictionaries(
 def test_every_setting_is_explained_as_it_holds_and_as_its_origin_says(
     document: dict[str, Any], root: str | None, level: str | None
 ) -> None:
-    config = from_document(document).with_environment({"LAMINA_LOG_LEVEL": level or ""}).with_overrides(root=root)
+    config = from_document(document).with_overrides({"LAMINA_LOG_LEVEL": level or ""}, root=root)
     tables = effective_tables(config, config.decode_plugins(SCHEMAS)[0])
     explained = {one.key: one for one in explain(config, "").settings()}
     given_keys = {path for path, _ in leaves(document)}

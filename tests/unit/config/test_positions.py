@@ -11,7 +11,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.config._positions import key_lines, parse_key
+from lamina.config._positions import key_lines, parse_key, written_keys
 from lamina.config._problems import KeyPath, dotted
 from lamina.errdefs import InvalidArgument
 
@@ -149,3 +149,20 @@ def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     items: Any = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
     for part, item in items:
         yield from _paths(item, (*path, part))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a = 1 # x\n", [("a", (), "a = 1", True)]),
+        ('a . "b.c" = """\nx"""\n', [('a . "b.c"', (), 'a . "b.c" = """\nx"""', True)]),
+        ("[ a.b ]\nc = [1,\n2]", [("a.b", (), "a.b ]", True), ("c", ("a", "b"), "c = [1,\n2]", True)]),
+        ("[[a]]\nb = 1\n", [("a", (), "a]]", True), ("b", ("a", 0), "b = 1", True)]),
+        ("a = { b = 1 }\n", [("a", (), "a = { b = 1 }", True), ("b", ("a",), "b = 1", False)]),
+    ],
+)
+def test_a_written_key_has_its_place_in_the_text(text: str, written: list[tuple[object, ...]]) -> None:
+    assert [
+        (text[key.start : key.end], key.table, text[key.start : key.value_end].rstrip(), key.movable)
+        for key in written_keys(text)
+    ] == written
