@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lamina.cli._configuration import file_option, modules_option
 from lamina.cli._connection import address_given, connected, host_options
 from lamina.cli._output import one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
     from lamina.errdefs import Error
     from lamina.host import Prepared
 
-_file = click.option(
-    "-c", "--config", "file", metavar="FILE", envvar="LAMINA_CONFIG", show_envvar=True, help="Configuration file."
-)
-_modules = click.option(
-    "-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module, too. Repeatable."
-)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -54,8 +50,8 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
 
 
 @plugins.command()
-@_file
-@_modules
+@file_option
+@modules_option
 @click.option(
     "--format",
     "form",
@@ -89,8 +85,8 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
 
 @plugins.command()
 @host_options
-@_file
-@_modules
+@file_option
+@modules_option
 @_json
 @click.argument("uri")
 def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
@@ -149,7 +145,7 @@ def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
     from lamina.config import load  # noqa: PLC0415 # only what asks no host needs it
     from lamina.host import prepare  # noqa: PLC0415
 
-    prepared = prepare(load(file, defer=True).with_environment(), modules)
+    prepared = prepare(load(file, defer=True).with_overrides(os.environ), modules)
     for warning in prepared.warnings:
         click.echo(one_line(f"lamina: warning: {warning}"), err=True)
     return prepared

@@ -9,7 +9,7 @@ import attrs
 
 from lamina.cli._output import one_line
 from lamina.errdefs import SkipPlugin
-from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status, did_you_mean
+from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
 
 if TYPE_CHECKING:
     from lamina.client import Plugin as TheirPlugin
@@ -53,7 +53,7 @@ def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "")
         return Answer((link,), refused)
     records = {plugin.uri: plugin for plugin in foresight.plugins}
     if uri not in records:
-        reason = f"no installed package registers it{did_you_mean(uri, plan.known())}"
+        reason = f"no installed package registers it{plan.did_you_mean(uri)}"
         return Answer((Link(uri, "absent", reason),), (*_suspects(plan), *refused))
     chain = _chain_of(records[uri], plan, foresight)
     last = chain[-1]

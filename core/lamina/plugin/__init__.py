@@ -18,7 +18,7 @@ from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
-from lamina.plugin._plan import Foresight, Plan, did_you_mean
+from lamina.plugin._plan import Foresight, Plan
 from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status
 from lamina.plugin._readiness import Readiness
@@ -59,7 +59,6 @@ __all__ = [
     "Status",
     "call_within",
     "close_all",
-    "did_you_mean",
     "discover",
     "hookimpl",
     "hookspec",

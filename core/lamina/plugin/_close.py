@@ -42,7 +42,7 @@ def close_late(plugin_type: str, plugin_id: str, instance: object) -> None:
     error = _try_to_close(instance)
     fields = {"id": plugin_id, "type": plugin_type}
     if error is None:
-        _log.warning("closed plugin whose init ended too late", extra=fields)
+        _log.warning("dropped plugin whose init ended too late", extra=fields)
     else:
         _log.error("failed to close plugin", extra={**fields, "error": message(error)}, exc_info=error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -98,8 +98,8 @@ class Plan:
             if uri in self.disabled:
                 raise NoInstance(f"required plugin {uri} is disabled: it is also in disabled_plugins")
             if uri not in known:
-                likely = did_you_mean(uri, known)
-                raise NoInstance(f"required plugin {uri} is not installed{likely}{self._unloadable()}")
+                guess = self.did_you_mean(uri)
+                raise NoInstance(f"required plugin {uri} is not installed{guess}{self._unloadable()}")
 
     def check(self, plugin: Plugin) -> None:
         """Do nothing if the host can go on after a plugin.
@@ -153,10 +153,17 @@ class Plan:
             if required != EVERY_TYPE
         }
 
-    def known(self) -> Mapping[str, str]:
+    def known(self) -> dict[str, str]:
         """The type of everything that was found, by URI: first what is initialised, in order."""
         found = [*self.order, *self.failed, *self.registry, *self.discovery.failed]
         return {one.uri: one.type for one in found}
+
+    def did_you_mean(self, uri: str) -> str:
+        """The known name most like one that nobody has, to go on a message with; "" where none is."""
+        import difflib  # noqa: PLC0415 # only a mistake needs it
+
+        nearest = difflib.get_close_matches(uri, self.known(), n=1)
+        return f" (did you mean {nearest[0]}?)" if nearest else ""
 
     def _unloadable(self) -> str:
         """What could not be loaded, to go on a message with; "" where there is nothing."""
@@ -172,11 +179,3 @@ class Foresight:
     """OK stands for a plugin that would be initialised."""
     refusal: Error | None = None
     """Why the host would not start; None if it would."""
-
-
-def did_you_mean(uri: str, known: Iterable[str]) -> str:
-    """The name most like one that nobody has, to go on a message with; "" where none is."""
-    import difflib  # noqa: PLC0415 # only a mistake needs it
-
-    nearest = difflib.get_close_matches(uri, list(known), n=1)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""

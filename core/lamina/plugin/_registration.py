@@ -32,8 +32,12 @@ class Registration(Generic[C]):
     A host calls it in a thread that ends with it: so does what belongs to a thread, such as the parent-death
     signal of prctl(2).
     """
-    migrate: Callable[..., object] | None = None
-    """Brings the `[plugins]` table of an older version of the configuration file up to date, in place."""
+    migrate: Callable[[int, dict[str, dict[str, Any]]], object] | None = None
+    """Brings the plugin's tables in an older configuration file one format version further.
+
+    Called with that version and the file's whole `[plugins]` table, which it changes in place, once for each
+    version below the newest; where there is nothing old it does nothing.
+    """
     distribution: str = ""
     """Who registered it. Filled in by `discover`."""
     module: str = ""

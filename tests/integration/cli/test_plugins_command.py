@@ -29,6 +29,17 @@ def test_details_say_what_a_plugin_requires(lamina):
     assert "Status:        ok" in lines
 
 
+def test_details_say_how_long_the_init_took(lamina):
+    (line,) = [line for line in lamina("plugins", "ls", "-d", "id==overlayfs").splitlines() if "Millisec" in line]
+    assert float(line.removeprefix("Milliseconds:")) > 0
+
+
+def test_why_asks_the_host(lamina):
+    lines = lamina("plugins", "why", f"{SNAPSHOTTER}.overlayfs").splitlines()
+    assert lines[0].startswith(f"{SNAPSHOTTER}.overlayfs: ok: initialised in ")
+    assert lines[-1] == f"This happened in the host at {lamina.address}."
+
+
 def test_json_has_all_that_is_known(lamina):
     (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==overlayfs"))
     assert (plugin["Type"], plugin["ID"], plugin["Status"]) == (SNAPSHOTTER, "overlayfs", "ok")

@@ -1,8 +1,10 @@
 """What is printed of a plugin."""
 
+from lamina.api import PluginDetails
 from lamina.cli._plugins import plugin_document, plugin_lines
 from lamina.client import Plugin
 from lamina.errdefs import FailedPrecondition, Unknown
+from lamina.plugin import Location
 
 WORKING = Plugin(
     "io.containerd.snapshotter.v1",
@@ -13,6 +15,12 @@ WORKING = Plugin(
     capabilities=("rebase", "remap-ids"),
 )
 FAILED = Plugin("io.x.v1", "y", init_error=FailedPrecondition("no\nluck"))
+LOCATED = Plugin(
+    "io.x.v1",
+    "y",
+    init_error=Unknown("ValueError: cable cut"),
+    details=PluginDetails("acme", 1.25, "failed", "", Location("/site/acme.py", 12, "init", "acme", "acme")),
+)
 
 
 def test_details_of_a_working_plugin():
@@ -37,6 +45,37 @@ def test_details_of_a_failed_plugin_have_the_code_and_the_message_on_a_line_each
         "Error code:    FailedPrecondition",
         r"Error message: no\nluck",
     ]
+
+
+def test_details_of_a_failed_plugin_of_a_lamina_host_say_where_in_whose_code_it_was():
+    assert plugin_lines(LOCATED) == [
+        "Type:          io.x.v1",
+        "ID:            y",
+        "Distribution:  acme",
+        "Milliseconds:  1.2",
+        "Status:        error",
+        "Error code:    Unknown",
+        "Error message: ValueError: cable cut",
+        "Raised at:     /site/acme.py:12, in init (acme)",
+    ]
+
+
+def test_a_failed_plugin_of_a_lamina_host_in_json():
+    document = plugin_document(LOCATED)
+    assert (document["Distribution"], document["Milliseconds"]) == ("acme", 1.25)
+    assert document["Error"] == {
+        "Code": "Unknown",
+        "Message": "ValueError: cable cut",
+        "Outcome": "failed",
+        "BlockedBy": "",
+        "Location": {
+            "File": "/site/acme.py",
+            "Line": 12,
+            "Function": "init",
+            "Module": "acme",
+            "Distribution": "acme",
+        },
+    }
 
 
 def test_a_skipped_plugin_in_json():

@@ -10,6 +10,7 @@ import uuid
 import attrs
 import pytest
 
+from lamina.api import details_from_proto
 from lamina.api.messages.any_pb2 import Any
 from lamina.errdefs import (
     DataLoss,
@@ -21,7 +22,7 @@ from lamina.errdefs import (
     SkipPlugin,
     Unimplemented,
 )
-from lamina.plugin import Meta, Plugin, PluginSet, Status
+from lamina.plugin import Location, Meta, Plugin, PluginSet, Status
 from lamina.plugins.services.introspection.service import IntrospectionService
 
 
@@ -87,6 +88,20 @@ def test_errors_are_statuses_and_a_skip_says_skip_plugin(ask):
         (2, "KeyError: 'oops'"),
         (9, "blocked by b.v1.failed: failed precondition"),
     ]
+
+
+def test_an_error_says_where_in_whose_code_it_was_raised(ask, plugins):
+    location = Location("/site/acme.py", 12, "init", "acme", "acme")
+    plugins.add(Plugin(type="d.v1", id="bad", status=Status.FAILED, error=KeyError("oops"), location=location))
+    told = ask("PluginInfo", type="d.v1", id="bad").plugin
+    assert told.init_err.message == "KeyError: 'oops'"
+    assert details_from_proto(told).location == location
+
+
+def test_how_long_an_init_took_is_among_the_exports(ask, plugins):
+    plugins.add(Plugin(type="d.v1", id="slow", seconds=1.5))
+    told = ask("PluginInfo", type="d.v1", id="slow").plugin
+    assert dict(told.exports) == {"io.lamina.plugin.init-milliseconds": "1500.000"}
 
 
 def test_plugins_that_come_later_are_listed_too(ask, plugins):

@@ -1,0 +1,195 @@
+"""`lamina plugins why`: answers, and who gives them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+from commands import CommandFailed, run
+from serving import Serving, short_directory
+
+from lamina.api import PluginDetails
+from lamina.cli._why import from_host, text
+from lamina.client import Plugin
+from lamina.errdefs import Unknown
+
+SOURCE = """
+from lamina.plugin import Registration, SkipPlugin, hookimpl
+
+def works(ic):
+    return object()
+
+def fails(ic):
+    raise ValueError("cable cut")
+
+def skips(ic):
+    raise SkipPlugin("no tape here")
+
+def plugin(uri, init, *requires):
+    type, _, id = uri.rpartition(".")
+    return Registration(type=type, id=id, requires=requires, init=init)
+
+@hookimpl
+def lamina_register():
+    return [
+        plugin("x.line.v1.cable", fails),
+        plugin("x.phone.v1.red", works, "x.line.v1"),
+        plugin("x.call.v1.mum", works, "x.phone.v1"),
+        plugin("x.tape.v1.tape", skips),
+        plugin("x.off.v1.off", works),
+        plugin("x.wants.v1.off", works, "x.off.v1"),
+        plugin("x.wants.v1.more", works, "x.wants.v1x"),
+    ]
+"""
+
+CONFIG = """\
+version = 4
+root = "{0}/root"
+state = "{0}/state"
+disabled_distributions = ["lamina"]
+disabled_plugins = ["x.off.v1.off"]
+"""
+
+FORESEEN = "No host was asked. This is foreseen from {}/config.toml: whether an init works, it alone can tell."
+
+
+@attrs.frozen
+class Site:
+    """A directory with a module that has plugins, and a configuration without others."""
+
+    path: Path
+
+    def why(self, *arguments: str) -> str:
+        command = (sys.executable, "-m", "lamina.cli.main", "plugins", "why", *arguments)
+        options = ("--config", str(self.path / "config.toml"), "-p", "phones")
+        return run(*command, *options, env={"PYTHONPATH": str(self.path)})
+
+    def answer(self, uri: str) -> list[str]:
+        """What the configuration says, without the last line."""
+        *lines, empty, told = self.why(uri).splitlines()
+        assert (empty, told) == ("", FORESEEN.format(self.path))
+        return lines
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    (tmp_path / "phones.py").write_text(SOURCE)
+    (tmp_path / "config.toml").write_text(CONFIG.format(tmp_path))
+    return Site(tmp_path)
+
+
+def test_a_plugin_that_is_in(site: Site) -> None:
+    assert site.answer("x.call.v1.mum") == [
+        "x.call.v1.mum: to be initialised as number 3 of 4, after x.phone.v1.red"
+    ]
+
+
+def test_a_plugin_that_is_disabled_with_the_line_that_says_so(site: Site) -> None:
+    assert site.answer("x.off.v1.off") == [
+        f"x.off.v1.off: disabled: it is in disabled_plugins ({site.path}/config.toml:5)"
+    ]
+
+
+def test_a_plugin_that_requires_what_is_disabled(site: Site) -> None:
+    assert site.answer("x.wants.v1.off") == [
+        "x.wants.v1.off: blocked: no plugin provides x.off.v1",
+        f"└─ x.off.v1.off: disabled: it is in disabled_plugins ({site.path}/config.toml:5)",
+    ]
+
+
+def test_a_plugin_that_requires_what_nobody_has_names_the_packages_that_were_not_looked_at(site: Site) -> None:
+    first, empty, *notes = site.answer("x.wants.v1.more")
+    assert (first, empty) == ("x.wants.v1.more: blocked: no plugin provides x.wants.v1x", "")
+    assert "Not imported, as its distribution is in disabled_distributions: lamina:overlayfs" in notes
+
+
+def test_a_plugin_that_is_not_installed_with_the_nearest_name(site: Site) -> None:
+    assert site.answer("x.call.v1.mom")[0] == (
+        "x.call.v1.mom: absent: no installed package registers it (did you mean x.call.v1.mum?)"
+    )
+
+
+def test_an_entry_point_whose_distribution_is_disabled(site: Site) -> None:
+    uri = "io.lamina.entry-point.v1.lamina:overlayfs"
+    assert site.answer(uri) == [f"{uri}: disabled: lamina is in disabled_distributions, and not imported"]
+
+
+def test_that_the_host_would_not_start_is_noted(site: Site) -> None:
+    with (site.path / "config.toml").open("a") as config:
+        config.write('required_plugins = ["x.off.v1.off"]\n')
+    assert site.answer("x.tape.v1.tape")[1:] == [
+        "",
+        "The host would not start: required plugin x.off.v1.off is disabled: it is also in disabled_plugins",
+    ]
+
+
+def test_json_says_who_told(site: Site) -> None:
+    document = json.loads(site.why("x.wants.v1.off", "--json"))
+    assert document["Source"] == {"Kind": "configuration", "File": f"{site.path}/config.toml"}
+    assert (document["URI"], document["Status"]) == ("x.wants.v1.off", "blocked")
+    assert [(link["URI"], link["Status"]) for link in document["Chain"]] == [
+        ("x.wants.v1.off", "blocked"),
+        ("x.off.v1.off", "disabled"),
+    ]
+
+
+def test_a_host_that_was_named_must_be_there(site: Site) -> None:
+    with pytest.raises(CommandFailed, match="exit code 1\nlamina: "):
+        site.why("x.call.v1.mum", "-a", f"{site.path}/none.sock")
+
+
+def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_there() -> None:
+    with short_directory() as directory:
+        (directory / "phones.py").write_text(SOURCE)
+        config = CONFIG.format(directory).replace('disabled_distributions = ["lamina"]\n', "")
+        (directory / "config.toml").write_text(config)
+        options = ("--config", f"{directory}/config.toml", "-p", "phones")
+        serving = Serving(directory, *options, environment={"PYTHONPATH": str(directory)})
+        try:
+            serving.wait_ready()
+            address = f"{directory}/state/lamina.sock"
+            site = Site(directory)
+            assert site.why("x.call.v1.mum", "-a", address).splitlines() == [
+                "x.call.v1.mum: blocked: it requires x.phone.v1",
+                "└─ x.phone.v1.red: blocked: it requires x.line.v1",
+                "   └─ x.line.v1.cable: failed: ValueError: cable cut",
+                f"         at {directory}/phones.py:8, in fails (phones)",
+                "",
+                f"This happened in the host at {address}.",
+            ]
+            assert site.why("x.tape.v1.tape", "-a", address).splitlines()[0] == (
+                "x.tape.v1.tape: skipped: no tape here"
+            )
+            no_such = f"The host at {address} has no such plugin."
+            absent = FORESEEN.format(directory).replace("No host was asked.", no_such)
+            assert site.why("x.off.v1.off", "-a", address).splitlines()[0::2] == [
+                f"x.off.v1.off: disabled: it is in disabled_plugins ({directory}/config.toml:4)",
+                absent,
+            ]
+            document = json.loads(site.why("x.line.v1.cable", "-a", address, "--json"))
+            assert document["Source"] == {"Kind": "host", "Address": address}
+            assert document["Chain"][0]["Location"]["Function"] == "fails"
+            assert serving.stop() == 0
+        finally:
+            serving.close()
+
+
+def test_a_working_plugin_of_a_host_says_how_long_its_init_took() -> None:
+    answer = from_host([Plugin("a.v1", "x", details=PluginDetails(milliseconds=1.25))], "a.v1.x")
+    assert answer is not None
+    assert list(text(answer)) == ["a.v1.x: ok: initialised in 1.2 ms"]
+
+
+def test_a_plugin_of_containerds_that_does_not_work_is_told_in_its_words() -> None:
+    plugins = [
+        Plugin("a.v1", "skipped", init_error=Unknown("no btrfs: skip plugin")),
+        Plugin("a.v1", "failed", init_error=Unknown("no disk")),
+    ]
+    answers = [from_host(plugins, plugin.uri) for plugin in plugins]
+    assert [list(text(answer)) for answer in answers if answer] == [
+        ["a.v1.skipped: skipped: no btrfs"],
+        ["a.v1.failed: failed: no disk"],
+    ]
