@@ -15,7 +15,7 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
-from lamina.fs._descent import GONE, Descent
+from lamina.fs._descent import Descent
 
 OPAQUE: Final = ".wh..opq"
 """The name whose deletion stands for all that a directory held: a layer marks a deletion by a further `.wh.`, and
@@ -182,9 +182,11 @@ def _walk(a: str, b: str, read_old: _Reader) -> Generator[_Entry, None, None]:
                     descent.leave()
                 continue
             yield entry
-            if entry.is_directory and _enter(tree, entry.name):
+            if entry.is_directory and tree.enter_if_there(entry.name):
                 below = (
-                    entry.base if entry.base and entry.was_directory and _enter(entry.base, entry.name) else None
+                    entry.base
+                    if entry.base and entry.was_directory and entry.base.enter_if_there(entry.name)
+                    else None
                 )
                 entered = (tree, below) if below else (tree,)
                 levels.append(_Level(_entries(entry.path, below, tree, read_old), entered))
@@ -215,17 +217,6 @@ def _look_up(directory: Descent, names: Iterable[str]) -> dict[str, os.stat_resu
         with contextlib.suppress(FileNotFoundError):  # it is not there
             found[name] = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
     return found
-
-
-def _enter(descent: Descent, name: str) -> bool:
-    """Go down, unless the directory has vanished."""
-    try:
-        descent.enter(name)
-    except OSError as error:
-        if error.errno in GONE:
-            return False
-        raise OSError(error.errno, error.strerror, descent.path(name)) from error
-    return True
 
 
 def _is_same(entry: _Entry) -> bool:

@@ -16,8 +16,8 @@ _SHOWN = 1024
 """How many characters of a path are shown: an error message has to fit into a gRPC status."""
 _HELD = 16
 """How many directories a descent holds open."""
-GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""What `Descent.enter` raises where there is no directory, or none any more."""
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""What says that there is no directory, or none any more."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -76,7 +76,7 @@ class Descent:
         """Go down into a directory.
 
         Raises:
-            OSError: It cannot be opened. Its errno is in `GONE` where there is no directory of that name.
+            OSError: It cannot be opened.
         """
         self._levels.append(_Level(name, self._opener(name, _DIRECTORY, dir_fd=self.fd)))
         if len(self._levels) > _HELD:
@@ -84,6 +84,20 @@ class Descent:
             if highest.fd >= 0:
                 highest.identity = _identity(highest.fd)
                 highest.close()
+
+    def enter_if_there(self, name: str) -> bool:
+        """Go down into a directory, if there is one of that name and it has not vanished; whether there is.
+
+        Raises:
+            OSError: It cannot be opened. The error has its path.
+        """
+        try:
+            self.enter(name)
+        except OSError as error:
+            if error.errno in _GONE:
+                return False
+            raise OSError(error.errno, error.strerror, self.path(name)) from error
+        return True
 
     def leave(self) -> str:
         """Go back up, and return the name of the directory that was left.

@@ -9,7 +9,7 @@ import attrs
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, PermissionDenied, from_os_error
-from lamina.fs._descent import GONE, Descent
+from lamina.fs._descent import Descent
 from lamina.fs._syscalls import open_within_mount
 
 _REVISITS = 20
@@ -74,12 +74,9 @@ class _Removal:
     def _enter(self, name: str) -> bool:
         """Go down into a directory; return False where there is none, or none any more."""
         try:
-            self.descent.enter(name)
+            return self.descent.enter_if_there(name)
         except OSError as error:
-            if error.errno in GONE:
-                return False
             raise self._refusal(error, name) from error
-        return True
 
     def _leave(self) -> None:
         """Go back up, and remove the directory that was left."""

@@ -7,7 +7,7 @@ import stat
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
-from lamina.fs._descent import GONE, Descent
+from lamina.fs._descent import Descent
 
 _BLOCK = 512
 """The unit of `st_blocks` (inode(7))."""
@@ -38,7 +38,9 @@ def disk_usage(*roots: str) -> tuple[int, int]:
         try:
             usage.add_tree(tree)
         except OSError as error:
-            raise from_os_error(OSError(error.errno, error.strerror, tree), "measure a tree") from error
+            # What was asked of an open directory names no path.
+            shown = error.filename if isinstance(error.filename, str) else tree
+            raise from_os_error(OSError(error.errno, error.strerror, shown), "measure a tree") from error
     return usage.blocks * _BLOCK, usage.inodes
 
 
@@ -67,7 +69,7 @@ class _Usage:
             pending = [self._add_entries(descent.fd)]
             while pending:
                 if pending[-1]:
-                    if _enter(descent, pending[-1].pop()):
+                    if descent.enter_if_there(pending[-1].pop()):
                         pending.append(self._add_entries(descent.fd))
                     continue
                 pending.pop()
@@ -99,14 +101,3 @@ class _Usage:
         self.blocks += status.st_blocks
         self.inodes += 1
         return True
-
-
-def _enter(descent: Descent, name: str) -> bool:
-    try:
-        descent.enter(name)
-    except OSError as error:
-        if error.errno in GONE:
-            return False
-        shown = descent.path(name)
-        raise from_os_error(OSError(error.errno, error.strerror, shown), "measure a tree") from error
-    return True
