@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import leftovers
 import prerequisites
 import pytest
+
+from lamina.plugins.servers.grpc.plugin import engine_class
+
+if TYPE_CHECKING:
+    from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
+    from lamina.plugins.servers.grpc.native_engine import NativeEngine
 
 pytest_plugins = ["lamina.testing.plugin"]
 
@@ -45,6 +52,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _required(item: pytest.Item) -> list[str]:
     return [name for mark in item.iter_markers("requires") for name in mark.args]
+
+
+@pytest.fixture(params=["grpcio", "native"])
+def make_engine(request: pytest.FixtureRequest) -> type[GrpcioEngine | NativeEngine]:
+    """The class of a listener's engine: each test that asks for it is run with every one of them."""
+    return engine_class(request.param)
 
 
 @pytest.fixture(autouse=True)

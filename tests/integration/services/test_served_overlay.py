@@ -19,22 +19,28 @@ from lamina.client import Client
 from lamina.context import current
 from lamina.errdefs import Canceled
 from lamina.mount import mount_all, unmount
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SECONDS = 20
 
 
-@contextlib.contextmanager
-def serving(path, *services, **options):
-    listener = Listener(str(path), GrpcioEngine(services, quick_workers=2, slow_workers=8), **options)
-    listener.start()
-    try:
-        yield
-    finally:
-        listener.close()
+@pytest.fixture
+def serving(make_engine):
+    """`with serving(path, service, …)`: a listener on a socket."""
+
+    @contextlib.contextmanager
+    def serve(path, *services, **options):
+        listener = Listener(str(path), make_engine(services, Limits(quick_workers=2, slow_workers=8)), **options)
+        listener.start()
+        try:
+            yield
+        finally:
+            listener.close()
+
+    return serve
 
 
 def snapshots_service(overlay):
@@ -42,7 +48,7 @@ def snapshots_service(overlay):
 
 
 @pytest.mark.requires("root", "overlay")
-def test_layers_made_through_the_socket_can_be_mounted(tmp_path):
+def test_layers_made_through_the_socket_can_be_mounted(tmp_path, serving):
     target = tmp_path / "target"
     target.mkdir()
     with (
@@ -64,7 +70,7 @@ def test_layers_made_through_the_socket_can_be_mounted(tmp_path):
 
 
 @pytest.mark.requires("root")
-def test_socket_and_made_directory_are_given_to_their_owner(tmp_path):
+def test_socket_and_made_directory_are_given_to_their_owner(tmp_path, serving):
     path = tmp_path / "made" / "x.sock"
     with serving(path, uid=1234, gid=2345):
         for status, mode in ((path.stat(), 0o660), (path.parent.stat(), 0o770)):
@@ -78,7 +84,7 @@ channel.unary_unary("/test.Test/Wait")(b"")
 """
 
 
-def test_the_call_of_a_client_that_is_killed_is_cancelled(tmp_path):
+def test_the_call_of_a_client_that_is_killed_is_cancelled(tmp_path, serving):
     entered, ended = threading.Event(), threading.Event()
 
     def wait(_request):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -15,8 +15,8 @@ from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.errdefs import NotFound
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc.listener import Engine, Listener
+from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.snapshots import Kind
@@ -35,10 +35,12 @@ def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 
 @pytest.fixture
-def channel(overlay: LocalSnapshotter, tmp_path: Path) -> Iterator[grpc.Channel]:
+def channel(
+    overlay: LocalSnapshotter, tmp_path: Path, make_engine: Callable[..., Engine]
+) -> Iterator[grpc.Channel]:
     """A connection to a service on the snapshotter."""
     service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {})).service
-    listener = Listener(f"{tmp_path}/s", GrpcioEngine([service], quick_workers=2, slow_workers=2))
+    listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=2)))
     listener.start()
     try:
         with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -18,8 +18,8 @@ from lamina.client import Client
 from lamina.context import CallContext, current
 from lamina.errdefs import NotFound
 from lamina.mount import temporary_mount
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc.listener import Engine, Listener
+from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.plugins.snapshots.native import NativeBackend
@@ -62,9 +62,9 @@ def native(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 
 @pytest.fixture
-def address(native: LocalSnapshotter, tmp_path: Path) -> Iterator[str]:
+def address(native: LocalSnapshotter, tmp_path: Path, make_engine: Callable[..., Engine]) -> Iterator[str]:
     service = SnapshotsService(Names(Snapshotters({"native": native}, {}), {})).service
-    listener = Listener(f"{tmp_path}/s", GrpcioEngine([service], quick_workers=2, slow_workers=COPIES))
+    listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=COPIES)))
     listener.start()
     try:
         yield f"{tmp_path}/s"

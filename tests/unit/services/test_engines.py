@@ -21,6 +21,7 @@ from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.native_engine import NativeEngine
+from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.servers.grpc.status import MAX_DETAILS
 
 SECONDS = 20
@@ -47,12 +48,6 @@ class Served:
         return self.channel.unary_stream(f"/test.Test/{name}")(REQUEST, timeout=SECONDS, **options)
 
 
-@pytest.fixture(params=[GrpcioEngine, NativeEngine])
-def make_engine(request):
-    """The class of an engine: each test is run with every one of them."""
-    return request.param
-
-
 @pytest.fixture
 def serve(tmp_path, make_engine):
     """`serve(method, …)` serves methods on a socket; the end of the test closes it."""
@@ -61,9 +56,7 @@ def serve(tmp_path, make_engine):
         def start(*methods, path=tmp_path / "x.sock", grace=SECONDS, quick_workers=2, slow_workers=2, **options):
             engine = make_engine(
                 [Service("test.Test", (QUICK, *methods))],
-                quick_workers=quick_workers,
-                slow_workers=slow_workers,
-                **options,
+                Limits(quick_workers=quick_workers, slow_workers=slow_workers, **options),
             )
             listener = Listener(str(path), engine, grace=grace)
             listener.start()
@@ -382,7 +375,7 @@ def test_message_sizes_are_limited_both_ways(serve):
 def test_of_two_methods_with_one_path_the_first_serves(caplog, make_engine):
     other = Service("test.Test", (method("Quick", raising(KeyError())),))
     with caplog.at_level(logging.ERROR):
-        engine = make_engine([Service("test.Test", (QUICK,)), other], quick_workers=1, slow_workers=1)
+        engine = make_engine([Service("test.Test", (QUICK,)), other], Limits(quick_workers=1, slow_workers=1))
     engine.stop(0)
     assert caplog.records[0].method == "/test.Test/Quick"
 
@@ -432,7 +425,7 @@ def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
 
 def test_a_service_that_is_broken_keeps_no_other_from_being_served(tmp_path, caplog, make_engine):
     good = Service("test.Test", (QUICK,))
-    engine = make_engine([Service("broken.X", None), good], quick_workers=1, slow_workers=1)
+    engine = make_engine([Service("broken.X", None), good], Limits(quick_workers=1, slow_workers=1))
     listener = Listener(str(tmp_path / "x.sock"), engine)
     listener.start()
     with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:

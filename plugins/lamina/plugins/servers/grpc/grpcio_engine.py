@@ -17,7 +17,7 @@ from lamina.context import CallContext, use
 from lamina.errdefs import Unavailable
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
-from lamina.plugins.servers.grpc.pool import Pool, Stalls
+from lamina.plugins.servers.grpc.pool import Limits, Pool, Stalls
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
@@ -34,39 +34,28 @@ class GrpcioEngine:
     RESOURCE_EXHAUSTED.
     """
 
-    def __init__(
-        self,
-        services: Iterable[Service],
-        *,
-        quick_workers: int,
-        slow_workers: int,
-        max_recv_message_size: int = 0,
-        max_send_message_size: int = 0,
-        stalled: float = pool.STALLED,
-    ) -> None:
+    def __init__(self, services: Iterable[Service], limits: Limits) -> None:
         """Make an engine.
 
         Args:
             services: What to serve. Of two methods with one path, the first is.
-            quick_workers: How many quick calls are answered at a time.
-            slow_workers: As `quick_workers`, for slow ones.
-            max_recv_message_size: Bytes in a request; 0: grpc's own limit.
-            max_send_message_size: Bytes in a response; 0: no limit.
-            stalled: Seconds after which a stream ends whose client takes nothing from it.
+            limits: How much it takes on.
         """
-        self._slow = Pool("slow call", slow_workers, pool.WAITING)
+        self._slow = Pool("slow call", limits.slow_workers, pool.WAITING)
         self._lasting = Pool("open stream", pool.LASTING, 0)
         # However many calls the others have, there is room for quick ones, and to refuse what is too much.
-        self._quick = Pool("quick call", quick_workers, pool.WAITING + self._slow.limit + self._lasting.limit)
+        self._quick = Pool(
+            "quick call", limits.quick_workers, pool.WAITING + self._slow.limit + self._lasting.limit
+        )
         self._pools = (self._quick, self._slow, self._lasting)
-        self._stalls = Stalls(stalled)
+        self._stalls = Stalls(limits.stalled)
         self._server = grpc.server(
             self._quick,
             handlers=[_Router({path: self._route(path, one) for path, one in routes(services).items()})],
             options=[
                 ("grpc.so_reuseport", 0),
-                *_limit("grpc.max_receive_message_length", max_recv_message_size),
-                *_limit("grpc.max_send_message_length", max_send_message_size),
+                *_limit("grpc.max_receive_message_length", limits.max_recv_message_size),
+                *_limit("grpc.max_send_message_length", limits.max_send_message_size),
             ],
             maximum_concurrent_rpcs=self._quick.limit,
         )
@@ -164,7 +153,7 @@ def _refuse(_data: bytes, call: grpc.ServicerContext) -> bytes:
 @contextlib.contextmanager
 def _answering(path: str, call: grpc.ServicerContext) -> Iterator[CallContext]:
     """A block in which a call is answered: in its context, and what is raised becomes its status."""
-    context = call_context(_headers(call), call.time_remaining())
+    context = call_context(call.invocation_metadata(), call.time_remaining())
     if not call.add_callback(context.cancel):
         context.cancel()
     try:
@@ -176,15 +165,6 @@ def _answering(path: str, call: grpc.ServicerContext) -> Iterator[CallContext]:
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
         log_unexpected(error, path, context)
         _abort(call, error)
-
-
-def _headers(call: grpc.ServicerContext) -> dict[str, str]:
-    """The metadata of a call that is text; of several values, the first."""
-    headers: dict[str, str] = {}
-    for key, value in call.invocation_metadata():
-        if isinstance(value, str):
-            headers.setdefault(key, value)
-    return headers
 
 
 def _abort(call: grpc.ServicerContext, error: BaseException) -> None:

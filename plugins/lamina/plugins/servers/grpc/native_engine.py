@@ -16,8 +16,8 @@ from lamina.api import Method, Service, decode
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.plugins.servers.grpc import pool
-from lamina.plugins.servers.grpc.call import FOREVER, call_context
-from lamina.plugins.servers.grpc.pool import Pool
+from lamina.plugins.servers.grpc.call import call_context
+from lamina.plugins.servers.grpc.pool import Limits, Pool
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
@@ -54,40 +54,27 @@ class NativeEngine:
     the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
     """
 
-    def __init__(
-        self,
-        services: Iterable[Service],
-        *,
-        quick_workers: int,
-        slow_workers: int,
-        max_recv_message_size: int = 0,
-        max_send_message_size: int = 0,
-        stalled: float = pool.STALLED,
-    ) -> None:
+    def __init__(self, services: Iterable[Service], limits: Limits) -> None:
         """Make an engine.
 
         Args:
             services: What to serve. Of two methods with one path, the first is.
-            quick_workers: How many quick calls are answered at a time.
-            slow_workers: As `quick_workers`, for slow ones.
-            max_recv_message_size: Bytes in a request; 0: grpc's own limit.
-            max_send_message_size: Bytes in a response; 0: no limit.
-            stalled: Seconds after which a stream ends whose client takes nothing from it.
+            limits: How much it takes on.
         """
         self._methods = list(routes(services).items())
-        self._recv_limit = max_recv_message_size or _RECEIVE_LIMIT
-        self._send_limit = max_send_message_size
+        self._recv_limit = limits.max_recv_message_size or _RECEIVE_LIMIT
+        self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
-        self._slow = Pool("slow call", slow_workers, pool.WAITING)
+        self._slow = Pool("slow call", limits.slow_workers, pool.WAITING)
         self._lasting = Pool("open stream", pool.LASTING, 0)
         # However many calls the others have, there is room for quick ones.
-        self._limit = quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
-        self._stalled = stalled
+        self._limit = limits.quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
+        self._stalled = limits.stalled
         self._receivers = [
             threading.Thread(target=self._receive, name=f"quick call_{number}", daemon=True)
-            for number in range(quick_workers + 1)
+            for number in range(limits.quick_workers + 1)
         ]
-        self._free = threading.Semaphore(quick_workers)
+        self._free = threading.Semaphore(limits.quick_workers)
         self._waiting: collections.deque[_Call] = collections.deque()
         """Quick calls that came when all but one of the receivers were at work."""
         self._calls: dict[int, _Call] = {}
@@ -155,7 +142,7 @@ class NativeEngine:
                     self._cancel(id_)
                 else:
                     metadata, _, seconds = details
-                    context = call_context(_headers(metadata), FOREVER if seconds is None else seconds)
+                    context = call_context(metadata, seconds)
                     self._take(_Call(id_, *self._methods[number], data, context))
 
     def _take(self, call: _Call) -> None:
@@ -269,15 +256,6 @@ class NativeEngine:
         self._calls.pop(call.id, None)
         if self._stopping and not self._calls:
             self._idle.set()
-
-
-def _headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
-    """The metadata of a call that is text; of several values, the first."""
-    headers: dict[str, str] = {}
-    for key, value in metadata:
-        if isinstance(value, str):
-            headers.setdefault(key, value)
-    return headers
 
 
 def _unsent(front: NativeGrpcFront) -> int:

@@ -77,15 +77,18 @@ def lamina_register() -> Iterable[Registration[Any]]:
 def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
     """Make a listener for every service that works. Those with `shutdown()` are told when it stops."""
     from lamina.plugins.servers.grpc.listener import Listener  # noqa: PLC0415 - only a host that serves needs it
+    from lamina.plugins.servers.grpc.pool import Limits  # noqa: PLC0415 - as above
 
     config = ic.config
     plugins = ic.get_by_type(PluginType.GRPC)
-    engine = _engine_class(config.engine)(
+    engine = engine_class(config.engine)(
         _services(plugins),
-        quick_workers=config.quick_workers,
-        slow_workers=config.slow_workers,
-        max_recv_message_size=config.max_recv_message_size,
-        max_send_message_size=config.max_send_message_size,
+        Limits(
+            quick_workers=config.quick_workers,
+            slow_workers=config.slow_workers,
+            max_recv_message_size=config.max_recv_message_size,
+            max_send_message_size=config.max_send_message_size,
+        ),
     )
     return Listener(
         config.address or ic.properties[PROPERTY_GRPC_ADDRESS],
@@ -96,7 +99,7 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
     )
 
 
-def _engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
+def engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
     """The engine of that name, which alone is imported."""
     if name == "grpcio":
         from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine  # noqa: PLC0415 - brings grpc

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+import attrs
+
 _log = logging.getLogger(__name__)
 
 WAITING: Final = 1024
@@ -22,6 +24,22 @@ LEFT: Final = 2.0
 """Seconds that cancelled calls are given to notice."""
 
 T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How much an engine takes on."""
+
+    quick_workers: int
+    """How many quick calls are answered at a time."""
+    slow_workers: int
+    """As `quick_workers`, for slow ones."""
+    max_recv_message_size: int = 0
+    """Bytes in a request; 0: grpc's own limit."""
+    max_send_message_size: int = 0
+    """Bytes in a response; 0: no limit."""
+    stalled: float = STALLED
+    """Seconds after which a stream ends whose client takes nothing from it."""
 
 
 class Pool(ThreadPoolExecutor):
