@@ -18,9 +18,10 @@ from lamina.cli._configuration import (
     override_options,
     prepared,
     tell_left_out,
+    tell_warnings,
 )
 from lamina.cli._errors import FAILURE
-from lamina.cli._output import one_line, write, write_json, write_table
+from lamina.cli._output import json_option, one_line, write, write_json, write_table
 from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
 from lamina.config.printing import (
     Explanation,
@@ -40,8 +41,6 @@ from lamina.config.printing import (
 from lamina.errdefs import ConfigError, NoInstance
 from lamina.host import Prepared
 from lamina.plugin import PluginType, Registration, discover
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -65,11 +64,11 @@ def default() -> None:
 @config.command()
 @file_option
 @override_options
-@as_json
+@json_option
 def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Print all that holds: files, environment, options and, for the rest, defaults, as one file."""
     found = prepared(file, overrides)
-    _tell(found.warnings)
+    tell_warnings(found.warnings)
     tables = effective_tables(found.config, found.configs)
     if as_json:
         write_json(json_ready(tables))
@@ -83,7 +82,7 @@ def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> Non
     "--containerd", metavar="FILE", help="Tell what a configuration of containerd's would mean to lamina."
 )
 @override_options
-@as_json
+@json_option
 def check(file: str | None, containerd: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Tell everything that is wrong with a configuration. The exit code is 1 if anything is."""
     try:
@@ -100,7 +99,7 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
     if as_json:
         write_json({"problems": [], "warnings": found.warnings})
     else:
-        _tell(found.warnings)
+        tell_warnings(found.warnings)
         write(f"{found.config.file or 'the defaults'}: in order")
     return None
 
@@ -115,7 +114,7 @@ def _compare(path: str, found: Prepared, as_json: bool) -> None:
     if as_json:
         write_json(json_ready(attrs.asdict(theirs)))
         return
-    _tell(map(str, theirs.unread))
+    tell_warnings(map(str, theirs.unread))
     write(f"{', '.join(theirs.files)} (version {theirs.version})")
     for use in Use:
         settings = [setting for setting in theirs.settings if setting.use is use]
@@ -148,8 +147,8 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
     host = found.host
     registrations = discover(modules, host.disabled_distributions, host.disabled_plugins).registry
     rewritten = rewrite(path, {one.uri: one.migrate for one in registrations if one.migrate is not None})
-    _tell(rewritten.warnings)
-    _tell(f"{name} is of version {version}, too" for name, version in found.older_files if name != path)
+    tell_warnings(rewritten.warnings)
+    tell_warnings(f"{name} is of version {version}, too" for name, version in found.older_files if name != path)
     if not in_place:
         write(rewritten.text.removesuffix("\n"))
     elif rewritten.changed:
@@ -163,7 +162,7 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
 @click.argument("key", default="")
 @file_option
 @override_options
-@as_json
+@json_option
 def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Say of a setting what it is, who set it, what it is by default, and what it means.
 
@@ -204,11 +203,6 @@ def _check_required(found: Prepared) -> None:
 def _schemas(registrations: Iterable[Registration[Any]]) -> dict[str, type | None]:
     """The classes of plugins' tables, by URI."""
     return {one.uri: one.config for one in registrations}
-
-
-def _tell(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        click.echo(one_line(f"lamina: warning: {warning}"), err=True)
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
@@ -63,19 +63,19 @@ _OVERRIDES = (
 )
 
 
-def configuration(file: str | None, overrides: Overrides) -> Config:
+def configuration(file: str | None, overrides: Overrides | None = None) -> Config:
     """What the file, its imports, the environment and the options say together.
 
     Args:
         file: The file; None: the default one, if it exists.
-        overrides: The options.
+        overrides: The options; None: the command has none.
 
     Raises:
         ConfigError: It is so wrong that the plugins cannot be looked for.
     """
     from lamina.config import load  # noqa: PLC0415 # --help does without
 
-    flags = {name: value for name, value in overrides.items() if name != "modules"}
+    flags = {name: value for name, value in (overrides or {}).items() if name != "modules"}
     return load(file, defer=True).with_overrides(os.environ, **flags)  # type: ignore[arg-type] # all strings
 
 
@@ -94,6 +94,12 @@ def prepared(file: str | None, overrides: Overrides) -> Prepared:
     found = prepare(configuration(file, overrides), overrides["modules"])
     tell_left_out(found.plan.discovery)
     return found
+
+
+def tell_warnings(warnings: Iterable[str]) -> None:
+    """Tell on stderr what is not as somebody may have meant it."""
+    for warning in warnings:
+        click.echo(one_line(f"lamina: warning: {warning}"), err=True)
 
 
 def tell_left_out(discovery: Discovery) -> None:

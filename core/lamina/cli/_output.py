@@ -14,6 +14,9 @@ _NARROWEST = 8
 """Characters below which no column is cut, however narrow the terminal."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""Gives a command the flag `as_json`."""
+
 
 def write(text: str) -> None:
     """Print lines on stdout, whatever the locale. A path that is not Unicode comes out as the bytes that it is."""

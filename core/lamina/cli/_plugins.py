@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamina.cli._configuration import file_option, modules_option
+from lamina.cli._configuration import configuration, file_option, modules_option, tell_warnings
 from lamina.cli._connection import address_given, connected, host_options
-from lamina.cli._output import one_line, write, write_json, write_table
+from lamina.cli._output import json_option, one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from lamina.client import Plugin
     from lamina.errdefs import Error
     from lamina.host import Prepared
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -60,7 +57,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     show_default=True,
     help="What to print.",
 )
-@_json
+@json_option
 def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool) -> None:
     """Draw which plugins a host would have, in which order, and what each requires.
 
@@ -87,7 +84,7 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
 @host_options
 @file_option
 @modules_option
-@_json
+@json_option
 @click.argument("uri")
 def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
     """Say why a plugin is in or out, skipped, failed or blocked, down to the root cause.
@@ -142,12 +139,10 @@ def _foresee(uri: str, prepared: Prepared) -> Answer:
 
 def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
     """What a host would do. What has no effect in the configuration is told on stderr."""
-    from lamina.config import load  # noqa: PLC0415 # only what asks no host needs it
-    from lamina.host import prepare  # noqa: PLC0415
+    from lamina.host import prepare  # noqa: PLC0415 # only what asks no host needs it
 
-    prepared = prepare(load(file, defer=True).with_overrides(os.environ), modules)
-    for warning in prepared.warnings:
-        click.echo(one_line(f"lamina: warning: {warning}"), err=True)
+    prepared = prepare(configuration(file), modules)
+    tell_warnings(prepared.warnings)
     return prepared
 
 

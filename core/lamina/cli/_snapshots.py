@@ -8,7 +8,16 @@ import click
 
 from lamina.cli._connection import connected_snapshotter, snapshotter_options
 from lamina.cli._labels import format_labels, parse_labels
-from lamina.cli._output import binary_size, notify, shorten, terminal_width, write, write_json, write_table
+from lamina.cli._output import (
+    binary_size,
+    json_option,
+    notify,
+    shorten,
+    terminal_width,
+    write,
+    write_json,
+    write_table,
+)
 from lamina.cli._progress import progress
 from lamina.cli._records import info_document, mount_command, mount_document, usage_document
 from lamina.cli._tree import tree, tree_json, tree_line
@@ -17,7 +26,6 @@ from lamina.mount import Mount, mount_all
 from lamina.mount import unmount as unmount_top
 from lamina.snapshots import Info, Snapshotter, Usage
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _label = click.option(
     "--label",
     "labels",
@@ -43,7 +51,7 @@ def snapshots() -> None:
 @snapshotter_options
 @_target
 @_label
-@_json
+@json_option
 @click.argument("key")
 @click.argument("parent", default="")
 def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
@@ -57,7 +65,7 @@ def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | N
 @snapshotter_options
 @_target
 @_label
-@_json
+@json_option
 @click.argument("key")
 @click.argument("parent", default="")
 def view(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
@@ -82,7 +90,7 @@ def _write_commands(mounts: Sequence[Mount], target: str) -> None:
 
 @snapshots.command()
 @snapshotter_options
-@_json
+@json_option
 @click.argument("target")
 @click.argument("key")
 def mounts(*, target: str, key: str, as_json: bool) -> None:
@@ -140,7 +148,7 @@ def rm(*, keys: tuple[str, ...]) -> None:
 
 @snapshots.command()
 @snapshotter_options
-@_json
+@json_option
 @_filters
 def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
     """List snapshots.
@@ -156,7 +164,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 
 @snapshots.command("tree")
 @snapshotter_options
-@_json
+@json_option
 @_filters
 def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
     """Show snapshots below their parents."""
@@ -184,7 +192,7 @@ def info(*, key: str) -> None:
 @snapshots.command()
 @snapshotter_options
 @click.option("-b", "--bytes", "in_bytes", is_flag=True, help="Print sizes as plain numbers of bytes.")
-@_json
+@json_option
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
     """Show what snapshots take up beyond their parents: some, or all."""

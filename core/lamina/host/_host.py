@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -102,7 +103,8 @@ class Host:
             self._prepared = prepared
             self.address = prepared.address
             prepared.plan.check_presence()
-            for plugin in prepared.plan.carry_out(self.plugins, self._initialise):
+            init = functools.partial(self._initialise, prepared.configs)
+            for plugin in prepared.plan.carry_out(self.plugins, init):
                 self._tell(plugin)
                 prepared.plan.check(plugin)
             if self._servers:
@@ -145,12 +147,12 @@ class Host:
     ) -> None:
         self.stop()
 
-    def _initialise(self, registration: Registration[Any]) -> Plugin:
+    def _initialise(self, configs: Mapping[str, object], registration: Registration[Any]) -> Plugin:
         current().check()
         _log.info("loading plugin", extra=_names(registration))
         return initialise(
             registration,
-            config=self._prepared.configs.get(registration.uri) if self._prepared else None,
+            config=configs.get(registration.uri),
             root=Path(self._config.host.root),
             state=Path(self._config.host.state),
             plugins=self.plugins,
