@@ -15,9 +15,9 @@ from lamina.config._document import Document, read, read_imports
 from lamina.config._merge import Merged, Origin, merge
 from lamina.config._migrate import GRPC_SERVER, Migration, migrate
 from lamina.config._positions import parse_key
-from lamina.config._problems import KeyPath, Problem, config_error, dotted, nearest
+from lamina.config._problems import KeyPath, Problem, config_error, dotted
 from lamina.config._schema import VERSION, HostConfig, default_config_path, default_drop_ins, proxy_uri
-from lamina.errdefs import PluginFailed
+from lamina.errdefs import PluginFailed, nearest
 
 T = TypeVar("T")
 

@@ -26,8 +26,8 @@ from cattrs.cols import is_mapping, list_structure_factory, mapping_structure_fa
 from cattrs.gen import make_dict_structure_fn
 
 from lamina.config._duration import Duration
-from lamina.config._problems import KeyPath, Problem, described, nearest, quoted
-from lamina.errdefs import Error
+from lamina.config._problems import KeyPath, Problem, described, quoted
+from lamina.errdefs import Error, nearest
 
 T = typing.TypeVar("T")
 Hook = Callable[[Any, Any], Any]

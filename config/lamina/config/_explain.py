@@ -12,9 +12,9 @@ from lamina.config._json_schema import Schema
 from lamina.config._merge import Origin
 from lamina.config._migrate import successor
 from lamina.config._positions import parse_key
-from lamina.config._problems import KeyPath, dotted, nearest, quoted
+from lamina.config._problems import KeyPath, dotted, quoted
 from lamina.config._tables import inline
-from lamina.errdefs import NotFound
+from lamina.errdefs import NotFound, nearest
 
 
 @attrs.frozen

@@ -16,9 +16,9 @@ import attrs
 
 from lamina.config._document import Document
 from lamina.config._moves import Moves, compose, infer_moves
-from lamina.config._problems import Problem, described, dotted, nearest
+from lamina.config._problems import Problem, described, dotted
 from lamina.config._schema import VERSION
-from lamina.errdefs import PluginFailed
+from lamina.errdefs import PluginFailed, nearest
 
 OLDEST: Final = 2
 """The oldest version that is read. Version 1, of containerd 1.0, has short names of plugins instead of URIs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -94,10 +94,3 @@ def described(value: object) -> str:
             return "a table"
         case _:
             return quoted(str(value))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like a name, if any is much like it."""
-    import difflib  # noqa: PLC0415 # only a mistake needs it
-
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)

@@ -40,6 +40,7 @@ from lamina.errdefs._classes import (
     Unknown,
     message,
 )
+from lamina.errdefs._nearest import nearest
 from lamina.errdefs._os import from_os_error
 from lamina.errdefs._status import from_status, to_status
 
@@ -80,5 +81,6 @@ __all__ = [
     "from_os_error",
     "from_status",
     "message",
+    "nearest",
     "to_status",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from lamina.errdefs import Error, NoInstance, PluginFailed
+from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
 from lamina.plugin._discovery import Discovery
 from lamina.plugin._init import foresee
 from lamina.plugin._plugins import Plugin, PluginSet, Status
@@ -160,10 +160,8 @@ class Plan:
 
     def did_you_mean(self, uri: str) -> str:
         """The known name most like one that nobody has, to go on a message with; "" where none is."""
-        import difflib  # noqa: PLC0415 # only a mistake needs it
-
-        nearest = difflib.get_close_matches(uri, self.known(), n=1)
-        return f" (did you mean {nearest[0]}?)" if nearest else ""
+        like = nearest(uri, self.known())
+        return f" (did you mean {like}?)" if like else ""
 
     def _unloadable(self) -> str:
         """What could not be loaded, to go on a message with; "" where there is nothing."""
