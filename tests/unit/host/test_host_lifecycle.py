@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 import stat
@@ -10,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import attrs
 import pytest
+from benches import Bench, Closable, statuses
 
 from lamina.config import from_document
 from lamina.context import CallContext, use
@@ -27,7 +26,6 @@ from lamina.errdefs import (
     DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
-    LeftBehind,
     LockHeld,
     NoInstance,
     NotFound,
@@ -42,64 +40,7 @@ from lamina.plugin import (
     Plugin,
     PluginSet,
     PluginType,
-    Registration,
-    hookimpl,
 )
-
-Init = Callable[[InitContext[Any]], object]
-Steps = list[str]
-
-
-@attrs.frozen
-class Closable:
-    """An instance that notes when it is started and closed."""
-
-    name: str
-    steps: Steps
-
-    def start(self) -> None:
-        self.steps.append(f"start {self.name}")
-
-    def close(self) -> None:
-        self.steps.append(f"close {self.name}")
-
-
-@attrs.define
-class Bench:
-    """Makes hosts whose only plugins are those given here."""
-
-    directory: Path
-    name: str
-    monkeypatch: pytest.MonkeyPatch
-    registrations: list[Registration[Any]] = attrs.field(factory=list)
-    steps: Steps = attrs.field(factory=list)
-    hooks: dict[str, Callable[..., object]] = attrs.field(factory=dict)
-
-    def plugin(self, uri: str, init: Init | None = None, **fields: Any) -> None:
-        """Register a plugin; without an init, one that notes what happens to it."""
-
-        def note(ic: InitContext[Any]) -> Closable:
-            self.steps.append(f"init {id_}")
-            return Closable(id_, self.steps)
-
-        type_, _, id_ = uri.rpartition(".")
-        self.registrations.append(Registration(type=type_, id=id_, init=init or note, **fields))
-
-    def host(self, servers: bool = True, **settings: Any) -> Host:
-        module = ModuleType(self.name)
-        vars(module)["lamina_register"] = hookimpl(lambda: self.registrations)
-        for name, hook in self.hooks.items():
-            vars(module)[name] = hookimpl(hook)
-        self.monkeypatch.setitem(sys.modules, self.name, module)
-        paths = {"root": str(self.directory / "root"), "state": str(self.directory / "state")}
-        # Without the built-in plugins.
-        document = {"disabled_distributions": ["lamina"], **paths, **settings}
-        return Host(from_document(document), [self.name], servers=servers)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Bench:
-    return Bench(tmp_path, f"plugins_of_{request.node.originalname}", monkeypatch)
 
 
 def fail(ic: InitContext[Any]) -> object:
@@ -108,10 +49,6 @@ def fail(ic: InitContext[Any]) -> object:
 
 def skip(ic: InitContext[Any]) -> object:
     raise SkipPlugin("no tape here")
-
-
-def statuses(plugins: PluginSet) -> dict[str, str]:
-    return {plugin.id: plugin.status for plugin in plugins}
 
 
 # Order
@@ -472,104 +409,6 @@ def test_hooks_are_told_of_each_plugin_and_of_the_host(bench: Bench) -> None:
     assert bench.steps == [
         "init floor", "initialised floor", "failed cable", "skipped tape", "ready", "stopping 3", "close floor",
     ]  # fmt: skip
-
-
-def test_a_plugin_that_is_not_closed_in_time_is_left_behind_and_keeps_the_lock(bench: Bench) -> None:
-    release = threading.Event()
-
-    class Slow:
-        def close(self) -> None:
-            release.wait()
-
-    bench.plugin("x.store.v1.floor")
-    bench.plugin("x.slow.v1.slow", lambda _: Slow())
-    with bench.host(timeouts={"io.lamina.timeout.plugin.close": "10ms"}):
-        pass
-    try:
-        assert bench.steps == ["init floor", "close floor"]
-        with pytest.raises(LockHeld):
-            bench.host().start()
-    finally:
-        release.set()
-
-
-# Deadlines
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """What a plugin that hangs waits for. Set at the end, whatever happens."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
-    def hang(ic: InitContext[None]) -> object:
-        release.wait(60)
-        return Closable("late", bench.steps)
-
-    bench.plugin("x.store.v1.floor")
-    bench.plugin("x.slow.v1.slow", hang)
-    bench.plugin("x.user.v1.phone", requires=("x.slow.v1",))
-    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
-        assert statuses(host.plugins) == {"floor": "ok", "slow": "failed", "phone": "blocked"}
-    assert bench.steps == ["init floor", "close floor"]
-    with pytest.raises(LockHeld):
-        bench.host().start()
-
-
-def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, release: threading.Event) -> None:
-    def hang(ic: InitContext[None]) -> object:
-        release.wait(60)
-        return Closable("late", bench.steps)
-
-    bench.plugin("x.slow.v1.slow", hang)
-    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
-        release.set()
-        (plugin,) = host.plugins
-        assert isinstance(plugin.error, LeftBehind)
-        assert plugin.error.thread is not None
-        plugin.error.thread.join(60)
-        assert bench.steps == ["close late"]
-    bench.registrations.clear()
-    with bench.host():
-        pass
-
-
-def test_a_server_whose_start_hangs_is_fatal_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
-    class Slow:
-        def start(self) -> None:
-            release.wait(60)
-
-        def close(self) -> None:
-            bench.steps.append("close slow")
-
-    bench.plugin("x.store.v1.floor")
-    bench.plugin(f"{PluginType.SERVER}.slow", lambda _: Slow())
-    host = bench.host(timeouts={"io.lamina.timeout.plugin.start": "10ms"})
-    message = r"start io\.containerd\.server\.v1\.slow: start did not end within 0\.01 s and was left behind"
-    with pytest.raises(PluginFailed, match=message):
-        host.start()
-    assert bench.steps == ["init floor", "close slow", "close floor"]
-    with pytest.raises(LockHeld):
-        bench.host().start()
-
-
-def test_an_interrupt_while_a_plugin_is_initialised_closes_the_others_and_keeps_the_lock(
-    bench: Bench, release: threading.Event
-) -> None:
-    def hang(ic: InitContext[None]) -> object:
-        _thread.interrupt_main()
-        return release.wait(60)
-
-    bench.plugin("x.store.v1.floor")
-    bench.plugin("x.slow.v1.slow", hang)
-    with pytest.raises(KeyboardInterrupt):
-        bench.host().start()
-    assert bench.steps == ["init floor", "close floor"]
-    with pytest.raises(LockHeld):
-        bench.host().start()
 
 
 def test_the_module_that_is_about_to_be_imported_is_named_in_the_log(

@@ -1,0 +1,108 @@
+"""Plugins that do not end when they are told to."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Iterator
+
+import pytest
+from benches import Bench, Closable, statuses
+
+from lamina.errdefs import LeftBehind, LockHeld, PluginFailed
+from lamina.plugin import InitContext, PluginType
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What a plugin that hangs waits for. Set at the end, whatever happens."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_plugin_that_is_not_closed_in_time_is_left_behind_and_keeps_the_lock(bench: Bench) -> None:
+    release = threading.Event()
+
+    class Slow:
+        def close(self) -> None:
+            release.wait()
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.slow.v1.slow", lambda _: Slow())
+    with bench.host(timeouts={"io.lamina.timeout.plugin.close": "10ms"}):
+        pass
+    try:
+        assert bench.steps == ["init floor", "close floor"]
+        with pytest.raises(LockHeld):
+            bench.host().start()
+    finally:
+        release.set()
+
+
+def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
+    def hang(ic: InitContext[None]) -> object:
+        release.wait(60)
+        return Closable("late", bench.steps)
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.slow.v1.slow", hang)
+    bench.plugin("x.user.v1.phone", requires=("x.slow.v1",))
+    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
+        assert statuses(host.plugins) == {"floor": "ok", "slow": "failed", "phone": "blocked"}
+    assert bench.steps == ["init floor", "close floor"]
+    with pytest.raises(LockHeld):
+        bench.host().start()
+
+
+def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, release: threading.Event) -> None:
+    def hang(ic: InitContext[None]) -> object:
+        release.wait(60)
+        return Closable("late", bench.steps)
+
+    bench.plugin("x.slow.v1.slow", hang)
+    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
+        release.set()
+        (plugin,) = host.plugins
+        assert isinstance(plugin.error, LeftBehind)
+        assert plugin.error.thread is not None
+        plugin.error.thread.join(60)
+        assert bench.steps == ["close late"]
+    bench.registrations.clear()
+    with bench.host():
+        pass
+
+
+def test_a_server_whose_start_hangs_is_fatal_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
+    class Slow:
+        def start(self) -> None:
+            release.wait(60)
+
+        def close(self) -> None:
+            bench.steps.append("close slow")
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin(f"{PluginType.SERVER}.slow", lambda _: Slow())
+    host = bench.host(timeouts={"io.lamina.timeout.plugin.start": "10ms"})
+    message = r"start io\.containerd\.server\.v1\.slow: start did not end within 0\.01 s and was left behind"
+    with pytest.raises(PluginFailed, match=message):
+        host.start()
+    assert bench.steps == ["init floor", "close slow", "close floor"]
+    with pytest.raises(LockHeld):
+        bench.host().start()
+
+
+def test_an_interrupt_while_a_plugin_is_initialised_closes_the_others_and_keeps_the_lock(
+    bench: Bench, release: threading.Event
+) -> None:
+    def hang(ic: InitContext[None]) -> object:
+        _thread.interrupt_main()
+        return release.wait(60)
+
+    bench.plugin("x.store.v1.floor")
+    bench.plugin("x.slow.v1.slow", hang)
+    with pytest.raises(KeyboardInterrupt):
+        bench.host().start()
+    assert bench.steps == ["init floor", "close floor"]
+    with pytest.raises(LockHeld):
+        bench.host().start()
