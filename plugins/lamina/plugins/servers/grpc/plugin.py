@@ -57,7 +57,7 @@ class ListenerConfig:
     slow_workers: int = attrs.field(default=32, validator=_WORKERS)
     """How many calls that may take long (prepare, commit, usage) run at a time."""
     engine: Literal["native", "grpcio"] = "native"
-    """What speaks gRPC: native is pygrpc-native, several times as fast; grpcio is Google's, and much older."""
+    """What speaks gRPC: native is pygrpc-native, faster and lighter; grpcio is Google's, and much older."""
 
 
 @hookimpl
