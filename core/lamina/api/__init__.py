@@ -1,7 +1,8 @@
 """containerd's gRPC protocol, without gRPC.
 
 `lamina.api.messages` holds the messages. Here are the description of a service that a listener can serve
-(`Service`, `Method`), and the conversions between messages and the objects of `lamina.snapshots`.
+(`Service`, `Method`), the conversions between messages and the objects of `lamina.snapshots`, and how lamina tells
+what containerd's messages have no field for.
 """
 
 from lamina.api._convert import (
@@ -20,6 +21,7 @@ from lamina.api._convert import (
     usage_to_proto,
 )
 from lamina.api._message import decode, encode
+from lamina.api._names import names_from_exports, names_to_exports
 from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
 from lamina.api._service import Method, Service
 
@@ -38,6 +40,8 @@ __all__ = [
     "kind_from_proto",
     "mounts_from_proto",
     "mounts_to_proto",
+    "names_from_exports",
+    "names_to_exports",
     "platform_from_proto",
     "platform_to_proto",
     "plugin_to_proto",

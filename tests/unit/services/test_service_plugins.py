@@ -9,7 +9,7 @@ import threading
 import grpc
 import pytest
 
-from lamina.api import Service
+from lamina.api import Service, names_from_exports
 from lamina.client import Client
 from lamina.config import load
 from lamina.errdefs import ConfigError, InvalidArgument, NotFound, SkipPlugin
@@ -137,7 +137,13 @@ def test_a_wrong_alias_fails_the_service_alone(start):
 def test_the_snapshots_service_exports_a_name_that_works(start):
     plugins = start()
     exports = {plugin.uri: plugin.meta.exports for plugin in plugins}
-    assert exports["io.containerd.grpc.v1.snapshots"] == {"snapshotter": "lamina"}
+    assert exports["io.containerd.grpc.v1.snapshots"]["snapshotter"] == "lamina"
+
+
+def test_a_client_is_told_the_names_of_each_snapshotter_that_works(served):
+    client, _plugins = served
+    (snapshots,) = client.plugins("type==io.containerd.grpc.v1,id==snapshots")
+    assert names_from_exports(snapshots.exports) == {"overlayfs": ["lamina", "lamina-overlayfs"]}
 
 
 def test_a_snapshotter_has_its_name_before_the_default_alias(start, plain):

@@ -67,6 +67,20 @@ def test_the_preferred_name_works_and_has_a_keyspace_of_its_own_if_any_has(
     assert names.preferred() == preferred
 
 
+def test_the_names_of_a_snapshotter_are_its_aliases_in_their_order_and_the_one_that_it_has_anyway(overlay):
+    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"b": "overlayfs", "gone": "erofs", "a": "overlayfs"})
+    assert names.by_snapshotter() == {"overlayfs": ["b", "a", "lamina-overlayfs"]}
+
+
+def test_an_alias_in_the_place_of_the_name_that_a_snapshotter_has_anyway_is_told_once(overlay):
+    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"lamina-overlayfs": "overlayfs"})
+    assert names.by_snapshotter() == {"overlayfs": ["lamina-overlayfs"]}
+
+
+def test_a_snapshotter_with_one_keyspace_has_its_id_for_a_name(plain):
+    assert Names(Snapshotters({"plain": plain}, {}), {"p": "plain"}).by_snapshotter() == {"plain": ["plain"]}
+
+
 def test_no_name(names):
     assert refusal(names, "") == "snapshotter argument missing"
 

@@ -53,11 +53,25 @@ class Names:
         self._snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
         self._found = dict(snapshotters)
-        self._preferred = (*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters)
+        self._preferred = tuple(
+            dict.fromkeys((*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters))
+        )
 
     def preferred(self) -> str:
         """A name for one more client to use: if any works, one with a keyspace of its own; "" if none works."""
         return next(filter(self._works, self._preferred), "")
+
+    def by_snapshotter(self) -> dict[str, list[str]]:
+        """The names for clients of each snapshotter that works, best first, by plugin id.
+
+        Each is a keyspace of its own: the aliases and `lamina-<id>`, or the id if the snapshotter has only one.
+        """
+        names: dict[str, list[str]] = {id_: [] for id_ in self._snapshotters}
+        for name in self._preferred:
+            found = names.get(self._aliases.get(name, name))
+            if found is not None and (name in self._aliases or not found) and self._works(name):
+                found.append(name)
+        return names
 
     def find(self, name: str) -> Snapshotter:
         """The snapshotter, in the keyspace that goes with the name.

@@ -10,7 +10,7 @@ import attrs
 from lamina.plugin import InitContext, PluginType, Registration, Status, hookimpl
 
 if TYPE_CHECKING:
-    from lamina.plugins.services.snapshots.names import Snapshotters
+    from lamina.plugins.services.snapshots.names import Names, Snapshotters
     from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SERVICE: Final = "snapshots-service"
@@ -57,7 +57,7 @@ def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
 
 
 def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
-    """Give the snapshotters their names and serve them. One that works is exported as `snapshotter`.
+    """Give the snapshotters their names, which are exported, and serve them.
 
     Raises:
         InvalidArgument: An alias is empty, or the id of another snapshotter.
@@ -71,6 +71,13 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
         ids = (*snapshotters, *snapshotters.unavailable)
         aliases = {alias: target for alias, target in aliases.items() if alias not in ids}
     names = Names(snapshotters, aliases)
-    if preferred := names.preferred():
-        ic.meta.exports["snapshotter"] = preferred
+    ic.meta.exports |= exports(names)
     return SnapshotsService(names)
+
+
+def exports(names: Names) -> dict[str, str]:
+    """What the service tells of the names: as `snapshotter` one that works, and those of each snapshotter."""
+    from lamina.api import names_to_exports  # noqa: PLC0415 - brings protobuf
+
+    preferred = names.preferred()
+    return {**({"snapshotter": preferred} if preferred else {}), **names_to_exports(names.by_snapshotter())}

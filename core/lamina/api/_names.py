@@ -1,0 +1,27 @@
+"""The names of snapshotters, among the exports of the snapshots service, under keys that begin with `names.`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+_NAMES: Final = "names."
+
+
+def names_to_exports(names: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """The exports that tell which names mean which snapshotter.
+
+    Args:
+        names: By plugin id, best first.
+    """
+    return {f"{_NAMES}{id_}": json.dumps([*found]) for id_, found in names.items()}
+
+
+def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names that exports tell, by plugin id, best first; none from a server that is no lamina host."""
+    return {
+        key.removeprefix(_NAMES): [str(name) for name in json.loads(value)]
+        for key, value in exports.items()
+        if key.startswith(_NAMES)
+    }
