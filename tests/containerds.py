@@ -37,17 +37,18 @@ address = "{1}"
 class Containerd(Daemon):
     """`containerd`, with root, state and socket of its own. Use `running()`."""
 
-    def __init__(self, directory: Path, snapshotters: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, snapshotters: dict[str, str] | None = None, *, stanzas: str = "") -> None:
         """Prepare a containerd.
 
         Args:
             directory: Where it has everything, made here. A short path: sockets have a limit.
             snapshotters: Its proxy plugins: name to socket.
+            stanzas: What else stands at the end of its configuration.
         """
         directory.mkdir()
         file = directory / "config.toml"
         proxies = "".join(PROXY.format(name, address) for name, address in (snapshotters or {}).items())
-        file.write_text(CONFIG.format(directory) + proxies)
+        file.write_text(CONFIG.format(directory) + proxies + stanzas)
         super().__init__(directory, "containerd", "--config", file)
         self.address = f"{directory}/containerd.sock"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shlex
@@ -15,7 +14,8 @@ import click
 
 from lamina.cli._configuration import Overrides, configuration, file_option, override_options
 from lamina.cli._output import table_lines
-from lamina.config import GRPC_SERVER, default_state, dotted
+from lamina.cli._stanza import Stanza
+from lamina.config import GRPC_SERVER, default_state
 from lamina.host import Host, configure_logging, run
 from lamina.plugin import Plugin, PluginType, Status
 
@@ -72,10 +72,10 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     if snapshots and (name := snapshots.meta.exports.get("snapshotter")):
         yield f"  ctr -a {shlex.quote(address)} snapshots --snapshotter {shlex.quote(name)} ls"
         yield ""
-        yield "For containerd, add to /etc/containerd/config.toml:"
-        yield f"  [{dotted(('proxy_plugins', name))}]"
-        yield '    type = "snapshot"'
-        yield f"    address = {json.dumps(address, ensure_ascii=False)}"
+        yield "For containerd, add to /etc/containerd/config.toml what this prints:"
+        yield f"  {_program()} containerd-config{elsewhere}"
+        yield "or, which is enough for one snapshotter:"
+        yield from (f"  {line}" for line in Stanza(name, address).lines())
 
 
 def _program() -> str:

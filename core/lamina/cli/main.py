@@ -12,6 +12,7 @@ from lamina.cli._streams import open_standard_streams
 
 _SUBCOMMANDS: Final = {
     "config": ("lamina.cli._config", "config"),
+    "containerd-config": ("lamina.cli._containerd_config", "containerd_config"),
     "plugins": ("lamina.cli._plugins", "plugins"),
     "serve": ("lamina.cli._serve", "serve"),
     "snapshots": ("lamina.cli._snapshots", "snapshots"),

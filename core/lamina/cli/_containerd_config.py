@@ -1,0 +1,196 @@
+"""`lamina containerd-config`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import click
+
+from lamina.cli._connection import connected, host_options
+from lamina.cli._output import json_option, one_line, write, write_json
+from lamina.cli._release import NEWEST, OWN_SNAPSHOTTERS, TRANSFER, UNPACK_CONFIG, Release, since
+from lamina.cli._stanza import Stanza
+from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound, nearest
+from lamina.plugin import PluginType, host_platform
+
+if TYPE_CHECKING:
+    from lamina.client import Plugin
+
+_SERVICE: Final = f"{PluginType.GRPC}.snapshots"
+_SECONDS: Final = 10
+"""How long `containerd --version` may take."""
+
+
+@attrs.frozen
+class Offer:
+    """A snapshotter that works, and what containerd may call it."""
+
+    plugin: Plugin
+    names: Sequence[str]
+    """Best first."""
+
+    def stanza(self, name: str, address: str) -> Stanza:
+        """What the newest containerd reads of it."""
+        foreign = [one for one in self.plugin.platforms[:1] if one != host_platform()]
+        # containerd adds the export `address` by itself.
+        exports = {key: value for key, value in sorted(self.plugin.exports.items()) if key != "address"}
+        return Stanza(name, address, "".join(foreign), self.plugin.capabilities, exports)
+
+
+@attrs.frozen
+class Offers:
+    """What a host has for containerd."""
+
+    offers: Sequence[Offer]
+    missing: Mapping[str, str]
+    """Why other snapshotters are not among them, by plugin id."""
+
+    @classmethod
+    def of(cls, plugins: Sequence[Plugin]) -> Offers:
+        """Sort a host's plugins.
+
+        Raises:
+            FailedPrecondition: The host does not serve snapshots, or is no lamina host.
+        """
+        from lamina.api import names_from_exports  # noqa: PLC0415 # brings protobuf, which --help does without
+
+        service = next((plugin for plugin in plugins if plugin.uri == _SERVICE), None)
+        if service is None or service.init_error is not None:
+            problem = _reason(service) if service else "the host does not have it"
+            raise FailedPrecondition(f"snapshotters are not served: {_SERVICE}: {problem}")
+        names = names_from_exports(service.exports)
+        snapshotters = [plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER]
+        if not names and any(plugin.init_error is None for plugin in snapshotters):
+            raise FailedPrecondition("snapshotters have no names there: it is no lamina host, or an older one")
+        offers, missing = [], {}
+        for plugin in snapshotters:
+            usable = [name for name in names.get(plugin.id, ()) if name not in OWN_SNAPSHOTTERS]
+            if plugin.init_error is not None:
+                missing[plugin.id] = _reason(plugin)
+            elif usable:
+                offers.append(Offer(plugin, usable))
+            else:
+                missing[plugin.id] = "containerd uses its names itself: give it another one in lamina"
+        return cls(offers, missing)
+
+    def chosen(self, names: Sequence[str]) -> Iterator[tuple[Offer, str]]:
+        """The snapshotters under these names; each under its best one, if there are none.
+
+        Raises:
+            NotFound: No snapshotter that works has the name.
+        """
+        if not names:
+            yield from ((offer, offer.names[0]) for offer in self.offers)
+        known = {name: offer for offer in self.offers for name in offer.names}
+        for name in dict.fromkeys(names):
+            if name not in known:
+                meant = nearest(name, known)
+                hint = f": did you mean {meant}?" if meant else f" (there are: {', '.join(known)})"
+                raise NotFound(f"no snapshotter that works has the name {name}{hint}")
+            yield known[name], name
+
+
+@click.command("containerd-config")
+@host_options
+@click.option(
+    "--containerd-version",
+    "version",
+    metavar="VERSION",
+    help="The containerd that is to read it, such as 1.6 or 2.1.4. By default the one on PATH, else the newest.",
+)
+@json_option
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def containerd_config(*, version: str | None, as_json: bool, names: tuple[str, ...]) -> None:
+    """Print what makes containerd use the snapshotters of a running host.
+
+    For each that works, a table for /etc/containerd/config.toml: under its first alias, or under each NAME that is
+    given. A name is a keyspace: no two containerds may have the same.
+    """
+    release, source = (Release.parse(version), "") if version is not None else _installed()
+    with connected() as client:
+        address = _absolute(client.address)
+        offers = Offers.of(client.plugins())
+    chosen = [(offer, offer.stanza(name, address)) for offer, name in offers.chosen(names)]
+    if not chosen:
+        reasons = "; ".join(f"{id_}: {reason}" for id_, reason in offers.missing.items())
+        raise FailedPrecondition(f"the host has no snapshotter for containerd: {reasons or 'none is installed'}")
+    if as_json:
+        write_json(_document(release, chosen, offers.missing))
+    else:
+        write("\n".join(_text(release, source, chosen, offers.missing)))
+
+
+def _installed() -> tuple[Release, str]:
+    """The containerd on PATH, and how it is known; the newest form where there is none.
+
+    Raises:
+        InvalidArgument: It cannot have lamina's snapshotters.
+    """
+    try:
+        command = ("containerd", "--version")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)  # noqa: S603
+    except FileNotFoundError:
+        return NEWEST, ", the newest form, as there is no containerd on PATH"
+    except (OSError, subprocess.SubprocessError) as error:
+        return NEWEST, f", the newest form, as `containerd --version` does not tell: {error}"
+    # containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3
+    words = done.stdout.split()
+    try:
+        return Release.parse("".join(words[2:3])), ", as `containerd --version` says"
+    except InvalidArgument as error:
+        error.add_note("--containerd-version names another")
+        raise
+
+
+def _absolute(address: str) -> str:
+    """A socket as containerd finds it, whatever its working directory.
+
+    Raises:
+        InvalidArgument: It cannot be written in TOML.
+    """
+    path = os.path.abspath(address.removeprefix("unix://"))
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{path!r} is not Unicode, and cannot stand in a TOML file") from None
+    return path
+
+
+def _text(
+    release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]], missing: Mapping[str, str]
+) -> Iterator[str]:
+    yield f"# For /etc/containerd/config.toml of containerd {release}{one_line(source)}. Restart containerd then."
+    yield "# A name is a keyspace: no two containerds may have the same, each removes what it does not know."
+    for key in dict.fromkeys(key for _, stanza in chosen for key in stanza.table() if not release.reads(key)):
+        yield f"# Without {key}, which containerd reads from {' and '.join(map(str, since(key)))} on."
+    if release >= TRANSFER:
+        yield f"# `ctr images pull` unpacks with one only if {UNPACK_CONFIG} lists it, or with --local."
+    for offer, stanza in chosen:
+        others = [name for name in offer.names if name != stanza.name]
+        told = f" Its other names: {one_line(', '.join(others))}." if others else ""
+        yield ""
+        yield f"# lamina's snapshotter {one_line(offer.plugin.id)}.{told}"
+        yield from stanza.lines(release)
+    for id_, reason in missing.items():
+        yield ""
+        yield f"# lamina's snapshotter {one_line(id_)} is not here: {one_line(reason)}"
+
+
+def _document(
+    release: Release, chosen: Sequence[tuple[Offer, Stanza]], missing: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "ContainerdVersion": str(release),
+        "ProxyPlugins": {stanza.name: stanza.table(release) for _, stanza in chosen},
+        "Snapshotters": [{"ID": offer.plugin.id, "Names": list(offer.names)} for offer, _ in chosen],
+        "Missing": dict(missing),
+    }
+
+
+def _reason(plugin: Plugin) -> str:
+    error = plugin.init_error
+    return "" if error is None else str(error) or error.text

@@ -1,0 +1,103 @@
+"""`lamina containerd-config` against a running host."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import attrs
+import pytest
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that is all of PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def say(directory: Path, text: str) -> None:
+    """Put a `containerd` that prints that there."""
+    program = directory / "containerd"
+    program.write_text(f"#!/bin/sh\necho '{text}'\n")
+    program.chmod(0o755)
+
+
+def test_it_prints_toml_with_a_table_for_each_snapshotter_that_works(lamina):
+    shown = lamina("containerd-config", "--containerd-version", "1.6")
+    table = {"type": "snapshot", "address": lamina.address}
+    assert tomllib.loads(shown)["proxy_plugins"].items() >= {"lamina": table, "lamina-native": table}.items()
+    lines = shown.splitlines()
+    assert lines[0] == "# For /etc/containerd/config.toml of containerd 1.6.0. Restart containerd then."
+    assert "# Without exports, which containerd reads from 1.6.32 and 1.7.16 on." in lines
+    assert "# lamina's snapshotter overlayfs. Its other names: lamina-overlayfs." in lines
+
+
+def test_one_that_does_not_work_is_told_in_a_comment_with_the_reason(lamina):
+    (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==btrfs"))
+    if plugin["Status"] == "ok":
+        pytest.skip("the directory for temporary files is on btrfs")
+    shown = lamina("containerd-config").splitlines()
+    assert f"# lamina's snapshotter btrfs is not here: {plugin['Error']['Message']}" in shown
+
+
+def test_a_newer_containerd_is_told_what_a_snapshotter_can_do_and_where_its_data_is(lamina):
+    (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==overlayfs"))
+    shown = tomllib.loads(lamina("containerd-config", "--containerd-version", "2.1", "lamina-overlayfs"))
+    table = {
+        "type": "snapshot",
+        "address": lamina.address,
+        "capabilities": plugin["Capabilities"],
+        "exports": {"root": plugin["Exports"]["root"]},
+    }
+    assert shown == {"proxy_plugins": {"lamina-overlayfs": table}}
+
+
+def test_json_has_the_tables_and_all_names(lamina):
+    document = json.loads(lamina("containerd-config", "--containerd-version", "1.6", "--json", "lamina"))
+    assert document["ContainerdVersion"] == "1.6.0"
+    assert document["ProxyPlugins"] == {"lamina": {"type": "snapshot", "address": lamina.address}}
+    assert document["Snapshotters"] == [{"ID": "overlayfs", "Names": ["lamina", "lamina-overlayfs"]}]
+
+
+def test_a_relative_address_is_printed_as_containerd_finds_it(lamina, monkeypatch):
+    monkeypatch.chdir(Path(lamina.address).parent)
+    relative = attrs.evolve(lamina, address=os.path.basename(lamina.address))
+    shown = tomllib.loads(relative("containerd-config"))
+    assert shown["proxy_plugins"]["lamina"]["address"] == lamina.address
+
+
+def test_the_containerd_on_path_decides_the_form_and_is_told(lamina, path):
+    say(path, "containerd github.com/containerd/containerd 1.7.16~x 5d8f")
+    first, *_ = shown = lamina("containerd-config").splitlines()
+    assert "of containerd 1.7.16, as `containerd --version` says." in first
+    assert set(tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]) == {"type", "address", "exports"}
+
+
+def test_without_a_containerd_on_path_the_form_is_the_newest(lamina, path):
+    first, *_ = shown = lamina("containerd-config").splitlines()
+    assert "the newest form, as there is no containerd on PATH" in first
+    assert "capabilities" in tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ("containerd github.com/containerd/containerd v1.1.8 af", "containerd 1.1.8 has no proxy plugins"),
+        ("containerd", "'' is no version of containerd"),
+    ],
+)
+def test_a_containerd_on_path_that_is_of_no_use_is_refused_with_the_remedy(lamina, path, says, message):
+    say(path, says)
+    refusal = lamina("containerd-config", code=1)
+    assert message in refusal
+    assert "--containerd-version names another" in refusal
+
+
+def test_a_version_that_cannot_have_proxy_plugins_is_refused(lamina):
+    refusal = lamina("containerd-config", "--containerd-version", "1.1", code=1)
+    assert refusal == "lamina: containerd 1.1.0 has no proxy plugins: they came with 1.2.0\n"

@@ -1,0 +1,65 @@
+"""What is known of containerd's releases."""
+
+import pytest
+
+from lamina.cli._release import Release
+from lamina.errdefs import InvalidArgument
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ("1.6", (1, 6, 0)),
+        ("1.6.20~ds1", (1, 6, 20)),
+        ("v2.0.0-rc.1", (2, 0, 0)),
+        ("1.7.0+unknown", (1, 7, 0)),
+        (" 2.1.4\n", (2, 1, 4)),
+        ("2.99", (2, 99, 0)),
+    ],
+)
+def test_versions_are_read_as_containerd_and_its_packagers_write_them(text, release):
+    assert Release.parse(text) == Release(*release)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "'' is no version of containerd: expected one such as 1.6, 1.7.23 or 2.1"),
+        ("2", "'2' is no version"),
+        ("latest", "'latest' is no version"),
+        ("1.6.20.1", "'1.6.20.1' is no version"),
+        ("\u0661.\u0666", "is no version"),  # digits elsewhere
+        ("-1.6", "is no version"),
+        ("0.2.9", "containerd 0.2.9 has no proxy plugins: they came with 1.2.0"),
+        ("1.1.8", "containerd 1.1.8 has no proxy plugins"),
+        ("1.8", "there is no containerd 1.8.0: after 1.7 came 2.0"),
+        ("3.0", "containerd 3.0.0: what it reads is not known, only that of 1.2 to 2.x"),
+    ],
+)
+def test_what_is_no_version_or_cannot_use_lamina_is_refused_with_the_reason(text, message):
+    with pytest.raises(InvalidArgument) as caught:
+        Release.parse(text)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("1.2", []),
+        ("1.6.31", []),
+        ("1.6.32", ["platform", "exports"]),
+        ("1.6.39", ["platform", "exports"]),
+        ("1.7", []),
+        ("1.7.15", []),
+        ("1.7.16", ["platform", "exports"]),
+        ("1.7.22", ["platform", "exports"]),
+        ("1.7.23", ["platform", "exports", "capabilities"]),
+        ("2.0", ["platform", "exports", "capabilities"]),
+        ("2.6", ["platform", "exports", "capabilities"]),
+    ],
+)
+def test_each_release_reads_what_its_release_notes_say(text, keys):
+    release = Release.parse(text)
+    assert [key for key in ("platform", "exports", "capabilities") if release.reads(key)] == keys
+    assert release.reads("type")
+    assert release.reads("address")

@@ -1,0 +1,105 @@
+"""What containerd is told of the snapshotters of a host."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamina.cli._containerd_config import Offer, Offers
+from lamina.cli._release import Release
+from lamina.cli._stanza import Stanza
+from lamina.client import Plugin
+from lamina.errdefs import FailedPrecondition, NotFound, Unknown
+from lamina.plugin import host_platform
+
+SNAPSHOTTER = "io.containerd.snapshotter.v1"
+NAMES = '["lamina", "lamina-overlayfs"]'
+SERVICE = Plugin("io.containerd.grpc.v1", "snapshots", exports={"names.overlayfs": NAMES})
+OVERLAY = Plugin(
+    SNAPSHOTTER,
+    "overlayfs",
+    platforms=(host_platform(),),
+    exports={"root": "/data", "address": "/elsewhere.sock"},
+    capabilities=("rebase",),
+)
+TEXTS = st.text(st.characters(codec="utf-8"))
+
+
+@given(TEXTS, TEXTS, st.lists(TEXTS), st.dictionaries(TEXTS, TEXTS))
+def test_whatever_its_texts_are_a_stanza_is_toml_that_says_them(name, address, capabilities, exports):
+    stanza = Stanza(name, address, "", tuple(capabilities), exports)
+    table = {"type": "snapshot", "address": address}
+    table |= {"capabilities": capabilities} if capabilities else {}
+    table |= {"exports": exports} if exports else {}
+    assert tomllib.loads("\n".join(stanza.lines())) == {"proxy_plugins": {name: table}}
+
+
+@pytest.mark.parametrize(
+    ("version", "keys"),
+    [
+        ("1.6", ["type", "address"]),
+        ("1.7.16", ["type", "address", "exports"]),
+        ("2.1", ["type", "address", "capabilities", "exports"]),
+    ],
+)
+def test_a_stanza_has_only_what_the_release_reads(version, keys):
+    stanza = Offer(OVERLAY, ["lamina"]).stanza("lamina", "/run/lamina.sock")
+    table = stanza.table(Release.parse(version))
+    assert list(table) == keys
+    assert table.get("exports", {"root": "/data"}) == {"root": "/data"}
+
+
+def test_a_platform_is_told_only_if_it_is_not_the_machines():
+    plugin = Plugin(SNAPSHOTTER, "far", platforms=("linux/s390x",))
+    assert Offer(plugin, ["far"]).stanza("far", "/x").platform == "linux/s390x"
+    assert Offer(OVERLAY, ["lamina"]).stanza("lamina", "/x").platform == ""
+
+
+def chosen(offers, *names):
+    return [(offer.plugin.id, name) for offer, name in offers.chosen(names)]
+
+
+def test_without_a_name_each_snapshotter_has_its_best_one():
+    assert chosen(Offers.of([OVERLAY, SERVICE])) == [("overlayfs", "lamina")]
+
+
+def test_names_choose_and_a_repeated_one_does_so_once():
+    offers = Offers.of([OVERLAY, SERVICE])
+    assert chosen(offers, "lamina-overlayfs", "lamina", "lamina") == [
+        ("overlayfs", "lamina-overlayfs"),
+        ("overlayfs", "lamina"),
+    ]
+
+
+def test_an_unknown_name_is_refused_with_the_one_that_was_meant_or_those_that_there_are():
+    offers = Offers.of([OVERLAY, SERVICE])
+    with pytest.raises(NotFound, match="has the name lamina-overlay: did you mean lamina-overlayfs"):
+        chosen(offers, "lamina-overlay")
+    with pytest.raises(NotFound, match=r"has the name zfs \(there are: lamina, lamina-overlayfs\)"):
+        chosen(offers, "zfs")
+
+
+def test_a_snapshotter_that_does_not_work_is_missing_with_its_reason():
+    broken = Plugin(SNAPSHOTTER, "btrfs", init_error=Unknown("not on btrfs: skip plugin"))
+    assert Offers.of([broken, OVERLAY, SERVICE]).missing == {"btrfs": "not on btrfs: skip plugin"}
+
+
+def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_offered():
+    service = Plugin("io.containerd.grpc.v1", "snapshots", exports={"names.devmapper": '["devmapper"]'})
+    offers = Offers.of([Plugin(SNAPSHOTTER, "devmapper"), service])
+    assert offers.offers == []
+    assert offers.missing == {"devmapper": "containerd uses its names itself: give it another one in lamina"}
+
+
+@pytest.mark.parametrize(
+    ("plugins", "problem"),
+    [
+        ([OVERLAY], "the host does not have it"),
+        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id, init_error=Unknown("no luck"))], "no luck"),
+        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id)], "it is no lamina host"),
+    ],
+)
+def test_a_host_that_cannot_serve_containerd_is_refused_with_the_reason(plugins, problem):
+    with pytest.raises(FailedPrecondition, match=problem):
+        Offers.of(plugins)
