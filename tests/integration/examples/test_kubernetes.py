@@ -1,0 +1,74 @@
+"""What stands in examples/kubernetes, run on this machine as far as it goes without a cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import environment, run
+from serving import Serving, short_directory
+
+DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+def manifest(kind: str) -> dict:
+    found = [one for one in yaml.safe_load_all((DIRECTORY / "lamina.yaml").read_text()) if one["kind"] == kind]
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """A host with the configuration of the ConfigMap, its directories moved."""
+    with short_directory() as directory:
+        config = manifest("ConfigMap")["data"]["config.toml"]
+        file = directory / "config.toml"
+        moved = config.replace("/var/lib/lamina", f"{directory}/root").replace("/run/lamina", f"{directory}/state")
+        file.write_text(moved)
+        serving = Serving(directory, "--config", str(file))
+        try:
+            yield serving.wait_ready()
+        finally:
+            serving.close()
+
+
+@pytest.mark.parametrize(("file", "version"), [("containerd-1.7.toml", "1.7.16"), ("containerd-2.toml", "2.0")])
+def test_the_stanza_is_what_the_host_prints(serving: Serving, file: str, version: str) -> None:
+    command = (sys.executable, "-m", "lamina.cli.main", "containerd-config", "--containerd-version", version)
+    shown = run(*command, "lamina", env={"LAMINA_ADDRESS": f"{serving.state}/lamina.sock"})
+    there = shown.replace(str(serving.root), "/var/lib/lamina").replace(str(serving.state), "/run/lamina")
+    printed = tomllib.loads(there)["proxy_plugins"]
+    written = tomllib.loads((DIRECTORY / file).read_text())["proxy_plugins"]
+    if "remap-ids" not in printed["lamina"].get("capabilities", ("remap-ids",)):
+        pytest.skip("what is written holds from Linux 5.19 on: overlay mounts cannot be id-mapped here")
+    assert written == printed
+
+
+@pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
+def test_a_probe_succeeds_where_a_host_answers_and_fails_where_none_does(serving: Serving, probe: str) -> None:
+    (container,) = manifest("DaemonSet")["spec"]["template"]["spec"]["containers"]
+    program, *arguments = container[probe]["exec"]["command"]
+    assert program == "lamina"
+
+    def ask(socket: str) -> int:
+        command = (sys.executable, "-m", "lamina.cli.main", *arguments)
+        asked = environment() | {"LAMINA_ADDRESS": socket}
+        return subprocess.run(command, env=asked, capture_output=True, check=False, timeout=60).returncode
+
+    assert ask(f"{serving.state}/lamina.sock") == 0
+    assert ask(f"{serving.state}/nobody.sock") == 1
+
+
+@pytest.mark.requires("containerd")
+def test_containerd_1_finds_the_runtime_where_its_cri_plugin_reads_it() -> None:
+    dumped = run("containerd", "--config", DIRECTORY / "containerd-1.7.toml", "config", "dump")
+    cri = tomllib.loads(dumped)["plugins"]["io.containerd.grpc.v1.cri"]
+    runtime = cri["containerd"]["runtimes"][manifest("RuntimeClass")["handler"]]
+    assert runtime["runtime_type"] == "io.containerd.runc.v2"
+    assert runtime["options"] == {"SystemdCgroup": True}
