@@ -77,3 +77,24 @@ def test_a_container_runs_on_each(
         assert len(layers) == 5
         assert list(client.snapshotter(snapshotter).walk()) == []
     containerd.remove_image(IMAGE)
+
+
+@pytest.mark.parametrize("name", ["overlayfs", "native", "btrfs"])
+def test_a_table_with_the_name_of_a_snapshotter_of_its_own_would_end_containerd(host: Host, name: str) -> None:
+    with (
+        short_directory() as directory,
+        pytest.raises(ChildProcessError, match="id already registered"),
+        Containerd(directory / "c", {name: host.address}).running(),
+    ):
+        pass
+
+
+def test_containerd_may_be_started_before_the_host() -> None:
+    with short_directory() as directory:
+        late = Host(directory / "h")
+        with (
+            Containerd(directory / "c", {"lamina": late.address}).running() as containerd,
+            late.running(),
+        ):
+            listed = containerd.ctr("snapshots", "--snapshotter", "lamina", "ls")
+            assert listed.split() == ["KEY", "PARENT", "KIND"]
