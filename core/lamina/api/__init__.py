@@ -23,7 +23,7 @@ from lamina.api._convert import (
 from lamina.api._message import decode, encode
 from lamina.api._names import names_from_exports, names_to_exports
 from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
-from lamina.api._service import Method, Service
+from lamina.api._service import Method, Service, serialize
 
 __all__ = [
     "Method",
@@ -45,6 +45,7 @@ __all__ = [
     "platform_from_proto",
     "platform_to_proto",
     "plugin_to_proto",
+    "serialize",
     "time_from_proto",
     "time_to_proto",
     "usage_from_proto",

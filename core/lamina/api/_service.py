@@ -21,12 +21,18 @@ class Method:
     """As in the `.proto` file: `Prepare`."""
     request: type[Message]
     """What the handler takes; the listener makes it with `decode`."""
-    handler: Callable[[Any], Message | Iterator[Message]]
-    """Takes the request, returns the response, or an iterator of responses where `streams` is set."""
+    handler: Callable[[Any], Message | bytes | Iterator[Message | bytes]]
+    """Takes the request, returns the response, or an iterator of responses where `streams` is set. A response is
+    a message, or the bytes of one."""
     streams: bool = False
     """Whether there are many responses, in order, to one request."""
     slow: bool = False
     """Whether a call may take long: slow calls must not keep quick ones waiting."""
+
+
+def serialize(response: Message | bytes) -> bytes:
+    """The bytes of what a handler returned."""
+    return response if isinstance(response, bytes) else response.SerializeToString()
 
 
 @attrs.frozen

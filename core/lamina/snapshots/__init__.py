@@ -16,6 +16,7 @@ Worked example, three layers deep::
 """
 
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+from lamina.snapshots._messages import InfoMessages, varint
 from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "LATEST",
     "NANOSECONDS",
     "Info",
+    "InfoMessages",
     "Kind",
     "Snapshotter",
     "Usage",
     "check_time",
     "format_time",
+    "varint",
 ]

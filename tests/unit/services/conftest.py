@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from local_snapshotters import open_local
 
 from lamina.api import Service
+from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import NotFound
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay import OverlayBackend
@@ -61,6 +63,10 @@ def plain() -> Plain:
     return Plain()
 
 
+RESPONSES = {"List": ListSnapshotsResponse, "Stat": StatSnapshotResponse}
+"""What the bytes are that handlers return in place of a message."""
+
+
 @pytest.fixture
 def call() -> Callable[..., Any]:
     """`call(service, "Method", field=…)` makes the request and returns the response, or all of them."""
@@ -68,6 +74,9 @@ def call() -> Callable[..., Any]:
     def call(service: Service, name: str, /, **fields: Any) -> Any:
         method = next(method for method in service.methods if method.name == name)
         answer = method.handler(method.request(**fields))
-        return list(answer) if method.streams else answer
+        return [message(name, one) for one in answer] if method.streams else message(name, answer)
+
+    def message(name: str, response: Message | bytes) -> Message:
+        return RESPONSES[name].FromString(response) if isinstance(response, bytes) else response
 
     return call

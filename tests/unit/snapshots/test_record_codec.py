@@ -1,4 +1,4 @@
-"""A record survives its bytes, whatever is in it."""
+"""A record survives its bytes, whatever is in it, and they say on the wire what it says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamina.api import info_to_proto
+from lamina.api.messages.snapshots_pb2 import Info as InfoMessage
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, LATEST, Info, Kind, Usage
-from lamina.snapshots.storage import Record
+from lamina.snapshots.storage import Record, info_message, label_fields
 from lamina.snapshots.storage._record import decode, encode
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
@@ -35,13 +37,28 @@ def test_decoding_gives_what_was_encoded(record: Record) -> None:
     assert decode(encode(record)) == record
 
 
+@given(records)
+def test_the_message_made_from_its_bytes_is_the_one_made_from_the_record(record: Record) -> None:
+    assert InfoMessage.FromString(info_message(encode(record))) == info_to_proto(record.info)
+
+
+@given(records, st.dictionaries(texts, texts, max_size=5))
+def test_labels_put_behind_the_message_add_to_its_own(record: Record, labels: dict[str, str]) -> None:
+    message = InfoMessage.FromString(info_message(encode(record)) + label_fields(labels))
+    assert dict(message.labels) == {**record.info.labels, **labels}
+
+
 @given(records, st.integers(0, 1000))
 def test_a_record_that_was_cut_is_reported_as_damaged(record: Record, length: int) -> None:
     data = encode(record)
     with pytest.raises(DataLoss):
         decode(data[: length % len(data)])
+    with pytest.raises(DataLoss):
+        info_message(data[: length % len(data)])
 
 
 def test_a_record_with_bytes_behind_it_is_reported_as_damaged() -> None:
     with pytest.raises(DataLoss):
         decode(encode(Record(1, Info("a"))) + b"x")
+    with pytest.raises(DataLoss):
+        info_message(encode(Record(1, Info("a"))) + b"x")

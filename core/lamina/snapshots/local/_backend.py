@@ -31,10 +31,11 @@ class Backend(abc.ABC):
             root: Its absolute path. `LocalSnapshotter.open` makes it.
         """
         self.root = root
+        self._snapshots = os.path.join(root, "snapshots", "")
 
     def path(self, id_: int) -> str:
         """Where the data of the snapshot with that identifier is."""
-        return os.path.join(self.root, "snapshots", str(id_))
+        return f"{self._snapshots}{id_}"
 
     def has_data(self, record: Record) -> bool:
         """Whether a snapshot has data of its own; if not, `create` makes nothing."""
@@ -75,8 +76,8 @@ class Backend(abc.ABC):
         A failure is logged; the snapshot is committed nevertheless.
         """
 
-    def labels(self, record: Record) -> Mapping[str, str]:
-        """Labels that are shown with a snapshot though they are not stored, and not seen by filters."""
+    def labels(self, id_: int) -> Mapping[str, str]:
+        """Labels that are shown with the snapshot of that identifier, but neither stored nor seen by filters."""
         return {}
 
     def destroy(self, path: str) -> None:

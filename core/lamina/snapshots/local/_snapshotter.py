@@ -15,11 +15,20 @@ from lamina.context import CallContext, current, use
 from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, Error, NotFound, Unimplemented, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._turns import Turns
-from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore, shorten
+from lamina.snapshots.storage import (
+    Keyspace,
+    Record,
+    SnapshotterStore,
+    id_in,
+    info_message,
+    label_fields,
+    shorten,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +36,7 @@ BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 """A UUID that is made anew whenever the machine boots (random(4))."""
 
 
-class LocalSnapshotter(Snapshotter):
+class LocalSnapshotter(Snapshotter, InfoMessages):
     """A snapshotter whose data is in a directory of this machine.
 
     The order of work in each operation is what makes it safe against a crash: data is made before its record is
@@ -97,6 +106,10 @@ class LocalSnapshotter(Snapshotter):
     def stat(self, key: str) -> Info:
         """As `Snapshotter.stat`."""
         return self._shown(self._keyspace.get(key))
+
+    def stat_message(self, key: str) -> bytes:
+        """As `InfoMessages.stat_message`."""
+        return self._shown_message(self._keyspace.get_data(key))
 
     def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
         """As `Snapshotter.update`."""
@@ -192,6 +205,10 @@ class LocalSnapshotter(Snapshotter):
         """As `Snapshotter.walk`."""
         return map(self._shown, self._keyspace.walk(*filters))
 
+    def walk_messages(self, *filters: str) -> Iterator[bytes]:
+        """As `InfoMessages.walk_messages`."""
+        return map(self._shown_message, self._keyspace.walk_data(*filters))
+
     def cleanup(self) -> None:
         """Delete now what removed snapshots have left behind.
 
@@ -207,8 +224,12 @@ class LocalSnapshotter(Snapshotter):
         self._backend.close()
 
     def _shown(self, record: Record) -> Info:
-        extra = self._backend.labels(record)
+        extra = self._backend.labels(record.id)
         return attrs.evolve(record.info, labels={**record.info.labels, **extra}) if extra else record.info
+
+    def _shown_message(self, data: bytes) -> bytes:
+        extra = self._backend.labels(id_in(data))
+        return info_message(data) + label_fields(extra) if extra else info_message(data)
 
     def _give_up_active(self, record: Record) -> None:
         try:

@@ -7,7 +7,17 @@ operations of the snapshotter contract on records; files are not its business.
 
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._layout import shorten
+from lamina.snapshots.storage._message import info_message, label_fields
 from lamina.snapshots.storage._metastore import MetaStore, SnapshotterStore
-from lamina.snapshots.storage._record import Record
+from lamina.snapshots.storage._record import Record, id_in
 
-__all__ = ["Keyspace", "MetaStore", "Record", "SnapshotterStore", "shorten"]
+__all__ = [
+    "Keyspace",
+    "MetaStore",
+    "Record",
+    "SnapshotterStore",
+    "id_in",
+    "info_message",
+    "label_fields",
+    "shorten",
+]

@@ -116,8 +116,14 @@ class Environment:
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a read transaction. It must not call anything that may block."""
-        with self._opened(), _translated(self._path), self._lmdb.begin() as transaction:
-            return body(transaction)
+        self._enter()  # not in a `with`: a read takes a microsecond, and a generator's frames two more
+        try:
+            with self._lmdb.begin() as transaction:
+                return body(transaction)
+        except lmdb.Error as error:
+            raise _translation(error, self._path) from error
+        finally:
+            self._leave()
 
     def write(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a write transaction and return its result once that is durable.
@@ -231,18 +237,24 @@ class Environment:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
         """Keep the environment open and its map where it is, for one transaction."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
         with self._gate:
             while self._alone:
                 self._gate.wait()
             self._check()
             self._reading += 1
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._reading -= 1
-                if not self._reading:
-                    self._gate.notify_all()
+
+    def _leave(self) -> None:
+        with self._gate:
+            self._reading -= 1
+            if not self._reading:
+                self._gate.notify_all()
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
@@ -314,15 +326,20 @@ def _translated(path: str) -> Iterator[None]:
     """Raise LMDB's errors as lamina's."""
     try:
         yield
-    except lmdb.MapFullError as error:
-        raise _MapFull from error
-    except (lmdb.DiskError, lmdb.ReadersFullError, lmdb.MemoryError) as error:
-        raise ResourceExhausted(f"metastore {path}: {error}; nothing was changed: make space") from error
-    except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError, lmdb.InvalidError) as error:
-        raise DataLoss(
-            f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
-        ) from error
     except lmdb.Error as error:
-        if error.code == errno.EIO:
-            raise DataLoss(f"metastore {path}: {error}") from error
-        raise Internal(f"metastore {path}: {error}") from error
+        raise _translation(error, path) from error
+
+
+def _translation(error: lmdb.Error, path: str) -> Exception:
+    match error:
+        case lmdb.MapFullError():
+            return _MapFull()
+        case lmdb.DiskError() | lmdb.ReadersFullError() | lmdb.MemoryError():
+            return ResourceExhausted(f"metastore {path}: {error}; nothing was changed: make space")
+        case lmdb.CorruptedError() | lmdb.PageNotFoundError() | lmdb.PanicError() | lmdb.InvalidError():
+            return DataLoss(
+                f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
+            )
+    if error.code == errno.EIO:
+        return DataLoss(f"metastore {path}: {error}")
+    return Internal(f"metastore {path}: {error}")

@@ -17,7 +17,7 @@ from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import check_key, shorten
-from lamina.snapshots.storage._record import Record, decode, encode
+from lamina.snapshots.storage._record import Record, decode, encode, name_in
 
 if TYPE_CHECKING:
     from lamina.snapshots.storage._metastore import SnapshotterStore
@@ -39,6 +39,7 @@ class Keyspace:
         self._environment = environment
         self._store = store
         self.name = name
+        self._remembered: bytes | None = None
 
     def get(self, key: str) -> Record:
         """The record of a snapshot of any kind.
@@ -46,9 +47,17 @@ class Keyspace:
         Raises:
             NotFound: There is no such snapshot.
         """
-        data = check_key(key)
+        return decode(self.get_data(key))
+
+    def get_data(self, key: str) -> bytes:
+        """As `get`, the record's bytes (`info_message`).
+
+        Raises:
+            NotFound: There is no such snapshot.
+        """
+        name = check_key(key)
         return self._environment.read(
-            lambda transaction: self._get(transaction, self._find_space(transaction), data)
+            lambda transaction: self._get_data(transaction, self._number(transaction), name)
         )
 
     def get_mountable(self, key: str) -> Record:
@@ -80,7 +89,7 @@ class Keyspace:
             raise InvalidArgument(f"snapshot {shorten(key)}: cannot create one of kind {kind.name.lower()}")
         draft = Record(id=0, info=Info(key, kind, parent, check_labels(labels)))
         parent_ids = self._environment.read(
-            lambda transaction: self._check_create(transaction, self._find_space(transaction), draft)
+            lambda transaction: self._check_create(transaction, self._number(transaction), draft)
         )
         return attrs.evolve(draft, id=self._store.reserve_id(), parent_ids=parent_ids)
 
@@ -169,7 +178,7 @@ class Keyspace:
             Error: As `commit`.
         """
         return self._environment.read(
-            lambda transaction: self._check_commit(transaction, self._find_space(transaction), name, key, parent)
+            lambda transaction: self._check_commit(transaction, self._number(transaction), name, key, parent)
         )
 
     def _check_commit(
@@ -281,29 +290,40 @@ class Keyspace:
             FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
         """
         chosen = filters.parse(*expressions)
-        return (record for record in self._records() if chosen.match(_fields(record.info)))
+        return (record for record in map(decode, self._values()) if chosen.match(_fields(record.info)))
 
-    def _records(self) -> Iterator[Record]:
+    def walk_data(self, *expressions: str) -> Iterator[bytes]:
+        """As `walk`, the records' bytes (`info_message`).
+
+        Raises:
+            FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
+        """
+        if not expressions:
+            return self._values()
+        chosen = filters.parse(*expressions)
+        return (data for data in self._values() if chosen.match(_fields(decode(data).info)))
+
+    def _values(self) -> Iterator[bytes]:
         start: bytes | None = None
         while True:
             current().check()
-            records, start = self._environment.read(functools.partial(self._batch, start=start))
-            yield from records
+            values, start = self._environment.read(functools.partial(self._batch, start=start))
+            yield from values
             if start is None:
                 return
 
-    def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[Record], bytes | None]:
-        """Some records from `start` on, and where the next batch starts.
+    def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
+        """The bytes of some records from `start` on, and where the next batch starts.
 
         Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted
         here, and never split between batches.
         """
-        space = self._find_space(transaction)
+        space = self._number(transaction)
         if space is None:
             return [], None
         prefix = b"k" + space
-        records: list[Record] = []
-        group: list[Record] = []
+        values: list[bytes] = []
+        group: list[bytes] = []
         shared = b""
         cursor = transaction.cursor()
         if not cursor.set_range(start or prefix):
@@ -311,20 +331,23 @@ class Keyspace:
         for key, data in cursor:
             if not key.startswith(prefix):
                 break
-            if key[: layout.SHARED] != shared or len(key) < layout.SHARED:
-                records += sorted(group, key=_name)
+            if len(key) < layout.SHARED or key[: layout.SHARED] != shared:
+                values += sorted(group, key=name_in)
                 group = []
-                if len(records) >= BATCH:
-                    return records, key
+                if len(values) >= BATCH:
+                    return values, key
                 shared = key[: layout.SHARED]
-            group.append(decode(data))
-        return records + sorted(group, key=_name), None
+            group.append(data)
+        return values + sorted(group, key=name_in), None
 
     def _get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:
+        return decode(self._get_data(transaction, space, key))
+
+    def _get_data(self, transaction: Transaction, space: bytes | None, key: bytes) -> bytes:
         data = space and transaction.get(layout.record_key(space, key))
         if not data:
             raise _missing(key)
-        return decode(data)
+        return data
 
     def _put(self, transaction: Transaction, space: bytes, record: Record) -> None:
         """Store a record and the two keys that lead to it, from its parent and from its identifier."""
@@ -335,12 +358,18 @@ class Keyspace:
         if record.parent_ids:
             transaction.put(layout.child_key(space, record.parent_ids[0], record.id), name)
 
+    def _number(self, transaction: Transaction) -> bytes | None:
+        """As `_find_space`, for read transactions: what they see is there for good, so it is remembered."""
+        if self._remembered is None:
+            self._remembered = self._find_space(transaction)
+        return self._remembered
+
     def _find_space(self, transaction: Transaction) -> bytes | None:
         """The keyspace's number; None until its first snapshot is created.
 
-        Not remembered: a number read in a write transaction may be undone with it.
+        Not remembered where it is read in a write transaction: it may be undone with it.
         """
-        return transaction.get(layout.space_key(self._store.name, self.name))
+        return self._remembered or transaction.get(layout.space_key(self._store.name, self.name))
 
     def _space_of(self, transaction: Transaction, key: bytes) -> bytes:
         """The number of the keyspace that a snapshot is in."""
@@ -375,10 +404,6 @@ def _described(kind: Kind) -> str:
 
 def _missing(key: bytes) -> NotFound:
     return NotFound(f"snapshot {shorten(key.decode())} does not exist")
-
-
-def _name(record: Record) -> bytes:
-    return record.info.name.encode()
 
 
 def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -> dict[str, str]:

@@ -28,8 +28,9 @@ class Record:
 
 # Big-endian: kind, id, created and updated (seconds, nanoseconds: a Go zero time does not fit 64 bits of
 # nanoseconds), size, inodes, lengths of name and parent, number of parents and of labels.
-_HEAD: Final = struct.Struct(">BQqIqIqqIIII")
-_PAIR: Final = struct.Struct(">II")
+HEAD: Final = struct.Struct(">BQqIqIqqIIII")
+PAIR: Final = struct.Struct(">II")
+_KINDS: Final = {kind.value: kind for kind in Kind}
 
 
 def encode(record: Record) -> bytes:
@@ -38,7 +39,7 @@ def encode(record: Record) -> bytes:
     name, parent = info.name.encode(), info.parent.encode()
     created, updated = divmod(info.created, NANOSECONDS), divmod(info.updated, NANOSECONDS)
     parts = [
-        _HEAD.pack(
+        HEAD.pack(
             info.kind,
             record.id,
             *created,
@@ -62,7 +63,7 @@ def _encode_labels(labels: Mapping[str, str]) -> list[bytes]:
     parts = []
     for key, value in labels.items():
         key_bytes, value_bytes = key.encode(), value.encode()
-        parts += [_PAIR.pack(len(key_bytes), len(value_bytes)), key_bytes, value_bytes]
+        parts += [PAIR.pack(len(key_bytes), len(value_bytes)), key_bytes, value_bytes]
     return parts
 
 
@@ -74,8 +75,24 @@ def decode(data: bytes) -> Record:
     """
     try:
         return _decode(data)
-    except (struct.error, ValueError) as error:
-        raise DataLoss(f"a snapshot record of {len(data)} bytes cannot be read: {error}") from error
+    except (struct.error, ValueError, KeyError) as error:
+        raise unreadable(data, error) from error
+
+
+def unreadable(data: bytes, error: Exception) -> DataLoss:
+    """The error of bytes that are no record's."""
+    return DataLoss(f"a snapshot record of {len(data)} bytes cannot be read: {error}")
+
+
+def id_in(data: bytes) -> int:
+    """The identifier in the bytes of a record."""
+    return int.from_bytes(data[1:9], "big")
+
+
+def name_in(data: bytes) -> bytes:
+    """The name in the bytes of a record."""
+    length = HEAD.unpack_from(data)[8]
+    return data[HEAD.size : HEAD.size + length]
 
 
 def _decode(data: bytes) -> Record:
@@ -92,13 +109,13 @@ def _decode(data: bytes) -> Record:
         parent_length,
         parents,
         labels,
-    ) = _HEAD.unpack_from(data)
-    parent_at = _HEAD.size + name_length
+    ) = HEAD.unpack_from(data)
+    parent_at = HEAD.size + name_length
     ids_at = parent_at + parent_length
     labels_at = ids_at + 8 * parents
     info = Info(
-        name=data[_HEAD.size : parent_at].decode(),
-        kind=Kind(kind),
+        name=data[HEAD.size : parent_at].decode(),
+        kind=_KINDS[kind],
         parent=data[parent_at:ids_at].decode(),
         labels=_decode_labels(data, labels_at, labels),
         created=created * NANOSECONDS + created_fraction,
@@ -115,10 +132,10 @@ def _decode(data: bytes) -> Record:
 def _decode_labels(data: bytes, at: int, count: int) -> dict[str, str]:
     labels = {}
     for _ in range(count):
-        key_length, value_length = _PAIR.unpack_from(data, at)
-        value_at = at + _PAIR.size + key_length
+        key_length, value_length = PAIR.unpack_from(data, at)
+        value_at = at + PAIR.size + key_length
         end = value_at + value_length
-        labels[data[at + _PAIR.size : value_at].decode()] = data[value_at:end].decode()
+        labels[data[at + PAIR.size : value_at].decode()] = data[value_at:end].decode()
         at = end
     if at != len(data):
         raise ValueError(f"{len(data)} bytes where {at} are used")

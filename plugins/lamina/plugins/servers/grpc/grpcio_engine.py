@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 import grpc
 
-from lamina.api import Method, Service, decode
+from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
 from lamina.errdefs import Unavailable
 from lamina.plugins.servers.grpc import pool
@@ -122,7 +122,7 @@ class _Unary:
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> bytes:
         with _answering(self.path, call):
             response: Any = self.method.handler(decode(self.method.request, data))
-            return bytes(response.SerializeToString())
+            return serialize(response)
 
 
 @attrs.frozen(eq=False)
@@ -139,7 +139,7 @@ class _Stream:
         with _answering(self.path, call) as context:
             responses: Any = self.method.handler(decode(self.method.request, data))
             for response in responses:
-                message = bytes(response.SerializeToString())
+                message = serialize(response)
                 with self.stalls.sending(call.cancel):
                     yield message
                 context.check()

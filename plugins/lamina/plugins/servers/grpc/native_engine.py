@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 from pygrpc_native import EVENT_CANCEL, STREAM_FULL, STREAM_SENT, NativeGrpcFront
 
-from lamina.api import Method, Service, decode
+from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.plugins.servers.grpc import pool
@@ -239,7 +239,7 @@ class NativeEngine:
         return decode(call.method.request, call.data)
 
     def _response(self, response: Any) -> bytes:
-        data = bytes(response.SerializeToString())
+        data = serialize(response)
         if self._send_limit and len(data) > self._send_limit:
             raise ResourceExhausted(f"a response of {len(data)} bytes: at most {self._send_limit} are sent")
         return data

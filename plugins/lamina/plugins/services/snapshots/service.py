@@ -10,7 +10,7 @@ from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import InvalidArgument
 from lamina.plugins.services.snapshots.names import Names
-from lamina.snapshots import Info
+from lamina.snapshots import Info, InfoMessages, varint
 
 CHUNK: Final = 100
 """The most snapshots in one message of a list, as in containerd."""
@@ -63,9 +63,11 @@ class SnapshotsService:
         self._names.find(request.snapshotter).remove(request.key)
         return Empty()
 
-    def _stat(self, request: pb.StatSnapshotRequest) -> pb.StatSnapshotResponse:
-        info = self._names.find(request.snapshotter).stat(request.key)
-        return encode(pb.StatSnapshotResponse, info=info_to_proto(info))
+    def _stat(self, request: pb.StatSnapshotRequest) -> bytes:
+        snapshotter = self._names.find(request.snapshotter)
+        if isinstance(snapshotter, InfoMessages):
+            return _info_field(snapshotter.stat_message(request.key))
+        return _info_field(info_to_proto(snapshotter.stat(request.key)).SerializeToString())
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> pb.UpdateSnapshotResponse:
         snapshotter = self._names.find(request.snapshotter)
@@ -76,10 +78,14 @@ class SnapshotsService:
         updated = snapshotter.update(info, tuple(request.update_mask.paths))
         return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
 
-    def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[pb.ListSnapshotsResponse]:
-        infos = self._names.find(request.snapshotter).walk(*request.filters)
-        for chunk in _chunks(map(info_to_proto, infos)):
-            yield encode(pb.ListSnapshotsResponse, info=chunk)
+    def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:
+        snapshotter = self._names.find(request.snapshotter)
+        if isinstance(snapshotter, InfoMessages):
+            infos = snapshotter.walk_messages(*request.filters)
+        else:
+            walk = snapshotter.walk(*request.filters)
+            infos = (info_to_proto(info).SerializeToString() for info in walk)
+        yield from map(b"".join, _chunks(map(_info_field, infos)))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
         return usage_to_proto(self._names.find(request.snapshotter).usage(request.key))
@@ -89,16 +95,20 @@ class SnapshotsService:
         return Empty()
 
 
-def _chunks(infos: Iterable[pb.Info]) -> Iterator[list[pb.Info]]:
+def _info_field(message: bytes) -> bytes:
+    """An `Info` message as field 1, which it is of a `StatSnapshotResponse` and of a `ListSnapshotsResponse`."""
+    return b"".join((b"\x0a", varint(len(message)), message))
+
+
+def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The same, in lists that each fit into a message."""
-    chunk: list[pb.Info] = []
+    chunk: list[bytes] = []
     size = 0
     for info in infos:
-        length = info.ByteSize()
-        if chunk and (len(chunk) == CHUNK or size + length > CHUNK_BYTES):
+        if chunk and (len(chunk) == CHUNK or size + len(info) > CHUNK_BYTES):
             yield chunk
             chunk, size = [], 0
         chunk.append(info)
-        size += length
+        size += len(info)
     if chunk:
         yield chunk

@@ -84,7 +84,7 @@ class OverlayBackend(Backend):
             return [_bind(self._upper(record.parent_ids[0]), *id_maps, "ro")]
         options = ["lowerdir=" + ":".join(map(self._upper, record.parent_ids)), *self._options]
         if not read_only:
-            work = os.path.join(self.path(record.id), "work")
+            work = f"{self.path(record.id)}/work"
             options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
         return [Mount(type="overlay", source="overlay", options=(*id_maps, *options))]
 
@@ -92,9 +92,9 @@ class OverlayBackend(Backend):
         """What the snapshot's own layer takes up."""
         return Usage(*disk_usage(self._upper(record.id)))
 
-    def labels(self, record: Record) -> Mapping[str, str]:
+    def labels(self, id_: int) -> Mapping[str, str]:
         """The label with the `fs` directory, where that is configured."""
-        return {UPPERDIR: self._upper(record.id)} if self._upperdir_label else {}
+        return {UPPERDIR: self._upper(id_)} if self._upperdir_label else {}
 
     def _id_maps(self, record: Record) -> list[str]:
         """The mount options that the id mapping labels ask for."""
@@ -105,7 +105,7 @@ class OverlayBackend(Backend):
         return [f"{key}={labels[label]}" for key, label in keys.items() if label in labels]
 
     def _upper(self, id_: int) -> str:
-        return os.path.join(self.path(id_), "fs")
+        return f"{self.path(id_)}/fs"
 
 
 def _bind(source: str, *options: str) -> Mount:
