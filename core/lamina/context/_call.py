@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 
@@ -93,15 +92,22 @@ def current() -> CallContext:
     return _current.get(None) or CallContext()
 
 
-@contextlib.contextmanager
-def use(context: CallContext) -> Iterator[CallContext]:
-    """Make `context` the current one inside a `with` block.
+class use:  # noqa: N801 # reads as what it does; a class, since a generator costs each call a microsecond more
+    """Makes a context the current one inside a `with` block, in this thread. Each is for one block."""
 
-    Args:
-        context: What `current` returns inside the block, in this thread.
-    """
-    token = _current.set(context)
-    try:
-        yield context
-    finally:
-        _current.reset(token)
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: CallContext) -> None:
+        """Name the context.
+
+        Args:
+            context: What `current` returns inside the block.
+        """
+        self._context = context
+
+    def __enter__(self) -> CallContext:
+        self._token = _current.set(self._context)
+        return self._context
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

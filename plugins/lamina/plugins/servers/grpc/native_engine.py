@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import logging
 import threading
 import time
@@ -18,6 +17,7 @@ from lamina.errdefs import Canceled, FailedPrecondition, ResourceExhausted, Unav
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
 from lamina.plugins.servers.grpc.pool import Limits, Pool
+from lamina.plugins.servers.grpc.quick import QuickCalls
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
@@ -27,6 +27,8 @@ _RECEIVE_LIMIT: Final = 4 << 20
 """Bytes in a request where no limit is given: grpc's own."""
 _IO_THREADS: Final = 1
 """Threads that read and write sockets. One is not nearly busy when the interpreter is."""
+_RECEIVERS: Final = 2
+"""Threads that receive: while one answers a quick call, the other does."""
 _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
 """Seconds after which to look again whether a client has taken what is sent to it."""
@@ -48,10 +50,10 @@ class _Call:
 class NativeEngine:
     """Serves services with pygrpc-native.
 
-    Threads take turns in receiving what comes. The one that received a quick call answers it at once, so that no
-    call is handed from thread to thread; but there is always one left that receives, and passes on what the others
-    are to do when they are free. Slow calls and streams that stay open have threads of their own. What is beyond
-    the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
+    Two threads take turns in receiving what comes. The one that received a quick call answers it, so that no call
+    is handed from thread to thread, and quick calls take turns (`QuickCalls`), so that one thread is always left
+    that receives. Slow calls and streams that stay open have threads of their own. What is beyond the limit of
+    how many may wait is refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, services: Iterable[Service], limits: Limits) -> None:
@@ -71,12 +73,10 @@ class NativeEngine:
         self._limit = limits.quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
         self._stalled = limits.stalled
         self._receivers = [
-            threading.Thread(target=self._receive, name=f"quick call_{number}", daemon=True)
-            for number in range(limits.quick_workers + 1)
+            threading.Thread(target=self._receive, name=f"receiver_{number}", daemon=True)
+            for number in range(_RECEIVERS)
         ]
-        self._free = threading.Semaphore(limits.quick_workers)
-        self._waiting: collections.deque[_Call] = collections.deque()
-        """Quick calls that came when all but one of the receivers were at work."""
+        self._quick = QuickCalls(self._answer, limits.quick_workers)
         self._calls: dict[int, _Call] = {}
         self._early: dict[int, float] = {}
         """Cancellations that one thread received before another had taken in the call: when."""
@@ -102,6 +102,7 @@ class NativeEngine:
     def start(self) -> None:
         """As `Engine.start`."""
         self._bound.start()
+        self._quick.start()
         for thread in self._receivers:
             thread.start()
 
@@ -116,6 +117,7 @@ class NativeEngine:
             self._idle.wait(pool.LEFT)
         if self._calls:
             _log.warning("left calls behind that do not end", extra={"calls": len(self._calls)})
+        self._quick.stop()
         for threads in (self._slow, self._lasting):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._front is not None:
@@ -160,22 +162,7 @@ class NativeEngine:
         elif len(self._calls) > self._limit:
             self._refuse(call, refusal())
         else:
-            self._waiting.append(call)
-            self._work()
-
-    def _work(self) -> None:
-        """Answer the quick calls that wait, if another thread is left to receive."""
-        # Who gives up the last place looks again: a call may have come meanwhile.
-        while self._waiting and self._free.acquire(blocking=False):
-            try:
-                call = self._waiting.popleft()
-            except IndexError:  # another thread was quicker
-                self._free.release()
-                continue
-            try:
-                self._answer(call)
-            finally:
-                self._free.release()
+            self._quick.add(call)
 
     def _cancel(self, id_: int) -> None:
         now = time.monotonic()
