@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from types import TracebackType
@@ -41,9 +42,9 @@ class Lock:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_pid(fd)
         except BlockingIOError:
-            holder = _read_pid(fd)
+            holder = _holder(fd)
             os.close(fd)
-            raise LockHeld(f"{path} is locked by {holder}; stop that process, or use another directory") from None
+            raise LockHeld(f"{path} is locked by {holder}, or use another directory") from None
         except OSError as error:
             os.close(fd)
             raise from_os_error(error, f"lock {path}") from error
@@ -71,6 +72,19 @@ def _write_pid(fd: int) -> None:
     os.ftruncate(fd, len(line))
 
 
-def _read_pid(fd: int) -> str:
+def _holder(fd: int) -> str:
+    """Who has the lock of an open file, and what to do about it."""
     pid = os.pread(fd, 32, 0).partition(b"\n")[0]
-    return f"process {int(pid)}" if pid.isdigit() else "another process"
+    process = f"process {int(pid)}" if pid.isdigit() else "another process"
+    if _open_elsewhere_here(fd):  # the pid would not tell: in another pid namespace it may be somebody else's
+        return f"{process}, which is this one; close what has it"
+    return f"{process}; stop that process"
+
+
+def _open_elsewhere_here(fd: int) -> bool:
+    """Whether this process has the file of a descriptor open through another one."""
+    for other in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself, and what others close meanwhile
+            if other != fd and os.path.samestat(os.fstat(other), os.fstat(fd)):
+                return True
+    return False
