@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,7 +15,16 @@ from lamina.config._merge import Merged, Origin, merge
 from lamina.config._migrate import GRPC_SERVER, Migration, migrate
 from lamina.config._positions import parse_key
 from lamina.config._problems import KeyPath, Problem, config_error, dotted
-from lamina.config._schema import VERSION, HostConfig, default_config_path, default_drop_ins, proxy_uri
+from lamina.config._schema import (
+    PROGRAM,
+    VERSION,
+    HostConfig,
+    default_config_path,
+    default_drop_ins,
+    default_root,
+    default_state,
+    proxy_uri,
+)
 from lamina.errdefs import PluginFailed, nearest
 
 T = TypeVar("T")
@@ -24,13 +32,11 @@ T = TypeVar("T")
 _NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugins"})
 """Settings without which plugins' tables cannot be decoded."""
 
-_VARIABLES: Final = {
-    "root": "LAMINA_ROOT",
-    "state": "LAMINA_STATE",
-    "address": "LAMINA_ADDRESS",
-    "log_level": "LAMINA_LOG_LEVEL",
-}
-"""For each flag, the environment variable that says the same."""
+_PLACES: Final = {"root": default_root, "state": default_state}
+"""What makes out the default of a setting that is not the same for every program."""
+
+_GIVEN: Final = "configuration given as a mapping"
+"""Where settings stand that a program gave: what their problems name instead of a file."""
 
 
 @attrs.frozen(eq=False)
@@ -44,6 +50,7 @@ class _Sources:
     """Files that could not be read."""
     overrides: tuple[Document, ...] = ()
     """What goes over the files, in the newest version."""
+    program: str = PROGRAM
     migrations: Mapping[str, Migration] = attrs.field(factory=dict)
     """The steps of plugins from one version to the next, by URI."""
     defer: bool = False
@@ -63,6 +70,11 @@ class Config:
     _merged: Merged
     _problems: tuple[Problem, ...]
     """What is wrong with the top level."""
+
+    @property
+    def program(self) -> str:
+        """Whose configuration it is: `lamina`, or the daemon of somebody else."""
+        return self._sources.program
 
     @property
     def file(self) -> Path | None:
@@ -184,7 +196,8 @@ class Config:
 
         Args:
             environ: Environment variables: `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL`
-                are like the flags of those names; an empty one is none. None: there are none.
+                are like the flags of those names; an empty one is none. None: there are none. Those of another
+                `program` begin with its name instead.
             root: `--root`; a relative path is taken from the working directory. None leaves the setting alone.
             state: `--state`, likewise.
             address: `--address`, the listener's unix socket, likewise.
@@ -194,9 +207,10 @@ class Config:
             ConfigError: The value of a variable or flag is wrong, or does not go with the rest.
         """
         flags = {"root": root, "state": state, "address": address, "log_level": log_level}
-        variables = {key: (environ or {}).get(name) or None for key, name in _VARIABLES.items()}
+        prefix = self.program.replace("-", "_")
+        variables = {key: f"{prefix}_{key}".upper() for key in flags}
         given = [
-            *((_VARIABLES[key], key, value) for key, value in variables.items()),
+            *((name, key, (environ or {}).get(name) or None) for key, name in variables.items()),
             *((f"--{key.replace('_', '-')}", key, value) for key, value in flags.items()),
         ]
         overrides = [Document(name, _tables(key, value)) for name, key, value in given if value is not None]
@@ -222,12 +236,16 @@ def _absolute(address: str) -> str:
     return address if not path or "://" in path else os.path.abspath(path)
 
 
-def load(path: str | os.PathLike[str] | None = None, *, defer: bool = False) -> Config:
+def load(
+    path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, defer: bool = False
+) -> Config:
     """Read a configuration file and all that it imports.
 
     Args:
         path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone; and
             the files of `default_drop_ins()`, as if it imported them last.
+        program: Whose configuration it is: names the default places, the environment variables that
+            `Config.with_overrides` reads, and the group of entry points in which a host looks for plugins.
         defer: Whether problems of the top level may wait for `Config.decode_plugins`, which tells them together
             with those of the plugins' tables. Do nothing before that but find the plugins.
 
@@ -237,40 +255,59 @@ def load(path: str | os.PathLike[str] | None = None, *, defer: bool = False) -> 
             packages may be imported to find out, is what the top level says. See `Config.decode_plugins`.
             What leaves that unknown is not deferred.
     """
-    name = os.fspath(default_config_path() if path is None else path)
+    name = os.fspath(default_config_path(program=program) if path is None else path)
+    drop_ins = default_drop_ins(program=program) if path is None else ""
     try:
         main = read(name)
     except OSError as error:
         if path is None and isinstance(error, FileNotFoundError | NotADirectoryError):
-            return _from_main(Document("<defaults>", {"version": VERSION}), None, default_drop_ins(), defer)
+            defaults = Document("<defaults>", {"version": VERSION})
+            return _from_main(defaults, program, drop_ins=drop_ins, defer=defer)
         main = Problem(name, "", None, f"cannot be read: {error.strerror}")
     if isinstance(main, Problem):
         raise config_error([main])
-    return _from_main(main, Path(name), default_drop_ins() if path is None else "", defer)
+    return _from_main(main, program, Path(name), drop_ins, defer)
 
 
-def from_document(tables: Mapping[str, Any]) -> Config:
+def from_document(tables: Mapping[str, Any], *, program: str = PROGRAM) -> Config:
     """A configuration from a program instead of a file.
 
     Args:
-        tables: What tomli would return for a file. `version` may be left out, and is the newest then.
-            Relative imports are taken from the working directory.
+        tables: What tomli would return for a file; a tuple is as good as a list, and a path as a string. It is
+            copied. `version` may be left out, and is the newest then. Relative imports are taken from the working
+            directory.
+        program: As for `load`.
 
     Raises:
         ConfigError: As `load` does.
     """
-    return _from_main(Document("<document>", {"version": VERSION} | copy.deepcopy(dict(tables))), None)
+    return _from_main(Document(_GIVEN, {"version": VERSION} | _as_read(tables)), program)
 
 
-def _from_main(main: Document, file: Path | None, drop_ins: str = "", defer: bool = False) -> Config:
+def _as_read(value: Any) -> Any:
+    """A copy of a value as tomli returns it."""
+    match value:
+        case Mapping():
+            return {str(key): _as_read(item) for key, item in value.items()}
+        case list() | tuple():
+            return list(map(_as_read, value))
+        case os.PathLike():
+            return os.fspath(value)
+        case _:
+            return value
+
+
+def _from_main(
+    main: Document, program: str, file: Path | None = None, drop_ins: str = "", defer: bool = False
+) -> Config:
     documents, unread = read_imports(main, drop_ins)
-    return _assemble(_Sources(file, tuple(documents), tuple(unread), defer=defer))
+    return _assemble(_Sources(file, tuple(documents), tuple(unread), program=program, defer=defer))
 
 
 def _assemble(sources: _Sources) -> Config:
     migrated = [migrate(document, sources.migrations) for document in sources.documents]
     merged = merge([*(each.document for each in migrated), *sources.overrides])
-    host, wrong = _decode_host(merged)
+    host, wrong = _decode_host(merged, sources.program)
     problems = [*sources.unread, *(problem for each in migrated for problem in each.problems), *wrong]
     complete = not sources.unread and all(each.whole for each in migrated)
     if host is None or (problems and not (sources.defer and complete)):
@@ -282,9 +319,11 @@ def _assemble(sources: _Sources) -> Config:
     return Config(host, warnings, failures, sources, merged, tuple(problems))
 
 
-def _decode_host(merged: Merged) -> tuple[HostConfig | None, list[Problem]]:
+def _decode_host(merged: Merged, program: str) -> tuple[HostConfig | None, list[Problem]]:
     """The top level with defaults in place of what is wrong, if that can do without; and what is wrong."""
     tables = {key: value for key, value in merged.tables.items() if key != "version"}  # was looked at before
+    if program != PROGRAM:  # the class has lamina's places
+        tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
     host = _decode(HostConfig, tables or None, (), merged)
     if not isinstance(host, list):
         return host, []

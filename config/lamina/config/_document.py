@@ -26,7 +26,7 @@ class Document:
     """Settings from one place."""
 
     name: str
-    """Path of the file; or the flag, or `<document>`, where they came from no file."""
+    """Path of the file; or what else gave them, such as a flag."""
     tables: Mapping[str, Any]
     text: str = ""
     """The TOML that the tables were read from, or "" where there is none."""

@@ -28,7 +28,7 @@ class Origin:
     """Where a setting came from."""
 
     name: str
-    """Path of the file; or the flag, or `<document>`, where it came from no file."""
+    """Path of the file; or what else gave it, such as a flag."""
     line: int | None
     """Line in the file, from 1; None where there is none."""
 

@@ -24,7 +24,7 @@ class Problem:
     """One thing that is wrong."""
 
     file: str
-    """The file; or the flag, or `<document>`, where the setting came from no file."""
+    """The file; or what else gave the setting, such as a flag."""
     key: str
     """The dotted key as that file writes it, or "" for the file as a whole."""
     line: int | None

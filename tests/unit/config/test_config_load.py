@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 
 import attrs
 import pytest
@@ -268,7 +269,7 @@ def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
     assert config.host.root == "/r"
     assert config.host.version == 4
     assert config.file is None
-    assert config.origin("root") == Origin("<document>", None)
+    assert config.origin("root") == Origin("configuration given as a mapping", None)
     tables["plugins"]["io.x.v1.y"]["names"].append("b")  # type: ignore[index]
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
 
@@ -382,8 +383,15 @@ def test_settings_of_an_unknown_version_are_not_deferred(write: Write) -> None:
         load(path, defer=True)
 
 
-def test_a_wrong_dict_is_told_as_a_document() -> None:
-    with pytest.raises(ConfigError, match=r"^<document>: rot: unknown key \(did you mean"):
+def test_a_program_may_give_what_is_as_good_as_what_toml_has() -> None:
+    plugins = MappingProxyType({"io.x.v1.y": {}})
+    config = from_document({"root": Path("/r"), "disabled_plugins": ("io.x.v1.y",), "plugins": plugins})
+    assert (config.host.root, config.host.disabled_plugins) == ("/r", ["io.x.v1.y"])
+    assert config.plugins == {"io.x.v1.y": {}}
+
+
+def test_a_wrong_dict_is_told_as_what_it_is() -> None:
+    with pytest.raises(ConfigError, match=r"^configuration given as a mapping: rot: unknown key \(did you mean"):
         from_document({"rot": 1})
 
 

@@ -98,3 +98,10 @@ def test_a_wrong_flag_is_told_by_its_name(write: Write) -> None:
     ]
     with pytest.raises(ConfigError, match=r"^--root: root: root must be specified$"):
         config.with_overrides(root="")
+
+
+def test_another_program_hears_its_own_variables_alone() -> None:
+    config = from_document({"root": "/r", "state": "/s"}, program="my-greeter")
+    environment = {"LAMINA_ROOT": "/lamina", "MY_GREETER_STATE": "/mine"}
+    host = config.with_overrides(environment).host
+    assert (host.root, host.state) == ("/r", "/mine")

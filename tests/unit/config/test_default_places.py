@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.config import HostConfig, default_config_path, default_root, default_state, load
+from lamina.config import HostConfig, default_config_path, default_root, default_state, from_document, load
 from lamina.errdefs import ConfigError
 
 XDG = {"XDG_DATA_HOME": "/d", "XDG_RUNTIME_DIR": "/r", "XDG_CONFIG_HOME": "/c", "HOME": "/home/u"}
@@ -74,3 +74,24 @@ def test_the_top_level_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     host = HostConfig()
     assert (host.root, host.state, host.temp) == ("/var/lib/lamina", "/run/lamina", "")
+
+
+def test_another_program_has_places_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for name, value in XDG.items():
+        monkeypatch.setenv(name, f"{tmp_path}{value}")
+    (tmp_path / "c/greeter/conf.d").mkdir(parents=True)
+    (tmp_path / "c/greeter/config.toml").write_text('version = 4\nstate = "/s"\n')
+    (tmp_path / "c/greeter/conf.d/x.toml").write_text('version = 4\ntemp = "/t"\n')
+    config = load(program="greeter")
+    assert (config.program, config.file) == ("greeter", tmp_path / "c/greeter/config.toml")
+    assert (config.host.root, config.host.state, config.host.temp) == (f"{tmp_path}/d/greeter", "/s", "/t")
+
+
+def test_another_program_is_named_where_there_is_no_place_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for name in XDG:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="to put greeter's files in"):
+        from_document({"state": "/s"}, program="greeter")
+    assert from_document({"root": "/r", "state": "/s"}, program="greeter").host.root == "/r"

@@ -69,7 +69,7 @@ def decode(table: dict[str, Any], schema: type = Everything) -> Any:
 
 
 def problems_of(table: dict[str, Any], schema: type = Everything) -> list[str]:
-    prefix = f'<document>: plugins."{URI}"'
+    prefix = f'configuration given as a mapping: plugins."{URI}"'
     with pytest.raises(ConfigError) as caught:
         config_of(table).decode_plugins({URI: schema})
     assert [str(problem) for problem in caught.value.problems] == str(caught.value).split("\n")
