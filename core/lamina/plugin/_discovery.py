@@ -21,12 +21,12 @@ from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by, describe
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
-from lamina.plugin._types import ENTRY_POINT_TYPE, OWN_DISTRIBUTION
+from lamina.plugin._types import ENTRY_POINT_TYPE
 
 _log = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP: Final = "lamina.plugins"
-"""The entry-point group in which a distribution names its plugin modules."""
+"""The entry-point group in which a distribution names its plugin modules for lamina."""
 
 
 @attrs.frozen
@@ -101,30 +101,34 @@ def discover(
     disabled_distributions: Collection[str] = (),
     disabled_plugins: Collection[str] = (),
     entry_points: Iterable[EntryPoint] | None = None,
+    group: str = ENTRY_POINT_GROUP,
 ) -> Discovery:
-    """Load every module named by an entry point of the group `lamina.plugins`, and collect their registrations.
+    """Load every module named by an entry point of a group, and collect their registrations.
 
-    The order is fixed: lamina's own, then by normalised distribution name and entry-point name, then `modules`
-    as given. A distribution that cannot be loaded, or registers what it must not, is set aside as a whole; of
-    lamina's own, only the entry point. For a circle that is the distribution of the last registered plugin in
-    it that is not lamina's own. Importing is running somebody's code: what is disabled is not imported.
+    The order is fixed: the host's own, then by normalised distribution name and entry-point name, then `modules`
+    as given. The host's own are those of the distribution whose name the group begins with, as lamina's are in
+    `lamina.plugins`. A distribution that cannot be loaded, or registers what it must not, is set aside as a whole;
+    of the host's own, only the entry point. For a circle that is the distribution of the last registered plugin
+    in it that is not the host's own. Importing is running somebody's code: what is disabled is not imported.
 
     Args:
         modules: Modules to load besides, asked for by name.
         disabled_distributions: Distributions to leave alone, in any spelling that PEP 503 takes for equal.
         disabled_plugins: URIs that the host will not initialise: a circle through one of them is none.
         entry_points: Those to use instead of what is installed.
+        group: Where to look for entry points.
 
     Raises:
         NotFound: One of `modules` does not exist.
         InvalidArgument: One of `modules` cannot be loaded or registers what it must not.
-        PluginLoop: lamina's own plugins require each other in a circle, or one of `modules` closes one.
+        PluginLoop: The host's own plugins require each other in a circle, or one of `modules` closes one.
     """
     disabled = {_normalise(name) for name in disabled_distributions}
-    sources = list(_installed() if entry_points is None else map(_source, entry_points))
-    collector = _Collector()
-    for group in _groups(source for source in sources if source.distribution not in disabled):
-        collector.add(group)
+    sources = list(_installed(group) if entry_points is None else map(_source, entry_points))
+    own = _normalise(group.partition(".")[0])
+    collector = _Collector(own)
+    for together in _together((source for source in sources if source.distribution not in disabled), own):
+        collector.add(together)
     for module in modules:
         collector.add_module(module)
     collector.break_loops(disabled_plugins)
@@ -138,15 +142,15 @@ def _normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _installed() -> Iterator[_Source]:
-    """What is installed. Of a distribution that is seen twice, what comes first on sys.path.
+def _installed(group: str) -> Iterator[_Source]:
+    """What is installed for a group. Of a distribution that is seen twice, what comes first on sys.path.
 
     `importlib.metadata.entry_points` would do, but one malformed file of anybody's makes it fail for all.
     """
     seen = set()
     for distribution in importlib.metadata.distributions():
         try:
-            if ENTRY_POINT_GROUP not in (distribution.read_text("entry_points.txt") or ""):
+            if group not in (distribution.read_text("entry_points.txt") or ""):
                 continue
             name = _normalise(distribution.name)
         except Exception as error:  # noqa: BLE001 - a damaged file that nobody can say is a plugin's
@@ -155,13 +159,13 @@ def _installed() -> Iterator[_Source]:
             continue
         if name not in seen:
             seen.add(name)
-            yield from _sources(name, distribution)
+            yield from _sources(name, distribution, group)
 
 
-def _sources(name: str, distribution: importlib.metadata.Distribution) -> list[_Source]:
-    """What a distribution declares; if that cannot be parsed, one source that says so when it is loaded."""
+def _sources(name: str, distribution: importlib.metadata.Distribution, group: str) -> list[_Source]:
+    """What a distribution declares in a group; if that cannot be parsed, one source whose load says so."""
     try:
-        return [_source(point) for point in distribution.entry_points.select(group=ENTRY_POINT_GROUP)]
+        return [_source(point) for point in distribution.entry_points.select(group=group)]
     except Exception as error:  # noqa: BLE001 - the parser promises nothing about what it raises
         unreadable = InvalidRegistration(f"entry_points.txt of {name} is malformed: {error}")
         return [_Source(name, "entry_points.txt", "", functools.partial(_raise, unreadable))]
@@ -178,23 +182,24 @@ def _source(point: EntryPoint) -> _Source:
     return _Source(_normalise(name), point.name, module, point.load)
 
 
-def _groups(sources: Iterable[_Source]) -> Iterator[list[_Source]]:
-    """What stands or falls together, in the order in which to load it."""
+def _together(sources: Iterable[_Source], own: str) -> Iterator[list[_Source]]:
+    """What stands or falls together, in the order in which to load it; `own` is the host's distribution."""
 
     def key(source: _Source) -> tuple[bool, str]:
-        return source.distribution != OWN_DISTRIBUTION, source.distribution
+        return source.distribution != own, source.distribution
 
-    for (foreign, _), group in itertools.groupby(sorted(sources, key=lambda one: (key(one), one.name)), key):
+    for (foreign, _), together in itertools.groupby(sorted(sources, key=lambda one: (key(one), one.name)), key):
         if foreign:
-            yield list(group)
+            yield list(together)
         else:
-            yield from ([source] for source in group)
+            yield from ([source] for source in together)
 
 
 class _Collector:
     """What was found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: str) -> None:
+        self._own = own
         self.manager = new_manager()
         self.registry = Registry()
         self.offences: list[_Offence] = []
@@ -287,7 +292,7 @@ class _Collector:
         return (owner.defined(register) if register else None) or raised
 
     def _last_foreign(self, loop: Collection[Registration[Any]]) -> Registration[Any] | None:
-        uris = {registration.uri for registration in loop if registration.distribution != OWN_DISTRIBUTION}
+        uris = {registration.uri for registration in loop if registration.distribution != self._own}
         return next((one for one in reversed(tuple(self.registry)) if one.uri in uris), None)
 
     def _withdraw(self, offender: Registration[Any], error: BaseException) -> None:

@@ -12,8 +12,6 @@ from types import CodeType, FrameType
 
 import attrs
 
-from lamina.plugin._types import OWN_DISTRIBUTION
-
 
 @attrs.frozen
 class Location:
@@ -99,7 +97,7 @@ def _runtime(frame: FrameType) -> bool:
 def _package(module: str) -> str:
     """The outermost package of a module that no other distribution can add to: no namespace package."""
     parts = module.split(".")
-    if parts[0] == OWN_DISTRIBUTION:
+    if parts[0] == "lamina":
         return parts[0]
     return next(filter(_closed, itertools.accumulate(parts, "{}.{}".format)), module)
 

@@ -49,9 +49,6 @@ class PluginType(enum.StrEnum):
 EVERY_TYPE: Final = "*"
 """As the only element of `requires`: every other plugin that is not disabled."""
 
-OWN_DISTRIBUTION: Final = "lamina"
-"""The distribution of the built-in plugins."""
-
 ENTRY_POINT_TYPE: Final = "io.lamina.entry-point.v1"
 """Type of the record that stands for a package which failed before it said what it registers."""
 

@@ -113,6 +113,24 @@ def test_installed_plugins_are_found_in_a_fixed_order(site: Site) -> None:
     assert found["failed"] == {}
 
 
+def test_another_host_finds_the_plugins_of_its_own_group(site: Site) -> None:
+    """Its own distribution's come first; lamina's are not looked at."""
+    for name in ("a-third", "greeter"):
+        module = name.replace("-", "_")
+        site.install(name, {module: source(f"plugin('{module}')")}, f"[greeter.plugins]\nx = {module}\n")
+    found = site.discover(group="greeter.plugins", disabled_distributions=[])
+    assert list(found["registry"].items()) == [("greeter.x", "greeter"), ("a_third.x", "a-third")]
+    assert not [name for name in found["imported"] if name.startswith("lamina.plugins")]
+
+
+def test_of_another_hosts_own_distribution_only_the_entry_point_is_set_aside(site: Site) -> None:
+    points = "[greeter.plugins]\none = greeter_one\ntwo = greeter_two\n"
+    site.install("greeter", {"greeter_one": "import absent", "greeter_two": GOOD}, points)
+    found = site.discover(group="greeter.plugins", disabled_distributions=[])
+    assert list(found["registry"]) == ["good.x"]
+    assert list(found["failed"]) == ["io.lamina.entry-point.v1.greeter:one"]
+
+
 def test_a_generator_will_do(site: Site) -> None:
     site.install("good", {"good": GOOD.replace("return [", "yield from [")})
     assert site.discover()["registry"] == {"good.x": "good"}
