@@ -59,7 +59,7 @@ class Bench:
         type_, _, id_ = uri.rpartition(".")
         self.registrations.append(Registration(type=type_, id=id_, init=init or note, **fields))
 
-    def host(self, servers: bool = True, **settings: Any) -> Host:
+    def host(self, embedded: bool = False, **settings: Any) -> Host:
         module = ModuleType(self.name)
         vars(module)["lamina_register"] = hookimpl(lambda: self.registrations)
         for name, hook in self.hooks.items():
@@ -68,7 +68,7 @@ class Bench:
         paths = {"root": str(self.directory / "root"), "state": str(self.directory / "state")}
         # Without the built-in plugins.
         document = {"disabled_distributions": ["lamina"], **paths, **settings}
-        return Host(from_document(document), [self.name], servers=servers)
+        return Host(from_document(document), [self.name], embedded=embedded)
 
 
 def statuses(plugins: PluginSet) -> dict[str, str]:

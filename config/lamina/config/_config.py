@@ -236,9 +236,7 @@ def _absolute(address: str) -> str:
     return address if not path or "://" in path else os.path.abspath(path)
 
 
-def load(
-    path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, defer: bool = False
-) -> Config:
+def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, defer: bool = False) -> Config:
     """Read a configuration file and all that it imports.
 
     Args:

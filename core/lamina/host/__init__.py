@@ -1,7 +1,7 @@
 """The process that holds the plugins: `Host` for any program, `run` for one that is nothing else.
 
-with Host(lamina.config.load(), servers=False) as host:
-    overlay = host.get(PluginType.SNAPSHOTTER, "overlayfs")
+with Host.from_config("/etc/lamina/config.toml") as host:
+    overlay: Snapshotter = host.get(PluginType.SNAPSHOTTER, "overlayfs")
 """
 
 from lamina.host._host import Host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-from lamina.config import GRPC_SERVER, Config
+from lamina.config import GRPC_SERVER, Config, from_document, load
 from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, PluginFailed
 from lamina.fs import Lock
@@ -48,28 +49,60 @@ class Host:
     As a context manager: started and ready inside, stopped outside.
     """
 
-    def __init__(self, config: Config, modules: Sequence[str] = (), *, servers: bool = True) -> None:
+    def __init__(self, config: Config, modules: Sequence[str] = (), *, embedded: bool = False) -> None:
         """Nothing happens before `start`.
 
         Args:
-            config: What to start.
+            config: What to start. Its `program` names the entry-point group in which plugins are looked for:
+                `<program>.plugins`.
             modules: Plugin modules besides those of installed packages.
-            servers: Whether plugins of type SERVER are among them. A program that uses the plugins itself has
-                no need of them.
+            embedded: Whether the process is a program that uses the plugins itself. Those that answer others
+                (`lamina.plugin.SERVING_TYPES`) are left out then, and `temp` has no effect: where such a program
+                has its temporary files is for it to say.
         """
         self.plugins = PluginSet()
         """The record of each plugin that was found and is not disabled."""
         self.address = ""
-        """Path of the gRPC socket; known once the configuration of plugins is decoded."""
+        """Path of the gRPC socket, "" without one; known once the configuration of plugins is decoded."""
         self._config = config
         self._modules = tuple(modules)
-        self._servers = servers
+        self._embedded = embedded
         self._readiness = Readiness()
         self._prepared: Prepared | None = None
         self._undo: contextlib.ExitStack | None = None
 
+    @classmethod
+    def from_config(
+        cls, source: str | os.PathLike[str] | Mapping[str, Any] | None = None, modules: Sequence[str] = ()
+    ) -> Self:
+        """A host of the same plugins inside a program: no socket, no signal handler, no environment variable.
+
+        gRPC is not imported, unless by a plugin of `proxy_plugins`, which lives behind a socket.
+
+        Args:
+            source: A configuration file, see `lamina.config.load`; or what would stand in one, see
+                `lamina.config.from_document`. None: the default file.
+            modules: Plugin modules besides those of installed packages.
+
+        Raises:
+            ConfigError: The configuration is wrong. What plugins' tables hold is looked at by `start`.
+        """
+        config = from_document(source) if isinstance(source, Mapping) else load(source)
+        return cls(config, modules, embedded=True)
+
+    @property
+    def program(self) -> str:
+        """Whose host this is: `Config.program`."""
+        return self._config.program
+
     def get(self, type: str, id: str) -> Any:  # noqa: A002 # containerd's words
-        """The instance of a plugin that works. See `PluginSet.get_by_id`."""
+        """The instance of a plugin that works. See `PluginSet.get_by_id`.
+
+        Raises:
+            FailedPrecondition: The host does not run: instances are closed with it.
+        """
+        if self._undo is None:
+            raise FailedPrecondition(f"get {type}.{id}: the host does not run: plugins work from start to stop")
         return self.plugins.get_by_id(type, id)
 
     def start(self) -> None:
@@ -93,12 +126,13 @@ class Host:
         if self._prepared is not None:
             raise FailedPrecondition("a host can be started once: make another one")
         host = self._config.host
-        prepared = prepare(self._config, self._modules, servers=self._servers)
+        prepared = prepare(self._config, self._modules, embedded=self._embedded)
         for warning in prepared.warnings:
             _log.warning(warning)
         with contextlib.ExitStack() as undo:
             make_directories(host)
-            undo.enter_context(temporary_files_in(host.temp))
+            if not self._embedded:
+                undo.enter_context(temporary_files_in(host.temp))
             undo.push(self._closer(Lock.acquire(f"{host.root}/lamina.lock")))
             self._prepared = prepared
             self.address = prepared.address
@@ -107,7 +141,7 @@ class Host:
             for plugin in prepared.plan.carry_out(self.plugins, init):
                 self._tell(plugin)
                 prepared.plan.check(plugin)
-            if self._servers:
+            if not self._embedded:
                 self._start_servers(prepared.plan)
             self._undo = undo.pop_all()
 

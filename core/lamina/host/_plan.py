@@ -8,7 +8,7 @@ import attrs
 
 from lamina.config import GRPC_SERVER, Config
 from lamina.host._proxies import proxy_registrations
-from lamina.plugin import Plan, PluginType, discover
+from lamina.plugin import SERVING_TYPES, Plan, discover
 
 
 @attrs.frozen(eq=False)
@@ -25,14 +25,16 @@ class Prepared:
 
     @property
     def address(self) -> str:
-        """Path of the gRPC socket: the one that the listener is given, or the one that it will take."""
+        """Path of the gRPC socket: the listener's setting, or what it will take; "" where there is no listener."""
+        if not any(one.uri == GRPC_SERVER for one in self.plan.order):
+            return ""
         given: object = getattr(self.configs.get(GRPC_SERVER), "address", "")
         if isinstance(given, str) and given:
             return given.removeprefix("unix://")
         return f"{self.config.host.state}/lamina.sock"
 
 
-def prepare(config: Config, modules: Sequence[str] = (), *, servers: bool = True) -> Prepared:
+def prepare(config: Config, modules: Sequence[str] = (), *, embedded: bool = False) -> Prepared:
     """Find the plugins, decode their configurations, and plan their initialisation.
 
     Packages are imported, since their registrations say what they are; nothing else happens.
@@ -40,7 +42,7 @@ def prepare(config: Config, modules: Sequence[str] = (), *, servers: bool = True
     Args:
         config: The configuration at hand.
         modules: Plugin modules besides those of installed packages.
-        servers: Whether plugins of type SERVER are among them.
+        embedded: Whether plugins of `SERVING_TYPES` are left out, whatever `required_plugins` says of them.
 
     Raises:
         ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the
@@ -48,14 +50,15 @@ def prepare(config: Config, modules: Sequence[str] = (), *, servers: bool = True
         Error: A module cannot be loaded, or it closes a circle.
     """
     host = config.host
-    discovery = discover(modules, host.disabled_distributions, host.disabled_plugins)
+    group = f"{config.program.replace('-', '_')}.plugins"
+    discovery = discover(modules, host.disabled_distributions, host.disabled_plugins, group=group)
     migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
     config = config.with_migrations(migrations)
     discovery = discovery.set_aside(config.failed_migrations)
     schemas = {one.uri: one.config for one in discovery.registry}
     configs, warnings = config.decode_plugins(schemas, [plugin.uri for plugin in discovery.failed])
     found = (*discovery.registry, *discovery.failed)
-    left_out = [] if servers else [one.uri for one in found if one.type == PluginType.SERVER]
+    left_out = [one.uri for one in found if one.type in SERVING_TYPES] if embedded else []
     plan = Plan.of(
         discovery,
         more=proxy_registrations(host.proxy_plugins),

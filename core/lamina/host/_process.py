@@ -60,7 +60,7 @@ def run(make_host: Callable[[], Host], announce: Callable[[Host], None]) -> None
         else:
             announce(start.host)
             sd_notify("READY=1", "STATUS=Serving")
-            _log.info("lamina successfully booted in %fs", time.perf_counter() - began)
+            _log.info("%s successfully booted in %fs", start.host.program, time.perf_counter() - began)
             _stopping(events.get())
     _limit_exit(0)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from lamina.config import ProxyPlugin
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType, Registration, host_platform
-from lamina.snapshots import Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.snapshots import Snapshotter  # a host needs none to start
 
 
 def proxy_registrations(proxies: Mapping[str, ProxyPlugin]) -> Iterator[Registration[None]]:
@@ -35,7 +38,8 @@ def _init_proxy(name: str, proxy: ProxyPlugin, ic: InitContext[None]) -> Snapsho
     ic.meta.platforms.append(proxy.platform or host_platform())
     ic.meta.exports.update(proxy.exports, address=path)
     ic.meta.capabilities.extend(proxy.capabilities)
-    if os.path.realpath(path) == os.path.realpath(ic.properties[PROPERTY_GRPC_ADDRESS]):
+    own = ic.properties[PROPERTY_GRPC_ADDRESS]
+    if own and os.path.realpath(path) == os.path.realpath(own):
         raise InvalidArgument(f"address {proxy.address!r}: this host itself answers there")
     return ProxySnapshotter.connect(
         proxy.address,

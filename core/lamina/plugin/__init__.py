@@ -31,6 +31,7 @@ from lamina.plugin._types import (
     PROPERTY_ROOT_DIR,
     PROPERTY_STATE_DIR,
     PROPERTY_TTRPC_ADDRESS,
+    SERVING_TYPES,
     PluginType,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "PROPERTY_ROOT_DIR",
     "PROPERTY_STATE_DIR",
     "PROPERTY_TTRPC_ADDRESS",
+    "SERVING_TYPES",
     "Discovery",
     "Foresight",
     "InitContext",

@@ -49,6 +49,9 @@ class PluginType(enum.StrEnum):
 EVERY_TYPE: Final = "*"
 """As the only element of `requires`: every other plugin that is not disabled."""
 
+SERVING_TYPES: Final = frozenset({PluginType.SERVER, PluginType.GRPC, PluginType.TTRPC, PluginType.HTTP_HANDLER})
+"""Types of plugins that answer other programs: servers, and what servers serve."""
+
 ENTRY_POINT_TYPE: Final = "io.lamina.entry-point.v1"
 """Type of the record that stands for a package which failed before it said what it registers."""
 

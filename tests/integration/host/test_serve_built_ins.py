@@ -1,4 +1,4 @@
-"""`lamina serve` with the built-in plugins, and the same plugins inside a program."""
+"""`lamina serve` with the built-in plugins."""
 
 from __future__ import annotations
 
@@ -88,24 +88,6 @@ def test_an_address_that_is_too_long_for_a_socket(directory: Path) -> None:
     with serve(directory, "--address", f"{directory}/{'x' * 100}") as serving:
         assert serving.wait() == 1
         assert "104 bytes" in serving.stderr.splitlines()[-1]
-
-
-def test_a_program_uses_the_snapshotter_without_servers_and_without_grpc(tmp_path: Path) -> None:
-    code = f"""
-import sys
-from lamina.config import from_document
-from lamina.host import Host
-from lamina.plugin import PluginType
-
-config = from_document({{"root": {str(tmp_path / "root")!r}, "state": {str(tmp_path / "state")!r}}})
-with Host(config, servers=False) as host:
-    overlay = host.get(PluginType.SNAPSHOTTER, "overlayfs")
-    (mount,) = overlay.prepare("base")
-    print(mount.type, "grpc" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "bind False\n"
 
 
 def test_another_user_cannot_take_the_place_of_the_state_directory(directory: Path) -> None:

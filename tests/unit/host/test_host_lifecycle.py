@@ -36,6 +36,7 @@ from lamina.errdefs import (
 from lamina.host import Host
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
+    SERVING_TYPES,
     InitContext,
     Plugin,
     PluginSet,
@@ -76,17 +77,30 @@ def test_get_returns_a_working_instance(bench: Bench) -> None:
         assert host.get("x.store.v1", "floor").name == "floor"
 
 
-def test_a_host_without_servers_initialises_none(bench: Bench) -> None:
-    bench.plugin(f"{PluginType.SERVER}.one")
+@pytest.mark.parametrize("type_", sorted(SERVING_TYPES))
+def test_an_embedded_host_has_no_plugin_that_answers_others(bench: Bench, type_: str) -> None:
+    bench.plugin(f"{type_}.one")
     bench.plugin("x.store.v1.floor")
-    with bench.host(servers=False) as host:
+    with bench.host(embedded=True, required_plugins=[f"{type_}.one"]) as host:
         assert statuses(host.plugins) == {"floor": "ok"}
 
 
-def test_a_host_without_servers_does_not_miss_one_that_is_required(bench: Bench) -> None:
-    bench.plugin(f"{PluginType.SERVER}.one")
-    with bench.host(servers=False, required_plugins=[f"{PluginType.SERVER}.one"]) as host:
-        assert not host.plugins.get_all()
+def test_an_embedded_host_leaves_temporary_files_to_the_program(bench: Bench) -> None:
+    before = tempfile.gettempdir()
+    with bench.host(embedded=True, temp=str(bench.directory / "temp")):
+        assert tempfile.gettempdir() == before
+
+
+def test_a_plugin_is_had_only_while_the_host_runs(bench: Bench) -> None:
+    bench.plugin("x.store.v1.floor")
+    host = bench.host()
+    refusal = r"get x\.store\.v1\.floor: the host does not run"
+    with pytest.raises(FailedPrecondition, match=refusal):
+        host.get("x.store.v1", "floor")
+    with host:
+        assert host.get("x.store.v1", "floor")
+    with pytest.raises(FailedPrecondition, match=refusal):
+        host.get("x.store.v1", "floor")
 
 
 def test_a_disabled_plugin_is_absent(bench: Bench) -> None:

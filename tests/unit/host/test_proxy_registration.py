@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from benches import Closable
 
 from lamina.config import from_document
 from lamina.errdefs import ConfigError, InvalidArgument, NoInstance, PluginFailed, Unavailable
@@ -103,11 +104,18 @@ def test_an_address_that_is_none_fails_the_plugin_alone(bench: Bench) -> None:
         bench.host({"remote": {"address": "tcp://localhost:1"}}, required_plugins=[URI]).start()
 
 
-def test_a_proxy_to_the_host_itself_is_refused(bench: Bench) -> None:
+def test_a_proxy_to_the_host_itself_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Registration(type=PluginType.SERVER, id="grpc", init=lambda _: Closable("grpc", []))
     (bench.directory / "link").symlink_to(bench.directory / "state")
-    plugin = bench.record(address=f"{bench.directory}/link/lamina.sock")
+    address = f"{bench.directory}/link/lamina.sock"
+    with bench.host({"remote": {"address": address}}, _module(monkeypatch, server)) as host:
+        (plugin,) = host.plugins.of_type(PluginType.SNAPSHOTTER)
     assert isinstance(plugin.error, InvalidArgument)
-    assert plugin.problem == f"address '{bench.directory}/link/lamina.sock': this host itself answers there"
+    assert plugin.problem == f"address '{address}': this host itself answers there"
+
+
+def test_a_host_that_does_not_answer_can_have_a_proxy_to_one_that_does(bench: Bench) -> None:
+    assert bench.record(address=f"{bench.directory}/state/lamina.sock").status is Status.OK
 
 
 def test_the_name_of_an_installed_snapshotter_is_a_mistake_of_the_configuration(
