@@ -40,12 +40,6 @@ def test_the_demo_shows_three_layers_and_leaves_nothing() -> None:
     assert shown.endswith("# host down, exit code 0\n# mounts left: 0, directory left: False\n")
 
 
-def test_the_embedded_sandbox_shows_the_base_and_is_thrown_away(tmp_path: Path) -> None:
-    first, second = (run(sys.executable, EXAMPLES / "embed.py", tmp_path) for _ in range(2))
-    assert first.startswith("committed the base\nhello from the base\nand from the sandbox\n")
-    assert second.startswith("hello from the base\nand from the sandbox\n")
-
-
 def test_what_the_readme_embeds_runs_as_it_stands(tmp_path: Path) -> None:
     section = (EXAMPLES.parent / "README.md").read_text().partition("## Embed it")[2]
     program = section.partition("```python\n")[2].partition("```")[0]

@@ -1,0 +1,136 @@
+"""The example that runs commands in sandboxes, thrown away in whatever way they end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+SANDBOXES = Path(__file__).parents[3] / "examples/sandboxes.py"
+SECONDS = 30
+
+pytestmark = pytest.mark.requires("root", "overlay", "busybox-static")
+
+
+def start(directory: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+    command = (sys.executable, SANDBOXES, directory, *arguments)
+    # With the mount points here, it can be seen that they are gone.
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory.parent)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def outputs(printed: str) -> dict[int, tuple[int, str]]:
+    """By number, the exit code of a sandbox and what it printed."""
+    parts = re.split(r"^sandbox (\d+): exit code (-?\d+), \d+ bytes written\n", printed, flags=re.MULTILINE)[1:]
+    return {int(parts[i]): (int(parts[i + 1]), parts[i + 2]) for i in range(0, len(parts), 3)}
+
+
+def run(directory: Path, *arguments: str | Path) -> tuple[int, dict[int, tuple[int, str]], str]:
+    """The exit code, what the sandboxes did, and what went to standard error."""
+    with start(directory, *arguments) as process:
+        stdout, stderr = process.communicate(timeout=SECONDS)
+    return process.returncode, outputs(stdout), stderr
+
+
+def left(directory: Path) -> list[str]:
+    """Mount points, and data of snapshots other than the base."""
+    mount_points = [path.name for path in directory.parent.glob("lamina-mount*")]
+    snapshots = os.listdir(directory / "root/io.containerd.snapshotter.v1.overlayfs/snapshots")
+    return mount_points + snapshots[1:]
+
+
+def test_each_sandbox_writes_to_a_tree_of_its_own_and_is_thrown_away(tmp_path: Path) -> None:
+    """The command is the one that the example itself shows."""
+    directory = tmp_path / "sandboxes"
+    shown = re.search(r"/var/tmp/sandboxes -n 8 -- sh -c '(.*)'", SANDBOXES.read_text())
+    assert shown
+    for _ in range(2):
+        code, found, _ = run(directory, "-n", "8", "--", "sh", "-c", f"ls /file 2>&1; {shown[1]}")
+        assert code == 0
+        assert found == {number: (0, f"ls: /file: No such file or directory\n{number}\n") for number in range(8)}
+        assert left(directory) == []
+
+
+def test_a_command_that_fails_is_told_and_its_sandbox_removed(tmp_path: Path) -> None:
+    directory = tmp_path / "sandboxes"
+    code, found, _ = run(directory, "-n", "3", "--", "sh", "-c", "exit $SANDBOX")
+    assert (code, found) == (1, {0: (0, ""), 1: (1, ""), 2: (2, "")})
+    code, found, _ = run(directory, "-n", "1", "--", "absent")
+    assert (code, found) == (1, {0: (127, "unshare: failed to execute absent: No such file or directory\n")})
+    assert left(directory) == []
+
+
+def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    directory = tmp_path / "sandboxes"
+    code, _, stderr = run(directory, "--", "sh", "-c", "setsid sleep 1000 < / & setsid sleep 1000 < / & exit 0")
+    assert (code, stderr) == (0, "")
+    assert left(directory) == []
+
+
+def test_the_base_may_be_any_tree(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin/busybox").write_bytes(Path("/bin/busybox").read_bytes())
+    (tree / "bin/busybox").chmod(0o755)
+    (tree / "mine").write_text("mine\n")
+    os.chown(tree / "mine", 12, 34)
+    command = ("/bin/busybox", "stat", "-c", "%n %u %g", "mine")
+    _, found, _ = run(tmp_path / "sandboxes", "-n", "1", "--base", tree, "--", *command)
+    assert found == {0: (0, "mine 12 34\n")}
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+def test_an_interrupt_ends_all_and_leaves_nothing(tmp_path: Path, impatient: bool) -> None:
+    directory = tmp_path / "sandboxes"
+    with start(directory, "-n", "4", "--", "sh", "-c", "echo $SANDBOX > running; sleep 1000 < /") as process:
+        try:
+            written = "root/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/running"
+            wait_until(lambda: len(list(directory.glob(written))) == 4, SECONDS, "all sandboxes to run")
+            process.send_signal(signal.SIGINT)
+            if impatient:
+                assert process.stdout
+                assert ": exit code -9," in process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+    assert (process.returncode, stderr) == (1, "sandboxes: KeyboardInterrupt: \n")
+    assert left(directory) == []
+
+
+def test_sandboxes_of_a_run_that_was_killed_are_removed_by_the_next(tmp_path: Path) -> None:
+    directory = tmp_path / "sandboxes"
+    with start(directory, "-n", "1", "--", "true") as process:
+        process.communicate(timeout=SECONDS)
+    program = """
+import os, sys
+from lamina.host import Host
+with Host.from_config({"root": f"{sys.argv[1]}/root", "state": f"{sys.argv[1]}/state"}) as host:
+    host.get("io.containerd.snapshotter.v1", "overlayfs").prepare("sandbox 0", "base ")
+    os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", program, directory], check=False)
+    code, found, _ = run(directory, "-n", "1", "--", "true")
+    assert (code, found) == (0, {0: (0, "")})
+    assert left(directory) == []
+
+
+def test_a_second_run_in_the_same_place_is_refused_in_one_line(tmp_path: Path) -> None:
+    directory = tmp_path / "sandboxes"
+    with start(directory, "-n", "1", "--", "sh", "-c", "echo > running; sleep 1000") as first:
+        wait_until(lambda: bool(list(directory.glob("root/*/snapshots/*/fs/running"))), SECONDS, "a sandbox")
+        code, _, stderr = run(directory, "--", "true")
+        first.send_signal(signal.SIGINT)
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert f"is locked by process {first.pid}; stop that process" in stderr
+
+
+def test_the_program_is_short() -> None:
+    assert len(SANDBOXES.read_text().splitlines()) < 80
