@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd e2fsprogs runc skopeo umoci util-linux
+TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs runc skopeo umoci util-linux
 
 .PHONY: help run demo test lint bench generate clean
 
@@ -29,7 +29,7 @@ test: $(VENV)/test.stamp
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/ruff check --preview --select PLC2701,SLF001,TID251 examples/blockfile-snapshotter
+	$(BIN)/ruff check --preview --select PLC2701,SLF001,TID251 examples/blockfile-snapshotter examples/greeter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m lamina.api.generate --check

@@ -142,6 +142,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "umoci": _program("umoci"),
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
+    "curl": _program("curl"),
     "package-index": _package_index,
 }
 """Name to check. A check returns why the thing is not there, or None."""

@@ -2,11 +2,16 @@
 
 with Host.from_config("/etc/lamina/config.toml") as host:
     overlay: Snapshotter = host.get(PluginType.SNAPSHOTTER, "overlayfs")
+
+A daemon of its own, with plugins of its own, is `run` with a host whose configuration is another program's:
+
+run(lambda: Host(lamina.config.load(program="greeter")), announce)
 """
 
+from lamina.errdefs import Error
 from lamina.host._host import Host
 from lamina.host._logging import configure_logging
 from lamina.host._plan import Prepared, prepare
 from lamina.host._process import run
 
-__all__ = ["Host", "Prepared", "configure_logging", "prepare", "run"]
+__all__ = ["Error", "Host", "Prepared", "configure_logging", "prepare", "run"]

@@ -1,0 +1,191 @@
+"""The example of a daemon that has nothing to do with snapshots, installed without what only those need."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+from commands import environment, run
+from daemons import Daemon
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "examples/greeter"
+NEEDED = ("attrs", "cattrs", "pluggy", "tomli")
+"""What lamina's plugin runtime is made with."""
+NOT_NEEDED = ("grpc", "pygrpc_native", "google.protobuf", "lmdb", "re2", "click", "rich", "tomlkit", "tomli_w")
+SECONDS = 30
+
+pytestmark = pytest.mark.requires("package-index", "curl")
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with lamina and the greeter, and no more than they need here."""
+    directory = tmp_path_factory.mktemp("greeter")
+    source, wheels, made = (directory / name for name in ("source", "wheels", "environment"))
+    shutil.copytree(PACKAGE, source)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT, source)
+    venv.create(made, symlinks=True)
+    install = (*pip, "--python", made / "bin/python", "install")
+    run(*install, "--no-deps", *wheels.iterdir())
+    run(*install, *NEEDED, "pytest")
+    return made / "bin"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+class GreeterDaemon(Daemon):
+    """`greeter serve` with a module of the test's own."""
+
+    def __init__(self, directory: Path, binaries: Path, port: int, module: str = "") -> None:
+        file = directory / "greeter.toml"
+        file.write_text(
+            f'version = 4\nroot = "{directory}/root"\nstate = "{directory}/state"\n'
+            f'[plugins."io.containerd.server.v1.http"]\nport = {port}\n'
+        )
+        (directory / "more.py").write_text(module)
+        super().__init__(directory, binaries / "greeter", "serve", *(("-p", "more") if module else ()), file)
+
+
+def test_it_is_installed_without_what_it_does_not_need(binaries: Path) -> None:
+    code = f"""
+import importlib
+for name in {NOT_NEEDED}:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        continue
+    print(name)
+"""
+    assert run(binaries / "python", "-c", code) == ""
+
+
+def test_it_uses_three_packages_of_lamina_alone() -> None:
+    tree = ast.parse((PACKAGE / "greeter.py").read_text())
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    used = {module for module in modules if module.startswith("lamina")}
+    assert used == {"lamina.config", "lamina.host", "lamina.plugin"}
+
+
+def test_its_own_tests_pass(binaries: Path, tmp_path: Path) -> None:
+    command = (binaries / "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/temporary")
+    assert " 3 passed" in run(*command, f"--rootdir={PACKAGE}", PACKAGE / "tests")
+
+
+def test_what_its_readme_shows_is_what_happens(binaries: Path, tmp_path: Path, port: int) -> None:
+    with Session(binaries, tmp_path) as session:
+        for command, expected in console((PACKAGE / "README.md").read_text(), tmp_path, port):
+            session.type(command, expected)
+
+
+def test_when_it_stops_the_last_is_closed_first(
+    binaries: Path, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    module = """
+from lamina.plugin import PluginType, Registration, hookimpl
+
+class Closing(str):
+    def start(self):
+        print(f"{self} is started", flush=True)
+    def close(self):
+        print(f"{self} is closed", flush=True)
+
+@hookimpl
+def lamina_register():
+    for type, *requires in ((PluginType.SERVER, "guest.v1"), ("guest.v1", "com.example.greeter.v1"),
+                            ("com.example.greeting.v1",)):
+        init = lambda ic, type=type: Closing(type)
+        yield Registration(type=type, id="closing", requires=tuple(requires), init=init)
+"""
+    with GreeterDaemon(tmp_path, binaries, port, module).running() as daemon:
+        assert run("curl", "-s", f"http://127.0.0.1:{port}/Ada?closing") == "com.example.greeting.v1\n"
+    steps = [line for line in daemon.log.splitlines() if "is started" in line or "is closed" in line]
+    server, guest, greeting = "io.containerd.server.v1", "guest.v1", "com.example.greeting.v1"
+    assert steps == [f"{server} is started", *(f"{name} is closed" for name in (server, guest, greeting))]
+
+
+def test_it_hosts_nobodys_plugins_but_its_own(binaries: Path, tmp_path: Path, port: int) -> None:
+    with GreeterDaemon(tmp_path, binaries, port).running() as daemon:
+        assert sorted(os.listdir(tmp_path / "root")) == ["lamina.lock"]
+    loaded = re.findall(r'msg="loaded plugin" id=(\S+)', daemon.log)
+    assert sorted(loaded) == ["english", "french", "greeter", "http"]
+    assert 'msg="greeter successfully booted in ' in daemon.log
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(binaries: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        daemon = GreeterDaemon(tmp_path, binaries, taken.getsockname()[1])
+        with pytest.raises(ChildProcessError, match="exit code 1"), daemon.running():
+            pass
+    last = daemon.log.splitlines()[-1]
+    assert re.fullmatch(r"greeter: start io\.containerd\.server\.v1\.http: OSError: .*in use.*", last)
+
+
+def console(readme: str, directory: Path, port: int) -> Iterator[tuple[str, str]]:
+    """Each command of the README's sessions and what it prints, in a directory and at a port of the test's own."""
+    readme = readme.replace("/tmp/greeter", str(directory)).replace("8080", str(port))
+    for block in re.findall(r"^```console\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            typed = re.match(r".*<<'END'\n[\s\S]*?\nEND\n|.*\n", step)
+            assert typed
+            if not typed[0].startswith("pip "):  # was done, with less
+                yield typed[0].strip(), step[typed.end() :]
+
+
+class Session:
+    """A shell in which commands are typed, one of which may run in the background."""
+
+    def __init__(self, binaries: Path, directory: Path) -> None:
+        self._directory = directory
+        self._environment = environment() | {"PATH": f"{binaries}:{os.environ['PATH']}"}
+        self._background: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._background:
+            self._background.kill()
+            self._background.communicate()
+
+    def type(self, command: str, expected: str) -> None:
+        """Type a command, and see that it prints what it should."""
+        if command == "kill %1":
+            assert self._background
+            self._background.terminate()
+            output, _ = self._background.communicate(timeout=SECONDS)
+            assert (self._background.returncode, output) == (0, expected)
+        elif command.endswith("&"):
+            self._background = self._start(f"exec env {command.removesuffix('&')}")
+            assert self._background.stdout
+            assert self._background.stdout.readline() == expected
+        else:
+            output, _ = self._start(command.replace("curl ", "curl -s ")).communicate(timeout=SECONDS)
+            assert output == expected, command
+
+    def _start(self, command: str) -> subprocess.Popen[str]:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(
+            ["bash", "-c", command], cwd=self._directory, env=self._environment, text=True, **pipes
+        )
