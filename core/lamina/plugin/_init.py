@@ -170,7 +170,7 @@ def _run_within(
 def _run(registration: Registration[Any], context: InitContext[Any], plugins: PluginSet) -> _Outcome:
     try:
         instance = registration.init(context)
-        problem = _wrong_instance(registration.type, instance)
+        problem = _wrong_instance(registration, instance)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
@@ -209,11 +209,11 @@ def _blocked(blocker: Plugin) -> _Outcome:
     return _Outcome(Status.BLOCKED, error=blocked_by(blocker), blocked_by=blocker)
 
 
-def _wrong_instance(plugin_type: str, instance: object) -> str:
+def _wrong_instance(registration: Registration[Any], instance: object) -> str:
     """What is wrong with what init returned, or ""."""
     if instance is None:
         return "init returned None: it must return the plugin's instance"
-    expected = _EXPECTED.get(plugin_type, ())
+    expected = _EXPECTED.get(registration.type, ()) + (("reconfigure",) if registration.live else ())
     if expected and isinstance(instance, type):
         return f"init returned the class {instance.__name__}: it must return an instance"
     missing = [name for name in expected if not hasattr(instance, name)]

@@ -26,6 +26,13 @@ class Registration(Generic[C]):
     every other plugin, whatever becomes of it."""
     config: builtins.type[C] | None = None
     """An attrs class, whose defaults are the plugin's. None: the plugin has no configuration."""
+    live: tuple[str, ...] = ()
+    """Fields of `config` that can change while the plugin runs. Its instance then has `reconfigure(config)`.
+
+    A host calls that when a reload has changed one of them, one call at a time, while other threads use the
+    instance. It is given what is to hold: the configuration that it has, with these fields as they are now. If it
+    raises, the instance must go on unchanged.
+    """
     init: Callable[[InitContext[C]], object]
     """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply.
 
@@ -69,6 +76,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("id", is_text(registration.id), "a UTF-8 string"),
         ("requires", _is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
+        ("live", _is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
     )
@@ -97,6 +105,8 @@ def _is_tuple_of_strings(value: object) -> bool:
 def _broken_rule(registration: Registration[Any]) -> str:
     """The rule that a registration breaks, or "". The first four are containerd's, in its order."""
     requires = registration.requires
+    settings = {field.name for field in _fields(registration.config) if field.init}
+    unknown = next((name for name in registration.live if name not in settings), None)
     rules = (
         (not registration.type, "plugin: no type"),
         (not registration.id, "plugin: no id"),
@@ -107,5 +117,11 @@ def _broken_rule(registration: Registration[Any]) -> str:
             "/" in registration.uri or "\0" in registration.uri,
             "plugin: type and id name a directory: no '/' and no NUL",
         ),
+        (unknown is not None, f"plugin: live names {unknown!r}, which is no field of its config"),
     )
     return next((text for broken, text in rules if broken), "")
+
+
+def _fields(config: builtins.type[Any] | None) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields of an attrs class; of anything else, none."""
+    return attrs.fields(config) if config is not None and attrs.has(config) else ()

@@ -52,8 +52,17 @@ class Host:
         self, uri: str, init: Init, *requires: str, config: object = None, seconds: float | None = None
     ) -> Plugin:
         plugin_type, _, plugin_id = uri.rpartition(".")
-        plugin = initialise(
+        return self.initialise(
             Registration(type=plugin_type, id=plugin_id, requires=requires, init=init, distribution="dist"),
+            config=config,
+            seconds=seconds,
+        )
+
+    def initialise(
+        self, registration: Registration[Any], *, config: object, seconds: float | None = None
+    ) -> Plugin:
+        plugin = initialise(
+            registration,
             config=config,
             root=Path("/root-dir"),
             state=Path("/state-dir"),
@@ -64,6 +73,11 @@ class Host:
         )
         self.plugins.add(plugin)
         return plugin
+
+
+@attrs.frozen
+class Lamp:
+    level: int = 0
 
 
 @pytest.fixture
@@ -197,6 +211,15 @@ def test_an_instance_of_the_wrong_type_is_a_failure(
 ) -> None:
     plugin = host.run(f"{plugin_type}.one", lambda _: instance)
     assert (plugin.status, plugin.problem) == (Status.FAILED, message)
+
+
+def test_an_instance_that_is_to_change_while_it_runs_must_have_reconfigure(host: Host) -> None:
+    registration = Registration(type="t", id="one", config=Lamp, live=("level",), init=works)
+    plugin = host.initialise(registration, config=Lamp())
+    assert (plugin.status, plugin.problem) == (
+        Status.FAILED,
+        "init returned the wrong type: str lacks reconfigure",
+    )
 
 
 def test_a_required_type_without_provider_blocks(host: Host) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidRegistration, PluginLoop
 from lamina.plugin import InitContext, PluginType, Registration, Registry
+
+
+@attrs.frozen
+class Lamp:
+    level: int = 0
+    derived: int = attrs.field(default=0, init=False)
 
 
 def init_nothing(_: InitContext[Any]) -> object:
@@ -73,6 +80,17 @@ def test_containerd_types_make_containerd_uris() -> None:
         ({"config": {}}, "t.x: plugin: config must be a class or None, not {}"),
         ({"init": "init"}, "t.x: plugin: init must be a function, not 'init'"),
         ({"migrate": 1}, "t.x: plugin: migrate must be a function or None, not 1"),
+        ({"live": "level"}, "t.x: plugin: live must be a tuple of UTF-8 strings, not 'level'"),
+        ({"live": ("level",)}, "t.x: plugin: live names 'level', which is no field of its config"),
+        (
+            {"config": Lamp, "live": ("level", "colour")},
+            "t.x: plugin: live names 'colour', which is no field of its config",
+        ),
+        (
+            {"config": Lamp, "live": ("derived",)},
+            "t.x: plugin: live names 'derived', which is no field of its config",
+        ),
+        ({"config": int, "live": ("real",)}, "t.x: plugin: live names 'real', which is no field of its config"),
     ],
 )
 def test_register_refuses_what_breaks_a_rule(fields: dict[str, Any], message: str) -> None:
@@ -80,6 +98,11 @@ def test_register_refuses_what_breaks_a_rule(fields: dict[str, Any], message: st
     with pytest.raises(InvalidRegistration) as raised:
         Registry().register(Registration(**fields))
     assert str(raised.value) == message
+
+
+def test_register_takes_live_fields_that_the_configuration_has() -> None:
+    one = Registration(type="t", id="x", config=Lamp, live=("level",), init=init_nothing)
+    assert one in tuple(registry_of(one))
 
 
 def test_register_refuses_a_second_of_the_same_type_and_id() -> None:
