@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from lamina.config import from_document
+from lamina.config import Config, from_document
 from lamina.host import Host
 from lamina.plugin import (
     InitContext,
@@ -65,10 +65,13 @@ class Bench:
         for name, hook in self.hooks.items():
             vars(module)[name] = hookimpl(hook)
         self.monkeypatch.setitem(sys.modules, self.name, module)
+        return Host(self.config(**settings), [self.name], embedded=embedded)
+
+    def config(self, **settings: Any) -> Config:
+        """The configuration of a host without the built-in plugins."""
         paths = {"root": str(self.directory / "root"), "state": str(self.directory / "state")}
         # Without the built-in plugins.
-        document = {"disabled_distributions": ["lamina"], **paths, **settings}
-        return Host(from_document(document), [self.name], embedded=embedded)
+        return from_document({"disabled_distributions": ["lamina"], **paths, **settings})
 
 
 def statuses(plugins: PluginSet) -> dict[str, str]:

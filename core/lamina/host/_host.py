@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, Pl
 from lamina.fs import Lock
 from lamina.host._directories import make_directories, temporary_files_in
 from lamina.host._plan import Prepared, prepare
+from lamina.host._reload import InForce, Reloaded
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
     Plan,
@@ -36,7 +38,7 @@ from lamina.plugin import (
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "close": 10.0}
+_TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "reconfigure": 10.0, "close": 10.0}
 """Seconds that a step of one plugin's life may take, where `io.lamina.timeout.plugin.<step>` in `[timeouts]` does
 not say otherwise. systemd gives the whole start 90 s (`DefaultTimeoutStartSec`)."""
 _READINESS_NOTICE: Final = 0.1
@@ -69,6 +71,8 @@ class Host:
         self._embedded = embedded
         self._readiness = Readiness()
         self._prepared: Prepared | None = None
+        self._in_force = InForce(config.host)
+        self._reloading = threading.Lock()
         self._undo: contextlib.ExitStack | None = None
 
     @classmethod
@@ -135,6 +139,7 @@ class Host:
                 undo.enter_context(temporary_files_in(host.temp))
             undo.push(self._closer(Lock.acquire(f"{host.root}/lamina.lock")))
             self._prepared = prepared
+            self._in_force.configs = dict(prepared.configs)
             self.address = prepared.address
             prepared.plan.check_presence()
             init = functools.partial(self._initialise, prepared.configs)
@@ -156,11 +161,36 @@ class Host:
             current().check()
         self._notify("lamina_host_ready", plugins=self.plugins)
 
+    def reload(self, config: Config) -> Reloaded:
+        """Have what can change while the host runs be as in another configuration.
+
+        That is `debug` and `timeouts`, and what plugins' registrations call `live`. What is logged is up to who
+        called `configure_logging`, and calls it again. No package is imported anew: plugins stay those that
+        were found at the start. One reload at a time; cancelling the call context at hand gives up before the
+        next plugin.
+
+        Returns:
+            What holds now, and what does not. A later reload compares with what holds then.
+
+        Raises:
+            FailedPrecondition: The host does not run.
+            ConfigError: The configuration is wrong, as for `start`. Nothing has changed.
+            Error: It has no place for a plugin (nothing has changed); or the call was cancelled.
+        """
+        with self._reloading:
+            if self._prepared is None or self._undo is None:
+                raise FailedPrecondition("the host does not run")
+            discovery = self._prepared.plan.discovery
+            new = prepare(config, self._modules, embedded=self._embedded, discovery=discovery)
+            for warning in new.warnings:
+                _log.warning(warning)
+            return self._in_force.reload(new, self.plugins, self._timeout("reconfigure"))
+
     def stop(self) -> None:
         """Close the plugins, the last initialised first, and let go of the lock. Calling it again does nothing.
 
-        A plugin whose init or close goes on, as it did not end in time, keeps the lock until the process ends: it
-        may still write.
+        A plugin of which a step goes on, as it did not end in time, keeps the lock until the process ends: it may
+        still write.
         """
         undo, self._undo = self._undo, None
         if undo is not None:
@@ -196,7 +226,7 @@ class Host:
         )
 
     def _timeout(self, step: str) -> float:
-        return self._config.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
+        return self._in_force.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
 
     def _tell(self, plugin: Plugin) -> None:
         """Tell the log and the hooks what became of a plugin."""
@@ -245,8 +275,17 @@ class Host:
         """What closes the plugins at the end, and lets go of the lock if none of them can write any more."""
 
         def close(_kind: object, error: BaseException | None, _traceback: object) -> None:
+            idle = self._reloading.acquire(timeout=self._timeout("close"))
             problems = close_all(self.plugins, self._timeout("close"))
-            ends = [*problems.values(), *(plugin.error for plugin in self.plugins), error and error.__cause__]
+            ends = [
+                *(plugin.error for plugin in self.plugins),
+                *self._in_force.left_behind.values(),
+                *problems.values(),
+                error and error.__cause__,
+            ]
+            if not idle:
+                return
+            self._reloading.release()
             if not any(isinstance(end, LeftBehind) and end.goes_on for end in ends):
                 lock.close()
 

@@ -8,7 +8,7 @@ import attrs
 
 from lamina.config import GRPC_SERVER, Config
 from lamina.host._proxies import proxy_registrations
-from lamina.plugin import SERVING_TYPES, Plan, discover
+from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 
 @attrs.frozen(eq=False)
@@ -34,7 +34,9 @@ class Prepared:
         return f"{self.config.host.state}/lamina.sock"
 
 
-def prepare(config: Config, modules: Sequence[str] = (), *, embedded: bool = False) -> Prepared:
+def prepare(
+    config: Config, modules: Sequence[str] = (), *, embedded: bool = False, discovery: Discovery | None = None
+) -> Prepared:
     """Find the plugins, decode their configurations, and plan their initialisation.
 
     Packages are imported, since their registrations say what they are; nothing else happens.
@@ -43,6 +45,7 @@ def prepare(config: Config, modules: Sequence[str] = (), *, embedded: bool = Fal
         config: The configuration at hand.
         modules: Plugin modules besides those of installed packages.
         embedded: Whether plugins of `SERVING_TYPES` are left out, whatever `required_plugins` says of them.
+        discovery: What a host found when it started; nothing is imported then. None: look for the plugins.
 
     Raises:
         ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the
@@ -50,8 +53,9 @@ def prepare(config: Config, modules: Sequence[str] = (), *, embedded: bool = Fal
         Error: A module cannot be loaded, or it closes a circle.
     """
     host = config.host
-    group = f"{config.program.replace('-', '_')}.plugins"
-    discovery = discover(modules, host.disabled_distributions, host.disabled_plugins, group=group)
+    if discovery is None:
+        group = f"{config.program.replace('-', '_')}.plugins"
+        discovery = discover(modules, host.disabled_distributions, host.disabled_plugins, group=group)
     migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
     config = config.with_migrations(migrations)
     discovery = discovery.set_aside(config.failed_migrations)

@@ -1,0 +1,355 @@
+"""`Host.reload`: what another configuration changes in a host that runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from benches import Bench
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamina.config import Config
+from lamina.context import CallContext, use
+from lamina.errdefs import (
+    Canceled,
+    ConfigError,
+    FailedPrecondition,
+    InvalidArgument,
+    LeftBehind,
+    LockHeld,
+    PluginFailed,
+)
+from lamina.host import Host, Reloaded
+from lamina.plugin import InitContext
+
+URI = "x.light.v1.lamp"
+
+
+def _level(_: object, __: object, level: int) -> None:
+    if level < 0:
+        raise InvalidArgument("darker than dark")
+
+
+@attrs.frozen
+class LampConfig:
+    level: int = attrs.field(default=1, validator=_level)
+    colours: dict[str, str] = attrs.field(factory=dict)
+    socket: str = "E27"
+    least: int = attrs.field(default=0)
+
+    @least.validator
+    def _check_least(self, _: object, least: int) -> None:
+        if least > self.level:
+            raise InvalidArgument(f"level is below {least}")
+
+
+class Lamp:
+    """Notes every configuration that it is given."""
+
+    def __init__(self, ic: InitContext[LampConfig]) -> None:
+        self.given = [ic.config]
+
+    def reconfigure(self, config: LampConfig) -> None:
+        if config.level == 13:
+            raise ValueError("fuse blown")
+        self.given.append(config)
+
+
+def key(field: str) -> str:
+    return f'plugins."{URI}".{field}'
+
+
+class Lit:
+    """A host with a lamp whose level and colours are live."""
+
+    def __init__(self, bench: Bench, **options: Any) -> None:
+        self._bench = bench
+        bench.plugin(URI, Lamp, config=LampConfig, live=("level", "colours"))
+        self.host = bench.host(**options)
+
+    @property
+    def lamp(self) -> Lamp:
+        lamp: Lamp = self.host.get("x.light.v1", "lamp")
+        return lamp
+
+    def config(self, **table: Any) -> Config:
+        return self._bench.config(plugins={URI: table})
+
+    def reload(self, **table: Any) -> Reloaded:
+        return self.host.reload(self.config(**table))
+
+
+@pytest.fixture
+def lit(bench: Bench) -> Iterator[Lit]:
+    lit = Lit(bench)
+    with lit.host:
+        yield lit
+
+
+def test_a_plugin_is_given_its_live_fields_anew_and_the_others_as_they_hold(lit: Lit) -> None:
+    reloaded = lit.reload(level=3, socket="E14")
+    assert reloaded == Reloaded(changed=(key("level"),), needs_restart=(key("socket"),))
+    assert lit.lamp.given == [LampConfig(), LampConfig(level=3)]
+
+
+def test_entries_of_a_table_are_told_one_by_one(lit: Lit) -> None:
+    lit.reload(colours={"a": "red", "b": "blue"})
+    reloaded = lit.reload(colours={"b": "green", "two words": "white"})
+    assert set(reloaded.changed) == {key("colours.a"), key("colours.b"), key('colours."two words"')}
+
+
+def test_a_plugin_of_which_nothing_live_has_changed_is_left_alone(lit: Lit) -> None:
+    assert lit.reload() == Reloaded()
+    lit.reload(socket="E14")
+    assert lit.lamp.given == [LampConfig()]
+
+
+def test_what_needs_a_restart_is_told_until_it_is_as_it_was(lit: Lit) -> None:
+    assert [lit.reload(socket=socket).needs_restart for socket in ("E14", "E14", "E27")] == [
+        (key("socket"),),
+        (key("socket"),),
+        (),
+    ]
+
+
+def test_a_wrong_configuration_changes_nothing_and_all_of_it_is_told(lit: Lit, bench: Bench) -> None:
+    wrong = bench.config(debug={"level": "debug"}, plugins={URI: {"level": "bright", "sockt": ""}})
+    with pytest.raises(ConfigError) as caught:
+        lit.host.reload(wrong)
+    assert [line.split(": ")[2] for line in str(caught.value).splitlines()] == [
+        'expected a whole number, found the string "bright"',
+        'unknown key (did you mean "socket"?)',
+    ]
+    assert lit.lamp.given == [LampConfig()]
+    assert lit.host.reload(bench.config(debug={"level": "debug"})).changed == ("debug.level",)
+
+
+def test_a_plugin_that_refuses_its_configuration_keeps_the_old_one_and_is_asked_again(lit: Lit) -> None:
+    for _ in range(2):
+        reloaded = lit.reload(level=13)
+        assert (reloaded.changed, list(reloaded.failed)) == ((), [URI])
+        assert str(reloaded.failed[URI]) == "fuse blown"
+    assert lit.reload() == Reloaded()
+    assert lit.lamp.given == [LampConfig()]
+
+
+def test_live_fields_that_do_not_go_with_what_holds_are_refused(bench: Bench) -> None:
+    """Each file is in order; but the level of the second needs the least level of the second."""
+    lit = Lit(bench, plugins={URI: {"level": 9, "least": 5}})
+    with lit.host:
+        reloaded = lit.reload(level=2, least=1)
+        assert str(reloaded.failed[URI]) == "level is below 5"
+        assert reloaded.needs_restart == (key("least"),)
+        assert len(lit.lamp.given) == 1
+
+
+def test_the_log_and_timeouts_can_change(lit: Lit, bench: Bench) -> None:
+    reloaded = lit.host.reload(
+        bench.config(debug={"level": "warn", "format": "json"}, timeouts={"io.lamina.timeout.plugin.close": "1s"})
+    )
+    assert reloaded == Reloaded(
+        changed=('timeouts."io.lamina.timeout.plugin.close"', "debug.level", "debug.format")
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({"root": "/elsewhere"}, ("root",)),
+        ({"state": "/elsewhere"}, ("state",)),
+        ({"temp": "/elsewhere"}, ("temp",)),
+        ({"disabled_plugins": [URI]}, ("disabled_plugins",)),
+        ({"required_plugins": [URI]}, ("required_plugins",)),
+        ({"disabled_distributions": ["lamina", "other"]}, ("disabled_distributions",)),
+        ({"proxy_plugins": {"far": {"type": "snapshot", "address": "/s"}}}, ("proxy_plugins.far",)),
+    ],
+)
+def test_what_the_whole_host_is_made_of_needs_a_restart(
+    lit: Lit, bench: Bench, settings: dict[str, Any], keys: tuple[str, ...]
+) -> None:
+    for _ in range(2):
+        assert lit.host.reload(bench.config(**settings)) == Reloaded(needs_restart=keys)
+
+
+def test_a_changed_proxy_is_told_by_its_setting(bench: Bench) -> None:
+    def proxies(address: str) -> dict[str, Any]:
+        return {"proxy_plugins": {"far": {"type": "snapshot", "address": address}}}
+
+    with bench.host(**proxies("/a")) as host:
+        assert host.reload(bench.config(**proxies("/b"))).needs_restart == ("proxy_plugins.far.address",)
+
+
+def test_how_a_configuration_is_written_down_makes_no_difference(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_text("version = 3\n")
+    one, two = ["x.a.v1.a", "x.b.v1.b"], ["x.b.v1.b", "x.a.v1.a", "x.b.v1.b"]
+    with bench.host(disabled_plugins=one) as host:
+        config = bench.config(version=3, disabled_plugins=two, imports=[str(tmp_path / "more.toml")])
+        assert host.reload(config) == Reloaded()
+
+
+def test_every_setting_of_a_plugin_that_does_not_work_needs_a_restart(bench: Bench) -> None:
+    def fail(_: InitContext[LampConfig]) -> object:
+        raise PluginFailed("no bulb")
+
+    bench.plugin(URI, fail, config=LampConfig, live=("level",))
+    with bench.host() as host:
+        reloaded = host.reload(bench.config(plugins={URI: {"level": 2, "socket": "E14"}}))
+        assert reloaded == Reloaded(needs_restart=(key("level"), key("socket")))
+
+
+def test_a_table_of_an_older_version_is_migrated_and_a_migration_that_fails_is_that_plugins(bench: Bench) -> None:
+    def migrate(_: int, plugins: dict[str, dict[str, Any]]) -> None:
+        plugins[URI]["level"] = int(plugins[URI].pop("brightness"))
+
+    bench.plugin(URI, Lamp, config=LampConfig, live=("level",), migrate=migrate)
+    with bench.host(version=3, plugins={URI: {"brightness": "1"}}) as host:
+        assert host.reload(bench.config(version=3, plugins={URI: {"brightness": "2"}})).changed == (key("level"),)
+        reloaded = host.reload(bench.config(version=3, plugins={URI: {"brightness": "dim"}}))
+        assert (reloaded.changed, reloaded.needs_restart, list(reloaded.failed)) == ((), (), [URI])
+        assert "dim" in str(reloaded.failed[URI])
+
+
+def test_packages_are_not_asked_again_for_their_plugins(lit: Lit, bench: Bench) -> None:
+    bench.plugin("x.late.v1.comer", config=LampConfig)
+    lit.reload(level=2)
+    assert [plugin.id for plugin in lit.host.plugins] == ["lamp"]
+
+
+def test_only_a_host_that_runs_can_be_reloaded(bench: Bench) -> None:
+    host = bench.host()
+    with pytest.raises(FailedPrecondition, match="does not run"):
+        host.reload(bench.config())
+    with host:
+        host.reload(bench.config())
+    with pytest.raises(FailedPrecondition, match="does not run"):
+        host.reload(bench.config())
+
+
+def test_a_reload_that_is_cancelled_ends_before_the_next_plugin(lit: Lit) -> None:
+    context = CallContext()
+    context.cancel()
+    with use(context), pytest.raises(Canceled):
+        lit.reload(level=2)
+    assert lit.lamp.given == [LampConfig()]
+    assert lit.reload(level=2).changed == (key("level"),)
+
+
+# Plugins that hang
+
+
+class Stuck(Lamp):
+    """Hangs when it is to be bright, and is bright in the end."""
+
+    def __init__(self, ic: InitContext[LampConfig]) -> None:
+        super().__init__(ic)
+        self.release = threading.Event()
+
+    def reconfigure(self, config: LampConfig) -> None:
+        if config.level > 1:
+            self.release.wait(60)
+        super().reconfigure(config)
+
+
+@pytest.fixture
+def stuck(bench: Bench) -> Iterator[Host]:
+    bench.plugin(URI, Stuck, config=LampConfig, live=("level",))
+    host = bench.host(timeouts={"io.lamina.timeout.plugin.reconfigure": "10ms"})
+    try:
+        host.start()
+        yield host
+    finally:
+        host.get("x.light.v1", "lamp").release.set()
+        host.stop()
+
+
+def bright(bench: Bench, level: int) -> Config:
+    timeouts = {"io.lamina.timeout.plugin.reconfigure": "10ms"}
+    return bench.config(plugins={URI: {"level": level}}, timeouts=timeouts)
+
+
+def test_a_plugin_that_hangs_is_left_behind_and_not_called_again_while_it_does(bench: Bench, stuck: Host) -> None:
+    first, second = (stuck.reload(bright(bench, level)).failed[URI] for level in (2, 3))
+    assert str(first) == "reconfigure did not end within 0.01 s and was left behind"
+    assert str(second) == "an earlier reconfigure was left behind and still goes on"
+
+
+def test_of_a_plugin_that_was_left_behind_nobody_knows_what_holds(bench: Bench, stuck: Host) -> None:
+    """The file is as it was at first; the plugin has changed since, too late for anybody to be told."""
+    left_behind = stuck.reload(bright(bench, 2)).failed[URI]
+    assert isinstance(left_behind, LeftBehind)
+    assert left_behind.thread is not None
+    lamp = stuck.get("x.light.v1", "lamp")
+    lamp.release.set()
+    left_behind.thread.join(60)
+    assert stuck.reload(bright(bench, 1)).failed == {}
+    assert [config.level for config in lamp.given] == [1, 2, 1]
+    assert stuck.reload(bright(bench, 1)).failed == {}
+    assert len(lamp.given) == 3
+
+
+def test_a_plugin_that_was_left_behind_keeps_the_lock(bench: Bench, stuck: Host) -> None:
+    stuck.reload(bright(bench, 2))
+    stuck.stop()
+    bench.registrations.clear()
+    with pytest.raises(LockHeld):
+        bench.host().start()
+
+
+def test_no_plugin_is_closed_while_it_is_reconfigured(bench: Bench) -> None:
+    steps: list[str] = []
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow(Lamp):
+        def reconfigure(self, config: LampConfig) -> None:
+            entered.set()
+            release.wait(60)
+            steps.append("reconfigured")
+
+        def close(self) -> None:
+            steps.append("closed")
+
+    bench.plugin(URI, Slow, config=LampConfig, live=("level",))
+    bench.hooks["lamina_host_stopping"] = lambda plugins: release.set()
+    with bench.host() as host:
+        reload = threading.Thread(target=host.reload, args=(bench.config(plugins={URI: {"level": 2}}),))
+        reload.start()
+        assert entered.wait(60)
+    reload.join(60)
+    assert steps == ["reconfigured", "closed"]
+
+
+# In general
+
+
+TABLES = st.fixed_dictionaries(
+    {
+        "level": st.integers(1, 3),
+        "colours": st.dictionaries(st.sampled_from("abc"), st.sampled_from(["red", "blue"])),
+        "socket": st.sampled_from(["E14", "E27"]),
+        "least": st.integers(0, 1),
+    }
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(tables=st.lists(TABLES, min_size=1, max_size=5))
+def test_whatever_came_before_the_live_fields_are_the_last_files_and_the_others_the_first(
+    tmp_path_factory: pytest.TempPathFactory, tables: list[dict[str, Any]]
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        lit = Lit(Bench(tmp_path_factory.mktemp("host"), "plugins_of_property", monkeypatch))
+        with lit.host:
+            for table in tables:
+                reloaded = lit.reload(**table)
+                fixed = {"socket": "E27", "least": 0}
+                assert lit.lamp.given[-1] == LampConfig(**{**table, **fixed})
+                assert reloaded.needs_restart == tuple(
+                    key(name) for name, value in fixed.items() if table[name] != value
+                )
+                again = lit.reload(**table)
+                assert (again.changed, again.needs_restart) == ((), reloaded.needs_restart)
