@@ -18,6 +18,11 @@ class Snapshotters(Mapping[str, Snapshotter]):
     unavailable: Mapping[str, str]
     """Why others do not work, by plugin id: not to be taken for unknown."""
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The plugin ids of all, those that work first."""
+        return (*self._working, *self.unavailable)
+
     def __getitem__(self, id: str) -> Snapshotter:  # noqa: A002 - containerd's word
         return self._working[id]
 
@@ -44,13 +49,13 @@ class Names:
         Raises:
             InvalidArgument: An alias is empty, or the plugin id of another snapshotter.
         """
-        ids = (*snapshotters, *snapshotters.unavailable)
+        ids = snapshotters.ids
         for alias, target in aliases.items():
             if not alias:
                 raise InvalidArgument(f'aliases: "" = {target!r}: an alias cannot be empty')
             if alias in ids and alias != target:
                 raise InvalidArgument(f"aliases: {alias} = {target!r}: {alias} is the id of another snapshotter")
-        self._snapshotters = snapshotters
+        self.snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
         self._found = dict(snapshotters)
         self._preferred = tuple(
@@ -66,7 +71,7 @@ class Names:
 
         Each is a keyspace of its own: the aliases and `lamina-<id>`, or the id if the snapshotter has only one.
         """
-        names: dict[str, list[str]] = {id_: [] for id_ in self._snapshotters}
+        names: dict[str, list[str]] = {id_: [] for id_ in self.snapshotters}
         for name in self._preferred:
             found = names.get(self._aliases.get(name, name))
             if found is not None and (name in self._aliases or not found) and self._works(name):
@@ -96,19 +101,19 @@ class Names:
 
     def _open(self, name: str) -> Snapshotter:
         target = self._aliases.get(name)
-        if target is not None and target in self._snapshotters:
-            return _keyspace(self._snapshotters[target], target, name)
+        if target is not None and target in self.snapshotters:
+            return _keyspace(self.snapshotters[target], target, name)
         raise InvalidArgument(f"snapshotter not loaded: {name}{self._reason(name, target)}")
 
     def _reason(self, name: str, target: str | None) -> str:
-        reason = self._snapshotters.unavailable.get(target or name)
+        reason = self.snapshotters.unavailable.get(target or name)
         if target is not None:
             return f": alias of {target}: {reason or 'not installed, or disabled'}"
         return f": {reason}" if reason else f" (loaded: {', '.join(self._loaded())})"
 
     def _loaded(self) -> list[str]:
-        aliases = (alias for alias, target in self._aliases.items() if target in self._snapshotters)
-        return sorted({*self._snapshotters, *aliases})
+        aliases = (alias for alias, target in self._aliases.items() if target in self.snapshotters)
+        return sorted({*self.snapshotters, *aliases})
 
 
 def _keyspace(snapshotter: Snapshotter, id_: str, alias: str) -> Snapshotter:

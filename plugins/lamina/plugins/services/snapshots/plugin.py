@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -10,7 +10,7 @@ import attrs
 from lamina.plugin import InitContext, PluginType, Registration, Status, hookimpl
 
 if TYPE_CHECKING:
-    from lamina.plugins.services.snapshots.names import Names, Snapshotters
+    from lamina.plugins.services.snapshots.names import Snapshotters
     from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SERVICE: Final = "snapshots-service"
@@ -23,6 +23,12 @@ class SnapshotsConfig:
 
     aliases: dict[str, str] = attrs.field(factory=_DEFAULT_ALIASES.copy)
     """Further names of snapshotters, each with a keyspace of its own: what one client has, no other sees."""
+
+    def aliases_beside(self, ids: Collection[str]) -> dict[str, str]:
+        """The aliases, without a default that nobody set where a snapshotter has that id."""
+        if self.aliases != _DEFAULT_ALIASES:
+            return self.aliases
+        return {alias: target for alias, target in self.aliases.items() if alias not in ids}
 
 
 @hookimpl
@@ -40,6 +46,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             id="snapshots",
             requires=(PluginType.SERVICE,),
             config=SnapshotsConfig,
+            live=("aliases",),
             init=init_service,
         ),
     ]
@@ -57,7 +64,7 @@ def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
 
 
 def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
-    """Give the snapshotters their names, which are exported, and serve them.
+    """Give the snapshotters their names and serve them.
 
     Raises:
         InvalidArgument: An alias is empty, or the id of another snapshotter.
@@ -66,18 +73,4 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
     from lamina.plugins.services.snapshots.service import SnapshotsService  # noqa: PLC0415 - brings protobuf
 
     snapshotters: Snapshotters = ic.get_by_id(PluginType.SERVICE, SERVICE)
-    aliases = ic.config.aliases
-    if aliases == _DEFAULT_ALIASES:  # nobody asked for these: a snapshotter that is called so has its name
-        ids = (*snapshotters, *snapshotters.unavailable)
-        aliases = {alias: target for alias, target in aliases.items() if alias not in ids}
-    names = Names(snapshotters, aliases)
-    ic.meta.exports |= exports(names)
-    return SnapshotsService(names)
-
-
-def exports(names: Names) -> dict[str, str]:
-    """What the service tells of the names: as `snapshotter` one that works, and those of each snapshotter."""
-    from lamina.api import names_to_exports  # noqa: PLC0415 - brings protobuf
-
-    preferred = names.preferred()
-    return {**({"snapshotter": preferred} if preferred else {}), **names_to_exports(names.by_snapshotter())}
+    return SnapshotsService(Names(snapshotters, ic.config.aliases_beside(snapshotters.ids)), ic.meta)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lamina.api import Method, Service, encode, info_to_proto, mounts_to_proto, usage_to_proto
+from lamina.api import (
+    Method,
+    Service,
+    encode,
+    info_to_proto,
+    mounts_to_proto,
+    names_to_exports,
+    usage_to_proto,
+)
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import InvalidArgument
+from lamina.plugin import Meta
 from lamina.plugins.services.snapshots.names import Names
 from lamina.snapshots import Info, InfoMessages, varint
+
+if TYPE_CHECKING:
+    from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
 
 CHUNK: Final = 100
 """The most snapshots in one message of a list, as in containerd."""
@@ -21,9 +33,15 @@ CHUNK_BYTES: Final = 1 << 20
 class SnapshotsService:
     """Every snapshotter of a host, by name. No call needs a namespace: containerd's proxy client sends none."""
 
-    def __init__(self, names: Names) -> None:
-        """Serve the snapshotters that have a name."""
-        self._names = names
+    def __init__(self, names: Names, meta: Meta | None = None) -> None:
+        """Serve the snapshotters that have a name.
+
+        Args:
+            names: The names.
+            meta: Where the names are exported: as `snapshotter` one that works, and those of each snapshotter.
+        """
+        self._meta = Meta() if meta is None else meta
+        self._use(names)
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
             methods=(
@@ -39,6 +57,26 @@ class SnapshotsService:
                 Method("Cleanup", pb.CleanupRequest, self._cleanup, slow=True),
             ),
         )
+
+    def reconfigure(self, config: SnapshotsConfig) -> None:
+        """Have calls from now on find the aliases of a configuration. Those under way keep what they found.
+
+        Snapshots stay in the keyspace of an alias that is gone, and are found again when it is back.
+
+        Raises:
+            InvalidArgument: An alias is empty, or the id of another snapshotter. Nothing has changed.
+        """
+        snapshotters = self._names.snapshotters
+        self._use(Names(snapshotters, config.aliases_beside(snapshotters.ids)))
+
+    def _use(self, names: Names) -> None:
+        self._names = names
+        preferred = names.preferred()
+        # A whole new dict: somebody may be reading the old one.
+        self._meta.exports = {
+            **({"snapshotter": preferred} if preferred else {}),
+            **names_to_exports(names.by_snapshotter()),
+        }
 
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> pb.PrepareSnapshotResponse:
         snapshotter = self._names.find(request.snapshotter)
