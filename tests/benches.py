@@ -70,7 +70,6 @@ class Bench:
     def config(self, **settings: Any) -> Config:
         """The configuration of a host without the built-in plugins."""
         paths = {"root": str(self.directory / "root"), "state": str(self.directory / "state")}
-        # Without the built-in plugins.
         return from_document({"disabled_distributions": ["lamina"], **paths, **settings})
 
 

@@ -16,7 +16,7 @@ from lamina.cli._configuration import Overrides, configuration, file_option, ove
 from lamina.cli._output import table_lines
 from lamina.cli._stanza import Stanza
 from lamina.config import GRPC_SERVER, default_state
-from lamina.host import Host, configure_logging, run
+from lamina.host import Host, Reloaded, configure_logging, run
 from lamina.plugin import Plugin, PluginType, Status
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
 
     The default configuration file is /etc/lamina/config.toml, of a user other than root
     $XDG_CONFIG_HOME/lamina/config.toml; there need be none. The files conf.d/*.toml beside it override it,
-    environment variables override files, and options override those.
+    environment variables override files, and options override those. SIGHUP has all of them read again: what can
+    change while lamina runs is changed, and what cannot is logged.
     """
 
     def make_host() -> Host:
@@ -38,7 +39,13 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
         configure_logging(config.host.debug.level, config.host.debug.format)
         return Host(config, overrides["modules"])
 
-    run(make_host, announce)
+    def reload(host: Host) -> Reloaded:
+        config = configuration(file, overrides)
+        reloaded = host.reload(config)
+        configure_logging(config.host.debug.level, config.host.debug.format)
+        return reloaded
+
+    run(make_host, announce, reload)
 
 
 def announce(host: Host) -> None:

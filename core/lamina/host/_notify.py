@@ -1,4 +1,4 @@
-"""What the host tells its service manager: sd_notify(3)."""
+"""What the host tells its service manager: sd_notify(3), sd_watchdog_enabled(3)."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def sd_notify(*assignments: str) -> None:
             notifier.sendall(message)
     except OSError as error:
         _log.warning("cannot notify the service manager", extra={"error": str(error), "address": address})
+
+
+def watchdog_seconds() -> float | None:
+    """How long the service manager waits for `WATCHDOG=1` before it takes this process for dead; None: for ever.
+
+    The variables of the environment are for the process with the pid in WATCHDOG_PID alone, if that is set.
+    """
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    if not microseconds or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    if not microseconds.isascii() or not microseconds.isdigit() or int(microseconds) == 0:
+        _log.warning("no watchdog", extra={"error": f"WATCHDOG_USEC is no number of microseconds: {microseconds}"})
+        return None
+    return int(microseconds) / 1e6

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from serving import short_directory
 
-from lamina.host._notify import sd_notify
+from lamina.host._notify import sd_notify, watchdog_seconds
 
 
 def listening(address: str) -> socket.socket:
@@ -51,3 +51,35 @@ def test_a_service_manager_that_cannot_be_reached_is_a_warning(
     sd_notify("READY=1")
     (record,) = caplog.records
     assert (record.levelno, record.message) == (logging.WARNING, "cannot notify the service manager")
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": ""}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 30.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 30.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0", "WATCHDOG_PID": "1"}, None),
+    ],
+)
+def test_a_watchdog_is_for_the_process_that_it_names(
+    variables: dict[str, str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert watchdog_seconds() == seconds
+
+
+@pytest.mark.parametrize("microseconds", ["soon", "0", "-1", "1.5", "²"])
+def test_a_watchdog_without_a_number_is_a_warning(
+    microseconds: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    assert watchdog_seconds() is None
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.WARNING, "no watchdog")
