@@ -78,6 +78,11 @@ class Daemon:
             )
         self._wait_until_ready()
 
+    def reload(self) -> None:
+        """Have it read its configuration again with SIGHUP, and wait until it is ready again."""
+        self._started.send_signal(signal.SIGHUP)
+        self._wait_until_ready()
+
     def kill(self) -> None:
         """End it with SIGKILL; it may have ended already."""
         self._started.kill()

@@ -40,11 +40,15 @@ class Host(Daemon):
             lamina: The command of another installation.
         """
         directory.mkdir()
-        file = directory / "config.toml"
-        file.write_text(CONFIG.format(directory) + config)
-        super().__init__(directory, *lamina, "serve", "--config", file, *arguments)
+        self.file = directory / "config.toml"
+        super().__init__(directory, *lamina, "serve", "--config", self.file, *arguments)
+        self.configure(config)
         self._lamina = lamina
         self.address = f"{directory}/state/lamina.sock"
+
+    def configure(self, config: str) -> None:
+        """Write its configuration file: root, state, and what is given."""
+        self.file.write_text(CONFIG.format(self.directory) + config)
 
     @property
     def overlay(self) -> Path:

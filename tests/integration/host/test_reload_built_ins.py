@@ -1,0 +1,90 @@
+"""SIGHUP, sent to a real host with the built-in plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hosts import Host
+from serving import short_directory
+
+from lamina.errdefs import InvalidArgument
+from lamina.plugin import PluginType
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+SNAPSHOTS = f"{PluginType.GRPC}.snapshots"
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with short_directory() as directory, Host(directory / "host").running() as host:
+        yield host
+
+
+def aliases(**names: str) -> str:
+    lines = [f'{alias} = "{target}"' for alias, target in names.items()]
+    return "\n".join([f'[plugins."{SNAPSHOTS}".aliases]', *lines, ""])
+
+
+def test_a_new_alias_answers_and_one_that_is_gone_does_not_until_it_is_back(host: Host) -> None:
+    with host.client() as client:
+        client.snapshotter("lamina").prepare("key")
+        host.configure(aliases(fast="native"))
+        host.reload()
+        client.snapshotter("fast").prepare("another")
+        assert [info.name for info in client.snapshotter("fast").walk()] == ["another"]
+        with pytest.raises(InvalidArgument, match="snapshotter not loaded: lamina "):
+            client.snapshotter("lamina").stat("key")
+        host.configure(aliases(lamina="overlayfs"))
+        host.reload()
+        assert client.snapshotter("lamina").stat("key").name == "key"
+
+
+def test_what_lamina_tells_clients_to_use_follows_the_aliases(host: Host) -> None:
+    def exports() -> str:
+        with host.client() as client:
+            (plugin,) = client.plugins(f"type=={PluginType.GRPC},id==snapshots")
+            return plugin.exports["snapshotter"]
+
+    assert exports() == "lamina"
+    host.configure(aliases(mine="overlayfs"))
+    host.reload()
+    assert exports() == "mine"
+
+
+def test_lines_that_were_not_logged_are_logged_after_a_reload(host: Host) -> None:
+    host.configure('[debug]\nlevel = "debug"\nformat = "json"\n')
+    host.reload()
+    assert '"msg": "reloaded configuration", "changed": "debug.level, debug.format"' in host.log
+
+
+def test_each_key_that_cannot_change_is_told(host: Host) -> None:
+    overlay = f"{PluginType.SNAPSHOTTER}.overlayfs"
+    host.configure(f'temp = "/nowhere"\n[plugins."{overlay}"]\nsync_fs = false\nsync_remove = true\n')
+    host.reload()
+    told = [line for line in host.log.splitlines() if "restart lamina to have it" in line]
+    assert [line.partition("key=")[2].replace('\\"', '"').strip('"') for line in told] == [
+        "temp",
+        f'plugins."{overlay}".sync_remove',
+        f'plugins."{overlay}".sync_fs',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("[debug]\nlevel = 5\n" + aliases(fast="native"), "debug.level: expected one of"),
+        (aliases(fast="native") + "wrong = 5\n", "expected a string, found the number 5"),
+        (aliases(fast="native", btrfs="native"), "btrfs is the id of another snapshotter"),
+        ("[", "config.toml:4"),
+    ],
+)
+def test_a_file_that_is_wrong_changes_nothing_and_says_why(host: Host, config: str, reason: str) -> None:
+    host.configure(config)
+    host.reload()
+    assert reason in host.log
+    with host.client() as client:
+        assert list(client.snapshotter("lamina").walk()) == []
+        with pytest.raises(InvalidArgument, match="snapshotter not loaded: fast "):
+            client.snapshotter("fast").stat("key")
