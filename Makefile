@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs runc skopeo umoci util-linux
+TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs runc skopeo systemd umoci util-linux
 
 .PHONY: help run demo test lint bench generate clean
 

@@ -143,6 +143,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
     "curl": _program("curl"),
+    "systemd-analyze": _program("systemd-analyze"),
     "package-index": _package_index,
 }
 """Name to check. A check returns why the thing is not there, or None."""
