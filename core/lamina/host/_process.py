@@ -42,8 +42,9 @@ def run(
 
     A signal to stop works at any time, also while a plugin's init or a reload blocks; a second one ends the
     process at once. SIGHUP reloads: one that comes during the start, or during a reload, is obeyed when that has
-    ended. SIGUSR1 writes the stack of every thread to standard error. The standard streams must be open: else
-    the host's files take their places, and what is printed is written into them.
+    ended. SIGUSR1 writes the stack of every thread to standard error; so does a crash, and SIGABRT, which works
+    also where an interpreter that hangs hears no other signal. The standard streams must be open: else the
+    host's files take their places, and what is printed is written into them.
 
     The main thread tells the service manager's watchdog that the process lives. So it learns of an interpreter
     that hangs, whatever holds its lock; nothing of a slow disk, which a restart would not mend.
@@ -59,7 +60,7 @@ def run(
     """
     began = time.perf_counter()
     events = Events()
-    _listen(events, _STOP if reload is None else (*_STOP, signal.SIGHUP))
+    _listen(events, {*_STOP, signal.SIGUSR1, *([] if reload is None else [signal.SIGHUP])})
     start = _Start(make_host, events)
     start.start()
     with start.undo:
@@ -187,7 +188,7 @@ def _listen(events: Events, numbers: Collection[signal.Signals]) -> None:
     for number in numbers:
         signal.signal(number, _ignore)
     threading.Thread(target=_hear, args=(reading, events, numbers), name="signals", daemon=True).start()
-    faulthandler.register(signal.SIGUSR1, file=2)
+    faulthandler.enable(file=2)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
@@ -199,6 +200,10 @@ def _hear(reading: int, events: Events, numbers: Collection[signal.Signals]) -> 
     while True:
         number = os.read(reading, 1)[0]
         if number not in numbers:
+            continue
+        if number == signal.SIGUSR1:
+            # `faulthandler.register` would read the frames of threads that run, and crash now and then.
+            faulthandler.dump_traceback(file=2)
             continue
         if number in _STOP:
             if stopping:

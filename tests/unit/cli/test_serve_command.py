@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from serving import COMMAND, Serving, short_directory
+from waiting import wait_until
 
 from lamina.config import from_document
 from lamina.host import Host
@@ -315,6 +316,34 @@ def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Wo
     serving = workshop.serve(SERVER).wait_ready().send(signal.SIGUSR1)
     assert serving.stop() == 0
     assert "most recent call first" in serving.stderr
+
+
+BUSY = """
+    def work(depth=0):
+        eval(f"sum(one for one in range({depth}))")  # code that is made and thrown away
+        for _ in range(2 if 0 < depth < 12 else 0):
+            work(depth + 1)
+        while depth == 0:
+            work(1)
+    def start_working(ic):
+        threading.Thread(target=work, daemon=True).start()
+        return object()
+"""
+
+
+def test_the_stacks_of_a_busy_host_can_be_asked_for_again_and_again(workshop: Workshop) -> None:
+    """Whoever reads the frames of a thread that runs reads what is just then changed: that would be a crash."""
+    serving = workshop.serve(SERVER, 'plugin("x.a.v1.busy", start_working)', code=BUSY).wait_ready()
+    for number in range(1, 101):
+        serving.send(signal.SIGUSR1)
+        wait_until(lambda n=number: serving.stderr.count("in _hear") >= n, 30, f"dump {number}")
+    assert serving.stop() == 0
+
+
+def test_a_crash_writes_the_stack_of_every_thread(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER).wait_ready()
+    assert serving.send(signal.SIGABRT).wait() == -signal.SIGABRT
+    assert serving.stderr.count("most recent call first") > 1
 
 
 # Reload
