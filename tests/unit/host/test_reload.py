@@ -263,7 +263,7 @@ def stuck(bench: Bench) -> Iterator[Host]:
         host.start()
         yield host
     finally:
-        host.get("x.light.v1", "lamp").release.set()
+        host.plugins.get_by_id("x.light.v1", "lamp").release.set()
         host.stop()
 
 
