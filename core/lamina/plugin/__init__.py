@@ -14,7 +14,9 @@ from lamina.errdefs import SkipPlugin
 from lamina.plugin._close import close_all
 from lamina.plugin._context import InitContext
 from lamina.plugin._deadline import call_within
+from lamina.plugin._diagnose import diagnose
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
+from lamina.plugin._finding import DiagnoseContext, Finding, Verdict
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
@@ -44,7 +46,9 @@ __all__ = [
     "PROPERTY_STATE_DIR",
     "PROPERTY_TTRPC_ADDRESS",
     "SERVING_TYPES",
+    "DiagnoseContext",
     "Discovery",
+    "Finding",
     "Foresight",
     "InitContext",
     "Instances",
@@ -59,8 +63,10 @@ __all__ = [
     "Registry",
     "SkipPlugin",
     "Status",
+    "Verdict",
     "call_within",
     "close_all",
+    "diagnose",
     "discover",
     "hookimpl",
     "hookspec",

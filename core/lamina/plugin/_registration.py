@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic
 
 import attrs
 
 from lamina.errdefs import InvalidRegistration
 from lamina.plugin._context import C, InitContext
+from lamina.plugin._finding import DiagnoseContext, Finding
 from lamina.plugin._types import EVERY_TYPE
 
 
@@ -45,6 +46,9 @@ class Registration(Generic[C]):
     Called with that version and the file's whole `[plugins]` table, which it changes in place, once for each
     version below the newest; where there is nothing old it does nothing.
     """
+    diagnose: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
+    """Says what `lamina diagnose` can tell of this plugin; a generator will do. It is called in the process of
+    that command, which may be any user's, with a host running or without."""
     distribution: str = ""
     """Who registered it. Filled in by `discover`."""
     module: str = ""
@@ -79,6 +83,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("live", _is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
+        ("diagnose", registration.diagnose is None or callable(registration.diagnose), "a function or None"),
     )
     for name, right, expected in fields:
         if not right:

@@ -91,6 +91,7 @@ def test_containerd_types_make_containerd_uris() -> None:
             "t.x: plugin: live names 'derived', which is no field of its config",
         ),
         ({"config": int, "live": ("real",)}, "t.x: plugin: live names 'real', which is no field of its config"),
+        ({"diagnose": 1}, "t.x: plugin: diagnose must be a function or None, not 1"),
     ],
 )
 def test_register_refuses_what_breaks_a_rule(fields: dict[str, Any], message: str) -> None:

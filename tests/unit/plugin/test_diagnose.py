@@ -1,0 +1,75 @@
+"""A plugin that is asked what is wrong with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lamina.plugin import DiagnoseContext, Finding, Registration, Verdict, diagnose
+
+
+@attrs.frozen
+class ClockConfig:
+    zone: str = "UTC"
+
+
+def ask(look: Any, *, seconds: float | None = None, **fields: Any) -> list[Finding]:
+    registration = Registration(type="t", id="clock", config=ClockConfig, init=lambda _: None, diagnose=look)
+    registration = attrs.evolve(registration, distribution="clocks", module=__name__)
+    return diagnose(
+        registration, config=ClockConfig("CET"), root=Path("/r"), state=Path("/s"), seconds=seconds, **fields
+    )
+
+
+def test_it_is_given_what_its_init_would_be_given() -> None:
+    seen: list[DiagnoseContext[ClockConfig]] = []
+
+    def look(context: DiagnoseContext[ClockConfig]) -> Iterable[Finding]:
+        seen.append(context)
+        return [Finding.ok("zone", context.config.zone)]
+
+    assert ask(look, host_pid=7) == [Finding("zone", Verdict.OK, "CET")]
+    (context,) = seen
+    assert (context.uri, context.root, context.state) == ("t.clock", Path("/r/t.clock"), Path("/s/t.clock"))
+    assert context.host_pid == 7
+
+
+def test_one_without_diagnose_has_nothing_to_tell() -> None:
+    assert ask(None) == []
+
+
+def test_what_was_found_before_a_failure_is_kept_and_the_line_is_told() -> None:
+    def look(_: object) -> Iterator[Finding]:
+        yield Finding.warning("spring", "slack", "wind it")
+        raise SystemExit("out of time")
+
+    first, last = ask(look)
+    assert first == Finding("spring", Verdict.WARNING, "slack", "wind it")
+    assert last.status is Verdict.UNKNOWN
+    assert last.found.startswith("its diagnose failed: SystemExit: out of time, at ")
+    assert f"{__file__}:" in last.found
+    assert last.remedy == "tell those who make clocks"
+
+
+def test_what_is_no_finding_is_told_as_a_failure() -> None:
+    (finding,) = ask(lambda _: ["slack"])
+    assert finding.status is Verdict.UNKNOWN
+    assert "diagnose gave 'slack': not a Finding" in finding.found
+
+
+def test_one_that_hangs_is_left_behind_at_its_deadline() -> None:
+    go_on = threading.Event()
+
+    def look(_: object) -> Iterator[Finding]:
+        yield Finding.ok("spring", "wound")
+        go_on.wait(30)
+
+    first, last = ask(look, seconds=0.1)
+    go_on.set()
+    assert first.found == "wound"
+    assert last.status is Verdict.PROBLEM
+    assert last.found.startswith("diagnose did not end within 0.1 s and was left behind, at ")
