@@ -6,7 +6,9 @@ from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
 from lamina.mount._mounting import mount_all, unmount_mounts
 from lamina.mount._options import MountFlag, Options, parse_options
+from lamina.mount._overlay import OverlayDirectories, overlay_directories
 from lamina.mount._readonly import is_read_only, read_only, without_id_map
+from lamina.mount._syscalls import system_calls
 from lamina.mount._temporary import temporary_mount
 from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
 
@@ -19,12 +21,15 @@ __all__ = [
     "MountFlag",
     "MountInfo",
     "Options",
+    "OverlayDirectories",
     "is_read_only",
     "lookup",
     "mount_all",
     "mountinfo",
+    "overlay_directories",
     "parse_options",
     "read_only",
+    "system_calls",
     "temporary_mount",
     "unmount",
     "unmount_all",

@@ -34,9 +34,16 @@ class MountInfo:
     """Options of the file system, shared by all its mounts."""
 
 
-def mountinfo() -> list[MountInfo]:
-    """All mounts of the process's mount namespace below its root directory, in the kernel's order."""
-    with open("/proc/self/mountinfo", "rb") as file:
+def mountinfo(pid: int | None = None) -> list[MountInfo]:
+    """All mounts of a process's mount namespace below its root directory, in the kernel's order.
+
+    Args:
+        pid: The process; None: this one.
+
+    Raises:
+        OSError: It has ended, or may not be looked at.
+    """
+    with open(f"/proc/{'self' if pid is None else pid}/mountinfo", "rb") as file:
         return [parse_line(line) for line in file.read().splitlines()]
 
 

@@ -4,13 +4,49 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+
+import attrs
 
 from lamina.errdefs import InvalidArgument
+from lamina.mount._options import split_parameters
 
 Layers = list[tuple[str, str]]
 """The parameter, `lowerdir+` or `datadir+`, and the path of each layer, topmost first."""
 
 _LAYER_OR_SEPARATOR = re.compile(r"(?P<layer>(?:\\.|[^:\\]|\\\Z)+)|:+", re.DOTALL)
+
+
+@attrs.frozen
+class OverlayDirectories:
+    """What an overlay is made of."""
+
+    lower: tuple[str, ...]
+    """The layers, topmost first."""
+    upper: str = ""
+    """Where what is written goes; "" where nothing can be written."""
+    work: str = ""
+    """The directory that overlay itself needs for that."""
+
+
+def overlay_directories(options: Iterable[str]) -> OverlayDirectories:
+    """The directories that the options of an overlay name, those to mount it with or those that mountinfo shows.
+
+    Raises:
+        InvalidArgument: A layer is empty, or a separator is longer than `::`.
+    """
+    values: dict[str, str] = {}
+    lower: list[str] = []
+    for key, value in split_parameters(options):
+        if key in {"lowerdir+", "datadir+"}:
+            lower.append(value or "")
+        elif value is not None:
+            values[key] = value
+    if "lowerdir" in values:
+        lower = [path for _, path in split_layers(values["lowerdir"])]
+    return OverlayDirectories(
+        tuple(lower), unescape(values.get("upperdir", "")), unescape(values.get("workdir", ""))
+    )
 
 
 def unescape(value: str) -> str:

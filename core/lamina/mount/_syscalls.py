@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import signal
@@ -47,6 +48,8 @@ _CLONE_VM = 0x00000100
 _CLONE_FS = 0x00000200
 _CLONE_VFORK = 0x00004000
 CLONE_NEWUSER = 0x10000000
+
+_CAP_SYS_ADMIN = 21  # include/uapi/linux/capability.h
 
 _WALL = 0x40000000  # include/uapi/linux/wait.h
 _STACK = 64 * 1024  # bytes, far more than _exit(2) takes
@@ -158,6 +161,37 @@ def open_inside(root: int, path: str) -> int:
     return _syscall(_OPENAT2, root, _c(path), bytes(how), ctypes.sizeof(how))
 
 
+def system_calls() -> dict[str, bool]:
+    """Whether system calls that not every kernel has are there, and not forbidden to this process (seccomp(2)).
+
+    Each is called with arguments that it refuses. To a process without CAP_SYS_ADMIN most of them are
+    forbidden anyway, which says nothing: they count as there.
+    """
+    calls: dict[str, tuple[int, tuple[int | bytes | None, ...]]] = {
+        "openat2": (_OPENAT2, (-1, None, None, 0)),
+        "fsopen": (_FSOPEN, (None, -1)),
+        "fsmount": (_FSMOUNT, (-1, -1, -1)),
+        "open_tree": (_OPEN_TREE, (-1, None, -1)),
+        "move_mount": (_MOVE_MOUNT, (-1, None, -1, None, -1)),
+        "mount_setattr": (_MOUNT_SETATTR, (-1, None, -1, None, 0)),
+    }
+    return {name: _is_there(number, arguments) for name, (number, arguments) in calls.items()}
+
+
+def _is_there(number: int, arguments: tuple[int | bytes | None, ...]) -> bool:
+    try:
+        _syscall(number, *arguments)
+    except OSError as error:
+        return error.errno != errno.ENOSYS and (error.errno != errno.EPERM or not _may_mount())
+    return True
+
+
+def _may_mount() -> bool:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        effective = next(line.split()[1] for line in file if line.startswith("CapEff:"))
+    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+
+
 @functools.cache
 def _libc() -> ctypes.CDLL:
     import ctypes  # noqa: PLC0415 - most processes import the mount record and never mount
@@ -184,8 +218,8 @@ def _check(result: int) -> int:
         return result
     import ctypes  # noqa: PLC0415 - see _libc
 
-    errno = ctypes.get_errno()
-    raise OSError(errno, os.strerror(errno))
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))
 
 
 def _c(text: str) -> bytes:

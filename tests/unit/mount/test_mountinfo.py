@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_this_process_sees_its_root_and_proc() -> None:
     mounts = {info.mount_point: info for info in mountinfo()}
     assert mounts["/proc"].type == "proc"
     assert "/" in mounts
+
+
+def test_another_process_has_mounts_of_its_own() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        assert mountinfo(other.pid) == mountinfo()
+        other.kill()
 
 
 def test_lookup_finds_the_mount_that_a_path_lies_in(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidArgument
+from lamina.mount import OverlayDirectories, overlay_directories
 from lamina.mount._overlay import join_layers, split_layers, unescape
 
 
@@ -47,3 +48,13 @@ def test_an_upper_directory_becomes_the_topmost_layer_whatever_its_name(upper: s
     value = upper.replace("\\", "\\\\").replace(",", r"\,")
     assert unescape(value) == upper
     assert split_layers(join_layers(value, "/l")) == [("lowerdir+", upper), ("lowerdir+", "/l")]
+
+
+def test_the_directories_are_those_that_the_options_name() -> None:
+    options = ("workdir=/s/2/work", r"upperdir=/s/2/f\,s", r"lowerdir=/s/1/fs:/s/0\:0", "index=off", "ro")
+    expected = OverlayDirectories(("/s/1/fs", "/s/0:0"), "/s/2/f,s", "/s/2/work")
+    assert overlay_directories(options) == expected
+
+
+def test_layers_may_be_named_one_by_one_as_newer_kernels_show_them() -> None:
+    assert overlay_directories(("lowerdir+=/a", "lowerdir+=/b")) == OverlayDirectories(("/a", "/b"))
