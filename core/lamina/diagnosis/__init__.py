@@ -1,0 +1,36 @@
+"""Why things do not work on this machine: what `lamina diagnose` looks at, for plugins to look at it too.
+
+Each function looks at one thing and says what it found as `lamina.plugin.Finding`. None changes anything. What
+this user may not look at is a finding too, and no error.
+"""
+
+from lamina.diagnosis._data_root import data_root
+from lamina.diagnosis._directories import directory, group_name, nearest_existing, ownership
+from lamina.diagnosis._kernel import file_system, kernel
+from lamina.diagnosis._kernel_log import kernel_log
+from lamina.diagnosis._locks import lock, lock_holder
+from lamina.diagnosis._privileges import may_mount, privileges
+from lamina.diagnosis._process import AS_ROOT, Process, process, user_name
+from lamina.diagnosis._remedies import mount_remedy
+from lamina.diagnosis._trees import snapshot_mounts
+
+__all__ = [
+    "AS_ROOT",
+    "Process",
+    "data_root",
+    "directory",
+    "file_system",
+    "group_name",
+    "kernel",
+    "kernel_log",
+    "lock",
+    "lock_holder",
+    "may_mount",
+    "mount_remedy",
+    "nearest_existing",
+    "ownership",
+    "privileges",
+    "process",
+    "snapshot_mounts",
+    "user_name",
+]

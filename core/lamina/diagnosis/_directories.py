@@ -1,0 +1,159 @@
+"""Whether a host can keep its data in a directory."""
+
+from __future__ import annotations
+
+import grp
+import os
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from lamina.diagnosis._process import AS_ROOT, reason, user_name
+from lamina.errdefs import Error
+from lamina.mount import MountInfo, lookup
+from lamina.plugin import Finding
+
+_LITTLE_BYTES: Final = 256 << 20
+_LITTLE_INODES: Final = 1000
+_RESTRICTIONS: Final = {
+    "nodev": "devices in them cannot be opened",
+    "noexec": "no program in them can be run",
+    "nosuid": "set-user-id programs in them run as whoever starts them",
+}
+
+
+def directory(check: str, path: str, *, lasts: bool = False, trees: bool = False) -> Iterator[Finding]:
+    """What keeps a host from using a directory; or that nothing does, with what is known of it.
+
+    Args:
+        check: Which directory it is.
+        path: Its absolute path. It need not exist: then it is about the nearest one above that does.
+        lasts: Whether what is there must survive a reboot.
+        trees: Whether trees in it are shown to containers by bind mounts.
+    """
+    place = nearest_existing(path)
+    try:
+        status, space, mount = os.stat(place), os.statvfs(place), lookup(place)
+    except (OSError, Error) as error:
+        yield Finding.unknown(check, f"{place}: {reason(error)}", AS_ROOT)
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        yield Finding.problem(check, f"{place} is not a directory", f"mv {place} {place}.old")
+        return
+    missing = "" if path == place else f"{path} is to be made; "
+    found = [
+        *_writable(check, f"{missing}{place} ({ownership(status)})", place, mount),
+        *_roomy(check, place, space),
+        *_lasting(check, place, mount, lasts=lasts),
+        *(_unrestricted(check, place, mount) if trees else ()),
+    ]
+    yield from found
+    if not found:
+        yield Finding.ok(check, f"{missing}{place} ({ownership(status)}) is on {_on(mount)}, {_free(space)} free")
+
+
+def nearest_existing(path: str) -> str:
+    """The path itself if it exists, else the nearest directory above it that does, as far as can be seen."""
+    while path != "/" and not _exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def ownership(status: os.stat_result) -> str:
+    """Whose a file is, and who may use it."""
+    return f"mode {stat.S_IMODE(status.st_mode):04o}, {user_name(status.st_uid)}:{group_name(status.st_gid)}"
+
+
+def group_name(gid: int) -> str:
+    """The name of a group, or the number where it has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # it may; looking closer will tell why it cannot be seen
+    return True
+
+
+def _on(mount: MountInfo) -> str:
+    return f"{mount.type} ({mount.source}, {','.join(mount.options)})"
+
+
+def _free(space: os.statvfs_result) -> str:
+    inodes = f" and {space.f_favail:,} inodes" if space.f_files else ""
+    return f"{space.f_bavail * space.f_frsize / 2**30:,.1f} GiB{inodes}"
+
+
+def _writable(check: str, what: str, place: str, mount: MountInfo) -> Iterator[Finding]:
+    owner, user = os.stat(place).st_uid, os.geteuid()
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        yield Finding.problem(
+            check,
+            f"{place} is on a file system that is mounted read-only ({mount.type} {mount.source} at "
+            f"{mount.mount_point})",
+            f"mount -o remount,rw {mount.mount_point}. Where the kernel made it read-only after errors, that is "
+            f"refused, and dmesg -T | grep -i error tells why: unmount it then, and fsck {mount.source}",
+        )
+    elif os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        return
+    elif owner == user:
+        yield Finding.problem(check, f"{what} cannot be written to by its owner", f"chmod u+rwx {place}")
+    elif user == 0:
+        found = f"{what} cannot be written to by root, which lacks CAP_DAC_OVERRIDE"
+        yield Finding.problem(check, found, f"chown root: {place}")
+    else:
+        who = user_name(user)
+        yield Finding.unknown(
+            check,
+            f"{what} cannot be written to by {who}, and a host of {who}'s could not use it",
+            f"if the host is {user_name(owner)}'s, {AS_ROOT}; if it is to be {who}'s, give it another root and "
+            "state",
+        )
+
+
+def _roomy(check: str, place: str, space: os.statvfs_result) -> Iterator[Finding]:
+    free, inodes = space.f_bavail * space.f_frsize, space.f_favail
+    remedy = (
+        f"find what takes the space: du -xh {place} | sort -h | tail. Remove snapshots (lamina snapshots rm KEY; "
+        "containerd's: ctr images rm REF), and wait until their data is gone: lamina snapshots cleanup. Or move "
+        "root, or root_path, to a larger file system"
+    )
+    if free == 0 or (space.f_files and inodes == 0):
+        yield Finding.problem(check, f"{place}: no {'inodes are' if free else 'space is'} left", remedy)
+    elif free < _LITTLE_BYTES or (space.f_files and inodes < _LITTLE_INODES):
+        left = f"{free / 2**20:,.1f} MiB" + (f" and {inodes:,} inodes" if space.f_files else "")
+        yield Finding.warning(check, f"{place}: only {left} are left", remedy)
+
+
+def _lasting(check: str, place: str, mount: MountInfo, *, lasts: bool) -> Iterator[Finding]:
+    if lasts and mount.type in {"tmpfs", "ramfs"}:
+        remedy = "choose a root on a disk"
+        yield Finding.warning(check, f"{place} is on {mount.type}: all is gone after a reboot", remedy)
+    elif lasts and mount.type == "overlay":
+        yield Finding.warning(
+            check,
+            f"{place} is on an overlay: is it a container's own file system? It goes with the container, and "
+            "overlayfs cannot write its layers there",
+            f"mount a directory of the machine at {place}, and have it at the same path outside",
+        )
+
+
+def _unrestricted(check: str, place: str, mount: MountInfo) -> Iterator[Finding]:
+    found = [option for option in mount.options if option in _RESTRICTIONS]
+    if found:
+        meaning = "; ".join(_RESTRICTIONS[option] for option in found)
+        opposites = ",".join(option.removeprefix("no") for option in found)
+        yield Finding.warning(
+            check,
+            f"{place} is on a mount with {','.join(found)}, which every bind mount of it has too, and so every "
+            f"snapshot that is shown by one: {meaning}",
+            f"mount -o remount,bind,{opposites} {mount.mount_point}, and take {','.join(found)} out of its line "
+            "in /etc/fstab",
+        )

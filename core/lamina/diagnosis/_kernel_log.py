@@ -1,0 +1,82 @@
+"""What the kernel wrote about file systems."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from lamina.diagnosis._process import AS_ROOT, moment
+from lamina.diagnosis._remedies import mount_remedy
+from lamina.plugin import Finding
+
+_LOG: Final = "/dev/kmsg"
+_WARNING: Final = 4  # syslog(2): what is more severe has a lower number
+_ABOUT: Final = re.compile(r"overlayfs|overlay:|BTRFS|EXT4-fs|XFS|I/O error|SQUASHFS|erofs|FAT-fs|nfs:")
+_OF_NO_USE: Final = re.compile(r"/dev/null/layer|/probe-\w+/|callbacks suppressed")
+"""In what the kernel writes when lamina finds out what it can, and of what it did not write."""
+_DAY: Final = 24 * 3600.0
+_RECORD: Final = 8192
+_SHOWN: Final = 3
+
+
+@attrs.frozen
+class _Message:
+    moment: float
+    """Seconds since 1970."""
+    text: str
+
+
+def kernel_log() -> Iterator[Finding]:
+    """What the kernel wrote in the last day about mounts and file systems of this machine that went wrong."""
+    check = "messages"
+    try:
+        found = list(_messages())
+    except FileNotFoundError:
+        yield Finding.unknown(check, f"there is no {_LOG} here", "on the machine itself: dmesg -T | tail")
+        return
+    except PermissionError:
+        found_out = f"{_LOG}: only who has CAP_SYSLOG may read it (sysctl kernel.dmesg_restrict)"
+        yield Finding.unknown(check, found_out, AS_ROOT)
+        return
+    if not found:
+        yield Finding.ok(check, "none in the last 24 hours about a mount or file system that went wrong")
+    for message in found[-_SHOWN:]:
+        yield Finding.warning(check, f"{moment(message.moment)}: {message.text}", mount_remedy(message.text))
+
+
+def _messages() -> Iterator[_Message]:
+    """Those about file systems, a warning or worse, that lamina's own trials did not cause; each text once."""
+    last: dict[str, _Message] = {}
+    for severity, microseconds, text in _records():
+        # The log's clock stands still while the machine sleeps, as this one does.
+        age = time.monotonic() - microseconds / 1e6
+        if severity <= _WARNING and age < _DAY and _ABOUT.search(text) and not _OF_NO_USE.search(text):
+            last.pop(text, None)
+            last[text] = _Message(time.time() - age, text)
+    yield from last.values()
+
+
+def _records() -> Iterator[tuple[int, int, str]]:
+    """Severity, microseconds since boot and text of all messages (Documentation/ABI/testing/dev-kmsg)."""
+    log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                record = os.read(log, _RECORD).decode(errors="replace")
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.EPIPE:  # overwritten meanwhile: the next read goes on after it
+                    raise
+                continue
+            prefix, _, rest = record.partition(";")
+            priority, _, microseconds = prefix.split(",")[:3]
+            yield int(priority) & 7, int(microseconds), rest.partition("\n")[0]
+    finally:
+        os.close(log)

@@ -1,0 +1,98 @@
+"""What a process may do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from lamina.diagnosis._process import AS_ROOT, Process, process
+from lamina.errdefs import Error
+from lamina.mount import Mount, temporary_mount
+from lamina.plugin import Finding
+
+_SYS_ADMIN: Final = 21
+_NEEDED: Final = {
+    _SYS_ADMIN: ("CAP_SYS_ADMIN", "it cannot mount"),
+    0: ("CAP_CHOWN", "it cannot give files to the users that they belong to"),
+    1: ("CAP_DAC_OVERRIDE", "it cannot enter what belongs to a container's users"),
+    3: ("CAP_FOWNER", "it cannot change modes of what belongs to a container's users"),
+    27: ("CAP_MKNOD", "it cannot copy devices, nor overlay's whiteouts, which are devices"),
+    31: ("CAP_SETFCAP", "it cannot copy the capabilities of programs"),
+}
+"""Numbers of include/uapi/linux/capability.h, and what a host without them cannot do."""
+
+
+def may_mount() -> bool:
+    """Whether this process has CAP_SYS_ADMIN."""
+    me = process(os.getpid())
+    return me is not None and _has(me, _SYS_ADMIN)
+
+
+def privileges(host_pid: int | None) -> Iterator[Finding]:
+    """What the host that runs may do; where none does, what one may do that is started like this process.
+
+    Args:
+        host_pid: The process of the host; None where none runs.
+    """
+    subject = process(os.getpid() if host_pid is None else host_pid)
+    if subject is None:  # it has just ended
+        return
+    who = "this command" if host_pid is None else f"the host, process {subject.pid},"
+    yield _capabilities(subject, who)
+    if subject.in_user_namespace:
+        yield Finding.ok("user namespace", f"{who} is in one: overlayfs needs the option userxattr there")
+    if may_mount():
+        yield _mounting()
+
+
+def _capabilities(subject: Process, who: str) -> Finding:
+    check = "capabilities"
+    missing = {number: names for number, names in _NEEDED.items() if not _has(subject, number)}
+    if not missing:
+        return Finding.ok(check, f"{who} runs as {subject.user} and has all that are needed")
+    if subject.pid == os.getpid() and os.geteuid() != 0:
+        return Finding.unknown(check, f"{who} runs as {subject.user}, which may not mount", AS_ROOT)
+    lacks = "; ".join(f"{name}: {meaning}" for name, meaning in missing.values())
+    names = [name for name, _ in missing.values()]
+    added = " ".join(f"--cap-add {name.removeprefix('CAP_')}" for name in names)
+    make = Finding.problem if _SYS_ADMIN in missing else Finding.warning
+    return make(
+        check,
+        f"{who} runs as {subject.user} and lacks {lacks}",
+        f"run it as root; in its systemd unit, have {' '.join(names)} in CapabilityBoundingSet=; in Docker, "
+        f"docker run {added}; in Kubernetes, securityContext: {{privileged: true}}",
+    )
+
+
+def _mounting() -> Finding:
+    check = "mounting"
+    try:
+        with temporary_mount([Mount("tmpfs", "tmpfs", ("size=4k",))]):
+            return Finding.ok(check, "a tmpfs was mounted and unmounted")
+    except Error as error:
+        guards = " and ".join(_guards()) or "a security module"
+        return Finding.problem(
+            check,
+            f"{error}. This process has CAP_SYS_ADMIN: {guards} may forbid it",
+            "in Docker, docker run --security-opt apparmor=unconfined --security-opt seccomp=unconfined; in "
+            "Kubernetes, securityContext: {privileged: true}; in a systemd unit, @mount in SystemCallFilter=. "
+            "With SELinux, ausearch -m avc -ts recent says what was denied",
+        )
+
+
+def _guards() -> Iterator[str]:
+    """What restricts this process besides its capabilities."""
+    me = process(os.getpid())
+    if me is not None and me.seccomp:
+        yield "its seccomp filter"
+    with contextlib.suppress(OSError):  # no security module shows labels
+        with open("/proc/self/attr/current", encoding="utf-8", errors="replace") as file:
+            label = file.read().strip("\0\n ")
+        if label and label != "unconfined":
+            yield f"its label {label} (AppArmor or SELinux)"
+
+
+def _has(subject: Process, number: int) -> bool:
+    return bool(subject.capabilities >> number & 1)

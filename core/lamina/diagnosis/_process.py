@@ -1,0 +1,86 @@
+"""Who a process is."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import time
+from typing import Final
+
+import attrs
+
+ALL_IDS: Final = "0 0 4294967295"
+"""The only line of uid_map outside any user namespace (user_namespaces(7))."""
+
+AS_ROOT: Final = "run the same command as root (sudo)"
+"""The remedy where this user may not look."""
+
+
+@attrs.frozen
+class Process:
+    """What /proc tells everybody of a process."""
+
+    pid: int
+    command: str
+    """Its command line, or its name where that cannot be read."""
+    user: str
+    started: float
+    """Seconds since 1970."""
+    capabilities: int
+    """The effective set, a bit each: capabilities(7)."""
+    seccomp: bool
+    """Whether a filter decides which system calls it may make."""
+    in_user_namespace: bool
+    """Whether it sees only a part of the machine's ids."""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command}; {self.user}, since {moment(self.started)})"
+
+
+def process(pid: int) -> Process | None:
+    """A process; None where it has ended."""
+    try:
+        status = dict(line.split(":\t", 1) for line in _read(pid, "status").splitlines())
+        ticks = int(_read(pid, "stat").rpartition(")")[2].split()[19])
+        words = _read(pid, "cmdline").rstrip("\0").split("\0")
+        maps = " ".join(_read(pid, "uid_map").split())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return Process(
+        pid=pid,
+        command=shlex.join(words) if words != [""] else status["Name"],
+        user=user_name(int(status["Uid"].split()[1])),
+        started=_boot_time() + ticks / os.sysconf("SC_CLK_TCK"),
+        capabilities=int(status["CapEff"], 16),
+        seccomp=status.get("Seccomp", "0") == "2",
+        in_user_namespace=maps != ALL_IDS,
+    )
+
+
+def reason(error: Exception) -> str:
+    """What is wrong, without the path, which is told beside."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def moment(seconds: float) -> str:
+    """A moment in local time, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _read(pid: int, name: str) -> str:
+    with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _boot_time() -> int:
+    with open("/proc/stat", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("btime "))

@@ -1,0 +1,240 @@
+"""Whether the mounts of a snapshot can be made, here and by others."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+
+from lamina.diagnosis._privileges import may_mount
+from lamina.diagnosis._process import AS_ROOT, process, reason
+from lamina.diagnosis._remedies import mount_remedy
+from lamina.errdefs import Error
+from lamina.mount import (
+    Mount,
+    MountFlag,
+    MountInfo,
+    lookup,
+    mountinfo,
+    overlay_directories,
+    parse_options,
+    temporary_mount,
+)
+from lamina.plugin import Finding
+
+_Matcher = Callable[[MountInfo], bool]
+
+
+@attrs.frozen
+class _Place:
+    """A path in a mount."""
+
+    role: str
+    """`lowerdir 2 of 5`, `upperdir`, `source`, …"""
+    path: str
+
+
+def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[Finding]:
+    """What keeps the mounts of a snapshot from being made; or that they were made, read-only, and taken off again.
+
+    Args:
+        mounts: What the snapshotter returned.
+        host_pid: The process of the host; None where it cannot be seen.
+    """
+    places = [place for mount in mounts for place in _places(mount)]
+    yield from _same_view(places, host_pid)
+    missing = list(_missing(places))
+    yield from missing
+    if not missing:
+        yield Finding.ok("paths", f"there: {', '.join(place.role for place in places)}")
+    yield from _left_by_crash(places)
+    yield _mounted(mounts)
+    if not missing:  # else what it would say is said already
+        yield _trial(mounts)
+
+
+def _places(mount: Mount) -> Iterator[_Place]:
+    if mount.type != "overlay":
+        if os.path.isabs(mount.source):
+            yield _Place("source", mount.source)
+        return
+    directories = overlay_directories(mount.options)
+    for role, path in (("upperdir", directories.upper), ("workdir", directories.work)):
+        if path:
+            yield _Place(role, path)
+    for number, path in enumerate(directories.lower, start=1):
+        yield _Place(f"lowerdir {number} of {len(directories.lower)}", path)
+
+
+def _missing(places: Iterable[_Place]) -> Iterator[Finding]:
+    for place in places:
+        try:
+            os.stat(place.path)
+        except FileNotFoundError:
+            yield Finding.problem(
+                "paths",
+                f"{place.role} {place.path} is not there",
+                "somebody deleted it, or its file system is not mounted: findmnt --target "
+                f"{os.path.dirname(place.path)}. If it is gone: restore the data root and the metastore from the "
+                "same backup; or remove the snapshot and what is built on it (lamina snapshots tree shows that, "
+                "lamina snapshots rm KEY removes it), and pull its image again",
+            )
+        except OSError as error:
+            yield Finding.unknown("paths", f"{place.role} {place.path}: {reason(error)}", AS_ROOT)
+
+
+def _left_by_crash(places: Iterable[_Place]) -> Iterator[Finding]:
+    """Overlay refuses a work directory after a volatile mount that was not unmounted."""
+    for place in places:
+        incompat = f"{place.path}/work/incompat"
+        if place.role == "workdir" and os.path.lexists(f"{incompat}/volatile"):
+            yield Finding.problem(
+                "paths",
+                f"{incompat}/volatile is there: the snapshot is mounted with volatile, or was, and the machine "
+                "went down before it was unmounted. It cannot be mounted",
+                "if it is not mounted now, what was written may be incomplete: remove the snapshot. To keep it "
+                f"all the same: rm -r {incompat}",
+            )
+
+
+def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Finding]:
+    """Whether the host and containerd see at these paths what this process sees there."""
+    check = "mount namespaces"
+    others = {pid: f"containerd, process {pid}," for pid in _processes_named("containerd")}
+    if host_pid is not None:
+        others[host_pid] = f"the host, process {host_pid},"
+    for pid, who in others.items():
+        try:
+            if _namespace(pid) == _namespace(os.getpid()):
+                continue
+        except FileNotFoundError:  # it has just ended
+            continue
+        except PermissionError:
+            yield Finding.unknown(check, f"that of {who} may not be looked at", AS_ROOT)
+            continue
+        wrong = [place for place in places if not _same_file(place.path, f"/proc/{pid}/root{place.path}")]
+        if not wrong:
+            yield Finding.ok(check, f"{who} is in another one, and sees the same at every path")
+            continue
+        yield Finding.problem(
+            check,
+            f"{who} is in another mount namespace (a container?), and sees something else at {wrong[0].path}",
+            "have the data root at the same absolute path in both, with propagation of mounts: docker run -v "
+            "DIR:DIR:rshared; in Kubernetes, hostPath with mountPropagation: Bidirectional. To look from there: "
+            f"nsenter --target {pid} --mount lamina diagnose",
+        )
+
+
+def _namespace(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/mnt")
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samestat(os.stat(one), os.stat(other))
+    except OSError:
+        return not os.path.exists(one)
+
+
+def _processes_named(name: str) -> Iterator[int]:
+    for path in glob.iglob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found = file.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if found == name:
+            yield int(path.split("/")[2])
+
+
+def _mounted(mounts: Sequence[Mount]) -> Finding:
+    """Where the mounts are made already, in any mount namespace that can be seen."""
+    check = "mounted"
+    found, hidden = _users([matcher for mount in mounts for matcher in _matchers(mount)])
+    places = [f"{one.mount_point} (seen by {process(one.pid) or f'process {one.pid}'})" for one in found]
+    writes = any(mount.type == "overlay" and overlay_directories(mount.options).upper for mount in mounts)
+    if writes and len({one.device for one in found}) > 1:
+        return Finding.problem(
+            check,
+            f"in {len(places)} places: {'; '.join(places)}. What two overlays do with one upper directory is "
+            "undefined",
+            "stop all but one of those who use it, and unmount what they leave behind: umount "
+            f"{found[-1].mount_point}",
+        )
+    if places:
+        return Finding.ok(check, f"at {'; '.join(places)}")
+    if not hidden:
+        return Finding.ok(check, "nowhere now")
+    if os.geteuid() == 0:
+        return Finding.ok(check, "nowhere that can be seen")
+    return Finding.unknown(check, "nowhere that can be seen, and not every process may be looked at", AS_ROOT)
+
+
+@attrs.frozen
+class _User:
+    """A place where something is mounted."""
+
+    device: str
+    """The same for copies of one mount, as those in other mount namespaces are."""
+    mount_point: str
+    pid: int = attrs.field(eq=False)
+    """A process that sees it there."""
+
+
+def _users(matchers: Sequence[_Matcher]) -> tuple[list[_User], bool]:
+    """Where something is mounted; and whether there may be more."""
+    found: dict[_User, None] = {}
+    namespaces: set[str] = set()
+    hidden = False
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
+        try:
+            namespace = _namespace(pid)
+            if namespace in namespaces:
+                continue
+            mounts = mountinfo(pid)
+        except PermissionError:
+            hidden = True
+            continue
+        except OSError:  # it has just ended
+            continue
+        namespaces.add(namespace)
+        for info in mounts:
+            if any(matches(info) for matches in matchers):
+                found.setdefault(_User(info.device, info.mount_point, pid))
+    return list(found), hidden
+
+
+def _matchers(mount: Mount) -> Iterator[_Matcher]:
+    """What tells this mount, wherever it is made, from others; nothing for types of which that is not known."""
+    options = parse_options(mount.options)
+    if mount.type == "overlay":
+        wanted = overlay_directories(mount.options)
+
+        def same_overlay(info: MountInfo) -> bool:
+            if info.type != "overlay":
+                return False
+            found = overlay_directories(info.super_options)
+            return found.upper == wanted.upper if wanted.upper else found == wanted
+
+        yield same_overlay
+    elif options.flags & MountFlag.BIND and os.path.exists(mount.source):
+        around = lookup(mount.source)
+        path = os.path.relpath(os.path.realpath(mount.source), around.mount_point)
+        inside = os.path.normpath(os.path.join(around.root, path))
+        yield lambda info: (info.device, info.root) == (around.device, inside)
+    elif subvolumes := {option for option in options.data if option.startswith("subvolid=")}:
+        yield lambda info: info.source == mount.source and subvolumes <= set(info.super_options)
+
+
+def _trial(mounts: Sequence[Mount]) -> Finding:
+    check = "mount"
+    if not may_mount():
+        return Finding.unknown(check, "this process may not mount", AS_ROOT)
+    try:
+        with temporary_mount(mounts, read_only=True) as root:
+            entries = len(os.listdir(root))
+    except (Error, OSError) as error:
+        return Finding.problem(check, str(error), mount_remedy(str(error)))
+    return Finding.ok(check, f"mounted read-only for a moment; entries in its root directory: {entries}")
