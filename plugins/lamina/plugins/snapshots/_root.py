@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from lamina.plugin import InitContext, host_platform
@@ -15,7 +16,17 @@ def data_root(ic: InitContext[Any], root_path: str) -> str:
         ic: The plugin's init context.
         root_path: What is configured; empty: the plugin's own directory.
     """
-    root = os.path.abspath(root_path) if root_path else str(ic.root)
+    root = data_root_path(ic.root, root_path)
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())
     return root
+
+
+def data_root_path(own: Path, root_path: str) -> str:
+    """The data root.
+
+    Args:
+        own: The plugin's own directory.
+        root_path: What is configured; empty: that directory.
+    """
+    return os.path.abspath(root_path) if root_path else str(own)

@@ -26,13 +26,22 @@ def probe(root: str) -> str:
     if mounted.type != "btrfs":
         raise SkipPlugin(f"{root} is on {mounted.type}: set root_path to a directory on a btrfs file system")
     try:
-        _try(root, mounted.source)
+        attempt(root, mounted.source)
     except (Error, OSError) as error:
         raise SkipPlugin(f"btrfs subvolumes cannot be made and mounted in {root}: {error}") from error
     return mounted.source
 
 
-def _try(root: str, device: str) -> None:
+def attempt(root: str, device: str) -> None:
+    """Make, mount and delete a subvolume.
+
+    Args:
+        root: Where.
+        device: The block device of its file system.
+
+    Raises:
+        Error: That does not work. (OSError: likewise.)
+    """
     trial = tempfile.mkdtemp(prefix="probe-", dir=root)
     try:
         with open_directory(trial) as directory:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root
+from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root, data_root_path
 from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
 from lamina.plugins.snapshots.btrfs._probe import probe
 from lamina.snapshots.local import LocalSnapshotter
@@ -39,6 +39,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             requires=(PluginType.METASTORE,),
             config=BtrfsConfig,
             init=init_btrfs,
+            diagnose=diagnose_btrfs,
         )
     ]
 
@@ -57,3 +58,11 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     backend = BtrfsBackend(root, device=device)
     return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)
+
+
+def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
+    """Look at all that subvolumes need."""
+    from lamina.plugins.snapshots.btrfs._diagnose import diagnose  # noqa: PLC0415 - no host needs it
+
+    root_path = context.config.root_path
+    return diagnose(data_root_path(context.root, root_path), context.host_pid, configured=bool(root_path))

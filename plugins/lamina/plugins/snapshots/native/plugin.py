@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root
+from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root, data_root_path
 from lamina.plugins.snapshots.native._backend import NativeBackend
 from lamina.snapshots.local import LocalSnapshotter
 
@@ -37,6 +37,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             requires=(PluginType.METASTORE,),
             config=NativeConfig,
             init=init_native,
+            diagnose=diagnose_native,
         )
     ]
 
@@ -49,3 +50,10 @@ def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
     return LocalSnapshotter.open(
         NativeBackend(root), store, sync_fs=config.sync_fs, sync_remove=config.sync_remove
     )
+
+
+def diagnose_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]:
+    """Look at the data root, which is all that it needs."""
+    from lamina import diagnosis  # noqa: PLC0415 - no host needs it
+
+    return diagnosis.data_root(data_root_path(context.root, context.config.root_path), context.host_pid)

@@ -35,23 +35,28 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
         SkipPlugin: Overlayfs does not work there; the message says why.
         InvalidArgument: It does, but not with `mount_options`; or the path cannot be passed in mount options.
     """
-    bad = UNESCAPED.intersection(root)
+    bad = unpassable(root)
     if bad:
         raise InvalidArgument(
-            f"overlay data root {root!r}: {', '.join(map(repr, sorted(bad)))} cannot be in a path that is passed "
-            "in mount options: choose another root_path"
+            f"overlay data root {root!r}: {bad} cannot be in a path that is passed in mount options: choose "
+            "another root_path"
         )
     if not supports_d_type(root):
         raise SkipPlugin(
             f"overlayfs needs a file system with d_type, and the one of {root} has none (xfs: format with ftype=1)"
         )
-    needed = _needed(root, mount_options)
-    failure = _try(root, (*mount_options, *needed))
+    needed = needed_options(root, mount_options)
+    failure = attempt(root, (*mount_options, *needed))
     if failure is None:
         return (*mount_options, *needed)
-    if mount_options and _try(root, needed) is None:
+    if mount_options and attempt(root, needed) is None:
         raise InvalidArgument(f"mount_options {list(mount_options)}: {failure}") from failure
     raise SkipPlugin(f"overlayfs does not work in {root}: {failure}") from failure
+
+
+def unpassable(root: str) -> str:
+    """The characters of a path that cannot be passed in mount options, to be told; "" where all can."""
+    return ", ".join(map(repr, sorted(UNESCAPED.intersection(root))))
 
 
 def remaps_ids(root: str, options: Sequence[str]) -> bool:
@@ -78,10 +83,10 @@ def in_user_namespace() -> bool:
         return tuple(map(int, file.readline().split())) != ALL_IDS
 
 
-def _needed(root: str, configured: Sequence[str]) -> tuple[str, ...]:
+def needed_options(root: str, configured: Sequence[str]) -> tuple[str, ...]:
     """Options that nobody configured and that overlayfs cannot do without here."""
     needed = []
-    if "userxattr" not in configured and in_user_namespace() and _try(root, ("userxattr",)) is None:
+    if "userxattr" not in configured and in_user_namespace() and attempt(root, ("userxattr",)) is None:
         needed.append("userxattr")
     if not any(option.split("=")[0] == "index" for option in configured) and os.path.exists(INDEX):
         # Two mounts may share a lower layer, which index=on forbids.
@@ -89,7 +94,7 @@ def _needed(root: str, configured: Sequence[str]) -> tuple[str, ...]:
     return tuple(needed)
 
 
-def _try(root: str, options: Sequence[str]) -> Error | OSError | None:
+def attempt(root: str, options: Sequence[str]) -> Error | OSError | None:
     """Mount an overlay on two layers, delete a file in it, and return what failed."""
     try:
         with _trial(root, options) as merged:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root
+from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.snapshots._root import data_root, data_root_path
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
 from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
 from lamina.snapshots.local import LocalSnapshotter
@@ -45,6 +45,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             requires=(PluginType.METASTORE,),
             config=OverlayConfig,
             init=init_overlay,
+            diagnose=diagnose_overlay,
         )
     ]
 
@@ -70,3 +71,11 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label, remap_ids=remap_ids)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)
+
+
+def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Finding]:
+    """Look at all that overlayfs needs."""
+    from lamina.plugins.snapshots.overlay._diagnose import diagnose  # noqa: PLC0415 - no host needs it
+
+    root = data_root_path(context.root, context.config.root_path)
+    return diagnose(root, context.config.mount_options, context.host_pid)
