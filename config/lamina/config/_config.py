@@ -82,6 +82,11 @@ class Config:
         return self._sources.file
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read, in that order; `<defaults>` or `<document>` stands for what is no file."""
+        return tuple(document.name for document in self._sources.documents)
+
+    @property
     def older_files(self) -> tuple[tuple[str, int], ...]:
         """The files that are not of the newest version, and the version of each."""
         versions = ((each.name, each.tables.get("version")) for each in self._sources.documents)

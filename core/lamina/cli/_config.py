@@ -40,7 +40,7 @@ from lamina.config.printing import (
 )
 from lamina.errdefs import ConfigError, NoInstance
 from lamina.host import Prepared
-from lamina.plugin import PluginType, Registration, discover
+from lamina.plugin import Registration, discover
 
 
 @click.group()
@@ -107,10 +107,7 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
 def _compare(path: str, found: Prepared, as_json: bool) -> None:
     """Tell what containerd's settings would mean."""
     registry = found.plan.discovery.registry
-    ids = [one.id for one in found.plan.registry if one.type == PluginType.SNAPSHOTTER]
-    aliases = getattr(found.configs.get(f"{PluginType.GRPC}.snapshots"), "aliases", {})
-    names = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases, **{id_: id_ for id_ in ids}}
-    theirs = read_containerd(path, _schemas(registry), address=found.address, names=names)
+    theirs = read_containerd(path, _schemas(registry), address=found.address, names=found.snapshotters)
     if as_json:
         write_json(json_ready(attrs.asdict(theirs)))
         return

@@ -13,6 +13,7 @@ from lamina.cli._streams import open_standard_streams
 _SUBCOMMANDS: Final = {
     "config": ("lamina.cli._config", "config"),
     "containerd-config": ("lamina.cli._containerd_config", "containerd_config"),
+    "diagnose": ("lamina.cli._diagnose.command", "diagnose"),
     "plugins": ("lamina.cli._plugins", "plugins"),
     "serve": ("lamina.cli._serve", "serve"),
     "snapshots": ("lamina.cli._snapshots", "snapshots"),

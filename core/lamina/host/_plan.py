@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
 from lamina.config import GRPC_SERVER, Config
 from lamina.host._proxies import proxy_registrations
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
+
+_SNAPSHOTS: Final = f"{PluginType.GRPC}.snapshots"
 
 
 @attrs.frozen(eq=False)
@@ -32,6 +35,13 @@ class Prepared:
         if isinstance(given, str) and given:
             return given.removeprefix("unix://")
         return f"{self.config.host.state}/lamina.sock"
+
+    @property
+    def snapshotters(self) -> dict[str, str]:
+        """The plugin id of the snapshotter behind each name that a client can ask for."""
+        ids = [one.id for one in self.plan.registry if one.type == PluginType.SNAPSHOTTER]
+        aliases = getattr(self.configs.get(_SNAPSHOTS), "aliases", {})
+        return {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases, **{id_: id_ for id_ in ids}}
 
 
 def prepare(

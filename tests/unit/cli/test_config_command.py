@@ -348,7 +348,7 @@ config.toml:3    oom_score    1        lamina has no such setting
     }
 
 
-@pytest.mark.parametrize("subcommand", [(), ("config",), ("plugins",), ("serve",), ("snapshots",)])
+@pytest.mark.parametrize("subcommand", [(), ("config",), ("diagnose",), ("plugins",), ("serve",), ("snapshots",)])
 def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None:
     assert not imported(*subcommand, "--help") & {"grpc", "rich"}
 
@@ -356,7 +356,13 @@ def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None
 def test_help_lists_the_subcommands() -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == ["config", "plugins", "serve", "snapshots"]
+    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
+        "config",
+        "diagnose",
+        "plugins",
+        "serve",
+        "snapshots",
+    ]
 
 
 def test_version_names_the_program() -> None:

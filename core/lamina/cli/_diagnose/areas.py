@@ -1,0 +1,116 @@
+"""All that is looked at, area by area."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from lamina.cli._configuration import Overrides
+from lamina.cli._diagnose import plugins
+from lamina.cli._diagnose.configuration import Site
+from lamina.cli._diagnose.host import SECONDS, Contact, contact
+from lamina.cli._diagnose.snapshot import snapshot
+from lamina.client import Client
+from lamina.config import HostConfig, default_state
+from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
+from lamina.errdefs import Error
+from lamina.host import Prepared
+from lamina.plugin import Finding, PluginType
+from lamina.plugin import diagnose as diagnose_plugin
+
+_DEADLINE: Final = 60.0
+"""Seconds that one plugin may take."""
+
+
+@attrs.frozen
+class _Area:
+    """Findings of one kind."""
+
+    name: str
+    findings: Iterable[Finding]
+
+
+def findings(
+    key: str, snapshotter: str | None, file: str | None, overrides: Overrides
+) -> Iterator[tuple[str, Finding]]:
+    """All findings, each after the name of its area.
+
+    Args:
+        key: A snapshot to look at; "": none.
+        snapshotter: The only snapshotter to look at, by any of its names; None: all, or that of `key`.
+        file: The configuration file; None: the default one, if it exists.
+        overrides: The options.
+    """
+    site = Site.find(file, overrides)
+    host = contact(site.address, site.command("serve"))
+    for area in _areas(key, snapshotter or ("overlayfs" if key else ""), site, host):
+        try:
+            for finding in area.findings:
+                yield area.name, finding
+        except (Error, OSError) as error:
+            yield area.name, Finding.unknown("everything else", str(error), AS_ROOT)
+
+
+def _areas(key: str, name: str, site: Site, host: Contact) -> Iterator[_Area]:
+    id_ = site.prepared.snapshotters.get(name, name) if site.prepared else name
+    wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
+    yield _Area("configuration", site.findings())
+    yield _Area("host", host.findings)
+    yield _Area("plugins", _plugins(site, host, wanted))
+    yield _Area("kernel", kernel())
+    yield _Area("kernel log", kernel_log())  # before anything is tried, of which it would tell too
+    yield _Area("privileges", privileges(host.pid))
+    if site.config is not None:
+        yield _Area("directories", _directories(site.config.host, site.address, host.pid))
+    if site.prepared is not None:
+        yield from _own(site.prepared, host.pid, wanted)
+    if key:
+        yield _Area(f"snapshot {key}", _snapshot(site.address, name, key, host))
+
+
+def _plugins(site: Site, host: Contact, wanted: str) -> Iterator[Finding]:
+    if not host.answers:
+        return plugins.of_site(site, site.command("plugins why"))
+    elsewhere = "" if site.address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(site.address)}"
+    return plugins.of_host(host.plugins, f"lamina plugins why{elsewhere}", wanted)
+
+
+def _directories(config: HostConfig, address: str, host_pid: int | None) -> Iterator[Finding]:
+    yield from directory("root", config.root, lasts=True)
+    yield lock("lock of root", f"{config.root}/lamina.lock", host_pid)
+    yield from directory("state", config.state)
+    if os.path.dirname(address) != config.state:
+        yield from directory("socket's directory", os.path.dirname(address))
+    yield lock("lock of the socket", f"{address}.lock", host_pid)
+    if config.temp:
+        yield from directory("temp", config.temp)
+
+
+def _own(prepared: Prepared, host_pid: int | None, wanted: str) -> Iterator[_Area]:
+    """What plugins say of themselves; of snapshotters only the one that is wanted, if one is."""
+    host = prepared.config.host
+    for registration in prepared.plan.order:
+        if registration.type == PluginType.SNAPSHOTTER and wanted not in {"", registration.uri}:
+            continue
+        found = diagnose_plugin(
+            registration,
+            config=prepared.configs.get(registration.uri),
+            root=Path(host.root),
+            state=Path(host.state),
+            host_pid=host_pid,
+            seconds=_DEADLINE,
+        )
+        yield _Area(registration.uri, found)
+
+
+def _snapshot(address: str, name: str, key: str, host: Contact) -> Iterator[Finding]:
+    if not host.answers:
+        yield Finding.problem("record", "the host cannot be asked for it", "see host, above")
+        return
+    with Client(address, timeout=SECONDS) as client:
+        yield from snapshot(client, name, key, host.pid)

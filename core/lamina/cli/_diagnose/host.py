@@ -1,0 +1,154 @@
+"""Whether a host runs, and whether this user reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Final
+
+import attrs
+
+from lamina.client import Client
+from lamina.client import Plugin as TheirPlugin
+from lamina.config import GRPC_SERVER
+from lamina.diagnosis import group_name, lock_holder, ownership, process, user_name
+from lamina.errdefs import Error
+from lamina.plugin import Finding
+
+SECONDS: Final = 10.0
+"""How long the host may take to answer a call."""
+_CREDENTIALS: Final = struct.Struct("iii")  # struct ucred: pid, uid, gid (unix(7))
+_CHECK: Final = "socket"
+
+
+@attrs.frozen
+class Contact:
+    """What came of asking a host."""
+
+    findings: tuple[Finding, ...]
+    pid: int | None = None
+    """Its process, also where this user may not connect to it; None where there is none that can be seen."""
+    answers: bool = False
+    """Whether it can be asked for more."""
+    plugins: tuple[TheirPlugin, ...] = ()
+
+
+def contact(address: str, start: str) -> Contact:
+    """Ask the host behind a socket how it is.
+
+    Args:
+        address: The socket's absolute path.
+        start: The command that starts the host.
+    """
+    obstacle = _obstacle(address, start)
+    if obstacle is not None:
+        return Contact((obstacle,))
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(SECONDS)
+            probe.connect(address)
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except PermissionError:
+        return Contact((_forbidden(address),), pid=_lock_holder(address))
+    except ConnectionRefusedError:
+        found = f"{address} is stale: nobody listens there. A host was killed, and could not remove it"
+        return Contact((Finding.problem(_CHECK, found, f"{start} (it replaces the socket)"),))
+    except OSError as error:
+        remedy = f"see who has it: ss -xlp | grep {shlex.quote(address)}"
+        return Contact((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
+    return _ask(address, _CREDENTIALS.unpack(credentials)[0])
+
+
+def _ask(address: str, pid: int) -> Contact:
+    """What the process that listens says of itself; 0 is one outside of this pid namespace."""
+    who = process(pid) if pid else None
+    served = (
+        f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process that cannot be seen here'}"
+    )
+    findings = [Finding.ok(_CHECK, served)]
+    look = f"kill -USR1 {pid} has it write to its log what it is at" if who else "look at its log"
+    try:
+        with Client(address, timeout=SECONDS) as client:
+            if client.healthy():
+                findings.append(Finding.ok("health", "it says that it is serving"))
+            else:
+                findings.append(Finding.problem("health", "it says that it is not serving, as it stops", look))
+            findings.append(_version(client))
+            plugins = tuple(client.plugins())
+    except Error as error:
+        findings.append(Finding.problem("health", f"it does not answer as a host does: {error}", look))
+        return Contact(tuple(findings), pid or None)
+    return Contact(tuple(findings), pid or None, True, plugins)
+
+
+def _version(client: Client) -> Finding:
+    theirs, ours = client.version().version, version("lamina")
+    if theirs == ours:
+        return Finding.ok("version", theirs)
+    found = f"the host is of version {theirs}, and this command of {ours}"
+    return Finding.warning("version", found, "start the host again")
+
+
+def _obstacle(address: str, start: str) -> Finding | None:
+    """What keeps anybody, or this user, from trying to connect."""
+    try:
+        mode = os.lstat(address).st_mode
+    except FileNotFoundError:
+        return Finding.warning(_CHECK, f"no host runs: there is no {address}", start)
+    except NotADirectoryError as error:
+        return Finding.problem(_CHECK, f"{address}: {error.strerror}", "set another address")
+    except PermissionError:
+        return _forbidden(address)
+    if stat.S_ISSOCK(mode):
+        return None
+    return Finding.problem(
+        _CHECK, f"{address} is in the socket's place, and none", f"mv {address} {address}.old; {start}"
+    )
+
+
+def _lock_holder(address: str) -> int | None:
+    """Who has a socket to which this user may not connect."""
+    with contextlib.suppress(OSError, Error):  # it may not be looked at either
+        return lock_holder(f"{address}.lock")
+    return None
+
+
+def _forbidden(address: str) -> Finding:
+    """Which directory, or the socket itself, it is that this user may not use."""
+    user = user_name(os.geteuid())
+    for path in _way(address):
+        if os.access(path, os.W_OK if path == address else os.X_OK, effective_ids=True):
+            continue
+        status = os.lstat(path)
+        verb = "connect to" if path == address else "enter"
+        found = f"{user} may not {verb} {path} ({ownership(status)})"
+        return Finding.problem(_CHECK, found, _way_in(status, user))
+    return Finding.problem(_CHECK, f"{user} may not connect to {address}", "run as root (sudo)")
+
+
+def _way(address: str) -> Iterator[str]:
+    """The directories on the way to a path, from the root down, and itself."""
+    parts = address.split("/")
+    for end in range(1, len(parts) + 1):
+        yield "/".join(parts[:end]) or "/"
+
+
+def _way_in(status: os.stat_result, user: str) -> str:
+    """How a user comes to use what is somebody else's."""
+    needed = stat.S_IWGRP if stat.S_ISSOCK(status.st_mode) else stat.S_IXGRP
+    if status.st_gid != 0 and status.st_mode & needed:
+        group = group_name(status.st_gid)
+        return (
+            f"run as root (sudo); or usermod -aG {group} {user}, and log in again. Whoever is in {group} is as "
+            "good as root"
+        )
+    return (
+        f'run as root (sudo); or set gid in [plugins."{GRPC_SERVER}"] to the number of a group, start the host '
+        f"again, and usermod -aG GROUP {user}. Whoever is in that group is as good as root"
+    )
