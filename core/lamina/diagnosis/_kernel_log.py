@@ -18,8 +18,8 @@ from lamina.plugin import Finding
 _LOG: Final = "/dev/kmsg"
 _WARNING: Final = 4  # syslog(2): what is more severe has a lower number
 _ABOUT: Final = re.compile(r"overlayfs|overlay:|BTRFS|EXT4-fs|XFS|I/O error|SQUASHFS|erofs|FAT-fs|nfs:")
-_OF_NO_USE: Final = re.compile(r"/dev/null/layer|/probe-\w+/|callbacks suppressed")
-"""In what the kernel writes when lamina finds out what it can, and of what it did not write."""
+_OF_NO_USE: Final = re.compile(r"/dev/null/layer|/probe-\w+/|callbacks suppressed|does not support tmpfile")
+"""In messages that tell nothing: of what lamina tried, of what was not written, of what overlay does without."""
 _DAY: Final = 24 * 3600.0
 _RECORD: Final = 8192
 _SHOWN: Final = 3

@@ -57,10 +57,10 @@ def lock(check: str, path: str, host_pid: int | None) -> Finding:
             "two hosts cannot share a directory. Stop the other one: "
             f"kill {holder.pid}. Or give this one another root, root_path or address, and start it again",
         )
+    stacks = f"kill -USR1 {pid} has it write to its log what it is at; " if holder.writes_stacks else ""
     return Finding.problem(
         check,
-        f"{path} is held by {holder}, while no host answers: no other can start",
-        f"if it is a host that starts, stops or hangs, kill -USR1 {holder.pid} has it write to its log what it is "
-        f"at. If it is of no use: kill {holder.pid}; where that does not end it, kill -9 {holder.pid} (no "
-        "acknowledged snapshot is lost)",
+        f"{path} is held by {holder}, while no host answers at this address: no other can start",
+        f"if it serves at another address, name that with -a; if it hangs, {stacks}kill {pid} ends it, and where "
+        f"that does not, kill -9 {pid} (no acknowledged snapshot is lost)",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+import signal
 import time
 from typing import Final
 
@@ -33,6 +34,8 @@ class Process:
     """Whether a filter decides which system calls it may make."""
     in_user_namespace: bool
     """Whether it sees only a part of the machine's ids."""
+    writes_stacks: bool
+    """Whether it handles SIGUSR1, at which a host writes what it is at to its log. It ends all others."""
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command}; {self.user}, since {moment(self.started)})"
@@ -55,6 +58,7 @@ def process(pid: int) -> Process | None:
         capabilities=int(status["CapEff"], 16),
         seccomp=status.get("Seccomp", "0") == "2",
         in_user_namespace=maps != ALL_IDS,
+        writes_stacks=bool(int(status["SigCgt"], 16) >> (signal.SIGUSR1 - 1) & 1),
     )
 
 

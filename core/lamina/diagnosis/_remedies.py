@@ -24,7 +24,7 @@ _KNOWN: Final = (
         "overlay (in a container: a volume)",
     ),
     _Known(
-        r"not supported as upperdir|upper fs does not support|failed to (create|verify|set) .*upper",
+        r"not supported as upperdir|upper fs does not support xattr|failed to (create|verify|set) .*upper",
         "the file system cannot hold an overlay's upper directory (NFS, FUSE, vfat and overlay itself cannot): "
         "set root_path to a directory on ext4, xfs or btrfs",
     ),

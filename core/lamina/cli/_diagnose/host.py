@@ -72,7 +72,11 @@ def _ask(address: str, pid: int) -> Contact:
         f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process that cannot be seen here'}"
     )
     findings = [Finding.ok(_CHECK, served)]
-    look = f"kill -USR1 {pid} has it write to its log what it is at" if who else "look at its log"
+    look = (
+        f"kill -USR1 {pid} has it write to its log what it is at"
+        if who and who.writes_stacks
+        else "look at its log"
+    )
     try:
         with Client(address, timeout=SECONDS) as client:
             if client.healthy():
