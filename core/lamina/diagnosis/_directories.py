@@ -13,6 +13,7 @@ from lamina.errdefs import Error
 from lamina.mount import MountInfo, lookup
 from lamina.plugin import Finding
 
+_NO_BYTES: Final = 1 << 20
 _LITTLE_BYTES: Final = 256 << 20
 _LITTLE_INODES: Final = 1000
 _RESTRICTIONS: Final = {
@@ -125,11 +126,11 @@ def _roomy(check: str, place: str, space: os.statvfs_result) -> Iterator[Finding
         "containerd's: ctr images rm REF), and wait until their data is gone: lamina snapshots cleanup. Or move "
         "root, or root_path, to a larger file system"
     )
-    if free == 0 or (space.f_files and inodes == 0):
-        yield Finding.problem(check, f"{place}: no {'inodes are' if free else 'space is'} left", remedy)
+    left = f"{free / 2**20:,.1f} MiB" + (f" and {inodes:,} inodes" if space.f_files else "")
+    if free < _NO_BYTES or (space.f_files and inodes == 0):
+        yield Finding.problem(check, f"{place} is full: {left} are left", remedy)
     elif free < _LITTLE_BYTES or (space.f_files and inodes < _LITTLE_INODES):
-        left = f"{free / 2**20:,.1f} MiB" + (f" and {inodes:,} inodes" if space.f_files else "")
-        yield Finding.warning(check, f"{place}: only {left} are left", remedy)
+        yield Finding.warning(check, f"{place} is nearly full: {left} are left", remedy)
 
 
 def _lasting(check: str, place: str, mount: MountInfo, *, lasts: bool) -> Iterator[Finding]:

@@ -135,7 +135,7 @@ def _same_file(one: str, other: str) -> bool:
     try:
         return os.path.samestat(os.stat(one), os.stat(other))
     except OSError:
-        return not os.path.exists(one)
+        return os.path.exists(one) == os.path.exists(other)
 
 
 def _processes_named(name: str) -> Iterator[int]:

@@ -39,7 +39,8 @@ def diagnose(root: str, mount_options: Sequence[str], host_pid: int | None) -> I
     yield _path(root)
     place = nearest_existing(root)
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
-        yield Finding.unknown("d_type, mount options", f"{place} cannot be written to by this user", AS_ROOT)
+        remedy = AS_ROOT if os.geteuid() else "see data root"
+        yield Finding.unknown("d_type, mount options", f"{place} cannot be written to", remedy)
         return
     yield _d_type(place)
     yield _attributes(place)

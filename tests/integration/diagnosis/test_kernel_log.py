@@ -1,0 +1,32 @@
+"""The kernel's own messages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lamina.diagnosis._kernel_log import _messages
+from lamina.plugins.snapshots.overlay import probe
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+def test_a_mount_that_failed_is_in_it_with_its_time(tmp_path: Path) -> None:
+    layer = tmp_path / "gone"
+    command = ["mount", "-t", "overlay", "-o", f"lowerdir={layer}:{layer}", "overlay", tmp_path]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode != 0
+    (message,) = [one for one in _messages() if str(layer) in one.text]
+    assert message.text.startswith("overlayfs: failed to resolve")
+    assert abs(message.moment - time.time()) < 60
+
+
+def test_what_lamina_tries_out_is_not(tmp_path: Path) -> None:
+    before = {one.text for one in _messages()}
+    with pytest.raises(Exception, match="bogus"):
+        probe(os.fspath(tmp_path), ("bogus=1",))
+    assert not [one for one in _messages() if one.text not in before and str(tmp_path) in one.text]

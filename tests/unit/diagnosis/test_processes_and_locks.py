@@ -1,0 +1,60 @@
+"""Who a process is, and who holds a lock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from lamina.diagnosis import lock, lock_holder, process
+from lamina.fs import Lock
+from lamina.plugin import Verdict
+
+
+def test_a_process_is_told_by_command_user_and_start() -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        found = process(sleeping.pid)
+        sleeping.kill()
+    assert found is not None
+    assert found.command == "sleep 60"
+    assert abs(found.started - time.time()) < 60
+    assert str(found).startswith(f"process {sleeping.pid} (sleep 60; ")
+
+
+def test_one_that_has_ended_is_none() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    assert process(ended.pid) is None
+
+
+def test_only_one_that_handles_sigusr1_writes_its_stacks_at_it() -> None:
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    try:
+        here = process(os.getpid())
+        assert here is not None
+        assert not here.writes_stacks
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        here = process(os.getpid())
+        assert here is not None
+        assert here.writes_stacks
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_the_holder_of_a_lock_is_found_without_taking_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with Lock.acquire(path):
+        assert lock_holder(path) == os.getpid()
+    assert lock_holder(path) is None
+
+
+def test_a_lock_that_the_host_holds_is_in_order(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    assert lock("it", path, None).found == f"{path} is not there: nobody has used it yet"
+    with Lock.acquire(path):
+        assert lock("it", path, os.getpid()).status is Verdict.OK
+        assert lock("it", path, None).status is Verdict.PROBLEM
+        assert lock("it", path, os.getppid()).status is Verdict.PROBLEM
+    assert lock("it", path, os.getpid()).found == f"{path} is held by nobody"

@@ -1,0 +1,30 @@
+"""What to do about what the kernel says."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamina.diagnosis import mount_remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "overlayfs: maximum fs stacking depth exceeded",
+            "set root_path to a directory on a file system of its own",
+        ),
+        ("overlayfs: filesystem on '/x/upper' not supported as upperdir", "set root_path to a directory on ext4"),
+        ("overlayfs: upperdir is in-use as upperdir/workdir of another mount", "/proc/*/mountinfo"),
+        ("mount overlay: Invalid argument; overlay: Unknown parameter 'bogus'", "out of mount_options"),
+        ("overlayfs: failed to resolve '/l/3/fs': -2", "from the same backup"),
+        ("mount overlay 'overlay' on /m: No such device; no such file system in this kernel", "modprobe overlay"),
+        ("EXT4-fs error (device sda1): ext4_lookup:1785: inode #12", "fsck DEVICE"),
+        ("BTRFS error (device sdb): bdev /dev/sdb errs: wr 0, rd 1", "btrfs scrub"),
+        ("I/O error, dev sda, sector 2048 op 0x0:(READ)", "a backup at once"),
+        ("mount tmpfs 'tmpfs' on /m: Operation not permitted", "see privileges"),
+        ("overlayfs: something new", "dmesg -T"),
+    ],
+)
+def test_what_is_known_has_its_remedy_and_all_else_the_kernels_log(said: str, remedy: str) -> None:
+    assert remedy in mount_remedy(said)
