@@ -183,3 +183,11 @@ def test_the_text_has_each_remedy_below_what_it_is_for(directory: Path) -> None:
     assert lines[socket - 1] == "host"
     assert lines[socket + 1] == f"           remedy: lamina serve -c {file}"
     assert lines[-1].startswith(f"{sum(line.startswith('  ok ') for line in lines)} ok, ")
+
+
+def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> None:
+    script = 'mount -t tmpfs tmpfs /run && mkdir /run/lamina && touch /run/lamina/lamina.sock && exec "$@"'
+    prefix = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *NOBODY)
+    socket = diagnose("--root", directory, "--state", directory / "s", prefix=prefix).one("host", "socket")
+    roots = "lamina diagnose -a /run/lamina/lamina.sock -c /etc/lamina/config.toml"
+    assert socket["Remedy"] == f"lamina serve; or, if root's host is meant: {roots}"

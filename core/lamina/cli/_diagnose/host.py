@@ -16,7 +16,7 @@ import attrs
 
 from lamina.client import Client
 from lamina.client import Plugin as TheirPlugin
-from lamina.config import GRPC_SERVER
+from lamina.config import GRPC_SERVER, default_config_path, default_state
 from lamina.diagnosis import group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
 from lamina.plugin import Finding
@@ -104,7 +104,7 @@ def _obstacle(address: str, start: str) -> Finding | None:
     try:
         mode = os.lstat(address).st_mode
     except FileNotFoundError:
-        return Finding.warning(_CHECK, f"no host runs: there is no {address}", start)
+        return _absent(address, start)
     except NotADirectoryError as error:
         return Finding.problem(_CHECK, f"{address}: {error.strerror}", "set another address")
     except PermissionError:
@@ -114,6 +114,16 @@ def _obstacle(address: str, start: str) -> Finding | None:
     return Finding.problem(
         _CHECK, f"{address} is in the socket's place, and none", f"mv {address} {address}.old; {start}"
     )
+
+
+def _absent(address: str, start: str) -> Finding:
+    """No host runs there; a user may have meant root's, which is not the default of anybody else."""
+    found = f"no host runs: there is no {address}"
+    roots = f"{default_state(uid=0)}/lamina.sock"
+    if address == roots or not os.path.lexists(roots):
+        return Finding.warning(_CHECK, found, start)
+    about_roots = f"lamina diagnose -a {roots} -c {default_config_path(uid=0)}"
+    return Finding.warning(_CHECK, found, f"{start}; or, if root's host is meant: {about_roots}")
 
 
 def _lock_holder(address: str) -> int | None:
