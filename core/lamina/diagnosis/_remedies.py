@@ -30,7 +30,7 @@ _KNOWN: Final = (
     ),
     _Known(r"filesystem on .* not supported", "set root_path to a directory on ext4, xfs or btrfs"),
     _Known(
-        r"(upperdir|workdir) is in-use|Device or resource busy",
+        r"(upper|work|lower)dir is in-use|Device or resource busy",
         "another mount uses the same upper directory: grep -l UPPERDIR /proc/*/mountinfo says whose; unmount "
         "that one",
     ),

@@ -50,8 +50,10 @@ def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[F
     if not missing:
         yield Finding.ok("paths", f"there: {', '.join(place.role for place in places)}")
     yield from _left_by_crash(places)
-    yield _mounted(mounts)
-    if not missing:  # else what it would say is said already
+    users, hidden = _users([matcher for mount in mounts for matcher in _matchers(mount)])
+    writes = any(mount.type == "overlay" and overlay_directories(mount.options).upper for mount in mounts)
+    yield _mounted(users, writes=writes, hidden=hidden)
+    if not missing and not (writes and users):  # the kernel warns of an upper directory that is used twice
         yield _trial(mounts)
 
 
@@ -102,10 +104,11 @@ def _left_by_crash(places: Iterable[_Place]) -> Iterator[Finding]:
 def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Finding]:
     """Whether the host and containerd see at these paths what this process sees there."""
     check = "mount namespaces"
-    others = {pid: f"containerd, process {pid}," for pid in _processes_named("containerd")}
+    # A containerd in a container of its own may have nothing to do with this host.
+    others = {pid: (f"containerd, process {pid},", Finding.warning) for pid in _processes_named("containerd")}
     if host_pid is not None:
-        others[host_pid] = f"the host, process {host_pid},"
-    for pid, who in others.items():
+        others[host_pid] = (f"the host, process {host_pid},", Finding.problem)
+    for pid, (who, make) in others.items():
         try:
             if _namespace(pid) == _namespace(os.getpid()):
                 continue
@@ -118,7 +121,7 @@ def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Findi
         if not wrong:
             yield Finding.ok(check, f"{who} is in another one, and sees the same at every path")
             continue
-        yield Finding.problem(
+        yield make(
             check,
             f"{who} is in another mount namespace (a container?), and sees something else at {wrong[0].path}",
             "have the data root at the same absolute path in both, with propagation of mounts: docker run -v "
@@ -149,19 +152,17 @@ def _processes_named(name: str) -> Iterator[int]:
             yield int(path.split("/")[2])
 
 
-def _mounted(mounts: Sequence[Mount]) -> Finding:
+def _mounted(users: Sequence[_User], *, writes: bool, hidden: bool) -> Finding:
     """Where the mounts are made already, in any mount namespace that can be seen."""
     check = "mounted"
-    found, hidden = _users([matcher for mount in mounts for matcher in _matchers(mount)])
-    places = [f"{one.mount_point} (seen by {process(one.pid) or f'process {one.pid}'})" for one in found]
-    writes = any(mount.type == "overlay" and overlay_directories(mount.options).upper for mount in mounts)
-    if writes and len({one.device for one in found}) > 1:
+    places = [f"{user.mount_point} (seen by {process(user.pid) or f'process {user.pid}'})" for user in users]
+    if writes and len({user.device for user in users}) > 1:
         return Finding.problem(
             check,
             f"in {len(places)} places: {'; '.join(places)}. What two overlays do with one upper directory is "
             "undefined",
             "stop all but one of those who use it, and unmount what they leave behind: umount "
-            f"{found[-1].mount_point}",
+            f"{users[-1].mount_point}",
         )
     if places:
         return Finding.ok(check, f"at {'; '.join(places)}")

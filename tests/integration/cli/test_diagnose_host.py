@@ -81,6 +81,13 @@ def test_an_ordinary_user_is_told_who_may_connect_and_what_only_root_can_see(dir
         assert found.one("directories", "lock of root")["Remedy"] == "run the same command as root (sudo)"
 
 
+def test_a_file_that_only_root_may_read_is_unknown_to_an_ordinary_user(directory: Path) -> None:
+    file = configured(directory)
+    file.chmod(0o600)
+    files = diagnose("-c", file, "--state", directory / "s", prefix=NOBODY).one("configuration", "files")
+    assert (files["Status"], files["Found"]) == ("unknown", f"{file}: cannot be read: Permission denied")
+
+
 def test_who_is_in_the_group_of_the_socket_reaches_the_host(directory: Path) -> None:
     config = '[plugins."io.containerd.server.v1.grpc"]\ngid = 65534\n'
     with Host(directory / "h", config).running() as host:

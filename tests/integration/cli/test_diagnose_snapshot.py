@@ -116,6 +116,15 @@ def test_it_is_told_where_a_snapshot_is_mounted_and_by_whom_it_is_seen(
         assert (mounted["Status"], mounted["Found"].startswith(f"at {place} (seen by process ")) == ("ok", True)
 
 
+def test_one_that_is_mounted_is_not_mounted_again_of_which_the_kernel_warns(
+    ask: Callable[..., Diagnosis], snapshotter: Snapshotter
+) -> None:
+    with temporary_mount(snapshotter.mounts("work")):
+        found = ask("work")
+    assert found.code == 0
+    assert found.of("snapshot work", "mount") == []
+
+
 def test_two_overlays_on_one_upper_directory_are_a_problem(
     ask: Callable[..., Diagnosis], snapshotter: Snapshotter
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import attrs
 
 from lamina.cli._configuration import Overrides, configuration
 from lamina.config import Config, default_state
+from lamina.diagnosis import AS_ROOT
 from lamina.errdefs import ConfigError, Error
 from lamina.host import Prepared, prepare
 from lamina.plugin import Finding, Plugin
@@ -68,8 +70,11 @@ class Site:
         """What is wrong with it, or that nothing is."""
         check = "files"
         for problem in self.problems:
-            remedy = f"mend that, and see whether all is: {self.command('config dump')}"
-            yield Finding.problem(check, problem, remedy)
+            if os.geteuid() != 0 and problem.endswith(os.strerror(errno.EACCES)):
+                yield Finding.unknown(check, problem, AS_ROOT)
+            else:
+                remedy = f"mend that, and see whether all is: {self.command('config dump')}"
+                yield Finding.problem(check, problem, remedy)
         if self.config is None:
             return
         files = [name for name in self.config.files if name != "<defaults>"]
