@@ -49,10 +49,11 @@ def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[F
     yield from missing
     if not missing:
         yield Finding.ok("paths", f"there: {', '.join(place.role for place in places)}")
-    yield from _left_by_crash(places)
     users, hidden = _users([matcher for mount in mounts for matcher in _matchers(mount)])
     writes = any(mount.type == "overlay" and overlay_directories(mount.options).upper for mount in mounts)
     yield _mounted(users, writes=writes, hidden=hidden)
+    if not users:
+        yield from _left_by_volatile(places)
     if not missing and not (writes and users):  # the kernel warns of an upper directory that is used twice
         yield _trial(mounts)
 
@@ -87,17 +88,17 @@ def _missing(places: Iterable[_Place]) -> Iterator[Finding]:
             yield Finding.unknown("paths", f"{place.role} {place.path}: {reason(error)}", AS_ROOT)
 
 
-def _left_by_crash(places: Iterable[_Place]) -> Iterator[Finding]:
-    """Overlay refuses a work directory after a volatile mount that was not unmounted."""
+def _left_by_volatile(places: Iterable[_Place]) -> Iterator[Finding]:
+    """Overlay refuses a work directory after a volatile mount (Documentation/filesystems/overlayfs.rst)."""
     for place in places:
         incompat = f"{place.path}/work/incompat"
         if place.role == "workdir" and os.path.lexists(f"{incompat}/volatile"):
             yield Finding.problem(
                 "paths",
-                f"{incompat}/volatile is there: the snapshot is mounted with volatile, or was, and the machine "
-                "went down before it was unmounted. It cannot be mounted",
-                "if it is not mounted now, what was written may be incomplete: remove the snapshot. To keep it "
-                f"all the same: rm -r {incompat}",
+                f"{incompat}/volatile is there: the snapshot was mounted with volatile, what was written may not "
+                "all be on disk, and it cannot be mounted again",
+                "if the machine went down meanwhile, remove the snapshot. If it did not, or to keep it all the "
+                f"same: rm -r {incompat}",
             )
 
 
