@@ -17,7 +17,7 @@ import attrs
 from lamina.client import Client
 from lamina.client import Plugin as TheirPlugin
 from lamina.config import GRPC_SERVER, default_config_path, default_state
-from lamina.diagnosis import group_name, lock_holder, ownership, process, user_name
+from lamina.diagnosis import Process, group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
 from lamina.plugin import Finding
 
@@ -62,33 +62,35 @@ def contact(address: str, start: str) -> Contact:
     except OSError as error:
         remedy = f"see who has it: ss -xlp | grep {shlex.quote(address)}"
         return Contact((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
-    return _ask(address, _CREDENTIALS.unpack(credentials)[0])
+    return _ask(address, _CREDENTIALS.unpack(credentials)[0], start)
 
 
-def _ask(address: str, pid: int) -> Contact:
+def _ask(address: str, pid: int, start: str) -> Contact:
     """What the process that listens says of itself; 0 is one outside of this pid namespace."""
     who = process(pid) if pid else None
     served = (
         f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process that cannot be seen here'}"
     )
     findings = [Finding.ok(_CHECK, served)]
-    look = (
-        f"kill -USR1 {pid} has it write to its log what it is at"
-        if who and who.writes_stacks
-        else "look at its log"
-    )
+    remedy = _anew(who, start) if who else f"look at its log, and start it anew: {start}"
     try:
         with Client(address, timeout=SECONDS) as client:
             if client.healthy():
                 findings.append(Finding.ok("health", "it says that it is serving"))
             else:
-                findings.append(Finding.problem("health", "it says that it is not serving, as it stops", look))
+                findings.append(Finding.problem("health", "it says that it is not serving, as it stops", remedy))
             findings.append(_version(client))
             plugins = tuple(client.plugins())
     except Error as error:
-        findings.append(Finding.problem("health", f"it does not answer as a host does: {error}", look))
+        findings.append(Finding.problem("health", f"it does not answer as a host does: {error}", remedy))
         return Contact(tuple(findings), pid or None)
     return Contact(tuple(findings), pid or None, True, plugins)
+
+
+def _anew(host: Process, start: str) -> str:
+    """How to see what a host is at, and to start it anew."""
+    look = f"kill -USR1 {host.pid} has it write to its log what it is at. " if host.writes_stacks else ""
+    return f"{look}To start it anew: kill {host.pid}, where that does not end it kill -9 {host.pid}; then {start}"
 
 
 def _version(client: Client) -> Finding:
