@@ -9,7 +9,7 @@ import attrs
 
 from lamina.config import GRPC_SERVER, Config
 from lamina.host._proxies import proxy_registrations
-from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
+from lamina.plugin import SERVING_TYPES, Discovery, Plan, PluginType, discover
 
 _SNAPSHOTS: Final = f"{PluginType.GRPC}.snapshots"
 

@@ -51,7 +51,8 @@ class Site:
             prepared = prepare(config, overrides["modules"])
         except Error as error:
             return cls(file, os.path.abspath(address), config, problems=_lines(error))
-        return cls(file, prepared.address, prepared.config, prepared)
+        # Where no listener is configured, another host may still be where clients look.
+        return cls(file, prepared.address or os.path.abspath(address), prepared.config, prepared)
 
     def command(self, words: str) -> str:
         """What to type to run a command of lamina's with this configuration.
