@@ -14,6 +14,9 @@ Step = Callable[[Path], object]
 """Makes one change below a root."""
 
 STEPS: Final = 40
+MODES: Final = (0o700, 0o755, 0o1755)
+"""Of directories. In a sticky one that others may write to, even root could not open what is theirs
+(`protected_regular` and its siblings, proc_sys_fs(5))."""
 
 
 def write_history(root: Path, randomness: random.Random) -> list[Step]:
@@ -65,7 +68,7 @@ def _choose(root: Path, randomness: random.Random) -> Step:
         one = randomness.choice(sorted(directories)[1:])
         choices += [
             functools.partial(_chown, path=one, uid=randomness.randrange(100)),
-            functools.partial(_chmod, path=one, mode=randomness.choice([0o700, 0o755, 0o1777])),
+            functools.partial(_chmod, path=one, mode=randomness.choice(MODES)),
             functools.partial(_set_attribute, path=one, value=randomness.randbytes(5)),
         ]
     return randomness.choice(choices)
