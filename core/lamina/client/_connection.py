@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import socket
 import urllib.parse
 from collections.abc import Generator, Iterator
@@ -34,6 +36,7 @@ MAX_METADATA = 1 << 20
 MAX_PATH = 107
 """Bytes in a socket's path: `sun_path` without its final NUL, unix(7)."""
 
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _RECONNECT = 100
 """Milliseconds between attempts to connect again. A socket on this machine costs nothing to try."""
 
@@ -140,6 +143,7 @@ class Connection:
         headers = {
             "containerd-namespace": context.namespace or self._namespace,
             "containerd-lease": context.lease,
+            "traceparent": _traceparent(context),
         }
         for name, value in headers.items():
             if not (value.isascii() and value.isprintable()):
@@ -169,6 +173,14 @@ class Connection:
         except OSError as error:
             return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
         return None
+
+
+def _traceparent(context: CallContext) -> str:
+    """The header that passes a trace on (W3C Trace Context); "" where the call has no trace id of that form."""
+    if not _TRACE_ID.fullmatch(context.trace_id):
+        return ""
+    # Each call is a step of its own. Nobody records it, so that its identifier only has to be another one.
+    return f"00-{context.trace_id}-{secrets.token_hex(8)}-0{int(context.sampled)}"
 
 
 def socket_path(address: str) -> str:

@@ -24,7 +24,11 @@ class CallContext:
     lease: str = ""
     """containerd's lease header, or ""."""
     trace_id: str = ""
-    """Joins the log lines of one call."""
+    """Joins the log lines of one call: 32 hexadecimal digits where it came from a trace (W3C Trace Context)."""
+    sampled: bool = False
+    """Whether whoever began the trace records it."""
+    snapshotter: str = ""
+    """The snapshotter that the call concerns, once one of that name was found. A service sets it."""
     deadline: float | None = None
     """When the call must be done, in seconds of `time.monotonic()`; None: never."""
     cancelled: bool = False
@@ -57,6 +61,10 @@ class CallContext:
             self._callbacks.pop(registration, None)
 
         return unregister
+
+    def detached(self) -> CallContext:
+        """The context of what the call has begun and must end, whether or not anybody waits for it."""
+        return CallContext(self.namespace, self.lease, self.trace_id, self.sampled, self.snapshotter)
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None where there is no deadline."""

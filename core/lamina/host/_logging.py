@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any, Final, TextIO
 
+from lamina.context import current
 from lamina.errdefs import message
 
 _LEVELS: Final = {
@@ -64,11 +65,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """Time, level and message, then the event's own fields by name."""
+    """Time, level and message, then the event's own fields by name, and which call it belongs to."""
     own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     if record.exc_info and record.exc_info[1] is not None:
         own.setdefault("error", message(record.exc_info[1]))
         own["traceback"] = _FORMATTER.formatException(record.exc_info)
+    trace_id = current().trace_id
+    if trace_id:
+        own.setdefault("trace_id", trace_id)
     if record.stack_info:
         own["stack"] = record.stack_info
     fields = {"time": _rfc3339(record.created), "level": _level(record.levelno), "msg": record.getMessage()}

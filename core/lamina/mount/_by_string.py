@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import mmap
 import os
 
@@ -74,4 +75,4 @@ def _mount_from(directory: str, mount: Mount, options: Options, place: str) -> N
         _mount(mount, options, place)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="mount") as executor:
-        executor.submit(mount_there).result()
+        executor.submit(contextvars.copy_context().run, mount_there).result()

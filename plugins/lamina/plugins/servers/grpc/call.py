@@ -13,7 +13,7 @@ from lamina.context import CallContext
 _FOREVER: Final = 1e9
 """More seconds than this until a deadline mean that there is none."""
 
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 
 
 def call_context(metadata: Iterable[tuple[str, str | bytes]], seconds: float | None) -> CallContext:
@@ -33,5 +33,6 @@ def call_context(metadata: Iterable[tuple[str, str | bytes]], seconds: float | N
         namespace=headers.get("containerd-namespace", ""),
         lease=headers.get("containerd-lease", ""),
         trace_id=traced[1] if traced else os.urandom(16).hex(),
+        sampled=traced is not None and bool(int(traced[2], 16) & 1),
         deadline=time.monotonic() + seconds if seconds is not None and seconds < _FOREVER else None,
     )
