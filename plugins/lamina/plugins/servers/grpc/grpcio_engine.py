@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
+import time
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import wait
 from typing import Any, Final
 
@@ -14,9 +16,11 @@ import grpc
 
 from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
-from lamina.errdefs import Unavailable
+from lamina.errdefs import Code, Unavailable
+from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
+from lamina.plugins.servers.grpc.calls import Calls, load_metrics
 from lamina.plugins.servers.grpc.pool import Limits, Pool, Stalls
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
@@ -49,9 +53,11 @@ class GrpcioEngine:
         )
         self._pools = (self._quick, self._slow, self._lasting)
         self._stalls = Stalls(limits.stalled)
+        methods = routes(services)
+        self._counted = Calls(methods)
         self._server = grpc.server(
             self._quick,
-            handlers=[_Router({path: self._route(path, one) for path, one in routes(services).items()})],
+            handlers=[_Router({path: self._route(one) for path, one in methods.items()}, self._counted)],
             options=[
                 ("grpc.so_reuseport", 0),
                 *_limit("grpc.max_receive_message_length", limits.max_recv_message_size),
@@ -82,45 +88,71 @@ class GrpcioEngine:
         for one in self._pools:
             one.shutdown(wait=False, cancel_futures=True)
 
-    def _route(self, path: str, method: Method) -> _Route:
+    def metrics(self) -> Iterator[Metric]:
+        """As `Engine.metrics`."""
+        yield from self._counted.metrics()
+        yield from load_metrics(one.load() for one in self._pools)
+
+    def _route(self, method: Method) -> _Route:
         if method.streams:
             threads = self._slow if method.slow else self._lasting
-            stream = _Stream(path, method, threads, self._stalls)
-            return _Route(threads, grpc.unary_stream_rpc_method_handler(stream))
+            return _Route(threads, functools.partial(_Stream, method, threads, self._stalls), streams=True)
         threads = self._slow if method.slow else self._quick
-        return _Route(threads, grpc.unary_unary_rpc_method_handler(_Unary(path, method, threads)))
+        return _Route(threads, functools.partial(_Unary, method, threads))
 
 
 @attrs.frozen
 class _Route:
     pool: Pool
-    handler: grpc.RpcMethodHandler[bytes, bytes]
+    answer: Callable[[_Counting], Callable[[bytes, grpc.ServicerContext], Any]]
+    """Makes what answers one call."""
+    streams: bool = False
+
+
+@attrs.frozen
+class _Counting:
+    """How one call is counted."""
+
+    calls: Calls
+    path: str
+    began: float = attrs.field(factory=time.perf_counter)
+
+    def begin(self) -> None:
+        self.calls.begin(self.path)
+
+    def end(self, context: CallContext, code: Code) -> None:
+        self.calls.end(self.path, context, code, self.began)
 
 
 class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs alone
     """Finds the handler of a call: its method's, or one that refuses it."""
 
-    def __init__(self, routes: Mapping[str, _Route]) -> None:
+    def __init__(self, routes: Mapping[str, _Route], calls: Calls) -> None:
         self._routes = routes
+        self._calls = calls
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         route = self._routes.get(handler_call_details.method)
         if route is None:
             return None
-        return grpc.unary_unary_rpc_method_handler(_refuse) if route.pool.full else route.handler
+        counting = _Counting(self._calls, handler_call_details.method)
+        if route.pool.full:
+            return grpc.unary_unary_rpc_method_handler(functools.partial(_refuse, counting))
+        make = grpc.unary_stream_rpc_method_handler if route.streams else grpc.unary_unary_rpc_method_handler
+        return make(route.answer(counting))
 
 
 @attrs.frozen(eq=False)
 class _Unary:
     """Answers calls of a method once."""
 
-    path: str
     method: Method
     experimental_thread_pool: Pool
     """Where grpcio looks for the threads to use."""
+    counting: _Counting
 
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> bytes:
-        with _answering(self.path, call):
+        with _answering(self.counting, call):
             response: Any = self.method.handler(decode(self.method.request, data))
             return serialize(response)
 
@@ -129,14 +161,14 @@ class _Unary:
 class _Stream:
     """Answers calls of a method many times."""
 
-    path: str
     method: Method
     experimental_thread_pool: Pool
     """As in `_Unary`."""
     stalls: Stalls
+    counting: _Counting
 
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> Iterator[bytes]:
-        with _answering(self.path, call) as context:
+        with _answering(self.counting, call) as context:
             responses: Any = self.method.handler(decode(self.method.request, data))
             for response in responses:
                 message = serialize(response)
@@ -145,31 +177,33 @@ class _Stream:
                 context.check()
 
 
-def _refuse(_data: bytes, call: grpc.ServicerContext) -> bytes:
-    _abort(call, refusal())
+def _refuse(counting: _Counting, _data: bytes, call: grpc.ServicerContext) -> bytes:
+    with _answering(counting, call):
+        raise refusal()
     return b""
 
 
 @contextlib.contextmanager
-def _answering(path: str, call: grpc.ServicerContext) -> Iterator[CallContext]:
+def _answering(counting: _Counting, call: grpc.ServicerContext) -> Iterator[CallContext]:
     """A block in which a call is answered: in its context, and what is raised becomes its status."""
     context = call_context(call.invocation_metadata(), call.time_remaining())
     if not call.add_callback(context.cancel):
         context.cancel()
+    counting.begin()
     try:
         with use(context):
             context.check()
             yield context
     except GeneratorExit:  # nobody takes the rest of a stream
+        counting.end(context, Code.CANCELLED)
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-        log_unexpected(error, path, context)
-        _abort(call, error)
-
-
-def _abort(call: grpc.ServicerContext, error: BaseException) -> None:
-    code, message = status_of(error)
-    call.abort(_CODES[code], message)
+        log_unexpected(error, counting.path, context)
+        code, message = status_of(error)
+        counting.end(context, code)
+        call.abort(_CODES[code], message)
+    else:
+        counting.end(context, Code.OK)
 
 
 def _limit(option: str, size: int) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, LockHeld, from_os_error
 from lamina.fs import Lock
+from lamina.metrics import Metric
 
 MAX_PATH: Final = 104
 """Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of any system it runs on."""
@@ -31,6 +32,9 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Answer what comes."""
+
+    def metrics(self) -> Iterable[Metric]:
+        """What it counts of its calls."""
 
     def stop(self, grace: float) -> None:
         """Take no more calls, and return when those under way have ended. Without a start, do nothing.
@@ -118,6 +122,10 @@ class Listener:
         """
         undo, self._undo = self._undo, contextlib.ExitStack()
         undo.close()
+
+    def metrics(self) -> Iterable[Metric]:
+        """What the engine counts of its calls."""
+        return self._engine.metrics()
 
     def _make_directory(self, path: str) -> None:
         if os.path.isdir(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -13,9 +13,11 @@ from pygrpc_native import EVENT_CANCEL, STREAM_FULL, STREAM_SENT, NativeGrpcFron
 
 from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, FailedPrecondition, ResourceExhausted, Unavailable
+from lamina.errdefs import Canceled, Code, FailedPrecondition, ResourceExhausted, Unavailable
+from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
+from lamina.plugins.servers.grpc.calls import Calls, load_metrics
 from lamina.plugins.servers.grpc.pool import Limits, Pool
 from lamina.plugins.servers.grpc.quick import QuickCalls
 from lamina.plugins.servers.grpc.routes import routes
@@ -45,6 +47,8 @@ class _Call:
     method: Method
     data: bytes
     context: CallContext
+    began: float
+    """When it was received, by `time.perf_counter()`."""
 
 
 class NativeEngine:
@@ -63,7 +67,9 @@ class NativeEngine:
             services: What to serve. Of two methods with one path, the first is.
             limits: How much it takes on.
         """
-        self._methods = list(routes(services).items())
+        methods = routes(services)
+        self._methods = list(methods.items())
+        self._counted = Calls(methods)
         self._recv_limit = limits.max_recv_message_size or _RECEIVE_LIMIT
         self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
@@ -124,6 +130,11 @@ class NativeEngine:
             self._wait_sent(self._front)
             self._front.close()
 
+    def metrics(self) -> Iterator[Metric]:
+        """As `Engine.metrics`."""
+        yield from self._counted.metrics()
+        yield from load_metrics([self._quick.load(), self._slow.load(), self._lasting.load()])
+
     def _wait_sent(self, front: NativeGrpcFront) -> None:
         """Wait until clients have what they were answered: closing drops what is not sent yet (0.5.0)."""
         latest = time.monotonic() + pool.LEFT
@@ -145,11 +156,12 @@ class NativeEngine:
                 else:
                     metadata, _, seconds = details
                     context = call_context(metadata, seconds)
-                    self._take(_Call(id_, *self._methods[number], data, context))
+                    self._take(_Call(id_, *self._methods[number], data, context, time.perf_counter()))
 
     def _take(self, call: _Call) -> None:
         """Answer a call, now or when its turn comes; or refuse it."""
         self._calls[call.id] = call
+        self._counted.begin(call.path)
         if call.id in self._early and self._early.pop(call.id, None) is not None:
             call.context.cancel()
         method = call.method
@@ -179,10 +191,12 @@ class NativeEngine:
         try:
             with use(call.context):
                 call.context.check()
-                response: Any = call.method.handler(self._request(call))
-                self._bound.respond(call.id, self._response(response))
+                data = self._response(call.method.handler(self._request(call)))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
             self._fail(call, error)
+        else:
+            self._count(call, Code.OK)
+            self._bound.respond(call.id, data)
         finally:
             self._done(call)
 
@@ -195,15 +209,16 @@ class NativeEngine:
                     responses = call.method.handler(self._request(call))
                     for response in responses:
                         if not self._send(call, self._response(response)):
-                            break
+                            raise Canceled("nobody takes the rest of the stream")
                         call.context.check()
-                    else:
-                        self._bound.stream_end(call.id)
                 finally:
                     if hasattr(responses, "close"):
                         responses.close()
         except BaseException as error:  # noqa: BLE001 - as above
             self._fail(call, error)
+        else:
+            self._count(call, Code.OK)
+            self._bound.stream_end(call.id)
         finally:
             self._done(call)
 
@@ -237,7 +252,12 @@ class NativeEngine:
 
     def _fail(self, call: _Call, error: BaseException) -> None:
         log_unexpected(error, call.path, call.context)
-        self._bound.fail(call.id, *status_of(error))
+        code, message = status_of(error)
+        self._count(call, code)
+        self._bound.fail(call.id, code, message)
+
+    def _count(self, call: _Call, code: Code) -> None:
+        self._counted.end(call.path, call.context, code, call.began)
 
     def _done(self, call: _Call) -> None:
         self._calls.pop(call.id, None)

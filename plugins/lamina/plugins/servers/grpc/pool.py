@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from lamina.context import current
+
 _log = logging.getLogger(__name__)
 
 WAITING: Final = 1024
@@ -42,6 +44,15 @@ class Limits:
     """Seconds after which a stream ends whose client takes nothing from it."""
 
 
+@attrs.frozen
+class Load:
+    """How many calls a pool has."""
+
+    pool: str
+    running: int
+    waiting: int
+
+
 class Pool(ThreadPoolExecutor):
     """Worker threads that know how many calls they have. Threads start when they are first needed."""
 
@@ -54,6 +65,7 @@ class Pool(ThreadPoolExecutor):
             waiting: How many more may wait for that.
         """
         super().__init__(workers, thread_name_prefix=name)
+        self._name = name
         self.limit = workers + waiting
         self._calls: set[Future[Any]] = set()
         self._offers = threading.Lock()
@@ -82,6 +94,12 @@ class Pool(ThreadPoolExecutor):
         """The calls that run or wait."""
         return self._calls.copy()
 
+    def load(self) -> Load:
+        """How many calls run, and how many wait."""
+        calls = self.calls()
+        running = sum(call.running() for call in calls)
+        return Load(self._name, running, len(calls) - running)
+
 
 class Stalls:
     """Cancels what a client has stopped reading: each such stream holds a thread."""
@@ -93,7 +111,8 @@ class Stalls:
             seconds: How long a client may take over one message.
         """
         self._seconds = seconds
-        self._since: dict[Callable[[], object], float] = {}
+        self._since: dict[Callable[[], object], tuple[float, str]] = {}
+        """When the message was sent, and the trace id of its call."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -111,7 +130,7 @@ class Stalls:
         Args:
             cancel: Ends the sending; called if the block takes too long.
         """
-        self._since[cancel] = time.monotonic()
+        self._since[cancel] = time.monotonic(), current().trace_id
         try:
             yield
         finally:
@@ -120,7 +139,8 @@ class Stalls:
     def _watch(self) -> None:
         while not self._stopped.wait(self._seconds / 4):
             latest = time.monotonic() - self._seconds
-            for cancel, since in self._since.copy().items():
+            for cancel, (since, trace_id) in self._since.copy().items():
                 if since < latest:
-                    _log.warning("cancelled a stream whose client has stopped reading")
+                    fields = {"trace_id": trace_id}
+                    _log.warning("cancelled a stream whose client has stopped reading", extra=fields)
                     cancel()

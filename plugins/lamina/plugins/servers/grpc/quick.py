@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
+from lamina.plugins.servers.grpc.pool import Load
+
 STUCK: Final = 0.005
 """Seconds after which a call is taken to wait for something, not to compute: `sys.getswitchinterval()`."""
 
@@ -56,6 +58,10 @@ class QuickCalls(Generic[T]):
             self._help()
         elif not self._crowded.is_set():
             self._crowded.set()
+
+    def load(self) -> Load:
+        """How many calls run, and how many wait."""
+        return Load("quick call", len(self._begun), len(self._waiting))
 
     def stop(self) -> None:
         """Begin no more calls beside stuck ones."""

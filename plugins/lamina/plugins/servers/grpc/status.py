@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from lamina.context import CallContext
-from lamina.errdefs import Error, ResourceExhausted, to_status
+from lamina.errdefs import Code, Error, ResourceExhausted, to_status
 
 _log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ MAX_DETAILS: Final = 2048
 """Bytes in a status message. It is sent as a header, each byte as up to three, and clients take 8 KiB of them."""
 
 
-def status_of(error: BaseException) -> tuple[int, str]:
+def status_of(error: BaseException) -> tuple[Code, str]:
     """The gRPC code and message of an error.
 
     A message too long for a header loses its middle, for the end tells the class.

@@ -16,10 +16,11 @@ from lamina.api import (
 )
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
+from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import Meta
 from lamina.plugins.services.snapshots.names import Names
-from lamina.snapshots import Info, InfoMessages, varint
+from lamina.snapshots import Info, InfoMessages, Snapshotter, varint
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
@@ -78,37 +79,42 @@ class SnapshotsService:
             **names_to_exports(names.by_snapshotter()),
         }
 
+    def _find(self, name: str) -> Snapshotter:
+        found = self._names.find(name)
+        current().snapshotter = name
+        return found
+
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> pb.PrepareSnapshotResponse:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         mounts = snapshotter.prepare(request.key, request.parent, dict(request.labels))
         return encode(pb.PrepareSnapshotResponse, mounts=mounts_to_proto(mounts))
 
     def _view(self, request: pb.ViewSnapshotRequest) -> pb.ViewSnapshotResponse:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         mounts = snapshotter.view(request.key, request.parent, dict(request.labels))
         return encode(pb.ViewSnapshotResponse, mounts=mounts_to_proto(mounts))
 
     def _mounts(self, request: pb.MountsRequest) -> pb.MountsResponse:
-        mounts = self._names.find(request.snapshotter).mounts(request.key)
+        mounts = self._find(request.snapshotter).mounts(request.key)
         return encode(pb.MountsResponse, mounts=mounts_to_proto(mounts))
 
     def _commit(self, request: pb.CommitSnapshotRequest) -> Empty:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         snapshotter.commit(request.name, request.key, dict(request.labels), request.parent)
         return Empty()
 
     def _remove(self, request: pb.RemoveSnapshotRequest) -> Empty:
-        self._names.find(request.snapshotter).remove(request.key)
+        self._find(request.snapshotter).remove(request.key)
         return Empty()
 
     def _stat(self, request: pb.StatSnapshotRequest) -> bytes:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         if isinstance(snapshotter, InfoMessages):
             return _info_field(snapshotter.stat_message(request.key))
         return _info_field(info_to_proto(snapshotter.stat(request.key)).SerializeToString())
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> pb.UpdateSnapshotResponse:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         if not request.HasField("info"):
             raise InvalidArgument("info argument missing")
         # Only labels can change. The times are not even read: clients send what is none.
@@ -117,7 +123,7 @@ class SnapshotsService:
         return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
 
     def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:
-        snapshotter = self._names.find(request.snapshotter)
+        snapshotter = self._find(request.snapshotter)
         if isinstance(snapshotter, InfoMessages):
             infos = snapshotter.walk_messages(*request.filters)
         else:
@@ -126,10 +132,10 @@ class SnapshotsService:
         yield from map(b"".join, _chunks(map(_info_field, infos)))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
-        return usage_to_proto(self._names.find(request.snapshotter).usage(request.key))
+        return usage_to_proto(self._find(request.snapshotter).usage(request.key))
 
     def _cleanup(self, request: pb.CleanupRequest) -> Empty:
-        self._names.find(request.snapshotter).cleanup()
+        self._find(request.snapshotter).cleanup()
         return Empty()
 
 

@@ -1,0 +1,122 @@
+"""What is counted, and told to the log, of the calls that a listener answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from lamina.api import Method
+from lamina.context import CallContext
+from lamina.errdefs import Code
+from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.plugins.servers.grpc.pool import Load
+
+_log = logging.getLogger(__name__)
+
+SECONDS: Final = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+"""The buckets of how long calls take: from a stat out of memory to the copy of a large tree."""
+
+_CODES: Final = {code: "".join(word.title() for word in code.name.split("_")) for code in Code} | {
+    Code.OK: "OK",
+    Code.CANCELLED: "Canceled",
+}
+"""The names that go gives the codes (google.golang.org/grpc/codes)."""
+
+
+class Calls:
+    """The calls of one listener, by method and snapshotter. Any thread may call any method.
+
+    Names and labels of the metrics are those of go-grpc-prometheus, which containerd's plugin `grpc-prometheus`
+    uses too: what reads containerd's reads these. The snapshotter is added to them.
+    """
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        """Begin with none.
+
+        Args:
+            methods: What is served, by path.
+        """
+        self._types = {path: "server_stream" if method.streams else "unary" for path, method in methods.items()}
+        self._lock = threading.Lock()
+        self._started = dict.fromkeys(methods, 0)
+        self._ended: defaultdict[tuple[str, str, Code], Histogram] = defaultdict(lambda: Histogram(SECONDS))
+
+    def begin(self, path: str) -> None:
+        """Count a call that was received."""
+        with self._lock:
+            self._started[path] += 1
+
+    def end(self, path: str, context: CallContext, code: Code, began: float) -> None:
+        """Count a call that was begun and has ended, before its client hears of that.
+
+        Args:
+            path: Of its method.
+            context: Its circumstances.
+            code: What it is answered with.
+            began: When it was received, by `time.perf_counter()`.
+        """
+        seconds = time.perf_counter() - began
+        with self._lock:
+            self._ended[path, context.snapshotter, code].observe(seconds)
+        if _log.isEnabledFor(logging.DEBUG):
+            fields = {
+                "method": path,
+                "snapshotter": context.snapshotter,
+                "code": _CODES[code],
+                "milliseconds": round(seconds * 1000, 3),
+                "trace_id": context.trace_id,
+            }
+            _log.debug("answered a call", extra=fields)
+
+    def metrics(self) -> Iterator[Metric]:
+        """How many calls began and ended, and how long they took."""
+        with self._lock:
+            started = self._started.copy()
+            ended = {key: histogram.copy() for key, histogram in self._ended.items()}
+        taken: defaultdict[tuple[str, ...], Histogram] = defaultdict(lambda: Histogram(SECONDS))
+        handled: dict[tuple[str, ...], float] = {}
+        for (path, snapshotter, code), histogram in ended.items():
+            handled[*self._labels(path), snapshotter, _CODES[code]] = histogram.count
+            taken[*self._labels(path), snapshotter].add(histogram)
+        labels = ("grpc_type", "grpc_service", "grpc_method")
+        yield Metric(
+            MetricKind.COUNTER,
+            "grpc_server_started_total",
+            "Calls that were received.",
+            {self._labels(path): count for path, count in started.items()},
+            labels,
+        )
+        yield Metric(
+            MetricKind.COUNTER,
+            "grpc_server_handled_total",
+            "Calls that have ended, whatever came of them.",
+            handled,
+            (*labels, "snapshotter", "grpc_code"),
+        )
+        yield Metric(
+            MetricKind.HISTOGRAM,
+            "grpc_server_handling_seconds",
+            "How long calls took, from their reception to their last answer, waiting included.",
+            taken,
+            (*labels, "snapshotter"),
+        )
+
+    def _labels(self, path: str) -> tuple[str, str, str]:
+        _, service, method = path.split("/", 2)
+        return self._types[path], service, method
+
+
+def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:
+    """How many calls are being answered now, and how many wait for that, by pool."""
+    loads = tuple(loads)
+    running: dict[tuple[str, ...], float] = {(load.pool,): load.running for load in loads}
+    waiting: dict[tuple[str, ...], float] = {(load.pool,): load.waiting for load in loads}
+    yield Metric(MetricKind.GAUGE, "lamina_calls_running", "Calls that are being answered.", running, ("pool",))
+    yield Metric(MetricKind.GAUGE, "lamina_calls_waiting", "Calls that wait to be answered.", waiting, ("pool",))
