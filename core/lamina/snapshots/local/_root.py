@@ -164,6 +164,14 @@ class DataRoot:
         """Delete all that has been discarded, and return when it is gone."""
         self._trash.empty()
 
+    def trash_entries(self) -> int:
+        """How much of what has been discarded is still there.
+
+        Raises:
+            OSError: That cannot be seen.
+        """
+        return len(os.listdir(os.path.join(self.path, TRASH)))
+
     def close(self) -> None:
         """Stop deleting and give up the lock. Closing twice does nothing."""
         self._trash.close()

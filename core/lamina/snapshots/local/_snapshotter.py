@@ -11,8 +11,9 @@ from typing import Final
 
 import attrs
 
-from lamina.context import CallContext, current, use
+from lamina.context import current, use
 from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, Error, NotFound, Unimplemented, from_os_error
+from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots._messages import InfoMessages
@@ -186,7 +187,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
                 self._backend.commit(draft)
                 self._root.sync()
             record = self._keyspace.commit(name, draft, new_labels, parent, usage)
-            with use(CallContext()):  # whether or not anybody still waits for the call
+            with use(current().detached()):
                 self._give_up_active(record)
         self._write_rescue(record)
 
@@ -217,6 +218,16 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         """
         with _translated("delete what removed snapshots have left behind"):
             self._root.empty_trash()
+
+    def metrics(self) -> Iterator[Metric]:
+        """How much of what was removed waits for its deletion."""
+        yield Metric(
+            MetricKind.GAUGE,
+            "lamina_trash_entries",
+            "Removed snapshots whose data waits for its deletion.",
+            {(self._store.name,): self._root.trash_entries()},
+            ("snapshotter",),
+        )
 
     def close(self) -> None:
         """Close the snapshotter in all its keyspaces. The metastore stays open."""

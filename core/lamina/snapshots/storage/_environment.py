@@ -8,14 +8,17 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, TypeAlias, TypeVar
 
+import attrs
 import lmdb
 
-from lamina.context import CallContext, current
+from lamina.context import CallContext, current, use
 from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
+from lamina.metrics import Histogram, Metric, MetricKind
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +29,16 @@ MAP_SIZE: Final = 1 << 30
 """Bytes of address space reserved at open. The file grows only as it is written."""
 READERS: Final = 1024
 """How many threads may read at once; the lock file has 64 bytes for each."""
+META_PAGES: Final = 2
+"""The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
 BATCH: Final = 1000
 """The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
+
+
+OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
+"""The buckets of how many operations share a commit."""
+SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""The buckets of how long a commit takes: mostly what the disk takes to sync."""
 
 
 class _Pending:
@@ -44,14 +55,14 @@ class _Pending:
 
     def cancel(self) -> None:
         """Do not run the operation any more, if it is not too late."""
-        self._context = CallContext(cancelled=True)
+        self._context = attrs.evolve(self._context, cancelled=True)
 
     def run(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
         """Run the body in a child transaction, so that it fails alone. May be called again after an abort."""
         self.result = self.error = None
         child = environment.begin(parent=transaction, write=True)
         try:
-            with _translated(path):
+            with use(self._context), _translated(path):  # it may be another call that commits
                 self._context.check()
                 self.result = self._body(child)
                 child.commit()
@@ -92,6 +103,9 @@ class Environment:
         self._gate = threading.Condition()
         self._reading = 0
         self._alone = False
+        # Only who leads observes.
+        self._operations = Histogram(OPERATIONS)
+        self._seconds = Histogram(SECONDS)
 
     def _open(self) -> lmdb.Environment:
         with _translated(self._path):
@@ -161,7 +175,8 @@ class Environment:
         with self._mutex:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         try:
-            self._commit(batch)
+            with use(CallContext()):  # what concerns all is no single call's
+                self._commit(batch)
         finally:
             with self._mutex:
                 successor = self._waiting[0] if self._waiting else None
@@ -178,6 +193,9 @@ class Environment:
                 with self._opened(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
                     for pending in batch:
                         pending.run(self._lmdb, transaction, self._path)
+                    began = time.perf_counter()
+                self._operations.observe(len(batch))
+                self._seconds.observe(time.perf_counter() - began)
             except _MapFull:
                 if self._grow(batch):
                     continue
@@ -255,6 +273,35 @@ class Environment:
             self._reading -= 1
             if not self._reading:
                 self._gate.notify_all()
+
+    def metrics(self) -> Iterator[Metric]:
+        """How large the file is, what of it is used, and how long commits take.
+
+        Raises:
+            Unavailable: It is closed.
+        """
+        self._enter()
+        try:
+            info, stat = self._lmdb.info(), self._lmdb.stat()
+            file_size = os.stat(os.path.join(self._path, "data.mdb")).st_size
+        finally:
+            self._leave()
+        pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+        free = info["last_pgno"] + 1 - META_PAGES - pages
+        for name, what, number in (
+            ("used_bytes", "Bytes of the pages that hold records.", pages * stat["psize"]),
+            ("free_bytes", "Bytes of the pages that are used again before the file grows.", free * stat["psize"]),
+            ("file_bytes", "Bytes in the file.", file_size),
+            ("map_bytes", "Bytes of address space; they grow by themselves.", info["map_size"]),
+            ("entries", "Keys in the database, of which a snapshot has two or three.", stat["entries"]),
+            ("readers", "Places for threads that read which have been taken so far.", info["num_readers"]),
+        ):
+            yield Metric(MetricKind.GAUGE, f"lamina_metastore_{name}", what, {(): number})
+        for name, what, histogram in (
+            ("commit_operations", "Operations that shared a commit.", self._operations),
+            ("commit_seconds", "How long commits took, until they were durable.", self._seconds),
+        ):
+            yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})
 
     def _check(self) -> None:
         if os.getpid() != self._pid:

