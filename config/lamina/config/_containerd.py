@@ -16,6 +16,8 @@ from lamina.config._problems import KeyPath, Problem, config_error
 from lamina.config._schema import VERSION, HostConfig, proxy_uri
 
 _OWN: Final = frozenset({"root", "state", "temp"})
+_OWN_ADDRESSES: Final = frozenset({(GRPC_SERVER, "address"), ("io.containerd.server.v1.metrics", "address")})
+"""Where lamina cannot listen as well."""
 _OWN_TIMEOUTS: Final = "io.lamina.timeout."
 
 
@@ -161,7 +163,7 @@ class _Reader:
             return
         for key, value in table.items():
             path = ("plugins", uri, key)
-            if value and ((uri, key) == (GRPC_SERVER, "address") or key == "root_path"):
+            if value and (key == "root_path" or (uri, key) in _OWN_ADDRESSES):
                 yield self._setting(Use.OWN, path, value)
             else:
                 yield self._checked(schema, {key: value}, path, value)

@@ -50,8 +50,8 @@ def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(ser
     assert {plugin.type for plugin in plugins} >= {
         PluginType.METASTORE, PluginType.SNAPSHOTTER, PluginType.SERVICE, PluginType.GRPC, PluginType.SERVER,
     }  # fmt: skip
-    not_on_btrfs = [plugin.id for plugin in plugins if plugin.id == "btrfs" and plugin.status == "skip"]
-    assert [plugin.id for plugin in plugins if plugin.init_error is not None] == not_on_btrfs
+    may_skip = {"btrfs", "metrics"}  # not on btrfs; no address is set
+    assert [plugin.id for plugin in plugins if plugin.status != "ok" and plugin.id not in may_skip] == []
     assert f"ctr -a {serving.state}/lamina.sock snapshots --snapshotter lamina ls" in serving.stdout
     assert "  [proxy_plugins.lamina]\n" in serving.stdout
 

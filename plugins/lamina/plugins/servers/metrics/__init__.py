@@ -1,0 +1,1 @@
+"""The metrics of a host over HTTP, in Prometheus' formats."""

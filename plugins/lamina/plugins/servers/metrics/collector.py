@@ -1,0 +1,221 @@
+"""What the plugins tell of themselves, as Prometheus' metrics."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import math
+import platform
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import attrs
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from lamina.errdefs import FailedPrecondition, InvalidArgument, LeftBehind, message
+from lamina.metrics import Histogram, Metered, Metric, MetricKind
+from lamina.plugin import Plugin, Status, call_within
+
+_log = logging.getLogger(__name__)
+
+SECONDS: Final = 5.0
+"""How long a plugin may take to tell its numbers. Prometheus waits 10 s for all (`scrape_timeout`)."""
+
+_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+"""What every version of Prometheus takes for the name of a metric or label."""
+_TAKEN: Final = ("process_", "lamina_build")
+"""What the names of metrics that no plugin tells begin with."""
+
+
+def registry_of(plugins: Callable[[], Iterable[Plugin]]) -> CollectorRegistry:
+    """A registry of this process and its plugins, apart from the one that prometheus_client has for everybody.
+
+    Args:
+        plugins: Returns the records so far.
+    """
+    # Whether names are taken is looked at for each reading: what plugins have to tell may change.
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    registry.register(PluginCollector(plugins))
+    return registry
+
+
+class PluginCollector(Collector):
+    """Asks every plugin that works and is `Metered`. One that cannot tell its numbers harms no other's."""
+
+    def __init__(self, plugins: Callable[[], Iterable[Plugin]], seconds: float = SECONDS) -> None:
+        """Nobody is asked before somebody reads.
+
+        Args:
+            plugins: Returns the records so far.
+            seconds: How long each may take.
+        """
+        self._plugins = plugins
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._problems: dict[str, str] = {}
+        """What was last wrong with the numbers of a plugin, by URI."""
+        self._errors: Counter[str] = Counter()
+        self._left: dict[str, LeftBehind] = {}
+        """Those that have not answered yet."""
+
+    def collect(self) -> Iterator[Family]:
+        """The families of all plugins, those of one name put together."""
+        yield InfoMetricFamily("lamina_build", "Which lamina this is.", _build())
+        with self._lock:
+            plugins = tuple(self._plugins())
+            families = _Families()
+            families.add([_init_seconds(plugins)])
+            for plugin in plugins:
+                if plugin.status is Status.OK and isinstance(plugin.instance, Metered):
+                    self._ask(plugin, plugin.instance, families)
+            families.add([self._told_errors()])
+        yield from families.by_stem.values()
+
+    def _ask(self, plugin: Plugin, instance: Metered, families: _Families) -> None:
+        uri = plugin.uri
+        try:
+            self._check_answered(uri)
+            families.add(call_within(self._seconds, "metrics", uri, lambda: list(instance.metrics())))
+        except LeftBehind as error:
+            self._left[uri] = error
+            self._failed(uri, error)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise what it likes
+            self._failed(uri, error)
+        else:
+            self._problems.pop(uri, None)
+
+    def _check_answered(self, uri: str) -> None:
+        left = self._left.pop(uri, None)
+        if left is not None and left.goes_on:
+            self._left[uri] = left
+            raise FailedPrecondition("it still has not answered an earlier reading")
+
+    def _failed(self, uri: str, error: Exception) -> None:
+        self._errors[uri] += 1
+        problem = f"{type(error).__name__}: {message(error)}"
+        if self._problems.get(uri) != problem:  # else the log would grow with every reading
+            self._problems[uri] = problem
+            _log.error("no metrics of a plugin", extra={"plugin": uri, "error": problem}, exc_info=error)
+
+    def _told_errors(self) -> Metric:
+        samples: dict[tuple[str, ...], float] = {(uri,): count for uri, count in self._errors.items()}
+        help_ = "Readings without the numbers of a plugin that could not tell them."
+        return Metric(MetricKind.COUNTER, "lamina_plugin_metrics_errors_total", help_, samples, ("plugin",))
+
+
+class _Families:
+    """Families, each put together out of metrics that say the same of themselves.
+
+    They are told apart by the stems of their names, as in OpenMetrics: `x` and `x_total` do not go together.
+    """
+
+    def __init__(self) -> None:
+        self.by_stem: dict[str, Family] = {}
+        self._metrics: dict[str, Metric] = {}
+        self._seen: dict[str, set[tuple[str, ...]]] = {}
+
+    def add(self, metrics: Iterable[Metric]) -> None:
+        """Add the metrics of one plugin, all or none.
+
+        Raises:
+            InvalidArgument: One is none, or does not go with what is there.
+        """
+        metrics = list(metrics)
+        seen: dict[str, set[tuple[str, ...]]] = {}
+        firsts = dict(self._metrics)
+        for metric in metrics:
+            _check(metric)
+            stem = _stem(metric)
+            if attrs.evolve(firsts.setdefault(stem, metric), samples={}) != attrs.evolve(metric, samples={}):
+                raise InvalidArgument(f"metric {metric.name}: there is another one of this name")
+            mine = seen.setdefault(stem, set())
+            if not (mine | self._seen.get(stem, set())).isdisjoint(metric.samples):
+                raise InvalidArgument(f"metric {metric.name}: the same labels twice")
+            mine.update(metric.samples)
+        for metric in metrics:
+            if _stem(metric) not in self.by_stem:
+                self.by_stem[_stem(metric)] = _family(metric)
+            _fill(self.by_stem[_stem(metric)], metric)
+        self._metrics = firsts
+        for stem, labels in seen.items():
+            self._seen.setdefault(stem, set()).update(labels)
+
+
+def _stem(metric: Metric) -> str:
+    return metric.name.removesuffix("_total")
+
+
+def _check(metric: Any) -> None:
+    """Check what would spoil the readings of all. Type hints bind nobody at run time."""
+    if not isinstance(metric, Metric):
+        raise InvalidArgument(f"expected a lamina.metrics.Metric, found {metric!r}")
+    if not isinstance(metric.kind, MetricKind):
+        raise InvalidArgument(
+            f"metric {metric.name!r}: expected a MetricKind, found {metric.kind!r}"
+        )
+    names: tuple[Any, ...] = (metric.name, *metric.labels)
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+        raise InvalidArgument(f"metric {metric.name!r}: expected letters, digits and _ in the names: {names}")
+    if metric.name.startswith(_TAKEN):
+        raise InvalidArgument(f"metric {metric.name}: the name is the host's own")
+    if (metric.kind is MetricKind.COUNTER) != metric.name.endswith("_total"):
+        raise InvalidArgument(f"metric {metric.name}: the names of counters, and of no others, end in _total")
+    number = Histogram if metric.kind is MetricKind.HISTOGRAM else int | float
+    for values, sample in metric.samples.items():
+        texts = len(values) == len(metric.labels) and all(isinstance(value, str) for value in values)
+        if not texts or not isinstance(sample, number):
+            raise InvalidArgument(f"metric {metric.name}: wrong labels or no number: {values!r}: {sample!r}")
+
+
+def _family(metric: Metric) -> Family:
+    match metric.kind:
+        case MetricKind.COUNTER:
+            return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+        case MetricKind.GAUGE:
+            return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        case MetricKind.HISTOGRAM:
+            return HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def _fill(family: Family, metric: Metric) -> None:
+    for values, sample in metric.samples.items():
+        labels = dict(zip(metric.labels, values, strict=True))
+        if isinstance(sample, Histogram):
+            _fill_histogram(family, labels, sample)
+        else:
+            family.add_sample(metric.name, labels, sample)
+
+
+def _fill_histogram(family: Family, labels: dict[str, str], histogram: Histogram) -> None:
+    up_to = 0
+    for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
+        up_to += count
+        family.add_sample(
+            f"{family.name}_bucket", {**labels, "le": repr(bound) if bound < math.inf else "+Inf"}, up_to
+        )
+    family.add_sample(f"{family.name}_count", labels, up_to)
+    family.add_sample(f"{family.name}_sum", labels, histogram.total)
+
+
+def _init_seconds(plugins: Iterable[Plugin]) -> Metric:
+    samples: dict[tuple[str, ...], float] = {
+        (plugin.type, plugin.id, str(plugin.status)): plugin.seconds for plugin in plugins
+    }
+    help_ = "How long the init of a plugin took, and what became of it."
+    return Metric(MetricKind.GAUGE, "lamina_plugin_init_seconds", help_, samples, ("type", "id", "status"))
+
+
+def _build() -> dict[str, str]:
+    return {"version": importlib.metadata.version("lamina"), "python": platform.python_version()}

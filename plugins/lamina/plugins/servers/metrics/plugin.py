@@ -1,0 +1,52 @@
+"""The registration of the server of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from lamina.errdefs import InvalidArgument, SkipPlugin
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+
+if TYPE_CHECKING:
+    from lamina.plugins.servers.metrics.server import MetricsServer
+
+
+def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
+    from lamina.plugins.servers.metrics.address import host_and_port  # noqa: PLC0415 - only where one is set
+
+    if address:
+        try:
+            host_and_port(address)
+        except InvalidArgument as error:
+            raise ValueError(str(error)) from error
+
+
+@attrs.frozen
+class MetricsConfig:
+    """Where the host's metrics can be read, at `/v1/metrics`."""
+
+    address: str = attrs.field(default="", validator=_check_address)
+    """`host:port`, such as 127.0.0.1:1338; whoever can connect may read. Empty: nowhere."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the server."""
+    return [Registration(type=PluginType.SERVER, id="metrics", config=MetricsConfig, init=init_server)]
+
+
+def init_server(ic: InitContext[MetricsConfig]) -> MetricsServer:
+    """Make a server of what every plugin tells of itself when it is asked.
+
+    Raises:
+        SkipPlugin: No address is set.
+    """
+    if not ic.config.address:
+        raise SkipPlugin("address is not set")
+    from lamina.plugins.servers.metrics.collector import registry_of  # noqa: PLC0415 - brings prometheus_client
+    from lamina.plugins.servers.metrics.server import MetricsServer  # noqa: PLC0415 - as above
+
+    return MetricsServer(ic.config.address, registry_of(ic.get_all))

@@ -1,0 +1,163 @@
+"""What plugins tell of themselves, as Prometheus reads it."""
+
+from __future__ import annotations
+
+import threading
+
+import attrs
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from lamina.errdefs import SkipPlugin
+from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.plugin import Plugin, Status
+from lamina.plugins.servers.metrics.collector import PluginCollector, registry_of
+
+ERRORS = "lamina_plugin_metrics_errors_total"
+
+
+@attrs.define
+class Told:
+    """An instance that tells what it is given, or raises it."""
+
+    told: object
+
+    def metrics(self):
+        if isinstance(self.told, BaseException):
+            raise self.told
+        return self.told
+
+
+def plugin(id_, told, **options):
+    return Plugin(type="test.v1", id=id_, instance=Told(told), **options)
+
+
+def gauge(name, **samples):
+    return Metric(
+        MetricKind.GAUGE, name, "Things.", {(label,): number for label, number in samples.items()}, ("l",)
+    )
+
+
+def histogram():
+    histogram = Histogram((0.5, 1.0))
+    for number in (0.1, 0.7, 9):
+        histogram.observe(number)
+    return Metric(MetricKind.HISTOGRAM, "x_seconds", "Time.", {(): histogram})
+
+
+def samples(*plugins):
+    """The samples by name and label values, out of Prometheus' own parser."""
+    registry = registry_of(lambda: plugins)
+    families = parse(generate_latest(registry).decode())
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+        if not sample.name.startswith(("process_", "lamina_build", "lamina_plugin_init"))
+    }
+
+
+def test_each_kind_of_metric_is_told():
+    counter = Metric(MetricKind.COUNTER, "x_total", "Calls.", {("a", "b"): 3}, ("l", "m"))
+    assert samples(plugin("a", [counter, gauge("y", a=1.5), histogram()])) == {
+        ("x_total", "a", "b"): 3,
+        ("y", "a"): 1.5,
+        ("x_seconds_bucket", "0.5"): 1,
+        ("x_seconds_bucket", "1.0"): 2,
+        ("x_seconds_bucket", "+Inf"): 3,
+        ("x_seconds_count",): 3,
+        ("x_seconds_sum",): 9.8,
+    }
+
+
+def test_openmetrics_takes_it_too():
+    counter = Metric(MetricKind.COUNTER, "x_total", "Calls.", {(): 3})
+    registry = registry_of(lambda: [plugin("a", [counter, gauge("y", a=1), histogram()])])
+    families = {
+        family.name: family for family in parse_openmetrics(openmetrics.generate_latest(registry).decode())
+    }
+    assert {"x", "y", "x_seconds", "lamina_build", "lamina_plugin_init_seconds"} <= families.keys()
+
+
+def test_metrics_of_one_name_are_put_together():
+    assert samples(plugin("a", [gauge("y", a=1)]), plugin("b", [gauge("y", b=2)])) == {
+        ("y", "a"): 1,
+        ("y", "b"): 2,
+    }
+
+
+def test_the_init_of_every_plugin_is_told():
+    plugins = (
+        plugin("a", [], seconds=0.5),
+        Plugin(type="test.v1", id="b", status=Status.SKIPPED, error=SkipPlugin("x"), seconds=0.25),
+    )
+    registry = registry_of(lambda: plugins)
+    told = {"type": "test.v1", "id": "a", "status": "ok"}
+    assert registry.get_sample_value("lamina_plugin_init_seconds", told) == 0.5
+    told = {"type": "test.v1", "id": "b", "status": "skipped"}
+    assert registry.get_sample_value("lamina_plugin_init_seconds", told) == 0.25
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        OSError("disk"),
+        SystemError("x"),
+        None,
+        ["y"],
+        [gauge("y y", a=1)],
+        [gauge("y_total", a=1)],
+        [Metric(MetricKind.COUNTER, "y", "Things.", {(): 1})],
+        [Metric("gauge", "y", "Things.", {(): 1})],
+        [Metric(MetricKind.GAUGE, "y", "Things.", {("a",): 1})],
+        [Metric(MetricKind.GAUGE, "y", "Things.", {(): "1"})],
+        [Metric(MetricKind.HISTOGRAM, "y", "Things.", {(): 1})],
+        [Metric(MetricKind.GAUGE, "y", "Things.", {(1,): 1}, ("l",))],
+        [gauge("process_open_fds", a=1)],
+        [gauge("fine", a=1), gauge("good", x=1)],
+        [gauge("fine", a=1), Metric(MetricKind.COUNTER, "good_total", "Things.", {(): 1})],
+        [gauge("fine", a=1), gauge("fine", a=2)],
+    ],
+    ids=repr,
+)
+def test_one_that_cannot_tell_harms_no_other_and_tells_nothing_by_halves(told, caplog):
+    found = samples(plugin("good", [gauge("good", x=1)]), plugin("bad", told), plugin("b", [gauge("z", a=2)]))
+    assert found == {("good", "x"): 1, ("z", "a"): 2, (ERRORS, "test.v1.bad"): 1}
+    assert [record.plugin for record in caplog.records] == ["test.v1.bad"]
+
+
+def test_what_goes_wrong_the_same_way_is_logged_once_and_counted_each_time(caplog):
+    registry = registry_of(lambda: [plugin("bad", OSError("disk"))])
+    for _ in range(3):
+        generate_latest(registry)
+    assert registry.get_sample_value(ERRORS, {"plugin": "test.v1.bad"}) == 4
+    assert len(caplog.records) == 1
+
+
+def test_one_that_hangs_is_asked_again_only_when_it_has_answered():
+    go, asked = threading.Event(), threading.Semaphore(0)
+
+    class Hanging:
+        def metrics(self):
+            asked.release()
+            assert go.wait(20)
+            return [gauge("y", a=1)]
+
+    record = Plugin(type="test.v1", id="slow", instance=Hanging())
+    collector = PluginCollector(lambda: [record], seconds=0.01)
+    names = {family.name for _ in range(3) for family in collector.collect()}
+    assert "y" not in names
+    go.set()
+    assert asked.acquire(timeout=20)
+    assert not asked.acquire(blocking=False)
+
+
+def test_plugins_that_do_not_work_are_not_asked():
+    assert samples(plugin("a", [gauge("y", a=1)], status=Status.FAILED, error=OSError("x"))) == {}
+
+
+def test_instances_that_tell_nothing_are_no_error():
+    assert samples(Plugin(type="test.v1", id="a", instance=object())) == {}
