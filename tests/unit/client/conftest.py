@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from lamina.api import Method, Service, decode
 from lamina.context import CallContext, use
 from lamina.errdefs import Error, to_status
+from lamina.plugins.servers.grpc.call import call_context
 
 STATUSES = {code.value[0]: code for code in grpc.StatusCode}
 OPTIONS = [("grpc.max_receive_message_length", 32 << 20), ("grpc.max_send_message_length", 32 << 20)]
@@ -33,13 +33,7 @@ class Served:
 
 def _handler(method: Method, contexts: list[CallContext]) -> grpc.RpcMethodHandler:
     def answers(data: bytes, call: grpc.ServicerContext) -> Iterator[bytes]:
-        headers = {key: value for key, value in call.invocation_metadata() if isinstance(value, str)}
-        remaining = call.time_remaining()
-        context = CallContext(
-            namespace=headers.get("containerd-namespace", ""),
-            lease=headers.get("containerd-lease", ""),
-            deadline=None if remaining is None or remaining > 1e6 else time.monotonic() + remaining,
-        )
+        context = call_context(call.invocation_metadata(), call.time_remaining())
         call.add_callback(context.cancel)
         contexts.append(context)
         try:

@@ -1,6 +1,7 @@
 """Connecting, circumstances of a call, errors, and the small services."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -224,6 +225,25 @@ def test_the_contexts_namespace_and_lease_are_passed_on(serve):
     with Client(served.address) as client:
         client.version()
     assert [(c.namespace, c.lease) for c in served.contexts] == [("mine", ""), ("k8s.io", "l1"), ("", "")]
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_the_contexts_trace_is_passed_on(serve, sampled):
+    served = serve(version_service(answer))
+    trace_id = "0123456789abcdef" * 2
+    with Client(served.address) as client, use(CallContext(trace_id=trace_id, sampled=sampled)):
+        client.version()
+    assert [(c.trace_id, c.sampled) for c in served.contexts] == [(trace_id, sampled)]
+
+
+@pytest.mark.parametrize("trace_id", ["", "mine", "0" * 32])
+def test_a_trace_id_of_another_form_is_not(serve, trace_id):
+    served = serve(version_service(answer))
+    with Client(served.address) as client, use(CallContext(trace_id=trace_id)):
+        client.version()
+    (context,) = served.contexts
+    assert re.fullmatch("[0-9a-f]{32}", context.trace_id)
+    assert context.trace_id != trace_id
 
 
 @pytest.mark.parametrize("namespace", ["é", "a\nb"])

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lamina.context import CallContext, use
 from lamina.host._logging import JsonFormatter, TextFormatter
 
 
@@ -148,6 +149,20 @@ def test_a_field_named_like_one_of_the_lines_own_gets_out_of_its_way(logger: log
     logger.info("x", extra={"time": "later", "level": "high"})
     record = json.loads(stream.getvalue())
     assert (record["level"], record["fields.level"], record["fields.time"]) == ("info", "high", "later")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
+def test_a_line_of_a_call_has_its_trace_id(logger: logging.Logger, formatter: logging.Formatter) -> None:
+    stream = lines(logger, formatter)
+    with use(CallContext(trace_id="ab" * 16)):
+        logger.info("x")
+        logger.info("x", extra={"trace_id": "cd" * 16})
+    logger.info("x")
+    call, named, other = stream.getvalue().splitlines()
+    assert "ab" * 16 in call
+    assert "cd" * 16 in named
+    assert "ab" * 16 not in named
+    assert "trace_id" not in other
 
 
 def run_configured(code: str, *arguments: str) -> list[dict[str, str]]:
