@@ -162,9 +162,7 @@ def _check(metric: Any) -> None:
     if not isinstance(metric, Metric):
         raise InvalidArgument(f"expected a lamina.metrics.Metric, found {metric!r}")
     if not isinstance(metric.kind, MetricKind):
-        raise InvalidArgument(
-            f"metric {metric.name!r}: expected a MetricKind, found {metric.kind!r}"
-        )
+        raise InvalidArgument(f"metric {metric.name!r}: expected a MetricKind, found {metric.kind!r}")
     names: tuple[Any, ...] = (metric.name, *metric.labels)
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
         raise InvalidArgument(f"metric {metric.name!r}: expected letters, digits and _ in the names: {names}")

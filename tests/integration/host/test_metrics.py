@@ -1,0 +1,240 @@
+"""The metrics of a real host, of which each number is known."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import metrics
+import pytest
+from serving import Serving, short_directory
+
+from lamina.client import Client
+from lamina.context import CallContext, use
+from lamina.errdefs import InvalidArgument, NotFound
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+CALLS = ("grpc_method", "snapshotter", "grpc_code")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def serve(directory: Path) -> Iterator[Callable[..., Serving]]:
+    """`serve(config, *arguments)` runs a host whose log lines are JSON."""
+    with ExitStack() as stack:
+
+        def serve(config: str, *arguments: str) -> Serving:
+            file = directory / "config.toml"
+            file.write_text(f'version = 4\n[debug]\nformat = "json"\nlevel = "debug"\n{config}')
+            serving = Serving(
+                directory, "--config", str(file), *arguments, environment={"PYTHONPATH": str(directory)}
+            )
+            stack.callback(serving.close)
+            return serving
+
+        yield serve
+
+
+@pytest.fixture(params=["native", "grpcio"])
+def serving(serve: Callable[..., Serving], request: pytest.FixtureRequest) -> Serving:
+    """A host with metrics, with each engine."""
+    listener = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+    return serve(metrics.CONFIG + listener).wait_ready()
+
+
+@pytest.fixture
+def client(serving: Serving) -> Iterator[Client]:
+    with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def url(serving: Serving) -> str:
+    (line,) = [line for line in lines(serving) if line["msg"] == "serving metrics"]
+    return str(line["url"])
+
+
+def lines(serving: Serving) -> list[dict[str, object]]:
+    return [json.loads(line) for line in serving.stderr.splitlines()]
+
+
+def test_calls_are_counted_by_method_snapshotter_and_code(client: Client, url: str) -> None:
+    overlay = client.snapshotter("lamina")
+    for key in "abc":
+        overlay.prepare(key)
+    overlay.commit("base", "a")
+    with pytest.raises(NotFound):
+        overlay.stat("unknown")
+    assert len(list(overlay.walk())) == 3
+    client.snapshotter("overlayfs").prepare("a")
+    assert metrics.numbers(url, "grpc_server_handled_total", *CALLS) == {
+        ("Prepare", "lamina", "OK"): 3,
+        ("Commit", "lamina", "OK"): 1,
+        ("Stat", "lamina", "NotFound"): 1,
+        ("List", "lamina", "OK"): 1,
+        ("Prepare", "overlayfs", "OK"): 1,
+    }
+    assert metrics.numbers(url, "grpc_server_started_total", "grpc_method", "grpc_type") == {
+        ("Prepare", "unary"): 4, ("Commit", "unary"): 1, ("Stat", "unary"): 1, ("List", "server_stream"): 1,
+    }  # fmt: skip
+    assert metrics.numbers(url, "grpc_server_handling_seconds_count", "grpc_method", "snapshotter") == {
+        ("Prepare", "lamina"): 3, ("Commit", "lamina"): 1, ("Stat", "lamina"): 1, ("List", "lamina"): 1,
+        ("Prepare", "overlayfs"): 1,
+    }  # fmt: skip
+
+
+def test_names_that_nobody_has_make_no_series(client: Client, url: str) -> None:
+    for number in range(20):
+        with pytest.raises(InvalidArgument, match="not loaded"):
+            client.snapshotter(f"made-up-{number}").stat("a")
+    assert metrics.numbers(url, "grpc_server_handled_total", *CALLS) == {("Stat", "", "InvalidArgument"): 20}
+
+
+def test_snapshots_are_counted_by_kind(client: Client, url: str) -> None:
+    overlay = client.snapshotter("lamina")
+    overlay.prepare("a")
+    overlay.commit("base", "a")
+    overlay.prepare("b", "base")
+    overlay.prepare("c", "base")
+    overlay.view("d", "base")
+    client.snapshotter("native").prepare("a")
+    labels = ("snapshotter", "keyspace", "kind")
+    assert metrics.numbers(url, "lamina_snapshots", *labels) == {
+        ("overlayfs", "lamina", "committed"): 1,
+        ("overlayfs", "lamina", "active"): 2,
+        ("overlayfs", "lamina", "view"): 1,
+        ("native", "native", "active"): 1,
+    }
+    overlay.remove("b")
+    assert metrics.numbers(url, "lamina_snapshots", *labels)["overlayfs", "lamina", "active"] == 1
+
+
+def test_commits_of_the_metastore_have_all_operations(client: Client, url: str) -> None:
+    def operations() -> float:
+        return metrics.numbers(url, "lamina_metastore_commit_operations_sum")[()]
+
+    overlay = client.snapshotter("lamina")
+    overlay.prepare("first")  # reserves identifiers
+    before = operations()
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: overlay.prepare(f"{number}"), range(40)))
+    assert operations() - before == 40
+    commits = metrics.numbers(url, "lamina_metastore_commit_operations_count")
+    assert commits == metrics.numbers(url, "lamina_metastore_commit_seconds_count")
+
+
+def test_the_init_of_each_plugin_is_told_as_introspection_tells_it(client: Client, url: str) -> None:
+    told = {
+        (sample.labels["type"], sample.labels["id"], sample.labels["status"])
+        for family in metrics.families(url)
+        for sample in family.samples
+        if sample.name == "lamina_plugin_init_seconds"
+    }
+    status = {"ok": "ok", "skip": "skipped"}
+    assert told == {(plugin.type, plugin.id, status[plugin.status]) for plugin in client.plugins()}
+
+
+def test_both_formats_tell_the_same(client: Client, url: str) -> None:
+    client.snapshotter("lamina").prepare("a")
+
+    def names(families: list[metrics.Metric]) -> set[str]:
+        return {
+            sample.name for family in families for sample in family.samples if not sample.name.endswith("_created")
+        }
+
+    assert names(metrics.families(url)) == names(metrics.openmetrics_families(url))
+
+
+def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Client, serving: Serving) -> None:
+    with use(CallContext(trace_id="ab" * 16)):
+        client.snapshotter("lamina").prepare("a")
+    (line,) = [line for line in lines(serving) if line.get("trace_id") == "ab" * 16]
+    assert (line["msg"], line["method"], line["snapshotter"], line["code"]) == (
+        "answered a call", "/containerd.services.snapshots.v1.Snapshots/Prepare", "lamina", "OK",
+    )  # fmt: skip
+
+
+PLUGIN = """
+from lamina.metrics import Metric, MetricKind
+from lamina.plugin import PluginType, Registration, hookimpl
+
+class Clock:
+    def __init__(self, error): self.error = error
+    def metrics(self):
+        if self.error: raise OSError("no clock")
+        yield Metric(MetricKind.COUNTER, "example_ticks_total", "Ticks.", {("wall",): 7}, ("clock",))
+
+@hookimpl
+def lamina_register():
+    yield Registration(type="com.example.clock.v1", id="good", init=lambda ic: Clock(False))
+    yield Registration(type="com.example.clock.v1", id="bad", init=lambda ic: Clock(True))
+"""
+
+
+def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_other(
+    directory: Path, serve: Callable[..., Serving]
+) -> None:
+    (directory / "clock.py").write_text(PLUGIN)
+    serving = serve(metrics.CONFIG, "-p", "clock").wait_ready()
+    (url,) = [str(line["url"]) for line in lines(serving) if line["msg"] == "serving metrics"]
+    assert metrics.numbers(url, "example_ticks_total", "clock") == {("wall",): 7}
+    assert metrics.numbers(url, "lamina_plugin_metrics_errors_total", "plugin").keys() == {
+        ("com.example.clock.v1.bad",)
+    }
+    (line,) = [line for line in lines(serving) if line["msg"] == "no metrics of a plugin"]
+    assert (line["plugin"], line["error"]) == ("com.example.clock.v1.bad", "OSError: no clock")
+
+
+def test_a_port_in_use_ends_the_start_and_is_told(serve: Callable[..., Serving]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        serving = serve(metrics.CONFIG.replace(":0", f":{port}"))
+        assert serving.wait() == 1
+    assert f"start io.containerd.server.v1.metrics: address '127.0.0.1:{port}'" in serving.stderr
+    assert "Address already in use" in serving.stderr
+
+
+def test_a_bad_address_is_told_with_its_key(serve: Callable[..., Serving]) -> None:
+    serving = serve(metrics.CONFIG.replace("127.0.0.1:0", "here"))
+    assert serving.wait() == 1
+    assert 'plugins."io.containerd.server.v1.metrics".address' in serving.stderr
+    assert "expected host:port" in serving.stderr
+
+
+def test_a_silent_reader_keeps_the_host_from_nothing(client: Client, serving: Serving, url: str) -> None:
+    host, port = url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as silent:
+        client.snapshotter("lamina").prepare("a")
+        assert metrics.numbers(url, "lamina_calls_running") == {}
+        assert serving.send(signal.SIGTERM).wait() == 0
+        assert silent.recv(1) == b""
+
+
+SPY = """
+import atexit, sys
+from lamina.plugin import hookimpl
+
+atexit.register(lambda: print("imported:", "prometheus_client" in sys.modules, file=sys.stderr))
+
+@hookimpl
+def lamina_register():
+    return []
+"""
+
+
+def test_without_an_address_nothing_of_it_is_imported(serve: Callable[..., Serving], directory: Path) -> None:
+    (directory / "spy.py").write_text(SPY)
+    serving = serve("", "-p", "spy").wait_ready()
+    assert serving.stop() == 0
+    assert serving.stderr.splitlines()[-1] == "imported: False"

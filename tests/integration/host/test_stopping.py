@@ -1,0 +1,102 @@
+"""What a host says of its health while it stops."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import pytest
+from serving import Serving, short_directory
+
+from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+SECONDS = 30
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+LAST = """
+import socket
+from lamina.plugin import PluginType, Registration, hookimpl
+
+class Last:
+    def start(self): pass
+    def close(self):
+        with socket.socket(socket.AF_UNIX) as test:
+            test.connect({path!r})
+            test.sendall(b"closing")
+            test.recv(1)
+
+@hookimpl
+def lamina_register():
+    yield Registration(type=PluginType.SERVER, id="zz-last", requires=(PluginType.GRPC,), init=lambda ic: Last())
+"""
+"""A server that is initialised after the listener, and so is closed before it; which waits for the test."""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def gate(directory: Path) -> Iterator[socket.socket]:
+    """Where the server that is closed first comes by."""
+    with socket.socket(socket.AF_UNIX) as gate:
+        gate.settimeout(SECONDS)
+        gate.bind(f"{directory}/gate")
+        gate.listen()
+        yield gate
+
+
+@pytest.fixture(params=["native", "grpcio"])
+def serving(directory: Path, gate: socket.socket, request: pytest.FixtureRequest) -> Iterator[Serving]:
+    (directory / "last.py").write_text(LAST.format(path=gate.getsockname()))
+    (directory / "config.toml").write_text(
+        f'version = 4\n[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+    )
+    serving = Serving(
+        directory, "--config", f"{directory}/config.toml", "-p", "last", environment={"PYTHONPATH": str(directory)}
+    )
+    try:
+        yield serving.wait_ready()
+    finally:
+        serving.close()
+
+
+@pytest.fixture
+def health(serving: Serving) -> Iterator[Callable[..., object]]:
+    """`health("Check")` and `health("Watch")` ask the host."""
+    with ExitStack() as stack:
+        channel = stack.enter_context(grpc.insecure_channel(f"unix:{serving.state}/lamina.sock"))
+
+        def ask(method: str) -> object:
+            kind = channel.unary_stream if method == "Watch" else channel.unary_unary
+            call = kind(f"/grpc.health.v1.Health/{method}", None, HealthCheckResponse.FromString)
+            return call(HealthCheckRequest().SerializeToString(), timeout=SECONDS)
+
+        yield ask
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_while_it_stops_it_says_so_before_anything_is_closed(
+    serving: Serving, gate: socket.socket, health: Callable[..., object], number: signal.Signals
+) -> None:
+    watch = health("Watch")
+    assert next(watch).status == SERVING
+    assert health("Check").status == SERVING
+    serving.send(number)
+    closing, _ = gate.accept()
+    with closing:
+        assert closing.recv(16) == b"closing", "the other server must be closed before the listener"
+        assert next(watch).status == NOT_SERVING
+        assert list(watch) == []
+        assert health("Check").status == NOT_SERVING
+        assert (serving.state / "lamina.sock").exists()
+    assert serving.wait() == 0
+    assert not (serving.state / "lamina.sock").exists()
