@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tests.benchmarks import copy, start, sync
+from tests.benchmarks import copy, metrics, start, sync
 
 BENCHMARKS: dict[str, tuple[str, Callable[[int], None]]] = {
     "start": ("start-up and memory next to containerd's: seconds; containerd must be installed", start.run),
     "sync": ("commits with and without sync_fs: seconds; as root", sync.run),
+    "metrics": ("what metrics cost: seconds", metrics.run),
     "copy": ("copies of trees next to cp's: minutes; as root", copy.run),
 }
 

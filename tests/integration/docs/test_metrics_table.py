@@ -1,0 +1,51 @@
+"""What `docs/operations.md` says of the metrics."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import metrics
+import pytest
+import tomli
+from serving import Serving, short_directory
+
+from lamina.client import Client
+
+PAGE = Path(__file__).parents[3] / "docs/operations.md"
+ROW = re.compile(r"\| `((?:lamina|grpc)_\w+)` \| (\w+) \|(.*?)\| .* \|")
+OF_THE_READING = {"le"}
+
+
+@pytest.mark.requires("root", "overlay")
+def test_the_table_has_what_a_host_tells() -> None:
+    page = PAGE.read_text()
+    written = {row[1]: (row[2], set(re.findall(r"`(\w+)`", row[3]))) for row in ROW.finditer(page)}
+    example = re.search(r"```toml\n(\[plugins.\"io\.containerd\.server\.v1\.metrics.*?)```", page, re.DOTALL)
+    assert example
+    assert tomli.loads(example[1]) == tomli.loads(metrics.CONFIG.replace(":0", ":1338"))
+    found = told()
+    assert {name: kind for name, (kind, _) in written.items()} == {name: kind for name, (kind, _) in found.items()}
+    assert {name: labels for name, (_, labels) in written.items() if found[name][1] is not None} == {
+        name: labels for name, (_, labels) in found.items() if labels is not None
+    }
+
+
+def told() -> dict[str, tuple[str, set[str] | None]]:
+    """The type and the labels of each metric of a host that was used; None for labels of what has no sample."""
+    with short_directory() as directory:
+        (directory / "config.toml").write_text(f"version = 4\n{metrics.CONFIG}")
+        serving = Serving(directory, "--config", f"{directory}/config.toml").wait_ready()
+        try:
+            with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
+                client.snapshotter("lamina").prepare("a")
+            families = metrics.families(metrics.url_in(serving.stderr))
+        finally:
+            serving.close()
+    found: dict[str, tuple[str, set[str] | None]] = {}
+    for family in families:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels} - OF_THE_READING
+        if not name.startswith("process_"):
+            found[name] = family.type, labels if family.samples else None
+    return found
