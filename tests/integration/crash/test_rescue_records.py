@@ -44,7 +44,7 @@ def test_a_record_that_was_not_written_is_written_at_the_next_start(
     file = tmp_path / "overlay/records/1"
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("k", labels={"a": "b"})
-        expected = read(file)
+    expected = read(file)
     assert expected
     crash(file)
     with open_overlay(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from overlays import open_overlay
 from waiting import wait_until
 
-from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
+from lamina.api.messages.snapshots_pb2 import CommitSnapshotRequest, PrepareSnapshotRequest
 from lamina.errdefs import NotFound
 from lamina.plugins.servers.grpc.listener import Engine, Listener
 from lamina.plugins.servers.grpc.pool import Limits
@@ -21,6 +21,7 @@ from lamina.plugins.services.snapshots.names import Names, Snapshotters
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import Record
 from lamina.snapshots.storage._environment import Environment
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -53,6 +54,14 @@ def prepare(channel: grpc.Channel) -> grpc.Future:
     """Begin to prepare the snapshot `k`."""
     request = PrepareSnapshotRequest(snapshotter="overlayfs", key="k").SerializeToString()
     call = channel.unary_unary("/containerd.services.snapshots.v1.Snapshots/Prepare")
+    future: grpc.Future = call.future(request, timeout=SECONDS)
+    return future
+
+
+def commit(channel: grpc.Channel) -> grpc.Future:
+    """Begin to commit the snapshot `k` as `layer`."""
+    request = CommitSnapshotRequest(snapshotter="overlayfs", key="k", name="layer").SerializeToString()
+    call = channel.unary_unary("/containerd.services.snapshots.v1.Snapshots/Commit")
     future: grpc.Future = call.future(request, timeout=SECONDS)
     return future
 
@@ -92,21 +101,24 @@ def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
 
 
 def test_a_client_that_goes_after_the_durable_commit_changes_nothing(
-    overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
+    overlay: LocalSnapshotter, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call is held up between commit and answer: its rescue record goes into a pipe that nobody reads yet."""
-    record = tmp_path / f"overlay/records/{overlay._store.reserve_id() + 1}"
-    os.mkfifo(f"{record}.new")
+    """The call is held up between commit and answer: where what only the active snapshot needed is given up."""
+    stored, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
-    def stored() -> bool:
-        return any(info.name == "k" for info in overlay.walk())
+    def hold(_record: Record) -> None:
+        stored.set()
+        go_on.wait(SECONDS)
+        ended.set()
 
-    future = prepare(channel)
-    wait_until(stored, SECONDS, "the snapshot is stored")
+    monkeypatch.setattr(overlay._backend, "committed", hold)
+    overlay.prepare("k")
+    future = commit(channel)
+    assert stored.wait(SECONDS)
     assert not future.done()
     future.cancel()
-    Path(f"{record}.new").read_bytes()
-    wait_until(record.exists, SECONDS, "the call has gone on")
-    assert overlay.stat("k").kind is Kind.ACTIVE
-    (mount,) = overlay.mounts("k")
-    assert os.path.isdir(mount.source)
+    go_on.set()
+    assert ended.wait(SECONDS)
+    assert overlay.stat("layer").kind is Kind.COMMITTED
+    (mount,) = overlay.prepare("child", "layer")
+    assert mount.type == "overlay"

@@ -220,6 +220,7 @@ def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
     overlay.prepare("a", "base")
     overlay.update(Info("a", labels={"new": "label"}))
     records = tmp_path / "overlay/records"
+    overlay._root.records.close()
     documents = {name: json.loads((records / name).read_text()) for name in sorted(os.listdir(records))}
     assert documents.keys() == {"1", "2", "3"}
     found = {
@@ -231,8 +232,14 @@ def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
         "2": ("other", "v", "view", "", [], {}),
         "3": ("overlayfs", "a", "active", "base", [1], {"new": "label"}),
     }
+
+
+def test_the_record_of_a_snapshot_that_is_removed_goes_as_well(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+    records = tmp_path / "overlay/records"
+    overlay.prepare("a")
+    wait_until(lambda: os.listdir(records) == ["1"], 10, "its record is there")
     overlay.remove("a")
-    assert set(os.listdir(records)) == {"1", "2"}
+    wait_until(lambda: os.listdir(records) == [], 10, "its record is gone")
 
 
 def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:

@@ -1,22 +1,28 @@
 """What is written beside each snapshot's data, so that a lost metastore can be made anew from it.
 
-One JSON file for each identifier, replaced whole with each change of the record. It is never read in normal
-operation: the metastore is the truth.
+One JSON file for each identifier, replaced whole when the record has changed, in the background: a crash leaves
+some a moment behind, which the next start mends. It is never read in normal operation: the metastore is the truth.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
+import logging
 import os
 import threading
 from typing import Any, Final
 
+from lamina.errdefs import Error
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
 
+_log = logging.getLogger(__name__)
+
 VERSION: Final = 1
-STRIPES: Final = 64
+DELAY: Final = 0.1
+"""Seconds for which changes are collected: what is made and removed again within them is never written."""
 UNFINISHED: Final = ".new"
 """Ends the name of a file that is being written."""
 
@@ -33,28 +39,62 @@ class RescueRecords:
         """
         self._directory = directory
         self._store = store
-        self._locks = tuple(threading.Lock() for _ in range(STRIPES))
+        self._changed: collections.deque[int] = collections.deque()
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"rescue records {directory}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write, what has changed before as well."""
+        self._thread.start()
 
     def write(self, id_: int) -> None:
-        """Write down what the metastore says of an identifier now; if it says nothing, there is no file any more.
+        """Have written down soon what the metastore says of an identifier; if it says nothing, no file is left."""
+        self._changed.append(id_)
+        if not self._wake.is_set():
+            self._wake.set()
 
-        It is read again here, under a lock, so that of two changes at once the later one stays.
-        """
+    def close(self) -> None:
+        """Write what has changed, and end. Closing twice does nothing."""
+        self._stopped.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            self._wake.wait()
+            self._stopped.wait(DELAY)
+            self._wake.clear()
+            for id_ in self._take():
+                self._write(id_)
+
+    def _take(self) -> set[int]:
+        """The identifiers that have changed, each once."""
+        return {self._changed.popleft() for _ in range(len(self._changed))}
+
+    def _write(self, id_: int) -> None:
+        try:
+            self._replace(id_)
+        except (Error, OSError) as error:
+            # The operation is durable already. What fails is only the second line of defence.
+            _log.warning("could not write the rescue record of a snapshot", exc_info=error, extra={"id": id_})
+
+    def _replace(self, id_: int) -> None:
         path = self._path(id_)
-        with self._locks[id_ % STRIPES]:
-            found = self._store.record(id_)
-            if found is None:
-                for name in (path, path + UNFINISHED):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(name)
-                return
-            keyspace, record = found
-            with open(path + UNFINISHED, "w", encoding="utf-8") as file:
-                json.dump(_document(self._store.name, keyspace, record), file)
-                file.flush()
-                # So `is_behind` sees which state of the record is in the file without reading it.
-                os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
-            os.rename(path + UNFINISHED, path)
+        found = self._store.record(id_)
+        if found is None:
+            for name in (path, path + UNFINISHED):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name)
+            return
+        keyspace, record = found
+        with open(path + UNFINISHED, "w", encoding="utf-8") as file:
+            json.dump(_document(self._store.name, keyspace, record), file)
+            file.flush()
+            # So `is_behind` sees which state of the record is in the file without reading it.
+            os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
+        os.rename(path + UNFINISHED, path)
 
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""

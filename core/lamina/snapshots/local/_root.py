@@ -80,6 +80,7 @@ class DataRoot:
             first: What the background thread does before.
         """
         self._trash.start(first)
+        self.records.start()
 
     def sync(self) -> None:
         """Wait until all that was written before is on disk, if that is wanted of this root."""
@@ -119,13 +120,11 @@ class DataRoot:
 
     def discard(self, id_: int) -> None:
         """Give up the data of a snapshot that the metastore does not know, or not any more."""
-        path = self.data_path(id_)
-        for name in (path, path + UNFINISHED):
-            self._trash.put(name)
+        self._trash.put(self.data_path(id_))
         self.records.write(id_)
 
     def discard_unfinished(self, id_: int) -> None:
-        """Give up what a crash kept from being moved to where the data of a snapshot is."""
+        """Give up what was made of the data of a snapshot, and not moved to where the whole is."""
         self._trash.put(self.data_path(id_) + UNFINISHED)
 
     def reclaim(self) -> int:
@@ -152,6 +151,7 @@ class DataRoot:
 
     def _reclaim_one(self, id_: int) -> bool:
         try:
+            self.discard_unfinished(id_)
             self.discard(id_)
         except OSError as error:
             _log.warning(
@@ -175,6 +175,7 @@ class DataRoot:
     def close(self) -> None:
         """Stop deleting and give up the lock. Closing twice does nothing."""
         self._trash.close()
+        self.records.close()
         if self._sync is not None:
             self._sync.close()
         self._lock.close()

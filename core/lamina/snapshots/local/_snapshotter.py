@@ -115,7 +115,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
     def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
         """As `Snapshotter.update`."""
         record = self._keyspace.update(info, fieldpaths)
-        self._write_rescue(record)
+        self._root.records.write(record.id)
         return self._shown(record)
 
     def usage(self, key: str) -> Usage:
@@ -148,9 +148,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         except BaseException:
             # Interrupted between commit and return, the record is there; its data must stay as well.
             if self._store.record(draft.id) is None:
-                self._discard(draft.id)
+                self._discard(draft.id, unfinished=True)
             raise
-        self._write_rescue(record)
+        self._root.records.write(record.id)
         return mounts
 
     def _make(self, record: Record) -> None:
@@ -166,9 +166,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         with self._using(record, "mount"):
             return self._backend.mounts(record)
 
-    def _discard(self, id_: int) -> None:
+    def _discard(self, id_: int, *, unfinished: bool = False) -> None:
         """Give up data. What cannot be given up now is reclaimed at the next start."""
         try:
+            if unfinished:
+                self._root.discard_unfinished(id_)
             self._root.discard(id_)
         except (Error, OSError) as error:
             _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": id_})
@@ -189,7 +191,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
             record = self._keyspace.commit(name, draft, new_labels, parent, usage)
             with use(current().detached()):
                 self._give_up_active(record)
-        self._write_rescue(record)
+        self._root.records.write(record.id)
 
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
@@ -248,15 +250,6 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         except (Error, OSError) as error:
             _log.warning(
                 "what only the active snapshot needed is still there", exc_info=error, extra={"id": record.id}
-            )
-
-    def _write_rescue(self, record: Record) -> None:
-        try:
-            self._root.records.write(record.id)
-        except (Error, OSError) as error:
-            # The operation is durable already. What fails is only the second line of defence.
-            _log.warning(
-                "could not write the rescue record of a snapshot", exc_info=error, extra={"id": record.id}
             )
 
     def _restore(self) -> None:

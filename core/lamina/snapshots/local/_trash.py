@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import threading
@@ -34,6 +35,9 @@ class Trash:
         """
         self._path = path
         self._destroy = destroy
+        self._mark = uuid.uuid4().hex
+        """Makes names new: what another process put there may not be deleted yet."""
+        self._numbers = itertools.count()
         self._emptying = threading.Lock()
         self._context = CallContext()
         self._filled = threading.Event()
@@ -59,8 +63,7 @@ class Trash:
             Error: It cannot be deleted, or the call is no longer wanted.
         """
         try:
-            # A name of its own: what another process put there under the same one may not be deleted yet.
-            os.rename(source, os.path.join(self._path, f"{os.path.basename(source)}-{uuid.uuid4().hex}"))
+            os.rename(source, f"{self._path}/{os.path.basename(source)}-{self._mark}-{next(self._numbers)}")
         except FileNotFoundError:
             if os.path.lexists(source):
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,15 @@ class OverlayBackend(Backend):
     def labels(self, id_: int) -> Mapping[str, str]:
         """The label with the `fs` directory, where that is configured."""
         return {UPPERDIR: self._upper(id_)} if self._upperdir_label else {}
+
+    def destroy(self, path: str) -> None:
+        """As `Backend.destroy`; three system calls where nothing was written into the snapshot."""
+        try:
+            for name in (f"{path}/work", f"{path}/fs", path):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rmdir(name)
+        except OSError:  # whatever it is, the removal of the tree meets it again
+            super().destroy(path)
 
     def _id_maps(self, record: Record) -> list[str]:
         """The mount options that the id mapping labels ask for."""
