@@ -220,7 +220,7 @@ def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
     overlay.prepare("a", "base")
     overlay.update(Info("a", labels={"new": "label"}))
     records = tmp_path / "overlay/records"
-    overlay._root.records.close()
+    overlay.cleanup()
     documents = {name: json.loads((records / name).read_text()) for name in sorted(os.listdir(records))}
     assert documents.keys() == {"1", "2", "3"}
     found = {

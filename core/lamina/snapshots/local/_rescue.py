@@ -40,6 +40,7 @@ class RescueRecords:
         self._directory = directory
         self._store = store
         self._changed: collections.deque[int] = collections.deque()
+        self._writing = threading.Lock()
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"rescue records {directory}", daemon=True)
@@ -54,6 +55,12 @@ class RescueRecords:
         if not self._wake.is_set():
             self._wake.set()
 
+    def flush(self) -> None:
+        """Write what has changed so far."""
+        with self._writing:
+            for id_ in {self._changed.popleft() for _ in range(len(self._changed))}:
+                self._write(id_)
+
     def close(self) -> None:
         """Write what has changed, and end. Closing twice does nothing."""
         self._stopped.set()
@@ -66,12 +73,7 @@ class RescueRecords:
             self._wake.wait()
             self._stopped.wait(DELAY)
             self._wake.clear()
-            for id_ in self._take():
-                self._write(id_)
-
-    def _take(self) -> set[int]:
-        """The identifiers that have changed, each once."""
-        return {self._changed.popleft() for _ in range(len(self._changed))}
+            self.flush()
 
     def _write(self, id_: int) -> None:
         try:

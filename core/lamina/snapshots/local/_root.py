@@ -161,8 +161,9 @@ class DataRoot:
         return True
 
     def empty_trash(self) -> None:
-        """Delete all that has been discarded, and return when it is gone."""
+        """Delete all that has been discarded, with what was written down of it, and return when it is gone."""
         self._trash.empty()
+        self.records.flush()
 
     def trash_entries(self) -> int:
         """How much of what has been discarded is still there.
