@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.plugins.servers.grpc.quick import QuickCalls
+from lamina.plugins.servers.grpc.quick import STUCK, QuickCalls
 
 DEADLINE = 10.0
 
@@ -26,8 +26,13 @@ class Stuck:
 
 
 @pytest.fixture
-def calls() -> Iterator[QuickCalls[Callable[[], None]]]:
-    calls: QuickCalls[Callable[[], None]] = QuickCalls(lambda call: call(), limit=2)
+def limit() -> int:
+    return 2
+
+
+@pytest.fixture
+def calls(limit) -> Iterator[QuickCalls[Callable[[], None]]]:
+    calls: QuickCalls[Callable[[], None]] = QuickCalls(lambda call: call(), limit)
     calls.start()
     yield calls
     calls.stop()
@@ -104,3 +109,16 @@ def test_whoever_brings_a_call_while_one_is_stuck_can_go_on(calls, stuck):
     calls.add(second)  # returns
     assert second.begun.wait(DEADLINE)
     second.let_go.set()
+
+
+@pytest.mark.parametrize("limit", [3])
+def test_calls_that_are_brought_together_behind_a_stuck_one_do_not_wait_for_each_other(calls, stuck):
+    first = stuck()
+    assert first.begun.wait(DEADLINE)
+    assert not first.let_go.wait(10 * STUCK)
+    both = [Stuck(), Stuck()]
+    for one in both:
+        calls.add(one)
+    assert all(one.begun.wait(DEADLINE / 2) for one in both)  # before a stuck one gives up
+    for one in both:
+        one.let_go.set()

@@ -53,7 +53,7 @@ class QuickCalls(Generic[T]):
         """Answer a call here and now, and those that come meanwhile, if no other is being answered."""
         self._waiting.append(call)
         if not self._begun:
-            self._work()
+            self._work(beside=False)
         elif self._stuck():
             self._help()
         elif not self._crowded.is_set():
@@ -70,18 +70,27 @@ class QuickCalls(Generic[T]):
         self._crowded.set()
         self._beside.shutdown(wait=False, cancel_futures=True)
 
-    def _work(self) -> None:
+    def _work(self, *, beside: bool) -> None:
+        """Answer the calls whose turn it is.
+
+        Args:
+            beside: Whether to begin calls beside stuck ones, too. A thread that brings calls does not: else all of
+                those might be stuck at a time, and nobody be left to bring any.
+        """
         thread = threading.get_ident()
-        for call in iter(self._next, None):
+        while (call := self._next(beside=beside)) is not None:
             try:
                 self._answer(call)
             finally:
                 with self._lock:
                     del self._begun[thread]
 
-    def _next(self) -> T | None:
+    def _next(self, *, beside: bool) -> T | None:
         with self._lock:
-            if not self._waiting or (self._begun and not self._stuck()):
+            if not self._waiting:
+                return None
+            if self._begun and not (beside and self._stuck()):
+                self._crowded.set()  # whoever brought it counts on this thread
                 return None
             self._begun[threading.get_ident()] = time.monotonic()
             return self._waiting.popleft()
@@ -92,14 +101,17 @@ class QuickCalls(Generic[T]):
         return len(begun) < self._limit and time.monotonic() - max(begun, default=0.0) > STUCK
 
     def _look(self) -> None:
-        while self._crowded.wait() and not self._stopped.wait(STUCK):
-            if not self._waiting:
-                self._crowded.clear()
-            if self._waiting and self._stuck():
-                self._help()
+        while not self._stopped.is_set():
+            self._crowded.wait()
+            self._stopped.wait(STUCK)
+            self._crowded.clear()  # before looking: what comes later sets it again
+            if self._waiting:
+                self._crowded.set()
+                if self._stuck():
+                    self._help()
 
     def _help(self) -> None:
         """Have another thread begin a call."""
         with self._lock:
             if not self._stopped.is_set():
-                self._beside.submit(self._work)
+                self._beside.submit(self._work, beside=True)
