@@ -67,6 +67,7 @@ class RescueRecords:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.flush()  # what came while the thread was at its last
 
     def _work(self) -> None:
         while not self._stopped.is_set():
