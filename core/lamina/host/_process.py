@@ -123,7 +123,7 @@ def _reload(host: Host, reload: Callable[[Host], Reloaded]) -> None:
         return
     _log.info("reloaded configuration", extra={"changed": ", ".join(reloaded.changed)})
     for key in reloaded.needs_restart:
-        _log.warning("not changed while lamina runs: restart lamina to have it", extra={"key": key})
+        _log.warning("not changed while %s runs: restart it to have it so", host.program, extra={"key": key})
     for uri, problem in reloaded.failed.items():
         unexpected = None if isinstance(problem, Error) else problem
         fields = {"plugin": uri, "error": message(problem)}
