@@ -56,6 +56,11 @@ def test_without_a_host_the_configuration_is_looked_at_and_nothing_is_made(direc
     assert os.listdir(directory) == ["config.toml"]
 
 
+def test_what_starts_the_host_has_the_options_that_the_command_was_given(directory: Path) -> None:
+    socket = diagnose("--root", directory / "r", "--state", directory / "a state").one("host", "socket")
+    assert socket["Remedy"] == f"lamina serve --root {directory}/r --state '{directory}/a state'"
+
+
 def test_the_socket_of_a_killed_host_is_stale_and_the_remedy_is_to_start_it(directory: Path) -> None:
     with Host(directory / "h").running() as host:
         host.kill()
@@ -197,4 +202,5 @@ def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> No
     prefix = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *NOBODY)
     socket = diagnose("--root", directory, "--state", directory / "s", prefix=prefix).one("host", "socket")
     roots = "lamina diagnose -a /run/lamina/lamina.sock -c /etc/lamina/config.toml"
-    assert socket["Remedy"] == f"lamina serve; or, if root's host is meant: {roots}"
+    start = f"lamina serve --root {directory} --state {directory}/s"
+    assert socket["Remedy"] == f"{start}; or, if root's host is meant: {roots}"

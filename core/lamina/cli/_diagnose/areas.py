@@ -47,7 +47,7 @@ def findings(
         overrides: The options.
     """
     site = Site.find(file, overrides)
-    host = contact(site.address, site.command("serve"))
+    host = contact(site.address, site.command("serve", overridden=True))
     for area in _areas(key, snapshotter or ("overlayfs" if key else ""), site, host):
         try:
             for finding in area.findings:

@@ -30,6 +30,8 @@ class Site:
     prepared: Prepared | None = None
     """None where something in it is wrong."""
     problems: tuple[str, ...] = ()
+    options: str = ""
+    """The options that go over the file, to be typed again, each with a blank before it."""
 
     @classmethod
     def find(cls, file: str | None, overrides: Overrides) -> Site:
@@ -41,26 +43,29 @@ class Site:
         """
         given = overrides["address"] or os.environ.get("LAMINA_ADDRESS")
         address = (given or f"{overrides['state'] or default_state()}/lamina.sock").removeprefix("unix://")
+        options = _options(overrides)
         try:
             config = configuration(file, overrides)
         except Error as error:
-            return cls(file, os.path.abspath(address), problems=_lines(error))
+            return cls(file, os.path.abspath(address), problems=_lines(error), options=options)
         if not given:
             address = f"{config.host.state}/lamina.sock"
         try:
             prepared = prepare(config, overrides["modules"])
         except Error as error:
-            return cls(file, os.path.abspath(address), config, problems=_lines(error))
+            return cls(file, os.path.abspath(address), config, problems=_lines(error), options=options)
         # Where no listener is configured, another host may still be where clients look.
-        return cls(file, prepared.address or os.path.abspath(address), prepared.config, prepared)
+        return cls(file, prepared.address or os.path.abspath(address), prepared.config, prepared, options=options)
 
-    def command(self, words: str) -> str:
+    def command(self, words: str, *, overridden: bool = False) -> str:
         """What to type to run a command of lamina's with this configuration.
 
         Args:
             words: Such as `plugins why`.
+            overridden: Whether it takes the options that go over the file, too.
         """
-        return f"lamina {words}" if self.file is None else f"lamina {words} -c {shlex.quote(self.file)}"
+        file = "" if self.file is None else f" -c {shlex.quote(self.file)}"
+        return f"lamina {words}{file}{self.options if overridden else ''}"
 
     @property
     def broken(self) -> tuple[Plugin, ...]:
@@ -74,7 +79,7 @@ class Site:
             if os.geteuid() != 0 and problem.endswith(os.strerror(errno.EACCES)):
                 yield Finding.unknown(check, problem, AS_ROOT)
             else:
-                remedy = f"mend that, and see whether all is: {self.command('config dump')}"
+                remedy = f"mend that, and see whether all is: {self.command('config dump', overridden=True)}"
                 yield Finding.problem(check, problem, remedy)
         if self.config is None:
             return
@@ -86,6 +91,12 @@ class Site:
         if self.prepared and (refusal := self.prepared.plan.foresee().refusal):
             remedy = f"make it work, or take it out of required_plugins: {self.command('plugins graph')}"
             yield Finding.problem("start", f"a host would not start: {refusal}", remedy)
+
+
+def _options(overrides: Overrides) -> str:
+    named = {"--root": overrides["root"], "--state": overrides["state"], "-a": overrides["address"]}
+    given = [*named.items(), *(("-p", module) for module in overrides["modules"])]
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in given if value is not None)
 
 
 def _lines(error: Error) -> tuple[str, ...]:
