@@ -60,7 +60,7 @@ class Offers:
 
         service = next((plugin for plugin in plugins if plugin.uri == _SERVICE), None)
         if service is None or service.init_error is not None:
-            problem = _reason(service) if service else "the host does not have it"
+            problem = service.reason if service else "the host does not have it"
             raise FailedPrecondition(f"snapshotters are not served: {_SERVICE}: {problem}")
         names = names_from_exports(service.exports)
         snapshotters = [plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER]
@@ -70,7 +70,7 @@ class Offers:
         for plugin in snapshotters:
             usable = [name for name in names.get(plugin.id, ()) if name not in OWN_SNAPSHOTTERS]
             if plugin.init_error is not None:
-                missing[plugin.id] = _reason(plugin)
+                missing[plugin.id] = plugin.reason
             elif usable:
                 offers.append(Offer(plugin, usable))
             else:
@@ -189,8 +189,3 @@ def _document(
         "Snapshotters": [{"ID": offer.plugin.id, "Names": list(offer.names)} for offer, _ in chosen],
         "Missing": dict(missing),
     }
-
-
-def _reason(plugin: Plugin) -> str:
-    error = plugin.init_error
-    return "" if error is None else str(error) or error.text

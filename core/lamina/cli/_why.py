@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lamina.cli._output import one_line
-from lamina.errdefs import SkipPlugin
 from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
 
 if TYPE_CHECKING:
@@ -195,14 +194,11 @@ def _suspects(plan: Plan) -> Iterator[str]:
 
 def _link_of(plugin: TheirPlugin, records: Mapping[str, TheirPlugin]) -> Link:
     details = plugin.details
-    error = plugin.init_error
-    if error is None:
+    if plugin.init_error is None:
         took = "" if details.milliseconds is None else f"initialised in {details.milliseconds:.1f} ms"
         return Link(plugin.uri, str(Status.OK), took, details.distribution)
     status = details.outcome or {"skip": "skipped", "error": "failed"}[plugin.status]
-    reason = str(error) or error.text
-    if status == Status.SKIPPED:
-        reason = reason.removesuffix(f": {SkipPlugin.text}")
+    reason = plugin.reason
     blocker = records.get(details.blocked_by)
     if blocker is not None:
         reason = _why_blocked(plugin.requires, details.distribution, blocker.type, blocker.details.distribution)

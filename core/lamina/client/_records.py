@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from lamina.api import PluginDetails
-from lamina.errdefs import Error
+from lamina.errdefs import Error, SkipPlugin
 
 
 @attrs.frozen
@@ -38,7 +38,14 @@ class Plugin:
         """In the words of `ctr plugins ls`. A skip is told from an error by its text alone, as `ctr` does."""
         if self.init_error is None:
             return "ok"
-        return "skip" if "skip plugin" in str(self.init_error) else "error"
+        return "skip" if SkipPlugin.text in str(self.init_error) else "error"
+
+    @property
+    def reason(self) -> str:
+        """Why it does not work, without the words that tell `ctr` of a skip; "" where it does."""
+        if self.init_error is None:
+            return ""
+        return str(self.init_error).removesuffix(f": {SkipPlugin.text}") or self.init_error.text
 
 
 @attrs.frozen

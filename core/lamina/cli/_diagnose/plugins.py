@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from lamina.cli._diagnose.configuration import Site
 from lamina.client import Plugin
-from lamina.errdefs import SkipPlugin
 from lamina.plugin import Finding
 
 
@@ -20,12 +19,11 @@ def of_host(plugins: Sequence[Plugin], why: str, wanted: str) -> Iterator[Findin
     """
     broken = [plugin for plugin in plugins if plugin.init_error is not None]
     for plugin in broken:
-        reason = str(plugin.init_error).removesuffix(f": {SkipPlugin.text}")
         if plugin.status == "skip" and plugin.uri != wanted:
-            yield Finding.ok(plugin.uri, f"skipped: {reason}")
+            yield Finding.ok(plugin.uri, f"skipped: {plugin.reason}")
         else:
             outcome = plugin.details.outcome or plugin.status
-            yield Finding.problem(plugin.uri, f"{outcome}: {reason}", f"{why} {plugin.uri}")
+            yield Finding.problem(plugin.uri, f"{outcome}: {plugin.reason}", f"{why} {plugin.uri}")
     if wanted and not any(plugin.uri == wanted for plugin in plugins):
         yield Finding.problem(wanted, "the host has no such plugin", f"{why} {wanted}")
     yield Finding.ok("others" if broken else "all", f"{len(plugins) - len(broken)} work")
