@@ -89,6 +89,23 @@ def test_a_key_as_ctr_shows_it_is_found_below_containerds_own_prefix(
     assert ask("web").one("snapshot web", "record")["Remedy"].startswith("did you mean default/7/web? ")
 
 
+def test_a_key_that_is_under_another_name_is_found_there(ask: Callable[..., Diagnosis], host: Host) -> None:
+    with host.client() as client:
+        client.snapshotter("lamina").prepare("default/8/app")
+    expected = "default/8/app is there under the name lamina: use --snapshotter lamina"
+    assert ask("app").one("snapshot app", "record")["Remedy"] == expected
+
+
+def test_a_committed_one_whose_data_is_gone_is_told_with_what_helps(
+    ask: Callable[..., Diagnosis], snapshotter: Snapshotter
+) -> None:
+    (layer,) = overlay_directories(snapshotter.mounts("work")[0].options).lower
+    shutil.rmtree(layer)
+    mounts = ask("base").one("snapshot base", "mounts")
+    assert layer in mounts["Found"]
+    assert mounts["Remedy"].startswith("what is named is gone: restore the data root")
+
+
 def test_what_keeps_a_volatile_mount_from_being_made_again_is_named(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from lamina.api import names_from_exports
 from lamina.cli._configuration import Overrides
 from lamina.cli._diagnose import plugins
 from lamina.cli._diagnose.configuration import Site
@@ -113,4 +115,14 @@ def _snapshot(address: str, name: str, key: str, host: Contact) -> Iterator[Find
         yield Finding.problem("record", "the host cannot be asked for it", "see host, above")
         return
     with Client(address, timeout=SECONDS) as client:
-        yield from snapshot(client, name, key, host.pid)
+        yield from snapshot(client, name, key, host.pid, _names(host))
+
+
+def _names(host: Contact) -> Iterator[str]:
+    """The names of its snapshotters, those of which each is a keyspace first."""
+    for plugin in host.plugins:
+        if plugin.uri == f"{PluginType.GRPC}.snapshots":
+            yield from itertools.chain.from_iterable(names_from_exports(plugin.exports).values())
+    for plugin in host.plugins:
+        if plugin.type == PluginType.SNAPSHOTTER and plugin.init_error is None:
+            yield plugin.id

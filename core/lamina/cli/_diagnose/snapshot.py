@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
 from lamina.client import Client
-from lamina.diagnosis import snapshot_mounts
-from lamina.errdefs import Error, NotFound, nearest
+from lamina.diagnosis import mount_remedy, snapshot_mounts
+from lamina.errdefs import DataLoss, Error, NotFound, nearest
 from lamina.mount import Mount
 from lamina.plugin import Finding
 from lamina.snapshots import Kind, Snapshotter
 
 
-def snapshot(client: Client, name: str, key: str, host_pid: int | None) -> Iterator[Finding]:
+def snapshot(
+    client: Client, name: str, key: str, host_pid: int | None, names: Iterable[str] = ()
+) -> Iterator[Finding]:
     """Look at a snapshot, and mount it for a moment where nothing can be written to it.
 
     Args:
@@ -22,12 +25,13 @@ def snapshot(client: Client, name: str, key: str, host_pid: int | None) -> Itera
         name: Which snapshotter.
         key: The snapshot's key or name.
         host_pid: The host's process; None where it cannot be seen.
+        names: All names of the host's snapshotters, under which it is looked for if it is not under `name`.
     """
     snapshotter = client.snapshotter(name)
     try:
         info = snapshotter.stat(key)
     except NotFound as error:
-        yield Finding.problem("record", str(error), _looking_for(snapshotter, name, key))
+        yield Finding.problem("record", str(error), _looking_for(client, name, key, names))
         return
     except Error as error:
         yield Finding.problem("record", str(error), f"lamina plugins ls -d -a {client.address}")
@@ -39,7 +43,9 @@ def snapshot(client: Client, name: str, key: str, host_pid: int | None) -> Itera
             yield Finding.ok("mounts", "; ".join(shown))
             yield from snapshot_mounts(mounts, host_pid)
     except Error as error:
-        yield Finding.problem("mounts", str(error), "see the message; the host's log may have more")
+        lost = isinstance(error, DataLoss)
+        remedy = mount_remedy(str(error)) if lost else "see the message; the host's log may have more"
+        yield Finding.problem("mounts", str(error), remedy)
 
 
 @contextlib.contextmanager
@@ -56,12 +62,26 @@ def _mounts(snapshotter: Snapshotter, key: str, kind: Kind) -> Iterator[list[Mou
         snapshotter.remove(view)
 
 
-def _looking_for(snapshotter: Snapshotter, name: str, key: str) -> str:
-    """How to find what was meant. containerd puts namespace and number before a key: `default/7/key`."""
-    known = [info.name for info in snapshotter.walk()]
-    meant = next((other for other in known if other.endswith(f"/{key}")), None) or nearest(key, known)
+def _looking_for(client: Client, name: str, key: str, names: Iterable[str]) -> str:
+    """How to find what was meant, under this name of a snapshotter or another."""
+    keys = _keys(client, name)
+    meant = _ending(keys, key)
+    if meant is None:
+        for other in names:
+            if found := _ending(_keys(client, other), key):
+                return f"{found} is there under the name {other}: use --snapshotter {shlex.quote(other)}"
+        meant = nearest(key, keys)
     guess = f"did you mean {meant}? " if meant else ""
     return (
-        f"{guess}lamina snapshots --snapshotter {name} ls shows all that there are under this name. Each alias of "
-        "a snapshotter has snapshots of its own: try --snapshotter with the name that containerd has it under"
+        f"{guess}lamina snapshots --snapshotter {name} ls shows all that there are under this name; under the "
+        "host's other names there is none of this key"
     )
+
+
+def _keys(client: Client, name: str) -> list[str]:
+    return [info.name for info in client.snapshotter(name).walk()]
+
+
+def _ending(keys: Sequence[str], key: str) -> str | None:
+    """A key, or one that ends in it: containerd puts namespace and number before its own, `default/7/key`."""
+    return key if key in keys else next((one for one in keys if one.endswith(f"/{key}")), None)
