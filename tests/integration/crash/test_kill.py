@@ -24,7 +24,7 @@ V = TypeVar("V")
 pytestmark = pytest.mark.requires("root", "overlay")
 
 ROUNDS = 20
-CLIENTS = 8
+CLIENTS = 16
 MOST_OPERATIONS = 150
 """After as many acknowledged operations at most, of all clients together, the host is killed."""
 
