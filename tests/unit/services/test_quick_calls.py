@@ -122,3 +122,16 @@ def test_calls_that_are_brought_together_behind_a_stuck_one_do_not_wait_for_each
     assert all(one.begun.wait(DEADLINE / 2) for one in both)  # before a stuck one gives up
     for one in both:
         one.let_go.set()
+
+
+def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(calls, caplog):
+    def fail() -> None:
+        raise OSError("gone")
+
+    done = threading.Event()
+    calls.add(fail)
+    calls.add(done.set)
+    assert done.is_set()
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", "answering a call failed")
+    ]

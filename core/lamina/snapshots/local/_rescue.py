@@ -81,6 +81,7 @@ class RescueRecords:
             self._replace(id_)
         except (Error, OSError) as error:
             # The operation is durable already. What fails is only the second line of defence.
+            self._changed.append(id_)  # for the next time that something is written
             _log.warning("could not write the rescue record of a snapshot", exc_info=error, extra={"id": id_})
 
     def _replace(self, id_: int) -> None:

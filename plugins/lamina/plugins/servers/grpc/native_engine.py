@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 from pygrpc_native import EVENT_CANCEL, STREAM_FULL, STREAM_SENT, NativeGrpcFront
@@ -24,6 +24,9 @@ from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
 _log = logging.getLogger(__name__)
+
+CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
+"""A call's metadata, its peer, and the seconds until its deadline."""
 
 _RECEIVE_LIMIT: Final = 4 << 20
 """Bytes in a request where no limit is given: grpc's own."""
@@ -150,13 +153,21 @@ class NativeEngine:
     def _receive(self) -> None:
         front = self._bound
         while (events := front.recv_batch_details(1)) is not None:
-            for kind, id_, number, data, _, details in events:
-                if kind == EVENT_CANCEL or data is None or details is None:
-                    self._cancel(id_)
-                else:
-                    metadata, _, seconds = details
-                    context = call_context(metadata, seconds)
-                    self._take(_Call(id_, *self._methods[number], data, context, time.perf_counter()))
+            for event in events:
+                try:
+                    self._handle(*event)
+                except Exception as error:  # noqa: BLE001 - without this thread, the host is deaf
+                    _log.error("taking in a call failed", exc_info=error)
+
+    def _handle(
+        self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: CallDetails | None
+    ) -> None:
+        if kind == EVENT_CANCEL or data is None or details is None:
+            self._cancel(id_)
+        else:
+            metadata, _, seconds = details
+            context = call_context(metadata, seconds)
+            self._take(_Call(id_, *self._methods[number], data, context, time.perf_counter()))
 
     def _take(self, call: _Call) -> None:
         """Answer a call, now or when its turn comes; or refuse it."""

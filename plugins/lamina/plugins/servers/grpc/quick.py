@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
 from lamina.plugins.servers.grpc.pool import Load
+
+_log = logging.getLogger(__name__)
 
 STUCK: Final = 0.005
 """Seconds after which a call is taken to wait for something, not to compute: `sys.getswitchinterval()`."""
@@ -29,7 +32,7 @@ class QuickCalls(Generic[T]):
         """Nothing is looked after before `start`.
 
         Args:
-            answer: Answers a call. Raises nothing.
+            answer: Answers a call. What it raises is logged.
             limit: How many calls may be answered side by side.
         """
         self._answer = answer
@@ -81,6 +84,8 @@ class QuickCalls(Generic[T]):
         while (call := self._next(beside=beside)) is not None:
             try:
                 self._answer(call)
+            except Exception as error:  # noqa: BLE001 - this thread brings other calls, too
+                _log.error("answering a call failed", exc_info=error)
             finally:
                 with self._lock:
                     del self._begun[thread]
