@@ -31,6 +31,10 @@ def varint(number: int) -> bytes:
     """
     if number < 0x80:
         return _SHORT[number]
+    if 1 << 28 <= number < 1 << 35:  # most nanoseconds, and all seconds for a thousand years
+        low, high = number & 0xFFFFFFF, number >> 28
+        spread = low & 0x7F | (low & 0x3F80) << 1 | (low & 0x1FC000) << 2 | (low & 0xFE00000) << 3
+        return (spread | 0x80808080 | high << 32).to_bytes(5, "little")
     encoded = []
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)

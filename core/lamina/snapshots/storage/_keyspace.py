@@ -331,13 +331,17 @@ class Keyspace:
         for key, data in cursor:
             if not key.startswith(prefix):
                 break
-            if len(key) < layout.SHARED or key[: layout.SHARED] != shared:
+            together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared
+            if group and not together:
                 values += sorted(group, key=name_in)
                 group = []
-                if len(values) >= BATCH:
-                    return values, key
+            if len(values) >= BATCH and not together:
+                return values, key
+            if len(key) < layout.SHARED:
+                values.append(data)
+            else:
+                group.append(data)
                 shared = key[: layout.SHARED]
-            group.append(data)
         return values + sorted(group, key=name_in), None
 
     def _get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:

@@ -46,28 +46,20 @@ def _info_message(data: bytes) -> bytes:
     labels_at = ids_at + 8 * parents
     created = _timestamp(made, made_nanos)
     same = made_nanos == changed_nanos and made == changed
-    parts = [
-        _NAME,
-        varint(name),
-        data[HEAD.size : parent_at],
-        _KIND,
-        varint(kind),
-        _CREATED,
-        created,
-        _UPDATED,
-        created if same else _timestamp(changed, changed_nanos),
-    ]
+    updated = created if same else _timestamp(changed, changed_nanos)
+    message = _NAME + varint(name) + data[HEAD.size : parent_at]
     if parent:
-        parts[3:3] = _PARENT, varint(parent), data[parent_at:ids_at]
+        message += _PARENT + varint(parent) + data[parent_at:ids_at]
+    message += _KIND + varint(kind) + _CREATED + created + _UPDATED + updated
     for _ in range(labels):
         key_length, value_length = PAIR.unpack_from(data, labels_at)
-        value_at = labels_at + PAIR.size + key_length
-        key, value = data[labels_at + PAIR.size : value_at], data[value_at : value_at + value_length]
-        parts.append(_label(key, value))
+        key_at = labels_at + PAIR.size
+        value_at = key_at + key_length
         labels_at = value_at + value_length
+        message += _label(data[key_at:value_at], data[value_at:labels_at])
     if labels_at != len(data):
         raise ValueError(f"{len(data)} bytes where {labels_at} are used")
-    return b"".join(parts)
+    return message
 
 
 def label_fields(labels: Mapping[str, str]) -> bytes:
@@ -76,8 +68,8 @@ def label_fields(labels: Mapping[str, str]) -> bytes:
 
 
 def _label(key: bytes, value: bytes) -> bytes:
-    entry = b"".join((_KEY, varint(len(key)), key, _VALUE, varint(len(value)), value))
-    return b"".join((_LABEL, varint(len(entry)), entry))
+    entry = _KEY + varint(len(key)) + key + _VALUE + varint(len(value)) + value
+    return _LABEL + varint(len(entry)) + entry
 
 
 def _timestamp(seconds: int, nanos: int) -> bytes:

@@ -141,7 +141,7 @@ class SnapshotsService:
 
 def _info_field(message: bytes) -> bytes:
     """An `Info` message as field 1, which it is of a `StatSnapshotResponse` and of a `ListSnapshotsResponse`."""
-    return b"".join((b"\x0a", varint(len(message)), message))
+    return b"\x0a" + varint(len(message)) + message
 
 
 def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:
