@@ -8,29 +8,24 @@ that of its process from exec to exit; the function runs in a process that is th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from tests.benchmarks.file_systems import FORMAT, file_system
 
 from lamina.fs import copy_tree
 
-FILES, DIRECTORIES = 20_000, 200
+FILES, PER_DIRECTORY = 20_000, 100
 LARGE = 1 << 30
 """Bytes."""
-IMAGE = 8 << 30
-"""Bytes of a file system, in a sparse file."""
-FORMAT = {"ext4": ("mkfs.ext4", "-q"), "btrfs": ("mkfs.btrfs", "--quiet")}
-ENVIRONMENT = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
 
 def cp(source: str, target: str) -> None:
@@ -40,41 +35,25 @@ def cp(source: str, target: str) -> None:
 CONTENDERS: dict[str, Callable[[str, str], None]] = {"lamina": copy_tree, "cp -a": cp}
 
 
-def make_files(root: Path) -> None:
+def make_files(root: Path, files: int = FILES) -> None:
     """Files as they are in an image: most of them small, 100 in a directory, two levels down."""
     sizes = random.Random(1)
-    for number in range(DIRECTORIES):
+    for number in range(files // PER_DIRECTORY):
         directory = root / f"{number % 20}" / f"{number}"
         directory.mkdir(parents=True)
-        for name in range(FILES // DIRECTORIES):
+        for name in range(PER_DIRECTORY):
             size = int(sizes.paretovariate(1.2) * 800) % 65536
             (directory / f"file {name}").write_bytes(sizes.randbytes(size))
 
 
-def make_large_file(root: Path) -> None:
+def make_large_file(root: Path, size: int = LARGE) -> None:
     root.mkdir()
     with (root / "file").open("wb") as file:
-        for _ in range(LARGE >> 20):
+        for _ in range(size >> 20):
             file.write(os.urandom(1 << 20))
 
 
 SUBJECTS: dict[str, Callable[[Path], None]] = {"20,000 files": make_files, "1 GiB file": make_large_file}
-
-
-@contextlib.contextmanager
-def file_system(kind: str) -> Iterator[Path]:
-    """A new file system, mounted in the block."""
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as directory:
-        image, mountpoint = Path(directory, "image"), Path(directory, "mountpoint")
-        image.touch()
-        os.truncate(image, IMAGE)
-        mountpoint.mkdir()
-        subprocess.run([*FORMAT[kind], image], check=True, env=ENVIRONMENT, capture_output=True)
-        subprocess.run(["mount", "-t", kind, "-o", "loop", image, mountpoint], check=True, env=ENVIRONMENT)
-        try:
-            yield mountpoint
-        finally:
-            subprocess.run(["umount", mountpoint], check=True, env=ENVIRONMENT)
 
 
 def measure(root: Path, make: Callable[[Path], None], rounds: int) -> dict[str, list[float]]:
@@ -99,13 +78,12 @@ def cell(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1000:.0f} ms ({min(seconds) * 1000:.0f} to {max(seconds) * 1000:.0f})"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure copies side by side.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks copy", description="Measure copies side by side."
+    )
     parser.add_argument("--rounds", type=int, default=10, help="how often each is run (default 10)")
-    run(parser.parse_args().rounds)
-
-
-def run(rounds: int) -> None:
+    rounds = parser.parse_args(arguments).rounds
     table = Table(title=f"Copies, medians of {rounds} (least to most)")
     for heading in ("", *CONTENDERS, "ratio"):
         table.add_column(heading, justify="right" if heading else "left")

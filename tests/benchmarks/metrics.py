@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import statistics
 import tempfile
 import time
 import timeit
+from collections.abc import Sequence
 
 from prometheus_client import generate_latest
 from rich.console import Console
@@ -62,8 +64,12 @@ def counting(rounds: int) -> list[float]:
     return [seconds / CALLS * 1e6 for seconds in timeit.repeat(count, number=CALLS, repeat=rounds)]
 
 
-def run(rounds: int) -> None:
-    """Measure, and print the medians."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks metrics", description="Measure what metrics cost."
+    )
+    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured (default 10)")
+    rounds = parser.parse_args(arguments).rounds
     table = Table("what", "median", "least", "most")
     with tempfile.TemporaryDirectory() as directory:
         store = MetaStore.open(directory)
@@ -86,4 +92,4 @@ def add(table: Table, what: str, numbers: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    run(10)
+    main()

@@ -10,24 +10,21 @@ import argparse
 import contextlib
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from tests.benchmarks.file_systems import file_system
 
 from lamina.fs import FileSystemSync
-from lamina.mount import Mount, temporary_mount
 from lamina.plugins.snapshots.overlay import OverlayBackend, probe
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
 
-IMAGE_SIZE = 2 << 30
 FILE_SIZE = 4096
 COUNTS = (1, 100, 10_000)
 SETTINGS = (True, False)
@@ -36,31 +33,19 @@ Times = dict[tuple[int, bool], list[float]]
 """Seconds of each commit, by the number of files in the layer and `sync_fs`."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure commits with and without sync_fs, on a journaled ext4.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks sync",
+        description="Measure commits with and without sync_fs, on a journaled ext4.",
+    )
     parser.add_argument("--rounds", type=int, default=10, help="commits of each kind (default 10)")
-    parser.add_argument("--directory", help="where the image is made (default: that of temporary files)")
-    options = parser.parse_args()
-    run(options.rounds, options.directory)
-
-
-def run(rounds: int, directory: str | None = None) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=directory) as path,
-        journaled_ext4(Path(path)) as root,
-    ):
-        times = measure(Path(root), rounds)
-    Console().print(table(times, rounds))
-
-
-@contextlib.contextmanager
-def journaled_ext4(directory: Path) -> Iterator[str]:
-    image = directory / "image"
-    image.touch()
-    os.truncate(image, IMAGE_SIZE)
-    subprocess.run(["mkfs.ext4", "-q", "-O", "has_journal", image], check=True)
-    with temporary_mount([Mount("ext4", str(image), ("loop",))], directory=directory) as root:
-        yield root
+    parser.add_argument(
+        "--directory", type=Path, help="where the image is made (default: that of temporary files)"
+    )
+    options = parser.parse_args(arguments)
+    with file_system("ext4", options.directory) as root:
+        times = measure(root, options.rounds)
+    Console().print(table(times, options.rounds))
 
 
 def measure(root: Path, rounds: int) -> Times:

@@ -1,0 +1,147 @@
+"""Scenarios of snapshots with many files or large ones: their users, and everybody else."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tests.benchmarks.bench import Bench, percentiles, variant
+from tests.benchmarks.copy import cp, make_files, make_large_file
+from tests.benchmarks.load import FOREVER, NAMESPACE, Played, Snapshots, merged
+from tests.benchmarks.report import Aim, Figures, Row
+from tests.benchmarks.sides import CONTAINERD, LAMINA, UNSYNCED, Side
+
+from lamina.client import Client
+
+CP = "cp -a"
+
+
+def neighbours(bench: Bench) -> Iterator[Row]:
+    """usage and commit of 20,000 files while another client prepares"""
+    calls = Snapshots("overlayfs")
+    pair = [calls.prepare("other"), calls.remove("other")]
+    with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
+        bench.say("prepare, with nobody else")
+        alone = bench.rounds(sides, lambda side: bench.load.play(side.socket, [pair], seconds=bench.scale.seconds))
+        usual = {name: percentiles(_together(each, "Prepare"))[1] for name, each in alone.items()}
+        bench.say(f"usage and commit of {bench.scale.files:,} files")
+        busy = bench.rounds(sides, lambda side: _busy(bench, calls, side))
+    for side in sides[:-1]:
+        title = f"overlayfs{variant(side)}"
+        files = f"{bench.scale.files:,} files"
+        names = (side.name, CONTAINERD)
+        yield Row(
+            f"{title}: longest prepare beside usage and commit of {files}",
+            "ms",
+            *(
+                Figures([1000 * max(_beside(one)) for one in busy[name]], _percentiles(busy[name]))
+                for name in names
+            ),
+        )
+        yield Row(
+            f"{title}: the same over its own p99 with nobody else",
+            "times",
+            *(Figures([max(_beside(one)) / usual[name] for one in busy[name]]) for name in names),
+            Aim("at most", 2, "lamina") if side.name == UNSYNCED else None,
+        )
+        for method in ("Usage", "Commit"):
+            yield Row(
+                f"{title}: {method.lower()} of {files}",
+                "ms",
+                *(Figures([1000 * one for one in _together(busy[name], method)]) for name in names),
+            )
+
+
+def _busy(bench: Bench, calls: Snapshots, side: Side) -> Played:
+    """What two callers did, of whom one asks for the usage of a snapshot with many files and commits it."""
+    active = f"active {bench.unique()}"
+    _make(bench, calls, side, active, functools.partial(make_files, files=bench.scale.files))
+    if side.name != LAMINA:
+        os.sync()  # only a commit that syncs is to pay for what is unsynced
+    pair = [calls.prepare("other"), calls.remove("other")]
+    heavy = [calls.usage(active), calls.commit(f"layer of {active}", active)]
+    with (
+        bench.load.caller(side.socket, heavy) as one,
+        bench.load.caller(side.socket, pair, loops=FOREVER, group=2) as other,
+    ):
+        for caller in (one, other):
+            caller.wait_until_ready()
+        for caller in (other, one):
+            caller.go()
+        done = one.result()
+        other.stop()
+        return merged([done, other.result()])
+
+
+def _beside(played: Played) -> list[float]:
+    """The seconds of each prepare that was under way at the same time as usage or commit."""
+    (begun,), (ended,) = played.begun["Usage"], played.ended["Commit"]
+    each = zip(played.begun["Prepare"], played.ended["Prepare"], strict=True)
+    return [last - first for first, last in each if last > begun and first < ended]
+
+
+def _percentiles(each: Sequence[Played]) -> tuple[float, float]:
+    return percentiles([seconds for played in each for seconds in _beside(played)])
+
+
+def _together(each: Sequence[Played], method: str) -> list[float]:
+    return [seconds for played in each for seconds in played.latencies(method)]
+
+
+def copies(bench: Bench) -> Iterator[Row]:
+    """prepare of native on 20,000 files and on 1 GiB, next to containerd and to cp"""
+    makers: dict[str, Callable[[Path], None]] = {
+        f"{bench.scale.files:,} files": functools.partial(make_files, files=bench.scale.files),
+        f"{bench.scale.large >> 20:,} MiB": functools.partial(make_large_file, size=bench.scale.large),
+    }
+    calls = Snapshots("native")
+    with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
+        for parent, make in makers.items():
+            bench.say(f"making {parent}")
+            sources = [_make(bench, calls, side, f"making {parent}", make) for side in sides]
+            for side in sides:
+                bench.load.play(side.socket, [[calls.commit(parent, f"making {parent}")]])
+            milliseconds = _copies(bench, calls, sides, parent, sources[0])
+            for side in sides[:-1]:
+                title = f"native{variant(side)}: prepare on {parent}"
+                for name, suffix in ((CONTAINERD, ""), (CP, "; the other is cp -a --reflink=auto")):
+                    yield Row(title + suffix, "ms", Figures(milliseconds[side.name]), Figures(milliseconds[name]))
+
+
+def _copies(
+    bench: Bench, calls: Snapshots, sides: Sequence[Side], parent: str, source: Path
+) -> dict[str, list[float]]:
+    """The milliseconds of each prepare on a parent, and of cp."""
+    bench.say(f"copying {parent}")
+    by_cp: list[float] = []
+
+    def measure(side: Side) -> float:
+        (seconds,) = bench.load.play(side.socket, [[calls.prepare("copy", parent)]]).latencies("Prepare")
+        bench.load.play(side.socket, [[calls.remove("copy")]])
+        if side is sides[-1]:
+            bench.settle(sides)
+            by_cp.append(1000 * _seconds_of_cp(source, bench.root / "copy"))
+        return 1000 * seconds
+
+    return bench.rounds(sides, measure) | {CP: by_cp[bench.scale.warm_ups :]}
+
+
+def _seconds_of_cp(source: Path, target: Path) -> float:
+    began = time.monotonic()
+    cp(str(source), str(target))
+    seconds = time.monotonic() - began
+    shutil.rmtree(target)
+    return seconds
+
+
+def _make(bench: Bench, calls: Snapshots, side: Side, key: str, make: Callable[[Path], None]) -> Path:
+    """Prepare a snapshot without a parent, and make files in it; returns where they are."""
+    bench.load.play(side.socket, [[calls.prepare(key)]])
+    with Client(str(side.socket), namespace=NAMESPACE) as client:
+        (mount,) = client.snapshotter(calls.snapshotter).mounts(key)
+    make(Path(mount.source, "tree"))
+    return Path(mount.source)

@@ -1,0 +1,128 @@
+"""Scenarios of many snapshots: one population that grows on each side, and what is measured on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import attrs
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.calls import CALLERS, prepare_and_remove
+from tests.benchmarks.load import VERSION, Snapshots
+from tests.benchmarks.report import Aim, Figures, Row
+from tests.benchmarks.sides import CONTAINERD, LAMINA, Side
+
+FILLERS = 16
+
+
+def boot(bench: Bench) -> Iterator[Row]:
+    """from exec to the first answer, and the memory that is then taken"""
+    with bench.running(LAMINA, CONTAINERD, started=False) as sides:
+        yield _boot(bench, sides, "boot to first answer, empty")
+        _restart(sides)
+        yield _memory(bench, sides, "memory after boot", 60)
+
+
+def _boot(bench: Bench, sides: Sequence[Side], title: str) -> Row:
+    bench.say(title)
+    milliseconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for number in range(bench.scale.warm_ups + bench.scale.boots):
+        for side in sides:
+            seconds = _seconds_to_answer(bench, side)
+            side.stop()
+            if number >= bench.scale.warm_ups:
+                milliseconds[side.name].append(1000 * seconds)
+    return Row(title, "ms", *map(Figures, milliseconds.values()), Aim("at most", 250, "lamina"))
+
+
+def _seconds_to_answer(bench: Bench, side: Side) -> float:
+    """A caller waits for the socket before the daemon is started."""
+    with bench.load.caller(side.socket, [VERSION]) as caller:
+        caller.go()
+        began = time.monotonic()
+        side.start()
+        (answered,) = caller.result().ended["Version"]
+        return answered - began
+
+
+def growth(bench: Bench, snapshotter: str = "overlayfs") -> Iterator[Row]:
+    """list, boot, memory and prepare with up to 100,000 snapshots of overlayfs"""
+    calls = Snapshots(snapshotter)
+    few, some, many = bench.scale.few, bench.scale.some, bench.scale.many
+    with bench.running(LAMINA, CONTAINERD) as sides:
+        _fill(bench, calls, sides, range(few))
+        beside_few = list(prepare_and_remove(bench, calls, sides, f" beside {few:,}"))
+    with bench.running(LAMINA, CONTAINERD, started=False) as sides:
+        _restart(sides, syncs=False)
+        _fill(bench, calls, sides, range(some))
+        yield _memory(bench, sides, f"{snapshotter}: memory when {some:,} were prepared", 85)
+        for side in sides:
+            bench.load.play(side.socket, [[calls.list()]])
+        yield _memory(bench, sides, f"{snapshotter}: memory when {some:,} were listed", 89)
+
+        _restart(sides)
+        for callers in CALLERS:
+            yield from _list(bench, calls, sides, some, callers)
+
+        _restart(sides, syncs=False)
+        _fill(bench, calls, sides, range(some, many))
+        yield _memory(bench, sides, f"{snapshotter}: memory when {many:,} were prepared")
+        for side in sides:
+            side.stop()
+
+        yield _boot(bench, sides, f"{snapshotter}: boot to first answer, {many:,} snapshots")
+        _restart(sides)
+        yield _memory(bench, sides, f"{snapshotter}: memory after boot, {many:,} snapshots")
+        yield from _list(bench, calls, sides, many, callers=1)
+        beside_many = list(prepare_and_remove(bench, calls, sides, f" beside {many:,}"))
+    for before, after in zip(beside_few, beside_many, strict=True):
+        yield attrs.evolve(before, aim=None)
+        yield attrs.evolve(after, aim=None)
+        yield _cost(before, after)
+
+
+def growth_of_native(bench: Bench) -> Iterator[Row]:
+    """the same with snapshots of native"""
+    yield from growth(bench, "native")
+
+
+def _restart(sides: Sequence[Side], *, syncs: bool = True) -> None:
+    for side in sides:
+        side.stop()
+        side.start(syncs=syncs)
+        side.wait_until_ready()
+
+
+def _fill(bench: Bench, calls: Snapshots, sides: Sequence[Side], numbers: range) -> None:
+    for side in sides:
+        bench.say(f"preparing up to {numbers.stop:,} in {side.name}")
+        shares = [numbers[first::FILLERS] for first in range(FILLERS)]
+        bench.load.play(side.socket, [[calls.prepare(f"kept {number}") for number in share] for share in shares])
+
+
+def _memory(bench: Bench, sides: Sequence[Side], title: str, aim: float | None = None) -> Row:
+    bench.settle(sides)
+    figures = (Figures([side.resident / 2**20]) for side in sides)
+    return Row(title, "MiB", *figures, Aim("at most", aim, "lamina") if aim else None)
+
+
+def _list(bench: Bench, calls: Snapshots, sides: Sequence[Side], number: int, callers: int) -> Iterator[Row]:
+    return bench.compare(
+        f"{calls.snapshotter}: list of {number:,}",
+        sides,
+        lambda _: [calls.list()],
+        callers=callers,
+        operation="List",
+        timed=("List",),
+        unit="ms",
+        aims={LAMINA: Aim("at most", 0.5)} if callers == 1 else None,
+    )
+
+
+def _cost(before: Row, after: Row) -> Row:
+    """How much more an operation costs among many than among few, by the medians."""
+    each = [
+        Figures([few.median / many.median])
+        for few, many in ((before.lamina, after.lamina), (before.other, after.other))
+    ]
+    return Row(f"{after.title}: its cost over the last", "times", *each, Aim("at most", 1.1, "lamina"))
