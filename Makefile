@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs runc skopeo systemd umoci util-linux
+TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs gcc libc6-dev runc skopeo \
+	strace systemd umoci util-linux
 
 .PHONY: help run demo test lint bench generate clean
 
@@ -15,7 +16,7 @@ help:
 	@echo "make demo   show the main job in a temporary directory"
 	@echo "make test   set everything up and pass the tests"
 	@echo "make lint   ruff, mypy, import-linter, generated modules"
-	@echo "make bench  measure start-up and memory next to containerd, and what durable commits cost"
+	@echo "make bench  measure lamina next to containerd, over the same calls"
 
 run: $(VENV)/run.stamp
 	$(BIN)/lamina serve
@@ -35,7 +36,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/python -m lamina.api.generate --check
 
 bench: $(VENV)/test.stamp
-	$(BIN)/python -m tests.benchmarks start sync
+	$(BIN)/python -m tests.benchmarks compare
 
 generate: $(VENV)/test.stamp
 	$(BIN)/python -m lamina.api.generate

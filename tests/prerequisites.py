@@ -136,6 +136,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "btrfs": _btrfs,
     "loop": _loop,
     "busybox-static": _static_busybox,
+    "cc": _program("cc"),
     "containerd": _program("containerd"),
     "ctr": _program("ctr"),
     "runc": _program("runc"),
@@ -144,6 +145,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "mkfs.ext4": _program("mkfs.ext4"),
     "curl": _program("curl"),
     "systemd-analyze": _program("systemd-analyze"),
+    "strace": _program("strace"),
     "package-index": _package_index,
 }
 """Name to check. A check returns why the thing is not there, or None."""

@@ -21,7 +21,7 @@ BBOLT = {
     "commit, in an open transaction": 8.0,
     "remove, in an open transaction": 3.2,
 }
-"""Microseconds, seen of bbolt with records like containerd's, by a program in Go on a machine with 2 processors."""
+"""Microseconds, seen of bbolt with records like containerd's, in a program in Go on 2 processors."""
 
 
 def metastore(bench: Bench) -> Iterator[Row]:

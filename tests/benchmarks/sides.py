@@ -120,7 +120,7 @@ class Side:
         return int(found[1]) * 1024
 
     def settle(self, calm: float) -> None:
-        """Wait until it does nothing for `calm` seconds: what it does in the background must not disturb others."""
+        """Wait until it does nothing for `calm` seconds: its background work must not disturb others."""
         deadline = time.monotonic() + PATIENCE
         before, now = -1, self._ticks()
         while now != before and time.monotonic() < deadline:

@@ -1,0 +1,35 @@
+"""The benchmark runs; how fast anything is, is not asked here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from commands import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.requires("root", "overlay", "btrfs", "loop", "mkfs.ext4", "containerd", "cc", "strace")
+def test_every_comparison_completes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    figures, page = tmp_path / "figures.json", tmp_path / "page.md"
+    page.write_text("Before\n<!-- benchmark -->\nold\n<!-- /benchmark -->\nAfter\n")
+
+    printed = run(
+        *(sys.executable, "-m", "tests.benchmarks", "compare", "--quick"),
+        *("--directory", tmp_path, "--json", figures, "--markdown", page),
+    )
+
+    scenarios = json.loads(figures.read_text())["scenarios"]
+    written = page.read_text()
+    assert all(scenarios.values())
+    for row in (row for rows in scenarios.values() for row in rows):
+        assert row["title"] in printed
+        assert f"| {row['title']} |" in written
+        assert all(figure > 0 for side in ("lamina", "other") for figure in row[side]["each"])
+    assert written.startswith("Before\n<!-- benchmark -->\n")
+    assert written.endswith("<!-- /benchmark -->\nAfter\n")
+    assert "old\n" not in written
