@@ -67,6 +67,26 @@ QUICK = Scale(
 
 
 @attrs.frozen
+class Pair:
+    """Two sides that make a row."""
+
+    title: str
+    lamina: Side
+    other: Side
+
+
+def against_last(title: str, sides: Sequence[Side]) -> list[Pair]:
+    """Each side next to the last, which is containerd."""
+    *laminas, containerd = sides
+    return [Pair(title + variant(side), side, containerd) for side in laminas]
+
+
+def variant(side: Side) -> str:
+    """What makes a lamina another than the usual one, after a comma; nothing for the usual one."""
+    return side.name.removeprefix(LAMINA)
+
+
+@attrs.frozen
 class Bench:
     """What a scenario measures with."""
 
@@ -88,15 +108,15 @@ class Bench:
         """A part of a key that no other has."""
         return f"{next(self._numbers)}"
 
-    def rounds(self, sides: Sequence[Side], measure: Callable[[Side], Result]) -> dict[str, list[Result]]:
+    def rounds(self, sides: Sequence[Side], measure: Callable[[Side], Result]) -> dict[Side, list[Result]]:
         """Measure each side in each round, A B A B: noise hits all alike."""
-        results: dict[str, list[Result]] = {side.name: [] for side in sides}
+        results: dict[Side, list[Result]] = {side: [] for side in sides}
         for number in range(self.scale.warm_ups + self.scale.rounds):
             for side in sides:
                 self.settle(sides)
                 result = measure(side)
                 if number >= self.scale.warm_ups:
-                    results[side.name].append(result)
+                    results[side].append(result)
         return results
 
     def settle(self, sides: Sequence[Side]) -> None:
@@ -107,8 +127,7 @@ class Bench:
 
     def compare(
         self,
-        title: str,
-        sides: Sequence[Side],
+        pairs: Sequence[Pair],
         script: Callable[[int], Script],
         *,
         callers: int,
@@ -118,48 +137,43 @@ class Bench:
         aims: Mapping[str, Aim] | None = None,
         group: int = 0,
     ) -> Iterator[Row]:
-        """Have callers call all sides: a row for each lamina among them.
+        """Have callers call all sides: a row for each pair.
 
         Args:
-            title: What it is.
-            sides: containerd is the last.
+            pairs: What is compared.
             script: What a caller calls, given its number; asked anew for each round.
             callers: How many.
             operation: The method of which there is one call in each operation.
             timed: The methods whose time is told.
             unit: Of the figures: `…/s` for how many operations are done in a second, `ms` for their median time.
-            aims: By the name of the side.
+            aims: By the name of lamina's side.
             group: As in `Load.play`.
         """
-        self.say(f"{title}, {callers} at a time")
+        self.say(f"{pairs[0].title}, {callers} at a time")
+        sides = list(dict.fromkeys(side for pair in pairs for side in (pair.lamina, pair.other)))
 
         def window(side: Side) -> Played:
             scripts = [script(number) for number in range(callers)]
             return self.load.play(side.socket, scripts, seconds=self.scale.seconds, group=group)
 
         def figures(side: Side) -> Figures:
-            each = played[side.name]
+            each = played[side]
             return Figures(
                 [
                     1000 * percentile(one.latencies(*timed), 0.5) if unit == "ms" else one.rate(operation)
                     for one in each
                 ],
                 percentiles([seconds for one in each for seconds in one.latencies(*timed)]),
-                syncs[side.name],
+                syncs[side],
                 max(one.client_seconds / one.seconds for one in each) / (os.cpu_count() or 1),
             )
 
         played = self.rounds(sides, window)
-        syncs = {side.name: _syncs(side, window, operation) for side in sides}
-        *laminas, containerd = sides
-        for side in laminas:
-            name = f"{title}{variant(side)}, {callers} at a time"
-            yield Row(name, unit, figures(side), figures(containerd), (aims or {}).get(side.name))
-
-
-def variant(side: Side) -> str:
-    """What makes a lamina another than the usual one, after a comma; nothing for the usual one."""
-    return side.name.removeprefix(LAMINA)
+        syncs = {side: _syncs(side, window, operation) for side in sides}
+        for pair in pairs:
+            title = f"{pair.title}, {callers} at a time"
+            aim = (aims or {}).get(pair.lamina.name)
+            yield Row(title, unit, figures(pair.lamina), figures(pair.other), aim)
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float]:

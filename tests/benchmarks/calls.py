@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from tests.benchmarks.bench import Bench, Script
+from tests.benchmarks.bench import Bench, Pair, Script, against_last
 from tests.benchmarks.file_systems import file_system
 from tests.benchmarks.load import Call, Snapshots
 from tests.benchmarks.report import Aim, Row
@@ -20,21 +20,21 @@ def pairs(bench: Bench) -> Iterator[Row]:
     """prepare and remove of empty snapshots"""
     for calls in SNAPSHOTTERS:
         with bench.running(LAMINA, CONTAINERD) as sides:
-            yield from prepare_and_remove(bench, calls, sides)
+            pair = against_last(f"{calls.snapshotter}: prepare and remove", sides)
+            for callers in CALLERS:
+                yield from prepare_and_remove(bench, calls, pair, callers)
 
 
-def prepare_and_remove(bench: Bench, calls: Snapshots, sides: list[Side], where: str = "") -> Iterator[Row]:
-    for callers in CALLERS:
-        yield from bench.compare(
-            f"{calls.snapshotter}: prepare and remove{where}",
-            sides,
-            lambda number: [calls.prepare(f"own {number}"), calls.remove(f"own {number}")],
-            callers=callers,
-            operation="Remove",
-            timed=("Prepare", "Remove"),
-            unit="pairs/s",
-            aims={LAMINA: Aim("at least", 1.5 if callers == 1 else 4)},
-        )
+def prepare_and_remove(bench: Bench, calls: Snapshots, sides: Sequence[Pair], callers: int) -> Iterator[Row]:
+    return bench.compare(
+        sides,
+        lambda number: [calls.prepare(f"own {number}"), calls.remove(f"own {number}")],
+        callers=callers,
+        operation="Remove",
+        timed=("Prepare", "Remove"),
+        unit="pairs/s",
+        aims={LAMINA: Aim("at least", 1.5 if callers == 1 else 4)},
+    )
 
 
 def chains(bench: Bench) -> Iterator[Row]:
@@ -48,8 +48,7 @@ def chains(bench: Bench) -> Iterator[Row]:
         with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
             for callers in CALLERS:
                 yield from bench.compare(
-                    f"{calls.snapshotter}: prepare and commit",
-                    sides,
+                    against_last(f"{calls.snapshotter}: prepare and commit", sides),
                     script,
                     callers=callers,
                     operation="Commit",
@@ -72,8 +71,7 @@ def views(bench: Bench) -> Iterator[Row]:
                 bench.load.play(side.socket, [calls.layers("layer", 1)])
             for callers in CALLERS:
                 yield from bench.compare(
-                    f"{calls.snapshotter}: view and remove",
-                    sides,
+                    against_last(f"{calls.snapshotter}: view and remove", sides),
                     script,
                     callers=callers,
                     operation="Remove",
@@ -114,8 +112,7 @@ def _read(
     method = call(keys[0]).method
     for callers in CALLERS:
         yield from bench.compare(
-            title,
-            sides,
+            against_last(title, sides),
             lambda number: [call(keys[number])],
             callers=callers,
             operation=method,
@@ -139,8 +136,7 @@ def btrfs(bench: Bench) -> Iterator[Row]:
     ):
         for callers in CALLERS:
             yield from bench.compare(
-                "btrfs: prepare, commit and remove",
-                sides,
+                against_last("btrfs: prepare, commit and remove", sides),
                 script,
                 callers=callers,
                 operation="Remove",

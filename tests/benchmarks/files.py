@@ -9,15 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks.bench import Bench, percentiles, variant
+from tests.benchmarks.bench import Bench, against_last, percentiles
 from tests.benchmarks.copy import cp, make_files, make_large_file
 from tests.benchmarks.load import FOREVER, NAMESPACE, Played, Snapshots, merged
 from tests.benchmarks.report import Aim, Figures, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, UNSYNCED, Side
 
 from lamina.client import Client
-
-CP = "cp -a"
 
 
 def neighbours(bench: Bench) -> Iterator[Row]:
@@ -27,33 +25,26 @@ def neighbours(bench: Bench) -> Iterator[Row]:
     with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
         bench.say("prepare, with nobody else")
         alone = bench.rounds(sides, lambda side: bench.load.play(side.socket, [pair], seconds=bench.scale.seconds))
-        usual = {name: percentiles(_together(each, "Prepare"))[1] for name, each in alone.items()}
+        usual = {side: percentiles(_together(each, "Prepare"))[1] for side, each in alone.items()}
         bench.say(f"usage and commit of {bench.scale.files:,} files")
         busy = bench.rounds(sides, lambda side: _busy(bench, calls, side))
-    for side in sides[:-1]:
-        title = f"overlayfs{variant(side)}"
-        files = f"{bench.scale.files:,} files"
-        names = (side.name, CONTAINERD)
+    files = f"{bench.scale.files:,} files"
+    for pair in against_last("overlayfs", sides):
+        both = (pair.lamina, pair.other)
         yield Row(
-            f"{title}: longest prepare beside usage and commit of {files}",
+            f"{pair.title}: longest prepare beside usage and commit of {files}",
             "ms",
-            *(
-                Figures([1000 * max(_beside(one)) for one in busy[name]], _percentiles(busy[name]))
-                for name in names
-            ),
+            *(_waits(busy[side]) for side in both),
         )
         yield Row(
-            f"{title}: the same over its own p99 with nobody else",
+            f"{pair.title}: the same over its own p99 with nobody else",
             "times",
-            *(Figures([max(_beside(one)) / usual[name] for one in busy[name]]) for name in names),
-            Aim("at most", 2, "lamina") if side.name == UNSYNCED else None,
+            *(Figures([max(_beside(one)) / usual[side] for one in busy[side]]) for side in both),
+            Aim("at most", 2, "lamina") if pair.lamina.name == UNSYNCED else None,
         )
         for method in ("Usage", "Commit"):
-            yield Row(
-                f"{title}: {method.lower()} of {files}",
-                "ms",
-                *(Figures([1000 * one for one in _together(busy[name], method)]) for name in names),
-            )
+            milliseconds = (Figures([1000 * one for one in _together(busy[side], method)]) for side in both)
+            yield Row(f"{pair.title}: {method.lower()} of {files}", "ms", *milliseconds)
 
 
 def _busy(bench: Bench, calls: Snapshots, side: Side) -> Played:
@@ -84,8 +75,9 @@ def _beside(played: Played) -> list[float]:
     return [last - first for first, last in each if last > begun and first < ended]
 
 
-def _percentiles(each: Sequence[Played]) -> tuple[float, float]:
-    return percentiles([seconds for played in each for seconds in _beside(played)])
+def _waits(each: Sequence[Played]) -> Figures:
+    waits = [_beside(played) for played in each]
+    return Figures([1000 * max(some) for some in waits], percentiles([one for some in waits for one in some]))
 
 
 def _together(each: Sequence[Played], method: str) -> list[float]:
@@ -105,16 +97,17 @@ def copies(bench: Bench) -> Iterator[Row]:
             sources = [_make(bench, calls, side, f"making {parent}", make) for side in sides]
             for side in sides:
                 bench.load.play(side.socket, [[calls.commit(parent, f"making {parent}")]])
-            milliseconds = _copies(bench, calls, sides, parent, sources[0])
-            for side in sides[:-1]:
-                title = f"native{variant(side)}: prepare on {parent}"
-                for name, suffix in ((CONTAINERD, ""), (CP, "; the other is cp -a --reflink=auto")):
-                    yield Row(title + suffix, "ms", Figures(milliseconds[side.name]), Figures(milliseconds[name]))
+            by_side, by_cp = _copies(bench, calls, sides, parent, sources[0])
+            for pair in against_last("native", sides):
+                title = f"{pair.title}: prepare on {parent}"
+                lamina = Figures(by_side[pair.lamina])
+                yield Row(title, "ms", lamina, Figures(by_side[pair.other]))
+                yield Row(f"{title}; the other is cp -a --reflink=auto", "ms", lamina, Figures(by_cp))
 
 
 def _copies(
     bench: Bench, calls: Snapshots, sides: Sequence[Side], parent: str, source: Path
-) -> dict[str, list[float]]:
+) -> tuple[dict[Side, list[float]], list[float]]:
     """The milliseconds of each prepare on a parent, and of cp."""
     bench.say(f"copying {parent}")
     by_cp: list[float] = []
@@ -127,7 +120,7 @@ def _copies(
             by_cp.append(1000 * _seconds_of_cp(source, bench.root / "copy"))
         return 1000 * seconds
 
-    return bench.rounds(sides, measure) | {CP: by_cp[bench.scale.warm_ups :]}
+    return bench.rounds(sides, measure), by_cp[bench.scale.warm_ups :]
 
 
 def _seconds_of_cp(source: Path, target: Path) -> float:

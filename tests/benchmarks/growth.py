@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import attrs
-from tests.benchmarks.bench import Bench
+from tests.benchmarks.bench import Bench, Pair, against_last
 from tests.benchmarks.calls import CALLERS, prepare_and_remove
 from tests.benchmarks.load import VERSION, Snapshots
 from tests.benchmarks.report import Aim, Figures, Row
@@ -49,10 +49,10 @@ def growth(bench: Bench, snapshotter: str = "overlayfs") -> Iterator[Row]:
     """list, boot, memory and prepare with up to 100,000 snapshots of overlayfs"""
     calls = Snapshots(snapshotter)
     few, some, many = bench.scale.few, bench.scale.some, bench.scale.many
-    with bench.running(LAMINA, CONTAINERD) as sides:
-        _fill(bench, calls, sides, range(few))
-        beside_few = list(prepare_and_remove(bench, calls, sides, f" beside {few:,}"))
-    with bench.running(LAMINA, CONTAINERD, started=False) as sides:
+    with (
+        bench.running(LAMINA, CONTAINERD, started=False) as sides,
+        bench.running(LAMINA, CONTAINERD) as others,
+    ):
         _restart(sides, syncs=False)
         _fill(bench, calls, sides, range(some))
         yield _memory(bench, sides, f"{snapshotter}: memory when {some:,} were prepared", 85)
@@ -74,11 +74,15 @@ def growth(bench: Bench, snapshotter: str = "overlayfs") -> Iterator[Row]:
         _restart(sides)
         yield _memory(bench, sides, f"{snapshotter}: memory after boot, {many:,} snapshots")
         yield from _list(bench, calls, sides, many, callers=1)
-        beside_many = list(prepare_and_remove(bench, calls, sides, f" beside {many:,}"))
-    for before, after in zip(beside_few, beside_many, strict=True):
-        yield attrs.evolve(before, aim=None)
-        yield attrs.evolve(after, aim=None)
-        yield _cost(before, after)
+
+        _fill(bench, calls, others, range(few))
+        title = f"{snapshotter}: prepare and remove beside"
+        pairs = [Pair(f"{title} {few:,}", *others), Pair(f"{title} {many:,}", *sides)]
+        for callers in CALLERS:
+            before, after = prepare_and_remove(bench, calls, pairs, callers)
+            yield attrs.evolve(before, aim=None)
+            yield attrs.evolve(after, aim=None)
+            yield _cost(before, after)
 
 
 def growth_of_native(bench: Bench) -> Iterator[Row]:
@@ -108,8 +112,7 @@ def _memory(bench: Bench, sides: Sequence[Side], title: str, aim: float | None =
 
 def _list(bench: Bench, calls: Snapshots, sides: Sequence[Side], number: int, callers: int) -> Iterator[Row]:
     return bench.compare(
-        f"{calls.snapshotter}: list of {number:,}",
-        sides,
+        against_last(f"{calls.snapshotter}: list of {number:,}", sides),
         lambda _: [calls.list()],
         callers=callers,
         operation="List",
@@ -120,9 +123,10 @@ def _list(bench: Bench, calls: Snapshots, sides: Sequence[Side], number: int, ca
 
 
 def _cost(before: Row, after: Row) -> Row:
-    """How much more an operation costs among many than among few, by the medians."""
-    each = [
-        Figures([few.median / many.median])
-        for few, many in ((before.lamina, after.lamina), (before.other, after.other))
-    ]
-    return Row(f"{after.title}: its cost over the last", "times", *each, Aim("at most", 1.1, "lamina"))
+    """How much more an operation costs among many than among few."""
+
+    def cost(few: Figures, many: Figures) -> Figures:
+        return Figures([one / other for one, other in zip(few.each, many.each, strict=True)])
+
+    costs = cost(before.lamina, after.lamina), cost(before.other, after.other)
+    return Row(f"{after.title}: its cost over the last", "times", *costs, Aim("at most", 1.1, "lamina"))

@@ -22,37 +22,37 @@ _TRACE = ("strace", "-f", "-e", f"trace={','.join(SYNC_CALLS)}", "-o")
 _WITHOUT_SYNCS = (*_TRACE, "/dev/null", "-D", "--seccomp-bpf", "-e", f"inject={','.join(SYNC_CALLS)}:retval=0")
 
 
-def lamina(directory: Path, config: str = "") -> list[str]:
+def lamina(directory: Path, socket: Path, config: str = "") -> list[str]:
     file = directory / "config.toml"
     file.write_text(f"version = 4\n{config}")
     executable = Path(sys.executable).with_name("lamina")
-    return [str(executable), "serve", "--config", str(file), *_places(directory)]
+    return [str(executable), "serve", "--config", str(file), *_places(directory, socket)]
 
 
-def lamina_without_sync_fs(directory: Path) -> list[str]:
+def lamina_without_sync_fs(directory: Path, socket: Path) -> list[str]:
     snapshotters = ("overlayfs", "native", "btrfs")
     tables = (f'[plugins."io.containerd.snapshotter.v1.{name}"]\nsync_fs = false\n' for name in snapshotters)
-    return lamina(directory, "".join(tables))
+    return lamina(directory, socket, "".join(tables))
 
 
-def containerd(directory: Path) -> list[str]:
+def containerd(directory: Path, socket: Path) -> list[str]:
     config = directory / "config.toml"
     config.write_text(
         "version = 2\n"
         'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
         f'[plugins."io.containerd.internal.v1.opt"]\npath = "{directory / "opt"}"\n'
-        f'[ttrpc]\naddress = "{directory / "ttrpc"}"\n'
+        f'[ttrpc]\naddress = "{socket}.ttrpc"\n'
     )
-    return ["containerd", "--config", str(config), *_places(directory)]
+    return ["containerd", "--config", str(config), *_places(directory, socket)]
 
 
-def _places(directory: Path) -> list[str]:
-    places = {"root": directory / "root", "state": directory / "state", "address": directory / "socket"}
+def _places(directory: Path, socket: Path) -> list[str]:
+    places = {"root": directory / "root", "state": directory / "state", "address": socket}
     return [word for name, path in places.items() for word in (f"--{name}", str(path))]
 
 
 LAMINA, UNSYNCED, CONTAINERD = "lamina", "lamina, sync_fs = false", "containerd"
-COMMANDS: dict[str, Callable[[Path], list[str]]] = {
+COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
     LAMINA: lamina,
     UNSYNCED: lamina_without_sync_fs,
     CONTAINERD: containerd,
@@ -62,13 +62,13 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
 class Side:
     """One daemon. Started again, it finds what it had."""
 
-    def __init__(self, name: str, directory: Path) -> None:
-        """Prepare it, with everything it keeps in `directory`, which is made."""
+    def __init__(self, name: str, directory: Path, address: Path) -> None:
+        """Prepare it, with everything it keeps in `directory`, which is made, and its socket at `address`."""
         directory.mkdir()
         self.name = name
-        self.socket = directory / "socket"
+        self.socket = address
         self._directory = directory
-        self._command = COMMANDS[name](directory)
+        self._command = COMMANDS[name](directory, address)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -166,7 +166,9 @@ def running(names: Sequence[str], root: Path, *, started: bool = True) -> Iterat
     """Daemons on new directories below `root`, running in the block; what they keep goes with the file system."""
     directory = Path(tempfile.mkdtemp(dir=root, prefix="sides-"))
     with contextlib.ExitStack() as stack:
-        sides = [Side(name, directory / f"{number}") for number, name in enumerate(names)]
+        # Not below `root`: unix(7) allows a socket's name 107 bytes.
+        sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp", prefix="lamina-bench-")))
+        sides = [Side(name, directory / f"{n}", sockets / f"{n}") for n, name in enumerate(names)]
         for side in sides:
             stack.callback(side.stop)
             if started:
