@@ -25,7 +25,7 @@ class Scale:
     rounds: int = 3
     warm_ups: int = 1
     """Rounds before those that count."""
-    seconds: float = 0.8
+    seconds: float = 0.5
     """How long callers call in a round."""
     calm: float = 0.06
     """For how many seconds nobody does anything before a measurement."""

@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tests.benchmarks import report
 from tests.benchmarks.bench import FULL, QUICK, Bench, Scale
 from tests.benchmarks.calls import CALLERS, btrfs, chains, pairs, reads, views
-from tests.benchmarks.file_systems import PATH, file_system
+from tests.benchmarks.file_systems import PATH, file_system, require_disk
 from tests.benchmarks.files import copies, neighbours
 from tests.benchmarks.growth import boot, growth, growth_of_native
 from tests.benchmarks.in_process import metastore
@@ -40,7 +40,6 @@ DEFAULT = tuple(name for name in SCENARIOS if name != "growth-of-native")
 PROGRAMS = {
     "cc": "gcc libc6-dev",
     "containerd": "containerd",
-    "findmnt": "util-linux",
     "mkfs.btrfs": "btrfs-progs",
     "mkfs.ext4": "e2fsprogs",
     "strace": "strace",
@@ -52,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if missing := [package for program, package in PROGRAMS.items() if not shutil.which(program, path=PATH)]:
         raise SystemExit(f"something is missing; on Debian: apt-get install {' '.join(missing)}")
+    if not options.quick:
+        require_disk(options.directory)
     if options.markdown:
-        _parts(options.markdown)
+        _parts(options.markdown)  # before minutes have gone by
 
     scale = QUICK if options.quick else FULL
     scale = attrs.evolve(scale, rounds=options.rounds or scale.rounds)

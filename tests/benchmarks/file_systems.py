@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.mount import Mount, temporary_mount
+from lamina.mount import Mount, lookup, temporary_mount
 
 FORMAT = {
     # Written out at once: the kernel would otherwise do it in the background while something is measured.
@@ -27,13 +27,10 @@ def file_system(kind: str, directory: Path | None = None, gigabytes: int = 8) ->
 
     Args:
         kind: ext4, which has a journal, or btrfs.
-        directory: Where the image is made, which must be on a disk; None: that of temporary files.
+        directory: Where the image is made; None: that of temporary files.
         gigabytes: The size of the image, which is sparse.
     """
     with tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=directory) as path:
-        if _type_of(path) in IN_MEMORY:
-            where = Path(path).parent
-            raise SystemExit(f"{where} is in memory, where a sync costs nothing: name a --directory on a disk")
         image = Path(path, "image")
         image.touch()
         os.truncate(image, gigabytes << 30)
@@ -42,6 +39,8 @@ def file_system(kind: str, directory: Path | None = None, gigabytes: int = 8) ->
             yield Path(root)
 
 
-def _type_of(path: str) -> str:
-    command = ("findmnt", "--noheadings", "--output", "FSTYPE", "--target", path)
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+def require_disk(directory: Path | None) -> None:
+    """End the program if what is in a directory, or else in that of temporary files, is only in memory."""
+    where = directory or Path(tempfile.gettempdir())
+    if lookup(where).type in IN_MEMORY:
+        raise SystemExit(f"{where} is in memory, where a sync costs nothing: name a --directory on a disk")

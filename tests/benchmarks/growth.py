@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 import attrs
 from tests.benchmarks.bench import Bench, Pair, against_last
 from tests.benchmarks.calls import CALLERS, prepare_and_remove
-from tests.benchmarks.load import VERSION, Snapshots
+from tests.benchmarks.load import NAMESPACE, VERSION, Snapshots
 from tests.benchmarks.report import Aim, Figures, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, Side
+
+from lamina.client import Client
 
 FILLERS = 16
 
@@ -58,6 +60,7 @@ def growth(bench: Bench, snapshotter: str = "overlayfs") -> Iterator[Row]:
         yield _memory(bench, sides, f"{snapshotter}: memory when {some:,} were prepared", 85)
         for side in sides:
             bench.load.play(side.socket, [[calls.list()]])
+            _check_list(side, snapshotter, some)
         yield _memory(bench, sides, f"{snapshotter}: memory when {some:,} were listed", 89)
 
         _restart(sides)
@@ -109,6 +112,14 @@ def _memory(bench: Bench, sides: Sequence[Side], title: str, aim: float | None =
     bench.settle(sides)
     figures = (Figures([side.resident / 2**20]) for side in sides)
     return Row(title, "MiB", *figures, Aim("at most", aim, "lamina") if aim else None)
+
+
+def _check_list(side: Side, snapshotter: str, number: int) -> None:
+    """That all are there, which a caller does not look at."""
+    with Client(str(side.socket), namespace=NAMESPACE) as client:
+        found = sum(1 for _ in client.snapshotter(snapshotter).walk())
+    if found != number:
+        raise SystemExit(f"{side.name} lists {found:,} snapshots instead of {number:,}")
 
 
 def _list(bench: Bench, calls: Snapshots, sides: Sequence[Side], number: int, callers: int) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from tests.benchmarks.file_systems import file_system
+from tests.benchmarks.file_systems import file_system, require_disk
 
 from lamina.fs import FileSystemSync
 from lamina.plugins.snapshots.overlay import OverlayBackend, probe
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--directory", type=Path, help="where the image is made (default: that of temporary files)"
     )
     options = parser.parse_args(arguments)
+    require_disk(options.directory)
     with file_system("ext4", options.directory) as root:
         times = measure(root, options.rounds)
     Console().print(table(times, options.rounds))
