@@ -39,6 +39,8 @@ class Scale:
     """Layers."""
     chains: int = 25
     """Chains of layers that one caller can make in a round."""
+    prepares: int = 3_000
+    """By one caller, while another one commits."""
     files: int = 20_000
     large: int = 1 << 30
     """Bytes of a large file."""
@@ -59,6 +61,7 @@ QUICK = Scale(
     many=80,
     deep=18,
     chains=1,
+    prepares=1_000,
     files=100,
     large=1 << 20,
     operations=50,

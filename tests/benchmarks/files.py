@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks.bench import Bench, against_last, percentiles
+from tests.benchmarks.bench import Bench, Script, against_last, percentiles
 from tests.benchmarks.copy import cp, make_files, make_large_file
-from tests.benchmarks.load import FOREVER, NAMESPACE, Played, Snapshots, merged
+from tests.benchmarks.load import NAMESPACE, Played, Snapshots, merged
 from tests.benchmarks.report import Aim, Figures, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, UNSYNCED, Side
 
@@ -21,11 +21,15 @@ from lamina.client import Client
 def neighbours(bench: Bench) -> Iterator[Row]:
     """usage and commit of 20,000 files while another client prepares"""
     calls = Snapshots("overlayfs")
-    pair = [calls.prepare("other"), calls.remove("other")]
+
+    def alone(side: Side) -> Played:
+        return bench.load.play(side.socket, [_prepares(bench, calls)], seconds=bench.scale.seconds, group=1)
+
     with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
         bench.say("prepare, with nobody else")
-        alone = bench.rounds(sides, lambda side: bench.load.play(side.socket, [pair], seconds=bench.scale.seconds))
-        usual = {side: percentiles(_together(each, "Prepare"))[1] for side, each in alone.items()}
+        usual = {
+            side: percentiles(_together(each, "Prepare"))[1] for side, each in bench.rounds(sides, alone).items()
+        }
         bench.say(f"usage and commit of {bench.scale.files:,} files")
         busy = bench.rounds(sides, lambda side: _busy(bench, calls, side))
     files = f"{bench.scale.files:,} files"
@@ -53,11 +57,10 @@ def _busy(bench: Bench, calls: Snapshots, side: Side) -> Played:
     _make(bench, calls, side, active, functools.partial(make_files, files=bench.scale.files))
     if side.name != LAMINA:
         os.sync()  # only a commit that syncs is to pay for what is unsynced
-    pair = [calls.prepare("other"), calls.remove("other")]
     heavy = [calls.usage(active), calls.commit(f"layer of {active}", active)]
     with (
         bench.load.caller(side.socket, heavy) as one,
-        bench.load.caller(side.socket, pair, loops=FOREVER, group=2) as other,
+        bench.load.caller(side.socket, _prepares(bench, calls)) as other,
     ):
         for caller in (one, other):
             caller.wait_until_ready()
@@ -66,6 +69,12 @@ def _busy(bench: Bench, calls: Snapshots, side: Side) -> Played:
         done = one.result()
         other.stop()
         return merged([done, other.result()])
+
+
+def _prepares(bench: Bench, calls: Snapshots) -> Script:
+    """More than anybody makes while another one commits."""
+    name = f"other {bench.unique()}"
+    return [calls.prepare(f"{name} {number}") for number in range(bench.scale.prepares)]
 
 
 def _beside(played: Played) -> list[float]:

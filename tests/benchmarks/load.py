@@ -23,7 +23,7 @@ from lamina.api.messages.empty_pb2 import Empty
 NAMESPACE = "benchmark"
 LABELS = {"containerd.io/gc.root": "1"}
 """containerd removes by itself what nothing refers to, except what has this label."""
-FOREVER = 1 << 30
+_FOREVER = 1 << 30
 """Loops."""
 PATIENCE = 600
 """Seconds that a script may take."""
@@ -230,7 +230,7 @@ class Load:
             seconds: How long; None: until the end of the script. It starts again at its end, if `group` is 0.
             group: When the time is over, each has made a multiple of so many calls; 0: of whole scripts.
         """
-        loops = FOREVER if seconds and not group else 1
+        loops = _FOREVER if seconds and not group else 1
         with contextlib.ExitStack() as stack:
             callers = [
                 stack.enter_context(self.caller(server, script, loops=loops, group=group or len(script)))
