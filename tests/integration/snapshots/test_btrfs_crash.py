@@ -70,8 +70,10 @@ from btrfs import open_btrfs
 
 path = Path(sys.argv[1])
 with open_btrfs(path, sync_fs=False) as btrfs:
-    start = 1 + max((int(info.name.split()[-1]) for info in btrfs.walk() if info.name[-1].isdecimal()), default=0)
-    for number in itertools.count(start):
+    names = {info.name for info in btrfs.walk()}
+    for key in filter(lambda name: name.startswith("key "), names):
+        btrfs.remove(key)  # what was never committed is not there to be removed later
+    for number in itertools.count(1 + max((int(name) for name in names if name.isdecimal()), default=0)):
         key = f"key {number}"
         btrfs.prepare(key)
         snapshot = path / "btrfs/root/snapshots" / str(btrfs._keyspace.get(key).id)
