@@ -57,12 +57,32 @@ class _Pending:
         """Do not run the operation any more, if it is not too late."""
         self._context = attrs.evolve(self._context, cancelled=True)
 
-    def run(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
-        """Run the body in a child transaction, so that it fails alone. May be called again after an abort."""
+    def run(self, transaction: Transaction) -> None:
+        """Run the body. May be called again after an abort.
+
+        Raises:
+            _Refused: It raised something: what it has changed must be undone.
+        """
+        self.result = self.error = None
+        with use(self._context):  # it may be another call that commits
+            try:
+                self._context.check()
+            except Error as error:
+                self.error = error
+                return
+            try:
+                self.result = self._body(transaction)
+            except lmdb.MapFullError:
+                raise
+            except Exception as error:
+                raise _Refused from error
+
+    def run_apart(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
+        """As `run`, in a child transaction, so that it fails alone."""
         self.result = self.error = None
         child = environment.begin(parent=transaction, write=True)
         try:
-            with use(self._context), _translated(path):  # it may be another call that commits
+            with use(self._context), _translated(path):
                 self._context.check()
                 self.result = self._body(child)
                 child.commit()
@@ -78,7 +98,9 @@ class Environment:
     """An LMDB environment in a directory of its own.
 
     Writers that wait together share one durable commit: whoever finds no commit under way runs the operations
-    of all who wait, each in a child transaction, and commits once; then the next in line does so.
+    of all who wait in one transaction, and commits once; then the next in line does so. If one of them fails,
+    the transaction is undone and repeated with each in a child transaction: so it fails alone. Few do, since
+    nearly all that is wrong with an operation is seen before it comes here.
     """
 
     def __init__(self, path: str, map_size: int = MAP_SIZE) -> None:
@@ -181,21 +203,28 @@ class Environment:
             with self._mutex:
                 successor = self._waiting[0] if self._waiting else None
                 self._committing = successor is not None
+            if successor is not None:
+                successor.wake.release()
             for pending in batch:
                 pending.done = True
                 pending.wake.release()
-            if successor is not None:
-                successor.wake.release()
 
     def _commit(self, batch: list[_Pending]) -> None:
+        apart = False
         while True:
             try:
                 with self._opened(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
                     for pending in batch:
-                        pending.run(self._lmdb, transaction, self._path)
+                        if apart:
+                            pending.run_apart(self._lmdb, transaction, self._path)
+                        else:
+                            pending.run(transaction)
                     began = time.perf_counter()
                 self._operations.observe(len(batch))
                 self._seconds.observe(time.perf_counter() - began)
+            except _Refused:
+                apart = True
+                continue
             except _MapFull:
                 if self._grow(batch):
                     continue
@@ -323,6 +352,10 @@ class Environment:
             while self._reading:
                 self._gate.wait()
             self._lmdb.close()
+
+
+class _Refused(Exception):
+    """An operation failed in the transaction that it shares with others, which is undone and repeated."""
 
 
 class _MapFull(Exception):
