@@ -139,7 +139,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         return self._create(Kind.VIEW, key, parent, labels or {})
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> list[Mount]:
-        draft = self._keyspace.draft(kind, key, parent, check_labels(labels))
+        draft = self._keyspace.draft(kind, key, parent, labels)
         self._root.check_unused(draft.id)
         try:
             self._make(draft)
