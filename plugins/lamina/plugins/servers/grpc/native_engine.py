@@ -25,7 +25,7 @@ from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_o
 
 _log = logging.getLogger(__name__)
 
-CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
+_CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
 """A call's metadata, its peer, and the seconds until its deadline."""
 
 _RECEIVE_LIMIT: Final = 4 << 20
@@ -160,7 +160,7 @@ class NativeEngine:
                     _log.error("taking in a call failed", exc_info=error)
 
     def _handle(
-        self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: CallDetails | None
+        self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: _CallDetails | None
     ) -> None:
         if kind == EVENT_CANCEL or data is None or details is None:
             self._cancel(id_)
