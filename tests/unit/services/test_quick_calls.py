@@ -1,14 +1,15 @@
-"""Quick calls take turns, and do not wait for one that is stuck."""
+"""Quick calls are answered by the thread that receives them, and do not wait for one that is stuck."""
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import wait_until
 
-from lamina.plugins.servers.grpc.quick import STUCK, QuickCalls
+from lamina.plugins.servers.grpc.quick import QuickCalls
 
 DEADLINE = 10.0
 
@@ -19,10 +20,37 @@ class Stuck:
     def __init__(self) -> None:
         self.begun = threading.Event()
         self.let_go = threading.Event()
+        self.ended = threading.Event()
 
     def __call__(self) -> None:
         self.begun.set()
         self.let_go.wait(DEADLINE)
+        self.ended.set()
+
+
+class Served:
+    """Calls that come in batches, and what receives them."""
+
+    def __init__(self, limit: int) -> None:
+        self.batches: queue.SimpleQueue[list[Callable[[], object]] | None] = queue.SimpleQueue()
+        self.received_by: list[int] = []
+        self.calls: QuickCalls[Callable[[], object]] = QuickCalls(self.receive, lambda call: call(), limit)
+
+    def receive(self) -> bool:
+        batch = self.batches.get()
+        self.received_by.append(threading.get_ident())
+        for call in batch or ():
+            self.calls.add(call)
+        return batch is not None
+
+    def bring(self, *calls: Callable[[], object]) -> None:
+        self.batches.put(list(calls))
+
+    def bring_stuck(self) -> Stuck:
+        call = Stuck()
+        self.bring(call)
+        assert call.begun.wait(DEADLINE)
+        return call
 
 
 @pytest.fixture
@@ -31,107 +59,124 @@ def limit() -> int:
 
 
 @pytest.fixture
-def calls(limit) -> Iterator[QuickCalls[Callable[[], None]]]:
-    calls: QuickCalls[Callable[[], None]] = QuickCalls(lambda call: call(), limit)
-    calls.start()
-    yield calls
-    calls.stop()
+def served(limit) -> Iterator[Served]:
+    served = Served(limit)
+    served.calls.start()
+    yield served
+    served.calls.stop()
+    served.batches.put(None)
 
 
-@pytest.fixture
-def stuck(calls) -> Iterator[Callable[[], Stuck]]:
-    """Brings a call that is stuck, in a thread of its own."""
-    brought: list[Stuck] = []
-    with ThreadPoolExecutor(4) as threads:
-
-        def bring() -> Stuck:
-            call = Stuck()
-            brought.append(call)
-            threads.submit(calls.add, call)
-            return call
-
-        yield bring
-        for call in brought:
-            call.let_go.set()
-
-
-def test_the_thread_that_brings_a_call_answers_it(calls):
-    answered_by = []
-    calls.add(lambda: answered_by.append(threading.get_ident()))
-    assert answered_by == [threading.get_ident()]
-
-
-def test_calls_that_many_threads_bring_are_all_answered_and_never_more_than_the_limit_at_a_time(calls):
-    at_once = threading.Semaphore(2)
-    answered: list[bool] = []
-
-    def quick() -> None:
-        allowed = at_once.acquire(blocking=False)
-        answered.append(allowed)
-        if allowed:
-            at_once.release()
-
-    def bring(count: int) -> None:
-        for _ in range(count):
-            calls.add(quick)
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(bring, [500] * 8))
+def answered(served: Served) -> bool:
+    """Whether one more call is answered."""
     done = threading.Event()
-    calls.add(done.set)
+    served.bring(done.set)
+    return done.wait(DEADLINE)
+
+
+def test_the_thread_that_receives_calls_answers_them_in_their_order(served):
+    answers: list[tuple[int, int]] = []
+    served.bring(*(lambda n=n: answers.append((n, threading.get_ident())) for n in range(3)))
+    assert answered(served)
+    assert answers == [(n, served.received_by[0]) for n in range(3)]
+
+
+def test_a_call_that_comes_after_one_that_is_stuck_is_answered_beside_it(served):
+    first = served.bring_stuck()
+    assert answered(served)
+    assert not first.ended.is_set()
+    first.let_go.set()
+
+
+def test_a_call_that_came_together_with_one_that_is_stuck_is_answered_beside_it(served):
+    first, done = Stuck(), threading.Event()
+    served.bring(first, done.set)
     assert done.wait(DEADLINE)
-    assert answered == [True] * 4000
+    assert not first.ended.is_set()
+    first.let_go.set()
 
 
-def test_a_call_behind_one_that_is_stuck_is_answered_beside_it(calls, stuck):
-    first = stuck()
-    assert first.begun.wait(DEADLINE)
-    done = threading.Event()
-    calls.add(done.set)
-    assert done.wait(DEADLINE)
-    assert not first.let_go.is_set()
-
-
-def test_no_more_calls_than_the_limit_are_answered_side_by_side(calls, stuck):
-    both = [stuck(), stuck()]
-    assert all(one.begun.wait(DEADLINE) for one in both)
-    done = threading.Event()
-    calls.add(done.set)
-    assert not done.wait(0.1)
+def test_no_more_calls_than_the_limit_are_answered_side_by_side_and_those_that_wait_are_answered_later(served):
+    both = [served.bring_stuck(), served.bring_stuck()]
+    third = Stuck()
+    served.bring(third)
+    wait_until(lambda: served.calls.load().waiting == 1, DEADLINE, "the third call waits")
+    assert served.calls.load().running == 2
     both[0].let_go.set()
-    assert done.wait(DEADLINE)
+    assert third.begun.wait(DEADLINE)
+    assert not both[1].ended.is_set()
+    for one in (third, both[1]):
+        one.let_go.set()
 
 
-def test_whoever_brings_a_call_while_one_is_stuck_can_go_on(calls, stuck):
-    first = stuck()
-    assert first.begun.wait(DEADLINE)
-    second = Stuck()
-    calls.add(second)  # returns
-    assert second.begun.wait(DEADLINE)
-    second.let_go.set()
-
-
-@pytest.mark.parametrize("limit", [3])
-def test_calls_that_are_brought_together_behind_a_stuck_one_do_not_wait_for_each_other(calls, stuck):
-    first = stuck()
-    assert first.begun.wait(DEADLINE)
-    assert not first.let_go.wait(10 * STUCK)
-    both = [Stuck(), Stuck()]
-    for one in both:
-        calls.add(one)
-    assert all(one.begun.wait(DEADLINE / 2) for one in both)  # before a stuck one gives up
+def test_what_comes_is_received_while_as_many_calls_are_stuck_as_may_be(served):
+    both = [served.bring_stuck(), served.bring_stuck()]
+    wait_until(lambda: len(set(served.received_by)) == 2, DEADLINE, "a second thread receives")
+    before = len(served.received_by)
+    served.bring()
+    wait_until(lambda: len(served.received_by) > before, DEADLINE, "a third thread receives")
     for one in both:
         one.let_go.set()
 
 
-def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(calls, caplog):
+@pytest.mark.parametrize("limit", [1])
+def test_with_one_call_at_a_time_those_that_come_meanwhile_are_all_answered_afterwards(served):
+    first = served.bring_stuck()
+    answers: list[int] = []
+    served.bring(*(lambda n=n: answers.append(n) for n in range(100)))
+    wait_until(lambda: served.calls.load().waiting == 100, DEADLINE, "all wait")
+    first.let_go.set()
+    assert answered(served)
+    assert answers == list(range(100))
+
+
+def test_a_thread_that_was_relieved_ends_and_receives_nothing_more(served):
+    first = served.bring_stuck()
+    stuck_in = served.received_by[-1]
+    assert answered(served)
+    first.let_go.set()
+    wait_until(
+        lambda: stuck_in not in {thread.ident for thread in threading.enumerate()}, DEADLINE, "the thread ends"
+    )
+    assert answered(served)
+    assert stuck_in not in served.received_by[1:]
+
+
+def test_calls_that_are_stuck_again_and_again_lose_none(served):
+    slow = [Stuck() for _ in range(20)]
+    answers: list[int] = []
+
+    def let_go() -> None:
+        for call in slow:
+            assert call.begun.wait(DEADLINE)
+            call.let_go.set()
+
+    releasing = threading.Thread(target=let_go)
+    releasing.start()
+    for number, call in enumerate(slow):
+        served.bring(call, lambda n=number: answers.append(n))
+    releasing.join(DEADLINE)
+    wait_until(lambda: len(answers) == len(slow), DEADLINE, "all are answered")
+    assert sorted(answers) == list(range(len(slow)))
+    assert served.calls.load().running <= 1
+
+
+def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(served, caplog):
     def fail() -> None:
         raise OSError("gone")
 
-    done = threading.Event()
-    calls.add(fail)
-    calls.add(done.set)
-    assert done.is_set()
+    served.bring(fail)
+    assert answered(served)
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("ERROR", "answering a call failed")
     ]
+
+
+def test_nobody_is_left_when_nothing_comes_any_more(limit):
+    served = Served(limit)
+    before = set(threading.enumerate())
+    served.calls.start()
+    assert answered(served)
+    served.calls.stop()
+    served.batches.put(None)
+    wait_until(lambda: not set(threading.enumerate()) - before, DEADLINE, "all threads end")

@@ -21,6 +21,7 @@ from lamina.plugins.servers.grpc.calls import Calls, load_metrics
 from lamina.plugins.servers.grpc.pool import Limits, Pool
 from lamina.plugins.servers.grpc.quick import QuickCalls
 from lamina.plugins.servers.grpc.routes import routes
+from lamina.plugins.servers.grpc.spinning import Spinning
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 
 _log = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ _RECEIVE_LIMIT: Final = 4 << 20
 """Bytes in a request where no limit is given: grpc's own."""
 _IO_THREADS: Final = 1
 """Threads that read and write sockets. One is not nearly busy when the interpreter is."""
-_RECEIVERS: Final = 2
-"""Threads that receive: while one answers a quick call, the other does."""
 _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
 """Seconds after which to look again whether a client has taken what is sent to it."""
@@ -57,10 +56,9 @@ class _Call:
 class NativeEngine:
     """Serves services with pygrpc-native.
 
-    Two threads take turns in receiving what comes. The one that received a quick call answers it, so that no call
-    is handed from thread to thread, and quick calls take turns (`QuickCalls`), so that one thread is always left
-    that receives. Slow calls and streams that stay open have threads of their own. What is beyond the limit of
-    how many may wait is refused with RESOURCE_EXHAUSTED.
+    One thread receives what comes, and answers quick calls itself (`QuickCalls`). Slow calls and streams that stay
+    open have threads of their own. What is beyond the limit of how many may wait is refused with
+    RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, services: Iterable[Service], limits: Limits) -> None:
@@ -81,11 +79,8 @@ class NativeEngine:
         # However many calls the others have, there is room for quick ones.
         self._limit = limits.quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
         self._stalled = limits.stalled
-        self._receivers = [
-            threading.Thread(target=self._receive, name=f"receiver_{number}", daemon=True)
-            for number in range(_RECEIVERS)
-        ]
-        self._quick = QuickCalls(self._answer, limits.quick_workers)
+        self._quick = QuickCalls(self._receive, self._answer, limits.quick_workers)
+        self._spinning = Spinning()
         self._calls: dict[int, _Call] = {}
         self._early: dict[int, float] = {}
         """Cancellations that one thread received before another had taken in the call: when."""
@@ -112,8 +107,6 @@ class NativeEngine:
         """As `Engine.start`."""
         self._bound.start()
         self._quick.start()
-        for thread in self._receivers:
-            thread.start()
 
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
@@ -150,14 +143,17 @@ class NativeEngine:
             raise FailedPrecondition("an engine must be bound before it starts")
         return self._front
 
-    def _receive(self) -> None:
-        front = self._bound
-        while (events := front.recv_batch_details(1)) is not None:
-            for event in events:
-                try:
-                    self._handle(*event)
-                except Exception as error:  # noqa: BLE001 - without this thread, the host is deaf
-                    _log.error("taking in a call failed", exc_info=error)
+    def _receive(self) -> bool:
+        """Wait for something to come and take it in; False: nothing comes any more."""
+        events = self._spinning.receive(self._bound)
+        if events is None:
+            return False
+        for event in events:
+            try:
+                self._handle(*event)
+            except Exception as error:  # noqa: BLE001 - without this thread, the host is deaf
+                _log.error("taking in a call failed", exc_info=error)
+        return True
 
     def _handle(
         self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: _CallDetails | None

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
 from lamina.plugins.servers.grpc.pool import Load
@@ -21,102 +20,106 @@ T = TypeVar("T")
 
 
 class QuickCalls(Generic[T]):
-    """Answers calls one at a time, in whichever thread brings them, as long as each is soon answered.
+    """Receives calls and answers them in the same thread, one at a time, as long as each is soon answered.
 
     Threads that compute side by side only take the interpreter's lock from one another, which costs two thirds
-    of the calls per second. But a call may also wait, for a disk or for another host: then the next one is begun
-    beside it.
+    of the calls per second, and to hand a call from one to another costs more than to answer it. But a call may
+    also wait, for a disk or for another host: then another thread relieves the one that is stuck in it.
     """
 
-    def __init__(self, answer: Callable[[T], object], limit: int) -> None:
-        """Nothing is looked after before `start`.
+    def __init__(self, receive: Callable[[], bool], answer: Callable[[T], object], limit: int) -> None:
+        """Nothing is received before `start`.
 
         Args:
+            receive: Waits until something comes, and calls `add` for what of it is a quick call. False: nothing
+                comes any more.
             answer: Answers a call. What it raises is logged.
             limit: How many calls may be answered side by side.
         """
+        self._receive = receive
         self._answer = answer
         self._limit = limit
         self._waiting: collections.deque[T] = collections.deque()
-        self._begun: dict[int, float] = {}
-        """When each call that is being answered was begun, by thread."""
+        self._shift = 0
+        """Counts the threads that have been on duty; only the last of them receives."""
+        self._begun: float | None = None
+        """When the thread on duty began the call that it answers."""
+        self._relieved = 0
+        """Threads that are still in the calls in which they were stuck."""
         self._lock = threading.Lock()
-        """Guards the two, and `_stopped`."""
-        self._crowded = threading.Event()
-        """Calls wait: somebody must look whether the ones before them are stuck."""
+        """Guards the four."""
+        self._busy = threading.Event()
+        """Calls are answered: somebody must look whether one is stuck."""
         self._stopped = threading.Event()
-        self._looking = threading.Thread(target=self._look, name="stuck calls", daemon=True)
-        self._beside = ThreadPoolExecutor(limit, thread_name_prefix="quick call")
 
     def start(self) -> None:
-        """Begin to look after stuck calls."""
-        self._looking.start()
+        """Begin to receive."""
+        threading.Thread(target=self._look, name="stuck calls", daemon=True).start()
+        self._put_on_duty()
 
     def add(self, call: T) -> None:
-        """Answer a call here and now, and those that come meanwhile, if no other is being answered."""
+        """Have a call answered; for `receive`."""
         self._waiting.append(call)
-        if not self._begun:
-            self._work(beside=False)
-        elif self._stuck():
-            self._help()
-        elif not self._crowded.is_set():
-            self._crowded.set()
 
     def load(self) -> Load:
         """How many calls run, and how many wait."""
-        return Load("quick call", len(self._begun), len(self._waiting))
+        with self._lock:
+            return Load("quick call", self._relieved + (self._begun is not None), len(self._waiting))
 
     def stop(self) -> None:
-        """Begin no more calls beside stuck ones."""
+        """Relieve nobody any more. Whoever is on duty ends when nothing comes any more."""
         with self._lock:
             self._stopped.set()
-        self._crowded.set()
-        self._beside.shutdown(wait=False, cancel_futures=True)
+        self._busy.set()
 
-    def _work(self, *, beside: bool) -> None:
-        """Answer the calls whose turn it is.
+    def _put_on_duty(self) -> None:
+        # Daemons: what is stuck must not keep a host from ending.
+        name = f"quick calls {self._shift}"
+        threading.Thread(target=self._work, args=(self._shift,), name=name, daemon=True).start()
 
-        Args:
-            beside: Whether to begin calls beside stuck ones, too. A thread that brings calls does not: else all of
-                those might be stuck at a time, and nobody be left to bring any.
-        """
-        thread = threading.get_ident()
-        while (call := self._next(beside=beside)) is not None:
-            try:
-                self._answer(call)
-            except Exception as error:  # noqa: BLE001 - this thread brings other calls, too
-                _log.error("answering a call failed", exc_info=error)
-            finally:
-                with self._lock:
-                    del self._begun[thread]
+    def _work(self, shift: int) -> None:
+        """Be on duty, until relieved."""
+        while True:
+            while (call := self._next(shift)) is not None:
+                try:
+                    self._answer(call)
+                except Exception as error:  # noqa: BLE001 - this thread brings other calls, too
+                    _log.error("answering a call failed", exc_info=error)
+            if self._shift != shift or not self._receive():
+                return
 
-    def _next(self, *, beside: bool) -> T | None:
+    def _next(self, shift: int) -> T | None:
+        """The call to answer next; None: nothing is left to do but to receive, or to end."""
         with self._lock:
-            if not self._waiting:
+            full = self._relieved == self._limit
+            if self._shift == shift:
+                self._begun = None
+                if not self._waiting or full:
+                    return None
+                self._begun = time.monotonic()
+                if not self._busy.is_set():
+                    self._busy.set()
+            elif not self._waiting or not full:
+                self._relieved -= 1
                 return None
-            if self._begun and not (beside and self._stuck()):
-                self._crowded.set()  # whoever brought it counts on this thread
-                return None
-            self._begun[threading.get_ident()] = time.monotonic()
             return self._waiting.popleft()
-
-    def _stuck(self) -> bool:
-        """Whether no call that is being answered seems to get anywhere, and one more may be begun."""
-        begun = list(self._begun.values())
-        return len(begun) < self._limit and time.monotonic() - max(begun, default=0.0) > STUCK
 
     def _look(self) -> None:
         while not self._stopped.is_set():
-            self._crowded.wait()
+            self._busy.wait()
+            self._busy.clear()  # before looking: what comes later sets it again
             self._stopped.wait(STUCK)
-            self._crowded.clear()  # before looking: what comes later sets it again
-            if self._waiting:
-                self._crowded.set()
-                if self._stuck():
-                    self._help()
+            self._relieve()
 
-    def _help(self) -> None:
-        """Have another thread begin a call."""
+    def _relieve(self) -> None:
+        """Put another thread on duty, if the one that is on duty is stuck."""
         with self._lock:
-            if not self._stopped.is_set():
-                self._beside.submit(self._work, beside=True)
+            if self._begun is None or self._stopped.is_set():
+                return
+            if time.monotonic() - self._begun < STUCK:
+                self._busy.set()
+                return
+            self._begun = None
+            self._relieved += 1
+            self._shift += 1
+            self._put_on_duty()

@@ -1,0 +1,76 @@
+"""Between calls that follow closely upon each other, the thread that receives does not sleep."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from lamina.plugins.servers.grpc.spinning import ENOUGH, SOON, SPIN, Event, Spinning
+
+CALL: Event = (0,)
+LOOK = 0.000002
+
+
+@attrs.define
+class Client:
+    """Calls so many seconds after it was last answered; in a time of its own."""
+
+    pause: float
+    calls: int = 1
+    """How many come together."""
+    now: float = 0.0
+    answered: float = 0.0
+    looks: int = 0
+    sleeps: int = 0
+
+    def recv_batch_details(self, _max_events: int, timeout_ms: int | None = None, /) -> list[Event] | None:
+        due = self.answered + self.pause
+        if timeout_ms == 0:
+            self.looks += 1
+            self.now += LOOK
+            if self.now < due:
+                return []
+        else:
+            self.sleeps += 1
+            self.now = max(self.now, due)
+        self.answered = self.now
+        return [CALL] * self.calls
+
+
+def served(client: Client, calls: int, *, processors: int = 2) -> Client:
+    spinning = Spinning(processors=processors, clock=lambda: client.now)
+    for _ in range(calls):
+        assert spinning.receive(client) == [CALL] * client.calls
+    return client
+
+
+def test_calls_that_follow_closely_upon_each_other_are_soon_waited_for_without_sleep():
+    assert served(Client(pause=SPIN / 2), 100).sleeps == ENOUGH
+
+
+@pytest.mark.parametrize("client", [Client(pause=2 * SOON), Client(pause=SPIN / 2, calls=2)], ids=str)
+def test_calls_that_are_far_apart_or_come_together_are_slept_for(client):
+    assert served(client, 100).looks == 0
+
+
+def test_a_single_processor_has_better_things_to_do_than_to_spin():
+    assert served(Client(pause=SPIN / 2), 100, processors=1).looks == 0
+
+
+def test_spinning_in_vain_is_not_repeated_with_each_call():
+    client = served(Client(pause=(SPIN + SOON) / 2), 10 * ENOUGH)
+    assert client.looks <= 10 * (SPIN / LOOK + 1)
+    assert client.sleeps == 10 * ENOUGH
+
+
+@pytest.mark.parametrize("spinning", [False, True])
+def test_the_end_is_told(spinning):
+    class Closed:
+        def recv_batch_details(self, _max_events: int, _timeout_ms: int | None = None, /) -> None:
+            return None
+
+    receiver = Spinning(processors=2, clock=lambda: 0.0)
+    if spinning:
+        for _ in range(ENOUGH):
+            receiver.receive(Client(pause=0))
+    assert receiver.receive(Closed()) is None
