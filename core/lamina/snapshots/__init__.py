@@ -16,7 +16,7 @@ Worked example, three layers deep::
 """
 
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
-from lamina.snapshots._messages import InfoMessages, varint
+from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
 
 __all__ = [
@@ -30,5 +30,4 @@ __all__ = [
     "Usage",
     "check_time",
     "format_time",
-    "varint",
 ]

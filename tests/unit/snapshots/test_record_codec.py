@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.api import info_to_proto
-from lamina.api.messages.snapshots_pb2 import Info as InfoMessage
+from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, LATEST, Info, Kind, Usage
-from lamina.snapshots.storage import Record, info_message, label_fields
-from lamina.snapshots.storage._record import decode, encode
+from lamina.snapshots.storage import Record, info_message, with_labels
+from lamina.snapshots.storage._record import decode, encode, id_in, name_in
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 times = st.one_of(st.just(EARLIEST), st.just(LATEST), st.just(-1), st.integers(EARLIEST, LATEST))
@@ -38,14 +38,27 @@ def test_decoding_gives_what_was_encoded(record: Record) -> None:
 
 
 @given(records)
-def test_the_message_made_from_its_bytes_is_the_one_made_from_the_record(record: Record) -> None:
-    assert InfoMessage.FromString(info_message(encode(record))) == info_to_proto(record.info)
+def test_the_message_in_its_bytes_is_the_one_made_from_the_record(record: Record) -> None:
+    sent = StatSnapshotResponse(info=info_to_proto(record.info))
+    assert StatSnapshotResponse.FromString(info_message(encode(record))) == sent
+
+
+@given(st.lists(records, max_size=3))
+def test_the_messages_of_many_one_behind_the_other_are_a_list(records: list[Record]) -> None:
+    sent = ListSnapshotsResponse(info=[info_to_proto(record.info) for record in records])
+    assert ListSnapshotsResponse.FromString(b"".join(map(info_message, map(encode, records)))) == sent
 
 
 @given(records, st.dictionaries(texts, texts, max_size=5))
-def test_labels_put_behind_the_message_add_to_its_own(record: Record, labels: dict[str, str]) -> None:
-    message = InfoMessage.FromString(info_message(encode(record)) + label_fields(labels))
-    assert dict(message.labels) == {**record.info.labels, **labels}
+def test_labels_put_into_the_message_add_to_its_own(record: Record, labels: dict[str, str]) -> None:
+    sent = ListSnapshotsResponse.FromString(with_labels(info_message(encode(record)), labels))
+    assert [dict(info.labels) for info in sent.info] == [{**record.info.labels, **labels}]
+
+
+@given(records)
+def test_name_and_identifier_are_found_in_its_bytes(record: Record) -> None:
+    data = encode(record)
+    assert (id_in(data), name_in(data).decode()) == (record.id, record.info.name)
 
 
 @given(records, st.integers(0, 1000))

@@ -31,11 +31,12 @@ class Backend(abc.ABC):
             root: Its absolute path. `LocalSnapshotter.open` makes it.
         """
         self.root = root
-        self._snapshots = os.path.join(root, "snapshots", "")
+        self.snapshots = os.path.join(root, "snapshots", "")
+        """The directory of all snapshots' data, with a slash behind it."""
 
     def path(self, id_: int) -> str:
         """Where the data of the snapshot with that identifier is."""
-        return f"{self._snapshots}{id_}"
+        return f"{self.snapshots}{id_}"
 
     def has_data(self, record: Record) -> bool:
         """Whether a snapshot has data of its own; if not, `create` makes nothing."""

@@ -27,8 +27,8 @@ from lamina.snapshots.storage import (
     SnapshotterStore,
     id_in,
     info_message,
-    label_fields,
     shorten,
+    with_labels,
 )
 
 _log = logging.getLogger(__name__)
@@ -241,8 +241,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
         return attrs.evolve(record.info, labels={**record.info.labels, **extra}) if extra else record.info
 
     def _shown_message(self, data: bytes) -> bytes:
+        message = info_message(data)
         extra = self._backend.labels(id_in(data))
-        return info_message(data) + label_fields(extra) if extra else info_message(data)
+        return with_labels(message, extra) if extra else message
 
     def _give_up_active(self, record: Record) -> None:
         try:

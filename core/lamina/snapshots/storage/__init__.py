@@ -7,9 +7,9 @@ operations of the snapshotter contract on records; files are not its business.
 
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._layout import shorten
-from lamina.snapshots.storage._message import info_message, label_fields
+from lamina.snapshots.storage._message import with_labels
 from lamina.snapshots.storage._metastore import MetaStore, SnapshotterStore
-from lamina.snapshots.storage._record import Record, id_in
+from lamina.snapshots.storage._record import Record, id_in, info_message
 
 __all__ = [
     "Keyspace",
@@ -18,6 +18,6 @@ __all__ = [
     "SnapshotterStore",
     "id_in",
     "info_message",
-    "label_fields",
     "shorten",
+    "with_labels",
 ]

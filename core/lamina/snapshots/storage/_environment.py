@@ -123,8 +123,10 @@ class Environment:
         self._waiting: list[_Pending] = []
         self._committing = False
         self._gate = threading.Condition()
-        self._reading = 0
+        self._inside: list[None] = []
+        """As many as there are transactions open. To append and to pop is atomic, and quicker than a lock."""
         self._alone = False
+        """Somebody wants no transaction to be open, and waits until none is; set under the gate."""
         # Only who leads observes.
         self._operations = Histogram(OPERATIONS)
         self._seconds = Histogram(SECONDS)
@@ -273,12 +275,11 @@ class Environment:
         with self._gate:
             self._alone = True
             try:
-                while self._reading:
-                    self._gate.wait()
+                self._wait_until_empty()
                 self._check()
                 yield
             finally:
-                self._alone = False
+                self._alone = self._closed
                 self._gate.notify_all()
 
     @contextlib.contextmanager
@@ -290,17 +291,30 @@ class Environment:
         finally:
             self._leave()
 
+    def _wait_until_empty(self) -> None:
+        """Wait until no transaction is open. `_alone` must be set, so that nobody enters any more."""
+        while self._inside:
+            self._gate.wait()
+
     def _enter(self) -> None:
+        self._check()
+        self._inside.append(None)
+        if self._alone:  # looked at after it was appended: whoever set this before sees it, or is seen here
+            self._inside.pop()
+            self._enter_later()
+
+    def _enter_later(self) -> None:
         with self._gate:
-            while self._alone:
+            self._gate.notify_all()
+            while self._alone and not self._closed:
                 self._gate.wait()
             self._check()
-            self._reading += 1
+            self._inside.append(None)
 
     def _leave(self) -> None:
-        with self._gate:
-            self._reading -= 1
-            if not self._reading:
+        self._inside.pop()
+        if self._alone:
+            with self._gate:
                 self._gate.notify_all()
 
     def metrics(self) -> Iterator[Metric]:
@@ -348,9 +362,8 @@ class Environment:
         with self._gate:
             if self._closed:
                 return
-            self._closed = True
-            while self._reading:
-                self._gate.wait()
+            self._closed = self._alone = True
+            self._wait_until_empty()
             self._lmdb.close()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -322,27 +323,15 @@ class Keyspace:
         if space is None:
             return [], None
         prefix = b"k" + space
-        values: list[bytes] = []
-        group: list[bytes] = []
-        shared = b""
         cursor = transaction.cursor()
         if not cursor.set_range(start or prefix):
             return [], None
-        for key, data in cursor:
-            if not key.startswith(prefix):
-                break
-            together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared
-            if group and not together:
-                values += sorted(group, key=name_in)
-                group = []
-            if len(values) >= BATCH and not together:
-                return values, key
-            if len(key) < layout.SHARED:
-                values.append(data)
-            else:
-                group.append(data)
-                shared = key[: layout.SHARED]
-        return values + sorted(group, key=name_in), None
+        entries = iter(cursor)
+        ahead = list(itertools.islice(entries, BATCH + 1))
+        last = ahead[-1][0]
+        if len(ahead) > BATCH and last.startswith(prefix) and max(len(key) for key, _ in ahead) < layout.SHARED:
+            return [data for _, data in ahead[:BATCH]], last  # nearly always
+        return _in_order(prefix, itertools.chain(ahead, entries))
 
     def _get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:
         return decode(self._get_data(transaction, space, key))
@@ -388,6 +377,28 @@ class Keyspace:
             space = layout.NUMBER.pack(next_number(transaction))
             transaction.put(layout.space_key(self._store.name, self.name), space)
         return space
+
+
+def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], bytes | None]:
+    """As `Keyspace._batch`, of entries some of whose keys may be long, or belong to others."""
+    values: list[bytes] = []
+    group: list[bytes] = []
+    shared = b""
+    for key, data in entries:
+        if not key.startswith(prefix):
+            break
+        together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared
+        if group and not together:
+            values += sorted(group, key=name_in)
+            group = []
+        if len(values) >= BATCH and not together:
+            return values, key
+        if len(key) < layout.SHARED:
+            values.append(data)
+        else:
+            group.append(data)
+            shared = key[: layout.SHARED]
+    return values + sorted(group, key=name_in), None
 
 
 def next_number(transaction: Transaction) -> int:

@@ -1,4 +1,4 @@
-"""A stored record as containerd's protocol sends it: from bytes to bytes, with no object between.
+"""What `Stat` and `List` answer of a snapshot, in the bytes in which it is sent and stored.
 
 The message is `containerd.services.snapshots.v1.Info`; how it is encoded stands in
 https://protobuf.dev/programming-guides/encoding/.
@@ -7,13 +7,14 @@ https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Mapping
 from typing import Final
 
-from lamina.snapshots._messages import varint
-from lamina.snapshots.storage._record import HEAD, PAIR, unreadable
+from lamina.snapshots._contract import Info
+from lamina.snapshots._time import NANOSECONDS
 
+_INFO: Final = b"\x0a"
+"""Field 1 of a `StatSnapshotResponse`, and of a `ListSnapshotsResponse`."""
 _NAME: Final = b"\x0a"
 _PARENT: Final = b"\x12"
 _KIND: Final = b"\x18"
@@ -22,48 +23,57 @@ _UPDATED: Final = b"\x2a"
 _LABEL: Final = b"\x32"
 _KEY, _VALUE = b"\x0a", b"\x12"
 _SECONDS, _NANOS = b"\x08", b"\x10"
+_SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
 
 
-def info_message(data: bytes) -> bytes:
-    """The `Info` message of a stored record.
+def encode_info(info: Info) -> tuple[bytes, int, int]:
+    """An info as the field that it is of an answer, and where its name and its labels are in that."""
+    name, parent = info.name.encode(), info.parent.encode()
+    before_name = _NAME + varint(len(name))
+    fields = b"".join((
+        before_name,
+        name,
+        _PARENT + varint(len(parent)) + parent if parent else b"",
+        _KIND + varint(info.kind),
+        _CREATED + _timestamp(info.created),
+        _UPDATED + _timestamp(info.updated),
+    ))  # fmt: skip
+    labels = _label_fields(info.labels)
+    before = _INFO + varint(len(fields) + len(labels))
+    return before + fields + labels, len(before) + len(before_name), len(before) + len(fields)
+
+
+def with_labels(message: bytes, labels: Mapping[str, str]) -> bytes:
+    """A field of `encode_info` with labels added to its own, or replacing them."""
+    _, at = read_varint(message, len(_INFO))
+    fields = message[at:] + _label_fields(labels)
+    return _INFO + varint(len(fields)) + fields
+
+
+def decode_labels(message: bytes, at: int) -> dict[str, str]:
+    """The labels in a field of `encode_info`.
 
     Args:
-        data: What `encode` made of the record.
+        message: Bytes that end with the field.
+        at: Where its labels begin.
 
     Raises:
-        DataLoss: It is no such bytes.
+        ValueError, IndexError: They are damaged.
     """
-    try:
-        return _info_message(data)
-    except (struct.error, IndexError, ValueError) as error:
-        raise unreadable(data, error) from error
+    labels = {}
+    while at < len(message):
+        _, key_tag = read_varint(message, at + 1)
+        key_length, key_at = read_varint(message, key_tag + 1)
+        value_tag = key_at + key_length
+        value_length, value_at = read_varint(message, value_tag + 1)
+        at = value_at + value_length
+        labels[message[key_at:value_tag].decode()] = message[value_at:at].decode()
+    if at > len(message):
+        raise ValueError("a label is cut")
+    return labels
 
 
-def _info_message(data: bytes) -> bytes:
-    kind, _, made, made_nanos, changed, changed_nanos, _, _, name, parent, parents, labels = HEAD.unpack_from(data)
-    parent_at = HEAD.size + name
-    ids_at = parent_at + parent
-    labels_at = ids_at + 8 * parents
-    created = _timestamp(made, made_nanos)
-    same = made_nanos == changed_nanos and made == changed
-    updated = created if same else _timestamp(changed, changed_nanos)
-    message = _NAME + varint(name) + data[HEAD.size : parent_at]
-    if parent:
-        message += _PARENT + varint(parent) + data[parent_at:ids_at]
-    message += _KIND + varint(kind) + _CREATED + created + _UPDATED + updated
-    for _ in range(labels):
-        key_length, value_length = PAIR.unpack_from(data, labels_at)
-        key_at = labels_at + PAIR.size
-        value_at = key_at + key_length
-        labels_at = value_at + value_length
-        message += _label(data[key_at:value_at], data[value_at:labels_at])
-    if labels_at != len(data):
-        raise ValueError(f"{len(data)} bytes where {labels_at} are used")
-    return message
-
-
-def label_fields(labels: Mapping[str, str]) -> bytes:
-    """Labels as fields of an `Info` message: put behind one, they add to its labels, or replace them."""
+def _label_fields(labels: Mapping[str, str]) -> bytes:
     return b"".join(_label(key.encode(), value.encode()) for key, value in labels.items())
 
 
@@ -72,8 +82,9 @@ def _label(key: bytes, value: bytes) -> bytes:
     return _LABEL + varint(len(entry)) + entry
 
 
-def _timestamp(seconds: int, nanos: int) -> bytes:
+def _timestamp(nanoseconds: int) -> bytes:
     """A `google.protobuf.Timestamp`, with its length before it."""
+    seconds, nanos = divmod(nanoseconds, NANOSECONDS)
     content = _seconds(seconds)
     if nanos:
         content += _NANOS + varint(nanos)
@@ -83,3 +94,34 @@ def _timestamp(seconds: int, nanos: int) -> bytes:
 @functools.lru_cache(maxsize=256)
 def _seconds(seconds: int) -> bytes:
     return _SECONDS + varint(seconds % (1 << 64)) if seconds else b""
+
+
+def varint(number: int) -> bytes:
+    """A number of up to 64 bits, seven of them in a byte, the lowest first."""
+    if number < 0x80:
+        return _SHORT[number]
+    encoded = []
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number that `varint` has put there, and where the next byte is.
+
+    Raises:
+        IndexError: The bytes end before it does.
+    """
+    byte = data[at]
+    at += 1
+    if byte < 0x80:
+        return byte, at
+    number, shift = byte & 0x7F, 7
+    while byte > 0x7F:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+    return number, at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import threading
 import uuid
@@ -18,9 +19,10 @@ from lamina.snapshots.storage._census import Census
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode
+from lamina.snapshots.storage._schema import SCHEMA, migrate
 
-SCHEMA: Final = 1
-"""The version of the layout that this code writes; a store with a higher one is refused."""
+_log = logging.getLogger(__name__)
+
 BLOCK: Final = 1024
 """How many identifiers one durable reservation covers."""
 BATCH: Final = 256
@@ -225,12 +227,15 @@ class SnapshotterStore:
 def _initialise(transaction: Transaction, path: str) -> str:
     found = transaction.get(layout.SCHEMA)
     if found is None:
-        transaction.put(layout.SCHEMA, str(SCHEMA).encode())
         transaction.put(layout.UUID, str(uuid.uuid4()).encode())
     elif int(found) > SCHEMA:
         raise FailedPrecondition(
             f"metastore {path} has schema version {int(found)}, this lamina reads up to {SCHEMA}: upgrade lamina"
         )
+    elif int(found) < SCHEMA:
+        _log.info("bringing the metastore to a new schema", extra={"path": path, "old": int(found), "new": SCHEMA})
+        migrate(transaction)
+    transaction.put(layout.SCHEMA, str(SCHEMA).encode())
     return transaction.get(layout.UUID, b"").decode()
 
 

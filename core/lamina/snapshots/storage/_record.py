@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -11,6 +10,7 @@ import attrs
 from lamina.errdefs import DataLoss
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._time import NANOSECONDS
+from lamina.snapshots.storage._message import decode_labels, encode_info, read_varint
 
 
 @attrs.frozen
@@ -26,45 +26,37 @@ class Record:
     """The whole chain, nearest first: so a mount list costs one read however deep the chain."""
 
 
-# Big-endian: kind, id, created and updated (seconds, nanoseconds: a Go zero time does not fit 64 bits of
-# nanoseconds), size, inodes, lengths of name and parent, number of parents and of labels.
-HEAD: Final = struct.Struct(">BQqIqIqqIIII")
-PAIR: Final = struct.Struct(">II")
+# Big-endian: kind, id, number of parents, length of the message; created and updated (seconds, nanoseconds: a Go
+# zero time does not fit 64 bits of nanoseconds), size, inodes; where in the message the name begins, the lengths
+# of name and parent, and where the labels begin.
+_HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
+_SHAPE: Final = struct.Struct(">II")
+_SHAPE_AT: Final = struct.calcsize(">BQ")
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 
 def encode(record: Record) -> bytes:
-    """The bytes of a record: a fixed head, then name, parent, parent ids and labels."""
+    """The bytes of a record: a fixed head, the parent ids, and what is sent of it (`info_message`).
+
+    Where that says what `decode` needs, it is not stored twice, except for numbers: they are read faster so.
+    """
     info = record.info
-    name, parent = info.name.encode(), info.parent.encode()
-    created, updated = divmod(info.created, NANOSECONDS), divmod(info.updated, NANOSECONDS)
-    parts = [
-        HEAD.pack(
-            info.kind,
-            record.id,
-            *created,
-            *updated,
-            record.usage.size,
-            record.usage.inodes,
-            len(name),
-            len(parent),
-            len(record.parent_ids),
-            len(info.labels),
-        ),
-        name,
-        parent,
-        struct.pack(f">{len(record.parent_ids)}Q", *record.parent_ids),
-        *_encode_labels(info.labels),
-    ]
-    return b"".join(parts)
-
-
-def _encode_labels(labels: Mapping[str, str]) -> list[bytes]:
-    parts = []
-    for key, value in labels.items():
-        key_bytes, value_bytes = key.encode(), value.encode()
-        parts += [PAIR.pack(len(key_bytes), len(value_bytes)), key_bytes, value_bytes]
-    return parts
+    message, name_at, labels_at = encode_info(info)
+    head = _HEAD.pack(
+        info.kind,
+        record.id,
+        len(record.parent_ids),
+        len(message),
+        *divmod(info.created, NANOSECONDS),
+        *divmod(info.updated, NANOSECONDS),
+        record.usage.size,
+        record.usage.inodes,
+        name_at,
+        len(info.name.encode()),
+        len(info.parent.encode()),
+        labels_at,
+    )
+    return head + struct.pack(f">{len(record.parent_ids)}Q", *record.parent_ids) + message
 
 
 def decode(data: bytes) -> Record:
@@ -75,13 +67,23 @@ def decode(data: bytes) -> Record:
     """
     try:
         return _decode(data)
-    except (struct.error, ValueError, KeyError) as error:
-        raise unreadable(data, error) from error
+    except (struct.error, ValueError, KeyError, IndexError) as error:
+        raise _unreadable(data, error) from error
 
 
-def unreadable(data: bytes, error: Exception) -> DataLoss:
-    """The error of bytes that are no record's."""
-    return DataLoss(f"a snapshot record of {len(data)} bytes cannot be read: {error}")
+def info_message(data: bytes) -> bytes:
+    """What is sent of a record: the `Info` message as field 1, which it is of the answers of `Stat` and `List`.
+
+    Args:
+        data: What `encode` made of the record.
+
+    Raises:
+        DataLoss: It is no such bytes.
+    """
+    try:
+        return data[_message_at(data) :]
+    except (struct.error, ValueError) as error:
+        raise _unreadable(data, error) from error
 
 
 def id_in(data: bytes) -> int:
@@ -91,33 +93,40 @@ def id_in(data: bytes) -> int:
 
 def name_in(data: bytes) -> bytes:
     """The name in the bytes of a record."""
-    length = HEAD.unpack_from(data)[8]
-    return data[HEAD.size : HEAD.size + length]
+    *_, name_at, name_length, _, _ = _HEAD.unpack_from(data)
+    at = _message_at(data) + name_at
+    return data[at : at + name_length]
 
 
 def _decode(data: bytes) -> Record:
     (
         kind,
         id_,
+        parents,
+        _,
         created,
         created_fraction,
         updated,
         updated_fraction,
         size,
         inodes,
+        name_at,
         name_length,
         parent_length,
-        parents,
-        labels,
-    ) = HEAD.unpack_from(data)
-    parent_at = HEAD.size + name_length
-    ids_at = parent_at + parent_length
-    labels_at = ids_at + 8 * parents
+        labels_at,
+    ) = _HEAD.unpack_from(data)
+    message_at = _message_at(data)
+    name_at += message_at
+    parent_tag = name_at + name_length
+    parent = b""
+    if parent_length:
+        _, parent_at = read_varint(data, parent_tag + 1)
+        parent = data[parent_at : parent_at + parent_length]
     info = Info(
-        name=data[HEAD.size : parent_at].decode(),
+        name=data[name_at:parent_tag].decode(),
         kind=_KINDS[kind],
-        parent=data[parent_at:ids_at].decode(),
-        labels=_decode_labels(data, labels_at, labels),
+        parent=parent.decode(),
+        labels=decode_labels(data, message_at + labels_at),
         created=created * NANOSECONDS + created_fraction,
         updated=updated * NANOSECONDS + updated_fraction,
     )
@@ -125,18 +134,18 @@ def _decode(data: bytes) -> Record:
         id=id_,
         info=info,
         usage=Usage(size, inodes),
-        parent_ids=struct.unpack_from(f">{parents}Q", data, ids_at),
+        parent_ids=struct.unpack_from(f">{parents}Q", data, _HEAD.size),
     )
 
 
-def _decode_labels(data: bytes, at: int, count: int) -> dict[str, str]:
-    labels = {}
-    for _ in range(count):
-        key_length, value_length = PAIR.unpack_from(data, at)
-        value_at = at + PAIR.size + key_length
-        end = value_at + value_length
-        labels[data[at + PAIR.size : value_at].decode()] = data[value_at:end].decode()
-        at = end
-    if at != len(data):
-        raise ValueError(f"{len(data)} bytes where {at} are used")
-    return labels
+def _message_at(data: bytes) -> int:
+    """Where the message begins in the bytes of a record."""
+    parents, length = _SHAPE.unpack_from(data, _SHAPE_AT)
+    at = _HEAD.size + 8 * parents
+    if at + length != len(data):
+        raise ValueError(f"{len(data)} bytes where {at + length} are used")
+    return int(at)
+
+
+def _unreadable(data: bytes, error: Exception) -> DataLoss:
+    return DataLoss(f"a snapshot record of {len(data)} bytes cannot be read: {error}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lamina.context import CallContext
@@ -16,7 +16,7 @@ _FOREVER: Final = 1e9
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 
 
-def call_context(metadata: Iterable[tuple[str, str | bytes]], seconds: float | None) -> CallContext:
+def call_context(metadata: Sequence[tuple[str, str | bytes]], seconds: float | None) -> CallContext:
     """The context of a call.
 
     Args:
@@ -24,15 +24,18 @@ def call_context(metadata: Iterable[tuple[str, str | bytes]], seconds: float | N
             Context, `traceparent`). Of several with one name, the first does.
         seconds: How long it may still take; None: as long as it takes.
     """
-    headers: dict[str, str] = {}
-    for key, value in metadata:
-        if isinstance(value, str):
-            headers.setdefault(key, value)
-    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    headers = dict(reversed(metadata))
+    traceparent = headers.get("traceparent")
+    traced = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
     return CallContext(
-        namespace=headers.get("containerd-namespace", ""),
-        lease=headers.get("containerd-lease", ""),
-        trace_id=traced[1] if traced else os.urandom(16).hex(),
+        namespace=_text(headers, "containerd-namespace"),
+        lease=_text(headers, "containerd-lease"),
+        trace_id=traced[1] if traced else f"{random.getrandbits(128):032x}",
         sampled=traced is not None and bool(int(traced[2], 16) & 1),
         deadline=time.monotonic() + seconds if seconds is not None and seconds < _FOREVER else None,
     )
+
+
+def _text(headers: Mapping[str, str | bytes], name: str) -> str:
+    value = headers.get(name, "")
+    return value if isinstance(value, str) else ""

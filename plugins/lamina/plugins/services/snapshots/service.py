@@ -20,7 +20,7 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import Meta
 from lamina.plugins.services.snapshots.names import Names
-from lamina.snapshots import Info, InfoMessages, Snapshotter, varint
+from lamina.snapshots import Info, InfoMessages, Snapshotter
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
@@ -107,11 +107,11 @@ class SnapshotsService:
         self._find(request.snapshotter).remove(request.key)
         return Empty()
 
-    def _stat(self, request: pb.StatSnapshotRequest) -> bytes:
+    def _stat(self, request: pb.StatSnapshotRequest) -> pb.StatSnapshotResponse | bytes:
         snapshotter = self._find(request.snapshotter)
         if isinstance(snapshotter, InfoMessages):
-            return _info_field(snapshotter.stat_message(request.key))
-        return _info_field(info_to_proto(snapshotter.stat(request.key)).SerializeToString())
+            return snapshotter.stat_message(request.key)
+        return encode(pb.StatSnapshotResponse, info=info_to_proto(snapshotter.stat(request.key)))
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> pb.UpdateSnapshotResponse:
         snapshotter = self._find(request.snapshotter)
@@ -127,9 +127,8 @@ class SnapshotsService:
         if isinstance(snapshotter, InfoMessages):
             infos = snapshotter.walk_messages(*request.filters)
         else:
-            walk = snapshotter.walk(*request.filters)
-            infos = (info_to_proto(info).SerializeToString() for info in walk)
-        yield from map(b"".join, _chunks(map(_info_field, infos)))
+            infos = map(_list_message, snapshotter.walk(*request.filters))
+        yield from map(b"".join, _chunks(infos))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
         return usage_to_proto(self._find(request.snapshotter).usage(request.key))
@@ -139,9 +138,8 @@ class SnapshotsService:
         return Empty()
 
 
-def _info_field(message: bytes) -> bytes:
-    """An `Info` message as field 1, which it is of a `StatSnapshotResponse` and of a `ListSnapshotsResponse`."""
-    return b"\x0a" + varint(len(message)) + message
+def _list_message(info: Info) -> bytes:
+    return encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
 
 
 def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -83,7 +83,8 @@ class OverlayBackend(Backend):
             return [_bind(self._upper(record.id), *id_maps, "ro" if read_only else "rw")]
         if read_only and len(record.parent_ids) == 1:
             return [_bind(self._upper(record.parent_ids[0]), *id_maps, "ro")]
-        options = ["lowerdir=" + ":".join(map(self._upper, record.parent_ids)), *self._options]
+        lower = ":".join([f"{self.snapshots}{id_}/fs" for id_ in record.parent_ids])
+        options = [f"lowerdir={lower}", *self._options]
         if not read_only:
             work = f"{self.path(record.id)}/work"
             options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
