@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import functools
+import gc
 import logging
 import os
 import queue
@@ -46,6 +47,8 @@ def run(
     also where an interpreter that hangs hears no other signal. The standard streams must be open: else the
     host's files take their places, and what is printed is written into them.
 
+    Garbage is collected from when the host is ready, and only of what is made from then on.
+
     The main thread tells the service manager's watchdog that the process lives. So it learns of an interpreter
     that hangs, whatever holds its lock; nothing of a slow disk, which a restart would not mend.
 
@@ -62,6 +65,7 @@ def run(
     events = Events()
     _listen(events, {*_STOP, signal.SIGUSR1, *([] if reload is None else [signal.SIGHUP])})
     start = _Start(make_host, events)
+    gc.disable()  # plugins import modules, and what those make is no garbage
     start.start()
     with start.undo:
         hung_up = False
@@ -74,6 +78,8 @@ def run(
             _limit_exit(1)
             raise start.error
         else:
+            gc.freeze()
+            gc.enable()
             announce(start.host)
             sd_notify("READY=1", "STATUS=Serving")
             _log.info("%s successfully booted in %fs", start.host.program, time.perf_counter() - began)

@@ -18,7 +18,6 @@ lies together and is walked in order.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from typing import Final
 
@@ -28,7 +27,9 @@ KEY_LIMIT: Final = 32_768
 """The most bytes that a snapshot's key may have; containerd's store (bbolt) refuses longer ones as well."""
 DATABASE_KEY_LIMIT: Final = 511
 """MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
-SHARED: Final = DATABASE_KEY_LIMIT - hashlib.sha256().digest_size
+DIGEST: Final = 32
+"""Bytes of a SHA-256 digest."""
+SHARED: Final = DATABASE_KEY_LIMIT - DIGEST
 """How many leading bytes of a long key its database key keeps."""
 
 UUID: Final = b"muuid"
@@ -74,6 +75,8 @@ def record_key(space: bytes, key: bytes) -> bytes:
     whole = b"k" + space + key
     if len(whole) < DATABASE_KEY_LIMIT:
         return whole
+    import hashlib  # noqa: PLC0415 - brings OpenSSL: five milliseconds of a start, for what is hardly ever met
+
     return whole[:SHARED] + hashlib.sha256(key).digest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def call_context(metadata: Sequence[tuple[str, str | bytes]], seconds: float | N
     return CallContext(
         namespace=_text(headers, "containerd-namespace"),
         lease=_text(headers, "containerd-lease"),
-        trace_id=traced[1] if traced else f"{random.getrandbits(128):032x}",
+        trace_id=traced[1] if traced else os.urandom(16).hex(),
         sampled=traced is not None and bool(int(traced[2], 16) & 1),
         deadline=time.monotonic() + seconds if seconds is not None and seconds < _FOREVER else None,
     )
