@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 from google.protobuf.message import Message
 
+from lamina.steps import Steps
+
 
 @attrs.frozen
 class Method:
@@ -21,13 +23,15 @@ class Method:
     """As in the `.proto` file: `Prepare`."""
     request: type[Message]
     """What the handler takes; the listener makes it with `decode`."""
-    handler: Callable[[Any], Message | bytes | Iterator[Message | bytes]]
+    handler: Callable[[Any], Message | bytes | Iterator[Message | bytes] | Steps[Message | bytes]]
     """Takes the request, returns the response, or an iterator of responses where `streams` is set. A response is
     a message, or the bytes of one."""
     streams: bool = False
     """Whether there are many responses, in order, to one request."""
     slow: bool = False
     """Whether a call may take long: slow calls must not keep quick ones waiting."""
+    in_steps: bool = False
+    """Whether the handler returns the steps that lead to its one response."""
 
 
 def serialize(response: Message | bytes) -> bytes:

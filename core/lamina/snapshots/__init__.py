@@ -16,6 +16,7 @@ Worked example, three layers deep::
 """
 
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+from lamina.snapshots._in_steps import InSteps
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
 
@@ -23,6 +24,7 @@ __all__ = [
     "EARLIEST",
     "LATEST",
     "NANOSECONDS",
+    "InSteps",
     "Info",
     "InfoMessages",
     "Kind",

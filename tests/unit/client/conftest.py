@@ -14,6 +14,7 @@ from lamina.api import Method, Service, decode
 from lamina.context import CallContext, use
 from lamina.errdefs import Error, to_status
 from lamina.plugins.servers.grpc.call import call_context
+from lamina.steps import run
 
 STATUSES = {code.value[0]: code for code in grpc.StatusCode}
 OPTIONS = [("grpc.max_receive_message_length", 32 << 20), ("grpc.max_send_message_length", 32 << 20)]
@@ -39,6 +40,8 @@ def _handler(method: Method, contexts: list[CallContext]) -> grpc.RpcMethodHandl
         try:
             with use(context):
                 answer = method.handler(decode(method.request, data))
+                if method.in_steps:
+                    answer = run(answer)
                 for message in answer if method.streams else [answer]:
                     yield message.SerializeToString()
         except Error as error:

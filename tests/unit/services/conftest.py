@@ -17,6 +17,7 @@ from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
+from lamina.steps import run
 
 
 @pytest.fixture
@@ -74,6 +75,8 @@ def call() -> Callable[..., Any]:
     def call(service: Service, name: str, /, **fields: Any) -> Any:
         method = next(method for method in service.methods if method.name == name)
         answer = method.handler(method.request(**fields))
+        if method.in_steps:
+            answer = run(answer)
         return [message(name, one) for one in answer] if method.streams else message(name, answer)
 
     def message(name: str, response: Message | bytes) -> Message:

@@ -314,13 +314,13 @@ def test_a_flood_of_slow_calls_is_refused_and_quick_ones_are_answered_all_the_sa
 def test_a_flood_of_quick_calls_is_refused(serve, blocker, monkeypatch):
     monkeypatch.setattr(pool, "WAITING", 0)
     monkeypatch.setattr(pool, "LASTING", 1)
-    served = serve(method("Block", blocker))  # 2 quick + 2 slow workers + 1 stream
-    calls = [served.begin("Block") for _ in range(6)]
-    refused = first_done(calls)
-    assert failure(refused.result)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    served = serve(method("Block", blocker))
+    calls = [served.begin("Block") for _ in range(12)]
+    first_done(calls)
     blocker.go.set()
-    for call in calls:
-        assert call is refused or call.result(timeout=SECONDS)
+    codes = [call.code() for call in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert codes.count(grpc.StatusCode.OK) >= 2  # as many as there are workers
 
 
 def test_streams_that_stay_open_take_no_thread_from_other_calls_and_are_limited(serve, monkeypatch):

@@ -82,6 +82,11 @@ class DataRoot:
         self._trash.start(first)
         self.records.start()
 
+    @property
+    def syncs(self) -> bool:
+        """Whether `sync` has anything to do."""
+        return self._sync is not None
+
     def sync(self) -> None:
         """Wait until all that was written before is on disk, if that is wanted of this root."""
         if self._sync is not None:

@@ -16,6 +16,7 @@ from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, Error, NotFound
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+from lamina.snapshots._in_steps import InSteps
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
@@ -30,6 +31,7 @@ from lamina.snapshots.storage import (
     shorten,
     with_labels,
 )
+from lamina.steps import BLOCKING, Steps, run
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 """A UUID that is made anew whenever the machine boots (random(4))."""
 
 
-class LocalSnapshotter(Snapshotter, InfoMessages):
+class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
     """A snapshotter whose data is in a directory of this machine.
 
     The order of work in each operation is what makes it safe against a crash: data is made before its record is
@@ -114,7 +116,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
 
     def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
         """As `Snapshotter.update`."""
-        record = self._keyspace.update(info, fieldpaths)
+        return run(self.update_steps(info, fieldpaths))
+
+    def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
+        """As `InSteps.update_steps`."""
+        record = yield from self._keyspace.update_steps(info, fieldpaths)
         self._root.records.write(record.id)
         return self._shown(record)
 
@@ -132,19 +138,33 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
 
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """As `Snapshotter.prepare`."""
+        return run(self.prepare_steps(key, parent, labels))
+
+    def prepare_steps(
+        self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
+    ) -> Steps[list[Mount]]:
+        """As `InSteps.prepare_steps`."""
         return self._create(Kind.ACTIVE, key, parent, labels or {})
 
     def view(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """As `Snapshotter.view`."""
+        return run(self.view_steps(key, parent, labels))
+
+    def view_steps(
+        self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
+    ) -> Steps[list[Mount]]:
+        """As `InSteps.view_steps`."""
         return self._create(Kind.VIEW, key, parent, labels or {})
 
-    def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> list[Mount]:
+    def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Steps[list[Mount]]:
         draft = self._keyspace.draft(kind, key, parent, labels)
+        if self._root.syncs and self._backend.needs_sync(draft):
+            yield BLOCKING
         self._root.check_unused(draft.id)
         try:
             self._make(draft)
             mounts = self._mounts(draft)  # once it is stored, somebody may remove it
-            record = self._keyspace.create(draft)
+            record = yield from self._keyspace.create_steps(draft)
         except BaseException:
             # Interrupted between commit and return, the record is there; its data must stay as well.
             if self._store.record(draft.id) is None:
@@ -179,8 +199,17 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
 
     def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
         """As `Snapshotter.commit`."""
+        run(self.commit_steps(name, key, labels, parent))
+
+    def commit_steps(
+        self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = ""
+    ) -> Steps[None]:
+        """As `InSteps.commit_steps`."""
         new_labels = check_labels(labels or {})
-        with self._commits.take((self._keyspace.name, key)):
+        turn = self._keyspace.name, key
+        if self._root.syncs or self._commits.taken(turn):
+            yield BLOCKING
+        with self._commits.take(turn):
             draft = self._keyspace.check_commit(name, key, parent)
             if parent and not self._backend.rebases and not self._keyspace.get(key).info.parent:
                 raise Unimplemented(
@@ -190,14 +219,20 @@ class LocalSnapshotter(Snapshotter, InfoMessages):
                 usage = self._backend.usage(draft)
                 self._backend.commit(draft)
                 self._root.sync()
-            record = self._keyspace.commit(name, draft, new_labels, parent, usage)
+            record = yield from self._keyspace.commit_steps(name, draft, new_labels, parent, usage)
             with use(current().detached()):
                 self._give_up_active(record)
         self._root.records.write(record.id)
 
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
-        record = self._keyspace.remove(key)
+        run(self.remove_steps(key))
+
+    def remove_steps(self, key: str) -> Steps[None]:
+        """As `InSteps.remove_steps`."""
+        record = yield from self._keyspace.remove_steps(key)
+        if self._sync_remove:
+            yield BLOCKING
         self._discard(record.id)
         if self._sync_remove:
             try:

@@ -37,3 +37,7 @@ class Turns:
                 turn.wanted -= 1
                 if not turn.wanted:
                     del self._turns[key]
+
+    def taken(self, key: Hashable) -> bool:
+        """Whether `take` would have to wait now."""
+        return key in self._turns

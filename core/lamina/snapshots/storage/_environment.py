@@ -9,16 +9,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 import lmdb
 
-from lamina.context import CallContext, current, use
+from lamina.context import CallContext, use
 from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
 from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.steps import Request, Shared, ask, run
 
 _log = logging.getLogger(__name__)
 
@@ -41,14 +42,17 @@ SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 """The buckets of how long a commit takes: mostly what the disk takes to sync."""
 
 
+Body: TypeAlias = Callable[[Transaction], Any]
+"""An operation. It may be run more than once, in any thread; only its last run counts. It does nothing slow."""
+
+
 class _Pending:
     """An operation that waits for the commit it will be part of."""
 
-    def __init__(self, body: Callable[[Transaction], Any], context: CallContext) -> None:
-        self._body = body
-        self._context = context
-        self.result: Any = None
-        self.error: Exception | None = None
+    def __init__(self, request: Request[Body]) -> None:
+        self._body = request.what
+        self._context = request.context
+        self._request = request
         self.done = False
         self.wake = threading.Lock()
         self.wake.acquire()
@@ -63,15 +67,16 @@ class _Pending:
         Raises:
             _Refused: It raised something: what it has changed must be undone.
         """
-        self.result = self.error = None
+        request = self._request
+        request.result = request.error = None
         with use(self._context):  # it may be another call that commits
             try:
                 self._context.check()
             except Error as error:
-                self.error = error
+                request.error = error
                 return
             try:
-                self.result = self._body(transaction)
+                request.result = self._body(transaction)
             except lmdb.MapFullError:
                 raise
             except Exception as error:
@@ -79,22 +84,27 @@ class _Pending:
 
     def run_apart(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
         """As `run`, in a child transaction, so that it fails alone."""
-        self.result = self.error = None
+        request = self._request
+        request.result = request.error = None
         child = environment.begin(parent=transaction, write=True)
         try:
             with use(self._context), _translated(path):
                 self._context.check()
-                self.result = self._body(child)
+                request.result = self._body(child)
                 child.commit()
         except _MapFull:
             child.abort()
             raise
         except Exception as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
             child.abort()
-            self.error = error
+            request.error = error
+
+    def fail(self, error: Exception) -> None:
+        """Say that the operation failed with the whole commit."""
+        self._request.result, self._request.error = None, error
 
 
-class Environment:
+class Environment(Shared[Body]):
     """An LMDB environment in a directory of its own.
 
     Writers that wait together share one durable commit: whoever finds no commit under way runs the operations
@@ -167,32 +177,49 @@ class Environment:
         """Run `body` in a write transaction and return its result once that is durable.
 
         Args:
-            body: May be run more than once, in any thread; only its last run counts. Does nothing slow.
+            body: As `Body` says.
 
         Raises:
             ResourceExhausted: The disk is full. Nothing of the operation is stored.
             Canceled, DeadlineExceeded: The call at hand was no longer wanted when its turn came.
             Exception: What `body` raised. Other operations of the same commit are not affected.
         """
-        self._check()
-        pending = _Pending(body, current())
-        with _uninterrupted(pending.cancel):
-            self._take_part(pending)
-        if pending.error is not None:
-            raise pending.error
-        result: Result = pending.result
+        result: Result = run(ask(self, body))
         return result
 
-    def _take_part(self, pending: _Pending) -> None:
-        """Wait for a commit that the operation is part of, or lead it."""
+    def perform(self, requests: Sequence[Request[Body]]) -> None:
+        """As `write`, for many operations, which share a commit with one another and with others that wait.
+
+        Args:
+            requests: Each with its operation.
+        """
+        try:
+            self._check()
+        except Error as error:
+            for request in requests:
+                request.error = type(error)(str(error))
+            return
+        operations = [_Pending(request) for request in requests]
+
+        def cancel() -> None:
+            for pending in operations:
+                pending.cancel()
+
+        with _uninterrupted(cancel):
+            self._take_part(operations)
+
+    def _take_part(self, operations: list[_Pending]) -> None:
+        """Wait for commits that the operations are part of, or lead them."""
         with self._mutex:
-            self._waiting.append(pending)
+            self._waiting += operations
             leads = not self._committing
             self._committing = True
-        if not leads:
-            pending.wake.acquire()
-        if not pending.done:
+        if leads:
             self._lead()
+        for pending in operations:
+            pending.wake.acquire()
+            if not pending.done:
+                self._lead()
 
     def _lead(self) -> None:
         """Commit for everybody who waits, then pass the lead to the next in line."""
@@ -382,7 +409,7 @@ def _fail(batch: list[_Pending], error: Exception) -> None:
             type(error)(str(error)) if isinstance(error, Error) else Internal(f"{type(error).__name__}: {error}")
         )
         copy.__cause__ = error.__cause__ if isinstance(error, Error) else error
-        pending.result, pending.error = None, copy
+        pending.fail(copy)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._record import Record, decode, encode, name_in
+from lamina.steps import Steps, ask, run
 
 if TYPE_CHECKING:
     from lamina.snapshots.storage._metastore import SnapshotterStore
@@ -101,7 +102,11 @@ class Keyspace:
             NotFound, InvalidArgument, AlreadyExists: As `draft`, if something has changed since.
             Aborted: The parent is another one than it was.
         """
-        return self._environment.write(lambda transaction: self._create(transaction, draft))
+        return run(self.create_steps(draft))
+
+    def create_steps(self, draft: Record) -> Steps[Record]:
+        """As `create`."""
+        return ask(self._environment, lambda transaction: self._create(transaction, draft))
 
     def _create(self, transaction: Transaction, draft: Record) -> Record:
         space = self._make_space(transaction)
@@ -167,9 +172,16 @@ class Keyspace:
             FailedPrecondition: The snapshot is not active, or the parent is not committed.
             InvalidArgument: The parent is another one than the snapshot has; name or labels are malformed.
         """
+        return run(self.commit_steps(name, draft, labels, parent, usage))
+
+    def commit_steps(
+        self, name: str, draft: Record, labels: Mapping[str, str], parent: str, usage: Usage
+    ) -> Steps[Record]:
+        """As `commit`."""
         new_labels = check_labels(labels)
-        return self._environment.write(
-            lambda transaction: self._commit(transaction, name, draft, new_labels, parent, usage)
+        return ask(
+            self._environment,
+            lambda transaction: self._commit(transaction, name, draft, new_labels, parent, usage),
         )
 
     def check_commit(self, name: str, key: str, parent: str) -> Record:
@@ -231,8 +243,12 @@ class Keyspace:
             NotFound: There is no such snapshot.
             HasChildren: Others are built on it; the message names some.
         """
+        return run(self.remove_steps(key))
+
+    def remove_steps(self, key: str) -> Steps[Record]:
+        """As `remove`."""
         data = check_key(key)
-        return self._environment.write(lambda transaction: self._remove(transaction, data))
+        return ask(self._environment, lambda transaction: self._remove(transaction, data))
 
     def _remove(self, transaction: Transaction, key: bytes) -> Record:
         space = self._space_of(transaction, key)
@@ -267,9 +283,13 @@ class Keyspace:
             NotFound: There is no such snapshot.
             InvalidArgument: A field path names something that cannot change; a label is malformed.
         """
+        return run(self.update_steps(info, fieldpaths))
+
+    def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Record]:
+        """As `update`."""
         data = check_key(info.name)
         labels = check_labels(info.labels)
-        return self._environment.write(lambda transaction: self._update(transaction, data, labels, fieldpaths))
+        return ask(self._environment, lambda transaction: self._update(transaction, data, labels, fieldpaths))
 
     def _update(
         self, transaction: Transaction, key: bytes, labels: Mapping[str, str], fieldpaths: tuple[str, ...]

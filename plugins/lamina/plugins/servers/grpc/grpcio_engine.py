@@ -24,6 +24,7 @@ from lamina.plugins.servers.grpc.calls import Calls, load_metrics
 from lamina.plugins.servers.grpc.pool import Limits, Pool, Stalls
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
+from lamina.steps import run
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class _Unary:
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> bytes:
         with _answering(self.counting, call):
             response: Any = self.method.handler(decode(self.method.request, data))
-            return serialize(response)
+            return serialize(run(response) if self.method.in_steps else response)
 
 
 @attrs.frozen(eq=False)

@@ -18,11 +18,13 @@ from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
 from lamina.plugins.servers.grpc.calls import Calls, load_metrics
+from lamina.plugins.servers.grpc.duty import Duty
 from lamina.plugins.servers.grpc.pool import Limits, Pool
-from lamina.plugins.servers.grpc.quick import QuickCalls
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.spinning import Spinning
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
+from lamina.plugins.servers.grpc.together import Together
+from lamina.steps import Steps
 
 _log = logging.getLogger(__name__)
 
@@ -56,9 +58,9 @@ class _Call:
 class NativeEngine:
     """Serves services with pygrpc-native.
 
-    One thread receives what comes, and answers quick calls itself (`QuickCalls`). Slow calls and streams that stay
-    open have threads of their own. What is beyond the limit of how many may wait is refused with
-    RESOURCE_EXHAUSTED.
+    One thread receives what comes, and answers quick calls itself (`Duty`). Another one takes the steps of calls
+    that store something (`Together`). Calls that may block, and streams that stay open, have threads of their own.
+    What is beyond the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, services: Iterable[Service], limits: Limits) -> None:
@@ -77,9 +79,10 @@ class NativeEngine:
         self._slow = Pool("slow call", limits.slow_workers, pool.WAITING)
         self._lasting = Pool("open stream", pool.LASTING, 0)
         # However many calls the others have, there is room for quick ones.
-        self._limit = limits.quick_workers + pool.WAITING + self._slow.limit + self._lasting.limit
+        self._limit = limits.quick_workers + pool.WAITING + 2 * self._slow.limit + self._lasting.limit
         self._stalled = limits.stalled
-        self._quick = QuickCalls(self._receive, self._answer, limits.quick_workers)
+        self._quick = Duty("quick call", self._receive, self._answer, limits.quick_workers)
+        self._together = Together("call in steps", self._slow.limit, limits.slow_workers, self._slow.submit)
         self._spinning = Spinning()
         self._calls: dict[int, _Call] = {}
         self._early: dict[int, float] = {}
@@ -106,6 +109,7 @@ class NativeEngine:
     def start(self) -> None:
         """As `Engine.start`."""
         self._bound.start()
+        self._together.start()
         self._quick.start()
 
     def stop(self, grace: float) -> None:
@@ -120,6 +124,7 @@ class NativeEngine:
         if self._calls:
             _log.warning("left calls behind that do not end", extra={"calls": len(self._calls)})
         self._quick.stop()
+        self._together.stop()
         for threads in (self._slow, self._lasting):
             threads.shutdown(wait=False, cancel_futures=True)
         if self._front is not None:
@@ -129,7 +134,7 @@ class NativeEngine:
     def metrics(self) -> Iterator[Metric]:
         """As `Engine.metrics`."""
         yield from self._counted.metrics()
-        yield from load_metrics([self._quick.load(), self._slow.load(), self._lasting.load()])
+        yield from load_metrics(one.load() for one in (self._quick, self._together, self._slow, self._lasting))
 
     def _wait_sent(self, front: NativeGrpcFront) -> None:
         """Wait until clients have what they were answered: closing drops what is not sent yet (0.5.0)."""
@@ -174,6 +179,9 @@ class NativeEngine:
         method = call.method
         if self._stopping:
             self._refuse(call, Unavailable("the host is about to stop"))
+        elif method.in_steps:
+            if not self._together.offer(self._steps(call), call.context):
+                self._refuse(call, refusal())
         elif method.streams or method.slow:
             threads = self._slow if method.slow else self._lasting
             if not threads.offer(self._answer_stream if method.streams else self._answer, call):
@@ -200,6 +208,20 @@ class NativeEngine:
                 call.context.check()
                 data = self._response(call.method.handler(self._request(call)))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
+            self._fail(call, error)
+        else:
+            self._count(call, Code.OK)
+            self._bound.respond(call.id, data)
+        finally:
+            self._done(call)
+
+    def _steps(self, call: _Call) -> Steps[None]:
+        """As `_answer`, in the steps of the handler."""
+        try:
+            call.context.check()
+            steps: Any = call.method.handler(self._request(call))
+            data = self._response((yield from steps))
+        except BaseException as error:  # noqa: BLE001 - as above
             self._fail(call, error)
         else:
             self._count(call, Code.OK)

@@ -19,8 +19,10 @@ from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import Meta
+from lamina.plugins.services.snapshots.blocking import in_steps
 from lamina.plugins.services.snapshots.names import Names
 from lamina.snapshots import Info, InfoMessages, Snapshotter
+from lamina.steps import Steps
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
@@ -46,13 +48,13 @@ class SnapshotsService:
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
             methods=(
-                Method("Prepare", pb.PrepareSnapshotRequest, self._prepare, slow=True),
-                Method("View", pb.ViewSnapshotRequest, self._view, slow=True),
+                Method("Prepare", pb.PrepareSnapshotRequest, self._prepare, slow=True, in_steps=True),
+                Method("View", pb.ViewSnapshotRequest, self._view, slow=True, in_steps=True),
                 Method("Mounts", pb.MountsRequest, self._mounts),
-                Method("Commit", pb.CommitSnapshotRequest, self._commit, slow=True),
-                Method("Remove", pb.RemoveSnapshotRequest, self._remove, slow=True),
+                Method("Commit", pb.CommitSnapshotRequest, self._commit, slow=True, in_steps=True),
+                Method("Remove", pb.RemoveSnapshotRequest, self._remove, slow=True, in_steps=True),
                 Method("Stat", pb.StatSnapshotRequest, self._stat),
-                Method("Update", pb.UpdateSnapshotRequest, self._update, slow=True),
+                Method("Update", pb.UpdateSnapshotRequest, self._update, slow=True, in_steps=True),
                 Method("List", pb.ListSnapshotsRequest, self._list, streams=True, slow=True),
                 Method("Usage", pb.UsageRequest, self._usage, slow=True),
                 Method("Cleanup", pb.CleanupRequest, self._cleanup, slow=True),
@@ -84,27 +86,27 @@ class SnapshotsService:
         current().snapshotter = name
         return found
 
-    def _prepare(self, request: pb.PrepareSnapshotRequest) -> pb.PrepareSnapshotResponse:
-        snapshotter = self._find(request.snapshotter)
-        mounts = snapshotter.prepare(request.key, request.parent, dict(request.labels))
+    def _prepare(self, request: pb.PrepareSnapshotRequest) -> Steps[pb.PrepareSnapshotResponse]:
+        snapshotter = in_steps(self._find(request.snapshotter))
+        mounts = yield from snapshotter.prepare_steps(request.key, request.parent, dict(request.labels))
         return encode(pb.PrepareSnapshotResponse, mounts=mounts_to_proto(mounts))
 
-    def _view(self, request: pb.ViewSnapshotRequest) -> pb.ViewSnapshotResponse:
-        snapshotter = self._find(request.snapshotter)
-        mounts = snapshotter.view(request.key, request.parent, dict(request.labels))
+    def _view(self, request: pb.ViewSnapshotRequest) -> Steps[pb.ViewSnapshotResponse]:
+        snapshotter = in_steps(self._find(request.snapshotter))
+        mounts = yield from snapshotter.view_steps(request.key, request.parent, dict(request.labels))
         return encode(pb.ViewSnapshotResponse, mounts=mounts_to_proto(mounts))
 
     def _mounts(self, request: pb.MountsRequest) -> pb.MountsResponse:
         mounts = self._find(request.snapshotter).mounts(request.key)
         return encode(pb.MountsResponse, mounts=mounts_to_proto(mounts))
 
-    def _commit(self, request: pb.CommitSnapshotRequest) -> Empty:
-        snapshotter = self._find(request.snapshotter)
-        snapshotter.commit(request.name, request.key, dict(request.labels), request.parent)
+    def _commit(self, request: pb.CommitSnapshotRequest) -> Steps[Empty]:
+        snapshotter = in_steps(self._find(request.snapshotter))
+        yield from snapshotter.commit_steps(request.name, request.key, dict(request.labels), request.parent)
         return Empty()
 
-    def _remove(self, request: pb.RemoveSnapshotRequest) -> Empty:
-        self._find(request.snapshotter).remove(request.key)
+    def _remove(self, request: pb.RemoveSnapshotRequest) -> Steps[Empty]:
+        yield from in_steps(self._find(request.snapshotter)).remove_steps(request.key)
         return Empty()
 
     def _stat(self, request: pb.StatSnapshotRequest) -> pb.StatSnapshotResponse | bytes:
@@ -113,13 +115,13 @@ class SnapshotsService:
             return snapshotter.stat_message(request.key)
         return encode(pb.StatSnapshotResponse, info=info_to_proto(snapshotter.stat(request.key)))
 
-    def _update(self, request: pb.UpdateSnapshotRequest) -> pb.UpdateSnapshotResponse:
-        snapshotter = self._find(request.snapshotter)
+    def _update(self, request: pb.UpdateSnapshotRequest) -> Steps[pb.UpdateSnapshotResponse]:
+        snapshotter = in_steps(self._find(request.snapshotter))
         if not request.HasField("info"):
             raise InvalidArgument("info argument missing")
         # Only labels can change. The times are not even read: clients send what is none.
         info = Info(name=request.info.name, labels=dict(request.info.labels))
-        updated = snapshotter.update(info, tuple(request.update_mask.paths))
+        updated = yield from snapshotter.update_steps(info, tuple(request.update_mask.paths))
         return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
 
     def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:

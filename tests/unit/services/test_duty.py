@@ -1,4 +1,4 @@
-"""Quick calls are answered by the thread that receives them, and do not wait for one that is stuck."""
+"""What comes is done by the thread that receives it, and does not wait for what is stuck."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from waiting import wait_until
 
-from lamina.plugins.servers.grpc.quick import QuickCalls
+from lamina.plugins.servers.grpc.duty import Duty
 
 DEADLINE = 10.0
 
@@ -34,7 +34,7 @@ class Served:
     def __init__(self, limit: int) -> None:
         self.batches: queue.SimpleQueue[list[Callable[[], object]] | None] = queue.SimpleQueue()
         self.received_by: list[int] = []
-        self.calls: QuickCalls[Callable[[], object]] = QuickCalls(self.receive, lambda call: call(), limit)
+        self.calls: Duty[Callable[[], object]] = Duty("call", self.receive, lambda call: call(), limit)
 
     def receive(self) -> bool:
         batch = self.batches.get()
@@ -167,9 +167,7 @@ def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(ser
 
     served.bring(fail)
     assert answered(served)
-    assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("ERROR", "answering a call failed")
-    ]
+    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "call failed")]
 
 
 def test_nobody_is_left_when_nothing_comes_any_more(limit):

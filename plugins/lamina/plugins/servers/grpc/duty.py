@@ -1,4 +1,4 @@
-"""Calls that are soon answered."""
+"""Work that one thread does, and another when that one is stuck."""
 
 from __future__ import annotations
 
@@ -14,57 +14,59 @@ from lamina.plugins.servers.grpc.pool import Load
 _log = logging.getLogger(__name__)
 
 STUCK: Final = 0.005
-"""Seconds after which a call is taken to wait for something, not to compute: `sys.getswitchinterval()`."""
+"""Seconds after which a thread is taken to wait for something, not to compute: `sys.getswitchinterval()`."""
 
 T = TypeVar("T")
 
 
-class QuickCalls(Generic[T]):
-    """Receives calls and answers them in the same thread, one at a time, as long as each is soon answered.
+class Duty(Generic[T]):
+    """Receives things to do and does them in the same thread, one at a time, as long as each is soon done.
 
     Threads that compute side by side only take the interpreter's lock from one another, which costs two thirds
-    of the calls per second, and to hand a call from one to another costs more than to answer it. But a call may
-    also wait, for a disk or for another host: then another thread relieves the one that is stuck in it.
+    of the calls per second, and to hand a call from one to another costs more than to answer it. But what is to
+    do may also wait, for a disk or for another host: then another thread relieves the one that is stuck in it.
     """
 
-    def __init__(self, receive: Callable[[], bool], answer: Callable[[T], object], limit: int) -> None:
+    def __init__(self, name: str, receive: Callable[[], bool], do: Callable[[T], object], limit: int) -> None:
         """Nothing is received before `start`.
 
         Args:
-            receive: Waits until something comes, and calls `add` for what of it is a quick call. False: nothing
+            name: What its threads are named after.
+            receive: Waits until something comes, and calls `add` for what of it is to be done. False: nothing
                 comes any more.
-            answer: Answers a call. What it raises is logged.
-            limit: How many calls may be answered side by side.
+            do: Does something. What it raises is logged.
+            limit: How many things may be done side by side.
         """
+        self._name = name
         self._receive = receive
-        self._answer = answer
+        self._do = do
         self._limit = limit
         self._waiting: collections.deque[T] = collections.deque()
         self._shift = 0
         """Counts the threads that have been on duty; only the last of them receives."""
         self._begun: float | None = None
-        """When the thread on duty began the call that it answers."""
+        """When the thread on duty began what it does."""
         self._relieved = 0
-        """Threads that are still in the calls in which they were stuck."""
+        """Threads that are still at that in which they were stuck."""
         self._lock = threading.Lock()
         """Guards the four."""
         self._busy = threading.Event()
-        """Calls are answered: somebody must look whether one is stuck."""
+        """Something is done: somebody must look whether that is stuck."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
         """Begin to receive."""
-        threading.Thread(target=self._look, name="stuck calls", daemon=True).start()
+        threading.Thread(target=self._look, name=f"{self._name}: stuck", daemon=True).start()
         self._put_on_duty()
 
-    def add(self, call: T) -> None:
-        """Have a call answered; for `receive`."""
-        self._waiting.append(call)
+    def add(self, thing: T) -> None:
+        """Have something done; for `receive`."""
+        self._waiting.append(thing)
 
     def load(self) -> Load:
-        """How many calls run, and how many wait."""
+        """How many things are being done, and how many wait."""
         with self._lock:
-            return Load("quick call", self._relieved + (self._begun is not None), len(self._waiting))
+            return Load(self._name, self._relieved + (self._begun is not None), len(self._waiting))
 
     def stop(self) -> None:
         """Relieve nobody any more. Whoever is on duty ends when nothing comes any more."""
@@ -74,22 +76,22 @@ class QuickCalls(Generic[T]):
 
     def _put_on_duty(self) -> None:
         # Daemons: what is stuck must not keep a host from ending.
-        name = f"quick calls {self._shift}"
+        name = f"{self._name} {self._shift}"
         threading.Thread(target=self._work, args=(self._shift,), name=name, daemon=True).start()
 
     def _work(self, shift: int) -> None:
         """Be on duty, until relieved."""
         while True:
-            while (call := self._next(shift)) is not None:
+            while (thing := self._next(shift)) is not None:
                 try:
-                    self._answer(call)
-                except Exception as error:  # noqa: BLE001 - this thread brings other calls, too
-                    _log.error("answering a call failed", exc_info=error)
+                    self._do(thing)
+                except Exception as error:  # noqa: BLE001 - this thread has other things to do, too
+                    _log.error("%s failed", self._name, exc_info=error)
             if self._shift != shift or not self._receive():
                 return
 
     def _next(self, shift: int) -> T | None:
-        """The call to answer next; None: nothing is left to do but to receive, or to end."""
+        """What to do next; None: nothing is left to do but to receive, or to end."""
         with self._lock:
             full = self._relieved == self._limit
             if self._shift == shift:

@@ -1,0 +1,145 @@
+"""The steps of many calls, taken by one thread."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from lamina.context import CallContext, use
+from lamina.plugins.servers.grpc.duty import Duty
+from lamina.plugins.servers.grpc.pool import Load
+from lamina.steps import BLOCKING, Request, Shared, Steps, run
+
+_log = logging.getLogger(__name__)
+
+TOGETHER: Final = 64
+"""The most requests that are performed together while further calls wait to begin."""
+
+Elsewhere: TypeAlias = Callable[[Callable[[], None]], object]
+"""Has something done in another thread."""
+
+
+@attrs.frozen(eq=False)
+class _Call:
+    steps: Steps[None]
+    context: CallContext
+
+
+@attrs.frozen(eq=False)
+class _Asking:
+    """A call that waits for what it has asked for."""
+
+    call: _Call
+    request: Request[Any]
+
+
+class Together:
+    """Takes the steps of calls one after the other, and has what they ask for performed for all at once.
+
+    Calls that wait to begin come first, so that what they ask for is still performed with that of the others.
+    """
+
+    def __init__(self, name: str, limit: int, side_by_side: int, elsewhere: Elsewhere) -> None:
+        """Nothing is done before `start`.
+
+        Args:
+            name: What its threads are named after.
+            limit: How many calls it takes on.
+            side_by_side: How many steps may be stuck at a time.
+            elsewhere: Where calls go on that may block.
+        """
+        self._name = name
+        self._limit = limit
+        self._elsewhere = elsewhere
+        self._arrived: queue.SimpleQueue[_Call | _Asking | None] = queue.SimpleQueue()
+        self._asking: list[_Asking] = []
+        """Belongs to the thread that receives."""
+        self._duty: Duty[Callable[[], None]] = Duty(name, self._receive, lambda do: do(), side_by_side)
+        self._calls = 0
+        self._lock = threading.Lock()
+        """Guards `_calls`."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._duty.start()
+
+    def offer(self, steps: Steps[None], context: CallContext) -> bool:
+        """Have the steps of a call taken, unless there are as many calls as there may be; whether it was taken.
+
+        Args:
+            steps: They raise nothing.
+            context: That in which they are taken.
+        """
+        with self._lock:
+            if self._calls >= self._limit:
+                return False
+            self._calls += 1
+        self._arrived.put(_Call(steps, context))
+        return True
+
+    def load(self) -> Load:
+        """How many calls run, and how many wait to begin."""
+        waiting = self._arrived.qsize()
+        return Load(self._name, max(0, self._calls - waiting), waiting)
+
+    def stop(self) -> None:
+        """Take no more steps. Calls should have ended before."""
+        self._duty.stop()
+        self._arrived.put(None)
+
+    def _receive(self) -> bool:
+        if self._asking and (self._arrived.empty() or len(self._asking) >= TOGETHER):
+            asking, self._asking = self._asking, []
+            self._duty.add(functools.partial(self._perform, asking))
+            return True
+        arrived = self._arrived.get()
+        if isinstance(arrived, _Asking):
+            self._asking.append(arrived)
+        elif arrived is not None:
+            self._duty.add(functools.partial(self._step, arrived))
+        return arrived is not None
+
+    def _step(self, call: _Call) -> None:
+        """Take the next step of a call."""
+        try:
+            with use(call.context):
+                request = next(call.steps)
+        except StopIteration:
+            self._end()
+        except BaseException as error:  # noqa: BLE001 - the thread has other calls, too
+            self._end()
+            _log.error("%s failed", self._name, exc_info=error)
+        else:
+            if request is BLOCKING:
+                self._elsewhere(functools.partial(self._rest, call))
+            else:
+                self._arrived.put(_Asking(call, request))
+
+    def _rest(self, call: _Call) -> None:
+        """Take all steps that are left of a call."""
+        try:
+            with use(call.context):
+                run(call.steps)
+        finally:
+            self._end()
+
+    def _perform(self, asking: list[_Asking]) -> None:
+        """Have done what calls have asked for, and take their next steps."""
+        by_shared: defaultdict[Shared[Any], list[_Asking]] = defaultdict(list)
+        for one in asking:
+            by_shared[one.request.shared].append(one)
+        for shared, those in by_shared.items():
+            shared.perform([one.request for one in those])
+            for one in those:
+                self._step(one.call)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._calls -= 1
