@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from waiting import wait_until
+
 from lamina.diagnosis import lock, lock_holder, process
 from lamina.fs import Lock
 from lamina.plugin import Verdict
@@ -15,6 +17,8 @@ from lamina.plugin import Verdict
 
 def test_a_process_is_told_by_command_user_and_start() -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeping:
+        cmdline = Path(f"/proc/{sleeping.pid}/cmdline")
+        wait_until(cmdline.read_bytes, 10, "the new process has its arguments")
         found = process(sleeping.pid)
         sleeping.kill()
     assert found is not None
