@@ -7,7 +7,7 @@ from lamina.fs._d_type import supports_d_type
 from lamina.fs._lock import Lock
 from lamina.fs._remove import remove_tree
 from lamina.fs._sync import FileSystemSync, sync_directory
-from lamina.fs._usage import disk_usage
+from lamina.fs._usage import disk_usage, holds_at_most
 
 __all__ = [
     "OPAQUE",
@@ -19,6 +19,7 @@ __all__ = [
     "copy_file",
     "copy_tree",
     "disk_usage",
+    "holds_at_most",
     "overlay_changes",
     "remove_tree",
     "supports_d_type",

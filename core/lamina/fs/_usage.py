@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
@@ -11,6 +12,8 @@ from lamina.fs._descent import Descent
 
 _BLOCK = 512
 """The unit of `st_blocks` (inode(7))."""
+FEW: Final = 16
+"""So many files are soon measured."""
 
 
 def disk_usage(*roots: str) -> tuple[int, int]:
@@ -42,6 +45,21 @@ def disk_usage(*roots: str) -> tuple[int, int]:
             shown = error.filename if isinstance(error.filename, str) else tree
             raise from_os_error(OSError(error.errno, error.strerror, shown), "measure a tree") from error
     return usage.blocks * _BLOCK, usage.inodes
+
+
+def holds_at_most(path: str, files: int = FEW) -> bool:
+    """Whether a directory holds at most so many files, and no directory: whether a walk of it is soon done.
+
+    False also where it cannot be read: the walk says why.
+    """
+    try:
+        with os.scandir(path) as entries:
+            for number, entry in enumerate(entries):
+                if number == files or entry.is_dir(follow_symlinks=False):
+                    return False
+    except OSError:
+        return False
+    return True
 
 
 class _Usage:

@@ -49,6 +49,14 @@ class Backend(abc.ABC):
         """
         return True
 
+    def creates_quickly(self, record: Record) -> bool:
+        """Whether `create` takes no more than a few system calls. If so, many calls may share one thread."""
+        return False
+
+    def commits_quickly(self, record: Record) -> bool:
+        """As `creates_quickly`: whether `usage` and `commit` do."""
+        return False
+
     @abc.abstractmethod
     def create(self, record: Record, path: str) -> None:
         """Make the data of a new snapshot.

@@ -158,7 +158,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Steps[list[Mount]]:
         draft = self._keyspace.draft(kind, key, parent, labels)
-        if self._root.syncs and self._backend.needs_sync(draft):
+        if not self._backend.creates_quickly(draft) or (self._root.syncs and self._backend.needs_sync(draft)):
             yield BLOCKING
         self._root.check_unused(draft.id)
         try:
@@ -207,10 +207,12 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         """As `InSteps.commit_steps`."""
         new_labels = check_labels(labels or {})
         turn = self._keyspace.name, key
-        if self._root.syncs or self._commits.taken(turn):
+        if self._commits.taken(turn):
             yield BLOCKING
         with self._commits.take(turn):
             draft = self._keyspace.check_commit(name, key, parent)
+            if self._root.syncs or not self._backend.commits_quickly(draft):
+                yield BLOCKING
             if parent and not self._backend.rebases and not self._keyspace.get(key).info.parent:
                 raise Unimplemented(
                     f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import copy_tree, disk_usage
+from lamina.fs import copy_tree, disk_usage, holds_at_most
 from lamina.mount import Mount
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.local import Backend
@@ -29,6 +29,15 @@ class NativeBackend(Backend):
     def needs_sync(self, record: Record) -> bool:
         """Whether a snapshot has a copy of its parent's files."""
         return bool(record.parent_ids)
+
+    def creates_quickly(self, record: Record) -> bool:
+        """Whether there is nothing to copy."""
+        copies = self.has_data(record) and record.parent_ids
+        return not copies or holds_at_most(self.path(record.parent_ids[0]), 0)
+
+    def commits_quickly(self, record: Record) -> bool:
+        """Whether a snapshot has few files."""
+        return holds_at_most(self.path(record.id))
 
     def create(self, record: Record, path: str) -> None:
         """Copy the parent's directory, with what makes it what it is, or make an empty one."""

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
-from lamina.fs import disk_usage
+from lamina.fs import disk_usage, holds_at_most
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._owner import owner_of_root
 from lamina.snapshots import Kind, Usage
@@ -51,6 +51,14 @@ class OverlayBackend(Backend):
     def needs_sync(self, record: Record) -> bool:
         """Whether `create` makes more than directories: it does not."""
         return False
+
+    def creates_quickly(self, record: Record) -> bool:
+        """Whether `create` is soon done: it makes directories alone."""
+        return True
+
+    def commits_quickly(self, record: Record) -> bool:
+        """Whether a snapshot has few files."""
+        return holds_at_most(self._upper(record.id))
 
     def create(self, record: Record, path: str) -> None:
         """Make the directories of a snapshot.
