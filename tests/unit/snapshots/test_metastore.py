@@ -30,9 +30,10 @@ from lamina.errdefs import (
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import Transaction
+from lamina.snapshots.storage._environment import Body, Transaction
 from lamina.snapshots.storage._keyspace import BATCH
 from lamina.snapshots.storage._metastore import BLOCK
+from lamina.steps import Request
 
 
 @pytest.fixture
@@ -296,6 +297,43 @@ def test_the_same_process_is_refused_a_second_opening(tmp_path: Path) -> None:
     with pytest.raises(LockHeld):
         MetaStore.open(str(tmp_path))
     store.close()
+
+
+def test_operations_performed_together_share_a_commit_and_one_that_fails_does_so_alone(store: MetaStore) -> None:
+    environment = store._environment
+
+    def put(key: bytes) -> Request[Body]:
+        return Request(environment, lambda transaction: transaction.put(key, b"value"))
+
+    def refuse(transaction: Transaction) -> None:
+        transaction.put(b"refused", b"value")
+        raise NotFound("not this one")
+
+    def transactions() -> int:
+        return environment.read(lambda transaction: transaction.id())
+
+    requests = [put(b"one"), Request(environment, refuse), put(b"two")]
+    before = transactions()
+    environment.perform(requests)
+    assert transactions() == before + 1
+    assert [(request.result, str(request.error)) for request in requests] == [
+        (True, "None"),
+        (None, "not this one"),
+        (True, "None"),
+    ]
+    keys = (b"one", b"refused", b"two")
+    found = environment.read(lambda transaction: [transaction.get(key) for key in keys])
+    assert found == [b"value", None, b"value"]
+
+
+def test_what_a_closed_store_is_asked_to_perform_fails_with_errors_of_its_own(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    environment = store._environment
+    store.close()
+    requests = [Request(environment, lambda transaction: transaction.id()) for _ in range(2)]
+    environment.perform(requests)
+    assert [type(request.error) for request in requests] == [Unavailable, Unavailable]
+    assert requests[0].error is not requests[1].error
 
 
 def test_a_forked_child_is_refused(store: MetaStore, keyspace: Keyspace) -> None:

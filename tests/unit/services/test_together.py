@@ -1,0 +1,175 @@
+"""One thread takes the steps of many calls, and has what they ask for done at once."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import pytest
+from waiting import wait_until
+
+from lamina.context import CallContext, current
+from lamina.plugins.servers.grpc import duty
+from lamina.plugins.servers.grpc.together import Together
+from lamina.steps import BLOCKING, Request, Shared, Steps, ask
+
+DEADLINE = 10.0
+
+
+@attrs.define(eq=False)
+class Disk(Shared[str]):
+    """Keeps what it is asked to, in batches, when it may."""
+
+    batches: list[list[str]] = attrs.field(factory=list)
+    may: threading.Event = attrs.field(factory=threading.Event)
+
+    def perform(self, requests: Sequence[Request[str]]) -> None:
+        self.may.wait(DEADLINE)
+        self.batches.append([request.what for request in requests])
+        for request in requests:
+            request.result = request.context.trace_id
+
+
+@attrs.define(eq=False)
+class Call:
+    """What became of one call."""
+
+    name: str
+    disk: Disk
+    results: list[object] = attrs.field(factory=list)
+    threads: set[int] = attrs.field(factory=set)
+    ended: threading.Event = attrs.field(factory=threading.Event)
+
+    def steps(self, before: Callable[[], object] = lambda: None) -> Steps[None]:
+        self._note()
+        before()
+        self.results.append((yield from ask(self.disk, self.name)))
+        self._note()
+        self.ended.set()
+
+    def blocking(self, before: Callable[[], object]) -> Steps[None]:
+        yield BLOCKING
+        yield from self.steps(before)
+
+    def _note(self) -> None:
+        self.threads.add(threading.get_ident())
+        assert current().trace_id == self.name
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.may.set()
+
+
+@pytest.fixture
+def limit() -> int:
+    return 100
+
+
+@pytest.fixture
+def together(limit) -> Iterator[Together]:
+    with ThreadPoolExecutor(2) as pool:
+        together = Together("call", limit, 4, pool.submit)
+        together.start()
+        yield together
+        together.stop()
+
+
+def offer(together: Together, call: Call, steps: Steps[None]) -> bool:
+    return together.offer(steps, CallContext(trace_id=call.name))
+
+
+def test_what_calls_ask_for_while_something_is_done_is_done_for_all_of_them_at_once(together, disk, monkeypatch):
+    monkeypatch.setattr(duty, "STUCK", DEADLINE)  # nobody relieves the one thread that there is
+    first = Call("first", disk)
+    offer(together, first, first.steps())
+    wait_until(lambda: together.load().running == 1, DEADLINE, "the first call runs")
+    others = [Call(f"{number}", disk) for number in range(10)]
+    for call in others:
+        assert offer(together, call, call.steps())
+    disk.may.set()
+    for call in (first, *others):
+        assert call.ended.wait(DEADLINE)
+        assert call.results == [call.name]
+    assert disk.batches == [["first"], [call.name for call in others]]
+
+
+def test_one_thread_takes_all_steps_that_are_soon_done(together, disk):
+    disk.may.set()
+    calls = [Call(f"{number}", disk) for number in range(50)]
+    for call in calls:
+        offer(together, call, call.steps())
+    assert all(call.ended.wait(DEADLINE) for call in calls)
+    assert len({thread for call in calls for thread in call.threads}) == 1
+
+
+def test_a_call_that_may_block_goes_on_in_another_thread(together, disk):
+    disk.may.set()
+    go = threading.Event()
+    blocking, other = Call("blocking", disk), Call("other", disk)
+    offer(together, blocking, blocking.blocking(lambda: go.wait(DEADLINE)))
+    offer(together, other, other.steps())
+    assert other.ended.wait(DEADLINE)
+    assert not blocking.ended.is_set()
+    go.set()
+    assert blocking.ended.wait(DEADLINE)
+    assert not blocking.threads & other.threads
+
+
+def test_a_step_that_is_stuck_keeps_no_other_call_waiting(together, disk):
+    disk.may.set()
+    go = threading.Event()
+    stuck, other = Call("stuck", disk), Call("other", disk)
+    offer(together, stuck, stuck.steps(lambda: go.wait(DEADLINE)))
+    offer(together, other, other.steps())
+    assert other.ended.wait(DEADLINE)
+    go.set()
+    assert stuck.ended.wait(DEADLINE)
+    assert disk.batches == [["other"], ["stuck"]]
+
+
+@pytest.mark.parametrize("limit", [3])
+def test_more_calls_than_the_limit_are_refused_until_one_has_ended(together, disk):
+    calls = [Call(f"{number}", disk) for number in range(4)]
+    assert [offer(together, call, call.steps()) for call in calls] == [True, True, True, False]
+    disk.may.set()
+    assert all(call.ended.wait(DEADLINE) for call in calls[:3])
+    wait_until(lambda: offer(together, calls[3], calls[3].steps()), DEADLINE, "there is room again")
+    assert calls[3].ended.wait(DEADLINE)
+
+
+def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
+    def failing() -> Steps[None]:
+        yield from ask(disk, "failing")
+        raise SystemExit(1)
+
+    disk.may.set()
+    other = Call("other", disk)
+    together.offer(failing(), CallContext(trace_id="failing"))
+    wait_until(lambda: together.load().running == 0, DEADLINE, "the call has ended")
+    offer(together, other, other.steps())
+    assert other.ended.wait(DEADLINE)
+    assert [record.message for record in caplog.records] == ["call failed"]
+
+
+def test_what_is_asked_of_several_is_done_by_each(together, disk):
+    second = Disk()
+    disk.may.set()
+    second.may.set()
+
+    def both() -> Steps[None]:
+        yield from ask(disk, "one")
+        yield from ask(second, "two")
+
+    together.offer(both(), CallContext())
+    call = Call("call", second)
+    offer(together, call, call.steps())
+    assert call.ended.wait(DEADLINE)
+    wait_until(lambda: together.load().running == 0, DEADLINE, "both have ended")
+    assert disk.batches == [["one"]]
+    assert sorted(itertools.chain(*second.batches)) == ["call", "two"]
