@@ -82,7 +82,7 @@ class NativeEngine:
         self._limit = limits.quick_workers + pool.WAITING + 2 * self._slow.limit + self._lasting.limit
         self._stalled = limits.stalled
         self._quick = Duty("quick call", self._receive, self._answer, limits.quick_workers)
-        self._together = Together("call in steps", self._slow.limit, limits.slow_workers, self._slow.submit)
+        self._together = Together("storing call", self._slow.limit, limits.slow_workers, self._slow.submit)
         self._spinning = Spinning()
         self._calls: dict[int, _Call] = {}
         self._early: dict[int, float] = {}
