@@ -26,18 +26,21 @@ _SECONDS, _NANOS = b"\x08", b"\x10"
 _SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
 
 
-def encode_info(info: Info) -> tuple[bytes, int, int]:
-    """An info as the field that it is of an answer, and where its name and its labels are in that."""
-    name, parent = info.name.encode(), info.parent.encode()
+def encode_info(info: Info, name: bytes, parent: bytes) -> tuple[bytes, int, int]:
+    """An info as the field that it is of an answer, and where its name and its labels are in that.
+
+    Args:
+        info: The info.
+        name: Its name, encoded.
+        parent: Its parent, encoded.
+    """
     before_name = _NAME + varint(len(name))
-    fields = b"".join((
-        before_name,
-        name,
-        _PARENT + varint(len(parent)) + parent if parent else b"",
-        _KIND + varint(info.kind),
-        _CREATED + _timestamp(info.created),
-        _UPDATED + _timestamp(info.updated),
-    ))  # fmt: skip
+    created = _timestamp(info.created)
+    updated = created if info.updated == info.created else _timestamp(info.updated)
+    fields = before_name + name
+    if parent:
+        fields += _PARENT + varint(len(parent)) + parent
+    fields += _KIND + varint(info.kind) + _CREATED + created + _UPDATED + updated
     labels = _label_fields(info.labels)
     before = _INFO + varint(len(fields) + len(labels))
     return before + fields + labels, len(before) + len(before_name), len(before) + len(fields)
@@ -62,11 +65,17 @@ def decode_labels(message: bytes, at: int) -> dict[str, str]:
     """
     labels = {}
     while at < len(message):
-        _, key_tag = read_varint(message, at + 1)
-        key_length, key_at = read_varint(message, key_tag + 1)
-        value_tag = key_at + key_length
-        value_length, value_at = read_varint(message, value_tag + 1)
-        at = value_at + value_length
+        if message[at + 1] < 0x80:  # a short label, of which every length has one byte
+            key_at = at + 4
+            value_tag = key_at + message[at + 3]
+            value_at = value_tag + 2
+            at += 2 + message[at + 1]
+        else:
+            _, key_tag = read_varint(message, at + 1)
+            key_length, key_at = read_varint(message, key_tag + 1)
+            value_tag = key_at + key_length
+            value_length, value_at = read_varint(message, value_tag + 1)
+            at = value_at + value_length
         labels[message[key_at:value_tag].decode()] = message[value_at:at].decode()
     if at > len(message):
         raise ValueError("a label is cut")

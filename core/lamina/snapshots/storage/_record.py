@@ -32,6 +32,7 @@ class Record:
 _HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
 _SHAPE: Final = struct.Struct(">II")
 _SHAPE_AT: Final = struct.calcsize(">BQ")
+_NONE: Final = Usage()
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 
@@ -41,7 +42,8 @@ def encode(record: Record) -> bytes:
     Where that says what `decode` needs, it is not stored twice, except for numbers: they are read faster so.
     """
     info = record.info
-    message, name_at, labels_at = encode_info(info)
+    name, parent = info.name.encode(), info.parent.encode()
+    message, name_at, labels_at = encode_info(info, name, parent)
     head = _HEAD.pack(
         info.kind,
         record.id,
@@ -52,8 +54,8 @@ def encode(record: Record) -> bytes:
         record.usage.size,
         record.usage.inodes,
         name_at,
-        len(info.name.encode()),
-        len(info.parent.encode()),
+        len(name),
+        len(parent),
         labels_at,
     )
     return head + struct.pack(f">{len(record.parent_ids)}Q", *record.parent_ids) + message
@@ -133,7 +135,7 @@ def _decode(data: bytes) -> Record:
     return Record(
         id=id_,
         info=info,
-        usage=Usage(size, inodes),
+        usage=Usage(size, inodes) if size or inodes else _NONE,
         parent_ids=struct.unpack_from(f">{parents}Q", data, _HEAD.size),
     )
 

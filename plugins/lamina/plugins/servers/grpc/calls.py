@@ -46,7 +46,8 @@ class Calls:
         self._types = {path: "server_stream" if method.streams else "unary" for path, method in methods.items()}
         self._lock = threading.Lock()
         self._started = dict.fromkeys(methods, 0)
-        self._ended: defaultdict[tuple[str, str, Code], Histogram] = defaultdict(lambda: Histogram(SECONDS))
+        self._ended: defaultdict[tuple[str, str, int], Histogram] = defaultdict(lambda: Histogram(SECONDS))
+        """By path, snapshotter and code, whose number is hashed faster than the code."""
 
     def begin(self, path: str) -> None:
         """Count a call that was received."""
@@ -64,7 +65,7 @@ class Calls:
         """
         seconds = time.perf_counter() - began
         with self._lock:
-            self._ended[path, context.snapshotter, code].observe(seconds)
+            self._ended[path, context.snapshotter, int(code)].observe(seconds)
         if _log.isEnabledFor(logging.DEBUG):
             fields = {
                 "method": path,
@@ -83,7 +84,7 @@ class Calls:
         taken: defaultdict[tuple[str, ...], Histogram] = defaultdict(lambda: Histogram(SECONDS))
         handled: dict[tuple[str, ...], float] = {}
         for (path, snapshotter, code), histogram in ended.items():
-            handled[*self._labels(path), snapshotter, _CODES[code]] = histogram.count
+            handled[*self._labels(path), snapshotter, _CODES[Code(code)]] = histogram.count
             taken[*self._labels(path), snapshotter].add(histogram)
         labels = ("grpc_type", "grpc_service", "grpc_method")
         yield Metric(
