@@ -161,6 +161,22 @@ def test_calls_that_are_stuck_again_and_again_lose_none(served):
     assert served.calls.load().running <= 1
 
 
+def test_where_no_thread_can_be_had_one_is_tried_again(served, monkeypatch):
+    start, tried = threading.Thread.start, []
+
+    def refuse_twice(thread: threading.Thread) -> None:
+        tried.append(thread)
+        if len(tried) <= 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_twice)
+    first = served.bring_stuck()
+    assert answered(served)
+    assert len(tried) == 3
+    first.let_go.set()
+
+
 def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(served, caplog):
     def fail() -> None:
         raise OSError("gone")

@@ -57,7 +57,7 @@ class Duty(Generic[T]):
     def start(self) -> None:
         """Begin to receive."""
         threading.Thread(target=self._look, name=f"{self._name}: stuck", daemon=True).start()
-        self._put_on_duty()
+        self._put_on_duty(self._shift)
 
     def add(self, thing: T) -> None:
         """Have something done; for `receive`."""
@@ -74,10 +74,9 @@ class Duty(Generic[T]):
             self._stopped.set()
         self._busy.set()
 
-    def _put_on_duty(self) -> None:
+    def _put_on_duty(self, shift: int) -> None:
         # Daemons: what is stuck must not keep a host from ending.
-        name = f"{self._name} {self._shift}"
-        threading.Thread(target=self._work, args=(self._shift,), name=name, daemon=True).start()
+        threading.Thread(target=self._work, args=(shift,), name=f"{self._name} {shift}", daemon=True).start()
 
     def _work(self, shift: int) -> None:
         """Be on duty, until relieved."""
@@ -121,7 +120,11 @@ class Duty(Generic[T]):
             if time.monotonic() - self._begun < STUCK:
                 self._busy.set()
                 return
+            try:
+                self._put_on_duty(self._shift + 1)  # who waits for the lock
+            except RuntimeError:  # there is no thread to be had: perhaps at the next look
+                self._busy.set()
+                return
             self._begun = None
             self._relieved += 1
             self._shift += 1
-            self._put_on_duty()
