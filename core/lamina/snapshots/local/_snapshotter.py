@@ -158,7 +158,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Steps[list[Mount]]:
         draft = self._keyspace.draft(kind, key, parent, labels)
-        if not self._backend.creates_quickly(draft) or (self._root.syncs and self._backend.needs_sync(draft)):
+        if not self._backend.creates_quickly(draft) or self._syncs_data(draft):
             yield BLOCKING
         self._root.check_unused(draft.id)
         try:
@@ -179,8 +179,12 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def _create_data(self, record: Record, path: str) -> None:
         self._backend.create(record, path)
-        if self._backend.has_data(record) and self._backend.needs_sync(record):
+        if self._syncs_data(record):
             self._root.sync()
+
+    def _syncs_data(self, record: Record) -> bool:
+        """Whether what is made for a snapshot is synced before its record is stored."""
+        return self._root.syncs and self._backend.has_data(record) and self._backend.needs_sync(record)
 
     def _mounts(self, record: Record) -> list[Mount]:
         try:  # what `_using` does, in the most frequent call but stat, without what a generator costs
