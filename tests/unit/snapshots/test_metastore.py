@@ -366,6 +366,15 @@ def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
         MetaStore.open(str(tmp_path))
 
 
+def test_opening_a_store_of_the_present_schema_commits_nothing(tmp_path: Path) -> None:
+    last: list[int] = []
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path))
+        last.append(store._environment.read(lambda transaction: transaction.id()))
+        store.close()
+    assert last[0] == last[1]
+
+
 OLD_RECORD = bytes.fromhex(
     "030000000000000007000000006553f100075bcd15000000006553f1003b9ac9ff000000000000100000000000000000020000000500"
     "00000400000002000000026c617965726261736500000000000000050000000000000003000000010000000161310000001500000000"

@@ -225,17 +225,18 @@ class SnapshotterStore:
 
 
 def _initialise(transaction: Transaction, path: str) -> str:
-    found = transaction.get(layout.SCHEMA)
-    if found is None:
-        transaction.put(layout.UUID, str(uuid.uuid4()).encode())
-    elif int(found) > SCHEMA:
+    found = int(transaction.get(layout.SCHEMA, b"0"))
+    if found > SCHEMA:
         raise FailedPrecondition(
-            f"metastore {path} has schema version {int(found)}, this lamina reads up to {SCHEMA}: upgrade lamina"
+            f"metastore {path} has schema version {found}, this lamina reads up to {SCHEMA}: upgrade lamina"
         )
-    elif int(found) < SCHEMA:
-        _log.info("bringing the metastore to a new schema", extra={"path": path, "old": int(found), "new": SCHEMA})
+    if not found:
+        transaction.put(layout.UUID, str(uuid.uuid4()).encode())
+    elif found < SCHEMA:
+        _log.info("bringing the metastore to a new schema", extra={"path": path, "old": found, "new": SCHEMA})
         migrate(transaction)
-    transaction.put(layout.SCHEMA, str(SCHEMA).encode())
+    if found < SCHEMA:  # else there is nothing to commit
+        transaction.put(layout.SCHEMA, str(SCHEMA).encode())
     return transaction.get(layout.UUID, b"").decode()
 
 
