@@ -157,6 +157,32 @@ def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
     assert [record.message for record in caplog.records] == ["call failed"]
 
 
+def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking_with_it(disk):
+    def refuse(_rest: Callable[[], None]) -> None:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    told: list[BaseException] = []
+
+    def blocking() -> Steps[None]:
+        try:
+            yield from ask(disk, "blocking")
+            yield BLOCKING
+        except BaseException as error:  # noqa: BLE001 - as an engine, which answers its client then
+            told.append(error)
+
+    together = Together("call", 2, 1, refuse)
+    other = Call("other", disk)
+    together.offer(blocking(), CallContext(trace_id="blocking"))
+    offer(together, other, other.steps())
+    disk.may.set()
+    together.start()
+    assert other.ended.wait(DEADLINE)
+    wait_until(lambda: together.load().running == 0, DEADLINE, "both have ended")
+    together.stop()
+    assert disk.batches == [["blocking", "other"]]
+    assert [str(error) for error in told] == ["cannot schedule new futures after shutdown"]
+
+
 def test_what_is_asked_of_several_is_done_by_each(together, disk):
     second = Disk()
     disk.may.set()

@@ -111,16 +111,22 @@ class Together:
         try:
             with use(call.context):
                 request = next(call.steps)
+                if request is BLOCKING:
+                    self._hand_over(call)
+                else:
+                    self._arrived.put(_Asking(call, request))
         except StopIteration:
             self._end()
         except BaseException as error:  # noqa: BLE001 - the thread has other calls, too
             self._end()
             _log.error("%s failed", self._name, exc_info=error)
-        else:
-            if request is BLOCKING:
-                self._elsewhere(functools.partial(self._rest, call))
-            else:
-                self._arrived.put(_Asking(call, request))
+
+    def _hand_over(self, call: _Call) -> None:
+        """Have a call go on elsewhere; if it cannot, it is told why."""
+        try:
+            self._elsewhere(functools.partial(self._rest, call))
+        except RuntimeError as error:  # no thread is to be had, or none any more
+            call.steps.throw(error)
 
     def _rest(self, call: _Call) -> None:
         """Take all steps that are left of a call."""
