@@ -241,7 +241,7 @@ class Load:
             for each in callers:
                 each.go()
             if seconds:
-                time.sleep(seconds)
+                time.sleep(seconds)  # the window in which is measured
                 for each in callers:
                     each.stop()
             return merged([each.result() for each in callers])

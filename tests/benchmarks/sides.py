@@ -94,7 +94,7 @@ class Side:
             if self._running.poll() is not None or time.monotonic() > deadline:
                 log = (self._directory / "log").read_text()
                 raise SystemExit(f"{' '.join(self._command)} did not answer:\n{log}")
-            time.sleep(0.005)
+            time.sleep(0.005)  # a socket announces itself to nobody
 
     def _accepts(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -124,7 +124,7 @@ class Side:
         deadline = time.monotonic() + PATIENCE
         before, now = -1, self._ticks()
         while now != before and time.monotonic() < deadline:
-            time.sleep(calm)
+            time.sleep(calm)  # the time in which it must have done nothing
             before, now = now, self._ticks()
 
     def _ticks(self) -> int:

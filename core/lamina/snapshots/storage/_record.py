@@ -31,6 +31,7 @@ class Record:
 # of name and parent, and where the labels begin.
 _HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
 _SHAPE: Final = struct.Struct(">II")
+"""The part of the head that tells where the message is."""
 _SHAPE_AT: Final = struct.calcsize(">BQ")
 _NONE: Final = Usage()
 _KINDS: Final = {kind.value: kind for kind in Kind}
@@ -83,7 +84,7 @@ def info_message(data: bytes) -> bytes:
         DataLoss: It is no such bytes.
     """
     try:
-        return data[_message_at(data) :]
+        return data[_message_at(data, *_SHAPE.unpack_from(data, _SHAPE_AT)) :]
     except (struct.error, ValueError) as error:
         raise _unreadable(data, error) from error
 
@@ -95,8 +96,8 @@ def id_in(data: bytes) -> int:
 
 def name_in(data: bytes) -> bytes:
     """The name in the bytes of a record."""
-    *_, name_at, name_length, _, _ = _HEAD.unpack_from(data)
-    at = _message_at(data) + name_at
+    _, _, parents, length, *_, name_at, name_length, _, _ = _HEAD.unpack_from(data)
+    at = _message_at(data, parents, length) + name_at
     return data[at : at + name_length]
 
 
@@ -105,7 +106,7 @@ def _decode(data: bytes) -> Record:
         kind,
         id_,
         parents,
-        _,
+        length,
         created,
         created_fraction,
         updated,
@@ -117,7 +118,7 @@ def _decode(data: bytes) -> Record:
         parent_length,
         labels_at,
     ) = _HEAD.unpack_from(data)
-    message_at = _message_at(data)
+    message_at = _message_at(data, parents, length)
     name_at += message_at
     parent_tag = name_at + name_length
     parent = b""
@@ -140,13 +141,12 @@ def _decode(data: bytes) -> Record:
     )
 
 
-def _message_at(data: bytes) -> int:
-    """Where the message begins in the bytes of a record."""
-    parents, length = _SHAPE.unpack_from(data, _SHAPE_AT)
+def _message_at(data: bytes, parents: int, length: int) -> int:
+    """Where the message of that length begins in the bytes of a record with so many parents."""
     at = _HEAD.size + 8 * parents
     if at + length != len(data):
         raise ValueError(f"{len(data)} bytes where {at + length} are used")
-    return int(at)
+    return at
 
 
 def _unreadable(data: bytes, error: Exception) -> DataLoss:
