@@ -17,8 +17,9 @@ import attrs
 import lmdb
 
 from lamina.context import CallContext, use
-from lamina.errdefs import Aborted, DataLoss, Error, FailedPrecondition, Internal, ResourceExhausted, Unavailable
+from lamina.errdefs import Aborted, DataLoss, Error, Internal, ResourceExhausted
 from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.snapshots.storage._gate import Gate
 from lamina.steps import Request, Shared, ask, run
 
 _log = logging.getLogger(__name__)
@@ -125,18 +126,12 @@ class Environment(Shared[Body]):
             ResourceExhausted: The disk is full.
         """
         self._path = path
-        self._pid = os.getpid()
-        self._closed = False
+        self._gate = Gate(path)
         self._map_size = map_size
         self._lmdb = self._open()
         self._mutex = threading.Lock()
         self._waiting: list[_Pending] = []
         self._committing = False
-        self._gate = threading.Condition()
-        self._inside: list[None] = []
-        """As many as there are transactions open. To append and to pop is atomic, and quicker than a lock."""
-        self._alone = False
-        """Somebody wants no transaction to be open, and waits until none is; set under the gate."""
         # Only who leads observes.
         self._operations = Histogram(OPERATIONS)
         self._seconds = Histogram(SECONDS)
@@ -164,14 +159,14 @@ class Environment(Shared[Body]):
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a read transaction. It must not call anything that may block."""
-        self._enter()  # not in a `with`: a read takes a microsecond, and a generator's frames two more
+        self._gate.enter()  # not in a `with`: a read takes a microsecond, and a generator's frames two more
         try:
             with self._lmdb.begin() as transaction:
                 return body(transaction)
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
         finally:
-            self._leave()
+            self._gate.leave()
 
     def write(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a write transaction and return its result once that is durable.
@@ -194,7 +189,7 @@ class Environment(Shared[Body]):
             requests: Each with its operation.
         """
         try:
-            self._check()
+            self._gate.check()
         except Error as error:
             for request in requests:
                 request.error = type(error)(str(error))
@@ -242,7 +237,7 @@ class Environment(Shared[Body]):
         apart = False
         while True:
             try:
-                with self._opened(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
+                with self._gate.inside(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
                     for pending in batch:
                         if apart:
                             pending.run_apart(self._lmdb, transaction, self._path)
@@ -273,7 +268,7 @@ class Environment(Shared[Body]):
     def _grow(self, batch: list[_Pending]) -> bool:
         """Double the map: mdb_env_set_mapsize wants no transaction to be open in the process."""
         try:
-            with self._without_transactions(), _translated(self._path):
+            with self._gate.alone(), _translated(self._path):
                 self._lmdb.set_mapsize(2 * self._map_size)
                 self._map_size *= 2
         except Error as error:
@@ -290,59 +285,11 @@ class Environment(Shared[Body]):
         if not isinstance(error.__cause__, lmdb.Error):
             return
         try:
-            with self._without_transactions(), _translated(self._path):
+            with self._gate.alone(), _translated(self._path):
                 self._lmdb.close()
                 self._lmdb = self._open()
         except Error as problem:
             _log.error("cannot open the metastore again after a failed commit", exc_info=problem)
-
-    @contextlib.contextmanager
-    def _without_transactions(self) -> Iterator[None]:
-        """A block during which no transaction is open in this process."""
-        with self._gate:
-            self._alone = True
-            try:
-                self._wait_until_empty()
-                self._check()
-                yield
-            finally:
-                self._alone = self._closed
-                self._gate.notify_all()
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[None]:
-        """Keep the environment open and its map where it is, for one transaction."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    def _wait_until_empty(self) -> None:
-        """Wait until no transaction is open. `_alone` must be set, so that nobody enters any more."""
-        while self._inside:
-            self._gate.wait()
-
-    def _enter(self) -> None:
-        self._check()
-        self._inside.append(None)
-        if self._alone:  # looked at after it was appended: whoever set this before sees it, or is seen here
-            self._inside.pop()
-            self._enter_later()
-
-    def _enter_later(self) -> None:
-        with self._gate:
-            self._gate.notify_all()
-            while self._alone and not self._closed:
-                self._gate.wait()
-            self._check()
-            self._inside.append(None)
-
-    def _leave(self) -> None:
-        self._inside.pop()
-        if self._alone:
-            with self._gate:
-                self._gate.notify_all()
 
     def metrics(self) -> Iterator[Metric]:
         """How large the file is, what of it is used, and how long commits take.
@@ -350,12 +297,9 @@ class Environment(Shared[Body]):
         Raises:
             Unavailable: It is closed.
         """
-        self._enter()
-        try:
+        with self._gate.inside():
             info, stat = self._lmdb.info(), self._lmdb.stat()
             file_size = os.stat(os.path.join(self._path, "data.mdb")).st_size
-        finally:
-            self._leave()
         pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
         free = info["last_pgno"] + 1 - META_PAGES - pages
         for name, what, number in (
@@ -373,25 +317,9 @@ class Environment(Shared[Body]):
         ):
             yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})
 
-    def _check(self) -> None:
-        if os.getpid() != self._pid:
-            raise FailedPrecondition(
-                f"metastore {self._path} was opened by process {self._pid} and must not be used in its child "
-                f"{os.getpid()}: open it there, after the fork, or do not fork"
-            )
-        if self._closed:
-            raise Unavailable(f"metastore {self._path} is closed")
-
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
-        if os.getpid() != self._pid:
-            return  # a forked child has a copy of it, which is not its own to close
-        with self._gate:
-            if self._closed:
-                return
-            self._closed = self._alone = True
-            self._wait_until_empty()
-            self._lmdb.close()
+        self._gate.close(lambda: self._lmdb.close())  # noqa: PLW0108 - it may be another by then
 
 
 class _Refused(Exception):

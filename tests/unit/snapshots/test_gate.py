@@ -1,0 +1,103 @@
+"""Who needs that no transaction is open gets that, and everybody else gets on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from waiting import wait_until
+
+from lamina.errdefs import Unavailable
+from lamina.snapshots.storage._gate import Gate
+
+DEADLINE = 10.0
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate("/metastore")
+
+
+def test_many_are_inside_at_a_time(gate: Gate) -> None:
+    with gate.inside(), gate.inside():
+        pass
+    with gate.alone():
+        pass
+
+
+def test_nobody_is_inside_while_somebody_is_alone(gate: Gate) -> None:
+    inside, met = [0], []
+    lock = threading.Lock()
+
+    def count(change: int) -> None:
+        with lock:
+            inside[0] += change
+
+    def enter() -> None:
+        for _ in range(2000):
+            with gate.inside():
+                count(1)
+                count(-1)
+
+    def be_alone() -> None:
+        for _ in range(200):
+            with gate.alone():
+                met.append(inside[0])
+
+    with ThreadPoolExecutor(6) as threads:
+        for done in [threads.submit(work) for work in (enter, enter, enter, enter, be_alone, be_alone)]:
+            done.result(DEADLINE)
+    assert met == [0] * 400
+
+
+def begun(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_closing_waits_for_who_is_inside_and_lets_nobody_else_in(gate: Gate) -> None:
+    closed: list[bool] = []
+    with gate.inside():
+        closing = begun(lambda: gate.close(lambda: closed.append(True)))
+
+        def refused() -> bool:
+            try:
+                with gate.inside():
+                    return False
+            except Unavailable:
+                return True
+
+        wait_until(refused, DEADLINE, "the gate lets nobody in")
+        assert not closed
+    closing.join(DEADLINE)
+    assert closed == [True]
+    gate.close(lambda: closed.append(False))
+    assert closed == [True]
+
+
+def test_who_waits_for_somebody_alone_is_told_when_the_gate_is_closed_instead(gate: Gate) -> None:
+    told: list[type[BaseException]] = []
+    alone, go = threading.Event(), threading.Event()
+
+    def be_alone() -> None:
+        with gate.alone():
+            alone.set()
+            go.wait(DEADLINE)
+            gate.close(lambda: None)
+
+    def enter() -> None:
+        try:
+            gate.enter()
+        except Unavailable as error:
+            told.append(type(error))
+
+    first = begun(be_alone)
+    assert alone.wait(DEADLINE)
+    second = begun(enter)
+    go.set()
+    for thread in (first, second):
+        thread.join(DEADLINE)
+    assert told == [Unavailable]
