@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,16 +15,15 @@ from lamina.errdefs import Aborted, AlreadyExists, FailedPrecondition, HasChildr
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._batch import batch
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import check_key, shorten
-from lamina.snapshots.storage._record import Record, decode, encode, name_in
+from lamina.snapshots.storage._record import Record, decode, encode
 from lamina.steps import Steps, ask, run
 
 if TYPE_CHECKING:
     from lamina.snapshots.storage._metastore import SnapshotterStore
 
-BATCH: Final = 100
-"""How many records one read transaction of a walk covers, as in containerd."""
 NAMED_CHILDREN: Final = 3
 """How many children an error names."""
 
@@ -334,24 +332,8 @@ class Keyspace:
                 return
 
     def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
-        """The bytes of some records from `start` on, and where the next batch starts.
-
-        Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted
-        here, and never split between batches.
-        """
         space = self._number(transaction)
-        if space is None:
-            return [], None
-        prefix = b"k" + space
-        cursor = transaction.cursor()
-        if not cursor.set_range(start or prefix):
-            return [], None
-        entries = iter(cursor)
-        ahead = list(itertools.islice(entries, BATCH + 1))
-        last = ahead[-1][0]
-        if len(ahead) > BATCH and last.startswith(prefix) and max(len(key) for key, _ in ahead) < layout.SHARED:
-            return [data for _, data in ahead[:BATCH]], last  # nearly always
-        return _in_order(prefix, itertools.chain(ahead, entries))
+        return ([], None) if space is None else batch(transaction, b"k" + space, start)
 
     def _get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:
         return decode(self._get_data(transaction, space, key))
@@ -397,28 +379,6 @@ class Keyspace:
             space = layout.NUMBER.pack(next_number(transaction))
             transaction.put(layout.space_key(self._store.name, self.name), space)
         return space
-
-
-def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], bytes | None]:
-    """As `Keyspace._batch`, of entries some of whose keys may be long, or belong to others."""
-    values: list[bytes] = []
-    group: list[bytes] = []
-    shared = b""
-    for key, data in entries:
-        if not key.startswith(prefix):
-            break
-        together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared
-        if group and not together:
-            values += sorted(group, key=name_in)
-            group = []
-        if len(values) >= BATCH and not together:
-            return values, key
-        if len(key) < layout.SHARED:
-            values.append(data)
-        else:
-            group.append(data)
-            shared = key[: layout.SHARED]
-    return values + sorted(group, key=name_in), None
 
 
 def next_number(transaction: Transaction) -> int:

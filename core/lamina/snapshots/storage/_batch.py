@@ -1,0 +1,58 @@
+"""Reading records in the order of their keys, a few at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Final
+
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._environment import Transaction
+from lamina.snapshots.storage._record import name_in
+
+BATCH: Final = 100
+"""How many records one read transaction of a walk covers, as in containerd."""
+
+
+def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple[list[bytes], bytes | None]:
+    """The bytes of some records, and where the next batch starts; None: there are no more.
+
+    Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted here, and
+    never split between batches.
+
+    Args:
+        transaction: A read transaction.
+        prefix: What the database keys of the records begin with.
+        start: Where to start; None: at the first.
+    """
+    cursor = transaction.cursor()
+    if not cursor.set_range(start or prefix):
+        return [], None
+    entries = iter(cursor)
+    ahead = list(itertools.islice(entries, BATCH + 1))
+    last = ahead[-1][0]
+    if len(ahead) > BATCH and last.startswith(prefix) and max(len(key) for key, _ in ahead) < layout.SHARED:
+        return [data for _, data in ahead[:BATCH]], last  # nearly always
+    return _in_order(prefix, itertools.chain(ahead, entries))
+
+
+def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], bytes | None]:
+    """As `batch`, of entries some of whose keys may be long, or belong to others."""
+    values: list[bytes] = []
+    group: list[bytes] = []
+    shared = b""
+    for key, data in entries:
+        if not key.startswith(prefix):
+            break
+        together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared
+        if group and not together:
+            values += sorted(group, key=name_in)
+            group = []
+        if len(values) >= BATCH and not together:
+            return values, key
+        if len(key) < layout.SHARED:
+            values.append(data)
+        else:
+            group.append(data)
+            shared = key[: layout.SHARED]
+    return values + sorted(group, key=name_in), None

@@ -1,0 +1,93 @@
+"""A store of another version is migrated, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import DataLoss, FailedPrecondition
+from lamina.snapshots import Info, Kind, Usage
+from lamina.snapshots.storage import MetaStore, Record
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._environment import Transaction
+
+
+def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"3"))
+    store.close()
+    with pytest.raises(FailedPrecondition, match="schema version 3"):
+        MetaStore.open(str(tmp_path))
+    # and the refusal has given up the lock
+    with pytest.raises(FailedPrecondition, match="schema version 3"):
+        MetaStore.open(str(tmp_path))
+
+
+def test_opening_a_store_of_the_present_schema_commits_nothing(tmp_path: Path) -> None:
+    last: list[int] = []
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path))
+        last.append(store._environment.read(lambda transaction: transaction.id()))
+        store.close()
+    assert last[0] == last[1]
+
+
+OLD_RECORD = bytes.fromhex(
+    "030000000000000007000000006553f100075bcd15000000006553f1003b9ac9ff000000000000100000000000000000020000000500"
+    "00000400000002000000026c617965726261736500000000000000050000000000000003000000010000000161310000001500000000"
+    "636f6e7461696e6572642e696f2f67632e726f6f74"
+)
+"""As it was stored by schema version 1."""
+NEW_RECORD = Record(
+    7,
+    Info(
+        "layer",
+        Kind.COMMITTED,
+        "base",
+        {"a": "1", "containerd.io/gc.root": ""},
+        created=1700000000_123456789,
+        updated=1700000000_999999999,
+    ),
+    Usage(4096, 2),
+    (5, 3),
+)
+
+
+def store_as_before(path: Path, *records: bytes) -> None:
+    """Put records into a store under the name `layer`, `layer1`, …, as schema version 1 has them."""
+    store = MetaStore.open(str(path))
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {}))
+
+    def put(transaction: Transaction) -> None:
+        space = layout.NUMBER.pack(2)
+        transaction.delete(layout.record_key(space, b"other"))
+        for number, data in enumerate(records):
+            transaction.put(layout.record_key(space, f"layer{number or ''}".encode()), data)
+        transaction.put(layout.SCHEMA, b"1")
+
+    store._environment.write(put)
+    store.close()
+
+
+def test_a_store_of_an_earlier_lamina_is_migrated_once(tmp_path: Path) -> None:
+    store_as_before(tmp_path, OLD_RECORD)
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path))
+        assert store.snapshotter("overlayfs").keyspace("lamina").get("layer") == NEW_RECORD
+        store.close()
+
+
+def test_a_store_that_cannot_be_migrated_stays_as_it_was(tmp_path: Path) -> None:
+    store_as_before(tmp_path, OLD_RECORD, OLD_RECORD[:-1])
+    for _ in range(2):
+        with pytest.raises(DataLoss, match="cannot be read"):
+            MetaStore.open(str(tmp_path))
+
+
+def test_many_records_are_migrated(tmp_path: Path) -> None:
+    store_as_before(tmp_path, *[OLD_RECORD] * 2000)
+    store = MetaStore.open(str(tmp_path))
+    assert list(store.snapshotter("overlayfs").keyspace("lamina").walk()) == [NEW_RECORD] * 2000
+    store.close()
