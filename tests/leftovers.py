@@ -15,6 +15,7 @@ from pathlib import Path
 from waiting import wait_until
 
 _SECONDS_TO_EXIT = 2.0
+_SECONDS_TO_DETACH = 5.0
 
 
 def remove_mounts(directory: Path) -> list[str]:
@@ -28,16 +29,21 @@ def remove_mounts(directory: Path) -> list[str]:
 
 
 def remove_loop_devices(directory: Path) -> list[str]:
-    """Detach every loop device that is backed by a file below a directory; returns what they were."""
-    mentions = _mention(directory)
-    devices: list[str] = []
-    for name in os.listdir("/sys/block"):
-        with contextlib.suppress(OSError):  # not attached, or no loop device
-            if mentions.search(Path(f"/sys/block/{name}/loop/backing_file").read_text()):
-                devices.append(f"/dev/{name}")
+    """Detach every loop device that is backed by a file below a directory; returns what they were.
+
+    One that detaches itself does so when its last user lets go, and is waited for: that may be a program that
+    looks at all devices for a moment, or a mount namespace that was copied while it was mounted.
+    """
+
+    def detached() -> bool:
+        return not any(map(_detaches_itself, _loop_devices(directory)))
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(detached, _SECONDS_TO_DETACH, "every loop device to be detached")
+    devices = _loop_devices(directory)
     for device in devices:
-        subprocess.run(["losetup", "--detach", device], check=True)
-    return [f"loop device {device}" for device in devices]
+        subprocess.run(["losetup", "--detach", f"/dev/{device}"], check=True)
+    return [f"loop device /dev/{device}" for device in devices]
 
 
 def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str]:
@@ -62,6 +68,25 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
 def children() -> frozenset[int]:
     """The processes that this one started and has not waited for."""
     return _children("self")
+
+
+def _loop_devices(directory: Path) -> list[str]:
+    """The names of the loop devices that are backed by a file below a directory."""
+    mentions = _mention(directory)
+    devices: list[str] = []
+    for name in os.listdir("/sys/block"):
+        with contextlib.suppress(OSError):  # not attached, or no loop device
+            if mentions.search(Path(f"/sys/block/{name}/loop/backing_file").read_text()):
+                devices.append(name)
+    return devices
+
+
+def _detaches_itself(device: str) -> bool:
+    """Whether a loop device is detached when nobody uses it any more (LO_FLAGS_AUTOCLEAR of loop(4))."""
+    try:
+        return Path(f"/sys/block/{device}/loop/autoclear").read_text().strip() == "1"
+    except OSError:  # detached meanwhile
+        return False
 
 
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:

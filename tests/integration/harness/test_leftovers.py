@@ -32,6 +32,20 @@ def test_loop_devices_of_files_in_the_directory(tmp_path: Path) -> None:
     assert leftovers.remove_loop_devices(tmp_path) == []
 
 
+@pytest.mark.requires("loop", "mkfs.ext4")
+def test_a_loop_device_that_another_process_lets_go_of_a_moment_later_is_not_left_behind(tmp_path: Path) -> None:
+    image, target = tmp_path / "image", tmp_path / "target"
+    image.write_bytes(bytes(1 << 20))
+    target.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, target], check=True)
+    mounted = subprocess.run(["findmnt", "-no", "SOURCE", target], check=True, capture_output=True, text=True)
+    with Path(mounted.stdout.strip()).open("rb") as device, subprocess.Popen(["sleep", "0.2"], stdin=device):
+        device.close()
+        subprocess.run(["umount", target], check=True)
+        assert leftovers.remove_loop_devices(tmp_path) == []
+
+
 def test_children_that_nobody_waited_for(tmp_path: Path) -> None:
     before = leftovers.children()
     with subprocess.Popen(["sleep", "60"]) as process:
