@@ -124,7 +124,7 @@ def discover(
         PluginLoop: The host's own plugins require each other in a circle, or one of `modules` closes one.
     """
     disabled = {_normalise(name) for name in disabled_distributions}
-    sources = list(_installed(group) if entry_points is None else map(_source, entry_points))
+    sources = list(_installed(group) if entry_points is None else map(_given, entry_points))
     own = _normalise(group.partition(".")[0])
     collector = _Collector(own)
     for together in _together((source for source in sources if source.distribution not in disabled), own):
@@ -165,7 +165,7 @@ def _installed(group: str) -> Iterator[_Source]:
 def _sources(name: str, distribution: importlib.metadata.Distribution, group: str) -> list[_Source]:
     """What a distribution declares in a group; if that cannot be parsed, one source whose load says so."""
     try:
-        return [_source(point) for point in distribution.entry_points.select(group=group)]
+        return [_source(point, name) for point in distribution.entry_points.select(group=group)]
     except Exception as error:  # noqa: BLE001 - the parser promises nothing about what it raises
         unreadable = InvalidRegistration(f"entry_points.txt of {name} is malformed: {error}")
         return [_Source(name, "entry_points.txt", "", functools.partial(_raise, unreadable))]
@@ -175,11 +175,15 @@ def _raise(error: Exception) -> object:
     raise error
 
 
-def _source(point: EntryPoint) -> _Source:
+def _given(point: EntryPoint) -> _Source:
     # An entry point made by hand belongs to no distribution: its top-level package stands in.
     name = point.dist.name if point.dist is not None else re.split(r"[.:]", point.value, maxsplit=1)[0]
+    return _source(point, _normalise(name))
+
+
+def _source(point: EntryPoint, distribution: str) -> _Source:
     module = point.value.partition(":")[0].strip()
-    return _Source(_normalise(name), point.name, module, point.load)
+    return _Source(distribution, point.name, module, point.load)
 
 
 def _together(sources: Iterable[_Source], own: str) -> Iterator[list[_Source]]:
