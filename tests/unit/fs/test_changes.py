@@ -16,7 +16,7 @@ from trees import make_deep_tree, open_files
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DeadlineExceeded, FailedPrecondition, NotFound
-from lamina.fs import Change, ChangeKind, changes
+from lamina.fs.changes import Change, ChangeKind, changes
 
 SECONDS = 1_000_000_000
 

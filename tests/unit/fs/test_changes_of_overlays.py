@@ -10,7 +10,7 @@ import pytest
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled
-from lamina.fs import OPAQUE, overlay_changes
+from lamina.fs.changes import OPAQUE, overlay_changes
 
 
 @pytest.fixture
