@@ -14,7 +14,6 @@ import click
 
 from lamina.cli._configuration import Overrides, configuration, file_option, override_options
 from lamina.cli._output import table_lines
-from lamina.cli._stanza import Stanza
 from lamina.config import GRPC_SERVER, default_state
 from lamina.host import Host, Reloaded, configure_logging, run
 from lamina.plugin import Plugin, PluginType, Status
@@ -66,6 +65,8 @@ def _table(plugins: Sequence[Plugin]) -> list[str]:
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
+    from lamina.cli._stanza import Stanza  # noqa: PLC0415 # the start is over by now
+
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:
         yield f"No socket: {GRPC_SERVER} is not among the plugins that work."

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from lamina import filters
 from lamina.context import current
 from lamina.errdefs import Aborted, AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Info, Kind, Usage
@@ -22,6 +21,7 @@ from lamina.snapshots.storage._record import Record, decode, encode
 from lamina.steps import Steps, ask, run
 
 if TYPE_CHECKING:
+    from lamina.filters import Filter
     from lamina.snapshots.storage._metastore import SnapshotterStore
 
 NAMED_CHILDREN: Final = 3
@@ -308,7 +308,7 @@ class Keyspace:
         Raises:
             FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
         """
-        chosen = filters.parse(*expressions)
+        chosen = _filter(expressions)
         return (record for record in map(decode, self._values()) if chosen.match(_fields(record.info)))
 
     def walk_data(self, *expressions: str) -> Iterator[bytes]:
@@ -319,7 +319,7 @@ class Keyspace:
         """
         if not expressions:
             return self._values()
-        chosen = filters.parse(*expressions)
+        chosen = _filter(expressions)
         return (data for data in self._values() if chosen.match(_fields(decode(data).info)))
 
     def _values(self) -> Iterator[bytes]:
@@ -418,6 +418,12 @@ def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -
         else:
             result.pop(key, None)
     return result
+
+
+def _filter(expressions: Sequence[str]) -> Filter:
+    from lamina.filters import parse  # noqa: PLC0415 - a start does without
+
+    return parse(*expressions)
 
 
 def _fields(info: Info) -> Callable[[tuple[str, ...]], str | None]:

@@ -11,7 +11,6 @@ from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
-from lamina.filters import parse
 from lamina.plugin import Plugin, Status
 
 
@@ -37,6 +36,8 @@ class IntrospectionService:
         )
 
     def _list(self, request: pb.PluginsRequest) -> pb.PluginsResponse:
+        from lamina.filters import parse  # noqa: PLC0415 - a start does without
+
         wanted = parse(*request.filters)
         plugins = [plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
         return encode(pb.PluginsResponse, plugins=plugins)
