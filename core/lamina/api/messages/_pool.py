@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.internal import api_implementation
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
-_pool = DescriptorPool()
+_pool: Any
+_class_of: Callable[[Any], type[Message]]
+
+if api_implementation.Type() == "upb":
+    # What the public modules below hand on. They import the messages in pure Python, their text format and pickle
+    # besides: a twentieth of a start, for nothing that is used.
+    _upb: Any = importlib.import_module("google._upb._message")
+    _pool = _upb.DescriptorPool()
+
+    def _class_of(descriptor: Any) -> type[Message]:
+        made: type[Message] = _upb.MessageMeta(
+            descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
+        )
+        return made
+
+else:
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message_factory import GetMessageClass
+
+    _pool, _class_of = DescriptorPool(), GetMessageClass
 
 
 def add_file(serialized: bytes) -> FileDescriptor:
@@ -17,12 +39,13 @@ def add_file(serialized: bytes) -> FileDescriptor:
     Args:
         serialized: A FileDescriptorProto. The files it imports have been added before.
     """
-    return _pool.AddSerializedFile(serialized)
+    file: FileDescriptor = _pool.AddSerializedFile(serialized)
+    return file
 
 
 def message(file: FileDescriptor, name: str) -> type[Message]:
     """The class of a message declared at the top of a file."""
-    return GetMessageClass(file.message_types_by_name[name])
+    return _class_of(file.message_types_by_name[name])
 
 
 def enum(file: FileDescriptor, name: str) -> EnumTypeWrapper:
