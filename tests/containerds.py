@@ -33,6 +33,9 @@ type = "snapshot"
 address = "{1}"
 """
 
+PRINTED = "/printed"
+"""Where containers have a directory of the host for what they print: `ctr` 1.6 may lose the end of it."""
+
 
 class Containerd(Daemon):
     """`containerd`, with root, state and socket of its own. Use `running()`."""
@@ -46,6 +49,8 @@ class Containerd(Daemon):
             stanzas: What else stands at the end of its configuration.
         """
         directory.mkdir()
+        self._printed = directory / "printed"
+        self._printed.mkdir()
         file = directory / "config.toml"
         proxies = "".join(PROXY.format(name, address) for name, address in (snapshotters or {}).items())
         file.write_text(CONFIG.format(directory) + proxies + stanzas)
@@ -77,7 +82,10 @@ class Containerd(Daemon):
 
     def run(self, image: str, snapshotter: str, *command: str) -> str:
         """Run a container to its end and remove it; returns what it printed."""
-        return self.ctr("run", "--rm", *self._options(snapshotter), image, _new_id("container"), *command)
+        container = _new_id("container")
+        printing = _printing_to(container, command)
+        self.ctr("run", "--rm", *self._options(snapshotter), image, container, *printing)
+        return (self._printed / container).read_text()
 
     def start_container(self, image: str, snapshotter: str, *command: str) -> str:
         """Run a container in the background; returns its id."""
@@ -87,8 +95,10 @@ class Containerd(Daemon):
 
     def execute(self, container: str, *command: str) -> str:
         """Run a command in a running container; returns what it printed."""
-        fifos = f"{self.directory}/fifo"
-        return self.ctr("tasks", "exec", "--fifo-dir", fifos, "--exec-id", _new_id("exec"), container, *command)
+        execution = _new_id("exec")
+        options = ["--fifo-dir", f"{self.directory}/fifo", "--exec-id", execution]
+        self.ctr("tasks", "exec", *options, container, *_printing_to(execution, command))
+        return (self._printed / execution).read_text()
 
     def remove_container(self, container: str) -> None:
         """Kill a container and remove it, with its snapshot."""
@@ -98,7 +108,8 @@ class Containerd(Daemon):
     def _options(self, snapshotter: str) -> list[str]:
         """Options of `ctr run`. Without a cgroup, a container needs none of the machine's cgroup versions."""
         directories = [f"--fifo-dir={self.directory}/fifo", f"--runc-root={self.directory}/runc"]
-        return ["--snapshotter", snapshotter, "--cgroup", "", *directories]
+        printed = f"--mount=type=bind,src={self._printed},dst={PRINTED},options=rbind:rw"
+        return ["--snapshotter", snapshotter, "--cgroup", "", *directories, printed]
 
     def _end_shims(self) -> None:
         """Kill the shims, which outlive their containerd, and their containers."""
@@ -112,6 +123,11 @@ class Containerd(Daemon):
 def ctr(address: str, *arguments: str | Path) -> str:
     """Run `ctr` against the containerd, or whoever else is at that socket; returns what it printed."""
     return run("ctr", "--address", address, *arguments)
+
+
+def _printing_to(name: str, command: tuple[str, ...]) -> list[str]:
+    """A command that prints into a file of that name."""
+    return ["sh", "-c", f'exec "$@" > {PRINTED}/{name}', "sh", *command]
 
 
 def _new_id(kind: str) -> str:
