@@ -11,6 +11,7 @@ from lamina.errdefs import FailedPrecondition
 from lamina.fs import FileSystemSync, Lock, sync_directory
 from lamina.snapshots.local._rescue import UNFINISHED, RescueRecords
 from lamina.snapshots.local._trash import Trash
+from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -140,10 +141,12 @@ class DataRoot:
 
         Returns:
             How many were discarded. What cannot be is logged.
+
+        Raises:
+            Canceled: It is not wanted any more.
         """
-        names = os.listdir(os.path.join(self.path, SNAPSHOTS)) + os.listdir(os.path.join(self.path, RECORDS))
-        found = {int(stem) for name in names if (stem := name.removesuffix(UNFINISHED)).isdecimal()}
-        live = set(self._store.ids())
+        found = self._ids_in(SNAPSHOTS) | self._ids_in(RECORDS)
+        live = set(unhurried(self._store.ids()))
         first_id = self._store.first_id
         leftovers = {id_ for id_ in found - live if id_ < first_id}
         if leftovers and not any(id_ < first_id for id_ in live):
@@ -153,6 +156,12 @@ class DataRoot:
             )
             return 0
         return sum(self._reclaim_one(id_) for id_ in sorted(leftovers))
+
+    def _ids_in(self, name: str) -> set[int]:
+        """The identifiers of which there is something in a directory."""
+        with os.scandir(os.path.join(self.path, name)) as entries:
+            stems = (entry.name.removesuffix(UNFINISHED) for entry in unhurried(entries))
+            return {int(stem) for stem in stems if stem.isdecimal()}
 
     def _reclaim_one(self, id_: int) -> bool:
         try:

@@ -22,6 +22,7 @@ from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._turns import Turns
+from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import (
     Keyspace,
     Record,
@@ -331,7 +332,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             reclaimed = self._root.reclaim()
             if reclaimed:
                 _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
-            for record in self._store.records():
+            for record in unhurried(self._store.records()):
                 current().check()
                 if record.id < self._store.first_id:
                     self._tidy_up_one(record)
