@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lamina.errdefs import Error
@@ -41,6 +42,7 @@ class RescueRecords:
         self._store = store
         self._changed: collections.deque[int] = collections.deque()
         self._writing = threading.Lock()
+        self._failing = False
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"rescue records {directory}", daemon=True)
@@ -56,10 +58,13 @@ class RescueRecords:
             self._wake.set()
 
     def flush(self) -> None:
-        """Write what has changed so far."""
+        """Write what has changed so far. What cannot be written is written with the next change."""
         with self._writing:
-            for id_ in {self._changed.popleft() for _ in range(len(self._changed))}:
-                self._write(id_)
+            changed = {self._changed.popleft() for _ in range(len(self._changed))}
+            failed = {id_: error for id_ in changed if (error := self._write(id_)) is not None}
+            self._changed.extend(failed)
+            if changed:
+                self._report(failed)
 
     def close(self) -> None:
         """Write what has changed, and end. Closing twice does nothing."""
@@ -76,13 +81,23 @@ class RescueRecords:
             self._wake.clear()
             self.flush()
 
-    def _write(self, id_: int) -> None:
+    def _write(self, id_: int) -> Exception | None:
+        """Write one; returns what kept it from that. The operation itself is durable already."""
         try:
             self._replace(id_)
         except (Error, OSError) as error:
-            # The operation is durable already. What fails is only the second line of defence.
-            self._changed.append(id_)  # for the next time that something is written
-            _log.warning("could not write the rescue record of a snapshot", exc_info=error, extra={"id": id_})
+            return error
+        return None
+
+    def _report(self, failed: Mapping[int, Exception]) -> None:
+        """Say when writing begins to fail and when it works again, not with each change between."""
+        if failed and not self._failing:
+            error = next(iter(failed.values()))
+            fields = {"path": self._directory, "snapshots": len(failed)}
+            _log.warning("cannot write rescue records, will try again", exc_info=error, extra=fields)
+        elif self._failing and not failed:
+            _log.info("rescue records are written again", extra={"path": self._directory})
+        self._failing = bool(failed)
 
     def _replace(self, id_: int) -> None:
         path = self._path(id_)
