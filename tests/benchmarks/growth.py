@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -30,6 +31,7 @@ def _boot(bench: Bench, sides: Sequence[Side], title: str) -> Row:
     milliseconds: dict[str, list[float]] = {side.name: [] for side in sides}
     for number in range(bench.scale.warm_ups + bench.scale.boots):
         for side in sides:
+            os.sync()  # what was written before must not be written meanwhile
             seconds = _seconds_to_answer(bench, side)
             side.stop()
             if number >= bench.scale.warm_ups:

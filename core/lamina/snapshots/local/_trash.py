@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 SHOWN: Final = 3
 """How many failures a message shows."""
+_FIRST_SECONDS: Final = 0.2
+"""How long what an earlier process left waits: the host that is starting has enough to do."""
 
 
 class Trash:
@@ -41,11 +43,10 @@ class Trash:
         self._emptying = threading.Lock()
         self._context = CallContext()
         self._filled = threading.Event()
-        self._filled.set()
         self._thread: threading.Thread | None = None
 
     def start(self, first: Callable[[], None]) -> None:
-        """Start the thread.
+        """Start the thread. It begins with the first removal, or a moment later.
 
         Args:
             first: What it does before it deletes anything.
@@ -98,10 +99,10 @@ class Trash:
             ) from failures[0]
 
     def _work(self, first: Callable[[], None]) -> None:
+        self._filled.wait(_FIRST_SECONDS)
         with use(self._context):
             first()
             while True:
-                self._filled.wait()
                 self._filled.clear()
                 if self._context.cancelled:
                     return
@@ -111,6 +112,7 @@ class Trash:
                     return
                 except (Error, OSError) as error:
                     _log.warning("will try again with the next removal: %s", error)
+                self._filled.wait()
 
     def close(self) -> None:
         """Stop deleting; what is left is deleted by the next process. Closing twice does nothing."""
