@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +16,10 @@ from lamina.errdefs import (
     Aborted,
     AlreadyExists,
     Canceled,
-    DataLoss,
     Error,
-    FailedPrecondition,
     FilterSyntaxError,
     HasChildren,
     InvalidArgument,
-    LockHeld,
     NotFound,
     Unavailable,
 )
@@ -34,18 +30,6 @@ from lamina.snapshots.storage._batch import BATCH
 from lamina.snapshots.storage._environment import Body, Transaction
 from lamina.snapshots.storage._metastore import BLOCK
 from lamina.steps import Request
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[MetaStore]:
-    store = MetaStore.open(str(tmp_path / "metastore"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def keyspace(store: MetaStore) -> Keyspace:
-    return store.snapshotter("overlayfs").keyspace("lamina")
 
 
 def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> Record:
@@ -250,55 +234,6 @@ def test_the_map_grows_while_others_read_and_write(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
-    program = (
-        "import sys\n"
-        "from lamina.snapshots.storage import MetaStore\n"
-        "from lamina.snapshots import Kind\n"
-        "space = MetaStore.open(sys.argv[1]).snapshotter('overlayfs').keyspace('lamina')\n"
-        "number = 0\n"
-        "while True:\n"
-        "    space.create(space.draft(Kind.ACTIVE, str(number), '', {}))\n"
-        "    print(number, flush=True)\n"
-        "    number += 1\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            if int(line) == 200:
-                break
-        child.kill()
-        acknowledged = 200 + sum(1 for _ in child.stdout)
-    store = MetaStore.open(str(tmp_path))
-    keys = {record.info.name for record in store.snapshotter("overlayfs").keyspace("lamina").walk()}
-    store.close()
-    assert {str(number) for number in range(acknowledged + 1)} <= keys
-    assert len(keys) <= acknowledged + 2
-
-
-def test_a_second_process_is_refused_and_told_who_holds_the_store(tmp_path: Path) -> None:
-    store = MetaStore.open(str(tmp_path))
-    program = (
-        "import sys; from lamina.errdefs import LockHeld; from lamina.snapshots.storage import MetaStore\n"
-        "try: MetaStore.open(sys.argv[1])\n"
-        "except LockHeld as error: print(error)\n"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
-    ).stdout
-    store.close()
-    assert str(os.getpid()) in output
-
-
-def test_the_same_process_is_refused_a_second_opening(tmp_path: Path) -> None:
-    store = MetaStore.open(str(tmp_path))
-    with pytest.raises(LockHeld):
-        MetaStore.open(str(tmp_path))
-    store.close()
-
-
 def test_operations_performed_together_share_a_commit_and_one_that_fails_does_so_alone(store: MetaStore) -> None:
     environment = store._environment
 
@@ -336,49 +271,6 @@ def test_what_a_closed_store_is_asked_to_perform_fails_with_errors_of_its_own(tm
     assert requests[0].error is not requests[1].error
 
 
-def test_a_forked_child_is_refused(store: MetaStore, keyspace: Keyspace) -> None:
-    create(keyspace, "a")
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            keyspace.get("a")
-            os.write(write_end, b"served")
-        except FailedPrecondition as error:
-            os.write(write_end, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        message = pipe.read()
-    os.waitpid(pid, 0)
-    assert "must not be used in its child" in message
-
-
-def test_a_file_that_is_no_store_is_reported_as_damaged(tmp_path: Path) -> None:
-    (tmp_path / "data.mdb").write_bytes(b"something else" * 1000)
-    with pytest.raises(DataLoss, match="damaged"):
-        MetaStore.open(str(tmp_path))
-
-
-def test_a_closed_store_says_so_and_can_be_closed_again(tmp_path: Path) -> None:
-    store = MetaStore.open(str(tmp_path))
-    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
-    store.close()
-    store.close()
-    with pytest.raises(Unavailable, match="closed"):
-        keyspace.get("a")
-
-
-def test_the_uuid_stays_with_the_store_and_a_new_store_has_another(tmp_path: Path) -> None:
-    uuids = []
-    for name in ("one", "one", "two"):
-        store = MetaStore.open(str(tmp_path / name))
-        uuids.append(store.uuid)
-        store.close()
-    assert uuids[0] == uuids[1] != uuids[2]
-
-
 def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspace) -> None:
     for number in range(BATCH + 1):
         create(keyspace, f"{number:04}")
@@ -398,17 +290,6 @@ def test_a_parent_that_is_removed_and_made_again_meanwhile_is_not_taken_for_the_
     commit(keyspace, "base")
     with pytest.raises(Aborted, match="made again"):
         keyspace.create(draft)
-
-
-def test_a_file_that_was_cut_is_reported_as_damaged_and_not_by_a_signal(tmp_path: Path) -> None:
-    store = MetaStore.open(str(tmp_path))
-    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
-    for number in range(200):
-        create(keyspace, f"{number}")
-    store.close()
-    os.truncate(tmp_path / "data.mdb", 8192)
-    with pytest.raises(DataLoss, match="damaged"):
-        MetaStore.open(str(tmp_path)).snapshotter("overlayfs")
 
 
 INTERRUPTED = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.snapshots.storage import _census as census
 
 SECONDS = 20
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[MetaStore]:
-    store = MetaStore.open(str(tmp_path / "metastore"))
-    yield store
-    store.close()
 
 
 def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> None:

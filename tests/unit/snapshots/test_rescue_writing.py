@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,31 +14,30 @@ from lamina.snapshots.storage import MetaStore, SnapshotterStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SnapshotterStore]:
-    with contextlib.closing(MetaStore.open(str(tmp_path / "metastore"))) as metastore:
-        yield metastore.snapshotter("overlayfs")
+def overlayfs(store: MetaStore) -> SnapshotterStore:
+    return store.snapshotter("overlayfs")
 
 
-def create(store: SnapshotterStore, key: str) -> int:
+def create(overlayfs: SnapshotterStore, key: str) -> int:
     """Create a snapshot; returns its identifier."""
-    keyspace = store.keyspace("overlayfs")
+    keyspace = overlayfs.keyspace("overlayfs")
     return keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})).id
 
 
-def test_closing_writes_what_no_thread_has_come_to_write(tmp_path: Path, store: SnapshotterStore) -> None:
+def test_closing_writes_what_no_thread_has_come_to_write(tmp_path: Path, overlayfs: SnapshotterStore) -> None:
     (tmp_path / "records").mkdir()
-    id_ = create(store, "k")
-    records = RescueRecords(str(tmp_path / "records"), store)
+    id_ = create(overlayfs, "k")
+    records = RescueRecords(str(tmp_path / "records"), overlayfs)
     records.write(id_)
     records.close()
     assert json.loads((tmp_path / "records" / str(id_)).read_text())["key"] == "k"
 
 
 def test_what_could_not_be_written_is_written_with_the_next_change(
-    tmp_path: Path, store: SnapshotterStore
+    tmp_path: Path, overlayfs: SnapshotterStore
 ) -> None:
-    first, second = create(store, "a"), create(store, "b")
-    records = RescueRecords(str(tmp_path / "records"), store)
+    first, second = create(overlayfs, "a"), create(overlayfs, "b")
+    records = RescueRecords(str(tmp_path / "records"), overlayfs)
     records.write(first)
     records.flush()  # there is no such directory
     (tmp_path / "records").mkdir()
@@ -50,12 +47,12 @@ def test_what_could_not_be_written_is_written_with_the_next_change(
 
 
 def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
-    tmp_path: Path, store: SnapshotterStore, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that is full for a while does not fill the log too."""
     caplog.set_level(logging.INFO, "lamina.snapshots.local")
-    ids = [create(store, key) for key in "abc"]
-    records = RescueRecords(str(tmp_path / "records"), store)
+    ids = [create(overlayfs, key) for key in "abc"]
+    records = RescueRecords(str(tmp_path / "records"), overlayfs)
     for id_ in ids:
         records.write(id_)
         records.flush()
