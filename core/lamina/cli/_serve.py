@@ -65,7 +65,7 @@ def _table(plugins: Sequence[Plugin]) -> list[str]:
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
-    from lamina.cli._stanza import Stanza  # noqa: PLC0415 # the start is over by now
+    from lamina.cli._stanza import Stanza  # noqa: PLC0415 # no start waits for it here
 
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:

@@ -30,6 +30,6 @@ def unhurried(items: Iterable[T]) -> Iterator[T]:
         yield item
         worked = time.monotonic() - began
         if worked >= _WORK_SECONDS:
-            time.sleep(_REST * worked)
+            time.sleep(_REST * worked)  # gives the global lock up
             current().check()
             began = time.monotonic()

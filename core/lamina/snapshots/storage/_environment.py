@@ -319,7 +319,7 @@ class Environment(Shared[Body]):
 
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
-        self._gate.close(lambda: self._lmdb.close())  # noqa: PLW0108 - it may be another by then
+        self._gate.close(lambda: self._lmdb.close())  # noqa: PLW0108 - read late: `_recover` may replace it
 
 
 class _Refused(Exception):

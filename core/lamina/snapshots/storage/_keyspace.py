@@ -421,7 +421,7 @@ def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -
 
 
 def _filter(expressions: Sequence[str]) -> Filter:
-    from lamina.filters import parse  # noqa: PLC0415 - a start does without
+    from lamina.filters import parse  # noqa: PLC0415 - five modules that no start needs
 
     return parse(*expressions)
 
