@@ -16,6 +16,7 @@ from waiting import wait_until
 
 _SECONDS_TO_EXIT = 2.0
 _SECONDS_TO_DETACH = 5.0
+_SECONDS_TO_EXECUTE = 0.5
 
 
 def remove_mounts(directory: Path) -> list[str]:
@@ -67,7 +68,7 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
 
 def children() -> frozenset[int]:
     """The processes that this one started and has not waited for."""
-    return _children("self")
+    return _children(os.getpid())
 
 
 def _loop_devices(directory: Path) -> list[str]:
@@ -91,27 +92,41 @@ def _detaches_itself(device: str) -> bool:
 
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:
     """Children that were not there before, and orphans that mention the directory, with their command lines."""
-    own = {pid: command for pid in _children("self") - before if (command := _command(pid))}
+    own = {pid: command for pid in _children(os.getpid()) - before if (command := _command(pid))}
     if directory is None:
         return own
     mentions = _mention(directory)
-    orphans = {pid: _command(pid) for pid in _children("1") - own.keys()}
+    orphans = {pid: _command(pid) for pid in _children(1) - own.keys()}
     return own | {pid: command for pid, command in orphans.items() if mentions.search(command)}
 
 
-def _children(pid: str) -> frozenset[int]:
-    """The children of all threads of a process (proc_pid_task(5))."""
-    found: list[str] = []
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-            found += Path(f"/proc/{pid}/task/{thread}/children").read_text(encoding="ascii").split()
-    return frozenset(map(int, found))
+def _children(parent: int) -> frozenset[int]:
+    """The children of a process. Its files `children` of proc_pid_task(5) miss some while others exit."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
+    return frozenset(pid for pid in pids if _state_and_parent(pid)[1] == parent)
+
+
+def _state_and_parent(pid: int) -> tuple[str, int]:
+    """Fields 3 and 4 of proc_pid_stat(5); ("", 0) where it has ended and was waited for."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return "", 0
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return state, int(parent)
 
 
 def _command(pid: int) -> str:
     """The command line of a process; "" where it has ended, or is one of Python's own helpers."""
+    arguments = Path(f"/proc/{pid}/cmdline")
+
+    def told() -> bool:
+        return bool(arguments.read_bytes()) or _state_and_parent(pid)[0] in "ZX"
+
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+        with contextlib.suppress(TimeoutError):  # one that is being executed has no arguments for a moment
+            wait_until(told, _SECONDS_TO_EXECUTE, "the process has its arguments")
+        command = arguments.read_text(errors="replace").replace("\0", " ")
         # One that has ended, and that nobody waited for, has no command line any more.
         command = command or Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
