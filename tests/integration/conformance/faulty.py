@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults import FAULTS, SOUND
+from faulty_snapshotters import FAULTS, SOUND
 
 from lamina.testing import Conformance
 

@@ -35,9 +35,10 @@ class MetaStore:
     Opened by one process at a time, and not used in a forked child.
     """
 
-    def __init__(self, path: str, lock: Lock, environment: Environment) -> None:
+    def __init__(self, path: str, state: str, lock: Lock, environment: Environment) -> None:
         """Use `open`."""
         self.path = path
+        self.state = state
         self._lock = lock
         self._environment = environment
         self.uuid = environment.write(functools.partial(_initialise, path=path))
@@ -45,11 +46,12 @@ class MetaStore:
         self._census = Census(environment)
 
     @classmethod
-    def open(cls, path: str, map_size: int = MAP_SIZE) -> MetaStore:
+    def open(cls, path: str, state: str = "", map_size: int = MAP_SIZE) -> MetaStore:
         """Open the store in a directory, both made (0700) where they do not exist.
 
         Args:
             path: The directory.
+            state: A directory for what need not survive a reboot, best on a tmpfs; empty: the store's own.
             map_size: Bytes of address space to reserve; it grows by itself.
 
         Raises:
@@ -58,7 +60,8 @@ class MetaStore:
             DataLoss: It is damaged.
         """
         try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            for directory in filter(None, (path, state)):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
         except OSError as error:
             raise from_os_error(error, "make the metastore's directory") from error
         with contextlib.ExitStack() as undo:
@@ -66,7 +69,7 @@ class MetaStore:
             undo.callback(lock.close)
             environment = Environment(path, map_size)
             undo.callback(environment.close)
-            store = cls(path, lock, environment)
+            store = cls(path, state or path, lock, environment)
             sync_directory(path)
             sync_directory(os.path.dirname(os.path.abspath(path)))
             undo.pop_all()
@@ -82,7 +85,7 @@ class MetaStore:
             InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
         """
         _check_name("snapshotter", name)
-        return SnapshotterStore(self._environment, self.uuid, name)
+        return SnapshotterStore(self._environment, self.uuid, self.state, name)
 
     def metrics(self) -> Iterator[Metric]:
         """How many snapshots there are, how large the store is, and how long commits take.
@@ -108,11 +111,13 @@ class MetaStore:
 class SnapshotterStore:
     """What one snapshotter remembers: its keyspaces, and identifiers that are unique across them."""
 
-    def __init__(self, environment: Environment, uuid: str, name: str) -> None:
+    def __init__(self, environment: Environment, uuid: str, state: str, name: str) -> None:
         """Use `MetaStore.snapshotter`."""
         self._environment = environment
         self.uuid = uuid
         """The UUID of the whole store."""
+        self.state = state
+        """A directory for what need not survive a reboot, shared by all snapshotters of the store."""
         self.name = name
         self._number, self.first_id, self.generation = environment.write(self._register)
         """`first_id`: every identifier below it was handed out by an earlier opening of the store.

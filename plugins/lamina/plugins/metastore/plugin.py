@@ -18,7 +18,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 def init_metastore(ic: InitContext[None]) -> MetaStore:
     """Open the metastore in the plugin's own directory."""
     ic.meta.exports["path"] = str(ic.root)
-    return MetaStore.open(str(ic.root))
+    return MetaStore.open(str(ic.root), str(ic.state))
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:
