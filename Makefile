@@ -9,12 +9,13 @@ RUN_PACKAGES := python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd curl e2fsprogs gcc libc6-dev runc skopeo \
 	strace systemd umoci util-linux
 
-.PHONY: help run demo test lint bench generate clean
+.PHONY: help run demo test soak lint bench generate clean
 
 help:
 	@echo "make run    set everything up and start the host"
 	@echo "make demo   show the main job in a temporary directory"
 	@echo "make test   set everything up and pass the tests"
+	@echo "make soak   inject many more faults than make test does, for hours"
 	@echo "make lint   ruff, mypy, import-linter, generated modules"
 	@echo "make bench  measure lamina next to containerd, over the same calls"
 
@@ -26,6 +27,9 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+soak: $(VENV)/test.stamp
+	LAMINA_SOAK=1 LAMINA_REQUIRE=all $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["lamina.testing.plugin"]
 
 _TESTS = Path(__file__).parent
-_PRIVILEGED = (_TESTS / "integration", _TESTS / "interop")
+_PRIVILEGED = (_TESTS / "faults", _TESTS / "integration", _TESTS / "interop")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +48,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if name in prerequisites.demanded():
                 pytest.fail(f"LAMINA_REQUIRE demands {name}: {reason}", pytrace=False)
             pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the counts of the fault tests, whichever process ran them."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, line in report.user_properties:
+                if name == "counts":
+                    terminalreporter.write_line(f"{report.nodeid}: {line}")
 
 
 def _required(item: pytest.Item) -> list[str]:
