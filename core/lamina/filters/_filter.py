@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 
+from lamina.context import current
+from lamina.filters._limits import MAX_PATTERNS, MAX_SELECTORS, check_size, too_much
 from lamina.filters._parser import parse_selectors
-from lamina.filters._selector import Fields, Selector
+from lamina.filters._selector import Fields, Operator, Selector
 
 
 @attrs.frozen
@@ -26,10 +30,24 @@ class Filter:
 def parse(*expressions: str) -> Filter:
     """The filter that matches what any of the expressions matches; everything, where there is none.
 
-    A regular expression that does not compile is no error here: its selector logs a warning when it is first
-    used, and matches nothing.
+    A regular expression that does not compile is no error: it is logged, and its selector matches nothing.
 
     Raises:
         FilterSyntaxError: One of them does not follow the grammar. The message shows where.
+        InvalidArgument: They are beyond a limit of this package. The message names it.
+        Canceled, DeadlineExceeded: The call at hand is not wanted any more.
     """
-    return Filter(tuple(map(parse_selectors, expressions)) or ((),))
+    check_size(expressions)
+    selectors = patterns = 0
+    alternatives = []
+    for expression in expressions:
+        alternative = parse_selectors(expression, MAX_SELECTORS - selectors)
+        selectors += len(alternative)
+        patterns += sum(selector.operator is Operator.MATCHES for selector in alternative)
+        alternatives.append(alternative)
+    if patterns > MAX_PATTERNS:
+        raise too_much('selectors with "~=" in a request', patterns, MAX_PATTERNS)
+    for selector in itertools.chain.from_iterable(alternatives):
+        current().check()
+        selector.compile()
+    return Filter(tuple(alternatives) or ((),))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lamina.errdefs import FilterSyntaxError
+from lamina.errdefs import FilterSyntaxError, InvalidArgument
+from lamina.filters._limits import MAX_SELECTORS, end_of, start_of
 from lamina.filters._quoting import QUOTES, damage, end_of_quoted, unquote
 from lamina.filters._selector import Operator, Selector
 
@@ -16,13 +17,18 @@ _OPERATOR = re.compile(r"[=!~]+")
 _BARE_START = re.compile(rf"[^,.=!~{QUOTES}{_SPACE}\0\ufffd\ud800-\udfff]")
 
 
-def parse_selectors(text: str) -> tuple[Selector, ...]:
+def parse_selectors(text: str, most: int = MAX_SELECTORS) -> tuple[Selector, ...]:
     """The selectors of one filter, all of which have to match; none for an empty text.
+
+    Args:
+        text: The filter.
+        most: How many selectors it may have.
 
     Raises:
         FilterSyntaxError: The text does not follow the grammar. The message shows where.
+        InvalidArgument: It has more selectors.
     """
-    return _Parser(text).selectors() if text else ()
+    return _Parser(text).selectors(most) if text else ()
 
 
 class _Parser:
@@ -32,14 +38,17 @@ class _Parser:
         self.text = text
         self.position = 0
 
-    def selectors(self) -> tuple[Selector, ...]:
-        selectors = [self.selector()]
-        while self.next():
+    def selectors(self, most: int) -> tuple[Selector, ...]:
+        selectors: list[Selector] = []
+        while True:
+            if len(selectors) == most:
+                raise InvalidArgument(f"filters: at most {MAX_SELECTORS} selectors are taken in a request")
+            selectors.append(self.selector())
+            if not self.next():
+                return tuple(selectors)
             if self.next() != ",":
                 raise self.error(f"unexpected input: {self.next()}")
             self.position += 1
-            selectors.append(self.selector())
-        return tuple(selectors)
 
     def selector(self) -> Selector:
         fieldpath = self.fieldpath()
@@ -71,7 +80,7 @@ class _Parser:
             return Operator(word)
         except ValueError:
             self.position = start
-            raise self.error(f'unsupported operator "{word}"') from None
+            raise self.error(f'unsupported operator "{start_of(word)}"') from None
 
     def value(self, operator: Operator) -> str:
         self.skip_spaces()
@@ -120,6 +129,7 @@ class _Parser:
         return damage(self.text, self.position)
 
     def error(self, message: str) -> FilterSyntaxError:
-        before, at, after = self.text[: self.position], self.next(), self.text[self.position + 1 :]
+        before, at = end_of(self.text[: self.position]), self.next()
+        after = start_of(self.text[self.position + 1 :])
         place = f"{before} >|{at}|< {after}" if at else before
         return FilterSyntaxError(f"filters: parse error: [{place}]: {self.damage() or message}")

@@ -81,7 +81,10 @@ def _escape(character: str) -> str:
         return "\\" + character
     if character.isprintable() and character != "\ufffd":
         return character
-    return f"\\U{ord(character):08x}"
+    number = ord(character)
+    if number < 0x80:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

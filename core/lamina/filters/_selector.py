@@ -9,6 +9,10 @@ from collections.abc import Callable
 
 import attrs
 
+from lamina.context import current
+from lamina.errdefs import InvalidArgument
+from lamina.filters._limits import MAX_PATTERN_BYTES, PATTERN_MEMORY, start_of, too_much
+
 _log = logging.getLogger(__name__)
 
 Fields = Callable[[tuple[str, ...]], str | None]
@@ -43,20 +47,46 @@ class Selector:
             return (found or "") != self.value
         return self._search(found or "")
 
+    def compile(self) -> None:
+        """Get ready to match, which a regular expression needs before it is first searched for.
+
+        Raises:
+            InvalidArgument: It is too long, or needs too much memory.
+        """
+        if self.operator is Operator.MATCHES:
+            self._search  # noqa: B018 - is remembered
+
     @functools.cached_property
     def _search(self) -> Callable[[str], bool]:
-        # Here and not in the parser: as in containerd, an expression that does not compile is no syntax error.
         import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - has no stubs; few processes need it
 
+        pattern = _encode(self.value)
+        if len(pattern) > MAX_PATTERN_BYTES:
+            raise too_much('bytes in the value of a "~="', len(pattern), MAX_PATTERN_BYTES)
         options = re2.Options()
         options.log_errors = False  # it would write to standard error
+        options.never_capture = True  # groups cost time and memory for each, and nobody asks for them
+        options.max_mem = PATTERN_MEMORY
         try:
-            expression = re2.compile(_encode(self.value), options)
+            expression = re2.compile(pattern, options)
         except re2.error as error:
-            reason = error.args[0].decode(errors="replace")
-            _log.warning("filter on %s matches nothing: %s", ".".join(self.fieldpath), reason)
-            return lambda _: False
-        return lambda text: expression.search(_encode(text)) is not None
+            return self._without_expression(error.args[0].decode(errors="replace"))
+
+        def search(text: str) -> bool:
+            current().check()  # each takes time in proportion to the text, and there are many
+            return expression.search(_encode(text)) is not None
+
+        return search
+
+    def _without_expression(self, reason: str) -> Callable[[str], bool]:
+        path = start_of(".".join(self.fieldpath))
+        if reason.startswith("pattern too large"):  # RE2's words for what max_mem forbids
+            raise InvalidArgument(
+                f"filters: the regular expression on {path} needs more than {PATTERN_MEMORY} bytes of memory"
+            )
+        # As in containerd, an expression that does not compile is no syntax error.
+        _log.warning("filter on %s matches nothing: %s", path, start_of(reason))
+        return lambda _: False
 
 
 def _encode(text: str) -> bytes:

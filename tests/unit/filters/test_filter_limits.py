@@ -1,0 +1,101 @@
+"""How much a request's filters may hold, and what is said of more."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lamina.context import CallContext, use
+from lamina.errdefs import Canceled, DeadlineExceeded, FilterSyntaxError, InvalidArgument
+from lamina.filters import (
+    MAX_BYTES,
+    MAX_FILTERS,
+    MAX_PATTERN_BYTES,
+    MAX_PATTERNS,
+    MAX_SELECTORS,
+    parse,
+    quote,
+)
+
+AS_MUCH_AS_MAY_BE = {
+    "bytes": ["n" * MAX_BYTES],
+    "filters": ["name"] * MAX_FILTERS,
+    "selectors in one filter": [",".join(["name"] * MAX_SELECTORS)],
+    "selectors in two filters": [",".join(["name"] * (MAX_SELECTORS // 2))] * 2,
+    "patterns": [",".join(["name~=a"] * (MAX_PATTERNS // 2))] * 2,
+    "a pattern": [f"name~={'a' * MAX_PATTERN_BYTES}"],
+    "nested groups": [f"name~=|{'(' * 2000}{')' * 2000}|"],
+}
+
+TOO_MUCH = {
+    "bytes": (["é" * (MAX_BYTES // 2), "a"], "filters: 262145 bytes of filters in a request: at most 262144"),
+    "filters": (["name"] * 65, "filters: 65 filters in a request: at most 64"),
+    "selectors in one filter": ([",".join(["name"] * 1025)], "filters: at most 1024 selectors"),
+    "selectors in two filters": ([",".join(["name"] * 600)] * 2, "filters: at most 1024 selectors"),
+    "patterns": ([",".join(["a~=a"] * 65)], 'filters: 65 selectors with "~=" in a request: at most 64'),
+    "a pattern": (["a~=" + "é" * 2049], 'filters: 4098 bytes in the value of a "~=": at most 4096'),
+    "nested groups": (["labels.l~=|" + "(" * 50_000 + ")" * 50_000 + "|"], "filters: 100000 bytes in the value"),
+    "memory": ([r"labels.l~=\pL{500}"], "filters: the regular expression on labels.l needs more than 524288"),
+}
+
+
+@pytest.mark.parametrize("what", AS_MUCH_AS_MAY_BE)
+def test_what_is_within_a_limit_is_taken(what: str) -> None:
+    parse(*AS_MUCH_AS_MAY_BE[what]).match(lambda _: "aaa")
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_what_is_beyond_a_limit_is_refused_by_its_name(what: str) -> None:
+    expressions, message = TOO_MUCH[what]
+    with pytest.raises(InvalidArgument) as caught:
+        parse(*expressions)
+    assert str(caught.value).startswith(message)
+    assert not isinstance(caught.value, FilterSyntaxError)
+
+
+@pytest.mark.parametrize("character", ["k", "\n", "\x7f", '"', "\u0085", "\u200b", "\U000e0001"])
+def test_the_longest_key_can_be_asked_for_beside_the_longest_label(character: str) -> None:
+    """As containerd composes it: `labels."…"==X,parent=="key"`; a key has up to 32,768 bytes."""
+    key = character * (32_768 // len(character.encode()))
+    label = '"' * 4096
+    filter_ = parse(f"labels.{quote(label)}==x,parent=={quote(key)}")
+    assert filter_.match(lambda path: key if path == ("parent",) else "x")
+
+
+def test_groups_are_not_captured() -> None:
+    """Each would cost time for each character of the text: a minute here, instead of milliseconds."""
+    script = (
+        "import resource, lamina.filters as filters\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"
+        "filter = filters.parse('name~=|' + '(' * 2000 + 'a*' + ')' * 2000 + '$|')\n"
+        "assert filter.match(lambda _: 'a' * 4096)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_syntax_error_shows_only_the_surroundings_of_its_place() -> None:
+    with pytest.raises(FilterSyntaxError) as caught:
+        parse("a" * 100_000 + "-" + "b" * 100_000)
+    assert str(caught.value) == (
+        f'filters: parse error: […{"a" * 64} >|-|< {"b" * 64}…]: expected an operator ("=="|"!="|"~=")'
+    )
+
+
+def test_an_operator_that_is_none_is_shown_short() -> None:
+    with pytest.raises(FilterSyntaxError) as caught:
+        parse("name" + "=" * 100_000)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("context", "error"),
+    [
+        (CallContext(cancelled=True), Canceled),
+        (CallContext(deadline=time.monotonic() - 1), DeadlineExceeded),
+    ],
+)
+def test_a_search_ends_with_its_call(context: CallContext, error: type[Exception]) -> None:
+    filter_ = parse(*["name~=^b"] * MAX_FILTERS)
+    with use(context), pytest.raises(error):
+        filter_.match(lambda _: "a")
