@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import FileSystemSync, Lock, sync_directory
-from lamina.snapshots.local._rescue import UNFINISHED, RescueRecords
+from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._trash import Trash
 from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import SnapshotterStore
@@ -38,7 +38,7 @@ class DataRoot:
     ) -> None:
         """Use `open`."""
         self.path = path
-        self.records = RescueRecords(os.path.join(path, RECORDS), store)
+        self.records = RecoveryRecords(os.path.join(path, RECORDS), store)
         self._store = store
         self._lock = lock
         self._trash = trash
@@ -126,8 +126,10 @@ class DataRoot:
 
     def discard(self, id_: int) -> None:
         """Give up the data of a snapshot that the metastore does not know, or not any more."""
-        self._trash.put(self.data_path(id_))
-        self.records.write(id_)
+        try:
+            self._trash.put(self.data_path(id_))
+        finally:
+            self.records.write(id_)  # the snapshot is gone, also where its data cannot be moved
 
     def discard_unfinished(self, id_: int) -> None:
         """Give up what was made of the data of a snapshot, and not moved to where the whole is."""

@@ -1,34 +1,34 @@
-"""What is written beside each snapshot's data, so that a lost metastore can be made anew from it.
+"""Recovery records: a file beside each snapshot's data, from which a lost metastore is rebuilt.
 
-One JSON file for each identifier, replaced whole when the record has changed, in the background: a crash leaves
-some a moment behind, which the next start mends. It is never read in normal operation: the metastore is the truth.
+One JSON file (`RecoveryRecord`) for each identifier, replaced whole when the record has changed, in the
+background: a crash leaves some a moment behind, which the next start mends. The host reads none of them: the
+metastore is the truth.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import logging
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from lamina.errdefs import Error
 from lamina.snapshots._time import NANOSECONDS
+from lamina.snapshots.local._recovery_record import RecoveryRecord
 from lamina.snapshots.storage import Record, SnapshotterStore
 
 _log = logging.getLogger(__name__)
 
-VERSION: Final = 1
 DELAY: Final = 0.1
 """Seconds for which changes are collected: what is made and removed again within them is never written."""
 UNFINISHED: Final = ".new"
 """Ends the name of a file that is being written."""
 
 
-class RescueRecords:
+class RecoveryRecords:
     """The files in the `records/` directory of a data root."""
 
     def __init__(self, directory: str, store: SnapshotterStore) -> None:
@@ -45,7 +45,7 @@ class RescueRecords:
         self._failing = False
         self._wake = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"rescue records {directory}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"recovery records {directory}", daemon=True)
 
     def start(self) -> None:
         """Begin to write, what has changed before as well."""
@@ -94,9 +94,9 @@ class RescueRecords:
         if failed and not self._failing:
             error = next(iter(failed.values()))
             fields = {"path": self._directory, "snapshots": len(failed)}
-            _log.warning("cannot write rescue records, will try again", exc_info=error, extra=fields)
+            _log.warning("cannot write recovery records, will try again", exc_info=error, extra=fields)
         elif self._failing and not failed:
-            _log.info("rescue records are written again", extra={"path": self._directory})
+            _log.info("recovery records are written again", extra={"path": self._directory})
         self._failing = bool(failed)
 
     def _replace(self, id_: int) -> None:
@@ -108,8 +108,9 @@ class RescueRecords:
                     os.unlink(name)
             return
         keyspace, record = found
-        with open(path + UNFINISHED, "w", encoding="utf-8") as file:
-            json.dump(_document(self._store.name, keyspace, record), file)
+        written = RecoveryRecord(self._store.name, keyspace, record, self._store.uuid)
+        with open(path + UNFINISHED, "wb") as file:
+            file.write(written.encode())
             file.flush()
             # So `is_behind` sees which state of the record is in the file without reading it.
             os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
@@ -130,22 +131,3 @@ class RescueRecords:
 
     def _path(self, id_: int) -> str:
         return os.path.join(self._directory, str(id_))
-
-
-def _document(snapshotter: str, keyspace: str, record: Record) -> dict[str, Any]:
-    info = record.info
-    return {
-        "version": VERSION,
-        "snapshotter": snapshotter,
-        "keyspace": keyspace,
-        "id": record.id,
-        "key": info.name,
-        "kind": info.kind.name.lower(),
-        "parent": info.parent,
-        "parent_ids": record.parent_ids,
-        "labels": dict(info.labels),
-        "created": info.created,
-        "updated": info.updated,
-        "size": record.usage.size,
-        "inodes": record.usage.inodes,
-    }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lamina.snapshots import Kind
-from lamina.snapshots.local._rescue import RescueRecords
+from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
 
 
@@ -27,7 +27,7 @@ def create(overlayfs: SnapshotterStore, key: str) -> int:
 def test_closing_writes_what_no_thread_has_come_to_write(tmp_path: Path, overlayfs: SnapshotterStore) -> None:
     (tmp_path / "records").mkdir()
     id_ = create(overlayfs, "k")
-    records = RescueRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
     records.write(id_)
     records.close()
     assert json.loads((tmp_path / "records" / str(id_)).read_text())["key"] == "k"
@@ -37,7 +37,7 @@ def test_what_could_not_be_written_is_written_with_the_next_change(
     tmp_path: Path, overlayfs: SnapshotterStore
 ) -> None:
     first, second = create(overlayfs, "a"), create(overlayfs, "b")
-    records = RescueRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
     records.write(first)
     records.flush()  # there is no such directory
     (tmp_path / "records").mkdir()
@@ -52,7 +52,7 @@ def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
     """A disk that is full for a while does not fill the log too."""
     caplog.set_level(logging.INFO, "lamina.snapshots.local")
     ids = [create(overlayfs, key) for key in "abc"]
-    records = RescueRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
     for id_ in ids:
         records.write(id_)
         records.flush()
@@ -61,6 +61,6 @@ def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
         records.write(ids[0])
         records.flush()
     assert [record.message for record in caplog.records] == [
-        "cannot write rescue records, will try again",
-        "rescue records are written again",
+        "cannot write recovery records, will try again",
+        "recovery records are written again",
     ]

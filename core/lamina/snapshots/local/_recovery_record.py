@@ -1,0 +1,123 @@
+"""One recovery record: a snapshot's record in a form that needs no metastore to be read."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import attrs
+
+from lamina.errdefs import DataLoss, InvalidArgument
+from lamina.snapshots._contract import Info, Kind, Usage
+from lamina.snapshots.storage import Record
+
+VERSION: Final = 2
+"""The version that is written. Version 1 has neither `metastore` nor `crc32`, and is read as well."""
+LIMIT: Final = 64 << 20
+"""Bytes beyond which a file cannot be a recovery record: gRPC carries no message a quarter as large."""
+
+
+@attrs.frozen
+class RecoveryRecord:
+    """What the file of a snapshot says."""
+
+    snapshotter: str
+    keyspace: str
+    record: Record
+    metastore: str = ""
+    """The UUID of the metastore that held the record; "" in version 1."""
+
+    def encode(self) -> bytes:
+        """The file's contents: a JSON object with a checksum of the rest of it."""
+        document = self._document()
+        return json.dumps(document | {"crc32": _checksum(document)}).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read a file's contents.
+
+        Raises:
+            DataLoss: They are cut short, changed, or no recovery record.
+        """
+        try:
+            document = json.loads(data)
+            _check(document)
+            return cls._from(document)
+        except (ValueError, TypeError, KeyError, RecursionError, InvalidArgument) as error:
+            raise DataLoss(f"a recovery record of {len(data)} bytes cannot be read: {_said(error)}") from error
+
+    def _document(self) -> dict[str, Any]:
+        record, info = self.record, self.record.info
+        return {
+            "version": VERSION,
+            "metastore": self.metastore,
+            "snapshotter": self.snapshotter,
+            "keyspace": self.keyspace,
+            "id": record.id,
+            "key": info.name,
+            "kind": info.kind.name.lower(),
+            "parent": info.parent,
+            "parent_ids": list(record.parent_ids),
+            "labels": dict(info.labels),
+            "created": info.created,
+            "updated": info.updated,
+            "size": record.usage.size,
+            "inodes": record.usage.inodes,
+        }
+
+    @classmethod
+    def _from(cls, document: Mapping[str, Any]) -> Self:
+        labels = _typed(document, "labels", dict)
+        info = Info(
+            name=_typed(document, "key", str),
+            kind=Kind.parse(_typed(document, "kind", str)),
+            parent=_typed(document, "parent", str),
+            labels={str(key): str(value) for key, value in labels.items()},
+            created=_typed(document, "created", int),
+            updated=_typed(document, "updated", int),
+        )
+        record = Record(
+            id=_typed(document, "id", int),
+            info=info,
+            usage=Usage(_typed(document, "size", int), _typed(document, "inodes", int)),
+            parent_ids=tuple(map(int, _typed(document, "parent_ids", list))),
+        )
+        return cls(
+            _typed(document, "snapshotter", str),
+            _typed(document, "keyspace", str),
+            record,
+            str(document.get("metastore", "")),
+        )
+
+
+def _check(document: Any) -> None:
+    """Check that a document is an object of a known version, and take its checksum out where that is right."""
+    if not isinstance(document, dict):
+        raise TypeError(f"a JSON {type(document).__name__} instead of an object")
+    version = document.get("version")
+    if version == 1:
+        return
+    if version != VERSION:
+        raise ValueError(f"version {version!r}, where 1 and {VERSION} are known: written by a newer lamina?")
+    stored = document.pop("crc32", None)
+    if stored != (computed := _checksum(document)):
+        raise ValueError(f"its checksum is {computed}, and {stored!r} is stored in it")
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    """The CRC-32 of a document, whatever the order and spacing in its file."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return f"{zlib.crc32(canonical.encode()):08x}"
+
+
+def _typed(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
+    value = document[name]
+    if type(value) is not kind:
+        raise TypeError(f"{name}: {value!r} where {kind.__name__} is expected")
+    return value
+
+
+def _said(error: Exception) -> str:
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
