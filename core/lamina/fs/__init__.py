@@ -8,7 +8,7 @@ from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._lock import Lock
 from lamina.fs._remove import remove_tree
-from lamina.fs._sync import FileSystemSync, sync_directory
+from lamina.fs._sync import FileSystemSync, replace_file, sync_directory
 from lamina.fs._usage import disk_usage, holds_at_most
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "disk_usage",
     "holds_at_most",
     "remove_tree",
+    "replace_file",
     "supports_d_type",
     "sync_directory",
 ]

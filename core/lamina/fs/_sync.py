@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import threading
@@ -20,14 +21,23 @@ class FileSystemSync:
     A call that finds a syncfs under way cannot use that one, which may have passed over what the caller wrote. It
     waits for the next one, together with everybody else who comes until that one begins. A thread of its own runs
     them, since nobody can give up a system call.
+
+    A syncfs that fails has dropped what could not be written, and the next one does not tell of it again: a caller
+    asks `failures` before it writes and after its sync, or remembers what `on_failure` tells.
     """
 
-    def __init__(self, path: str, syncfs: Callable[[int], None] = syncfs) -> None:
+    def __init__(
+        self,
+        path: str,
+        syncfs: Callable[[int], None] = syncfs,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open the directory.
 
         Args:
             path: The directory.
             syncfs: Makes the file system of a file descriptor durable, or raises OSError.
+            on_failure: Called when a syncfs has failed, before another one begins. It must not raise.
 
         Raises:
             NotFound: It does not exist.
@@ -38,6 +48,9 @@ class FileSystemSync:
             raise from_os_error(error, "open a directory to sync") from error
         self._path = path
         self._syncfs = syncfs
+        self._on_failure = on_failure
+        self.failures = 0
+        """How many syncfs have failed. Counted before another one begins."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"sync {path}")
         """Started by the first call; ends with `close`."""
         self._lock = threading.Lock()
@@ -51,7 +64,7 @@ class FileSystemSync:
 
         Raises:
             DataLoss: The disk failed; also where what failed to be written was somebody else's.
-            ResourceExhausted: There was no space for what had been written.
+            ResourceExhausted: There was no space for what had been written, which is dropped.
             FailedPrecondition: It is closed.
             Canceled, DeadlineExceeded: The call at hand is no longer wanted. The syncfs goes on for the others.
         """
@@ -96,8 +109,42 @@ class FileSystemSync:
             self._next = None  # whoever comes from now on is too late for this one
         try:
             self._syncfs(self._fd)
+            _check_writable(self._fd)
         except OSError as error:
+            self.failures += 1
+            self._on_failure()
             raise from_os_error(OSError(error.errno, error.strerror, self._path), "sync a file system") from error
+
+
+def _check_writable(fd: int) -> None:
+    """Check that the file system has not given up writing after an error.
+
+    A syncfs does nothing on a file system that is read-only, and succeeds (fs/sync.c, sync_filesystem): also where
+    it became so since a transaction of its own could not be written, as btrfs and ext4 do.
+    """
+    if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Replace a file, made (0600) where it does not exist: durable on return, and old or new whatever crashes.
+
+    An attempt that failed proves nothing of the next one, which writes everything again.
+
+    Args:
+        path: The file. `path` with `.new` behind it is used as well.
+        data: What it holds.
+
+    Raises:
+        OSError: It is as it was, or as it should be and perhaps not durable.
+    """
+    unfinished = f"{path}.new"
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(unfinished, path)
+    sync_directory(os.path.dirname(path))
 
 
 def sync_directory(path: str) -> None:

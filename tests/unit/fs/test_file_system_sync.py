@@ -16,7 +16,7 @@ from trees import open_files
 from waiting import wait_until
 
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, FailedPrecondition, NotFound
+from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, FailedPrecondition, NotFound, ResourceExhausted
 from lamina.fs import FileSystemSync
 from lamina.fs._syscalls import syncfs
 
@@ -123,6 +123,25 @@ def test_a_failure_reaches_every_caller_that_shared_it_and_no_other(tmp_path: Pa
     assert len({id(error) for error in errors}) == 3
     sync.sync()
     sync.close()
+
+
+def test_a_failure_is_told_before_the_next_syncfs_begins(tmp_path: Path) -> None:
+    """So a caller whose own syncfs succeeds afterwards can know of it."""
+    seen: list[str] = []
+    errors = iter([OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), None])
+
+    def failing(_: int) -> None:
+        seen.append("begun")
+        error = next(errors)
+        if error is not None:
+            raise error
+
+    sync = FileSystemSync(str(tmp_path), failing, on_failure=lambda: seen.append("told"))
+    with pytest.raises(ResourceExhausted):
+        sync.sync()
+    sync.sync()
+    sync.close()
+    assert (seen, sync.failures) == (["begun", "told", "begun"], 1)
 
 
 @pytest.fixture

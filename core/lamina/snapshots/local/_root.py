@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from lamina.errdefs import FailedPrecondition
-from lamina.fs import FileSystemSync, Lock, sync_directory
+from lamina.errdefs import DataLoss, FailedPrecondition
+from lamina.fs import FileSystemSync, Lock, replace_file
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._trash import Trash
 from lamina.snapshots.local._unhurried import unhurried
@@ -70,7 +70,8 @@ class DataRoot:
                 os.makedirs(os.path.join(path, name), mode=0o700, exist_ok=True)
             _check_one_file_system(path)
             trash = Trash(os.path.join(path, TRASH), destroy)
-            root = cls(path, store, lock, trash, FileSystemSync(path) if sync_fs else None)
+            sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
+            root = cls(path, store, lock, trash, sync)
             undo.pop_all()
             return root
 
@@ -82,6 +83,7 @@ class DataRoot:
         """
         self._trash.start(first)
         self.records.start()
+        self._store.failed_sync.start()
 
     @property
     def syncs(self) -> bool:
@@ -92,6 +94,19 @@ class DataRoot:
         """Wait until all that was written before is on disk, if that is wanted of this root."""
         if self._sync is not None:
             self._sync.sync()
+
+    @contextlib.contextmanager
+    def synced(self) -> Iterator[None]:
+        """A block all of whose writes are on disk at its end, if that is wanted of this root.
+
+        Raises:
+            DataLoss: A sync failed meanwhile, be it another caller's.
+        """
+        failures = self._sync.failures if self._sync is not None else 0
+        yield
+        self.sync()
+        if self._sync is not None and self._sync.failures != failures:
+            raise DataLoss(f"sync {self.path}: a sync failed while data was made, which may be lost: try again")
 
     def check_unused(self, id_: int) -> None:
         """Check that there is no data of a new identifier, before anything is made, or given up, in its name.
@@ -195,6 +210,7 @@ class DataRoot:
         self.records.close()
         if self._sync is not None:
             self._sync.close()
+        self._store.failed_sync.close()
         self._lock.close()
 
 
@@ -217,12 +233,7 @@ def _claim(path: str, store: SnapshotterStore) -> None:
             f"data root {generation} times: was the metastore restored from a backup? It does not know what has "
             "been made since. Nothing there was touched. Restore both from the same backup"
         )
-    with open(uuid_path + UNFINISHED, "w", encoding="ascii") as file:
-        file.write(f"{store.uuid} {store.generation}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(uuid_path + UNFINISHED, uuid_path)
-    sync_directory(path)
+    replace_file(uuid_path, f"{store.uuid} {store.generation}\n".encode())
 
 
 def _owner(uuid_path: str) -> tuple[str, int]:

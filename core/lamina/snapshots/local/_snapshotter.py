@@ -179,9 +179,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             self._root.make(record.id, functools.partial(self._create_data, record))
 
     def _create_data(self, record: Record, path: str) -> None:
-        self._backend.create(record, path)
-        if self._syncs_data(record):
-            self._root.sync()
+        with self._root.synced() if self._syncs_data(record) else contextlib.nullcontext():
+            self._backend.create(record, path)
 
     def _syncs_data(self, record: Record) -> bool:
         """Whether what is made for a snapshot is synced before its record is stored."""

@@ -169,6 +169,7 @@ class Keyspace:
             NotFound: The active snapshot is gone, or the parent does not exist.
             FailedPrecondition: The snapshot is not active, or the parent is not committed.
             InvalidArgument: The parent is another one than the snapshot has; name or labels are malformed.
+            DataLoss: A sync failed while the snapshot was active.
         """
         return run(self.commit_steps(name, draft, labels, parent, usage))
 
@@ -204,6 +205,7 @@ class Keyspace:
             raise FailedPrecondition(
                 f"snapshot {shorten(key)} is {kind}: only an active snapshot can be committed"
             )
+        self._store.failed_sync.check(transaction, record)
         if not parent or parent == info.parent:
             return record
         if info.parent:
@@ -223,6 +225,7 @@ class Keyspace:
         parent: str,
         usage: Usage,
     ) -> Record:
+        self._store.failed_sync.store(transaction)
         space, key = self._make_space(transaction), draft.info.name
         record = self._check_commit(transaction, space, name, key, parent)
         if record.id != draft.id:

@@ -6,6 +6,7 @@ key                                       value
 ``m`` name                                what concerns the whole store: uuid, schema version, counter
 ``n`` snapshotter                         the snapshotter's number, next free identifier and generation
 ``b`` snapshotter                         the boot of the machine during which it was last opened
+``f`` snapshotter                         the highest identifier that a failed sync may have damaged
 ``s`` snapshotter ``NUL`` keyspace        the keyspace's number
 ``k`` keyspace snapshot key               the record
 ``c`` keyspace parent id, child id        the child's key
@@ -103,6 +104,11 @@ def snapshotter_key(snapshotter: str) -> bytes:
 def boot_key(snapshotter: str) -> bytes:
     """The database key of the boot during which a snapshotter was last opened."""
     return b"b" + snapshotter.encode()
+
+
+def failed_sync_key(snapshotter: str) -> bytes:
+    """The database key of the highest identifier that a failed sync may have damaged."""
+    return b"f" + snapshotter.encode()
 
 
 def space_key(snapshotter: str, keyspace: str) -> bytes:

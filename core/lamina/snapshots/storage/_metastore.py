@@ -17,6 +17,7 @@ from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._census import Census
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
+from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage._schema import SCHEMA, migrate
@@ -124,6 +125,10 @@ class SnapshotterStore:
         `generation`: how often it was opened. A data root that was opened more often knows more than the store."""
         self._mutex = threading.Lock()
         self._free = iter(range(0))
+        self._last_id = self.first_id - 1
+        """The highest identifier that was handed out."""
+        path = os.path.join(state, f"failed-sync-{uuid}-{self._number.hex()}")
+        self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
     def _register(self, transaction: Transaction) -> tuple[bytes, int, int]:
         key = layout.snapshotter_key(self.name)
@@ -157,7 +162,12 @@ class SnapshotterStore:
                 first = self._environment.write(self._reserve_block)
                 self._free = iter(range(first, first + BLOCK))
                 reserved = next(self._free)
+            self._last_id = reserved
             return reserved
+
+    def sync_failed(self) -> None:
+        """Remember that a sync of the data failed: active snapshots of now are refused at their commit."""
+        self.failed_sync.mark(self._last_id)  # without the mutex, which may be held as long as a disk takes
 
     def _reserve_block(self, transaction: Transaction) -> int:
         key = layout.snapshotter_key(self.name)

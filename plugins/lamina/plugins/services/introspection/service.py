@@ -11,6 +11,7 @@ from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
+from lamina.fs import replace_file
 from lamina.plugin import Plugin, Status
 
 
@@ -100,12 +101,7 @@ class UuidFile:
     def _make(self) -> str:
         made = str(uuid.uuid4())
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        unfinished = f"{self._path}.new"
-        with open(unfinished, "w", encoding="ascii") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self._path)
+        replace_file(self._path, made.encode())
         return made
 
 

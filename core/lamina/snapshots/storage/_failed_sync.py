@@ -1,0 +1,143 @@
+"""What must be remembered when a sync has failed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import Final
+
+from lamina.errdefs import DataLoss, Error
+from lamina.fs import replace_file
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._environment import Environment, Transaction
+from lamina.snapshots.storage._record import Record
+
+_log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+"""How long a metastore that could not store a failure is left alone before the next attempt."""
+
+
+class FailedSync:
+    """The last sync of a snapshotter's data that failed, and the active snapshots that are refused for it.
+
+    The kernel reports a failed write once for each open file (syncfs(2); errseq_t in the kernel's
+    Documentation/core-api/errseq.rst), and the page cache answers for the disk until it is dropped: neither a
+    sync that succeeds afterwards nor reading back proves anything. So every active snapshot up to the highest
+    identifier that was handed out when the sync failed is refused at its commit, for good.
+
+    The identifier goes to memory at once, then to a file, which survives the process, then to the metastore, which
+    survives the machine. Any commit takes it there; a thread tries it where none does.
+    """
+
+    def __init__(self, environment: Environment, name: str, path: str, last_id: int) -> None:
+        """Read what earlier processes have left.
+
+        Args:
+            environment: The metastore.
+            name: The snapshotter.
+            path: The file. Its directory must exist.
+            last_id: The highest identifier handed out so far: stands in for a file that cannot be read.
+
+        Raises:
+            OSError: The file cannot be opened.
+        """
+        self._environment = environment
+        self._name = name
+        self._path = path
+        self._lock = threading.Lock()
+        """Guards what follows; not held while the metastore stores."""
+        found = self._read(last_id)
+        self._last_id = max(found, environment.read(self._stored))
+        self._saved = not found
+        """The metastore has the identifier, and there is no file."""
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def mark(self, last_id: int) -> None:
+        """Refuse all active snapshots up to an identifier from now on. Never raises for a disk that fails."""
+        with self._lock:
+            self._last_id = max(self._last_id, last_id)
+            self._saved = False
+            _log.error(
+                "a sync failed: active snapshots cannot be committed any more and must be prepared again",
+                extra={"snapshotter": self._name, "last_id": self._last_id},
+            )
+            try:
+                replace_file(self._path, b"%d\n" % self._last_id)
+            except OSError as error:
+                _log.warning("cannot write down that a sync failed", exc_info=error, extra={"path": self._path})
+        self.start()
+
+    def check(self, transaction: Transaction, record: Record) -> None:
+        """Check that no sync has failed that an active snapshot depends on.
+
+        Raises:
+            DataLoss: One has.
+        """
+        if record.id <= max(self._last_id, self._stored(transaction)):
+            raise DataLoss(
+                f"snapshot {layout.shorten(record.info.name)}: a sync of the file system failed after it was "
+                "prepared, and what was written to it may be lost: remove it and prepare it again"
+            )
+
+    def store(self, transaction: Transaction) -> None:
+        """Store the identifier with what else a transaction stores."""
+        if self._stored(transaction) < self._last_id:
+            transaction.put(layout.failed_sync_key(self._name), layout.IDENTIFIER.pack(self._last_id))
+
+    def start(self) -> None:
+        """Store the identifier in the background, if it is not stored, and try again until it is."""
+        with self._lock:
+            if not self._saved and self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._work, name=f"failed sync {self._name}", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop trying. The file stays for the next process. Closing twice does nothing."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        failed = False
+        while not self._closed.is_set():
+            try:
+                self._save()
+            except (Error, OSError) as error:
+                if not failed:
+                    extra = {"snapshotter": self._name}
+                    _log.warning("cannot store that a sync failed, will try again", exc_info=error, extra=extra)
+                failed = True
+                self._closed.wait(RETRY_SECONDS)
+            with self._lock:
+                if self._saved:
+                    self._thread = None
+                    return
+
+    def _save(self) -> None:
+        last_id = self._last_id
+        self._environment.write(self.store)
+        with self._lock:
+            if self._last_id == last_id:  # else the file tells of a later failure already
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._path)
+                self._saved = True
+
+    def _stored(self, transaction: Transaction) -> int:
+        found = transaction.get(layout.failed_sync_key(self._name))
+        return int(layout.IDENTIFIER.unpack(found)[0]) if found else 0
+
+    def _read(self, last_id: int) -> int:
+        try:
+            with open(self._path, "rb") as file:
+                return int(file.read())
+        except FileNotFoundError:
+            return 0
+        except ValueError:
+            _log.warning("cannot read which sync failed: any may have", extra={"path": self._path})
+            return last_id

@@ -1,0 +1,158 @@
+"""Active snapshots are refused at their commit once a sync has failed, and stay refused."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from waiting import wait_until
+
+from lamina.errdefs import DataLoss
+from lamina.snapshots import Kind, Usage
+from lamina.snapshots.storage import Keyspace, MetaStore, Record, SnapshotterStore
+
+SECONDS = 10.0
+
+
+@attrs.frozen
+class Opened:
+    store: SnapshotterStore
+    keyspace: Keyspace
+    state: Path
+
+    def prepare(self, key: str) -> Record:
+        return self.keyspace.create(self.keyspace.draft(Kind.ACTIVE, key, "", {}))
+
+    def commit(self, name: str, draft: Record) -> Record:
+        return self.keyspace.commit(name, draft, {}, "", Usage())
+
+    def files(self) -> list[str]:
+        return [name for name in os.listdir(self.state) if name.startswith("failed-sync")]
+
+
+@contextlib.contextmanager
+def opened(directory: Path) -> Iterator[Opened]:
+    """A store with its state, as one process has it; at the end of the block it has ended."""
+    metastore = MetaStore.open(str(directory / "metastore"), str(directory / "state"))
+    store = metastore.snapshotter("overlayfs")
+    try:
+        yield Opened(store, store.keyspace("lamina"), directory / "state")
+    finally:
+        store.failed_sync.close()
+        metastore.close()
+
+
+def test_every_active_snapshot_of_then_is_refused_again_and_again_and_later_ones_are_not(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        first, second = one.prepare("first"), one.prepare("second")
+        one.store.sync_failed()
+        later = one.prepare("later")
+        for draft in (first, second, first):
+            with pytest.raises(DataLoss, match="remove it and prepare it again"):
+                one.commit("c", draft)
+        one.commit("c", later)
+
+
+def test_refused_snapshots_are_refused_before_anything_is_done_for_the_commit(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        one.prepare("first")
+        one.store.sync_failed()
+        with pytest.raises(DataLoss):
+            one.keyspace.check_commit("c", "first", "")
+
+
+def test_a_sync_that_fails_between_the_check_and_the_transaction_is_seen(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        one.prepare("first")
+        draft = one.keyspace.check_commit("c", "first", "")
+        one.store.sync_failed()
+        with pytest.raises(DataLoss):
+            one.commit("c", draft)
+
+
+def test_identifiers_that_are_handed_out_and_not_stored_yet_count(tmp_path: Path) -> None:
+    """What is made for them may have been written before the sync failed."""
+    with opened(tmp_path) as one:
+        draft = one.keyspace.draft(Kind.ACTIVE, "first", "", {})
+        one.store.sync_failed()
+        with pytest.raises(DataLoss):
+            one.commit("c", one.keyspace.create(draft))
+
+
+def test_committed_snapshots_and_other_snapshotters_are_untouched(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        one.commit("c", one.prepare("first"))
+        one.store.sync_failed()
+        one.keyspace.create(one.keyspace.draft(Kind.ACTIVE, "child", "c", {}))
+        assert one.keyspace.get("c").info.kind is Kind.COMMITTED
+    metastore = MetaStore.open(str(tmp_path / "metastore"))
+    keyspace = metastore.snapshotter("native").keyspace("lamina")
+    active = keyspace.create(keyspace.draft(Kind.ACTIVE, "first", "", {}))
+    keyspace.commit("c", active, {}, "", Usage())
+    metastore.close()
+
+
+def test_a_new_process_refuses_what_the_metastore_says(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        active = one.prepare("first")
+        one.store.sync_failed()
+        wait_until(lambda: not one.files(), SECONDS, "the metastore has it, and the file is gone")
+    with opened(tmp_path) as one:
+        with pytest.raises(DataLoss):
+            one.commit("c", active)
+        one.commit("c", one.prepare("later"))
+
+
+def test_a_new_process_refuses_what_the_file_says_and_takes_it_to_the_metastore(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        active = one.prepare("first")
+        one.store.failed_sync.close()  # as if the process ended before the metastore had it
+        one.store.sync_failed()
+        assert one.files()
+    with opened(tmp_path) as one:
+        with pytest.raises(DataLoss):
+            one.commit("c", active)
+        one.store.failed_sync.start()
+        wait_until(lambda: not one.files(), SECONDS, "the metastore has it, and the file is gone")
+    with opened(tmp_path) as one, pytest.raises(DataLoss):
+        one.commit("c", active)
+
+
+def test_a_file_that_cannot_be_read_stands_for_all_snapshots_of_before(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        active = one.prepare("first")
+        one.store.failed_sync.close()
+        one.store.sync_failed()
+        (name,) = one.files()
+        (one.state / name).write_text("torn")
+    with opened(tmp_path) as one:
+        with pytest.raises(DataLoss):
+            one.commit("c", active)
+        one.commit("c", one.prepare("later"))
+
+
+def test_a_commit_takes_it_to_the_metastore(tmp_path: Path) -> None:
+    """So no commit is durable that the failure is not durable with."""
+    with opened(tmp_path) as one:
+        active = one.prepare("first")
+        one.store.failed_sync.close()
+        one.store.sync_failed()
+        one.commit("c", one.prepare("later"))
+        for name in one.files():
+            (one.state / name).unlink()  # a reboot
+    with opened(tmp_path) as one, pytest.raises(DataLoss):
+        one.commit("d", active)
+
+
+def test_its_thread_ends_with_its_work(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with opened(tmp_path) as one:
+        for _ in range(3):
+            one.store.sync_failed()
+            wait_until(lambda: threading.active_count() == before, SECONDS, "the thread has ended")
+            assert not one.files()
