@@ -51,15 +51,23 @@ class FilesystemContext:
             path: The directory, without escapes.
         """
         try:
-            directory = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._noted(error, f"at {key}={path}") from None
         try:
-            # Every kernel with lowerdir+ follows this link at once. FSCONFIG_SET_FD would show the real path in
-            # mountinfo, but overlay takes it only since Linux 6.13.
-            self.set_string(key, f"/proc/self/fd/{directory}")
+            self._set_opened(key, directory)
         finally:
             os.close(directory)
+
+    def _set_opened(self, key: str, directory: int) -> None:
+        try:
+            # Then mountinfo shows the path, by which others see that the directory is in use.
+            _syscalls.fsconfig_fd(self._fd, key, directory)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise self._noted(error, f"at {key}") from None
+            # Overlay takes descriptors since Linux 6.13; every kernel with lowerdir+ follows this link at once.
+            self.set_string(key, f"/proc/self/fd/{directory}")
 
     def create(self) -> None:
         """Make the file system."""

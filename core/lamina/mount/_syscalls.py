@@ -28,6 +28,7 @@ _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
 _FSCONFIG_SET_FLAG = 0
 _FSCONFIG_SET_STRING = 1
+_FSCONFIG_SET_FD = 5
 _FSCONFIG_CMD_CREATE = 6
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
 _MOVE_MOUNT_T_SYMLINKS = 0x10
@@ -81,6 +82,11 @@ def fsconfig_flag(context: int, key: str) -> None:
 def fsconfig_string(context: int, key: str, value: str) -> None:
     """Set a parameter to a string."""
     _syscall(_FSCONFIG, context, _FSCONFIG_SET_STRING, _c(key), _c(value), 0)
+
+
+def fsconfig_fd(context: int, key: str, value: int) -> None:
+    """Set a parameter to what a descriptor is open on."""
+    _syscall(_FSCONFIG, context, _FSCONFIG_SET_FD, _c(key), None, value)
 
 
 def fsconfig_create(context: int) -> None:
