@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -13,18 +13,15 @@ from lamina.diagnosis._process import AS_ROOT, process, reason
 from lamina.diagnosis._remedies import mount_remedy
 from lamina.errdefs import Error
 from lamina.mount import (
+    FoundMounts,
     Mount,
-    MountFlag,
-    MountInfo,
-    lookup,
-    mountinfo,
+    MountPlace,
+    find_mounts,
+    made_of,
     overlay_directories,
-    parse_options,
     temporary_mount,
 )
 from lamina.plugin import Finding
-
-_Matcher = Callable[[MountInfo], bool]
 
 
 @attrs.frozen
@@ -49,12 +46,12 @@ def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[F
     yield from missing
     if not missing:
         yield Finding.ok("paths", f"there: {', '.join(place.role for place in places)}")
-    users, hidden = _users([matcher for mount in mounts for matcher in _matchers(mount)])
+    found = find_mounts(made_of(mounts))
     writes = any(mount.type == "overlay" and overlay_directories(mount.options).upper for mount in mounts)
-    yield _mounted(users, writes=writes, hidden=hidden)
-    if not users:
+    yield _mounted(found, writes=writes)
+    if not found.places:
         yield from _left_by_volatile(places)
-    if not missing and not (writes and users):  # the kernel warns of an upper directory that is used twice
+    if not missing and not (writes and found.places):  # the kernel warns of an upper directory that is used twice
         yield _trial(mounts)
 
 
@@ -153,81 +150,29 @@ def _processes_named(name: str) -> Iterator[int]:
             yield int(path.split("/")[2])
 
 
-def _mounted(users: Sequence[_User], *, writes: bool, hidden: bool) -> Finding:
+def _mounted(found: FoundMounts, *, writes: bool) -> Finding:
     """Where the mounts are made already, in any mount namespace that can be seen."""
     check = "mounted"
-    places = [f"{user.mount_point} (seen by {process(user.pid) or f'process {user.pid}'})" for user in users]
-    if writes and len({user.device for user in users}) > 1:
+    places = [f"{place.mount_point} (seen by {process(place.pid) or _named(place)})" for place in found.places]
+    if writes and len({place.device for place in found.places}) > 1:
         return Finding.problem(
             check,
-            f"in {len(places)} places: {'; '.join(places)}. What two overlays do with one upper directory is "
-            "undefined",
+            f"in {len(places)} places: {'; '.join(places)}. What becomes of an upper directory that is used "
+            "twice is undefined",
             "stop all but one of those who use it, and unmount what they leave behind: umount "
-            f"{users[-1].mount_point}",
+            f"{found.places[-1].mount_point}",
         )
     if places:
         return Finding.ok(check, f"at {'; '.join(places)}")
-    if not hidden:
+    if not found.hidden:
         return Finding.ok(check, "nowhere now")
     if os.geteuid() == 0:
         return Finding.ok(check, "nowhere that can be seen")
     return Finding.unknown(check, "nowhere that can be seen, and not every process may be looked at", AS_ROOT)
 
 
-@attrs.frozen
-class _User:
-    """A place where something is mounted."""
-
-    device: str
-    """The same for copies of one mount, as those in other mount namespaces are."""
-    mount_point: str
-    pid: int = attrs.field(eq=False)
-    """A process that sees it there."""
-
-
-def _users(matchers: Sequence[_Matcher]) -> tuple[list[_User], bool]:
-    """Where something is mounted; and whether there may be more."""
-    found: dict[_User, None] = {}
-    namespaces: set[str] = set()
-    hidden = False
-    for pid in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
-        try:
-            namespace = _namespace(pid)
-            if namespace in namespaces:
-                continue
-            mounts = mountinfo(pid)
-        except PermissionError:
-            hidden = True
-            continue
-        except OSError:  # it has just ended
-            continue
-        namespaces.add(namespace)
-        for info in mounts:
-            if any(matches(info) for matches in matchers):
-                found.setdefault(_User(info.device, info.mount_point, pid))
-    return list(found), hidden
-
-
-def _matchers(mount: Mount) -> Iterator[_Matcher]:
-    """What tells this mount, wherever it is made, from others; nothing for types of which that is not known."""
-    options = parse_options(mount.options)
-    if mount.type == "overlay":
-        wanted = overlay_directories(mount.options)
-
-        def same_overlay(info: MountInfo) -> bool:
-            if info.type != "overlay":
-                return False
-            found = overlay_directories(info.super_options)
-            return found.upper == wanted.upper if wanted.upper else found == wanted
-
-        yield same_overlay
-    elif options.flags & MountFlag.BIND and os.path.exists(mount.source):
-        around = lookup(mount.source)
-        path = os.path.relpath(os.path.realpath(mount.source), around.mount_point)
-        inside = os.path.normpath(os.path.join(around.root, path))
-        yield lambda info: (info.device, info.root) == (around.device, inside)
-    elif subvolumes := {option for option in options.data if option.startswith("subvolid=")}:
-        yield lambda info: info.source == mount.source and subvolumes <= set(info.super_options)
+def _named(place: MountPlace) -> str:
+    return f"process {place.pid} ({place.command})"
 
 
 def _trial(mounts: Sequence[Mount]) -> Finding:
