@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from lamina.cli._connection import connected_snapshotter, snapshotter_options
+from lamina.cli._in_use import check_unused, force_option
 from lamina.cli._labels import format_labels, parse_labels
 from lamina.cli._output import (
     binary_size,
@@ -22,7 +23,7 @@ from lamina.cli._progress import progress
 from lamina.cli._records import info_document, mount_command, mount_document, usage_document
 from lamina.cli._tree import tree, tree_json, tree_line
 from lamina.errdefs import Error, NotFound
-from lamina.mount import Mount, mount_all
+from lamina.mount import Mount, is_read_only, mount_all
 from lamina.mount import unmount as unmount_top
 from lamina.snapshots import Info, Snapshotter, Usage
 
@@ -105,12 +106,19 @@ def mounts(*, target: str, key: str, as_json: bool) -> None:
 
 @snapshots.command()
 @snapshotter_options
+@force_option
 @click.argument("key")
 @_mount_point
-def mount(*, key: str, target: str) -> None:
-    """Mount an active snapshot or view on the directory TARGET."""
+def mount(*, key: str, target: str, force: bool) -> None:
+    """Mount an active snapshot or view on the directory TARGET.
+
+    An active snapshot that is mounted already is refused.
+    """
     with connected_snapshotter() as snapshotter:
-        mount_all(snapshotter.mounts(key), target)
+        mounts = snapshotter.mounts(key)
+        if not force and not all(map(is_read_only, mounts)):
+            check_unused(snapshotter, key)
+        mount_all(mounts, target)
     notify(f"{key} is mounted on {target}")
 
 
@@ -124,23 +132,35 @@ def unmount(*, target: str) -> None:
 @snapshots.command()
 @snapshotter_options
 @_label
+@force_option
 @click.option("--parent", default="", metavar="NAME", help="Put it on this committed snapshot, if it is on none.")
 @click.argument("name")
 @click.argument("key")
-def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str) -> None:
-    """Turn the active snapshot KEY into the committed snapshot NAME."""
+def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force: bool) -> None:
+    """Turn the active snapshot KEY into the committed snapshot NAME.
+
+    One that is mounted is refused.
+    """
     with connected_snapshotter() as snapshotter:
+        if not force:
+            check_unused(snapshotter, key)
         snapshotter.commit(name, key, labels, parent)
 
 
 @snapshots.command()
 @snapshotter_options
+@force_option
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-def rm(*, keys: tuple[str, ...]) -> None:
-    """Remove snapshots, in the order given, up to the first that cannot be."""
+def rm(*, keys: tuple[str, ...], force: bool) -> None:
+    """Remove snapshots, in the order given, up to the first that cannot be.
+
+    One that is mounted is refused.
+    """
     with connected_snapshotter() as snapshotter:
         for key in keys:
             try:
+                if not force:
+                    check_unused(snapshotter, key)
                 snapshotter.remove(key)
             except Error as error:
                 raise type(error)(f'failed to remove "{shorten(key, 256)}": {error}') from error
