@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
 from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse, ServerResponse
+from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 from lamina.api.messages.version_pb2 import VersionResponse
 from lamina.client._connection import Connection
 from lamina.client._records import Plugin, Server, Version
@@ -90,6 +92,17 @@ class Client:
         path = "/grpc.health.v1.Health/Check"
         response = self._connection.unary(path, HealthCheckRequest(), HealthCheckResponse)
         return response.status == HealthCheckResponse.SERVING
+
+    def copy_metastore(self) -> Iterator[bytes]:
+        """A copy of the metastore's file as it is at one moment, in pieces, from its first byte to its last.
+
+        Raises:
+            Unimplemented: The server is no lamina host, or has no metastore.
+            ResourceExhausted: It has no space for the copy, or sends many already.
+        """
+        path = "/lamina.services.metastore.v1.Metastore/Copy"
+        for response in self._connection.stream(path, CopyRequest(), CopyResponse):
+            yield response.data
 
     def close(self) -> None:
         """End the calls under way, as cancelled, and close the connection. Calling it again does nothing."""

@@ -291,6 +291,19 @@ class Environment(Shared[Body]):
         except Error as problem:
             _log.error("cannot open the metastore again after a failed commit", exc_info=problem)
 
+    def copy(self, descriptor: int) -> None:
+        """Write the file as it is at one moment to a file descriptor. Pages are copied, and not looked at.
+
+        Args:
+            descriptor: A regular file's: a pipe that nobody reads would keep the transaction open.
+
+        Raises:
+            ResourceExhausted: There is no space for it.
+            Unavailable: It is closed.
+        """
+        with self._gate.inside(), _translated(self._path):
+            self._lmdb.copyfd(descriptor)
+
     def metrics(self) -> Iterator[Metric]:
         """How large the file is, what of it is used, and how long commits take.
 

@@ -9,7 +9,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
-from typing import Final
+from typing import IO, Final
 
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
 from lamina.fs import Lock, sync_directory
@@ -87,6 +87,21 @@ class MetaStore:
         """
         _check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name)
+
+    @contextlib.contextmanager
+    def copy(self) -> Iterator[int]:
+        """A copy of the store's file as it is at one moment, in a temporary file beside it that has no name.
+
+        Yields:
+            Its descriptor. It is closed, and the copy gone, at the end of the block.
+
+        Raises:
+            ResourceExhausted: There is no space for it.
+            Unavailable: The store is closed.
+        """
+        with _unnamed_file(self.path) as file:
+            self._environment.copy(file.fileno())
+            yield file.fileno()
 
     def metrics(self) -> Iterator[Metric]:
         """How many snapshots there are, how large the store is, and how long commits take.
@@ -253,6 +268,15 @@ def _initialise(transaction: Transaction, path: str) -> str:
     if found < SCHEMA:  # else there is nothing to commit
         transaction.put(layout.SCHEMA, str(SCHEMA).encode())
     return transaction.get(layout.UUID, b"").decode()
+
+
+def _unnamed_file(directory: str) -> IO[bytes]:
+    import tempfile  # noqa: PLC0415 - no start needs it
+
+    try:
+        return tempfile.TemporaryFile(dir=directory)
+    except OSError as error:
+        raise from_os_error(error, "make a temporary file for a copy of the metastore") from error
 
 
 def _check_name(what: str, name: str) -> None:

@@ -1,24 +1,37 @@
-"""The registration of the metastore."""
+"""The registrations of the metastore and of its service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
 from lamina.snapshots.storage import MetaStore
 
+if TYPE_CHECKING:
+    from lamina.plugins.metastore.service import MetastoreService
+
 
 @hookimpl
 def lamina_register() -> Iterable[Registration[Any]]:
-    """Register the metastore."""
-    return [Registration(type=PluginType.METASTORE, id="lmdb", init=init_metastore, diagnose=diagnose_metastore)]
+    """Register the metastore and its service."""
+    return [
+        Registration(type=PluginType.METASTORE, id="lmdb", init=init_metastore, diagnose=diagnose_metastore),
+        Registration(type=PluginType.GRPC, id="metastore", requires=(PluginType.METASTORE,), init=init_service),
+    ]
 
 
 def init_metastore(ic: InitContext[None]) -> MetaStore:
     """Open the metastore in the plugin's own directory."""
     ic.meta.exports["path"] = str(ic.root)
     return MetaStore.open(str(ic.root), str(ic.state))
+
+
+def init_service(ic: InitContext[None]) -> MetastoreService:
+    """Serve copies of the metastore."""
+    from lamina.plugins.metastore.service import MetastoreService  # noqa: PLC0415 - brings protobuf
+
+    return MetastoreService(ic.get_single(PluginType.METASTORE))
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:

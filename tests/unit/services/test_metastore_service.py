@@ -1,0 +1,136 @@
+"""Copies of a metastore that is in use."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
+from lamina.errdefs import ResourceExhausted
+from lamina.plugins.metastore.service import COPIES, MetastoreService
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import Keyspace, MetaStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MetaStore]:
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def keyspace(store: MetaStore) -> Keyspace:
+    return store.snapshotter("overlayfs").keyspace("overlayfs")
+
+
+def copy(service: MetastoreService) -> Iterator[CopyResponse]:
+    (method,) = service.service.methods
+    responses: Iterator[CopyResponse] = method.handler(CopyRequest())
+    return responses
+
+
+def create(keyspace: Keyspace, key: str) -> None:
+    keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+
+
+def open_files() -> list[str]:
+    """Paths of what this process has open."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the listing's own
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return found
+
+
+def opened(directory: Path, responses: Iterator[CopyResponse]) -> list[str]:
+    """The keys in a copy, opened as a metastore."""
+    directory.mkdir()
+    (directory / "data.mdb").write_bytes(b"".join(response.data for response in responses))
+    store = MetaStore.open(str(directory))
+    try:
+        return [record.info.name for record in store.snapshotter("overlayfs").keyspace("overlayfs").walk()]
+    finally:
+        store.close()
+
+
+def test_a_copy_is_the_metastore_of_the_moment_in_which_it_began(
+    tmp_path: Path, store: MetaStore, keyspace: Keyspace
+) -> None:
+    create(keyspace, "before")
+    responses = copy(MetastoreService(store))
+    first = next(responses)
+    create(keyspace, "after")
+    assert opened(tmp_path / "copy", itertools.chain([first], responses)) == ["before"]
+
+
+def test_copies_made_while_others_write_are_whole(tmp_path: Path, store: MetaStore, keyspace: Keyspace) -> None:
+    """A store that is copied page by page while pages change would open with a gap, or not at all."""
+    service = MetastoreService(store)
+    stopped = threading.Event()
+
+    def write() -> None:
+        for number in itertools.count():
+            if stopped.is_set():
+                return
+            create(keyspace, f"{number:06}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        copies = [opened(tmp_path / str(number), copy(service)) for number in range(8)]
+    finally:
+        stopped.set()
+        writer.join()
+    for keys in copies:
+        assert keys == [f"{number:06}" for number in range(len(keys))]
+
+
+def test_no_copy_is_left_on_disk_when_its_reader_goes_away(tmp_path: Path, store: MetaStore) -> None:
+    before = set(os.listdir(tmp_path / "metastore"))
+    responses = copy(MetastoreService(store))
+    next(responses)
+    assert set(os.listdir(tmp_path / "metastore")) == before
+    responses.close()  # type: ignore[attr-defined] # a generator
+    assert not [target for target in open_files() if target.startswith(str(tmp_path)) and "deleted" in target]
+
+
+def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> None:
+    service = MetastoreService(store)
+    readers = [copy(service) for _ in range(COPIES)]
+    for reader in readers:
+        next(reader)
+    with pytest.raises(ResourceExhausted, match="try again later"):
+        next(copy(service))
+    readers[0].close()  # type: ignore[attr-defined] # a generator
+    next(copy(service))
+
+
+def test_a_slow_reader_keeps_no_page_from_being_used_again(store: MetaStore, keyspace: Keyspace) -> None:
+    """A transaction that is open keeps every page that is given up after it."""
+    create(keyspace, "first")
+    responses = copy(MetastoreService(store))
+    next(responses)
+
+    def size() -> float:
+        return next(
+            value
+            for metric in store.metrics()
+            if metric.name == "lamina_metastore_file_bytes"
+            for value in metric.samples.values()
+        )
+
+    for _ in range(20):
+        create(keyspace, "again")
+        keyspace.remove("again")
+    settled = size()
+    for _ in range(200):
+        create(keyspace, "again")
+        keyspace.remove("again")
+    assert size() == settled
