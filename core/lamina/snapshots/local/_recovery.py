@@ -40,7 +40,8 @@ class RecoveryRecords:
         """
         self._directory = directory
         self._store = store
-        self._changed: collections.deque[int] = collections.deque()
+        self._changed: collections.deque[tuple[int, bool]] = collections.deque()
+        """Identifiers, and whether their snapshots are removed."""
         self._writing = threading.Lock()
         self._failing = False
         self._wake = threading.Event()
@@ -52,17 +53,26 @@ class RecoveryRecords:
         self._thread.start()
 
     def write(self, id_: int) -> None:
-        """Have written down soon what the metastore says of an identifier; if it says nothing, no file is left."""
-        self._changed.append(id_)
+        """Write down soon what the metastore says of a snapshot. If it says nothing, the file stays as it is."""
+        self._change(id_, removed=False)
+
+    def remove(self, id_: int) -> None:
+        """Delete soon the file of a snapshot that was removed. If the metastore still has it, the file stays."""
+        self._change(id_, removed=True)
+
+    def _change(self, id_: int, *, removed: bool) -> None:
+        self._changed.append((id_, removed))
         if not self._wake.is_set():
             self._wake.set()
 
     def flush(self) -> None:
         """Write what has changed so far. What cannot be written is written with the next change."""
         with self._writing:
-            changed = {self._changed.popleft() for _ in range(len(self._changed))}
-            failed = {id_: error for id_ in changed if (error := self._write(id_)) is not None}
-            self._changed.extend(failed)
+            changed = dict(self._changed.popleft() for _ in range(len(self._changed)))
+            failed = {
+                id_: error for id_ in changed if (error := self._write(id_, removed=changed[id_])) is not None
+            }
+            self._changed.extend((id_, changed[id_]) for id_ in failed)
             if changed:
                 self._report(failed)
 
@@ -81,10 +91,14 @@ class RecoveryRecords:
             self._wake.clear()
             self.flush()
 
-    def _write(self, id_: int) -> Exception | None:
-        """Write one; returns what kept it from that. The operation itself is durable already."""
+    def _write(self, id_: int, *, removed: bool) -> Exception | None:
+        """Write or delete one; returns what kept it from that. The operation itself is durable already."""
         try:
-            self._replace(id_)
+            found = self._store.record(id_)
+            if found is not None:
+                self._replace(*found)
+            elif removed:
+                self._unlink(id_)
         except (Error, OSError) as error:
             return error
         return None
@@ -99,15 +113,8 @@ class RecoveryRecords:
             _log.info("recovery records are written again", extra={"path": self._directory})
         self._failing = bool(failed)
 
-    def _replace(self, id_: int) -> None:
-        path = self._path(id_)
-        found = self._store.record(id_)
-        if found is None:
-            for name in (path, path + UNFINISHED):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name)
-            return
-        keyspace, record = found
+    def _replace(self, keyspace: str, record: Record) -> None:
+        path = self.path(record.id)
         written = RecoveryRecord(self._store.name, keyspace, record, self._store.uuid)
         with open(path + UNFINISHED, "wb") as file:
             file.write(written.encode())
@@ -116,10 +123,20 @@ class RecoveryRecords:
             os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
         os.rename(path + UNFINISHED, path)
 
+    def _unlink(self, id_: int) -> None:
+        self.drop_unfinished(id_)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(id_))
+
+    def drop_unfinished(self, id_: int) -> None:
+        """Delete what an interrupted write left of the file of a snapshot that is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(id_) + UNFINISHED)
+
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""
         try:
-            status = os.stat(self._path(record.id))
+            status = os.stat(self.path(record.id))
         except FileNotFoundError:
             return True
         if not status.st_size:  # what a power cut leaves of a file that was written just before
@@ -129,5 +146,6 @@ class RecoveryRecords:
             updated -= updated % NANOSECONDS
         return written != updated
 
-    def _path(self, id_: int) -> str:
+    def path(self, id_: int) -> str:
+        """Where the file of an identifier is."""
         return os.path.join(self._directory, str(id_))

@@ -7,10 +7,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 
-from lamina.errdefs import DataLoss, FailedPrecondition
+from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.fs import FileSystemSync, Lock, replace_file
+from lamina.snapshots.local._quarantine import Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
-from lamina.snapshots.local._trash import Trash
+from lamina.snapshots.local._trash import NO_SPACE, Trash
 from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import SnapshotterStore
 
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 SNAPSHOTS = "snapshots"
 RECORDS = "records"
 TRASH = "trash"
+QUARANTINE = "quarantine"
 
 
 class DataRoot:
@@ -30,6 +32,7 @@ class DataRoot:
     ``snapshots/``    one entry for each identifier
     ``records/``      what is needed to make the metastore anew, one file for each identifier
     ``trash/``        what has been removed and is being deleted
+    ``quarantine/``   what no snapshot had at a start, kept for a week (`Quarantine`)
     ================  ==========================================================================
     """
 
@@ -42,7 +45,10 @@ class DataRoot:
         self._store = store
         self._lock = lock
         self._trash = trash
+        self._quarantine = Quarantine(os.path.join(path, QUARANTINE), trash)
         self._sync = sync
+        self._agrees = False
+        """The metastore was found to agree with itself. Nothing in quarantine is deleted before."""
 
     @classmethod
     def open(
@@ -131,7 +137,13 @@ class DataRoot:
             create: Makes the data at the path that it is given, where nothing is, or makes nothing at all.
         """
         path = self.data_path(id_)
-        create(path + UNFINISHED)
+        try:
+            create(path + UNFINISHED)
+        except (OSError, ResourceExhausted) as error:
+            if not _is_no_space(error) or not self.free_space():
+                raise
+            self.discard_unfinished(id_)
+            create(path + UNFINISHED)
         with contextlib.suppress(FileNotFoundError):
             os.rename(path + UNFINISHED, path)
 
@@ -140,39 +152,50 @@ class DataRoot:
         return os.path.join(self.path, SNAPSHOTS, str(id_))
 
     def discard(self, id_: int) -> None:
-        """Give up the data of a snapshot that the metastore does not know, or not any more."""
+        """Give up the data of a snapshot that was removed, or never stored, by this process."""
         try:
             self._trash.put(self.data_path(id_))
         finally:
-            self.records.write(id_)  # the snapshot is gone, also where its data cannot be moved
+            self.records.remove(id_)  # the snapshot is gone, also where its data cannot be moved
 
     def discard_unfinished(self, id_: int) -> None:
         """Give up what was made of the data of a snapshot, and not moved to where the whole is."""
         self._trash.put(self.data_path(id_) + UNFINISHED)
 
     def reclaim(self) -> int:
-        """Discard what calls of earlier processes left behind: data of identifiers that no snapshot has.
+        """Put into quarantine what earlier processes left behind: data of identifiers that no snapshot has.
 
-        Data of identifiers handed out by this process is never touched: its calls may be under way. A store
-        that knows no snapshot of an earlier process reclaims nothing: it may have lost them.
+        Data of identifiers handed out by this process is never touched: its calls may be under way. Nothing is
+        touched while the metastore's entries disagree, or where it knows no snapshot of an earlier process: it may
+        have lost them.
 
         Returns:
-            How many were discarded. What cannot be is logged.
+            How many identifiers were put there. What cannot be is logged.
 
         Raises:
             Canceled: It is not wanted any more.
         """
         found = self._ids_in(SNAPSHOTS) | self._ids_in(RECORDS)
-        live = set(unhurried(self._store.ids()))
+        try:
+            known = set(unhurried(self._store.named_ids()))
+        except DataLoss as error:
+            _log.error("nothing is reclaimed: the metastore is damaged", exc_info=error, extra={"path": self.path})
+            return 0
         first_id = self._store.first_id
-        leftovers = {id_ for id_ in found - live if id_ < first_id}
-        if leftovers and not any(id_ < first_id for id_ in live):
+        leftovers = {id_ for id_ in found - known if id_ < first_id}
+        if leftovers and not any(id_ < first_id for id_ in known):
             _log.warning(
                 "the metastore knows no snapshot of before: leaving what it does not know alone",
                 extra={"path": self.path, "entries": len(leftovers)},
             )
             return 0
+        self._agrees = True
+        self._expire()
         return sum(self._reclaim_one(id_) for id_ in sorted(leftovers))
+
+    def _expire(self) -> None:
+        if self._agrees:
+            self._quarantine.expire()
 
     def _ids_in(self, name: str) -> set[int]:
         """The identifiers of which there is something in a directory."""
@@ -183,7 +206,8 @@ class DataRoot:
     def _reclaim_one(self, id_: int) -> bool:
         try:
             self.discard_unfinished(id_)
-            self.discard(id_)
+            self.records.drop_unfinished(id_)
+            self._quarantine.put(id_, self.data_path(id_), self.records.path(id_))
         except OSError as error:
             _log.warning(
                 "could not reclaim what an interrupted call left behind", exc_info=error, extra={"id": id_}
@@ -192,9 +216,21 @@ class DataRoot:
         return True
 
     def empty_trash(self) -> None:
-        """Delete all that has been discarded, with what was written down of it, and return when it is gone."""
+        """Delete all that has been discarded, with what was written down of it, and return when it is gone.
+
+        What is in quarantine goes when it has been there long enough (`Quarantine.expire`).
+        """
+        self._expire()
         self._trash.empty()
         self.records.flush()
+
+    def free_space(self) -> bool:
+        """Give back what can be spared of a full disk: what is in quarantine (`Quarantine.give_up`).
+
+        Returns:
+            Whether there was something, so that it is worthwhile to try again.
+        """
+        return self._agrees and bool(self._quarantine.give_up())
 
     def trash_entries(self) -> int:
         """How much of what has been discarded is still there.
@@ -212,6 +248,10 @@ class DataRoot:
             self._sync.close()
         self._store.failed_sync.close()
         self._lock.close()
+
+
+def _is_no_space(error: OSError | ResourceExhausted) -> bool:
+    return isinstance(error, ResourceExhausted) or error.errno in NO_SPACE
 
 
 def _claim(path: str, store: SnapshotterStore) -> None:

@@ -16,6 +16,8 @@ from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition
 
 _log = logging.getLogger(__name__)
 
+NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+"""The errors of a full file system (open(2))."""
 SHOWN: Final = 3
 """How many failures a message shows."""
 _FIRST_SECONDS: Final = 0.2
@@ -71,7 +73,7 @@ class Trash:
             return
         except OSError as error:
             # A copy-on-write file system that is full refuses a rename, while it keeps some space for deletions.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in NO_SPACE:
                 raise
             self._destroy(source)
             return

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._entries import check_order
 from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._record import name_in
 
@@ -24,14 +25,19 @@ def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple
         transaction: A read transaction.
         prefix: What the database keys of the records begin with.
         start: Where to start; None: at the first.
+
+    Raises:
+        DataLoss: The keys are not in ascending order.
     """
     cursor = transaction.cursor()
     if not cursor.set_range(start or prefix):
         return [], None
     entries = iter(cursor)
     ahead = list(itertools.islice(entries, BATCH + 1))
-    last = ahead[-1][0]
-    if len(ahead) > BATCH and last.startswith(prefix) and max(len(key) for key, _ in ahead) < layout.SHARED:
+    keys = [key for key, _ in ahead]
+    check_order(start or prefix, keys)
+    last = keys[-1]
+    if len(ahead) > BATCH and last.startswith(prefix) and max(map(len, keys)) < layout.SHARED:
         return [data for _, data in ahead[:BATCH]], last  # nearly always
     return _in_order(prefix, itertools.chain(ahead, entries))
 
@@ -41,7 +47,10 @@ def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[li
     values: list[bytes] = []
     group: list[bytes] = []
     shared = b""
+    least = b""
     for key, data in entries:
+        check_order(least, (key,))
+        least = key + b"\0"
         if not key.startswith(prefix):
             break
         together = len(key) >= layout.SHARED and key[: layout.SHARED] == shared

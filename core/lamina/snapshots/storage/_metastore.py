@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import os
 import threading
@@ -15,11 +16,13 @@ from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_o
 from lamina.fs import Lock, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._agreement import Agreement
 from lamina.snapshots.storage._census import Census
+from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
-from lamina.snapshots.storage._record import Record, decode
+from lamina.snapshots.storage._record import Record, decode, id_in
 from lamina.snapshots.storage._schema import SCHEMA, migrate
 
 _log = logging.getLogger(__name__)
@@ -191,46 +194,67 @@ class SnapshotterStore:
         return int(next_id)
 
     def ids(self) -> Iterator[int]:
-        """The identifiers of all snapshots of all keyspaces, in order, read in batches."""
-        first = 0
-        while batch := self._environment.read(functools.partial(self._ids, first=first)):
-            yield from batch
-            first = batch[-1] + 1
+        """The identifiers of all snapshots of all keyspaces, in order, read in batches.
 
-    def _ids(self, transaction: Transaction, first: int) -> list[int]:
+        Raises:
+            DataLoss: The entries that lead from identifiers to records are not in order.
+        """
+        first = 0
+        while batch := self._environment.read(functools.partial(self._index, first=first)):
+            yield from (id_ for id_, _ in batch)
+            first = batch[-1][0] + 1
+
+    def _index(self, transaction: Transaction, first: int) -> list[tuple[int, bytes]]:
+        """Some identifiers, and the database keys of their records."""
         prefix = b"i" + self._number
-        found: list[int] = []
-        cursor = transaction.cursor()
-        if cursor.set_range(layout.id_key(self._number, first)):
-            for key in cursor.iternext(values=False):
-                if not key.startswith(prefix) or len(found) == BATCH:
-                    break
-                found.append(int.from_bytes(key[len(prefix) :], "big"))
-        return found
+        entries = ascending(transaction, prefix, layout.id_key(self._number, first))
+        return [
+            (int.from_bytes(key[len(prefix) :], "big"), value) for key, value in itertools.islice(entries, BATCH)
+        ]
+
+    def named_ids(self) -> Iterator[int]:
+        """The identifiers that any entry names: of snapshots, of parents, of children. Some come repeatedly.
+
+        Raises:
+            DataLoss: Entries disagree, cannot be read or are not in order: then some may be missing.
+        """
+        return Agreement(self._environment, self.name, self._number).ids()
 
     def records(self) -> Iterator[Record]:
-        """The records of all snapshots of all keyspaces, in order of their identifiers, read in batches."""
+        """The records of all snapshots of all keyspaces, in order of their identifiers, read in batches.
+
+        Raises:
+            DataLoss: A record cannot be read, or an identifier leads to none.
+        """
         first = 0
         while batch := self._environment.read(functools.partial(self._records, first=first)):
             yield from batch
             first = batch[-1].id + 1
 
     def _records(self, transaction: Transaction, first: int) -> list[Record]:
-        keys = (transaction.get(layout.id_key(self._number, id_), b"") for id_ in self._ids(transaction, first))
-        return [decode(transaction.get(key, b"")) for key in keys]
+        return [self._read(transaction, id_, key) for id_, key in self._index(transaction, first)]
+
+    def _read(self, transaction: Transaction, id_: int, key: bytes) -> Record:
+        """The record that an identifier leads to."""
+        data = transaction.get(key)
+        if not data or id_in(data) != id_:
+            raise DataLoss(f"snapshotter {self.name}: the record of identifier {id_} is missing")
+        return decode(data)
 
     def record(self, id_: int) -> tuple[str, Record] | None:
-        """The keyspace and the record of an identifier, or None where no snapshot has it."""
+        """The keyspace and the record of an identifier, or None where no snapshot has it.
+
+        Raises:
+            DataLoss: The record cannot be read, or the identifier leads to none.
+        """
         return self._environment.read(lambda transaction: self._record(transaction, id_))
 
     def _record(self, transaction: Transaction, id_: int) -> tuple[str, Record] | None:
         key = transaction.get(layout.id_key(self._number, id_))
         if key is None:
             return None
-        data = transaction.get(key)
-        if data is None:
-            raise DataLoss(f"snapshotter {self.name}: the record of identifier {id_} is missing")
-        return self._keyspace_name(transaction, key[1 : 1 + layout.NUMBER.size]), decode(data)
+        record = self._read(transaction, id_, key)
+        return self._keyspace_name(transaction, key[1 : 1 + layout.NUMBER.size]), record
 
     def _keyspace_name(self, transaction: Transaction, space: bytes) -> str:
         prefix = layout.space_key(self.name, "")

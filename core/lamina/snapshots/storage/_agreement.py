@@ -1,0 +1,131 @@
+"""The identifiers that a snapshotter's entries name, each compared with the other entries of its snapshot."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeAlias
+
+from lamina.errdefs import DataLoss
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._entries import ascending
+from lamina.snapshots.storage._environment import Environment, Transaction
+from lamina.snapshots.storage._layout import shorten
+from lamina.snapshots.storage._record import decode, id_in
+
+BATCH: Final = 256
+"""How many entries one read transaction covers."""
+
+Compare: TypeAlias = Callable[[Transaction, bytes, bytes], Iterable[int]]
+"""Compares an entry with others in its transaction, and returns the identifiers that it names."""
+
+
+class Agreement:
+    """The entries of a snapshotter: records, the index of identifiers, and the index of children.
+
+    Each entry is compared in the transaction in which it is read, so that snapshots which are made, committed and
+    removed meanwhile are no disagreement.
+    """
+
+    def __init__(self, environment: Environment, snapshotter: str, number: bytes) -> None:
+        """Compare the entries of a snapshotter.
+
+        Args:
+            environment: Where they are.
+            snapshotter: Its plugin id.
+            number: The four bytes that stand for it in database keys.
+        """
+        self._environment = environment
+        self._snapshotter = snapshotter
+        self._number = number
+        self._spaces: set[bytes] = set()
+
+    def ids(self) -> Iterator[int]:
+        """Every identifier that an entry names, in no order and some repeatedly, read in batches.
+
+        Raises:
+            DataLoss: Entries disagree, cannot be read, or are not in order. The message names the first.
+        """
+        self._spaces = self._environment.read(self._check_spaces)
+        yield from self._compare_all(b"i" + self._number, self._compare_identifier)
+        for space in sorted(self._spaces):
+            yield from self._compare_all(b"k" + space, self._compare_record)
+            yield from self._compare_all(b"c" + space, self._compare_child)
+
+    def _compare_all(self, prefix: bytes, compare: Compare) -> Iterator[int]:
+        start = prefix
+        while start:
+            ids, start = self._environment.read(
+                functools.partial(_batch, prefix=prefix, start=start, compare=compare)
+            )
+            yield from ids
+
+    def _check_spaces(self, transaction: Transaction) -> set[bytes]:
+        """The numbers of the snapshotter's keyspaces. One without a name may be its own, too."""
+        names = {number: key[1:].partition(b"\0") for key, number in ascending(transaction, b"s")}
+        for snapshotter, _, _ in names.values():
+            if transaction.get(b"n" + snapshotter) is None:
+                raise self._disagreement(f"a keyspace belongs to snapshotter {snapshotter!r}, which is not there")
+        for number in _numbers(transaction):
+            if number not in names:
+                raise self._disagreement(f"keyspace number {number.hex()} has records and no name")
+        own = self._snapshotter.encode()
+        return {number for number, (snapshotter, _, _) in names.items() if snapshotter == own}
+
+    def _is_own(self, transaction: Transaction, space: bytes) -> bool:
+        if space not in self._spaces:  # made meanwhile, if it is there at all
+            self._spaces = self._check_spaces(transaction)
+        return space in self._spaces
+
+    def _compare_identifier(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
+        id_ = int.from_bytes(key[5:], "big")
+        data = transaction.get(value)
+        if not data or value[:1] != b"k" or not self._is_own(transaction, value[1:5]) or id_in(data) != id_:
+            raise self._disagreement(f"identifier {id_} leads to no record of its own")
+        return (id_,)
+
+    def _compare_record(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
+        record = decode(value)
+        space, name, shown = key[1:5], record.info.name.encode(), shorten(record.info.name)
+        if layout.record_key(space, name) != key:
+            raise self._disagreement(f"the record of snapshot {shown} is under another's key")
+        if transaction.get(layout.id_key(self._number, record.id)) != key:
+            raise self._disagreement(f"identifier {record.id} does not lead to snapshot {shown}")
+        if record.parent_ids:
+            parent_id = record.parent_ids[0]
+            if transaction.get(layout.child_key(space, parent_id, record.id)) != name:
+                raise self._disagreement(f"snapshot {shown} is not among its parent's children")
+            if transaction.get(layout.id_key(self._number, parent_id)) is None:
+                raise self._disagreement(f"identifier {parent_id} leads to no parent of snapshot {shown}")
+        return (record.id, *record.parent_ids)
+
+    def _compare_child(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
+        parent_id, child_id = int.from_bytes(key[5:13], "big"), int.from_bytes(key[13:], "big")
+        data = transaction.get(layout.record_key(key[1:5], value))
+        if not data or id_in(data) != child_id or decode(data).parent_ids[:1] != (parent_id,):
+            raise self._disagreement(f"identifier {parent_id} has a child {child_id} that is not there")
+        return (parent_id, child_id)
+
+    def _disagreement(self, found: str) -> DataLoss:
+        return DataLoss(f"the metastore's entries of snapshotter {self._snapshotter} disagree: {found}")
+
+
+def _batch(transaction: Transaction, prefix: bytes, start: bytes, compare: Compare) -> tuple[set[int], bytes]:
+    """The identifiers that some entries name, and where the next batch starts; empty: there are no more."""
+    ids: set[int] = set()
+    key = b""
+    for key, value in itertools.islice(ascending(transaction, prefix, start), BATCH):
+        ids.update(compare(transaction, key, value))
+    return ids, key and key + b"\0"
+
+
+def _numbers(transaction: Transaction) -> Iterator[bytes]:
+    """The numbers of the keyspaces that have records, found without reading all of them."""
+    start = b"k"
+    while True:
+        key, _ = next(ascending(transaction, b"k", start), (b"", b""))
+        if not key:
+            return
+        yield key[1:5]
+        start = key[:5] + b"\xff" * layout.DATABASE_KEY_LIMIT
