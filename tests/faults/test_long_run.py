@@ -1,0 +1,117 @@
+"""Thirty-two clients that never stop, for half an hour under `make soak`: nothing fails, grows or slows down."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+from hosts import Host
+from rounds import rounds
+
+from lamina.snapshots import Info, Snapshotter
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+CLIENTS: Final = 32
+SECONDS: Final = rounds(20, 1800)
+WARM_UP: Final = SECONDS / 5
+"""Threads, pools and free pages grow for a moment; what they take after that is compared."""
+GROWTH: Final = 8 << 20
+"""Bytes that the host may grow by after that: the allocator's own."""
+SLOWER: Final = 1.5
+"""How many times its first p99 the last one may be under `make soak`, on a machine that does nothing else."""
+
+
+class Latencies:
+    """How long calls took, by when they ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: list[tuple[float, float]] = []
+
+    def add(self, began: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._taken.append((now, now - began))
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def p99(self, since: float, until: float) -> float:
+        """The latency, in seconds, that one call in a hundred exceeded between two times."""
+        taken = sorted(latency for ended, latency in self._taken if since <= ended < until)
+        return taken[len(taken) * 99 // 100]
+
+
+def life(snapshotter: Snapshotter, name: str, depth: int) -> Iterator[Callable[[], object]]:
+    """The calls that build a chain, look at it and tear it down."""
+    chain = [f"{name}/{level}" for level in range(depth)]
+    for parent, layer in zip(["", *chain], chain, strict=False):
+        active = f"{layer} active"
+        yield functools.partial(snapshotter.prepare, active, parent)
+        yield functools.partial(snapshotter.update, Info(active, labels={"touched": "yes"}))
+        yield functools.partial(snapshotter.usage, active)
+        yield functools.partial(snapshotter.commit, layer, active)
+        yield functools.partial(snapshotter.stat, layer)
+    yield functools.partial(snapshotter.view, f"{name}/view", chain[-1])
+    yield functools.partial(snapshotter.mounts, f"{name}/view")
+    yield lambda: list(snapshotter.walk(f'name=="{name}/view"'))
+    for key in (f"{name}/view", *reversed(chain)):
+        yield functools.partial(snapshotter.remove, key)
+
+
+def work(snapshotter: Snapshotter, name: str, until: float, latencies: Latencies) -> None:
+    """Live one life after the other, until the time is over."""
+    random = Random(name)
+    while time.monotonic() < until:
+        for call in life(snapshotter, name, random.randint(1, 4)):
+            began = time.monotonic()
+            call()
+            latencies.add(began)
+
+
+def resident(pid: int) -> int:
+    """The bytes of memory that a process has (proc_pid_statm(5))."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_a_host_under_load_neither_grows_nor_fails(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    latencies = Latencies()
+    with Host(tmp_path / "h").running() as host, host.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
+        snapshotter = client.snapshotter("overlayfs")
+        began = time.monotonic()
+        until = began + SECONDS
+        working = [
+            pool.submit(work, snapshotter, f"client-{number}", until, latencies) for number in range(CLIENTS)
+        ]
+        stopped = threading.Event()
+        stopped.wait(WARM_UP)
+        before, open_before = resident(host.pid), descriptors(host.pid)
+        for one in working:
+            one.result()
+        after, open_after = resident(host.pid), descriptors(host.pid)
+        left = list(snapshotter.walk())
+    quarter = (SECONDS - WARM_UP) / 4
+    first = latencies.p99(began + WARM_UP, began + WARM_UP + quarter)
+    last = latencies.p99(until - quarter, until)
+    tell(
+        f"{len(latencies)} calls in {SECONDS} s, p99 {first * 1000:.1f} ms in the first quarter and "
+        f"{last * 1000:.1f} ms in the last, resident {before >> 20} MiB and {after >> 20} MiB"
+    )
+    assert left == []
+    assert after - before <= GROWTH
+    assert open_after <= open_before + CLIENTS
+    if os.environ.get("LAMINA_SOAK"):
+        assert last <= SLOWER * first
