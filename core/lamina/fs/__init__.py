@@ -8,16 +8,19 @@ from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._lock import Lock
 from lamina.fs._remove import remove_tree
+from lamina.fs._space import NO_SPACE, is_full
 from lamina.fs._sync import FileSystemSync, replace_file, sync_directory
 from lamina.fs._usage import disk_usage, holds_at_most
 
 __all__ = [
+    "NO_SPACE",
     "FileSystemSync",
     "Lock",
     "copy_file",
     "copy_tree",
     "disk_usage",
     "holds_at_most",
+    "is_full",
     "remove_tree",
     "replace_file",
     "supports_d_type",

@@ -1,108 +1,45 @@
-"""One LMDB environment: reads, writes that share a commit, growth, and the errors of a full or broken disk."""
+"""One LMDB environment: reads, writes that share a commit, growth, and what is done when the disk fails."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
-import attrs
 import lmdb
 
 from lamina.context import CallContext, use
-from lamina.errdefs import Aborted, DataLoss, Error, Internal, ResourceExhausted
+from lamina.errdefs import Aborted, Error, ResourceExhausted, from_os_error
 from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.snapshots.storage._errors import MapFull, translated, translation
 from lamina.snapshots.storage._gate import Gate
+from lamina.snapshots.storage._interrupt import uninterrupted
+from lamina.snapshots.storage._opening import DATA, open_lmdb
+from lamina.snapshots.storage._pending import Body, Pending, Refused, Transaction, fail
 from lamina.steps import Request, Shared, ask, run
+
+__all__ = ["MAP_SIZE", "Body", "Environment", "Transaction"]
 
 _log = logging.getLogger(__name__)
 
-Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Result = TypeVar("Result")
 
 MAP_SIZE: Final = 1 << 30
 """Bytes of address space reserved at open. The file grows only as it is written."""
-READERS: Final = 1024
-"""How many threads may read at once; the lock file has 64 bytes for each."""
 META_PAGES: Final = 2
 """The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
 BATCH: Final = 1000
 """The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
-
+RETRY_SECONDS: Final = 1.0
+"""How long an environment that cannot be used is left alone before it is opened anew once more."""
 
 OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
 """The buckets of how many operations share a commit."""
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """The buckets of how long a commit takes: mostly what the disk takes to sync."""
-
-
-Body: TypeAlias = Callable[[Transaction], Any]
-"""An operation. It may be run more than once, in any thread; only its last run counts. It does nothing slow."""
-
-
-class _Pending:
-    """An operation that waits for the commit it will be part of."""
-
-    def __init__(self, request: Request[Body]) -> None:
-        self._body = request.what
-        self._context = request.context
-        self._request = request
-        self.done = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
-
-    def cancel(self) -> None:
-        """Do not run the operation any more, if it is not too late."""
-        self._context = attrs.evolve(self._context, cancelled=True)
-
-    def run(self, transaction: Transaction) -> None:
-        """Run the body. May be called again after an abort.
-
-        Raises:
-            _Refused: It raised something: what it has changed must be undone.
-        """
-        request = self._request
-        request.result = request.error = None
-        with use(self._context):  # it may be another call that commits
-            try:
-                self._context.check()
-            except Error as error:
-                request.error = error
-                return
-            try:
-                request.result = self._body(transaction)
-            except lmdb.MapFullError:
-                raise
-            except Exception as error:
-                raise _Refused from error
-
-    def run_apart(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
-        """As `run`, in a child transaction, so that it fails alone."""
-        request = self._request
-        request.result = request.error = None
-        child = environment.begin(parent=transaction, write=True)
-        try:
-            with use(self._context), _translated(path):
-                self._context.check()
-                request.result = self._body(child)
-                child.commit()
-        except _MapFull:
-            child.abort()
-            raise
-        except Exception as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
-            child.abort()
-            request.error = error
-
-    def fail(self, error: Exception) -> None:
-        """Say that the operation failed with the whole commit."""
-        self._request.result, self._request.error = None, error
 
 
 class Environment(Shared[Body]):
@@ -114,11 +51,12 @@ class Environment(Shared[Body]):
     nearly all that is wrong with an operation is seen before it comes here.
     """
 
-    def __init__(self, path: str, map_size: int = MAP_SIZE) -> None:
-        """Open the environment, made where it does not exist.
+    def __init__(self, path: str, state: str = "", map_size: int = MAP_SIZE) -> None:
+        """Open the environment, made where it does not exist. The caller keeps other processes out.
 
         Args:
             path: Its directory, which must exist.
+            state: A directory for what need not survive a reboot; empty: none.
             map_size: Bytes of address space to begin with.
 
         Raises:
@@ -126,36 +64,23 @@ class Environment(Shared[Body]):
             ResourceExhausted: The disk is full.
         """
         self._path = path
+        self._state = state
         self._gate = Gate(path)
         self._map_size = map_size
         self._lmdb = self._open()
         self._mutex = threading.Lock()
-        self._waiting: list[_Pending] = []
+        self._waiting: list[Pending] = []
         self._committing = False
         # Only who leads observes.
         self._operations = Histogram(OPERATIONS)
         self._seconds = Histogram(SECONDS)
 
     def _open(self) -> lmdb.Environment:
-        with _translated(self._path):
-            environment = lmdb.open(
-                self._path,
-                map_size=self._map_size,
-                mode=0o700,
-                create=False,
-                max_readers=READERS,
-                max_spare_txns=1,
-            )
-            environment.reader_check()
-            self._restore_size(environment)
-            return environment
-
-    def _restore_size(self, environment: lmdb.Environment) -> None:
-        """Give a file that was cut its size again: its lost end is then met as damage, and not as SIGBUS."""
-        path = os.path.join(self._path, "data.mdb")
-        size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        if os.stat(path).st_size < size:
-            os.truncate(path, size)
+        try:
+            with translated(self._path):
+                return open_lmdb(self._path, self._state, self._map_size)
+        except OSError as error:
+            raise from_os_error(error, f"open metastore {self._path}") from error
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a read transaction. It must not call anything that may block."""
@@ -164,7 +89,7 @@ class Environment(Shared[Body]):
             with self._lmdb.begin() as transaction:
                 return body(transaction)
         except lmdb.Error as error:
-            raise _translation(error, self._path) from error
+            raise translation(error, self._path) from error
         finally:
             self._gate.leave()
 
@@ -194,16 +119,16 @@ class Environment(Shared[Body]):
             for request in requests:
                 request.error = type(error)(str(error))
             return
-        operations = [_Pending(request) for request in requests]
+        operations = [Pending(request) for request in requests]
 
         def cancel() -> None:
             for pending in operations:
                 pending.cancel()
 
-        with _uninterrupted(cancel):
+        with uninterrupted(cancel):
             self._take_part(operations)
 
-    def _take_part(self, operations: list[_Pending]) -> None:
+    def _take_part(self, operations: list[Pending]) -> None:
         """Wait for commits that the operations are part of, or lead them."""
         with self._mutex:
             self._waiting += operations
@@ -233,11 +158,11 @@ class Environment(Shared[Body]):
                 pending.done = True
                 pending.wake.release()
 
-    def _commit(self, batch: list[_Pending]) -> None:
+    def _commit(self, batch: list[Pending]) -> None:
         apart = False
         while True:
             try:
-                with self._gate.inside(), _translated(self._path), self._lmdb.begin(write=True) as transaction:
+                with self._gate.inside(), translated(self._path), self._lmdb.begin(write=True) as transaction:
                     for pending in batch:
                         if apart:
                             pending.run_apart(self._lmdb, transaction, self._path)
@@ -246,10 +171,10 @@ class Environment(Shared[Body]):
                     began = time.perf_counter()
                 self._operations.observe(len(batch))
                 self._seconds.observe(time.perf_counter() - began)
-            except _Refused:
+            except Refused:
                 apart = True
                 continue
-            except _MapFull:
+            except MapFull:
                 if self._grow(batch):
                     continue
             except Exception as error:  # noqa: BLE001 - re-raised in each thread whose operation it was
@@ -259,20 +184,20 @@ class Environment(Shared[Body]):
                     for pending in batch:
                         self._commit([pending])
                 else:
-                    _fail(batch, error)
+                    fail(batch, error)
             except BaseException:
-                _fail(batch, Aborted(f"metastore {self._path}: the commit was interrupted"))
+                fail(batch, Aborted(f"metastore {self._path}: the commit was interrupted"))
                 raise
             return
 
-    def _grow(self, batch: list[_Pending]) -> bool:
+    def _grow(self, batch: list[Pending]) -> bool:
         """Double the map: mdb_env_set_mapsize wants no transaction to be open in the process."""
         try:
-            with self._gate.alone(), _translated(self._path):
+            with self._gate.alone(), translated(self._path):
                 self._lmdb.set_mapsize(2 * self._map_size)
                 self._map_size *= 2
         except Error as error:
-            _fail(batch, error)
+            fail(batch, error)
             return False
         return True
 
@@ -285,7 +210,7 @@ class Environment(Shared[Body]):
         if not isinstance(error.__cause__, lmdb.Error):
             return
         try:
-            with self._gate.alone(), _translated(self._path):
+            with self._gate.alone(), translated(self._path):
                 self._lmdb.close()
                 self._lmdb = self._open()
         except Error as problem:
@@ -312,7 +237,7 @@ class Environment(Shared[Body]):
         """
         with self._gate.inside():
             info, stat = self._lmdb.info(), self._lmdb.stat()
-            file_size = os.stat(os.path.join(self._path, "data.mdb")).st_size
+            file_size = os.stat(os.path.join(self._path, DATA)).st_size
         pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
         free = info["last_pgno"] + 1 - META_PAGES - pages
         for name, what, number in (
@@ -333,74 +258,3 @@ class Environment(Shared[Body]):
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
         self._gate.close(lambda: self._lmdb.close())  # noqa: PLW0108 - read late: `_recover` may replace it
-
-
-class _Refused(Exception):
-    """An operation failed in the transaction that it shares with others, which is undone and repeated."""
-
-
-class _MapFull(Exception):
-    """The map is too small for a transaction; it is grown and the transaction repeated."""
-
-
-def _fail(batch: list[_Pending], error: Exception) -> None:
-    """Give each operation an error of its own: one that is raised in many threads collects their tracebacks."""
-    for pending in batch:
-        copy = (
-            type(error)(str(error)) if isinstance(error, Error) else Internal(f"{type(error).__name__}: {error}")
-        )
-        copy.__cause__ = error.__cause__ if isinstance(error, Error) else error
-        pending.fail(copy)
-
-
-@contextlib.contextmanager
-def _uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done.
-
-    Python raises KeyboardInterrupt between any two instructions of the main thread; others wait for what it does
-    here.
-
-    Args:
-        on_interrupt: Called at once when Ctrl-C is typed.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    held: list[tuple[int, FrameType | None]] = []
-
-    def hold(number: int, frame: FrameType | None) -> None:
-        held.append((number, frame))
-        on_interrupt()
-
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if held:
-            handler(*held[0])
-
-
-@contextlib.contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Raise LMDB's errors as lamina's."""
-    try:
-        yield
-    except lmdb.Error as error:
-        raise _translation(error, path) from error
-
-
-def _translation(error: lmdb.Error, path: str) -> Exception:
-    match error:
-        case lmdb.MapFullError():
-            return _MapFull()
-        case lmdb.DiskError() | lmdb.ReadersFullError() | lmdb.MemoryError():
-            return ResourceExhausted(f"metastore {path}: {error}; nothing was changed: make space")
-        case lmdb.CorruptedError() | lmdb.PageNotFoundError() | lmdb.PanicError() | lmdb.InvalidError():
-            return DataLoss(
-                f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
-            )
-    if error.code == errno.EIO:
-        return DataLoss(f"metastore {path}: {error}")
-    return Internal(f"metastore {path}: {error}")

@@ -71,7 +71,7 @@ class MetaStore:
         with contextlib.ExitStack() as undo:
             lock = Lock.acquire(os.path.join(path, "lamina.lock"))
             undo.callback(lock.close)
-            environment = Environment(path, map_size)
+            environment = Environment(path, state, map_size)
             undo.callback(environment.close)
             store = cls(path, state or path, lock, environment)
             sync_directory(path)

@@ -1,0 +1,39 @@
+"""Whether a file system has space left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from typing import Final
+
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a file system without space, or without inodes, answers; and one on which a quota is used up."""
+PROBE: Final = 1 << 20
+"""Bytes that a file system has if it is not full."""
+
+
+def is_full(directory: str, size: int = PROBE) -> bool:
+    """Whether files in a directory cannot grow: for want of blocks, inodes, quota, or by RLIMIT_FSIZE.
+
+    A file without a name is given so much space, and closed.
+
+    Args:
+        directory: The directory.
+        size: Bytes.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY:
+        with os.scandir(directory) as entries:
+            largest = max((entry.stat(follow_symlinks=False).st_size for entry in entries), default=0)
+        if largest + size > limit:
+            return True
+    try:
+        fd = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, size)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        return error.errno in NO_SPACE
+    return False

@@ -1,0 +1,56 @@
+"""LMDB's errors, as lamina's."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+import lmdb
+
+from lamina.errdefs import DataLoss, Internal, ResourceExhausted, from_os_error
+from lamina.fs import is_full
+
+
+class MapFull(Exception):
+    """The map is too small for a transaction; it is grown and the transaction repeated."""
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Raise LMDB's errors as lamina's.
+
+    Args:
+        path: The environment's directory.
+    """
+    try:
+        yield
+    except lmdb.Error as error:
+        raise translation(error, path) from error
+
+
+def translation(error: lmdb.Error, path: str) -> Exception:
+    """The error to raise for one of LMDB's.
+
+    Args:
+        error: What LMDB raised.
+        path: The environment's directory.
+    """
+    match error:
+        case lmdb.MapFullError():
+            return MapFull()
+        case lmdb.DiskError() | lmdb.ReadersFullError() | lmdb.MemoryError():
+            return _exhausted(error, path)
+        case lmdb.CorruptedError() | lmdb.PageNotFoundError() | lmdb.PanicError() | lmdb.InvalidError():
+            return DataLoss(
+                f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
+            )
+    if error.code == errno.EIO and is_full(path):
+        return _exhausted(error, path)  # mdb_page_flush in mdb.c makes EIO of a write that was cut short
+    if error.code > 0:  # those of LMDB itself are negative
+        return from_os_error(OSError(error.code, str(error)), f"metastore {path}")
+    return Internal(f"metastore {path}: {error}")
+
+
+def _exhausted(error: lmdb.Error, path: str) -> ResourceExhausted:
+    return ResourceExhausted(f"metastore {path}: {error}; nothing was changed: make space")

@@ -1,0 +1,38 @@
+"""Ctrl-C beside a commit."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+
+@contextlib.contextmanager
+def uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done.
+
+    Python raises KeyboardInterrupt between any two instructions of the main thread; others wait for what it does
+    here.
+
+    Args:
+        on_interrupt: Called at once when Ctrl-C is typed.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append((number, frame))
+        on_interrupt()
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])

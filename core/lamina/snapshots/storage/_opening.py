@@ -1,0 +1,164 @@
+"""Opening an LMDB environment whose lock file is on no disk.
+
+LMDB maps its lock file shared and writable, and writes to it at every read. Where a page of such a file has no
+block yet, or is copied when it is written, and the disk is full, the kernel answers with SIGBUS (mmap(2)). So LMDB
+opens a directory that is made for the opening alone and holds two links: `data.mdb` to the file of that name, and
+`lock.mdb` to memory that has been allocated. The locks keep nobody else out: `lamina.lock` beside `data.mdb` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+import lmdb
+
+from lamina.errdefs import FailedPrecondition
+
+_log = logging.getLogger(__name__)
+
+DATA: Final = "data.mdb"
+"""The name of the file with the data (lmdb.h)."""
+READERS: Final = 1024
+"""How many threads may read at once."""
+_LOCK_BYTES: Final = 64 * (READERS + 2)
+"""Of the lock file. LMDB takes as many readers as fit: 64 bytes each, the header that of two (MDB_txninfo)."""
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it
+_FD: Final = "/proc/self/fd"
+_MFD_NOEXEC_SEAL: Final = 0x8
+"""linux/memfd.h: wanted where the sysctl vm.memfd_noexec is 2, unknown before Linux 6.3."""
+
+
+def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
+    """Open the environment of a directory; its data is made where it does not exist.
+
+    The caller keeps other processes out. Nothing is left behind but the data, and no program that this process
+    starts inherits a descriptor of it. Where the file system is read-only, so is the environment
+    (`flags()["readonly"]`).
+
+    Args:
+        path: The directory, which must exist.
+        state: A directory that is not on that disk, if there is one: best on a tmpfs.
+        map_size: Bytes of address space.
+
+    Raises:
+        lmdb.Error: LMDB cannot open it.
+        OSError: There is no descriptor, memory or directory to be had.
+        FailedPrecondition: `data.mdb` is a link, or no file.
+    """
+    with contextlib.ExitStack() as opened:
+        data, read_only = _open_data(os.path.join(path, DATA))
+        opened.callback(os.close, data)
+        lock = _allocated(_LOCK_BYTES)
+        opened.callback(os.close, lock)
+        directory = opened.enter_context(
+            _temporary_directory((state, _SHARED_MEMORY, tempfile.gettempdir(), path))
+        )
+        os.symlink(f"{_FD}/{data}", os.path.join(directory, DATA))
+        os.symlink(f"{_FD}/{lock}", os.path.join(directory, "lock.mdb"))
+        environment = lmdb.open(
+            directory,
+            map_size=map_size,
+            readonly=read_only,
+            mode=0o700,
+            create=False,
+            max_readers=READERS,
+            max_spare_txns=1,
+        )
+        try:
+            _close_on_exec(os.fstat(data))
+            _restore_size(environment, data)
+            _remove_old_lock_file(path)
+        except BaseException:
+            environment.close()
+            raise
+        return environment
+
+
+def _open_data(path: str) -> tuple[int, bool]:
+    """Open the file of the data; also returns whether it can only be read."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        read_only = False
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FailedPrecondition(f"{path} is a link: put the file itself there") from error
+        if error.errno != errno.EROFS:
+            raise
+        read_only = True
+        fd = os.open(path, os.O_RDONLY | flags)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FailedPrecondition(f"{path} is no regular file: move it away")
+    return fd, read_only
+
+
+def _allocated(size: int) -> int:
+    """A descriptor of memory all of which is there: to write to it cannot fail."""
+    try:
+        fd = os.memfd_create("lock.mdb", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fd = os.memfd_create("lock.mdb", os.MFD_CLOEXEC)
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+@contextlib.contextmanager
+def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
+    """A directory that only this user can look into, during the block, in the first place that lets it be made."""
+    problem: OSError | None = None
+    for parent in filter(None, parents):
+        try:
+            if not _is_trusted(os.stat(parent)):
+                continue
+            made = tempfile.mkdtemp(prefix="lamina-open-", dir=parent)
+        except OSError as error:
+            problem = problem or error
+            continue
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made)
+        return
+    raise problem or FileNotFoundError(errno.ENOENT, "no directory that is this user's or root's alone", parents)
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    """Whether nobody else can rename what this process makes in a directory (sticky(7): inode(7), S_ISVTX)."""
+    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid in {0, os.geteuid()} and (not others_write or bool(status.st_mode & stat.S_ISVTX))
+
+
+def _close_on_exec(data: os.stat_result) -> None:
+    """Let no program that is started inherit LMDB's descriptors of the data, which lack the flag (mdb_fopen)."""
+    for fd in map(int, os.listdir(_FD)):
+        with contextlib.suppress(OSError):  # what others close meanwhile
+            if os.path.samestat(os.fstat(fd), data):
+                os.set_inheritable(fd, False)
+
+
+def _restore_size(environment: lmdb.Environment, data: int) -> None:
+    """Give a file that was cut its size again: its lost end is then met as damage, and not as SIGBUS."""
+    size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if os.fstat(data).st_size < size:
+        os.ftruncate(data, size)
+
+
+def _remove_old_lock_file(path: str) -> None:
+    """Remove the lock file that earlier versions of lamina had beside the data."""
+    with contextlib.suppress(OSError):  # it does no harm
+        os.unlink(os.path.join(path, "lock.mdb"))

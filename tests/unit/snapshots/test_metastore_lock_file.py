@@ -1,0 +1,97 @@
+"""Where LMDB's lock file is, and what opening a metastore leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import FailedPrecondition
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import MetaStore
+
+SHARED_AND_WRITABLE = re.compile(r"^\S+ .w.s \S+ \S+ \S+ +(?P<file>/.*)$", re.MULTILINE)
+"""A line of /proc/self/maps of a mapping that a file system may have no space for (proc_pid_maps(5))."""
+
+
+def fill(store: MetaStore) -> None:
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    for key in "abc":
+        keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+
+
+def test_no_file_of_a_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state"))
+    fill(store)
+    mapped = SHARED_AND_WRITABLE.findall(Path("/proc/self/maps").read_text())
+    store.close()
+    assert [file for file in mapped if not file.startswith("/memfd:")] == []
+
+
+def test_the_lock_file_has_all_its_pages_from_the_start(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path / "root"))
+    with os.scandir("/proc/self/fd") as descriptors:
+        (status,) = [fd.stat() for fd in descriptors if os.readlink(fd.path).startswith("/memfd:lock.mdb")]
+    store.close()
+    assert status.st_blocks * 512 >= status.st_size > 1024 * 64
+
+
+def test_opening_leaves_nothing_behind_but_the_data_and_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state"))
+    fill(store)
+    found = {name: sorted(os.listdir(tmp_path / name)) for name in os.listdir(tmp_path)}
+    in_shared_memory = [name for name in os.listdir("/dev/shm") if name.startswith("lamina")]
+    store.close()
+    assert found == {"root": ["data.mdb", "lamina.lock"], "state": []}
+    assert in_shared_memory == []
+
+
+def test_the_lock_file_of_an_earlier_version_goes(tmp_path: Path) -> None:
+    (tmp_path / "lock.mdb").write_bytes(b"\0" * 8192)
+    MetaStore.open(str(tmp_path)).close()
+    assert sorted(os.listdir(tmp_path)) == ["data.mdb", "lamina.lock"]
+
+
+def test_two_metastores_can_be_open_side_by_side(tmp_path: Path) -> None:
+    stores = [MetaStore.open(str(tmp_path / name), str(tmp_path / "state")) for name in ("one", "two")]
+    for store in stores:
+        fill(store)
+    found = [
+        [info.info.name for info in store.snapshotter("overlayfs").keyspace("lamina").walk()] for store in stores
+    ]
+    for store in stores:
+        store.close()
+    assert found == [["a", "b", "c"]] * 2
+
+
+def test_a_program_that_is_started_inherits_no_descriptor_of_the_data(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    shown = subprocess.run(
+        ["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True, check=True
+    )
+    store.close()
+    assert str(tmp_path) not in shown.stdout
+
+
+def test_data_behind_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/data.mdb").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FailedPrecondition, match="is a link"):
+        MetaStore.open(str(tmp_path / "root"))
+
+
+def test_a_place_where_others_could_rename_things_is_not_opened_in(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    before = state.stat().st_mtime_ns
+    MetaStore.open(str(tmp_path / "root"), str(state)).close()
+    assert state.stat().st_mtime_ns == before
