@@ -143,6 +143,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "umoci": _program("umoci"),
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
+    "mkfs.xfs": _program("mkfs.xfs"),
     "curl": _program("curl"),
     "systemd-analyze": _program("systemd-analyze"),
     "strace": _program("strace"),

@@ -3,6 +3,7 @@
 What makes one tree of another is told by `lamina.fs.changes`. It is imported by itself: no start needs it.
 """
 
+from lamina.fs._ballast import BALLAST, Ballast
 from lamina.fs._contents import copy_file
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
@@ -13,7 +14,9 @@ from lamina.fs._sync import FileSystemSync, replace_file, sync_directory
 from lamina.fs._usage import disk_usage, holds_at_most
 
 __all__ = [
+    "BALLAST",
     "NO_SPACE",
+    "Ballast",
     "FileSystemSync",
     "Lock",
     "copy_file",

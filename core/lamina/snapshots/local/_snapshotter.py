@@ -12,7 +12,16 @@ from typing import Final
 import attrs
 
 from lamina.context import current, use
-from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, Error, NotFound, Unimplemented, from_os_error
+from lamina.errdefs import (
+    Canceled,
+    DataLoss,
+    DeadlineExceeded,
+    Error,
+    NotFound,
+    ResourceExhausted,
+    Unimplemented,
+    from_os_error,
+)
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
@@ -236,7 +245,12 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def remove_steps(self, key: str) -> Steps[None]:
         """As `InSteps.remove_steps`."""
-        record = yield from self._keyspace.remove_steps(key)
+        try:
+            record = yield from self._keyspace.remove_steps(key)
+        except ResourceExhausted:
+            yield BLOCKING
+            self._make_space()
+            record = yield from self._keyspace.remove_steps(key)
         if self._sync_remove:
             yield BLOCKING
         self._discard(record.id)
@@ -246,6 +260,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             except (Error, OSError) as error:
                 # The snapshot is gone for its users, as in containerd; what stays is deleted later.
                 _log.warning("removed data is still there", exc_info=error)
+
+    def _make_space(self) -> None:
+        """Give up what is kept for a full disk, so that a removal has the space that it takes itself."""
+        with _translated("make space for a removal"):
+            self._store.ballast.give_up()
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """As `Snapshotter.walk`."""

@@ -226,7 +226,7 @@ class Environment(Shared[Body]):
             ResourceExhausted: There is no space for it.
             Unavailable: It is closed.
         """
-        with self._gate.inside(), _translated(self._path):
+        with self._gate.inside(), translated(self._path):
             self._lmdb.copyfd(descriptor)
 
     def metrics(self) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
-from lamina.fs import Lock, sync_directory
+from lamina.fs import Ballast, Lock, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
@@ -39,12 +39,13 @@ class MetaStore:
     Opened by one process at a time, and not used in a forked child.
     """
 
-    def __init__(self, path: str, state: str, lock: Lock, environment: Environment) -> None:
+    def __init__(self, path: str, state: str, lock: Lock, environment: Environment, ballast: Ballast) -> None:
         """Use `open`."""
         self.path = path
         self.state = state
         self._lock = lock
         self._environment = environment
+        self._ballast = ballast
         self.uuid = environment.write(functools.partial(_initialise, path=path))
         """Made with the store. The same stands in every data root that belongs to it."""
         self._census = Census(environment)
@@ -73,7 +74,9 @@ class MetaStore:
             undo.callback(lock.close)
             environment = Environment(path, state, map_size)
             undo.callback(environment.close)
-            store = cls(path, state or path, lock, environment)
+            ballast = Ballast(os.path.join(path, "ballast"))
+            undo.callback(ballast.close)
+            store = cls(path, state or path, lock, environment, ballast)
             sync_directory(path)
             sync_directory(os.path.dirname(os.path.abspath(path)))
             undo.pop_all()
@@ -89,7 +92,7 @@ class MetaStore:
             InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
         """
         _check_name("snapshotter", name)
-        return SnapshotterStore(self._environment, self.uuid, self.state, name)
+        return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[int]:
@@ -123,6 +126,7 @@ class MetaStore:
 
     def close(self) -> None:
         """Close the store. Operations under way finish first. Closing twice does nothing."""
+        self._ballast.close()
         self._environment.close()
         self._lock.close()
 
@@ -130,7 +134,7 @@ class MetaStore:
 class SnapshotterStore:
     """What one snapshotter remembers: its keyspaces, and identifiers that are unique across them."""
 
-    def __init__(self, environment: Environment, uuid: str, state: str, name: str) -> None:
+    def __init__(self, environment: Environment, uuid: str, state: str, name: str, ballast: Ballast) -> None:
         """Use `MetaStore.snapshotter`."""
         self._environment = environment
         self.uuid = uuid
@@ -138,6 +142,8 @@ class SnapshotterStore:
         self.state = state
         """A directory for what need not survive a reboot, shared by all snapshotters of the store."""
         self.name = name
+        self.ballast = ballast
+        """The space beside the metastore's file, for removals when there is no other."""
         self._number, self.first_id, self.generation = environment.write(self._register)
         """`first_id`: every identifier below it was handed out by an earlier opening of the store.
         `generation`: how often it was opened. A data root that was opened more often knows more than the store."""

@@ -12,9 +12,8 @@ import contextlib
 import errno
 import logging
 import os
-import shutil
 import stat
-import tempfile
+import uuid
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,7 +29,8 @@ READERS: Final = 1024
 """How many threads may read at once."""
 _LOCK_BYTES: Final = 64 * (READERS + 2)
 """Of the lock file. LMDB takes as many readers as fit: 64 bytes each, the header that of two (MDB_txninfo)."""
-_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it
+_TEMPORARY: Final = ("/dev/shm", "/tmp")  # noqa: S108 - a directory there is given a name that is new
+"""Where a directory can be made for a moment: first shared memory (shm_overview(7)), which is on no disk."""
 _FD: Final = "/proc/self/fd"
 _MFD_NOEXEC_SEAL: Final = 0x8
 """linux/memfd.h: wanted where the sysctl vm.memfd_noexec is 2, unknown before Linux 6.3."""
@@ -58,9 +58,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
         opened.callback(os.close, data)
         lock = _allocated(_LOCK_BYTES)
         opened.callback(os.close, lock)
-        directory = opened.enter_context(
-            _temporary_directory((state, _SHARED_MEMORY, tempfile.gettempdir(), path))
-        )
+        directory = opened.enter_context(_temporary_directory((state, *_TEMPORARY, path)))
         os.symlink(f"{_FD}/{data}", os.path.join(directory, DATA))
         os.symlink(f"{_FD}/{lock}", os.path.join(directory, "lock.mdb"))
         environment = lmdb.open(
@@ -125,14 +123,17 @@ def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
         try:
             if not _is_trusted(os.stat(parent)):
                 continue
-            made = tempfile.mkdtemp(prefix="lamina-open-", dir=parent)
+            made = os.path.join(parent, f"lamina-open-{uuid.uuid4().hex}")
+            os.mkdir(made, 0o700)
         except OSError as error:
             problem = problem or error
             continue
         try:
             yield made
         finally:
-            shutil.rmtree(made)
+            for name in os.listdir(made):
+                os.unlink(os.path.join(made, name))
+            os.rmdir(made)
         return
     raise problem or FileNotFoundError(errno.ENOENT, "no directory that is this user's or root's alone", parents)
 

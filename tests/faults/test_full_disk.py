@@ -1,0 +1,101 @@
+"""Hosts on file systems that have no block, or no inode, left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from full_disks import fill, fill_with_names, mounted
+from hosts import Host
+from rounds import rounds
+from serving import short_directory
+
+from lamina.errdefs import ResourceExhausted
+from lamina.snapshots import Info, Snapshotter
+
+pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
+
+KINDS = [
+    pytest.param("ext4", marks=pytest.mark.requires("mkfs.ext4")),
+    pytest.param("xfs", marks=pytest.mark.requires("mkfs.xfs")),
+    pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),
+]
+SNAPSHOTS = rounds(60, 600)
+"""How many there are when the disk is full."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """A file system."""
+    return str(request.param)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, kind: str) -> Iterator[Path]:
+    """Where it is mounted, small and empty."""
+    with mounted(tmp_path, kind) as mountpoint:
+        yield mountpoint
+
+
+@pytest.fixture
+def host(disk: Path) -> Iterator[Host]:
+    """A host that runs, with its root on the disk, and its socket and log elsewhere."""
+    with (
+        short_directory() as directory,
+        Host(directory / "host", arguments=("--root", str(disk / "root"))).running() as running,
+    ):
+        yield running
+
+
+def take_everything(disk: Path, what: str) -> None:
+    """Leave no block, or no inode or room for a name."""
+    (disk / "filler").touch()  # while there is an inode
+    if what == "names":
+        fill_with_names(disk, 2000)
+    fill(disk)
+
+
+def outcomes(calls: Iterator[Callable[[], object]]) -> Counter[str]:
+    """How often each error was raised; "" where none was."""
+    counted: Counter[str] = Counter()
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - all are counted
+            counted[type(error).__name__] += 1
+        else:
+            counted[""] += 1
+    return counted
+
+
+def make(snapshotter: Snapshotter) -> list[str]:
+    """Snapshots to be removed; returns their keys."""
+    keys = [f"{number:04}" for number in range(SNAPSHOTS)]
+    for key in keys:
+        snapshotter.prepare(key)
+    return keys
+
+
+@pytest.mark.parametrize("what", ["blocks", "names"])
+def test_a_host_on_a_full_disk_answers_and_removes_everything(
+    host: Host, disk: Path, kind: str, what: str, tell: Callable[[str], None]
+) -> None:
+    """The host lives on when a disk fills up under it: it reads, refuses what takes space, and removes."""
+    with host.client() as client:
+        overlay = client.snapshotter("overlayfs")
+        keys = make(overlay)
+        take_everything(disk, what)
+        assert [overlay.stat(key).name for key in keys] == keys
+        assert [info.name for info in overlay.walk()] == keys
+        prepared = outcomes(lambda key=key: overlay.prepare(f"more {key}") for key in keys)  # type: ignore[misc]
+        updated = outcomes(lambda key=key: overlay.update(Info(key, labels={"l": "v" * 2000})) for key in keys)  # type: ignore[misc]
+        more = [info.name for info in overlay.walk()]
+        removed = outcomes(lambda key=key: overlay.remove(key) for key in more)  # type: ignore[misc]
+        overlay.cleanup()
+        tell(f"full {kind} ({what}): prepare {dict(prepared)}, update {dict(updated)}, remove {dict(removed)}")
+        assert set(prepared) <= {"", ResourceExhausted.__name__}
+        assert set(updated) <= {"", ResourceExhausted.__name__}
+        assert removed == {"": len(more)}
+        assert list(overlay.walk()) == []
