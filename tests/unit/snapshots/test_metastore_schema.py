@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lmdb
 import pytest
+import schema_2
 
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._checksum import check, has_checksum
 from lamina.snapshots.storage._environment import Transaction
+from lamina.snapshots.storage._schema import SCHEMA
 
 
 def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
-    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"3"))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"4"))
     store.close()
-    with pytest.raises(FailedPrecondition, match="schema version 3"):
+    with pytest.raises(FailedPrecondition, match="schema version 4"):
         MetaStore.open(str(tmp_path))
     # and the refusal has given up the lock
-    with pytest.raises(FailedPrecondition, match="schema version 3"):
+    with pytest.raises(FailedPrecondition, match="schema version 4"):
         MetaStore.open(str(tmp_path))
 
 
@@ -91,3 +95,48 @@ def test_many_records_are_migrated(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     assert list(store.snapshotter("overlayfs").keyspace("lamina").walk()) == [NEW_RECORD] * 2000
     store.close()
+
+
+def entries(path: Path) -> dict[bytes, bytes]:
+    """All that is stored in the metastore of a directory."""
+    with lmdb.open(str(path), readonly=True, lock=False) as environment, environment.begin() as transaction:
+        return dict(transaction.cursor())
+
+
+def test_a_store_of_schema_version_2_serves_what_it_had(tmp_path: Path) -> None:
+    schema_2.write_schema_2(tmp_path / "old")
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path / "old"))
+        assert store.uuid == schema_2.UUID
+        assert store.snapshotter("overlayfs").boot() == schema_2.BOOT
+        for (snapshotter, keyspace), records in schema_2.RECORDS.items():
+            assert list(store.snapshotter(snapshotter).keyspace(keyspace).walk()) == records
+        store.close()
+
+
+def test_an_earlier_lamina_reads_the_schema_version_of_the_present_one(tmp_path: Path) -> None:
+    """It reads no more, and says `has schema version 3, this lamina reads up to 2: upgrade lamina`."""
+    schema_2.write_schema_2(tmp_path / "old")
+    MetaStore.open(str(tmp_path / "old")).close()
+    assert int(entries(tmp_path / "old")[b"mschema"]) == SCHEMA == 3
+
+
+def test_what_is_no_record_and_no_index_has_its_checksum_after_the_first_opening(tmp_path: Path) -> None:
+    schema_2.write_schema_2(tmp_path / "old")
+    MetaStore.open(str(tmp_path / "old")).close()
+    without = {key for key, value in entries(tmp_path / "old").items() if not has_checksum(value)}
+    assert {key[:1] for key in without - {b"mschema"}} == {b"k", b"i", b"c"}
+
+
+def test_records_and_indexes_get_their_checksums_later_and_stay_what_they_are(tmp_path: Path) -> None:
+    schema_2.write_schema_2(tmp_path / "old")
+    before = entries(tmp_path / "old")
+    store = MetaStore.open(str(tmp_path / "old"))
+    assert [sum(store.snapshotter(name).add_checksums()) for name in ("overlayfs", "native")] == [13, 2]
+    assert [sum(store.snapshotter(name).add_checksums()) for name in ("overlayfs", "native")] == [0, 0]
+    store.close()
+    after = entries(tmp_path / "old")
+    assert {key for key, value in after.items() if not has_checksum(value)} == {b"mschema"}
+    assert {key: check(key, after[key]) for key in before if key[:1] in b"kic"} == {
+        key: value for key, value in before.items() if key[:1] in b"kic"
+    }

@@ -47,8 +47,8 @@ class DataRoot:
         self._trash = trash
         self._quarantine = Quarantine(os.path.join(path, QUARANTINE), trash)
         self._sync = sync
-        self._agrees = False
-        """The metastore was found to agree with itself. Nothing in quarantine is deleted before."""
+        self.agrees = False
+        """Whether the metastore was found to agree with itself. Nothing in quarantine is deleted before."""
 
     @classmethod
     def open(
@@ -189,12 +189,12 @@ class DataRoot:
                 extra={"path": self.path, "entries": len(leftovers)},
             )
             return 0
-        self._agrees = True
+        self.agrees = True
         self._expire()
         return sum(self._reclaim_one(id_) for id_ in sorted(leftovers))
 
     def _expire(self) -> None:
-        if self._agrees:
+        if self.agrees:
             self._quarantine.expire()
 
     def _ids_in(self, name: str) -> set[int]:
@@ -230,7 +230,7 @@ class DataRoot:
         Returns:
             Whether there was something, so that it is worthwhile to try again.
         """
-        return self._agrees and bool(self._quarantine.give_up())
+        return self.agrees and bool(self._quarantine.give_up())
 
     def trash_entries(self) -> int:
         """How much of what has been discarded is still there.

@@ -354,6 +354,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 current().check()
                 if record.id < self._store.first_id:
                     self._tidy_up_one(record)
+            added = sum(unhurried(self._store.add_checksums())) if self._root.agrees else 0
+            if added:
+                _log.info("gave entries of an earlier schema their checksums", extra={"entries": added})
         except Canceled:  # closed meanwhile; the next start does it
             return
         except (Error, OSError) as error:

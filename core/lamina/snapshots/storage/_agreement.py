@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._checksum import get
 from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import shorten
@@ -65,7 +66,7 @@ class Agreement:
         """The numbers of the snapshotter's keyspaces. One without a name may be its own, too."""
         names = {number: key[1:].partition(b"\0") for key, number in ascending(transaction, b"s")}
         for snapshotter, _, _ in names.values():
-            if transaction.get(b"n" + snapshotter) is None:
+            if get(transaction, b"n" + snapshotter) is None:
                 raise self._disagreement(f"a keyspace belongs to snapshotter {snapshotter!r}, which is not there")
         for number in _numbers(transaction):
             if number not in names:
@@ -80,7 +81,7 @@ class Agreement:
 
     def _compare_identifier(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
         id_ = int.from_bytes(key[5:], "big")
-        data = transaction.get(value)
+        data = get(transaction, value)
         if not data or value[:1] != b"k" or not self._is_own(transaction, value[1:5]) or id_in(data) != id_:
             raise self._disagreement(f"identifier {id_} leads to no record of its own")
         return (id_,)
@@ -90,19 +91,19 @@ class Agreement:
         space, name, shown = key[1:5], record.info.name.encode(), shorten(record.info.name)
         if layout.record_key(space, name) != key:
             raise self._disagreement(f"the record of snapshot {shown} is under another's key")
-        if transaction.get(layout.id_key(self._number, record.id)) != key:
+        if get(transaction, layout.id_key(self._number, record.id)) != key:
             raise self._disagreement(f"identifier {record.id} does not lead to snapshot {shown}")
         if record.parent_ids:
             parent_id = record.parent_ids[0]
-            if transaction.get(layout.child_key(space, parent_id, record.id)) != name:
+            if get(transaction, layout.child_key(space, parent_id, record.id)) != name:
                 raise self._disagreement(f"snapshot {shown} is not among its parent's children")
-            if transaction.get(layout.id_key(self._number, parent_id)) is None:
+            if get(transaction, layout.id_key(self._number, parent_id)) is None:
                 raise self._disagreement(f"identifier {parent_id} leads to no parent of snapshot {shown}")
         return (record.id, *record.parent_ids)
 
     def _compare_child(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
         parent_id, child_id = int.from_bytes(key[5:13], "big"), int.from_bytes(key[13:], "big")
-        data = transaction.get(layout.record_key(key[1:5], value))
+        data = get(transaction, layout.record_key(key[1:5], value))
         if not data or id_in(data) != child_id or decode(data).parent_ids[:1] != (parent_id,):
             raise self._disagreement(f"identifier {parent_id} has a child {child_id} that is not there")
         return (parent_id, child_id)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._checksum import check
 from lamina.snapshots.storage._entries import check_order
 from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._record import name_in
@@ -16,7 +17,7 @@ BATCH: Final = 100
 
 
 def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple[list[bytes], bytes | None]:
-    """The bytes of some records, and where the next batch starts; None: there are no more.
+    """The bytes of some records, checked, and where the next batch starts; None: there are no more.
 
     Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted here, and
     never split between batches.
@@ -27,7 +28,7 @@ def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple
         start: Where to start; None: at the first.
 
     Raises:
-        DataLoss: The keys are not in ascending order.
+        DataLoss: The keys are not in ascending order, or a record is not what was stored.
     """
     cursor = transaction.cursor()
     if not cursor.set_range(start or prefix):
@@ -38,7 +39,7 @@ def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple
     check_order(start or prefix, keys)
     last = keys[-1]
     if len(ahead) > BATCH and last.startswith(prefix) and max(map(len, keys)) < layout.SHARED:
-        return [data for _, data in ahead[:BATCH]], last  # nearly always
+        return [check(key, data) for key, data in ahead[:BATCH]], last  # nearly always
     return _in_order(prefix, itertools.chain(ahead, entries))
 
 
@@ -60,8 +61,8 @@ def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[li
         if len(values) >= BATCH and not together:
             return values, key
         if len(key) < layout.SHARED:
-            values.append(data)
+            values.append(check(key, data))
         else:
-            group.append(data)
+            group.append(check(key, data))
             shared = key[: layout.SHARED]
     return values + sorted(group, key=name_in), None

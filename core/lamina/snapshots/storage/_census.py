@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import Final
 
 from lamina.snapshots._contract import Kind
+from lamina.snapshots.storage._checksum import MARK
+from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
+
+KIND_AT: Final = len(MARK)
+"""Where the kind is in a record with a checksum."""
 
 
 class Census:
@@ -40,12 +46,15 @@ class Census:
 
 
 def _by_number_and_kind(transaction: Transaction) -> dict[tuple[bytes, int], int]:
-    """How many records there are, by what their keys begin with and the kind that their bytes begin with."""
+    """How many records there are, by what their keys begin with and the kind that their bytes begin with.
+
+    Their checksums are not computed: that would take as long again as the counting.
+    """
     counts: dict[tuple[bytes, int], int] = {}
     cursor = transaction.cursor()
     if cursor.set_range(b"k"):
         for key, data in cursor:
-            which = key[:5], data[0]
+            which = key[:5], data[KIND_AT if data[:KIND_AT] == MARK else 0]
             if which in counts:
                 counts[which] += 1
             elif key[:1] == b"k":
@@ -58,11 +67,7 @@ def _by_number_and_kind(transaction: Transaction) -> dict[tuple[bytes, int], int
 def _names(transaction: Transaction) -> dict[bytes, tuple[str, str]]:
     """The snapshotter and the name of each keyspace, by its number."""
     found: dict[bytes, tuple[str, str]] = {}
-    cursor = transaction.cursor()
-    if cursor.set_range(b"s"):
-        for key, number in cursor:
-            if key[:1] != b"s":
-                break
-            snapshotter, _, keyspace = key[1:].decode().partition("\0")
-            found[number] = snapshotter, keyspace
+    for key, number in ascending(transaction, b"s"):
+        snapshotter, _, keyspace = key[1:].decode().partition("\0")
+        found[number] = snapshotter, keyspace
     return found

@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from lamina.errdefs import DataLoss
+from lamina.snapshots.storage._checksum import check
 from lamina.snapshots.storage._environment import Transaction
 
 
 def ascending(transaction: Transaction, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-    """The entries whose keys begin with a prefix.
+    """The entries whose keys begin with a prefix, each checked (`_checksum`).
 
     LMDB trusts the order of its keys. Where a page is damaged, a walk that goes on behind the last key that it has
     seen would come by the same keys for ever.
@@ -21,7 +22,7 @@ def ascending(transaction: Transaction, prefix: bytes, start: bytes = b"") -> It
         start: The least key; empty: the first one with the prefix.
 
     Raises:
-        DataLoss: The keys are not in ascending order.
+        DataLoss: The keys are not in ascending order, or a value is not what was stored.
     """
     cursor = transaction.cursor()
     least = start or prefix
@@ -31,7 +32,7 @@ def ascending(transaction: Transaction, prefix: bytes, start: bytes = b"") -> It
         check_order(least, (key,))
         if not key.startswith(prefix):
             return
-        yield key, value
+        yield key, check(key, value)
         least = key + b"\0"
 
 

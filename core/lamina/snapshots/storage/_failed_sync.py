@@ -10,6 +10,7 @@ from typing import Final
 
 from lamina.errdefs import DataLoss, Error
 from lamina.fs import replace_file
+from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._record import Record
@@ -86,7 +87,7 @@ class FailedSync:
     def store(self, transaction: Transaction) -> None:
         """Store the identifier with what else a transaction stores."""
         if self._stored(transaction) < self._last_id:
-            transaction.put(layout.failed_sync_key(self._name), layout.IDENTIFIER.pack(self._last_id))
+            checksum.put(transaction, layout.failed_sync_key(self._name), layout.IDENTIFIER.pack(self._last_id))
 
     def start(self) -> None:
         """Store the identifier in the background, if it is not stored, and try again until it is."""
@@ -129,7 +130,7 @@ class FailedSync:
                 self._saved = True
 
     def _stored(self, transaction: Transaction) -> int:
-        found = transaction.get(layout.failed_sync_key(self._name))
+        found = checksum.get(transaction, layout.failed_sync_key(self._name))
         return int(layout.IDENTIFIER.unpack(found)[0]) if found else 0
 
     def _read(self, last_id: int) -> int:

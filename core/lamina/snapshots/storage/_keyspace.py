@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -13,8 +14,10 @@ from lamina.context import current
 from lamina.errdefs import Aborted, AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots.labels import check_labels
+from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import batch
+from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._record import Record, decode, encode
@@ -147,7 +150,7 @@ class Keyspace:
         return (record.id, *record.parent_ids)
 
     def _check_free(self, transaction: Transaction, space: bytes | None, key: bytes) -> None:
-        data = space and transaction.get(layout.record_key(space, key))
+        data = space and checksum.get(transaction, layout.record_key(space, key))
         if data:
             info = decode(data).info
             kind = info.kind.name.lower()
@@ -262,14 +265,8 @@ class Keyspace:
         return record
 
     def _check_childless(self, transaction: Transaction, space: bytes, record: Record) -> None:
-        prefix = layout.children_prefix(space, record.id)
-        children: list[str] = []
-        cursor = transaction.cursor()
-        if cursor.set_range(prefix):
-            for key, child in cursor:
-                if not key.startswith(prefix) or len(children) > NAMED_CHILDREN:
-                    break
-                children.append(shorten(child.decode()))
+        entries = ascending(transaction, layout.children_prefix(space, record.id))
+        children = [shorten(child.decode()) for _, child in itertools.islice(entries, NAMED_CHILDREN + 1)]
         if children:
             more = " and others" if len(children) > NAMED_CHILDREN else ""
             raise HasChildren(
@@ -300,7 +297,7 @@ class Keyspace:
         new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
         info = attrs.evolve(record.info, labels=new_labels, updated=_later_than(record.info))
         updated = attrs.evolve(record, info=info)
-        transaction.put(layout.record_key(space, key), encode(updated))
+        checksum.put(transaction, layout.record_key(space, key), encode(updated))
         return updated
 
     def walk(self, *expressions: str) -> Iterator[Record]:
@@ -342,7 +339,7 @@ class Keyspace:
         return decode(self._get_data(transaction, space, key))
 
     def _get_data(self, transaction: Transaction, space: bytes | None, key: bytes) -> bytes:
-        data = space and transaction.get(layout.record_key(space, key))
+        data = space and checksum.get(transaction, layout.record_key(space, key))
         if not data:
             raise _missing(key)
         return data
@@ -351,10 +348,10 @@ class Keyspace:
         """Store a record and the two keys that lead to it, from its parent and from its identifier."""
         name = record.info.name.encode()
         key = layout.record_key(space, name)
-        transaction.put(key, encode(record))
-        transaction.put(layout.id_key(self._store.number, record.id), key)
+        checksum.put(transaction, key, encode(record))
+        checksum.put(transaction, layout.id_key(self._store.number, record.id), key)
         if record.parent_ids:
-            transaction.put(layout.child_key(space, record.parent_ids[0], record.id), name)
+            checksum.put(transaction, layout.child_key(space, record.parent_ids[0], record.id), name)
 
     def _number(self, transaction: Transaction) -> bytes | None:
         """As `_find_space`, for read transactions: what they see is there for good, so it is remembered."""
@@ -367,7 +364,7 @@ class Keyspace:
 
         Not remembered where it is read in a write transaction: it may be undone with it.
         """
-        return self._remembered or transaction.get(layout.space_key(self._store.name, self.name))
+        return self._remembered or checksum.get(transaction, layout.space_key(self._store.name, self.name))
 
     def _space_of(self, transaction: Transaction, key: bytes) -> bytes:
         """The number of the keyspace that a snapshot is in."""
@@ -380,14 +377,14 @@ class Keyspace:
         space = self._find_space(transaction)
         if space is None:
             space = layout.NUMBER.pack(next_number(transaction))
-            transaction.put(layout.space_key(self._store.name, self.name), space)
+            checksum.put(transaction, layout.space_key(self._store.name, self.name), space)
         return space
 
 
 def next_number(transaction: Transaction) -> int:
     """A number that no snapshotter or keyspace of the store has yet."""
-    number = int(transaction.get(layout.COUNTER, b"0")) + 1
-    transaction.put(layout.COUNTER, str(number).encode())
+    number = int(checksum.get(transaction, layout.COUNTER) or b"0") + 1
+    checksum.put(transaction, layout.COUNTER, str(number).encode())
     return number
 
 

@@ -14,7 +14,8 @@ key                                       value
 ========================================  ==========================================================
 
 Keyspace and snapshotter numbers have 4 bytes, identifiers 8, all big-endian, so that what belongs together
-lies together and is walked in order.
+lies together and is walked in order. Every value has a checksum (`_checksum`) but ``mschema``, which laminas of
+all versions read; ``mversion`` holds the same number with one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ SHARED: Final = DATABASE_KEY_LIMIT - DIGEST
 
 UUID: Final = b"muuid"
 SCHEMA: Final = b"mschema"
+VERSION: Final = b"mversion"
 COUNTER: Final = b"mcounter"
+SALVAGED: Final = b"msalvaged"
+"""There where the store was made from what was whole of a damaged one; the value is the time (UTC)."""
 
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")
@@ -65,6 +69,23 @@ def check_key(key: str) -> bytes:
 def shorten(key: str) -> str:
     """A key in quotes for a message, cut where it is over 256 characters: gRPC limits a status message."""
     return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
+
+
+def describe(key: bytes) -> str:
+    """The entry of a database key, for a message."""
+    kind, rest = key[:1], key[1:]
+    text = rest.decode(errors="replace")
+    match kind:
+        case b"k":
+            return f"snapshot {shorten(key[5:].decode(errors='replace'))} in keyspace number {key[1:5].hex()}"
+        case b"i" | b"c":
+            numbers = [int.from_bytes(key[at : at + 8], "big") for at in range(5, len(key), 8)]
+            what = "identifier" if kind == b"i" else "child of identifier"
+            return f"{what} {' '.join(map(str, numbers))}"
+        case b"s":
+            return f"keyspace {text.partition(chr(0))[2]!r}"
+        case _:
+            return f"entry {key.decode(errors='replace')!r}"
 
 
 def record_key(space: bytes, key: bytes) -> bytes:

@@ -15,6 +15,7 @@ from typing import IO, Final
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
 from lamina.fs import Ballast, Lock, sync_directory
 from lamina.metrics import Metric, MetricKind
+from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
 from lamina.snapshots.storage._census import Census
@@ -23,7 +24,7 @@ from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transac
 from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode, id_in
-from lamina.snapshots.storage._schema import SCHEMA, migrate
+from lamina.snapshots.storage._schema import SCHEMA, add_checksums, migrate
 
 _log = logging.getLogger(__name__)
 
@@ -156,12 +157,12 @@ class SnapshotterStore:
 
     def _register(self, transaction: Transaction) -> tuple[bytes, int, int]:
         key = layout.snapshotter_key(self.name)
-        found = transaction.get(key)
+        found = checksum.get(transaction, key)
         if found is None:
             number, next_id, generation = next_number(transaction), 1, 0
         else:
             number, next_id, generation = layout.SNAPSHOTTER.unpack(found)
-        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id, generation + 1))
+        checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id, generation + 1))
         return layout.NUMBER.pack(number), next_id, generation + 1
 
     def keyspace(self, name: str) -> Keyspace:
@@ -195,8 +196,8 @@ class SnapshotterStore:
 
     def _reserve_block(self, transaction: Transaction) -> int:
         key = layout.snapshotter_key(self.name)
-        number, next_id, generation = layout.SNAPSHOTTER.unpack(transaction.get(key, b""))
-        transaction.put(key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, generation))
+        number, next_id, generation = layout.SNAPSHOTTER.unpack(checksum.get(transaction, key) or b"")
+        checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, generation))
         return int(next_id)
 
     def ids(self) -> Iterator[int]:
@@ -242,7 +243,7 @@ class SnapshotterStore:
 
     def _read(self, transaction: Transaction, id_: int, key: bytes) -> Record:
         """The record that an identifier leads to."""
-        data = transaction.get(key)
+        data = checksum.get(transaction, key)
         if not data or id_in(data) != id_:
             raise DataLoss(f"snapshotter {self.name}: the record of identifier {id_} is missing")
         return decode(data)
@@ -256,7 +257,7 @@ class SnapshotterStore:
         return self._environment.read(lambda transaction: self._record(transaction, id_))
 
     def _record(self, transaction: Transaction, id_: int) -> tuple[str, Record] | None:
-        key = transaction.get(layout.id_key(self._number, id_))
+        key = checksum.get(transaction, layout.id_key(self._number, id_))
         if key is None:
             return None
         record = self._read(transaction, id_, key)
@@ -264,24 +265,34 @@ class SnapshotterStore:
 
     def _keyspace_name(self, transaction: Transaction, space: bytes) -> str:
         prefix = layout.space_key(self.name, "")
-        cursor = transaction.cursor()
-        if cursor.set_range(prefix):
-            for key, number in cursor:
-                if not key.startswith(prefix):
-                    break
-                if number == space:
-                    return key[len(prefix) :].decode()
+        for key, number in ascending(transaction, prefix):
+            if number == space:
+                return key[len(prefix) :].decode()
         raise DataLoss(f"snapshotter {self.name}: keyspace number {space.hex()} has no name")
+
+    def add_checksums(self) -> Iterator[int]:
+        """Give the entries that schema version 2 stored their checksums, in batches.
+
+        Yields:
+            How many a batch had that were without one.
+        """
+        spaces = self._environment.read(
+            lambda transaction: [number for _, number in ascending(transaction, layout.space_key(self.name, ""))]
+        )
+        yield from add_checksums(self._environment, b"i" + self._number)
+        for space in spaces:
+            yield from add_checksums(self._environment, b"k" + space)
+            yield from add_checksums(self._environment, b"c" + space)
 
     def boot(self) -> str:
         """The machine's boot during which `remember_boot` was last called, or ""."""
-        return self._environment.read(
-            lambda transaction: transaction.get(layout.boot_key(self.name), b"").decode()
-        )
+        key = layout.boot_key(self.name)
+        return self._environment.read(lambda transaction: (checksum.get(transaction, key) or b"").decode())
 
     def remember_boot(self, boot: str) -> None:
         """Store the boot id of the machine (proc(5), /proc/sys/kernel/random/boot_id)."""
-        self._environment.write(lambda transaction: transaction.put(layout.boot_key(self.name), boot.encode()))
+        key = layout.boot_key(self.name)
+        self._environment.write(lambda transaction: checksum.put(transaction, key, boot.encode()))
 
 
 def _initialise(transaction: Transaction, path: str) -> str:
@@ -291,13 +302,14 @@ def _initialise(transaction: Transaction, path: str) -> str:
             f"metastore {path} has schema version {found}, this lamina reads up to {SCHEMA}: upgrade lamina"
         )
     if not found:
-        transaction.put(layout.UUID, str(uuid.uuid4()).encode())
+        checksum.put(transaction, layout.UUID, str(uuid.uuid4()).encode())
     elif found < SCHEMA:
         _log.info("bringing the metastore to a new schema", extra={"path": path, "old": found, "new": SCHEMA})
-        migrate(transaction)
+        migrate(transaction, found)
     if found < SCHEMA:  # else there is nothing to commit
         transaction.put(layout.SCHEMA, str(SCHEMA).encode())
-    return transaction.get(layout.UUID, b"").decode()
+        checksum.put(transaction, layout.VERSION, str(SCHEMA).encode())
+    return (checksum.get(transaction, layout.UUID) or b"").decode()
 
 
 def _unnamed_file(directory: str) -> IO[bytes]:
