@@ -1,12 +1,14 @@
-"""Work on file trees: copying, measuring, removing, locking, making durable.
+"""Work on file trees: copying, measuring, removing, locking, making durable, keeping to oneself.
 
 What makes one tree of another is told by `lamina.fs.changes`. It is imported by itself: no start needs it.
 """
 
 from lamina.fs._ballast import BALLAST, Ballast
+from lamina.fs._checked import CheckedDirectory, exposure_of, open_path
 from lamina.fs._contents import copy_file
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
+from lamina.fs._exposure import Exposure, Trust
 from lamina.fs._lock import Lock
 from lamina.fs._remove import remove_tree
 from lamina.fs._space import NO_SPACE, is_full
@@ -17,13 +19,18 @@ __all__ = [
     "BALLAST",
     "NO_SPACE",
     "Ballast",
+    "CheckedDirectory",
+    "Exposure",
     "FileSystemSync",
     "Lock",
+    "Trust",
     "copy_file",
     "copy_tree",
     "disk_usage",
+    "exposure_of",
     "holds_at_most",
     "is_full",
+    "open_path",
     "remove_tree",
     "replace_file",
     "supports_d_type",

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error
+from lamina.fs._checked import open_file
 
 
 class Lock:
@@ -23,19 +24,21 @@ class Lock:
         self._fd = fd
 
     @classmethod
-    def acquire(cls, path: str) -> Lock:
+    def acquire(cls, path: str, *, dir_fd: int | None = None) -> Lock:
         """Take the lock, or fail at once.
 
         Args:
             path: The lock file. It is made if need be, with mode 0600.
+            dir_fd: The directory that it is in, where that is open: the last name of `path` is looked up there.
 
         Raises:
             LockHeld: Somebody has it; the message names the pid.
+            FailedPrecondition: What is there is no regular file with this name alone, or another user's.
             NotFound: The file's directory does not exist.
             PermissionDenied: The file cannot be opened or made.
         """
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
         except OSError as error:
             raise from_os_error(error, "open a lock file") from error
         try:

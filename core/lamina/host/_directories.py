@@ -8,25 +8,31 @@ from collections.abc import Iterator
 
 from lamina.config import HostConfig
 from lamina.errdefs import PermissionDenied, from_os_error
+from lamina.fs import CheckedDirectory, open_path
 
 
-def make_directories(config: HostConfig) -> None:
-    """Make root (mode 0700, also where it exists), state (0711: others reach the socket) and temp (0700).
+def open_directories(config: HostConfig) -> CheckedDirectory:
+    """Check root and state, and temp if there is one; what is missing is made.
 
-    A temp that exists keeps its mode: it may be the system's.
+    Root gets mode 0700, also where it exists. State is made with 0711, as others reach the socket in it, and temp
+    with 0700. A temp that exists may be the system's.
+
+    Returns:
+        Root.
 
     Raises:
-        Error: One cannot be made; or it is somebody else's, who could put there what the host then trusts.
+        Error: One cannot be made; or another user could put there what the host then trusts.
     """
-    with _explained("root"):
-        _make(config.root, 0o700)
-        with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
-            os.chmod(config.root, 0o700)
     with _explained("state"):
-        _make(config.state, 0o711)
+        CheckedDirectory.open(config.state, make=0o711).close()
     if config.temp:
         with _explained("temp"):
-            _make(config.temp, 0o700)
+            os.close(open_path(config.temp, make=0o700))
+    with _explained("root"):
+        root = CheckedDirectory.open(config.root, make=0o700)
+    with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
+        os.fchmod(root.fd, 0o700)
+    return root
 
 
 @contextlib.contextmanager
@@ -49,13 +55,6 @@ def temporary_files_in(directory: str) -> Iterator[None]:
             os.environ["TMPDIR"] = variable
 
 
-def _make(path: str, mode: int) -> None:
-    os.makedirs(path, mode=mode, exist_ok=True)
-    user, owner = os.geteuid(), os.stat(path).st_uid
-    if user != 0 and owner not in {0, user}:
-        raise PermissionDenied(f"{path} belongs to user {owner}")
-
-
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
     remedy = f"run as root, or set another {name}"
@@ -67,4 +66,4 @@ def _explained(name: str) -> Iterator[None]:
             raise PermissionDenied(f"{problem}; {remedy}") from error
         raise problem from error
     except PermissionDenied as error:
-        raise PermissionDenied(f"use the {name} directory: {error}; {remedy}") from None
+        raise PermissionDenied(f"use the {name} directory: {error}") from None

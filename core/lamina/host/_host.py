@@ -18,7 +18,7 @@ from lamina.config import GRPC_SERVER, Config, from_document, load
 from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, PluginFailed
 from lamina.fs import Lock
-from lamina.host._directories import make_directories, temporary_files_in
+from lamina.host._directories import open_directories, temporary_files_in
 from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import InForce, Reloaded
 from lamina.plugin import (
@@ -134,10 +134,10 @@ class Host:
         for warning in prepared.warnings:
             _log.warning(warning)
         with contextlib.ExitStack() as undo:
-            make_directories(host)
+            root = undo.enter_context(open_directories(host))
             if not self._embedded:
                 undo.enter_context(temporary_files_in(host.temp))
-            undo.push(self._closer(Lock.acquire(f"{host.root}/lamina.lock")))
+            undo.push(self._closer(Lock.acquire(root.path_of("lamina.lock"), dir_fd=root.fd)))
             self._prepared = prepared
             self._in_force.configs = dict(prepared.configs)
             self.address = prepared.address

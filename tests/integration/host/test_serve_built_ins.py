@@ -94,7 +94,7 @@ def test_another_user_cannot_take_the_place_of_the_state_directory(directory: Pa
     """A user without XDG_RUNTIME_DIR has the state directory in /tmp, where others could make it first."""
     (directory / "state").mkdir()
     os.chown(directory / "state", 12345, 12345)
-    directory.chmod(0o777)
+    directory.chmod(0o1777)
     user = ("setpriv", "--reuid=23456", "--regid=23456", "--clear-groups")
     if subprocess.run(
         [*user, sys.executable, "-c", "import lamina.host"], check=False, capture_output=True

@@ -20,7 +20,6 @@ from benches import Bench, Closable, statuses
 from lamina.config import from_document
 from lamina.context import CallContext, use
 from lamina.errdefs import (
-    AlreadyExists,
     Canceled,
     ConfigError,
     DeadlineExceeded,
@@ -160,7 +159,7 @@ def test_a_root_that_cannot_be_made_is_told_with_the_remedy(bench: Bench) -> Non
 
 def test_a_root_that_is_a_file_is_told(bench: Bench) -> None:
     (bench.directory / "root").touch()
-    with pytest.raises(AlreadyExists, match=r"the root directory: .*/root: File exists"):
+    with pytest.raises(FailedPrecondition, match=r"the root directory: .*/root: Not a directory"):
         bench.host().start()
 
 

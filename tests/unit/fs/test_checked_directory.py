@@ -1,0 +1,182 @@
+"""`CheckedDirectory`: a directory in which no other user can put anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import FailedPrecondition, PermissionDenied
+from lamina.fs import CheckedDirectory, Trust, exposure_of, open_path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o000, 0o077])
+def umask(request):
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_is_made_has_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    with CheckedDirectory.open(str(tmp_path / "a/b"), make=0o711) as directory:
+        assert (mode(tmp_path / "a"), mode(tmp_path / "a/b")) == (0o755, 0o711)
+        with directory.below("c", make=0o750):
+            assert mode(tmp_path / "a/b/c") == 0o750
+
+
+def test_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    CheckedDirectory.open(str(tmp_path), make=0o700).close()
+    assert mode(tmp_path) == 0o755
+
+
+def test_a_missing_one_is_not_made_unless_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"):
+        CheckedDirectory.open(str(tmp_path / "absent"))
+    with CheckedDirectory.open(str(tmp_path)) as directory, pytest.raises(FileNotFoundError, match="absent"):
+        directory.below("absent")
+
+
+@pytest.mark.parametrize(("bits", "by"), [(0o777, "every user"), (0o1777, "every user"), (0o775, "group 12345")])
+def test_one_with_something_in_it_that_others_may_write_to_is_refused(tmp_path: Path, bits: int, by: str) -> None:
+    (tmp_path / "planted").touch()
+    if "group" in by:
+        if os.geteuid() != 0:
+            pytest.skip("gives a directory to a group")
+        os.chown(tmp_path, -1, 12345)
+    tmp_path.chmod(bits)
+    with pytest.raises(
+        PermissionDenied, match=rf"{tmp_path} \(mode {bits:04o}\) can be written to by {by}.*chmod"
+    ):
+        CheckedDirectory.open(str(tmp_path), make=0o700)
+    assert mode(tmp_path) == bits
+
+
+def test_an_empty_one_that_others_may_write_to_gets_the_mode_of_one_that_is_made(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    CheckedDirectory.open(str(tmp_path), make=0o711).close()
+    assert mode(tmp_path) == 0o711
+
+
+def test_one_below_a_sticky_directory_is_as_good_as_any(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    CheckedDirectory.open(str(tmp_path / "own"), make=0o700).close()
+    assert exposure_of(str(tmp_path / "own")) is None
+    assert exposure_of(str(tmp_path), shared=True) is None
+
+
+def test_one_below_a_directory_in_which_others_can_rename_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    tmp_path.chmod(0o777)
+    exposure = exposure_of(str(tmp_path / "own"))
+    assert exposure is not None
+    assert (exposure.found, exposure.remedy) == (
+        f"{tmp_path} (mode 0777) can be written to by every user",
+        f"chmod o-w {tmp_path}",
+    )
+
+
+def test_links_on_the_way_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "real/inner").mkdir(parents=True)
+    (tmp_path / "absolute").symlink_to(tmp_path / "real")
+    (tmp_path / "real/relative").symlink_to("../absolute/./inner/")
+    with CheckedDirectory.open(str(tmp_path / "absolute/relative")) as directory:
+        assert os.path.samestat(os.fstat(directory.fd), (tmp_path / "real/inner").stat())
+
+
+def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        CheckedDirectory.open(str(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "fifo"])
+def test_an_entry_that_should_be_a_directory_is_one(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "victim").mkdir()
+    match kind:
+        case "link":
+            (tmp_path / "trash").symlink_to("victim")
+        case "file":
+            (tmp_path / "trash").touch()
+        case "fifo":
+            os.mkfifo(tmp_path / "trash")
+    with (
+        CheckedDirectory.open(str(tmp_path)) as directory,
+        pytest.raises(FailedPrecondition, match=f"{tmp_path}/trash is no directory.*mv {tmp_path}/trash "),
+    ):
+        directory.below("trash", make=0o700)
+
+
+def plant(path: Path, kind: str) -> None:
+    match kind:
+        case "a symbolic link":
+            path.symlink_to(path.with_name("victim"))
+        case "a FIFO":
+            os.mkfifo(path)
+        case "a directory":
+            path.mkdir()
+        case "1 more names":
+            path.hardlink_to(path.with_name("victim"))
+
+
+PLANTED = ("a symbolic link", "a FIFO", "a directory", "1 more names")
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_file_is_not_read_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "victim").write_text("secret")
+    plant(tmp_path / "uuid", kind)
+    with CheckedDirectory.open(str(tmp_path)) as directory:
+        with pytest.raises(FailedPrecondition, match=kind):
+            directory.read_text("uuid")
+        with pytest.raises(FailedPrecondition, match=kind):
+            directory.check_file("uuid")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "a directory"])
+def test_a_file_is_not_written_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "victim").write_text("precious")
+    plant(tmp_path / "uuid.new", kind)
+    with CheckedDirectory.open(str(tmp_path)) as directory:
+        directory.replace_text("uuid", "mine")
+        assert directory.read_text("uuid") == "mine"
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert mode(tmp_path / "uuid") == 0o600
+    assert not os.path.lexists(tmp_path / "uuid.new")
+
+
+def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    with CheckedDirectory.open(str(tmp_path)) as directory:
+        assert directory.read_text("uuid") is None
+        assert not directory.check_file("uuid")
+        assert not directory.has("uuid")
+        (tmp_path / "uuid").symlink_to("nowhere")
+        assert directory.has("uuid")
+
+
+def test_a_group_may_be_trusted_besides(tmp_path: Path) -> None:
+    trust = Trust(users=frozenset({0, os.geteuid()}), groups=frozenset())
+    tmp_path.chmod(0o770)
+    with pytest.raises(PermissionDenied, match="can be written to by group"):
+        open_path(str(tmp_path), trust=trust)
+    os.close(open_path(str(tmp_path), trust=trust.with_owner(-1, tmp_path.stat().st_gid)))
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    (tmp_path / "x").touch()
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionDenied):
+        CheckedDirectory.open(str(tmp_path), make=0o700)
+    tmp_path.chmod(0o700)
+    with CheckedDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition):
+        directory.below("x")
+    assert len(os.listdir("/proc/self/fd")) == before
