@@ -10,9 +10,10 @@ from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._exposure import Exposure, Trust
 from lamina.fs._lock import Lock
+from lamina.fs._own_files import open_own_file, replace_file
 from lamina.fs._remove import remove_tree
 from lamina.fs._space import NO_SPACE, is_full
-from lamina.fs._sync import FileSystemSync, replace_file, sync_directory
+from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._usage import disk_usage, holds_at_most
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "exposure_of",
     "holds_at_most",
     "is_full",
+    "open_own_file",
     "open_path",
     "remove_tree",
     "replace_file",

@@ -8,6 +8,8 @@ import os
 import threading
 from typing import Final
 
+from lamina.errdefs import FailedPrecondition
+from lamina.fs._own_files import open_own_file
 from lamina.fs._space import NO_SPACE
 from lamina.fs._syscalls import syncfs
 
@@ -87,7 +89,7 @@ class Ballast:
         A ballast that took the very last space would be given up again at once.
         """
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = open_own_file(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 if os.fstat(fd).st_blocks * 512 < self._size:
                     os.posix_fallocate(fd, 0, 2 * self._size)
@@ -97,8 +99,8 @@ class Ballast:
                 raise
             finally:
                 os.close(fd)
-        except OSError as error:
-            if error.errno in _MAY_PASS:
+        except (OSError, FailedPrecondition) as error:
+            if isinstance(error, OSError) and error.errno in _MAY_PASS:
                 return False
             _log.warning("no space is kept for a full disk", exc_info=error, extra={"path": self._path})
         return True

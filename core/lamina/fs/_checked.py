@@ -11,17 +11,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from lamina.errdefs import FailedPrecondition, PermissionDenied
-from lamina.fs._exposure import Exposure, Trust, belongs_to, directory_exposure, file_exposure
+from lamina.fs._exposure import Exposure, Trust, belongs_to, directory_exposure
+from lamina.fs._own_files import create_file, open_own_file, replace_file
 
 PARENTS: Final = 0o755
 """The mode of directories that are made on the way to another one."""
-UNFINISHED: Final = ".new"
-"""Ends the name of a file that is being written."""
 _LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS: Final = 40
 """How many symbolic links are followed, as in path_resolution(7)."""
-_SAFE_FILE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Without O_NONBLOCK a FIFO in the file's place would keep the process waiting (fifo(7))."""
 
 
 class CheckedDirectory:
@@ -57,7 +54,7 @@ class CheckedDirectory:
             OSError: It cannot be opened or made.
         """
         path = os.path.abspath(path)
-        found = open_path(path, make=make)
+        found = _reach(path, make, Trust.of_process(), shared=False)
         try:
             fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=found)
         finally:
@@ -91,6 +88,17 @@ class CheckedDirectory:
         """The path of an entry, which leads there as long as the directory is not moved by its owner."""
         return os.path.join(self.path, name)
 
+    def names(self) -> Iterator[str]:
+        """The names of all entries, read as they are asked for. Several threads may read them at a time."""
+        # dup(2) would share the position in the directory.
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    yield entry.name
+        finally:
+            os.close(fd)
+
     def has(self, name: str) -> bool:
         """Return True if there is an entry of that name, be it a link that leads nowhere."""
         try:
@@ -99,21 +107,7 @@ class CheckedDirectory:
             return False
         return True
 
-    def check_file(self, name: str) -> bool:
-        """Check that an entry that others open by path is a file of the process's own; return False where none is.
-
-        Raises:
-            FailedPrecondition: It is a link, a FIFO or anything else than a file that has this name alone; or
-                another user's.
-        """
-        try:
-            status = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        _check_file(status, self.path_of(name))
-        return True
-
-    def read_text(self, name: str, limit: int = 4096) -> str | None:
+    def read(self, name: str, limit: int = 4096) -> bytes | None:
         """What is in a small file, or None where there is none.
 
         Args:
@@ -121,40 +115,25 @@ class CheckedDirectory:
             limit: How many bytes are read.
 
         Raises:
-            FailedPrecondition: As `check_file`.
+            FailedPrecondition: As `check_own_file`.
             OSError: It cannot be read.
         """
         try:
-            fd = open_file(self.path_of(name), os.O_RDONLY, dir_fd=self.fd)
+            fd = open_own_file(self.path_of(name), os.O_RDONLY, dir_fd=self.fd)
         except FileNotFoundError:
             return None
         try:
-            return os.read(fd, limit).decode("utf-8", "replace")
+            return os.read(fd, limit)
         finally:
             os.close(fd)
 
     def create(self, name: str) -> int:
-        """Open a new empty file for writing, mode 0600, in place of whatever has the name.
+        """Open a new file; see `create_file`."""
+        return create_file(name, dir_fd=self.fd)
 
-        Raises:
-            OSError: It cannot be made; IsADirectoryError where a directory has the name.
-        """
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self.fd)
-        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FILE, 0o600, dir_fd=self.fd)
-
-    def replace_text(self, name: str, text: str) -> None:
-        """Give a file new content, durably: all of it or, after a crash, the old one.
-
-        Raises:
-            OSError: The file is as it was.
-        """
-        with open(self.create(name + UNFINISHED), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(name + UNFINISHED, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        os.fsync(self.fd)
+    def replace(self, name: str, data: bytes) -> None:
+        """Give a file new content, durably; see `replace_file`."""
+        replace_file(name, data, dir_fd=self.fd)
 
     def close(self) -> None:
         """Close the descriptor. Closing twice does nothing."""
@@ -171,34 +150,6 @@ class CheckedDirectory:
         self.close()
 
 
-def open_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
-    """Open a file that must be the process's own; see `CheckedDirectory.check_file`.
-
-    Args:
-        path: The file. The last name is looked up in `dir_fd`, if that is given.
-        flags: As open(2); not O_TRUNC.
-        mode: The mode of a file that is made.
-        dir_fd: The directory that it is in.
-
-    Raises:
-        FailedPrecondition: As `CheckedDirectory.check_file`.
-        OSError: It cannot be opened.
-    """
-    name = path if dir_fd is None else os.path.basename(path)
-    try:
-        fd = os.open(name, flags | _SAFE_FILE, mode, dir_fd=dir_fd)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a directory, a socket: say so
-            _check_file(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path)
-        raise OSError(error.errno, error.strerror, path) from error
-    try:
-        _check_file(os.fstat(fd), path)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
 def exposure_of(path: str, *, shared: bool = False) -> Exposure | None:
     """Find what keeps `CheckedDirectory.open`, or `open_path`, from using a directory; None where nothing does.
 
@@ -209,14 +160,13 @@ def exposure_of(path: str, *, shared: bool = False) -> Exposure | None:
     Raises:
         OSError: It cannot be looked at.
     """
-    path = os.path.abspath(path)
-    trust = Trust.of_process()
+    path, trust = os.path.abspath(path), Trust.of_process()
     with contextlib.ExitStack() as opened:
-        for fd, shown, exposure in _way(path, None, trust, opened):
+        for fd, exposure in _way(path, None, trust, opened, shared=shared):
             if exposure:
                 return exposure
-            last = fd, shown
-        return None if shared else directory_exposure(*last, trust, shared=False)
+            last = fd
+        return None if shared else directory_exposure(last, path, trust, shared=False)
 
 
 def open_path(path: str, *, make: int | None = None, trust: Trust | None = None) -> int:
@@ -234,8 +184,13 @@ def open_path(path: str, *, make: int | None = None, trust: Trust | None = None)
         PermissionDenied: Another user could exchange it; the message says how, and the remedy.
         OSError: It cannot be opened or made.
     """
+    return _reach(os.path.abspath(path), make, trust or Trust.of_process(), shared=True)
+
+
+def _reach(path: str, make: int | None, trust: Trust, *, shared: bool) -> int:
+    """Open a directory with O_PATH, and refuse what is exposed on the way; see `_way`."""
     with contextlib.ExitStack() as opened:
-        for fd, _, exposure in _way(os.path.abspath(path), make, trust or Trust.of_process(), opened):
+        for fd, exposure in _way(path, make, trust, opened, shared=shared):
             if exposure:
                 raise _refusal(exposure)
             last = fd
@@ -243,23 +198,21 @@ def open_path(path: str, *, make: int | None = None, trust: Trust | None = None)
 
 
 def _way(
-    path: str, make: int | None, trust: Trust, opened: contextlib.ExitStack
-) -> Iterator[tuple[int, str, Exposure | None]]:
-    """The directories on the way to a path, from the root down, and that one, as descriptors of O_PATH.
+    path: str, make: int | None, trust: Trust, opened: contextlib.ExitStack, *, shared: bool
+) -> Iterator[tuple[int, Exposure | None]]:
+    """Open each directory on the way to a path with O_PATH, from the root down, and look how it is exposed.
 
-    Each is to be looked at before the next one is opened: what is found in one that is exposed is worth nothing.
+    The next one is opened when the caller goes on: what is found in one that is exposed is worth nothing. The last
+    one is looked at as the others are if `shared`, and else not at all.
     """
+    names = _names(path)
     at, shown, links = os.open("/", _LOOK | os.O_DIRECTORY), "/", 0
-    names = path.split("/")[::-1]
     opened.callback(os.close, at)
-    yield at, shown, directory_exposure(at, shown, trust, shared=True)
+    yield at, directory_exposure(at, shown, trust, shared=True)
     while names:
         name = names.pop()
-        if name in ("", "."):
-            continue
         there = os.path.join(shown, name)
-        last = not any(names)
-        fd = _look(name, at, there, make if last or make is None else PARENTS)
+        fd = _look(name, at, there, make if make is None or not names else PARENTS)
         opened.callback(os.close, fd)
         status = os.fstat(fd)
         if stat.S_ISLNK(status.st_mode):
@@ -267,9 +220,9 @@ def _way(
             if links > _LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if status.st_uid not in trust.users | trust.outside:
-                yield at, shown, belongs_to(status, there)
+                yield at, belongs_to(status, there)
             target = os.readlink("", dir_fd=fd)
-            names += target.split("/")[::-1]
+            names += _names(target)
             if target.startswith("/"):
                 at, shown = os.open("/", _LOOK | os.O_DIRECTORY), "/"
                 opened.callback(os.close, at)
@@ -277,7 +230,15 @@ def _way(
         if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), there)
         at, shown = fd, os.path.normpath(there)
-        yield at, shown, directory_exposure(at, shown, trust, shared=True)
+        if names or shared:
+            yield at, directory_exposure(at, shown, trust, shared=True)
+        else:
+            yield at, None
+
+
+def _names(path: str) -> list[str]:
+    """The names in a path, the last one first."""
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
 
 
 def _look(name: str, directory: int, path: str, make: int | None) -> int:
@@ -320,12 +281,6 @@ def _check_own(directory: int, path: str, make: int | None) -> None:
 
 def _is_own_and_empty(directory: int) -> bool:
     return os.fstat(directory).st_uid == os.geteuid() and not os.listdir(directory)
-
-
-def _check_file(status: os.stat_result, path: str) -> None:
-    exposure = file_exposure(status, path, Trust.of_process())
-    if exposure:
-        raise FailedPrecondition(f"{exposure.found}; it is not touched: {exposure.remedy}")
 
 
 def _refusal(exposure: Exposure) -> PermissionDenied:

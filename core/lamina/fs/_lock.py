@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error
-from lamina.fs._checked import open_file
+from lamina.fs._own_files import open_own_file
 
 
 class Lock:
@@ -38,7 +38,7 @@ class Lock:
             PermissionDenied: The file cannot be opened or made.
         """
         try:
-            fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
+            fd = open_own_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
         except OSError as error:
             raise from_os_error(error, "open a lock file") from error
         try:

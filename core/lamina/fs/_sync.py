@@ -126,27 +126,6 @@ def _check_writable(fd: int) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
-def replace_file(path: str, data: bytes) -> None:
-    """Replace a file, made (0600) where it does not exist: durable on return, and old or new whatever crashes.
-
-    An attempt that failed proves nothing of the next one, which writes everything again.
-
-    Args:
-        path: The file. `path` with `.new` behind it is used as well.
-        data: What it holds.
-
-    Raises:
-        OSError: It is as it was, or as it should be and perhaps not durable.
-    """
-    unfinished = f"{path}.new"
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(unfinished, path)
-    sync_directory(os.path.dirname(path))
-
-
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable: fsync(2) of a file alone need not do that for its name.
 

@@ -329,7 +329,7 @@ def test_data_of_an_identifier_that_is_handed_out_again_is_never_taken_over(over
 
 def test_a_part_of_the_data_root_on_another_file_system_is_refused(tmp_path: Path) -> None:
     (tmp_path / "overlay/trash").mkdir(parents=True)
-    mount_all([Mount("tmpfs", "tmpfs")], tmp_path / "overlay/trash")
+    mount_all([Mount("tmpfs", "tmpfs", ("mode=0700",))], tmp_path / "overlay/trash")
     try:
         with pytest.raises(FailedPrecondition, match="another file system"), open_overlay(tmp_path):
             pass

@@ -194,10 +194,11 @@ def test_a_rename_that_a_full_disk_refuses_deletes_nothing_but_what_is_in_quaran
 ) -> None:
     real = os.rename
 
-    def refuse(source: str, target: str) -> None:
-        if "/quarantine/" in str(target) and "/snapshots/" in str(source):
+    def refuse(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        source_path, target_path = (os.readlink(f"/proc/self/fd/{fd}") for fd in (src_dir_fd, dst_dir_fd))
+        if target_path.endswith("/quarantine") and source_path.endswith("/snapshots"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
-        real(source, target)
+        real(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     (filled / "native/snapshots/7").mkdir()
     monkeypatch.setattr(os, "rename", refuse)

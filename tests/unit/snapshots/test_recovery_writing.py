@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lamina.fs import CheckedDirectory
 from lamina.snapshots import Kind
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
@@ -24,39 +26,56 @@ def create(overlayfs: SnapshotterStore, key: str) -> int:
     return keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})).id
 
 
-def test_closing_writes_what_no_thread_has_come_to_write(tmp_path: Path, overlayfs: SnapshotterStore) -> None:
-    (tmp_path / "records").mkdir()
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[CheckedDirectory]:
+    with CheckedDirectory.open(str(tmp_path / "records"), make=0o700) as directory:
+        yield directory
+
+
+def obstruct(directory: CheckedDirectory, id_: int) -> Path:
+    """Keep the record of an identifier from being written, until what is returned is removed."""
+    obstacle = Path(directory.path_of(f"{id_}.new"))
+    obstacle.mkdir()
+    return obstacle
+
+
+def test_closing_writes_what_no_thread_has_come_to_write(
+    directory: CheckedDirectory, overlayfs: SnapshotterStore
+) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(directory, overlayfs)
     records.write(id_)
     records.close()
-    assert json.loads((tmp_path / "records" / str(id_)).read_text())["key"] == "k"
+    assert json.loads(directory.read(str(id_)) or b"")["key"] == "k"
 
 
 def test_what_could_not_be_written_is_written_with_the_next_change(
-    tmp_path: Path, overlayfs: SnapshotterStore
+    directory: CheckedDirectory, overlayfs: SnapshotterStore
 ) -> None:
     first, second = create(overlayfs, "a"), create(overlayfs, "b")
-    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(directory, overlayfs)
+    obstacle = obstruct(directory, first)
     records.write(first)
-    records.flush()  # there is no such directory
-    (tmp_path / "records").mkdir()
+    records.flush()
+    obstacle.rmdir()
     records.write(second)
     records.flush()
-    assert {path.name for path in (tmp_path / "records").iterdir()} == {str(first), str(second)}
+    assert set(directory.names()) == {str(first), str(second)}
 
 
 def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
-    tmp_path: Path, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
+    directory: CheckedDirectory, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that is full for a while does not fill the log too."""
     caplog.set_level(logging.INFO, "lamina.snapshots.local")
     ids = [create(overlayfs, key) for key in "abc"]
-    records = RecoveryRecords(str(tmp_path / "records"), overlayfs)
+    records = RecoveryRecords(directory, overlayfs)
+    obstacles = [obstruct(directory, id_) for id_ in ids]
     for id_ in ids:
         records.write(id_)
         records.flush()
-    (tmp_path / "records").mkdir()
+    for obstacle in obstacles:
+        obstacle.rmdir()
     for _ in range(2):
         records.write(ids[0])
         records.flush()

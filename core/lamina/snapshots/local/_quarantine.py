@@ -17,10 +17,13 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import Canceled, DeadlineExceeded, Error
+from lamina.fs import CheckedDirectory
 from lamina.snapshots.local._trash import NO_SPACE, Trash
 
 _log = logging.getLogger(__name__)
 
+QUARANTINE: Final = "quarantine"
+"""The name of the directory."""
 KEPT: Final = timedelta(days=7)
 """How long data is kept at least, where the disk has space."""
 SPARE: Final = 0.1
@@ -45,38 +48,44 @@ class Quarantine:
     for its age alone.
     """
 
-    def __init__(self, path: str, trash: Trash) -> None:
-        """Use a directory.
+    def __init__(self, root: CheckedDirectory, trash: Trash) -> None:
+        """Use the directory `QUARANTINE` of a data root.
 
         Args:
-            path: The directory, on the file system of what is put there.
+            root: The data root.
             trash: Where data goes from here.
         """
-        self.path = path
+        self.path = root.path_of(QUARANTINE)
+        self._root = root
         self._trash = trash
 
-    def put(self, id_: int, data: str, record: str) -> None:
+    def put(self, id_: int, snapshots: CheckedDirectory, records: CheckedDirectory) -> None:
         """Move the data and the recovery record of an identifier here. Either may be missing.
 
         Where a full file system refuses, what is here is deleted first.
 
+        Args:
+            id_: The identifier.
+            snapshots: The directory of the data.
+            records: The directory of the recovery records.
+
         Raises:
             OSError: They cannot be moved. They stay where they are.
         """
-        name = os.path.join(self.path, f"{id_}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        new_name = f"{id_}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        moves = ((snapshots, new_name), (records, new_name + _RECORD))
         try:
-            self._move(data, record, name)
+            self._move(str(id_), moves)
         except OSError as error:
             if error.errno not in NO_SPACE or not self.give_up():
                 raise
-            self._move(data, record, name)
+            self._move(str(id_), moves)
 
-    def _move(self, data: str, record: str, name: str) -> None:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.path, 0o700)
-        for source, target in ((data, name), (record, name + _RECORD)):
-            if os.path.lexists(source):
-                os.rename(source, target)
+    def _move(self, name: str, moves: Iterable[tuple[CheckedDirectory, str]]) -> None:
+        with self._root.below(QUARANTINE, make=0o700) as directory:
+            for source, new_name in moves:
+                if source.has(name):
+                    os.rename(name, new_name, src_dir_fd=source.fd, dst_dir_fd=directory.fd)
 
     def expire(self) -> int:
         """Delete what was kept long enough, and the oldest while the disk has less space than it should.
@@ -87,7 +96,7 @@ class Quarantine:
         limit = datetime.now(UTC) - KEPT
         given_up = self._delete(entry for entry in self._entries() if entry.since < limit)
         for entry in self._unknown():
-            if not _is_crowded(self.path):
+            if not _is_crowded(self._root.fd):
                 break
             given_up += self._delete([entry])
         return given_up
@@ -108,21 +117,17 @@ class Quarantine:
 
     def _entries(self) -> list[Entry]:
         try:
-            names = os.listdir(self.path)
+            with self._root.below(QUARANTINE) as directory:
+                return sorted(entry for name in directory.names() for entry in _parse(name))
         except FileNotFoundError:
             return []
-        return sorted(entry for name in names for entry in _parse(name))
 
     def _delete(self, entries: Iterable[Entry]) -> int:
         """Delete entries, and return when they are gone. What cannot be deleted is logged."""
         count = 0
         try:
             for entry in entries:
-                path = os.path.join(self.path, entry.name)
-                if entry.is_record:
-                    os.unlink(path)
-                else:
-                    self._trash.put(path)
+                self._give_up(entry)
                 count += 1
             if count:
                 self._trash.empty()
@@ -131,6 +136,13 @@ class Quarantine:
         except (Error, OSError) as error:
             _log.warning("could not delete what was in quarantine", exc_info=error, extra={"path": self.path})
         return count
+
+    def _give_up(self, entry: Entry) -> None:
+        with self._root.below(QUARANTINE) as directory:
+            if entry.is_record:
+                os.unlink(entry.name, dir_fd=directory.fd)
+            else:
+                self._trash.put(directory, entry.name)
 
 
 def _parse(name: str) -> Iterator[Entry]:
@@ -141,6 +153,6 @@ def _parse(name: str) -> Iterator[Entry]:
         yield Entry(datetime.fromisoformat(since), name, int(id_), stem != name)
 
 
-def _is_crowded(path: str) -> bool:
-    status = os.statvfs(path)
+def _is_crowded(directory: int) -> bool:
+    status = os.statvfs(directory)
     return status.f_bavail < SPARE * status.f_blocks

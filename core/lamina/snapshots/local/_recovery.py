@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lamina.errdefs import Error
+from lamina.fs import CheckedDirectory
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.local._recovery_record import RecoveryRecord
 from lamina.snapshots.storage import Record, SnapshotterStore
@@ -31,11 +32,11 @@ UNFINISHED: Final = ".new"
 class RecoveryRecords:
     """The files in the `records/` directory of a data root."""
 
-    def __init__(self, directory: str, store: SnapshotterStore) -> None:
+    def __init__(self, directory: CheckedDirectory, store: SnapshotterStore) -> None:
         """Keep the files of a snapshotter.
 
         Args:
-            directory: Where they are.
+            directory: Where they are. The caller closes it, later than this.
             store: What they say.
         """
         self._directory = directory
@@ -46,7 +47,7 @@ class RecoveryRecords:
         self._failing = False
         self._wake = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"recovery records {directory}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"recovery records {directory.path}", daemon=True)
 
     def start(self) -> None:
         """Begin to write, what has changed before as well."""
@@ -107,36 +108,36 @@ class RecoveryRecords:
         """Say when writing begins to fail and when it works again, not with each change between."""
         if failed and not self._failing:
             error = next(iter(failed.values()))
-            fields = {"path": self._directory, "snapshots": len(failed)}
+            fields = {"path": self._directory.path, "snapshots": len(failed)}
             _log.warning("cannot write recovery records, will try again", exc_info=error, extra=fields)
         elif self._failing and not failed:
-            _log.info("recovery records are written again", extra={"path": self._directory})
+            _log.info("recovery records are written again", extra={"path": self._directory.path})
         self._failing = bool(failed)
 
     def _replace(self, keyspace: str, record: Record) -> None:
-        path = self.path(record.id)
+        name, fd = str(record.id), self._directory.fd
         written = RecoveryRecord(self._store.name, keyspace, record, self._store.uuid)
-        with open(path + UNFINISHED, "wb") as file:
+        with open(self._directory.create(name + UNFINISHED), "wb") as file:
             file.write(written.encode())
             file.flush()
             # So `is_behind` sees which state of the record is in the file without reading it.
             os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
-        os.rename(path + UNFINISHED, path)
+        os.rename(name + UNFINISHED, name, src_dir_fd=fd, dst_dir_fd=fd)
 
     def _unlink(self, id_: int) -> None:
         self.drop_unfinished(id_)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(id_))
+            os.unlink(str(id_), dir_fd=self._directory.fd)
 
     def drop_unfinished(self, id_: int) -> None:
         """Delete what an interrupted write left of the file of a snapshot that is not there."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(id_) + UNFINISHED)
+            os.unlink(str(id_) + UNFINISHED, dir_fd=self._directory.fd)
 
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""
         try:
-            status = os.stat(self.path(record.id))
+            status = os.stat(str(record.id), dir_fd=self._directory.fd, follow_symlinks=False)
         except FileNotFoundError:
             return True
         if not status.st_size:  # what a power cut leaves of a file that was written just before
@@ -145,7 +146,3 @@ class RecoveryRecords:
         if written % NANOSECONDS == 0:  # perhaps a file system that knows no fractions of a second
             updated -= updated % NANOSECONDS
         return written != updated
-
-    def path(self, id_: int) -> str:
-        """Where the file of an identifier is."""
-        return os.path.join(self._directory, str(id_))

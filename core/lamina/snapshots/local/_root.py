@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
-from lamina.fs import FileSystemSync, Lock, replace_file
-from lamina.snapshots.local._quarantine import Quarantine
+from lamina.fs import CheckedDirectory, FileSystemSync, Lock
+from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._trash import NO_SPACE, Trash
 from lamina.snapshots.local._unhurried import unhurried
@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 SNAPSHOTS = "snapshots"
 RECORDS = "records"
 TRASH = "trash"
-QUARANTINE = "quarantine"
+MADE = (SNAPSHOTS, RECORDS, TRASH)
+PARTS = (*MADE, QUARANTINE)
 
 
 class DataRoot:
@@ -37,18 +38,26 @@ class DataRoot:
     """
 
     def __init__(
-        self, path: str, store: SnapshotterStore, lock: Lock, trash: Trash, sync: FileSystemSync | None
+        self,
+        directory: CheckedDirectory,
+        parts: Mapping[str, CheckedDirectory],
+        store: SnapshotterStore,
+        trash: Trash,
+        sync: FileSystemSync | None,
+        opened: contextlib.ExitStack,
     ) -> None:
         """Use `open`."""
-        self.path = path
-        self.records = RecoveryRecords(os.path.join(path, RECORDS), store)
+        self.path = directory.path
+        self.records = RecoveryRecords(parts[RECORDS], store)
+        self._snapshots = parts[SNAPSHOTS]
+        self._parts = parts
         self._store = store
-        self._lock = lock
         self._trash = trash
-        self._quarantine = Quarantine(os.path.join(path, QUARANTINE), trash)
+        self._quarantine = Quarantine(directory, trash)
         self._sync = sync
         self.agrees = False
         """Whether the metastore was found to agree with itself. Nothing in quarantine is deleted before."""
+        self._opened = opened
 
     @classmethod
     def open(
@@ -64,22 +73,20 @@ class DataRoot:
 
         Raises:
             LockHeld: Another process uses it.
+            PermissionDenied: Another user could put there what is then trusted, or could once.
             FailedPrecondition: It holds data that belongs to another metastore, or to a later state of this one;
-                or it has a part on another file system. Nothing in it is touched.
+                or it has a part on another file system, or a link in the place of one. Nothing in it is touched.
         """
-        os.makedirs(path, mode=0o700, exist_ok=True)
         with contextlib.ExitStack() as undo:
-            lock = Lock.acquire(os.path.join(path, "lamina.lock"))
-            undo.callback(lock.close)
-            _claim(path, store)
-            for name in (SNAPSHOTS, RECORDS, TRASH):
-                os.makedirs(os.path.join(path, name), mode=0o700, exist_ok=True)
-            _check_one_file_system(path)
-            trash = Trash(os.path.join(path, TRASH), destroy)
+            directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
+            undo.enter_context(Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd))
+            found = _open_parts(directory, undo, PARTS)
+            _claim(directory, store, found.get(SNAPSHOTS))
+            parts = found | _open_parts(directory, undo, set(MADE) - set(found), make=0o700)
+            _check_one_file_system(directory, parts)
+            trash = Trash(parts[TRASH], destroy)
             sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
-            root = cls(path, store, lock, trash, sync)
-            undo.pop_all()
-            return root
+            return cls(directory, parts, store, trash, sync, undo.pop_all())
 
     def start(self, first: Callable[[], None]) -> None:
         """Start deleting what is discarded, in the background.
@@ -120,11 +127,10 @@ class DataRoot:
         Raises:
             FailedPrecondition: There is.
         """
-        path = self.data_path(id_)
-        if os.path.lexists(path):
+        if self._snapshots.has(str(id_)):
             raise FailedPrecondition(
-                f"there is data at {path}, though nothing was ever made there: was the metastore replaced? "
-                "Nothing there was touched. Restore it and the data root from the same backup"
+                f"there is data at {self.data_path(id_)}, though nothing was ever made there: was the metastore "
+                "replaced? Nothing there was touched. Restore it and the data root from the same backup"
             )
 
     def make(self, id_: int, create: Callable[[str], None]) -> None:
@@ -144,23 +150,24 @@ class DataRoot:
                 raise
             self.discard_unfinished(id_)
             create(path + UNFINISHED)
+        name, fd = str(id_), self._snapshots.fd
         with contextlib.suppress(FileNotFoundError):
-            os.rename(path + UNFINISHED, path)
+            os.rename(name + UNFINISHED, name, src_dir_fd=fd, dst_dir_fd=fd)
 
     def data_path(self, id_: int) -> str:
         """Where the data of an identifier is."""
-        return os.path.join(self.path, SNAPSHOTS, str(id_))
+        return self._snapshots.path_of(str(id_))
 
     def discard(self, id_: int) -> None:
         """Give up the data of a snapshot that was removed, or never stored, by this process."""
         try:
-            self._trash.put(self.data_path(id_))
+            self._trash.put(self._snapshots, str(id_))
         finally:
             self.records.remove(id_)  # the snapshot is gone, also where its data cannot be moved
 
     def discard_unfinished(self, id_: int) -> None:
         """Give up what was made of the data of a snapshot, and not moved to where the whole is."""
-        self._trash.put(self.data_path(id_) + UNFINISHED)
+        self._trash.put(self._snapshots, str(id_) + UNFINISHED)
 
     def reclaim(self) -> int:
         """Put into quarantine what earlier processes left behind: data of identifiers that no snapshot has.
@@ -199,15 +206,14 @@ class DataRoot:
 
     def _ids_in(self, name: str) -> set[int]:
         """The identifiers of which there is something in a directory."""
-        with os.scandir(os.path.join(self.path, name)) as entries:
-            stems = (entry.name.removesuffix(UNFINISHED) for entry in unhurried(entries))
-            return {int(stem) for stem in stems if stem.isdecimal()}
+        stems = (entry.removesuffix(UNFINISHED) for entry in unhurried(self._parts[name].names()))
+        return {int(stem) for stem in stems if stem.isdecimal()}
 
     def _reclaim_one(self, id_: int) -> bool:
         try:
             self.discard_unfinished(id_)
             self.records.drop_unfinished(id_)
-            self._quarantine.put(id_, self.data_path(id_), self.records.path(id_))
+            self._quarantine.put(id_, self._snapshots, self._parts[RECORDS])
         except OSError as error:
             _log.warning(
                 "could not reclaim what an interrupted call left behind", exc_info=error, extra={"id": id_}
@@ -238,7 +244,7 @@ class DataRoot:
         Raises:
             OSError: That cannot be seen.
         """
-        return len(os.listdir(os.path.join(self.path, TRASH)))
+        return sum(1 for _ in self._parts[TRASH].names())
 
     def close(self) -> None:
         """Stop deleting and give up the lock. Closing twice does nothing."""
@@ -247,19 +253,29 @@ class DataRoot:
         if self._sync is not None:
             self._sync.close()
         self._store.failed_sync.close()
-        self._lock.close()
+        self._opened.close()
 
 
 def _is_no_space(error: OSError | ResourceExhausted) -> bool:
     return isinstance(error, ResourceExhausted) or error.errno in NO_SPACE
 
 
-def _claim(path: str, store: SnapshotterStore) -> None:
-    """Check that the data below `path`, if there is any, is the store's and no newer, and put its name there."""
-    uuid_path = os.path.join(path, "uuid")
-    owner, generation = _owner(uuid_path)
-    snapshots = os.path.join(path, SNAPSHOTS)
-    if owner != store.uuid and os.path.isdir(snapshots) and os.listdir(snapshots):
+def _open_parts(
+    directory: CheckedDirectory, opened: contextlib.ExitStack, names: Iterable[str], make: int | None = None
+) -> dict[str, CheckedDirectory]:
+    """The directories in a data root that exist or are made, by name."""
+    parts = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            parts[name] = opened.enter_context(directory.below(name, make=make))
+    return parts
+
+
+def _claim(directory: CheckedDirectory, store: SnapshotterStore, snapshots: CheckedDirectory | None) -> None:
+    """Check that the data in a directory, if there is any, is the store's and no newer, and put its name there."""
+    path = directory.path
+    owner, generation = _owner(directory)
+    if owner != store.uuid and snapshots and any(snapshots.names()):
         whose = f"metastore {owner}" if owner else "no metastore that left its mark"
         raise FailedPrecondition(
             f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which does "
@@ -273,25 +289,21 @@ def _claim(path: str, store: SnapshotterStore) -> None:
             f"data root {generation} times: was the metastore restored from a backup? It does not know what has "
             "been made since. Nothing there was touched. Restore both from the same backup"
         )
-    replace_file(uuid_path, f"{store.uuid} {store.generation}\n".encode())
+    directory.replace("uuid", f"{store.uuid} {store.generation}\n".encode())
 
 
-def _owner(uuid_path: str) -> tuple[str, int]:
+def _owner(directory: CheckedDirectory) -> tuple[str, int]:
     """The metastore that the data belongs to, and how often it was opened with it; "" where it has no owner."""
-    try:
-        with open(uuid_path, encoding="ascii", errors="replace") as file:
-            owner, _, generation = file.read().strip().partition(" ")
-    except FileNotFoundError:
-        return "", 0
+    owner, _, generation = (directory.read("uuid") or b"").decode("ascii", "replace").strip().partition(" ")
     return owner, int(generation) if generation.isdecimal() else 0
 
 
-def _check_one_file_system(path: str) -> None:
+def _check_one_file_system(directory: CheckedDirectory, parts: Mapping[str, CheckedDirectory]) -> None:
     """Check that data can be renamed into the trash, and is synced with the root."""
-    device = os.stat(path).st_dev
-    for name in (SNAPSHOTS, RECORDS, TRASH):
-        if os.stat(os.path.join(path, name)).st_dev != device:
+    device = os.fstat(directory.fd).st_dev
+    for part in parts.values():
+        if os.fstat(part.fd).st_dev != device:
             raise FailedPrecondition(
-                f"{os.path.join(path, name)} is on another file system than {path}: mount that one on the data "
+                f"{part.path} is on another file system than {directory.path}: mount that one on the data "
                 "root itself, or set root_path"
             )

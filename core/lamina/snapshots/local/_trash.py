@@ -13,6 +13,7 @@ from typing import Final
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition
+from lamina.fs import CheckedDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -30,14 +31,15 @@ class Trash:
     Moving something there is one rename, however large it is. What is left of an earlier process goes as well.
     """
 
-    def __init__(self, path: str, destroy: Callable[[str], None]) -> None:
+    def __init__(self, directory: CheckedDirectory, destroy: Callable[[str], None]) -> None:
         """Take over a directory. Nothing is deleted before `start`.
 
         Args:
-            path: The directory, which must exist and be on the file system of what is put there.
-            destroy: Deletes one entry, given its path.
+            directory: The directory, on the file system of what is put there. The caller closes it after this.
+            destroy: Deletes one directory, given its path.
         """
-        self._path = path
+        self._path = directory.path
+        self._directory = directory
         self._destroy = destroy
         self._mark = uuid.uuid4().hex
         """Makes names new: what another process put there may not be deleted yet."""
@@ -56,26 +58,31 @@ class Trash:
         self._thread = threading.Thread(target=self._work, args=(first,), name=f"trash {self._path}", daemon=True)
         self._thread.start()
 
-    def put(self, source: str) -> None:
+    def put(self, source: CheckedDirectory, name: str) -> None:
         """Move a file or directory to the trash. Nothing happens where it does not exist.
 
         Where there is no space even for that, it is deleted where it is, before this returns.
+
+        Args:
+            source: The directory that it is in.
+            name: Its name there.
 
         Raises:
             OSError: It cannot be moved.
             Error: It cannot be deleted, or the call is no longer wanted.
         """
+        new_name = f"{name}-{self._mark}-{next(self._numbers)}"
         try:
-            os.rename(source, f"{self._path}/{os.path.basename(source)}-{self._mark}-{next(self._numbers)}")
+            os.rename(name, new_name, src_dir_fd=source.fd, dst_dir_fd=self._directory.fd)
         except FileNotFoundError:
-            if os.path.lexists(source):
+            if source.has(name):
                 raise
             return
         except OSError as error:
             # A copy-on-write file system that is full refuses a rename, while it keeps some space for deletions.
             if error.errno not in NO_SPACE:
                 raise
-            self._destroy(source)
+            self._delete(source, name)
             return
         self._filled.set()
 
@@ -87,9 +94,9 @@ class Trash:
         """
         failures: list[Exception] = []
         with self._emptying:
-            for name in os.listdir(self._path):
+            for name in list(self._directory.names()):
                 try:
-                    self._destroy(os.path.join(self._path, name))
+                    self._delete(self._directory, name)
                 except (Canceled, DeadlineExceeded):
                     raise
                 except (Error, OSError) as error:
@@ -99,6 +106,15 @@ class Trash:
             raise FailedPrecondition(
                 f"{len(failures)} removed snapshots in {self._path} could not be deleted: {reasons}"
             ) from failures[0]
+
+    def _delete(self, directory: CheckedDirectory, name: str) -> None:
+        """Delete an entry. `destroy`, which works by path, never meets a link that it could follow."""
+        try:
+            os.unlink(name, dir_fd=directory.fd)
+        except IsADirectoryError:
+            self._destroy(directory.path_of(name))
+        except FileNotFoundError:
+            return
 
     def _work(self, first: Callable[[], None]) -> None:
         self._filled.wait(_FIRST_SECONDS)

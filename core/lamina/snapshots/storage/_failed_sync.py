@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error
-from lamina.fs import replace_file
+from lamina.fs import open_own_file, replace_file
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
@@ -44,6 +44,7 @@ class FailedSync:
 
         Raises:
             OSError: The file cannot be opened.
+            FailedPrecondition: It is a link, or another user's.
         """
         self._environment = environment
         self._name = name
@@ -135,7 +136,7 @@ class FailedSync:
 
     def _read(self, last_id: int) -> int:
         try:
-            with open(self._path, "rb") as file:
+            with open(open_own_file(self._path, os.O_RDONLY), "rb") as file:
                 return int(file.read())
         except FileNotFoundError:
             return 0

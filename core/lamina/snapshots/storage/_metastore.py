@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
-from lamina.fs import Ballast, Lock, sync_directory
+from lamina.fs import Ballast, CheckedDirectory, Lock, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
@@ -62,25 +62,28 @@ class MetaStore:
 
         Raises:
             LockHeld: Another process has it open.
-            FailedPrecondition: It was written by a newer lamina.
+            PermissionDenied: Another user could put there what is then trusted.
+            FailedPrecondition: It was written by a newer lamina; or one of its files is a link, or another user's.
             DataLoss: It is damaged.
         """
-        try:
-            for directory in filter(None, (path, state)):
-                os.makedirs(directory, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise from_os_error(error, "make the metastore's directory") from error
         with contextlib.ExitStack() as undo:
-            lock = Lock.acquire(os.path.join(path, "lamina.lock"))
+            try:
+                directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
+                if state:
+                    CheckedDirectory.open(state, make=0o700).close()
+            except OSError as error:
+                raise from_os_error(error, "make the metastore's directory") from error
+            lock = Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd)
             undo.callback(lock.close)
             environment = Environment(path, state, map_size)
             undo.callback(environment.close)
-            ballast = Ballast(os.path.join(path, "ballast"))
+            ballast = Ballast(directory.path_of("ballast"))
             undo.callback(ballast.close)
             store = cls(path, state or path, lock, environment, ballast)
-            sync_directory(path)
-            sync_directory(os.path.dirname(os.path.abspath(path)))
+            os.fsync(directory.fd)
+            sync_directory(os.path.dirname(directory.path))
             undo.pop_all()
+            directory.close()
             return store
 
     def snapshotter(self, name: str) -> SnapshotterStore:

@@ -12,14 +12,13 @@ import contextlib
 import errno
 import logging
 import os
-import stat
 import uuid
 from collections.abc import Iterator
 from typing import Final
 
 import lmdb
 
-from lamina.errdefs import FailedPrecondition
+from lamina.fs import exposure_of, open_own_file
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
     Raises:
         lmdb.Error: LMDB cannot open it.
         OSError: There is no descriptor, memory or directory to be had.
-        FailedPrecondition: `data.mdb` is a link, or no file.
+        FailedPrecondition: `data.mdb` is a link, or another user's (`lamina.fs.open_own_file`).
     """
     with contextlib.ExitStack() as opened:
         data, read_only = _open_data(os.path.join(path, DATA))
@@ -82,21 +81,12 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
 
 def _open_data(path: str) -> tuple[int, bool]:
     """Open the file of the data; also returns whether it can only be read."""
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        read_only = False
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+        return open_own_file(path, os.O_RDWR | os.O_CREAT), False
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise FailedPrecondition(f"{path} is a link: put the file itself there") from error
         if error.errno != errno.EROFS:
             raise
-        read_only = True
-        fd = os.open(path, os.O_RDONLY | flags)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FailedPrecondition(f"{path} is no regular file: move it away")
-    return fd, read_only
+    return open_own_file(path, os.O_RDONLY), True
 
 
 def _allocated(size: int) -> int:
@@ -121,7 +111,7 @@ def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
     problem: OSError | None = None
     for parent in filter(None, parents):
         try:
-            if not _is_trusted(os.stat(parent)):
+            if exposure_of(parent, shared=True):
                 continue
             made = os.path.join(parent, f"lamina-open-{uuid.uuid4().hex}")
             os.mkdir(made, 0o700)
@@ -136,12 +126,6 @@ def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
             os.rmdir(made)
         return
     raise problem or FileNotFoundError(errno.ENOENT, "no directory that is this user's or root's alone", parents)
-
-
-def _is_trusted(status: os.stat_result) -> bool:
-    """Whether nobody else can rename what this process makes in a directory (sticky(7): inode(7), S_ISVTX)."""
-    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid in {0, os.geteuid()} and (not others_write or bool(status.st_mode & stat.S_ISVTX))
 
 
 def _close_on_exec(data: os.stat_result) -> None:

@@ -6,17 +6,27 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lamina.errdefs import from_os_error
+from lamina.fs import CheckedDirectory
 from lamina.plugin import InitContext, host_platform
 
 
 def data_root(ic: InitContext[Any], root_path: str) -> str:
-    """The data root, and the platform that it is for, told in the plugin's meta.
+    """Make and check the data root; the plugin's meta tells of it, and the platform that it is for.
 
     Args:
         ic: The plugin's init context.
-        root_path: What is configured; empty: the plugin's own directory.
+        root_path: The configured path; empty: the plugin's own directory.
+
+    Raises:
+        PermissionDenied: Another user could change what is in it.
+        Error: It cannot be made.
     """
     root = data_root_path(ic.root, root_path)
+    try:
+        CheckedDirectory.open(root, make=0o700).close()
+    except OSError as error:
+        raise from_os_error(error, "make the data root") from error
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())
     return root

@@ -11,7 +11,7 @@ from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
-from lamina.fs import replace_file
+from lamina.fs import CheckedDirectory
 from lamina.plugin import Plugin, Status
 
 
@@ -71,7 +71,7 @@ class UuidFile:
 
     def __init__(self, path: str) -> None:
         """Name the file. It is not touched before it is read."""
-        self._path = path
+        self._directory, self._name = os.path.split(path)
         self._mutex = threading.Lock()
 
     def read(self) -> str:
@@ -83,25 +83,22 @@ class UuidFile:
         """
         with self._mutex:
             try:
-                return self._read() or self._make()
+                with CheckedDirectory.open(self._directory, make=0o700) as directory:
+                    return self._read(directory) or self._make(directory)
             except OSError as error:
                 raise from_os_error(error, "read the UUID of this host") from error
 
-    def _read(self) -> str:
-        try:
-            with open(self._path, encoding="utf-8", errors="replace") as file:
-                text = file.read(1024).strip()
-        except FileNotFoundError:
-            return ""
+    def _read(self, directory: CheckedDirectory) -> str:
+        text = (directory.read(self._name) or b"").decode(errors="replace").strip()
         try:
             return text and str(uuid.UUID(text))
         except ValueError:
-            raise DataLoss(f"{self._path} holds {text!r}, no UUID: remove it, and a new one is made") from None
+            path = directory.path_of(self._name)
+            raise DataLoss(f"{path} holds {text!r}, no UUID: remove it, and a new one is made") from None
 
-    def _make(self) -> str:
+    def _make(self, directory: CheckedDirectory) -> str:
         made = str(uuid.uuid4())
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        replace_file(self._path, made.encode())
+        directory.replace(self._name, made.encode())
         return made
 
 

@@ -52,7 +52,6 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     """
     config = ic.config
     root = data_root(ic, config.root_path)
-    os.makedirs(root, mode=0o700, exist_ok=True)
     device = probe(root)
     os.chmod(root, 0o700)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -58,7 +57,6 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     """
     config = ic.config
     root = data_root(ic, config.root_path)
-    os.makedirs(root, mode=0o700, exist_ok=True)
     options = probe(root, config.mount_options)
     remap_ids = remaps_ids(root, options)
     if remap_ids:
