@@ -15,16 +15,20 @@ from lamina.fs._remove import remove_tree
 from lamina.fs._space import NO_SPACE, is_full
 from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._usage import disk_usage, holds_at_most
+from lamina.fs._xattrs import ACL, Attributes, attribute_names, remove_default_acl
 
 __all__ = [
+    "ACL",
     "BALLAST",
     "NO_SPACE",
+    "Attributes",
     "Ballast",
     "CheckedDirectory",
     "Exposure",
     "FileSystemSync",
     "Lock",
     "Trust",
+    "attribute_names",
     "copy_file",
     "copy_tree",
     "disk_usage",
@@ -33,6 +37,7 @@ __all__ = [
     "is_full",
     "open_own_file",
     "open_path",
+    "remove_default_acl",
     "remove_tree",
     "replace_file",
     "supports_d_type",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -28,17 +29,18 @@ class Attributes:
     lost: set[str] = attrs.field(factory=set)
     """The names of `security.*` attributes that were left out. Each is logged once."""
 
-    def copy(self, source: int | str, target: int | str) -> None:
+    def copy(self, source: int | str, target: int | str, chosen: Iterable[str] | None = None) -> None:
         """Give a file the attributes of another.
 
         Args:
             source: A file descriptor, or a path; a link there is followed.
             target: The same.
+            chosen: The names of those to copy; by default all.
 
         Raises:
             OSError: An attribute could not be read or set.
         """
-        for name in names(source):
+        for name in attribute_names(source) if chosen is None else chosen:
             try:
                 value = os.getxattr(source, name)
             except OSError as error:
@@ -60,7 +62,7 @@ class Attributes:
                 )
 
 
-def names(file: int | str) -> list[str]:
+def attribute_names(file: int | str) -> list[str]:
     """The names of a file's attributes; none where its file system has no attributes."""
     try:
         return os.listxattr(file)
@@ -70,8 +72,15 @@ def names(file: int | str) -> list[str]:
         raise
 
 
+def remove_default_acl(directory: int | str) -> None:
+    """Take away the access control list that whatever is made in a directory gets."""
+    name = f"{ACL}default"
+    if name in attribute_names(directory):
+        os.removexattr(directory, name)
+
+
 def remove_acls(file: int) -> None:
     """Take away the access control lists that a new file got from its directory."""
-    for name in names(file):
+    for name in attribute_names(file):
         if name.startswith(ACL):
             os.removexattr(file, name)

@@ -114,6 +114,9 @@ class Snapshotter(abc.ABC):
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """Create an active snapshot: a writable tree that shows the parent's content.
 
+        The root directory is part of the tree: mode, owner, extended attributes and time are the parent's. The
+        root of an empty tree has mode 0755.
+
         Args:
             key: Its key.
             parent: Name of a committed snapshot, or "" for an empty tree.
@@ -140,8 +143,9 @@ class Snapshotter(abc.ABC):
             name: The new name.
             key: The active snapshot.
             labels: The committed snapshot's labels. None are inherited from the active one.
-            parent: Where the active snapshot has no parent, the one to put it on (`rebase`). Otherwise its
-                own parent, or "".
+            parent: Where the active snapshot has no parent, the one to put it on (`rebase`); its root directory
+                takes that one's mode, owner and extended attributes, each where it is as `prepare` made it.
+                Otherwise its own parent, or "".
 
         Raises:
             AlreadyExists: The name is taken.

@@ -22,7 +22,7 @@ class Backend(abc.ABC):
 
     rebases: ClassVar[bool] = False
     """Whether a snapshot that was made without a parent can be put on one when it is committed: whether its data
-    is only what is different from the parent's, whatever that is."""
+    is only what is different from the parent's, whatever that is. If so, `rebase` makes its root directory fit."""
 
     def __init__(self, root: str) -> None:
         """Keep data below a directory.
@@ -61,6 +61,10 @@ class Backend(abc.ABC):
     def create(self, record: Record, path: str) -> None:
         """Make the data of a new snapshot.
 
+        Its tree is the parent's, root directory included: mode, owner, extended attributes (access control lists
+        among them) and time of modification. The root directory of a tree without a parent has mode 0755, the
+        owner that this process has, and no attributes.
+
         Args:
             record: The snapshot.
             path: Where to make it: nothing is there. It is moved to `path(record.id)` when it is whole, and
@@ -74,6 +78,16 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def usage(self, record: Record) -> Usage:
         """What the data of a snapshot takes up now."""
+
+    def rebase(self, record: Record) -> None:  # noqa: B027 - only where `rebases`
+        """Give the root directory of an active snapshot without a parent what its new parent's has.
+
+        That is mode, owner and extended attributes, each where it still is as `create` made it. Called before
+        `commit`; and again, maybe with another parent, after a commit that failed.
+
+        Args:
+            record: The snapshot, with the parents that it will have.
+        """
 
     def commit(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
         """Do what must be done to the data of an active snapshot before it is made durable and committed."""

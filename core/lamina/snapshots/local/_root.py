@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
-from lamina.fs import CheckedDirectory, FileSystemSync, Lock
+from lamina.fs import CheckedDirectory, FileSystemSync, Lock, remove_default_acl
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._trash import NO_SPACE, Trash
@@ -84,6 +84,7 @@ class DataRoot:
             _claim(directory, store, found.get(SNAPSHOTS))
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), make=0o700)
             _check_one_file_system(directory, parts)
+            remove_default_acl(parts[SNAPSHOTS].fd)  # else the roots of snapshots would inherit it
             trash = Trash(parts[TRASH], destroy)
             sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
             return cls(directory, parts, store, trash, sync, undo.pop_all())

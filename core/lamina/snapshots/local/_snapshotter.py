@@ -226,12 +226,15 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             draft = self._keyspace.check_commit(name, key, parent)
             if self._root.syncs or not self._backend.commits_quickly(draft):
                 yield BLOCKING
-            if parent and not self._backend.rebases and not self._keyspace.get(key).info.parent:
+            is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
+            if is_rebased and not self._backend.rebases:
                 raise Unimplemented(
                     f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
                 )
             with _translated(f"commit snapshot {key!r}"):
                 usage = self._backend.usage(draft)
+                if is_rebased:
+                    self._backend.rebase(draft)
                 self._backend.commit(draft)
                 self._root.sync()
             record = yield from self._keyspace.commit_steps(name, draft, new_labels, parent, usage)

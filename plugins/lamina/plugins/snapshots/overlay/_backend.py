@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from lamina.fs import disk_usage, holds_at_most
 from lamina.mount import Mount
-from lamina.plugins.snapshots.overlay._owner import owner_of_root
+from lamina.plugins.snapshots.overlay._owner import Owners
+from lamina.plugins.snapshots.overlay._root_directory import MODE, RootDirectories
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.labels import GID_MAPPING, MAX_SIZE, UID_MAPPING, UPPERDIR
 from lamina.snapshots.local import Backend
@@ -47,6 +48,7 @@ class OverlayBackend(Backend):
         self._options = tuple(options)
         self._upperdir_label = upperdir_label
         self._remap_ids = remap_ids
+        self._roots = RootDirectories(own="user.overlay." if "userxattr" in options else "trusted.overlay.")
 
     def needs_sync(self, record: Record) -> bool:
         """Whether `create` makes more than directories: it does not."""
@@ -61,7 +63,7 @@ class OverlayBackend(Backend):
         return holds_at_most(self._upper(record.id))
 
     def create(self, record: Record, path: str) -> None:
-        """Make the directories of a snapshot.
+        """Make the directories of a snapshot; `fs` becomes like that of the parent, which is the root of its tree.
 
         A limit of its size is not kept: overlayfs has none.
         """
@@ -70,18 +72,30 @@ class OverlayBackend(Backend):
                 "overlayfs cannot limit the size of a snapshot: ignoring its label",
                 extra={"key": record.info.name, "max_size": record.info.labels[MAX_SIZE]},
             )
+        owners = Owners.of(record.info.labels)
         os.mkdir(path, 0o700)
         upper = os.path.join(path, "fs")
-        _make_directory(upper, 0o755)
+        os.mkdir(upper)
         if record.info.kind is Kind.ACTIVE:
             _make_directory(os.path.join(path, "work"), 0o711)
-        parent = self._upper(record.parent_ids[0]) if record.parent_ids else None
-        owner = owner_of_root(record.info.labels, parent)
-        # An id-mapped bind mount shows what is root's on disk as the container's root's. (containerd gives the
-        # directory away all the same, and so has its owner mapped twice.)
-        mapped_when_mounted = parent is None and len(self._id_maps(record)) == 2
-        if owner is not None and not mapped_when_mounted:
-            os.chown(upper, *owner)
+        if record.parent_ids:
+            self._roots.copy(self._upper(record.parent_ids[0]), upper, owners)
+            return
+        os.chmod(upper, MODE)  # the umask has no say in it
+        if owners is not None and not self._is_mapped_when_bound(record):
+            os.chown(upper, *owners.root)
+
+    def rebase(self, record: Record) -> None:
+        """Give the `fs` directory what the new parent's has, where it is as it was made. Its times stay."""
+        owners = None if self._is_mapped_when_bound(record) else Owners.of(record.info.labels)
+        self._roots.complete(self._upper(record.parent_ids[0]), self._upper(record.id), owners)
+
+    def _is_mapped_when_bound(self, record: Record) -> bool:
+        """Whether a bind mount of a snapshot's directory shows what is root's on disk as the container's root's.
+
+        (containerd gives the directory away all the same, and so has its owner mapped twice.)
+        """
+        return len(self._id_maps(record)) == 2
 
     def mounts(self, record: Record) -> list[Mount]:
         """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""

@@ -1,46 +1,52 @@
-"""Who owns the root directory of a snapshot."""
+"""The owners that a snapshot is to have on the host."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from typing import Final
+
+import attrs
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import IdMap
 from lamina.snapshots.labels import GID_MAPPING, UID_MAPPING
 
-
-def owner_of_root(labels: Mapping[str, str], parent: str | None) -> tuple[int, int] | None:
-    """The user and group that a new snapshot's root directory is given to.
-
-    Args:
-        labels: The snapshot's labels. Where one of the id mapping labels is there, the owner is whom the
-            container's root is mapped to; a missing one of the two maps root to root.
-        parent: The parent's root directory, whose owner is taken over otherwise.
-
-    Returns:
-        User and group id, or None where nobody needs to be given anything.
-
-    Raises:
-        InvalidArgument: A mapping label is malformed or does not map root.
-    """
-    if UID_MAPPING in labels or GID_MAPPING in labels:
-        return _host_root(labels, UID_MAPPING), _host_root(labels, GID_MAPPING)
-    if parent is None:
-        return None
-    status = os.stat(parent)
-    return status.st_uid, status.st_gid
+IDENTITY: Final = "0:0:4294967295"
+"""The map in which every id stands for itself."""
 
 
-def _host_root(labels: Mapping[str, str], label: str) -> int:
-    """The host id that id 0 of the container is mapped to."""
-    text = labels.get(label)
-    if text is None:
-        return 0
+@attrs.frozen
+class Owners:
+    """Which ids of the host those of a container are."""
+
+    uids: IdMap
+    gids: IdMap
+    root: tuple[int, int]
+    """The user and group that are the container's root."""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Owners | None:
+        """The owners that the id mapping labels of a snapshot ask for; None where there are none.
+
+        If one of the two labels is missing, those ids are the same on the host.
+
+        Raises:
+            InvalidArgument: A mapping label is malformed or does not map root.
+        """
+        if UID_MAPPING not in labels and GID_MAPPING not in labels:
+            return None
+        (uids, user), (gids, group) = _mapping(labels, UID_MAPPING), _mapping(labels, GID_MAPPING)
+        return cls(uids, gids, (user, group))
+
+
+def _mapping(labels: Mapping[str, str], label: str) -> tuple[IdMap, int]:
+    """A map, and the host id that id 0 of the container is mapped to."""
+    text = labels.get(label, IDENTITY)
     try:
-        host = IdMap.parse(text).to_host(0)
+        ids = IdMap.parse(text)
     except InvalidArgument as error:
         raise InvalidArgument(f"label {label}={text}: {error}") from error
-    if host is None:
+    root = ids.to_host(0)
+    if root is None:
         raise InvalidArgument(f"label {label}={text}: id 0 of the container is not mapped")
-    return host
+    return ids, root
