@@ -238,6 +238,52 @@ class RootClosed(OverlayBackend):
         os.chmod(os.path.join(path, "fs"), 0o700)
 
 
+class RootForgotten(OverlayBackend):
+    """The root of a snapshot lacks something of the parent's."""
+
+    def create(self, record: Record, path: str) -> None:
+        super().create(record, path)
+        if record.parent_ids:
+            root = f"{path}/fs"
+            self.forget(root, os.stat(root))
+
+    def forget(self, root: str, status: os.stat_result) -> None:
+        raise NotImplementedError
+
+
+class RootModeForgotten(RootForgotten):
+    def forget(self, root: str, status: os.stat_result) -> None:
+        os.chmod(root, 0o755)
+
+
+class RootOwnerForgotten(RootForgotten):
+    def forget(self, root: str, status: os.stat_result) -> None:
+        os.chown(root, 0, 0)
+
+
+class RootAttributesForgotten(RootForgotten):
+    def forget(self, root: str, status: os.stat_result) -> None:
+        for name in os.listxattr(root):
+            os.removexattr(root, name)
+
+
+class RootAccessListForgotten(RootForgotten):
+    def forget(self, root: str, status: os.stat_result) -> None:
+        if "system.posix_acl_access" in os.listxattr(root):
+            os.removexattr(root, "system.posix_acl_access")
+            os.chmod(root, stat.S_IMODE(status.st_mode))
+
+
+class RootTimeForgotten(RootForgotten):
+    def forget(self, root: str, status: os.stat_result) -> None:
+        os.utime(root)
+
+
+class RootNotRebased(OverlayBackend):
+    def rebase(self, record: Record) -> None:
+        pass
+
+
 class WhiteoutsLost(OverlayBackend):
     def commit(self, record: Record) -> None:
         for directory, _, files in os.walk(self._upper(record.id)):
@@ -327,10 +373,12 @@ class Fault:
     open: Callable[[Path], contextlib.AbstractContextManager[Snapshotter]]
     check: str
     parameter: str = ""
+    rebases: bool = True
 
     @property
     def factory(self) -> SnapshotterFactory:
-        return attrs.evolve(OVERLAY, name=self.name, open=self.open)
+        traits = attrs.evolve(OVERLAY.traits, rebase=self.rebases)
+        return attrs.evolve(OVERLAY, name=self.name, open=self.open, traits=traits)
 
 
 def wrapped(wrapper: type[Wrapper], check: str, parameter: str = "") -> Fault:
@@ -341,7 +389,7 @@ def local(backend: type[Backend], check: str, parameter: str = "") -> Fault:
     def open_faulty(path: Path) -> contextlib.AbstractContextManager[Snapshotter]:
         return open_local(path / "metastore", backend(str(path / "overlay")), "overlay", sync_fs=False)
 
-    return Fault(backend.__name__, open_faulty, check, parameter)
+    return Fault(backend.__name__, open_faulty, check, parameter, backend.rebases)
 
 
 FAULTS = (
@@ -369,6 +417,12 @@ FAULTS = (
     local(ParentsReversed, "test_content_and_mode_of_the_upper_layer_show"),
     local(WritableView, "test_in_a_view_nobody_can_write", "1"),
     local(RootClosed, "test_the_root_of_a_snapshot_on_nothing_has_mode_755"),
+    local(RootModeForgotten, "test_the_root_keeps", "mode"),
+    local(RootOwnerForgotten, "test_the_root_keeps", "owner"),
+    local(RootAttributesForgotten, "test_the_root_keeps", "extended attributes"),
+    local(RootAccessListForgotten, "test_the_root_keeps", "access control list"),
+    local(RootTimeForgotten, "test_a_layer_may_change_nothing"),
+    local(RootNotRebased, "test_a_rebased_layer_takes_its_parents_root"),
     local(WhiteoutsLost, "test_a_removed_file_stays_removed"),
     local(OpaqueMarksLost, "test_a_directory_made_again_hides_what_was_in_the_old_one"),
     local(NothingDeleted, "test_cleanup_gives_back_what_removed_snapshots_held"),

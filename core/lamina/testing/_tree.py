@@ -45,12 +45,15 @@ class Entry:
     xattrs: Mapping[str, bytes]
 
 
+ROOT: Final = "."
+"""The path of the root in its own tree."""
+
 Tree = dict[str, Entry]
-"""Entries by their path below the root, which is not in it itself."""
+"""Entries by their path below the root; the root itself is at `.`."""
 
 
 def read_tree(root: str | os.PathLike[str], *, ignore: Collection[str] = (), times: bool = True) -> Tree:
-    """What is below a directory.
+    """Read a directory and all that is below it.
 
     Args:
         root: The directory.
@@ -81,6 +84,7 @@ def differences(actual: Tree, expected: Tree) -> list[str]:
 
 
 def _paths(root: str, ignore: Collection[str]) -> Iterator[str]:
+    yield ROOT
     for directory, directories, files in os.walk(root, onerror=_fail):
         ignored = ignore if directory == root else ()
         directories[:] = [name for name in directories if name not in ignored]

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from lamina.testing._checks.features import FEATURES, SECOND
+from lamina.testing._checks.features import FEATURES, ROOT_FEATURES, SECOND
 from lamina.testing._checks.subject import Checks, Subject, assert_same, mounted
+from lamina.testing._tree import ROOT
 
 SPARSE: Final = 64 << 20
 
@@ -34,6 +35,13 @@ def overwrite(path: Path) -> None:
     """Write into a file where it is, without cutting it off first."""
     with path.open("r+b") as file:
         file.write(b"CHANGED")
+
+
+def add_another(root: Path) -> None:
+    """Make a file, and put the root's times back."""
+    status = root.stat()
+    (root / "another").touch()
+    os.utime(root, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def append(path: Path) -> None:
@@ -58,6 +66,10 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
     "setting an attribute": lambda root: os.setxattr(root / "file", "user.x", b"2"),
     "removing an attribute": lambda root: os.removexattr(root / "file", "user.x"),
     "setting a directory's attribute": lambda root: os.setxattr(root / "dir", "user.new", b"1"),
+    "changing the root's mode": lambda root: root.chmod(0o711),
+    "changing the root's owner": lambda root: os.chown(root, 12, 34),
+    "changing the root's time": lambda root: os.utime(root, ns=(1, 1)),
+    "setting an attribute of the root": lambda root: os.setxattr(root, "user.new", b"1"),
     "linking": lambda root: os.link(root / "file", root / "third name"),
     "replacing": lambda root: os.rename(root / "dir/file", root / "file"),
     "removing": lambda root: shutil.rmtree(root / "dir"),
@@ -75,6 +87,8 @@ WRITES: dict[str, Callable[[Path], Any]] = {
     "set an attribute": lambda root: os.setxattr(root / "file", "user.y", b"1"),
     "truncate": lambda root: os.truncate(root / "file", 0),
     "link": lambda root: os.link(root / "file", root / "linked"),
+    "change the root's mode": lambda root: root.chmod(0o700),
+    "change the root's time": lambda root: os.utime(root, ns=(1, 1)),
 }
 
 
@@ -95,13 +109,33 @@ class ContentChecks(Checks):
         """All of it, as it was written: committed, below others, and in what is prepared on it."""
         written = subject.layer("one", FEATURES[feature])
         assert_same(subject.tree("one"), written)
-        two = subject.layer("two", lambda root: (root / "another").touch(), parent="one")
+        two = subject.layer("two", add_another, parent="one")
         two.pop("another")
         assert_same(two, written)
         subject.snapshotter.prepare("three", "two")
         three = subject.active_tree("three")
         three.pop("another")
         assert_same(three, written)
+
+    @pytest.mark.parametrize("feature", ROOT_FEATURES)
+    def test_the_root_keeps(self, subject: Subject, feature: str) -> None:
+        """All that can be given to a directory: as it was set, in views and in what is prepared, up a chain."""
+
+        def write(root: Path) -> None:
+            try:
+                ROOT_FEATURES[feature](root)
+            except OSError as error:
+                if error.errno != errno.ENOTSUP:
+                    raise
+                pytest.skip(f"the file system has no {feature}")
+
+        written = subject.layer("one", write)
+        assert_same(subject.tree("one"), written)
+        for name, parent in (("two", "one"), ("three", "two")):
+            assert_same(subject.layer(name, parent=parent), written)
+            assert_same(subject.tree(name), written)
+        shown = [name for name in written[ROOT].xattrs if ".overlay." in name]
+        assert shown == []
 
     def test_files_with_holes_keep_them(self, subject: Subject) -> None:
         """Committed, and in what is prepared on it: a hole takes up no space."""

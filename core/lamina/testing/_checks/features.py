@@ -172,3 +172,14 @@ FEATURES: Final[dict[str, Callable[[Path], None]]] = {
     "names": names,
     "times": times,
 }
+
+ROOT_FEATURES: Final[dict[str, Callable[[Path], None]]] = {
+    "mode": lambda root: root.chmod(0o1770),
+    "owner": lambda root: os.chown(root, 12, 34),
+    "extended attributes": lambda root: os.setxattr(root, "user.text", b"value"),
+    "trusted attributes": lambda root: os.setxattr(root, "trusted.test", b"trusted"),
+    "access control list": lambda root: os.setxattr(root, "system.posix_acl_access", ACL),
+    "default access control list": lambda root: os.setxattr(root, "system.posix_acl_default", ACL),
+    "time": lambda root: os.utime(root, ns=(1_234_567_890_123_456_789, 1_600_000_000_123_456_789)),
+}
+"""What the root directory itself can have."""

@@ -64,13 +64,12 @@ def _choose(root: Path, randomness: random.Random) -> Step:
             functools.partial(_chown, path=one, uid=randomness.randrange(100)),
             functools.partial(_append, path=one, data=randomness.randbytes(10)),
         ]
-    if len(directories) > 1:
-        one = randomness.choice(sorted(directories)[1:])
-        choices += [
-            functools.partial(_chown, path=one, uid=randomness.randrange(100)),
-            functools.partial(_chmod, path=one, mode=randomness.choice(MODES)),
-            functools.partial(_set_attribute, path=one, value=randomness.randbytes(5)),
-        ]
+    one = randomness.choice(sorted(directories))
+    choices += [
+        functools.partial(_chown, path=one, uid=randomness.randrange(100)),
+        functools.partial(_chmod, path=one, mode=randomness.choice(MODES)),
+        functools.partial(_set_attribute, path=one, value=randomness.randbytes(5)),
+    ]
     return randomness.choice(choices)
 
 

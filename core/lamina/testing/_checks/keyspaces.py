@@ -6,12 +6,14 @@ import os
 import stat
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lamina.errdefs import FailedPrecondition, NotFound, Unimplemented
 from lamina.snapshots import Info, Snapshotter
 from lamina.testing._checks.lifecycle import write_two
-from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted
+from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted
+from lamina.testing._tree import ROOT
 
 
 class KeyspaceChecks(Checks):
@@ -30,7 +32,7 @@ class KeyspaceChecks(Checks):
             with mounted(subject.snapshotter.prepare("a", labels={"here": "1"})) as root:
                 (root / "here").touch()
             with mounted(other.prepare("a", labels={"there": "1"})) as root:
-                assert subject.read(root) == {}
+                assert not below(subject.read(root))
             assert (subject.snapshotter.stat("a").labels, other.stat("a").labels) == (
                 {"here": "1"},
                 {"there": "1"},
@@ -106,7 +108,7 @@ class RebaseChecks(Checks):
             subject.snapshotter.commit("c", "a", {"x": "1"}, parent="base")
             info = subject.snapshotter.stat("c")
             assert (info.parent, info.labels) == ("base", {"x": "1"})
-            assert subject.tree("c").keys() == {"dir", "dir/inner", "new"}
+            assert below(subject.tree("c")) == {"dir", "dir/inner", "new"}
 
     def test_a_rebased_layer_protects_its_parent(self, subject: Subject) -> None:
         """As any child does."""
@@ -127,7 +129,35 @@ class RebaseChecks(Checks):
                 self._write(root)
             subject.snapshotter.commit("c", "a", parent="base")
             with mounted(subject.snapshotter.prepare("child", "c")) as root:
-                assert subject.read(root).keys() == {"dir", "dir/inner", "new"}
+                assert below(subject.read(root)) == {"dir", "dir/inner", "new"}
+
+    def test_a_rebased_layer_takes_its_parents_root(self, subject: Subject) -> None:
+        """Mode, owner and extended attributes, each where the layer has none of its own."""
+
+        def write_root(root: Path) -> None:
+            root.chmod(0o1770)
+            os.chown(root, 12, 34)
+            for name in ("user.one", "user.two"):
+                os.setxattr(root, name, b"parent")
+
+        def write_own(root: Path) -> None:
+            root.chmod(0o711)
+            os.setxattr(root, "user.two", b"own")
+
+        if self._is_offered(subject):
+            base = subject.layer("base", write_root)[ROOT]
+            own = {"user.one": b"parent", "user.two": b"own"}
+            for number, (write, expected) in enumerate(
+                (
+                    (self._write, base),
+                    (write_own, attrs.evolve(base, mode=0o711, xattrs=own)),
+                )
+            ):
+                with mounted(subject.snapshotter.prepare("a")) as root:
+                    write(root)
+                subject.snapshotter.commit(f"c{number}", "a", parent="base")
+                for shown in (subject.tree(f"c{number}"), subject.layer(f"d{number}", parent=f"c{number}")):
+                    assert attrs.evolve(shown[ROOT], mtime=base.mtime) == expected
 
     def test_the_new_parent_must_exist_and_be_committed(self, subject: Subject) -> None:
         """Otherwise nothing has changed."""

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from lamina.testing._checks.history import Step, write_history
-from lamina.testing._checks.subject import Checks, Subject, assert_same, mounted
+from lamina.testing._checks.subject import Checks, Subject, assert_same, below, mounted
 from lamina.testing._tree import read_tree
 
 LAYERS: Final = 128
@@ -41,7 +41,7 @@ class LayerChecks(Checks):
         subject.layer("l1", lambda root: (root / "file").unlink(), parent="l0")
         subject.layer("l2", parent="l1")
         subject.layer("l3", lambda root: (root / "file").write_text("new"), parent="l2")
-        assert [len(subject.tree(f"l{number}")) for number in range(4)] == [1, 0, 0, 1]
+        assert [len(below(subject.tree(f"l{number}"))) for number in range(4)] == [1, 0, 0, 1]
         with mounted(subject.snapshotter.view("v", "l3")) as root:
             assert (root / "file").read_text() == "new"
 
@@ -50,8 +50,8 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         subject.layer("l1", lambda root: shutil.rmtree(root / "dir"), parent="l0")
         subject.layer("l2", lambda root: (root / "other").touch(), parent="l1")
-        assert subject.tree("l1") == {}
-        assert subject.tree("l2").keys() == {"other"}
+        assert not below(subject.tree("l1"))
+        assert below(subject.tree("l2")) == {"other"}
 
     @staticmethod
     def _write_directory(root: Path) -> None:
@@ -70,8 +70,8 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         subject.layer("l1", make_again, parent="l0")
         subject.layer("l2", lambda root: (root / "dir/newer").touch(), parent="l1")
-        assert subject.tree("l1").keys() == {"dir", "dir/new"}
-        assert subject.tree("l2").keys() == {"dir", "dir/new", "dir/newer"}
+        assert below(subject.tree("l1")) == {"dir", "dir/new"}
+        assert below(subject.tree("l2")) == {"dir", "dir/new", "dir/newer"}
 
     def test_a_file_in_place_of_a_directory(self, subject: Subject) -> None:
         """And a directory in place of that again, which is empty."""
@@ -87,8 +87,10 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         subject.layer("l1", to_file, parent="l0")
         subject.layer("l2", to_directory, parent="l1")
-        assert {path: entry.type for path, entry in subject.tree("l1").items()} == {"dir": "file"}
-        assert {path: entry.type for path, entry in subject.tree("l2").items()} == {"dir": "directory"}
+        for name, type_ in (("l1", "file"), ("l2", "directory")):
+            tree = subject.tree(name)
+            assert below(tree) == {"dir"}
+            assert tree["dir"].type == type_
 
     def test_a_link_in_place_of_a_directory(self, subject: Subject) -> None:
         """What was in the directory does not show through the link."""
@@ -105,11 +107,11 @@ class LayerChecks(Checks):
         assert "dir/old" not in written
 
     def test_owners_changed_all_over_a_tree(self, subject: Subject) -> None:
-        """Of files, links and directories; the parent keeps its own."""
+        """Of files, links and directories, the root among them; the parent keeps its own."""
 
         def give_away(root: Path) -> None:
-            for directory, directories, files in os.walk(root):
-                for name in directories + files:
+            for directory, _, files in os.walk(root):
+                for name in (".", *files):
                     os.lchown(os.path.join(directory, name), 1001, 1002)
 
         before = subject.layer("l0", self._write_directory)
@@ -154,7 +156,7 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         written = subject.layer("l1", move, parent="l0")
         assert_same(subject.tree("l1"), written)
-        assert written.keys() == {"dir", "dir/deeper", "dir/deeper/old", "moved"}
+        assert below(written) == {"dir", "dir/deeper", "dir/deeper/old", "moved"}
 
     def test_files_of_a_lower_layer_renamed(self, subject: Subject) -> None:
         """To a new name, into another directory, over another file."""
@@ -172,7 +174,7 @@ class LayerChecks(Checks):
         subject.layer("l0", write)
         written = subject.layer("l1", rename, parent="l0")
         assert_same(subject.tree("l1"), written)
-        assert written.keys() == {"new", "dir", "dir/two", "target"}
+        assert below(written) == {"new", "dir", "dir/two", "target"}
         with mounted(subject.snapshotter.view("v", "l1")) as root:
             assert (root / "target").read_text() == "three"
 
@@ -184,7 +186,7 @@ class LayerChecks(Checks):
             (root / "dir").rename(root / "renamed")
 
         written = subject.layer("l0", write)
-        assert written.keys() == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
+        assert below(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
         assert_same(subject.tree("l0"), written)
 
     def test_directories_of_a_lower_layer_renamed(self, subject: Subject) -> None:
@@ -198,7 +200,7 @@ class LayerChecks(Checks):
 
         subject.layer("l0", self._write_directory)
         written = subject.layer("l1", rename, parent="l0")
-        assert written.keys() == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
+        assert below(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
         assert_same(subject.tree("l1"), written)
 
     @pytest.mark.parametrize("seed", range(4))
@@ -207,6 +209,7 @@ class LayerChecks(Checks):
         randomness = random.Random(seed)  # noqa: S311 - the same histories each time
         plain = subject.directory / "plain"
         plain.mkdir()
+        plain.chmod(0o755)
         parent = ""
         for number in range(6):
             steps: list[Step] = write_history(plain, randomness)
@@ -224,6 +227,7 @@ class LayerChecks(Checks):
         """Each mounts, shows what those below it have made, and takes from it and adds to it."""
         plain = subject.directory / "plain"
         plain.mkdir()
+        plain.chmod(0o755)
 
         def write(root: Path, number: int) -> None:
             (root / f"file{number}").write_text(str(number))

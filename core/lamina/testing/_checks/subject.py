@@ -16,7 +16,7 @@ from lamina.errdefs import Error
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Snapshotter
 from lamina.testing._factory import SnapshotterFactory, Traits
-from lamina.testing._tree import Tree, differences, read_tree
+from lamina.testing._tree import ROOT, Tree, differences, read_tree
 
 SHOWN: Final = 30
 """How many differences between two trees are told."""
@@ -84,7 +84,7 @@ class Subject:
             return self.read(root)
 
     def read(self, root: Path, *, times: bool = True) -> Tree:
-        """What is in a mounted tree, without what the file system itself made there."""
+        """A mounted tree with its root, without what the file system itself made there."""
         return read_tree(root, ignore=self.traits.own_entries, times=times)
 
 
@@ -125,6 +125,11 @@ def mounted(mounts: Sequence[Mount]) -> Iterator[Path]:
     """Mount what a snapshotter returned, really; the block gets the root of the tree."""
     with temporary_mount(mounts) as root:
         yield Path(root)
+
+
+def below(tree: Tree) -> frozenset[str]:
+    """The paths in a tree, without its root."""
+    return frozenset(tree.keys() - {ROOT})
 
 
 def assert_same(actual: Tree, expected: Tree) -> None:
