@@ -1,8 +1,8 @@
 """containerd's gRPC protocol, without gRPC.
 
 `lamina.api.messages` holds the messages. Here are the description of a service that a listener can serve
-(`Service`, `Method`), the conversions between messages and the objects of `lamina.snapshots`, and how lamina tells
-what containerd's messages have no field for.
+(`Service`, `Method`, `Target`), the conversions between messages and the objects of `lamina.snapshots`, and how
+lamina tells what containerd's messages have no field for.
 """
 
 from lamina.api._convert import (
@@ -23,12 +23,13 @@ from lamina.api._convert import (
 from lamina.api._message import decode, encode
 from lamina.api._names import names_from_exports, names_to_exports
 from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
-from lamina.api._service import Method, Service, serialize
+from lamina.api._service import Method, Service, Target, serialize
 
 __all__ = [
     "Method",
     "PluginDetails",
     "Service",
+    "Target",
     "decode",
     "details_from_proto",
     "encode",

@@ -12,6 +12,15 @@ from lamina.steps import Steps
 
 
 @attrs.frozen
+class Target:
+    """The backend that a call will use. A listener lets none that hangs hold the calls of another."""
+
+    name: str
+    quick: bool = False
+    """Whether it answers methods that are not `slow` without waiting for a disk, a process or a network."""
+
+
+@attrs.frozen
 class Method:
     """One RPC.
 
@@ -27,11 +36,15 @@ class Method:
     """Takes the request, returns the response, or an iterator of responses where `streams` is set. A response is
     a message, or the bytes of one."""
     streams: bool = False
-    """Whether there are many responses, in order, to one request."""
+    """Whether there are many responses, in order, to one request. The iterator may be advanced by one thread
+    after another."""
     slow: bool = False
     """Whether a call may take long: slow calls must not keep quick ones waiting."""
     in_steps: bool = False
     """Whether the handler returns the steps that lead to its one response."""
+    target: Callable[[Any], Target | None] | None = None
+    """Finds the backend that a request will use; None for a request that its handler will refuse. A method
+    without this uses none, or always the same."""
 
 
 def serialize(response: Message | bytes) -> bytes:

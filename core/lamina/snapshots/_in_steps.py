@@ -11,7 +11,10 @@ from lamina.steps import Steps
 
 
 class InSteps(abc.ABC):
-    """What a snapshotter may offer besides the contract: the operations that store something, in steps."""
+    """What a snapshotter may offer besides the contract: the operations that store something, in steps.
+
+    Such a snapshotter says by `BLOCKING` what may block; its `stat` and `mounts` do not.
+    """
 
     @abc.abstractmethod
     def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
@@ -40,7 +40,8 @@ class Request(Generic[W]):
 
 
 BLOCKING: Final = None
-"""What a step yields if the next one may block for long: it is then taken where that harms nobody."""
+"""Yielded by a step if the next one may block for long: that is then taken where it harms nobody. If there is no
+room for it, an error is raised instead: it comes before anything that cannot be undone."""
 
 Steps: TypeAlias = Generator[Request[Any] | None, None, R]
 """Work that yields what it asks for, or `BLOCKING`, and returns its result. It is one call's, and taken in that
@@ -56,8 +57,12 @@ def ask(shared: Shared[W], what: W) -> Steps[Any]:
     return request.result
 
 
-def run(steps: Steps[R]) -> R:
+def run(steps: Steps[R], before_blocking: Callable[[], object] = lambda: None) -> R:
     """Take all steps here and now, with what they ask for done for them alone, and return the result.
+
+    Args:
+        steps: The steps.
+        before_blocking: Called before a step that may block; what it raises is raised in the steps.
 
     Raises:
         BaseException: What the steps raise, which are also told of an interruption.
@@ -65,16 +70,20 @@ def run(steps: Steps[R]) -> R:
     try:
         request = next(steps)
         while True:
-            request = _done(request, steps)
+            request = _done(request, steps, before_blocking)
     except StopIteration as stop:
         result: R = stop.value
         return result
 
 
-def _done(request: Request[Any] | None, steps: Steps[Any]) -> Request[Any] | None:
+def _done(
+    request: Request[Any] | None, steps: Steps[Any], before_blocking: Callable[[], object]
+) -> Request[Any] | None:
     """Do what a step asked for, and take the next one."""
     try:
-        if request is not BLOCKING:
+        if request is BLOCKING:
+            before_blocking()
+        else:
             request.shared.perform([request])
     except BaseException as interruption:  # noqa: BLE001 - the steps raise it again, or know better
         return steps.throw(interruption)

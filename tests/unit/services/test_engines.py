@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from lamina.api import Method, Service
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import current
 from lamina.errdefs import Conflict, NotFound
-from lamina.plugins.servers.grpc import pool
+from lamina.plugins.servers.grpc import pool, queues
 from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.native_engine import NativeEngine
@@ -276,7 +277,7 @@ def test_a_call_whose_client_went_away_while_it_waited_is_not_begun(serve, block
     waiting.cancel()
     if isinstance(served.engine, NativeEngine):  # whose threads may take in what comes in any order
         calls = served.engine._calls
-        wait_until(lambda: any(call.context.cancelled for call in list(calls.values())), SECONDS, "the end")
+        wait_until(lambda: any(call.context.cancelled for call in calls), SECONDS, "the end")
     served.unary()
     blocker.go.set()
     first.result(timeout=SECONDS)
@@ -287,7 +288,7 @@ def test_a_call_whose_client_went_away_while_it_waited_is_not_begun(serve, block
 def test_slow_calls_do_not_delay_quick_ones(serve, blocker):
     served = serve(method("Slow", blocker, slow=True), slow_workers=32)
     calls = [served.begin("Slow") for _ in range(64)]
-    blocker.wait_entered(32)
+    blocker.wait_entered(8)  # at least a quarter of the workers is for one method
     assert served.unary() == RESPONSE.SerializeToString()
     assert not any(call.done() for call in calls)
     blocker.go.set()
@@ -297,17 +298,17 @@ def test_slow_calls_do_not_delay_quick_ones(serve, blocker):
 
 def test_a_flood_of_slow_calls_is_refused_and_quick_ones_are_answered_all_the_same(serve, blocker, monkeypatch):
     monkeypatch.setattr(pool, "WAITING", 3)
+    monkeypatch.setattr(queues, "WAITING", 3)
     served = serve(method("Slow", blocker, slow=True))
     calls = [served.begin("Slow") for _ in range(6)]
-    refused = first_done(calls)
-    assert failure(refused.result) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "too many calls wait for an answer: try again later: resource exhausted",
+    code, details = failure(first_done(calls).result)
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert re.fullmatch(
+        "too many calls (of Slow )?wait for an answer: try again later: resource exhausted", details
     )
     assert served.unary() == RESPONSE.SerializeToString()
     blocker.go.set()
-    for call in calls:
-        assert call is refused or call.result(timeout=SECONDS)
+    assert sum(call.code() is grpc.StatusCode.OK for call in calls) >= 4
     served.unary("Slow")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
 from waiting import wait_until
 
 from lamina.context import CallContext, current
+from lamina.errdefs import ResourceExhausted
 from lamina.plugins.servers.grpc import duty
 from lamina.plugins.servers.grpc.together import Together
 from lamina.steps import BLOCKING, Request, Shared, Steps, ask
@@ -73,15 +73,18 @@ def limit() -> int:
 
 @pytest.fixture
 def together(limit) -> Iterator[Together]:
-    with ThreadPoolExecutor(2) as pool:
-        together = Together("call", limit, 4, pool.submit)
-        together.start()
-        yield together
-        together.stop()
+    together = Together("call", limit, 4)
+    together.start()
+    yield together
+    together.stop()
+
+
+def in_a_thread(do: Callable[[], None]) -> None:
+    threading.Thread(target=do).start()
 
 
 def offer(together: Together, call: Call, steps: Steps[None]) -> bool:
-    return together.offer(steps, CallContext(trace_id=call.name))
+    return together.offer(steps, CallContext(trace_id=call.name), in_a_thread)
 
 
 def test_what_calls_ask_for_while_something_is_done_is_done_for_all_of_them_at_once(together, disk, monkeypatch):
@@ -150,7 +153,7 @@ def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
 
     disk.may.set()
     other = Call("other", disk)
-    together.offer(failing(), CallContext(trace_id="failing"))
+    together.offer(failing(), CallContext(trace_id="failing"), in_a_thread)
     wait_until(lambda: together.load().running == 0, DEADLINE, "the call has ended")
     offer(together, other, other.steps())
     assert other.ended.wait(DEADLINE)
@@ -159,7 +162,7 @@ def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
 
 def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking_with_it(disk):
     def refuse(_rest: Callable[[], None]) -> None:
-        raise RuntimeError("cannot schedule new futures after shutdown")
+        raise ResourceExhausted("too many wait already")
 
     told: list[BaseException] = []
 
@@ -170,9 +173,9 @@ def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking
         except BaseException as error:  # noqa: BLE001 - as an engine, which answers its client then
             told.append(error)
 
-    together = Together("call", 2, 1, refuse)
+    together = Together("call", 2, 1)
     other = Call("other", disk)
-    together.offer(blocking(), CallContext(trace_id="blocking"))
+    together.offer(blocking(), CallContext(trace_id="blocking"), refuse)
     offer(together, other, other.steps())
     disk.may.set()
     together.start()
@@ -180,7 +183,7 @@ def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking
     wait_until(lambda: together.load().running == 0, DEADLINE, "both have ended")
     together.stop()
     assert disk.batches == [["blocking", "other"]]
-    assert [str(error) for error in told] == ["cannot schedule new futures after shutdown"]
+    assert [str(error) for error in told] == ["too many wait already"]
 
 
 def test_what_is_asked_of_several_is_done_by_each(together, disk):
@@ -192,7 +195,7 @@ def test_what_is_asked_of_several_is_done_by_each(together, disk):
         yield from ask(disk, "one")
         yield from ask(second, "two")
 
-    together.offer(both(), CallContext())
+    together.offer(both(), CallContext(), in_a_thread)
     call = Call("call", second)
     offer(together, call, call.steps())
     assert call.ended.wait(DEADLINE)

@@ -248,14 +248,14 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def remove_steps(self, key: str) -> Steps[None]:
         """As `InSteps.remove_steps`."""
+        if self._sync_remove:
+            yield BLOCKING  # before the record is gone: what may block may be refused
         try:
             record = yield from self._keyspace.remove_steps(key)
         except ResourceExhausted:
             yield BLOCKING
             self._make_space()
             record = yield from self._keyspace.remove_steps(key)
-        if self._sync_remove:
-            yield BLOCKING
         self._discard(record.id)
         if self._sync_remove:
             try:

@@ -115,9 +115,10 @@ class Calls:
 
 
 def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:
-    """How many calls are being answered now, and how many wait for that, by pool."""
+    """How many calls are being answered now, and how many wait for that, by pool and backend."""
     loads = tuple(loads)
-    running: dict[tuple[str, ...], float] = {(load.pool,): load.running for load in loads}
-    waiting: dict[tuple[str, ...], float] = {(load.pool,): load.waiting for load in loads}
-    yield Metric(MetricKind.GAUGE, "lamina_calls_running", "Calls that are being answered.", running, ("pool",))
-    yield Metric(MetricKind.GAUGE, "lamina_calls_waiting", "Calls that wait to be answered.", waiting, ("pool",))
+    running: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.running for load in loads}
+    waiting: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.waiting for load in loads}
+    labels = ("pool", "snapshotter")
+    yield Metric(MetricKind.GAUGE, "lamina_calls_running", "Calls that are being answered.", running, labels)
+    yield Metric(MetricKind.GAUGE, "lamina_calls_waiting", "Calls that wait to be answered.", waiting, labels)

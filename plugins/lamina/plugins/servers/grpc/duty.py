@@ -63,6 +63,11 @@ class Duty(Generic[T]):
         """Have something done; for `receive`."""
         self._waiting.append(thing)
 
+    @property
+    def waiting(self) -> int:
+        """How many things wait to be done."""
+        return len(self._waiting)
+
     def load(self) -> Load:
         """How many things are being done, and how many wait."""
         with self._lock:

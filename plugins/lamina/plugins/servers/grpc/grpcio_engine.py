@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ from lamina.plugins.servers.grpc.call import call_context
 from lamina.plugins.servers.grpc.calls import Calls, load_metrics
 from lamina.plugins.servers.grpc.pool import Limits, Pool, Stalls
 from lamina.plugins.servers.grpc.routes import routes
+from lamina.plugins.servers.grpc.shares import Holding, Key, Shares
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 from lamina.steps import run
 
@@ -35,8 +37,9 @@ class GrpcioEngine:
     """Serves services with grpcio.
 
     Slow calls, quick ones, and streams that stay open have threads of their own, and limits of their own to how
-    many may wait: so none keeps another from being answered. What is beyond a limit is refused with
-    RESOURCE_EXHAUSTED.
+    many may wait: so none keeps another from being answered. grpcio chooses a thread before the request says which
+    backend it will use: so a call that may block takes its backend's share then (`Shares`), or is refused at once.
+    What is beyond a limit is refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, services: Iterable[Service], limits: Limits) -> None:
@@ -46,11 +49,14 @@ class GrpcioEngine:
             services: What to serve. Of two methods with one path, the first is.
             limits: How much it takes on.
         """
+        self._shares, self._lock = Shares(limits.slow_workers), threading.Lock()
         self._slow = Pool("slow call", limits.slow_workers, pool.WAITING)
         self._lasting = Pool("open stream", pool.LASTING, 0)
         # However many calls the others have, there is room for quick ones, and to refuse what is too much.
         self._quick = Pool(
-            "quick call", limits.quick_workers, pool.WAITING + self._slow.limit + self._lasting.limit
+            "quick call",
+            limits.quick_workers + limits.slow_workers,  # a quick call blocks on a backend that is not
+            pool.WAITING + self._slow.limit + self._lasting.limit,
         )
         self._pools = (self._quick, self._slow, self._lasting)
         self._stalls = Stalls(limits.stalled)
@@ -97,9 +103,14 @@ class GrpcioEngine:
     def _route(self, method: Method) -> _Route:
         if method.streams:
             threads = self._slow if method.slow else self._lasting
-            return _Route(threads, functools.partial(_Stream, method, threads, self._stalls), streams=True)
+            return _Route(
+                threads, functools.partial(_Stream, method, threads, self._holding, self._stalls), streams=True
+            )
         threads = self._slow if method.slow else self._quick
-        return _Route(threads, functools.partial(_Unary, method, threads))
+        return _Route(threads, functools.partial(_Unary, method, threads, self._holding))
+
+    def _holding(self) -> Holding:
+        return Holding(self._shares, self._lock)
 
 
 @attrs.frozen
@@ -150,12 +161,21 @@ class _Unary:
     method: Method
     experimental_thread_pool: Pool
     """Where grpcio looks for the threads to use."""
+    holding: Callable[[], Holding]
     counting: _Counting
 
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> bytes:
-        with _answering(self.counting, call):
-            response: Any = self.method.handler(decode(self.method.request, data))
-            return serialize(run(response) if self.method.in_steps else response)
+        method, holding = self.method, self.holding()
+        with _answering(self.counting, call), contextlib.closing(holding):
+            request = decode(method.request, data)
+            key = _key(method, request)
+            if method.in_steps:
+                steps: Any = method.handler(request)
+                return serialize(run(steps, lambda: holding.take(key or ("", method.name))))
+            if key is not None:
+                holding.take(key)
+            response: Any = method.handler(request)
+            return serialize(response)
 
 
 @attrs.frozen(eq=False)
@@ -165,17 +185,31 @@ class _Stream:
     method: Method
     experimental_thread_pool: Pool
     """As in `_Unary`."""
+    holding: Callable[[], Holding]
     stalls: Stalls
     counting: _Counting
 
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> Iterator[bytes]:
-        with _answering(self.counting, call) as context:
-            responses: Any = self.method.handler(decode(self.method.request, data))
+        method, holding = self.method, self.holding()
+        with _answering(self.counting, call) as context, contextlib.closing(holding):
+            request = decode(method.request, data)
+            key = _key(method, request)
+            if key is not None:
+                holding.take(key)
+            responses: Any = method.handler(request)
             for response in responses:
                 message = serialize(response)
-                with self.stalls.sending(call.cancel):
+                with self.stalls.sending(call.cancel, holding.wanted):
                     yield message
                 context.check()
+
+
+def _key(method: Method, request: Any) -> Key | None:
+    """Whose share a call takes; None: no backend is known that it could block on."""
+    target = method.target(request) if method.target is not None else None
+    if target is None or (target.quick and not method.slow):
+        return None
+    return target.name, method.name
 
 
 def _refuse(counting: _Counting, _data: bytes, call: grpc.ServicerContext) -> bytes:

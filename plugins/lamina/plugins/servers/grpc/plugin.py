@@ -54,8 +54,9 @@ class ListenerConfig:
     """Bytes in a response; 0: no limit."""
     quick_workers: int = attrs.field(default=8, validator=_WORKERS)
     """How many calls that are soon answered (stat, mounts, health) run at a time."""
-    slow_workers: int = attrs.field(default=32, validator=_WORKERS)
-    """How many calls that may take long (prepare, commit, usage) run at a time."""
+    slow_workers: int = attrs.field(default=64, validator=_WORKERS)
+    """How many calls that may block (commit, usage, list; all on a snapshotter behind another socket) run at a
+    time: half of them on one snapshotter, and a quarter of one method."""
     engine: Literal["native", "grpcio"] = "native"
     """What speaks gRPC: native is pygrpc-native, faster and lighter; grpcio is Google's, and much older."""
 

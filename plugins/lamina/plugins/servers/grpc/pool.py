@@ -22,6 +22,8 @@ LASTING: Final = 32
 """How many streams may stay open at a time that are not slow, but wait for something to tell."""
 STALLED: Final = 300.0
 """Seconds after which a stream ends whose client takes nothing from it."""
+WANTED: Final = 5.0
+"""As `STALLED`, where a stream holds a thread that others want."""
 LEFT: Final = 2.0
 """Seconds that cancelled calls are given to notice."""
 
@@ -35,7 +37,7 @@ class Limits:
     quick_workers: int
     """How many quick calls are answered at a time."""
     slow_workers: int
-    """As `quick_workers`, for slow ones."""
+    """How many calls may block at a time: slow ones, and quick ones on a backend that is not."""
     max_recv_message_size: int = 0
     """Bytes in a request; 0: grpc's own limit."""
     max_send_message_size: int = 0
@@ -51,6 +53,8 @@ class Load:
     pool: str
     running: int
     waiting: int
+    backend: str = ""
+    """The backend that the calls use, where the pool tells."""
 
 
 class Pool(ThreadPoolExecutor):
@@ -108,11 +112,11 @@ class Stalls:
         """Set the limit.
 
         Args:
-            seconds: How long a client may take over one message.
+            seconds: How long a client may take over one message, where that keeps nobody waiting.
         """
         self._seconds = seconds
-        self._since: dict[Callable[[], object], tuple[float, str]] = {}
-        """When the message was sent, and the trace id of its call."""
+        self._since: dict[Callable[[], object], tuple[float, str, Callable[[], bool]]] = {}
+        """When the message was sent, the trace id of its call, and whether others want its thread."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -124,23 +128,24 @@ class Stalls:
         self._stopped.set()
 
     @contextlib.contextmanager
-    def sending(self, cancel: Callable[[], object]) -> Iterator[None]:
+    def sending(self, cancel: Callable[[], object], wanted: Callable[[], bool]) -> Iterator[None]:
         """A block in which a message is sent.
 
         Args:
             cancel: Ends the sending; called if the block takes too long.
+            wanted: Tells whether others want its thread: then `WANTED` seconds are too long.
         """
-        self._since[cancel] = time.monotonic(), current().trace_id
+        self._since[cancel] = time.monotonic(), current().trace_id, wanted
         try:
             yield
         finally:
             del self._since[cancel]
 
     def _watch(self) -> None:
-        while not self._stopped.wait(self._seconds / 4):
-            latest = time.monotonic() - self._seconds
-            for cancel, (since, trace_id) in self._since.copy().items():
-                if since < latest:
+        while not self._stopped.wait(min(self._seconds, WANTED) / 4):
+            now = time.monotonic()
+            for cancel, (since, trace_id, wanted) in self._since.copy().items():
+                if since < now - self._seconds or (since < now - WANTED and wanted()):
                     fields = {"trace_id": trace_id}
                     _log.warning("cancelled a stream whose client has stopped reading", extra=fields)
                     cancel()

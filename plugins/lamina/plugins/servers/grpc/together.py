@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import queue
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from lamina.context import CallContext, use
+from lamina.errdefs import Error
 from lamina.plugins.servers.grpc.duty import Duty
 from lamina.plugins.servers.grpc.pool import Load
 from lamina.steps import BLOCKING, Request, Shared, Steps, run
@@ -23,13 +25,14 @@ TOGETHER: Final = 64
 """The most requests that are performed together while further calls wait to begin."""
 
 Elsewhere: TypeAlias = Callable[[Callable[[], None]], object]
-"""Has something done in another thread."""
+"""Has something done in another thread; raises an error where that is not to be had."""
 
 
 @attrs.frozen(eq=False)
 class _Call:
     steps: Steps[None]
     context: CallContext
+    elsewhere: Elsewhere
 
 
 @attrs.frozen(eq=False)
@@ -46,18 +49,16 @@ class Together:
     Calls that wait to begin come first, so that what they ask for is still performed with that of the others.
     """
 
-    def __init__(self, name: str, limit: int, side_by_side: int, elsewhere: Elsewhere) -> None:
+    def __init__(self, name: str, limit: int, side_by_side: int) -> None:
         """Nothing is done before `start`.
 
         Args:
             name: What its threads are named after.
-            limit: How many calls it takes on.
+            limit: How many calls it takes on, without those that have gone on elsewhere.
             side_by_side: How many steps may be stuck at a time.
-            elsewhere: Where calls go on that may block.
         """
         self._name = name
         self._limit = limit
-        self._elsewhere = elsewhere
         self._arrived: queue.SimpleQueue[_Call | _Asking | None] = queue.SimpleQueue()
         self._asking: list[_Asking] = []
         """Belongs to the thread that receives."""
@@ -70,18 +71,19 @@ class Together:
         """Begin."""
         self._duty.start()
 
-    def offer(self, steps: Steps[None], context: CallContext) -> bool:
+    def offer(self, steps: Steps[None], context: CallContext, elsewhere: Elsewhere) -> bool:
         """Have the steps of a call taken, unless there are as many calls as there may be; whether it was taken.
 
         Args:
             steps: They raise nothing.
             context: That in which they are taken.
+            elsewhere: Where they go on once they may block.
         """
         with self._lock:
             if self._calls >= self._limit:
                 return False
             self._calls += 1
-        self._arrived.put(_Call(steps, context))
+        self._arrived.put(_Call(steps, context, elsewhere))
         return True
 
     def load(self) -> Load:
@@ -124,16 +126,10 @@ class Together:
     def _hand_over(self, call: _Call) -> None:
         """Have a call go on elsewhere; if it cannot, it is told why."""
         try:
-            self._elsewhere(functools.partial(self._rest, call))
-        except RuntimeError as error:  # no thread is to be had, or none any more
+            call.elsewhere(functools.partial(_rest, call))
+        except Error as error:
             call.steps.throw(error)
-
-    def _rest(self, call: _Call) -> None:
-        """Take all steps that are left of a call."""
-        try:
-            with use(call.context):
-                run(call.steps)
-        finally:
+        else:
             self._end()
 
     def _perform(self, asking: list[_Asking]) -> None:
@@ -149,3 +145,15 @@ class Together:
     def _end(self) -> None:
         with self._lock:
             self._calls -= 1
+
+
+def _rest(call: _Call) -> None:
+    """Take all steps that are left of a call."""
+    with use(call.context):
+        try:
+            call.context.check()
+        except Error as error:  # nobody waits for it any more
+            with contextlib.suppress(StopIteration):
+                call.steps.throw(error)
+        else:
+            run(call.steps)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from lamina.api import Target
 from lamina.errdefs import InvalidArgument, Unimplemented
-from lamina.snapshots import Snapshotter
+from lamina.snapshots import InSteps, Snapshotter
 
 
 @attrs.frozen
@@ -58,6 +59,9 @@ class Names:
         self.snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
         self._found = dict(snapshotters)
+        self._targets = {
+            id_: Target(id_, quick=isinstance(snapshotter, InSteps)) for id_, snapshotter in snapshotters.items()
+        }
         self._preferred = tuple(
             dict.fromkeys((*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters))
         )
@@ -77,6 +81,10 @@ class Names:
             if found is not None and (name in self._aliases or not found) and self._works(name):
                 found.append(name)
         return names
+
+    def target(self, name: str) -> Target | None:
+        """The snapshotter, as a listener sees it: the same for all its names; None for one that `find` refuses."""
+        return self._targets.get(self._aliases.get(name, name))
 
     def find(self, name: str) -> Snapshotter:
         """The snapshotter, in the keyspace that goes with the name.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import Message
 
 from lamina.api import (
     Method,
@@ -48,18 +50,22 @@ class SnapshotsService:
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
             methods=(
-                Method("Prepare", pb.PrepareSnapshotRequest, self._prepare, slow=True, in_steps=True),
-                Method("View", pb.ViewSnapshotRequest, self._view, slow=True, in_steps=True),
-                Method("Mounts", pb.MountsRequest, self._mounts),
-                Method("Commit", pb.CommitSnapshotRequest, self._commit, slow=True, in_steps=True),
-                Method("Remove", pb.RemoveSnapshotRequest, self._remove, slow=True, in_steps=True),
-                Method("Stat", pb.StatSnapshotRequest, self._stat),
-                Method("Update", pb.UpdateSnapshotRequest, self._update, slow=True, in_steps=True),
-                Method("List", pb.ListSnapshotsRequest, self._list, streams=True, slow=True),
-                Method("Usage", pb.UsageRequest, self._usage, slow=True),
-                Method("Cleanup", pb.CleanupRequest, self._cleanup, slow=True),
+                self._method("Prepare", pb.PrepareSnapshotRequest, self._prepare, slow=True, in_steps=True),
+                self._method("View", pb.ViewSnapshotRequest, self._view, slow=True, in_steps=True),
+                self._method("Mounts", pb.MountsRequest, self._mounts),
+                self._method("Commit", pb.CommitSnapshotRequest, self._commit, slow=True, in_steps=True),
+                self._method("Remove", pb.RemoveSnapshotRequest, self._remove, slow=True, in_steps=True),
+                self._method("Stat", pb.StatSnapshotRequest, self._stat),
+                self._method("Update", pb.UpdateSnapshotRequest, self._update, slow=True, in_steps=True),
+                self._method("List", pb.ListSnapshotsRequest, self._list, streams=True, slow=True),
+                self._method("Usage", pb.UsageRequest, self._usage, slow=True),
+                self._method("Cleanup", pb.CleanupRequest, self._cleanup, slow=True),
             ),
         )
+
+    def _method(self, name: str, request: type[Message], handler: Callable[[Any], Any], **how: bool) -> Method:
+        """A method whose requests name the snapshotter that they use."""
+        return Method(name, request, handler, target=lambda one: self._names.target(one.snapshotter), **how)
 
     def reconfigure(self, config: SnapshotsConfig) -> None:
         """Have calls from now on find the aliases of a configuration. Those under way keep what they found.

@@ -1,0 +1,146 @@
+"""A backend that hangs, and clients that do not read, keep no call of others from being answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from hung_snapshotters import HungSnapshotter
+from waiting import wait_until
+
+from lamina.api.messages import snapshots_pb2 as pb
+from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.service import SnapshotsService
+
+SECONDS = 20
+WORKERS = 16
+FLOOD = 40
+"""Calls of each method, more than there are workers."""
+METHODS = {
+    "Stat": pb.StatSnapshotRequest,
+    "Mounts": pb.MountsRequest,
+    "Usage": pb.UsageRequest,
+    "Prepare": pb.PrepareSnapshotRequest,
+    "Commit": pb.CommitSnapshotRequest,
+    "Remove": pb.RemoveSnapshotRequest,
+    "List": pb.ListSnapshotsRequest,
+    "Cleanup": pb.CleanupRequest,
+}
+
+
+@pytest.fixture
+def hung() -> Iterator[dict[str, HungSnapshotter]]:
+    snapshotters = {"hung": HungSnapshotter(), "hung too": HungSnapshotter()}
+    yield snapshotters
+    for snapshotter in snapshotters.values():
+        snapshotter.go.set()
+
+
+class Client:
+    """Makes calls on one snapshotter."""
+
+    def __init__(self, path: str, snapshotter: str) -> None:
+        self._channel = grpc.insecure_channel(f"unix:{path}", options=[("grpc.use_local_subchannel_pool", 1)])
+        self._snapshotter = snapshotter
+
+    def begin(self, name: str, /, **fields: object) -> grpc.Future:
+        request = METHODS[name](snapshotter=self._snapshotter, **fields).SerializeToString()
+        path = f"/containerd.services.snapshots.v1.Snapshots/{name}"
+        if name == "List":
+            return self._channel.unary_stream(path)(request, timeout=2 * SECONDS)
+        return self._channel.unary_unary(path).future(request, timeout=2 * SECONDS)
+
+    def call(self, name: str, /, **fields: object) -> object:
+        call = self.begin(name, **fields)
+        return list(call) if name == "List" else call.result(timeout=SECONDS)
+
+    def store(self, number: int) -> None:
+        """One call of each method but `List`, all of which succeed."""
+        self.call("Prepare", key=f"active {number}")
+        self.call("Stat", key=f"active {number}")
+        self.call("Mounts", key=f"active {number}")
+        self.call("Usage", key=f"active {number}")
+        self.call("Commit", key=f"active {number}", name=f"committed {number}")
+        self.call("Remove", key=f"committed {number}")
+
+    def lists(self) -> bool:
+        """Whether a list succeeds; one that is refused may be tried again later."""
+        try:
+            return bool(self.call("List"))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            return False
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+@pytest.fixture
+def connect(tmp_path, make_engine, overlay, hung) -> Iterator[Callable[[str], Client]]:
+    service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay, **hung}, {}), {"alias": "overlayfs"}))
+    engine = make_engine([service.service], Limits(quick_workers=2, slow_workers=WORKERS))
+    listener = Listener(f"{tmp_path}/s", engine, grace=0)
+    listener.start()
+    clients = []
+
+    def connect(snapshotter: str) -> Client:
+        clients.append(Client(f"{tmp_path}/s", snapshotter))
+        return clients[-1]
+
+    yield connect
+    for snapshotter in hung.values():
+        snapshotter.go.set()
+    for client in clients:
+        client.close()
+    listener.close()
+
+
+def test_backends_that_hang_hold_no_call_of_another(connect, hung, overlay):
+    overlay.prepare("one to list")
+    honest = connect("overlayfs")
+    calls = [client.begin(name) for name in METHODS for client in map(connect, hung) for _ in range(FLOOD)]
+    for snapshotter in hung.values():
+        assert snapshotter.entered.acquire(timeout=SECONDS)
+    for number in range(5):
+        honest.store(number)
+        assert honest.lists()
+    assert any(not call.done() for call in calls)
+
+
+def test_what_is_beyond_the_share_of_a_backend_is_refused_by_its_name(connect, hung):
+    hanging = connect("hung")
+    calls = [hanging.begin("Usage") for _ in range(400)]
+    wait_until(lambda: any(call.done() for call in calls), SECONDS, "a refusal")
+    refused = next(call for call in calls if call.done())
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.details().startswith("hung: too many calls of Usage wait for an answer")
+
+
+def test_calls_that_were_given_up_make_room_for_others(connect, hung):
+    """However many waited for a backend, once nobody waits for them they are not in the way."""
+    hanging = connect("hung")
+    calls = [hanging.begin("Usage") for _ in range(400)]
+    wait_until(lambda: any(call.done() for call in calls), SECONDS, "a refusal")
+    for call in calls:
+        call.cancel()
+    hung["hung"].go.set()
+    with pytest.raises(grpc.RpcError) as caught:
+        hanging.call("Usage")
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_lists_that_nobody_reads_hold_no_other_call(connect, overlay):
+    """Each of these has more to send than sockets and windows hold."""
+    for number in range(300):
+        overlay.prepare(f"{number} {'k' * 30_000}")
+    lists = [connect("overlayfs").begin("List") for _ in range(40)]
+    honest = connect("alias")
+    honest.call("Prepare", key="one to list")
+    for number in range(5):
+        honest.store(number)
+        wait_until(honest.lists, SECONDS, "a list that is answered")
+    assert len(lists) == 40
