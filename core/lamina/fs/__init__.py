@@ -14,6 +14,7 @@ from lamina.fs._own_files import open_own_file, replace_file
 from lamina.fs._remove import remove_tree
 from lamina.fs._space import NO_SPACE, is_full
 from lamina.fs._sync import FileSystemSync, sync_directory
+from lamina.fs._syscalls import exchange
 from lamina.fs._usage import disk_usage, holds_at_most
 from lamina.fs._xattrs import ACL, Attributes, attribute_names, remove_default_acl
 
@@ -32,6 +33,7 @@ __all__ = [
     "copy_file",
     "copy_tree",
     "disk_usage",
+    "exchange",
     "exposure_of",
     "holds_at_most",
     "is_full",

@@ -9,6 +9,10 @@ _OPENAT2 = 437
 """The same on every architecture that this is run on (asm-generic/unistd.h)."""
 _RESOLVE_NO_XDEV = 0x01
 """linux/openat2.h: do not cross into another mount, be it a bind mount of the same file system."""
+_AT_FDCWD = -100
+"""linux/fcntl.h: paths are relative to the working directory."""
+_RENAME_EXCHANGE = 1 << 1
+"""linux/fs.h."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -37,6 +41,20 @@ def open_within_mount(name: str, flags: int, /, *, dir_fd: int) -> int:
     if fd < 0:
         raise _error(name)
     return fd
+
+
+def exchange(one: str, other: str) -> None:
+    """Exchange what two names lead to, in one step: at no moment does either lead to nothing.
+
+    Args:
+        one: A path that exists.
+        other: Another one, on the same file system.
+
+    Raises:
+        OSError: As renameat2(2) with RENAME_EXCHANGE; EINVAL where the file system cannot do it.
+    """
+    if _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) < 0:
+        raise _error(other)
 
 
 def syncfs(fd: int) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, Info, Kind, Usage
-from lamina.snapshots.local import RecoveryRecord
-from lamina.snapshots.storage import Record
+from lamina.snapshots.storage import Record, RecoveryRecord
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.integers(0, 2**63 - 1)

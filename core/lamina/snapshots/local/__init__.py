@@ -1,11 +1,10 @@
 """What snapshotters that keep their data in a local directory have in common.
 
 `LocalSnapshotter` is the whole contract; a `Backend` is what differs: how a snapshot's data is made, mounted,
-measured and destroyed. `RecoveryRecord` stands beside each snapshot's data, for when the metastore is lost.
+measured and destroyed.
 """
 
 from lamina.snapshots.local._backend import Backend
-from lamina.snapshots.local._recovery_record import RecoveryRecord
 from lamina.snapshots.local._snapshotter import LocalSnapshotter
 
-__all__ = ["Backend", "LocalSnapshotter", "RecoveryRecord"]
+__all__ = ["Backend", "LocalSnapshotter"]

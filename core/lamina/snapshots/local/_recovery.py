@@ -18,8 +18,7 @@ from typing import Final
 from lamina.errdefs import Error
 from lamina.fs import CheckedDirectory
 from lamina.snapshots._time import NANOSECONDS
-from lamina.snapshots.local._recovery_record import RecoveryRecord
-from lamina.snapshots.storage import Record, SnapshotterStore
+from lamina.snapshots.storage import Record, RecoveryRecord, SnapshotterStore
 
 _log = logging.getLogger(__name__)
 

@@ -11,12 +11,10 @@ import attrs
 
 from lamina.errdefs import DataLoss, InvalidArgument
 from lamina.snapshots._contract import Info, Kind, Usage
-from lamina.snapshots.storage import Record
+from lamina.snapshots.storage._record import Record
 
 VERSION: Final = 2
 """The version that is written. Version 1 has neither `metastore` nor `crc32`, and is read as well."""
-LIMIT: Final = 64 << 20
-"""Bytes beyond which a file cannot be a recovery record: gRPC carries no message a quarter as large."""
 
 
 @attrs.frozen

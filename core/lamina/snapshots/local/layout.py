@@ -1,0 +1,14 @@
+"""The names in a data root (`DataRoot` says what is there)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lamina.snapshots.local._quarantine import QUARANTINE
+from lamina.snapshots.local._recovery import UNFINISHED
+from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
+
+LOCK: Final = "lamina.lock"
+UUID: Final = "uuid"
+
+__all__ = ["LOCK", "QUARANTINE", "RECORDS", "SNAPSHOTS", "TRASH", "UNFINISHED", "UUID"]

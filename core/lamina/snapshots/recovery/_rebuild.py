@@ -1,0 +1,225 @@
+"""Making a metastore anew from whatever is left: its own file, a backup, recovery records, and the data itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import DataLoss, FailedPrecondition, from_os_error
+from lamina.fs import CheckedDirectory, Lock, exchange, sync_directory
+from lamina.snapshots.local import layout
+from lamina.snapshots.recovery._merge import Merged, merge
+from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan, unwatched
+from lamina.snapshots.storage import Contents, Record, read_file, write_file
+
+DATA: Final = "data.mdb"
+"""LMDB's name of the file with the data (lmdb.h)."""
+
+
+@attrs.frozen
+class Places:
+    """Where a host keeps things."""
+
+    root: str
+    """The host's root directory."""
+    metastore: str
+    """The metastore's directory."""
+    data_roots: Mapping[str, str]
+    """The data root of each snapshotter. They need not exist, and need not be those of local snapshotters."""
+
+    def found_data_roots(self) -> dict[str, str]:
+        """The data roots that exist: those that are given, and those of plugins that are gone."""
+        found = {name: path for name, path in self.data_roots.items() if is_data_root(path)}
+        known = {os.path.realpath(path) for path in found.values()}
+        with contextlib.suppress(FileNotFoundError):
+            for entry in sorted(os.listdir(self.root)):
+                path = os.path.join(self.root, entry)
+                if is_data_root(path) and os.path.realpath(path) not in known:
+                    found[entry] = path
+        return found
+
+
+@attrs.frozen
+class Rebuilt:
+    """What a rebuild does, or would do."""
+
+    merged: Merged
+    roots: tuple[DataRootContents, ...]
+    """The data roots that were used."""
+    foreign: tuple[DataRootContents, ...]
+    """Data roots that belong to another metastore, and were left alone."""
+    before: Contents
+    """What could be read of the metastore, or of the backup."""
+    changes: bool
+    """Whether the metastore is not as it should be already."""
+    set_aside: str = ""
+    """Where the metastore of before is; "" where there was none, or nothing was changed."""
+
+
+def rebuild(
+    places: Places,
+    *,
+    backup: str = "",
+    adopt: bool = False,
+    dry_run: bool = False,
+    watch: Watch = unwatched,
+) -> Rebuilt:
+    """Make the metastore anew. Killed at any moment, it leaves the old one or the new one.
+
+    Args:
+        places: Where everything is. No host may run there.
+        backup: A copy of the metastore's file to begin with; "": its own file, or what is left of it.
+        adopt: Whether data roots of another metastore are taken over.
+        dry_run: Find out what would be done, and do nothing.
+        watch: Is shown what is looked at.
+
+    Raises:
+        LockHeld: A host runs there.
+        FailedPrecondition: The backup is of another metastore than the data roots belong to.
+        DataLoss: The backup is damaged.
+        Error: A directory cannot be read; the disk is full.
+    """
+    with contextlib.ExitStack() as locks, _translated("rebuild the metastore"):
+        paths = places.found_data_roots()
+        for directory in (places.root, places.metastore, *paths.values()):
+            if os.path.isdir(directory):
+                locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
+        before = _read_backup(backup) if backup else _read_present(places.metastore)
+        scanned = {name: scan(path, watch) for name, path in paths.items()}
+        roots = {one.snapshotter or name: one for name, one in scanned.items()}
+        chosen = _choose_uuid(before, roots.values())
+        if backup and before.uuid != chosen and not adopt:
+            raise FailedPrecondition(
+                f"{backup} is a backup of metastore {before.uuid}, and the data roots belong to {chosen}: name a "
+                "backup of that one, or take the data roots over with --adopt"
+            )
+        chosen = before.uuid if backup else chosen
+        used = {name: one for name, one in roots.items() if adopt or _belongs(one, chosen)}
+        current = () if backup or before.uuid != chosen else _current(before, used)
+        merged = merge(chosen, _about(before, roots, used, chosen), used, current)
+        changes = bool(backup) or _changes(before, merged.contents)
+        rebuilt = Rebuilt(
+            merged, tuple(used.values()), tuple(o for n, o in roots.items() if n not in used), before, changes
+        )
+        if dry_run or not changes:
+            return rebuilt
+        aside = _replace(places.metastore, merged.contents, _aside_name(backup, before))
+        for one in used.values():
+            if one.uuid != chosen:
+                with CheckedDirectory.open(one.path) as data_root:
+                    data_root.replace(layout.UUID, f"{chosen} 0\n".encode())
+        return attrs.evolve(rebuilt, set_aside=aside)
+
+
+def _read_backup(path: str) -> Contents:
+    contents = read_file(path)
+    if contents.problems or not contents.uuid:
+        problem = contents.problems[0] if contents.problems else "it has no UUID"
+        raise DataLoss(f"backup {path} is damaged, and was not used: {problem}")
+    return contents
+
+
+def _read_present(directory: str) -> Contents:
+    path = os.path.join(directory, DATA)
+    if not os.path.lexists(path) or not os.path.getsize(path):
+        return Contents(problems=(f"there is no {path}",))
+    try:
+        return read_file(path)
+    except DataLoss as error:
+        return Contents(problems=(str(error),))
+
+
+def _choose_uuid(before: Contents, roots: Iterable[DataRootContents]) -> str:
+    """The UUID that most recovery records stand under; the metastore's own counts where they say nothing."""
+    counted = Counter({before.uuid: 0}) if before.uuid else Counter[str]()
+    for one in roots:
+        if one.uuid:
+            counted[one.uuid] += len(one.records) + len(one.data)
+    if not counted:
+        return str(uuid.uuid4())
+    most = max(counted.values())
+    return before.uuid if counted.get(before.uuid) == most else next(u for u in counted if counted[u] == most)
+
+
+def _about(
+    before: Contents, roots: Mapping[str, DataRootContents], used: Mapping[str, DataRootContents], chosen: str
+) -> Contents:
+    """What a metastore says of the data roots that are used, where they were its own.
+
+    The same identifiers stand for other snapshots in another metastore's data root.
+    """
+    own = {name for name, one in used.items() if one.uuid in {"", before.uuid}}
+    if before.uuid == chosen:
+        own |= {one.snapshotter for one in before.snapshots} - roots.keys()
+    return attrs.evolve(before, snapshots=tuple(one for one in before.snapshots if one.snapshotter in own))
+
+
+def _belongs(one: DataRootContents, chosen: str) -> bool:
+    return one.uuid in {"", chosen} or not (one.data or one.records)
+
+
+def _current(before: Contents, roots: Mapping[str, DataRootContents]) -> tuple[str, ...]:
+    """The snapshotters whose part of the metastore is no older than their data root."""
+    return tuple(
+        name
+        for name, counters in before.counters.items()
+        if name not in roots or roots[name].generation <= counters.generation
+    )
+
+
+def _changes(before: Contents, after: Contents) -> bool:
+    if before.problems or before.uuid != after.uuid:
+        return True
+    return _by_id(before) != _by_id(after)
+
+
+def _by_id(contents: Contents) -> dict[tuple[str, int], tuple[str, Record]]:
+    return {(one.snapshotter, one.record.id): (one.keyspace, one.record) for one in contents.snapshots}
+
+
+def _aside_name(backup: str, before: Contents) -> str:
+    reason = "before-restore" if backup else "damaged" if before.problems else "before-rebuild"
+    return f"{DATA}.{reason}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
+def _replace(directory: str, contents: Contents, aside: str) -> str:
+    """Put a new file in the place of the metastore's, and return where the old one is."""
+    path = os.path.join(directory, DATA)
+    unfinished = path + layout.UNFINISHED
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    write_file(unfinished, contents)
+    _verify(unfinished, contents)
+    if not os.path.lexists(path):
+        os.rename(unfinished, path)
+        sync_directory(directory)
+        return ""
+    kept = os.path.join(directory, aside)
+    os.rename(unfinished, kept)
+    exchange(kept, path)  # in one step: where there is no file for a moment, a host starts anew
+    sync_directory(directory)
+    return kept
+
+
+def _verify(path: str, contents: Contents) -> None:
+    """Check that a file says what was written to it."""
+    written = read_file(path)
+    if written.problems or _changes(written, contents) or written.counters != dict(contents.counters):
+        problem = written.problems[0] if written.problems else "it differs from what was written"
+        raise DataLoss(f"{path} is not what was written to it, and was not used: {problem}: does the disk fail?")
+
+
+@contextlib.contextmanager
+def _translated(asked: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, asked) from error

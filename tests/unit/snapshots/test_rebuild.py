@@ -1,0 +1,366 @@
+"""A metastore that is lost, damaged or old is made anew from what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import attrs
+import pytest
+from rebuilding import Site, everything
+
+from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld
+from lamina.snapshots import Info, Kind
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.recovery import Rebuilt, Source, _rebuild
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def fill(snapshotter: LocalSnapshotter) -> None:
+    """Layers on one another, an active snapshot and a view on the last, in two keyspaces; one was removed."""
+    for keyspace in ("overlayfs", "other"):
+        space = snapshotter.keyspace(keyspace)
+        parent = ""
+        for number in range(4):
+            space.prepare(f"extract-{number}", parent, labels={"n": str(number)})
+            space.commit(name := f"layer-{number}", f"extract-{number}", {"layer": str(number)})
+            parent = name
+        space.prepare("box", parent, labels={"a": "b"})
+        space.update(Info("box", labels={"a": "c"}), ("labels.a",))
+        space.view("look", parent)
+        space.prepare("gone", parent)
+        space.remove("gone")
+
+
+def reasons(rebuilt: Rebuilt) -> dict[int, str]:
+    return {out.id: out.reason for out in rebuilt.merged.left_out}
+
+
+def test_all_is_back_field_by_field_when_the_file_was_deleted(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter, "overlayfs", "other")
+    site.database.unlink()
+    rebuilt = site.rebuild()
+    assert not rebuilt.merged.left_out
+    assert site.all("overlayfs", "other") == before
+    assert len(before) == 12
+
+
+def test_what_was_rebuilt_works_as_what_was_lost(site: Site) -> None:
+    """Both indexes are there: parents cannot be removed, children can, and then their parents."""
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    site.database.unlink()
+    site.rebuild()
+    with site.open() as snapshotter:
+        with pytest.raises(FailedPrecondition, match='"layer-3" is the parent of "box", "look"'):
+            snapshotter.remove("layer-3")
+        for key in ("box", "look", "layer-3", "layer-2", "layer-1", "layer-0"):
+            snapshotter.remove(key)
+        assert everything(snapshotter) == {}
+
+
+def test_no_identifier_is_used_again(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    (site.root / "trash/777-x-1").mkdir()
+    (site.root / "quarantine").mkdir()
+    (site.root / "quarantine/888-20260101T000000.000000Z.json").touch()
+    site.database.unlink()
+    site.rebuild()
+    with site.open() as snapshotter:
+        snapshotter.prepare("new")
+    assert max(int(name) for name in os.listdir(site.root / "snapshots")) > 888 + 1000
+
+
+def test_rebuilding_again_changes_nothing(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    site.database.unlink()
+    assert site.rebuild().changes
+    names = os.listdir(site.metastore)
+    assert not site.rebuild().changes
+    assert os.listdir(site.metastore) == names
+
+
+def test_a_metastore_that_is_in_order_is_left_alone(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    before = site.database.read_bytes()
+    assert not site.rebuild().changes
+    assert site.database.read_bytes() == before
+
+
+def test_a_dry_run_changes_nothing(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    site.database.unlink()
+    rebuilt = site.rebuild(dry_run=True)
+    assert rebuilt.changes
+    assert len(rebuilt.merged.restored) == 12
+    assert not site.database.exists()
+
+
+def test_the_old_file_is_kept(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    site.database.write_bytes(garbage := b"garbage" * 10_000)
+    rebuilt = site.rebuild()
+    assert Path(rebuilt.set_aside).read_bytes() == garbage
+    assert ".damaged-" in rebuilt.set_aside
+
+
+def test_it_is_refused_while_someone_uses_the_metastore(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        with pytest.raises(LockHeld, match="is locked by process"):
+            site.rebuild()
+
+
+def test_a_removed_snapshot_stays_removed(site: Site) -> None:
+    """Its recovery record was not deleted any more, as after a kill; its data is gone."""
+    with site.open() as snapshotter:
+        snapshotter.prepare("gone")
+        snapshotter._root.records.flush()
+        shutil.copytree(site.root / "records", site.directory / "records")
+        snapshotter.remove("gone")
+    shutil.copytree(site.directory / "records", site.root / "records", dirs_exist_ok=True)
+    site.database.unlink()
+    assert "its data is gone" in reasons(site.rebuild())[1]
+    assert site.all() == {}
+
+
+def test_the_later_of_two_records_counts(site: Site) -> None:
+    """The metastore is an older one, and a recovery record a moment behind."""
+    with site.open() as snapshotter:
+        snapshotter.prepare("a", labels={"n": "1"})
+        snapshotter.prepare("b", labels={"n": "1"})
+    shutil.copy(site.database, site.directory / "old")
+    stale = (site.root / "records/2").read_bytes()
+    with site.open() as snapshotter:
+        snapshotter.update(Info("a", labels={"n": "2"}))
+    shutil.copy(site.directory / "old", site.database)
+    (site.root / "records/2").write_bytes(stale)
+    rebuilt = site.rebuild()
+    assert {one.found.record.id: one.source for one in rebuilt.merged.restored} == {
+        1: Source.RECOVERY_RECORD,
+        2: Source.METASTORE,
+    }
+    assert {key: dict(info.labels) for (_, key), (info, _) in site.all().items()} == {
+        "a": {"n": "2"},
+        "b": {"n": "1"},
+    }
+
+
+def test_a_key_that_was_used_again_belongs_to_the_later_snapshot(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("k", labels={"n": "1"})
+        snapshotter._root.records.flush()
+        record = (site.root / "records/1").read_bytes()
+        snapshotter.remove("k")
+        snapshotter.prepare("k", labels={"n": "2"})
+    (site.root / "records/1").write_bytes(record)
+    (site.root / "snapshots/1").mkdir()  # a removal whose data could not be moved
+    site.database.unlink()
+    assert reasons(site.rebuild()) == {1: "the later snapshot 2 has its key"}
+    assert site.all()["overlayfs", "k"][0].labels == {"n": "2"}
+
+
+@pytest.mark.parametrize("contents", [b"", bytes(300), b'{"version": 2, "id'], ids=["empty", "zeros", "cut"])
+def test_a_torn_record_of_a_parent_is_derived_from_its_children(site: Site, contents: bytes) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    (site.root / "records/2").write_bytes(contents)  # layer-1
+    site.database.unlink()
+    (derived,) = [one for one in site.rebuild().merged.restored if one.source is Source.CHILDREN]
+    assert derived.found.record.info.name == "layer-1"
+    after = site.all()
+    lost, known = after.pop(("overlayfs", "layer-1")), before.pop(("overlayfs", "layer-1"))
+    assert after == before
+    assert lost[0] == attrs.evolve(known[0], labels={}, created=0, updated=0)
+
+
+def test_a_record_of_before_its_commit_is_corrected_by_its_children(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("extract")
+        snapshotter._root.records.flush()
+        stale = (site.root / "records/1").read_bytes()
+        snapshotter.commit("layer", "extract")
+        snapshotter.prepare("box", "layer")
+    (site.root / "records/1").write_bytes(stale)
+    site.database.unlink()
+    site.rebuild()
+    with site.open() as snapshotter:
+        assert {info.name: info.kind for info in snapshotter.walk()} == {
+            "layer": Kind.COMMITTED,
+            "box": Kind.ACTIVE,
+        }
+
+
+def test_data_of_a_parent_that_is_gone_leaves_its_children_with_an_error_that_says_so(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    shutil.rmtree(site.root / "snapshots/2")
+    (site.root / "records/2").unlink()
+    site.database.unlink()
+    (lost,) = [one for one in site.rebuild().merged.restored if not one.has_data]
+    assert (lost.found.record.info.name, lost.source) == ("layer-1", Source.CHILDREN)
+    with site.open() as snapshotter:
+        assert snapshotter.stat("layer-1").parent == "layer-0"
+
+
+def test_a_chain_of_which_a_name_is_lost_is_left_out_and_named(site: Site) -> None:
+    """Two records in a row are gone: the child knows the name of the upper one, nobody that of the lower."""
+    with site.open() as snapshotter:
+        space = snapshotter.keyspace("overlayfs")
+        parent = ""
+        for number in range(3):
+            space.prepare("x", parent)
+            space.commit(name := f"layer-{number}", "x")
+            parent = name
+    for id_ in (1, 2):
+        (site.root / f"records/{id_}").unlink()
+    site.database.unlink()
+    rebuilt = site.rebuild()
+    assert rebuilt.merged.restored == ()
+    assert set(reasons(rebuilt)) == {1, 2, 3}
+    assert 'nothing is known of its parent "layer-1"' in reasons(rebuilt)[3]
+    assert [out.path for out in rebuilt.merged.left_out] == [str(site.root / f"snapshots/{n}") for n in (3, 1, 2)]
+
+
+def test_a_data_root_of_another_metastore_is_left_alone(site: Site, tmp_path: Path) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    uuid = site.root / "uuid"
+    other = f"{'0' * 8}-0000-0000-0000-{'0' * 12} 1\n"
+    shutil.copytree(site.root, tmp_path / "io.containerd.snapshotter.v1.other")
+    for record in (tmp_path / "io.containerd.snapshotter.v1.other/records").iterdir():
+        document = json.loads(record.read_text())
+        document["snapshotter"], document["version"] = "other", 1
+        record.write_text(json.dumps(document))
+    (tmp_path / "io.containerd.snapshotter.v1.other/uuid").write_text(other)
+    site.database.unlink()
+    rebuilt = site.rebuild()
+    assert [one.path for one in rebuilt.foreign] == [str(tmp_path / "io.containerd.snapshotter.v1.other")]
+    assert {one.found.snapshotter for one in rebuilt.merged.restored} == {"overlayfs"}
+    assert uuid.read_text() != other
+    adopted = site.rebuild(adopt=True)
+    assert {one.found.snapshotter for one in adopted.merged.restored} == {"overlayfs", "other"}
+    assert not site.rebuild().changes
+
+
+def test_a_data_root_without_its_uuid_gets_it_again(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    (site.root / "uuid").unlink()
+    site.database.unlink()
+    site.rebuild()
+    assert site.all() == before
+
+
+def test_a_new_metastore_that_a_host_began_in_the_place_of_the_old_one_gives_way(site: Site) -> None:
+    """Without its file a host starts with an empty metastore, and refuses the data root."""
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    site.database.unlink()
+    with pytest.raises(FailedPrecondition, match="holds snapshots of metastore"), site.open():
+        pass
+    site.rebuild()
+    assert site.all() == before
+
+
+def test_a_backup_is_brought_up_to_date_by_recovery_records(site: Site) -> None:
+    backup = str(site.directory / "backup")
+    with site.open() as snapshotter:
+        snapshotter.prepare("kept")
+        snapshotter.prepare("removed since")
+        snapshotter.view("looked at since")
+    shutil.copy(site.database, backup)
+    with site.open() as snapshotter:
+        snapshotter.remove("removed since")
+        snapshotter.prepare("made since")
+        before = everything(snapshotter)
+    site.database.write_bytes(b"garbage")
+    rebuilt = site.rebuild(backup=backup)
+    assert site.all() == before
+    assert len(rebuilt.merged.left_out) == 1
+
+
+def test_a_damaged_backup_is_refused(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    before = site.database.read_bytes()
+    (site.directory / "backup").write_bytes(b"garbage" * 1000)
+    with pytest.raises(DataLoss):
+        site.rebuild(backup=str(site.directory / "backup"))
+    assert site.database.read_bytes() == before
+
+
+def test_a_backup_of_another_metastore_is_refused(site: Site, tmp_path: Path) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+    other = Site(tmp_path / "other")
+    other.directory.mkdir()
+    with other.open() as snapshotter:
+        fill(snapshotter)
+    with pytest.raises(FailedPrecondition, match="is a backup of metastore"):
+        site.rebuild(backup=str(other.database))
+
+
+def test_killed_at_any_moment_it_leaves_the_old_metastore_or_the_new_one(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+        snapshotter._root.records.flush()
+    shutil.copytree(site.directory, site.directory.parent / "copy")
+    steps = 0
+    while True:
+        copy = Site(site.directory.parent / f"round-{steps}")
+        shutil.copytree(site.directory.parent / "copy", copy.directory)
+        copy.database.write_bytes(garbage := b"garbage" * 1000)
+        pid = os.fork()
+        if not pid:
+            _die_in_step(copy, steps)
+        _, status = os.waitpid(pid, 0)
+        if copy.database.read_bytes() == garbage:
+            copy.rebuild()
+        assert copy.all() == before
+        steps += 1
+        if os.waitstatus_to_exitcode(status) == 0:
+            break
+    assert steps > 5
+
+
+def _die_in_step(site: Site, step: int) -> None:
+    """Rebuild, and end the process before it makes a file, changes a name, or makes that durable, by number."""
+    done = 0
+
+    def counted(function):  # type: ignore[no-untyped-def]
+        def call(*args, **kwargs):  # type: ignore[no-untyped-def]
+            nonlocal done
+            if done == step:
+                os._exit(1)
+            done += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    for module, name in (
+        *((os, name) for name in ("rename", "unlink", "fsync")),
+        *((_rebuild, name) for name in ("write_file", "read_file", "exchange")),
+    ):
+        setattr(module, name, counted(getattr(module, name)))
+    try:
+        site.rebuild()
+    finally:
+        os._exit(0)
