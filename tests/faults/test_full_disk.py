@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from rounds import rounds
 from serving import short_directory
 
 from lamina.errdefs import ResourceExhausted
+from lamina.plugin import PluginType
 from lamina.snapshots import Info, Snapshotter
 
 pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
@@ -57,6 +60,14 @@ def take_everything(disk: Path, what: str) -> None:
     fill(disk)
 
 
+def give_back(disk: Path) -> None:
+    """Make space again."""
+    (disk / "filler").unlink()
+    for names in disk.glob("names-*"):
+        shutil.rmtree(names)
+    os.sync()
+
+
 def outcomes(calls: Iterator[Callable[[], object]]) -> Counter[str]:
     """How often each error was raised; "" where none was."""
     counted: Counter[str] = Counter()
@@ -76,6 +87,47 @@ def make(snapshotter: Snapshotter) -> list[str]:
     for key in keys:
         snapshotter.prepare(key)
     return keys
+
+
+def names_of(kind: str) -> list[str]:
+    """The snapshotters of a host on a file system."""
+    return ["native", "overlayfs", *(["btrfs"] if kind == "btrfs" else [])]
+
+
+def abilities(host: Host) -> dict[str, tuple[str, ...]]:
+    """The capabilities of each snapshotter that works."""
+    with host.client() as client:
+        plugins = [plugin for plugin in client.plugins() if plugin.type == PluginType.SNAPSHOTTER]
+        return {plugin.id: plugin.capabilities for plugin in plugins if plugin.status == "ok"}
+
+
+@pytest.mark.parametrize("what", ["blocks", "names"])
+def test_a_host_starts_on_a_full_disk_and_removes_everything(
+    host: Host, disk: Path, kind: str, what: str, tell: Callable[[str], None]
+) -> None:
+    """What was there is served with the same abilities; and when there is space, new snapshots are made."""
+    with host.client() as client:
+        keys = {name: make(client.snapshotter(name)) for name in names_of(kind)}
+    before = abilities(host)
+    take_everything(disk, what)
+    for end in (host.kill, host.terminate):
+        end()
+        host.start()
+        assert abilities(host) == before
+    removed: Counter[str] = Counter()
+    with host.client() as client:
+        for name, made in keys.items():
+            snapshotter = client.snapshotter(name)
+            assert [info.name for info in snapshotter.walk()] == made
+            assert all(snapshotter.mounts(key) for key in made)
+            removed += outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)  # type: ignore[misc]
+            snapshotter.cleanup()
+            assert list(snapshotter.walk()) == []
+        tell(f"restart on a full {kind} ({what}): remove {dict(removed)}")
+        assert set(removed) == {""}
+        give_back(disk)
+        for name in keys:
+            client.snapshotter(name).prepare("new")
 
 
 @pytest.mark.parametrize("what", ["blocks", "names"])

@@ -196,6 +196,10 @@ class LockHeld(FailedPrecondition):
     """Another process holds the directory; the message names its pid."""
 
 
+class ReadOnly(FailedPrecondition):
+    """A file system is read-only, and what was asked for has to be written there."""
+
+
 class MountFailed(FailedPrecondition):
     """The kernel refused a mount; the message carries what it said."""
 

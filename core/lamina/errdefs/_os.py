@@ -11,9 +11,10 @@ from lamina.errdefs._classes import Error
 _BY_ERRNO: Final[dict[int, type[Error]]] = {
     errno.EACCES: _classes.PermissionDenied,
     errno.EPERM: _classes.PermissionDenied,
-    errno.EROFS: _classes.PermissionDenied,
+    errno.EROFS: _classes.ReadOnly,
     errno.ENOSPC: _classes.ResourceExhausted,
     errno.EDQUOT: _classes.ResourceExhausted,
+    errno.EFBIG: _classes.ResourceExhausted,
     errno.EMFILE: _classes.ResourceExhausted,
     errno.ENFILE: _classes.ResourceExhausted,
     errno.ENOMEM: _classes.ResourceExhausted,

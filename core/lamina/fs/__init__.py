@@ -12,7 +12,7 @@ from lamina.fs._exposure import Exposure, Trust
 from lamina.fs._lock import Lock
 from lamina.fs._own_files import open_own_file, replace_file
 from lamina.fs._remove import remove_tree
-from lamina.fs._space import NO_SPACE, is_full
+from lamina.fs._space import NO_SPACE, REFUSED, is_full, refuses_writing
 from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._syscalls import exchange
 from lamina.fs._usage import disk_usage, holds_at_most
@@ -22,6 +22,7 @@ __all__ = [
     "ACL",
     "BALLAST",
     "NO_SPACE",
+    "REFUSED",
     "Attributes",
     "Ballast",
     "CheckedDirectory",
@@ -39,6 +40,7 @@ __all__ = [
     "is_full",
     "open_own_file",
     "open_path",
+    "refuses_writing",
     "remove_default_acl",
     "remove_tree",
     "replace_file",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -10,7 +9,7 @@ from typing import Final
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._own_files import open_own_file
-from lamina.fs._space import NO_SPACE
+from lamina.fs._space import REFUSED
 from lamina.fs._syscalls import syncfs
 
 _log = logging.getLogger(__name__)
@@ -19,7 +18,6 @@ BALLAST: Final = 4 << 20
 """Bytes. To delete takes space first, before it gives any back: on btrfs, whatever is written is written anew."""
 RETRY_SECONDS: Final = 10.0
 """How long a ballast that was given up waits before there may be room for it again."""
-_MAY_PASS: Final = NO_SPACE | {errno.EROFS}
 
 
 class Ballast:
@@ -100,7 +98,7 @@ class Ballast:
             finally:
                 os.close(fd)
         except (OSError, FailedPrecondition) as error:
-            if isinstance(error, OSError) and error.errno in _MAY_PASS:
+            if isinstance(error, OSError) and error.errno in REFUSED:
                 return False
             _log.warning("no space is kept for a full disk", exc_info=error, extra={"path": self._path})
         return True

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error
 from lamina.fs._own_files import open_own_file
+from lamina.fs._space import REFUSED
+
+_log = logging.getLogger(__name__)
 
 
 class Lock:
@@ -28,7 +33,8 @@ class Lock:
         """Take the lock, or fail at once.
 
         Args:
-            path: The lock file. It is made if need be, with mode 0600.
+            path: The lock file. It is made if need be, with mode 0600. On a file system that is full or read-only
+                one that is there will do, and may keep the pid of an earlier holder.
             dir_fd: The directory that it is in, where that is open: the last name of `path` is looked up there.
 
         Raises:
@@ -38,7 +44,7 @@ class Lock:
             PermissionDenied: The file cannot be opened or made.
         """
         try:
-            fd = open_own_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
+            fd = _open(path, dir_fd)
         except OSError as error:
             raise from_os_error(error, "open a lock file") from error
         try:
@@ -68,17 +74,35 @@ class Lock:
         self.close()
 
 
+def _open(path: str, dir_fd: int | None) -> int:
+    try:
+        return open_own_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+    return open_own_file(path, os.O_RDONLY, dir_fd=dir_fd)
+
+
 def _write_pid(fd: int) -> None:
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        return
     line = b"%d\n" % os.getpid()
-    # Never empty in between: so a full disk cannot keep the next holder from writing where the last one did.
-    os.pwrite(fd, line, 0)
-    os.ftruncate(fd, len(line))
+    try:
+        # Never empty in between: so a full disk cannot keep the next holder from writing where the last one did.
+        os.pwrite(fd, line, 0)
+        os.ftruncate(fd, len(line))
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        _log.warning("cannot write down who holds a lock", exc_info=error)
 
 
 def _holder(fd: int) -> str:
     """Who has the lock of an open file, and what to do about it."""
     pid = os.pread(fd, 32, 0).partition(b"\n")[0]
-    process = f"process {int(pid)}" if pid.isdigit() else "another process"
+    # The pid may be an earlier holder's: the disk was full, or the holder is in another pid namespace.
+    known = pid.isdigit() and os.path.exists(f"/proc/{int(pid)}")
+    process = f"process {int(pid)}" if known else "another process"
     if _open_elsewhere_here(fd):  # the pid would not tell: in another pid namespace it may be somebody else's
         return f"{process}, which is this one; close what has it"
     return f"{process}; stop that process"

@@ -1,4 +1,4 @@
-"""Whether a file system has space left."""
+"""Whether a file system can be written to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 import resource
 from typing import Final
 
+from lamina.errdefs import ReadOnly, ResourceExhausted
+
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a file system without space, or without inodes, answers; and one on which a quota is used up."""
+REFUSED: Final = NO_SPACE | {errno.EROFS}
+"""What a file system answers that cannot be written to now, and whose files can be read all the same."""
 PROBE: Final = 1 << 20
 """Bytes that a file system has if it is not full."""
 
@@ -37,3 +41,11 @@ def is_full(directory: str, size: int = PROBE) -> bool:
     except OSError as error:
         return error.errno in NO_SPACE
     return False
+
+
+def refuses_writing(error: BaseException) -> bool:
+    """Whether an error says no more than that a file system is full or read-only."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError):
+        return cause.errno in REFUSED
+    return isinstance(error, ResourceExhausted | ReadOnly)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 
 from lamina.config import HostConfig
@@ -30,8 +31,9 @@ def open_directories(config: HostConfig) -> CheckedDirectory:
             os.close(open_path(config.temp, make=0o700))
     with _explained("root"):
         root = CheckedDirectory.open(config.root, make=0o700)
-    with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
-        os.fchmod(root.fd, 0o700)
+    if stat.S_IMODE(os.fstat(root.fd).st_mode) != 0o700:  # a change takes space where all is written anew
+        with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
+            os.fchmod(root.fd, 0o700)
     return root
 
 

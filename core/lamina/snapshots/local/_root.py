@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.fs import CheckedDirectory, FileSystemSync, Lock, remove_default_acl
+from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._trash import NO_SPACE, Trash
@@ -29,7 +30,7 @@ class DataRoot:
 
     ================  ==========================================================================
     ``lamina.lock``   held by the process that uses the directory; its pid is in it
-    ``uuid``          the UUID of the metastore that the data belongs to, and how often it was opened with it
+    ``uuid``          the UUID of the metastore that the data belongs to, and how often it was opened (`Claim`)
     ``snapshots/``    one entry for each identifier
     ``records/``      what is needed to make the metastore anew, one file for each identifier
     ``trash/``        what has been removed and is being deleted
@@ -42,6 +43,7 @@ class DataRoot:
         directory: CheckedDirectory,
         parts: Mapping[str, CheckedDirectory],
         store: SnapshotterStore,
+        claim: Claim,
         trash: Trash,
         sync: FileSystemSync | None,
         opened: contextlib.ExitStack,
@@ -52,6 +54,7 @@ class DataRoot:
         self._snapshots = parts[SNAPSHOTS]
         self._parts = parts
         self._store = store
+        self.claim = claim
         self._trash = trash
         self._quarantine = Quarantine(directory, trash)
         self._sync = sync
@@ -76,18 +79,20 @@ class DataRoot:
             PermissionDenied: Another user could put there what is then trusted, or could once.
             FailedPrecondition: It holds data that belongs to another metastore, or to a later state of this one;
                 or it has a part on another file system, or a link in the place of one. Nothing in it is touched.
+            OSError, ResourceExhausted, ReadOnly: It is new, and cannot be written to.
         """
         with contextlib.ExitStack() as undo:
             directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
             undo.enter_context(Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd))
             found = _open_parts(directory, undo, PARTS)
-            _claim(directory, store, found.get(SNAPSHOTS))
+            claim = Claim(directory, store, found.get(SNAPSHOTS))
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), make=0o700)
             _check_one_file_system(directory, parts)
             remove_default_acl(parts[SNAPSHOTS].fd)  # else the roots of snapshots would inherit it
+            claim.make_if_possible()
             trash = Trash(parts[TRASH], destroy)
             sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
-            return cls(directory, parts, store, trash, sync, undo.pop_all())
+            return cls(directory, parts, store, claim, trash, sync, undo.pop_all())
 
     def start(self, first: Callable[[], None]) -> None:
         """Start deleting what is discarded, in the background.
@@ -270,33 +275,6 @@ def _open_parts(
         with contextlib.suppress(FileNotFoundError):
             parts[name] = opened.enter_context(directory.below(name, make=make))
     return parts
-
-
-def _claim(directory: CheckedDirectory, store: SnapshotterStore, snapshots: CheckedDirectory | None) -> None:
-    """Check that the data in a directory, if there is any, is the store's and no newer, and put its name there."""
-    path = directory.path
-    owner, generation = _owner(directory)
-    if owner != store.uuid and snapshots and any(snapshots.names()):
-        whose = f"metastore {owner}" if owner else "no metastore that left its mark"
-        raise FailedPrecondition(
-            f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which does "
-            "not know them. Nothing there was touched. If the metastore's file was lost, restore it and the data "
-            "root from the same backup; to begin anew, move the data root away or set root_path to an empty "
-            "directory"
-        )
-    if owner == store.uuid and generation >= store.generation:
-        raise FailedPrecondition(
-            f"data root {path} is newer than the metastore, which was opened {store.generation} times, and the "
-            f"data root {generation} times: was the metastore restored from a backup? It does not know what has "
-            "been made since. Nothing there was touched. Restore both from the same backup"
-        )
-    directory.replace("uuid", f"{store.uuid} {store.generation}\n".encode())
-
-
-def _owner(directory: CheckedDirectory) -> tuple[str, int]:
-    """The metastore that the data belongs to, and how often it was opened with it; "" where it has no owner."""
-    owner, _, generation = (directory.read("uuid") or b"").decode("ascii", "replace").strip().partition(" ")
-    return owner, int(generation) if generation.isdecimal() else 0
 
 
 def _check_one_file_system(directory: CheckedDirectory, parts: Mapping[str, CheckedDirectory]) -> None:

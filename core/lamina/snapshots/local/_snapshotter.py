@@ -18,6 +18,7 @@ from lamina.errdefs import (
     DeadlineExceeded,
     Error,
     NotFound,
+    ReadOnly,
     ResourceExhausted,
     Unimplemented,
     from_os_error,
@@ -167,6 +168,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         return self._create(Kind.VIEW, key, parent, labels or {})
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Steps[list[Mount]]:
+        if not self._root.claim.made:
+            yield BLOCKING
+            self._claim(f"make snapshot {shorten(key)}")
         draft = self._keyspace.draft(kind, key, parent, labels)
         if not self._backend.creates_quickly(draft) or self._syncs_data(draft):
             yield BLOCKING
@@ -182,6 +186,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             raise
         self._root.records.write(record.id)
         return mounts
+
+    def _claim(self, asked: str) -> None:
+        """Do what the start could not do, as the disk was full or read-only."""
+        with _translated(asked):
+            self._root.claim.make()
 
     def _make(self, record: Record) -> None:
         with self._using(record, "make the data of"):
@@ -219,6 +228,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
     ) -> Steps[None]:
         """As `InSteps.commit_steps`."""
         new_labels = check_labels(labels or {})
+        if not self._root.claim.made:
+            yield BLOCKING
+            self._claim(f"commit snapshot {shorten(key)}")
         turn = self._keyspace.name, key
         if self._commits.taken(turn):
             yield BLOCKING
@@ -265,8 +277,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 _log.warning("removed data is still there", exc_info=error)
 
     def _make_space(self) -> None:
-        """Give up what is kept for a full disk, so that a removal has the space that it takes itself."""
+        """Give up all that is kept for a full disk, so that a removal has the space that it takes itself."""
         with _translated("make space for a removal"):
+            self._root.free_space()
             self._store.ballast.give_up()
 
     def walk(self, *filters: str) -> Iterator[Info]:
@@ -326,7 +339,10 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             return
         for record in self._store.records():
             self._restore_one(record)
-        self._store.remember_boot(boot)
+        try:
+            self._store.remember_boot(boot)
+        except (ResourceExhausted, ReadOnly) as error:
+            _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
 
     def _restore_one(self, record: Record) -> None:
         if os.path.lexists(self._backend.path(record.id)) or not self._backend.has_data(record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 import threading
 import time
@@ -12,18 +12,17 @@ from typing import Final, TypeVar
 import lmdb
 
 from lamina.context import CallContext, use
-from lamina.errdefs import Aborted, Error, ResourceExhausted, from_os_error
+from lamina.errdefs import Aborted, Error, ResourceExhausted, Unavailable
 from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.snapshots.storage._errors import MapFull, translated, translation
 from lamina.snapshots.storage._gate import Gate
 from lamina.snapshots.storage._interrupt import uninterrupted
-from lamina.snapshots.storage._opening import DATA, open_lmdb
-from lamina.snapshots.storage._pending import Body, Pending, Refused, Transaction, fail
+from lamina.snapshots.storage._opened import Opened
+from lamina.snapshots.storage._opening import DATA
+from lamina.snapshots.storage._pending import Body, Pending, Refused, Transaction, copy_of, fail
 from lamina.steps import Request, Shared, ask, run
 
 __all__ = ["MAP_SIZE", "Body", "Environment", "Transaction"]
-
-_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -33,8 +32,6 @@ META_PAGES: Final = 2
 """The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
 BATCH: Final = 1000
 """The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
-RETRY_SECONDS: Final = 1.0
-"""How long an environment that cannot be used is left alone before it is opened anew once more."""
 
 OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
 """The buckets of how many operations share a commit."""
@@ -61,13 +58,11 @@ class Environment(Shared[Body]):
 
         Raises:
             DataLoss: The file is damaged or is none of LMDB's.
-            ResourceExhausted: The disk is full.
+            ResourceExhausted: It is new, and the disk is full.
         """
         self._path = path
-        self._state = state
         self._gate = Gate(path)
-        self._map_size = map_size
-        self._lmdb = self._open()
+        self._opened = Opened(path, state, map_size)
         self._mutex = threading.Lock()
         self._waiting: list[Pending] = []
         self._committing = False
@@ -75,23 +70,41 @@ class Environment(Shared[Body]):
         self._operations = Histogram(OPERATIONS)
         self._seconds = Histogram(SECONDS)
 
-    def _open(self) -> lmdb.Environment:
-        try:
-            with translated(self._path):
-                return open_lmdb(self._path, self._state, self._map_size)
-        except OSError as error:
-            raise from_os_error(error, f"open metastore {self._path}") from error
-
     def read(self, body: Callable[[Transaction], Result]) -> Result:
-        """Run `body` in a read transaction. It must not call anything that may block."""
+        """Run `body` in a read transaction. It must not call anything that may block.
+
+        Raises:
+            Unavailable: The environment is closed; or it refuses everything, and cannot be opened anew now.
+        """
         self._gate.enter()  # not in a `with`: a read takes a microsecond, and a generator's frames two more
         try:
-            with self._lmdb.begin() as transaction:
+            with self._opened.lmdb.begin() as transaction:
                 return body(transaction)
         except lmdb.Error as error:
-            raise translation(error, self._path) from error
+            problem = error
         finally:
             self._gate.leave()
+        return self._read_again(body, problem)
+
+    def _read_again(self, body: Callable[[Transaction], Result], problem: lmdb.Error) -> Result:
+        """Read once more, if LMDB failed since a commit did before."""
+        if not self._mend():
+            raise self._explained(problem) from problem
+        with self._inside(), self._opened.lmdb.begin() as transaction:
+            return body(transaction)
+
+    @contextlib.contextmanager
+    def _inside(self) -> Iterator[None]:
+        """A block in which the environment is used, and LMDB's errors are raised as lamina's."""
+        with self._gate.inside():
+            try:
+                yield
+            except lmdb.Error as error:
+                raise self._explained(error) from error
+
+    def _explained(self, error: lmdb.Error) -> Exception:
+        outage = self._opened.outage
+        return copy_of(outage) if isinstance(outage, Unavailable) else translation(error, self._path)
 
     def write(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a write transaction and return its result once that is durable.
@@ -101,6 +114,8 @@ class Environment(Shared[Body]):
 
         Raises:
             ResourceExhausted: The disk is full. Nothing of the operation is stored.
+            ReadOnly: The file system is read-only.
+            Unavailable: A commit failed before, and the environment cannot be opened anew now.
             Canceled, DeadlineExceeded: The call at hand was no longer wanted when its turn came.
             Exception: What `body` raised. Other operations of the same commit are not affected.
         """
@@ -159,13 +174,17 @@ class Environment(Shared[Body]):
                 pending.wake.release()
 
     def _commit(self, batch: list[Pending]) -> None:
+        if self._opened.outage is not None and not self._mend():
+            fail(batch, self._opened.outage)
+            return
         apart = False
         while True:
             try:
-                with self._gate.inside(), translated(self._path), self._lmdb.begin(write=True) as transaction:
+                environment = self._opened.lmdb
+                with self._gate.inside(), translated(self._path), environment.begin(write=True) as transaction:
                     for pending in batch:
                         if apart:
-                            pending.run_apart(self._lmdb, transaction, self._path)
+                            pending.run_apart(environment, transaction, self._path)
                         else:
                             pending.run(transaction)
                     began = time.perf_counter()
@@ -178,43 +197,55 @@ class Environment(Shared[Body]):
                 if self._grow(batch):
                     continue
             except Exception as error:  # noqa: BLE001 - re-raised in each thread whose operation it was
-                self._recover(error)
-                if isinstance(error, ResourceExhausted) and len(batch) > 1:
-                    # What one needs too much of, another may even give back.
-                    for pending in batch:
-                        self._commit([pending])
-                else:
-                    fail(batch, error)
+                self._give_up(batch, error)
             except BaseException:
                 fail(batch, Aborted(f"metastore {self._path}: the commit was interrupted"))
                 raise
             return
 
+    def _give_up(self, batch: list[Pending], error: Exception) -> None:
+        self._recover(error)
+        if isinstance(error, ResourceExhausted) and len(batch) > 1:
+            # What one needs too much of, another may even give back.
+            for pending in batch:
+                self._commit([pending])
+        else:
+            fail(batch, error)
+
     def _grow(self, batch: list[Pending]) -> bool:
         """Double the map: mdb_env_set_mapsize wants no transaction to be open in the process."""
         try:
-            with self._gate.alone(), translated(self._path):
-                self._lmdb.set_mapsize(2 * self._map_size)
-                self._map_size *= 2
+            with self._gate.alone():
+                self._opened.grow()
         except Error as error:
             fail(batch, error)
             return False
         return True
 
     def _recover(self, error: Exception) -> None:
-        """Open the environment anew after a commit that LMDB could not carry out.
+        """See what can be used after a commit that LMDB could not carry out."""
+        if isinstance(error, Error) and isinstance(error.__cause__, lmdb.Error):
+            self._opened.fail(error)
+            self._mend()
 
-        When a write to its first pages fails, LMDB refuses everything until then, also when the disk has space
-        again (MDB_FATAL_ERROR in mdb.c).
-        """
-        if not isinstance(error.__cause__, lmdb.Error):
-            return
+    def _mend(self) -> bool:
+        """Open the environment anew, if it is time for that and it cannot be used; returns whether it can now."""
+        if not self._opened.is_due:
+            return self._opened.outage is None
         try:
-            with self._gate.alone(), translated(self._path):
-                self._lmdb.close()
-                self._lmdb = self._open()
-        except Error as problem:
-            _log.error("cannot open the metastore again after a failed commit", exc_info=problem)
+            with self._gate.alone():
+                return self._opened.mend()
+        except Error:  # it is closed
+            return False
+
+    def outage(self) -> str:
+        """Why nothing can be stored, "" where something can. An environment that can be opened anew is.
+
+        A disk that is full is no reason: things can be removed.
+        """
+        if self._opened.outage is None or self._mend():
+            return ""
+        return str(self._opened.outage)
 
     def copy(self, descriptor: int) -> None:
         """Write the file as it is at one moment to a file descriptor. Pages are copied, and not looked at.
@@ -226,8 +257,8 @@ class Environment(Shared[Body]):
             ResourceExhausted: There is no space for it.
             Unavailable: It is closed.
         """
-        with self._gate.inside(), translated(self._path):
-            self._lmdb.copyfd(descriptor)
+        with self._inside():
+            self._opened.lmdb.copyfd(descriptor)
 
     def metrics(self) -> Iterator[Metric]:
         """How large the file is, what of it is used, and how long commits take.
@@ -235,8 +266,8 @@ class Environment(Shared[Body]):
         Raises:
             Unavailable: It is closed.
         """
-        with self._gate.inside():
-            info, stat = self._lmdb.info(), self._lmdb.stat()
+        with self._inside():
+            info, stat = self._opened.lmdb.info(), self._opened.lmdb.stat()
             file_size = os.stat(os.path.join(self._path, DATA)).st_size
         pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
         free = info["last_pgno"] + 1 - META_PAGES - pages
@@ -257,4 +288,4 @@ class Environment(Shared[Body]):
 
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
-        self._gate.close(lambda: self._lmdb.close())  # noqa: PLW0108 - read late: `_recover` may replace it
+        self._gate.close(lambda: self._opened.lmdb.close())  # noqa: PLW0108 - read late: `mend` may replace it

@@ -12,8 +12,15 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, Final
 
-from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, from_os_error
-from lamina.fs import Ballast, CheckedDirectory, Lock, sync_directory
+from lamina.errdefs import (
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    ReadOnly,
+    ResourceExhausted,
+    from_os_error,
+)
+from lamina.fs import Ballast, CheckedDirectory, Lock, refuses_writing, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
@@ -47,7 +54,7 @@ class MetaStore:
         self._lock = lock
         self._environment = environment
         self._ballast = ballast
-        self.uuid = environment.write(functools.partial(_initialise, path=path))
+        self.uuid = environment.read(_known_uuid) or environment.write(functools.partial(_initialise, path=path))
         """Made with the store. The same stands in every data root that belongs to it."""
         self._census = Census(environment)
 
@@ -57,7 +64,8 @@ class MetaStore:
 
         Args:
             path: The directory.
-            state: A directory for what need not survive a reboot, best on a tmpfs; empty: the store's own.
+            state: A directory for what need not survive a reboot, best on a tmpfs; empty: the store's own, which
+                it is also where that one is not there and cannot be made on a full disk.
             map_size: Bytes of address space to reserve; it grows by itself.
 
         Raises:
@@ -65,12 +73,13 @@ class MetaStore:
             PermissionDenied: Another user could put there what is then trusted.
             FailedPrecondition: It was written by a newer lamina; or one of its files is a link, or another user's.
             DataLoss: It is damaged.
+            ResourceExhausted, ReadOnly: It cannot be written to, and is new or needs to be migrated. Any other is
+                opened all the same.
         """
         with contextlib.ExitStack() as undo:
             try:
                 directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
-                if state:
-                    CheckedDirectory.open(state, make=0o700).close()
+                state = _make_state(state) or path
             except OSError as error:
                 raise from_os_error(error, "make the metastore's directory") from error
             lock = Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd)
@@ -79,7 +88,7 @@ class MetaStore:
             undo.callback(environment.close)
             ballast = Ballast(directory.path_of("ballast"))
             undo.callback(ballast.close)
-            store = cls(path, state or path, lock, environment, ballast)
+            store = cls(path, state, lock, environment, ballast)
             os.fsync(directory.fd)
             sync_directory(os.path.dirname(directory.path))
             undo.pop_all()
@@ -128,6 +137,10 @@ class MetaStore:
         )
         yield from self._environment.metrics()
 
+    def outage(self) -> str:
+        """Why nothing can be stored, "" where something can: see `Environment.outage`."""
+        return self._environment.outage()
+
     def close(self) -> None:
         """Close the store. Operations under way finish first. Closing twice does nothing."""
         self._ballast.close()
@@ -148,9 +161,10 @@ class SnapshotterStore:
         self.name = name
         self.ballast = ballast
         """The space beside the metastore's file, for removals when there is no other."""
-        self._number, self.first_id, self.generation = environment.write(self._register)
+        self._number, self.first_id, self.opened_before = self._register()
         """`first_id`: every identifier below it was handed out by an earlier opening of the store.
-        `generation`: how often it was opened. A data root that was opened more often knows more than the store."""
+        `opened_before`: how often it was opened. A data root that was opened more often knows more than the store.
+        """
         self._mutex = threading.Lock()
         self._free = iter(range(0))
         self._last_id = self.first_id - 1
@@ -158,15 +172,41 @@ class SnapshotterStore:
         path = os.path.join(state, f"failed-sync-{uuid}-{self._number.hex()}")
         self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
-    def _register(self, transaction: Transaction) -> tuple[bytes, int, int]:
+    def _register(self) -> tuple[bytes, int, int]:
+        """Count this opening, if the store can be written to, and return what was stored before."""
+        try:
+            found = self._environment.write(self._count_opening)
+            self.counted = True
+        except (ResourceExhausted, ReadOnly) as error:
+            key = layout.snapshotter_key(self.name)
+            known = self._environment.read(lambda transaction: checksum.get(transaction, key))
+            if known is None:
+                raise
+            _log.warning("cannot count this start", exc_info=error, extra={"snapshotter": self.name})
+            found = layout.SNAPSHOTTER.unpack(known)
+            self.counted = False
+        number, next_id, generation = found
+        return layout.NUMBER.pack(number), next_id, generation
+
+    def _count_opening(self, transaction: Transaction) -> tuple[int, int, int]:
         key = layout.snapshotter_key(self.name)
-        found = checksum.get(transaction, key)
-        if found is None:
-            number, next_id, generation = next_number(transaction), 1, 0
-        else:
-            number, next_id, generation = layout.SNAPSHOTTER.unpack(found)
+        stored = checksum.get(transaction, key)
+        found = layout.SNAPSHOTTER.unpack(stored) if stored else (next_number(transaction), 1, 0)
+        number, next_id, generation = found
         checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id, generation + 1))
-        return layout.NUMBER.pack(number), next_id, generation + 1
+        return number, next_id, generation
+
+    def count_opening(self) -> int:
+        """Count this opening, if it could not be counted at once; returns how many there were, with this one.
+
+        Raises:
+            ResourceExhausted, ReadOnly: The store still cannot be written to.
+        """
+        with self._mutex:
+            if not self.counted:
+                self._environment.write(self._count_opening)
+                self.counted = True
+        return self.opened_before + 1
 
     def keyspace(self, name: str) -> Keyspace:
         """The keyspace of that name; it exists from its first snapshot on.
@@ -313,6 +353,25 @@ def _initialise(transaction: Transaction, path: str) -> str:
         transaction.put(layout.SCHEMA, str(SCHEMA).encode())
         checksum.put(transaction, layout.VERSION, str(SCHEMA).encode())
     return (checksum.get(transaction, layout.UUID) or b"").decode()
+
+
+def _known_uuid(transaction: Transaction) -> str:
+    """The UUID of a store that can be used as it is; "" where it must be made or migrated, or be refused."""
+    as_it_is = transaction.get(layout.SCHEMA) == str(SCHEMA).encode()
+    return (checksum.get(transaction, layout.UUID) or b"").decode() if as_it_is else ""
+
+
+def _make_state(state: str) -> str:
+    """Make the directory; returns "" where a full disk, or a read-only one, does not let it be made."""
+    try:
+        if state:
+            CheckedDirectory.open(state, make=0o700).close()
+    except OSError as error:
+        if not refuses_writing(error):
+            raise
+        _log.warning("cannot make the directory of the metastore's state", exc_info=error, extra={"path": state})
+        return ""
+    return state
 
 
 def _unnamed_file(directory: str) -> IO[bytes]:

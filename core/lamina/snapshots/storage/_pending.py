@@ -82,10 +82,17 @@ class Pending:
 
 
 def fail(batch: Sequence[Pending], error: Exception) -> None:
-    """Give each operation an error of its own: one that is raised in many threads collects their tracebacks."""
+    """Give each operation an error of its own."""
     for pending in batch:
-        copy = (
-            type(error)(str(error)) if isinstance(error, Error) else Internal(f"{type(error).__name__}: {error}")
-        )
-        copy.__cause__ = error.__cause__ if isinstance(error, Error) else error
-        pending.fail(copy)
+        pending.fail(copy_of(error))
+
+
+def copy_of(error: Exception) -> Error:
+    """A copy to raise: an error that is raised in many threads, or again and again, collects their tracebacks."""
+    if not isinstance(error, Error):
+        copy: Error = Internal(f"{type(error).__name__}: {error}")
+        copy.__cause__ = error
+        return copy
+    copy = type(error)(str(error))
+    copy.__cause__ = error.__cause__
+    return copy

@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 
-from lamina.errdefs import Error, SkipPlugin
-from lamina.fs import remove_tree
+from lamina.errdefs import Error, SkipPlugin, from_os_error
+from lamina.fs import NO_SPACE, refuses_writing, remove_tree
 from lamina.mount import lookup, temporary_mount
 from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.plugins.snapshots.btrfs._backend import subvolume_mount
 from lamina.plugins.snapshots.btrfs._subvolume import open_directory, open_subvolume, subvolumes_inside
 
+_log = logging.getLogger(__name__)
+
 
 def probe(root: str) -> str:
     """The block device of a directory's file system, when a subvolume was made, mounted and deleted there.
+
+    Where the disk is full or read-only, and there are subvolumes already, the one around them is mounted instead.
 
     Args:
         root: Where the subvolumes will be; it must exist.
 
     Raises:
         SkipPlugin: It is not on btrfs, or this process may not do that; the message says why.
+        ResourceExhausted: The disk is full, and there are no subvolumes.
     """
     mounted = lookup(root)
     if mounted.type != "btrfs":
         raise SkipPlugin(f"{root} is on {mounted.type}: set root_path to a directory on a btrfs file system")
     try:
-        attempt(root, mounted.source)
+        _attempt_as_possible(root, mounted.source)
     except (Error, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise from_os_error(error, "try btrfs") from error
         raise SkipPlugin(f"btrfs subvolumes cannot be made and mounted in {root}: {error}") from error
     return mounted.source
+
+
+def _attempt_as_possible(root: str, device: str) -> None:
+    try:
+        attempt(root, device)
+    except (Error, OSError) as error:
+        if not refuses_writing(error) or not os.path.isdir(os.path.join(root, "snapshots")):
+            raise
+        _log.warning("btrfs is tried without writing", extra={"root": root, "reason": str(error)})
+        _attempt_without_writing(root, device)
+
+
+def _attempt_without_writing(root: str, device: str) -> None:
+    """As `attempt`, with the subvolume that a directory is in."""
+    with open_directory(root) as directory:
+        id_ = _ioctl.subvolume(directory).id
+        subvolumes_inside(directory, id_)
+    with temporary_mount([subvolume_mount(device, id_, read_only=True)]):
+        pass
 
 
 def attempt(root: str, device: str) -> None:

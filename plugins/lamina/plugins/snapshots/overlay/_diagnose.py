@@ -94,7 +94,7 @@ def _attributes(place: str) -> Finding:
 
 
 def _overlay(place: str, mount_options: Sequence[str]) -> Iterator[Finding]:
-    needed = needed_options(place, mount_options)
+    needed = needed_options(place, mount_options, attempt)
     options = (*mount_options, *needed)
     failure = attempt(place, options)
     if failure is None:

@@ -6,11 +6,11 @@ import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
 
-from lamina.errdefs import Error, InvalidArgument, SkipPlugin
-from lamina.fs import remove_tree, supports_d_type
+from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error
+from lamina.fs import refuses_writing, remove_tree, supports_d_type
 from lamina.mount import Mount, temporary_mount
 
 _log = logging.getLogger(__name__)
@@ -20,12 +20,18 @@ ALL_IDS: Final = (0, 0, 2**32 - 1)
 """The only line of uid_map outside any user namespace (user_namespaces(7))."""
 UNESCAPED: Final = frozenset(':,\\"')
 """Characters that mean something in overlayfs's options; containerd and runc pass paths without escaping them."""
+_PARTS: Final = ("snapshots", "records")
+"""Directories of a data root (`lamina.snapshots.local`), both of which belong to this process's user."""
+
+Attempt: TypeAlias = Callable[[str, Sequence[str]], Error | OSError | None]
+"""Tries overlayfs in a directory with options, and returns what failed."""
 
 
 def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
     """The options that every overlay mount below a directory gets: those configured and those needed.
 
-    A real overlay is mounted and written to.
+    A real overlay is mounted and written to. Where the disk is full or read-only, and there are layers already, an
+    overlay of their directories is mounted, and nothing is written.
 
     Args:
         root: Where the layers will be; it must exist.
@@ -34,6 +40,7 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
     Raises:
         SkipPlugin: Overlayfs does not work there; the message says why.
         InvalidArgument: It does, but not with `mount_options`; or the path cannot be passed in mount options.
+        ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no layers.
     """
     bad = unpassable(root)
     if bad:
@@ -41,16 +48,30 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
             f"overlay data root {root!r}: {bad} cannot be in a path that is passed in mount options: choose "
             "another root_path"
         )
-    if not supports_d_type(root):
-        raise SkipPlugin(
-            f"overlayfs needs a file system with d_type, and the one of {root} has none (xfs: format with ftype=1)"
-        )
-    needed = needed_options(root, mount_options)
-    failure = attempt(root, (*mount_options, *needed))
+    try:
+        if not supports_d_type(root):
+            raise SkipPlugin(
+                f"overlayfs needs a file system with d_type, and the one of {root} has none "
+                "(xfs: format with ftype=1)"
+            )
+        return _options(root, mount_options, attempt)
+    except Error as error:
+        if not refuses_writing(error) or not _has_layers(root):
+            raise
+        _log.warning("overlayfs is tried without writing", extra={"root": root, "reason": str(error)})
+        return _options(root, mount_options, _attempt_without_writing)
+
+
+def _options(root: str, configured: Sequence[str], tried: Attempt) -> tuple[str, ...]:
+    """The options with which an attempt succeeds: those configured and those needed."""
+    needed = needed_options(root, configured, tried)
+    failure = tried(root, (*configured, *needed))
     if failure is None:
-        return (*mount_options, *needed)
-    if mount_options and attempt(root, needed) is None:
-        raise InvalidArgument(f"mount_options {list(mount_options)}: {failure}") from failure
+        return (*configured, *needed)
+    if refuses_writing(failure):
+        raise from_os_error(failure, "try overlayfs") if isinstance(failure, OSError) else failure
+    if configured and tried(root, needed) is None:
+        raise InvalidArgument(f"mount_options {list(configured)}: {failure}") from failure
     raise SkipPlugin(f"overlayfs does not work in {root}: {failure}") from failure
 
 
@@ -65,13 +86,24 @@ def remaps_ids(root: str, options: Sequence[str]) -> bool:
     Args:
         root: Where the layers will be; `probe` has found it fit.
         options: What `probe` returned.
+
+    Raises:
+        ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no layers: it cannot be told.
     """
     host_id = 1000
-    maps = [f"{key}=0:{host_id}:1" for key in ("uidmap", "gidmap")]
+    options = (*(f"{key}=0:{host_id}:1" for key in ("uidmap", "gidmap")), *options)
     try:
-        with _trial(root, (*maps, *options)) as merged:
-            status = os.stat(os.path.join(merged, "file"))
+        try:
+            with _trial(root, options) as merged:
+                status = os.stat(os.path.join(merged, "file"))
+        except (Error, OSError) as error:
+            if not refuses_writing(error) or not _has_layers(root):
+                raise
+            with _trial_of_layers(root, options) as merged:
+                status = os.stat(merged)
     except (Error, OSError) as error:
+        if refuses_writing(error):  # else snapshots would be shown with other owners than before
+            raise
         _log.info("layers cannot be id-mapped here", extra={"root": root, "reason": str(error)})
         return False
     return (status.st_uid, status.st_gid) == (host_id, host_id)
@@ -83,10 +115,16 @@ def in_user_namespace() -> bool:
         return tuple(map(int, file.readline().split())) != ALL_IDS
 
 
-def needed_options(root: str, configured: Sequence[str]) -> tuple[str, ...]:
-    """Options that nobody configured and that overlayfs cannot do without here."""
+def needed_options(root: str, configured: Sequence[str], tried: Attempt) -> tuple[str, ...]:
+    """Options that nobody configured and that overlayfs cannot do without here.
+
+    Args:
+        root: Where the layers will be.
+        configured: What is configured.
+        tried: `attempt`, or what stands for it.
+    """
     needed = []
-    if "userxattr" not in configured and in_user_namespace() and attempt(root, ("userxattr",)) is None:
+    if "userxattr" not in configured and in_user_namespace() and tried(root, ("userxattr",)) is None:
         needed.append("userxattr")
     if not any(option.split("=")[0] == "index" for option in configured) and os.path.exists(INDEX):
         # Two mounts may share a lower layer, which index=on forbids.
@@ -102,6 +140,30 @@ def attempt(root: str, options: Sequence[str]) -> Error | OSError | None:
     except (Error, OSError) as error:
         return error
     return None
+
+
+def _attempt_without_writing(root: str, options: Sequence[str]) -> Error | OSError | None:
+    """As `attempt`, with nothing deleted."""
+    try:
+        with _trial_of_layers(root, options):
+            return None
+    except (Error, OSError) as error:
+        return error
+
+
+def _has_layers(root: str) -> bool:
+    """Whether a snapshotter has used a directory."""
+    return all(os.path.isdir(os.path.join(root, name)) for name in _PARTS)
+
+
+@contextlib.contextmanager
+def _trial_of_layers(root: str, options: Sequence[str]) -> Iterator[str]:
+    """Where an overlay is mounted of two directories that every data root has."""
+    lower = ":".join(os.path.join(root, name) for name in _PARTS)
+    with temporary_mount(
+        [Mount(type="overlay", source="overlay", options=(f"lowerdir={lower}", *options))]
+    ) as merged:
+        yield merged
 
 
 @contextlib.contextmanager

@@ -1,0 +1,89 @@
+"""Which metastore a data root belongs to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from lamina.errdefs import FailedPrecondition
+from lamina.fs import CheckedDirectory, refuses_writing
+from lamina.snapshots.storage import SnapshotterStore
+
+_log = logging.getLogger(__name__)
+
+UUID: Final = "uuid"
+"""The name of the file."""
+
+
+class Claim:
+    """The file `uuid` of a data root: the UUID of its metastore, and how often that was opened with it.
+
+    A metastore that was restored from a backup was opened less often than its data root, and does not know what
+    was made since. So nothing is made or committed before the file is written. Where a full disk prevents that,
+    snapshots are served and removed all the same, and the file is written before the first is made.
+    """
+
+    def __init__(
+        self, root: CheckedDirectory, store: SnapshotterStore, snapshots: CheckedDirectory | None
+    ) -> None:
+        """Check that the data, if there is any, is the store's and no newer. Nothing is written.
+
+        Args:
+            root: The data root. The caller closes it after this.
+            store: The store that the data should belong to.
+            snapshots: The directory with the data; None where there is none yet.
+
+        Raises:
+            FailedPrecondition: It is another metastore's, or that of a later state of this one.
+        """
+        self.made = False
+        """Whether the file is written."""
+        self._root = root
+        self._store = store
+        self._making = threading.Lock()
+        path = root.path
+        owner, _, count = (root.read(UUID) or b"").decode("ascii", "replace").strip().partition(" ")
+        opened = int(count) if count.isdecimal() else 0
+        self._is_known = owner == store.uuid
+        if not self._is_known and snapshots and any(snapshots.names()):
+            whose = f"metastore {owner}" if owner else "no metastore that left its mark"
+            raise FailedPrecondition(
+                f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which "
+                "does not know them. Nothing there was touched. If the metastore's file was lost, restore it and "
+                "the data root from the same backup; to begin anew, move the data root away or set root_path to "
+                "an empty directory"
+            )
+        if self._is_known and opened > store.opened_before:
+            raise FailedPrecondition(
+                f"data root {path} is newer than the metastore, which was opened {store.opened_before} times, "
+                f"and the data root {opened} times: was the metastore restored from a backup? It does not know "
+                "what has been made since. Nothing there was touched. Restore both from the same backup"
+            )
+
+    def make_if_possible(self) -> None:
+        """Write the file, or leave it for later where it is the store's already and the disk is full or read-only.
+
+        Raises:
+            OSError, Error: As `make`, where the root is new.
+        """
+        if self._is_known and not self._store.counted:
+            return
+        try:
+            self.make()
+        except OSError as error:
+            if not self._is_known or not refuses_writing(error):
+                raise
+            _log.warning("nothing can be made in the data root", exc_info=error, extra={"path": self._root.path})
+
+    def make(self) -> None:
+        """Write the file, if it is not.
+
+        Raises:
+            OSError: It cannot be written.
+            ResourceExhausted, ReadOnly: The metastore cannot be written to.
+        """
+        with self._making:
+            if not self.made:
+                self._root.replace(UUID, f"{self._store.uuid} {self._store.count_opening()}\n".encode())
+                self.made = True

@@ -1,0 +1,140 @@
+"""A metastore whose disk refused a write: what is answered, and when it is used again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+from lamina.errdefs import DataLoss, Error, ResourceExhausted, Unavailable
+from lamina.snapshots import Info, Kind
+from lamina.snapshots.storage import Keyspace, MetaStore
+from lamina.snapshots.storage import _opened as opened_module
+
+SECONDS = 20
+
+
+def create(keyspace: Keyspace, key: str) -> None:
+    keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+
+
+def descriptors(store: MetaStore, flag: int) -> list[int]:
+    """LMDB's descriptors of the data that have a flag of open(2), or with 0 lack O_DSYNC."""
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{fd}") == f"{store.path}/data.mdb":
+                info = Path(f"/proc/self/fdinfo/{fd}").read_text()
+                flags = int(info.split("flags:")[1].split()[0], 8)
+                if bool(flags & os.O_DSYNC) == bool(flag):
+                    found.append(fd)
+    return found
+
+
+@contextlib.contextmanager
+def replaced(fd: int, path: str, flags: int) -> Iterator[None]:
+    """Another file behind a descriptor, until LMDB closes it or the block ends."""
+    kept = os.dup(fd)
+    other = os.open(path, flags | os.O_CLOEXEC)
+    os.dup2(other, fd, inheritable=False)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(fd), os.fstat(other)):
+                os.dup2(kept, fd, inheritable=False)
+        os.close(other)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """EMFILE for whatever is opened in the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_write_that_fails_at_the_first_pages_is_refused_and_the_next_one_works(
+    store: MetaStore, keyspace: Keyspace
+) -> None:
+    """LMDB refuses everything after that, and is opened anew."""
+    create(keyspace, "a")
+    (meta,) = descriptors(store, os.O_DSYNC)
+    with replaced(meta, "/dev/full", os.O_WRONLY), pytest.raises(ResourceExhausted):
+        create(keyspace, "b")
+    assert keyspace.get("a").info.name == "a"
+    create(keyspace, "c")
+    assert [record.info.name for record in keyspace.walk()] == ["a", "c"]
+    assert store.outage() == ""
+
+
+def test_a_reopening_that_fails_is_tried_again_until_it_works(
+    store: MetaStore, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
+    create(keyspace, "a")
+    (meta,) = descriptors(store, os.O_DSYNC)
+    with replaced(meta, "/dev/full", os.O_WRONLY), no_descriptors_left():
+        with pytest.raises(ResourceExhausted):
+            create(keyspace, "b")
+        with pytest.raises(Unavailable, match="cannot be used, will try again"):
+            create(keyspace, "b")
+        with pytest.raises(Unavailable, match="cannot be used, will try again"):
+            keyspace.get("a")
+        assert "Too many open files" in store.outage()
+        with pytest.raises(Unavailable):
+            list(store.metrics())
+    assert keyspace.get("a").info.name == "a"
+    create(keyspace, "b")
+    assert store.outage() == ""
+
+
+def test_asking_for_an_outage_ends_it_when_its_cause_is_gone(
+    store: MetaStore, keyspace: Keyspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    create(keyspace, "a")
+    (meta,) = descriptors(store, os.O_DSYNC)
+    with replaced(meta, "/dev/full", os.O_WRONLY), no_descriptors_left(), pytest.raises(ResourceExhausted):
+        create(keyspace, "b")
+    wait_until(lambda: store.outage() == "", SECONDS, "the metastore to be opened again")
+    messages = [record.message for record in caplog.records]
+    assert messages == ["nothing can be stored", "the metastore can be used again"]
+
+
+def test_a_write_that_cannot_be_synced_is_an_error_of_the_disk(store: MetaStore, keyspace: Keyspace) -> None:
+    create(keyspace, "a")
+    (data,) = descriptors(store, 0)
+    with replaced(data, "/dev/null", os.O_RDONLY), pytest.raises(Error) as raised:
+        create(keyspace, "b")
+    assert not isinstance(raised.value, ResourceExhausted | DataLoss)
+    create(keyspace, "c")
+    assert [record.info.name for record in keyspace.walk()] == ["a", "c"]
+
+
+def test_a_file_that_may_not_grow_is_no_loss_of_data(store: MetaStore, keyspace: Keyspace) -> None:
+    """RLIMIT_FSIZE cuts writes short as a full disk does, which LMDB calls an I/O error."""
+    create(keyspace, "a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = os.stat(f"{store.path}/data.mdb").st_size
+    outcomes = set()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10_000, hard))
+    try:
+        for number in range(20):
+            try:
+                keyspace.update(Info("a", labels={"l": f"{number}" * 2000}))
+            except Error as error:
+                outcomes.add(type(error))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert outcomes == {ResourceExhausted}
+    keyspace.update(Info("a", labels={"l": "v"}))
