@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import threading
 
@@ -10,6 +11,8 @@ import pytest
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, NotFound
+from lamina.plugin import Plugin, Status
+from lamina.plugins.services.health import service as service_module
 from lamina.plugins.services.health.service import HealthService
 from lamina.plugins.services.version.service import VersionService
 
@@ -70,6 +73,49 @@ def test_who_watches_is_told_the_status_and_its_change_and_then_the_stream_ends(
     assert next(statuses) == SERVING
     threading.Timer(0.05, health.shutdown).start()
     assert list(statuses) == [NOT_SERVING]
+
+
+class Plugged:
+    """A plugin's instance that has an outage, or none."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def outage(self) -> str:
+        if self.reason == "raises":
+            raise OSError(errno.EIO, "Input/output error")
+        return self.reason
+
+
+@pytest.mark.parametrize("reason", ["the disk is gone", "raises"])
+def test_the_host_is_not_serving_while_a_plugin_has_an_outage(call, caplog, reason):
+    instance = Plugged()
+    records = [Plugin(type="t", id="a", instance=instance), Plugin(type="t", id="b", instance=object())]
+    service = HealthService(lambda: records).service
+    found = []
+    for instance.reason in ("", reason, reason, ""):
+        found.append(call(service, "Check").status)
+    assert found == [SERVING, NOT_SERVING, NOT_SERVING, SERVING]
+    assert [record.message for record in caplog.records] == ["health has changed"] * 2
+
+
+def test_a_plugin_that_was_not_initialised_has_no_outage_of_the_host(call):
+    instance = Plugged()
+    instance.reason = "never opened"
+    record = Plugin(type="t", id="a", instance=instance, status=Status.FAILED)
+    assert call(HealthService(lambda: [record]).service, "Check").status == SERVING
+
+
+def test_who_watches_is_told_of_an_outage_and_of_its_end(monkeypatch):
+    monkeypatch.setattr(service_module, "NOTICE", 0.01)
+    instance = Plugged()
+    health = HealthService(lambda: [Plugin(type="t", id="a", instance=instance)])
+    statuses = watch(health)
+    found = [next(statuses)]
+    for instance.reason in ("the disk is gone", ""):
+        found.append(next(statuses))
+    health.shutdown()
+    assert [*found, *statuses] == [SERVING, NOT_SERVING, SERVING, NOT_SERVING]
 
 
 def test_who_watches_an_unknown_service_waits_with_the_others():

@@ -27,8 +27,8 @@ def lamina_host_stopping(plugins: PluginSet) -> None:
             plugin.instance.shutdown()
 
 
-def init_service(_ic: InitContext[None]) -> HealthService:
+def init_service(ic: InitContext[None]) -> HealthService:
     """Serve the host's health. The hook tells it when the host stops, or else the listener that stops."""
     from lamina.plugins.services.health.service import HealthService  # noqa: PLC0415 - brings protobuf
 
-    return HealthService()
+    return HealthService(ic.get_all)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from lamina.api import Method, Service, encode
@@ -14,19 +15,33 @@ from lamina.api.messages.health_pb2 import (
     HealthListResponse,
 )
 from lamina.context import current
-from lamina.errdefs import NotFound
+from lamina.errdefs import NotFound, message
+from lamina.plugin import Plugin, Status
+
+_log = logging.getLogger(__name__)
 
 NOTICE: Final = 1.0
-"""Seconds after which somebody who watches in vain is looked after: it may have gone away."""
+"""Seconds after which a watch looks again: plugins may have an outage, and the client may have gone away."""
 
 
 class HealthService:
-    """Tells whether the host as a whole is serving. As in containerd, no service has a status of its own."""
+    """Tells whether the host as a whole is serving. As in containerd, no service has a status of its own.
 
-    def __init__(self) -> None:
-        """Begin as serving."""
+    It is while no plugin has an outage. One that works, and whose instance has a method `outage()`, is asked: it
+    returns at once why it cannot do its work, or "".
+    """
+
+    def __init__(self, plugins: Callable[[], Iterable[Plugin]] = tuple) -> None:
+        """Begin as serving.
+
+        Args:
+            plugins: Returns the records of all plugins.
+        """
+        self._plugins = plugins
         self._changed = threading.Condition()
-        self._serving = True
+        self._stopping = False
+        self._outages: dict[str, str] = {}
+        """What was logged, by the plugin's URI."""
         self.service = Service(
             name="grpc.health.v1.Health",
             methods=(
@@ -39,8 +54,17 @@ class HealthService:
     def shutdown(self) -> None:
         """Say from now on that the host is not serving. Those who watch are told, and their streams end."""
         with self._changed:
-            self._serving = False
+            self._stopping = True
             self._changed.notify_all()
+
+    def _is_serving(self) -> bool:
+        if self._stopping:
+            return False
+        outages = {plugin.uri: reason for plugin in self._plugins() if (reason := _outage(plugin))}
+        if outages.keys() != self._outages.keys():
+            _log.warning("health has changed", extra={"serving": not outages, "outages": outages})
+        self._outages = outages
+        return not outages
 
     def _check(self, request: HealthCheckRequest) -> HealthCheckResponse:
         if request.service:
@@ -52,21 +76,42 @@ class HealthService:
             yield encode(HealthCheckResponse, status=HealthCheckResponse.SERVICE_UNKNOWN)
             self._wait_for_shutdown()
             return
-        first = self._response()
-        yield first
-        if first.status == HealthCheckResponse.SERVING:
-            self._wait_for_shutdown()
+        told = self._response()
+        yield told
+        while not self._stopping:
+            self._wait()
+            now = self._response()
+            if now.status != told.status:
+                told = now
+                yield told
+        if told.status == HealthCheckResponse.SERVING:  # it was stopped while the client took its time
             yield self._response()
 
     def _wait_for_shutdown(self) -> None:
-        while self._serving:
-            current().check()
-            with self._changed:
-                self._changed.wait_for(lambda: not self._serving, NOTICE)
+        while not self._stopping:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Wait for a moment, or for the shutdown."""
+        current().check()
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, NOTICE)
 
     def _list(self, _request: HealthListRequest) -> HealthListResponse:
         return encode(HealthListResponse, statuses={"": self._response()})
 
     def _response(self) -> HealthCheckResponse:
-        status = HealthCheckResponse.SERVING if self._serving else HealthCheckResponse.NOT_SERVING
+        status = HealthCheckResponse.SERVING if self._is_serving() else HealthCheckResponse.NOT_SERVING
         return encode(HealthCheckResponse, status=status)
+
+
+def _outage(plugin: Plugin) -> str:
+    """Why a plugin that was initialised cannot do its work now; "" where it can, or does not tell."""
+    ask = getattr(plugin.instance, "outage", None)
+    if plugin.status is not Status.OK or ask is None:
+        return ""
+    try:
+        reason: str = ask()
+    except Exception as error:  # noqa: BLE001 - what a plugin of another package raises is an outage as well
+        return f"{type(error).__name__}: {message(error)}"
+    return reason
