@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -34,17 +35,25 @@ class MountInfo:
     """Options of the file system, shared by all its mounts."""
 
 
-def mountinfo(pid: int | None = None) -> list[MountInfo]:
+def mountinfo(pid: int | None = None, *, mentioning: Iterable[str] | None = None) -> list[MountInfo]:
     """All mounts of a process's mount namespace below its root directory, in the kernel's order.
 
     Args:
         pid: The process; None: this one.
+        mentioning: Return only those in whose lines one of these texts is, found without decoding the lines: texts
+            without what is escaped there (blanks, backslashes, `#`).
 
     Raises:
         OSError: It has ended, or may not be looked at.
     """
     with open(f"/proc/{'self' if pid is None else pid}/mountinfo", "rb") as file:
-        return [parse_line(line) for line in file.read().splitlines()]
+        data = file.read()
+    if mentioning is None:
+        return [parse_line(line) for line in data.splitlines()]
+    texts = [text for text in map(os.fsencode, mentioning) if text in data]
+    if not texts:
+        return []
+    return [parse_line(line) for line in data.splitlines() if any(text in line for text in texts)]
 
 
 def lookup(path: str | os.PathLike[str]) -> MountInfo:

@@ -24,6 +24,10 @@ class Backend(abc.ABC):
     """Whether a snapshot that was made without a parent can be put on one when it is committed: whether its data
     is only what is different from the parent's, whatever that is. If so, `rebase` makes its root directory fit."""
 
+    freezes: ClassVar[bool] = False
+    """Whether what was committed can no longer be changed through mounts and open files of the active snapshot. If
+    not, `LocalSnapshotter` logs each commit of one that is still mounted in its own mount namespace."""
+
     def __init__(self, root: str) -> None:
         """Keep data below a directory.
 

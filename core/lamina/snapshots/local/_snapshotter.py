@@ -30,6 +30,7 @@ from lamina.snapshots._in_steps import InSteps
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._turns import Turns
 from lamina.snapshots.local._unhurried import unhurried
@@ -64,6 +65,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         store: SnapshotterStore,
         keyspace: Keyspace,
         commits: Turns,
+        mounted: MountedWarnings,
         *,
         sync_remove: bool,
     ) -> None:
@@ -73,6 +75,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         self._store = store
         self._keyspace = keyspace
         self._commits = commits
+        self._mounted = mounted
         self._sync_remove = sync_remove
 
     @classmethod
@@ -97,7 +100,15 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         """
         with _translated(f"open data root {backend.root}"):
             root = DataRoot.open(backend.root, store, backend.destroy, sync_fs=sync_fs)
-        snapshotter = cls(backend, root, store, store.keyspace(store.name), Turns(), sync_remove=sync_remove)
+        snapshotter = cls(
+            backend,
+            root,
+            store,
+            store.keyspace(store.name),
+            Turns(),
+            MountedWarnings(root.path),
+            sync_remove=sync_remove,
+        )
         try:
             snapshotter._restore()
         except BaseException:
@@ -114,6 +125,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             self._store,
             self._store.keyspace(name),
             self._commits,
+            self._mounted,
             sync_remove=self._sync_remove,
         )
 
@@ -253,6 +265,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             with use(current().detached()):
                 self._give_up_active(record)
         self._root.records.write(record.id)
+        if not self._backend.freezes:
+            self._mounted.check(record, COMMITTED)
 
     def remove(self, key: str) -> None:
         """As `Snapshotter.remove`."""
@@ -269,6 +283,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             self._make_space()
             record = yield from self._keyspace.remove_steps(key)
         self._discard(record.id)
+        self._mounted.check(record, REMOVED)
         if self._sync_remove:
             try:
                 self.cleanup()
@@ -311,6 +326,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def close(self) -> None:
         """Close the snapshotter in all its keyspaces. The metastore stays open."""
+        self._mounted.close()
         self._root.close()
         self._backend.close()
 

@@ -38,6 +38,8 @@ class BtrfsBackend(Backend):
     mount or an open file that is older than the commit never reaches what was committed.
     """
 
+    freezes = True
+
     def __init__(self, root: str, *, device: str) -> None:
         """Keep subvolumes below a directory that `probe` has found fit.
 

@@ -1,0 +1,159 @@
+"""A host logs what it sees of snapshots that are committed or removed while they are mounted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from btrfs import mounted_btrfs, open_btrfs
+from natives import open_native
+from overlays import open_overlay
+from waiting import wait_until
+
+from lamina.mount import Mount, mountinfo, temporary_mount
+from lamina.snapshots.local import LocalSnapshotter
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+Open = Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
+
+SECONDS = 20
+
+
+class Warned:
+    """The warnings about mounted snapshots."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.WARNING)
+        self._caplog = caplog
+
+    def found(self) -> list[tuple[str, str, str]]:
+        """What was done to which key that is mounted where."""
+        return [
+            (record.message.split()[0], record.__dict__["key"], record.__dict__["mount_point"])
+            for record in self._caplog.records
+            if record.name.endswith("._mounted")
+        ]
+
+    def wait_for(self, *expected: tuple[str, str, str]) -> None:
+        wait_until(lambda: self.found() == list(expected), SECONDS, f"{expected}, but {self.found()}")
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Warned:
+    return Warned(caplog)
+
+
+def settle(snapshotter: LocalSnapshotter, warned: Warned, directory: Path) -> None:
+    """Return when all that was done before has been looked at: calls are looked at in their order."""
+    before = warned.found()
+    with temporary_mount(snapshotter.prepare("last"), directory=directory) as root:
+        snapshotter.remove("last")
+        warned.wait_for(*before, ("removed", "last", root))
+
+
+@pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native], ids=["overlay", "native"])
+def test_a_commit_of_what_is_mounted_is_logged(tmp_path: Path, warned: Warned, open_snapshotter: Open) -> None:
+    with open_snapshotter(tmp_path) as snapshotter:
+        for name, parent in (("base", ""), ("top", "base")):
+            with temporary_mount(snapshotter.prepare("work", parent)) as root:
+                snapshotter.commit(name, "work")
+                warned.wait_for(*warned.found()[: len(parent) and 1], ("committed", name, root))
+
+
+def test_what_is_committed_on_btrfs_is_out_of_reach_and_not_logged(tmp_path: Path, warned: Warned) -> None:
+    with mounted_btrfs(tmp_path), open_btrfs(tmp_path) as btrfs:
+        with temporary_mount(btrfs.prepare("work")):
+            btrfs.commit("base", "work")
+        settle(btrfs, warned, tmp_path)
+        assert [done for done, _, _ in warned.found()] == ["removed"]
+
+
+@pytest.mark.parametrize("sync_remove", [True, False])
+@pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native, open_btrfs])
+@pytest.mark.requires("btrfs")
+def test_a_removal_of_what_is_mounted_is_logged(
+    tmp_path: Path,
+    warned: Warned,
+    open_snapshotter: Callable[..., contextlib.AbstractContextManager[LocalSnapshotter]],
+    sync_remove: bool,
+) -> None:
+    with mounted_btrfs(tmp_path), open_snapshotter(tmp_path, sync_remove=sync_remove) as snapshotter:
+        snapshotter.prepare("making")
+        snapshotter.commit("base", "making")
+        expected = []
+        for parent in ("", "base"):
+            with temporary_mount(snapshotter.prepare("work", parent)) as root:
+                snapshotter.remove("work")
+                expected.append(("removed", "work", root))
+                warned.wait_for(*expected)
+
+
+def test_a_removal_of_what_a_forgotten_view_shows_is_logged(tmp_path: Path, warned: Warned) -> None:
+    """The view itself has gone, and protects its parent no more."""
+    with open_overlay(tmp_path) as overlay:
+        for number in range(3):
+            overlay.prepare("making", f"c{number - 1}" if number else "")
+            overlay.commit(f"c{number}", "making")
+        with temporary_mount(overlay.view("look", "c2")) as root:
+            overlay.remove("look")
+            for name in ("c2", "c1"):
+                overlay.remove(name)
+            warned.wait_for(("removed", "c2", root), ("removed", "c1", root))
+
+
+def test_nothing_is_logged_of_what_is_not_mounted_or_elsewhere(tmp_path: Path, warned: Warned) -> None:
+    """In another mount namespace, or from another data root with the same numbers."""
+    other = tmp_path / "other"
+    other.mkdir()
+    with open_overlay(tmp_path) as overlay, open_overlay(other) as same:
+        for snapshotter in (overlay, same):
+            snapshotter.prepare("making")
+            snapshotter.commit("base", "making")
+        (mount,) = overlay.prepare("work", "base")
+        options = ",".join(mount.options)
+        script = (
+            f"mount -t overlay -o {options} overlay {other}; exec $0 -c 'import sys; print(flush=True); input()'"
+        )
+        words = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, sys.executable]
+        with (
+            temporary_mount(same.prepare("work", "base")),
+            subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as container,
+        ):
+            assert container.stdout
+            container.stdout.readline()
+            overlay.commit("top", "work")
+            overlay.remove("top")
+            settle(overlay, warned, other)
+            container.communicate(b"\n")
+        assert len(warned.found()) == 1
+
+
+def test_a_data_root_behind_a_link_is_recognised(tmp_path: Path, warned: Warned) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with open_overlay(tmp_path / "link") as overlay, temporary_mount(overlay.prepare("work")) as root:
+        overlay.commit("base", "work")
+        warned.wait_for(("committed", "base", root))
+
+
+def test_closing_waits_for_no_look(tmp_path: Path) -> None:
+    with open_overlay(tmp_path) as overlay:
+        for number in range(20):
+            overlay.prepare("work")
+            overlay.commit(f"c{number}", "work")
+    assert overlay._mounted._thread is not None
+    assert not overlay._mounted._thread.is_alive()
+    overlay.close()
+
+
+def test_lines_that_mention_a_text_are_found(tmp_path: Path) -> None:
+    with temporary_mount([Mount("tmpfs", "tmpfs")], directory=tmp_path) as root:
+        assert [info.mount_point for info in mountinfo(mentioning=[os.path.basename(root), "not there"])] == [root]
+        assert mountinfo(mentioning=["not there"]) == mountinfo(mentioning=[]) == []
