@@ -8,7 +8,7 @@ from lamina.fs._checked import CheckedDirectory, exposure_of, open_path
 from lamina.fs._contents import copy_file
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
-from lamina.fs._exposure import Exposure, Trust
+from lamina.fs._exposure import Exposure, Trust, content_exposure
 from lamina.fs._lock import Lock
 from lamina.fs._own_files import open_own_file, replace_file
 from lamina.fs._remove import remove_tree
@@ -31,6 +31,7 @@ __all__ = [
     "Lock",
     "Trust",
     "attribute_names",
+    "content_exposure",
     "copy_file",
     "copy_tree",
     "disk_usage",

@@ -150,17 +150,18 @@ class CheckedDirectory:
         self.close()
 
 
-def exposure_of(path: str, *, shared: bool = False) -> Exposure | None:
+def exposure_of(path: str, *, shared: bool = False, trust: Trust | None = None) -> Exposure | None:
     """Find what keeps `CheckedDirectory.open`, or `open_path`, from using a directory; None where nothing does.
 
     Args:
         path: Its path.
         shared: Whether it may be one like `/tmp`; see `open_path`.
+        trust: As for `open_path`.
 
     Raises:
         OSError: It cannot be looked at.
     """
-    path, trust = os.path.abspath(path), Trust.of_process()
+    path, trust = os.path.abspath(path), trust or Trust.of_process()
     with contextlib.ExitStack() as opened:
         for fd, exposure in _way(path, None, trust, opened, shared=shared):
             if exposure:

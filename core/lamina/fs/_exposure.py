@@ -41,9 +41,12 @@ class Trust:
         )
 
     def with_owner(self, user: int, group: int) -> Self:
-        """Trust one more user and one more group; -1 stands for none, as in chown(2)."""
-        users, groups = self.users | {user}, self.groups | {group}
-        return attrs.evolve(self, users=users - {-1}, groups=groups - {-1})
+        """Trust one more user and one more group, of which -1 is the process's own, as in chown(2)."""
+        return attrs.evolve(
+            self,
+            users=self.users | {os.geteuid() if user < 0 else user},
+            groups=self.groups | {os.getegid() if group < 0 else group},
+        )
 
 
 @attrs.frozen
@@ -97,6 +100,23 @@ def file_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure |
     if status.st_nlink > 1:
         found = f"{path} is a file that has {status.st_nlink - 1} more names: it may be another program's"
         return Exposure(found, f"find out which (find / -xdev -inum {status.st_ino}), and mv {path} {path}.old")
+    return None
+
+
+def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure | None:
+    """Find how other users could change what is in a file, or None where they cannot.
+
+    Args:
+        status: Its status, as fstat(2) tells it.
+        path: Its path, to be shown.
+        trust: Who may change it.
+    """
+    if status.st_uid not in trust.users | trust.outside:
+        return belongs_to(status, path)
+    if status.st_mode & stat.S_IWOTH:
+        return _writable(status, path, "every user", "o-w")
+    if status.st_mode & stat.S_IWGRP and status.st_gid not in trust.groups:
+        return _writable(status, path, f"group {status.st_gid}", "g-w")
     return None
 
 

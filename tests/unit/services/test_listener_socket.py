@@ -11,7 +11,15 @@ import sys
 import attrs
 import pytest
 
-from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, LockHeld, NotFound, Unavailable
+from lamina.errdefs import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    LockHeld,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from lamina.fs import Lock
 from lamina.plugins.servers.grpc.listener import MAX_PATH, Listener
 
@@ -23,11 +31,13 @@ class PlainEngine:
     events: list[str] = attrs.field(factory=list)
     shown_too_early: bool = False
     refuses: bool = False
+    entered_by: int = 0
     _path: str = ""
     _socket: socket.socket | None = None
 
     def bind(self, path):
-        self._path = path.removesuffix("~")
+        self._path = path.removesuffix("~/s")
+        self.entered_by = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(path)
         self._socket.listen()
@@ -74,6 +84,15 @@ def test_the_socket_is_for_its_owner_and_group(listener, path):
     connect(path)
 
 
+def test_nobody_else_can_reach_the_socket_before_it_has_its_mode(listener, engine):
+    before = os.umask(0)
+    try:
+        listener.start()
+    finally:
+        os.umask(before)
+    assert engine.entered_by == 0o700
+
+
 def test_the_socket_appears_only_when_it_is_answered(listener, engine):
     listener.start()
     assert engine.events == ["started"]
@@ -113,13 +132,15 @@ def test_it_can_be_started_again(path, listener):
     again.close()
 
 
-def test_a_missing_directory_is_made_for_owner_and_group_whatever_the_umask(tmp_path, engine):
-    before = os.umask(0o077)
+@pytest.mark.parametrize("umask", [0o077, 0])
+def test_a_missing_directory_is_made_for_owner_and_group_whatever_the_umask(tmp_path, engine, umask):
+    before = os.umask(umask)
     try:
         listener = Listener(str(tmp_path / "a" / "b" / "x.sock"), engine)
         listener.start()
     finally:
         os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o770
     assert stat.S_IMODE((tmp_path / "a" / "b" / "x.sock").stat().st_mode) == 0o660
     listener.close()
@@ -178,11 +199,27 @@ def test_what_is_no_socket_is_never_removed(listener, path, kind):
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_what_is_no_socket_is_not_removed_from_where_the_socket_is_made_either(listener, path):
+def test_what_is_not_the_host_s_is_not_removed_from_where_the_socket_is_made_either(listener, path):
     path.with_name("x.sock~").write_text("precious")
-    with pytest.raises(AlreadyExists, match="~ is not a socket"):
+    with pytest.raises(AlreadyExists, match="~ is in the way"):
         listener.start()
     assert path.with_name("x.sock~").read_text() == "precious"
+
+
+def test_what_a_host_that_was_killed_has_left_is_removed(listener, path):
+    left = path.with_name("x.sock~")
+    left.mkdir(0o700)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(left / "s"))
+    listener.start()
+    assert sorted(os.listdir(path.parent)) == ["x.sock", "x.sock.lock"]
+
+
+def test_a_directory_in_which_others_could_put_a_socket_is_refused(listener, path):
+    path.parent.chmod(0o777)
+    with pytest.raises(PermissionDenied, match=f"{path.parent} .mode 0777. can be written to by every user"):
+        listener.start()
+    assert os.listdir(path.parent) == []
 
 
 def test_a_path_of_the_greatest_length_works_and_one_byte_more_is_refused_with_its_length(tmp_path):
@@ -205,7 +242,7 @@ def test_an_address_is_an_absolute_path(address, engine):
 def test_a_directory_that_cannot_be_made_is_told_with_the_kernel_s_reason(tmp_path, engine):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "x.sock"
-    with pytest.raises(AlreadyExists, match=f"listen on {path}: {tmp_path}/file: File exists"):
+    with pytest.raises(FailedPrecondition, match=f"listen on {path}: {tmp_path}/file: Not a directory"):
         Listener(str(path), engine).start()
 
 

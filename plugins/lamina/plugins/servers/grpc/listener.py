@@ -7,15 +7,18 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, LockHeld, from_os_error
-from lamina.fs import Lock
+from lamina.fs import Lock, Trust, open_path
 from lamina.metrics import Metric
 
 MAX_PATH: Final = 104
 """Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of any system it runs on."""
+_BOUND: Final = "s"
+"""The name of the socket while nobody may connect. With `~/` before it, it fits into the 107 bytes of Linux."""
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GRACE: Final = 5.0
 """Seconds that calls under way are given to end by themselves."""
 
@@ -47,9 +50,9 @@ class Engine(Protocol):
 class Listener:
     """An engine on a unix socket.
 
-    The socket is made under another name (the path and `~`) and shown under its own when the engine answers: so
-    it never appears too early, or with the wrong owner. And an engine that deletes its socket's path without
-    looking who has it deletes nobody else's.
+    The socket is made in a directory that nobody else can enter (the path and `~`), and shown under its own path
+    when the engine answers: so nobody connects too early, or to a socket with the wrong owner or mode. And an
+    engine that deletes its socket's path without looking who has it deletes nobody else's.
     """
 
     def __init__(
@@ -88,27 +91,29 @@ class Listener:
             LockHeld: Another listener has the address; the message names its process.
             FailedPrecondition: Somebody answers at the address.
             AlreadyExists: There is something else than a socket at the address.
+            PermissionDenied: Another user than the socket's owner could put his own socket there.
             Error: The socket or its directory cannot be made, or not be given to its owner.
         """
         path = self._path
         _check(path)
         try:
             with contextlib.ExitStack() as undo:
-                self._make_directory(os.path.dirname(path))
-                _is_socket(path)  # else not even a lock is made beside it
-                undo.callback(_lock(path).close)
-                _remove_stale(path)
-                hidden = f"{path}~"
-                _try_bind(hidden)
-                undo.callback(self._engine.stop, self._grace)
-                undo.callback(_remove, hidden)
-                self._engine.bind(hidden)
-                os.chmod(hidden, 0o660)
-                os.chown(hidden, self._uid, self._gid)
-                self._engine.start()
-                undo.callback(_remove_own, path, os.lstat(hidden))
-                os.link(hidden, path)
-                os.unlink(hidden)
+                directory = self._open_directory(os.path.dirname(path))
+                undo.callback(os.close, directory)
+                name = os.path.basename(path)
+                _is_socket(path, directory)  # else not even a lock is made beside it
+                undo.callback(_lock(path, directory).close)
+                _remove_stale(path, directory)
+                with _private_directory(f"{path}~", directory) as private:
+                    _try_bind(f"{path}~/{_BOUND}")
+                    undo.callback(self._engine.stop, self._grace)
+                    self._engine.bind(f"{path}~/{_BOUND}")
+                    os.chown(_BOUND, self._uid, self._gid, dir_fd=private)
+                    os.chmod(_BOUND, 0o660, dir_fd=private)
+                    self._engine.start()
+                    own = os.stat(_BOUND, dir_fd=private, follow_symlinks=False)
+                    undo.callback(_remove_own, name, directory, own)
+                    os.link(_BOUND, name, src_dir_fd=private, dst_dir_fd=directory)
                 for stopping in self._stopping:
                     undo.callback(stopping)
                 self._undo = undo.pop_all()
@@ -127,13 +132,25 @@ class Listener:
         """What the engine counts of its calls."""
         return self._engine.metrics()
 
-    def _make_directory(self, path: str) -> None:
-        if os.path.isdir(path):
-            return
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.mkdir(path, 0o700)
-        os.chmod(path, 0o770)  # noqa: S103 - as containerd: the group of the socket enters it too
-        os.chown(path, self._uid, self._gid)
+    def _open_directory(self, path: str) -> int:
+        """Open the socket's directory, which is made where it does not exist.
+
+        Besides root and the process's user, the socket's owner and group may write there: they have all that the
+        host has, since they can connect.
+        """
+        trust = Trust.of_process().with_owner(self._uid, self._gid)
+        try:
+            return open_path(path, trust=trust)
+        except FileNotFoundError:
+            directory = open_path(path, make=0o700, trust=trust)
+        try:
+            os.chown(".", self._uid, self._gid, dir_fd=directory)
+            # As containerd: the group of the socket enters it too.
+            os.chmod(".", 0o770, dir_fd=directory)  # noqa: S103 - as the line above says
+        except BaseException:
+            os.close(directory)
+            raise
+        return directory
 
 
 def _check(path: str) -> None:
@@ -146,17 +163,17 @@ def _check(path: str) -> None:
         )
 
 
-def _lock(path: str) -> Lock:
+def _lock(path: str, directory: int) -> Lock:
     try:
-        return Lock.acquire(f"{path}.lock")
+        return Lock.acquire(f"{path}.lock", dir_fd=directory)
     except LockHeld as error:
         raise LockHeld(f"address in use: {error}") from error
 
 
-def _is_socket(path: str) -> bool:
+def _is_socket(path: str, directory: int) -> bool:
     """Whether there is a socket, and not nothing. Anything else is in the way."""
     try:
-        mode = os.lstat(path).st_mode
+        mode = os.stat(os.path.basename(path), dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(mode):
@@ -164,38 +181,71 @@ def _is_socket(path: str) -> bool:
     return True
 
 
-def _remove_stale(path: str) -> None:
+def _remove_stale(path: str, directory: int) -> None:
     """Remove a socket on which nobody listens any more. The lock must be held."""
-    if not _is_socket(path):
+    if not _is_socket(path, directory):
         return
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         error = probe.connect_ex(path)
     if error == errno.ECONNREFUSED:
-        os.unlink(path)
+        os.unlink(os.path.basename(path), dir_fd=directory)
     elif error in {0, errno.EAGAIN}:  # EAGAIN: somebody listens, and is slow to accept (unix(7))
         raise FailedPrecondition(f"address in use: somebody answers on {path}: stop it, or set another address")
     else:
         raise OSError(error, os.strerror(error), path)
 
 
+@contextlib.contextmanager
+def _private_directory(path: str, parent: int) -> Iterator[int]:
+    """A new directory that only this process's user can enter, during the block; its descriptor."""
+    name = os.path.basename(path)
+    _clear_away(path, parent)
+    os.mkdir(name, 0o700, dir_fd=parent)
+    private = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        yield private
+    finally:
+        _remove(_BOUND, private)
+        os.close(private)
+        os.rmdir(name, dir_fd=parent)
+
+
+def _clear_away(path: str, parent: int) -> None:
+    """Remove what a host that was killed has left where the private directory will be."""
+    name = os.path.basename(path)
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISSOCK(status.st_mode):  # as earlier versions of lamina had it
+        os.unlink(name, dir_fd=parent)
+        return
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise AlreadyExists(f"{path} is in the way, and not this host's: move it away, or set another address")
+    left = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        _remove(_BOUND, left)
+    finally:
+        os.close(left)
+    os.rmdir(name, dir_fd=parent)
+
+
 def _try_bind(path: str) -> None:
-    """Raise what the kernel has against a socket at a path: engines do not tell. A left-over one is removed."""
-    if _is_socket(path):
-        os.unlink(path)
+    """Raise what the kernel has against a socket at a path: engines do not tell."""
     with socket.socket(socket.AF_UNIX) as trial:
         trial.bind(path)
     os.unlink(path)
 
 
-def _remove(path: str) -> None:
-    """Remove a path, if it is there."""
+def _remove(name: str, directory: int) -> None:
+    """Remove a file, if it is there."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        os.unlink(name, dir_fd=directory)
 
 
-def _remove_own(path: str, own: os.stat_result) -> None:
-    """Remove a path, if it still is the file that it was."""
+def _remove_own(name: str, directory: int, own: os.stat_result) -> None:
+    """Remove a file, if it still is the one that it was."""
     with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.lstat(path), own):
-            os.unlink(path)
+        if os.path.samestat(os.stat(name, dir_fd=directory, follow_symlinks=False), own):
+            os.unlink(name, dir_fd=directory)
