@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import REFUSED
+from lamina.fs import REFUSED, open_path
 
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it; a directory with a new name is made
 
@@ -14,18 +14,32 @@ def make_mount_point(directory: str | os.PathLike[str] | None = None) -> str:
     """Make a new empty directory.
 
     Args:
-        directory: Where. By default `$XDG_RUNTIME_DIR` if set, else the system's directory for temporary files; or
-            in shared memory, which is on no disk, where that one is full or read-only.
+        directory: Where. By default `$XDG_RUNTIME_DIR` if that is the user's own, as it must be and after sudo(8)
+            need not, else the system's directory for temporary files; or in shared memory, which is on no disk,
+            where that one is full or read-only.
 
     Raises:
+        PermissionDenied: Another user could put something else in its place, to be mounted on.
         OSError: It cannot be made.
     """
     import tempfile  # noqa: PLC0415 - takes longer to import than the rest of this package
 
-    location = directory or os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    location = os.fspath(directory or _runtime_directory() or tempfile.gettempdir())
     try:
-        return tempfile.mkdtemp(prefix="lamina-mount", dir=location)
+        return _make(location)
     except OSError as error:
         if directory or error.errno not in REFUSED:
             raise
-    return tempfile.mkdtemp(prefix="lamina-mount", dir=SHARED_MEMORY)
+    return _make(SHARED_MEMORY)
+
+
+def _make(location: str) -> str:
+    import tempfile  # noqa: PLC0415 - as above
+
+    os.close(open_path(location))
+    return tempfile.mkdtemp(prefix="lamina-mount", dir=location)
+
+
+def _runtime_directory() -> str | None:
+    path = os.environ.get("XDG_RUNTIME_DIR")
+    return path if path and os.stat(path).st_uid == os.geteuid() else None
