@@ -26,6 +26,7 @@ from lamina.config._schema import (
     proxy_uri,
 )
 from lamina.errdefs import PluginFailed, nearest
+from lamina.fs import Exposure
 
 T = TypeVar("T")
 
@@ -85,6 +86,12 @@ class Config:
     def files(self) -> tuple[str, ...]:
         """The files that were read, in that order; `<defaults>` or `<document>` stands for what is no file."""
         return tuple(document.name for document in self._sources.documents)
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """How other users could change the files. A host does not start from such a one."""
+        found = (document.exposure for document in self._sources.documents)
+        return tuple(exposure for exposure in found if exposure)
 
     @property
     def older_files(self) -> tuple[tuple[str, int], ...]:

@@ -16,6 +16,7 @@ import tomli
 from lamina.config._moves import origin_of
 from lamina.config._positions import key_lines
 from lamina.config._problems import KeyPath, Problem, dotted
+from lamina.fs import Exposure, Trust, content_exposure
 
 _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
 """Python's limit can be set to no less."""
@@ -32,6 +33,8 @@ class Document:
     """The TOML that the tables were read from, or "" where there is none."""
     moved: Mapping[KeyPath, KeyPath] = attrs.field(factory=dict)
     """What a translation moved: where it is now, to where the text has it."""
+    exposure: Exposure | None = None
+    """How other users could change the file."""
 
     def problem(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
@@ -61,10 +64,11 @@ def read(path: str) -> Document | Problem:
         OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
+        exposure = content_exposure(os.fstat(file.fileno()), path, Trust.of_process())
         data = file.read()
     try:
         text = data.decode()
-        return Document(path, tomli.loads(text), text)
+        return Document(path, tomli.loads(text), text, exposure=exposure)
     except UnicodeDecodeError as error:
         return Problem(path, "", data.count(b"\n", 0, error.start) + 1, f"not UTF-8 text: {error.reason}")
     except tomli.TOMLDecodeError as error:

@@ -1,4 +1,4 @@
-"""The host's directories: who may enter them, and who may have made them."""
+"""The host's directories and files: who may enter them, and who could change them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ import os
 import stat
 from collections.abc import Iterator
 
-from lamina.config import HostConfig
+from lamina.config import Config, HostConfig
 from lamina.errdefs import PermissionDenied, from_os_error
 from lamina.fs import CheckedDirectory, open_path
+
+
+def check_files(config: Config) -> None:
+    """Check that no other user could change the configuration that a host is started from.
+
+    Raises:
+        PermissionDenied: One could; the message says how, and the remedy.
+    """
+    for exposure in config.exposures:
+        raise PermissionDenied(
+            f"configuration: {exposure.found}, who could change what this host does: {exposure.remedy}"
+        )
 
 
 def open_directories(config: HostConfig) -> CheckedDirectory:

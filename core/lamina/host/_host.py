@@ -18,7 +18,7 @@ from lamina.config import GRPC_SERVER, Config, from_document, load
 from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, PluginFailed
 from lamina.fs import Lock
-from lamina.host._directories import open_directories, temporary_files_in
+from lamina.host._directories import check_files, open_directories, temporary_files_in
 from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import InForce, Reloaded
 from lamina.plugin import (
@@ -125,10 +125,12 @@ class Host:
                 a server does not start.
             NoInstance: A required plugin is disabled or not installed.
             FailedPrecondition: The host was started before.
+            PermissionDenied: Another user could change the configuration, or what the host has in its directories.
             Error: A directory cannot be made; a module cannot be loaded; the call was cancelled.
         """
         if self._prepared is not None:
             raise FailedPrecondition("a host can be started once: make another one")
+        check_files(self._config)
         host = self._config.host
         prepared = prepare(self._config, self._modules, embedded=self._embedded)
         for warning in prepared.warnings:
@@ -174,12 +176,14 @@ class Host:
 
         Raises:
             FailedPrecondition: The host does not run.
+            PermissionDenied: Another user could change the configuration.
             ConfigError: The configuration is wrong, as for `start`. Nothing has changed.
             Error: It has no place for a plugin (nothing has changed); or the call was cancelled.
         """
         with self._reloading:
             if self._prepared is None or self._undo is None:
                 raise FailedPrecondition("the host does not run")
+            check_files(config)
             discovery = self._prepared.plan.discovery
             new = prepare(config, self._modules, embedded=self._embedded, discovery=discovery)
             for warning in new.warnings:
