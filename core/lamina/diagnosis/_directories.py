@@ -10,6 +10,7 @@ from typing import Final
 
 from lamina.diagnosis._process import AS_ROOT, reason, user_name
 from lamina.errdefs import Error
+from lamina.fs import Exposure, Trust, exposure_of
 from lamina.mount import MountInfo, lookup
 from lamina.plugin import Finding
 
@@ -23,7 +24,15 @@ _RESTRICTIONS: Final = {
 }
 
 
-def directory(check: str, path: str, *, lasts: bool = False, trees: bool = False) -> Iterator[Finding]:
+def directory(
+    check: str,
+    path: str,
+    *,
+    lasts: bool = False,
+    trees: bool = False,
+    shared: bool = False,
+    trust: Trust | None = None,
+) -> Iterator[Finding]:
     """What keeps a host from using a directory; or that nothing does, with what is known of it.
 
     Args:
@@ -31,6 +40,8 @@ def directory(check: str, path: str, *, lasts: bool = False, trees: bool = False
         path: Its absolute path. It need not exist: then it is about the nearest one above that does.
         lasts: Whether what is there must survive a reboot.
         trees: Whether trees in it are shown to containers by bind mounts.
+        shared: Whether others may write to it as to `/tmp` (`lamina.fs.open_path`).
+        trust: Who may write to it; None: as `lamina.fs.Trust.of_process`.
     """
     place = nearest_existing(path)
     try:
@@ -43,6 +54,7 @@ def directory(check: str, path: str, *, lasts: bool = False, trees: bool = False
         return
     missing = "" if path == place else f"{path} is to be made; "
     found = [
+        *_exposed(check, exposure_of(place, shared=shared or path != place, trust=trust)),
         *_writable(check, f"{missing}{place} ({ownership(status)})", place, mount),
         *_roomy(check, place, space),
         *_lasting(check, place, mount, lasts=lasts),
@@ -90,6 +102,12 @@ def _on(mount: MountInfo) -> str:
 def _free(space: os.statvfs_result) -> str:
     inodes = f" and {space.f_favail:,} inodes" if space.f_files else ""
     return f"{space.f_bavail * space.f_frsize / 2**30:,.1f} GiB{inodes}"
+
+
+def _exposed(check: str, exposure: Exposure | None) -> Iterator[Finding]:
+    if exposure:
+        found = f"{exposure.found}, who could put there what the host then trusts: it refuses to start"
+        yield Finding.problem(check, found, exposure.remedy)
 
 
 def _writable(check: str, what: str, place: str, mount: MountInfo) -> Iterator[Finding]:

@@ -18,9 +18,10 @@ from lamina.cli._diagnose.configuration import Site
 from lamina.cli._diagnose.host import SECONDS, Contact, contact
 from lamina.cli._diagnose.snapshot import snapshot
 from lamina.client import Client
-from lamina.config import HostConfig, default_state
+from lamina.config import GRPC_SERVER, HostConfig, default_state
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
 from lamina.errdefs import Error
+from lamina.fs import Trust
 from lamina.host import Prepared
 from lamina.plugin import Finding, PluginType
 from lamina.plugin import diagnose as diagnose_plugin
@@ -68,7 +69,7 @@ def _areas(key: str, name: str, site: Site, host: Contact) -> Iterator[_Area]:
     yield _Area("kernel log", kernel_log())  # before anything is tried, of which it would tell too
     yield _Area("privileges", privileges(host.pid))
     if site.config is not None:
-        yield _Area("directories", _directories(site.config.host, site.address, host.pid))
+        yield _Area("directories", _directories(site, site.config.host, host.pid))
     if site.prepared is not None:
         yield from _own(site.prepared, host.pid, wanted)
     if key:
@@ -82,15 +83,24 @@ def _plugins(site: Site, host: Contact, wanted: str) -> Iterator[Finding]:
     return plugins.of_host(host.plugins, f"lamina plugins why{elsewhere}", wanted)
 
 
-def _directories(config: HostConfig, address: str, host_pid: int | None) -> Iterator[Finding]:
+def _directories(site: Site, config: HostConfig, host_pid: int | None) -> Iterator[Finding]:
+    address = site.address
     yield from directory("root", config.root, lasts=True)
     yield lock("lock of root", f"{config.root}/lamina.lock", host_pid)
     yield from directory("state", config.state)
     if os.path.dirname(address) != config.state:
-        yield from directory("socket's directory", os.path.dirname(address))
+        yield from directory(
+            "socket's directory", os.path.dirname(address), shared=True, trust=_socket_trust(site)
+        )
     yield lock("lock of the socket", f"{address}.lock", host_pid)
     if config.temp:
-        yield from directory("temp", config.temp)
+        yield from directory("temp", config.temp, shared=True)
+
+
+def _socket_trust(site: Site) -> Trust:
+    """Who may write to the socket's directory, as the listener sees it."""
+    listener = site.prepared.configs.get(GRPC_SERVER) if site.prepared else None
+    return Trust.of_process().with_owner(getattr(listener, "uid", -1), getattr(listener, "gid", -1))
 
 
 def _own(prepared: Prepared, host_pid: int | None, wanted: str) -> Iterator[_Area]:

@@ -86,6 +86,9 @@ class Site:
         files = [name for name in self.config.files if name != "<defaults>"]
         if not self.problems:
             yield Finding.ok(check, ", ".join(files) or "none: the defaults hold")
+        for exposure in self.config.exposures:
+            found = f"{exposure.found}, who could change what a host does: it refuses to start"
+            yield Finding.problem(check, found, exposure.remedy)
         for warning in self.prepared.warnings if self.prepared else self.config.warnings:
             yield Finding.warning(check, warning, "take it out, or install what it is for")
         if self.prepared and (refusal := self.prepared.plan.foresee().refusal):
