@@ -1,0 +1,99 @@
+"""What another user, or a data root that was his once, can put in a host's way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+NOBODY = 65534
+"""The other user, and his group."""
+SECONDS = 30
+"""Nothing that is planted may keep a host waiting longer than this."""
+
+KINDS = ("a link to a directory", "a link to a file", "a FIFO", "a second name of a file", "a device", "his")
+"""What `plant` can put somewhere."""
+
+
+class Victim:
+    """A directory and a file of root's that are to stay as they are."""
+
+    def __init__(self, place: Path) -> None:
+        self.directory = place / "victim"
+        self.file = self.directory / "passwd"
+        for name in ("fs", "work", "snapshots", "trash", "1"):
+            (self.directory / name).mkdir(parents=True)
+        self.file.write_text("root:x:0:0\n")
+        (self.directory / "trash/precious").write_text("precious\n")
+        self._before = self._state()
+
+    def _state(self) -> list[tuple[str, int, int, int, bytes]]:
+        paths = sorted([self.directory, *self.directory.rglob("*")])
+        return [
+            (str(path), status.st_mode, status.st_uid, status.st_ino, path.read_bytes() if path.is_file() else b"")
+            for path in paths
+            for status in [path.lstat()]
+        ]
+
+    def check(self) -> None:
+        """Check that nothing in it was changed, removed or added."""
+        assert self._state() == self._before
+
+
+def plant(path: Path, kind: str, victim: Victim) -> None:
+    """Put one of `KINDS` at a path where nothing is."""
+    match kind:
+        case "a link to a directory":
+            path.symlink_to(victim.directory)
+        case "a link to a file":
+            path.symlink_to(victim.file)
+        case "a FIFO":
+            os.mkfifo(path)
+        case "a second name of a file":
+            path.hardlink_to(victim.file)
+        case "a device":
+            os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))  # as /dev/zero: reading it does not end
+        case "his":
+            path.write_text("1\n")
+            os.chown(path, NOBODY, NOBODY)
+        case _:
+            raise ValueError(kind)
+
+
+def run_as_nobody(script: str, *arguments: str | Path) -> None:
+    """Run a shell script as the other user, and wait for it; `$1` is the first argument."""
+    subprocess.run([*_AS_NOBODY, "sh", "-ec", script, "sh", *map(str, arguments)], check=True)
+
+
+@contextlib.contextmanager
+def looping_as_nobody(script: str, *arguments: str | Path) -> Iterator[None]:
+    """Run a shell script again and again as the other user during the block."""
+    command = [*_AS_NOBODY, "sh", "-c", f"while :; do {script}; done", "sh", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+_AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+
+
+@contextlib.contextmanager
+def deadline(seconds: int = SECONDS) -> Iterator[None]:
+    """Raise TimeoutError in the main thread when the block takes longer, also out of a system call."""
+
+    def expire(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
