@@ -193,7 +193,7 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
     """Put a new file in the place of the metastore's, and return where the old one is."""
     path = os.path.join(directory, DATA)
     unfinished = path + layout.UNFINISHED
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    CheckedDirectory.open(directory, make=0o700).close()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(unfinished)
     write_file(unfinished, contents)
