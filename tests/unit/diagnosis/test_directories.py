@@ -22,3 +22,16 @@ def test_what_is_no_directory_is_to_be_moved_away(tmp_path: Path) -> None:
     path.touch()
     (finding,) = directory("root", str(path))
     assert (finding.status, finding.remedy) == (Verdict.PROBLEM, f"mv {path} {path}.old")
+
+
+def test_one_that_others_may_write_to_is_told_with_what_a_host_would_say(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    (finding,) = directory("root", str(tmp_path))
+    assert (finding.status, finding.remedy) == (Verdict.PROBLEM, f"chmod o-w {tmp_path}")
+    assert finding.found.startswith(f"{tmp_path} (mode 0777) can be written to by every user, who could put there")
+
+
+def test_one_like_tmp_is_good_for_what_is_shared(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    (finding,) = directory("temp", str(tmp_path), shared=True)
+    assert finding.status is Verdict.OK
