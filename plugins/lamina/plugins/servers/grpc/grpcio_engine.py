@@ -67,6 +67,7 @@ class GrpcioEngine:
             handlers=[_Router({path: self._route(one) for path, one in methods.items()}, self._counted)],
             options=[
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_concurrent_streams", pool.STREAMS),
                 *_limit("grpc.max_receive_message_length", limits.max_recv_message_size),
                 *_limit("grpc.max_send_message_length", limits.max_send_message_size),
             ],

@@ -84,6 +84,7 @@ class NativeEngine:
                 delay_stream_headers=True,
                 metrics=True,
                 keepalive_permit_without_calls=False,
+                max_concurrent_streams=pool.STREAMS,
             )
         except OSError as error:
             raise Unavailable(f"cannot listen on {path}: {error}") from error
@@ -152,11 +153,13 @@ class NativeEngine:
 
     def _take(self, call: Call) -> None:
         """Answer a call, now or when its turn comes; or refuse it."""
-        self._calls.add(call)
+        room = self._calls.add(call)
         self._counted.begin(call.path)
         method = call.method
         if self._stopping:
             self._refuse(call, Unavailable("the host is about to stop"))
+        elif not room:
+            self._refuse(call, refusal())
         elif method.in_steps:
             if not self._together.offer(self._steps(call), call.context, functools.partial(self._queue, call)):
                 self._refuse(call, refusal())
@@ -258,6 +261,7 @@ class NativeEngine:
                     f"a request of {len(call.data)} bytes: at most {self._recv_limit} are taken"
                 )
             call.request = decode(call.method.request, call.data)
+            call.data = b""
         return call.request
 
     def _response(self, response: Any) -> bytes:

@@ -11,8 +11,11 @@ import attrs
 
 from lamina.api import Method, Target
 from lamina.context import CallContext
+from lamina.plugins.servers.grpc.pool import IN_FLIGHT, IN_FLIGHT_BYTES
 from lamina.plugins.servers.grpc.shares import Key
 
+_SMALL: Final = 4096
+"""Bytes up to which a request is not worth counting: with the limit of calls, all of them are 16 MiB at most."""
 _EARLY: Final = 60.0
 """Seconds after which a cancellation belongs to no call that is yet to come."""
 
@@ -30,6 +33,8 @@ class Call:
     """When it was received, by `time.perf_counter()`."""
     request: Any = None
     """The message in its data, once it is decoded."""
+    counted: int = 0
+    """Bytes of its request that are counted as in flight."""
     target: Target | None = None
     """The backend that it uses, once that is known."""
 
@@ -45,6 +50,9 @@ class UnderWay:
     def __init__(self) -> None:
         """Begin with none."""
         self._calls: dict[int, Call] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+        """Guards `_bytes`."""
         self._early: dict[int, float] = {}
         """Cancellations that one thread received before another had taken in the call: when."""
         self._draining = False
@@ -59,11 +67,17 @@ class UnderWay:
         """Those that there are now."""
         return iter(list(self._calls.values()))
 
-    def add(self, call: Call) -> None:
-        """Take in a call; it is cancelled at once if its client was quicker."""
+    def add(self, call: Call) -> bool:
+        """Take in a call; it is cancelled at once if its client was quicker.
+
+        Returns:
+            Whether it may be answered. False: with it, there are too many, or too many bytes in their requests.
+        """
+        room = len(call.data) <= _SMALL or self._count(call)
         self._calls[call.id] = call
         if call.id in self._early and self._early.pop(call.id, None) is not None:
             call.context.cancel()
+        return room and len(self._calls) <= IN_FLIGHT
 
     def cancel(self, id_: int) -> None:
         """Cancel a call, or the one of that number that is yet to be taken in."""
@@ -80,8 +94,19 @@ class UnderWay:
     def done(self, call: Call) -> None:
         """Forget a call that is answered."""
         self._calls.pop(call.id, None)
+        if call.counted:
+            with self._lock:
+                self._bytes -= call.counted
+            call.counted = 0
         if self._draining and not self._calls:
             self._idle.set()
+
+    def _count(self, call: Call) -> bool:
+        """Count the bytes of a request; whether there is room for them."""
+        with self._lock:
+            call.counted = len(call.data)
+            self._bytes += call.counted
+            return self._bytes <= IN_FLIGHT_BYTES or self._bytes == call.counted
 
     def drain(self, grace: float, left: float) -> int:
         """Wait until no call is left, when no more are taken in.
