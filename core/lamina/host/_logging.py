@@ -12,6 +12,7 @@ from typing import Any, Final, TextIO
 
 from lamina.context import current
 from lamina.errdefs import message
+from lamina.host._log_writer import LogHandler
 
 _LEVELS: Final = {
     "trace": logging.DEBUG // 2,
@@ -34,18 +35,26 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9\-._/@^+]+")
 def configure_logging(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 # the setting's name
     """Have this process write every log record, warning and unexpected exception as one line.
 
+    No call waits for whoever reads them (`LogHandler`).
+
     Args:
         level: The least severe level to write: trace, debug, info, warn, error, fatal or panic.
         format: text or json.
         stream: Where to write; None: standard error.
     """
-    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler = _handler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
     threading.excepthook = _log_exception_of_thread
     sys.unraisablehook = _log_unraisable
+
+
+def _handler(stream: TextIO) -> LogHandler:
+    """The handler that writes to a stream already, with what waits in it, or a new one."""
+    ours = (one for one in logging.root.handlers if isinstance(one, LogHandler) and one.stream is stream)
+    return next(ours, None) or LogHandler(stream)
 
 
 class TextFormatter(logging.Formatter):

@@ -28,6 +28,8 @@ _GIVE_UP_SECONDS: Final = 10.0
 """How long a start that was called off may take to end."""
 _EXIT_SECONDS: Final = 2.0
 """How long the interpreter may take to end after everything is closed."""
+_STACKS_SECONDS: Final = 1.0
+"""How long signals wait until the stacks of all threads are written."""
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 
 Events = queue.SimpleQueue[signal.Signals | None]
@@ -209,13 +211,20 @@ def _hear(reading: int, events: Events, numbers: Collection[signal.Signals]) -> 
             continue
         if number == signal.SIGUSR1:
             # `faulthandler.register` would read the frames of threads that run, and crash now and then.
-            faulthandler.dump_traceback(file=2)
+            _write_stacks()
             continue
         if number in _STOP:
             if stopping:
                 os._exit(128 + number)  # without a log line: that may be what hangs
             stopping = True
         events.put(signal.Signals(number))
+
+
+def _write_stacks() -> None:
+    """Write the stack of every thread to standard error, but do not wait for long if nobody reads it."""
+    thread = threading.Thread(target=faulthandler.dump_traceback, args=(2,), name="stacks", daemon=True)
+    thread.start()
+    thread.join(_STACKS_SECONDS)
 
 
 def _stopping(received: signal.Signals) -> None:

@@ -120,8 +120,8 @@ class Together:
         except StopIteration:
             self._end()
         except BaseException as error:  # noqa: BLE001 - the thread has other calls, too
-            self._end()
             _log.error("%s failed", self._name, exc_info=error)
+            self._end()
 
     def _hand_over(self, call: _Call) -> None:
         """Have a call go on elsewhere; if it cannot, it is told why."""

@@ -1,0 +1,169 @@
+"""Log lines are written in order, and no call waits for the one who reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from lamina.host import _log_writer, configure_logging
+from lamina.host._log_writer import LogHandler
+
+SECONDS = 30
+
+
+@attrs.define
+class Pipe:
+    reading: int
+    writing: int
+
+    def fill(self) -> int:
+        """Fill it up; how many bytes there were room for."""
+        os.set_blocking(self.writing, False)
+        count = 0
+        for size in (1000, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    count += os.write(self.writing, b"." * size)
+        os.set_blocking(self.writing, True)
+        return count
+
+    def read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count and (more := os.read(self.reading, count - len(data))):
+            data += more
+        return data
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe(*os.pipe())
+    yield pipe
+    os.close(pipe.reading)  # who waits to write is told so
+    os.close(pipe.writing)
+
+
+@pytest.fixture
+def handler(pipe) -> Iterator[LogHandler]:
+    with os.fdopen(os.dup(pipe.writing), "w") as stream:
+        yield LogHandler(stream)
+        os.set_blocking(pipe.reading, False)
+        with contextlib.suppress(BlockingIOError):  # so that nothing waits when it is closed
+            while os.read(pipe.reading, 1 << 16):
+                pass
+
+
+def record(text: str, level: int = logging.INFO) -> logging.LogRecord:
+    return logging.LogRecord("x", level, "x.py", 7, text, None, None)
+
+
+def test_a_line_is_there_when_it_was_logged(pipe, handler) -> None:
+    handler.emit(record("first"))
+    os.set_blocking(pipe.reading, False)
+    assert os.read(pipe.reading, 100) == b"first\n"
+
+
+def test_a_full_pipe_keeps_nobody_waiting_and_no_order_is_lost(pipe, handler) -> None:
+    filled = pipe.fill()
+    lines = [f"line {number}" for number in range(1000)]
+    for line in lines:
+        handler.emit(record(line))
+    expected = "".join(f"{line}\n" for line in lines).encode()
+    assert pipe.read(filled + len(expected))[filled:] == expected
+    handler.flush()
+    handler.emit(record("last"))
+    assert pipe.read(5) == b"last\n"
+
+
+def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe, handler, monkeypatch) -> None:
+    monkeypatch.setattr(_log_writer, "WAITING_BYTES", 24)
+    filled = pipe.fill()
+    for number in range(10):
+        handler.emit(record(f"line {number:6}"))  # 12 bytes
+    handler.emit(record("a warning", logging.WARNING))
+    notice = "dropped log lines that nobody read\n"
+    expected = f"line      0\nline      1\n{notice}a warning\n".encode()
+    assert pipe.read(filled + len(expected))[filled:] == expected
+
+
+def test_a_line_says_how_many_were_dropped_also_when_no_other_follows(pipe, handler, monkeypatch) -> None:
+    monkeypatch.setattr(_log_writer, "WAITING_BYTES", 10)
+    handler.setFormatter(logging.Formatter("%(message)s %(lines)s", defaults={"lines": ""}))
+    filled = pipe.fill()
+    for _ in range(5):
+        handler.emit(record("a line"))
+    expected = b"a line \ndropped log lines that nobody read 4\n"
+    assert pipe.read(filled + len(expected))[filled:] == expected
+
+
+def test_flushing_waits_for_no_reader_who_does_not_come(pipe, handler, monkeypatch) -> None:
+    monkeypatch.setattr(_log_writer, "FLUSH_SECONDS", 0.05)
+    pipe.fill()
+    handler.emit(record("never read"))
+    handler.flush()
+
+
+def test_a_record_that_cannot_be_formatted_is_told_with_its_place(pipe, handler) -> None:
+    handler.emit(logging.LogRecord("x", logging.INFO, "x.py", 7, "%d", ("no number",), None))
+    assert os.read(pipe.reading, 100) == b"malformed log record from x.py:7\n"
+
+
+def test_a_reader_who_is_gone_harms_nobody() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        LogHandler(stream).emit(record("nobody"))
+
+
+def test_a_stream_without_a_descriptor_is_written_to() -> None:
+    stream = io.StringIO()
+    LogHandler(stream).emit(record("text"))
+    assert stream.getvalue() == "text\n"
+
+
+def test_configuring_again_keeps_what_waits(monkeypatch) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    stream = io.StringIO()
+    configure_logging("info", "text", stream)
+    (before,) = logging.root.handlers
+    configure_logging("debug", "json", stream)
+    assert logging.root.handlers == [before]
+
+
+def test_a_process_whose_standard_error_nobody_reads_goes_on_and_ends() -> None:
+    program = (
+        "import logging, threading, lamina.host\n"
+        "lamina.host.configure_logging('debug', 'text')\n"
+        "def work():\n"
+        "    for number in range(5000): logging.debug('x' * 500)\n"
+        "threads = [threading.Thread(target=work) for _ in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "logging.error('the last one')\n"
+        "print('done', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "done\n"  # nothing was read of the other
+        _, stderr = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    lines = stderr.splitlines()
+    dropped = sum(int(found[1]) for line in lines if (found := re.search(r"nobody read\" lines=(\d+)", line)))
+    written = sum(" level=debug " in line for line in lines)
+    assert dropped
+    assert written + dropped == 20_000
+    assert "the last one" in lines[-1]
