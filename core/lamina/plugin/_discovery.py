@@ -21,6 +21,7 @@ from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by, describe
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
+from lamina.plugin._slow import SlowLoads
 from lamina.plugin._types import ENTRY_POINT_TYPE
 
 _log = logging.getLogger(__name__)
@@ -126,11 +127,12 @@ def discover(
     disabled = {_normalise(name) for name in disabled_distributions}
     sources = list(_installed(group) if entry_points is None else map(_given, entry_points))
     own = _normalise(group.partition(".")[0])
-    collector = _Collector(own)
-    for together in _together((source for source in sources if source.distribution not in disabled), own):
-        collector.add(together)
-    for module in modules:
-        collector.add_module(module)
+    with SlowLoads() as slow:
+        collector = _Collector(own, slow)
+        for together in _together((source for source in sources if source.distribution not in disabled), own):
+            collector.add(together)
+        for module in modules:
+            collector.add_module(module)
     collector.break_loops(disabled_plugins)
     failed = _records(collector.offences, collector.registry)
     not_imported = sorted(source.id for source in sources if source.distribution in disabled)
@@ -202,8 +204,9 @@ def _together(sources: Iterable[_Source], own: str) -> Iterator[list[_Source]]:
 class _Collector:
     """What was found so far."""
 
-    def __init__(self, own: str) -> None:
+    def __init__(self, own: str, slow: SlowLoads) -> None:
         self._own = own
+        self._slow = slow
         self.manager = new_manager()
         self.registry = Registry()
         self.offences: list[_Offence] = []
@@ -264,9 +267,10 @@ class _Collector:
         """Import one module, take in its hooks, and ask it for its registrations.
 
         There is no deadline: an import that was left behind would keep the module's import lock, and whoever
-        imports the same module would wait for ever.
+        imports the same module would wait for ever. `SlowLoads` tells which one it is.
         """
         _log.debug("loading plugin module", extra={"entry_point": source.id})
+        self._slow.begin(source.distribution, source.name, source.module)
         module = source.load()
         if self.manager.is_registered(module):
             return []

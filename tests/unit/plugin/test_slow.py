@@ -1,0 +1,60 @@
+"""A plugin module that takes long to load is told of while it does."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import threading
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+from lamina.plugin import _slow, discover
+
+SECONDS = 20
+HANGING = """
+    import lamina.plugin
+    import threading
+
+    hanging = threading.current_thread().hanging
+    hanging.wait(60)
+
+    @lamina.plugin.hookimpl
+    def lamina_register():
+        return []
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
+    (tmp_path / "hanging_plugin.py").write_text(textwrap.dedent(HANGING))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield EntryPoint("slow", "hanging_plugin", "lamina.plugins")
+    sys.modules.pop("hanging_plugin", None)
+
+
+def test_an_import_that_hangs_is_told_by_its_distribution_and_module(hanging, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(_slow, "SECONDS", 0.05)
+    before = set(threading.enumerate())
+    discovering = threading.Thread(target=lambda: discover(entry_points=[hanging]))
+    discovering.hanging = threading.Event()
+    discovering.start()
+    wait_until(lambda: caplog.records, SECONDS, "a warning")
+    assert discovering.is_alive()
+    discovering.hanging.set()
+    discovering.join(SECONDS)
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("WARNING", "a plugin module is still loading after 0.05 s")
+    assert (record.distribution, record.entry_point, record.plugin_module) == (
+        "hanging-plugin", "slow", "hanging_plugin",
+    )  # fmt: skip
+    assert set(threading.enumerate()) == before
+
+
+def test_modules_that_load_in_time_are_not_told_of_and_leave_no_thread(caplog) -> None:
+    before = set(threading.enumerate())
+    discover(entry_points=[])
+    assert set(threading.enumerate()) == before
+    assert caplog.records == []
