@@ -12,10 +12,16 @@ from lamina.snapshots.storage import MetaStore
 
 @contextlib.contextmanager
 def open_local(
-    metastore: Path, backend: Backend, name: str, *, sync_fs: bool = True, sync_remove: bool = False
+    metastore: Path,
+    backend: Backend,
+    name: str,
+    *,
+    state: Path | None = None,
+    sync_fs: bool = True,
+    sync_remove: bool = False,
 ) -> Iterator[LocalSnapshotter]:
     """A snapshotter on a backend, with its metastore in that directory, closed at the end of the block."""
-    store = MetaStore.open(str(metastore))
+    store = MetaStore.open(str(metastore), str(state or ""))
     try:
         snapshotter = LocalSnapshotter.open(
             backend, store.snapshotter(name), sync_fs=sync_fs, sync_remove=sync_remove

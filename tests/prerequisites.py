@@ -74,6 +74,14 @@ def _loop() -> str | None:
         return _run("losetup", "--detach", attached.stdout.strip())
 
 
+def _fuse() -> str | None:
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError as error:
+        return str(error)
+    return None
+
+
 def _static_busybox() -> str | None:
     path = Path("/bin/busybox")
     if not path.exists():
@@ -144,6 +152,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
     "mkfs.xfs": _program("mkfs.xfs"),
+    "fuse": _fuse,
     "curl": _program("curl"),
     "systemd-analyze": _program("systemd-analyze"),
     "strace": _program("strace"),

@@ -1,0 +1,134 @@
+"""Block devices whose writes are logged, and refused where a test wants it, with real file systems on them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from waiting import wait_until
+
+FOREVER: Final = 1 << 31
+_SECONDS: Final = 30.0
+_SERVER: Final = Path(__file__).with_name("fuse_disk.py")
+_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+FILE_SYSTEMS: Final = {
+    "ext4": (96, ("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0")),
+    "xfs": (300, ("mkfs.xfs", "-q")),
+    "btrfs": (160, ("mkfs.btrfs", "--quiet")),
+}
+"""The megabytes that each file system needs, more or less, and how it is made."""
+
+
+class Disk:
+    """A loop device on a file of a process of its own (`fuse_disk`), which refuses writes that a test chooses."""
+
+    def __init__(self, server: subprocess.Popen[str], device: str, log: Path) -> None:
+        """Use `disk`."""
+        self._server = server
+        self.device = device
+        self.log = log
+        """The log of all writes and flushes (`disk_log`). Its size is a point in time."""
+
+    def refuse(self, containing: bytes = b"", *, skip: int = 0, times: int = 1) -> None:
+        """Refuse writes with EIO from now on, and forget what was to be refused before.
+
+        Args:
+            containing: Only those with these bytes.
+            skip: How many of them are carried out first.
+            times: How many are refused then; 0 refuses none any more.
+        """
+        self._ask({"containing": containing.hex(), "skip": skip, "times": times})
+
+    def refused(self) -> int:
+        """How many writes were refused since the last `refuse`."""
+        return self._ask({})["refused"]
+
+    def written(self) -> int:
+        """How many writes there were, the refused ones too."""
+        return self._ask({})["written"]
+
+    def _ask(self, command: dict[str, object]) -> dict[str, int]:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(command) + "\n")
+        self._server.stdin.flush()
+        answer: dict[str, int] = json.loads(self._server.stdout.readline())
+        return answer
+
+
+def make_file_system(kind: str, image: Path) -> None:
+    """Make a file system in a new sparse file."""
+    megabytes, command = FILE_SYSTEMS[kind]
+    image.touch()
+    os.truncate(image, megabytes << 20)
+    run(*command, image)
+
+
+@contextlib.contextmanager
+def disk(image: Path) -> Iterator[Disk]:
+    """A disk with what is in an image, in the block. What is mounted from it must be unmounted before the end."""
+    file, log = image.with_suffix(".disk"), image.with_suffix(".log")
+    file.touch()
+    log.unlink(missing_ok=True)
+    command = [sys.executable, _SERVER, image, log, file]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            if server.stdout.readline() != "mounted\n":
+                raise RuntimeError(f"there is no disk at {file}")
+            device = run("losetup", "--find", "--show", file)
+            try:
+                yield Disk(server, device, log)
+            finally:
+                run("losetup", "--detach", device)
+                wait_until(lambda: not _backs(device, file), _SECONDS, f"{device} is detached")
+        finally:
+            if _is_mounted(file):
+                run("umount", file)
+            try:
+                server.wait(_SECONDS)
+            finally:
+                server.kill()
+
+
+@contextlib.contextmanager
+def mounted(source: str | Path, kind: str, mountpoint: Path) -> Iterator[Path]:
+    """The file system of a device or an image, mounted in the block."""
+    mountpoint.mkdir(exist_ok=True)
+    loop = ("-o", "loop") if Path(source).is_file() else ()
+    run("mount", "-t", kind, *loop, source, mountpoint)
+    try:
+        yield mountpoint
+    finally:
+        run("umount", "--recursive", mountpoint)
+
+
+def run(*command: str | Path) -> str:
+    """Run a program; returns what it printed.
+
+    Raises:
+        RuntimeError: It failed; the message is what it complained of.
+    """
+    environment = {**os.environ, "PATH": _PATH}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _backs(device: str, file: Path) -> bool:
+    try:
+        return str(file) in Path("/sys/block", Path(device).name, "loop/backing_file").read_text()
+    except OSError:  # the device has no backing file any more
+        return False
+
+
+def _is_mounted(file: Path) -> bool:
+    return f" {file} " in Path("/proc/self/mountinfo").read_text()

@@ -1,0 +1,91 @@
+"""A disk refuses any one of the writes that a commit leads to, be it of content, of names or of a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from disk_snapshotters import COMBINATIONS
+from disks import FOREVER, run
+from machines import Machine, prepare, running, whole_files
+from rounds import rounds
+
+from lamina.errdefs import Error
+from lamina.snapshots.local import LocalSnapshotter
+
+pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
+
+ROUNDS = rounds(4, 60)
+
+
+def acknowledged(snapshotter: LocalSnapshotter, key: str) -> bool:
+    """Commit, and once more where it failed; return True if it is there in the end."""
+    for _ in range(2):
+        with contextlib.suppress(Error):
+            snapshotter.commit(f"layer {key}", key)
+            return True
+    return False
+
+
+def commit_both(machine: Machine, refuse: Callable[[], None]) -> list[str]:
+    """Commit two layers that were written before, and one that was not; return which ones were acknowledged."""
+    layers: list[str] = []
+    with machine.open() as snapshotter:
+        for key in ("first", "second"):
+            prepare(snapshotter, key)
+        refuse()
+        layers += [key for key in ("first", "second") if acknowledged(snapshotter, key)]
+        with contextlib.suppress(Error, OSError):
+            prepare(snapshotter, "third")
+            if acknowledged(snapshotter, "third"):
+                layers.append("third")
+    return layers
+
+
+@pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
+def test_what_is_acknowledged_is_whole_whichever_write_is_refused(
+    tmp_path: Path, backend: str, kind: str, tell: Callable[[str], None]
+) -> None:
+    refused = layers = 0
+    writes = 1
+    for number in range(-1, ROUNDS):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        skip = max(number, 0) * writes // ROUNDS
+        with running(directory, backend, kind) as machine:
+            with machine.mounted():
+                before = machine.disk.written()
+                found = commit_both(machine, lambda: machine.disk.refuse(skip=skip, times=int(number >= 0)))  # noqa: B023
+                refused += machine.disk.refused()
+                if number < 0:
+                    writes = machine.disk.written() - before
+                    assert found == ["first", "second", "third"]
+            machine.disk.refuse(times=0)
+            with machine.mounted(), machine.open() as snapshotter:
+                for key in found:
+                    assert whole_files(snapshotter, f"layer {key}") == {key}
+                layers += len(found)
+        shutil.rmtree(directory)
+    tell(f"{refused} writes refused of the {writes} that the commits lead to, {layers} layers acknowledged")
+
+
+@pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
+def test_nothing_is_acknowledged_on_a_file_system_that_gave_up_writing_before(
+    tmp_path: Path, backend: str, kind: str
+) -> None:
+    """By itself, in the background; the syncfs of the commit then finds nothing to do."""
+    with (
+        running(tmp_path, backend, kind) as machine,
+        machine.mounted() as mountpoint,
+        machine.open() as snapshotter,
+    ):
+        prepare(snapshotter, "first")
+        machine.disk.refuse(times=FOREVER)
+        with contextlib.suppress(RuntimeError):
+            run("sync", "--file-system", mountpoint)
+        assert machine.disk.refused()
+        machine.disk.refuse(times=0)
+        assert not acknowledged(snapshotter, "first")
