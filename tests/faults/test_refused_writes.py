@@ -18,7 +18,7 @@ from lamina.snapshots.local import LocalSnapshotter
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 
-ROUNDS = rounds(4, 60)
+ROUNDS = rounds(4, 42)
 
 
 def acknowledged(snapshotter: LocalSnapshotter, key: str) -> bool:

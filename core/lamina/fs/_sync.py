@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lamina.context import current
-from lamina.errdefs import FailedPrecondition, from_os_error
+from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error
 from lamina.fs._syscalls import syncfs
 
 
@@ -113,7 +113,12 @@ class FileSystemSync:
         except OSError as error:
             self.failures += 1
             self._on_failure()
-            raise from_os_error(OSError(error.errno, error.strerror, self._path), "sync a file system") from error
+            raise _failure(OSError(error.errno, error.strerror, self._path)) from error
+
+
+def _failure(error: OSError) -> Error:
+    failure = from_os_error(error, "sync a file system")
+    return failure if isinstance(failure, ResourceExhausted) else DataLoss(str(failure))
 
 
 def _check_writable(fd: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import ResourceExhausted
+from lamina.errdefs import DataLoss, ResourceExhausted
 from lamina.fs import FileSystemSync, Lock, disk_usage, remove_tree, supports_d_type
 
 pytestmark = pytest.mark.requires("root")
@@ -76,3 +77,12 @@ def test_trees_whose_entries_have_no_types_are_measured_synced_and_removed(untyp
     assert disk_usage(str(untyped / "root"))[1] == 4
     remove_tree(str(untyped / "root"))
     assert not (untyped / "root").exists()
+
+
+def test_a_file_system_that_became_read_only_is_not_synced(full: Path) -> None:
+    """As file systems do after an error: the syncfs itself has nothing to do then, and succeeds."""
+    with contextlib.closing(FileSystemSync(str(full))) as sync:
+        sync.sync()
+        subprocess.run(["mount", "-o", "remount,ro", full], check=True)
+        with pytest.raises(DataLoss, match="Read-only file system"):
+            sync.sync()
