@@ -83,12 +83,8 @@ def disk(image: Path) -> Iterator[Disk]:
             assert server.stdout is not None
             if server.stdout.readline() != "mounted\n":
                 raise RuntimeError(f"there is no disk at {file}")
-            device = run("losetup", "--find", "--show", file)
-            try:
+            with loop_device(file) as device:
                 yield Disk(server, device, log)
-            finally:
-                run("losetup", "--detach", device)
-                wait_until(lambda: not _backs(device, file), _SECONDS, f"{device} is detached")
         finally:
             if _is_mounted(file):
                 run("umount", file)
@@ -99,11 +95,21 @@ def disk(image: Path) -> Iterator[Disk]:
 
 
 @contextlib.contextmanager
-def mounted(source: str | Path, kind: str, mountpoint: Path) -> Iterator[Path]:
-    """The file system of a device or an image, mounted in the block."""
+def loop_device(file: Path) -> Iterator[str]:
+    """A loop device on a file, in the block. At its end it is gone, and its page cache with it."""
+    device = run("losetup", "--find", "--show", file)
+    try:
+        yield device
+    finally:
+        run("losetup", "--detach", device)
+        wait_until(lambda: not _backs(device, file), _SECONDS, f"{device} is detached")
+
+
+@contextlib.contextmanager
+def mounted(device: str, kind: str, mountpoint: Path) -> Iterator[Path]:
+    """The file system of a device, mounted in the block."""
     mountpoint.mkdir(exist_ok=True)
-    loop = ("-o", "loop") if Path(source).is_file() else ()
-    run("mount", "-t", kind, *loop, source, mountpoint)
+    run("mount", "-t", kind, device, mountpoint)
     try:
         yield mountpoint
     finally:

@@ -1,0 +1,175 @@
+"""The power fails at any point of any operation: what was acknowledged is there, whole, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cut_workload
+import pytest
+from disk_log import PowerCut
+from disk_snapshotters import COMBINATIONS, open_on
+from disks import disk, loop_device, make_file_system, mounted
+from rounds import rounds
+from waiting import wait_until
+
+from lamina.mount import temporary_mount
+from lamina.snapshots import Kind
+from lamina.snapshots.local import LocalSnapshotter, _snapshotter
+
+pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
+
+CUTS = rounds(8, 200)
+OPERATIONS = rounds(15, 60)
+"""How many each client does."""
+SEED = os.environ.get("LAMINA_SEED") or random.randbytes(4).hex()
+SECONDS = 60.0
+
+Snapshots = dict[str, tuple[Kind, str]]
+"""The kind and the parent of each."""
+
+
+@attrs.frozen
+class State:
+    """The snapshots of a client after one of its operations."""
+
+    snapshots: Snapshots
+    trees: dict[str, dict[str, str]]
+    """The files of each committed one, and their digests."""
+
+    def after(self, done: dict[str, Any]) -> State:
+        """The state after one more operation."""
+        snapshots, trees = dict(self.snapshots), dict(self.trees)
+        match done:
+            case {"operation": "prepare", "key": key, "parent": parent}:
+                snapshots[key] = Kind.ACTIVE, parent
+            case {"operation": "view", "key": key, "parent": parent}:
+                snapshots[key] = Kind.VIEW, parent
+            case {"operation": "commit", "key": key, "name": name, "parent": parent, "tree": tree}:
+                del snapshots[key]
+                snapshots[name], trees[name] = (Kind.COMMITTED, parent), tree
+            case {"operation": "remove", "key": key}:
+                del snapshots[key]
+        return State(snapshots, trees)
+
+
+def possible(operations: list[dict[str, Any]], cut: int) -> list[State]:
+    """The states that a client may find after a power cut at that size of the log: one, or two."""
+    state = State({}, {})
+    for done in operations:
+        if done["answered"] > cut:
+            return [state, state.after(done)] if done["began"] < cut else [state]
+        state = state.after(done)
+    return [state]
+
+
+def check(snapshotter: LocalSnapshotter, operations: dict[str, list[dict[str, Any]]], cut: int) -> int:
+    """Compare what is there with what was acknowledged; return the number of layers that were compared."""
+    layers = 0
+    found: Snapshots = {info.name: (info.kind, info.parent) for info in snapshotter.walk()}
+    for client, done in operations.items():
+        own = {key: value for key, value in found.items() if key.startswith(f"{client} ")}
+        states = [state for state in possible(done, cut) if state.snapshots == own]
+        assert states, f"{client}: {own} is none of {[state.snapshots for state in possible(done, cut)]}"
+        for key, (kind, _) in own.items():
+            if kind is Kind.COMMITTED:
+                assert files(snapshotter, key) == states[0].trees[key], key
+                layers += 1
+            else:
+                with temporary_mount(snapshotter.mounts(key)) as root:
+                    os.listdir(root)
+    return layers
+
+
+def files(snapshotter: LocalSnapshotter, layer: str) -> dict[str, str]:
+    """The files of a layer and their digests."""
+    with temporary_mount(snapshotter.view("looking", layer)) as root:
+        paths = [path for path in Path(root).rglob("*") if path.is_file()]
+        found = {str(path.relative_to(root)): cut_workload.digest(path.read_bytes()) for path in paths}
+    snapshotter.remove("looking")
+    return found
+
+
+def check_no_orphan(snapshotter: LocalSnapshotter, root: Path) -> None:
+    """Wait until nothing is left of what no snapshot has, nor of what was removed."""
+    store, backend = snapshotter._store, snapshotter._backend
+    ids = {str(record.id) for record in store.records()}
+    data = {str(record.id) for record in store.records() if backend.has_data(record)}
+
+    def tidy() -> bool:
+        snapshotter.cleanup()
+        there = {name: set(os.listdir(root / name)) for name in ("snapshots", "records", "trash")}
+        return there == {"snapshots": data, "records": ids, "trash": set()}
+
+    wait_until(tidy, SECONDS, f"nothing but {data} and {ids} is in {root}")
+
+
+def do_operations(directory: Path, backend: str, kind: str) -> tuple[Path, dict[str, list[dict[str, Any]]]]:
+    """Have the clients at work on a disk; return its log and what was answered to each, in order."""
+    with disk(directory / "image") as device, mounted(device.device, kind, directory / "mnt") as mountpoint:
+        Path(f"{device.log}.boot").write_text("before the power cut\n")
+        command = (sys.executable, cut_workload.__file__, mountpoint, backend, device.log, SEED, str(OPERATIONS))
+        modules = (str(Path(cut_workload.__file__).parent), os.environ.get("PYTHONPATH"))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, modules))}
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        return device.log, {
+            client: [answer for answer in answers if answer["client"] == client] for client in cut_workload.CLIENTS
+        }
+
+
+def cuts(cut: PowerCut, answers: list[dict[str, Any]], chance: random.Random) -> Iterator[int]:
+    """How many entries of the log there are at each cut: half of the cuts are just after an answer."""
+    sizes = [entry.end for entry in cut.entries]
+    first, last = (next(i for i, size in enumerate(sizes) if size >= end(answers)) for end in (begin_of, end_of))
+    after = [next(i for i, size in enumerate(sizes) if size >= answer["answered"]) + 1 for answer in answers]
+    chosen = [chance.randrange(first, last + 2) for _ in range(CUTS // 2)]
+    chosen += [chance.choice(after) for _ in range(CUTS - len(chosen))]
+    return iter(sorted(chosen))
+
+
+def begin_of(answers: list[dict[str, Any]]) -> int:
+    return min(answer["began"] for answer in answers)
+
+
+def end_of(answers: list[dict[str, Any]]) -> int:
+    return max(answer["answered"] for answer in answers)
+
+
+@pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
+def test_what_was_acknowledged_is_there_after_a_power_cut(
+    tmp_path: Path, backend: str, kind: str, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the metastore on the same disk, and two clients; unflushed writes are kept, lost or reordered."""
+    make_file_system(kind, tmp_path / "image")
+    shutil.copy(tmp_path / "image", tmp_path / "forward")
+    log, operations = do_operations(tmp_path, backend, kind)
+    answers = [answer for done in operations.values() for answer in done]
+    boot = tmp_path / "boot"
+    boot.write_text("after the power cut\n")
+    monkeypatch.setattr(_snapshotter, "BOOT_ID", str(boot))
+    chance = random.Random(SEED)
+    cut = PowerCut(log, tmp_path / "forward")
+    made = layers = 0
+    for count in cuts(cut, answers, chance):
+        cut.make(count, tmp_path / "cut", chance)
+        with (
+            loop_device(tmp_path / "cut") as device,
+            mounted(device, kind, tmp_path / "after") as mountpoint,
+            open_on(mountpoint, backend) as snapshotter,
+        ):
+            layers += check(snapshotter, operations, cut.entries[count - 1].end)
+            check_no_orphan(snapshotter, mountpoint / "root")
+            snapshotter.prepare("new")
+            snapshotter.commit("new layer", "new")
+        made += 1
+    cut.close()
+    tell(f"{made} power cuts of {len(cut.entries)} writes, {layers} layers compared, LAMINA_SEED={SEED}")
