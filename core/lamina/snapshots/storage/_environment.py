@@ -17,7 +17,7 @@ from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.snapshots.storage._errors import MapFull, translated, translation
 from lamina.snapshots.storage._gate import Gate
 from lamina.snapshots.storage._interrupt import uninterrupted
-from lamina.snapshots.storage._opened import Opened
+from lamina.snapshots.storage._opened import META_PAGES, Opened
 from lamina.snapshots.storage._opening import DATA
 from lamina.snapshots.storage._pending import Body, Pending, Refused, Transaction, copy_of, fail
 from lamina.steps import Request, Shared, ask, run
@@ -28,8 +28,6 @@ Result = TypeVar("Result")
 
 MAP_SIZE: Final = 1 << 30
 """Bytes of address space reserved at open. The file grows only as it is written."""
-META_PAGES: Final = 2
-"""The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
 BATCH: Final = 1000
 """The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
 

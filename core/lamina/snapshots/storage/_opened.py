@@ -16,6 +16,8 @@ from lamina.snapshots.storage._opening import DATA, open_lmdb
 
 _log = logging.getLogger(__name__)
 
+META_PAGES: Final = 2
+"""The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
 RETRY_SECONDS: Final = 1.0
 """How long an environment that could not be opened anew is left alone before the next attempt."""
 
@@ -36,7 +38,7 @@ class Opened:
         self._state = state
         self._map_size = map_size
         self.lmdb = self._open()
-        self.outage: Error | None = self._read_only()
+        self.outage = self._obstacle()
         """Why nothing can be stored until it is mended: to be raised."""
         self._next_attempt = 0.0
         self._told = ""
@@ -49,10 +51,18 @@ class Opened:
         except OSError as error:
             raise from_os_error(error, f"open metastore {self._path}") from error
 
-    def _read_only(self) -> ReadOnly | None:
-        if not self.lmdb.flags()["readonly"]:
-            return None
-        return ReadOnly(f"metastore {self._path} is on a read-only file system: make it writable")
+    def _obstacle(self) -> Error | None:
+        """Why nothing can be stored in what was opened, or stayed open after a commit that failed."""
+        if self.lmdb.flags()["readonly"]:
+            return ReadOnly(f"metastore {self._path} is on a read-only file system: make it writable")
+        try:
+            _settle(os.path.join(self._path, DATA), META_PAGES * self.lmdb.stat()["psize"])
+        except Error as error:
+            return self._unusable(error)
+        return None
+
+    def _unusable(self, error: Error) -> Unavailable:
+        return Unavailable(f"metastore {self._path} cannot be used, will try again: {error}")
 
     def grow(self) -> None:
         """Double the map.
@@ -90,10 +100,9 @@ class Opened:
             if refuses:
                 self.lmdb.close()
                 self.lmdb = self._open()
-            _sync_data(os.path.join(self._path, DATA))
-            self.outage = self._read_only()
+            self.outage = self._obstacle()
         except Error as error:
-            self.outage = Unavailable(f"metastore {self._path} cannot be used, will try again: {error}")
+            self.outage = self._unusable(error)
         self._tell()
         self._next_attempt = time.monotonic() + RETRY_SECONDS if self.outage else 0.0
         return self.outage is None
@@ -114,14 +123,28 @@ class Opened:
         return False
 
 
-def _sync_data(path: str) -> None:
-    """Write what is in memory of the data to disk: after a failed commit that must work before the next one."""
+def _settle(path: str, size: int) -> None:
+    """Make the meta pages on the disk those that are in memory.
+
+    The last write of a commit is a meta page. If it fails, LMDB takes it back in memory alone (mdb_env_write_meta
+    in mdb.c): the disk may lead to the pages of the failed transaction, over which the next one writes. A power
+    cut between the two would leave a mixture. So the next one begins when the disk has what memory has. The pages
+    are written again for that: after an fdatasync that failed, another one would find nothing to do, and succeed.
+
+    Args:
+        path: The file.
+        size: Bytes of the meta pages, with which it begins.
+
+    Raises:
+        Error: The disk failed again.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
+            os.pwrite(fd, os.pread(fd, size, 0), 0)
             os.fdatasync(fd)
         finally:
             os.close(fd)
     except OSError as error:
-        if error.errno not in NO_SPACE:  # then the next commit, which syncs as well, is told
-            raise from_os_error(error, "sync the metastore") from error
+        if error.errno not in NO_SPACE:  # then the next commit, which writes and syncs as well, is told
+            raise from_os_error(error, "write the metastore") from error
