@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 WRITE, FLUSH, REFUSED = 1, 2, 3
-"""Kinds of entries. A write that was refused has no data, since nothing of it reached the disk."""
+"""Kinds of entries. That a write was refused changes nothing; what reached the disk of it is an entry before."""
 _HEAD: Final = struct.Struct("<BQI")
 """The kind, the offset on the disk in bytes, and how many bytes of data follow."""
 SECTOR: Final = 4096
@@ -54,8 +55,8 @@ def read_log(path: Path) -> list[Entry]:
 class PowerCut:
     """Makes disks as a power cut leaves them: of one log, at later and later points.
 
-    What was written before the last flush is there. Of what was written since, each sector is there or not, by
-    chance, as if it was written in any order.
+    What was written before the last flush is there. Of what was written since, each sector is there or not, as if
+    it was written in any order.
     """
 
     def __init__(self, log: Path, image: Path) -> None:
@@ -75,39 +76,44 @@ class PowerCut:
         """Close the log."""
         os.close(self._log)
 
-    def make(self, count: int, path: Path, chance: random.Random) -> None:
+    def make(self, count: int, path: Path, is_kept: Callable[[int], bool]) -> None:
         """Make the disk of a power cut after so many entries.
 
         Args:
             count: The entries that there had been; no fewer than in the call before.
             path: Where the disk is made, as a sparse file.
-            chance: Decides what is there of what was not flushed. How likely it is differs from cut to cut.
+            is_kept: Given the number of a write that was not flushed, returns whether it is there. Asked anew for
+                each of its sectors.
         """
-        flushes = [number for number in range(self._flushed, count) if self.entries[number].kind == FLUSH]
-        if flushes:
-            fd = os.open(self._image, os.O_WRONLY)
-            for entry in self.entries[self._flushed : flushes[-1]]:
-                self._apply(entry, fd)
-            os.close(fd)
-            self._flushed = flushes[-1] + 1
+        flushed = count - len(self.unflushed(count))
+        with open(self._image, "r+b", buffering=0) as image:
+            for number in range(self._flushed, flushed):
+                self._apply(number, image.fileno(), lambda _: True)
+        self._flushed = max(self._flushed, flushed)
         _copy_sparse(self._image, path)
-        kept = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
-        fd = os.open(path, os.O_WRONLY)
-        for entry in self.entries[self._flushed : count]:
-            self._apply(entry, fd, lambda: chance.random() < kept)
-        os.close(fd)
+        with open(path, "r+b", buffering=0) as made:
+            for number in range(flushed, count):
+                self._apply(number, made.fileno(), is_kept)
 
-    def _apply(self, entry: Entry, fd: int, there: object = None) -> None:
-        if entry.kind != WRITE:
-            return
+    def unflushed(self, count: int) -> range:
+        """The numbers of the entries after the last flush, where there are so many."""
+        first = count
+        while first and self.entries[first - 1].kind != FLUSH:
+            first -= 1
+        return range(first, count)
+
+    def _apply(self, number: int, disk: int, is_kept: Callable[[int], bool]) -> None:
+        entry = self.entries[number]
         data = os.pread(self._log, entry.length, entry.at)
-        if there is None:
-            os.pwrite(fd, data, entry.offset)
-            return
-        assert callable(there)
         for start in range(0, entry.length, SECTOR):
-            if there():
-                os.pwrite(fd, data[start : start + SECTOR], entry.offset + start)
+            if is_kept(number):
+                os.pwrite(disk, data[start : start + SECTOR], entry.offset + start)
+
+
+def by_chance(chance: random.Random) -> Callable[[int], bool]:
+    """Keeps sectors by chance: none, all, or a part, as it comes."""
+    kept = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+    return lambda _: chance.random() < kept
 
 
 def _copy_sparse(source: Path, target: Path) -> None:

@@ -36,15 +36,17 @@ class Disk:
         self.log = log
         """The log of all writes and flushes (`disk_log`). Its size is a point in time."""
 
-    def refuse(self, containing: bytes = b"", *, skip: int = 0, times: int = 1) -> None:
+    def refuse(self, containing: bytes = b"", *, skip: int = 0, times: int = 1, carried_out: bool = False) -> None:
         """Refuse writes with EIO from now on, and forget what was to be refused before.
 
         Args:
             containing: Only those with these bytes.
             skip: How many of them are carried out first.
             times: How many are refused then; 0 refuses none any more.
+            carried_out: Whether they reach the disk nevertheless.
         """
-        self._ask({"containing": containing.hex(), "skip": skip, "times": times})
+        fields = {"skip": skip, "times": times, "carried_out": carried_out}
+        self._ask({"containing": containing.hex(), **fields})
 
     def refused(self) -> int:
         """How many writes were refused since the last `refuse`."""
@@ -78,7 +80,10 @@ def disk(image: Path) -> Iterator[Disk]:
     file.touch()
     log.unlink(missing_ok=True)
     command = [sys.executable, _SERVER, image, log, file]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    # In a session of its own: what is typed in a terminal does not end it before the disk is unmounted.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as server:
         try:
             assert server.stdout is not None
             if server.stdout.readline() != "mounted\n":

@@ -57,6 +57,7 @@ class Disk:
         self._size = os.fstat(image).st_size
         self._containing = b""
         self._skip = self._times = 0
+        self._carried_out = False
         self._refused = self._written = 0
         self._answers: dict[int, Callable[[bytes], bytes]] = {
             GETATTR: self._getattr,
@@ -95,6 +96,7 @@ class Disk:
         if fields:
             self._containing = bytes.fromhex(fields["containing"])
             self._skip, self._times, self._refused = fields["skip"], fields["times"], 0
+            self._carried_out = fields["carried_out"]
         return json.dumps({"written": self._written, "refused": self._refused})
 
     def _init(self, body: bytes) -> bytes:
@@ -116,12 +118,14 @@ class Disk:
         _, offset, size, *_ = WRITE_IN.unpack_from(body)
         data = body[WRITE_IN.size : WRITE_IN.size + size]
         self._written += 1
-        if self._is_refused(data):
+        refused = self._is_refused(data)
+        if not refused or self._carried_out:
+            os.pwrite(self._image, data, offset)
+            os.write(self._log, encode(WRITE, offset, data))
+        if refused:
             self._refused += 1
             os.write(self._log, encode(REFUSED, offset, b""))
-            raise OSError(errno.EIO, "refused")
-        os.pwrite(self._image, data, offset)
-        os.write(self._log, encode(WRITE, offset, data))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         return struct.pack("<II", size, 0)
 
     def _is_refused(self, data: bytes) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import cut_workload
 import pytest
-from disk_log import PowerCut
+from disk_log import PowerCut, by_chance
 from disk_snapshotters import COMBINATIONS, open_on
 from disks import disk, loop_device, make_file_system, mounted
 from rounds import rounds
@@ -160,7 +160,7 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(
     cut = PowerCut(log, tmp_path / "forward")
     made = layers = 0
     for count in cuts(cut, answers, chance):
-        cut.make(count, tmp_path / "cut", chance)
+        cut.make(count, tmp_path / "cut", by_chance(chance))
         with (
             loop_device(tmp_path / "cut") as device,
             mounted(device, kind, tmp_path / "after") as mountpoint,
