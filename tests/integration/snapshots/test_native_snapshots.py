@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -15,10 +16,11 @@ from trees import Steps
 from waiting import wait_until
 
 from lamina.context import CallContext, use
-from lamina.errdefs import AlreadyExists, Canceled, NotFound, Unimplemented
+from lamina.errdefs import AlreadyExists, Canceled, DataLoss, NotFound, Unimplemented
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Usage
 from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import Record
 from lamina.testing import differences, read_tree
 
 pytestmark = pytest.mark.requires("root")
@@ -209,6 +211,34 @@ def test_a_prepare_that_is_cancelled_while_its_copy_goes_to_disk_ends_at_once_an
     finally:
         goes_on.set()
     native.prepare("a", "c")
+
+
+def test_a_copy_during_which_another_call_met_a_failed_sync_is_given_up(
+    native: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own sync succeeds, since the kernel has told of the error."""
+    layer(native, "c", "", lambda root: (root / "f").write_text("x"))
+    answers = iter([OSError(errno.EIO, os.strerror(errno.EIO)), None])
+    create = native._backend.create
+
+    def syncfs(_: int) -> None:
+        error = next(answers)
+        if error is not None:
+            raise error
+
+    def create_meanwhile(record: Record, path: str) -> None:
+        create(record, path)
+        with pytest.raises(DataLoss):
+            native._root.sync()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(native._root._sync, "_syncfs", syncfs)
+        patch.setattr(native._backend, "create", create_meanwhile)
+        with pytest.raises(DataLoss, match="try again"):
+            native.prepare("a", "c")
+    assert snapshots(tmp_path) == ["1"]
+    native.prepare("a", "c")
+    native.commit("d", "a")
 
 
 def test_only_copies_are_synced_when_they_are_made(
