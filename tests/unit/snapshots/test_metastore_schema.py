@@ -11,15 +11,17 @@ import schema_2
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import MetaStore, Record
+from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import check, has_checksum
 from lamina.snapshots.storage._environment import Transaction
-from lamina.snapshots.storage._schema import SCHEMA
+from lamina.snapshots.storage._format import SCHEMA
 
 
 def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"4"))
+    store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"4"))
     store.close()
     with pytest.raises(FailedPrecondition, match="schema version 4"):
         MetaStore.open(str(tmp_path))
@@ -70,6 +72,7 @@ def store_as_before(path: Path, *records: bytes) -> None:
         for number, data in enumerate(records):
             transaction.put(layout.record_key(space, f"layer{number or ''}".encode()), data)
         transaction.put(layout.SCHEMA, b"1")
+        transaction.delete(layout.VERSION)
 
     store._environment.write(put)
     store.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 from rebuilding import Site, everything
+from waiting import wait_until
 
 from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld
 from lamina.snapshots import Info, Kind
@@ -51,6 +52,26 @@ def test_all_is_back_field_by_field_when_the_file_was_deleted(site: Site) -> Non
     assert not rebuilt.merged.left_out
     assert site.all("overlayfs", "other") == before
     assert len(before) == 12
+
+
+def test_what_a_salvage_left_out_is_restored_and_reclaiming_goes_on(site: Site) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter, "overlayfs", "other")
+    data = bytearray(site.database.read_bytes())
+    for name in (b"layer-2\xff\xff", b"box\xff\xff"):
+        assert name in data
+        data = data.replace(name, name[:-2] + b"\xff\xfe")
+    site.database.write_bytes(data)
+    left = site.all("overlayfs", "other")
+    assert left.items() < before.items()
+    (site.root / "snapshots/77").mkdir()
+    with site.open() as snapshotter:
+        assert snapshotter._root.reclaim() == 0
+    assert site.rebuild().set_aside
+    assert site.all("overlayfs", "other") == before
+    with site.open():
+        wait_until(lambda: not (site.root / "snapshots/77").exists(), 10, "what nothing knows is in quarantine")
 
 
 def test_what_was_rebuilt_works_as_what_was_lost(site: Site) -> None:

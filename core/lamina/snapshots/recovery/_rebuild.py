@@ -175,7 +175,7 @@ def _current(before: Contents, roots: Mapping[str, DataRootContents]) -> tuple[s
 
 
 def _changes(before: Contents, after: Contents) -> bool:
-    if before.problems or before.uuid != after.uuid:
+    if before.problems or before.salvaged or before.uuid != after.uuid:
         return True
     return _by_id(before) != _by_id(after)
 

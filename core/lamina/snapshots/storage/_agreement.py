@@ -48,6 +48,7 @@ class Agreement:
         Raises:
             DataLoss: Entries disagree, cannot be read, or are not in order. The message names the first.
         """
+        self._environment.read(self._check_not_salvaged)
         self._spaces = self._environment.read(self._check_spaces)
         yield from self._compare_all(b"i" + self._number, self._compare_identifier)
         for space in sorted(self._spaces):
@@ -61,6 +62,14 @@ class Agreement:
                 functools.partial(_batch, prefix=prefix, start=start, compare=compare)
             )
             yield from ids
+
+    def _check_not_salvaged(self, transaction: Transaction) -> None:
+        since = get(transaction, layout.SALVAGED)
+        if since is not None:
+            raise DataLoss(
+                f"what was damaged of the metastore was left out at {since.decode()}, so it does not know all "
+                "snapshots: `lamina metastore rebuild` restores what can be restored"
+            )
 
     def _check_spaces(self, transaction: Transaction) -> set[bytes]:
         """The numbers of the snapshotter's keyspaces. One without a name may be its own, too."""

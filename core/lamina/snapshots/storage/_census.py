@@ -6,9 +6,9 @@ import threading
 from typing import Final
 
 from lamina.snapshots._contract import Kind
-from lamina.snapshots.storage._checksum import MARK
 from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
+from lamina.snapshots.storage._format import MARK
 
 KIND_AT: Final = len(MARK)
 """Where the kind is in a record with a checksum."""

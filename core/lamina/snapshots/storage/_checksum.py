@@ -7,19 +7,11 @@ mark begins them: no flipped bit turns one kind into the other.
 
 from __future__ import annotations
 
-from typing import Final
 from zlib import crc32
 
 from lamina.errdefs import DataLoss
-from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Transaction
-
-MARK: Final = b"\xff\xff"
-"""Begins a value with a checksum. UTF-8 has no such byte, and neither numbers nor kinds are so large."""
-SIZE: Final = 4
-"""Bytes of a CRC-32."""
-RESIDUE: Final = 0x2144DF1C
-"""The CRC-32 of anything that is followed by its own CRC-32, little-endian."""
+from lamina.snapshots.storage._format import MARK, RESIDUE, SIZE, describe
 
 
 def get(transaction: Transaction, key: bytes) -> bytes | None:
@@ -65,6 +57,6 @@ def has_checksum(data: bytes) -> bool:
 
 def _damaged(key: bytes) -> DataLoss:
     return DataLoss(
-        f"the metastore is damaged: {layout.describe(key)} is not what was stored (wrong checksum). Restart "
+        f"the metastore is damaged: {describe(key)} is not what was stored (wrong checksum). Restart "
         "lamina: it checks the metastore before it serves, and sets aside what is damaged"
     )

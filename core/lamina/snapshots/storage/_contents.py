@@ -41,6 +41,18 @@ class Contents:
     """By snapshotter, the highest identifier that a failed sync may have damaged."""
     problems: tuple[str, ...] = ()
     """What cannot be read, or contradicts another entry, a sentence each."""
+    salvaged: str = ""
+    """When it was made from what was whole of a damaged file; "" where it was not."""
+
+    def greatest_id(self, snapshotter: str) -> int:
+        """The greatest identifier of a snapshot of a snapshotter, or of a parent; 0 where there is none."""
+        ids = (
+            id_
+            for one in self.snapshots
+            if one.snapshotter == snapshotter
+            for id_ in (one.record.id, *one.record.parent_ids)
+        )
+        return max(ids, default=0)
 
     @classmethod
     def of(cls, entries: Iterable[tuple[bytes, bytes]]) -> Contents:
@@ -79,8 +91,9 @@ class _Reading:
             self.spaces[number] = snapshotter, keyspace
         snapshots = tuple(self._snapshots())
         failed = {_text(key[1:]): int.from_bytes(value, "big") for key, value in self._of(b"f")}
-        uuid = _text(dict(self._of(b"m")).get(layout.UUID, b""))
-        return Contents(uuid, counters, snapshots, failed, tuple(self.problems))
+        general = dict(self._of(b"m"))
+        uuid, salvaged = _text(general.get(layout.UUID, b"")), _text(general.get(layout.SALVAGED, b""))
+        return Contents(uuid, counters, snapshots, failed, tuple(self.problems), salvaged)
 
     def _of(self, kind: bytes) -> Iterable[tuple[bytes, bytes]]:
         return self.entries.get(kind, {}).items()

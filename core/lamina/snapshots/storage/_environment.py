@@ -104,6 +104,26 @@ class Environment(Shared[Body]):
         outage = self._opened.outage
         return copy_of(outage) if isinstance(outage, Unavailable) else translation(error, self._path)
 
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[int]:
+        """A block during which no page of the last transaction is used again.
+
+        It keeps the environment from growing and from closing: leave it soon after `is_wanted`.
+
+        Yields:
+            The transaction's number.
+
+        Raises:
+            Unavailable: The environment is closed.
+        """
+        with self._inside(), self._opened.lmdb.begin() as transaction:
+            yield transaction.id()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a commit, or `close`, waits for all transactions to end."""
+        return self._gate.is_wanted
+
     def write(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a write transaction and return its result once that is durable.
 

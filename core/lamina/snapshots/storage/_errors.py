@@ -43,7 +43,7 @@ def translation(error: lmdb.Error, path: str) -> Exception:
             return _exhausted(error, path)
         case lmdb.CorruptedError() | lmdb.PageNotFoundError() | lmdb.PanicError() | lmdb.InvalidError():
             return DataLoss(
-                f"metastore {path} is damaged: {error}: restore it and the data roots from the same backup"
+                f"metastore {path} is damaged: {error}: restart lamina, which sets aside what is damaged"
             )
     if error.code == errno.EIO and is_full(path):
         return _exhausted(error, path)  # mdb_page_flush in mdb.c makes EIO of a write that was cut short

@@ -28,6 +28,11 @@ class Gate:
         self._alone = False
         """Somebody wants no transaction to be open, and waits until none is; set under the condition."""
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody wants no transaction to be open."""
+        return self._alone
+
     def check(self) -> None:
         """Do nothing while there is no reason not to enter.
 

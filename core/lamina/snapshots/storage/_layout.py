@@ -24,20 +24,18 @@ import struct
 from typing import Final
 
 from lamina.errdefs import InvalidArgument
+from lamina.snapshots.storage._format import DATABASE_KEY_LIMIT, SHARED, describe, shorten
+
+__all__ = ["DATABASE_KEY_LIMIT", "SHARED", "describe", "shorten"]
 
 KEY_LIMIT: Final = 32_768
 """The most bytes that a snapshot's key may have; containerd's store (bbolt) refuses longer ones as well."""
-DATABASE_KEY_LIMIT: Final = 511
-"""MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
-DIGEST: Final = 32
-"""Bytes of a SHA-256 digest."""
-SHARED: Final = DATABASE_KEY_LIMIT - DIGEST
-"""How many leading bytes of a long key its database key keeps."""
-
 UUID: Final = b"muuid"
 SCHEMA: Final = b"mschema"
 VERSION: Final = b"mversion"
 COUNTER: Final = b"mcounter"
+UNKNOWN_ID: Final = 1 << 40
+"""The first identifier of a snapshotter of which it is not known how many were handed out."""
 SALVAGED: Final = b"msalvaged"
 """There where the store was made from what was whole of a damaged one; the value is the time (UTC)."""
 
@@ -64,28 +62,6 @@ def check_key(key: str) -> bytes:
             f"snapshot {shorten(key)}: the key has {len(data)} bytes, more than the maximum of {KEY_LIMIT}"
         )
     return data
-
-
-def shorten(key: str) -> str:
-    """A key in quotes for a message, cut where it is over 256 characters: gRPC limits a status message."""
-    return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
-
-
-def describe(key: bytes) -> str:
-    """The entry of a database key, for a message."""
-    kind, rest = key[:1], key[1:]
-    text = rest.decode(errors="replace")
-    match kind:
-        case b"k":
-            return f"snapshot {shorten(key[5:].decode(errors='replace'))} in keyspace number {key[1:5].hex()}"
-        case b"i" | b"c":
-            numbers = [int.from_bytes(key[at : at + 8], "big") for at in range(5, len(key), 8)]
-            what = "identifier" if kind == b"i" else "child of identifier"
-            return f"{what} {' '.join(map(str, numbers))}"
-        case b"s":
-            return f"keyspace {text.partition(chr(0))[2]!r}"
-        case _:
-            return f"entry {key.decode(errors='replace')!r}"
 
 
 def record_key(space: bytes, key: bytes) -> bytes:

@@ -8,8 +8,9 @@ import itertools
 import logging
 import os
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
 from lamina.errdefs import (
@@ -26,12 +27,14 @@ from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
 from lamina.snapshots.storage._census import Census
+from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync
+from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode, id_in
-from lamina.snapshots.storage._schema import SCHEMA, add_checksums, migrate
+from lamina.snapshots.storage._schema import add_checksums, migrate
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +50,22 @@ class MetaStore:
     Opened by one process at a time, and not used in a forked child.
     """
 
-    def __init__(self, path: str, state: str, lock: Lock, environment: Environment, ballast: Ballast) -> None:
+    def __init__(
+        self,
+        path: str,
+        state: str,
+        lock: Lock,
+        environment: Environment,
+        ballast: Ballast,
+        checks: Checks,
+    ) -> None:
         """Use `open`."""
         self.path = path
         self.state = state
         self._lock = lock
         self._environment = environment
         self._ballast = ballast
+        self._checks = checks
         self.uuid = environment.read(_known_uuid) or environment.write(functools.partial(_initialise, path=path))
         """Made with the store. The same stands in every data root that belongs to it."""
         self._census = Census(environment)
@@ -61,6 +73,8 @@ class MetaStore:
     @classmethod
     def open(cls, path: str, state: str = "", map_size: int = MAP_SIZE) -> MetaStore:
         """Open the store in a directory, both made (0700) where they do not exist.
+
+        The file is checked before. One that is damaged is set aside, and what is whole of it is served.
 
         Args:
             path: The directory.
@@ -72,7 +86,7 @@ class MetaStore:
             LockHeld: Another process has it open.
             PermissionDenied: Another user could put there what is then trusted.
             FailedPrecondition: It was written by a newer lamina; or one of its files is a link, or another user's.
-            DataLoss: It is damaged.
+            DataLoss: It is damaged, and not enough of it is left.
             ResourceExhausted, ReadOnly: It cannot be written to, and is new or needs to be migrated. Any other is
                 opened all the same.
         """
@@ -84,11 +98,15 @@ class MetaStore:
                 raise from_os_error(error, "make the metastore's directory") from error
             lock = Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd)
             undo.callback(lock.close)
+            checks = Checks(path)
+            _replace_damaged(path, checks.check())
             environment = Environment(path, state, map_size)
             undo.callback(environment.close)
+            checks.start(environment)
+            undo.callback(checks.stop)
             ballast = Ballast(directory.path_of("ballast"))
             undo.callback(ballast.close)
-            store = cls(path, state, lock, environment, ballast)
+            store = cls(path, state, lock, environment, ballast, checks)
             os.fsync(directory.fd)
             sync_directory(os.path.dirname(directory.path))
             undo.pop_all()
@@ -144,7 +162,9 @@ class MetaStore:
     def close(self) -> None:
         """Close the store. Operations under way finish first. Closing twice does nothing."""
         self._ballast.close()
+        self._checks.stop()
         self._environment.close()
+        self._checks.mark_closed()
         self._lock.close()
 
 
@@ -191,8 +211,12 @@ class SnapshotterStore:
     def _count_opening(self, transaction: Transaction) -> tuple[int, int, int]:
         key = layout.snapshotter_key(self.name)
         stored = checksum.get(transaction, key)
-        found = layout.SNAPSHOTTER.unpack(stored) if stored else (next_number(transaction), 1, 0)
-        number, next_id, generation = found
+        if stored is not None:
+            number, next_id, generation = layout.SNAPSHOTTER.unpack(stored)
+        elif transaction.get(layout.SALVAGED) is not None:  # perhaps it was there, and is lost
+            number, next_id, generation = next_number(transaction), layout.UNKNOWN_ID, int(time.time())
+        else:
+            number, next_id, generation = next_number(transaction), 1, 0
         checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id, generation + 1))
         return number, next_id, generation
 
@@ -338,11 +362,22 @@ class SnapshotterStore:
         self._environment.write(lambda transaction: checksum.put(transaction, key, boot.encode()))
 
 
+def _replace_damaged(path: str, problems: Sequence[str]) -> None:
+    if problems:
+        from lamina.snapshots.storage._salvage import salvage  # noqa: PLC0415 - hardly any start needs it
+
+        salvage(path, problems)
+
+
 def _initialise(transaction: Transaction, path: str) -> str:
     found = int(transaction.get(layout.SCHEMA, b"0"))
     if found > SCHEMA:
         raise FailedPrecondition(
             f"metastore {path} has schema version {found}, this lamina reads up to {SCHEMA}: upgrade lamina"
+        )
+    if not found and transaction.stat()["entries"]:
+        raise DataLoss(
+            f"metastore {path} is damaged: its schema version is missing. Restart lamina: it checks all of it"
         )
     if not found:
         checksum.put(transaction, layout.UUID, str(uuid.uuid4()).encode())

@@ -10,6 +10,7 @@ import attrs
 from lamina.errdefs import DataLoss
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._time import NANOSECONDS
+from lamina.snapshots.storage._format import HEAD
 from lamina.snapshots.storage._message import decode_labels, encode_info, read_varint
 
 
@@ -26,10 +27,6 @@ class Record:
     """The whole chain, nearest first: so a mount list costs one read however deep the chain."""
 
 
-# Big-endian: kind, id, number of parents, length of the message; created and updated (seconds, nanoseconds: a Go
-# zero time does not fit 64 bits of nanoseconds), size, inodes; where in the message the name begins, the lengths
-# of name and parent, and where the labels begin.
-_HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
 _SHAPE: Final = struct.Struct(">II")
 """The part of the head that tells where the message is."""
 _SHAPE_AT: Final = struct.calcsize(">BQ")
@@ -45,7 +42,7 @@ def encode(record: Record) -> bytes:
     info = record.info
     name, parent = info.name.encode(), info.parent.encode()
     message, name_at, labels_at = encode_info(info, name, parent)
-    head = _HEAD.pack(
+    head = HEAD.pack(
         info.kind,
         record.id,
         len(record.parent_ids),
@@ -96,7 +93,7 @@ def id_in(data: bytes) -> int:
 
 def name_in(data: bytes) -> bytes:
     """The name in the bytes of a record."""
-    _, _, parents, length, *_, name_at, name_length, _, _ = _HEAD.unpack_from(data)
+    _, _, parents, length, *_, name_at, name_length, _, _ = HEAD.unpack_from(data)
     at = _message_at(data, parents, length) + name_at
     return data[at : at + name_length]
 
@@ -117,7 +114,7 @@ def _decode(data: bytes) -> Record:
         name_length,
         parent_length,
         labels_at,
-    ) = _HEAD.unpack_from(data)
+    ) = HEAD.unpack_from(data)
     message_at = _message_at(data, parents, length)
     name_at += message_at
     parent_tag = name_at + name_length
@@ -137,13 +134,13 @@ def _decode(data: bytes) -> Record:
         id=id_,
         info=info,
         usage=Usage(size, inodes) if size or inodes else _NONE,
-        parent_ids=struct.unpack_from(f">{parents}Q", data, _HEAD.size),
+        parent_ids=struct.unpack_from(f">{parents}Q", data, HEAD.size),
     )
 
 
 def _message_at(data: bytes, parents: int, length: int) -> int:
     """Where the message of that length begins in the bytes of a record with so many parents."""
-    at = _HEAD.size + 8 * parents
+    at = HEAD.size + 8 * parents
     if at + length != len(data):
         raise ValueError(f"{len(data)} bytes where {at + length} are used")
     return at

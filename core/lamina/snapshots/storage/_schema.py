@@ -15,8 +15,6 @@ from lamina.snapshots.storage._checksum import check, has_checksum, put
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._record import Record, encode
 
-SCHEMA: Final = 3
-"""The version that this code reads and writes. A store of a lower one is migrated, one of a higher one refused."""
 BATCH: Final = 256
 """How many entries get their checksums in one transaction."""
 

@@ -13,8 +13,8 @@ from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._errors import translated
+from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._record import Record, encode
-from lamina.snapshots.storage._schema import SCHEMA
 
 _BATCH: Final = 10_000
 """Entries in one transaction."""
@@ -60,6 +60,8 @@ def _entries(contents: Contents) -> Iterator[tuple[bytes, bytes]]:
     yield layout.UUID, contents.uuid.encode()
     yield layout.VERSION, str(SCHEMA).encode()
     yield layout.COUNTER, str(len(numbers) + len(space_numbers)).encode()
+    if contents.salvaged:
+        yield layout.SALVAGED, contents.salvaged.encode()
     for name, number in numbers.items():
         counters = contents.counters.get(name, Counters())
         counted = layout.SNAPSHOTTER.pack(number, counters.next_id, counters.generation)

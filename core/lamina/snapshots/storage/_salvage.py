@@ -1,0 +1,128 @@
+"""Making a metastore's file anew from what is whole of a damaged one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import DataLoss, from_os_error
+from lamina.fs import sync_directory
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._check import reader
+from lamina.snapshots.storage._contents import Contents, Counters
+from lamina.snapshots.storage._format import MARK, is_intact, value_in
+from lamina.snapshots.storage._meta import Read
+from lamina.snapshots.storage._opening import DATA
+from lamina.snapshots.storage._reading import read_pages
+from lamina.snapshots.storage._writing import write_file
+
+_log = logging.getLogger(__name__)
+
+MORE_IDS: Final = 1 << 20
+"""How many identifiers are left out: so many may have been handed out by commits that are lost."""
+TOLD: Final = 10
+"""How many problems are logged, a line each."""
+_UUID: Final = re.compile(re.escape(layout.UUID + MARK) + rb"([0-9a-f-]{36})....", re.DOTALL)
+
+
+def salvage(directory: str, problems: Sequence[str]) -> None:
+    """Replace a damaged file by a new one that holds what is whole. The damaged one is set aside, never deleted.
+
+    The new one has the same UUID, a later generation and identifiers that were never handed out, and says that it
+    was salvaged (`layout.SALVAGED`): nothing is reclaimed until it is rebuilt.
+
+    Args:
+        directory: The metastore's directory. Nobody uses it.
+        problems: What is wrong with its file.
+
+    Raises:
+        DataLoss: Not enough is left.
+        ResourceExhausted: There is no space for a new one. Nothing was changed.
+    """
+    path = os.path.join(directory, DATA)
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    aside = f"{path}.damaged-{now}"
+    try:
+        with open(path, "rb", buffering=0) as file:
+            contents = _salvaged(_whole_contents(file.fileno()), now)
+        if not contents.uuid:
+            raise DataLoss(
+                f"metastore {directory} is damaged: {'; '.join(problems[:3])}. Not enough of it is left to serve. "
+                "Nothing was changed. `lamina metastore rebuild` makes it anew from what lies beside the data; or "
+                "restore it and the data roots from the same backup"
+            )
+        unfinished = path + ".new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        write_file(unfinished, contents)
+        os.link(path, aside)  # with a rename there would be a moment without any, in which a new one would be made
+        os.rename(unfinished, path)
+        sync_directory(directory)
+    except OSError as error:
+        raise from_os_error(error, f"replace the damaged metastore {path}") from error
+    _tell(contents, problems, aside)
+
+
+def _tell(contents: Contents, problems: Sequence[str], aside: str) -> None:
+    lost = [problem for problem in contents.problems if problem not in problems]
+    for problem in [*problems, *lost][:TOLD]:
+        _log.error("the metastore was damaged: %s", problem)
+    _log.error(
+        "the metastore was damaged: what is whole of it is served, and nothing is reclaimed. `lamina metastore "
+        "rebuild` restores what can be restored",
+        extra={
+            "problems": len(problems) + len(lost),
+            "snapshots": len(contents.snapshots),
+            "set_aside": aside,
+        },
+    )
+
+
+def _whole_contents(fd: int) -> Contents:
+    read = reader(fd)
+    entries, _ = read_pages(read)
+    if not entries:
+        return Contents()
+    by_key = dict(entries)
+    version = by_key.get(layout.VERSION, b"")
+    if version and is_intact(layout.VERSION, version):
+        by_key[layout.SCHEMA] = value_in(version)
+    contents = Contents.of(by_key.items())
+    suspect = {
+        key[1:].decode(): contents.greatest_id(key[1:].decode())
+        for key, value in by_key.items()
+        if key[:1] == b"f" and not is_intact(key, value)
+    }
+    uuid = contents.uuid or next(_uuids(read, os.fstat(fd).st_size), "")
+    return attrs.evolve(contents, uuid=uuid, failed_syncs={**contents.failed_syncs, **suspect})
+
+
+def _uuids(read: Read, size: int) -> Iterator[str]:
+    """The UUIDs that are somewhere in a file: there is one, and it never changes."""
+    step = 1 << 20
+    for start in range(0, size, step):
+        for found in _UUID.finditer(read(start, step + 64)):
+            if is_intact(layout.UUID, found[0][len(layout.UUID) :]):
+                yield found[1].decode()
+
+
+def _salvaged(contents: Contents, now: str) -> Contents:
+    """Contents with counters that nothing before has reached."""
+    names = {*contents.counters, *(one.snapshotter for one in contents.snapshots)}
+    counters = {name: contents.counters.get(name, Counters(layout.UNKNOWN_ID)) for name in names}
+    advanced = {
+        name: Counters(
+            max(one.next_id, contents.greatest_id(name) + 1) + MORE_IDS,
+            max(one.generation, int(time.time())),  # no store is opened once a second
+        )
+        for name, one in counters.items()
+    }
+    return attrs.evolve(contents, counters=advanced, salvaged=now)

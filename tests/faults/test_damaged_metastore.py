@@ -1,0 +1,104 @@
+"""Metastores with three data roots are damaged in every way that disks and bugs damage files, and opened.
+
+No opening ends in a signal, no data of a snapshot is deleted, no record is served that is not as it was stored,
+and what is lost is said. `LAMINA_SOAK=1 pytest tests/faults/test_damaged_metastore.py` tries all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import damaged_metastores
+import pytest
+from rounds import rounds
+
+DAMAGES = rounds(60, 400)
+PROCESSES = 2
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A metastore with three data roots, and the truth about it."""
+    path = tmp_path_factory.mktemp("damaged") / "base"
+    path.mkdir()
+    damaged_metastores.populate(path)
+    return path
+
+
+def cases(base: Path) -> Iterator[dict[str, Any]]:
+    """What became of each damaged copy, from processes without threads: they fork."""
+    share = DAMAGES // PROCESSES
+    program = str(Path(damaged_metastores.__file__))
+    children = [
+        subprocess.Popen(
+            [sys.executable, program, str(base), str(number * share), str(share)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    for child in children:
+        output, _ = child.communicate()
+        assert child.returncode == 0
+        yield from map(json.loads, output.splitlines())
+
+
+def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
+    """What must not be."""
+    for status, told in case["looks"]:
+        if status:
+            yield f"opening ended with status {status:#x}"
+            return
+        for name, infos in told["infos"].items():
+            for key, info in infos.items():
+                if truth["infos"][name].get(key) != info:
+                    yield f"{name} serves {key} as {info}"
+    for name, ids in truth["ids"].items():
+        for id_ in ids:
+            if case["kept"][name].get(id_) != f"{name} {id_}":
+                yield f"the data {id_} of {name} is gone"
+    if lost(case, truth) and not said(case):
+        yield "nothing says that snapshots are lost"
+
+
+def lost(case: dict[str, Any], truth: dict[str, Any]) -> int:
+    """How many snapshots the first opening did not list."""
+    (_, told), _ = case["looks"]
+    return sum(len(infos.keys() - told["infos"].get(name, {}).keys()) for name, infos in truth["infos"].items())
+
+
+def said(case: dict[str, Any]) -> bool:
+    (_, told), _ = case["looks"]
+    return bool(told["error"] or told["errors"] or any("damaged" in line for line in told["log"]))
+
+
+def outcome(case: dict[str, Any]) -> str:
+    """The word for what became of a damage."""
+    (_, told), _ = case["looks"]
+    if told["error"]:
+        return "refused"
+    if told["errors"]:
+        return "errors, and set aside by the next start"
+    return "set aside" if case["aside"] else "harmless"
+
+
+def test_no_damage_kills_deletes_or_is_served(base: Path, tell: Callable[[str], None]) -> None:
+    truth = json.loads((base / "truth.json").read_text())
+    outcomes: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    without_loss = 0
+    problems: list[str] = []
+    for case in cases(base):
+        outcomes[outcome(case)] += 1
+        kinds[case["what"]] += 1
+        without_loss += not lost(case, truth)
+        problems += (f"seed {case['seed']}, {case['what']}: {problem}" for problem in wrong(case, truth))
+    tell(f"{outcomes.total()} damages: {dict(outcomes)}; no snapshot lost in {without_loss}; kinds: {dict(kinds)}")
+    assert problems == []
+    assert outcomes.total() == DAMAGES // PROCESSES * PROCESSES

@@ -1,0 +1,257 @@
+"""A damaged metastore is found before it is served: the file is set aside, and what is whole is served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+import pytest
+import schema_2
+from natives import open_native
+from waiting import wait_until
+
+from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import MetaStore, _checking, _salvage
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._checksum import add
+from lamina.snapshots.storage._environment import Transaction
+
+NATIVE = layout.NUMBER.pack(1)
+SPACE = layout.NUMBER.pack(2)
+KEYS = [f"key {number}" for number in range(8)]
+
+
+def change(tmp_path: Path, body: Callable[[Transaction], object]) -> None:
+    """Change the file without lamina."""
+    with (
+        lmdb.open(str(tmp_path / "metastore/data.mdb"), subdir=False, lock=False) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        body(transaction)
+
+
+def flip(tmp_path: Path, key: bytes) -> None:
+    """Flip a bit in the value of an entry."""
+
+    def body(transaction: Transaction) -> None:
+        value = bytearray(transaction.get(key, b""))
+        value[-9] ^= 1
+        transaction.put(key, bytes(value))
+
+    change(tmp_path, body)
+
+
+def populate(tmp_path: Path) -> str:
+    """Eight snapshots with data; returns the UUID of the metastore."""
+    with open_native(tmp_path) as native:
+        for key in KEYS:
+            native.prepare(key)
+        uuid = native._store.uuid
+    for number in range(1, 9):
+        (tmp_path / "native/snapshots" / str(number) / "f").write_text(str(number))
+    return uuid
+
+
+def set_aside(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "metastore").glob("data.mdb.damaged-*"))
+
+
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file is checked as a large one is."""
+    monkeypatch.setattr(_checking, "SMALL", 0)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a record": lambda path: flip(path, layout.record_key(SPACE, b"key 3")),
+    "an identifier": lambda path: flip(path, layout.id_key(NATIVE, 4)),
+    "a missing identifier": lambda path: change(path, lambda t: t.delete(layout.id_key(NATIVE, 4))),
+    "a missing record": lambda path: change(path, lambda t: t.delete(layout.record_key(SPACE, b"key 3"))),
+    "an unknown entry": lambda path: change(path, lambda t: t.put(b"x", b"y")),
+    "the schema version": lambda path: change(path, lambda t: t.put(layout.SCHEMA, b"1")),
+    "the counter": lambda path: change(path, lambda t: t.put(layout.COUNTER, add(layout.COUNTER, b"1"))),
+    "the snapshotter's number": lambda path: flip(path, layout.snapshotter_key("native")),
+    "the UUID": lambda path: flip(path, layout.UUID),
+}
+LOST = {"a record": {"key 3"}, "a missing record": {"key 3"}}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_whole_is_served_and_what_is_damaged_is_set_aside(
+    tmp_path: Path,
+    damage: str,
+    large: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(_checking, "SMALL", 0 if large else _checking.SMALL)
+    uuid = populate(tmp_path)
+    DAMAGES[damage](tmp_path)
+    before = (tmp_path / "metastore/data.mdb").read_bytes()
+    for _ in range(2):
+        with open_native(tmp_path) as native:
+            assert native._store.uuid == uuid
+            assert {info.name for info in native.walk()} == set(KEYS) - LOST.get(damage, set())
+            assert native._root.reclaim() == 0
+            native.prepare("new")
+            native.remove("new")
+    assert [path.read_bytes() for path in set_aside(tmp_path)] == [before]
+    assert "the metastore was damaged" in caplog.text
+    for number in range(1, 9):
+        assert (tmp_path / "native/snapshots" / str(number) / "f").read_text() == str(number)
+
+
+def test_nothing_is_handed_out_or_opened_again_after_a_salvage(tmp_path: Path) -> None:
+    populate(tmp_path)
+    flip(tmp_path, layout.record_key(SPACE, b"key 7"))
+    with open_native(tmp_path) as native:
+        native.prepare("new")
+        found = native._store.record(native._keyspace.get("new").id)
+        assert found is not None
+        assert found[1].id > _salvage.MORE_IDS
+
+
+def test_a_snapshotter_of_which_nothing_is_left_begins_where_none_can_have_come_to(tmp_path: Path) -> None:
+    populate(tmp_path)
+    change(tmp_path, lambda t: [t.delete(key) for key, _ in list(t.cursor()) if key[:1] in b"ikns"])
+    with open_native(tmp_path) as native:
+        native.prepare("new")
+        assert native._keyspace.get("new").id >= layout.UNKNOWN_ID
+        assert native._root.reclaim() == 0
+    assert len(os.listdir(tmp_path / "native/snapshots")) == 9
+
+
+def test_where_not_enough_is_left_nothing_is_changed_and_the_remedy_is_named(tmp_path: Path) -> None:
+    populate(tmp_path)
+    file = tmp_path / "metastore/data.mdb"
+    damaged = bytes(8192) + file.read_bytes()[8192:]
+    file.write_bytes(damaged)
+    for _ in range(2):
+        with pytest.raises(DataLoss, match="lamina metastore rebuild"), open_native(tmp_path):
+            pass
+    assert file.read_bytes() == damaged
+    assert not set_aside(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["link", "rename"])
+def test_a_salvage_that_is_interrupted_leaves_the_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    populate(tmp_path)
+    flip(tmp_path, layout.record_key(SPACE, b"key 7"))
+    file = tmp_path / "metastore/data.mdb"
+    before = file.read_bytes()
+
+    def fail(source: str, target: str) -> None:
+        raise OSError(28, os.strerror(28), target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_salvage.os, step, fail)
+        with pytest.raises(ResourceExhausted):
+            MetaStore.open(str(tmp_path / "metastore"))
+    assert file.read_bytes() == before
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == set(KEYS) - {"key 7"}
+
+
+def test_a_store_of_a_newer_lamina_is_refused_and_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    populate(tmp_path)
+
+    def body(transaction: Transaction) -> None:
+        transaction.put(layout.SCHEMA, b"4")
+        transaction.put(layout.VERSION, add(layout.VERSION, b"4"))
+        transaction.put(b"x of a later schema", b"y")
+
+    change(tmp_path, body)
+    with pytest.raises(FailedPrecondition, match="schema version 4"), open_native(tmp_path):
+        pass
+    assert not set_aside(tmp_path)
+
+
+def test_a_store_of_schema_version_2_is_checked_as_well(tmp_path: Path) -> None:
+    schema_2.write_schema_2(tmp_path / "metastore")
+    change(tmp_path, lambda t: t.delete(layout.id_key(NATIVE, 3)))
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    records = list(store.snapshotter("overlayfs").keyspace("overlayfs").walk())
+    store.close()
+    assert records == schema_2.RECORDS["overlayfs", "overlayfs"]
+    assert len(set_aside(tmp_path)) == 1
+
+
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "metastore/closed"
+
+
+def test_a_large_file_that_was_closed_in_good_order_is_looked_at_quickly_first(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    assert mark(tmp_path).exists()
+    monkeypatch.setattr(_checking, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path / "metastore"))
+        assert not mark(tmp_path).exists()
+        thread = store._checks._thread
+        assert thread is not None
+        thread.join()
+        store.close()
+        assert mark(tmp_path).exists()
+
+
+def test_a_large_file_that_was_not_closed_is_checked_as_a_whole(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
+    checked: list[str] = []
+    monkeypatch.setattr(_checking, "_check_in_child", lambda path, _: checked.append(path) or [])
+    MetaStore.open(str(tmp_path / "metastore")).close()
+    assert checked == [str(tmp_path / "metastore/data.mdb")]
+
+
+def test_damage_that_a_quick_look_does_not_see_is_reported_and_set_aside_by_the_next_start(
+    tmp_path: Path, as_if_large: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    populate(tmp_path)
+    file = tmp_path / "metastore/data.mdb"
+    key = layout.record_key(SPACE, b"key 3")
+    data = bytearray(file.read_bytes())
+    at = -1
+    while (at := data.find(key + b"\xff\xff", at + 1)) >= 0:
+        data[at + len(key) + 40] ^= 1
+    file.write_bytes(data)
+    with open_native(tmp_path) as native:
+        wait_until(lambda: "restart lamina" in caplog.text, 20, "the damage is reported")
+        with pytest.raises(DataLoss, match="key 3"):
+            native.stat("key 3")
+        assert native.stat("key 4").name == "key 4"
+    assert not mark(tmp_path).exists()
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
+    assert len(set_aside(tmp_path)) == 1
+
+
+def test_a_check_whose_process_dies_is_done_here(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    populate(tmp_path)
+    mark(tmp_path).unlink()
+    flip(tmp_path, layout.record_key(SPACE, b"key 3"))
+    monkeypatch.setattr(_checking, "_PROGRAM", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
+    assert "ended with code -7" in caplog.text
+
+
+def test_the_check_in_the_background_gives_way_to_a_map_that_must_grow(tmp_path: Path, as_if_large: None) -> None:
+    populate(tmp_path)
+    store = MetaStore.open(str(tmp_path / "metastore"), map_size=1 << 17)
+    keyspace = store.snapshotter("native").keyspace("native")
+    for number in range(60):
+        keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000}))
+    assert len(list(keyspace.walk())) == 60 + len(KEYS)
+    store.close()
