@@ -16,7 +16,7 @@ from lamina.plugin._context import InitContext
 from lamina.plugin._deadline import call_within
 from lamina.plugin._diagnose import diagnose
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
-from lamina.plugin._finding import DiagnoseContext, Finding, Verdict
+from lamina.plugin._finding import DiagnoseContext, Finding, Repair, Verdict
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
@@ -61,6 +61,7 @@ __all__ = [
     "Readiness",
     "Registration",
     "Registry",
+    "Repair",
     "SkipPlugin",
     "Status",
     "Verdict",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def diagnose(
     root: Path,
     state: Path,
     host_pid: int | None = None,
+    exports: Mapping[str, str] | None = None,
     seconds: float | None = None,
 ) -> list[Finding]:
     """Ask a plugin. Whatever its `diagnose` does, the outcome is findings; only KeyboardInterrupt passes.
@@ -30,6 +32,7 @@ def diagnose(
         root: The host's root directory.
         state: The host's state directory.
         host_pid: The process of the host that runs; None where none does.
+        exports: What the plugin exports in that host.
         seconds: How long it may take. None: as long as it takes, in the calling thread.
 
     Returns:
@@ -39,7 +42,9 @@ def diagnose(
     if ask is None:
         return []
     uri = registration.uri
-    context = DiagnoseContext(uri=uri, config=config, root=root / uri, state=state / uri, host_pid=host_pid)
+    context = DiagnoseContext(
+        uri=uri, config=config, root=root / uri, state=state / uri, host_pid=host_pid, exports=exports or {}
+    )
     found: list[Finding] = []  # what comes before a failure is kept
 
     def look() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, Self
 
@@ -24,6 +25,18 @@ class Verdict(enum.StrEnum):
 
 
 @attrs.frozen
+class Repair:
+    """A way to mend what was found that deletes nothing that any source names."""
+
+    what: str
+    """What is done, in the imperative: `move it to quarantine`."""
+    run: Callable[[], object] = attrs.field(eq=False, repr=False)
+    """Does it. Raises an OSError or one of `lamina.errdefs` where it cannot."""
+    beside_host: bool = False
+    """Whether it may be done while a host runs."""
+
+
+@attrs.frozen
 class Finding:
     """One thing that was looked at. `ok`, `warning`, `problem` and `unknown` make one."""
 
@@ -34,6 +47,8 @@ class Finding:
     """What is there, in a sentence, with the values and paths that matter."""
     remedy: str = ""
     """What to do about it, best as commands to type; "" where the finding is OK."""
+    repair: Repair | None = attrs.field(default=None, eq=False)
+    """How `lamina doctor --repair` mends it; None where somebody has to decide."""
 
     @classmethod
     def ok(cls, check: str, found: str) -> Self:
@@ -55,6 +70,10 @@ class Finding:
         """See `Verdict.UNKNOWN`; the remedy says how it can be looked at."""
         return cls(check, Verdict.UNKNOWN, found, remedy)
 
+    def mended_by(self, repair: Repair) -> Self:
+        """The same finding with a way to mend it."""
+        return attrs.evolve(self, repair=repair)
+
 
 @attrs.frozen(kw_only=True)
 class DiagnoseContext(Generic[C]):
@@ -75,3 +94,5 @@ class DiagnoseContext(Generic[C]):
     """As in `InitContext`: `<state>/<URI>`, which may not exist yet."""
     host_pid: int | None = None
     """The process of the host that runs; None where none does that can be seen."""
+    exports: Mapping[str, str] = attrs.field(factory=dict)
+    """What the plugin exports in the host that runs, which may have another configuration; empty without one."""

@@ -204,3 +204,27 @@ def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> No
     roots = "lamina diagnose -a /run/lamina/lamina.sock -c /etc/lamina/config.toml"
     start = f"lamina serve --root {directory} --state {directory}/s"
     assert socket["Remedy"] == f"{start}; or, if root's host is meant: {roots}"
+
+
+def test_a_host_that_is_named_by_its_address_alone_says_which_directories_are_its_own(
+    directory: Path,
+) -> None:
+    """Those of the configuration that is at hand are another host's."""
+    data = directory / "elsewhere"
+    config = f'[plugins."io.containerd.snapshotter.v1.overlayfs"]\nroot_path = "{data}"\n'
+    with Host(directory / "h", config).running() as host:
+        found = diagnose("-a", host.address)
+        assert f"{host.directory}/root (mode 0700" in found.one("directories", "root")["Found"]
+        assert f"{host.directory}/state (mode" in found.one("directories", "state")["Found"]
+        assert str(data) in found.one("overlayfs", "lock of the data root")["Found"]
+        assert f"held by the host, process {host.pid}" in found.one("directories", "lock of root")["Found"]
+
+
+def test_an_address_at_which_nobody_answers_is_not_judged_by_another_hosts_directories(
+    directory: Path,
+) -> None:
+    found = diagnose("-a", directory / "nobody.sock")
+    unknown = found.one("directories", "root and state")
+    assert unknown["Status"] == "unknown"
+    assert "--root DIR --state DIR" in unknown["Remedy"]
+    assert not found.of("overlayfs", "data root")

@@ -14,15 +14,15 @@ import attrs
 from lamina.api import names_from_exports
 from lamina.cli._configuration import Overrides
 from lamina.cli._diagnose import plugins
-from lamina.cli._diagnose.configuration import Site
+from lamina.cli._diagnose.configuration import configuration
 from lamina.cli._diagnose.host import SECONDS, Contact, contact
 from lamina.cli._diagnose.snapshot import snapshot
+from lamina.cli._site import Site
 from lamina.client import Client
 from lamina.config import GRPC_SERVER, HostConfig, default_state
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
 from lamina.errdefs import Error
 from lamina.fs import Trust
-from lamina.host import Prepared
 from lamina.plugin import Finding, PluginType
 from lamina.plugin import diagnose as diagnose_plugin
 
@@ -51,6 +51,7 @@ def findings(
     """
     site = Site.find(file, overrides)
     host = contact(site.address, site.command("serve", overridden=True))
+    site = site.of_host(host.plugins)
     for area in _areas(key, snapshotter or ("overlayfs" if key else ""), site, host):
         try:
             for finding in area.findings:
@@ -62,16 +63,17 @@ def findings(
 def _areas(key: str, name: str, site: Site, host: Contact) -> Iterator[_Area]:
     id_ = site.prepared.snapshotters.get(name, name) if site.prepared else name
     wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
-    yield _Area("configuration", site.findings())
-    yield _Area("host", host.findings)
+    yield _Area("configuration", configuration(site))
+    yield _Area("host", [*host.findings, *another_host(site)])
     yield _Area("plugins", _plugins(site, host, wanted))
     yield _Area("kernel", kernel())
     yield _Area("kernel log", kernel_log())  # before anything is tried, of which it would tell too
     yield _Area("privileges", privileges(host.pid))
-    if site.config is not None:
+    if not site.is_known:
+        yield _Area("directories", [unknown_place(site)])
+    elif site.config is not None:
         yield _Area("directories", _directories(site, site.config.host, host.pid))
-    if site.prepared is not None:
-        yield from _own(site.prepared, host.pid, wanted)
+        yield from _own(site, host.pid, wanted)
     if key:
         yield _Area(f"snapshot {key}", _snapshot(site.address, name, key, host))
 
@@ -103,9 +105,29 @@ def _socket_trust(site: Site) -> Trust:
     return Trust.of_process().with_owner(getattr(listener, "uid", -1), getattr(listener, "gid", -1))
 
 
-def _own(prepared: Prepared, host_pid: int | None, wanted: str) -> Iterator[_Area]:
+def another_host(site: Site) -> Iterator[Finding]:
+    """The finding where the host that answers is not the one whose directories were named."""
+    if site.another_host and site.config is not None:
+        yield Finding.warning(
+            "directories",
+            f"the host that answers at {site.address} uses root {site.another_host}, and what is named here is "
+            f"{site.config.host.root}, which is looked at",
+            f"to look at the one that answers, name nothing but its address: -a {shlex.quote(site.address)}",
+        )
+
+
+def unknown_place(site: Site) -> Finding:
+    """The finding where an address is named of a host that does not answer, and its directories are not."""
+    found = f"no host answers at {site.address}, and where one of that address keeps its data is not known"
+    remedy = "name its configuration (-c FILE), or its directories (--root DIR --state DIR)"
+    return Finding.unknown("root and state", found, remedy)
+
+
+def _own(site: Site, host_pid: int | None, wanted: str) -> Iterator[_Area]:
     """What plugins say of themselves; of snapshotters only the one that is wanted, if one is."""
-    host = prepared.config.host
+    if site.prepared is None:
+        return
+    prepared, host = site.prepared, site.prepared.config.host
     for registration in prepared.plan.order:
         if registration.type == PluginType.SNAPSHOTTER and wanted not in {"", registration.uri}:
             continue
@@ -115,6 +137,7 @@ def _own(prepared: Prepared, host_pid: int | None, wanted: str) -> Iterator[_Are
             root=Path(host.root),
             state=Path(host.state),
             host_pid=host_pid,
+            exports=site.exports.get(registration.uri, {}),
             seconds=_DEADLINE,
         )
         yield _Area(registration.uri, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lamina.cli._diagnose.configuration import Site
+from lamina.cli._site import Site
 from lamina.client import Plugin
 from lamina.plugin import Finding
 

@@ -38,5 +38,6 @@ def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:
     """Look at the directory and its lock. The metastore itself is not opened: a host may have it open."""
     from lamina.diagnosis import directory, lock  # noqa: PLC0415 - no host needs it
 
-    yield from directory("directory", str(context.root), lasts=True)
-    yield lock("lock", f"{context.root}/lamina.lock", context.host_pid)
+    path = context.exports.get("path") or str(context.root)
+    yield from directory("directory", path, lasts=True)
+    yield lock("lock", f"{path}/lamina.lock", context.host_pid)

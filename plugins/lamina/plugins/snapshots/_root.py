@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.errdefs import from_os_error
 from lamina.fs import CheckedDirectory
-from lamina.plugin import InitContext, host_platform
+from lamina.plugin import DiagnoseContext, InitContext, host_platform
 
 
 def data_root(ic: InitContext[Any], root_path: str) -> str:
@@ -40,3 +40,13 @@ def data_root_path(own: Path, root_path: str) -> str:
         root_path: What is configured; empty: that directory.
     """
     return os.path.abspath(root_path) if root_path else str(own)
+
+
+def diagnosed_root(context: DiagnoseContext[Any], root_path: str) -> str:
+    """The data root that a diagnosis is about: that of the host that runs, which may have another configuration.
+
+    Args:
+        context: The circumstances of the diagnosis.
+        root_path: What is configured.
+    """
+    return context.exports.get("root") or data_root_path(context.root, root_path)

@@ -18,9 +18,10 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_service(ic: InitContext[None]) -> IntrospectionService:
-    """Serve the records of all plugins, also of those that are initialised later."""
+    """Serve the records of all plugins, also of those that are initialised later; tell the host's directories."""
     from lamina.plugins.services.introspection.service import (  # noqa: PLC0415 - brings protobuf
         IntrospectionService,
     )
 
+    ic.meta.exports |= {"root": str(ic.root.parent), "state": str(ic.state.parent)}
     return IntrospectionService(ic.get_all, str(ic.root / "uuid"))

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, data_root_path
+from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
 from lamina.plugins.snapshots.btrfs._probe import probe
 from lamina.snapshots.local import LocalSnapshotter
@@ -64,4 +64,4 @@ def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
     from lamina.plugins.snapshots.btrfs._diagnose import diagnose  # noqa: PLC0415 - no host needs it
 
     root_path = context.config.root_path
-    return diagnose(data_root_path(context.root, root_path), context.host_pid, configured=bool(root_path))
+    return diagnose(diagnosed_root(context, root_path), context.host_pid, configured=bool(root_path))

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, data_root_path
+from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.native._backend import NativeBackend
 from lamina.snapshots.local import LocalSnapshotter
 
@@ -56,4 +56,4 @@ def diagnose_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]
     """Look at the data root, which is all that it needs."""
     from lamina import diagnosis  # noqa: PLC0415 - no host needs it
 
-    return diagnosis.data_root(data_root_path(context.root, context.config.root_path), context.host_pid)
+    return diagnosis.data_root(diagnosed_root(context, context.config.root_path), context.host_pid)

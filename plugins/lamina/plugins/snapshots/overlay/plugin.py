@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, data_root_path
+from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
 from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
 from lamina.snapshots.local import LocalSnapshotter
@@ -75,5 +75,5 @@ def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Findin
     """Look at all that overlayfs needs."""
     from lamina.plugins.snapshots.overlay._diagnose import diagnose  # noqa: PLC0415 - no host needs it
 
-    root = data_root_path(context.root, context.config.root_path)
+    root = diagnosed_root(context, context.config.root_path)
     return diagnose(root, context.config.mount_options, context.host_pid)

@@ -1,0 +1,170 @@
+"""Which host a command is about: where it keeps things, and where it listens."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from lamina.cli._configuration import Overrides, configuration
+from lamina.config import Config, default_state
+from lamina.errdefs import ConfigError, Error, Unavailable
+from lamina.host import Prepared, prepare
+from lamina.plugin import Plugin, PluginType
+
+if TYPE_CHECKING:
+    from lamina.client import Plugin as TheirPlugin
+    from lamina.snapshots.recovery import Places
+
+INTROSPECTION = f"{PluginType.GRPC}.introspection"
+"""The plugin that exports the directories of its host."""
+
+
+@attrs.frozen
+class Site:
+    """What is known of the host that a configuration makes, also where it is not in order."""
+
+    file: str | None
+    """The configuration file that was named; None: none was."""
+    address: str
+    """Path of the host's socket."""
+    config: Config | None = None
+    """None where it cannot be read."""
+    prepared: Prepared | None = None
+    """None where something in it is wrong."""
+    error: Error | None = None
+    """What is wrong."""
+    options: str = ""
+    """The options that go over the file, to be typed again, each with a blank before it."""
+    modules: Sequence[str] = ()
+    """Plugin modules besides those of installed packages."""
+    is_named: bool = False
+    """Whether it was said whose directories are meant: by a file, a root or a state."""
+    is_known: bool = True
+    """Whether the directories are those of the host behind the socket. They may not be where an address is all
+    that is named, and it is not the configuration's."""
+    another_host: str = ""
+    """The root of the host that answers, where it is another one than was named."""
+    exports: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    """What the plugins of the running host export, by URI; empty where none was asked."""
+
+    @classmethod
+    def find(cls, file: str | None, overrides: Overrides) -> Site:
+        """Read a configuration as `lamina serve` would.
+
+        Args:
+            file: The file; None: the default one, if it exists.
+            overrides: The options.
+        """
+        given = overrides["address"] or os.environ.get("LAMINA_ADDRESS")
+        address = (given or f"{overrides['state'] or default_state()}/lamina.sock").removeprefix("unix://")
+        site = cls(file, os.path.abspath(address), options=_options(overrides), modules=overrides["modules"])
+        try:
+            config = configuration(file, overrides)
+        except Error as error:
+            return attrs.evolve(site, error=error)
+        usual = f"{config.host.state}/lamina.sock"
+        is_named = bool(file or overrides["root"] or overrides["state"] or _named_by_environment())
+        is_known = is_named or not given or site.address == usual
+        address = site.address if given else usual
+        return attrs.evolve(site, address=address, is_named=is_named, is_known=is_known).with_config(config)
+
+    def with_config(self, config: Config) -> Site:
+        """The same with a configuration, prepared as far as it is in order."""
+        discovery = self.prepared.plan.discovery if self.prepared else None
+        try:
+            prepared = prepare(config, self.modules, discovery=discovery)
+        except Error as error:
+            return attrs.evolve(self, config=config, error=error)
+        # Where no listener is configured, another host may still be where clients look.
+        address = prepared.address or self.address
+        return attrs.evolve(self, address=address, config=prepared.config, prepared=prepared, error=None)
+
+    def of_host(self, plugins: Sequence[TheirPlugin]) -> Site:
+        """The same with the directories of the host that answers, as it tells them itself.
+
+        Args:
+            plugins: Its plugins. One that tells no directories changes nothing, nor does one that has others than
+                were named: `another_host` says so.
+        """
+        exports = {plugin.uri: plugin.exports for plugin in plugins if plugin.init_error is None}
+        told = exports.get(INTROSPECTION, {})
+        if self.config is None or not {"root", "state"} <= told.keys():
+            return attrs.evolve(self, exports=exports)
+        if self.is_named and told["root"] != self.config.host.root:
+            return attrs.evolve(self, another_host=told["root"])
+        config = self.config.with_overrides(root=told["root"], state=told["state"])
+        found = attrs.evolve(self, exports=exports, is_known=True).with_config(config)
+        return attrs.evolve(found, address=self.address)
+
+    def command(self, words: str, *, overridden: bool = False) -> str:
+        """What to type to run a command of lamina's with this configuration.
+
+        Args:
+            words: Such as `plugins why`.
+            overridden: Whether it takes the options that go over the file, too.
+        """
+        file = "" if self.file is None else f" -c {shlex.quote(self.file)}"
+        return f"lamina {words}{file}{self.options if overridden else ''}"
+
+    @property
+    def broken(self) -> tuple[Plugin, ...]:
+        """The records of plugins that cannot be loaded."""
+        return self.prepared.plan.failed if self.prepared else ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the configuration, a sentence each."""
+        if self.error is None:
+            return ()
+        return tuple(str(self.error).split("\n")) if isinstance(self.error, ConfigError) else (str(self.error),)
+
+    def places(self, asked: str) -> Places:
+        """Where the host keeps its metastore and its data.
+
+        Args:
+            asked: What is to be done there, for the message.
+
+        Raises:
+            ConfigError: The configuration is not in order.
+            Unavailable: No host answers at the address that was named, and nothing says whose directories count.
+        """
+        from lamina.snapshots.recovery import Places  # noqa: PLC0415 # not every command needs LMDB
+
+        if self.error is not None:
+            raise self.error
+        if self.prepared is None:
+            raise Unavailable(f"{asked}: there is no configuration")
+        if not self.is_known:
+            raise Unavailable(
+                f"{asked}: no host answers at {self.address}, and where one of that address keeps its data is not "
+                "known: name its configuration (-c FILE), or its directories (--root DIR --state DIR)"
+            )
+        root = self.prepared.config.host.root
+        return Places(root, self._metastore(self.prepared, root), dict(self._data_roots(self.prepared, root)))
+
+    def _metastore(self, prepared: Prepared, root: str) -> str:
+        uris = [one.uri for one in prepared.plan.registry if one.type == PluginType.METASTORE]
+        uri = uris[0] if uris else f"{PluginType.METASTORE}.lmdb"
+        return self.exports.get(uri, {}).get("path") or f"{root}/{uri}"
+
+    def _data_roots(self, prepared: Prepared, root: str) -> Iterator[tuple[str, str]]:
+        """The data root of each snapshotter; those that keep none are named as well."""
+        for one in prepared.plan.registry:
+            if one.type == PluginType.SNAPSHOTTER:
+                told = self.exports.get(one.uri, {}).get("root")
+                configured = getattr(prepared.configs.get(one.uri), "root_path", "")
+                yield one.id, told or (os.path.abspath(configured) if configured else f"{root}/{one.uri}")
+
+
+def _named_by_environment() -> bool:
+    return any(os.environ.get(name) for name in ("LAMINA_ROOT", "LAMINA_STATE"))
+
+
+def _options(overrides: Overrides) -> str:
+    named = {"--root": overrides["root"], "--state": overrides["state"], "-a": overrides["address"]}
+    given = [*named.items(), *(("-p", module) for module in overrides["modules"])]
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in given if value is not None)
