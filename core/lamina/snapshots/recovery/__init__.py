@@ -3,7 +3,7 @@
 `lamina metastore` and `lamina doctor` are built on it, and no host needs it.
 """
 
-from lamina.snapshots.recovery._backup import Backup, pieces, unused, write_backup
+from lamina.snapshots.recovery._backup import Backup, inspect_copy, pieces, unused, write_backup
 from lamina.snapshots.recovery._merge import LeftOut, Merged, Restored, Source
 from lamina.snapshots.recovery._rebuild import DATA, Places, Rebuilt, rebuild
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan
@@ -19,6 +19,7 @@ __all__ = [
     "Restored",
     "Source",
     "Watch",
+    "inspect_copy",
     "is_data_root",
     "pieces",
     "rebuild",

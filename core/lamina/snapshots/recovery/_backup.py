@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -82,6 +83,21 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
             return backup
     except OSError as error:
         raise from_os_error(error, "write a backup of the metastore") from error
+
+
+def inspect_copy(copy: Iterable[bytes]) -> Contents:
+    """What can be read of a copy of a metastore. It is looked at in a temporary file, which is removed again.
+
+    Args:
+        copy: The copy, in pieces.
+
+    Raises:
+        Error: There is no space for the file.
+    """
+    with tempfile.NamedTemporaryFile(prefix="lamina-metastore-") as file:
+        file.writelines(copy)
+        file.flush()
+        return read_file(file.name)
 
 
 def checked(path: str) -> Contents:

@@ -1,0 +1,99 @@
+"""How the outcome of a rebuild is shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lamina.cli._output import shorten
+
+if TYPE_CHECKING:
+    from lamina.snapshots.recovery import LeftOut, Rebuilt, Restored
+
+
+def problems_remain(rebuilt: Rebuilt) -> bool:
+    """Whether there is data without a snapshot, or a snapshot without its data, or a data root left alone."""
+    merged = rebuilt.merged
+    return bool(
+        rebuilt.foreign or any(out.path for out in merged.left_out) or any(not o.has_data for o in merged.restored)
+    )
+
+
+def rebuilt_document(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> dict[str, Any]:
+    """The outcome, for `--json`."""
+    merged = rebuilt.merged
+    return {
+        "Metastore": metastore,
+        "UUID": merged.contents.uuid,
+        "Changed": rebuilt.changes and not dry_run,
+        "SetAside": rebuilt.set_aside,
+        "Problems": list(rebuilt.before.problems),
+        "DataRoots": [
+            {"Path": one.path, "Data": len(one.data), "RecoveryRecords": len(one.records)} for one in rebuilt.roots
+        ],
+        "LeftAlone": [{"Path": one.path, "UUID": one.uuid} for one in rebuilt.foreign],
+        "Restored": len(merged.restored),
+        "Sources": {str(source): count for source, count in _sources(rebuilt).items()},
+        "Incomplete": [_restored_document(one) for one in merged.restored if _is_incomplete(one)],
+        "LeftOut": [_left_out_document(one) for one in merged.left_out],
+    }
+
+
+def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterator[str]:
+    """The outcome, as text."""
+    merged = rebuilt.merged
+    yield f"metastore    {metastore} ({merged.contents.uuid})"
+    for problem in rebuilt.before.problems:
+        yield f"damaged      {problem}"
+    for one in rebuilt.roots:
+        yield f"data root    {one.path}: {len(one.data):,} with data, {len(one.records):,} recovery records"
+    for one in rebuilt.foreign:
+        yield f"left alone   {one.path}: it belongs to metastore {one.uuid}; --adopt takes it over"
+    sources = ", ".join(f"{count:,} from {_WORDS[source]}" for source, count in _sources(rebuilt).items())
+    yield f"restored     {len(merged.restored):,} snapshots" + (f": {sources}" if sources else "")
+    for restored in merged.restored:
+        if _is_incomplete(restored):
+            lost = "labels, times and usage are" if restored.has_data else "data is"
+            who = _named(restored.found.snapshotter, restored.found.record.id, restored.found.record.info.name)
+            yield f"incomplete   {who}: its {lost} lost"
+    for out in merged.left_out:
+        data = f"; its data stays at {out.path}" if out.path else ""
+        yield f"left out     {_named(out.snapshotter, out.id, out.key)}: {out.reason}{data}"
+    if not rebuilt.changes:
+        yield "The metastore is as it should be. Nothing was changed."
+    elif dry_run:
+        yield "Nothing was changed: this was a dry run."
+    elif rebuilt.set_aside:
+        yield f"set aside    {rebuilt.set_aside}: the metastore of before"
+
+
+_WORDS = {"metastore": "the metastore's file", "recovery record": "recovery records", "children": "their children"}
+
+
+def _sources(rebuilt: Rebuilt) -> Counter[str]:
+    return Counter(str(one.source) for one in rebuilt.merged.restored)
+
+
+def _is_incomplete(one: Restored) -> bool:
+    return not one.has_data or str(one.source) == "children"
+
+
+def _named(snapshotter: str, id_: int, key: str) -> str:
+    return f'{snapshotter} {id_} "{shorten(key, 80)}"' if key else f"{snapshotter} {id_}"
+
+
+def _restored_document(one: Restored) -> dict[str, Any]:
+    found = one.found
+    return {
+        "Snapshotter": found.snapshotter,
+        "Keyspace": found.keyspace,
+        "ID": found.record.id,
+        "Key": found.record.info.name,
+        "Source": str(one.source),
+        "HasData": one.has_data,
+    }
+
+
+def _left_out_document(out: LeftOut) -> dict[str, Any]:
+    return {"Snapshotter": out.snapshotter, "ID": out.id, "Key": out.key, "Reason": out.reason, "Data": out.path}

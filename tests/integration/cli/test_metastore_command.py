@@ -1,0 +1,138 @@
+"""`lamina metastore`, with a host and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import environment
+from hosts import LAMINA, Host
+from serving import short_directory
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host with two layers and an active snapshot, running."""
+    with short_directory() as directory, Host(directory / "h").running() as running:
+        with running.client() as client:
+            snapshotter = client.snapshotter("overlayfs")
+            snapshotter.prepare("extract")
+            snapshotter.commit("base", "extract")
+            snapshotter.prepare("extract", "base")
+            snapshotter.commit("top", "extract")
+            snapshotter.prepare("box", "top", {"a": "b"})
+        yield running
+
+
+def database(host: Host) -> Path:
+    return host.directory / "root/io.lamina.metastore.v1.lmdb/data.mdb"
+
+
+def metastore(*words: str | Path, code: int = 0, **variables: str) -> str:
+    """Run `lamina metastore`; returns what it printed, on stderr where it was refused."""
+    command = (*LAMINA, "metastore", *words)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment() | variables, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout or done.stderr
+
+
+def document(*words: str | Path, **variables: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(metastore(*words, "--json", **variables))
+    return found
+
+
+def keys(host: Host) -> set[str]:
+    with host.client() as client:
+        return {info.name for info in client.snapshotter("overlayfs").walk()}
+
+
+def test_a_running_host_is_asked_for_a_copy_by_its_configuration_or_its_address(host: Host) -> None:
+    for found in (document("check", "-c", host.file), document("check", LAMINA_ADDRESS=host.address)):
+        assert (found["Metastore"], found["Snapshots"], found["Problems"]) == (host.address, 3, [])
+
+
+def test_without_a_host_the_file_is_looked_at(host: Host) -> None:
+    host.terminate()
+    found = document("check", "-c", host.file)
+    assert (found["Metastore"], found["Snapshots"]) == (str(database(host).parent), 3)
+
+
+def test_an_address_at_which_nobody_answers_is_no_reason_to_look_elsewhere(host: Host, tmp_path: Path) -> None:
+    said = metastore("check", code=1, LAMINA_ADDRESS=str(tmp_path / "x.sock"), LAMINA_CONFIG="")
+    assert "no host answers" in said
+    assert "-c FILE" in said
+
+
+def test_a_damaged_record_is_found(host: Host) -> None:
+    host.kill()
+    data = bytearray(database(host).read_bytes())
+    at = data.rindex(b"\x0a\x03box")
+    data[at + 3] ^= 1
+    database(host).write_bytes(data)
+    said = metastore("check", "-c", host.file, code=1)
+    assert "its checksum is wrong" in said
+    assert "lamina metastore rebuild" in said
+
+
+def test_a_backup_of_a_running_host_is_a_file_that_only_its_owner_reads(host: Host, tmp_path: Path) -> None:
+    found = document("backup", "-c", host.file, tmp_path / "copy")
+    assert (found["Path"], found["Snapshots"]) == (str(tmp_path / "copy"), 3)
+    assert os.stat(tmp_path / "copy").st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["copy"]
+
+
+def test_a_backup_without_a_host_is_the_same(host: Host, tmp_path: Path) -> None:
+    metastore("backup", "-c", host.file, tmp_path / "hot")
+    host.terminate()
+    metastore("backup", "-c", host.file, tmp_path / "cold")
+    assert document("backup", "-c", host.file, tmp_path / "cold")["Snapshots"] == 3
+
+
+def test_a_backup_that_cannot_be_written_leaves_the_one_before(host: Host, tmp_path: Path) -> None:
+    host.terminate()
+    metastore("backup", "-c", host.file, tmp_path / "copy")
+    before = (tmp_path / "copy").read_bytes()
+    database(host).write_bytes(b"garbage" * 1000)
+    metastore("backup", "-c", host.file, tmp_path / "copy", code=1)
+    assert (tmp_path / "copy").read_bytes() == before
+    assert os.listdir(tmp_path) == ["copy"]
+
+
+def test_nothing_is_rebuilt_or_restored_beside_a_host(host: Host, tmp_path: Path) -> None:
+    metastore("backup", "-c", host.file, tmp_path / "copy")
+    for words in (["rebuild"], ["restore", tmp_path / "copy"]):
+        assert f"is locked by process {host.pid}" in metastore(*words, "-c", host.file, code=1)
+
+
+def test_a_host_serves_what_was_rebuilt(host: Host) -> None:
+    host.terminate()
+    database(host).unlink()
+    assert document("rebuild", "--dry-run", "-c", host.file)["Changed"] is False
+    assert not database(host).exists()
+    said = metastore("rebuild", "-c", host.file)
+    assert "restored     3 snapshots: 3 from recovery records" in said
+    assert "Nothing was changed" in metastore("rebuild", "-c", host.file)
+    host.start()
+    assert keys(host) == {"base", "top", "box"}
+
+
+def test_what_was_made_since_a_backup_is_there_after_it_is_restored(host: Host, tmp_path: Path) -> None:
+    metastore("backup", "-c", host.file, tmp_path / "copy")
+    with host.client() as client:
+        client.snapshotter("overlayfs").remove("box")
+        client.snapshotter("overlayfs").prepare("later", "top")
+    host.terminate()
+    metastore("restore", "-c", host.file, tmp_path / "copy")
+    host.start()
+    assert keys(host) == {"base", "top", "later"}
+    aside = [name for name in os.listdir(database(host).parent) if "before-restore" in name]
+    assert len(aside) == 1
