@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import leftovers
 import prerequisites
 import pytest
@@ -20,6 +21,10 @@ pytest_plugins = ["lamina.testing.plugin"]
 
 _TESTS = Path(__file__).parent
 _PRIVILEGED = (_TESTS / "faults", _TESTS / "integration", _TESTS / "interop")
+
+
+hypothesis.settings.register_profile("lamina", deadline=None)  # a machine may be as busy as it likes
+hypothesis.settings.load_profile("lamina")
 
 
 def pytest_configure(config: pytest.Config) -> None:
