@@ -21,13 +21,16 @@ BROKEN_PIPE = 141
 
 
 @contextlib.contextmanager
-def reported() -> Iterator[None]:
+def reported(code: int = FAILURE) -> Iterator[None]:
     """Tell the errors of the block, or of the function that this decorates, to whoever typed the command.
 
     An error of `lamina.errdefs` or of the system becomes `lamina: <message>` on stderr, on one line (a
-    `ConfigError`: one for each problem), and exit code 1. An interrupt ends with 130, a reader of stdout that went
-    away with 141, both silently. Usage errors are left to click. Any other exception is a defect, and keeps its
-    traceback.
+    `ConfigError`: one for each problem), and the exit code. An interrupt ends with 130, a reader of stdout that
+    went away with 141, both silently. Usage errors are left to click. Any other exception is a defect, and keeps
+    its traceback.
+
+    Args:
+        code: The exit code.
 
     Raises:
         SystemExit: The block raised one of those errors.
@@ -35,9 +38,9 @@ def reported() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        _fail(*str(error).split("\n"))
+        _fail(code, *str(error).split("\n"))
     except Error as error:
-        _fail("; ".join([str(error) or error.text, *getattr(error, "__notes__", ())]))
+        _fail(code, "; ".join([str(error) or error.text, *getattr(error, "__notes__", ())]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -46,7 +49,7 @@ def reported() -> Iterator[None]:
     except OSError as error:
         _drop_output()
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        _fail(f"{where}{error.strerror or error}")
+        _fail(code, f"{where}{error.strerror or error}")
 
 
 class ReportingGroup(click.Group):
@@ -58,10 +61,10 @@ class ReportingGroup(click.Group):
             return super().invoke(ctx)
 
 
-def _fail(*messages: str) -> NoReturn:
+def _fail(code: int, *messages: str) -> NoReturn:
     for message in messages:
         click.echo(f"lamina: {one_line(message)}", err=True)
-    sys.exit(FAILURE)
+    sys.exit(code)
 
 
 def _drop_output() -> None:

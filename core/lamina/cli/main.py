@@ -15,6 +15,7 @@ _SUBCOMMANDS: Final = {
     "config": ("lamina.cli._config", "config"),
     "containerd-config": ("lamina.cli._containerd_config", "containerd_config"),
     "diagnose": ("lamina.cli._diagnose.command", "diagnose"),
+    "doctor": ("lamina.cli._doctor", "doctor"),
     "metastore": ("lamina.cli._metastore", "metastore"),
     "plugins": ("lamina.cli._plugins", "plugins"),
     "serve": ("lamina.cli._serve", "serve"),

@@ -74,10 +74,8 @@ def test_an_address_at_which_nobody_answers_is_no_reason_to_look_elsewhere(host:
 
 def test_a_damaged_record_is_found(host: Host) -> None:
     host.kill()
-    data = bytearray(database(host).read_bytes())
-    at = data.rindex(b"\x0a\x03box")
-    data[at + 3] ^= 1
-    database(host).write_bytes(data)
+    data = database(host).read_bytes()
+    database(host).write_bytes(data.replace(b"\x0a\x03box", b"\x0a\x03fox"))  # older pages have it, too
     said = metastore("check", "-c", host.file, code=1)
     assert "its checksum is wrong" in said
     assert "lamina metastore rebuild" in said

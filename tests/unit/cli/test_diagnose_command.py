@@ -13,6 +13,7 @@ from commands import CommandFailed, run
 from diagnoses import Diagnosis, diagnose
 from hosts import LAMINA
 
+from lamina.cli import _findings
 from lamina.cli._diagnose import command
 from lamina.plugin import Finding
 
@@ -102,11 +103,11 @@ def test_a_key_cannot_be_looked_at_without_a_host(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "terminal_width", lambda: 50)
+    monkeypatch.setattr(_findings, "terminal_width", lambda: 50)
     finding = Finding.problem(
         "d_type", "directory entries have no types, none at all", "mkfs.xfs -n ftype=1 /dev/sdb"
     )
-    assert list(command._lines([("overlayfs", finding)])) == [
+    assert list(_findings.lines([_findings.Told("overlayfs", finding)])) == [
         "overlayfs",
         "  problem  d_type: directory entries have no",
         "             types, none at all",
@@ -119,3 +120,14 @@ def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.Mon
 def test_help_says_what_the_exit_code_means() -> None:
     shown = CliRunner().invoke(command.diagnose, ["--help"]).output
     assert "exit code is 1 if there is a problem" in re.sub(r"\s+", " ", shown)
+
+
+def test_of_many_findings_alike_the_first_are_shown_and_the_others_counted() -> None:
+    many = [_findings.Told("overlayfs", Finding.problem("data", f"{number} is gone", "")) for number in range(13)]
+    shown = list(_findings.lines(many))
+    assert shown[10:] == [
+        "  problem  data: 9 is gone",
+        "  problem  data: 3 more like that; --json shows all",
+        "",
+        "13 problem",
+    ]

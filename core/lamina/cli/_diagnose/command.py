@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import sys
-import textwrap
-from collections.abc import Iterator, Sequence
-from typing import Final, Unpack
+from typing import Unpack
 
 import click
 
 from lamina.cli._configuration import Overrides, file_option, override_options
 from lamina.cli._errors import FAILURE
-from lamina.cli._output import json_option, one_line, terminal_width, write, write_json
+from lamina.cli._findings import Told, lines
+from lamina.cli._output import json_option, write, write_json
 from lamina.cli._progress import progress
-from lamina.plugin import Finding, Verdict
-
-_MARK: Final = 2 + max(map(len, Verdict))
-"""Columns of the word that a finding's line begins with, and of the blanks after it."""
-_NARROWEST: Final = 40
-"""Columns below which no line is broken, however narrow the terminal."""
 
 
 @click.command()
@@ -45,51 +38,10 @@ def diagnose(
     """
     from lamina.cli._diagnose.areas import findings  # noqa: PLC0415 # brings grpc, which --help does without
 
-    found = list(progress(findings(key, snapshotter, file, overrides), "checks"))
+    told = [Told(*found) for found in progress(findings(key, snapshotter, file, overrides), "checks")]
     if as_json:
-        write_json([_document(area, finding) for area, finding in found])
+        write_json([one.document() for one in told])
     else:
-        write("\n".join(_lines(found)))
-    if any(finding.status is Verdict.PROBLEM for _, finding in found):
+        write("\n".join(lines(told)))
+    if any(one.is_problem for one in told):
         sys.exit(FAILURE)
-
-
-def _document(area: str, finding: Finding) -> dict[str, str]:
-    return {
-        "Area": area,
-        "Check": finding.check,
-        "Status": finding.status,
-        "Found": finding.found,
-        "Remedy": finding.remedy,
-    }
-
-
-def _lines(found: Sequence[tuple[str, Finding]]) -> Iterator[str]:
-    """The findings below the name of their area, and how many of which kind there are."""
-    width = terminal_width()
-    last = ""
-    for area, finding in found:
-        if area != last:
-            yield one_line(area)
-            last = area
-        yield from _wrapped(f"{finding.status:{_MARK}}", f"{finding.check}: {finding.found}", width)
-        if finding.remedy:
-            yield from _wrapped(" " * _MARK, f"remedy: {finding.remedy}", width)
-    counts = [(verdict, sum(finding.status is verdict for _, finding in found)) for verdict in Verdict]
-    yield ""
-    yield ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
-
-
-def _wrapped(mark: str, text: str, width: int | None) -> Iterator[str]:
-    """Text after a mark: on one line, or on a terminal on as many as it takes, indented."""
-    line = f"  {mark}{one_line(text)}"
-    if width is None:
-        yield line
-        return
-    yield from textwrap.wrap(
-        line,
-        max(width, _NARROWEST),
-        subsequent_indent=" " * (4 + _MARK),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import socket
@@ -19,7 +20,7 @@ from lamina.client import Plugin as TheirPlugin
 from lamina.config import GRPC_SERVER, default_config_path, default_state
 from lamina.diagnosis import Process, group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
-from lamina.plugin import Finding
+from lamina.plugin import Finding, Repair
 
 SECONDS: Final = 10.0
 """How long the host may take to answer a call."""
@@ -58,7 +59,9 @@ def contact(address: str, start: str) -> Contact:
         return Contact((_forbidden(address),), pid=_lock_holder(address))
     except ConnectionRefusedError:
         found = f"{address} is stale: nobody listens there. A host was killed, and could not remove it"
-        return Contact((Finding.problem(_CHECK, found, f"{start} (it replaces the socket)"),))
+        stale = Finding.problem(_CHECK, found, f"{start} (it replaces the socket)")
+        delete = Repair("delete the socket", functools.partial(os.unlink, address))
+        return Contact((stale.mended_by(delete),))
     except OSError as error:
         remedy = f"see who has it: ss -xlp | grep {shlex.quote(address)}"
         return Contact((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))

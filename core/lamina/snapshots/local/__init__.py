@@ -5,6 +5,7 @@ measured and destroyed.
 """
 
 from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._mending import quarantine_data, write_recovery_records
 from lamina.snapshots.local._snapshotter import LocalSnapshotter
 
-__all__ = ["Backend", "LocalSnapshotter"]
+__all__ = ["Backend", "LocalSnapshotter", "quarantine_data", "write_recovery_records"]

@@ -114,14 +114,7 @@ class RecoveryRecords:
         self._failing = bool(failed)
 
     def _replace(self, keyspace: str, record: Record) -> None:
-        name, fd = str(record.id), self._directory.fd
-        written = RecoveryRecord(self._store.name, keyspace, record, self._store.uuid)
-        with open(self._directory.create(name + UNFINISHED), "wb") as file:
-            file.write(written.encode())
-            file.flush()
-            # So `is_behind` sees which state of the record is in the file without reading it.
-            os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
-        os.rename(name + UNFINISHED, name, src_dir_fd=fd, dst_dir_fd=fd)
+        replace_record(self._directory, RecoveryRecord(self._store.name, keyspace, record, self._store.uuid))
 
     def _unlink(self, id_: int) -> None:
         self.drop_unfinished(id_)
@@ -145,3 +138,23 @@ class RecoveryRecords:
         if written % NANOSECONDS == 0:  # perhaps a file system that knows no fractions of a second
             updated -= updated % NANOSECONDS
         return written != updated
+
+
+def replace_record(directory: CheckedDirectory, written: RecoveryRecord) -> None:
+    """Write a recovery record, old or new whatever crashes.
+
+    Args:
+        directory: The directory of the recovery records.
+        written: What it is to say.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    record = written.record
+    name = str(record.id)
+    with open(directory.create(name + UNFINISHED), "wb") as file:
+        file.write(written.encode())
+        file.flush()
+        # So `RecoveryRecords.is_behind` sees which state of the record is in the file without reading it.
+        os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
+    os.rename(name + UNFINISHED, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)

@@ -1,0 +1,71 @@
+"""`lamina doctor`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, Unpack
+
+import click
+
+from lamina.cli._configuration import Overrides, file_option, override_options
+from lamina.cli._errors import FAILURE, reported
+from lamina.cli._findings import Told, lines
+from lamina.cli._output import json_option, write, write_json
+from lamina.errdefs import Error
+from lamina.plugin import Finding
+
+if TYPE_CHECKING:
+    from lamina.cli._examination import Examination
+
+COULD_NOT_LOOK: Final = 2
+"""The exit code where it is not known how things are; click's for a wrong usage, too."""
+
+
+@click.command()
+@file_option
+@override_options
+@click.option("--repair", is_flag=True, help="Mend what can be mended without a loss.")
+@click.option("--dry-run", is_flag=True, help="With --repair: say what would be done, and do nothing.")
+@json_option
+def doctor(
+    file: str | None, *, repair: bool, dry_run: bool, as_json: bool, **overrides: Unpack[Overrides]
+) -> None:
+    """Find out whether what the host keeps is whole: what is looked at, what is found, and what to do about it.
+
+    The metastore, the data, mounts and recovery records are compared with one another, while a host runs or not:
+    one that runs is asked for a copy of its metastore. --repair deletes nothing that any of them names. Why a
+    snapshot does not work on this machine, lamina diagnose tells.
+
+    The exit code is 0 if there is no problem, 1 if one remains, and 2 if it could not be found out.
+    """
+    with reported(COULD_NOT_LOOK):
+        from lamina.cli._examination import examination  # noqa: PLC0415 # brings gRPC and LMDB
+        from lamina.cli._site import Site  # noqa: PLC0415 # as above
+
+        with examination(Site.find(file, overrides)) as examined:
+            told = [
+                _mended(Told(area, finding), finding, examined, dry_run=dry_run) if repair else Told(area, finding)
+                for area, finding in examined.found
+            ]
+    if as_json:
+        write_json([one.document() for one in told])
+    else:
+        write("\n".join(lines(told)))
+    if any(one.is_problem for one in told):
+        sys.exit(FAILURE)
+
+
+def _mended(told: Told, finding: Finding, examined: Examination, *, dry_run: bool) -> Told:
+    """A finding after its repair, where it has one."""
+    repair = finding.repair
+    if repair is None:
+        return told
+    if dry_run:
+        return Told(told.area, finding, f"would {repair.what}")
+    if examined.host_pid is not None and not repair.beside_host:
+        return Told(told.area, finding, f"not done while a host runs: stop it, then this would {repair.what}")
+    try:
+        repair.run()
+    except (Error, OSError) as error:
+        return Told(told.area, finding, f"could not {repair.what}: {error}")
+    return Told(told.area, finding, f"done: {repair.what}", is_mended=True)

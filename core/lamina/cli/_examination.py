@@ -1,0 +1,110 @@
+"""What `lamina doctor` asks the configuration, a running host and the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from lamina.cli._diagnose.areas import another_host
+from lamina.cli._diagnose.host import Contact, contact
+from lamina.cli._progress import progress
+from lamina.cli._site import Site
+from lamina.client import Client
+from lamina.config import default_state
+from lamina.diagnosis.integrity import Evidence, examine, gather
+from lamina.fs import Lock
+from lamina.plugin import Finding, Verdict
+from lamina.snapshots.local import layout
+from lamina.snapshots.recovery import DATA, Places, inspect_copy
+from lamina.snapshots.storage import Contents, read_file
+
+_SETTLED: Final = 1.0
+"""Seconds after which what a running host was just doing shows in all places."""
+
+Found = list[tuple[str, Finding]]
+
+
+@attrs.frozen
+class Examination:
+    """What was found, and whether a host uses what was looked at."""
+
+    found: Found
+    host_pid: int | None
+
+
+@contextlib.contextmanager
+def examination(site: Site) -> Iterator[Examination]:
+    """Look at all that a host keeps. Without a host, none can start during the block.
+
+    Args:
+        site: Which host.
+
+    Raises:
+        Error: It cannot be looked at: another process uses it, or it is not known where it is.
+    """
+    host = contact(site.address, site.command("serve", overridden=True))
+    site = site.of_host(host.plugins)
+    places = site.places("examine what the host keeps")
+    found = [("host", finding) for finding in _of_host(site, host)]
+    if host.answers and not site.another_host:
+        yield Examination([*found, *_lasting(site, places, host)], host.pid)
+        return
+    with contextlib.ExitStack() as locks:
+        for directory in (places.root, places.metastore, *places.found_data_roots().values()):
+            if os.path.isdir(directory):
+                locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
+        evidence = _evidence(site, places, lambda: _read(places), None)
+        yield Examination([*found, *progress(examine(evidence), "checks")], None)
+
+
+def _of_host(site: Site, host: Contact) -> Iterator[Finding]:
+    """Which host it is, and what is wrong with its socket."""
+    for finding in host.findings:
+        if finding.status is Verdict.WARNING and host.pid is None:
+            yield Finding.ok(finding.check, f"{finding.found}; what is on disk is looked at")
+        elif finding.check == "socket" or finding.status is not Verdict.OK:
+            yield finding
+    yield from another_host(site)
+
+
+def _lasting(site: Site, places: Places, host: Contact) -> Found:
+    """What is found beside a running host twice, a moment apart: what it is doing just now is not wrong."""
+    first = _beside(site, places, host)
+    if all(finding.status is Verdict.OK for _, finding in first):
+        return first
+    time.sleep(_SETTLED)
+    seen = {(area, finding.check, finding.found) for area, finding in first}
+    return [
+        (area, finding)
+        for area, finding in _beside(site, places, host)
+        if finding.status is Verdict.OK or (area, finding.check, finding.found) in seen
+    ]
+
+
+def _beside(site: Site, places: Places, host: Contact) -> Found:
+    def copied() -> Contents:
+        with Client(site.address) as client:
+            return inspect_copy(client.copy_metastore())
+
+    evidence = _evidence(site, places, copied, host.pid or 0)
+    return list(progress(examine(evidence), "checks"))
+
+
+def _evidence(
+    site: Site, places: Places, contents: Callable[[], Contents | None], host_pid: int | None
+) -> Evidence:
+    elsewhere = "" if site.address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(site.address)}"
+    options = site.command("", overridden=True).removeprefix("lamina ")
+    return gather(places, contents, host_pid=host_pid, options=options, address=elsewhere, watch=progress)
+
+
+def _read(places: Places) -> Contents | None:
+    path = Path(places.metastore, DATA)
+    return read_file(str(path)) if path.exists() and path.stat().st_size else None

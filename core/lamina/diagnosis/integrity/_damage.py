@@ -1,0 +1,55 @@
+"""Whether the metastore can be read, and agrees with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lamina.diagnosis.integrity._evidence import Evidence, described
+from lamina.plugin import Finding
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import RecoveryRecord, shorten
+
+
+def damage(evidence: Evidence) -> Iterator[Finding]:
+    """Look for entries that cannot be read, or contradict one another."""
+    check = "entries"
+    if not evidence.exists:
+        count = sum(len(root.data) for root in evidence.roots.values())
+        if count:
+            found = f"there is none in {evidence.metastore}, and the data roots hold data of {count:,} snapshots"
+            yield Finding.problem(check, found, evidence.rebuild)
+        else:
+            yield Finding.ok(check, f"there is no metastore in {evidence.metastore} yet, and no data")
+        return
+    for problem in evidence.contents.problems:
+        yield Finding.problem(check, problem, evidence.rebuild)
+    if not evidence.contents.problems:
+        count = len(evidence.contents.snapshots)
+        yield Finding.ok(check, f"{count:,} snapshots, nothing is damaged, and both indexes lead to all of them")
+
+
+def parents(evidence: Evidence) -> Iterator[Finding]:
+    """Look for snapshots whose parents are not there."""
+    check = "parents"
+    dangling = 0
+    for snapshots in evidence.snapshots.values():
+        for one in snapshots.values():
+            if one.record.parent_ids and (wrong := _wrong(one, snapshots.get(one.record.parent_ids[0]))):
+                dangling += 1
+                yield Finding.problem(check, f"{described(one)}: {wrong}", evidence.rebuild)
+    if not dangling and evidence.exists:
+        yield Finding.ok(check, "each parent is there, and committed")
+
+
+def _wrong(child: RecoveryRecord, parent: RecoveryRecord | None) -> str:
+    """What is wrong with the parent of a snapshot; "" where nothing is."""
+    info, ids = child.record.info, child.record.parent_ids
+    shown = f"parent {shorten(info.parent)} (identifier {ids[0]})"
+    if parent is None:
+        return f"its {shown} is not there"
+    record = parent.record
+    if (parent.keyspace, record.info.name) != (child.keyspace, info.parent):
+        return f"its {shown} is {shorten(record.info.name)} in keyspace {parent.keyspace}"
+    if record.info.kind is not Kind.COMMITTED:
+        return f"its {shown} is not committed"
+    return f"its {shown} has other parents than it says" if record.parent_ids != ids[1:] else ""

@@ -1,0 +1,62 @@
+"""Whether recovery records say what the metastore says."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import attrs
+
+from lamina.diagnosis.integrity._evidence import Evidence, has_own_data, named
+from lamina.plugin import Finding, Repair
+from lamina.snapshots.local import write_recovery_records
+from lamina.snapshots.recovery import DataRootContents
+from lamina.snapshots.storage import RecoveryRecord
+
+
+def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
+    """Compare the recovery records of a data root with the metastore.
+
+    Args:
+        evidence: What the sources say.
+        name: The snapshotter.
+        root: Its data root.
+    """
+    if not evidence.contents.uuid or root.uuid != evidence.contents.uuid:
+        return  # there is nothing to compare them with, and another finding says so
+    check = "recovery records"
+    snapshots = evidence.snapshots[name]
+    torn = {id_ for id_ in root.torn if id_ in snapshots}
+    missing = snapshots.keys() - root.records.keys() - torn
+    stale = {id_ for id_, one in root.records.items() if id_ in snapshots and not _agree(one, snapshots[id_])}
+    remedy = (
+        "the metastore could not be rebuilt from them. Start the host again: it writes them; or, while none runs, "
+        f"lamina doctor{evidence.options} --repair"
+    )
+    for what, ids in (("missing", missing), ("damaged", torn), ("behind the metastore", stale)):
+        if ids:
+            found = f"{len(ids):,} in {root.path}/records are {what}: of identifiers {named(ids)}"
+            anew = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
+            write = functools.partial(write_recovery_records, root.path, anew)
+            yield Finding.warning(check, found, remedy).mended_by(Repair("write them", write))
+    yield from _strays(check, evidence, name, root)
+    if not (torn or missing or stale):
+        yield Finding.ok(check, f"{len(snapshots):,} say what the metastore says")
+
+
+def _strays(check: str, evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
+    """Records of snapshots that are not there, and have no data either."""
+    strays = {*root.records, *root.torn} - evidence.snapshots[name].keys() - root.data
+    viewed = {id_ for id_ in strays if id_ in root.records and not has_own_data(root.records[id_].record)}
+    if strays:
+        views = f", {len(viewed):,} of them views" if viewed else ""
+        yield Finding.warning(
+            check,
+            f"{len(strays):,} in {root.path}/records are of snapshots that are gone{views}: identifiers "
+            f"{named(strays)}",
+            "they were removed just before a crash: start the host, which moves the records to quarantine",
+        )
+
+
+def _agree(one: RecoveryRecord, other: RecoveryRecord) -> bool:
+    return (one.keyspace, one.record) == (other.keyspace, other.record)

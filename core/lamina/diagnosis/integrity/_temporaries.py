@@ -1,0 +1,69 @@
+"""What interrupted work has left behind."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from lamina.diagnosis.integrity._evidence import Evidence
+from lamina.fs import remove_tree
+from lamina.plugin import Finding, Repair
+from lamina.snapshots.local import layout
+from lamina.snapshots.recovery import DataRootContents
+
+_OLD: Final = 3600.0
+"""Seconds after which what a running host makes for a moment is taken for left behind."""
+_TRIALS: Final = re.compile(r"(probe|lamina)-[\w-]+|tmp[a-z0-9_]{8}")
+"""Names of directories in which something was tried or mounted for a moment, beside the data."""
+
+
+def temporaries_of(evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:
+    """Look for what was being written or made in a data root, and directories in which something was tried."""
+    found = [
+        *_left(root.path, _is_unfinished, evidence),
+        *_left(root.path, _TRIALS.fullmatch, evidence),
+        *_left(os.path.join(root.path, layout.RECORDS), _is_unfinished, evidence),
+        *_left(os.path.join(root.path, layout.SNAPSHOTS), _is_unfinished, evidence),
+    ]
+    yield from _told(found)
+
+
+def temporaries_of_metastore(evidence: Evidence) -> Iterator[Finding]:
+    """Look for a metastore that was being written."""
+    yield from _told(_left(evidence.metastore, _is_unfinished, evidence))
+
+
+def _told(paths: list[str]) -> Iterator[Finding]:
+    check = "temporaries"
+    for path in paths:
+        found = f"{path} was left behind by something that was interrupted"
+        repair = Repair("delete it", functools.partial(remove_tree, path))
+        yield Finding.warning(check, found, f"rm -r {shlex.quote(path)}, or --repair").mended_by(repair)
+    if not paths:
+        yield Finding.ok(check, "nothing was left behind")
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.endswith(layout.UNFINISHED)
+
+
+def _left(directory: str, matches: Callable[[str], object], evidence: Evidence) -> list[str]:
+    """What of such a name is in a directory: beside a host, only what is too old to be under way."""
+    try:
+        names = sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return []
+    paths = [os.path.join(directory, name) for name in names if matches(name)]
+    return [path for path in paths if evidence.host_pid is None or _is_old(path)]
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return time.time() - os.lstat(path).st_ctime > _OLD
+    except FileNotFoundError:
+        return False

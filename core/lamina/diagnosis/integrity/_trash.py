@@ -1,0 +1,106 @@
+"""Whether removed data goes away."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Container, Iterator
+from typing import Final
+
+from lamina.diagnosis.integrity._evidence import Evidence
+from lamina.mount import MountInfo, find_mounts, made_below
+from lamina.plugin import Finding
+from lamina.snapshots.local import layout
+from lamina.snapshots.recovery import DataRootContents
+
+_LOOKED_AT: Final = 100
+"""How many directories that are gone are looked for among the mounts."""
+_PATIENCE: Final = 600.0
+"""Seconds that a running host may take to delete a tree."""
+
+
+def trash(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
+    """Look for removed data that is not deleted.
+
+    Args:
+        evidence: What the sources say.
+        name: The snapshotter.
+        root: Its data root.
+    """
+    check = "trash"
+    directory = os.path.join(root.path, layout.TRASH)
+    try:
+        entries = sorted(os.listdir(directory))
+    except FileNotFoundError:
+        entries = []
+    left = [entry for entry in entries if _age(os.path.join(directory, entry)) > _PATIENCE]
+    if evidence.host_pid is not None and left:
+        cleanup = f"lamina snapshots{evidence.address} --snapshotter {shlex.quote(name)} cleanup"
+        for entry in left:
+            path = os.path.join(directory, entry)
+            found = f"{path} was removed {_age(path) / 3600:.1f} hours ago, and is still there"
+            yield Finding.problem(check, found, f"{cleanup} says why")
+    elif entries:
+        yield Finding.ok(check, f"{len(entries):,} removed snapshots wait for their deletion, by a host that runs")
+    else:
+        yield Finding.ok(check, "empty")
+
+
+def _age(path: str) -> float:
+    """Seconds since something was put there: a rename sets the time of its last change of status."""
+    try:
+        return time.time() - os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
+def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
+    """Look for mounts of snapshots that are gone, and of directories in which something was tried.
+
+    Args:
+        evidence: What the sources say.
+        name: The snapshotter.
+        root: Its data root.
+    """
+    check = "mounts"
+    snapshots = evidence.snapshots[name]
+    gone = [(path, what) for path, what in _places(root) if not _is_known(path, snapshots)][:_LOOKED_AT]
+    matchers = [(made_below(path), path, what) for path, what in gone]
+    shown: dict[tuple[str, str], str] = {}
+
+    def matches(info: MountInfo, seen_from: str) -> bool:
+        for matches_one, path, what in matchers:
+            if matches_one(info, seen_from):
+                shown[info.device, info.mount_point] = f"{path}, {what}"
+                return True
+        return False
+
+    places = find_mounts(matches).places if matchers else ()
+    for place in places:
+        found = (
+            f"{place.mount_point} shows {shown[place.device, place.mount_point]}; process {place.pid} "
+            f"({place.command}) sees it"
+        )
+        unmount = f"nsenter --target {place.pid} --mount umount {shlex.quote(place.mount_point)}"
+        yield Finding.problem(check, found, f"end what uses it, then {unmount}")
+    if not places:
+        yield Finding.ok(check, "nothing shows a snapshot that is gone")
+
+
+def _is_known(path: str, snapshots: Container[int]) -> bool:
+    directory, name = os.path.split(path)
+    is_data = os.path.basename(directory) == layout.SNAPSHOTS and name.isdecimal()
+    return is_data and int(name) in snapshots
+
+
+def _places(root: DataRootContents) -> Iterator[tuple[str, str]]:
+    """What nobody should have mounted, and what it is."""
+    for part, what in (
+        (layout.SNAPSHOTS, "data that no snapshot has"),
+        (layout.TRASH, "which was removed"),
+        (layout.QUARANTINE, "which is in quarantine"),
+    ):
+        directory = os.path.join(root.path, part)
+        if os.path.isdir(directory):
+            yield from ((os.path.join(directory, entry), what) for entry in sorted(os.listdir(directory)))

@@ -1,0 +1,46 @@
+"""Putting a data root in order while no host uses it, without deleting anything."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from lamina.fs import CheckedDirectory, remove_tree
+from lamina.snapshots.local._quarantine import Quarantine
+from lamina.snapshots.local._recovery import replace_record
+from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
+from lamina.snapshots.local._trash import Trash
+from lamina.snapshots.storage import RecoveryRecord
+
+
+def quarantine_data(path: str, id_: int) -> None:
+    """Move the data of an identifier, and its recovery record if there is one, to quarantine.
+
+    Args:
+        path: The data root.
+        id_: The identifier, which no snapshot has.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    with contextlib.ExitStack() as opened:
+        root = opened.enter_context(CheckedDirectory.open(path))
+        snapshots, records, trash = (
+            opened.enter_context(root.below(name, make=0o700)) for name in (SNAPSHOTS, RECORDS, TRASH)
+        )
+        Quarantine(root, Trash(trash, remove_tree)).put(id_, snapshots, records)
+
+
+def write_recovery_records(path: str, records: Iterable[RecoveryRecord]) -> None:
+    """Write recovery records anew.
+
+    Args:
+        path: The data root.
+        records: What they are to say.
+
+    Raises:
+        OSError: One cannot be written.
+    """
+    with CheckedDirectory.open(path) as root, root.below(RECORDS, make=0o700) as directory:
+        for one in records:
+            replace_record(directory, one)

@@ -1,0 +1,269 @@
+"""`lamina doctor`: what is broken is found, told with a remedy, and mended where that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from commands import environment, run
+from hosts import LAMINA, Host
+from serving import short_directory
+from waiting import wait_until
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@attrs.frozen
+class Examined:
+    """What it printed, and its exit code."""
+
+    code: int
+    findings: tuple[dict[str, str], ...]
+    said: str = ""
+
+    def wrong(self) -> list[tuple[str, str]]:
+        """The checks that found something, and of which kind."""
+        return [(one["Check"], one["Status"]) for one in self.findings if one["Status"] != "ok"]
+
+    def of(self, check: str) -> list[dict[str, str]]:
+        return [one for one in self.findings if one["Check"] == check and one["Status"] != "ok"]
+
+
+def doctor(*words: str | Path, **variables: str) -> Examined:
+    command = (*LAMINA, "doctor", "--json", *words)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment() | variables, timeout=120, check=False
+    )
+    return Examined(done.returncode, tuple(json.loads(done.stdout or "[]")), done.stderr)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host with three layers on one another, an active snapshot and a view on the last, running."""
+    with short_directory() as directory, Host(directory / "h").running() as running:
+        with running.client() as client:
+            snapshotter = client.snapshotter("overlayfs")
+            parent = ""
+            for number in range(3):
+                snapshotter.prepare("extract", parent)
+                snapshotter.commit(parent := f"layer-{number}", "extract")
+            snapshotter.prepare("box", parent)
+            snapshotter.view("look", parent)
+        yield running
+
+
+@pytest.fixture
+def stopped(host: Host) -> Host:
+    """The same, stopped."""
+    host.terminate()
+    return host
+
+
+def metastore(host: Host) -> Path:
+    return host.directory / "root/io.lamina.metastore.v1.lmdb"
+
+
+def test_beside_a_host_in_order_nothing_is_found(host: Host) -> None:
+    for found in (doctor("-c", host.file), doctor(LAMINA_ADDRESS=host.address)):
+        assert (found.code, found.wrong()) == (0, [])
+        assert any(str(host.overlay) in one["Area"] for one in found.findings)
+
+
+def test_without_a_host_nothing_is_found_either(stopped: Host) -> None:
+    found = doctor("-c", stopped.file)
+    assert (found.code, found.wrong()) == (0, [])
+
+
+def test_a_host_at_work_is_no_finding(host: Host) -> None:
+    """What is made and removed while doctor looks is in one place, and not yet or not any more in another."""
+    script = """
+import itertools, sys
+from lamina.client import Client
+with Client(sys.argv[1]) as client:
+    snapshotter = client.snapshotter("overlayfs")
+    for number in itertools.count():
+        snapshotter.prepare(f"work-{number}", "layer-2")
+        snapshotter.commit(f"done-{number}", f"work-{number}")
+        snapshotter.remove(f"done-{number}")
+"""
+    with subprocess.Popen([LAMINA[0], "-c", script, host.address], stderr=subprocess.DEVNULL) as worker:
+        try:
+            found = [doctor("-c", host.file) for _ in range(3)]
+        finally:
+            worker.kill()
+    assert [(one.code, one.wrong()) for one in found] == [(0, [])] * 3
+
+
+def remove_layer(host: Host) -> None:
+    shutil.rmtree(host.overlay / "snapshots/2")
+
+
+def leave_data(host: Host) -> None:
+    (host.overlay / "snapshots/99/fs").mkdir(parents=True)
+
+
+def tear_record(host: Host) -> None:
+    os.truncate(host.overlay / "records/1", 20)
+
+
+def lose_record(host: Host) -> None:
+    (host.overlay / "records/3").unlink()
+
+
+def change_record(host: Host) -> None:
+    record = json.loads((host.overlay / "records/4").read_text()) | {"version": 1, "labels": {"a": "b"}}
+    (host.overlay / "records/4").write_text(json.dumps(record))
+
+
+def keep_record(host: Host) -> None:
+    shutil.copy(host.overlay / "records/5", host.overlay / "records/6")
+
+
+def leave_temporaries(host: Host) -> None:
+    (host.overlay / "probe-left").mkdir()
+    (host.overlay / "records/7.new").touch()
+
+
+def open_to_all(host: Host) -> None:
+    (host.overlay / "records").chmod(0o755)
+    (metastore(host) / "data.mdb").chmod(0o644)
+
+
+def give_away(host: Host) -> None:
+    os.chown(host.overlay / "trash", 12345, 12345)
+
+
+def put_in_quarantine(host: Host) -> None:
+    (host.overlay / "quarantine/44-20260101T000000.000000Z").mkdir(parents=True)
+    (host.overlay / "quarantine").chmod(0o700)
+
+
+def damage_metastore(host: Host) -> None:
+    file = metastore(host) / "data.mdb"
+    file.write_bytes(file.read_bytes().replace(b"\x0a\x03box", b"\x0a\x03fox"))  # older pages have it, too
+
+
+def lose_metastore(host: Host) -> None:
+    (metastore(host) / "data.mdb").unlink()
+
+
+def lose_uuid(host: Host) -> None:
+    (host.overlay / "uuid").unlink()
+
+
+def take_other_uuid(host: Host) -> None:
+    (host.overlay / "uuid").write_text("00000000-0000-0000-0000-000000000000 1\n")
+
+
+def leave_socket(host: Host) -> None:
+    host.start()
+    host.kill()
+
+
+BREAKS: list[tuple[Callable[[Host], None], str, str, bool]] = [
+    (remove_layer, "data", "problem", False),
+    (leave_data, "data without a snapshot", "warning", True),
+    (tear_record, "recovery records", "warning", True),
+    (lose_record, "recovery records", "warning", True),
+    (change_record, "recovery records", "warning", True),
+    (keep_record, "recovery records", "warning", False),
+    (leave_temporaries, "temporaries", "warning", True),
+    (open_to_all, "modes and owners", "warning", True),
+    (give_away, "modes and owners", "problem", False),
+    (put_in_quarantine, "quarantine", "warning", False),
+    (damage_metastore, "entries", "problem", False),
+    (lose_metastore, "entries", "problem", False),
+    (lose_uuid, "metastore's mark", "problem", False),
+    (take_other_uuid, "metastore's mark", "problem", False),
+    (leave_socket, "socket", "problem", True),
+]
+
+
+@pytest.mark.parametrize(("damage", "check", "status", "mends"), BREAKS, ids=[one[0].__name__ for one in BREAKS])
+def test_what_is_broken_is_found_told_with_a_remedy_and_mended_if_that_loses_nothing(
+    stopped: Host, damage: Callable[[Host], None], check: str, status: str, mends: bool
+) -> None:
+    damage(stopped)
+    before = tree(stopped)
+    found = doctor("-c", stopped.file)
+    assert (check, status) in found.wrong()
+    assert found.code == int("problem" in {kind for _, kind in found.wrong()})
+    assert all(one["Remedy"] for one in found.of(check))
+    tried = doctor("-c", stopped.file, "--repair", "--dry-run")
+    assert tried.wrong() == found.wrong()
+    assert tree(stopped) == before
+    repaired = doctor("-c", stopped.file, "--repair")
+    left = doctor("-c", stopped.file)
+    if mends:
+        assert all(one["Repair"].startswith("done: ") for one in repaired.of(check))
+        assert left.wrong() == ([("quarantine", "warning")] if damage is leave_data else [])
+    else:
+        assert (check, status) in left.wrong()
+
+
+def tree(host: Host) -> list[str]:
+    """Everything below the host's root and state, but its locks."""
+    found = run("find", host.directory / "root", host.directory / "state", "-printf", "%p %m %u %s\n").splitlines()
+    return sorted(line for line in found if ".lock " not in line)
+
+
+def test_nothing_that_a_source_names_is_moved(stopped: Host) -> None:
+    """The metastore forgot a snapshot, of which there are data and a recovery record."""
+    shutil.copytree(stopped.overlay / "snapshots/4", stopped.overlay / "snapshots/2000")
+    record = json.loads((stopped.overlay / "records/4").read_text()) | {
+        "version": 1,
+        "id": 2000,
+        "key": "forgotten",
+    }
+    (stopped.overlay / "records/2000").write_text(json.dumps(record))
+    found = doctor("-c", stopped.file, "--repair")
+    (stray,) = found.of("data without a snapshot")
+    assert stray["Status"] == "problem"
+    assert "lamina metastore rebuild" in stray["Remedy"]
+    assert (stopped.overlay / "snapshots/2000").is_dir()
+    assert (stopped.overlay / "records/2000").exists()
+
+
+def test_the_remedy_of_a_lost_metastore_brings_everything_back(stopped: Host) -> None:
+    lose_metastore(stopped)
+    (lost,) = doctor("-c", stopped.file).of("entries")
+    run(*LAMINA, *lost["Remedy"].partition(" (")[0].removeprefix("lamina ").split())
+    found = doctor("-c", stopped.file)
+    assert (found.code, found.wrong()) == (0, [])
+
+
+def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) -> None:
+    wait_until((host.overlay / "records/3").exists, 10, "the recovery record is written")
+    lose_record(host)
+    found = doctor("-c", host.file, "--repair")
+    (record,) = found.of("recovery records")
+    assert record["Repair"].startswith("not done while a host runs")
+    assert not (host.overlay / "records/3").exists()
+
+
+def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(host: Host) -> None:
+    leave_data(host)
+    mounted = host.directory / "mounted"
+    mounted.mkdir()
+    run("mount", "--bind", host.overlay / "snapshots/99/fs", mounted)
+    try:
+        (found,) = doctor("-c", host.file).of("mounts")
+    finally:
+        run("umount", mounted)
+    assert str(mounted) in found["Found"]
+    assert f"umount {mounted}" in found["Remedy"]
+
+
+def test_where_it_cannot_look_it_says_so_with_another_exit_code(host: Host, tmp_path: Path) -> None:
+    assert doctor("-a", tmp_path / "nobody.sock").code == 2
+    os.rename(host.address, f"{host.address}.away")
+    held = doctor("-c", host.file)
+    assert (held.code, held.findings) == (2, ())
+    assert f"is locked by process {host.pid}" in held.said
+    os.rename(f"{host.address}.away", host.address)
