@@ -118,7 +118,7 @@ def mounted(device: str, kind: str, mountpoint: Path) -> Iterator[Path]:
     try:
         yield mountpoint
     finally:
-        run("umount", "--recursive", mountpoint)
+        wait_until(lambda: _unmount(mountpoint), _SECONDS, f"{mountpoint} is unmounted")
 
 
 def run(*command: str | Path) -> str:
@@ -132,6 +132,17 @@ def run(*command: str | Path) -> str:
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def _unmount(mountpoint: Path) -> bool:
+    """Unmount what is mounted; returns False where a program that looks at all mounts holds it for a moment."""
+    try:
+        run("umount", "--recursive", mountpoint)
+    except RuntimeError as error:
+        if "busy" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _backs(device: str, file: Path) -> bool:
