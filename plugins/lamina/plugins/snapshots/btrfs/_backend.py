@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
+from typing import Final
 
-from lamina.errdefs import from_os_error
+from lamina.errdefs import FailedPrecondition, from_os_error
 from lamina.fs import remove_tree
 from lamina.mount import Mount, temporary_mount
 from lamina.plugins.snapshots.btrfs import _ioctl
@@ -17,16 +19,18 @@ from lamina.plugins.snapshots.btrfs._subvolume import (
     destroy,
     open_directory,
     open_subvolume,
-    subvolumes_inside,
+    paths_inside,
 )
 from lamina.plugins.snapshots.btrfs._usage import changed, exclusive
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.labels import MAX_SIZE
 from lamina.snapshots.local import Backend
-from lamina.snapshots.storage import Record
+from lamina.snapshots.storage import Record, shorten
 
 _log = logging.getLogger(__name__)
 
+NAMED: Final = 10
+"""How many subvolumes inside a snapshot a message names."""
 ACTIVE, VIEW, COMMITTED = (kind.name.lower() for kind in (Kind.ACTIVE, Kind.VIEW, Kind.COMMITTED))
 
 
@@ -100,17 +104,21 @@ class BtrfsBackend(Backend):
         return Usage(size if own_size is None or is_shared else own_size, inodes)
 
     def commit(self, record: Record) -> None:
-        """Take the read-only snapshot that is committed."""
+        """Take the read-only snapshot that is committed.
+
+        Raises:
+            FailedPrecondition: There are subvolumes inside, which a snapshot leaves out. Nothing has changed.
+        """
         path = self.path(record.id)
         with open_directory(path) as directory, open_subvolume(self._subvolume(record.id, ACTIVE)) as active:
+            _check_whole(record, active)
             self._destroy(path, COMMITTED)  # what a commit that failed has left behind
-            inside = subvolumes_inside(directory, _ioctl.subvolume(active).id)
-            if inside:
-                _log.warning(
-                    "subvolumes inside an active snapshot are not committed with it",
-                    extra={"id": record.id, "key": record.info.name, "subvolumes": inside},
-                )
             _ioctl.create_snapshot(active, directory, COMMITTED, read_only=True)
+            try:
+                _check_whole(record, active)  # one may have been made meanwhile
+            except FailedPrecondition:
+                self._destroy(path, COMMITTED)
+                raise
             # Else everything that is built on it would have the limit of this one snapshot.
             _limit(directory, self._find(record.id, COMMITTED).id, _ioctl.UNLIMITED)
 
@@ -150,6 +158,24 @@ def subvolume_mount(device: str, id_: int, *, read_only: bool = False) -> Mount:
     """The mount of a subvolume."""
     options = (f"subvolid={id_}", "ro") if read_only else (f"subvolid={id_}",)
     return Mount(type="btrfs", source=device, options=options)
+
+
+def _check_whole(record: Record, active: int) -> None:
+    """Check that all that shows in an active snapshot is in its subvolume.
+
+    Raises:
+        FailedPrecondition: There are subvolumes inside; the message names some, and says what to do.
+    """
+    found = list(itertools.islice(paths_inside(active, _ioctl.subvolume(active).id), NAMED + 1))
+    if found:
+        # Names are any bytes, and the message is sent as text.
+        named = [shorten(path.encode(errors="backslashreplace").decode()) for path in found[:NAMED]]
+        more = " and others" if len(found) > NAMED else ""
+        raise FailedPrecondition(
+            f"commit snapshot {shorten(record.info.name)}: there are btrfs subvolumes inside, and what is in them "
+            f"would be lost: {', '.join(named)}{more}. Make each a directory, those inside others first (mv P "
+            "P.old; cp -a --reflink=auto P.old P; btrfs subvolume delete P.old), and commit again"
+        )
 
 
 def _find(path: str) -> _ioctl.Subvolume:

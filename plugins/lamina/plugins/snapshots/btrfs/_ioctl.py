@@ -60,9 +60,14 @@ _SEARCH_HEADER: Final = struct.Struct("=3Q2I")
 _COUNT: Final = struct.Struct("=64xI")
 """The beginning of the same, up to nr_items."""
 _FLAGS: Final = struct.Struct("=Q")
+_INO_LOOKUP: Final = struct.Struct("=QQ4080s")
+"""struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name."""
+_ROOT_REF: Final = struct.Struct("<QQH")
+"""struct btrfs_root_ref: dirid, sequence, name_len; the name follows."""
 
 _SYNC: Final = _request(0, 8, 0)
 _TREE_SEARCH_V2: Final = _request(_READ | _WRITE, 17, _SEARCH.size)
+_INO_LOOKUP_REQUEST: Final = _request(_READ | _WRITE, 18, _INO_LOOKUP.size)
 _SNAP_CREATE_V2: Final = _request(_WRITE, 23, _VOL_ARGS_V2.size)
 _SUBVOL_CREATE_V2: Final = _request(_WRITE, 24, _VOL_ARGS_V2.size)
 _SUBVOL_GETFLAGS: Final = _request(_READ, 25, _FLAGS.size)
@@ -93,6 +98,15 @@ class Subvolume:
     """Its tree, and its qgroup."""
     created: int
     """The transaction in which it was made."""
+
+
+class RootRef(NamedTuple):
+    """A subvolume in another one."""
+
+    id: int
+    directory: int
+    """The inode number of the directory that it is in, in the outer subvolume."""
+    name: str
 
 
 class Item(NamedTuple):
@@ -135,6 +149,23 @@ def subvolume(directory: int) -> Subvolume:
         _ioctl(directory, _GET_SUBVOL_INFO, bytes(_SUBVOL_INFO.size))
     )
     return Subvolume(id_, created)
+
+
+def directory_path(directory: int, tree: int, inode: int) -> str:
+    """The path of a directory, seen from the root of its subvolume; with a slash behind it, "" for the root.
+
+    OSError ENAMETOOLONG: it has more than 4,080 bytes.
+    """
+    *_, path = _INO_LOOKUP.unpack(_ioctl(directory, _INO_LOOKUP_REQUEST, _INO_LOOKUP.pack(tree, inode, b"")))
+    return os.fsdecode(path.partition(b"\0")[0])
+
+
+def root_refs(directory: int, id_: int) -> Iterator[RootRef]:
+    """The subvolumes that lie directly in a subvolume."""
+    for item in search(directory, ROOT_TREE, ROOT_REF, (id_, id_), (0, LAST)):
+        inode, _, length = _ROOT_REF.unpack_from(item.data)
+        name = bytes(item.data[_ROOT_REF.size : _ROOT_REF.size + length])
+        yield RootRef(item.offset, inode, os.fsdecode(name))
 
 
 def sync(directory: int) -> None:

@@ -44,8 +44,36 @@ def open_subvolume(path: str) -> Iterator[int]:
 
 def subvolumes_inside(directory: int, id_: int) -> list[int]:
     """The subvolumes that lie directly in a subvolume, by id."""
-    refs = _ioctl.search(directory, _ioctl.ROOT_TREE, _ioctl.ROOT_REF, (id_, id_), (0, _ioctl.LAST))
-    return [ref.offset for ref in refs]
+    return [ref.id for ref in _ioctl.root_refs(directory, id_)]
+
+
+def paths_inside(directory: int, id_: int) -> Iterator[str]:
+    """The subvolumes inside a subvolume and inside those, by their paths seen from its root, outer ones first.
+
+    Args:
+        directory: Any directory of the file system.
+        id_: The subvolume.
+
+    Raises:
+        OSError: They cannot be found.
+    """
+    pending = [(id_, "")]
+    while pending:
+        current().check()
+        outer, path = pending.pop()
+        for ref in _ioctl.root_refs(directory, outer):
+            inner = f"{path}{_parent(directory, outer, ref)}{ref.name}"
+            yield inner
+            pending.append((ref.id, f"{inner}/"))
+
+
+def _parent(directory: int, outer: int, ref: _ioctl.RootRef) -> str:
+    try:
+        return _ioctl.directory_path(directory, outer, ref.directory)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return "…/"
 
 
 def destroy(directory: int, id_: int, make_writable: Callable[[int], None]) -> None:
