@@ -8,6 +8,7 @@ from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_r
 from lamina.errdefs import Error
 from lamina.mount import lookup
 from lamina.plugin import Finding
+from lamina.plugins.snapshots._trial import remove_left_trials
 from lamina.plugins.snapshots.btrfs._probe import attempt
 
 
@@ -39,6 +40,8 @@ def diagnose(root: str, host_pid: int | None, *, configured: bool) -> Iterator[F
     if not may_mount():
         yield Finding.unknown("subvolumes", "this process may not mount", AS_ROOT)
         return
+    if place == root:
+        remove_left_trials(root)
     try:
         attempt(place, mount.source)
     except (Error, OSError) as error:

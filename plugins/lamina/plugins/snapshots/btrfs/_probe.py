@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 
 from lamina.errdefs import Error, SkipPlugin, from_os_error
-from lamina.fs import NO_SPACE, refuses_writing, remove_tree
+from lamina.fs import NO_SPACE, refuses_writing
 from lamina.mount import lookup, temporary_mount
+from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.plugins.snapshots.btrfs._backend import subvolume_mount
 from lamina.plugins.snapshots.btrfs._subvolume import open_directory, open_subvolume, subvolumes_inside
@@ -31,6 +31,7 @@ def probe(root: str) -> str:
     mounted = lookup(root)
     if mounted.type != "btrfs":
         raise SkipPlugin(f"{root} is on {mounted.type}: set root_path to a directory on a btrfs file system")
+    remove_left_trials(root)
     try:
         _attempt_as_possible(root, mounted.source)
     except (Error, OSError) as error:
@@ -69,15 +70,11 @@ def attempt(root: str, device: str) -> None:
     Raises:
         Error: That does not work. (OSError: likewise.)
     """
-    trial = tempfile.mkdtemp(prefix="probe-", dir=root)
-    try:
-        with open_directory(trial) as directory:
-            _ioctl.create_subvolume(directory, "trial")
-            with open_subvolume(os.path.join(trial, "trial")) as made:
-                id_ = _ioctl.subvolume(made).id
-            subvolumes_inside(directory, id_)
-            with temporary_mount([subvolume_mount(device, id_)], directory=trial):
-                pass
-            _ioctl.destroy_subvolume(directory, id_)
-    finally:
-        remove_tree(trial)
+    with trial_directory(root) as trial, open_directory(trial) as directory:
+        _ioctl.create_subvolume(directory, "trial")
+        with open_subvolume(os.path.join(trial, "trial")) as made:
+            id_ = _ioctl.subvolume(made).id
+        subvolumes_inside(directory, id_)
+        with temporary_mount([subvolume_mount(device, id_)], directory=trial):
+            pass
+        _ioctl.destroy_subvolume(directory, id_)

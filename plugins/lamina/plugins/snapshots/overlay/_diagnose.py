@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_r
 from lamina.fs import supports_d_type
 from lamina.mount import lookup
 from lamina.plugin import Finding
+from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 from lamina.plugins.snapshots.overlay._probe import (
     attempt,
     in_user_namespace,
@@ -42,6 +42,8 @@ def diagnose(root: str, mount_options: Sequence[str], host_pid: int | None) -> I
         remedy = AS_ROOT if os.geteuid() else "see data root"
         yield Finding.unknown("d_type, mount options", f"{place} cannot be written to", remedy)
         return
+    if place == root:
+        remove_left_trials(root)
     yield _d_type(place)
     yield _attributes(place)
     if may_mount():
@@ -79,7 +81,7 @@ def _attributes(place: str) -> Finding:
     """Whether overlayfs can note what it must at directories."""
     name = f"{'user' if in_user_namespace() else 'trusted'}.lamina.probe"
     check = "extended attributes"
-    with tempfile.TemporaryDirectory(prefix="probe-", dir=place) as trial:
+    with trial_directory(place) as trial:
         try:
             os.setxattr(trial, name, b"y")
         except PermissionError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error
-from lamina.fs import refuses_writing, remove_tree, supports_d_type
+from lamina.fs import refuses_writing, supports_d_type
 from lamina.mount import Mount, temporary_mount
+from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
             f"overlay data root {root!r}: {bad} cannot be in a path that is passed in mount options: choose "
             "another root_path"
         )
+    remove_left_trials(root)
     try:
         if not supports_d_type(root):
             raise SkipPlugin(
@@ -169,8 +170,7 @@ def _trial_of_layers(root: str, options: Sequence[str]) -> Iterator[str]:
 @contextlib.contextmanager
 def _trial(root: str, options: Sequence[str]) -> Iterator[str]:
     """Where an overlay is mounted whose lowest layer has a `file`."""
-    trial = tempfile.mkdtemp(prefix="probe-", dir=root)
-    try:
+    with trial_directory(root) as trial:
         paths = {name: os.path.join(trial, name) for name in ("upper", "work", "lower", "lowest", "merged")}
         for path in paths.values():
             os.mkdir(path)
@@ -184,5 +184,3 @@ def _trial(root: str, options: Sequence[str]) -> Iterator[str]:
         )
         with temporary_mount([overlay], directory=trial) as merged:
             yield merged
-    finally:
-        remove_tree(trial)

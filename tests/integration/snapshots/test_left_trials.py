@@ -1,0 +1,134 @@
+"""Directories in which a probe was at work when its process was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from btrfs import mounted_btrfs, subvolumes
+
+from lamina.mount import lookup, mountinfo
+from lamina.plugins.snapshots import btrfs, overlay
+from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+STOPPED = """
+import contextlib, sys
+from lamina.plugins.snapshots.{kind} import _probe
+
+mount = _probe.temporary_mount
+
+@contextlib.contextmanager
+def wait_mounted(*mounts, **options):
+    with mount(*mounts, **options) as root:
+        print(flush=True)
+        sys.stdin.readline()
+        yield root
+
+_probe.temporary_mount = wait_mounted
+_probe.attempt(sys.argv[1], {argument})
+"""
+"""A probe that waits for a line with its trial mounted."""
+
+
+@contextlib.contextmanager
+def waiting_probe(root: Path, kind: str = "overlay") -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose probe has its trial mounted in that data root."""
+    argument = "()" if kind == "overlay" else repr(lookup(root).source)
+    program = STOPPED.format(kind=kind, argument=argument)
+    command = [sys.executable, "-c", program, str(root)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"\n", process.stderr and process.stderr.read()
+        yield process
+        if process.poll() is None:
+            process.communicate(b"\n")
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def trials(root: Path) -> list[str]:
+    return [name for name in os.listdir(root) if name.startswith("probe-")]
+
+
+def mounted_below(root: Path) -> list[str]:
+    return [info.mount_point for info in mountinfo() if info.mount_point.startswith(f"{root}/")]
+
+
+def test_a_probe_removes_what_a_killed_one_left_mounted(tmp_path: Path) -> None:
+    with waiting_probe(tmp_path) as one, waiting_probe(tmp_path) as other:
+        for process in (one, other):
+            kill(process)
+    assert (len(trials(tmp_path)), len(mounted_below(tmp_path))) == (2, 2)
+    overlay.probe(str(tmp_path), ())
+    assert (trials(tmp_path), mounted_below(tmp_path)) == ([], [])
+
+
+def test_a_probe_leaves_one_alone_that_is_at_work(tmp_path: Path) -> None:
+    with waiting_probe(tmp_path):
+        before = trials(tmp_path), mounted_below(tmp_path)
+        overlay.probe(str(tmp_path), ())
+        assert (trials(tmp_path), mounted_below(tmp_path)) == before
+        assert len(before[1]) == 1
+    assert (trials(tmp_path), mounted_below(tmp_path)) == ([], [])
+
+
+@pytest.mark.requires("btrfs")
+def test_a_btrfs_probe_removes_the_subvolume_that_a_killed_one_left(tmp_path: Path) -> None:
+    with mounted_btrfs(tmp_path) as mountpoint:
+        with waiting_probe(mountpoint, "btrfs") as process:
+            kill(process)
+        assert len(subvolumes(mountpoint)) == 1
+        btrfs.probe(str(mountpoint))
+        assert subvolumes(mountpoint) == set()
+        assert (trials(mountpoint), mounted_below(mountpoint)) == ([], [])
+
+
+def test_only_directories_named_like_a_trial_are_removed(tmp_path: Path) -> None:
+    for name in ("probe-12345678", "probe-of-mine", "snapshots", "probe-1234567"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "probe-abcdefgh").symlink_to("snapshots")
+    (tmp_path / "probe-abcdefgi").touch()
+    remove_left_trials(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [
+        "probe-1234567", "probe-abcdefgh", "probe-abcdefgi", "probe-of-mine", "snapshots",
+    ]  # fmt: skip
+
+
+def test_where_another_user_could_have_made_it_nothing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "probe-12345678").mkdir()
+    tmp_path.chmod(0o1777)
+    remove_left_trials(str(tmp_path))
+    assert os.listdir(tmp_path) == ["probe-12345678"]
+
+
+def test_trials_that_are_begun_while_others_tidy_up_are_whole(tmp_path: Path) -> None:
+    """A new directory may be taken for a left one before it is locked: then another one is made."""
+
+    def work(number: int) -> bool:
+        for _ in range(200):
+            if number % 2:
+                remove_left_trials(str(tmp_path))
+            else:
+                with trial_directory(str(tmp_path)) as trial:
+                    Path(trial, "inside").mkdir()
+                    if not os.path.isdir(f"{trial}/inside"):
+                        return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    assert os.listdir(tmp_path) == []
