@@ -39,7 +39,7 @@ _target = click.option(
     "-t", "--target", metavar="TARGET", help="Print the commands that mount it there, one a line."
 )
 _filters = click.argument("filters", nargs=-1, metavar="[FILTER]...")
-_mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False))
+_mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))
 
 
 @click.group()

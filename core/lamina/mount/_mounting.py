@@ -81,7 +81,7 @@ def unmount_mounts(mounts: Iterable[Mount], target: str | os.PathLike[str], *, l
 
     Args:
         mounts: What was mounted.
-        target: Where.
+        target: Where. A symbolic link there is not followed.
         lazy: Detach them now, and let the kernel clean up when nobody uses them any more.
 
     Raises:
@@ -106,7 +106,7 @@ def unmount_mounts(mounts: Iterable[Mount], target: str | os.PathLike[str], *, l
 def _undo(places: list[str], reason: BaseException) -> None:
     for place in reversed(places):
         try:
-            unmount(place)
+            unmount(os.path.realpath(place))  # mounting follows a link at the target
         except Error as error:
             reason.add_note(f"what was mounted before is still there: {error}")
 

@@ -33,6 +33,7 @@ _FSCONFIG_CMD_CREATE = 6
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
 _MOVE_MOUNT_T_SYMLINKS = 0x10
 _OPEN_TREE_CLONE = 1
+_UMOUNT_NOFOLLOW = 8  # include/linux/fs.h
 _MOUNT_ATTR_IDMAP = 0x00100000
 
 # include/uapi/linux/openat2.h
@@ -65,8 +66,8 @@ def mount(source: str, target: str, fs_type: str, flags: int, data: str | None =
 
 
 def umount2(target: str, flags: int = 0) -> None:
-    """Unmount."""
-    _check(_libc().umount2(_c(target), flags))
+    """Unmount. A symbolic link at the target is not followed, and is no mount point (EINVAL)."""
+    _check(_libc().umount2(_c(target.rstrip("/") or "/"), flags | _UMOUNT_NOFOLLOW))
 
 
 def fsopen(fs_type: str) -> int:

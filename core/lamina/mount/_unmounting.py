@@ -19,11 +19,12 @@ def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
     """Take off the topmost mount at a path. What is not mounted is unmounted already.
 
     Args:
-        target: The mount point.
+        target: The mount point. A symbolic link there is not followed: whoever can put one there would say what is
+            unmounted.
         lazy: Detach it now, and let the kernel clean up when nobody uses it any more.
 
     Raises:
-        FailedPrecondition: It is still in use after 2.5 seconds of trying.
+        FailedPrecondition: It is still in use after 2.5 seconds of trying, or is a symbolic link.
         NotFound: There is no such path.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
@@ -34,11 +35,11 @@ def unmount_all(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
     """Take off every mount that is stacked at a path. "" and a path that does not exist have none.
 
     Args:
-        target: The mount point.
+        target: As for `unmount`.
         lazy: As for `unmount`.
 
     Raises:
-        FailedPrecondition: One is still in use after 2.5 seconds of trying.
+        FailedPrecondition: One is still in use after 2.5 seconds of trying, or the target is a symbolic link.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
     path = os.fspath(target)
@@ -58,13 +59,14 @@ def unmount_recursive(target: str | os.PathLike[str], *, lazy: bool = False) -> 
     recursive bind mount usually are, they go from there too.
 
     Args:
-        target: The root of the tree; symbolic links in it are followed.
+        target: The root of the tree. Symbolic links on the way there are followed, one at its end is not.
         lazy: As for `unmount`.
 
     Raises:
         FailedPrecondition: As `unmount_all`: the first failure, with the others as its notes.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
+    _check_no_link(os.fspath(target))
     root = os.path.realpath(target)
     below = root.rstrip("/") + "/"
     points = {info.mount_point for info in mountinfo() if f"{info.mount_point}/".startswith(below)}
@@ -93,12 +95,20 @@ def _unmount_top(target: str, *, lazy: bool = False) -> bool:
             _syscalls.umount2(target, _MNT_DETACH if lazy else 0)
         except OSError as error:
             if error.errno == errno.EINVAL:
+                _check_no_link(target)
                 return False
             if error.errno != errno.EBUSY or time.monotonic() >= deadline:
                 raise _explained(target, error) from error
         else:
             return True
         time.sleep(_RETRY_SECONDS)  # the kernel tells nobody when a mount is no longer in use
+
+
+def _check_no_link(target: str) -> None:
+    if os.path.islink(target.rstrip("/")):
+        raise FailedPrecondition(
+            f"unmount {target}: it is a symbolic link, which is not followed; unmount {os.path.realpath(target)}"
+        )
 
 
 def _explained(target: str, error: OSError) -> Error:

@@ -74,6 +74,16 @@ def test_one_without_a_parent_is_refused_as_well(lamina, target):
     lamina("snapshots", "commit", "base", "work")
 
 
+def test_a_link_to_the_mount_point_does_as_well(lamina, target, tmp_path):
+    """The command line resolves it before anything is mounted or unmounted."""
+    (tmp_path / "link").symlink_to(target)
+    lamina("snapshots", "prepare", "work")
+    lamina("snapshots", "mount", "work", tmp_path / "link")
+    assert is_mounted(target)
+    lamina("snapshots", "unmount", tmp_path / "link")
+    assert not is_mounted(target)
+
+
 def test_one_that_is_mounted_in_another_mount_namespace_is_refused(lamina, layer, target):
     layer("base")
     commands = lamina("snapshots", "prepare", "-t", target, "work", "base")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import FailedPrecondition, NotFound
+from lamina.errdefs import FailedPrecondition, MountFailed, NotFound
 from lamina.mount import (
     Mount,
     mount_all,
@@ -76,10 +78,32 @@ def test_unmount_recursive_takes_everything_at_and_below_and_nothing_beside(tmp_
     mount_all([TMPFS, TMPFS], tree / "a b")
     (tree / "a b" / "c").mkdir()
     mount_all([TMPFS], tree / "a b" / "c")
-    (tmp_path / "link").symlink_to("tree")
-    unmount_recursive(tmp_path / "link")
+    (tmp_path / "link").symlink_to(".")
+    unmount_recursive(tmp_path / "link/tree")
     assert points_below(tmp_path) == [str(beside)]
     unmount(beside)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("call", [unmount, unmount_all, unmount_recursive, partial(unmount_mounts, [TMPFS])])
+def test_a_link_at_the_target_is_not_followed(tmp_path: Path, call: Callable[[str], object], slash: str) -> None:
+    """Whoever put it there does not choose what is unmounted."""
+    (tmp_path / "mounted").mkdir()
+    mount_all([TMPFS], tmp_path / "mounted")
+    (tmp_path / "link").symlink_to("mounted")
+    with pytest.raises(FailedPrecondition, match=rf"is a symbolic link.*; unmount {tmp_path}/mounted"):
+        call(f"{tmp_path}/link{slash}")
+    assert points_below(tmp_path) == [f"{tmp_path}/mounted"]
+    call(f"{tmp_path}/mounted{slash}")
+    assert points_below(tmp_path) == []
+
+
+def test_what_was_mounted_through_a_link_before_a_mount_failed_is_taken_off(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    with pytest.raises(MountFailed):
+        mount_all([TMPFS, Mount("no-such-type", "none")], tmp_path / "link")
+    assert points_below(tmp_path) == []
 
 
 def test_unmount_recursive_tries_all_and_raises_the_first_failure(tmp_path: Path) -> None:
