@@ -76,7 +76,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "the snapshotter's number": lambda path: flip(path, layout.snapshotter_key("native")),
     "the UUID": lambda path: flip(path, layout.UUID),
 }
-LOST = {"a record": {"key 3"}, "a missing record": {"key 3"}}
+LOST = {"a record": {"key 3"}, "a missing record": {"key 3"}, "a missing identifier": {"key 3"}}
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -103,6 +103,34 @@ def test_what_is_whole_is_served_and_what_is_damaged_is_set_aside(
     assert "the metastore was damaged" in caplog.text
     for number in range(1, 9):
         assert (tmp_path / "native/snapshots" / str(number) / "f").read_text() == str(number)
+
+
+def test_a_store_that_lost_a_parent_is_set_aside_once(tmp_path: Path) -> None:
+    with open_native(tmp_path) as native:
+        native.prepare("making")
+        native.commit("base", "making")
+        native.prepare("child", "base")
+    flip(tmp_path, layout.record_key(SPACE, b"base"))
+    for _ in range(3):
+        with open_native(tmp_path) as native:
+            assert [info.name for info in native.walk()] == ["child"]
+            assert native.mounts("child")
+    assert len(set_aside(tmp_path)) == 1
+
+
+def test_a_record_of_an_earlier_time_is_not_brought_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A page of records is as it was before a removal and a commit; the index is as it was after them."""
+    populate(tmp_path)
+    with lmdb.open(str(tmp_path / "metastore/data.mdb"), subdir=False, lock=False, readonly=True) as environment:
+        entries = dict(environment.begin().cursor())
+    with open_native(tmp_path) as native:
+        native.remove("key 1")
+        native.commit("committed", "key 2")
+    earlier = {key: value for key, value in entries.items() if key[5:] in {b"key 1", b"key 2"}}
+    change(tmp_path, lambda t: [t.put(key, value) for key, value in earlier.items()])
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == {"committed", *KEYS} - {"key 1", "key 2"}
+    assert '"key 1" in keyspace number 00000002 is left out' in caplog.text
 
 
 def test_nothing_is_handed_out_or_opened_again_after_a_salvage(tmp_path: Path) -> None:
@@ -178,7 +206,7 @@ def test_a_store_of_schema_version_2_is_checked_as_well(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path / "metastore"))
     records = list(store.snapshotter("overlayfs").keyspace("overlayfs").walk())
     store.close()
-    assert records == schema_2.RECORDS["overlayfs", "overlayfs"]
+    assert records == schema_2.RECORDS["overlayfs", "overlayfs"][:3]
     assert len(set_aside(tmp_path)) == 1
 
 

@@ -14,7 +14,7 @@ from waiting import wait_until
 
 from lamina.errdefs import DataLoss
 from lamina.plugins.snapshots.native import NativeBackend
-from lamina.snapshots import Kind
+from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import _quarantine as quarantine
 from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
@@ -237,6 +237,22 @@ def test_the_recovery_record_of_a_snapshot_whose_identifier_is_lost_stays(tmp_pa
         native.update(native.stat("alone"))
         native._root.records.flush()
     assert (tmp_path / "native/records/3").exists()
+
+
+def test_a_recovery_record_of_a_later_time_than_the_metastore_is_reported_and_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk lost the write of a page: the metastore has a record as it was before an update."""
+    populate(tmp_path)
+    key = layout.record_key(SPACE, b"alone")
+    with open_native(tmp_path) as native:
+        before = native._store._environment.read(lambda t: t.get(key, b""))
+        native.update(Info("alone", labels={"a": "later"}))
+    written = (tmp_path / "native/records/3").read_bytes()
+    change(tmp_path, lambda t: t.put(key, before))
+    with open_native(tmp_path):
+        wait_until(lambda: "recovery record of a snapshot is later" in caplog.text, 10, "it is reported")
+    assert (tmp_path / "native/records/3").read_bytes() == written
 
 
 @pytest.mark.parametrize("walk", ["ids", "records", "named_ids", "walk"])

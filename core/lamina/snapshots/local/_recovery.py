@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from lamina.errdefs import Error
+from lamina.errdefs import DataLoss, Error
 from lamina.fs import CheckedDirectory
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, RecoveryRecord, SnapshotterStore
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 DELAY: Final = 0.1
 """Seconds for which changes are collected: what is made and removed again within them is never written."""
+MOST: Final = 1 << 24
+"""Bytes of a file that are read: gRPC carries no larger message."""
 UNFINISHED: Final = ".new"
 """Ends the name of a file that is being written."""
 
@@ -125,6 +127,15 @@ class RecoveryRecords:
         """Delete what an interrupted write left of the file of a snapshot that is not there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(str(id_) + UNFINISHED, dir_fd=self._directory.fd)
+
+    def knows_later(self, record: Record) -> bool:
+        """Whether the file of a snapshot tells of a later change than its record: the metastore lost one."""
+        data = self._directory.read(str(record.id), MOST)
+        try:
+            told = RecoveryRecord.decode(data or b"")
+        except DataLoss:
+            return False
+        return told.metastore == self._store.uuid and told.record.info.updated > record.info.updated
 
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""

@@ -400,9 +400,19 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
     def _tidy_up_one(self, record: Record) -> None:
         self._restore_one(record)
         if self._root.records.is_behind(record):
-            self._root.records.write(record.id)
+            self._write_recovery_record(record)
         if record.info.kind is Kind.COMMITTED:
             self._give_up_active(record)
+
+    def _write_recovery_record(self, record: Record) -> None:
+        if self._root.records.knows_later(record):
+            _log.error(
+                "the recovery record of a snapshot is later than its record in the metastore, which lost one: "
+                "`lamina metastore rebuild` takes the later one",
+                extra={"key": record.info.name, "id": record.id},
+            )
+            return
+        self._root.records.write(record.id)
 
     @contextlib.contextmanager
     def _using(self, record: Record, asked: str) -> Iterator[None]:

@@ -29,6 +29,10 @@ created and updated (seconds, nanoseconds: a Go zero time does not fit 64 bits o
 in the message the name begins, the lengths of name and parent, and where the labels begin."""
 
 
+UPDATED: Final = slice(29, 41)
+"""Where the time of the last change is in a record: of two, the later one has the greater bytes."""
+
+
 def is_intact(key: bytes, data: bytes) -> bool:
     """Whether what is stored under a key is what was stored there, as far as that can be seen."""
     if data[:2] == MARK:

@@ -53,6 +53,8 @@ class Pages:
         """What was found so far."""
         self.used: set[int] = set()
         """The pages that trees use, as far as they were walked."""
+        self.misses_entries = False
+        """Whether there was something that could not be read, so that entries may be missing."""
 
     def entries(self, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
         """The keys and values of a tree, in order. Of a damaged page those that are within its bounds.
@@ -95,9 +97,17 @@ class Pages:
         """The bytes of the header of a page."""
         return self._read(number * self.meta.page_size, HEADER.size)
 
-    def report(self, page: int, offset: int, problem: str) -> None:
-        """Add a damage."""
+    def report(self, page: int, offset: int, problem: str, *, loses: bool = False) -> None:
+        """Add a damage.
+
+        Args:
+            page: Where it is.
+            offset: Where it is in the page.
+            problem: In what it consists.
+            loses: Whether entries cannot be read for it.
+        """
         self.damages.append(Damage(page, offset, problem))
+        self.misses_entries |= loses
 
     def _nodes(self, number: int, page: bytes) -> tuple[list[bytes], list[bytes]]:
         """The keys and values of a leaf that are within its bounds."""
@@ -107,13 +117,13 @@ class Pages:
         taken = 0
         for at in places:
             if not upper <= at <= size - NODE.size:
-                self.report(number, at, "a pointer leads out of the nodes")
+                self.report(number, at, "a pointer leads out of the nodes", loses=True)
                 continue
             low, high, flags, key_size = NODE.unpack_from(page, at)
             start = at + 8 + key_size
             end = start + 8 if flags else start + (low | high << 16)
             if end > size or flags & ~_BIG:
-                self.report(number, at, "a node does not fit into its page, or is of no known kind")
+                self.report(number, at, "a node does not fit into its page, or is of no known kind", loses=True)
                 continue
             taken += end - at + 1 & ~1
             value = self._big(number, page, at, low | high << 16) if flags else page[start:end]
@@ -129,20 +139,22 @@ class Pages:
         (first,) = _NUMBER.unpack_from(page, at + 8 + NODE.unpack_from(page, at)[3])
         wanted = range(first, first - (-(HEADER.size + size) // self.meta.page_size))
         if not 2 <= first <= wanted[-1] <= self.meta.last_page:
-            self.report(number, at, f"its value is on pages from {first} on, which are out of bounds")
+            self.report(number, at, f"its value is on pages from {first} on, which are out of bounds", loses=True)
             return None
         header = self.header(first)
         if len(header) < HEADER.size or HEADER.unpack(header)[:3] != (first, 0, OVERFLOW):
-            self.report(first, 0, "it is no page with a value")
+            self.report(first, 0, "it is no page with a value", loses=True)
             return None
         (count,) = _COUNT.unpack(header)
         if count != len(wanted) or not self.used.isdisjoint(wanted):
-            self.report(first, 12, f"it has {count} pages where its value takes {len(wanted)}, or shares them")
+            self.report(
+                first, 12, f"it has {count} pages where its value takes {len(wanted)}, or shares them", loses=True
+            )
             return None
         self.used.update(wanted)
         value = self._read(first * self.meta.page_size + HEADER.size, size)
         if len(value) < size:
-            self.report(first, 0, "its value cannot be read: the file is cut, or the disk fails")
+            self.report(first, 0, "its value cannot be read: the file is cut, or the disk fails", loses=True)
             return None
         return value
 
@@ -215,7 +227,7 @@ class _Walk:
         """A page whose header is sound; nothing where it is not."""
         pages, number = self._pages, child.number
         if not 2 <= number <= pages.meta.last_page or child.level > DEEPEST:
-            pages.report(number, 0, "the tree leads to it, and it is out of bounds")
+            pages.report(number, 0, "the tree leads to it, and it is out of bounds", loses=True)
             return b""
         if number in pages.used:
             pages.report(number, 0, "the tree leads to it twice")
@@ -223,14 +235,19 @@ class _Walk:
         pages.used.add(number)
         page = pages.page(number)
         if len(page) < pages.meta.page_size:
-            pages.report(number, 0, "it cannot be read: the file is cut, or the disk fails")
+            pages.report(number, 0, "it cannot be read: the file is cut, or the disk fails", loses=True)
             return b""
         own, padding, flags, lower, upper = HEADER.unpack_from(page)
         if (own, padding) != (number, 0):
-            pages.report(number, 0, f"it says that it is page {own}")
+            pages.report(number, 0, f"it says that it is page {own}", loses=True)
         if flags != (LEAF if is_leaf else BRANCH) or not 16 < lower <= upper <= pages.meta.page_size or lower % 2:
             kind = "leaf" if is_leaf else "branch"
-            pages.report(number, 10, f"it is no {kind}: flags {flags:#x}, pointers to {lower}, nodes from {upper}")
+            pages.report(
+                number,
+                10,
+                f"it is no {kind}: flags {flags:#x}, pointers to {lower}, nodes from {upper}",
+                loses=True,
+            )
             return b""
         return page
 
@@ -242,7 +259,7 @@ class _Walk:
         for at in places:
             first, second, third, key_size = NODE.unpack_from(page, at) if at <= len(page) - 8 else (0, 0, 0, 0)
             if not upper <= at <= len(page) - 8 - key_size:
-                self._pages.report(parent.number, at, "a pointer leads out of the nodes")
+                self._pages.report(parent.number, at, "a pointer leads out of the nodes", loses=True)
                 continue
             numbers.append(first | second << 16 | third << 32)
             keys.append(self._order(page[at + 8 : at + 8 + key_size]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from lamina.snapshots.storage._check import reader
@@ -22,13 +24,25 @@ def read_file(path: str) -> Contents:
         FailedPrecondition: It is of a schema version that is not known.
     """
     with open(path, "rb", buffering=0) as file:
-        entries, problems = read_pages(reader(file.fileno()))
-    contents = Contents.of(entries)
-    return attrs.evolve(contents, problems=(*problems, *contents.problems))
+        found = read_pages(reader(file.fileno()))
+    contents = Contents.of(found.entries.items())
+    return attrs.evolve(contents, problems=(*found.problems, *contents.problems))
 
 
-def read_pages(read: Read) -> tuple[list[tuple[bytes, bytes]], list[str]]:
-    """All entries of a file that can be read, and what is wrong with its pages.
+@attrs.frozen
+class Readable:
+    """What can be read of a file."""
+
+    entries: Mapping[bytes, bytes] = attrs.field(factory=dict)
+    """Keys and values, as they are stored."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with its pages, a line each."""
+    misses_entries: bool = False
+    """Whether some of the pages could not be read."""
+
+
+def read_pages(read: Read) -> Readable:
+    """Read all entries of a file that can be read.
 
     Entries of leaves that no page leads to any more are among them if the list of free pages is in order, so that
     they are known not to be free.
@@ -38,14 +52,13 @@ def read_pages(read: Read) -> tuple[list[tuple[bytes, bytes]], list[str]]:
     """
     meta, damages = newest_meta(read)
     if meta is None:
-        return [], [str(damage) for damage in damages]
+        return Readable(problems=tuple(map(str, damages)), misses_entries=True)
     pages = Pages(read, meta)
-    entries = list(pages.entries(meta.main))
+    entries = dict(pages.entries(meta.main))
     before = len(pages.damages)
     free = pages.free()
     if len(pages.damages) == before and free.isdisjoint(pages.used):
-        known = {key for key, _ in entries}
-        entries += [
-            (key, value) for key, value in pages.orphans(free) if key not in known and value[: len(MARK)] == MARK
-        ]
-    return entries, [str(damage) for damage in (*damages, *pages.damages)]
+        for key, value in pages.orphans(free):
+            if value[: len(MARK)] == MARK:
+                entries.setdefault(key, value)
+    return Readable(entries, tuple(map(str, (*damages, *pages.damages))), pages.misses_entries)

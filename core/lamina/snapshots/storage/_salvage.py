@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,7 +18,7 @@ from lamina.fs import sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents, Counters
-from lamina.snapshots.storage._format import MARK, is_intact, value_in
+from lamina.snapshots.storage._format import MARK, UPDATED, is_intact, value_in
 from lamina.snapshots.storage._meta import Read
 from lamina.snapshots.storage._opening import DATA
 from lamina.snapshots.storage._reading import read_pages
@@ -88,21 +88,53 @@ def _tell(contents: Contents, problems: Sequence[str], aside: str) -> None:
 
 def _whole_contents(fd: int) -> Contents:
     read = reader(fd)
-    entries, _ = read_pages(read)
-    if not entries:
+    found = read_pages(read)
+    if not found.entries:
         return Contents()
-    by_key = dict(entries)
-    version = by_key.get(layout.VERSION, b"")
+    entries = dict(found.entries)
+    version = entries.get(layout.VERSION, b"")
     if version and is_intact(layout.VERSION, version):
-        by_key[layout.SCHEMA] = value_in(version)
-    contents = Contents.of(by_key.items())
+        entries[layout.SCHEMA] = value_in(version)
+    stale = _stale_records(entries, is_complete=not found.misses_entries)
+    contents = Contents.of((key, value) for key, value in entries.items() if key not in stale)
     suspect = {
         key[1:].decode(): contents.greatest_id(key[1:].decode())
-        for key, value in by_key.items()
+        for key, value in entries.items()
         if key[:1] == b"f" and not is_intact(key, value)
     }
-    uuid = contents.uuid or next(_uuids(read, os.fstat(fd).st_size), "")
-    return attrs.evolve(contents, uuid=uuid, failed_syncs={**contents.failed_syncs, **suspect})
+    return attrs.evolve(
+        contents,
+        uuid=contents.uuid or next(_uuids(read, os.fstat(fd).st_size), ""),
+        failed_syncs={**contents.failed_syncs, **suspect},
+        problems=(
+            *contents.problems,
+            *(f"{layout.describe(key)} is left out: no identifier leads to it" for key in stale),
+        ),
+    )
+
+
+def _stale_records(entries: Mapping[bytes, bytes], *, is_complete: bool) -> set[bytes]:
+    """The keys of records that are of an earlier time: a disk that loses a write leaves a page as it was.
+
+    No identifier leads to a record that was removed or renamed since. That counts where no part of the index could
+    be lost in another way, or where another record has the same identifier.
+
+    Args:
+        entries: All that can be read.
+        is_complete: Whether that is all there is.
+    """
+    values = {key: value_in(data) for key, data in entries.items() if is_intact(key, data)}
+    owners = {number: key[1:].partition(b"\0")[0] for key, number in values.items() if key[:1] == b"s"}
+    led_to = {value for key, value in values.items() if key[:1] == b"i"}
+    index_is_whole = is_complete and all(key in values for key in entries if key[:1] == b"i")
+    records = [key for key in values if key[:1] == b"k"]
+    stale = {key for key in records if index_is_whole and key not in led_to}
+    latest: dict[tuple[bytes, bytes], bytes] = {}
+    for key in sorted(records, key=lambda key: (key in led_to, values[key][UPDATED])):
+        same = latest.get(place := (owners.get(key[1:5], b""), values[key][1:9]))
+        stale |= {same} if same is not None else set()
+        latest[place] = key
+    return stale
 
 
 def _uuids(read: Read, size: int) -> Iterator[str]:
