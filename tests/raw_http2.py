@@ -11,7 +11,8 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The first bytes of an HTTP/2 client (RFC 9113, 3.4)."""
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
-SECONDS: Final = 2.0
+SECONDS: Final = 0.5
+"""How long a server may take nothing of what is sent to it, before that is given up."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -67,6 +68,7 @@ class Connection:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(SECONDS)
         self.socket.connect(path)
+        self.open = True
         self.send(start)
 
     def __enter__(self) -> Self:
@@ -77,18 +79,21 @@ class Connection:
 
     def send(self, data: bytes) -> bool:
         """Send bytes; False: the server has closed the connection, or takes nothing any more."""
-        try:
-            self.socket.sendall(data)
-        except OSError:
-            return False
-        return True
+        if self.open:
+            try:
+                self.socket.sendall(data)
+            except OSError:  # of a part nobody knows, so that nothing can follow
+                self.open = False
+        return self.open
 
     def drain(self) -> int:
         """Read what has come, without waiting for more; how many bytes."""
         count = 0
+        self.socket.setblocking(False)
         with contextlib.suppress(OSError):
-            while data := self.socket.recv(1 << 16, socket.MSG_DONTWAIT):
+            while data := self.socket.recv(1 << 16):
                 count += len(data)
+        self.socket.settimeout(SECONDS)
         return count
 
     def close(self) -> None:

@@ -1,0 +1,127 @@
+"""Whatever clients do, the host lives, its memory is bounded, and honest clients beside them are served."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import grpc
+import pytest
+from hostile_clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
+from rounds import rounds
+from serving import Serving, short_directory
+
+from lamina.api.messages import snapshots_pb2 as pb
+
+pytestmark = pytest.mark.requires("root")
+
+FACTOR = rounds(1, 10)
+PATIENCE = 30.0
+"""Seconds that an honest call may take, on a machine that does other things as well."""
+MEMORY = 1536
+"""MiB that the host may ever have, less than `MemoryMax` of the systemd unit."""
+
+
+@pytest.fixture(scope="module", params=["grpcio", "native"])
+def host(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    """A host with one snapshotter that works, and one behind a socket on which nobody answers.
+
+    The one that works has six megabytes to list.
+    """
+    with short_directory() as directory, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{directory}/silent")
+        silent.listen()
+        (directory / "config.toml").write_text(
+            f'version = 4\n[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+            f'[proxy_plugins.{HUNG}]\ntype = "snapshot"\naddress = "{directory}/silent"\n'
+        )
+        serving = Serving(directory, "--config", str(directory / "config.toml"))
+        try:
+            serving.wait_ready()
+            keys = [f"{number}".rjust(30_000, "k") for number in range(200)]
+            requests = [pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key) for key in keys]
+            flood(str(serving.state / "lamina.sock"), f"{SNAPSHOTS}/Prepare", requests, seconds=PATIENCE)
+            yield serving
+            assert serving.stop() == 0
+        finally:
+            serving.close()
+
+
+class Honest:
+    """A client that does what clients do, one call after the other, and measures it."""
+
+    def __init__(self, path: str) -> None:
+        self.latencies: list[float] = []
+        self.errors: list[str] = []
+        self._path = path
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        with channel(self._path) as made:
+            for number in itertools.count():
+                self._round(made, f"honest {number}")
+                if self._ended.is_set():
+                    return
+
+    def _round(self, made: grpc.Channel, key: str) -> None:
+        self._call(made, f"{HEALTH}/Check", b"")
+        for method, request in (
+            ("Prepare", pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key)),
+            ("Stat", pb.StatSnapshotRequest(snapshotter=SNAPSHOTTER, key=key)),
+            ("Mounts", pb.MountsRequest(snapshotter=SNAPSHOTTER, key=key)),
+            ("Usage", pb.UsageRequest(snapshotter=SNAPSHOTTER, key=key)),
+            ("Remove", pb.RemoveSnapshotRequest(snapshotter=SNAPSHOTTER, key=key)),
+        ):
+            self._call(made, f"{SNAPSHOTS}/{method}", request.SerializeToString())
+
+    def _call(self, made: grpc.Channel, method: str, data: bytes) -> None:
+        """Call, and again where there is no room: an honest client is told to try again later."""
+        began = time.monotonic()
+        while True:
+            call = made.unary_unary(f"/{method}").future(data, timeout=PATIENCE)
+            code = call.code()
+            if code is not grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > began + PATIENCE:
+                break
+            time.sleep(0.05)  # as clients do before they try again
+        if code is not grpc.StatusCode.OK:
+            self.errors.append(f"{method}: {code}: {call.details()}")
+        self.latencies.append(time.monotonic() - began)
+
+
+def peak(process: int) -> int:
+    """The most MiB that a process ever had (proc_pid_status(5), VmHWM)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_honest_clients_are_served_beside(name: str, host: Serving) -> None:
+    path = str(host.state / "lamina.sock")
+    with Honest(path) as honest:
+        ATTACKS[name](path, FACTOR)
+    assert host.process.poll() is None, host.stderr
+    memory = peak(host.process.pid)
+    worst, median = max(honest.latencies), statistics.median(honest.latencies)
+    print(f"{name}: {len(honest.latencies)} honest calls, median {median * 1000:.1f} ms, worst {worst:.2f} s, "
+          f"{memory} MiB at most")  # fmt: skip
+    assert honest.errors == []
+    assert memory < MEMORY
+
+
+def test_there_are_thirty_attacks() -> None:
+    assert len(ATTACKS) >= 30
