@@ -6,12 +6,12 @@ import contextlib
 import json
 import logging
 import os
-import stat
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from lamina.fs import replace_file
+from lamina.errdefs import FailedPrecondition
+from lamina.fs import open_own_file, replace_file
 from lamina.snapshots.storage._check import DAMAGED, first_problems, reader
 from lamina.snapshots.storage._environment import Environment
 from lamina.snapshots.storage._meta import Meta, newest_meta
@@ -62,9 +62,12 @@ class Checks:
 
         Returns:
             What is wrong with it, a line each.
+
+        Raises:
+            FailedPrecondition: It is a link, or another user's (`lamina.fs.open_own_file`).
         """
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = open_own_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
             self._passed = True
             return []
@@ -72,8 +75,7 @@ class Checks:
             return []
         try:
             status = os.fstat(fd)
-            is_there = stat.S_ISREG(status.st_mode) and status.st_size
-            problems = self._check(fd, status.st_size) if is_there else []
+            problems = self._check(fd, status.st_size) if status.st_size else []
         finally:
             os.close(fd)
         self._passed = self._unchecked is None
@@ -157,10 +159,10 @@ class Checks:
     def _take_mark(self) -> int:
         """The transaction that `mark_closed` wrote down. The next process checks all, whatever ends this one."""
         try:
-            with open(self._closed_path, "rb") as file:
+            with open(open_own_file(self._closed_path, os.O_RDONLY), "rb") as file:
                 transaction = int(file.read(32))
             os.unlink(self._closed_path)
-        except (OSError, ValueError):
+        except (FailedPrecondition, OSError, ValueError):
             return -1
         return transaction
 
