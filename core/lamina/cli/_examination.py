@@ -20,11 +20,13 @@ from lamina.client import Client
 from lamina.config import default_state
 from lamina.diagnosis.integrity import Evidence, examine, gather
 from lamina.fs import Lock
-from lamina.plugin import Finding, Verdict
+from lamina.plugin import Finding, Verdict, diagnose
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DATA, Places, inspect_copy
 from lamina.snapshots.storage import Contents, read_file
 
+_DEADLINE: Final = 600.0
+"""Seconds that one plugin may take."""
 _SETTLED: Final = 1.0
 """Seconds after which what a running host was just doing shows in all places."""
 
@@ -61,7 +63,7 @@ def examination(site: Site) -> Iterator[Examination]:
             if os.path.isdir(directory):
                 locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
         evidence = _evidence(site, places, lambda: _read(places), None)
-        yield Examination([*found, *progress(examine(evidence), "checks")], None)
+        yield Examination([*found, *progress(_all(site, evidence), "checks")], None)
 
 
 def _of_host(site: Site, host: Contact) -> Iterator[Finding]:
@@ -88,13 +90,37 @@ def _lasting(site: Site, places: Places, host: Contact) -> Found:
     ]
 
 
+def _of_plugins(site: Site, host_pid: int | None) -> Iterator[tuple[str, Finding]]:
+    """What plugins say of what they keep themselves."""
+    if site.prepared is None:
+        return
+    config = site.prepared.config.host
+    for registration in site.prepared.plan.order:
+        found = diagnose(
+            registration,
+            config=site.prepared.configs.get(registration.uri),
+            root=Path(config.root),
+            state=Path(config.state),
+            host_pid=host_pid,
+            exports=site.exports.get(registration.uri, {}),
+            seconds=_DEADLINE,
+            whole=True,
+        )
+        yield from ((registration.uri, finding) for finding in found)
+
+
 def _beside(site: Site, places: Places, host: Contact) -> Found:
     def copied() -> Contents:
         with Client(site.address) as client:
             return inspect_copy(client.copy_metastore())
 
     evidence = _evidence(site, places, copied, host.pid or 0)
-    return list(progress(examine(evidence), "checks"))
+    return list(progress(_all(site, evidence), "checks"))
+
+
+def _all(site: Site, evidence: Evidence) -> Iterator[tuple[str, Finding]]:
+    yield from examine(evidence)
+    yield from _of_plugins(site, evidence.host_pid)
 
 
 def _evidence(

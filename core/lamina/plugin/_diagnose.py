@@ -23,6 +23,7 @@ def diagnose(
     host_pid: int | None = None,
     exports: Mapping[str, str] | None = None,
     seconds: float | None = None,
+    whole: bool = False,
 ) -> list[Finding]:
     """Ask a plugin. Whatever its `diagnose` does, the outcome is findings; only KeyboardInterrupt passes.
 
@@ -34,11 +35,13 @@ def diagnose(
         host_pid: The process of the host that runs; None where none does.
         exports: What the plugin exports in that host.
         seconds: How long it may take. None: as long as it takes, in the calling thread.
+        whole: Whether its `examine` is asked instead.
 
     Returns:
         What it found; last, where it failed or did not end in time, that it did, and at which line.
     """
-    ask = registration.diagnose
+    step = "examine" if whole else "diagnose"
+    ask = registration.examine if whole else registration.diagnose
     if ask is None:
         return []
     uri = registration.uri
@@ -50,19 +53,19 @@ def diagnose(
     def look() -> None:
         for finding in ask(context):
             if not isinstance(finding, Finding):
-                raise TypeError(f"diagnose gave {finding!r}: not a Finding")
+                raise TypeError(f"{step} gave {finding!r}: not a Finding")
             found.append(finding)
 
     owner = Owner(registration.distribution, registration.module)
     try:
-        call_within(seconds, "diagnose", uri, look)
+        call_within(seconds, step, uri, look)
     except KeyboardInterrupt:
         raise
     except LeftBehind as error:
         remedy = "see whether a disk or a network file system hangs: dmesg -T | tail"
         return [*found, Finding.problem("time", f"{error}{_at(owner.running(error.thread))}", remedy)]
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-        said = f"its diagnose failed: {describe(error)}{_at(owner.raised(error))}"
+        said = f"its {step} failed: {describe(error)}{_at(owner.raised(error))}"
         remedy = f"tell those who make {registration.distribution or uri}"
         return [*found, Finding.unknown("everything else", said, remedy)]
     return found

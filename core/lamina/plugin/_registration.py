@@ -49,6 +49,9 @@ class Registration(Generic[C]):
     diagnose: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
     """Says what `lamina diagnose` can tell of this plugin; a generator will do. It is called in the process of
     that command, which may be any user's, with a host running or without."""
+    examine: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
+    """Says what `lamina doctor` can tell of what this plugin keeps: whether it is whole. As `diagnose` otherwise;
+    its findings may have a `Repair`."""
     distribution: str = ""
     """Who registered it. Filled in by `discover`."""
     module: str = ""
@@ -84,6 +87,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
         ("diagnose", registration.diagnose is None or callable(registration.diagnose), "a function or None"),
+        ("examine", registration.examine is None or callable(registration.examine), "a function or None"),
     )
     for name, right, expected in fields:
         if not right:

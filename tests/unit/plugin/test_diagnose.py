@@ -55,6 +55,20 @@ def test_what_was_found_before_a_failure_is_kept_and_the_line_is_told() -> None:
     assert last.remedy == "tell those who make clocks"
 
 
+def test_examine_is_asked_for_the_whole_and_diagnose_is_not() -> None:
+    registration = Registration(
+        type="t",
+        id="clock",
+        init=lambda _: None,
+        diagnose=lambda _: [Finding.ok("zone", "CET")],
+        examine=lambda context: [Finding.ok("spring", context.exports["spring"])],
+    )
+    found = diagnose(
+        registration, config=None, root=Path("/r"), state=Path("/s"), exports={"spring": "wound"}, whole=True
+    )
+    assert found == [Finding.ok("spring", "wound")]
+
+
 def test_what_is_no_finding_is_told_as_a_failure() -> None:
     (finding,) = ask(lambda _: ["slack"])
     assert finding.status is Verdict.UNKNOWN

@@ -33,6 +33,8 @@ QGROUP_STATUS: Final = 240
 """BTRFS_QGROUP_STATUS_KEY: (0, QGROUP_STATUS, 0)."""
 QGROUP_INFO: Final = 242
 """BTRFS_QGROUP_INFO_KEY: (0, QGROUP_INFO, qgroup)."""
+QGROUP_LIMIT: Final = 244
+"""BTRFS_QGROUP_LIMIT_KEY: (0, QGROUP_LIMIT, qgroup)."""
 
 # asm-generic/ioctl.h: two bits of direction, 14 of size, 8 of type, 8 of number.
 _WRITE, _READ = 1 << 30, 2 << 30

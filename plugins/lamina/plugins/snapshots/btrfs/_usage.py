@@ -27,6 +27,9 @@ _STATUS_MASK: Final = 0b111  # BTRFS_QGROUP_STATUS_FLAG_ON, _RESCAN, _INCONSISTE
 _STATUS_ON: Final = 0b001
 _INFO: Final = struct.Struct("<5Q")
 """struct btrfs_qgroup_info_item: generation, rfer, rfer_cmpr, excl, excl_cmpr."""
+_LIMIT: Final = struct.Struct("<3Q")
+"""The beginning of struct btrfs_qgroup_limit_item: flags, max_rfer, max_excl."""
+_MAX_EXCLUSIVE: Final = 1 << 1  # BTRFS_QGROUP_LIMIT_MAX_EXCL
 
 
 def changed(directory: int, subvolume: Subvolume, parent: Subvolume | None) -> tuple[int, int]:
@@ -76,6 +79,21 @@ def exclusive(directory: int, id_: int) -> int | None:
         return None
     info = _find(directory, _ioctl.QUOTA_TREE, _ioctl.QGROUP_INFO, 0, id_)
     return None if info is None else _INFO.unpack_from(info)[3]
+
+
+def limit(directory: int, id_: int) -> int | None:
+    """How many bytes a subvolume may take up beyond what it shares; None where it is not limited.
+
+    Args:
+        directory: Any directory of the file system.
+        id_: The subvolume.
+
+    Raises:
+        OSError: ENOENT where quotas are off.
+    """
+    item = _find(directory, _ioctl.QUOTA_TREE, _ioctl.QGROUP_LIMIT, 0, id_)
+    flags, _, exclusive_bytes = (0, 0, 0) if item is None else _LIMIT.unpack_from(item)
+    return exclusive_bytes if flags & _MAX_EXCLUSIVE else None
 
 
 def _is_changed(directory: int, inode: Item, subvolume: Subvolume, parent: Subvolume) -> bool:

@@ -40,6 +40,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             config=BtrfsConfig,
             init=init_btrfs,
             diagnose=diagnose_btrfs,
+            examine=examine_btrfs,
         )
     ]
 
@@ -65,3 +66,10 @@ def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
 
     root_path = context.config.root_path
     return diagnose(diagnosed_root(context, root_path), context.host_pid, configured=bool(root_path))
+
+
+def examine_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
+    """Compare the limits of subvolumes with the labels of their snapshots."""
+    from lamina.plugins.snapshots.btrfs._quotas import quotas  # noqa: PLC0415 - no host needs it
+
+    return quotas(diagnosed_root(context, context.config.root_path))

@@ -1,0 +1,60 @@
+"""Limits of subvolumes that are not what labels say are found, and set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from btrfs import btrfs_snapshotter
+from commands import run
+
+from lamina.plugin import Finding, Verdict
+from lamina.plugins.snapshots.btrfs._quotas import quotas
+from lamina.snapshots.labels import MAX_SIZE
+
+pytestmark = pytest.mark.requires("root", "btrfs")
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """The data root of a limited snapshot and a committed one, on a file system with quotas."""
+    with btrfs_snapshotter(tmp_path, quota=True) as btrfs:
+        btrfs.prepare("a", labels={MAX_SIZE: str(4 * MIB)})
+        btrfs.prepare("b", labels={MAX_SIZE: str(4 * MIB)})
+        btrfs.commit("c", "b", {MAX_SIZE: str(4 * MIB)})
+        btrfs._root.records.flush()
+        yield Path(btrfs._root.path)
+
+
+def wrong(root: Path) -> list[Finding]:
+    return [finding for finding in quotas(str(root)) if finding.status is not Verdict.OK]
+
+
+def test_limits_that_are_as_labels_say_are_no_finding(root: Path) -> None:
+    assert wrong(root) == []
+
+
+@pytest.mark.parametrize("limit", ["none", str(MIB)])
+def test_another_limit_is_found_and_set_again(root: Path, limit: str) -> None:
+    run("btrfs", "qgroup", "limit", "-e", limit, root / "snapshots/1/active")
+    (finding,) = wrong(root)
+    assert f"btrfs qgroup limit -e {4 * MIB}" in finding.remedy
+    assert finding.repair
+    finding.repair.run()
+    assert wrong(root) == []
+
+
+def test_the_remedy_sets_the_limit_too(root: Path) -> None:
+    run("btrfs", "qgroup", "limit", "-e", str(MIB), root / "snapshots/1/active")
+    (finding,) = wrong(root)
+    run(*finding.remedy.split())
+    assert wrong(root) == []
+
+
+def test_without_quotas_labels_have_no_effect_and_that_is_found(root: Path) -> None:
+    run("btrfs", "quota", "disable", root)
+    (finding,) = wrong(root)
+    assert "quotas are off, and 1 snapshots" in finding.found
