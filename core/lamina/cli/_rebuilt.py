@@ -45,12 +45,13 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
     merged = rebuilt.merged
     yield f"metastore    {metastore} ({merged.contents.uuid})"
     for problem in rebuilt.before.problems:
-        yield f"damaged      {problem}"
+        yield f"problem      {problem}"
     for one in rebuilt.roots:
         yield f"data root    {one.path}: {len(one.data):,} with data, {len(one.records):,} recovery records"
     for one in rebuilt.foreign:
         yield f"left alone   {one.path}: it belongs to metastore {one.uuid}; --adopt takes it over"
-    sources = ", ".join(f"{count:,} from {_WORDS[source]}" for source, count in _sources(rebuilt).items())
+    words = _WORDS | ({"metastore": "the backup"} if rebuilt.backup else {})
+    sources = ", ".join(f"{count:,} from {words[source]}" for source, count in _sources(rebuilt).items())
     yield f"restored     {len(merged.restored):,} snapshots" + (f": {sources}" if sources else "")
     for restored in merged.restored:
         if _is_incomplete(restored):

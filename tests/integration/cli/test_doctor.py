@@ -238,6 +238,18 @@ def test_the_remedy_of_a_lost_metastore_brings_everything_back(stopped: Host) ->
     assert (found.code, found.wrong()) == (0, [])
 
 
+def test_a_metastore_that_was_salvaged_at_a_start_is_told_until_it_is_rebuilt(stopped: Host) -> None:
+    damage_metastore(stopped)
+    stopped.start()
+    (salvaged,) = doctor("-c", stopped.file).of("salvaged")
+    assert salvaged["Status"] == "problem"
+    assert "stop the host, then lamina metastore rebuild" in salvaged["Remedy"]
+    stopped.terminate()
+    run(*LAMINA, "metastore", "rebuild", "-c", stopped.file)
+    found = doctor("-c", stopped.file)
+    assert (found.code, found.wrong()) == (0, [])
+
+
 def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) -> None:
     wait_until((host.overlay / "records/3").exists, 10, "the recovery record is written")
     lose_record(host)

@@ -81,6 +81,17 @@ def test_a_damaged_record_is_found(host: Host) -> None:
     assert "lamina metastore rebuild" in said
 
 
+def test_a_metastore_of_which_half_is_garbage_is_rebuilt_from_the_rest_and_recovery_records(host: Host) -> None:
+    host.terminate()
+    data = bytearray(database(host).read_bytes())
+    data[len(data) // 2 :] = os.urandom(len(data) - len(data) // 2)
+    database(host).write_bytes(data)
+    assert document("rebuild", "-c", host.file)["Restored"] == 3
+    assert document("check", "-c", host.file)["Problems"] == []
+    host.start()
+    assert keys(host) == {"base", "top", "box"}
+
+
 def test_a_backup_of_a_running_host_is_a_file_that_only_its_owner_reads(host: Host, tmp_path: Path) -> None:
     found = document("backup", "-c", host.file, tmp_path / "copy")
     assert (found["Path"], found["Snapshots"]) == (str(tmp_path / "copy"), 3)

@@ -322,7 +322,7 @@ def test_data_of_an_identifier_that_is_handed_out_again_is_never_taken_over(over
     strange = Path(overlay._backend.path(overlay._store.reserve_id() + 1), "fs")
     strange.mkdir(parents=True)
     (strange / "secret").touch()
-    with pytest.raises(FailedPrecondition, match="same backup"):
+    with pytest.raises(FailedPrecondition, match="lamina doctor"):
         overlay.prepare("a")
     assert (strange / "secret").exists() or not strange.exists()
 

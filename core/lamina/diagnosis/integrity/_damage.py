@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 
 from lamina.diagnosis.integrity._evidence import Evidence, described
 from lamina.plugin import Finding
 from lamina.snapshots import Kind
+from lamina.snapshots.recovery import DATA
 from lamina.snapshots.storage import RecoveryRecord, shorten
 
 
@@ -21,11 +24,24 @@ def damage(evidence: Evidence) -> Iterator[Finding]:
         else:
             yield Finding.ok(check, f"there is no metastore in {evidence.metastore} yet, and no data")
         return
+    if evidence.contents.salvaged:
+        found = f"it was salvaged from a damaged file at {evidence.contents.salvaged}: nothing is reclaimed since"
+        yield Finding.problem("salvaged", found, evidence.rebuild)
     for problem in evidence.contents.problems:
         yield Finding.problem(check, problem, evidence.rebuild)
     if not evidence.contents.problems:
         count = len(evidence.contents.snapshots)
         yield Finding.ok(check, f"{count:,} snapshots, nothing is damaged, and both indexes lead to all of them")
+
+
+def set_aside(evidence: Evidence) -> Iterator[Finding]:
+    """Tell of metastores that were replaced, and are kept beside the one in use."""
+    with contextlib.suppress(FileNotFoundError):
+        names = [name for name in os.listdir(evidence.metastore) if name.startswith(f"{DATA}.") and "-" in name]
+        if names:
+            place = os.path.join(evidence.metastore, f"{DATA}.*-*")
+            found = f"{len(names)} metastores of before are kept: {place}. They can be deleted when all is well"
+            yield Finding.ok("set aside", found)
 
 
 def parents(evidence: Evidence) -> Iterator[Finding]:

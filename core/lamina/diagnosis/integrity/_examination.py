@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from lamina.diagnosis._process import AS_ROOT
-from lamina.diagnosis.integrity._damage import damage, parents
+from lamina.diagnosis.integrity._damage import damage, parents, set_aside
 from lamina.diagnosis.integrity._data import missing_data, orphans, quarantined
 from lamina.diagnosis.integrity._evidence import Evidence
 from lamina.diagnosis.integrity._failed_syncs import failed_syncs
@@ -23,7 +23,13 @@ from lamina.snapshots.storage import Contents
 _OfMetastore: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 _OfDataRoot: TypeAlias = Callable[[Evidence, str, DataRootContents], Iterator[Finding]]
 
-_METASTORE: Final[tuple[_OfMetastore, ...]] = (damage, parents, modes_of_metastore, temporaries_of_metastore)
+_METASTORE: Final[tuple[_OfMetastore, ...]] = (
+    damage,
+    parents,
+    set_aside,
+    modes_of_metastore,
+    temporaries_of_metastore,
+)
 _DATA_ROOT: Final[tuple[_OfDataRoot, ...]] = (
     ownership_of,
     missing_data,

@@ -50,15 +50,15 @@ class Claim:
             whose = f"metastore {owner}" if owner else "no metastore that left its mark"
             raise FailedPrecondition(
                 f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which "
-                "does not know them. Nothing there was touched. If the metastore's file was lost, restore it and "
-                "the data root from the same backup; to begin anew, move the data root away or set root_path to "
-                "an empty directory"
+                "does not know them. Nothing there was touched. If the metastore's file was lost, stop lamina and "
+                "rebuild it: `lamina metastore rebuild`; to begin with nothing, move the data root away or set "
+                "root_path to an empty directory"
             )
         if self._is_known and opened > store.opened_before:
             raise FailedPrecondition(
                 f"data root {path} is newer than the metastore, which was opened {store.opened_before} times, "
-                f"and the data root {opened} times: was the metastore restored from a backup? It does not know "
-                "what has been made since. Nothing there was touched. Restore both from the same backup"
+                f"and the data root {opened} times: was an older copy put in its place? It does not know what has "
+                "been made since. Nothing there was touched. Stop lamina, and `lamina metastore rebuild` adds that"
             )
 
     def make_if_possible(self) -> None:

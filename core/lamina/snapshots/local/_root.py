@@ -136,7 +136,7 @@ class DataRoot:
         if self._snapshots.has(str(id_)):
             raise FailedPrecondition(
                 f"there is data at {self.data_path(id_)}, though nothing was ever made there: was the metastore "
-                "replaced? Nothing there was touched. Restore it and the data root from the same backup"
+                "replaced? Nothing there was touched. Stop lamina, and see what `lamina doctor` says"
             )
 
     def make(self, id_: int, create: Callable[[str], None]) -> None:

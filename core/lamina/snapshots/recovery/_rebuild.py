@@ -59,6 +59,8 @@ class Rebuilt:
     """What could be read of the metastore, or of the backup."""
     changes: bool
     """Whether the metastore is not as it should be already."""
+    backup: str = ""
+    """The backup that it began with; "" where that was the metastore's own file."""
     set_aside: str = ""
     """Where the metastore of before is; "" where there was none, or nothing was changed."""
 
@@ -106,7 +108,12 @@ def rebuild(
         merged = merge(chosen, _about(before, roots, used, chosen), used, current)
         changes = bool(backup) or _changes(before, merged.contents)
         rebuilt = Rebuilt(
-            merged, tuple(used.values()), tuple(o for n, o in roots.items() if n not in used), before, changes
+            merged,
+            roots=tuple(used.values()),
+            foreign=tuple(one for name, one in roots.items() if name not in used),
+            before=before,
+            changes=changes,
+            backup=backup,
         )
         if dry_run or not changes:
             return rebuilt
