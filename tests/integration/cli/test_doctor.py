@@ -272,6 +272,21 @@ def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(hos
     assert f"umount {mounted}" in found["Remedy"]
 
 
+def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_take_it_away(stopped: Host) -> None:
+    left = stopped.overlay / "probe-left"
+    left.mkdir()
+    run("mount", "-t", "tmpfs", "left", left)
+    try:
+        found = doctor("-c", stopped.file, "--repair")
+        (mount,) = found.of("mounts")
+        assert "mount point" in found.of("temporaries")[0]["Repair"]
+    finally:
+        run("umount", left)
+    assert mount["Remedy"] == f"umount {left}"
+    assert doctor("-c", stopped.file, "--repair").code == 0
+    assert not left.exists()
+
+
 def test_where_it_cannot_look_it_says_so_with_another_exit_code(host: Host, tmp_path: Path) -> None:
     assert doctor("-a", tmp_path / "nobody.sock").code == 2
     os.rename(host.address, f"{host.address}.away")

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from typing import Final
 
 from lamina.diagnosis.integrity._evidence import Evidence
-from lamina.mount import MountInfo, find_mounts, made_below
+from lamina.mount import MountInfo, find_mounts, made_below, mountinfo
 from lamina.plugin import Finding
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
@@ -84,7 +84,12 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
         )
         unmount = f"nsenter --target {place.pid} --mount umount {shlex.quote(place.mount_point)}"
         yield Finding.problem(check, found, f"end what uses it, then {unmount}")
-    if not places:
+    inside = [info for info in mountinfo() if info.mount_point.startswith(f"{os.path.realpath(root.path)}/")]
+    if evidence.host_pid is None:  # a host that runs mounts for a moment, to try what works
+        for info in inside:
+            found = f"{info.type} is mounted at {info.mount_point}, in the data root: something was interrupted"
+            yield Finding.problem(check, found, f"umount {shlex.quote(info.mount_point)}")
+    if not places and not (inside and evidence.host_pid is None):
         yield Finding.ok(check, "nothing shows a snapshot that is gone")
 
 
