@@ -12,7 +12,7 @@ import pytest
 from rebuilding import Site, everything
 from waiting import wait_until
 
-from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld
+from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld, NotFound
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.recovery import Rebuilt, Source, _rebuild
@@ -127,6 +127,13 @@ def test_a_dry_run_changes_nothing(site: Site) -> None:
     assert rebuilt.changes
     assert len(rebuilt.merged.restored) == 12
     assert not site.database.exists()
+
+
+def test_out_of_nothing_nothing_is_made(site: Site) -> None:
+    """A wrong directory was named."""
+    with pytest.raises(NotFound, match="the right root directory"):
+        site.rebuild()
+    assert os.listdir(site.directory) == []
 
 
 def test_the_old_file_is_kept(site: Site) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import DataLoss, FailedPrecondition, from_os_error
+from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, from_os_error
 from lamina.fs import CheckedDirectory, Lock, exchange, sync_directory
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery._merge import Merged, merge
@@ -83,6 +83,7 @@ def rebuild(
         watch: Is shown what is looked at.
 
     Raises:
+        NotFound: There is nothing there to make one from.
         LockHeld: A host runs there.
         FailedPrecondition: The backup is of another metastore than the data roots belong to.
         DataLoss: The backup is damaged.
@@ -90,6 +91,11 @@ def rebuild(
     """
     with contextlib.ExitStack() as locks, _translated("rebuild the metastore"):
         paths = places.found_data_roots()
+        if not (paths or backup or os.path.lexists(os.path.join(places.metastore, DATA))):
+            raise NotFound(
+                f"there is neither a metastore in {places.metastore} nor a data root: is {places.root} the right "
+                "root directory?"
+            )
         for directory in (places.root, places.metastore, *paths.values()):
             if os.path.isdir(directory):
                 locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
