@@ -121,6 +121,12 @@ def change_record(host: Host) -> None:
     (host.overlay / "records/4").write_text(json.dumps(record))
 
 
+def lose_change(host: Host) -> None:
+    record = json.loads((host.overlay / "records/4").read_text())
+    later = record | {"version": 1, "labels": {"a": "b"}, "updated": record["updated"] + 1}
+    (host.overlay / "records/4").write_text(json.dumps(later))
+
+
 def keep_record(host: Host) -> None:
     shutil.copy(host.overlay / "records/5", host.overlay / "records/6")
 
@@ -172,6 +178,7 @@ BREAKS: list[tuple[Callable[[Host], None], str, str, bool]] = [
     (tear_record, "recovery records", "warning", True),
     (lose_record, "recovery records", "warning", True),
     (change_record, "recovery records", "warning", True),
+    (lose_change, "recovery records", "problem", False),
     (keep_record, "recovery records", "warning", False),
     (leave_temporaries, "temporaries", "warning", True),
     (open_to_all, "modes and owners", "warning", True),

@@ -165,6 +165,19 @@ def test_a_removed_snapshot_stays_removed(site: Site) -> None:
     assert site.all() == {}
 
 
+def test_a_record_in_a_damaged_file_brings_nothing_back_that_has_no_data(site: Site) -> None:
+    """A page that a lost write left as it was has records of snapshots that were removed since."""
+    with site.open() as snapshotter:
+        snapshotter.prepare("kept")
+        snapshotter.prepare("gone")
+    older = site.database.read_bytes()
+    with site.open() as snapshotter:
+        snapshotter.remove("gone")
+    site.database.write_bytes(older.replace(b"\x0a\x04kept", b"\x0a\x04kepf"))
+    assert reasons(site.rebuild()) == {2: "its data is gone: it was removed, or lost"}
+    assert {key for _, key in site.all()} == {"kept"}
+
+
 def test_the_later_of_two_records_counts(site: Site) -> None:
     """The metastore is an older one, and a recovery record a moment behind."""
     with site.open() as snapshotter:

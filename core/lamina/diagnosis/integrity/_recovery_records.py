@@ -28,7 +28,15 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
     snapshots = evidence.snapshots[name]
     torn = {id_ for id_ in root.torn if id_ in snapshots}
     missing = snapshots.keys() - root.records.keys() - torn
-    stale = {id_ for id_, one in root.records.items() if id_ in snapshots and not _agree(one, snapshots[id_])}
+    differing = {id_ for id_, one in root.records.items() if id_ in snapshots and not _agree(one, snapshots[id_])}
+    later = {id_ for id_ in differing if _updated(root.records[id_]) > _updated(snapshots[id_])}
+    stale = differing - later
+    if later:
+        found = (
+            f"{len(later):,} in {root.path}/records are later than the metastore, which lost a change: of "
+            f"identifiers {named(later)}"
+        )
+        yield Finding.problem(check, found, evidence.rebuild)
     remedy = (
         "the metastore could not be rebuilt from them. Start the host again: it writes them; or, while none runs, "
         f"lamina doctor{evidence.options} --repair"
@@ -40,7 +48,7 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
             write = functools.partial(write_recovery_records, root.path, anew)
             yield Finding.warning(check, found, remedy).mended_by(Repair("write them", write))
     yield from _strays(check, evidence, name, root)
-    if not (torn or missing or stale):
+    if not (torn or missing or differing):
         yield Finding.ok(check, f"{len(snapshots):,} say what the metastore says")
 
 
@@ -56,6 +64,10 @@ def _strays(check: str, evidence: Evidence, name: str, root: DataRootContents) -
             f"{named(strays)}",
             "they were removed just before a crash: start the host, which moves the records to quarantine",
         )
+
+
+def _updated(one: RecoveryRecord) -> int:
+    return one.record.info.updated
 
 
 def _agree(one: RecoveryRecord, other: RecoveryRecord) -> bool:

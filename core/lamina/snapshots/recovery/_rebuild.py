@@ -179,7 +179,12 @@ def _belongs(one: DataRootContents, chosen: str) -> bool:
 
 
 def _current(before: Contents, roots: Mapping[str, DataRootContents]) -> tuple[str, ...]:
-    """The snapshotters whose part of the metastore is no older than their data root."""
+    """The snapshotters whose part of the metastore is no older than their data root.
+
+    In a damaged file there may be records of an earlier time: what it says that there is, data must prove.
+    """
+    if before.problems:
+        return ()
     return tuple(
         name
         for name, counters in before.counters.items()
