@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from btrfs import run
+from hosts import Host
+from serving import short_directory
 from waiting import wait_until
 
 MAKE: Final = {
@@ -100,3 +102,13 @@ def fill_with_names(directory: Path, size: int = 0) -> int:
             raise
     os.sync()
     return made
+
+
+@contextlib.contextmanager
+def host_on(root: Path, config: str = "") -> Iterator[Host]:
+    """A host that runs, with its root there, and its socket and log elsewhere."""
+    with (
+        short_directory() as directory,
+        Host(directory / "host", config, arguments=("--root", str(root))).running() as host,
+    ):
+        yield host

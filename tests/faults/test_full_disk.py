@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from full_disks import fill, fill_with_names, mounted
+from full_disks import fill, fill_with_names, host_on, mounted
 from hosts import Host
 from rounds import rounds
-from serving import short_directory
 
 from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
@@ -44,11 +43,8 @@ def disk(tmp_path: Path, kind: str) -> Iterator[Path]:
 
 @pytest.fixture
 def host(disk: Path) -> Iterator[Host]:
-    """A host that runs, with its root on the disk, and its socket and log elsewhere."""
-    with (
-        short_directory() as directory,
-        Host(directory / "host", arguments=("--root", str(disk / "root"))).running() as running,
-    ):
+    """A host that runs, with its root on the disk."""
+    with host_on(disk / "root") as running:
         yield running
 
 
@@ -151,3 +147,26 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
         assert set(updated) <= {"", ResourceExhausted.__name__}
         assert removed == {"": len(more)}
         assert list(overlay.walk()) == []
+
+
+@pytest.mark.parametrize("what", ["blocks", "names"])
+def test_data_on_a_full_disk_of_its_own_is_deleted(
+    tmp_path: Path, disk: Path, kind: str, what: str, tell: Callable[[str], None]
+) -> None:
+    """The metastore has all the space that it wants, and its ballast is no help where the data is."""
+    config = "".join(
+        f'[plugins."io.containerd.snapshotter.v1.{name}"]\nroot_path = "{disk}/{name}"\n'
+        for name in names_of(kind)
+    )
+    with host_on(tmp_path / "root", config) as host, host.client() as client:
+        keys = {name: make(client.snapshotter(name)) for name in names_of(kind)}
+        (disk / "overlayfs/snapshots/1/fs/large").write_bytes(b"x" * 4_000_000)
+        take_everything(disk, what)
+        for name, made in keys.items():
+            snapshotter = client.snapshotter(name)
+            removed = outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)  # type: ignore[misc]
+            snapshotter.cleanup()
+            left = os.listdir(disk / name / "snapshots") + os.listdir(disk / name / "trash")
+            tell(f"data on a full {kind} ({what}), {name}: remove {dict(removed)}, left {len(left)}")
+            assert removed == {"": len(made)}
+            assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -54,7 +55,8 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     config = ic.config
     root = data_root(ic, config.root_path)
     device = probe(root)
-    os.chmod(root, 0o700)
+    if stat.S_IMODE(os.stat(root).st_mode) != 0o700:  # a disk that takes no writes would refuse the change
+        os.chmod(root, 0o700)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     backend = BtrfsBackend(root, device=device)
     return LocalSnapshotter.open(backend, store, sync_fs=config.sync_fs, sync_remove=config.sync_remove)

@@ -1,0 +1,80 @@
+"""Hosts whose root is on a file system that is read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from btrfs import run
+from full_disks import host_on, mounted
+from hosts import Host
+from waiting import wait_until
+
+from lamina.client import Client
+from lamina.errdefs import FailedPrecondition
+from lamina.snapshots import Info, Kind, Snapshotter
+
+pytestmark = pytest.mark.requires("root", "loop", "overlay")
+
+SECONDS = 20
+KINDS = [
+    pytest.param("ext4", marks=pytest.mark.requires("mkfs.ext4")),
+    pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),
+]
+
+
+def refused(call: Callable[[], object]) -> str:
+    """What a call that must change something is told."""
+    with pytest.raises(FailedPrecondition) as raised:
+        call()
+    return str(raised.value)
+
+
+def is_serving(host: Host) -> bool:
+    with host.client() as client:
+        return client.healthy()
+
+
+def snapshotters(client: Client, kind: str) -> list[Snapshotter]:
+    names = ["overlayfs", "native", *(["btrfs"] if kind == "btrfs" else [])]
+    return [client.snapshotter(name) for name in names]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """It says so to whoever asks for its health, and goes on when the root can be written to again."""
+    with mounted(tmp_path, kind) as disk, host_on(disk / "root") as host, host.client() as client:
+        for snapshotter in snapshotters(client, kind):
+            snapshotter.prepare("c-active")
+            snapshotter.commit("c", "c-active")
+            snapshotter.prepare("a", "c")
+            snapshotter.view("v", "c")
+        host.terminate()
+        run("mount", "-o", "remount,ro", disk)
+        host.start()
+        for snapshotter in snapshotters(client, kind):
+            assert {info.name: info.kind for info in snapshotter.walk()} == {
+                "a": Kind.ACTIVE,
+                "c": Kind.COMMITTED,
+                "v": Kind.VIEW,
+            }
+            assert snapshotter.stat("a").parent == "c"
+            assert all(snapshotter.mounts(key) for key in "av")
+            assert all(snapshotter.usage(key).inodes >= 0 for key in "acv")
+            snapshotter.cleanup()
+            for change in (
+                lambda to=snapshotter: to.prepare("new"),
+                lambda to=snapshotter: to.view("new", "c"),
+                lambda to=snapshotter: to.commit("new", "a"),
+                lambda to=snapshotter: to.update(Info("a", labels={"l": "v"})),
+                lambda to=snapshotter: to.remove("v"),
+            ):
+                assert "read-only" in refused(change).lower()
+        assert not is_serving(host)
+        run("mount", "-o", "remount,rw", disk)
+        wait_until(lambda: is_serving(host), SECONDS, "the host to be serving again")
+        for snapshotter in snapshotters(client, kind):
+            snapshotter.prepare("new", "c")
+            snapshotter.commit("new-c", "a")
+            snapshotter.remove("v")
