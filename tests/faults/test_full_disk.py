@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import os
 import shutil
 from collections import Counter
@@ -9,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from btrfs import run
 from full_disks import fill, fill_with_names, host_on, mounted
 from hosts import Host
 from rounds import rounds
 
 from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
-from lamina.snapshots import Info, Snapshotter
+from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots.storage import MetaStore
 
 pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
 
@@ -170,3 +175,47 @@ def test_data_on_a_full_disk_of_its_own_is_deleted(
             tell(f"data on a full {kind} ({what}), {name}: remove {dict(removed)}, left {len(left)}")
             assert removed == {"": len(made)}
             assert left == []
+
+
+@pytest.fixture(params=[*KINDS, pytest.param("btrfs with a quota", marks=pytest.mark.requires("btrfs"))])
+def filling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system that is about to be full, or has a quota that is about to be used up."""
+    kind, _, quota = str(request.param).partition(" ")
+    with mounted(tmp_path, kind) as mountpoint:
+        if quota:
+            run("btrfs", "quota", "enable", mountpoint)
+            run("btrfs", "quota", "rescan", "-w", mountpoint)
+            run("btrfs", "qgroup", "limit", "24M", mountpoint)
+        yield mountpoint
+
+
+def test_no_update_on_a_filling_disk_is_told_of_lost_data(filling: Path, tell: Callable[[str], None]) -> None:
+    """LMDB makes an I/O error of a write that was cut short, as it is where some of the pages still fit."""
+    counted: Counter[str] = Counter()
+    keys = [f"{number:03}" for number in range(40)]
+    with contextlib.closing(MetaStore.open(str(filling / "root"), str(filling.parent / "state"))) as store:
+        space = store.snapshotter("native").keyspace("native")
+        for key in keys:
+            space.create(space.draft(Kind.ACTIVE, key, "", {}))
+        for number in range(rounds(8, 80)):
+            filler = fill(filling)
+            for gap in (0, 1, 3, 8):
+                if gap:
+                    shrink(filler, 4096 * gap)
+                labels = {f"l{part}": "v" * 4000 for part in range(1 + (number + gap) % 8)}
+                counted += outcomes(functools.partial(space.update, Info(key, labels=labels)) for key in keys)
+            shrink(filler, 400_000)
+        tell(f"updates on a filling {filling.name}: {dict(counted)}")
+        assert set(counted) == {"", ResourceExhausted.__name__}
+        assert [record.info.name for record in space.walk()] == keys
+
+
+def shrink(filler: Path, size: int) -> None:
+    """Give some bytes of the filler back, or all where a quota does not allow it to be cut."""
+    try:
+        os.truncate(filler, max(filler.stat().st_size - size, 0))
+    except OSError as error:
+        if error.errno != errno.EDQUOT:
+            raise
+        filler.unlink()
+        filler.touch()
