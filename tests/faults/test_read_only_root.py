@@ -9,11 +9,13 @@ import pytest
 from btrfs import run
 from full_disks import host_on, mounted
 from hosts import Host
+from natives import open_native
 from waiting import wait_until
 
 from lamina.client import Client
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots.storage import _opened as opened_module
 
 pytestmark = pytest.mark.requires("root", "loop", "overlay")
 
@@ -78,3 +80,43 @@ def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, ki
             snapshotter.prepare("new", "c")
             snapshotter.commit("new-c", "a")
             snapshotter.remove("v")
+
+
+@pytest.mark.parametrize("claims", [False, True])
+def test_a_metastore_that_was_restored_alone_is_found_after_starts_on_a_read_only_root(
+    tmp_path: Path, claims: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starts that cannot be counted make no backup of before as good as what came after."""
+    monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
+    with mounted(tmp_path, "ext4") as disk:
+        with open_native(disk) as native:
+            native.prepare("a")
+        backup = (disk / "metastore/data.mdb").read_bytes()
+        run("mount", "-o", "remount,ro", disk)
+        with open_native(disk) as native:
+            assert native.stat("a").name == "a"
+            if claims:
+                run("mount", "-o", "remount,rw", disk)
+                native.prepare("b")
+        if not claims:
+            run("mount", "-o", "remount,rw", disk)
+            with open_native(disk) as native:
+                native.prepare("b")
+        with open_native(disk) as native:
+            assert [info.name for info in native.walk()] == ["a", "b"]
+        (disk / "metastore/data.mdb").write_bytes(backup)
+        with pytest.raises(FailedPrecondition, match="is newer than the metastore"), open_native(disk):
+            pass
+
+
+def test_a_metastore_restored_alone_is_found_on_a_read_only_root(tmp_path: Path) -> None:
+    with mounted(tmp_path, "ext4") as disk:
+        with open_native(disk) as native:
+            native.prepare("a")
+        backup = (disk / "metastore/data.mdb").read_bytes()
+        with open_native(disk) as native:
+            native.prepare("b")
+        (disk / "metastore/data.mdb").write_bytes(backup)
+        run("mount", "-o", "remount,ro", disk)
+        with pytest.raises(FailedPrecondition, match="is newer than the metastore"), open_native(disk):
+            pass
