@@ -149,6 +149,7 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(
     tmp_path: Path, backend: str, kind: str, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the metastore on the same disk, and two clients; unflushed writes are kept, lost or reordered."""
+    print(f"LAMINA_SEED={SEED}")  # shown with a failure
     make_file_system(kind, tmp_path / "image")
     shutil.copy(tmp_path / "image", tmp_path / "forward")
     log, operations = do_operations(tmp_path, backend, kind)

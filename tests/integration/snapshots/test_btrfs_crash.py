@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from btrfs import mounted_btrfs, open_btrfs, subvolumes
+from btrfs import layer, mounted_btrfs, open_btrfs, run, subvolumes
 from waiting import wait_until
 
 from lamina.mount import temporary_mount
@@ -192,3 +192,19 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(mountpoint: Path, t
                 assert content(btrfs, name) == name
             ids = {f"{btrfs._keyspace.get(info.name).id}/{info.kind.name.lower()}" for info in infos}
             settled(mountpoint, ids)
+
+
+@pytest.mark.parametrize("parent", ["", "c"])
+def test_a_subvolume_that_a_power_cut_lost_is_made_again_where_its_directory_is_there(
+    tmp_path: Path, parent: str
+) -> None:
+    """As btrfs leaves it where somebody has synced the directory that this one is in."""
+    with mounted_btrfs(tmp_path):
+        with open_btrfs(tmp_path) as btrfs:
+            layer(btrfs, "c", "", lambda root: (root / "f").write_text("x"))
+            btrfs.prepare("a", parent)
+            directory = Path(btrfs._backend.path(btrfs._keyspace.get("a").id))
+            run("btrfs", "subvolume", "delete", directory / "active")
+            btrfs._store.remember_boot("the boot before the power cut")
+        with open_btrfs(tmp_path) as btrfs, temporary_mount(btrfs.mounts("a")) as root:
+            assert os.listdir(root) == (["f"] if parent else [])

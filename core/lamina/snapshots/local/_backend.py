@@ -46,6 +46,10 @@ class Backend(abc.ABC):
         """Whether a snapshot has data of its own; if not, `create` makes nothing."""
         return True
 
+    def is_there(self, record: Record) -> bool:
+        """Whether what `create` made is there. After a crash, the path may be, and not what belongs below it."""
+        return os.path.lexists(self.path(record.id))
+
     def needs_sync(self, record: Record) -> bool:
         """Whether what `create` makes must be on disk before the snapshot is there: contents of files must be.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -361,7 +360,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
 
     def _restore_one(self, record: Record) -> None:
-        if os.path.lexists(self._backend.path(record.id)) or not self._backend.has_data(record):
+        if self._backend.is_there(record) or not self._backend.has_data(record):
             return
         named = {"key": record.info.name, "id": record.id}
         if record.info.kind is Kind.COMMITTED:

@@ -54,6 +54,10 @@ class BtrfsBackend(Backend):
         super().__init__(root)
         self._device = device
 
+    def is_there(self, record: Record) -> bool:
+        """Whether there is the subvolume. A crash may leave its directory, and no subvolume in it."""
+        return os.path.lexists(self._subvolume(record.id, _name(record)))
+
     def needs_sync(self, record: Record) -> bool:
         """Whether a new subvolume could be there without its files: btrfs writes them in one transaction."""
         return False
