@@ -27,6 +27,8 @@ from lamina.snapshots.storage._pages import Pages
 NAMES = ("one", "two", "three")
 SNAPSHOTS = 24
 PAGE = 4096
+TWO_MOMENTS = "a quarter of the pages stale"
+"""The one damage after which records of an earlier moment are served: pages of all kinds agree on them."""
 SECONDS = 30
 """How long an opening may take."""
 
@@ -56,6 +58,7 @@ def populate(path: Path) -> None:
         for name, snapshotter in snapshotters.items():
             assert isinstance(snapshotter, LocalSnapshotter)
             _fill(snapshotter, name, random)
+        earlier = {name: _listed(one) for name, one in snapshotters.items() if isinstance(one, LocalSnapshotter)}
         shutil.copyfile(path / "metastore/data.mdb", path / "earlier.mdb")
     with opened(path) as snapshotters:
         for snapshotter in snapshotters.values():
@@ -74,7 +77,7 @@ def populate(path: Path) -> None:
     for name, own in ids.items():
         for id_ in own:
             (path / name / "snapshots" / id_ / "id").write_text(f"{name} {id_}")
-    (path / "truth.json").write_text(json.dumps({"infos": truth, "ids": ids}))
+    (path / "truth.json").write_text(json.dumps({"infos": truth, "ids": ids, "earlier": earlier}))
 
 
 def _fill(snapshotter: LocalSnapshotter, name: str, random: Random) -> None:
@@ -195,11 +198,11 @@ class Damager:
         return "a stale page"
 
     def _stale_file(self) -> str:
-        """All pages but some as they were earlier."""
+        """A file that is put together from two moments."""
         pages = self._random.sample(self._used, max(1, len(self._used) // 4))
         for page in pages:
             self._write(page, self._earlier[page * PAGE : (page + 1) * PAGE].ljust(PAGE, b"\0"))
-        return "many stale pages"
+        return TWO_MOMENTS
 
     def _garbage(self) -> str:
         at = self._page() * PAGE + self._random.randrange(PAGE - 64)

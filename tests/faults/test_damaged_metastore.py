@@ -1,7 +1,8 @@
 """Metastores with three data roots are damaged in every way that disks and bugs damage files, and opened.
 
 No opening ends in a signal, no data of a snapshot is deleted, no record is served that is not as it was stored,
-and what is lost is said. `LAMINA_SOAK=1 pytest tests/faults/test_damaged_metastore.py` tries all of them.
+and what is lost is said. Where a quarter of all pages is of an earlier moment, records may be as they were then,
+which is said too. `LAMINA_SOAK=1 pytest tests/faults/test_damaged_metastore.py` tries all of them.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
             return
         for name, infos in told["infos"].items():
             for key, info in infos.items():
-                if truth["infos"][name].get(key) != info:
+                was = case["what"] == damaged_metastores.TWO_MOMENTS and truth["earlier"][name].get(key) == info
+                if truth["infos"][name].get(key) != info and not (was and said(case)):
                     yield f"{name} serves {key} as {info}"
     for name, ids in truth["ids"].items():
         for id_ in ids:
