@@ -67,6 +67,23 @@ def test_a_commit_of_what_is_mounted_is_logged(tmp_path: Path, warned: Warned, o
                 warned.wait_for(*warned.found()[: len(parent) and 1], ("committed", name, root))
 
 
+@pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native], ids=["overlay", "native"])
+def test_views_and_children_that_are_mounted_after_the_commit_are_not_logged(
+    tmp_path: Path, warned: Warned, open_snapshotter: Open
+) -> None:
+    """However late the look is: they show the committed layer and cannot change it."""
+    with open_snapshotter(tmp_path) as snapshotter, contextlib.ExitStack() as mounted:
+        snapshotter._mounted._closed.set()  # the thread is not started
+        for name, parent in (("base", ""), ("top", "base")):
+            snapshotter.prepare("work", parent)
+            snapshotter.commit(name, "work")
+            mounted.enter_context(temporary_mount(snapshotter.view(f"view of {name}", name)))
+            mounted.enter_context(temporary_mount(snapshotter.prepare(f"on {name}", name)))
+        snapshotter._mounted._closed.clear()
+        settle(snapshotter, warned, tmp_path)
+        assert [key for _, key, _ in warned.found()] == ["last"]
+
+
 def test_what_is_committed_on_btrfs_is_out_of_reach_and_not_logged(tmp_path: Path, warned: Warned) -> None:
     with mounted_btrfs(tmp_path), open_btrfs(tmp_path) as btrfs:
         with temporary_mount(btrfs.prepare("work")):

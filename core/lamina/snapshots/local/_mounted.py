@@ -93,34 +93,39 @@ class MountedWarnings:
     def _look(self, asked: list[tuple[Record, str]]) -> None:
         mounted = self._mounted({record.id for record, _ in asked})
         for record, message in asked:
-            if record.id in mounted:
-                named = {"key": record.info.name, "id": record.id, "mount_point": mounted[record.id]}
+            # Since the commit, others may have mounted it as it should be: as a view, or below a child.
+            seen = mounted[True] if message is COMMITTED else {**mounted[False], **mounted[True]}
+            if record.id in seen:
+                named = {"key": record.info.name, "id": record.id, "mount_point": seen[record.id]}
                 _log.warning(message, extra=named)
 
-    def _mounted(self, ids: set[int]) -> Mapping[int, str]:
-        """Where something of snapshots with these identifiers is mounted."""
+    def _mounted(self, ids: set[int]) -> Mapping[bool, Mapping[int, str]]:
+        """Where something of snapshots with these identifiers is mounted: to be written to, or only read."""
         mentioned = [f"/{name}" for id_ in ids for name in (f"snapshots/{id_}", f"trash/{id_}-")]
-        found: dict[int, str] = {}
+        found: dict[bool, dict[int, str]] = {True: {}, False: {}}
         for info in mountinfo(mentioning=mentioned):
             if not info.mount_point.startswith(f"{self._root}/"):  # what a backend itself mounts for a moment
-                for id_ in ids.intersection(self._shown(info)):
-                    found.setdefault(id_, info.mount_point)
+                for id_, is_writable in self._shown(info):
+                    if id_ in ids:
+                        found[is_writable].setdefault(id_, info.mount_point)
         return found
 
-    def _shown(self, info: MountInfo) -> Iterator[int]:
-        """The identifiers of snapshots that a mount shows, or stores what is written in."""
+    def _shown(self, info: MountInfo) -> Iterator[tuple[int, bool]]:
+        """The identifiers of snapshots that a mount shows, and whether what is written there changes them."""
+        is_writable = "rw" in info.options
         if info.type == "overlay":
             try:
                 directories = overlay_directories(info.super_options)
             except InvalidArgument:  # none of this project's
                 return
-            paths = [(self._root, path) for path in (directories.upper, *directories.lower)]
+            shown = [(self._root, directories.upper, is_writable)]
+            shown += [(self._root, path, False) for path in directories.lower]
         else:
             around = lookup(self._root)
             if info.device != around.device:
                 return
             inside = os.path.relpath(os.path.realpath(self._root), around.mount_point)
-            paths = [(os.path.normpath(os.path.join(around.root, inside)), info.root)]
-        for root, path in paths:
+            shown = [(os.path.normpath(os.path.join(around.root, inside)), info.root, is_writable)]
+        for root, path, writes in shown:
             if match := re.match(_SNAPSHOT % re.escape(root), path):
-                yield int(match[1] or match[2])
+                yield int(match[1] or match[2]), writes
