@@ -15,12 +15,14 @@ from waiting import wait_until
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record, SnapshotterStore
+from lamina.snapshots.storage._salvage import salvage
 
 SECONDS = 10.0
 
 
 @attrs.frozen
 class Opened:
+    metastore: MetaStore
     store: SnapshotterStore
     keyspace: Keyspace
     state: Path
@@ -41,7 +43,7 @@ def opened(directory: Path) -> Iterator[Opened]:
     metastore = MetaStore.open(str(directory / "metastore"), str(directory / "state"))
     store = metastore.snapshotter("overlayfs")
     try:
-        yield Opened(store, store.keyspace("lamina"), directory / "state")
+        yield Opened(metastore, store, store.keyspace("lamina"), directory / "state")
     finally:
         store.failed_sync.close()
         metastore.close()
@@ -156,3 +158,29 @@ def test_its_thread_ends_with_its_work(tmp_path: Path) -> None:
             one.store.sync_failed()
             wait_until(lambda: threading.active_count() == before, SECONDS, "the thread has ended")
             assert not one.files()
+
+
+def test_a_failure_is_remembered_of_its_snapshotter_when_a_salvage_renumbers_them(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:  # the first one is number 1, and behind "another" in the order of names
+        draft = one.prepare("draft")
+        one.metastore.snapshotter("another/one")
+        one.store.failed_sync.close()  # nothing takes the failure to the metastore
+        one.store.sync_failed()
+    assert list((tmp_path / "state").glob("failed-sync-*"))
+    salvage(str(tmp_path / "metastore"), ["a test"])
+    with opened(tmp_path) as one:
+        assert one.metastore.snapshotter("another/one").number == b"\0\0\0\1"
+        with pytest.raises(DataLoss, match="remove it and prepare it again"):
+            one.commit("c", draft)
+
+
+def test_a_file_that_an_earlier_version_has_named_by_the_number_counts(tmp_path: Path) -> None:
+    with opened(tmp_path) as one:
+        draft = one.prepare("draft")
+        uuid = one.store.uuid
+    (tmp_path / "state" / f"failed-sync-{uuid}-00000001").write_text(f"{draft.id}\n")
+    for _ in range(2):
+        with opened(tmp_path) as one:
+            with pytest.raises(DataLoss, match="remove it and prepare it again"):
+                one.commit("c", draft)
+            assert one.files() == [f"failed-sync-{uuid}-overlayfs"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -165,7 +169,7 @@ def test_where_not_enough_is_left_nothing_is_changed_and_the_remedy_is_named(tmp
     assert not set_aside(tmp_path)
 
 
-@pytest.mark.parametrize("step", ["link", "rename"])
+@pytest.mark.parametrize("step", ["write_file", "exchange"])
 def test_a_salvage_that_is_interrupted_leaves_the_damaged_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -174,16 +178,65 @@ def test_a_salvage_that_is_interrupted_leaves_the_damaged_file(
     file = tmp_path / "metastore/data.mdb"
     before = file.read_bytes()
 
-    def fail(source: str, target: str) -> None:
+    def fail(_source: str, target: str) -> None:
         raise OSError(28, os.strerror(28), target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_salvage.os, step, fail)
+        patch.setattr(_salvage, step, fail)
         with pytest.raises(ResourceExhausted):
             MetaStore.open(str(tmp_path / "metastore"))
     assert file.read_bytes() == before
     with open_native(tmp_path) as native:
         assert {info.name for info in native.walk()} == set(KEYS) - {"key 7"}
+
+
+def test_killed_at_any_moment_a_salvage_lets_the_next_start_serve_and_keeps_the_damaged_file(
+    tmp_path: Path,
+) -> None:
+    populate(tmp_path)
+    flip(tmp_path, layout.record_key(SPACE, b"key 7"))
+    before = (tmp_path / "metastore/data.mdb").read_bytes()
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    for step in itertools.count():
+        path = tmp_path / f"round-{step}"
+        shutil.copytree(tmp_path / "copy", path)
+        pid = os.fork()
+        if not pid:
+            _open_and_die_in_step(path, step)
+        _, status = os.waitpid(pid, 0)
+        for _ in range(2):
+            with open_native(path) as native:
+                assert {info.name for info in native.walk()} == set(KEYS) - {"key 7"}
+        assert before in [file.read_bytes() for file in set_aside(path)]
+        if os.waitstatus_to_exitcode(status) == 0:
+            break
+    assert step >= 4
+
+
+def _open_and_die_in_step(path: Path, step: int) -> None:
+    """Open, and be killed before the salvage makes a file, changes a name, or makes that durable, by number."""
+    done = 0
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: Any, **kwargs: Any) -> object:
+            nonlocal done
+            if done == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    try:
+        for module, names in (
+            (os, ("rename", "unlink", "link", "fsync")),
+            (_salvage, ("write_file", "exchange", "sync_directory")),
+        ):
+            for name in names:
+                setattr(module, name, counted(getattr(module, name)))
+        MetaStore.open(str(path / "metastore")).close()
+    finally:
+        os._exit(0)
 
 
 def test_a_store_of_a_newer_lamina_is_refused_and_not_taken_for_a_damaged_one(tmp_path: Path) -> None:

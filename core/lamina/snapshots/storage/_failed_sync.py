@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error
-from lamina.fs import open_own_file, replace_file
+from lamina.fs import open_own_file, refuses_writing, replace_file
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
@@ -19,6 +19,34 @@ _log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
 """How long a metastore that could not store a failure is left alone before the next attempt."""
+
+
+def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> str:
+    """The file of a snapshotter in the directory of the metastore's state.
+
+    Earlier versions of lamina named it by the snapshotter's number, which a salvage or a rebuild changes. A file
+    of that name is renamed, so that what was remembered since the machine booted counts.
+
+    Args:
+        state: The directory.
+        uuid: The metastore's.
+        snapshotter: The snapshotter's name.
+        number: Its number.
+
+    Raises:
+        OSError: The earlier file cannot be renamed, and the disk is neither full nor read-only.
+    """
+    prefix = os.path.join(state, f"failed-sync-{uuid}-")
+    path = prefix + snapshotter.replace("/", "\1")  # names are printable: no other has that character
+    earlier = prefix + number.hex()
+    if os.path.lexists(earlier) and not os.path.lexists(path):
+        try:
+            os.rename(earlier, path)
+        except OSError as error:
+            if not refuses_writing(error):
+                raise
+            return earlier
+    return path
 
 
 class FailedSync:

@@ -30,7 +30,7 @@ from lamina.snapshots.storage._census import Census
 from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
-from lamina.snapshots.storage._failed_sync import FailedSync
+from lamina.snapshots.storage._failed_sync import FailedSync, failed_sync_path
 from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._keyspace import Keyspace, next_number
 from lamina.snapshots.storage._record import Record, decode, id_in
@@ -189,7 +189,7 @@ class SnapshotterStore:
         self._free = iter(range(0))
         self._last_id = self.first_id - 1
         """The highest identifier that was handed out."""
-        path = os.path.join(state, f"failed-sync-{uuid}-{self._number.hex()}")
+        path = failed_sync_path(state, uuid, name, self._number)
         self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
     def _register(self) -> tuple[bytes, int, int]:

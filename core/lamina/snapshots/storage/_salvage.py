@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import DataLoss, from_os_error
-from lamina.fs import sync_directory
+from lamina.fs import exchange, sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents, Counters
@@ -63,8 +63,8 @@ def salvage(directory: str, problems: Sequence[str]) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
         write_file(unfinished, contents)
-        os.link(path, aside)  # with a rename there would be a moment without any, in which a new one would be made
-        os.rename(unfinished, path)
+        os.rename(unfinished, aside)
+        exchange(aside, path)  # at no moment is there no file, or one with two names: no start would accept that
         sync_directory(directory)
     except OSError as error:
         raise from_os_error(error, f"replace the damaged metastore {path}") from error
