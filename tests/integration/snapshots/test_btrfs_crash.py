@@ -119,9 +119,13 @@ def mountpoint(tmp_path: Path) -> Iterator[Path]:
 
 
 def settled(mountpoint: Path, expected: set[str]) -> None:
-    """Wait until there are these subvolumes below `snapshots/` and no others anywhere."""
+    """Wait until there are these subvolumes below `snapshots/`, and no others anywhere but in quarantine."""
     paths = {f"root/snapshots/{path}" for path in expected}
-    wait_until(lambda: subvolumes(mountpoint) == paths, 10, f"subvolumes are {paths}")
+
+    def found() -> set[str]:
+        return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")}
+
+    wait_until(lambda: found() == paths, 10, f"subvolumes are {paths}")
 
 
 def test_before_the_commit_is_durable_the_snapshot_is_active_and_goes_on(mountpoint: Path, tmp_path: Path) -> None:

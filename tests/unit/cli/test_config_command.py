@@ -359,6 +359,8 @@ def test_help_lists_the_subcommands() -> None:
     assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
         "config",
         "diagnose",
+        "doctor",
+        "metastore",
         "plugins",
         "serve",
         "snapshots",

@@ -121,7 +121,7 @@ def test_who_watches_is_told_that_the_host_stops_and_delays_it_not(served):
         closing.start()
         assert list(statuses) == [b"\x08\x02"]  # NOT_SERVING
         closing.join(20)
-    assert not health._serving
+    assert health._stopping
 
 
 def test_a_wrong_alias_fails_the_service_alone(start):

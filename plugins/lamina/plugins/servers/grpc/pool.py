@@ -22,8 +22,9 @@ IN_FLIGHT: Final = 4096
 """How many calls may be in flight, waiting or answered."""
 IN_FLIGHT_BYTES: Final = 64 << 20
 """Bytes in the requests of all calls in flight. One request alone may have more."""
-STREAMS: Final = 256
-"""How many calls a connection may have open; a client lets further ones wait (RFC 9113, 5.1.2)."""
+STREAMS: Final = 1024
+"""How many calls a connection may have open; a client lets further ones wait (RFC 9113, 5.1.2). More than wait for
+a backend that hangs: a containerd has one connection for all its calls."""
 LASTING: Final = 32
 """How many streams may stay open at a time that are not slow, but wait for something to tell."""
 STALLED: Final = 300.0

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from lamina.api import Target
 from lamina.errdefs import InvalidArgument, Unimplemented
-from lamina.snapshots import InSteps, Snapshotter
+from lamina.snapshots import Snapshotter
 
 
 @attrs.frozen
@@ -59,9 +58,6 @@ class Names:
         self.snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
         self._found = dict(snapshotters)
-        self._targets = {
-            id_: Target(id_, quick=isinstance(snapshotter, InSteps)) for id_, snapshotter in snapshotters.items()
-        }
         self._preferred = tuple(
             dict.fromkeys((*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters))
         )
@@ -82,9 +78,9 @@ class Names:
                 found.append(name)
         return names
 
-    def target(self, name: str) -> Target | None:
-        """The snapshotter, as a listener sees it: the same for all its names; None for one that `find` refuses."""
-        return self._targets.get(self._aliases.get(name, name))
+    def id(self, name: str) -> str:
+        """The plugin id that a name stands for, be there such a snapshotter or not."""
+        return self._aliases.get(name, name)
 
     def find(self, name: str) -> Snapshotter:
         """The snapshotter, in the keyspace that goes with the name.

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from lamina.api import (
     Method,
     Service,
+    Target,
     encode,
     info_to_proto,
     mounts_to_proto,
@@ -23,7 +24,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.plugin import Meta
 from lamina.plugins.services.snapshots.blocking import in_steps
 from lamina.plugins.services.snapshots.names import Names
-from lamina.snapshots import Info, InfoMessages, Snapshotter
+from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
 from lamina.steps import Steps
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class SnapshotsService:
             meta: Where the names are exported: as `snapshotter` one that works, and those of each snapshotter.
         """
         self._meta = Meta() if meta is None else meta
+        self._targets = {
+            id_: Target(id_, quick=isinstance(one, InSteps)) for id_, one in names.snapshotters.items()
+        }
         self._use(names)
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
@@ -65,7 +69,11 @@ class SnapshotsService:
 
     def _method(self, name: str, request: type[Message], handler: Callable[[Any], Any], **how: bool) -> Method:
         """A method whose requests name the snapshotter that they use."""
-        return Method(name, request, handler, target=lambda one: self._names.target(one.snapshotter), **how)
+        return Method(name, request, handler, target=self._target, **how)
+
+    def _target(self, request: Any) -> Target | None:
+        """The snapshotter of a request, the same for all its names; None for one that `Names.find` refuses."""
+        return self._targets.get(self._names.id(request.snapshotter))
 
     def reconfigure(self, config: SnapshotsConfig) -> None:
         """Have calls from now on find the aliases of a configuration. Those under way keep what they found.
