@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -147,14 +146,13 @@ class Checks:
         if not self._passed:
             return
         self._passed = False
-        with contextlib.suppress(FileNotFoundError), open(self._path, "rb", buffering=0) as file:
-            meta, damages = newest_meta(reader(file.fileno()))
-            if meta is None or damages or os.fstat(file.fileno()).st_size <= SMALL:
-                return
-            try:
-                replace_file(self._closed_path, f"{meta.transaction}\n".encode())
-            except OSError as error:
-                _log.info("the next start will check all of the metastore: %s", error)
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                meta, damages = newest_meta(reader(file.fileno()))
+                if meta is not None and not damages and os.fstat(file.fileno()).st_size > SMALL:
+                    replace_file(self._closed_path, f"{meta.transaction}\n".encode())
+        except OSError as error:
+            _log.info("the next start will check all of the metastore: %s", error)
 
     def _take_mark(self) -> int:
         """The transaction that `mark_closed` wrote down. The next process checks all, whatever ends this one."""
