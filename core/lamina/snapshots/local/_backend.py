@@ -46,8 +46,12 @@ class Backend(abc.ABC):
         """Whether a snapshot has data of its own; if not, `create` makes nothing."""
         return True
 
-    def is_there(self, record: Record) -> bool:
-        """Whether what `create` made is there. After a crash, the path may be, and not what belongs below it."""
+    def mend(self, record: Record) -> bool:
+        """Make whole what a crash has left of a snapshot's data; return False where there is nothing to keep.
+
+        After a crash a directory may be there without what was made in it before it got its name: btrfs replays
+        its log of what was synced, and of the directories that lead there, but not of all that is in them.
+        """
         return os.path.lexists(self.path(record.id))
 
     def needs_sync(self, record: Record) -> bool:

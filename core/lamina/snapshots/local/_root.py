@@ -143,6 +143,7 @@ class DataRoot:
         """Make the data of an identifier: whole, or not at all, whatever crashes.
 
         File systems keep the order in which names change, so the last name is there only with all that is below.
+        btrfs does not, if others sync files: see `Backend.mend`.
 
         Args:
             id_: The identifier, of which there is no data.
@@ -174,6 +175,11 @@ class DataRoot:
     def discard_unfinished(self, id_: int) -> None:
         """Give up what was made of the data of a snapshot, and not moved to where the whole is."""
         self._trash.put(self._snapshots, str(id_) + UNFINISHED)
+
+    def discard_remains(self, id_: int) -> None:
+        """Give up what a crash has left of the data of a snapshot, which is made again."""
+        self.discard_unfinished(id_)
+        self._trash.put(self._snapshots, str(id_))
 
     def reclaim(self) -> int:
         """Put into quarantine what earlier processes left behind: data of identifiers that no snapshot has.

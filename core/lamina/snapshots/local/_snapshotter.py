@@ -360,14 +360,14 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
 
     def _restore_one(self, record: Record) -> None:
-        if self._backend.is_there(record) or not self._backend.has_data(record):
-            return
         named = {"key": record.info.name, "id": record.id}
-        if record.info.kind is Kind.COMMITTED:
-            _log.error("the data of a committed snapshot is lost", extra=named)
-            return
         try:
-            self._root.discard_unfinished(record.id)
+            if not self._backend.has_data(record) or self._backend.mend(record):
+                return
+            if record.info.kind is Kind.COMMITTED:
+                _log.error("the data of a committed snapshot is lost", extra=named)
+                return
+            self._root.discard_remains(record.id)
             self._make(record)
         except (Canceled, DeadlineExceeded):
             raise

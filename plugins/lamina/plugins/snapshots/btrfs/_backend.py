@@ -54,8 +54,8 @@ class BtrfsBackend(Backend):
         super().__init__(root)
         self._device = device
 
-    def is_there(self, record: Record) -> bool:
-        """Whether there is the subvolume. A crash may leave its directory, and no subvolume in it."""
+    def mend(self, record: Record) -> bool:
+        """As `Backend.mend`: all depends on the subvolume, which no log holds."""
         return os.path.lexists(self._subvolume(record.id, _name(record)))
 
     def needs_sync(self, record: Record) -> bool:

@@ -50,6 +50,18 @@ class OverlayBackend(Backend):
         self._remap_ids = remap_ids
         self._roots = RootDirectories(own="user.overlay." if "userxattr" in options else "trusted.overlay.")
 
+    def mend(self, record: Record) -> bool:
+        """As `Backend.mend`: what was written is in `fs`, and `work` holds nothing that counts."""
+        path = self.path(record.id)
+        if not os.path.lexists(f"{path}/fs"):
+            return False
+        if record.info.kind is Kind.ACTIVE and not os.path.lexists(f"{path}/work"):
+            try:
+                _make_directory(f"{path}/work", 0o711)
+            except FileNotFoundError:  # removed meanwhile
+                return False
+        return True
+
     def needs_sync(self, record: Record) -> bool:
         """Whether `create` makes more than directories: it does not."""
         return False

@@ -1,0 +1,31 @@
+"""A crash leaves the directory of a snapshot, and not all that was in it, as btrfs may."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from overlays import open_overlay
+
+from lamina.mount import temporary_mount
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.mark.parametrize("lost", [("work",), ("fs",), ("fs", "work")], ids=" and ".join)
+def test_what_an_active_snapshot_lost_is_made_again_and_what_was_written_stays(
+    tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("base")
+        overlay.commit("c", "base")
+        with temporary_mount(overlay.prepare("a", "c")) as root:
+            (Path(root) / "f").write_text("written")
+        directory = Path(overlay._backend.path(overlay._keyspace.get("a").id))
+        for name in lost:
+            shutil.rmtree(directory / name)
+        overlay._store.remember_boot("the boot before the crash")
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.mounts("a")) as root:
+        assert [path.read_text() for path in Path(root).iterdir()] == (["written"] if lost == ("work",) else [])
+        (Path(root) / "g").touch()
