@@ -208,13 +208,17 @@ def _record_key(prefix: bytes, name: bytes) -> bytes:
 
 
 def reader(fd: int) -> Read:
-    """Read an open file; where the disk fails, nothing is read."""
+    """Read an open file.
+
+    A read that fails proves no damage: it may succeed the next time, and is tried once more. Where it fails again,
+    OSError is raised.
+    """
 
     def read(offset: int, size: int) -> bytes:
         try:
             return os.pread(fd, size, offset)
         except OSError:
-            return b""
+            return os.pread(fd, size, offset)
 
     return read
 

@@ -64,13 +64,12 @@ class Checks:
 
         Raises:
             FailedPrecondition: It is a link, or another user's (`lamina.fs.open_own_file`).
+            OSError: It cannot be read. That proves no damage.
         """
         try:
             fd = open_own_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
             self._passed = True
-            return []
-        except OSError:  # as LMDB's opening will say
             return []
         try:
             status = os.fstat(fd)

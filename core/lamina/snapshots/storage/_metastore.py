@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from lamina.errdefs import (
     DataLoss,
+    Error,
     FailedPrecondition,
     InvalidArgument,
     ReadOnly,
@@ -99,7 +100,10 @@ class MetaStore:
             lock = Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd)
             undo.callback(lock.close)
             checks = Checks(path)
-            _replace_damaged(path, checks.check())
+            try:
+                _replace_damaged(path, checks.check())
+            except OSError as error:
+                raise _unreadable(path, error) from error
             environment = Environment(path, state, map_size)
             undo.callback(environment.close)
             checks.start(environment)
@@ -360,6 +364,13 @@ class SnapshotterStore:
         """Store the boot id of the machine (proc(5), /proc/sys/kernel/random/boot_id)."""
         key = layout.boot_key(self.name)
         self._environment.write(lambda transaction: checksum.put(transaction, key, boot.encode()))
+
+
+def _unreadable(path: str, error: OSError) -> Error:
+    """A failure to read or replace a metastore, of which nobody knows whether it is damaged."""
+    problem = from_os_error(error, f"check metastore {path}")
+    remedy = "nothing was changed: look at the disk (dmesg); `lamina metastore rebuild` does without what is lost"
+    return type(problem)(f"{problem}; {remedy}")
 
 
 def _replace_damaged(path: str, problems: Sequence[str]) -> None:

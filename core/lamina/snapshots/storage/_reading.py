@@ -24,9 +24,21 @@ def read_file(path: str) -> Contents:
         FailedPrecondition: It is of a schema version that is not known.
     """
     with open(path, "rb", buffering=0) as file:
-        found = read_pages(reader(file.fileno()))
+        found = read_pages(_lenient(reader(file.fileno())))
     contents = Contents.of(found.entries.items())
     return attrs.evolve(contents, problems=(*found.problems, *contents.problems))
+
+
+def _lenient(read: Read) -> Read:
+    """Read nothing where the disk fails: the rest is wanted all the same."""
+
+    def read_if_possible(offset: int, size: int) -> bytes:
+        try:
+            return read(offset, size)
+        except OSError:
+            return b""
+
+    return read_if_possible
 
 
 @attrs.frozen
