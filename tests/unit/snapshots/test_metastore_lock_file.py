@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_opening_leaves_nothing_behind_but_what_is_in_the_root(tmp_path: Path) -
     found = {name: sorted(os.listdir(tmp_path / name)) for name in os.listdir(tmp_path)}
     store.close()
     assert found == {"root": ["ballast", "data.mdb", "lamina.lock"], "state": []}
+
+
+def test_what_a_killed_opening_left_behind_goes(tmp_path: Path) -> None:
+    MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state")).close()
+    killed = (
+        "import os, signal, sys, lmdb\n"
+        "lmdb.open = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from lamina.snapshots.storage import MetaStore\n"
+        "MetaStore.open(sys.argv[1], sys.argv[2])\n"
+    )
+    subprocess.run([sys.executable, "-c", killed, tmp_path / "root", tmp_path / "state"], check=False)
+    assert os.listdir(tmp_path / "state") != []
+    MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state")).close()
+    assert os.listdir(tmp_path / "state") == []
 
 
 def test_the_lock_file_of_an_earlier_version_goes(tmp_path: Path) -> None:

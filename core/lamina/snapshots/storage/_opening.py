@@ -12,7 +12,7 @@ import contextlib
 import errno
 import logging
 import os
-import uuid
+import stat
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,7 +28,7 @@ READERS: Final = 1024
 """How many threads may read at once."""
 _LOCK_BYTES: Final = 64 * (READERS + 2)
 """Of the lock file. LMDB takes as many readers as fit: 64 bytes each, the header that of two (MDB_txninfo)."""
-_TEMPORARY: Final = ("/dev/shm", "/tmp")  # noqa: S108 - a directory there is given a name that is new
+_TEMPORARY: Final = ("/dev/shm", "/tmp")  # noqa: S108 - a directory there is used if it is this user's
 """Where a directory can be made for a moment: first shared memory (shm_overview(7)), which is on no disk."""
 _FD: Final = "/proc/self/fd"
 _MFD_NOEXEC_SEAL: Final = 0x8
@@ -57,7 +57,9 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
         opened.callback(os.close, data)
         lock = _allocated(_LOCK_BYTES)
         opened.callback(os.close, lock)
-        directory = opened.enter_context(_temporary_directory((state, *_TEMPORARY, path)))
+        status = os.fstat(data)
+        name = f"lamina-open-{status.st_dev:x}-{status.st_ino:x}"  # no other metastore's
+        directory = opened.enter_context(_temporary_directory(name, (state, *_TEMPORARY, path)))
         os.symlink(f"{_FD}/{data}", os.path.join(directory, DATA))
         os.symlink(f"{_FD}/{lock}", os.path.join(directory, "lock.mdb"))
         environment = lmdb.open(
@@ -70,7 +72,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
             max_spare_txns=1,
         )
         try:
-            _close_on_exec(os.fstat(data))
+            _close_on_exec(status)
             _restore_size(environment, data)
             _remove_old_lock_file(path)
         except BaseException:
@@ -106,14 +108,18 @@ def _allocated(size: int) -> int:
 
 
 @contextlib.contextmanager
-def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
-    """A directory that only this user can look into, during the block, in the first place that lets it be made."""
+def _temporary_directory(name: str, parents: tuple[str, ...]) -> Iterator[str]:
+    """A directory that only this user can look into, during the block, in the first place that lets it be made.
+
+    One that a process left there which was killed meanwhile is removed before.
+    """
     problem: OSError | None = None
     for parent in filter(None, parents):
+        made = os.path.join(parent, name)
         try:
-            if exposure_of(parent, shared=True):
+            if exposure_of(parent, shared=True) or not _is_own(made):
                 continue
-            made = os.path.join(parent, f"lamina-open-{uuid.uuid4().hex}")
+            _remove(made)
             os.mkdir(made, 0o700)
         except OSError as error:
             problem = problem or error
@@ -121,11 +127,26 @@ def _temporary_directory(parents: tuple[str, ...]) -> Iterator[str]:
         try:
             yield made
         finally:
-            for name in os.listdir(made):
-                os.unlink(os.path.join(made, name))
-            os.rmdir(made)
+            _remove(made)
         return
     raise problem or FileNotFoundError(errno.ENOENT, "no directory that is this user's or root's alone", parents)
+
+
+def _is_own(path: str) -> bool:
+    """Whether a directory is this user's, or not there."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return True
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _remove(path: str) -> None:
+    """Remove a directory of links, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
 
 
 def _close_on_exec(data: os.stat_result) -> None:
