@@ -13,13 +13,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import damaged_metastores
 import pytest
 from rounds import rounds
 
+from lamina.snapshots.storage._check import diagnose
+from lamina.snapshots.storage._meta import newest_meta
+from lamina.snapshots.storage._whole import is_whole
+
 DAMAGES = rounds(60, 400)
+LOOKS = rounds(200, 5000)
 PROCESSES = 2
 
 
@@ -104,3 +110,25 @@ def test_no_damage_kills_deletes_or_is_served(base: Path, tell: Callable[[str], 
     tell(f"{outcomes.total()} damages: {dict(outcomes)}; no snapshot lost in {without_loss}; kinds: {dict(kinds)}")
     assert problems == []
     assert outcomes.total() == DAMAGES // PROCESSES * PROCESSES
+
+
+def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
+    base: Path, tell: Callable[[str], None]
+) -> None:
+    data = (base / "metastore/data.mdb").read_bytes()
+    earlier = (base / "earlier.mdb").read_bytes()
+    damaged = 0
+    for seed in range(LOOKS):
+        damager = damaged_metastores.Damager(data, earlier, Random(seed))
+        what = damager.damage()
+        file = bytes(damager.data)
+
+        def read(offset: int, size: int, file: bytes = file) -> bytes:
+            return file[offset : offset + size]
+
+        meta, _ = newest_meta(read)
+        if meta is not None:
+            problems = list(diagnose(read, meta))
+            assert is_whole(read, meta) == (not problems), (seed, what, problems[:3])
+            damaged += bool(problems)
+    tell(f"{LOOKS} quick looks doubted {damaged} damaged files, and no other")

@@ -18,7 +18,7 @@ from lamina.snapshots.storage._meta import DEEPEST, HEADER, NONE, Damage, Meta, 
 BRANCH: Final = 0x01
 LEAF: Final = 0x02
 OVERFLOW: Final = 0x04
-_BIG: Final = 0x01
+BIG: Final = 0x01
 """The flag of a node whose value is on pages of its own (F_BIGDATA)."""
 _COUNT: Final = struct.Struct("=12xI")
 """In the header of the first of such pages: how many there are."""
@@ -122,11 +122,11 @@ class Pages:
             low, high, flags, key_size = NODE.unpack_from(page, at)
             start = at + 8 + key_size
             end = start + 8 if flags else start + (low | high << 16)
-            if end > size or flags & ~_BIG:
+            if end > size or flags & ~BIG:
                 self.report(number, at, "a node does not fit into its page, or is of no known kind", loses=True)
                 continue
             taken += end - at + 1 & ~1
-            value = self._big(number, page, at, low | high << 16) if flags else page[start:end]
+            value = self.big(number, page, at, low | high << 16) if flags else page[start:end]
             if value is not None:
                 keys.append(page[at + 8 : start])
                 values.append(value)
@@ -134,7 +134,7 @@ class Pages:
             self.report(number, 0, f"its nodes have {taken} bytes, and {size - upper} are taken")
         return keys, values
 
-    def _big(self, number: int, page: bytes, at: int, size: int) -> bytes | None:
+    def big(self, number: int, page: bytes, at: int, size: int) -> bytes | None:
         """The value of a node that is on pages of its own; None where they cannot be right."""
         (first,) = _NUMBER.unpack_from(page, at + 8 + NODE.unpack_from(page, at)[3])
         wanted = range(first, first - (-(HEADER.size + size) // self.meta.page_size))
