@@ -42,7 +42,7 @@ from lamina.errdefs._classes import (
     message,
 )
 from lamina.errdefs._nearest import nearest
-from lamina.errdefs._os import from_os_error
+from lamina.errdefs._os import from_os_error, is_transient
 from lamina.errdefs._status import from_status, to_status
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "Unknown",
     "from_os_error",
     "from_status",
+    "is_transient",
     "message",
     "nearest",
     "to_status",

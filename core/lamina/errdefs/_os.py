@@ -30,6 +30,19 @@ _BY_ERRNO: Final[dict[int, type[Error]]] = {
 }
 
 
+_TRANSIENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.EIO})
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error, or the one that it was raised from, tells of the moment and not of what is possible here.
+
+    A shortage of descriptors or memory, and a device that fails, say nothing of what the kernel or a file system
+    can do.
+    """
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _TRANSIENT
+
+
 def from_os_error(error: OSError, asked: str) -> Error:
     """The error to raise for a failed system call.
 

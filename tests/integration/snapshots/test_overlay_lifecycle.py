@@ -284,7 +284,7 @@ def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("since")
     with (
-        pytest.raises(FailedPrecondition, match="restored from a backup"),
+        pytest.raises(FailedPrecondition, match="is newer than the metastore"),
         open_overlay(tmp_path, metastore="backup"),
     ):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import lmdb
@@ -60,17 +61,35 @@ NEW_RECORD = Record(
 )
 
 
+def old_record(id_: int, name: str, parent: str, *parent_ids: int) -> bytes:
+    """A committed snapshot without labels, as schema version 1 stored it."""
+    head = struct.pack(
+        ">BQqIqIqqIIII", Kind.COMMITTED, id_, 0, 0, 0, 0, 0, 0, len(name), len(parent), len(parent_ids), 0
+    )
+    return head + name.encode() + parent.encode() + struct.pack(f">{len(parent_ids)}Q", *parent_ids)
+
+
 def store_as_before(path: Path, *records: bytes) -> None:
-    """Put records into a store under the name `layer`, `layer1`, …, as schema version 1 has them."""
+    """Put records named `layer`, `layer1`, … on two parents into a store, as schema version 1 has them."""
     store = MetaStore.open(str(path))
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {}))
 
     def put(transaction: Transaction) -> None:
-        space = layout.NUMBER.pack(2)
+        space, number = layout.NUMBER.pack(2), keyspace._store.number
         transaction.delete(layout.record_key(space, b"other"))
-        for number, data in enumerate(records):
-            transaction.put(layout.record_key(space, f"layer{number or ''}".encode()), data)
+        transaction.delete(layout.id_key(number, 1))
+        snapshots = {
+            b"bottom": (3, 0, old_record(3, "bottom", "")),
+            b"base": (5, 3, old_record(5, "base", "bottom", 3)),
+            **{f"layer{n or ''}".encode(): (7, 5, data) for n, data in enumerate(records)},
+        }
+        for name, (id_, parent_id, data) in snapshots.items():
+            key = layout.record_key(space, name)
+            transaction.put(key, data)
+            transaction.put(layout.id_key(number, id_), key)
+            if parent_id:
+                transaction.put(layout.child_key(space, parent_id, id_), name)
         transaction.put(layout.SCHEMA, b"1")
         transaction.delete(layout.VERSION)
 
@@ -96,7 +115,8 @@ def test_a_store_that_cannot_be_migrated_stays_as_it_was(tmp_path: Path) -> None
 def test_many_records_are_migrated(tmp_path: Path) -> None:
     store_as_before(tmp_path, *[OLD_RECORD] * 2000)
     store = MetaStore.open(str(tmp_path))
-    assert list(store.snapshotter("overlayfs").keyspace("lamina").walk()) == [NEW_RECORD] * 2000
+    records = list(store.snapshotter("overlayfs").keyspace("lamina").walk())
+    assert [record for record in records if record.info.name == "layer"] == [NEW_RECORD] * 2000
     store.close()
 
 

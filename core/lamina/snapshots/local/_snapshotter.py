@@ -109,7 +109,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             sync_remove=sync_remove,
         )
         try:
-            snapshotter._restore()
+            with _translated(f"restore what a crash has lost of {backend.root}"):
+                snapshotter._restore()
         except BaseException:
             root.close()
             raise
@@ -185,7 +186,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         draft = self._keyspace.draft(kind, key, parent, labels)
         if not self._backend.creates_quickly(draft) or self._syncs_data(draft):
             yield BLOCKING
-        self._root.check_unused(draft.id)
+        with self._using(draft, "make the data of"):
+            self._root.check_unused(draft.id)
         try:
             self._make(draft)
             mounts = self._mounts(draft)  # once it is stored, somebody may remove it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from lamina.errdefs import Error, SkipPlugin, from_os_error
+from lamina.errdefs import Error, SkipPlugin, from_os_error, is_transient
 from lamina.fs import NO_SPACE, refuses_writing
 from lamina.mount import lookup, temporary_mount
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
@@ -27,6 +27,7 @@ def probe(root: str) -> str:
     Raises:
         SkipPlugin: It is not on btrfs, or this process may not do that; the message says why.
         ResourceExhausted: The disk is full, and there are no subvolumes.
+        Error: The attempt failed for a reason of the moment.
     """
     mounted = lookup(root)
     if mounted.type != "btrfs":
@@ -35,8 +36,10 @@ def probe(root: str) -> str:
     try:
         _attempt_as_possible(root, mounted.source)
     except (Error, OSError) as error:
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
+        if isinstance(error, OSError) and (error.errno in NO_SPACE or is_transient(error)):
             raise from_os_error(error, "try btrfs") from error
+        if is_transient(error):
+            raise
         raise SkipPlugin(f"btrfs subvolumes cannot be made and mounted in {root}: {error}") from error
     return mounted.source
 

@@ -64,7 +64,9 @@ def _path(root: str) -> Finding:
 
 
 def _d_type(place: str) -> Finding:
-    if supports_d_type(place):
+    with trial_directory(place) as trial:
+        has_d_type = supports_d_type(trial)
+    if has_d_type:
         return Finding.ok("d_type", f"directory entries in {place} have types")
     mount = lookup(place)
     other = "set root_path to a directory on ext4, btrfs, or xfs with ftype=1"

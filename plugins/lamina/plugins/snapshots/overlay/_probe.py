@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error
+from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error, is_transient
 from lamina.fs import refuses_writing, supports_d_type
 from lamina.mount import Mount, temporary_mount
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
@@ -41,6 +41,7 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
         SkipPlugin: Overlayfs does not work there; the message says why.
         InvalidArgument: It does, but not with `mount_options`; or the path cannot be passed in mount options.
         ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no layers.
+        Error: The attempt failed for a reason of the moment.
     """
     bad = unpassable(root)
     if bad:
@@ -50,14 +51,18 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
         )
     remove_left_trials(root)
     try:
-        if not supports_d_type(root):
+        with trial_directory(root) as trial:
+            has_d_type = supports_d_type(trial)
+        if not has_d_type:
             raise SkipPlugin(
                 f"overlayfs needs a file system with d_type, and the one of {root} has none "
                 "(xfs: format with ftype=1)"
             )
         return _options(root, mount_options, attempt)
-    except Error as error:
+    except (Error, OSError) as error:
         if not refuses_writing(error) or not _has_layers(root):
+            if isinstance(error, OSError):
+                raise from_os_error(error, "try overlayfs") from error
             raise
         _log.warning("overlayfs is tried without writing", extra={"root": root, "reason": str(error)})
         return _options(root, mount_options, _attempt_without_writing)
@@ -69,7 +74,7 @@ def _options(root: str, configured: Sequence[str], tried: Attempt) -> tuple[str,
     failure = tried(root, (*configured, *needed))
     if failure is None:
         return (*configured, *needed)
-    if refuses_writing(failure):
+    if refuses_writing(failure) or is_transient(failure):
         raise from_os_error(failure, "try overlayfs") if isinstance(failure, OSError) else failure
     if configured and tried(root, needed) is None:
         raise InvalidArgument(f"mount_options {list(configured)}: {failure}") from failure
@@ -90,6 +95,7 @@ def remaps_ids(root: str, options: Sequence[str]) -> bool:
 
     Raises:
         ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no layers: it cannot be told.
+        Error: The attempt failed for a reason of the moment: it cannot be told either.
     """
     host_id = 1000
     options = (*(f"{key}=0:{host_id}:1" for key in ("uidmap", "gidmap")), *options)
@@ -103,8 +109,10 @@ def remaps_ids(root: str, options: Sequence[str]) -> bool:
             with _trial_of_layers(root, options) as merged:
                 status = os.stat(merged)
     except (Error, OSError) as error:
-        if refuses_writing(error):  # else snapshots would be shown with other owners than before
-            raise
+        if refuses_writing(error) or is_transient(error):
+            if isinstance(error, OSError):
+                raise from_os_error(error, "try id-mapped layers") from error
+            raise  # else snapshots would be shown with other owners than before
         _log.info("layers cannot be id-mapped here", extra={"root": root, "reason": str(error)})
         return False
     return (status.st_uid, status.st_gid) == (host_id, host_id)
