@@ -12,11 +12,19 @@ A comma is *and*; several filters are *or*; an empty filter matches everything. 
 the field's presence. `~=` searches for an RE2 regular expression, unanchored, in time linear in the value.
 
 Filters come from clients, so that each request has a budget: `MAX_BYTES`, `MAX_FILTERS`, `MAX_SELECTORS`,
-`MAX_PATTERNS` and `MAX_PATTERN_BYTES`. What is beyond is an `InvalidArgument` that names the limit.
+`MAX_PATTERNS`, `MAX_PATTERN_BYTES` and, of processor time, `MAX_PATTERN_SECONDS`. What is beyond is an
+`InvalidArgument` that names the limit.
 """
 
 from lamina.filters._filter import Filter, parse
-from lamina.filters._limits import MAX_BYTES, MAX_FILTERS, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_SELECTORS
+from lamina.filters._limits import (
+    MAX_BYTES,
+    MAX_FILTERS,
+    MAX_PATTERN_BYTES,
+    MAX_PATTERN_SECONDS,
+    MAX_PATTERNS,
+    MAX_SELECTORS,
+)
 from lamina.filters._quoting import quote
 from lamina.filters._selector import Fields
 
@@ -25,6 +33,7 @@ __all__ = [
     "MAX_FILTERS",
     "MAX_PATTERNS",
     "MAX_PATTERN_BYTES",
+    "MAX_PATTERN_SECONDS",
     "MAX_SELECTORS",
     "Fields",
     "Filter",

@@ -99,3 +99,31 @@ def test_a_search_ends_with_its_call(context: CallContext, error: type[Exception
     filter_ = parse(*["name~=^b"] * MAX_FILTERS)
     with use(context), pytest.raises(error):
         filter_.match(lambda _: "a")
+
+
+def test_regular_expressions_have_a_budget_of_processor_time_for_all_matches_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 0.2)
+    filter_ = parse("name~=|(v{0,200}){3}(v?){500}w|")  # some 20 ms for each text
+    with pytest.raises(
+        InvalidArgument, match=r'more than 0\.2 seconds of processor time for the "~=" of a request'
+    ):
+        sum(filter_.match(lambda _: "v" * 200) for _ in range(1_000))
+
+
+def test_the_budget_of_processor_time_is_one_for_all_regular_expressions_of_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 0.2)
+    filter_ = parse(*["name~=|(v{0,200}){3}(v?){500}w|"] * MAX_PATTERNS)
+    with pytest.raises(InvalidArgument, match="processor time"):
+        filter_.match(lambda _: "v" * 200)
+
+
+def test_an_ordinary_regular_expression_is_far_from_its_budget_of_processor_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 5.0)
+    filter_ = parse("name~=^k8s.*/[0-9]+$")
+    assert sum(filter_.match(lambda _: "k8s.io/12/sha256") for _ in range(10_000)) == 0
