@@ -27,8 +27,8 @@ from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import BATCH
-from lamina.snapshots.storage._metastore import BLOCK
 from lamina.snapshots.storage._pending import Body, Transaction
+from lamina.snapshots.storage._snapshotter_store import BLOCK
 from lamina.steps import Request
 
 

@@ -9,10 +9,11 @@ from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._message import with_labels
-from lamina.snapshots.storage._metastore import MetaStore, SnapshotterStore
+from lamina.snapshots.storage._metastore import MetaStore
 from lamina.snapshots.storage._reading import read_file
 from lamina.snapshots.storage._record import Record, id_in, info_message
 from lamina.snapshots.storage._recovery_record import RecoveryRecord
+from lamina.snapshots.storage._snapshotter_store import SnapshotterStore
 from lamina.snapshots.storage._writing import write_file
 
 __all__ = [

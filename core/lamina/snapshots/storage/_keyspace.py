@@ -25,7 +25,7 @@ from lamina.steps import Steps, ask, run
 
 if TYPE_CHECKING:
     from lamina.filters import Filter
-    from lamina.snapshots.storage._metastore import SnapshotterStore
+    from lamina.snapshots.storage._snapshotter_store import SnapshotterStore
 
 NAMED_CHILDREN: Final = 3
 """How many children an error names."""
