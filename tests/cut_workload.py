@@ -19,7 +19,7 @@ from typing import Any, Final
 from disk_snapshotters import open_on
 
 from lamina.mount import temporary_mount
-from lamina.snapshots.local import LocalSnapshotter, _snapshotter
+from lamina.snapshots.local import LocalSnapshotter, _tidying
 
 CLIENTS: Final = ("a", "b")
 """The clients, at work side by side, each with keys that begin with its name."""
@@ -122,7 +122,7 @@ def digest(content: bytes) -> str:
 
 def main(mountpoint: str, backend: str, log: str, seed: str, operations: str) -> None:
     """Run the clients side by side."""
-    _snapshotter.BOOT_ID = f"{log}.boot"
+    _tidying.BOOT_ID = f"{log}.boot"
     with open_on(Path(mountpoint), backend) as snapshotter:
         clients = [Client(name, snapshotter, Path(log), seed) for name in CLIENTS]
 

@@ -283,7 +283,7 @@ def look(path: Path) -> dict[str, Any]:
                     told["infos"][name] = _listed(snapshotter)
                 except Exception as error:  # noqa: BLE001 - all are told
                     told["errors"][name] = f"{type(error).__name__}: {error}"
-                snapshotter._tidy_up()
+                snapshotter._tidying().tidy_up()
                 snapshotter.cleanup()
     except Exception as error:  # noqa: BLE001 - all are told
         told["error"] = f"{type(error).__name__}: {error}"

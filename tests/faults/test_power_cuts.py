@@ -23,7 +23,7 @@ from waiting import wait_until
 
 from lamina.mount import temporary_mount
 from lamina.snapshots import Kind
-from lamina.snapshots.local import LocalSnapshotter, _snapshotter
+from lamina.snapshots.local import LocalSnapshotter, _tidying
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 
@@ -161,7 +161,7 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(
     answers = [answer for done in operations.values() for answer in done]
     boot = tmp_path / "boot"
     boot.write_text("after the power cut\n")
-    monkeypatch.setattr(_snapshotter, "BOOT_ID", str(boot))
+    monkeypatch.setattr(_tidying, "BOOT_ID", str(boot))
     chance = random.Random(SEED)
     cut = PowerCut(log, tmp_path / "forward")
     made = layers = 0

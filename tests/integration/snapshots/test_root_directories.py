@@ -108,7 +108,7 @@ def test_a_root_that_a_crash_lost_is_made_again_like_its_parents(
     expected = root_of(overlay.prepare("a", "base"))
     overlay._store.remember_boot("an earlier boot")
     subprocess.run(["rm", "-r", fs(tmp_path, 2).parent], check=True)
-    overlay._restore()
+    overlay._tidying().restore()
     assert root_of(overlay.mounts("a")) == expected
     assert (expected.mode, expected.uid, expected.mtime) == (0o1770, 5, 1_600_000_000_123_456_789)
 

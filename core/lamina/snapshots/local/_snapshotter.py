@@ -6,18 +6,14 @@ import contextlib
 import functools
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import attrs
 
 from lamina.context import current, use
 from lamina.errdefs import (
-    Canceled,
     DataLoss,
-    DeadlineExceeded,
     Error,
     NotFound,
-    ReadOnly,
     ResourceExhausted,
     Unimplemented,
     from_os_error,
@@ -31,8 +27,8 @@ from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
 from lamina.snapshots.local._root import DataRoot
+from lamina.snapshots.local._tidying import Tidying
 from lamina.snapshots.local._turns import Turns
-from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import (
     Keyspace,
     Record,
@@ -45,9 +41,6 @@ from lamina.snapshots.storage import (
 from lamina.steps import BLOCKING, Steps, run
 
 _log = logging.getLogger(__name__)
-
-BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
-"""A UUID that is made anew whenever the machine boots (random(4))."""
 
 
 class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
@@ -110,11 +103,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         )
         try:
             with _translated(f"restore what a crash has lost of {backend.root}"):
-                snapshotter._restore()
+                snapshotter._tidying().restore()
         except BaseException:
             root.close()
             raise
-        root.start(snapshotter._tidy_up)
+        root.start(snapshotter._tidying().tidy_up)
         return snapshotter
 
     def keyspace(self, name: str) -> LocalSnapshotter:
@@ -340,6 +333,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         extra = self._backend.labels(id_in(data))
         return with_labels(message, extra) if extra else message
 
+    def _tidying(self) -> Tidying:
+        return Tidying(self._backend, self._root, self._store, self._make, self._discard, self._give_up_active)
+
     def _give_up_active(self, record: Record) -> None:
         try:
             self._backend.committed(record)
@@ -347,73 +343,6 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             _log.warning(
                 "what only the active snapshot needed is still there", exc_info=error, extra={"id": record.id}
             )
-
-    def _restore(self) -> None:
-        """Make again the directories that a crash of the machine lost: they were made after its last sync."""
-        with open(BOOT_ID, encoding="ascii") as file:
-            boot = file.read().strip()
-        if self._store.boot() == boot:
-            return
-        for record in self._store.records():
-            self._restore_one(record)
-        try:
-            self._store.remember_boot(boot)
-        except (ResourceExhausted, ReadOnly) as error:
-            _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
-
-    def _restore_one(self, record: Record) -> None:
-        named = {"key": record.info.name, "id": record.id}
-        try:
-            if not self._backend.has_data(record) or self._backend.mend(record):
-                return
-            if record.info.kind is Kind.COMMITTED:
-                _log.error("the data of a committed snapshot is lost", extra=named)
-                return
-            self._root.discard_remains(record.id)
-            self._make(record)
-        except (Canceled, DeadlineExceeded):
-            raise
-        except (Error, OSError) as error:
-            _log.error("the data of a snapshot is lost and cannot be made again", exc_info=error, extra=named)
-            return
-        _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)
-        if self._store.record(record.id) is None:  # removed meanwhile
-            self._discard(record.id)
-
-    def _tidy_up(self) -> None:
-        """Do what interrupted calls of earlier processes did not come to do."""
-        try:
-            reclaimed = self._root.reclaim()
-            if reclaimed:
-                _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
-            for record in unhurried(self._store.records()):
-                current().check()
-                if record.id < self._store.first_id:
-                    self._tidy_up_one(record)
-            added = sum(unhurried(self._store.add_checksums())) if self._root.agrees else 0
-            if added:
-                _log.info("gave entries of an earlier schema their checksums", extra={"entries": added})
-        except Canceled:  # closed meanwhile; the next start does it
-            return
-        except (Error, OSError) as error:
-            _log.warning("could not tidy up what interrupted calls left behind", exc_info=error)
-
-    def _tidy_up_one(self, record: Record) -> None:
-        self._restore_one(record)
-        if self._root.records.is_behind(record):
-            self._write_recovery_record(record)
-        if record.info.kind is Kind.COMMITTED:
-            self._give_up_active(record)
-
-    def _write_recovery_record(self, record: Record) -> None:
-        if self._root.records.knows_later(record):
-            _log.error(
-                "the recovery record of a snapshot is later than its record in the metastore, which lost one: "
-                "`lamina metastore rebuild` takes the later one",
-                extra={"key": record.info.name, "id": record.id},
-            )
-            return
-        self._root.records.write(record.id)
 
     @contextlib.contextmanager
     def _using(self, record: Record, asked: str) -> Iterator[None]:

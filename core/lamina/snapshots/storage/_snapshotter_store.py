@@ -10,12 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from lamina.errdefs import (
-    DataLoss,
-    InvalidArgument,
-    ReadOnly,
-    ResourceExhausted,
-)
+from lamina.errdefs import DataLoss, InvalidArgument, ReadOnly, ResourceExhausted
 from lamina.fs import Ballast
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout

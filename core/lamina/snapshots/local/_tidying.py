@@ -1,0 +1,104 @@
+"""Making good, after a start, what a crash has lost and what interrupted calls did not come to do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from lamina.context import current
+from lamina.errdefs import Canceled, DeadlineExceeded, Error, ReadOnly, ResourceExhausted
+from lamina.snapshots._contract import Kind
+from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._root import DataRoot
+from lamina.snapshots.local._unhurried import unhurried
+from lamina.snapshots.storage import Record, SnapshotterStore
+
+_log = logging.getLogger(__name__)
+
+BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+"""A UUID that is made anew whenever the machine boots (random(4))."""
+
+
+@attrs.frozen
+class Tidying:
+    """The work of a start on the snapshots that there are."""
+
+    _backend: Backend
+    _root: DataRoot
+    _store: SnapshotterStore
+    _make: Callable[[Record], None]
+    """Makes the data of a snapshot."""
+    _discard: Callable[[int], None]
+    """Gives up the data of an identifier."""
+    _committed: Callable[[Record], None]
+    """Gives up what only an active snapshot needed, of one that is committed now."""
+
+    def restore(self) -> None:
+        """Make again the directories that a crash of the machine lost: they were made after its last sync."""
+        with open(BOOT_ID, encoding="ascii") as file:
+            boot = file.read().strip()
+        if self._store.boot() == boot:
+            return
+        for record in self._store.records():
+            self._restore_one(record)
+        try:
+            self._store.remember_boot(boot)
+        except (ResourceExhausted, ReadOnly) as error:
+            _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
+
+    def _restore_one(self, record: Record) -> None:
+        named = {"key": record.info.name, "id": record.id}
+        try:
+            if not self._backend.has_data(record) or self._backend.mend(record):
+                return
+            if record.info.kind is Kind.COMMITTED:
+                _log.error("the data of a committed snapshot is lost", extra=named)
+                return
+            self._root.discard_remains(record.id)
+            self._make(record)
+        except (Canceled, DeadlineExceeded):
+            raise
+        except (Error, OSError) as error:
+            _log.error("the data of a snapshot is lost and cannot be made again", exc_info=error, extra=named)
+            return
+        _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)
+        if self._store.record(record.id) is None:  # removed meanwhile
+            self._discard(record.id)
+
+    def tidy_up(self) -> None:
+        """Do what interrupted calls of earlier processes did not come to do."""
+        try:
+            reclaimed = self._root.reclaim()
+            if reclaimed:
+                _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
+            for record in unhurried(self._store.records()):
+                current().check()
+                if record.id < self._store.first_id:
+                    self._tidy_up_one(record)
+            added = sum(unhurried(self._store.add_checksums())) if self._root.agrees else 0
+            if added:
+                _log.info("gave entries of an earlier schema their checksums", extra={"entries": added})
+        except Canceled:  # closed meanwhile; the next start does it
+            return
+        except (Error, OSError) as error:
+            _log.warning("could not tidy up what interrupted calls left behind", exc_info=error)
+
+    def _tidy_up_one(self, record: Record) -> None:
+        self._restore_one(record)
+        if self._root.records.is_behind(record):
+            self._write_recovery_record(record)
+        if record.info.kind is Kind.COMMITTED:
+            self._committed(record)
+
+    def _write_recovery_record(self, record: Record) -> None:
+        if self._root.records.knows_later(record):
+            _log.error(
+                "the recovery record of a snapshot is later than its record in the metastore, which lost one: "
+                "`lamina metastore rebuild` takes the later one",
+                extra={"key": record.info.name, "id": record.id},
+            )
+            return
+        self._root.records.write(record.id)
