@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,12 @@ import lmdb
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Aborted, Error, ResourceExhausted, Unavailable
-from lamina.metrics import Histogram, Metric, MetricKind
+from lamina.metrics import Histogram, Metric
+from lamina.snapshots.storage._environment_metrics import OPERATIONS, SECONDS, commit_metrics, size_metrics
 from lamina.snapshots.storage._errors import MapFull, translated, translation
 from lamina.snapshots.storage._gate import Gate
 from lamina.snapshots.storage._interrupt import uninterrupted
-from lamina.snapshots.storage._opened import META_PAGES, Opened
-from lamina.snapshots.storage._opening import DATA
+from lamina.snapshots.storage._opened import Opened
 from lamina.snapshots.storage._pending import Body, Pending, Refused, Transaction, copy_of, fail
 from lamina.steps import Request, Shared, ask, run
 
@@ -30,11 +29,6 @@ MAP_SIZE: Final = 1 << 30
 """Bytes of address space reserved at open. The file grows only as it is written."""
 BATCH: Final = 1000
 """The most operations in one commit: LMDB limits the pages that one transaction may dirty."""
-
-OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
-"""The buckets of how many operations share a commit."""
-SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""The buckets of how long a commit takes: mostly what the disk takes to sync."""
 
 
 class Environment(Shared[Body]):
@@ -285,24 +279,9 @@ class Environment(Shared[Body]):
             Unavailable: It is closed.
         """
         with self._inside():
-            info, stat = self._opened.lmdb.info(), self._opened.lmdb.stat()
-            file_size = os.stat(os.path.join(self._path, DATA)).st_size
-        pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
-        free = info["last_pgno"] + 1 - META_PAGES - pages
-        for name, what, number in (
-            ("used_bytes", "Bytes of the pages that hold records.", pages * stat["psize"]),
-            ("free_bytes", "Bytes of the pages that are used again before the file grows.", free * stat["psize"]),
-            ("file_bytes", "Bytes in the file.", file_size),
-            ("map_bytes", "Bytes of address space; they grow by themselves.", info["map_size"]),
-            ("entries", "Keys in the database, of which a snapshot has two or three.", stat["entries"]),
-            ("readers", "Places for threads that read which have been taken so far.", info["num_readers"]),
-        ):
-            yield Metric(MetricKind.GAUGE, f"lamina_metastore_{name}", what, {(): number})
-        for name, what, histogram in (
-            ("commit_operations", "Operations that shared a commit.", self._operations),
-            ("commit_seconds", "How long commits took, until they were durable.", self._seconds),
-        ):
-            yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})
+            metrics = list(size_metrics(self._opened.lmdb, self._path))
+        yield from metrics
+        yield from commit_metrics(self._operations, self._seconds)
 
     def close(self) -> None:
         """Close the environment once the transactions at hand are done. Closing twice does nothing."""
