@@ -89,7 +89,7 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
 def _program() -> str:
     """What to type to run this program: its name, if that is found on PATH, else its path."""
     path = sys.argv[0]
-    if os.path.basename(path) != "lamina":  # run as a module
+    if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module, or by another program
         return "lamina"
     found = shutil.which("lamina")
     return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -70,6 +71,18 @@ def addressed(workshop: Workshop, address: Path, **exports: str) -> str:
     ).wait_ready()
     assert serving.stop() == 0
     return serving.stdout.split("\n\n", 1)[1]
+
+
+def test_it_serves_when_its_program_is_not_where_its_name_says(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # `lamina` is found there
+    serving = workshop.serve(
+        'plugin("io.containerd.server.v1.grpc", config=Door)',
+        code=f"{ADDRESSED.format(exports={})}\n    import sys\n    sys.argv[0] = '/gone/lamina'\n",
+        arguments=("--address", str(workshop.directory / "my.sock")),
+    ).wait_ready()
+    assert serving.stop() == 0
 
 
 @pytest.mark.parametrize("name", ["lamina", "two words"])
