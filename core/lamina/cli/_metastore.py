@@ -16,7 +16,7 @@ from lamina.cli._output import binary_size, json_option, notify, one_line, write
 from lamina.cli._progress import progress
 from lamina.cli._rebuilt import problems_remain, rebuilt_document, rebuilt_lines
 from lamina.cli._site import Site
-from lamina.errdefs import Unavailable
+from lamina.errdefs import FailedPrecondition, Unavailable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 _adopt = click.option("--adopt", is_flag=True, help="Take over data roots that belong to another metastore, too.")
@@ -134,6 +134,12 @@ def rebuild(
 def _rebuild(site: Site, *, backup: str, adopt: bool, dry_run: bool, as_json: bool) -> None:
     from lamina.snapshots import recovery  # noqa: PLC0415 # as above
 
+    if not site.is_known:
+        raise FailedPrecondition(
+            f"rebuild the metastore: only the address {site.address} is named, and a host that is stopped cannot "
+            "say where it keeps its data: name its configuration (-c FILE), or its directories (--root DIR "
+            "--state DIR)"
+        )
     places = site.places("rebuild the metastore")
     rebuilt = recovery.rebuild(places, backup=backup, adopt=adopt, dry_run=dry_run, watch=progress)
     if as_json:

@@ -72,6 +72,12 @@ def test_an_address_at_which_nobody_answers_is_no_reason_to_look_elsewhere(host:
     assert "-c FILE" in said
 
 
+def test_a_rebuild_beside_a_host_of_which_the_address_alone_is_known_says_what_to_name(host: Host) -> None:
+    said = metastore("rebuild", code=1, LAMINA_ADDRESS=host.address, LAMINA_CONFIG="")
+    assert "only the address" in said
+    assert "-c FILE" in said
+
+
 def test_a_damaged_record_is_found(host: Host) -> None:
     host.kill()
     data = database(host).read_bytes()
