@@ -19,6 +19,7 @@ from lamina.cli._site import Site
 from lamina.client import Client
 from lamina.config import default_state
 from lamina.diagnosis.integrity import Evidence, examine, gather
+from lamina.errdefs import NotFound
 from lamina.fs import Lock
 from lamina.plugin import Finding, Verdict, diagnose
 from lamina.snapshots.local import layout
@@ -58,6 +59,11 @@ def examination(site: Site) -> Iterator[Examination]:
     if host.answers and not site.another_host:
         yield Examination([*found, *_lasting(site, places, host)], host.pid)
         return
+    if not os.path.isdir(places.root):
+        raise NotFound(
+            f"examine what the host keeps: there is no directory {places.root}: is it the right root directory? "
+            "The first start of a host makes it"
+        )
     with contextlib.ExitStack() as locks:
         for directory in (places.root, places.metastore, *places.found_data_roots().values()):
             if os.path.isdir(directory):

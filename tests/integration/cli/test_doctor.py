@@ -16,6 +16,8 @@ from hosts import LAMINA, Host
 from serving import short_directory
 from waiting import wait_until
 
+from lamina.mount import mount_all
+
 pytestmark = pytest.mark.requires("root", "overlay")
 
 
@@ -279,6 +281,24 @@ def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(hos
     assert f"umount {mounted}" in found["Remedy"]
 
 
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
+def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host, snapshotter: str) -> None:
+    mounted = host.directory / "mounted"
+    mounted.mkdir()
+    with host.client() as client:
+        one = client.snapshotter(snapshotter)
+        mount_all(one.prepare("gone"), mounted)
+        try:
+            one.remove("gone")
+            one.cleanup()
+            (found,) = doctor("-c", host.file).of("mounts")
+        finally:
+            run("umount", mounted)
+    assert "which was deleted" in found["Found"]
+    assert f"umount {mounted}" in found["Remedy"]
+    assert doctor("-c", host.file).code == 0
+
+
 def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_take_it_away(stopped: Host) -> None:
     left = stopped.overlay / "probe-left"
     left.mkdir()
@@ -292,6 +312,18 @@ def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_ta
     assert mount["Remedy"] == f"umount {left}"
     assert doctor("-c", stopped.file, "--repair").code == 0
     assert not left.exists()
+
+
+def test_a_data_root_that_all_may_write_to_is_told_once(stopped: Host) -> None:
+    stopped.overlay.chmod(0o777)
+    found = [one["Status"] for one in doctor("-c", stopped.file).of("modes and owners")]
+    assert found == ["problem", "warning"]
+
+
+def test_a_root_directory_that_is_not_there_is_not_said_to_be_in_order(tmp_path: Path) -> None:
+    found = doctor("--root", tmp_path / "typo", "--state", tmp_path / "state")
+    assert (found.code, found.findings) == (2, ())
+    assert f"there is no directory {tmp_path}/typo" in found.said
 
 
 def test_where_it_cannot_look_it_says_so_with_another_exit_code(host: Host, tmp_path: Path) -> None:

@@ -48,10 +48,13 @@ def _modes(directories: Iterable[str], files: Iterable[str]) -> Iterator[Finding
 
 
 def _exposed(check: str, directories: Iterable[str]) -> Iterator[Finding]:
+    told = set()
     for path in directories:
         if not os.path.isdir(path):
             continue
-        if exposure := exposure_of(path):
+        exposure = exposure_of(path)
+        if exposure and exposure not in told:  # one directory exposes all that is below it
+            told.add(exposure)
             found = f"{exposure.found}, who could put there what is then trusted"
             yield Finding.problem(check, found, exposure.remedy)
 

@@ -9,13 +9,16 @@ from collections.abc import Container, Iterator
 from typing import Final
 
 from lamina.diagnosis.integrity._evidence import Evidence
-from lamina.mount import MountInfo, find_mounts, made_below, mountinfo
+from lamina.errdefs import InvalidArgument
+from lamina.mount import MountInfo, find_mounts, lookup, made_below, mountinfo, overlay_directories
 from lamina.plugin import Finding
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
 _LOOKED_AT: Final = 100
 """How many directories that are gone are looked for among the mounts."""
+_DELETED: Final = "//deleted"
+"""How the root of a mount ends in mountinfo when its directory was deleted (`dentry_path` of the kernel)."""
 _PATIENCE: Final = 600.0
 """Seconds that a running host may take to delete a tree."""
 
@@ -74,9 +77,12 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
             if matches_one(info, seen_from):
                 shown[info.device, info.mount_point] = f"{path}, {what}"
                 return True
+        if deleted := next(_deleted(info, root.path), None):
+            shown[info.device, info.mount_point] = f"{deleted}, which was deleted"
+            return True
         return False
 
-    places = find_mounts(matches).places if matchers else ()
+    places = find_mounts(matches).places
     for place in places:
         found = (
             f"{place.mount_point} shows {shown[place.device, place.mount_point]}; process {place.pid} "
@@ -97,6 +103,24 @@ def _is_known(path: str, snapshots: Container[int]) -> bool:
     directory, name = os.path.split(path)
     is_data = os.path.basename(directory) == layout.SNAPSHOTS and name.isdecimal()
     return is_data and int(name) in snapshots
+
+
+def _deleted(info: MountInfo, root: str) -> Iterator[str]:
+    """Directories of a data root that a mount shows, and that are not there any more."""
+    if info.type == "overlay":
+        try:
+            directories = overlay_directories(info.super_options)
+        except InvalidArgument:  # none of this project's
+            return
+        for path in filter(None, (directories.upper, *directories.lower)):
+            if path.startswith(f"{root}/") and not os.path.exists(path):
+                yield path
+    elif info.root.endswith(_DELETED):
+        around = lookup(root)
+        within = os.path.relpath(os.path.realpath(root), around.mount_point)
+        inside = os.path.normpath(os.path.join(around.root, within))
+        if info.device == around.device and info.root.startswith(f"{inside}/"):
+            yield info.root.removesuffix(_DELETED)
 
 
 def _places(root: DataRootContents) -> Iterator[tuple[str, str]]:
