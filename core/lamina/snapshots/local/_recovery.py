@@ -137,6 +137,10 @@ class RecoveryRecords:
             return False
         return told.metastore == self._store.uuid and told.record.info.updated > record.info.updated
 
+    def has(self, id_: int) -> bool:
+        """Whether there is a file of an identifier."""
+        return self._directory.has(str(id_))
+
     def is_behind(self, record: Record) -> bool:
         """Whether there is no file of a snapshot, or one that holds another state than its record."""
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import Canceled, DeadlineExceeded, Error, ReadOnly, ResourceExhausted
+from lamina.errdefs import Canceled, DeadlineExceeded, Error, HasChildren, ReadOnly, ResourceExhausted
 from lamina.snapshots._contract import Kind
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
@@ -37,7 +38,12 @@ class Tidying:
     """Gives up what only an active snapshot needed, of one that is committed now."""
 
     def restore(self) -> None:
-        """Make again the directories that a crash of the machine lost: they were made after its last sync."""
+        """Make again the directories that a crash of the machine lost: they were made after its last sync.
+
+        Of a metastore that was damaged, drop the records that came back from an earlier time.
+        """
+        if self._store.is_salvaged():
+            self._drop_removed()
         with open(BOOT_ID, encoding="ascii") as file:
             boot = file.read().strip()
         if self._store.boot() == boot:
@@ -48,6 +54,26 @@ class Tidying:
             self._store.remember_boot(boot)
         except (ResourceExhausted, ReadOnly) as error:
             _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
+
+    def _drop_removed(self) -> None:
+        """Drop records without data and recovery record: the disk has kept them from before their removal."""
+        for record in sorted(filter(self._is_removed, self._store.records()), key=lambda record: -record.id):
+            found = self._store.record(record.id)
+            if found is None:
+                continue
+            try:
+                self._store.keyspace(found[0]).remove(record.info.name)
+            except (HasChildren, ResourceExhausted, ReadOnly) as error:
+                _log.warning("a snapshot is listed whose data is gone", exc_info=error, extra={"id": record.id})
+            else:
+                _log.warning("dropped a snapshot that had been removed", extra={"key": record.info.name})
+
+    def _is_removed(self, record: Record) -> bool:
+        return (
+            self._backend.has_data(record)
+            and not os.path.lexists(self._root.data_path(record.id))
+            and not self._root.records.has(record.id)
+        )
 
     def _restore_one(self, record: Record) -> None:
         named = {"key": record.info.name, "id": record.id}

@@ -213,6 +213,10 @@ class SnapshotterStore:
             yield from add_checksums(self._environment, b"k" + space)
             yield from add_checksums(self._environment, b"c" + space)
 
+    def is_salvaged(self) -> bool:
+        """Whether the store was put together from a damaged one, and not rebuilt since."""
+        return self._environment.read(lambda transaction: checksum.get(transaction, layout.SALVAGED)) is not None
+
     def boot(self) -> str:
         """The machine's boot during which `remember_boot` was last called, or ""."""
         key = layout.boot_key(self.name)

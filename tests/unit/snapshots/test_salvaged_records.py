@@ -1,0 +1,54 @@
+"""Records of removed snapshots that a damaged metastore has kept from an earlier time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from natives import open_native
+
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import _checksum as checksum
+from lamina.snapshots.storage import _layout as layout
+
+
+def listed(snapshotter: LocalSnapshotter) -> list[str]:
+    return [info.name for info in snapshotter.walk()]
+
+
+def bring_back_removed(path: Path, *, salvaged: bool) -> None:
+    """Make a metastore that lists `kept`, and `removed` with a child, which are removed since."""
+    with open_native(path) as native:
+        native.prepare("kept")
+        native.prepare("making")
+        native.commit("removed", "making")
+        native.prepare("child", "removed")
+        keyspace = native._keyspace
+        records = [keyspace.get("removed"), keyspace.get("child")]
+        native.remove("child")
+        native.remove("removed")
+        native.cleanup()
+        environment = native._store._environment
+        space = environment.read(keyspace._number)
+        for record in records:
+            environment.write(lambda transaction, record=record: keyspace._put(transaction, space, record))
+        if salvaged:
+            environment.write(lambda transaction: checksum.put(transaction, layout.SALVAGED, b"now"))
+
+
+def test_they_are_dropped_where_neither_data_nor_a_recovery_record_is_left(tmp_path: Path) -> None:
+    bring_back_removed(tmp_path, salvaged=True)
+    with open_native(tmp_path) as native:
+        assert listed(native) == ["kept"]
+
+
+def test_they_are_kept_where_a_recovery_record_knows_them(tmp_path: Path) -> None:
+    bring_back_removed(tmp_path, salvaged=True)
+    (tmp_path / "native/records/3").touch()
+    with open_native(tmp_path) as native:
+        assert listed(native) == ["child", "kept", "removed"]
+
+
+def test_a_metastore_that_was_not_damaged_loses_no_record(tmp_path: Path) -> None:
+    bring_back_removed(tmp_path, salvaged=False)
+    with open_native(tmp_path) as native:
+        assert listed(native) == ["child", "kept", "removed"]
