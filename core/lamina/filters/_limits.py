@@ -19,7 +19,7 @@ MAX_PATTERN_BYTES: Final = 4 << 10
 """Bytes in the value of one."""
 PATTERN_MEMORY: Final = 512 << 10
 """Bytes that RE2 may use for one: its program, and what it remembers of texts (`RE2::Options::max_mem`)."""
-MAX_PATTERN_SECONDS: Final = 10.0
+MAX_PATTERN_SECONDS: Final = 2.0
 """Seconds of processor time that all `~=` of a request may take. Where `PATTERN_MEMORY` is not enough to remember
 states, RE2 takes time in proportion to the expression as well: up to 0.4 ms a byte. Usual ones take microseconds a
 record."""
