@@ -96,7 +96,7 @@ def test_a_read_only_file_system_is_named_with_the_command_that_changes_it(tmp_p
 
 
 def test_restrictions_that_bind_mounts_take_over_are_warned_of(tmp_path: Path) -> None:
-    with mounted(tmp_path, "-t", "tmpfs", "-o", "nodev,noexec", "tmpfs") as mountpoint:
+    with mounted(tmp_path, "-t", "tmpfs", "-o", "nodev,noexec,mode=0700", "tmpfs") as mountpoint:
         file = configured(tmp_path, root_path=f'"{mountpoint}"')
         lasting, restricted = diagnose("-c", file).of(OVERLAY, "data root")
         assert lasting["Found"] == f"{mountpoint} is on tmpfs: all is gone after a reboot"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import DataLoss, ResourceExhausted
+from lamina.errdefs import DataLoss, LockHeld
 from lamina.fs import FileSystemSync, Lock, disk_usage, remove_tree, supports_d_type
 
 pytestmark = pytest.mark.requires("root")
@@ -51,9 +51,10 @@ def test_a_lock_can_be_taken_again_on_a_full_disk(full: Path) -> None:
         assert (full / "lock").read_text() == f"{os.getpid()}\n"
 
 
-def test_a_new_lock_on_a_full_disk_is_resource_exhausted(full: Path) -> None:
-    with pytest.raises(ResourceExhausted, match="No space left"):
+def test_a_new_lock_on_a_full_disk_names_nobody(full: Path) -> None:
+    with Lock.acquire(str(full / "new")), pytest.raises(LockHeld, match="locked by another process"):
         Lock.acquire(str(full / "new"))
+    assert (full / "new").read_text() == ""
 
 
 def test_a_full_disk_can_be_emptied(full: Path) -> None:
