@@ -30,6 +30,8 @@ from lamina.steps import run
 
 _log = logging.getLogger(__name__)
 
+_STREAMS: Final = 256
+"""As `pool.STREAMS`. With more, grpc cancels calls of other clients that no thread has taken yet."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -67,7 +69,7 @@ class GrpcioEngine:
             handlers=[_Router({path: self._route(one) for path, one in methods.items()}, self._counted)],
             options=[
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_concurrent_streams", pool.STREAMS),
+                ("grpc.max_concurrent_streams", _STREAMS),
                 *_limit("grpc.max_receive_message_length", limits.max_recv_message_size),
                 *_limit("grpc.max_send_message_length", limits.max_send_message_size),
             ],
