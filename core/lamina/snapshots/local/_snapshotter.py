@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import attrs
 
@@ -41,6 +43,9 @@ from lamina.snapshots.storage import (
 from lamina.steps import BLOCKING, Steps, run
 
 _log = logging.getLogger(__name__)
+
+_PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
+"""Seconds before each further attempt to remove a snapshot on a full disk: btrfs gives space back late."""
 
 
 class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
@@ -270,12 +275,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         """As `InSteps.remove_steps`."""
         if self._sync_remove:
             yield BLOCKING  # before the record is gone: what may block may be refused
-        try:
-            record = yield from self._keyspace.remove_steps(key)
-        except ResourceExhausted:
-            yield BLOCKING
-            self._make_space()
-            record = yield from self._keyspace.remove_steps(key)
+        record = yield from self._remove_record(key)
         self._discard(record.id)
         self._mounted.check(record, REMOVED)
         if self._sync_remove:
@@ -285,11 +285,25 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 # The snapshot is gone for its users, as in containerd; what stays is deleted later.
                 _log.warning("removed data is still there", exc_info=error)
 
+    def _remove_record(self, key: str) -> Steps[Record]:
+        """Delete the record of a snapshot, with space that is made for it where the disk is full."""
+        for pause in _PAUSES:
+            try:
+                return (yield from self._keyspace.remove_steps(key))
+            except ResourceExhausted:
+                yield BLOCKING
+            time.sleep(pause)
+            current().check()
+            self._make_space()
+        return (yield from self._keyspace.remove_steps(key))
+
     def _make_space(self) -> None:
         """Give up all that is kept for a full disk, so that a removal has the space that it takes itself."""
-        with _translated("make space for a removal"):
+        try:
             self._root.free_space()
             self._store.ballast.give_up()
+        except (Error, OSError) as error:
+            _log.warning("could not make space for a removal", exc_info=error)
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """As `Snapshotter.walk`."""
