@@ -42,7 +42,7 @@ from lamina.errdefs._classes import (
     message,
 )
 from lamina.errdefs._nearest import nearest
-from lamina.errdefs._os import from_os_error, is_transient
+from lamina.errdefs._os import from_os_error, is_transient, translated
 from lamina.errdefs._status import from_status, to_status
 
 __all__ = [
@@ -86,4 +86,5 @@ __all__ = [
     "message",
     "nearest",
     "to_status",
+    "translated",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import Final
 
 from lamina.errdefs import _classes
@@ -53,3 +55,16 @@ def from_os_error(error: OSError, asked: str) -> Error:
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
     parts = (asked, error.filename, error.strerror or error)
     return cls(": ".join(str(part) for part in parts if part is not None))
+
+
+@contextlib.contextmanager
+def translated(asked: str) -> Iterator[None]:
+    """Raise the OSErrors of a block as lamina's errors.
+
+    Args:
+        asked: As for `from_os_error`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, asked) from error

@@ -19,6 +19,7 @@ from lamina.errdefs import (
     ResourceExhausted,
     Unimplemented,
     from_os_error,
+    translated,
 )
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
@@ -95,7 +96,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             LockHeld: Another process uses the data root.
             FailedPrecondition: The data root belongs to another metastore.
         """
-        with _translated(f"open data root {backend.root}"):
+        with translated(f"open data root {backend.root}"):
             root = DataRoot.open(backend.root, store, backend.destroy, sync_fs=sync_fs)
         snapshotter = cls(
             backend,
@@ -107,7 +108,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             sync_remove=sync_remove,
         )
         try:
-            with _translated(f"restore what a crash has lost of {backend.root}"):
+            with translated(f"restore what a crash has lost of {backend.root}"):
                 snapshotter._tidying().restore()
         except BaseException:
             root.close()
@@ -200,7 +201,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
 
     def _claim(self, asked: str) -> None:
         """Do what the start could not do, as the disk was full or read-only."""
-        with _translated(asked):
+        with translated(asked):
             self._root.claim.make()
 
     def _make(self, record: Record) -> None:
@@ -254,7 +255,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 raise Unimplemented(
                     f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
                 )
-            with _translated(f"commit snapshot {key!r}"):
+            with translated(f"commit snapshot {key!r}"):
                 usage = self._backend.usage(draft)
                 if is_rebased:
                     self._backend.rebase(draft)
@@ -319,7 +320,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         Raises:
             FailedPrecondition: Some of it cannot be deleted; the message says why.
         """
-        with _translated("delete what removed snapshots have left behind"):
+        with translated("delete what removed snapshots have left behind"):
             self._root.empty_trash()
 
     def metrics(self) -> Iterator[Metric]:
@@ -377,12 +378,3 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         if own is None:
             return NotFound(f"{named}: it was removed meanwhile")
         return DataLoss(f"{named}: its data, or its parent's, is missing: {error}")
-
-
-@contextlib.contextmanager
-def _translated(asked: str) -> Iterator[None]:
-    """Raise OSErrors as lamina's errors."""
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, asked) from error

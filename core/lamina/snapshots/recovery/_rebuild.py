@@ -6,13 +6,13 @@ import contextlib
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import attrs
 
-from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, from_os_error
+from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, translated
 from lamina.fs import CheckedDirectory, Lock, exchange, sync_directory
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery._merge import Merged, merge
@@ -89,7 +89,7 @@ def rebuild(
         DataLoss: The backup is damaged.
         Error: A directory cannot be read; the disk is full.
     """
-    with contextlib.ExitStack() as locks, _translated("rebuild the metastore"):
+    with contextlib.ExitStack() as locks, translated("rebuild the metastore"):
         paths = places.found_data_roots()
         if not (paths or backup or os.path.lexists(os.path.join(places.metastore, DATA))):
             raise NotFound(
@@ -233,11 +233,3 @@ def _verify(path: str, contents: Contents) -> None:
     if written.problems or _changes(written, contents) or written.counters != dict(contents.counters):
         problem = written.problems[0] if written.problems else "it differs from what was written"
         raise DataLoss(f"{path} is not what was written to it, and was not used: {problem}: does the disk fail?")
-
-
-@contextlib.contextmanager
-def _translated(asked: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, asked) from error
