@@ -45,6 +45,7 @@ def content(btrfs: LocalSnapshotter, name: str) -> dict[str, str]:
     with temporary_mount(btrfs.view(f"view of {name}", name)) as root:
         found = {entry.name: entry.read_text() for entry in Path(root).iterdir()}
     btrfs.remove(f"view of {name}")
+    btrfs.cleanup()
     return found
 
 
