@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -45,6 +45,9 @@ class Method:
     target: Callable[[Any], Target | None] | None = None
     """Finds the backend that a request will use; None for a request that its handler will refuse. A method
     without this uses none, or always the same."""
+    logged: Mapping[str, str] = attrs.field(factory=dict)
+    """Fields of a request that a debug line shows where they are set, and what it calls them; `info.name` is a
+    field of a message in it. No name may be that of an attribute of `logging.LogRecord`."""
 
 
 def serialize(response: Message | bytes) -> bytes:

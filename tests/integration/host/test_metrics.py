@@ -17,6 +17,7 @@ from serving import Serving, short_directory
 from lamina.client import Client
 from lamina.context import CallContext, use
 from lamina.errdefs import InvalidArgument, NotFound
+from lamina.snapshots import Info
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -163,6 +164,27 @@ def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Cli
     assert (line["msg"], line["method"], line["snapshotter"], line["code"]) == (
         "answered a call", "/containerd.services.snapshots.v1.Snapshots/Prepare", "lamina", "OK",
     )  # fmt: skip
+
+
+def test_the_line_of_a_call_says_which_snapshot_it_was_about(client: Client, serving: Serving) -> None:
+    lamina = client.snapshotter("lamina")
+    lamina.prepare("work")
+    lamina.commit("base", "work")
+    lamina.update(Info("base", labels={"a": "b"}), ("labels.a",))
+    lamina.prepare("next", "base")
+    with pytest.raises(InvalidArgument):
+        client.snapshotter("other").stat("base")
+    calls = [line for line in lines(serving) if line["msg"] == "answered a call"]
+    told = [
+        tuple(line.get(field) for field in ("snapshotter", "key", "committed", "parent", "code")) for line in calls
+    ]
+    assert told == [
+        ("lamina", "work", None, None, "OK"),
+        ("lamina", "work", "base", None, "OK"),
+        ("lamina", "base", None, None, "OK"),
+        ("lamina", "next", None, "base", "OK"),
+        ("other", "base", None, None, "InvalidArgument"),
+    ]
 
 
 PLUGIN = """

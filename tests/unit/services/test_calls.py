@@ -39,10 +39,10 @@ def serve(tmp_path, make_engine):
             channel = stack.enter_context(grpc.insecure_channel(f"unix:{tmp_path}/s"))
             streams = {one.name for one in methods if one.streams}
 
-            def call(name, **options):
+            def call(name, data=b"", **options):
                 if name in streams:
-                    return channel.unary_stream(f"/test.Test/{name}")(b"", timeout=SECONDS, **options)
-                return channel.unary_unary(f"/test.Test/{name}").future(b"", timeout=SECONDS, **options)
+                    return channel.unary_stream(f"/test.Test/{name}")(data, timeout=SECONDS, **options)
+                return channel.unary_unary(f"/test.Test/{name}").future(data, timeout=SECONDS, **options)
 
             return call, listener
 
@@ -170,6 +170,29 @@ def test_at_debug_level_each_call_has_a_line_with_its_trace_id(serve, caplog):
         "/test.Test/A", "", "NotFound", "ab" * 16,
     )  # fmt: skip
     assert line.milliseconds > 0
+
+
+def test_a_debug_line_shows_the_fields_of_the_request_that_its_method_names(serve, caplog):
+    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc.calls")
+    long = f"{'a' * 200}{'b' * 200}"
+    call, _ = serve(method("A", lambda _: RESPONSE, logged={"service": "service", "no.such": "other"}))
+    for name in ("sandbox", long, ""):
+        call("A", HealthCheckRequest(service=name).SerializeToString()).result()
+    lines = [vars(record) for record in caplog.records if record.msg == "answered a call"]
+    assert [line.get("service") for line in lines] == ["sandbox", f"{'a' * 128}…{'b' * 128}", None]
+
+
+def test_a_debug_line_of_a_call_that_failed_says_what_its_client_was_told(serve, caplog):
+    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc.calls")
+
+    def fail(request):
+        raise NotFound(f"snapshot {request.service}")
+
+    call, _ = serve(method("A", fail, logged={"service": "service"}))
+    with pytest.raises(grpc.RpcError):
+        call("A", HealthCheckRequest(service="sandbox").SerializeToString()).result()
+    (line,) = [record for record in caplog.records if record.msg == "answered a call"]
+    assert (line.service, line.code, line.error) == ("sandbox", "NotFound", "snapshot sandbox: not found")
 
 
 def test_at_info_level_no_call_has_a_line(caplog):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from lamina.api import Method
 from lamina.context import CallContext
@@ -29,6 +30,9 @@ _CODES: Final = {code: "".join(word.title() for word in code.name.split("_")) fo
 }
 """The names that go gives the codes (google.golang.org/grpc/codes)."""
 
+_SHOWN: Final = 256
+"""Characters of a request's field that a line shows."""
+
 
 class Calls:
     """The calls of one listener, by method and snapshotter. Any thread may call any method.
@@ -43,6 +47,7 @@ class Calls:
         Args:
             methods: What is served, by path.
         """
+        self._methods = methods
         self._types = {path: "server_stream" if method.streams else "unary" for path, method in methods.items()}
         self._lock = threading.Lock()
         self._started = dict.fromkeys(methods, 0)
@@ -54,7 +59,15 @@ class Calls:
         with self._lock:
             self._started[path] += 1
 
-    def end(self, path: str, context: CallContext, code: Code, began: float) -> None:
+    def end(
+        self,
+        path: str,
+        context: CallContext,
+        code: Code,
+        began: float,
+        request: Any = None,
+        problem: str = "",
+    ) -> None:
         """Count a call that was begun and has ended, before its client hears of that.
 
         Args:
@@ -62,6 +75,8 @@ class Calls:
             context: Its circumstances.
             code: What it is answered with.
             began: When it was received, by `time.perf_counter()`.
+            request: What it asked for; None where that was not decoded.
+            problem: What its client is told besides the code.
         """
         seconds = time.perf_counter() - began
         with self._lock:
@@ -70,7 +85,9 @@ class Calls:
             fields = {
                 "method": path,
                 "snapshotter": context.snapshotter,
+                **_fields(request, self._methods[path].logged),
                 "code": _CODES[code],
+                **({"error": problem} if problem else {}),
                 "milliseconds": round(seconds * 1000, 3),
                 "trace_id": context.trace_id,
             }
@@ -112,6 +129,21 @@ class Calls:
     def _labels(self, path: str) -> tuple[str, str, str]:
         _, service, method = path.split("/", 2)
         return self._types[path], service, method
+
+
+def _fields(request: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """Fields of a request under the names that go with their paths, without those that are not set."""
+    found = ((name, functools.reduce(_field, path.split("."), request)) for path, name in names.items())
+    return {name: _shortened(str(value)) for name, value in found if value}
+
+
+def _field(message: Any, name: str) -> Any:
+    return getattr(message, name, None)
+
+
+def _shortened(text: str) -> str:
+    """Text without its middle where it is long: the ends of keys tell them apart."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"
 
 
 def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:

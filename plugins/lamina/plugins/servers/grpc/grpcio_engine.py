@@ -124,19 +124,21 @@ class _Route:
     streams: bool = False
 
 
-@attrs.frozen
+@attrs.define
 class _Counting:
     """How one call is counted."""
 
     calls: Calls
     path: str
     began: float = attrs.field(factory=time.perf_counter)
+    request: Any = None
+    """What it asks for, once that is decoded."""
 
     def begin(self) -> None:
         self.calls.begin(self.path)
 
-    def end(self, context: CallContext, code: Code) -> None:
-        self.calls.end(self.path, context, code, self.began)
+    def end(self, context: CallContext, code: Code, problem: str = "") -> None:
+        self.calls.end(self.path, context, code, self.began, self.request, problem)
 
 
 class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs alone
@@ -170,7 +172,7 @@ class _Unary:
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> bytes:
         method, holding = self.method, self.holding()
         with _answering(self.counting, call), contextlib.closing(holding):
-            request = decode(method.request, data)
+            request = self.counting.request = decode(method.request, data)
             key = _key(method, request)
             if method.in_steps:
                 steps: Any = method.handler(request)
@@ -195,7 +197,7 @@ class _Stream:
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> Iterator[bytes]:
         method, holding = self.method, self.holding()
         with _answering(self.counting, call) as context, contextlib.closing(holding):
-            request = decode(method.request, data)
+            request = self.counting.request = decode(method.request, data)
             key = _key(method, request)
             if key is not None:
                 holding.take(key)
@@ -238,7 +240,7 @@ def _answering(counting: _Counting, call: grpc.ServicerContext) -> Iterator[Call
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
         log_unexpected(error, counting.path, context)
         code, message = status_of(error)
-        counting.end(context, code)
+        counting.end(context, code, message)
         call.abort(_CODES[code], message)
     else:
         counting.end(context, Code.OK)

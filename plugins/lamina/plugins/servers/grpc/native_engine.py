@@ -280,11 +280,11 @@ class NativeEngine:
     def _fail(self, call: Call, error: BaseException) -> None:
         log_unexpected(error, call.path, call.context)
         code, message = status_of(error)
-        self._count(call, code)
+        self._count(call, code, message)
         self._bound.fail(call.id, code, message)
 
-    def _count(self, call: Call, code: Code) -> None:
-        self._counted.end(call.path, call.context, code, call.began)
+    def _count(self, call: Call, code: Code, problem: str = "") -> None:
+        self._counted.end(call.path, call.context, code, call.began, call.request, problem)
 
 
 def _unsent(front: NativeGrpcFront) -> int:

@@ -35,6 +35,15 @@ CHUNK: Final = 100
 CHUNK_BYTES: Final = 1 << 20
 """The most bytes in one of more than one snapshot: far below the 4 MiB that gRPC clients take by default."""
 
+_LOGGED: Final = {
+    "snapshotter": "snapshotter",
+    "key": "key",
+    "info.name": "key",
+    "parent": "parent",
+    "name": "committed",
+}
+"""What in a request says which snapshot it is about."""
+
 
 class SnapshotsService:
     """Every snapshotter of a host, by name. No call needs a namespace: containerd's proxy client sends none."""
@@ -69,7 +78,7 @@ class SnapshotsService:
 
     def _method(self, name: str, request: type[Message], handler: Callable[[Any], Any], **how: bool) -> Method:
         """A method whose requests name the snapshotter that they use."""
-        return Method(name, request, handler, target=self._target, **how)
+        return Method(name, request, handler, target=self._target, logged=_LOGGED, **how)
 
     def _target(self, request: Any) -> Target | None:
         """The snapshotter of a request, the same for all its names; None for one that `Names.find` refuses."""
