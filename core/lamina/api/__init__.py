@@ -21,7 +21,7 @@ from lamina.api._convert import (
     usage_to_proto,
 )
 from lamina.api._message import decode, encode
-from lamina.api._names import names_from_exports, names_to_exports
+from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
 from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
 from lamina.api._service import Method, Service, Target, serialize
 
@@ -30,6 +30,7 @@ __all__ = [
     "PluginDetails",
     "Service",
     "Target",
+    "dangling_from_exports",
     "decode",
     "details_from_proto",
     "encode",

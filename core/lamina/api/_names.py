@@ -1,4 +1,4 @@
-"""The names of snapshotters, among the exports of the snapshots service, under keys that begin with `names.`."""
+"""The names of snapshotters, among the exports of the snapshots service."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _NAMES: Final = "names."
+_DANGLING: Final = "dangling."
 
 
-def names_to_exports(names: Mapping[str, Iterable[str]]) -> dict[str, str]:
+def names_to_exports(names: Mapping[str, Iterable[str]], dangling: Mapping[str, str]) -> dict[str, str]:
     """The exports that tell which names mean which snapshotter.
 
     Args:
         names: By plugin id, best first.
+        dangling: Aliases of snapshotters that the host does not have, each with the id that it stands for.
     """
-    return {f"{_NAMES}{id_}": json.dumps([*found]) for id_, found in names.items()}
+    return {
+        **{f"{_NAMES}{id_}": json.dumps([*found]) for id_, found in names.items()},
+        **{f"{_DANGLING}{alias}": target for alias, target in dangling.items()},
+    }
 
 
 def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
@@ -25,3 +30,8 @@ def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
         for key, value in exports.items()
         if key.startswith(_NAMES)
     }
+
+
+def dangling_from_exports(exports: Mapping[str, str]) -> dict[str, str]:
+    """The aliases of snapshotters that the host does not have, and the plugin id that each stands for."""
+    return {key.removeprefix(_DANGLING): id_ for key, id_ in exports.items() if key.startswith(_DANGLING)}

@@ -90,6 +90,8 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
             return _compare(containerd, prepared(file, overrides), as_json)
         found = prepared(file, overrides)
         _check_required(found)
+        if found.dangling_aliases:
+            raise config_error(found.dangling_aliases)
     except ConfigError as error:
         if not as_json:
             raise

@@ -48,6 +48,8 @@ class Offers:
     offers: Sequence[Offer]
     missing: Mapping[str, str]
     """Why other snapshotters are not among them, by plugin id."""
+    dangling: Mapping[str, str]
+    """Why aliases lead nowhere, by alias."""
 
     @classmethod
     def of(cls, plugins: Sequence[Plugin]) -> Offers:
@@ -56,7 +58,10 @@ class Offers:
         Raises:
             FailedPrecondition: The host does not serve snapshots, or is no lamina host.
         """
-        from lamina.api import names_from_exports  # noqa: PLC0415 # brings protobuf, which --help does without
+        from lamina.api import (  # noqa: PLC0415 # brings protobuf, which --help does without
+            dangling_from_exports,
+            names_from_exports,
+        )
 
         service = next((plugin for plugin in plugins if plugin.uri == _SERVICE), None)
         if service is None or service.init_error is not None:
@@ -75,7 +80,9 @@ class Offers:
                 offers.append(Offer(plugin, usable))
             else:
                 missing[plugin.id] = "containerd uses its names itself: give it another one in lamina"
-        return cls(offers, missing)
+        ids = [plugin.id for plugin in snapshotters]
+        dangling = dangling_from_exports(service.exports)
+        return cls(offers, missing, {alias: _dangling(target, ids) for alias, target in dangling.items()})
 
     def chosen(self, names: Sequence[str]) -> Iterator[tuple[Offer, str]]:
         """The snapshotters under these names; each under its best one, if there are none.
@@ -87,11 +94,19 @@ class Offers:
             yield from ((offer, offer.names[0]) for offer in self.offers)
         known = {name: offer for offer in self.offers for name in offer.names}
         for name in dict.fromkeys(names):
+            if name in self.dangling:
+                raise NotFound(f"{name} is an alias of {self.dangling[name]}")
             if name not in known:
                 meant = nearest(name, known)
                 hint = f": did you mean {meant}?" if meant else f" (there are: {', '.join(known)})"
                 raise NotFound(f"no snapshotter that works has the name {name}{hint}")
             yield known[name], name
+
+
+def _dangling(target: str, ids: Sequence[str]) -> str:
+    """What an alias of a snapshotter that the host does not have is an alias of."""
+    meant = nearest(target, ids)
+    return f"{target!r}, a snapshotter that the host does not have{f': did you mean {meant}?' if meant else ''}"
 
 
 @click.command("containerd-config")
@@ -119,9 +134,9 @@ def containerd_config(*, version: str | None, as_json: bool, names: tuple[str, .
         reasons = "; ".join(f"{id_}: {reason}" for id_, reason in offers.missing.items())
         raise FailedPrecondition(f"the host has no snapshotter for containerd: {reasons or 'none is installed'}")
     if as_json:
-        write_json(_document(release, chosen, offers.missing))
+        write_json(_document(release, chosen, offers))
     else:
-        write("\n".join(_text(release, source, chosen, offers.missing)))
+        write("\n".join(_text(release, source, chosen, offers)))
 
 
 def _installed() -> tuple[Release, str]:
@@ -162,9 +177,7 @@ def _absolute(address: str) -> str:
     return path
 
 
-def _text(
-    release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]], missing: Mapping[str, str]
-) -> Iterator[str]:
+def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]], offers: Offers) -> Iterator[str]:
     yield f"# For /etc/containerd/config.toml of containerd {release}{one_line(source)}. Restart containerd then."
     yield "# A name is a keyspace: no two containerds may have the same, each removes what it does not know."
     for key in dict.fromkeys(key for _, stanza in chosen for key in stanza.table() if not release.reads(key)):
@@ -177,17 +190,19 @@ def _text(
         yield ""
         yield f"# lamina's snapshotter {one_line(offer.plugin.id)}.{told}"
         yield from stanza.lines(release)
-    for id_, reason in missing.items():
+    for id_, reason in offers.missing.items():
         yield ""
         yield f"# lamina's snapshotter {one_line(id_)} is not here: {one_line(reason)}"
+    for alias, reason in offers.dangling.items():
+        yield ""
+        yield f"# {one_line(alias)} is not here: it is an alias of {one_line(reason)}"
 
 
-def _document(
-    release: Release, chosen: Sequence[tuple[Offer, Stanza]], missing: Mapping[str, str]
-) -> dict[str, Any]:
+def _document(release: Release, chosen: Sequence[tuple[Offer, Stanza]], offers: Offers) -> dict[str, Any]:
     return {
         "ContainerdVersion": str(release),
         "ProxyPlugins": {stanza.name: stanza.table(release) for _, stanza in chosen},
         "Snapshotters": [{"ID": offer.plugin.id, "Names": list(offer.names)} for offer, _ in chosen],
-        "Missing": dict(missing),
+        "Missing": dict(offers.missing),
+        "DanglingAliases": dict(offers.dangling),
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
 
-from lamina.config import GRPC_SERVER, Config
+from lamina.config import GRPC_SERVER, Config, Problem, dotted
+from lamina.errdefs import nearest
 from lamina.host._proxies import proxy_registrations
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, PluginType, discover
 
@@ -25,6 +26,8 @@ class Prepared:
     """The decoded configuration of each plugin that takes one, by URI."""
     warnings: tuple[str, ...]
     """What in the configuration has no effect, a sentence each."""
+    dangling_aliases: tuple[Problem, ...]
+    """Aliases that the configuration gives to snapshotters that there are none of. No host fails for them."""
 
     @property
     def address(self) -> str:
@@ -79,4 +82,18 @@ def prepare(
         disabled=[*host.disabled_plugins, *left_out],
         required=[uri for uri in host.required_plugins if uri not in left_out],
     )
-    return Prepared(config, plan, configs, (*config.warnings, *warnings))
+    dangling = tuple(_dangling_aliases(config, plan, getattr(configs.get(_SNAPSHOTS), "aliases", {})))
+    return Prepared(config, plan, configs, (*config.warnings, *warnings, *map(str, dangling)), dangling)
+
+
+def _dangling_aliases(config: Config, plan: Plan, aliases: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with each alias that the configuration sets, where no plugin found has the id behind it."""
+    if not any(one.uri == _SNAPSHOTS for one in plan.order):
+        return
+    prefix = f"{PluginType.SNAPSHOTTER}."
+    ids = [uri.removeprefix(prefix) for uri, type_ in plan.known().items() if type_ == PluginType.SNAPSHOTTER]
+    for alias, target in aliases.items():
+        path = ("plugins", _SNAPSHOTS, "aliases", alias)
+        if target not in ids and (origin := config.origin_of(path)):
+            found = f"no snapshotter {target!r} is installed"
+            yield Problem(origin.name, dotted(path), origin.line, found, nearest=nearest(target, ids))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from commands import CommandFailed
+from diagnoses import diagnose
 from hosts import Host
 from serving import short_directory
 
@@ -51,6 +53,24 @@ def test_what_lamina_tells_clients_to_use_follows_the_aliases(host: Host) -> Non
     host.configure(aliases(mine="overlayfs"))
     host.reload()
     assert exports() == "mine"
+
+
+def test_an_alias_of_a_snapshotter_that_there_is_none_of_is_told_by_the_host_and_by_who_looks_at_it(
+    host: Host,
+) -> None:
+    config = f'[plugins."{SNAPSHOTS}".aliases]\nlamina = "overlay"\n'
+    host.configure(config)
+    host.reload()
+    assert host.log.count("no snapshotter 'overlay' is installed") == 1
+    host.terminate()
+    host.start()
+    assert host.log.count("no snapshotter 'overlay' is installed") == 2
+    nowhere = "'overlay', a snapshotter that the host does not have: did you mean overlayfs?"
+    assert f"# lamina is not here: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
+    with pytest.raises(CommandFailed, match="lamina is an alias of 'overlay', a snapshotter that the host does"):
+        host.lamina("containerd-config", "lamina")
+    (finding,) = diagnose("-c", host.file).of("configuration", "files")[1:]
+    assert (finding["Status"], "no snapshotter 'overlay'" in finding["Found"]) == ("warning", True)
 
 
 def test_lines_that_were_not_logged_are_logged_after_a_reload(host: Host) -> None:

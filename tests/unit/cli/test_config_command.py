@@ -180,6 +180,33 @@ def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
     )
 
 
+ALIASES = 'plugins."io.containerd.grpc.v1.snapshots".aliases'
+
+
+def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path) -> None:
+    path.write_text(f'version = 4\n[{ALIASES}]\nlamina = "overlay"\nfast = "native"\n')
+    assert complaints("config", "check", path) == [
+        f"lamina: {path}:3: {ALIASES}.lamina: no snapshotter 'overlay' is installed (did you mean \"overlayfs\"?)"
+    ]
+    done = run("config", "check", path, "--json")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert (done.returncode, problem["line"], problem["nearest"]) == (1, 3, "overlayfs")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        'disabled_distributions = ["lamina"]\n',
+        f'disabled_plugins = ["io.containerd.grpc.v1.snapshots"]\n[{ALIASES}]\nlamina = "overlay"\n',
+        f'disabled_plugins = ["{OVERLAY}"]\n[{ALIASES}]\nlamina = "overlayfs"\n',
+        f'[{ALIASES}]\nfar = "elsewhere"\n[proxy_plugins.elsewhere]\ntype = "snapshot"\naddress = "/s"\n',
+    ],
+)
+def test_check_has_nothing_against_an_alias_that_nobody_set_or_that_will_work(path: Path, config: str) -> None:
+    path.write_text(f"version = 4\n{config}")
+    assert printed("config", "check", path) == f"{path}: in order\n"
+
+
 def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:
     path.write_text("version = 4\n")
     level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")

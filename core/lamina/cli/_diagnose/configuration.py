@@ -29,7 +29,7 @@ def configuration(site: Site) -> Iterator[Finding]:
         found = f"{exposure.found}, who could change what a host does: it refuses to start"
         yield Finding.problem(check, found, exposure.remedy)
     for warning in site.prepared.warnings if site.prepared else site.config.warnings:
-        yield Finding.warning(check, warning, "take it out, or install what it is for")
+        yield Finding.warning(check, warning, "correct it, take it out, or install what it is for")
     if site.prepared and (refusal := site.prepared.plan.foresee().refusal):
         remedy = f"make it work, or take it out of required_plugins: {site.command('plugins graph')}"
         yield Finding.problem("start", f"a host would not start: {refusal}", remedy)

@@ -78,6 +78,11 @@ class Names:
                 found.append(name)
         return names
 
+    def dangling(self) -> dict[str, str]:
+        """The aliases of snapshotters that the host does not have, and the plugin id that each stands for."""
+        ids = self.snapshotters.ids
+        return {alias: target for alias, target in self._aliases.items() if target not in ids}
+
     def id(self, name: str) -> str:
         """The plugin id that a name stands for, be there such a snapshotter or not."""
         return self._aliases.get(name, name)

@@ -101,7 +101,7 @@ class SnapshotsService:
         # A whole new dict: somebody may be reading the old one.
         self._meta.exports = {
             **({"snapshotter": preferred} if preferred else {}),
-            **names_to_exports(names.by_snapshotter()),
+            **names_to_exports(names.by_snapshotter(), names.dangling()),
         }
 
     def _find(self, name: str) -> Snapshotter:
