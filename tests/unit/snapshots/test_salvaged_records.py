@@ -27,10 +27,10 @@ def bring_back_removed(path: Path, *, salvaged: bool) -> None:
         native.remove("child")
         native.remove("removed")
         native.cleanup()
-        environment = native._store._environment
-        space = environment.read(keyspace._number)
+        environment, table = native._store._environment, keyspace._table
+        space = environment.read(table.number)
         for record in records:
-            environment.write(lambda transaction, record=record: keyspace._put(transaction, space, record))
+            environment.write(lambda transaction, record=record: table.put(transaction, space, record))
         if salvaged:
             environment.write(lambda transaction: checksum.put(transaction, layout.SALVAGED, b"now"))
 

@@ -18,9 +18,10 @@ from lamina.snapshots.storage._agreement import Agreement
 from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync, failed_sync_path
-from lamina.snapshots.storage._keyspace import Keyspace, next_number
+from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._record import Record, decode, id_in
 from lamina.snapshots.storage._schema import add_checksums
+from lamina.snapshots.storage._table import next_number
 
 _log = logging.getLogger(__name__)
 

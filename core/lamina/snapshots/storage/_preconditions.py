@@ -1,0 +1,126 @@
+"""What must hold before a record is created, committed or deleted.
+
+The order of the checks in each operation is containerd's, so that of two errors the same one is met.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
+from lamina.snapshots._contract import Kind
+from lamina.snapshots.storage import _checksum as checksum
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._entries import ascending
+from lamina.snapshots.storage._environment import Transaction
+from lamina.snapshots.storage._failed_sync import FailedSync
+from lamina.snapshots.storage._layout import check_key, shorten
+from lamina.snapshots.storage._record import Record, decode
+from lamina.snapshots.storage._table import Table
+
+NAMED_CHILDREN: Final = 3
+"""How many children an error names."""
+
+
+class Preconditions:
+    """The checks of one keyspace, each in the transaction that it is passed."""
+
+    def __init__(self, table: Table, failed_sync: FailedSync) -> None:
+        """Check what is in a table.
+
+        Args:
+            table: The keyspace's.
+            failed_sync: Which active snapshots cannot be committed any more.
+        """
+        self._table = table
+        self._failed_sync = failed_sync
+
+    def check_create(self, transaction: Transaction, space: bytes | None, draft: Record) -> tuple[int, ...]:
+        """Check that a snapshot can be created, and return the identifiers of its parents.
+
+        Raises:
+            NotFound: The parent does not exist.
+            InvalidArgument: It is not committed.
+            AlreadyExists: The key is taken.
+        """
+        key = check_key(draft.info.name)
+        parent_ids: tuple[int, ...] = ()
+        if draft.info.parent:
+            parent_ids = self._parent_ids(transaction, space, draft.info.parent, InvalidArgument)
+        self._check_free(transaction, space, key)
+        return parent_ids
+
+    def _parent_ids(
+        self,
+        transaction: Transaction,
+        space: bytes | None,
+        parent: str,
+        uncommitted: type[InvalidArgument | FailedPrecondition],
+    ) -> tuple[int, ...]:
+        try:
+            record = self._table.get(transaction, space, check_key(parent))
+        except NotFound:
+            raise NotFound(f"parent snapshot {shorten(parent)} does not exist") from None
+        if record.info.kind is not Kind.COMMITTED:
+            kind = _described(record.info.kind)
+            raise uncommitted(
+                f"parent snapshot {shorten(parent)} is {kind}: only a committed snapshot can be a parent"
+            )
+        return (record.id, *record.parent_ids)
+
+    def _check_free(self, transaction: Transaction, space: bytes | None, key: bytes) -> None:
+        data = space and checksum.get(transaction, layout.record_key(space, key))
+        if data:
+            info = decode(data).info
+            kind = info.kind.name.lower()
+            article = "an" if info.kind is Kind.ACTIVE else "a"
+            raise AlreadyExists(f"snapshot {shorten(info.name)} already exists as {article} {kind} snapshot")
+
+    def check_commit(
+        self, transaction: Transaction, space: bytes | None, name: str, key: str, parent: str
+    ) -> Record:
+        """Check that a snapshot can be committed, and return it with the parents that it will have.
+
+        Raises:
+            Error: As `Keyspace.commit`.
+        """
+        self._check_free(transaction, space, check_key(name))
+        record = self._table.get(transaction, space, check_key(key))
+        info = record.info
+        if info.kind is not Kind.ACTIVE:
+            kind = _described(info.kind)
+            raise FailedPrecondition(
+                f"snapshot {shorten(key)} is {kind}: only an active snapshot can be committed"
+            )
+        self._failed_sync.check(transaction, record)
+        if not parent or parent == info.parent:
+            return record
+        if info.parent:
+            raise InvalidArgument(
+                f"snapshot {shorten(key)} has the parent {shorten(info.parent)} and cannot be put on "
+                f"{shorten(parent)}: only a snapshot without a parent can be given one at commit"
+            )
+        parent_ids = self._parent_ids(transaction, space, parent, FailedPrecondition)
+        return attrs.evolve(record, info=attrs.evolve(info, parent=parent), parent_ids=parent_ids)
+
+    def check_childless(self, transaction: Transaction, space: bytes, record: Record) -> None:
+        """Check that no snapshot is built on another.
+
+        Raises:
+            HasChildren: Some are; the message names a few.
+        """
+        entries = ascending(transaction, layout.children_prefix(space, record.id))
+        children = [shorten(child.decode()) for _, child in itertools.islice(entries, NAMED_CHILDREN + 1)]
+        if children:
+            more = " and others" if len(children) > NAMED_CHILDREN else ""
+            raise HasChildren(
+                f"cannot remove snapshot with child: {shorten(record.info.name)} is the parent of "
+                f"{', '.join(children[:NAMED_CHILDREN])}{more}"
+            )
+
+
+def _described(kind: Kind) -> str:
+    return {Kind.ACTIVE: "active", Kind.VIEW: "a view", Kind.COMMITTED: "committed"}[kind]
