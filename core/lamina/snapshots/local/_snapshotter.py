@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import logging
-import time
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import attrs
 
 from lamina.context import current, use
-from lamina.errdefs import (
-    DataLoss,
-    Error,
-    NotFound,
-    ResourceExhausted,
-    Unimplemented,
-    from_os_error,
-    translated,
-)
+from lamina.errdefs import Error, Unimplemented, translated
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
@@ -28,7 +16,9 @@ from lamina.snapshots._in_steps import InSteps
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._data import SnapshotData
 from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
+from lamina.snapshots.local._removal import remove_record
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._tidying import Tidying
 from lamina.snapshots.local._turns import Turns
@@ -44,9 +34,6 @@ from lamina.snapshots.storage import (
 from lamina.steps import BLOCKING, Steps, run
 
 _log = logging.getLogger(__name__)
-
-_PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
-"""Seconds before each further attempt to remove a snapshot on a full disk: btrfs gives space back late."""
 
 
 class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
@@ -75,6 +62,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         self._commits = commits
         self._mounted = mounted
         self._sync_remove = sync_remove
+        self._data = SnapshotData(backend, root, store)
 
     @classmethod
     def open(
@@ -151,12 +139,11 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         record = self._keyspace.get(key)
         if record.info.kind is not Kind.ACTIVE:
             return record.usage
-        with self._using(record, "measure"):
-            return self._backend.usage(record)
+        return self._data.usage(record)
 
     def mounts(self, key: str) -> list[Mount]:
         """As `Snapshotter.mounts`."""
-        return self._mounts(self._keyspace.get_mountable(key))
+        return self._data.mounts(self._keyspace.get_mountable(key))
 
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """As `Snapshotter.prepare`."""
@@ -183,18 +170,17 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             yield BLOCKING
             self._claim(f"make snapshot {shorten(key)}")
         draft = self._keyspace.draft(kind, key, parent, labels)
-        if not self._backend.creates_quickly(draft) or self._syncs_data(draft):
+        if not self._backend.creates_quickly(draft) or self._data.syncs(draft):
             yield BLOCKING
-        with self._using(draft, "make the data of"):
-            self._root.check_unused(draft.id)
+        self._data.check_unused(draft)
         try:
-            self._make(draft)
-            mounts = self._mounts(draft)  # once it is stored, somebody may remove it
+            self._data.make(draft)
+            mounts = self._data.mounts(draft)  # once it is stored, somebody may remove it
             record = yield from self._keyspace.create_steps(draft)
         except BaseException:
             # Interrupted between commit and return, the record is there; its data must stay as well.
             if self._store.record(draft.id) is None:
-                self._discard(draft.id, unfinished=True)
+                self._data.discard(draft.id, unfinished=True)
             raise
         self._root.records.write(record.id)
         return mounts
@@ -203,33 +189,6 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         """Do what the start could not do, as the disk was full or read-only."""
         with translated(asked):
             self._root.claim.make()
-
-    def _make(self, record: Record) -> None:
-        with self._using(record, "make the data of"):
-            self._root.make(record.id, functools.partial(self._create_data, record))
-
-    def _create_data(self, record: Record, path: str) -> None:
-        with self._root.synced() if self._syncs_data(record) else contextlib.nullcontext():
-            self._backend.create(record, path)
-
-    def _syncs_data(self, record: Record) -> bool:
-        """Whether what is made for a snapshot is synced before its record is stored."""
-        return self._root.syncs and self._backend.has_data(record) and self._backend.needs_sync(record)
-
-    def _mounts(self, record: Record) -> list[Mount]:
-        try:  # what `_using` does, in the most frequent call but stat, without what a generator costs
-            return self._backend.mounts(record)
-        except (NotFound, OSError) as error:
-            raise self._explained(error, record, "mount") from error
-
-    def _discard(self, id_: int, *, unfinished: bool = False) -> None:
-        """Give up data. What cannot be given up now is reclaimed at the next start."""
-        try:
-            if unfinished:
-                self._root.discard_unfinished(id_)
-            self._root.discard(id_)
-        except (Error, OSError) as error:
-            _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": id_})
 
     def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
         """As `Snapshotter.commit`."""
@@ -263,7 +222,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 self._root.sync()
             record = yield from self._keyspace.commit_steps(name, draft, new_labels, parent, usage)
             with use(current().detached()):
-                self._give_up_active(record)
+                self._data.give_up_active(record)
         self._root.records.write(record.id)
         if not self._backend.freezes:
             self._mounted.check(record, COMMITTED)
@@ -276,8 +235,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         """As `InSteps.remove_steps`."""
         if self._sync_remove:
             yield BLOCKING  # before the record is gone: what may block may be refused
-        record = yield from self._remove_record(key)
-        self._discard(record.id)
+        record = yield from remove_record(self._keyspace, key, self._root, self._store)
+        self._data.discard(record.id)
         self._mounted.check(record, REMOVED)
         if self._sync_remove:
             try:
@@ -285,26 +244,6 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             except (Error, OSError) as error:
                 # The snapshot is gone for its users, as in containerd; what stays is deleted later.
                 _log.warning("removed data is still there", exc_info=error)
-
-    def _remove_record(self, key: str) -> Steps[Record]:
-        """Delete the record of a snapshot, with space that is made for it where the disk is full."""
-        for pause in _PAUSES:
-            try:
-                return (yield from self._keyspace.remove_steps(key))
-            except ResourceExhausted:
-                yield BLOCKING
-            time.sleep(pause)
-            current().check()
-            self._make_space()
-        return (yield from self._keyspace.remove_steps(key))
-
-    def _make_space(self) -> None:
-        """Give up all that is kept for a full disk, so that a removal has the space that it takes itself."""
-        try:
-            self._root.free_space()
-            self._store.ballast.give_up()
-        except (Error, OSError) as error:
-            _log.warning("could not make space for a removal", exc_info=error)
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """As `Snapshotter.walk`."""
@@ -349,32 +288,4 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         return with_labels(message, extra) if extra else message
 
     def _tidying(self) -> Tidying:
-        return Tidying(self._backend, self._root, self._store, self._make, self._discard, self._give_up_active)
-
-    def _give_up_active(self, record: Record) -> None:
-        try:
-            self._backend.committed(record)
-        except (Error, OSError) as error:
-            _log.warning(
-                "what only the active snapshot needed is still there", exc_info=error, extra={"id": record.id}
-            )
-
-    @contextlib.contextmanager
-    def _using(self, record: Record, asked: str) -> Iterator[None]:
-        """Work on the data of a snapshot."""
-        try:
-            yield
-        except (NotFound, OSError) as error:
-            raise self._explained(error, record, asked) from error
-
-    def _explained(self, error: NotFound | OSError, record: Record, asked: str) -> Error:
-        """What to raise for an error: if some data is not there, say whether it is lost, or rightly gone."""
-        named = f"{asked} snapshot {shorten(record.info.name)}"
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            return from_os_error(error, named)
-        own = self._store.record(record.id)
-        if own is None and record.parent_ids:
-            own = self._store.record(record.parent_ids[0])
-        if own is None:
-            return NotFound(f"{named}: it was removed meanwhile")
-        return DataLoss(f"{named}: its data, or its parent's, is missing: {error}")
+        return Tidying(self._backend, self._root, self._store, self._data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -13,6 +12,7 @@ from lamina.context import current
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, HasChildren, ReadOnly, ResourceExhausted
 from lamina.snapshots._contract import Kind
 from lamina.snapshots.local._backend import Backend
+from lamina.snapshots.local._data import SnapshotData
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import Record, SnapshotterStore
@@ -30,12 +30,7 @@ class Tidying:
     _backend: Backend
     _root: DataRoot
     _store: SnapshotterStore
-    _make: Callable[[Record], None]
-    """Makes the data of a snapshot."""
-    _discard: Callable[[int], None]
-    """Gives up the data of an identifier."""
-    _committed: Callable[[Record], None]
-    """Gives up what only an active snapshot needed, of one that is committed now."""
+    _data: SnapshotData
 
     def restore(self) -> None:
         """Make again the directories that a crash of the machine lost: they were made after its last sync.
@@ -84,7 +79,7 @@ class Tidying:
                 _log.error("the data of a committed snapshot is lost", extra=named)
                 return
             self._root.discard_remains(record.id)
-            self._make(record)
+            self._data.make(record)
         except (Canceled, DeadlineExceeded):
             raise
         except (Error, OSError) as error:
@@ -92,7 +87,7 @@ class Tidying:
             return
         _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)
         if self._store.record(record.id) is None:  # removed meanwhile
-            self._discard(record.id)
+            self._data.discard(record.id)
 
     def tidy_up(self) -> None:
         """Do what interrupted calls of earlier processes did not come to do."""
@@ -117,7 +112,7 @@ class Tidying:
         if self._root.records.is_behind(record):
             self._write_recovery_record(record)
         if record.info.kind is Kind.COMMITTED:
-            self._committed(record)
+            self._data.give_up_active(record)
 
     def _write_recovery_record(self, record: Record) -> None:
         if self._root.records.knows_later(record):
