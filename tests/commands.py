@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -32,6 +34,13 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
             f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stderr}{done.stdout}"
         )
     return done.stdout
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a command of lamina's imports, by their top-level names."""
+    command = (sys.executable, "-X", "importtime", "-m", "lamina", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
+    return set(re.findall(r"^import time:.*\| +(\w+)", done.stderr, re.MULTILINE))
 
 
 def environment() -> dict[str, str]:

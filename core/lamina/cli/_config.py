@@ -21,6 +21,7 @@ from lamina.cli._configuration import (
     tell_warnings,
 )
 from lamina.cli._errors import FAILURE
+from lamina.cli._groups import Group
 from lamina.cli._output import json_option, one_line, write, write_json, write_table
 from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
 from lamina.config.printing import (
@@ -43,7 +44,7 @@ from lamina.host import Prepared
 from lamina.plugin import Registration, discover
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Look at configurations. No host needs to run.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lamina.cli._output import one_line
 
@@ -33,8 +34,40 @@ file_option = click.option(
 )
 """Gives a command the option `file`: the configuration file."""
 
-file_argument = click.argument("file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG")
-"""Gives a command the argument `file`: the configuration file."""
+
+def file_argument(command: F) -> F:
+    """Give a command the argument `file`, the configuration file, which other commands' option names as well."""
+    argument = click.argument(
+        "file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG", callback=_argument_or_option
+    )
+    return argument(_file_option_beside_argument(command))
+
+
+def _argument_or_option(context: click.Context, parameter: click.Parameter, argument: str | None) -> str | None:
+    """The file that is named, however it is. What is typed beats the environment."""
+    option: str | None = context.meta.get(_META)
+    typed = context.get_parameter_source("file") is ParameterSource.COMMANDLINE
+    if option is not None and typed:
+        raise click.BadParameter("named twice: once with -c, and once without", context, parameter)
+    return argument if option is None else option
+
+
+def _remember(context: click.Context, _: click.Parameter, option: str | None) -> None:
+    context.meta[_META] = option
+
+
+_META = "lamina.cli.file"
+"""The name of the option's value in `click.Context.meta`, where the argument finds it."""
+_file_option_beside_argument = click.option(
+    "-c",
+    "--config",
+    "option",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_remember,
+    help="Configuration file, as of other commands.",
+)
 
 
 def override_options(command: F) -> F:

@@ -30,7 +30,7 @@ COULD_NOT_LOOK: Final = 2
 def doctor(
     file: str | None, *, repair: bool, dry_run: bool, as_json: bool, **overrides: Unpack[Overrides]
 ) -> None:
-    """Find out whether what the host keeps is whole: what is looked at, what is found, and what to do about it.
+    """Find out whether what the host keeps is whole, and what to do where it is not.
 
     The metastore, the data, mounts and recovery records are compared with one another, while a host runs or not:
     one that runs is asked for a copy of its metastore. --repair deletes nothing that any of them names. Why a

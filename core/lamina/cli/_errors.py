@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -50,15 +50,6 @@ def reported(code: int = FAILURE) -> Iterator[None]:
         _drop_output()
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         _fail(code, f"{where}{error.strerror or error}")
-
-
-class ReportingGroup(click.Group):
-    """A group whose commands' errors are `reported`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        with reported():
-            return super().invoke(ctx)
 
 
 def _fail(code: int, *messages: str) -> NoReturn:

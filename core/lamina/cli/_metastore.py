@@ -12,6 +12,7 @@ import click
 
 from lamina.cli._configuration import Overrides, file_option, override_options
 from lamina.cli._errors import FAILURE
+from lamina.cli._groups import Group
 from lamina.cli._output import binary_size, json_option, notify, one_line, write, write_json
 from lamina.cli._progress import progress
 from lamina.cli._rebuilt import problems_remain, rebuilt_document, rebuilt_lines
@@ -22,7 +23,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done,
 _adopt = click.option("--adopt", is_flag=True, help="Take over data roots that belong to another metastore, too.")
 
 
-@click.group()
+@click.group(cls=Group)
 def metastore() -> None:
     """Check, back up, restore and rebuild the metastore: the database of all snapshots."""
 

@@ -9,6 +9,7 @@ import click
 
 from lamina.cli._configuration import configuration, file_option, modules_option, tell_warnings
 from lamina.cli._connection import address_given, connected, host_options
+from lamina.cli._groups import Group
 from lamina.cli._output import json_option, one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lamina.host import Prepared
 
 
-@click.group()
+@click.group(cls=Group)
 @host_options
 def plugins() -> None:
     """Look at plugins: those of a running host, or those that a configuration makes for."""
@@ -85,9 +86,11 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
 @file_option
 @modules_option
 @json_option
-@click.argument("uri")
-def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
+@click.argument("plugin")
+def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
     """Say why a plugin is in or out, skipped, failed or blocked, down to the root cause.
+
+    PLUGIN is its URI, or its id where no other plugin has the same.
 
     A running host tells what happened: the one at -a; or, without -a, -c and -p, the one at the default address,
     if there is one. Otherwise, and of a plugin that the host does not have, the configuration tells what would
@@ -96,13 +99,13 @@ def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) ->
     from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
 
     ask = address_given() or not (file or modules)
-    answer, host = _ask_host(uri) if ask else (None, "")
+    answer, host = _ask_host(plugin) if ask else (None, "")
     if answer is not None:
         source = {"Kind": "host", "Address": host}
         told = f"This happened in the host at {host}."
     else:
         prepared = _prepare(file, modules)
-        answer = _foresee(uri, prepared)
+        answer = _foresee(plugin, prepared)
         source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
         who = str(prepared.config.file or "the defaults")
         asked = f"The host at {host} has no such plugin." if host else "No host was asked."
@@ -113,8 +116,11 @@ def why(*, uri: str, file: str | None, modules: Sequence[str], as_json: bool) ->
         write("\n".join([*_why.text(answer), "", one_line(told)]))
 
 
-def _ask_host(uri: str) -> tuple[Answer | None, str]:
+def _ask_host(name: str) -> tuple[Answer | None, str]:
     """What a host says of a plugin, and its address; None if it does not have it, "" if there is no host.
+
+    Args:
+        name: The plugin's URI or id.
 
     Raises:
         Unavailable: There is none, and the command names one.
@@ -123,16 +129,19 @@ def _ask_host(uri: str) -> tuple[Answer | None, str]:
 
     try:
         with connected() as client:
-            return _why.from_host(client.plugins(), uri), client.address
+            found = client.plugins()
+            uri = _why.uri_of(name, {plugin.uri: plugin.id for plugin in found})
+            return _why.from_host(found, uri), client.address
     except Unavailable:
         if address_given():
             raise
         return None, ""
 
 
-def _foresee(uri: str, prepared: Prepared) -> Answer:
+def _foresee(name: str, prepared: Prepared) -> Answer:
     from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
 
+    uri = _why.uri_of(name, prepared.plan.ids())
     disabled_at = prepared.config.origin("disabled_plugins")
     return _why.from_plan(prepared.plan, prepared.plan.foresee(), uri, str(disabled_at or ""))
 

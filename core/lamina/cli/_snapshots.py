@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from lamina.cli._connection import connected_snapshotter, snapshotter_options
+from lamina.cli._groups import Group
 from lamina.cli._in_use import check_unused, force_option
 from lamina.cli._labels import format_labels, parse_labels
 from lamina.cli._output import (
@@ -42,7 +43,7 @@ _filters = click.argument("filters", nargs=-1, metavar="[FILTER]...")
 _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))
 
 
-@click.group()
+@click.group(cls=Group)
 @snapshotter_options
 def snapshots() -> None:
     """Make, look at and remove the snapshots of a running host."""

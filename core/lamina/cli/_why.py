@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lamina.cli._output import one_line
+from lamina.errdefs import InvalidArgument
 from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ class Answer:
     """The plugin asked for, what blocks it, what blocks that, and so on."""
     notes: tuple[str, ...] = ()
     """What may have to do with it."""
+
+
+def uri_of(name: str, ids: Mapping[str, str]) -> str:
+    """The URI of the plugin that a name means; the name itself where it is no plugin's id.
+
+    Args:
+        name: A URI, or an id alone.
+        ids: The id of each plugin, by URI.
+
+    Raises:
+        InvalidArgument: Several plugins have the id.
+    """
+    found = [uri for uri, id_ in ids.items() if id_ == name]
+    if name in ids or not found:
+        return name
+    if len(found) > 1:
+        raise InvalidArgument(f"{name} is the id of several plugins: name one of them: {', '.join(found)}")
+    return found[0]
 
 
 def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "") -> Answer:

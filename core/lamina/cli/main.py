@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 import gc
-import importlib
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from lamina.cli._errors import ReportingGroup
+from lamina.cli._errors import reported
+from lamina.cli._groups import Lazy, LazyGroup
 from lamina.cli._streams import open_standard_streams
 
-_SUBCOMMANDS: Final = {
-    "config": ("lamina.cli._config", "config"),
-    "containerd-config": ("lamina.cli._containerd_config", "containerd_config"),
-    "diagnose": ("lamina.cli._diagnose.command", "diagnose"),
-    "doctor": ("lamina.cli._doctor", "doctor"),
-    "metastore": ("lamina.cli._metastore", "metastore"),
-    "plugins": ("lamina.cli._plugins", "plugins"),
-    "serve": ("lamina.cli._serve", "serve"),
-    "snapshots": ("lamina.cli._snapshots", "snapshots"),
+_COMMANDS: Final = {
+    "completion": Lazy(
+        "lamina.cli._completion:completion",
+        "Print a script with which a shell completes commands and options.",
+    ),
+    "config": Lazy(
+        "lamina.cli._config:config",
+        "Look at configurations.",
+    ),
+    "containerd-config": Lazy(
+        "lamina.cli._containerd_config:containerd_config",
+        "Print what makes containerd use the snapshotters of a running host.",
+    ),
+    "diagnose": Lazy(
+        "lamina.cli._diagnose.command:diagnose",
+        "Find out why a snapshot does not work: what is looked at, what is found, and what to do about it.",
+    ),
+    "doctor": Lazy(
+        "lamina.cli._doctor:doctor",
+        "Find out whether what the host keeps is whole, and what to do where it is not.",
+    ),
+    "metastore": Lazy(
+        "lamina.cli._metastore:metastore",
+        "Check, back up, restore and rebuild the metastore: the database of all snapshots.",
+    ),
+    "plugins": Lazy(
+        "lamina.cli._plugins:plugins",
+        "Look at plugins: those of a running host, or those that a configuration makes for.",
+    ),
+    "serve": Lazy(
+        "lamina.cli._serve:serve",
+        "Start all plugins and serve until SIGTERM or SIGINT.",
+    ),
+    "snapshots": Lazy(
+        "lamina.cli._snapshots:snapshots",
+        "Make, look at and remove the snapshots of a running host.",
+    ),
+    "version": Lazy(
+        "lamina.cli._version:version",
+        "Print the versions of this command and of the host, if one runs.",
+    ),
 }
-"""The module and the name in it of each."""
 
 
-class _Subcommands(ReportingGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_SUBCOMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _SUBCOMMANDS:
-            return None
-        module, name = _SUBCOMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+class _Lamina(LazyGroup):
+    def invoke(self, ctx: click.Context) -> Any:
+        with reported():
+            return super().invoke(ctx)
 
 
-@click.group(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lamina, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-v", "--version", package_name="lamina")
 def lamina() -> None:
     """Host plugins, snapshotters among them, for containerd and for programs."""

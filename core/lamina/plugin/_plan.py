@@ -158,9 +158,14 @@ class Plan:
         found = [*self.order, *self.failed, *self.registry, *self.discovery.failed]
         return {one.uri: one.type for one in found}
 
+    def ids(self) -> dict[str, str]:
+        """The id of everything that was found, by URI, in the order of `known`."""
+        return {uri: uri.removeprefix(f"{type_}.") for uri, type_ in self.known().items()}
+
     def did_you_mean(self, uri: str) -> str:
-        """The known name most like one that nobody has, to go on a message with; "" where none is."""
-        like = nearest(uri, self.known())
+        """The known name most like a URI, or an id, that nobody has, to go on a message with; "" where none is."""
+        ids = {id_: known for known, id_ in self.ids().items()}
+        like = nearest(uri, self.known()) or ids.get(nearest(uri, ids) or "")
         return f" (did you mean {like}?)" if like else ""
 
     def _unloadable(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import tomli
-from commands import environment
+from commands import environment, imported
 
 from lamina.config import load
 
@@ -19,10 +18,8 @@ LISTENER = "io.containerd.server.v1.grpc"
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
 
 
-def run(
-    *arguments: str | Path, python: tuple[str, ...] = (), path: str | Path = "", **variables: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *python, "-m", "lamina.cli.main", *arguments]
+def run(*arguments: str | Path, path: str | Path = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lamina.cli.main", *arguments]
     environ = {**environment(), "PYTHONPATH": str(path), **variables}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
 
@@ -76,12 +73,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
-def imported(*arguments: str) -> set[str]:
-    """The modules that a command imports, by their top-level names."""
-    log = run(*arguments, python=("-X", "importtime")).stderr
-    return set(re.findall(r"^import time:.*\| +(\w+)", log, re.MULTILINE))
-
-
 def test_config_default_prints_a_file_that_can_be_loaded(tmp_path: Path) -> None:
     done = run("config", "default")
     assert (done.returncode, done.stderr) == (0, "")
@@ -132,6 +123,13 @@ def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
     assert printed("config", "check", path) == f"{path}: in order\n"
     assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: in order\n"
     assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
+
+
+def test_the_file_is_an_option_too_as_of_other_commands_and_beats_the_environment(path: Path) -> None:
+    path.write_text("version = 4\n")
+    assert printed("config", "check", "-c", path, LAMINA_CONFIG="/nowhere") == f"{path}: in order\n"
+    assert printed("config", "migrate", "--config", path) == "version = 4\n"
+    assert "named twice" in run("config", "check", "-c", path, path).stderr
 
 
 WRONG = f'version = 4\nrot = 1\n[plugins."{LISTENER}"]\nuid = "me"\nadress = "/a"\n'
@@ -373,32 +371,3 @@ config.toml:3    oom_score    1        lamina has no such setting
         "value": "/c",
         "note": "",
     }
-
-
-@pytest.mark.parametrize("subcommand", [(), ("config",), ("diagnose",), ("plugins",), ("serve",), ("snapshots",)])
-def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None:
-    assert not imported(*subcommand, "--help") & {"grpc", "rich"}
-
-
-def test_help_lists_the_subcommands() -> None:
-    done = run("--help")
-    assert done.returncode == 0
-    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
-        "config",
-        "diagnose",
-        "doctor",
-        "metastore",
-        "plugins",
-        "serve",
-        "snapshots",
-    ]
-
-
-def test_version_names_the_program() -> None:
-    assert re.fullmatch(r"lamina, version \d+\.\d+\.\d+\n", run("--version").stdout)
-
-
-def test_an_unknown_subcommand_is_a_usage_error() -> None:
-    done = run("frobnicate")
-    assert done.returncode == 2
-    assert "frobnicate" in done.stderr

@@ -160,9 +160,8 @@ def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_the
                 "",
                 f"This happened in the host at {address}.",
             ]
-            assert site.why("x.tape.v1.tape", "-a", address).splitlines()[0] == (
-                "x.tape.v1.tape: skipped: no tape here"
-            )
+            for name in ("x.tape.v1.tape", "tape"):
+                assert site.why(name, "-a", address).splitlines()[0] == "x.tape.v1.tape: skipped: no tape here"
             no_such = f"The host at {address} has no such plugin."
             absent = FORESEEN.format(directory).replace("No host was asked.", no_such)
             assert site.why("x.off.v1.off", "-a", address).splitlines()[0::2] == [
@@ -175,6 +174,13 @@ def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_the
             assert serving.stop() == 0
         finally:
             serving.close()
+
+
+def test_an_id_stands_for_the_only_plugin_that_has_it(site: Site) -> None:
+    assert site.answer("cable") == site.answer("x.line.v1.cable")
+    with pytest.raises(CommandFailed, match=r"off is the id of several plugins: .*x\.off\.v1\.off"):
+        site.why("off")
+    assert site.answer("cabel")[0].endswith("(did you mean x.line.v1.cable?)")
 
 
 def test_a_working_plugin_of_a_host_says_how_long_its_init_took() -> None:

@@ -1,0 +1,25 @@
+"""`lamina completion`."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from lamina.cli._output import write
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    r"""Print a script with which a shell completes commands and options.
+
+    \b
+    bash:  lamina completion bash > /etc/bash_completion.d/lamina
+    zsh:   lamina completion zsh > /usr/local/share/zsh/site-functions/_lamina
+    fish:  lamina completion fish > ~/.config/fish/completions/lamina.fish
+    """
+    script = get_completion_class(shell)
+    if script is None:
+        raise click.UsageError(f"this version of click has no completion for {shell}")
+    root = click.get_current_context().find_root()
+    write(script(root.command, {}, "lamina", "_LAMINA_COMPLETE").source())

@@ -1,0 +1,49 @@
+"""`lamina version`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version as installed_version
+
+import click
+
+from lamina.cli._configuration import tell_warnings
+from lamina.cli._connection import address_given, connected, host_options
+from lamina.cli._output import json_option, write, write_json
+from lamina.errdefs import Unavailable
+
+
+@click.command()
+@host_options
+@json_option
+def version(*, as_json: bool) -> None:
+    """Print the versions of this command and of the host, if one runs."""
+    client = {"Version": installed_version("lamina"), "Python": platform.python_version()}
+    server = _server()
+    if as_json:
+        write_json({"Client": client, "Server": server})
+    else:
+        sides = {"Client": client} if server is None else {"Client": client, "Server": server}
+        write("\n\n".join("\n".join(_lines(side, facts)) for side, facts in sides.items()))
+    if server is not None and server["Version"] != client["Version"]:
+        tell_warnings(["the host is of another version than this command: start it again"])
+
+
+def _server() -> dict[str, str] | None:
+    """What the host says of itself; None where none runs.
+
+    Raises:
+        Unavailable: None runs at the address that was named.
+    """
+    try:
+        with connected() as client:
+            theirs = client.version()
+            return {"Version": theirs.version, "Revision": theirs.revision, "UUID": client.server().uuid}
+    except Unavailable:
+        if address_given():
+            raise
+        return None
+
+
+def _lines(side: str, facts: dict[str, str]) -> list[str]:
+    return [f"{side}:", *(f"  {f'{name}:':<10}{fact}".rstrip() for name, fact in facts.items())]

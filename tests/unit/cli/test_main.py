@@ -1,0 +1,128 @@
+"""The command `lamina` itself: what it lists, imports, and says of what it does not know."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from commands import CommandFailed, environment, imported, run
+from serving import Serving, short_directory
+
+from lamina.cli._version import version
+from lamina.cli.main import lamina
+
+LAMINA = (sys.executable, "-m", "lamina")
+
+
+def refusal(*words: str) -> str:
+    """The last line of what is said of words that are no command."""
+    done = subprocess.run([*LAMINA, *words], capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("subcommand", [(), ("config",), ("diagnose",), ("plugins",), ("serve",), ("snapshots",)])
+def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None:
+    assert not imported(*subcommand, "--help") & {"grpc", "rich"}
+
+
+def test_help_lists_the_commands() -> None:
+    assert re.findall(r"^  (\w[\w-]*)  ", run(*LAMINA, "--help").partition("Commands:")[2], re.MULTILINE) == [
+        "completion",
+        "config",
+        "containerd-config",
+        "diagnose",
+        "doctor",
+        "metastore",
+        "plugins",
+        "serve",
+        "snapshots",
+        "version",
+    ]
+
+
+def test_the_list_says_of_each_command_what_its_own_help_says_first() -> None:
+    context = click.Context(lamina)
+    listed = {item.value: item.help for item in lamina.shell_complete(context, "")}
+    for name in lamina.list_commands(context):
+        command = lamina.get_command(context, name)
+        assert command is not None
+        assert f"{listed[name]}" == command.get_short_help_str(1000)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("plugin",), "plugins"),
+        (("snapshot", "ls"), "snapshots"),
+        (("plugins", "list"), "ls"),
+        (("snapshots", "list"), "ls"),
+        (("snapshots", "remove", "key"), "rm"),
+        (("snapshots", "umount", "/mnt"), "unmount"),
+        (("metastore", "check-it"), "check"),
+        (("config", "explane"), "explain"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_with_the_nearest(words: tuple[str, ...], meant: str) -> None:
+    assert refusal(*words).endswith(f"Did you mean {meant!r}?")
+
+
+def test_a_word_that_is_like_no_command_is_refused() -> None:
+    assert refusal("frobnicate") == "Error: No such command 'frobnicate'."
+
+
+def test_the_option_names_the_program_and_its_version() -> None:
+    assert re.fullmatch(r"lamina, version \d+\.\d+\.\d+\n", run(*LAMINA, "--version"))
+
+
+def test_without_a_host_the_version_is_that_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "LAMINA_ADDRESS": None}
+    text = CliRunner().invoke(version, env=environ).output
+    assert re.fullmatch(r"Client:\n  Version:  \d+\.\d+\.\d+\n  Python:   3\.\d+\.\d+\n", text)
+    assert json.loads(CliRunner().invoke(version, ["--json"], env=environ).output)["Server"] is None
+
+
+def test_a_host_that_is_named_and_does_not_run_has_no_version(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="is `lamina serve` running"):
+        run(*LAMINA, "version", "-a", f"{tmp_path}/lamina.sock")
+
+
+def test_the_version_of_a_host_stands_beside_that_of_the_command() -> None:
+    with short_directory() as directory:
+        serving = Serving(directory)
+        try:
+            serving.wait_ready()
+            address = f"{directory}/state/lamina.sock"
+            both = json.loads(run(*LAMINA, "version", "-a", address, "--json"))
+            assert both["Server"]["Version"] == both["Client"]["Version"]
+            assert re.fullmatch(r"[0-9a-f-]{36}", both["Server"]["UUID"])
+            text = run(*LAMINA, "version", "-a", address)
+            assert f"Server:\n  Version:  {both['Server']['Version']}\n" in text
+            assert serving.stop() == 0
+        finally:
+            serving.close()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_a_script_that_it_reads(shell: str, tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(run(*LAMINA, "completion", shell))
+    assert "_LAMINA_COMPLETE" in script.read_text()
+    if shutil.which(shell):
+        run(shell, "-n", script)
+
+
+def test_bash_completes_commands() -> None:
+    variables = {"_LAMINA_COMPLETE": "bash_complete", "COMP_WORDS": "lamina snap", "COMP_CWORD": "1"}
+    assert run(*LAMINA, env=variables) == "plain,snapshots\n"
