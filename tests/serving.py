@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from commands import environment as clean_environment
+
 _SECONDS = 30.0
 
 
@@ -51,7 +53,7 @@ class Serving:
                 stdin=subprocess.DEVNULL,
                 stdout=output if stdout is None else stdout,
                 stderr=stderr,
-                env={**os.environ, **(environment or {}), "NOTIFY_SOCKET": "@" + os.fsdecode(name[1:])},
+                env={**clean_environment(), **(environment or {}), "NOTIFY_SOCKET": "@" + os.fsdecode(name[1:])},
             )
 
     @property

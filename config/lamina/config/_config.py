@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,9 +12,9 @@ import attrs
 
 from lamina.config._document import Document, read, read_imports
 from lamina.config._merge import Merged, Origin, merge
-from lamina.config._migrate import GRPC_SERVER, Migration, migrate
+from lamina.config._migrate import GRPC_SERVER, Migration, migrate, successor_of_table
 from lamina.config._positions import parse_key
-from lamina.config._problems import KeyPath, Problem, config_error, dotted
+from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
 from lamina.config._schema import (
     PROGRAM,
     VERSION,
@@ -124,7 +124,8 @@ class Config:
                 plugin that has the name of another snapshotter is one, too.
         """
         values: dict[str, object] = {}
-        problems = [*self._problems, *self._taken_names({*schemas, *unloadable})]
+        installed = {*schemas, *unloadable}
+        problems = [*self._problems, *self._not_uris(installed), *self._taken_names(installed)]
         ignored = {*self.host.disabled_plugins, *self.failed_migrations}
         for uri, schema in schemas.items():
             if schema is None or uri in ignored:
@@ -141,6 +142,16 @@ class Config:
         warnings = self._unused_tables({**schemas, **proxies}, {*ignored, *unloadable})
         return values, [str(warning) for warning in warnings]
 
+    def _not_uris(self, installed: Collection[str]) -> Iterator[Problem]:
+        """Plugins that are named by something else than their URIs."""
+        for key in ("disabled_plugins", "required_plugins"):
+            for index, name in enumerate(getattr(self.host, key)):
+                if "." not in name:
+                    found, like = f"{quoted(name)} is not a plugin URI", _meant(name, installed)
+                    if like is None:
+                        found += f': expected one like "io.containerd.x.v1.{name}"'
+                    yield self._merged.problem((key, index), found, nearest=like)
+
     def _taken_names(self, installed: Collection[str]) -> list[Problem]:
         """Proxy plugins with the name of another snapshotter."""
         found = "there is another snapshotter of this name: choose a name of its own"
@@ -156,7 +167,7 @@ class Config:
             if uri in schemas:
                 problem = self._merged.problem(path, "not used: this plugin takes no configuration")
             else:
-                like = nearest(uri, schemas)
+                like = _meant(uri, schemas)
                 problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
                 if problem.key != dotted(path):  # the file does not name the plugin
                     found = f"not used in part: {uri} has it now, and is not installed"
@@ -229,6 +240,12 @@ class Config:
         if not overrides:
             return self
         return _assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))
+
+
+def _meant(name: str, uris: Collection[str]) -> str | None:
+    """The plugin whose id or URI is a name, or most like it, if any is much like it."""
+    ids = {uri.rpartition(".")[2]: uri for uri in uris}
+    return ids.get(name) or nearest(name, uris) or ids.get(nearest(name, ids) or "")
 
 
 def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
@@ -334,14 +351,24 @@ def _decode_host(merged: Merged, program: str) -> tuple[HostConfig | None, list[
     tables = {key: value for key, value in merged.tables.items() if key != "version"}  # was looked at before
     if program != PROGRAM:  # the class has lamina's places
         tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
+    problems = list(_moved_tables(tables, merged))
+    tables = {key: value for key, value in tables.items() if successor_of_table(key) is None}
     host = _decode(HostConfig, tables or None, (), merged)
     if not isinstance(host, list):
-        return host, []
+        return host, problems
     alone = ((key, _decode(HostConfig, {key: value}, (), merged)) for key, value in tables.items())
     wrong = {key for key, decoded in alone if isinstance(decoded, list)}
     sound = {key: value for key, value in tables.items() if key not in wrong}
     rest = None if wrong & _NEEDED else _decode(HostConfig, sound, (), merged)
-    return None if isinstance(rest, list) else rest, host
+    return None if isinstance(rest, list) else rest, [*problems, *host]
+
+
+def _moved_tables(tables: Iterable[str], merged: Merged) -> Iterator[Problem]:
+    """The tables at the top that are those of plugins by now."""
+    for name in tables:
+        if uri := successor_of_table(name):
+            found = f"unknown key: in version {VERSION} it is [{dotted(('plugins', uri))}]"
+            yield merged.problem((name,), found)
 
 
 def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, merged: Merged) -> T | list[Problem]:

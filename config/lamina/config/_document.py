@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import glob
 import os
@@ -65,7 +66,7 @@ def read(path: str) -> Document | Problem:
     """
     with open(path, "rb") as file:
         exposure = content_exposure(os.fstat(file.fileno()), path, Trust.of_process())
-        data = file.read()
+        data = file.read().removeprefix(codecs.BOM_UTF8)  # as editors of Windows begin a file
     try:
         text = data.decode()
         return Document(path, tomli.loads(text), text, exposure=exposure)

@@ -105,6 +105,11 @@ def successor(table: str, key: str) -> tuple[str, ...] | None:
     return next((("plugins", heir.uri, heir.keys[key]) for heir in heirs), None)
 
 
+def successor_of_table(table: str) -> str | None:
+    """URI of the plugin that has what a top-level table had up to version 3; None of one that is still there."""
+    return next((heir.uri for heir in _HEIRS if heir.table == table != "debug"), None)
+
+
 def _unread(document: Document, version: object) -> Migrated:
     """The answer to a version that is missing, or none that is read."""
     kept = document.tables

@@ -118,12 +118,6 @@ def _check_given(_: object, field: attrs.Attribute[str], path: str) -> None:
         raise InvalidArgument(f"{field.name} must be specified")
 
 
-def _check_uris(_: object, __: attrs.Attribute[list[str]], uris: list[str]) -> None:
-    for uri in uris:
-        if "." not in uri:
-            raise InvalidArgument(f'"{uri}" is not a plugin URI: expected one like "io.containerd.x.v1.{uri}"')
-
-
 def _check_platform(_: object, __: attrs.Attribute[str], platform: str) -> None:
     if platform and not _PLATFORM.fullmatch(platform):
         raise InvalidArgument(f'"{platform}" is no platform: expected one like "linux/amd64" or "linux/arm/v7"')
@@ -206,9 +200,9 @@ class HostConfig:
     """Directory for temporary files; the system's where it is empty."""
     imports: list[str] = attrs.field(factory=list)
     """Files, or patterns of files, that are read after this one and override it."""
-    disabled_plugins: list[str] = attrs.field(factory=list, validator=_check_uris)
+    disabled_plugins: list[str] = attrs.field(factory=list)
     """URIs of plugins that are not initialised."""
-    required_plugins: list[str] = attrs.field(factory=list, validator=_check_uris)
+    required_plugins: list[str] = attrs.field(factory=list)
     """URIs of plugins without which the host does not start."""
     disabled_distributions: list[str] = attrs.field(factory=list)
     """Names of installed packages whose plugins are not even imported."""

@@ -9,6 +9,7 @@ import click
 
 from lamina.cli._configuration import configuration, file_option, modules_option, tell_warnings
 from lamina.cli._connection import address_given, connected, host_options
+from lamina.cli._filters import tell_unknown_fields
 from lamina.cli._groups import Group
 from lamina.cli._output import json_option, one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
@@ -36,6 +37,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
 
     Those that match any FILTER, such as type==io.containerd.snapshotter.v1,id==overlayfs; all, if there is none.
     """
+    tell_unknown_fields(filters, "plugin", ("type", "id"))
     with connected() as client:
         found = client.plugins(*filters)
     if as_json:

@@ -13,6 +13,7 @@ from typing import Unpack
 import click
 
 from lamina.cli._configuration import Overrides, configuration, file_option, override_options
+from lamina.cli._environment import unknown_variables
 from lamina.cli._output import table_lines
 from lamina.config import GRPC_SERVER, default_state
 from lamina.host import Host, Reloaded, configure_logging, run
@@ -36,6 +37,8 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
     def make_host() -> Host:
         config = configuration(file, overrides)
         configure_logging(config.host.debug.level, config.host.debug.format)
+        for warning in unknown_variables():
+            _log.warning(warning)
         return Host(config, overrides["modules"])
 
     def reload(host: Host) -> Reloaded:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from lamina.cli._connection import connected_snapshotter, snapshotter_options
+from lamina.cli._filters import tell_unknown_fields
 from lamina.cli._groups import Group
 from lamina.cli._in_use import check_unused, force_option
 from lamina.cli._labels import format_labels, parse_labels
@@ -197,6 +198,7 @@ def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
 
 
 def _walk(filters: Sequence[str]) -> list[Info]:
+    tell_unknown_fields(filters, "snapshot", ("name", "parent", "kind", "labels"))
     with connected_snapshotter() as snapshotter:
         return list(progress(snapshotter.walk(*filters), "snapshots"))
 

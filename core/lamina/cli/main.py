@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import click
 
+from lamina.cli._configuration import tell_warnings
+from lamina.cli._environment import unknown_variables
 from lamina.cli._errors import reported
 from lamina.cli._groups import Lazy, LazyGroup
 from lamina.cli._streams import open_standard_streams
@@ -63,8 +65,11 @@ class _Lamina(LazyGroup):
 
 @click.group(cls=_Lamina, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-v", "--version", package_name="lamina")
-def lamina() -> None:
+@click.pass_context
+def lamina(context: click.Context) -> None:
     """Host plugins, snapshotters among them, for containerd and for programs."""
+    if context.invoked_subcommand != "serve":  # which logs them
+        tell_warnings(unknown_variables())
     # Called when the subcommand has been imported: that is what is not looked at ever again.
     gc.freeze()
     gc.enable()

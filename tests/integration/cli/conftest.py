@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from commands import environment
 from hosts import Host
 
 from lamina.cli._tree import tree
@@ -56,8 +57,8 @@ class Lamina:
         return text.decode().replace("\r\n", "\n")
 
     def environment(self) -> dict[str, str]:
-        environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
-        return {**environment, "LAMINA_ADDRESS": self.address, "TERM": "xterm"}
+        variables = {key: value for key, value in environment().items() if key not in {"COLUMNS", "LINES"}}
+        return {**variables, "LAMINA_ADDRESS": self.address, "TERM": "xterm"}
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,30 @@ def test_a_word_that_is_like_no_command_is_refused() -> None:
     assert refusal("frobnicate") == "Error: No such command 'frobnicate'."
 
 
+def test_a_variable_that_no_command_hears_is_told_with_the_nearest() -> None:
+    variables = {"LAMINA_SNAPSHOTER": "btrfs", "LAMINA_ROOT": "/r", "_LAMINA_X": "1"}
+    done = subprocess.run(
+        [*LAMINA, "config", "check"], capture_output=True, text=True, env=environment() | variables, check=True
+    )
+    told = "no command hears the environment variable LAMINA_SNAPSHOTER: did you mean LAMINA_SNAPSHOTTER?"
+    assert done.stderr == f"lamina: warning: {told}\n"
+
+
+def unknown_fields(directory: Path, *words: str) -> list[str]:
+    """What is told of filters before a host is asked, of which there is none."""
+    with pytest.raises(CommandFailed) as caught:
+        run(*LAMINA, *words, "-a", f"{directory}/s")
+    return [line.partition("warning: ")[2] for line in str(caught.value).splitlines() if "warning" in line]
+
+
+def test_a_field_of_a_filter_that_nothing_has_is_told_with_the_nearest(tmp_path: Path) -> None:
+    told = ["no snapshot has a field nam: did you mean name?"]
+    assert unknown_fields(tmp_path, "snapshots", "ls", "nam==x,labels.a", "parent", "kind==view") == told
+    assert unknown_fields(tmp_path, "snapshots", "tree", "nam") == told
+    told = ["no plugin has a field status: there are type, id"]
+    assert unknown_fields(tmp_path, "plugins", "ls", "status==ok", "id==x", "type~=y") == told
+
+
 def test_the_option_names_the_program_and_its_version() -> None:
     assert re.fullmatch(r"lamina, version \d+\.\d+\.\d+\n", run(*LAMINA, "--version"))
 

@@ -117,6 +117,14 @@ def test_the_log_level_is_the_configurations(workshop: Workshop) -> None:
     assert serving.stderr == ""
 
 
+def test_a_variable_that_nothing_hears_is_a_warning_in_the_log(workshop: Workshop) -> None:
+    serving = workshop.serve(SERVER, environment={"LAMINA_LOGLEVEL": "debug"}).wait_ready()
+    assert serving.stop() == 0
+    (line,) = [line for line in serving.stderr.splitlines() if "LAMINA_LOGLEVEL" in line]
+    assert "level=warning" in line
+    assert "did you mean LAMINA_LOG_LEVEL?" in line
+
+
 def test_with_the_format_json_every_line_of_the_log_is_an_object(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, config='[debug]\nformat = "json"\n').wait_ready()
     assert serving.stop() == 0

@@ -85,9 +85,15 @@ def test_grpc_must_be_a_table(tmp_path: Path) -> None:
         load(path)
 
 
-def test_version_4_has_no_grpc(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r":2: grpc: unknown key$"):
-        load(write(tmp_path, "version = 4\n[grpc]\n"))
+@pytest.mark.parametrize("table", ["grpc", "ttrpc", "metrics"])
+def test_version_4_names_the_plugin_that_has_what_was_a_table_of_its_own(tmp_path: Path, table: str) -> None:
+    path = write(tmp_path, f'version = 4\n[{table}]\naddress = "/a"\n[debug]\nlevel = 5\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    moved, level = str(caught.value).split("\n")
+    place = f'[plugins."io.containerd.server.v1.{table}"]'
+    assert moved == f"{path}:2: {table}: unknown key: in version 4 it is {place}"
+    assert ":5: debug.level: expected" in level
 
 
 @pytest.mark.parametrize("version", [2, 3])

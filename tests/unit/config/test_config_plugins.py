@@ -66,6 +66,28 @@ def test_a_table_of_no_installed_plugin_is_a_warning_with_the_nearest_one(tmp_pa
     assert warnings == [f'{path}:2: {unused} (did you mean "{OVERLAY}"?)']
 
 
+def test_a_table_that_is_named_after_an_id_is_a_warning_with_the_uri(tmp_path: Path) -> None:
+    path = write(tmp_path, "version = 4\n[plugins.overlayfs]\n[plugins.natif]\n")
+    _, warnings = load(path).decode_plugins({OVERLAY: Overlay, NATIVE: Native})
+    unused = "not used: no such plugin is installed (did you mean"
+    assert warnings == [
+        f'{path}:2: plugins.overlayfs: {unused} "{OVERLAY}"?)',
+        f'{path}:3: plugins.natif: {unused} "{NATIVE}"?)',
+    ]
+
+
+def test_a_list_of_plugins_with_an_id_in_it_is_told_with_the_uri(tmp_path: Path) -> None:
+    lists = f'disabled_plugins = ["{OVERLAY}", "overlayfs", "zfs"]\nrequired_plugins = ["natif"]\n'
+    path = write(tmp_path, f"version = 4\n{lists}")
+    with pytest.raises(ConfigError) as caught:
+        load(path).decode_plugins({OVERLAY: Overlay, NATIVE: Native})
+    assert str(caught.value).split("\n") == [
+        f'{path}:2: disabled_plugins[1]: "overlayfs" is not a plugin URI (did you mean "{OVERLAY}"?)',
+        f'{path}:2: disabled_plugins[2]: "zfs" is not a plugin URI: expected one like "io.containerd.x.v1.zfs"',
+        f'{path}:3: required_plugins[0]: "natif" is not a plugin URI (did you mean "{NATIVE}"?)',
+    ]
+
+
 def test_a_table_of_a_plugin_that_takes_no_configuration_is_a_warning(tmp_path: Path) -> None:
     path = write(tmp_path, f'version = 4\n[plugins."{VERSION}"]\n')
     assert load(path).decode_plugins({VERSION: None}) == (
