@@ -300,6 +300,20 @@ class OpaqueMarksLost(OverlayBackend):
                 os.removexattr(directory, "trusted.overlay.opaque")
 
 
+class UnpackedOntoBindMounts(OverlayBackend):
+    """As containerd's own overlay snapshotter has it."""
+
+    def mounts(self, record: Record) -> list[Mount]:
+        if record.parent_ids:
+            return super().mounts(record)
+        return [Mount("bind", self._upper(record.id), ("rw", "rbind"))]
+
+
+class MarksLeft(OverlayBackend):
+    def finish(self, record: Record) -> Usage:
+        return self.usage(record)
+
+
 class NothingDeleted(OverlayBackend):
     def destroy(self, path: str) -> None:
         pass
@@ -425,6 +439,8 @@ FAULTS = (
     local(RootNotRebased, "test_a_rebased_layer_takes_its_parents_root"),
     local(WhiteoutsLost, "test_a_removed_file_stays_removed"),
     local(OpaqueMarksLost, "test_a_directory_made_again_hides_what_was_in_the_old_one"),
+    local(UnpackedOntoBindMounts, "test_a_layer_that_is_unpacked_beside_its_parent_deletes_of_it"),
+    local(MarksLeft, "test_what_the_first_layer_deletes_of_nothing_leaves_no_trace"),
     local(NothingDeleted, "test_cleanup_gives_back_what_removed_snapshots_held"),
     local(InodesShared, "test_a_parent_is_not_changed_by", "overwriting"),
     local(LinksSplit, "test_layers_keep", "hard links"),

@@ -15,7 +15,7 @@ from lamina.fs._remove import remove_tree
 from lamina.fs._space import NO_SPACE, REFUSED, is_full, refuses_writing
 from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._syscalls import exchange
-from lamina.fs._usage import disk_usage, holds_at_most
+from lamina.fs._usage import TreeEdit, disk_usage, holds_at_most
 from lamina.fs._xattrs import ACL, Attributes, attribute_names, remove_default_acl
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Exposure",
     "FileSystemSync",
     "Lock",
+    "TreeEdit",
     "Trust",
     "attribute_names",
     "content_exposure",

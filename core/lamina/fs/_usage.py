@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import Final, Protocol
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
@@ -16,7 +16,17 @@ FEW: Final = 16
 """So many files are soon measured."""
 
 
-def disk_usage(*roots: str) -> tuple[int, int]:
+class TreeEdit(Protocol):
+    """What is taken out of trees while they are measured."""
+
+    def directory(self, fd: int, /) -> None:
+        """Look at a directory, a root or one below it, before its entries are read."""
+
+    def removes(self, directory: int, name: str, status: os.stat_result, /) -> bool:
+        """Remove an entry of a directory, or leave it; return whether it was removed, and so does not count."""
+
+
+def disk_usage(*roots: str, edit: TreeEdit | None = None) -> tuple[int, int]:
     """What trees take up: bytes allocated, and inodes.
 
     The roots themselves count, directories too. An inode with several names counts once, also across roots.
@@ -24,6 +34,7 @@ def disk_usage(*roots: str) -> tuple[int, int]:
 
     Args:
         roots: Paths of directories or of anything else.
+        edit: What to take out meanwhile.
 
     Returns:
         Bytes on disk (so holes cost nothing), and the number of inodes.
@@ -32,10 +43,11 @@ def disk_usage(*roots: str) -> tuple[int, int]:
         NotFound: A root does not exist.
         PermissionDenied: A directory cannot be read.
         Aborted: A directory was moved to another place while the walk was below it.
+        Error: `edit` failed.
         Canceled: The call is no longer wanted.
         DeadlineExceeded: The call's deadline has passed.
     """
-    usage = _Usage()
+    usage = _Usage(edit)
     trees = [root for root in roots if usage.add_root(root)]
     for tree in trees:
         try:
@@ -65,7 +77,8 @@ def holds_at_most(path: str, files: int = FEW) -> bool:
 class _Usage:
     """The sum so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, edit: TreeEdit | None) -> None:
+        self._edit = edit
         self.blocks = 0
         self.inodes = 0
         self._check = current().check
@@ -97,13 +110,19 @@ class _Usage:
     def _add_entries(self, directory: int) -> list[str]:
         """Count what is in a directory; return the names of the directories to go on with."""
         below: list[str] = []
+        edit = self._edit
+        if edit is not None:
+            edit.directory(directory)
         with os.scandir(directory) as entries:
             for entry in entries:
                 self._check()
                 try:
-                    is_new = self._add(entry.stat(follow_symlinks=False))
+                    status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                if edit is not None and edit.removes(directory, entry.name, status):
+                    continue
+                is_new = self._add(status)
                 if is_new and entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
         return below

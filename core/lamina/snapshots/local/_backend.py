@@ -38,6 +38,12 @@ class Backend(abc.ABC):
         self.snapshots = os.path.join(root, "snapshots", "")
         """The directory of all snapshots' data, with a slash behind it."""
 
+    def open(self) -> None:  # noqa: B027 - not every backend keeps something
+        """Make, or check, what the backend itself keeps in the data root. No other process uses that now.
+
+        On a full or read-only disk the backend goes without it as far as it can.
+        """
+
     def path(self, id_: int) -> str:
         """Where the data of the snapshot with that identifier is."""
         return f"{self.snapshots}{id_}"
@@ -90,6 +96,18 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def usage(self, record: Record) -> Usage:
         """What the data of a snapshot takes up now."""
+
+    def finish(self, record: Record) -> Usage:
+        """Measure an active snapshot for its commit.
+
+        Where layers have marks for what is deleted of those below, the marks that mean nothing under the parents
+        that the snapshot will have are removed in the same walk. Called before `rebase`; and again after a commit
+        that failed, or that a crash interrupted.
+
+        Args:
+            record: The snapshot, with the parents that it will have.
+        """
+        return self.usage(record)
 
     def rebase(self, record: Record) -> None:  # noqa: B027 - only where `rebases`
         """Give the root directory of an active snapshot without a parent what its new parent's has.

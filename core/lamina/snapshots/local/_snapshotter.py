@@ -96,6 +96,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             sync_remove=sync_remove,
         )
         try:
+            with translated(f"open data root {backend.root}"):
+                backend.open()
             with translated(f"restore what a crash has lost of {backend.root}"):
                 snapshotter._tidying().restore()
         except BaseException:
@@ -215,7 +217,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                     f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
                 )
             with translated(f"commit snapshot {key!r}"):
-                usage = self._backend.usage(draft)
+                usage = self._backend.finish(draft)
                 if is_rebased:
                     self._backend.rebase(draft)
                 self._backend.commit(draft)

@@ -11,6 +11,7 @@ from lamina.testing._checks.keyspaces import KeyspaceChecks, RebaseChecks
 from lamina.testing._checks.labels import LabelChecks
 from lamina.testing._checks.layers import LayerChecks
 from lamina.testing._checks.lifecycle import ClosingChecks, LifecycleChecks, UsageChecks
+from lamina.testing._checks.unpacking import UnpackChecks
 from lamina.testing._checks.walks import WalkChecks
 
 
@@ -28,5 +29,6 @@ class Conformance(
     RebaseChecks,
     ContentChecks,
     LayerChecks,
+    UnpackChecks,
 ):
     """Everything that a snapshotter must do. Subclass it as `Test…` and set `factories`."""

@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from lamina.fs import disk_usage, holds_at_most
+from lamina.fs import CheckedDirectory, TreeEdit, disk_usage, holds_at_most, refuses_writing
 from lamina.mount import Mount
+from lamina.plugins.snapshots.overlay._marks import TRUSTED, RemovedMarks, RenamedMarks
 from lamina.plugins.snapshots.overlay._owner import Owners
 from lamina.plugins.snapshots.overlay._root_directory import MODE, RootDirectories
 from lamina.snapshots import Kind, Usage
@@ -18,11 +20,20 @@ from lamina.snapshots.storage import Record
 
 _log = logging.getLogger(__name__)
 
+EMPTY: Final = "empty"
+"""The directory in the data root that is the lower layer where there is none."""
+_EMPTY_MODE: Final = 0o555
+_EXTRACTION: Final = "extract-"
+"""Begins, after the last slash, the keys under which containerd unpacks layers (`UnpackKeyFormat` of its package
+`snapshots`): `default/12/extract-123456789-AbCd sha256:…`."""
+
 
 class OverlayBackend(Backend):
     """A directory `fs` for each snapshot, and for active ones the `work` directory that overlayfs needs.
 
-    The mounts have the shapes of containerd's overlay snapshotter, option for option.
+    The mounts have the shapes of containerd's overlay snapshotter, option for option. There is one more: a layer
+    that containerd unpacks without a parent gets an overlay. It is put on its parent when it is committed, and
+    containerd writes down what it deletes of that onto an overlay only.
     """
 
     rebases = True
@@ -48,7 +59,19 @@ class OverlayBackend(Backend):
         self._options = tuple(options)
         self._upperdir_label = upperdir_label
         self._remap_ids = remap_ids
-        self._roots = RootDirectories(own="user.overlay." if "userxattr" in options else "trusted.overlay.")
+        self._own = "user.overlay." if "userxattr" in options else TRUSTED
+        self._roots = RootDirectories(own=self._own)
+        self._empty = os.path.join(root, EMPTY)
+
+    def open(self) -> None:
+        """Make, and check, the directory that is the lower layer where there is none."""
+        with CheckedDirectory.open(self.root) as root:
+            try:
+                root.below(EMPTY, make=_EMPTY_MODE).close()
+            except OSError as error:
+                if not refuses_writing(error):
+                    raise
+                _log.warning("cannot make the empty directory", exc_info=error, extra={"path": self._empty})
 
     def mend(self, record: Record) -> bool:
         """As `Backend.mend`: what was written is in `fs`, and `work` holds nothing that counts."""
@@ -93,6 +116,9 @@ class OverlayBackend(Backend):
         if record.parent_ids:
             self._roots.copy(self._upper(record.parent_ids[0]), upper, owners)
             return
+        if _is_extraction(record):
+            with contextlib.suppress(FileExistsError):  # it is not there only if the start could not make it
+                _make_directory(self._empty, _EMPTY_MODE)
         os.chmod(upper, MODE)  # the umask has no say in it
         if owners is not None and not self._is_mapped_when_bound(record):
             os.chown(upper, *owners.root)
@@ -107,17 +133,17 @@ class OverlayBackend(Backend):
 
         (containerd gives the directory away all the same, and so has its owner mapped twice.)
         """
-        return len(self._id_maps(record)) == 2
+        return len(self._id_maps(record)) == 2 and not _is_extraction(record)
 
     def mounts(self, record: Record) -> list[Mount]:
         """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""
         read_only = record.info.kind is Kind.VIEW
         id_maps = self._id_maps(record)
-        if not record.parent_ids:
+        if not record.parent_ids and not _is_extraction(record):
             return [_bind(self._upper(record.id), *id_maps, "ro" if read_only else "rw")]
         if read_only and len(record.parent_ids) == 1:
             return [_bind(self._upper(record.parent_ids[0]), *id_maps, "ro")]
-        lower = ":".join([f"{self.snapshots}{id_}/fs" for id_ in record.parent_ids])
+        lower = ":".join([f"{self.snapshots}{id_}/fs" for id_ in record.parent_ids]) or self._empty
         options = [f"lowerdir={lower}", *self._options]
         if not read_only:
             work = f"{self.path(record.id)}/work"
@@ -126,7 +152,19 @@ class OverlayBackend(Backend):
 
     def usage(self, record: Record) -> Usage:
         """What the snapshot's own layer takes up."""
-        return Usage(*disk_usage(self._upper(record.id)))
+        return self._usage(record, None)
+
+    def finish(self, record: Record) -> Usage:
+        """As `Backend.finish`: below the first layer there is nothing that a mark could hide."""
+        edit: TreeEdit | None = None
+        if not record.parent_ids:
+            edit = RemovedMarks(self._own)
+        elif self._own != TRUSTED:
+            edit = RenamedMarks(self._own)
+        return self._usage(record, edit)
+
+    def _usage(self, record: Record, edit: TreeEdit | None) -> Usage:
+        return Usage(*disk_usage(self._upper(record.id), edit=edit))
 
     def labels(self, id_: int) -> Mapping[str, str]:
         """The label with the `fs` directory, where that is configured."""
@@ -151,6 +189,11 @@ class OverlayBackend(Backend):
 
     def _upper(self, id_: int) -> str:
         return f"{self.path(id_)}/fs"
+
+
+def _is_extraction(record: Record) -> bool:
+    """Whether containerd unpacks a layer into an active snapshot."""
+    return record.info.kind is Kind.ACTIVE and record.info.name.rpartition("/")[2].startswith(_EXTRACTION)
 
 
 def _bind(source: str, *options: str) -> Mount:

@@ -1,0 +1,82 @@
+"""What stands in a layer for that which is deleted of the layers below it.
+
+A whiteout is a character device 0:0, and an opaque directory has an extended attribute (overlayfs.rst, "whiteouts
+and opaque directories").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Final
+
+import attrs
+
+TRUSTED: Final = "trusted.overlay."
+"""Begins the names of the attributes that overlayfs keeps for itself. containerd's unpacker sets no others."""
+_NONE: Final = frozenset({errno.ENODATA, errno.EOPNOTSUPP})
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Whether a file is a whiteout."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+@attrs.frozen
+class RemovedMarks:
+    """Takes all marks out of a layer that has none below it, as a `lamina.fs.TreeEdit`.
+
+    A bind mount of the layer would show them. The directories' times stay.
+    """
+
+    own: str
+    """Begins the names of overlayfs's attributes, as it is mounted here."""
+
+    def directory(self, fd: int) -> None:
+        """Take away the mark of an opaque directory."""
+        for prefix in {self.own, TRUSTED}:
+            if _is_set(fd, f"{prefix}opaque"):
+                os.removexattr(fd, f"{prefix}opaque")
+
+    def removes(self, directory: int, name: str, status: os.stat_result) -> bool:
+        """Remove a whiteout."""
+        if not is_whiteout(status):
+            return False
+        before = os.fstat(directory)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return True
+
+
+@attrs.frozen
+class RenamedMarks:
+    """Names the attribute of opaque directories as overlayfs reads it where it is mounted with `userxattr`.
+
+    containerd's name for it is always the other one.
+    """
+
+    own: str
+    """As of `RemovedMarks`."""
+
+    def directory(self, fd: int) -> None:
+        """Rename the attribute of an opaque directory."""
+        if _is_set(fd, f"{TRUSTED}opaque"):
+            os.setxattr(fd, f"{self.own}opaque", b"y")
+            os.removexattr(fd, f"{TRUSTED}opaque")
+
+    def removes(self, directory: int, name: str, status: os.stat_result) -> bool:
+        """Leave every entry."""
+        return False
+
+
+def _is_set(fd: int, name: str) -> bool:
+    try:
+        os.getxattr(fd, name)
+    except OSError as error:
+        if error.errno in _NONE:
+            return False
+        raise
+    return True

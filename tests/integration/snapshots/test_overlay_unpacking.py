@@ -1,0 +1,195 @@
+"""The overlay snapshotter under containerd's unpacker, which prepares layers without a parent."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from overlays import open_overlay
+
+from lamina.errdefs import FailedPrecondition, PermissionDenied, Unknown
+from lamina.mount import Mount, temporary_mount
+from lamina.snapshots import Snapshotter
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.testing._checks.unpacking import KEY, LAYER, Layer
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+BASE = Layer(files=("gone", "kept", "opq/old", "dir/gone"))
+LABELS = {
+    "containerd.io/snapshot/uidmapping": "0:1000:65536",
+    "containerd.io/snapshot/gidmapping": "0:2000:65536",
+}
+
+
+def shown(mounts: list[Mount]) -> set[str]:
+    """The files in what is mounted."""
+    with temporary_mount(mounts) as root:
+        return {
+            os.path.relpath(os.path.join(directory, name), root)
+            for directory, _, names in os.walk(root)
+            for name in names
+        }
+
+
+def marks(root: Path) -> set[str]:
+    """The whiteouts and opaque directories in a layer."""
+    found = set()
+    for directory, _, files in os.walk(root):
+        if any(name.endswith("overlay.opaque") for name in os.listxattr(directory)):
+            found.add(os.path.relpath(directory, root))
+        for path in (Path(directory, name) for name in files):
+            if stat.S_ISCHR(path.lstat().st_mode):
+                found.add(os.path.relpath(path, root))
+    return found
+
+
+def unpacked(snapshotter: Snapshotter, name: str, layer: Layer, parent: str = "") -> None:
+    """Have a layer unpacked as containerd unpacks it beside others."""
+    layer.apply(snapshotter.prepare(KEY))
+    snapshotter.commit(name, KEY, parent=parent)
+
+
+def test_a_layer_without_parent_is_unpacked_onto_an_overlay_of_the_empty_directory(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    own = f"{tmp_path}/overlay/snapshots/1"
+    options = (f"workdir={own}/work", f"upperdir={own}/fs", f"lowerdir={tmp_path}/overlay/empty", "index=off")
+    expected = [Mount("overlay", "overlay", options)]
+    assert overlay.prepare(KEY) == expected
+    assert overlay.mounts(KEY) == expected
+    assert shown(expected) == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "type_"),
+    [
+        ("default/12/extract-123-AbCd sha256:1", "overlay"),
+        ("extract-123-AbCd sha256:1", "overlay"),
+        ("default/12/my extract-123", "bind"),
+        ("extract-namespace/12/key", "bind"),
+        ("default/12/extract", "bind"),
+    ],
+)
+def test_what_follows_the_last_slash_of_the_key_tells_that_a_layer_is_unpacked(
+    overlay: LocalSnapshotter, key: str, type_: str
+) -> None:
+    assert overlay.prepare(key)[0].type == type_
+
+
+def test_a_view_is_a_bind_mount_whatever_its_key(overlay: LocalSnapshotter) -> None:
+    assert overlay.view(KEY)[0].type == "bind"
+
+
+def test_the_empty_directory_cannot_be_written_to_by_others_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with open_overlay(tmp_path):
+            pass
+    finally:
+        os.umask(before)
+    status = (tmp_path / "overlay/empty").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o555, 0, 0)
+
+
+def test_a_link_in_the_place_of_the_empty_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay/empty").symlink_to("/etc")
+    with pytest.raises(FailedPrecondition, match="empty is no directory"), open_overlay(tmp_path):
+        pass
+
+
+def test_an_empty_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "overlay/empty").mkdir(parents=True)
+    os.chown(tmp_path / "overlay/empty", 1000, 1000)
+    with pytest.raises(PermissionDenied, match=r"overlay/empty belongs to"), open_overlay(tmp_path):
+        pass
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A data root with a snapshot, as an older lamina made it, on a file system that takes no writes."""
+    root = tmp_path / "overlay"
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("a")
+    (root / "empty").rmdir()
+    subprocess.run(["mount", "--bind", root, root], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
+        yield root
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_read_only_data_root_without_the_empty_directory_is_served(read_only: Path, tmp_path: Path) -> None:
+    """And the directory is made with the first snapshot that needs it."""
+    with open_overlay(tmp_path, options=("index=off",)) as overlay:
+        assert [info.name for info in overlay.walk()] == ["a"]
+        assert not (read_only / "empty").exists()
+        subprocess.run(["mount", "-o", "remount,bind,rw", read_only], check=True)
+        assert shown(overlay.prepare(KEY)) == set()
+
+
+def test_what_a_layer_deletes_of_the_parent_that_it_gets_at_commit_stays_deleted(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    unpacked(overlay, "base", BASE)
+    unpacked(overlay, "c", LAYER, parent="base")
+    assert shown(overlay.view("v", "c")) == {"kept", "new", "opq/new"}
+    assert marks(tmp_path / "overlay/snapshots/2/fs") == {"gone", "dir/gone", "opq"}
+
+
+def test_marks_in_a_layer_that_is_committed_without_a_parent_are_removed_and_not_counted(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    unpacked(overlay, "c", LAYER)
+    assert marks(tmp_path / "overlay/snapshots/1/fs") == set()
+    unpacked(overlay, "same", Layer(files=("new", "opq/new", "dir/file")))
+    assert overlay.usage("c").inodes == overlay.usage("same").inodes - 1
+    assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
+
+
+def test_an_active_snapshot_keeps_its_marks_when_it_is_measured(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+    LAYER.apply(overlay.prepare(KEY))
+    overlay.usage(KEY)
+    assert marks(tmp_path / "overlay/snapshots/1/fs") == {"gone", "dir/gone", "opq"}
+
+
+def test_a_commit_that_failed_after_it_had_removed_marks_can_be_made_again(
+    overlay: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise Unknown("the disk is gone")
+
+    LAYER.apply(overlay.prepare(KEY))
+    with monkeypatch.context() as broken:
+        broken.setattr(overlay._root, "sync", fail)
+        with pytest.raises(Unknown):
+            overlay.commit("c", KEY)
+    assert marks(tmp_path / "overlay/snapshots/1/fs") == set()
+    overlay.commit("c", KEY)
+    assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_containerd_marks_as_opaque_is_opaque_with_userxattr_too(tmp_path: Path, beside: bool) -> None:
+    """There overlayfs reads `user.overlay.opaque`; containerd writes `trusted.overlay.opaque`."""
+    with open_overlay(tmp_path, options=("userxattr", "index=off")) as overlay:
+        unpacked(overlay, "base", BASE)
+        LAYER.apply(overlay.prepare(KEY, "" if beside else "base"))
+        overlay.commit("c", KEY, parent="base")
+        assert shown(overlay.view("v", "c")) == {"kept", "new", "opq/new"}
+
+
+def test_a_layer_that_is_unpacked_for_mapped_users_belongs_to_the_containers_root(tmp_path: Path) -> None:
+    """An overlay maps its lower layers alone, and shows the upper one as it is."""
+    with open_overlay(tmp_path, remap_ids=True) as overlay:
+        mounts = overlay.prepare(KEY, labels=LABELS)
+        assert mounts[0].options[:2] == ("uidmap=0:1000:65536", "gidmap=0:2000:65536")
+        with temporary_mount(mounts) as root:
+            status = os.stat(root)
+    assert (status.st_uid, status.st_gid) == (1000, 2000)
