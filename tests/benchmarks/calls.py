@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+import attrs
 from tests.benchmarks.bench import Bench, Pair, Script, against_last
 from tests.benchmarks.file_systems import file_system
+from tests.benchmarks.grpc_go import compiled
 from tests.benchmarks.load import Call, Snapshots
 from tests.benchmarks.report import Aim, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, UNSYNCED, Side, running
@@ -107,8 +111,9 @@ def _key(depth: int, number: int) -> str:
 
 
 def _read(
-    bench: Bench, sides: list[Side], title: str, keys: list[str], call: Callable[[str], Call]
+    bench: Bench, sides: list[Side], title: str, keys: list[str], call: Callable[[str], Call], ahead: float = 1
 ) -> Iterator[Row]:
+    """Read by one caller and by many, who are to be answered so many times as fast."""
     method = call(keys[0]).method
     for callers in CALLERS:
         yield from bench.compare(
@@ -118,8 +123,28 @@ def _read(
             operation=method,
             timed=(method,),
             unit="ms" if callers == 1 else "calls/s",
-            aims={LAMINA: Aim("at most" if callers == 1 else "at least", 1)},
+            aims={LAMINA: Aim("at most", 1) if callers == 1 else Aim("at least", ahead)},
         )
+
+
+def grpc_go(bench: Bench) -> Iterator[Row]:
+    """prepare and remove, stat and mounts by grpc-go, which containerd has"""
+    calls = Snapshots("overlayfs")
+    with (
+        tempfile.TemporaryDirectory(prefix="lamina-bench-") as directory,
+        compiled(Path(directory, "load")) as load,
+        bench.running(LAMINA, CONTAINERD) as sides,
+    ):
+        bench = attrs.evolve(bench, load=load)
+        title = f"grpc-go {load.version}: overlayfs"
+        for side in sides:
+            load.play(side.socket, [_stack(calls, (DEPTH,))])
+        keys = [_key(DEPTH, number) for number in range(max(CALLERS))]
+        for name, call in {"stat": calls.stat, f"mounts on {DEPTH} layers": calls.mounts}.items():
+            yield from _read(bench, sides, f"{title}: {name}", keys, call, ahead=1.2)
+        pair = against_last(f"{title}: prepare and remove", sides)
+        for callers in CALLERS:
+            yield from prepare_and_remove(bench, calls, pair, callers)
 
 
 def btrfs(bench: Bench) -> Iterator[Row]:

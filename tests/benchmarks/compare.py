@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tests.benchmarks import report
 from tests.benchmarks.bench import FULL, QUICK, Bench, Scale
-from tests.benchmarks.calls import CALLERS, btrfs, chains, pairs, reads, views
+from tests.benchmarks.calls import CALLERS, btrfs, chains, grpc_go, pairs, reads, views
 from tests.benchmarks.file_systems import PATH, file_system, require_disk
 from tests.benchmarks.files import copies, neighbours
 from tests.benchmarks.growth import boot, growth, growth_of_native
+from tests.benchmarks.grpc_go import PACKAGES, is_installed
 from tests.benchmarks.in_process import metastore
 from tests.benchmarks.load import Load, compiled
 
@@ -27,6 +28,7 @@ SCENARIOS: dict[str, Callable[[Bench], Iterator[report.Row]]] = {
     "chains": chains,
     "views": views,
     "reads": reads,
+    "grpc-go": grpc_go,
     "boot": boot,
     "growth": growth,
     "growth-of-native": growth_of_native,
@@ -51,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if missing := [package for program, package in PROGRAMS.items() if not shutil.which(program, path=PATH)]:
         raise SystemExit(f"something is missing; on Debian: apt-get install {' '.join(missing)}")
+    names = [name for name in options.scenario if name != "grpc-go" or is_installed()]
+    if len(names) < len(options.scenario):
+        print(f"grpc-go is left out; on Debian: apt-get install {PACKAGES}", file=sys.stderr)
     if not options.quick:
         require_disk(options.directory)
     if options.markdown:
@@ -60,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scale = attrs.evolve(scale, rounds=options.rounds or scale.rounds)
     machine = report.describe_machine() | {"rounds": f"{scale.rounds}, of {scale.seconds} s where calls repeat"}
     before = _load_average()
-    rows, client = measure(options.scenario, scale, options.directory)
+    rows, client = measure(names, scale, options.directory)
     machine |= {"load average": f"{before} before, {_load_average()} after", "client": client}
 
     options.json.write_text(report.to_json(rows, machine))

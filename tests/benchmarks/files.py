@@ -59,8 +59,8 @@ def _busy(bench: Bench, calls: Snapshots, side: Side) -> Played:
         os.sync()  # only a commit that syncs is to pay for what is unsynced
     heavy = [calls.usage(active), calls.commit(f"layer of {active}", active)]
     with (
-        bench.load.caller(side.socket, heavy) as one,
-        bench.load.caller(side.socket, _prepares(bench, calls)) as other,
+        bench.load.client(side.socket, [heavy]) as one,
+        bench.load.client(side.socket, [_prepares(bench, calls)]) as other,
     ):
         for caller in (one, other):
             caller.wait_until_ready()

@@ -41,7 +41,7 @@ def _boot(bench: Bench, sides: Sequence[Side], title: str) -> Row:
 
 def _seconds_to_answer(bench: Bench, side: Side) -> float:
     """A caller waits for the socket before the daemon is started."""
-    with bench.load.caller(side.socket, [VERSION]) as caller:
+    with bench.load.client(side.socket, [[VERSION]]) as caller:
         caller.go()
         began = time.monotonic()
         side.start()

@@ -1,6 +1,6 @@
 /* A client that costs next to nothing, so that what is measured is the server.
  *
- *   load play SOCKET CALLS RESULTS LOOPS GROUP   one caller, one connection, one call at a time
+ *   load play SOCKET LOOPS GROUP CALLS RESULTS   one caller, one connection, one call at a time
  *   load answer SOCKET                           an empty answer to every call: how fast can the caller be?
  *
  * CALLS is a sequence of calls: a 32-bit length, then a HEADERS and a DATA frame (RFC 9113) whose stream
@@ -144,12 +144,12 @@ static uint64_t call(uint8_t *frames, size_t size, uint32_t stream)
 
 static int play(char **arguments)
 {
-    int file = open(arguments[1], O_RDONLY);
+    int file = open(arguments[3], O_RDONLY);
     struct stat status;
-    if (file < 0 || fstat(file, &status)) err(1, "%s", arguments[1]);
+    if (file < 0 || fstat(file, &status)) err(1, "%s", arguments[3]);
     uint8_t *calls = malloc(status.st_size), *last = calls + status.st_size;
-    if (read(file, calls, status.st_size) != status.st_size) err(1, "%s", arguments[1]);
-    long loops = atol(arguments[3]), group = atol(arguments[4]);
+    if (read(file, calls, status.st_size) != status.st_size) err(1, "%s", arguments[3]);
+    long loops = atol(arguments[1]), group = atol(arguments[2]);
     struct result *results = malloc(LIMIT * sizeof *results);
     size_t done = 0;
 
@@ -173,8 +173,8 @@ static int play(char **arguments)
     }
     busy = now(CLOCK_PROCESS_CPUTIME_ID) - busy;
 
-    FILE *output = fopen(arguments[2], "w");
-    if (!output || fwrite(results, sizeof *results, done, output) != done || fclose(output)) err(1, "%s", arguments[2]);
+    FILE *output = fopen(arguments[4], "w");
+    if (!output || fwrite(results, sizeof *results, done, output) != done || fclose(output)) err(1, "%s", arguments[4]);
     printf("%lu\n", busy);
     return 0;
 }
@@ -219,5 +219,5 @@ int main(int count, char **arguments)
 {
     if (count == 7 && !strcmp(arguments[1], "play")) return play(arguments + 2);
     if (count == 3 && !strcmp(arguments[1], "answer")) return answer(arguments[2]);
-    errx(2, "usage: load play SOCKET CALLS RESULTS LOOPS GROUP | load answer SOCKET");
+    errx(2, "usage: load play SOCKET LOOPS GROUP CALLS RESULTS | load answer SOCKET");
 }

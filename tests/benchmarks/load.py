@@ -1,4 +1,4 @@
-"""Callers of a server: processes of `load.c`, each with a connection of its own and one call at a time."""
+"""Callers of a server, each with one call at a time: processes of `load.c`, or goroutines of `load.go`."""
 
 from __future__ import annotations
 
@@ -147,28 +147,38 @@ def merged(each: Sequence[Played]) -> Played:
     )
 
 
-class Caller:
+class Client:
     """One process. It connects at once, and calls when it is told to."""
 
     def __init__(
-        self, program: Path, server: Path, script: Sequence[Call], files: Path, *, loops: int = 1, group: int = 1
+        self,
+        command: Sequence[str | Path],
+        server: Path,
+        scripts: Sequence[Sequence[Call]],
+        files: Path,
+        *,
+        loops: int = 1,
+        group: int = 1,
     ) -> None:
         """Start it.
 
         Args:
-            program: `load.c`, compiled.
+            command: `load.c`, which takes one script, or `load.go`, compiled; and what comes before the socket.
             server: The server's socket.
-            script: What it calls, in order.
+            scripts: What each caller calls, in order.
             files: The path of its files, without a suffix.
-            loops: How often it plays the script.
-            group: When it is stopped, it has made a multiple of so many calls.
+            loops: How often it plays the scripts.
+            group: When it is stopped, each caller has made a multiple of so many calls.
         """
-        self._script = script
-        self._results = files.with_suffix(".results")
-        calls = files.with_suffix(".calls")
-        calls.write_bytes(b"".join(struct.pack("=I", len(one.frames)) + one.frames for one in script))
-        command = (program, "play", server, calls, self._results, str(loops), str(group))
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._scripts = [(script, files.with_suffix(f".{number}")) for number, script in enumerate(scripts)]
+        paths: list[Path] = []
+        for script, results in self._scripts:
+            calls = results.with_suffix(f"{results.suffix}-calls")
+            calls.write_bytes(b"".join(struct.pack("=I", len(one.frames)) + one.frames for one in script))
+            paths += (calls, results)
+        self._process = subprocess.Popen(
+            (*command, server, str(loops), str(group), *paths), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +190,7 @@ class Caller:
     def wait_until_ready(self) -> None:
         assert self._process.stdout
         if self._process.stdout.readline() != b"ready\n":
-            raise SystemExit("a caller could not connect")
+            raise SystemExit("a client could not connect")
 
     def go(self) -> None:
         assert self._process.stdin
@@ -194,30 +204,39 @@ class Caller:
         """Wait for its end."""
         output, _ = self._process.communicate(timeout=PATIENCE)
         if self._process.returncode:
-            raise SystemExit(f"a caller failed, exit code {self._process.returncode}")
-        numbers = array.array("Q", self._results.read_bytes())
-        self._results.unlink()
+            raise SystemExit(f"a client failed, exit code {self._process.returncode}")
         played = Played({}, {}, int(output.split()[-1]) / 1e9)
-        records = zip(itertools.cycle(self._script), numbers[::3], numbers[1::3], numbers[2::3], strict=False)
-        for one, begun, ended, size in records:
-            if not size:
-                raise SystemExit(f"{one.method} failed: {one.frames!r}")
-            played.begun.setdefault(one.method, []).append(begun / 1e9)
-            played.ended.setdefault(one.method, []).append(ended / 1e9)
+        for script, results in self._scripts:
+            numbers = array.array("Q", results.read_bytes())
+            results.unlink()
+            records = zip(itertools.cycle(script), numbers[::3], numbers[1::3], numbers[2::3], strict=False)
+            for one, begun, ended, size in records:
+                if not size:
+                    raise SystemExit(f"{one.method} failed: {one.frames!r}")
+                played.begun.setdefault(one.method, []).append(begun / 1e9)
+                played.ended.setdefault(one.method, []).append(ended / 1e9)
         return played
 
 
 class Load:
-    """Makes callers. Use `compiled`."""
+    """Makes clients of one caller each. Use `compiled`."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
         self._numbers = itertools.count()
 
-    def caller(self, server: Path, script: Sequence[Call], *, loops: int = 1, group: int = 1) -> Caller:
-        """As `Caller`."""
-        files = self._program.with_name(f"caller-{next(self._numbers)}")
-        return Caller(self._program, server, script, files, loops=loops, group=group)
+    def client(self, server: Path, scripts: Sequence[Sequence[Call]], *, loops: int = 1, group: int = 1) -> Client:
+        """As `Client`."""
+        files = self._program.with_name(f"client-{next(self._numbers)}")
+        return Client(self._command, server, scripts, files, loops=loops, group=group)
+
+    @property
+    def _command(self) -> tuple[str | Path, ...]:
+        return self._program, "play"
+
+    def _shared_out(self, scripts: Sequence[Sequence[Call]]) -> Sequence[Sequence[Sequence[Call]]]:
+        """The scripts of each client."""
+        return [[script] for script in scripts]
 
     def play(
         self, server: Path, scripts: Sequence[Sequence[Call]], *, seconds: float | None = None, group: int = 0
@@ -232,19 +251,19 @@ class Load:
         """
         loops = _FOREVER if seconds and not group else 1
         with contextlib.ExitStack() as stack:
-            callers = [
-                stack.enter_context(self.caller(server, script, loops=loops, group=group or len(script)))
-                for script in scripts
+            clients = [
+                stack.enter_context(self.client(server, some, loops=loops, group=group or len(some[0])))
+                for some in self._shared_out(scripts)
             ]
-            for each in callers:
+            for each in clients:
                 each.wait_until_ready()
-            for each in callers:
+            for each in clients:
                 each.go()
             if seconds:
                 time.sleep(seconds)  # the window in which is measured
-                for each in callers:
+                for each in clients:
                     each.stop()
-            return merged([each.result() for each in callers])
+            return merged([each.result() for each in clients])
 
     def capacity(self, callers: int, seconds: float) -> float:
         """Calls a second to a server that does nothing: what the callers themselves could do."""
