@@ -10,6 +10,7 @@ import hypothesis
 import leftovers
 import prerequisites
 import pytest
+import release_table
 
 from lamina.plugins.servers.grpc.plugin import engine_class
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["lamina.testing.plugin"]
 
 _TESTS = Path(__file__).parent
+_OUTCOMES = ("passed", "failed", "error", "skipped")
 _PRIVILEGED = (_TESTS / "faults", _TESTS / "integration", _TESTS / "interop")
 
 
@@ -27,11 +29,20 @@ hypothesis.settings.register_profile("lamina", deadline=None)  # a machine may b
 hypothesis.settings.load_profile("lamina")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-release-table", action="store_true", help="write what the run found into docs/containerd.md"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "requires(*names): what the machine must offer, else the test is skipped, or fails where "
         f"LAMINA_REQUIRE demands it; one of {', '.join(prerequisites.PREREQUISITES)}",
+    )
+    config.addinivalue_line(
+        "markers", "capability(name): what the test shows of each containerd, in the table that ends the run"
     )
     try:
         prerequisites.demanded()
@@ -55,13 +66,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the counts of the fault tests, whichever process ran them."""
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.stats.get(outcome, []):
-            for name, line in report.user_properties:
-                if name == "counts":
-                    terminalreporter.write_line(f"{report.nodeid}: {line}")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what tests told: the counts of the fault tests, and what works with which containerd."""
+    reports = [report for outcome in _OUTCOMES for report in terminalreporter.stats.get(outcome, [])]
+    if found := list(release_table.outcomes(reports)):
+        table = release_table.table(found)
+        terminalreporter.write(f"\n{table}\n")
+        if config.getoption("write_release_table"):
+            release_table.write(table)
+    for report in reports:
+        for name, line in report.user_properties:
+            if name == "counts":
+                terminalreporter.write_line(f"{report.nodeid}: {line}")
 
 
 def _required(item: pytest.Item) -> list[str]:

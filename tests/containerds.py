@@ -6,21 +6,23 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import leftovers
-from commands import run
+from commands import environment, run
 from daemons import SECONDS, Daemon
+from releases import Release
 
 # Nothing of it is outside its directory, except the shims' sockets in /run/containerd/s, which have no setting.
 CONFIG = """\
-version = 2
+version = {1}
 root = "{0}/root"
 state = "{0}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
+disabled_plugins = {2}
 [grpc]
 address = "{0}/containerd.sock"
 [plugins."io.containerd.internal.v1.opt"]
@@ -40,21 +42,36 @@ PRINTED = "/printed"
 class Containerd(Daemon):
     """`containerd`, with root, state and socket of its own. Use `running()`."""
 
-    def __init__(self, directory: Path, snapshotters: dict[str, str] | None = None, *, stanzas: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        snapshotters: dict[str, str] | None = None,
+        *,
+        stanzas: str = "",
+        release: Release | None = None,
+        cri: bool = False,
+    ) -> None:
         """Prepare a containerd.
 
         Args:
             directory: Where it has everything, made here. A short path: sockets have a limit.
             snapshotters: Its proxy plugins: name to socket.
             stanzas: What else stands at the end of its configuration.
+            release: Whose programs it, `ctr`, its shim and `runc` are; None: the machine's.
+            cri: Whether it has its CRI plugin.
         """
         directory.mkdir()
         self._printed = directory / "printed"
         self._printed.mkdir()
         file = directory / "config.toml"
         proxies = "".join(PROXY.format(name, address) for name, address in (snapshotters or {}).items())
-        file.write_text(CONFIG.format(directory) + proxies + stanzas)
-        super().__init__(directory, "containerd", "--config", file)
+        version = 3 if release and release.version >= (2, 0) else 2
+        disabled = ["io.containerd.nri.v1.nri", *([] if cri else ["io.containerd.grpc.v1.cri"])]
+        file.write_text(CONFIG.format(directory, version, disabled) + proxies + stanzas)
+        path = os.environ.get("PATH", os.defpath)
+        self.environment = {"PATH": f"{release.programs}:{path}" if release else path}
+        """Where its programs are found before the machine's."""
+        super().__init__(directory, "env", f"PATH={self.environment['PATH']}", "containerd", "--config", file)
         self.address = f"{directory}/containerd.sock"
 
     @contextlib.contextmanager
@@ -67,7 +84,7 @@ class Containerd(Daemon):
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run `ctr` against it; returns what it printed."""
-        return ctr(self.address, *arguments)
+        return run("env", "ctr", "--address", self.address, *arguments, env=self.environment)
 
     def import_image(self, archive: Path, snapshotter: str) -> None:
         """Import an image and unpack it."""
@@ -99,6 +116,14 @@ class Containerd(Daemon):
         options = ["--fifo-dir", f"{self.directory}/fifo", "--exec-id", execution]
         self.ctr("tasks", "exec", *options, container, *_printing_to(execution, command))
         return (self._printed / execution).read_text()
+
+    def diff(self, container: str, snapshotter: str) -> bytes:
+        """What a container changed, as a layer (tar, gzipped)."""
+        command = ("ctr", "--address", self.address, "snapshots", "--snapshotter", snapshotter, "diff", container)
+        done = subprocess.run(
+            ("env", *command), env=environment() | self.environment, capture_output=True, check=True, timeout=120
+        )
+        return done.stdout
 
     def remove_container(self, container: str) -> None:
         """Kill a container and remove it, with its snapshot."""

@@ -11,7 +11,9 @@ from commands import run
 IMAGE = "lamina.test/layers:latest"
 LICENSES = "/usr/share/common-licenses"
 TEMPLATES = "/usr/share/base-files"
-PROGRAMS = ("cat", "ls", "sh", "sleep")
+PROGRAMS = ("cat", "ls", "rm", "sh", "sleep", "stat")
+OWNED = (1000, 2000)
+"""The user and the group of a file that is not root's."""
 
 
 def make_image(directory: Path) -> Path:
@@ -21,7 +23,9 @@ def make_image(directory: Path) -> Path:
     2. `LICENSES`, of Debian's package base-files;
     3. `TEMPLATES`, of the same;
     4. the file `Artistic` of `LICENSES` is deleted;
-    5. the directory `TEMPLATES` is replaced by one that holds only the file `note` (it is opaque).
+    5. the directory `TEMPLATES` is replaced by one that holds only the file `note` (it is opaque), `OWNED`.
+
+    Its own command waits for a signal, as that of a pod's sandbox does.
 
     Args:
         directory: Where it is made.
@@ -37,6 +41,7 @@ def make_image(directory: Path) -> Path:
     run("umoci", "insert", "--image", image, TEMPLATES, TEMPLATES)
     run("umoci", "insert", "--image", image, "--whiteout", f"{LICENSES}/Artistic")
     run("umoci", "insert", "--image", image, "--opaque", _make_note(directory / "note"), TEMPLATES)
+    run("umoci", "config", "--image", image, "--config.cmd", "/bin/sleep", "--config.cmd", "inf")
     archive = directory / "image.tar"
     run("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{image}", f"oci-archive:{archive}:{IMAGE}")
     return archive
@@ -53,4 +58,5 @@ def _make_programs(directory: Path) -> Path:
 def _make_note(directory: Path) -> Path:
     directory.mkdir()
     (directory / "note").write_text("of the uppermost layer\n")
+    os.chown(directory / "note", *OWNED)
     return directory

@@ -18,6 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import releases
+from commands import CommandFailed
+
+CNI = Path("/usr/lib/cni")
+"""Where Debian has the plugins of the Container Network Interface."""
+
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 
 
@@ -104,6 +110,19 @@ def _package_index() -> str | None:
         return _run(*pip, "download", "--no-deps", "--dest", directory, "hatchling")
 
 
+def _release(suite: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        if reason := _program("apt-get")() or _program("patchelf")():
+            return reason
+        try:
+            releases.release(suite)
+        except (CommandFailed, subprocess.TimeoutExpired) as error:
+            return f"containerd of Debian's {suite}: {error}"
+        return None
+
+    return check
+
+
 def _program(name: str) -> Callable[[], str | None]:
     def check() -> str | None:
         return None if shutil.which(name, path=_environment()["PATH"]) else f"there is no program {name}"
@@ -157,5 +176,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "systemd-analyze": _program("systemd-analyze"),
     "strace": _program("strace"),
     "package-index": _package_index,
+    "cni": lambda: None if CNI.is_dir() else f"there is no {CNI} (Debian: containernetworking-plugins)",
+    **{f"containerd-{suite}": _release(suite) for suite in releases.SUITES},
 }
 """Name to check. A check returns why the thing is not there, or None."""

@@ -1,0 +1,84 @@
+"""The containerds of Debian's suites, and a host for each with every snapshotter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import releases
+from btrfs import mounted_btrfs
+from containerds import Containerd
+from hosts import Host
+from nodes import unpack_config
+from serving import short_directory
+
+NAMES = {"overlayfs": "lamina", "native": "lamina-native", "btrfs": "lamina-btrfs"}
+"""Of lamina's snapshotters: what containerd calls them."""
+
+CONFIG = """
+[plugins."io.containerd.snapshotter.v1.btrfs"]
+root_path = "{0}/root"
+[plugins."io.containerd.grpc.v1.snapshots".aliases]
+lamina = "overlayfs"
+node-overlayfs = "overlayfs"
+node-native = "native"
+node-btrfs = "btrfs"
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs what a containerd and an image need."""
+    needed = ("root", "overlay", "btrfs", "umoci", "skopeo", "busybox-static")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.requires(*needed))
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(suite, marks=pytest.mark.requires(f"containerd-{suite}")) for suite in releases.SUITES],
+)
+def release(request: pytest.FixtureRequest) -> releases.Release:
+    """Each of the containerds."""
+    return releases.release(request.param)
+
+
+@pytest.fixture(scope="session")
+def host(release: releases.Release) -> Iterator[Host]:
+    """A host on which all three snapshotters work, of the containerds of that release alone."""
+    with (
+        short_directory() as directory,
+        mounted_btrfs(directory, megabytes=512) as btrfs,
+        Host(directory / "h", CONFIG.format(btrfs)).running() as host,
+    ):
+        directory.chmod(0o711)  # the root user of a container's user namespace is nobody here
+        yield host
+
+
+@pytest.fixture(scope="session")
+def containerd(release: releases.Release, host: Host) -> Iterator[Containerd]:
+    """A containerd with the tables that `lamina containerd-config` prints for its version."""
+    names = sorted(NAMES.values())
+    stanzas = host.lamina("containerd-config", "--containerd-version", release.upstream, *names)
+    with short_directory() as directory:
+        directory.chmod(0o711)
+        stanzas += unpack_config(release, *names)
+        with Containerd(directory / "c", stanzas=stanzas, release=release).running() as containerd:
+            yield containerd
+
+
+@pytest.fixture(params=NAMES)
+def snapshotter(request: pytest.FixtureRequest) -> str:
+    """What containerd calls each of the snapshotters."""
+    return NAMES[request.param]
+
+
+@pytest.fixture(autouse=True)
+def _recorded(request: pytest.FixtureRequest) -> None:
+    """For the table of what works with which containerd, which is shown when all tests have run."""
+    mark = request.node.get_closest_marker("capability")
+    if mark:
+        version = request.getfixturevalue("release").upstream
+        snapshotter = request.node.callspec.params.get("snapshotter", "")
+        request.node.user_properties.append(("capability", (mark.args[0], version, snapshotter)))

@@ -1,0 +1,92 @@
+"""Images that each containerd unpacks on lamina's snapshotters."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containerds import Containerd
+from hosts import Host
+from images import IMAGE, TEMPLATES
+from releases import Release
+from waiting import wait_until
+
+from lamina.testing import Tree, differences, read_tree
+
+LAYERS = 5
+
+
+@pytest.fixture
+def image(containerd: Containerd, host: Host, snapshotter: str, archive: Path) -> Iterator[str]:
+    """The image, imported as `ctr` does of itself; afterwards nothing of it is left."""
+    containerd.import_image(archive, snapshotter)
+    yield IMAGE
+    containerd.remove_image(IMAGE)
+    wait_until(lambda: not keys(host, snapshotter), 10, f"containerd has collected all in {snapshotter}")
+
+
+def keys(host: Host, snapshotter: str) -> list[str]:
+    with host.client() as client:
+        return [info.name for info in client.snapshotter(snapshotter).walk()]
+
+
+def tree_of(containerd: Containerd, snapshotter: str, target: Path) -> Tree:
+    """What `ctr images mount` shows of the image."""
+    target.mkdir()
+    containerd.ctr("images", "mount", "--snapshotter", snapshotter, IMAGE, target)
+    try:
+        return read_tree(target, times=False)
+    finally:
+        containerd.ctr("images", "unmount", "--snapshotter", snapshotter, "--rm", target)
+
+
+@pytest.mark.capability("`ctr images import`, `mount`")
+def test_an_image_has_the_files_that_umoci_unpacks(
+    containerd: Containerd, snapshotter: str, image: str, tree: Tree, tmp_path: Path
+) -> None:
+    assert differences(tree_of(containerd, snapshotter, tmp_path / "mnt"), tree) == []
+
+
+@pytest.mark.capability("`ctr images import --local`")
+def test_an_import_without_the_transfer_service_makes_the_same(
+    containerd: Containerd,
+    release: Release,
+    host: Host,
+    snapshotter: str,
+    archive: Path,
+    tree: Tree,
+    tmp_path: Path,
+) -> None:
+    if release.version < (1, 7):
+        pytest.skip(f"containerd {release.upstream} knows no other way")
+    containerd.ctr("images", "import", "--local", "--snapshotter", snapshotter, archive)
+    assert differences(tree_of(containerd, snapshotter, tmp_path / "mnt"), tree) == []
+    containerd.remove_image(IMAGE)
+    wait_until(lambda: not keys(host, snapshotter), 10, f"containerd has collected all in {snapshotter}")
+
+
+@pytest.mark.capability("`ctr snapshots usage`")
+def test_each_layers_usage_is_told(containerd: Containerd, snapshotter: str, image: str) -> None:
+    listed = containerd.ctr("snapshots", "--snapshotter", snapshotter, "usage", "-b")
+    header, *rows = [line.split() for line in listed.splitlines()]
+    assert header == ["KEY", "SIZE", "INODES"]
+    assert len(rows) == LAYERS
+    programs = Path("/bin/busybox").stat().st_size
+    assert max(int(size) for _, size, _ in rows) >= programs
+
+
+@pytest.mark.capability("`ctr run`, `tasks exec`, `snapshots diff`")
+def test_what_a_container_changed_is_a_layer(containerd: Containerd, snapshotter: str, image: str) -> None:
+    container = containerd.start_container(image, snapshotter, "sleep", "inf")
+    try:
+        note = f"{TEMPLATES}/note"
+        assert containerd.execute(container, "cat", note) == "of the uppermost layer\n"
+        containerd.execute(container, "sh", "-c", f"echo more > /new && > {note} && exec rm /bin/ls")
+        with tarfile.open(fileobj=io.BytesIO(containerd.diff(container, snapshotter))) as layer:
+            names = {member.name for member in layer if not member.isdir()}
+    finally:
+        containerd.remove_container(container)
+    assert names >= {"new", note[1:], "bin/.wh.ls"}

@@ -1,0 +1,79 @@
+"""A containerd as a node of Kubernetes has it: with its CRI plugin, and a network for pods."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from containerds import Containerd
+from prerequisites import CNI
+from releases import Release
+
+_CRI_OF_1 = """
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{sandbox}"
+stats_collect_period = 1
+netns_mounts_under_state_dir = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "{snapshotter}"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{cni}"
+conf_dir = "{directory}/cni"
+"""
+
+_CRI_OF_2 = """
+[plugins."io.containerd.cri.v1.images"]
+snapshotter = "{snapshotter}"
+stats_collect_period = 1
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "{sandbox}"
+[plugins."io.containerd.cri.v1.runtime"]
+netns_mounts_under_state_dir = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["{cni}"]
+conf_dir = "{directory}/cni"
+"""
+
+_UNPACK_CONFIG = """
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux"
+snapshotter = "{0}"
+"""
+
+_NETWORK = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.88.77.0/24"}}
+"""A pair of interfaces a pod, without rules of a packet filter."""
+
+
+class Node(Containerd):
+    """A containerd of whose snapshotters one is CRI's default."""
+
+    def __init__(self, directory: Path, release: Release, stanzas: str, *, snapshotter: str, sandbox: str) -> None:
+        """Prepare it.
+
+        Args:
+            directory: Where it has everything, made here. A short path: sockets have a limit.
+            release: Whose programs it and its tools are.
+            stanzas: What makes it use lamina.
+            snapshotter: CRI's default.
+            sandbox: The image of the pods' sandboxes.
+        """
+        template = _CRI_OF_2 if release.version >= (2, 0) else _CRI_OF_1
+        table = template.format(directory=directory, snapshotter=snapshotter, sandbox=sandbox, cni=CNI)
+        super().__init__(directory, stanzas=stanzas + table, release=release, cri=True)
+        (directory / "cni").mkdir()
+        ipam = {**_NETWORK["ipam"], "dataDir": f"{directory}/addresses"}
+        network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{**_NETWORK, "ipam": ipam}]}
+        (directory / "cni/pods.conflist").write_text(json.dumps(network))
+
+
+def unpack_config(release: Release, *snapshotters: str) -> str:
+    """What containerd 2's transfer service has to know of proxies besides their tables."""
+    if release.version < (2, 0):
+        return ""
+    return "".join(_UNPACK_CONFIG.format(name) for name in ("overlayfs", *snapshotters))

@@ -1,0 +1,22 @@
+"""The table of what works with which containerd."""
+
+from __future__ import annotations
+
+from release_table import Outcome, table
+
+
+def test_a_cell_says_yes_where_everything_passed_and_otherwise_what_did() -> None:
+    found = [
+        Outcome("run", "1.10.0", "overlayfs", "passed"),
+        Outcome("run", "1.10.0", "native", "passed"),
+        Outcome("run", "1.9.1", "overlayfs", "passed"),
+        Outcome("run", "1.9.1", "native", "failed"),
+        Outcome("kill", "1.9.1", "", "failed"),
+        Outcome("kill", "1.10.0", "", "skipped"),
+    ]
+    assert table(found).splitlines() == [
+        "| containerd | 1.9.1 | 1.10.0 |",
+        "| --- | :---: | :---: |",
+        "| kill | no | - |",
+        "| run | overlayfs | yes |",
+    ]
