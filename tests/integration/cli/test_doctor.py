@@ -260,12 +260,13 @@ def test_a_metastore_that_was_salvaged_at_a_start_is_told_until_it_is_rebuilt(st
 
 
 def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) -> None:
-    wait_until((host.overlay / "records/3").exists, 10, "the recovery record is written")
+    record = host.overlay / "records/3"
+    wait_until(lambda: record.exists() and "layer-2" in record.read_text(), 10, "it tells of the commit")
     lose_record(host)
     found = doctor("-c", host.file, "--repair")
-    (record,) = found.of("recovery records")
-    assert record["Repair"].startswith("not done while a host runs")
-    assert not (host.overlay / "records/3").exists()
+    (missing,) = found.of("recovery records")
+    assert missing["Repair"].startswith("not done while a host runs")
+    assert not record.exists()
 
 
 def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(host: Host) -> None:
