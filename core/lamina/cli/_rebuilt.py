@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 
 
 def problems_remain(rebuilt: Rebuilt) -> bool:
-    """Whether there is data without a snapshot, or a snapshot without its data, or a data root left alone."""
+    """Whether there is data without a snapshot, or a snapshot without its data, or a data root left alone.
+
+    Or active snapshots that are refused because nothing says whether a sync failed.
+    """
     merged = rebuilt.merged
     return bool(
-        rebuilt.foreign or any(out.path for out in merged.left_out) or any(not o.has_data for o in merged.restored)
+        rebuilt.foreign
+        or rebuilt.failed_syncs.unknown
+        or any(out.path for out in merged.left_out)
+        or any(not o.has_data for o in merged.restored)
     )
 
 
@@ -36,6 +42,8 @@ def rebuilt_document(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> dict
         "Restored": len(merged.restored),
         "Sources": {str(source): count for source, count in _sources(rebuilt).items()},
         "Incomplete": [_restored_document(one) for one in merged.restored if _is_incomplete(one)],
+        "FailedSyncs": dict(rebuilt.failed_syncs.last_ids),
+        "FailedSyncsUnknown": sorted(rebuilt.failed_syncs.unknown),
         "LeftOut": [_left_out_document(one) for one in merged.left_out],
     }
 
@@ -61,6 +69,11 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
     for out in merged.left_out:
         data = f"; its data stays at {out.path}" if out.path else ""
         yield f"left out     {_named(out.snapshotter, out.id, out.key)}: {out.reason}{data}"
+    for snapshotter, count in rebuilt.failed_syncs.unknown.items():
+        yield (
+            f"refused      {snapshotter}: nothing says whether a sync failed, so none of its {count:,} active "
+            "snapshots can be committed: remove them and prepare them again"
+        )
     if not rebuilt.changes:
         yield "The metastore is as it should be. Nothing was changed."
     elif dry_run:

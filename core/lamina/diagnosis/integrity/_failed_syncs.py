@@ -10,15 +10,16 @@ from lamina.snapshots import Kind
 from lamina.snapshots.recovery import DataRootContents
 
 
-def failed_syncs(evidence: Evidence, name: str, _root: DataRootContents) -> Iterator[Finding]:
+def failed_syncs(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
     """Look for active snapshots that are refused at their commit, since the disk lost writes.
 
     Args:
         evidence: What the sources say.
         name: The snapshotter.
+        root: Its data root.
     """
     check = "failed syncs"
-    last = evidence.contents.failed_syncs.get(name, 0)
+    last = max(evidence.contents.failed_syncs.get(name, 0), root.failed_sync or 0)
     refused = 0
     for id_, one in sorted(evidence.snapshots[name].items()):
         if id_ <= last and one.record.info.kind is Kind.ACTIVE:

@@ -15,7 +15,7 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DATA, DataRootContents
 
 _PARTS = (layout.SNAPSHOTS, layout.RECORDS, layout.TRASH, layout.QUARANTINE)
-_FILES = (layout.UUID, layout.LOCK)
+_FILES = (layout.UUID, layout.FAILED_SYNC, layout.LOCK)
 
 
 def modes_of(_evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:

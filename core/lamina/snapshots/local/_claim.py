@@ -36,6 +36,7 @@ class Claim:
 
         Raises:
             FailedPrecondition: It is another metastore's, or that of a later state of this one.
+            OSError: What it says of failed syncs cannot be read.
         """
         self.made = False
         """Whether the file is written."""
@@ -60,6 +61,7 @@ class Claim:
                 f"and the data root {opened} times: was an older copy put in its place? It does not know what has "
                 "been made since. Nothing there was touched. Stop lamina, and `lamina metastore rebuild` adds that"
             )
+        store.failed_sync.attach(root, counts=self._is_known)
 
     def make_if_possible(self) -> None:
         """Write the file, or leave it for later where it is the store's already and the disk is full or read-only.
@@ -85,5 +87,6 @@ class Claim:
         """
         with self._making:
             if not self.made:
+                self._store.failed_sync.write_in_root()
                 self._root.replace(UUID, f"{self._store.uuid} {self._store.count_opening()}\n".encode())
                 self.made = True

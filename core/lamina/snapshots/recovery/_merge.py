@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Self
 
 import attrs
 
@@ -60,6 +61,15 @@ class Merged:
     restored: tuple[Restored, ...]
     left_out: tuple[LeftOut, ...]
 
+    def active(self, snapshotter: str) -> tuple[int, ...]:
+        """The identifiers of the active snapshots of a snapshotter that are there."""
+        theirs = (one.found.record for one in self.restored if one.found.snapshotter == snapshotter)
+        return tuple(record.id for record in theirs if record.info.kind is Kind.ACTIVE)
+
+    def with_failed_syncs(self, last_ids: Mapping[str, int]) -> Self:
+        """This, with the highest identifier that a failed sync may have damaged, by snapshotter."""
+        return attrs.evolve(self, contents=attrs.evolve(self.contents, failed_syncs=last_ids))
+
 
 RESERVE = 1024
 """Identifiers that are passed over, since some may have been handed out and left no trace."""
@@ -68,7 +78,7 @@ RESERVE = 1024
 def merge(
     uuid: str, metastore: Contents, roots: Mapping[str, DataRootContents], current: Container[str]
 ) -> Merged:
-    """Put the sources together.
+    """Put the sources together. What is known of failed syncs is not in the outcome: see `with_failed_syncs`.
 
     Args:
         uuid: The UUID that the outcome gets.
@@ -89,7 +99,6 @@ def merge(
         uuid=uuid,
         counters={one.name: one.counters(metastore.counters.get(one.name, Counters())) for one in merges},
         snapshots=tuple(one.found for one in restored),
-        failed_syncs=metastore.failed_syncs,
     )
     return Merged(contents, restored, tuple(out for one in merges for out in one.left_out.values()))
 

@@ -12,9 +12,10 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, translated
+from lamina.errdefs import DataLoss, Error, FailedPrecondition, NotFound, translated
 from lamina.fs import CheckedDirectory, Lock, exchange, sync_directory
 from lamina.snapshots.local import layout
+from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syncs
 from lamina.snapshots.recovery._merge import Merged, merge
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan, unwatched
 from lamina.snapshots.storage import Contents, Record, read_file, write_file
@@ -57,6 +58,8 @@ class Rebuilt:
     """Data roots that belong to another metastore, and were left alone."""
     before: Contents
     """What could be read of the metastore, or of the backup."""
+    failed_syncs: FailedSyncs
+    """Which active snapshots are refused at their commit."""
     changes: bool
     """Whether the metastore is not as it should be already."""
     backup: str = ""
@@ -100,6 +103,7 @@ def rebuild(
             if os.path.isdir(directory):
                 locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
         before = _read_backup(backup) if backup else _read_present(places.metastore)
+        present = _read_replaced(places.metastore) if backup else before
         scanned = {name: scan(path, watch) for name, path in paths.items()}
         roots = {one.snapshotter or name: one for name, one in scanned.items()}
         chosen = _choose_uuid(before, roots.values())
@@ -112,12 +116,16 @@ def rebuild(
         used = {name: one for name, one in roots.items() if adopt or _belongs(one, chosen)}
         current = () if backup or before.uuid != chosen else _current(before, used)
         merged = merge(chosen, _about(before, roots, used, chosen), used, current)
+        known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
+        failed_syncs = find_failed_syncs(merged, used, (before, present), known)
+        merged = merged.with_failed_syncs(failed_syncs.last_ids)
         changes = bool(backup) or _changes(before, merged.contents)
         rebuilt = Rebuilt(
             merged,
             roots=tuple(used.values()),
             foreign=tuple(one for name, one in roots.items() if name not in used),
             before=before,
+            failed_syncs=failed_syncs,
             changes=changes,
             backup=backup,
         )
@@ -146,6 +154,14 @@ def _read_present(directory: str) -> Contents:
     try:
         return read_file(path)
     except DataLoss as error:
+        return Contents(problems=(str(error),))
+
+
+def _read_replaced(directory: str) -> Contents:
+    """As `_read_present`, of a metastore whose place a backup takes: it need not be of a version that is known."""
+    try:
+        return _read_present(directory)
+    except Error as error:
         return Contents(problems=(str(error),))
 
 
@@ -230,6 +246,7 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
 def _verify(path: str, contents: Contents) -> None:
     """Check that a file says what was written to it."""
     written = read_file(path)
-    if written.problems or _changes(written, contents) or written.counters != dict(contents.counters):
+    counted = (written.counters, written.failed_syncs) == (dict(contents.counters), dict(contents.failed_syncs))
+    if written.problems or _changes(written, contents) or not counted:
         problem = written.problems[0] if written.problems else "it differs from what was written"
         raise DataLoss(f"{path} is not what was written to it, and was not used: {problem}: does the disk fail?")

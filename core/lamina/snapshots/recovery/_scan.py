@@ -12,7 +12,7 @@ import attrs
 from lamina.errdefs import Error
 from lamina.fs import CheckedDirectory
 from lamina.snapshots.local import layout
-from lamina.snapshots.storage import RecoveryRecord
+from lamina.snapshots.storage import RecoveryRecord, failed_sync_in
 
 LIMIT: Final = 64 << 20
 """Bytes beyond which a file is no recovery record: no message that makes a snapshot is a quarter as large."""
@@ -39,6 +39,8 @@ class DataRootContents:
     """Why the others cannot be."""
     quarantined: frozenset[int] = frozenset()
     """Of which there is something in quarantine."""
+    failed_sync: int | None = None
+    """The highest identifier that a failed sync may have damaged; None where it does not say."""
     last_id: int = 0
     """The largest identifier that anything in the data root names."""
 
@@ -84,6 +86,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
     """
     with CheckedDirectory.open(path) as directory:
         uuid, generation = _owner(directory)
+        failed_sync = failed_sync_in(directory)
         names = _names(directory, layout.SNAPSHOTS)
         records, torn = _records(directory, watch)
         quarantined = set(_leading_ids(directory, layout.QUARANTINE))
@@ -103,6 +106,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
         records=records,
         torn=torn,
         quarantined=frozenset(quarantined),
+        failed_sync=failed_sync,
         last_id=max((*(max(ids, default=0) for ids in named), *parents), default=0),
     )
 

@@ -6,6 +6,7 @@ operations of the snapshotter contract on records; files are not its business.
 """
 
 from lamina.snapshots.storage._contents import Contents, Counters
+from lamina.snapshots.storage._failed_sync import FAILED_SYNC, failed_sync_in
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._message import with_labels
@@ -17,6 +18,7 @@ from lamina.snapshots.storage._snapshotter_store import SnapshotterStore
 from lamina.snapshots.storage._writing import write_file
 
 __all__ = [
+    "FAILED_SYNC",
     "Contents",
     "Counters",
     "Keyspace",
@@ -24,6 +26,7 @@ __all__ = [
     "Record",
     "RecoveryRecord",
     "SnapshotterStore",
+    "failed_sync_in",
     "id_in",
     "info_message",
     "read_file",

@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error
-from lamina.fs import open_own_file, refuses_writing, replace_file
+from lamina.fs import CheckedDirectory, open_own_file, refuses_writing, replace_file
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
@@ -17,6 +17,8 @@ from lamina.snapshots.storage._record import Record
 
 _log = logging.getLogger(__name__)
 
+FAILED_SYNC: Final = "failed-sync"
+"""The name of the file in a data root."""
 RETRY_SECONDS: Final = 1.0
 """How long a metastore that could not store a failure is left alone before the next attempt."""
 
@@ -49,6 +51,20 @@ def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> 
     return path
 
 
+def failed_sync_in(root: CheckedDirectory) -> int | None:
+    """The highest identifier that a failed sync may have damaged, as a data root says it; 0: none has failed.
+
+    Returns:
+        None where it does not say.
+
+    Raises:
+        FailedPrecondition: The file is a link, or another user's.
+        OSError: It cannot be read.
+    """
+    told = (root.read(FAILED_SYNC) or b"").strip()
+    return int(told) if told.isdigit() else None
+
+
 class FailedSync:
     """The last sync of a snapshotter's data that failed, and the active snapshots that are refused for it.
 
@@ -58,7 +74,8 @@ class FailedSync:
     identifier that was handed out when the sync failed is refused at its commit, for good.
 
     The identifier goes to memory at once, then to a file, which survives the process, then to the metastore, which
-    survives the machine. Any commit takes it there; a thread tries it where none does.
+    survives the machine. Any commit takes it there; a thread tries it where none does. From there it goes to a
+    file in the data root, from which a lost metastore is made anew.
     """
 
     def __init__(self, environment: Environment, name: str, path: str, last_id: int) -> None:
@@ -77,14 +94,52 @@ class FailedSync:
         self._environment = environment
         self._name = name
         self._path = path
+        self._last_before = last_id
         self._lock = threading.Lock()
         """Guards what follows; not held while the metastore stores."""
         found = self._read(last_id)
         self._last_id = max(found, environment.read(self._stored))
         self._saved = not found
-        """The metastore has the identifier, and there is no file."""
+        """The metastore and the data root have the identifier, and there is no file."""
+        self._root: CheckedDirectory | None = None
+        self._in_root: int | None = None
+        """What the data root says."""
+        self._writing_in_root = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+
+    def attach(self, root: CheckedDirectory, *, counts: bool) -> None:
+        """Keep the identifier in a data root as well, and count what is there.
+
+        Of a metastore that was put together from a damaged one, the identifier may be lost. Where the data root
+        does not say it either, any sync may have failed.
+
+        Args:
+            root: The data root. Its owner closes it, later than this.
+            counts: Whether what it says is of this metastore's identifiers.
+
+        Raises:
+            FailedPrecondition, OSError: As `failed_sync_in`.
+        """
+        in_root = failed_sync_in(root) if counts else None
+        lost = counts and in_root is None and self._environment.read(_is_salvaged)
+        with self._lock:
+            self._root, self._in_root = root, in_root
+            last_id = max(self._last_id, in_root or 0, self._last_before if lost else 0)
+            self._saved = self._saved and self._last_id == last_id == (in_root or 0)
+            self._last_id = last_id
+
+    def write_in_root(self) -> None:
+        """Write the identifier to the data root, if it is not there, also where no sync has failed.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with self._writing_in_root:
+            last_id = self._last_id
+            if self._root is not None and self._in_root != last_id:
+                self._root.replace(FAILED_SYNC, b"%d\n" % last_id)
+                self._in_root = last_id
 
     def mark(self, last_id: int) -> None:
         """Refuse all active snapshots up to an identifier from now on. Never raises for a disk that fails."""
@@ -152,6 +207,7 @@ class FailedSync:
     def _save(self) -> None:
         last_id = self._last_id
         self._environment.write(self.store)
+        self.write_in_root()
         with self._lock:
             if self._last_id == last_id:  # else the file tells of a later failure already
                 with contextlib.suppress(FileNotFoundError):
@@ -171,3 +227,7 @@ class FailedSync:
         except ValueError:
             _log.warning("cannot read which sync failed: any may have", extra={"path": self._path})
             return last_id
+
+
+def _is_salvaged(transaction: Transaction) -> bool:
+    return transaction.get(layout.SALVAGED) is not None

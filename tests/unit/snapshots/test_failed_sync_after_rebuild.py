@@ -1,0 +1,164 @@
+"""A metastore that is made anew refuses the active snapshots that a failed sync may have damaged."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from rebuilding import Site
+from waiting import wait_until
+
+from lamina.errdefs import DataLoss
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage._salvage import salvage
+
+REFUSED = "a sync of the file system failed"
+SECONDS = 10.0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def fail_sync(site: Site, snapshotter: LocalSnapshotter) -> None:
+    """Let a sync fail, and wait until the metastore and the data root say so."""
+    snapshotter._store.sync_failed()
+    wait_until(lambda: not list(site.metastore.glob("failed-sync-*")), SECONDS, "the failure is in its places")
+
+
+def forget(site: Site) -> None:
+    """Leave the data root as an earlier version of lamina does, which wrote nothing of failed syncs there."""
+    (site.root / "failed-sync").unlink()
+
+
+def commits(site: Site, key: str) -> bool:
+    """Whether an active snapshot is committed; it is refused for a failed sync, or not at all."""
+    with site.open() as snapshotter:
+        try:
+            snapshotter.commit(f"{key}-committed", key)
+        except DataLoss as error:
+            if REFUSED not in str(error):
+                raise
+            return False
+    return True
+
+
+def commits_later(site: Site) -> bool:
+    """Whether an active snapshot is committed that is made now."""
+    with site.open() as snapshotter:
+        snapshotter.prepare("later")
+    return commits(site, "later")
+
+
+def test_what_was_refused_is_refused_when_the_metastore_was_lost(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+        fail_sync(site, snapshotter)
+        snapshotter.prepare("after")
+    site.database.unlink()
+    rebuilt = site.rebuild()
+    assert rebuilt.failed_syncs.last_ids == {"overlayfs": 1}
+    assert not commits(site, "refused")
+    assert commits(site, "after")
+
+
+def test_what_was_refused_is_refused_by_a_backup_of_before(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+    shutil.copy(site.database, backup := site.directory / "backup")
+    with site.open() as snapshotter:
+        fail_sync(site, snapshotter)
+    site.rebuild(backup=str(backup))
+    assert not commits(site, "refused")
+    assert commits_later(site)
+
+
+def test_what_no_sync_failed_for_can_be_committed(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("a")
+    site.database.unlink()
+    assert not site.rebuild().failed_syncs.unknown
+    assert commits(site, "a")
+
+
+def test_all_that_is_active_is_refused_where_nothing_says_whether_a_sync_failed(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("a")
+        snapshotter.prepare("b")
+    forget(site)
+    site.database.unlink()
+    rebuilt = site.rebuild()
+    assert rebuilt.failed_syncs.unknown == {"overlayfs": 2}
+    assert not commits(site, "a")
+    assert commits_later(site)
+
+
+def test_nothing_is_unknown_where_nothing_is_active(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("a")
+        snapshotter.commit("c", "a")
+    forget(site)
+    site.database.unlink()
+    assert not site.rebuild().failed_syncs.unknown
+
+
+def test_a_backup_takes_it_from_the_metastore_that_it_replaces_where_the_data_root_does_not_say_it(
+    site: Site,
+) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+    shutil.copy(site.database, backup := site.directory / "backup")
+    with site.open() as snapshotter:
+        fail_sync(site, snapshotter)
+        snapshotter.prepare("after")
+    forget(site)
+    assert not site.rebuild(backup=str(backup)).failed_syncs.unknown
+    assert not commits(site, "refused")
+    assert commits(site, "after")
+
+
+def test_a_backup_refuses_all_that_is_active_where_neither_says_it(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("a")
+    shutil.copy(site.database, backup := site.directory / "backup")
+    forget(site)
+    site.database.write_bytes(b"garbage" * 1000)
+    assert site.rebuild(backup=str(backup)).failed_syncs.unknown == {"overlayfs": 1}
+    assert not commits(site, "a")
+
+
+def test_a_data_root_that_says_more_than_the_metastore_counts(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+    (site.root / "failed-sync").write_text("1\n")
+    assert not commits(site, "refused")
+    forget(site)
+    assert not commits(site, "refused")
+    assert (site.root / "failed-sync").read_text() == "1\n"
+
+
+def test_a_data_root_that_moves_to_a_new_metastore_takes_nothing_along_when_it_is_empty(site: Site) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+        fail_sync(site, snapshotter)
+        snapshotter.remove("refused")
+        snapshotter.cleanup()
+    shutil.rmtree(site.metastore)
+    assert commits_later(site)
+
+
+@pytest.mark.parametrize("says", [True, False], ids=["said by the data root", "said by nothing"])
+def test_it_is_not_forgotten_when_a_damaged_metastore_is_put_together(site: Site, *, says: bool) -> None:
+    with site.open() as snapshotter:
+        snapshotter.prepare("refused")
+        fail_sync(site, snapshotter)
+    data = site.database.read_bytes()
+    assert b"foverlayfs" in data
+    site.database.write_bytes(data.replace(b"foverlayfs", b"goverlayfs"))
+    salvage(str(site.metastore), ["a test"])
+    if not says:
+        forget(site)
+    assert not commits(site, "refused")
+    assert commits_later(site)
