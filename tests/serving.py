@@ -30,6 +30,7 @@ class Serving:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         stdout: int | None = None,
+        stderr: int | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
         """Start it.
@@ -39,6 +40,7 @@ class Serving:
             arguments: Of `lamina serve`.
             environment: Variables besides those of this process.
             stdout: The descriptor that it writes to; None: a file.
+            stderr: As `stdout`.
             prefix: What to put before the command.
         """
         self.directory = directory
@@ -47,12 +49,12 @@ class Serving:
         self._notifier = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notifier.bind(f"\0lamina-test-{os.getpid()}-{directory.name}-{time.monotonic_ns()}")
         name: bytes = self._notifier.getsockname()
-        with open(directory / "stdout", "wb") as output, open(directory / "stderr", "wb") as stderr:
+        with open(directory / "stdout", "wb") as output, open(directory / "stderr", "wb") as errors:
             self.process = subprocess.Popen(
                 [*prefix, *COMMAND, "--root", str(self.root), "--state", str(self.state), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output if stdout is None else stdout,
-                stderr=stderr,
+                stderr=errors if stderr is None else stderr,
                 env={**clean_environment(), **(environment or {}), "NOTIFY_SOCKET": "@" + os.fsdecode(name[1:])},
             )
 

@@ -69,8 +69,18 @@ class Workshop:
         config: str = "",
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        terminal: int | None = None,
     ) -> Serving:
-        """Start `lamina serve` with these registrations, each a Python expression."""
+        """Start `lamina serve` with these registrations, each a Python expression.
+
+        Args:
+            registrations: The expressions.
+            code: What else is in the module that has them.
+            config: What the configuration says.
+            arguments: More of them.
+            environment: More variables.
+            terminal: The descriptor of a terminal that it writes to; None: it writes to files.
+        """
         source = PLUGINS.format(log=str(self.directory / "notes"), registrations=", ".join(registrations))
         (self.directory / "workshop_plugins.py").write_text(source + textwrap.dedent(code))
         self.configure(config)
@@ -78,6 +88,8 @@ class Workshop:
             self.directory,
             *("--config", str(self.file), "-p", "workshop_plugins", *arguments),
             environment={"PYTHONPATH": str(self.directory), **(environment or {})},
+            stdout=terminal,
+            stderr=terminal,
         )
         self.started.append(serving)
         return serving

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Unpack
 
@@ -14,9 +15,9 @@ import click
 
 from lamina.cli._configuration import Overrides, configuration, file_option, override_options
 from lamina.cli._environment import unknown_variables
-from lamina.cli._output import table_lines
+from lamina.cli._output import one_line, table_lines
 from lamina.config import GRPC_SERVER, default_state
-from lamina.host import Host, Reloaded, configure_logging, run
+from lamina.host import Host, Reloaded, configure_logging, run, takes_colour
 from lamina.plugin import Plugin, PluginType, Status
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
     def make_host() -> Host:
         config = configuration(file, overrides)
         configure_logging(config.host.debug.level, config.host.debug.format)
+        if _on_terminal():
+            _hide_plugins(config.host.debug.level)
         for warning in unknown_variables():
             _log.warning(warning)
         return Host(config, overrides["modules"])
@@ -52,8 +55,11 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
 
 def announce(host: Host) -> None:
     """Print what the host serves, and what to do with it. A reader that went away is no reason to stop."""
+    for handler in logging.root.handlers:
+        handler.removeFilter(_tells_more)
     plugins = host.plugins.get_all()
-    lines = [*_table(plugins), "", *_next_steps(plugins, host.address)]
+    told = _summary(plugins) if _on_terminal() else _table(plugins)
+    lines = [*told, "", *_next_steps(plugins, host.address)]
     try:
         # Not through sys.stdout: what it cannot write it keeps, and fails again when the process ends.
         with open(1, "wb", closefd=False) as stdout:
@@ -62,9 +68,40 @@ def announce(host: Host) -> None:
         _log.warning("cannot print the plugins", extra={"error": str(error)})
 
 
+def _on_terminal() -> bool:
+    """Whether what is printed and what is logged stand below one another."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def _hide_plugins(level: str) -> None:
+    """Have the start not log what `announce` is going to print: which plugins work, and which do not."""
+    if level == "info":
+        for handler in logging.root.handlers:
+            handler.addFilter(_tells_more)
+
+
+def _tells_more(record: logging.LogRecord) -> bool:
+    """Whether a record tells more than that a plugin works, or the reason why it does not."""
+    told = {"loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin"}
+    return record.msg not in told or record.exc_info is not None
+
+
 def _table(plugins: Sequence[Plugin]) -> list[str]:
     rows = [(one.uri, one.status, f"{one.seconds * 1000:.1f}", one.reason) for one in plugins]
     return table_lines(("PLUGIN", "STATUS", "MS", "REASON"), rows)
+
+
+def _summary(plugins: Sequence[Plugin]) -> Iterator[str]:
+    """How many plugins there are of each status, and the reason of each that does not work."""
+    counts = Counter(one.status for one in plugins)
+    yield f"{len(plugins)} plugins: {', '.join(f'{count} {status}' for status, count in counts.items())}"
+    coloured = takes_colour(sys.stdout)
+    for one in plugins:
+        if one.status is not Status.OK:
+            status = f"{one.status:<8}"
+            colour = "yellow" if one.status is Status.SKIPPED else "red"
+            painted = click.style(status, fg=colour) if coloured else status
+            yield f"  {painted} {one_line(f'{one.uri}: {one.reason}')}"
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:

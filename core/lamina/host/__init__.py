@@ -10,9 +10,9 @@ run(lambda: Host(lamina.config.load(program="greeter")), announce)
 
 from lamina.errdefs import Error
 from lamina.host._host import Host
-from lamina.host._logging import configure_logging
+from lamina.host._logging import configure_logging, takes_colour
 from lamina.host._plan import Prepared, prepare
 from lamina.host._process import run
 from lamina.host._reload import Reloaded
 
-__all__ = ["Error", "Host", "Prepared", "Reloaded", "configure_logging", "prepare", "run"]
+__all__ = ["Error", "Host", "Prepared", "Reloaded", "configure_logging", "prepare", "run", "takes_colour"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -25,6 +26,18 @@ _LEVELS: Final = {
 }
 """The configuration's names (logrus `ParseLevel`), least severe first."""
 
+_FAINT: Final = "2"
+_COLOURS: Final = {
+    "trace": _FAINT,
+    "debug": _FAINT,
+    "info": "36",
+    "warning": "33",
+    "error": "31",
+    "fatal": "31",
+    "panic": "31",
+}
+"""Parameters of SGR, ECMA-48 8.3.117: faint, cyan, yellow, red."""
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 """What every record has. Its other attributes are the event's own fields."""
 
@@ -35,7 +48,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9\-._/@^+]+")
 def configure_logging(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 # the setting's name
     """Have this process write every log record, warning and unexpected exception as one line.
 
-    No call waits for whoever reads them (`LogHandler`).
+    On a terminal, text is shorter and coloured, and a traceback has lines of its own. No call waits for whoever
+    reads them (`LogHandler`).
 
     Args:
         level: The least severe level to write: trace, debug, info, warn, error, fatal or panic.
@@ -43,7 +57,7 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
         stream: Where to write; None: standard error.
     """
     handler = _handler(sys.stderr if stream is None else stream)
-    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter() if format == "json" else _text_formatter(handler.stream))
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
@@ -57,12 +71,51 @@ def _handler(stream: TextIO) -> LogHandler:
     return next(ours, None) or LogHandler(stream)
 
 
+def takes_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that may be written to in colours (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _text_formatter(stream: TextIO) -> logging.Formatter:
+    return TerminalFormatter(colour=takes_colour(stream)) if stream.isatty() else TextFormatter()
+
+
 class TextFormatter(logging.Formatter):
     """`time="…" level=info msg="…" key=value`: logfmt, as logrus writes it to a file."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         return " ".join(f"{key}={_logfmt(value)}" for key, value in _fields(record).items())
+
+
+class TerminalFormatter(logging.Formatter):
+    """`15:04:05 warning message key=value`: for somebody who looks on."""
+
+    def __init__(self, *, colour: bool) -> None:
+        """Make a formatter.
+
+        Args:
+            colour: Whether levels and names of fields are coloured.
+        """
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record, and below it the lines of its traceback."""
+        fields = _fields(record)
+        level, text = fields.pop("level"), fields.pop("msg")
+        del fields["time"]
+        below = [f"    {_printable(line)}" for line in fields.pop("traceback", "").splitlines()]
+        words = [
+            time.strftime("%H:%M:%S", time.localtime(record.created)),
+            self._painted(f"{level:<7}", _COLOURS.get(level, "")),
+            _printable(text),
+            *(f"{self._painted(f'{key}=', _FAINT)}{_logfmt(value)}" for key, value in fields.items()),
+        ]
+        return "\n".join([" ".join(words), *below])
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
 
 
 class JsonFormatter(logging.Formatter):
@@ -114,6 +167,10 @@ def _logfmt(value: object) -> str:
         return text
     # Whatever a terminal or a log's reader could take for a control character is escaped.
     return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
 def _log_exception_of_thread(arguments: threading.ExceptHookArgs) -> None:

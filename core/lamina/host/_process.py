@@ -87,6 +87,7 @@ def run(
             _log.info("%s successfully booted in %fs", start.host.program, time.perf_counter() - began)
             again = None if reload is None else functools.partial(_reload, start.host, reload)
             _stopping(_serve(again, events, hung_up=hung_up))
+    _log.info("stopped")
     _limit_exit(0)
 
 

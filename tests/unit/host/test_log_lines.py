@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from lamina.context import CallContext, use
-from lamina.host._logging import JsonFormatter, TextFormatter
+from lamina.host._logging import JsonFormatter, TerminalFormatter, TextFormatter
 
 
 @pytest.fixture
@@ -44,6 +44,28 @@ def test_a_text_line_has_time_level_message_and_then_its_fields_by_name(logger: 
     assert fields_after_time(stream.getvalue()) == (
         'level=info msg="loading plugin" id=snapshots type=io.containerd.grpc.v1'
     )
+
+
+def test_a_line_on_a_terminal_has_the_time_of_day_level_message_and_fields(logger: logging.Logger) -> None:
+    stream = lines(logger, TerminalFormatter(colour=False))
+    logger.warning("odd\x1b[31m", extra={"key": "a b", "number": 5})
+    assert re.fullmatch(r'\d\d:\d\d:\d\d warning odd\\u001b\[31m key="a b" number=5\n', stream.getvalue()), (
+        stream.getvalue()
+    )
+
+
+def test_in_colour_the_level_and_the_names_of_fields_stand_out(logger: logging.Logger) -> None:
+    stream = lines(logger, TerminalFormatter(colour=True))
+    logger.error("no", extra={"key": "v"})
+    assert stream.getvalue().endswith(" \x1b[31merror  \x1b[0m no \x1b[2mkey=\x1b[0mv\n")
+
+
+def test_a_traceback_on_a_terminal_stands_below_its_line(logger: logging.Logger) -> None:
+    stream = lines(logger, TerminalFormatter(colour=False))
+    logger.error("odd", exc_info=ValueError("cable cut"))
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith(' error   odd error="cable cut"')
+    assert second == "    ValueError: cable cut"
 
 
 def test_the_time_is_rfc_3339_with_nine_digits(logger: logging.Logger) -> None:
