@@ -38,6 +38,8 @@ def doctor(
 
     The exit code is 0 if there is no problem, 1 if one remains, and 2 if it could not be found out.
     """
+    if dry_run and not repair:
+        raise click.UsageError("--dry-run says what --repair would do: give both, --repair --dry-run")
     with reported(COULD_NOT_LOOK):
         from lamina.cli._examination import examination  # noqa: PLC0415 # brings gRPC and LMDB
         from lamina.cli._site import Site  # noqa: PLC0415 # as above

@@ -59,17 +59,33 @@ def examination(site: Site) -> Iterator[Examination]:
     if host.answers and not site.another_host:
         yield Examination([*found, *_lasting(site, places, host)], host.pid)
         return
-    if not os.path.isdir(places.root):
-        raise NotFound(
-            f"examine what the host keeps: there is no directory {places.root}: is it the right root directory? "
-            "The first start of a host makes it"
-        )
+    _check_used(site, places)
     with contextlib.ExitStack() as locks:
         for directory in (places.root, places.metastore, *places.found_data_roots().values()):
             if os.path.isdir(directory):
                 locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
         evidence = _evidence(site, places, lambda: _read(places), None)
         yield Examination([*found, *progress(_all(site, evidence), "checks")], None)
+
+
+def _check_used(site: Site, places: Places) -> None:
+    """Check that a host has kept something in its root directory: not much is wrong with what is not there."""
+    if not os.path.isdir(places.root):
+        found = f"there is no directory {places.root}"
+    elif not places.found_data_roots() and not any(map(os.path.isdir, _directories(site, places))):
+        found = f"there is no data root of lamina in {places.root}, nor a metastore"
+    else:
+        return
+    raise NotFound(
+        f"examine what the host keeps: {found}: is it the right root directory? The first start of a host makes it"
+    )
+
+
+def _directories(site: Site, places: Places) -> Iterator[str]:
+    """Where the metastore and the plugins keep what they keep."""
+    yield places.metastore
+    if site.prepared is not None:
+        yield from (os.path.join(places.root, one.uri) for one in site.prepared.plan.registry)
 
 
 def _of_host(site: Site, host: Contact) -> Iterator[Finding]:

@@ -321,12 +321,6 @@ def test_a_data_root_that_all_may_write_to_is_told_once(stopped: Host) -> None:
     assert found == ["problem", "warning"]
 
 
-def test_a_root_directory_that_is_not_there_is_not_said_to_be_in_order(tmp_path: Path) -> None:
-    found = doctor("--root", tmp_path / "typo", "--state", tmp_path / "state")
-    assert (found.code, found.findings) == (2, ())
-    assert f"there is no directory {tmp_path}/typo" in found.said
-
-
 def test_where_it_cannot_look_it_says_so_with_another_exit_code(host: Host, tmp_path: Path) -> None:
     assert doctor("-a", tmp_path / "nobody.sock").code == 2
     os.rename(host.address, f"{host.address}.away")
