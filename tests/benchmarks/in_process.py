@@ -46,7 +46,8 @@ def _round(space: Keyspace, number: int) -> dict[str, float]:
         return environment.write(lambda transaction: _microseconds(lambda n: operation(transaction, n), number))
 
     def stat(transaction: Any, n: int) -> object:
-        return space._get(transaction, space._find_space(transaction), names[n].encode())
+        table = space._table
+        return table.get(transaction, table.find_number(transaction), names[n].encode())
 
     return {
         "a read transaction": _microseconds(lambda _: environment.read(lambda _: None), number),
