@@ -46,7 +46,7 @@ def compiled(directory: Path) -> Iterator[GrpcGo]:
     try:
         program = directory / "load-go"
         source = Path(__file__).with_name("load.go")
-        settings = {"GO111MODULE": "off", "GOPATH": str(_SOURCES), "GOCACHE": str(directory / "cache")}
+        settings = {"GO111MODULE": "off", "GOPATH": str(_SOURCES)}
         subprocess.run(["go", "build", "-o", program, source], check=True, env={**os.environ, **settings})
         yield GrpcGo(program)
     finally:
