@@ -1,0 +1,171 @@
+"""Taking in the registrations of modules, each distribution as a whole or not at all."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import attrs
+import pluggy
+
+from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
+from lamina.plugin._entry_points import Source
+from lamina.plugin._hooks import new_manager
+from lamina.plugin._location import Location, Owner
+from lamina.plugin._plugins import describe
+from lamina.plugin._registration import Registration
+from lamina.plugin._registry import Registry, loop_error
+from lamina.plugin._slow import SlowLoads
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Offence:
+    """Why a distribution was set aside."""
+
+    source: Source
+    error: BaseException
+    registration: Registration[Any] | None
+    """What offends, where that is known."""
+    withdrawn: tuple[Registration[Any], ...]
+    """What else was registered before the offence."""
+    location: Location | None
+
+
+class Collector:
+    """What was found so far."""
+
+    def __init__(self, own: str, slow: SlowLoads) -> None:
+        """Begin with nothing.
+
+        Args:
+            own: The host's own distribution.
+            slow: Is told what is loaded.
+        """
+        self._own = own
+        self._slow = slow
+        self.manager = new_manager()
+        self.registry = Registry()
+        self.offences: list[Offence] = []
+        self._source_of: dict[str, Source] = {}
+
+    def add(self, sources: Sequence[Source]) -> None:
+        """Take in all of these sources, or set them aside."""
+        offence = self._take(sources)
+        if offence is None:
+            return
+        self.offences.append(offence)
+        for source in sources:
+            if self.manager.has_plugin(source.id):
+                self.manager.unregister(name=source.id)
+
+    def add_module(self, module: str) -> None:
+        """Take in a module that the user asked for by name."""
+        offence = self._take([Source(module, "", module, functools.partial(importlib.import_module, module))])
+        if offence is None:
+            return
+        error = offence.error
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise NotFound(
+                f"plugin module {module!r}: no module named {error.name!r}; "
+                "is it installed, or its directory in PYTHONPATH?"
+            ) from error
+        raise InvalidArgument(f"plugin module {module!r}: {describe(error)}") from error
+
+    def break_loops(self, disabled_plugins: Collection[str]) -> None:
+        """Set distributions aside until no circle is left."""
+        while loop := self.registry.loop(disabled_plugins):
+            offender = self._last_foreign(loop)
+            # What the user asked for by name is not set aside in silence.
+            if offender is None or not self._source_of[offender.uri].name:
+                raise loop_error(loop)
+            self._withdraw(offender, loop_error(loop))
+
+    def _take(self, sources: Sequence[Source]) -> Offence | None:
+        """Register everything that the sources bring; or nothing, and say why."""
+        registry = self.registry
+        taken: dict[str, Registration[Any]] = {}
+        for source in sources:
+            registration: Registration[Any] | None = None
+            try:
+                for registration in self._load(source):
+                    registry = registry.register(registration)
+                    taken[registration.uri] = registration
+                    self._source_of[registration.uri] = source
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a package may raise what it likes, SystemExit too
+                location = self._place(source, error)
+                return Offence(source, error, registration, tuple(taken.values()), location)
+        self.registry = registry
+        return None
+
+    def _load(self, source: Source) -> list[Registration[Any]]:
+        """Import one module, take in its hooks, and ask it for its registrations.
+
+        There is no deadline: an import that was left behind would keep the module's import lock, and whoever
+        imports the same module would wait for ever. `SlowLoads` tells which one it is.
+        """
+        _log.debug("loading plugin module", extra={"entry_point": source.id})
+        self._slow.begin(source.distribution, source.name, source.module)
+        module = source.load()
+        if self.manager.is_registered(module):
+            return []
+        self.manager.register(module, name=source.id)
+        self.manager.check_pending()
+        registrations = _hook_of(self.manager, module, source)()
+        if not isinstance(registrations, Iterable):
+            raise InvalidRegistration(
+                f"{source.id}: lamina_register returned {registrations!r}: it must return a list of registrations"
+            )
+        found = []
+        for registration in registrations:
+            if not isinstance(registration, Registration):
+                raise InvalidRegistration(
+                    f"{source.id}: lamina_register gave {registration!r}: not a Registration"
+                )
+            found.append(attrs.evolve(registration, distribution=source.distribution, module=source.module))
+        return found
+
+    def _place(self, source: Source, error: BaseException) -> Location | None:
+        """Where an offence lies: where it was raised in the source's own code, else where that registers."""
+        owner = Owner(source.distribution, source.module)
+        raised = owner.raised(error)
+        if raised is not None and raised.distribution:
+            return raised
+        register = getattr(self.manager.get_plugin(source.id), "lamina_register", None)
+        return (owner.defined(register) if register else None) or raised
+
+    def _last_foreign(self, loop: Collection[Registration[Any]]) -> Registration[Any] | None:
+        uris = {registration.uri for registration in loop if registration.distribution != self._own}
+        return next((one for one in reversed(tuple(self.registry)) if one.uri in uris), None)
+
+    def _withdraw(self, offender: Registration[Any], error: BaseException) -> None:
+        """Set the distribution of a registration aside, after all."""
+        distribution = offender.distribution
+        rest = tuple(one for one in self.registry if one.distribution == distribution and one is not offender)
+        source = self._source_of[offender.uri]
+        self.offences.append(Offence(source, error, offender, rest, self._place(source, error)))
+        for name, _ in self.manager.list_name_plugin():
+            if name.startswith(f"{distribution}:"):
+                self.manager.unregister(name=name)
+        self.registry = self.registry.without(distribution)
+
+
+def _hook_of(manager: pluggy.PluginManager, module: object, source: Source) -> Callable[[], object]:
+    """The module's own `lamina_register`. pluggy would call everybody's, the last registered first."""
+    hooks = {
+        caller.name: implementation
+        for caller in manager.get_hookcallers(module) or ()
+        for implementation in caller.get_hookimpls()
+        if implementation.plugin is module
+    }
+    if "lamina_register" not in hooks:
+        raise InvalidRegistration(f"{source.id}: no function lamina_register marked @hookimpl")
+    if any(hook.wrapper or hook.hookwrapper for hook in hooks.values()):
+        raise InvalidRegistration(f"{source.id}: a hook of lamina cannot be wrapped")
+    return hooks["lamina_register"].function
