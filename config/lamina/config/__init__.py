@@ -7,8 +7,9 @@ What a configuration is written, explained and rewritten with is in `lamina.conf
 does without.
 """
 
-from lamina.config._config import Config, from_document, load
+from lamina.config._config import Config
 from lamina.config._duration import Duration
+from lamina.config._load import from_document, load
 from lamina.config._merge import Origin
 from lamina.config._migrate import GRPC_SERVER, Migration
 from lamina.config._problems import Problem, config_error, dotted

@@ -10,21 +10,13 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from lamina.config._document import Document, read, read_imports
+from lamina.config._document import Document
 from lamina.config._merge import Merged, Origin, merge
-from lamina.config._migrate import GRPC_SERVER, Migration, migrate, successor_of_table
+from lamina.config._migrate import Migration, migrate, successor_of_table
+from lamina.config._overrides import overriding
 from lamina.config._positions import parse_key
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
-from lamina.config._schema import (
-    PROGRAM,
-    VERSION,
-    HostConfig,
-    default_config_path,
-    default_drop_ins,
-    default_root,
-    default_state,
-    proxy_uri,
-)
+from lamina.config._schema import PROGRAM, VERSION, HostConfig, default_root, default_state, proxy_uri
 from lamina.errdefs import PluginFailed, nearest
 from lamina.fs import Exposure
 
@@ -36,12 +28,9 @@ _NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugi
 _PLACES: Final = {"root": default_root, "state": default_state}
 """What makes out the default of a setting that is not the same for every program."""
 
-_GIVEN: Final = "configuration given as a mapping"
-"""Where settings stand that a program gave: what their problems name instead of a file."""
-
 
 @attrs.frozen(eq=False)
-class _Sources:
+class Sources:
     """What a configuration is made from."""
 
     file: Path | None
@@ -67,7 +56,7 @@ class Config:
     """What was left out in reading, a sentence each."""
     failed_migrations: Mapping[str, PluginFailed]
     """Why plugins could not bring their configuration up to date, by URI. See `with_migrations`."""
-    _sources: _Sources
+    _sources: Sources
     _merged: Merged
     _problems: tuple[Problem, ...]
     """What is wrong with the top level."""
@@ -204,7 +193,7 @@ class Config:
         """
         if not migrations:
             return self
-        return _assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
+        return assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
 
     def with_overrides(
         self,
@@ -230,16 +219,10 @@ class Config:
             ConfigError: The value of a variable or flag is wrong, or does not go with the rest.
         """
         flags = {"root": root, "state": state, "address": address, "log_level": log_level}
-        prefix = self.program.replace("-", "_")
-        variables = {key: f"{prefix}_{key}".upper() for key in flags}
-        given = [
-            *((name, key, (environ or {}).get(name) or None) for key, name in variables.items()),
-            *((f"--{key.replace('_', '-')}", key, value) for key, value in flags.items()),
-        ]
-        overrides = [Document(name, _tables(key, value)) for name, key, value in given if value is not None]
+        overrides = overriding(flags, environ or {}, self.program)
         if not overrides:
             return self
-        return _assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))
+        return assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))
 
 
 def _meant(name: str, uris: Collection[str]) -> str | None:
@@ -248,90 +231,12 @@ def _meant(name: str, uris: Collection[str]) -> str | None:
     return ids.get(name) or nearest(name, uris) or ids.get(nearest(name, ids) or "")
 
 
-def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
-    """The document in which a flag's setting stands."""
-    match key:
-        case "address":
-            return {"plugins": {GRPC_SERVER: {"address": _absolute(os.fspath(value))}}}
-        case "log_level":
-            return {"debug": {"level": value}}
-        case _:
-            return {key: os.fspath(value)}
-
-
-def _absolute(address: str) -> str:
-    """An address whose path is absolute. What is no path of a unix socket stays, and the listener refuses it."""
-    path = address.removeprefix("unix://")
-    return address if not path or "://" in path else os.path.abspath(path)
-
-
-def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, defer: bool = False) -> Config:
-    """Read a configuration file and all that it imports.
-
-    Args:
-        path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone; and
-            the files of `default_drop_ins()`, as if it imported them last.
-        program: Whose configuration it is: names the default places, the environment variables that
-            `Config.with_overrides` reads, and the group of entry points in which a host looks for plugins.
-        defer: Whether problems of the top level may wait for `Config.decode_plugins`, which tells them together
-            with those of the plugins' tables. Do nothing before that but find the plugins.
+def assemble(sources: Sources) -> Config:
+    """Put a configuration together.
 
     Raises:
-        ConfigError: With all problems of all files: files that cannot be read, syntax, format versions, and
-            the top level. Plugins' tables are not looked at yet: which plugins there are, and which
-            packages may be imported to find out, is what the top level says. See `Config.decode_plugins`.
-            What leaves that unknown is not deferred.
+        ConfigError: With all problems, as `load` tells.
     """
-    name = os.fspath(default_config_path(program=program) if path is None else path)
-    drop_ins = default_drop_ins(program=program) if path is None else ""
-    try:
-        main = read(name)
-    except OSError as error:
-        if path is None and isinstance(error, FileNotFoundError | NotADirectoryError):
-            defaults = Document("<defaults>", {"version": VERSION})
-            return _from_main(defaults, program, drop_ins=drop_ins, defer=defer)
-        main = Problem(name, "", None, f"cannot be read: {error.strerror}")
-    if isinstance(main, Problem):
-        raise config_error([main])
-    return _from_main(main, program, Path(name), drop_ins, defer)
-
-
-def from_document(tables: Mapping[str, Any], *, program: str = PROGRAM) -> Config:
-    """A configuration from a program instead of a file.
-
-    Args:
-        tables: What tomli would return for a file; a tuple is as good as a list, and a path as a string. It is
-            copied. `version` may be left out, and is the newest then. Relative imports are taken from the working
-            directory.
-        program: As for `load`.
-
-    Raises:
-        ConfigError: As `load` does.
-    """
-    return _from_main(Document(_GIVEN, {"version": VERSION} | _as_read(tables)), program)
-
-
-def _as_read(value: Any) -> Any:
-    """A copy of a value as tomli returns it."""
-    match value:
-        case Mapping():
-            return {str(key): _as_read(item) for key, item in value.items()}
-        case list() | tuple():
-            return list(map(_as_read, value))
-        case os.PathLike():
-            return os.fspath(value)
-        case _:
-            return value
-
-
-def _from_main(
-    main: Document, program: str, file: Path | None = None, drop_ins: str = "", defer: bool = False
-) -> Config:
-    documents, unread = read_imports(main, drop_ins)
-    return _assemble(_Sources(file, tuple(documents), tuple(unread), program=program, defer=defer))
-
-
-def _assemble(sources: _Sources) -> Config:
     migrated = [migrate(document, sources.migrations) for document in sources.documents]
     merged = merge([*(each.document for each in migrated), *sources.overrides])
     host, wrong = _decode_host(merged, sources.program)

@@ -1,0 +1,46 @@
+"""What the environment and flags put over a configuration's files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.config._document import Document
+from lamina.config._migrate import GRPC_SERVER
+
+
+def overriding(
+    flags: Mapping[str, str | os.PathLike[str] | None], environ: Mapping[str, str], program: str
+) -> list[Document]:
+    """The documents that go over the files, flags last.
+
+    Args:
+        flags: By setting, what a flag says; None: it was not given.
+        environ: The environment, in which an empty variable is none.
+        program: Its variables begin with this name.
+    """
+    prefix = program.replace("-", "_")
+    variables = {key: f"{prefix}_{key}".upper() for key in flags}
+    given = [
+        *((name, key, environ.get(name) or None) for key, name in variables.items()),
+        *((f"--{key.replace('_', '-')}", key, value) for key, value in flags.items()),
+    ]
+    return [Document(name, _tables(key, value)) for name, key, value in given if value is not None]
+
+
+def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
+    """The document in which a flag's setting stands."""
+    match key:
+        case "address":
+            return {"plugins": {GRPC_SERVER: {"address": _absolute(os.fspath(value))}}}
+        case "log_level":
+            return {"debug": {"level": value}}
+        case _:
+            return {key: os.fspath(value)}
+
+
+def _absolute(address: str) -> str:
+    """An address whose path is absolute. What is no path of a unix socket stays, and the listener refuses it."""
+    path = address.removeprefix("unix://")
+    return address if not path or "://" in path else os.path.abspath(path)
