@@ -11,8 +11,7 @@ import pytest
 
 from lamina.errdefs import FailedPrecondition, NotFound, Unimplemented
 from lamina.snapshots import Info, Snapshotter
-from lamina.testing._checks.lifecycle import write_two
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted
+from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, write_two
 from lamina.testing._tree import ROOT
 
 

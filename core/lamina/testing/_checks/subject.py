@@ -177,3 +177,10 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
         if isinstance(outcome, Exception) and not isinstance(outcome, Error):
             raise outcome
     return outcomes
+
+
+def write_two(root: Path) -> None:
+    """Two files, one of them in a directory."""
+    (root / "dir").mkdir()
+    (root / "dir/inner").write_text("inner")
+    (root / "outer").write_text("outer")

@@ -1,0 +1,93 @@
+"""Closing and opening a snapshotter, and giving back what was removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamina.errdefs import Unimplemented
+from lamina.snapshots import Kind, Snapshotter
+from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, write_two
+from lamina.testing._checks.usage import fill
+
+
+class ClosingChecks(Checks):
+    """What stays when a snapshotter is closed, and what goes when a snapshot is removed."""
+
+    def test_closing_twice_is_closing_once(self, snapshotter: Snapshotter) -> None:
+        """The second time does nothing, and neither does the third, by whoever opened it."""
+        snapshotter.prepare("a")
+        snapshotter.close()
+        snapshotter.close()
+
+    def test_everything_is_there_after_closing_and_opening(self, subject: Subject) -> None:
+        """Records, usages, mounts and trees."""
+        if not subject.traits.reopens:
+            pytest.skip("the snapshotter keeps nothing when it is closed")
+        written = subject.layer("c", write_two, labels={"layer": "one"})
+        with mounted(subject.snapshotter.prepare("a", "c", {"active": "yes"})) as root:
+            (root / "more").touch()
+        subject.snapshotter.view("v", "c")
+        before = self._state(subject.snapshotter)
+        active = subject.active_tree("a")
+        snapshotter = subject.reopen()
+        assert self._state(snapshotter) == before
+        assert_same(subject.tree("c"), written)
+        assert_same(subject.active_tree("a"), active)
+
+    @staticmethod
+    def _state(snapshotter: Snapshotter) -> list[object]:
+        infos = list(snapshotter.walk())
+        usages = [snapshotter.usage(info.name) for info in infos if info.kind is not Kind.ACTIVE]
+        return [*infos, *usages]
+
+    def test_work_goes_on_after_closing_and_opening(self, subject: Subject) -> None:
+        """What is made then does not mix with what was there."""
+        if not subject.traits.reopens:
+            pytest.skip("the snapshotter keeps nothing when it is closed")
+        written = subject.layer("c", write_two)
+        subject.snapshotter.prepare("a", "c")
+        snapshotter = subject.reopen()
+        with mounted(snapshotter.prepare("new")) as root:
+            assert not below(subject.read(root))
+        snapshotter.commit("d", "a")
+        assert snapshotter.stat("d").parent == "c"
+        assert_same(subject.tree("d"), written)
+
+    def test_removed_snapshots_do_not_come_back(self, subject: Subject) -> None:
+        """Not by closing and opening."""
+        if not subject.traits.reopens:
+            pytest.skip("the snapshotter keeps nothing when it is closed")
+        subject.layer("c", write_two)
+        subject.snapshotter.prepare("a", "c")
+        subject.snapshotter.remove("a")
+        subject.snapshotter.remove("c")
+        assert keys(subject.reopen()) == []
+
+    def test_cleanup_gives_back_what_removed_snapshots_held(self, subject: Subject) -> None:
+        """And touches nothing else."""
+        snapshotter = subject.snapshotter
+        if not subject.traits.cleanup:
+            with pytest.raises(Unimplemented):
+                snapshotter.cleanup()
+            return
+        kept = subject.layer("kept", write_two)
+        snapshotter.prepare("active", "kept")
+        snapshotter.cleanup()
+        before = subject.data()
+        subject.layer("gone", fill)
+        snapshotter.prepare("child", "gone")
+        snapshotter.remove("child")
+        snapshotter.remove("gone")
+        snapshotter.cleanup()
+        assert subject.data() == before
+        assert_same(subject.tree("kept"), kept)
+        assert_same(subject.active_tree("active"), kept)
+
+    def test_cleanup_may_be_called_when_there_is_nothing_to_do(self, subject: Subject) -> None:
+        """Any number of times."""
+        for _ in range(2):
+            if subject.traits.cleanup:
+                subject.snapshotter.cleanup()
+            else:
+                with pytest.raises(Unimplemented):
+                    subject.snapshotter.cleanup()

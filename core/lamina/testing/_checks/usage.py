@@ -1,0 +1,44 @@
+"""What snapshots take up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lamina.testing._checks.subject import Checks, Subject, mounted
+
+SIZE = 200_000
+
+
+def fill(root: Path) -> None:
+    """A file of `SIZE` bytes that cannot be compressed."""
+    (root / "filled").write_bytes(os.urandom(SIZE))
+
+
+class UsageChecks(Checks):
+    """What snapshots take up."""
+
+    def test_usage_of_an_active_snapshot_is_measured(self, subject: Subject) -> None:
+        """It grows with what is written."""
+        mounts = subject.snapshotter.prepare("a")
+        before = subject.snapshotter.usage("a")
+        with mounted(mounts) as root:
+            fill(root)
+            os.sync()  # a file system may give out blocks only when it writes them
+        after = subject.snapshotter.usage("a")
+        assert after.size >= before.size + SIZE
+        assert after.inodes >= before.inodes
+
+    def test_usage_of_a_committed_snapshot_counts_its_layer(self, subject: Subject) -> None:
+        """It is there after the commit, and stays the same whatever is built on it."""
+        subject.layer("c", fill)
+        usage = subject.snapshotter.usage("c")
+        assert usage.size >= SIZE
+        subject.layer("child", fill, parent="c")
+        assert subject.snapshotter.usage("c") == usage
+
+    def test_a_view_takes_up_next_to_nothing(self, subject: Subject) -> None:
+        """Its parent's content is not its own."""
+        subject.layer("c", fill)
+        subject.snapshotter.view("v", "c")
+        assert subject.snapshotter.usage("v").size < SIZE
