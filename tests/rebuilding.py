@@ -62,3 +62,23 @@ def everything(snapshotter: LocalSnapshotter, *keyspaces: str) -> dict[tuple[str
         for name in keyspaces or ("overlayfs",)
         for info in snapshotter.keyspace(name).walk()
     }
+
+
+def fill(snapshotter: LocalSnapshotter) -> None:
+    """Layers on one another, an active snapshot and a view on the last, in two keyspaces; one was removed."""
+    for keyspace in ("overlayfs", "other"):
+        space = snapshotter.keyspace(keyspace)
+        parent = ""
+        for number in range(4):
+            space.prepare(f"extract-{number}", parent, labels={"n": str(number)})
+            space.commit(name := f"layer-{number}", f"extract-{number}", {"layer": str(number)})
+            parent = name
+        space.prepare("box", parent, labels={"a": "b"})
+        space.update(Info("box", labels={"a": "c"}), ("labels.a",))
+        space.view("look", parent)
+        space.prepare("gone", parent)
+        space.remove("gone")
+
+
+def reasons(rebuilt: Rebuilt) -> dict[int, str]:
+    return {out.id: out.reason for out in rebuilt.merged.left_out}

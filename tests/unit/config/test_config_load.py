@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
-import attrs
 import pytest
+from configuration_files import NO_LEVEL, Write, problems_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -16,18 +15,6 @@ from lamina.config import Debug, Duration, HostConfig, Origin, Problem, from_doc
 from lamina.errdefs import ConfigError
 
 NO_VERSION = 'version: expected 2, 3 or 4, found nothing: add "version = 4" before the first table'
-NO_LEVEL = (
-    'debug.level: expected one of "trace", "debug", "info", "warn", "error", "fatal", "panic",'
-    ' found the string "loud"'
-)
-Write = Callable[[str, str], Path]
-
-
-def problems_of(path: Path | str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(path)
-    assert [str(problem) for problem in caught.value.problems] == str(caught.value).split("\n")
-    return str(caught.value).split("\n")
 
 
 def test_every_top_level_key_is_read(write: Write) -> None:
@@ -201,50 +188,6 @@ def refusal_of(path: Path) -> ConfigError | None:
     return None
 
 
-def test_relative_imports_are_taken_from_the_importing_files_directory(write: Write) -> None:
-    path = write("config.toml", 'version = 4\nimports = ["sub/a.toml"]\n')
-    write("sub/a.toml", 'version = 4\nimports = ["b.toml"]\n')
-    write("sub/b.toml", 'version = 4\ntemp = "/from/b"\n')
-    assert load(path).host.temp == "/from/b"
-
-
-def test_a_pattern_is_read_in_the_order_of_names_and_may_match_nothing(write: Write, tmp_path: Path) -> None:
-    pattern = "conf[[]1].d/[0-9]?-*.toml"
-    path = write("config.toml", f'version = 4\ntemp = "/main"\nimports = ["none/*.toml", "{pattern}"]\n')
-    write("conf[1].d/20-b.toml", 'version = 4\ntemp = "/b"\n')
-    write("conf[1].d/10-a.toml", 'version = 4\ntemp = "/a"\n')
-    write("conf[1].d/99-c.txt", "not read")
-    assert load(path).host.temp == "/b"
-    write("conf[1].d/30-c.toml", f'version = 4\ntemp = "/c"\nimports = ["{tmp_path}/conf[[]1].d/*"]\n')
-    assert problems_of(path) == [
-        f"{tmp_path}/conf[1].d/99-c.txt:1:5: Expected '=' after a key in a key/value pair"
-    ]
-
-
-def test_special_characters_in_the_importing_files_own_directory_are_no_pattern(write: Write) -> None:
-    path = write("[a]*/config.toml", 'version = 4\nimports = ["*.d.toml"]\n')
-    write("[a]*/x.d.toml", 'version = 4\ntemp = "/x"\n')
-    assert load(path).host.temp == "/x"
-
-
-def test_imports_are_read_breadth_first_and_later_ones_override(write: Write) -> None:
-    path = write("config.toml", 'version = 4\nimports = ["a.toml", "b.toml"]\ntemp = "/main"\n')
-    write("a.toml", 'version = 4\nimports = ["c.toml"]\ntemp = "/a"\ndisabled_distributions = ["a"]\n')
-    write("b.toml", 'version = 4\ntemp = "/b"\ndisabled_distributions = ["b"]\n')
-    write("c.toml", 'version = 4\ntemp = "/c"\ndisabled_distributions = ["c"]\n')
-    config = load(path)
-    assert config.host.temp == "/c"
-    assert config.host.disabled_distributions == ["a", "b", "c"]
-    assert config.host.imports == ["a.toml", "b.toml", "c.toml"]
-
-
-def test_files_that_import_each_other_are_read_once(write: Write, tmp_path: Path) -> None:
-    path = write("config.toml", 'version = 4\nimports = ["./a.toml", "link/a.toml"]\ntemp = "/main"\n')
-    write("a.toml", 'version = 4\nimports = ["config.toml", "a.toml", "link/config.toml"]\ntemp = "/a"\n')
-    (tmp_path / "link").symlink_to(tmp_path)
-    assert load(path).host.temp == "/a"
-
-
 def test_a_relative_root_is_made_absolute(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write("config.toml", 'version = 4\nroot = "data/../root"\n')
@@ -277,115 +220,6 @@ def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
     assert config.origin("root") == Origin("configuration given as a mapping", None)
     tables["plugins"]["io.x.v1.y"]["names"].append("b")  # type: ignore[index]
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of the default file, of a user other than root."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("HOME", "/home/u")
-    return tmp_path / "lamina"
-
-
-def test_drop_ins_are_read_after_the_default_file_and_what_it_imports(write: Write, home: Path) -> None:
-    write("lamina/config.toml", 'version = 4\nimports = ["a.toml"]\ntemp = "/main"\nroot = "/main"\n')
-    write("lamina/a.toml", 'version = 4\ntemp = "/a"\nroot = "/a"\n')
-    write("lamina/conf.d/10.toml", 'version = 4\ntemp = "/10"\n')
-    write("lamina/conf.d/9.toml", 'version = 4\ntemp = "/9"\n[debug]\nlevel = "warn"\n')
-    config = load()
-    assert (config.host.root, config.host.temp, config.host.debug.level) == ("/a", "/9", "warn")
-    assert config.host.imports == ["a.toml"]
-    assert config.origin("temp") == Origin(f"{home}/conf.d/9.toml", 2)
-
-
-def test_drop_ins_need_no_default_file(write: Write, home: Path) -> None:
-    path = write("lamina/conf.d/a.toml", 'version = 4\ntemp = "/a"\n')
-    config = load()
-    assert (config.host.temp, config.file) == ("/a", None)
-    assert config.origin("temp") == Origin(str(path), 2)
-
-
-def test_drop_ins_are_not_read_beside_a_file_that_was_named(write: Write, home: Path) -> None:
-    path = write("lamina/config.toml", "version = 4\n")
-    write("lamina/conf.d/a.toml", "nonsense")
-    assert load(path).host == HostConfig()
-
-
-def test_drop_ins_that_the_file_imports_itself_are_read_once(write: Write, home: Path) -> None:
-    write("lamina/config.toml", f'version = 4\nimports = ["{home}/conf.d/*.toml", "b.toml"]\n')
-    write("lamina/conf.d/a.toml", 'version = 4\ntemp = "/a"\n')
-    write("lamina/b.toml", 'version = 4\ntemp = "/b"\n')
-    config = load()
-    assert config.host.temp == "/b"
-    assert config.host.imports == [f"{home}/conf.d/*.toml", "b.toml"]
-
-
-def test_a_drop_in_that_cannot_be_read_is_told_by_its_path(write: Write, home: Path) -> None:
-    (home / "conf.d" / "a.toml").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=f"^{home}/conf.d/a.toml: cannot be read: Is a directory$"):
-        load()
-
-
-@attrs.frozen
-class Listener:
-    uid: int = 0
-
-
-LISTENER = "io.containerd.server.v1.grpc"
-
-
-def deferred(path: Path) -> list[str]:
-    """The problems that are told when the listener's table is decoded."""
-    config = load(path, defer=True)
-    with pytest.raises(ConfigError) as caught:
-        config.decode_plugins({LISTENER: Listener})
-    return str(caught.value).split("\n")
-
-
-def test_deferred_problems_of_the_top_level_are_told_with_those_of_plugins_tables(write: Write) -> None:
-    path = write(
-        "config.toml", f'version = 4\nrot = 1\n[debug]\nlevel = "loud"\n[plugins."{LISTENER}"]\nuid = "x"\n'
-    )
-    assert deferred(path) == [
-        f'{path}:2: rot: unknown key (did you mean "root"?)',
-        f"{path}:4: {NO_LEVEL}",
-        f'{path}:6: plugins."{LISTENER}".uid: expected a whole number, found the string "x"',
-    ]
-
-
-def test_deferred_problems_of_version_3_are_told_with_those_of_the_moved_table(write: Write) -> None:
-    path = write("config.toml", 'version = 3\n[grpc]\nuid = "x"\nfoo = 1\n')
-    assert deferred(path) == [
-        f'{path}:3: grpc.uid: expected a whole number, found the string "x"',
-        f"{path}:4: grpc.foo: unknown key",
-    ]
-
-
-def test_a_flag_may_mend_a_deferred_problem(write: Write) -> None:
-    path = write("config.toml", 'version = 4\n[debug]\nlevel = "loud"\n')
-    config = load(path, defer=True).with_overrides(log_level="warn")
-    assert config.host.debug.level == "warn"
-    assert config.decode_plugins({LISTENER: Listener}) == ({LISTENER: Listener()}, [])
-
-
-@pytest.mark.parametrize("defer", [True, False])
-@pytest.mark.parametrize(
-    "wrong",
-    ["disabled_distributions = 5", "disabled_plugins = [5]", 'imports = ["absent.toml"]', "plugins.y = 5"],
-)
-def test_what_says_which_plugins_there_are_is_not_deferred_and_plugins_tables_are_told_to_wait(
-    write: Write, defer: bool, wrong: str
-) -> None:
-    path = write("config.toml", f"version = 4\n{wrong}\nplugins.x.y = 1\n")
-    with pytest.raises(ConfigError, match=r"plugins: not looked at until the rest is in order"):
-        load(path, defer=defer)
-
-
-def test_settings_of_an_unknown_version_are_not_deferred(write: Write) -> None:
-    path = write("config.toml", 'version = 5\ndisabled_distributions = ["x"]\n')
-    with pytest.raises(ConfigError, match="newer lamina"):
-        load(path, defer=True)
 
 
 def test_a_program_may_give_what_is_as_good_as_what_toml_has() -> None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from configuration_files import NO_LEVEL, Write
 
 from lamina.config import Debug, Origin, from_document, load
 from lamina.errdefs import ConfigError
 
 LISTENER = "io.containerd.server.v1.grpc"
-NO_LEVEL = (
-    'debug.level: expected one of "trace", "debug", "info", "warn", "error", "fatal", "panic",'
-    ' found the string "loud"'
-)
-Write = Callable[[str, str], Path]
 
 
 def test_flags_override_files(write: Write) -> None:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from initialising import Host, Init, fails, skips, works
 
-from lamina.context import CallContext, current, use
 from lamina.errdefs import (
-    FailedPrecondition,
-    LeftBehind,
     NoInstance,
     PluginBlocked,
     PluginFailed,
-    SkipPlugin,
 )
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
@@ -29,50 +24,10 @@ from lamina.plugin import (
     PROPERTY_STATE_DIR,
     InitContext,
     Meta,
-    Plugin,
-    PluginSet,
     PluginType,
-    Readiness,
     Registration,
     Status,
-    initialise,
 )
-
-Init = Callable[[InitContext[Any]], object]
-
-
-@attrs.define
-class Host:
-    """As much of a host as an init sees."""
-
-    plugins: PluginSet = attrs.field(factory=PluginSet)
-    readiness: Readiness = attrs.field(factory=Readiness)
-
-    def run(
-        self, uri: str, init: Init, *requires: str, config: object = None, seconds: float | None = None
-    ) -> Plugin:
-        plugin_type, _, plugin_id = uri.rpartition(".")
-        return self.initialise(
-            Registration(type=plugin_type, id=plugin_id, requires=requires, init=init, distribution="dist"),
-            config=config,
-            seconds=seconds,
-        )
-
-    def initialise(
-        self, registration: Registration[Any], *, config: object, seconds: float | None = None
-    ) -> Plugin:
-        plugin = initialise(
-            registration,
-            config=config,
-            root=Path("/root-dir"),
-            state=Path("/state-dir"),
-            properties={PROPERTY_GRPC_ADDRESS: "/sock"},
-            plugins=self.plugins,
-            readiness=self.readiness,
-            seconds=seconds,
-        )
-        self.plugins.add(plugin)
-        return plugin
 
 
 @attrs.frozen
@@ -83,18 +38,6 @@ class Lamp:
 @pytest.fixture
 def host() -> Host:
     return Host()
-
-
-def works(_: InitContext[Any]) -> object:
-    return "instance"
-
-
-def fails(_: InitContext[Any]) -> object:
-    raise OSError("disk is full")
-
-
-def skips(_: InitContext[Any]) -> object:
-    raise SkipPlugin("not on this kernel")
 
 
 def test_a_working_plugin_is_recorded_with_its_instance(host: Host) -> None:
@@ -333,130 +276,3 @@ def test_readiness_registered_by_a_plugin_that_fails_is_recorded(host: Host) -> 
     assert host.run("t.one", init).registered_readiness
     assert not host.run("t.two", fails).registered_readiness
     assert host.readiness.pending() == ("t.one",)
-
-
-# With a deadline
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """What an init that hangs waits for. Set at the end, whatever happens."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def thread_of(plugin: Plugin) -> threading.Thread:
-    assert isinstance(plugin.error, LeftBehind)
-    assert plugin.error.thread is not None
-    return plugin.error.thread
-
-
-def test_an_init_within_its_deadline_sees_the_call_context(host: Host) -> None:
-    context = CallContext()
-    with use(context):
-        assert host.run("t.one", lambda _: current(), seconds=60).instance is context
-
-
-def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(
-    host: Host, release: threading.Event
-) -> None:
-    def hang(ic: InitContext[Any]) -> object:
-        ic.meta.capabilities.append("early")
-        return release.wait(60)
-
-    plugin = host.run("t.one", hang, seconds=0.01)
-    assert (plugin.status, plugin.instance, plugin.meta) == (Status.FAILED, None, Meta())
-    assert plugin.problem == "init did not end within 0.01 s and was left behind"
-    assert plugin.location is not None
-    assert plugin.location.function.endswith("hang")
-    assert host.run("u.one", works, "t").status is Status.BLOCKED
-    release.set()
-    thread_of(plugin).join(60)
-
-
-def test_what_a_late_init_returns_is_closed(
-    host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
-) -> None:
-    closed = threading.Event()
-
-    class Late:
-        def close(self) -> None:
-            closed.set()
-
-    def hang(_: InitContext[Any]) -> object:
-        release.wait(60)
-        return Late()
-
-    plugin = host.run("t.one", hang, seconds=0.01)
-    assert not closed.is_set()
-    release.set()
-    thread_of(plugin).join(60)
-    assert closed.is_set()
-    assert [record.message for record in caplog.records] == ["dropped plugin whose init ended too late"]
-
-
-def test_what_a_late_init_returns_and_cannot_be_closed_is_logged(
-    host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Late:
-        def close(self) -> None:
-            raise OSError("no")
-
-    def hang(_: InitContext[Any]) -> object:
-        release.wait(60)
-        return Late()
-
-    plugin = host.run("t.one", hang, seconds=0.01)
-    release.set()
-    thread_of(plugin).join(60)
-    assert [(record.message, vars(record)["error"]) for record in caplog.records] == [
-        ("failed to close plugin", "no")
-    ]
-
-
-@pytest.mark.parametrize(
-    "reach",
-    [
-        lambda ic: ic.get_single("a"),
-        lambda ic: ic.get_by_type("a"),
-        lambda ic: ic.get_by_id("a", "one"),
-        lambda ic: ic.get_all(),
-        lambda ic: ic.register_readiness(),
-    ],
-)
-def test_a_late_init_reaches_nothing_any_more(host: Host, release: threading.Event, reach: Init) -> None:
-    raised: list[BaseException] = []
-
-    def hang(ic: InitContext[Any]) -> object:
-        release.wait(60)
-        try:
-            return reach(ic)
-        except BaseException as error:
-            raised.append(error)
-            raise
-
-    host.run("a.one", works)
-    plugin = host.run("t.one", hang, seconds=0.01)
-    release.set()
-    thread_of(plugin).join(60)
-    assert [str(error) for error in raised] == ["t.one was left behind: its init did not end in time"]
-    assert isinstance(raised[0], FailedPrecondition)
-    assert host.readiness.pending() == ()
-
-
-def test_an_interrupt_passes_within_a_deadline_too(host: Host) -> None:
-    def init(_: InitContext[Any]) -> object:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        host.run("t.one", init, seconds=60)
-
-
-def test_where_no_thread_can_be_started_the_plugin_fails(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    plugin = host.run("t.one", works, seconds=60)
-    assert (plugin.status, plugin.problem) == (Status.FAILED, "RuntimeError: can't start new thread")

@@ -7,40 +7,17 @@ import os
 import shutil
 from pathlib import Path
 
-import attrs
 import pytest
-from rebuilding import Site, everything
+from rebuilding import Site, everything, fill
 from waiting import wait_until
 
 from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld, NotFound
-from lamina.snapshots import Info, Kind
-from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.recovery import Rebuilt, Source, _rebuild
+from lamina.snapshots.recovery import _rebuild
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
-
-
-def fill(snapshotter: LocalSnapshotter) -> None:
-    """Layers on one another, an active snapshot and a view on the last, in two keyspaces; one was removed."""
-    for keyspace in ("overlayfs", "other"):
-        space = snapshotter.keyspace(keyspace)
-        parent = ""
-        for number in range(4):
-            space.prepare(f"extract-{number}", parent, labels={"n": str(number)})
-            space.commit(name := f"layer-{number}", f"extract-{number}", {"layer": str(number)})
-            parent = name
-        space.prepare("box", parent, labels={"a": "b"})
-        space.update(Info("box", labels={"a": "c"}), ("labels.a",))
-        space.view("look", parent)
-        space.prepare("gone", parent)
-        space.remove("gone")
-
-
-def reasons(rebuilt: Rebuilt) -> dict[int, str]:
-    return {out.id: out.reason for out in rebuilt.merged.left_out}
 
 
 def test_all_is_back_field_by_field_when_the_file_was_deleted(site: Site) -> None:
@@ -150,131 +127,6 @@ def test_it_is_refused_while_someone_uses_the_metastore(site: Site) -> None:
         fill(snapshotter)
         with pytest.raises(LockHeld, match="is locked by process"):
             site.rebuild()
-
-
-def test_a_removed_snapshot_stays_removed(site: Site) -> None:
-    """Its recovery record was not deleted any more, as after a kill; its data is gone."""
-    with site.open() as snapshotter:
-        snapshotter.prepare("gone")
-        snapshotter._root.records.flush()
-        shutil.copytree(site.root / "records", site.directory / "records")
-        snapshotter.remove("gone")
-    shutil.copytree(site.directory / "records", site.root / "records", dirs_exist_ok=True)
-    site.database.unlink()
-    assert "its data is gone" in reasons(site.rebuild())[1]
-    assert site.all() == {}
-
-
-def test_a_record_in_a_damaged_file_brings_nothing_back_that_has_no_data(site: Site) -> None:
-    """A page that a lost write left as it was has records of snapshots that were removed since."""
-    with site.open() as snapshotter:
-        snapshotter.prepare("kept")
-        snapshotter.prepare("gone")
-    older = site.database.read_bytes()
-    with site.open() as snapshotter:
-        snapshotter.remove("gone")
-    site.database.write_bytes(older.replace(b"\x0a\x04kept", b"\x0a\x04kepf"))
-    assert reasons(site.rebuild()) == {2: "its data is gone: it was removed, or lost"}
-    assert {key for _, key in site.all()} == {"kept"}
-
-
-def test_the_later_of_two_records_counts(site: Site) -> None:
-    """The metastore is an older one, and a recovery record a moment behind."""
-    with site.open() as snapshotter:
-        snapshotter.prepare("a", labels={"n": "1"})
-        snapshotter.prepare("b", labels={"n": "1"})
-    shutil.copy(site.database, site.directory / "old")
-    stale = (site.root / "records/2").read_bytes()
-    with site.open() as snapshotter:
-        snapshotter.update(Info("a", labels={"n": "2"}))
-    shutil.copy(site.directory / "old", site.database)
-    (site.root / "records/2").write_bytes(stale)
-    rebuilt = site.rebuild()
-    assert {one.found.record.id: one.source for one in rebuilt.merged.restored} == {
-        1: Source.RECOVERY_RECORD,
-        2: Source.METASTORE,
-    }
-    assert {key: dict(info.labels) for (_, key), (info, _) in site.all().items()} == {
-        "a": {"n": "2"},
-        "b": {"n": "1"},
-    }
-
-
-def test_a_key_that_was_used_again_belongs_to_the_later_snapshot(site: Site) -> None:
-    with site.open() as snapshotter:
-        snapshotter.prepare("k", labels={"n": "1"})
-        snapshotter._root.records.flush()
-        record = (site.root / "records/1").read_bytes()
-        snapshotter.remove("k")
-        snapshotter.prepare("k", labels={"n": "2"})
-    (site.root / "records/1").write_bytes(record)
-    (site.root / "snapshots/1").mkdir()  # a removal whose data could not be moved
-    site.database.unlink()
-    assert reasons(site.rebuild()) == {1: "the later snapshot 2 has its key"}
-    assert site.all()["overlayfs", "k"][0].labels == {"n": "2"}
-
-
-@pytest.mark.parametrize("contents", [b"", bytes(300), b'{"version": 2, "id'], ids=["empty", "zeros", "cut"])
-def test_a_torn_record_of_a_parent_is_derived_from_its_children(site: Site, contents: bytes) -> None:
-    with site.open() as snapshotter:
-        fill(snapshotter)
-        before = everything(snapshotter)
-    (site.root / "records/2").write_bytes(contents)  # layer-1
-    site.database.unlink()
-    (derived,) = [one for one in site.rebuild().merged.restored if one.source is Source.CHILDREN]
-    assert derived.found.record.info.name == "layer-1"
-    after = site.all()
-    lost, known = after.pop(("overlayfs", "layer-1")), before.pop(("overlayfs", "layer-1"))
-    assert after == before
-    assert lost[0] == attrs.evolve(known[0], labels={}, created=0, updated=0)
-
-
-def test_a_record_of_before_its_commit_is_corrected_by_its_children(site: Site) -> None:
-    with site.open() as snapshotter:
-        snapshotter.prepare("extract")
-        snapshotter._root.records.flush()
-        stale = (site.root / "records/1").read_bytes()
-        snapshotter.commit("layer", "extract")
-        snapshotter.prepare("box", "layer")
-    (site.root / "records/1").write_bytes(stale)
-    site.database.unlink()
-    site.rebuild()
-    with site.open() as snapshotter:
-        assert {info.name: info.kind for info in snapshotter.walk()} == {
-            "layer": Kind.COMMITTED,
-            "box": Kind.ACTIVE,
-        }
-
-
-def test_data_of_a_parent_that_is_gone_leaves_its_children_with_an_error_that_says_so(site: Site) -> None:
-    with site.open() as snapshotter:
-        fill(snapshotter)
-    shutil.rmtree(site.root / "snapshots/2")
-    (site.root / "records/2").unlink()
-    site.database.unlink()
-    (lost,) = [one for one in site.rebuild().merged.restored if not one.has_data]
-    assert (lost.found.record.info.name, lost.source) == ("layer-1", Source.CHILDREN)
-    with site.open() as snapshotter:
-        assert snapshotter.stat("layer-1").parent == "layer-0"
-
-
-def test_a_chain_of_which_a_name_is_lost_is_left_out_and_named(site: Site) -> None:
-    """Two records in a row are gone: the child knows the name of the upper one, nobody that of the lower."""
-    with site.open() as snapshotter:
-        space = snapshotter.keyspace("overlayfs")
-        parent = ""
-        for number in range(3):
-            space.prepare("x", parent)
-            space.commit(name := f"layer-{number}", "x")
-            parent = name
-    for id_ in (1, 2):
-        (site.root / f"records/{id_}").unlink()
-    site.database.unlink()
-    rebuilt = site.rebuild()
-    assert rebuilt.merged.restored == ()
-    assert set(reasons(rebuilt)) == {1, 2, 3}
-    assert 'nothing is known of its parent "layer-1"' in reasons(rebuilt)[3]
-    assert [out.path for out in rebuilt.merged.left_out] == [str(site.root / f"snapshots/{n}") for n in (3, 1, 2)]
 
 
 def test_a_data_root_of_another_metastore_is_left_alone(site: Site, tmp_path: Path) -> None:

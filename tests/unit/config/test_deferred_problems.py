@@ -1,0 +1,73 @@
+"""Problems of the top level that wait, to be told with those of the plugins' tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+from configuration_files import NO_LEVEL, Write
+
+from lamina.config import load
+from lamina.errdefs import ConfigError
+
+
+@attrs.frozen
+class Listener:
+    uid: int = 0
+
+
+LISTENER = "io.containerd.server.v1.grpc"
+
+
+def deferred(path: Path) -> list[str]:
+    """The problems that are told when the listener's table is decoded."""
+    config = load(path, defer=True)
+    with pytest.raises(ConfigError) as caught:
+        config.decode_plugins({LISTENER: Listener})
+    return str(caught.value).split("\n")
+
+
+def test_deferred_problems_of_the_top_level_are_told_with_those_of_plugins_tables(write: Write) -> None:
+    path = write(
+        "config.toml", f'version = 4\nrot = 1\n[debug]\nlevel = "loud"\n[plugins."{LISTENER}"]\nuid = "x"\n'
+    )
+    assert deferred(path) == [
+        f'{path}:2: rot: unknown key (did you mean "root"?)',
+        f"{path}:4: {NO_LEVEL}",
+        f'{path}:6: plugins."{LISTENER}".uid: expected a whole number, found the string "x"',
+    ]
+
+
+def test_deferred_problems_of_version_3_are_told_with_those_of_the_moved_table(write: Write) -> None:
+    path = write("config.toml", 'version = 3\n[grpc]\nuid = "x"\nfoo = 1\n')
+    assert deferred(path) == [
+        f'{path}:3: grpc.uid: expected a whole number, found the string "x"',
+        f"{path}:4: grpc.foo: unknown key",
+    ]
+
+
+def test_a_flag_may_mend_a_deferred_problem(write: Write) -> None:
+    path = write("config.toml", 'version = 4\n[debug]\nlevel = "loud"\n')
+    config = load(path, defer=True).with_overrides(log_level="warn")
+    assert config.host.debug.level == "warn"
+    assert config.decode_plugins({LISTENER: Listener}) == ({LISTENER: Listener()}, [])
+
+
+@pytest.mark.parametrize("defer", [True, False])
+@pytest.mark.parametrize(
+    "wrong",
+    ["disabled_distributions = 5", "disabled_plugins = [5]", 'imports = ["absent.toml"]', "plugins.y = 5"],
+)
+def test_what_says_which_plugins_there_are_is_not_deferred_and_plugins_tables_are_told_to_wait(
+    write: Write, defer: bool, wrong: str
+) -> None:
+    path = write("config.toml", f"version = 4\n{wrong}\nplugins.x.y = 1\n")
+    with pytest.raises(ConfigError, match=r"plugins: not looked at until the rest is in order"):
+        load(path, defer=defer)
+
+
+def test_settings_of_an_unknown_version_are_not_deferred(write: Write) -> None:
+    path = write("config.toml", 'version = 5\ndisabled_distributions = ["x"]\n')
+    with pytest.raises(ConfigError, match="newer lamina"):
+        load(path, defer=True)
