@@ -14,13 +14,12 @@ An installed package names the module in its `pyproject.toml` instead of `-p`::
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
-from lamina.fs import disk_usage
+from lamina.fs import copy_tree, disk_usage
 from lamina.mount import Mount
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.snapshots import Kind, Usage
@@ -40,9 +39,9 @@ class CopyBackend(Backend):
     """Trees that are copied whole, and shown through bind mounts."""
 
     def create(self, record: Record, path: str) -> None:
-        """Copy the parent's tree, or make an empty one."""
+        """Copy the parent's tree, with owners, attributes, hard links and devices, or make an empty one."""
         if record.parent_ids:
-            shutil.copytree(self.path(record.parent_ids[0]), path, symlinks=True)
+            copy_tree(self.path(record.parent_ids[0]), path)
         else:
             os.mkdir(path, 0o755)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -13,10 +14,11 @@ from lamina.errdefs import InvalidArgument
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
-    from lamina.client import Client
+    from lamina.client import Client, Plugin
 
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
+_USUAL: Final = "overlayfs"
 _META = "lamina.cli."
 """Begins the names of what options leave in `click.Context.meta`."""
 
@@ -46,7 +48,23 @@ def connected() -> Iterator[Client]:
 def connected_snapshotter() -> Iterator[Snapshotter]:
     """The snapshotter that the command's options name."""
     with connected() as client:
-        yield client.snapshotter(click.get_current_context().meta[f"{_META}snapshotter"])
+        name = click.get_current_context().meta[f"{_META}snapshotter"]
+        if name is None:
+            # Where overlayfs does not work for root, root is told why.
+            name = _USUAL if os.geteuid() == 0 else default_snapshotter(client.plugins())
+        yield client.snapshotter(name)
+
+
+def default_snapshotter(plugins: Sequence[Plugin]) -> str:
+    """The id of the snapshotter of a command that names none: overlayfs, or another where that does not work.
+
+    Args:
+        plugins: Those of the host.
+    """
+    from lamina.plugin import PluginType  # noqa: PLC0415 # root's commands do without
+
+    found = [one.id for one in plugins if one.type == PluginType.SNAPSHOTTER and one.init_error is None]
+    return next((id_ for id_ in (_USUAL, "native", *found) if id_ in found), _USUAL)
 
 
 def address_given() -> bool:
@@ -105,9 +123,8 @@ _snapshotter = click.option(
     metavar="NAME",
     envvar="LAMINA_SNAPSHOTTER",
     show_envvar=True,
-    default="overlayfs",
-    show_default=True,
     expose_value=False,
     callback=_remember,
-    help="The snapshotter: its plugin's id, or an alias.",
+    help="The snapshotter: its plugin's id, or an alias. By default overlayfs; "
+    "of a user other than root, where that does not work, one that does.",
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from lamina.errdefs import FailedPrecondition, PermissionDenied
+from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied
 from lamina.fs._exposure import Exposure, Trust, belongs_to, directory_exposure
 from lamina.fs._own_files import create_file, open_own_file, replace_file
 
@@ -190,6 +190,8 @@ def open_path(path: str, *, make: int | None = None, trust: Trust | None = None)
 
 def _reach(path: str, make: int | None, trust: Trust, *, shared: bool) -> int:
     """Open a directory with O_PATH, and refuse what is exposed on the way; see `_way`."""
+    if "\0" in path:
+        raise InvalidArgument(f"{path!r}: a path cannot contain a NUL")
     with contextlib.ExitStack() as opened:
         for fd, exposure in _way(path, make, trust, opened, shared=shared):
             if exposure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_what_the_readme_embeds_runs_as_it_stands_and_again(tmp_path: Path) -> N
     section = (EXAMPLES.parent / "README.md").read_text().partition("## Embed it")[2]
     program = section.partition("```python\n")[2].partition("```")[0]
     for _ in range(2):
-        assert run(sys.executable, "-c", program.replace("/var/tmp/sandboxes", str(tmp_path))) == "[]\n"
+        shown = run(sys.executable, "-c", program.replace("/var/tmp/sandboxes", str(tmp_path)))
+        assert shown.endswith("/tools\n")
 
 
 def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,12 +58,16 @@ def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatc
         copies = client.snapshotter("lamina-copies")
         with temporary_mount(copies.prepare("a"), directory=directory) as root:
             (Path(root) / "file").write_text("one")
+            os.chown(f"{root}/file", 7, 8)
+            os.mknod(f"{root}/device", stat.S_IFCHR, os.makedev(1, 3))
         copies.commit("base", "a")
         with temporary_mount(copies.prepare("b", "base"), directory=directory) as root:
             (Path(root) / "file").write_text("two")
         with temporary_mount(copies.view("v", "base"), directory=directory) as root:
             assert (Path(root) / "file").read_text() == "one"
-            assert os.listdir(root) == ["file"]
+            assert sorted(os.listdir(root)) == ["device", "file"]
+            assert (os.stat(f"{root}/file").st_uid, os.stat(f"{root}/file").st_gid) == (7, 8)
+            assert os.stat(f"{root}/device").st_rdev == os.makedev(1, 3)
 
 
 def test_the_configuration_is_accepted_whole() -> None:

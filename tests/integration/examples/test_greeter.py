@@ -64,6 +64,12 @@ class GreeterDaemon(Daemon):
         super().__init__(directory, binaries / "greeter", "serve", *(("-p", "more") if module else ()), file)
 
 
+def test_lamina_s_wheel_carries_its_unit_file_and_its_configuration(binaries: Path) -> None:
+    for example in ("systemd/lamina.service", "config.toml"):
+        installed = binaries.parent / "share/lamina" / Path(example).name
+        assert installed.read_text() == (ROOT / "examples" / example).read_text()
+
+
 def test_it_is_installed_without_what_it_does_not_need(binaries: Path) -> None:
     code = f"""
 import importlib

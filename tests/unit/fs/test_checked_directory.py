@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import FailedPrecondition, PermissionDenied
+from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied
 from lamina.fs import CheckedDirectory, Trust, exposure_of, open_path
 
 
@@ -35,6 +35,11 @@ def test_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     CheckedDirectory.open(str(tmp_path), make=0o700).close()
     assert mode(tmp_path) == 0o755
+
+
+def test_a_path_with_a_nul_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="cannot contain a NUL"):
+        CheckedDirectory.open(f"{tmp_path}/a\0b", make=0o700)
 
 
 def test_a_missing_one_is_not_made_unless_asked_for(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import attrs
 
 from lamina.api import names_from_exports
 from lamina.cli._configuration import Overrides
+from lamina.cli._connection import default_snapshotter
 from lamina.cli._diagnose import plugins
 from lamina.cli._diagnose.configuration import configuration
 from lamina.cli._diagnose.host import SECONDS, Contact, contact
@@ -52,7 +53,7 @@ def findings(
     site = Site.find(file, overrides)
     host = contact(site.address, site.command("serve", overridden=True))
     site = site.of_host(host.plugins)
-    for area in _areas(key, snapshotter or ("overlayfs" if key else ""), site, host):
+    for area in _areas(key, snapshotter or (default_snapshotter(host.plugins) if key else ""), site, host):
         try:
             for finding in area.findings:
                 yield area.name, finding

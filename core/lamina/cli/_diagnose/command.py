@@ -22,7 +22,8 @@ from lamina.cli._progress import progress
     metavar="NAME",
     envvar="LAMINA_SNAPSHOTTER",
     show_envvar=True,
-    help="Look at this snapshotter alone: its plugin's id, or an alias. Default: all; with KEY, overlayfs.",
+    help="Look at this snapshotter alone: its plugin's id, or an alias. Default: all; with KEY, overlayfs, "
+    "or where that does not work, one that does.",
 )
 @json_option
 @click.argument("key", required=False, default="")
