@@ -63,6 +63,7 @@ class Containerd(Daemon):
         directory.mkdir()
         self._printed = directory / "printed"
         self._printed.mkdir()
+        self._printed.chmod(0o777)  # a container's user may be any
         file = directory / "config.toml"
         proxies = "".join(PROXY.format(name, address) for name, address in (snapshotters or {}).items())
         version = 3 if release and release.version >= (2, 0) else 2
@@ -90,6 +91,18 @@ class Containerd(Daemon):
         """Import an image and unpack it."""
         self.ctr("images", "import", "--snapshotter", snapshotter, archive)
 
+    @contextlib.contextmanager
+    def importing(self, archive: Path, snapshotter: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Import an image beside the block, at the end of which `ctr` has ended."""
+        arguments = ("images", "import", "--snapshotter", snapshotter, archive)
+        process = self._start_ctr(*arguments)
+        try:
+            yield process
+            process.wait(SECONDS)
+        finally:
+            process.kill()
+            process.communicate()
+
     def remove_image(self, image: str) -> None:
         """Remove an image and have garbage collected at once.
 
@@ -97,11 +110,23 @@ class Containerd(Daemon):
         """
         self.ctr("images", "rm", "--sync", image)
 
-    def run(self, image: str, snapshotter: str, *command: str) -> str:
-        """Run a container to its end and remove it; returns what it printed."""
+    def remove_leases(self) -> None:
+        """Remove the leases of clients that died."""
+        if leases := self.ctr("leases", "ls", "--quiet").split():
+            self.ctr("leases", "delete", *leases)
+
+    def run(self, image: str, snapshotter: str, *command: str, options: tuple[str, ...] = ()) -> str:
+        """Run a container to its end and remove it; returns what it printed.
+
+        Args:
+            image: The image.
+            snapshotter: Whose snapshot it runs on.
+            command: What it runs.
+            options: More of `ctr run`.
+        """
         container = _new_id("container")
         printing = _printing_to(container, command)
-        self.ctr("run", "--rm", *self._options(snapshotter), image, container, *printing)
+        self.ctr("run", "--rm", *self._options(snapshotter), *options, image, container, *printing)
         return (self._printed / container).read_text()
 
     def start_container(self, image: str, snapshotter: str, *command: str) -> str:
@@ -119,16 +144,19 @@ class Containerd(Daemon):
 
     def diff(self, container: str, snapshotter: str) -> bytes:
         """What a container changed, as a layer (tar, gzipped)."""
-        command = ("ctr", "--address", self.address, "snapshots", "--snapshotter", snapshotter, "diff", container)
-        done = subprocess.run(
-            ("env", *command), env=environment() | self.environment, capture_output=True, check=True, timeout=120
-        )
-        return done.stdout
+        with self._start_ctr("snapshots", "--snapshotter", snapshotter, "diff", container) as process:
+            layer, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
+        return layer
 
     def remove_container(self, container: str) -> None:
         """Kill a container and remove it, with its snapshot."""
         self.ctr("tasks", "rm", "--force", container)
         self.ctr("containers", "rm", container)
+
+    def _start_ctr(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        command = ("env", "ctr", "--address", self.address, *arguments)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment() | self.environment)
 
     def _options(self, snapshotter: str) -> list[str]:
         """Options of `ctr run`. Without a cgroup, a container needs none of the machine's cgroup versions."""

@@ -63,6 +63,11 @@ class Host(Daemon):
         """A client of the host."""
         return Client(self.address, timeout=30)
 
+    def keys(self, snapshotter: str) -> list[str]:
+        """The keys of a snapshotter's snapshots."""
+        with self.client() as client:
+            return [info.name for info in client.snapshotter(snapshotter).walk()]
+
     def lamina(self, *arguments: str) -> str:
         """Run the command line against the host; returns what it printed."""
         return run(*self._lamina, *arguments, env={"LAMINA_ADDRESS": self.address})

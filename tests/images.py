@@ -16,7 +16,7 @@ OWNED = (1000, 2000)
 """The user and the group of a file that is not root's."""
 
 
-def make_image(directory: Path) -> Path:
+def make_image(directory: Path, lowest: Path | None = None) -> Path:
     """Make the image `IMAGE`, of five layers, bottom up:
 
     1. static busybox as the `PROGRAMS` in /bin;
@@ -29,6 +29,7 @@ def make_image(directory: Path) -> Path:
 
     Args:
         directory: Where it is made.
+        lowest: What is in one more layer, below all others, as /lowest.
 
     Returns:
         The OCI archive, for `ctr images import`.
@@ -36,6 +37,8 @@ def make_image(directory: Path) -> Path:
     image = f"{directory}/layout:latest"
     run("umoci", "init", "--layout", directory / "layout")
     run("umoci", "new", "--image", image)
+    if lowest:
+        run("umoci", "insert", "--image", image, lowest, "/lowest")
     run("umoci", "insert", "--image", image, _make_programs(directory / "programs"), "/bin")
     run("umoci", "insert", "--image", image, LICENSES, LICENSES)
     run("umoci", "insert", "--image", image, TEMPLATES, TEMPLATES)
@@ -45,6 +48,22 @@ def make_image(directory: Path) -> Path:
     archive = directory / "image.tar"
     run("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{image}", f"oci-archive:{archive}:{IMAGE}")
     return archive
+
+
+def make_large_image(directory: Path) -> Path:
+    """Make the image `IMAGE` once more, with a lowest layer of 2,000 files that takes a while to unpack.
+
+    Args:
+        directory: Where it is made.
+
+    Returns:
+        The OCI archive.
+    """
+    files = directory / "files"
+    files.mkdir()
+    for number in range(2000):
+        (files / str(number)).write_text(f"{number}\n")
+    return make_image(directory, files)
 
 
 def _make_programs(directory: Path) -> Path:

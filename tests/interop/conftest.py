@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
-from images import make_image
+from images import make_image, make_large_image
 
 from lamina.testing import Tree, read_tree
 
@@ -20,6 +20,23 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tree(archive: Path) -> Tree:
     """What the image consists of, as umoci unpacks it."""
+    return _unpacked(archive)
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OCI archive with the same image that takes a while to unpack."""
+    return make_large_image(tmp_path_factory.mktemp("large"))
+
+
+@pytest.fixture(scope="session")
+def large_tree(large: Path) -> Tree:
+    """What the large image consists of."""
+    return _unpacked(large)
+
+
+def _unpacked(archive: Path) -> Tree:
+    """The tree of the image, without the times: those of directories that layers only imply are of the moment."""
     unpacked = archive.parent / "unpacked"
     run("umoci", "raw", "unpack", "--image", f"{archive.parent}/layout:latest", unpacked)
-    return read_tree(unpacked, times=False)  # of implied directories they are whenever
+    return read_tree(unpacked, times=False)

@@ -10,8 +10,10 @@ import releases
 from btrfs import mounted_btrfs
 from containerds import Containerd
 from hosts import Host
+from images import IMAGE
 from nodes import unpack_config
 from serving import short_directory
+from waiting import wait_until
 
 NAMES = {"overlayfs": "lamina", "native": "lamina-native", "btrfs": "lamina-btrfs"}
 """Of lamina's snapshotters: what containerd calls them."""
@@ -72,6 +74,15 @@ def containerd(release: releases.Release, host: Host) -> Iterator[Containerd]:
 def snapshotter(request: pytest.FixtureRequest) -> str:
     """What containerd calls each of the snapshotters."""
     return NAMES[request.param]
+
+
+@pytest.fixture
+def image(containerd: Containerd, host: Host, snapshotter: str, archive: Path) -> Iterator[str]:
+    """The image, imported as `ctr` does of itself; afterwards nothing of it is left."""
+    containerd.import_image(archive, snapshotter)
+    yield IMAGE
+    containerd.remove_image(IMAGE)
+    wait_until(lambda: not host.keys(snapshotter), 10, f"containerd has collected all in {snapshotter}")
 
 
 @pytest.fixture(autouse=True)

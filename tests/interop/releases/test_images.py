@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,20 +16,6 @@ from waiting import wait_until
 from lamina.testing import Tree, differences, read_tree
 
 LAYERS = 5
-
-
-@pytest.fixture
-def image(containerd: Containerd, host: Host, snapshotter: str, archive: Path) -> Iterator[str]:
-    """The image, imported as `ctr` does of itself; afterwards nothing of it is left."""
-    containerd.import_image(archive, snapshotter)
-    yield IMAGE
-    containerd.remove_image(IMAGE)
-    wait_until(lambda: not keys(host, snapshotter), 10, f"containerd has collected all in {snapshotter}")
-
-
-def keys(host: Host, snapshotter: str) -> list[str]:
-    with host.client() as client:
-        return [info.name for info in client.snapshotter(snapshotter).walk()]
 
 
 def tree_of(containerd: Containerd, snapshotter: str, target: Path) -> Tree:
@@ -65,7 +50,7 @@ def test_an_import_without_the_transfer_service_makes_the_same(
     containerd.ctr("images", "import", "--local", "--snapshotter", snapshotter, archive)
     assert differences(tree_of(containerd, snapshotter, tmp_path / "mnt"), tree) == []
     containerd.remove_image(IMAGE)
-    wait_until(lambda: not keys(host, snapshotter), 10, f"containerd has collected all in {snapshotter}")
+    wait_until(lambda: not host.keys(snapshotter), 10, f"containerd has collected all in {snapshotter}")
 
 
 @pytest.mark.capability("`ctr snapshots usage`")
