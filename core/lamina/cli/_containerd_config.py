@@ -182,6 +182,9 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
     yield "# A name is a keyspace: no two containerds may have the same, each removes what it does not know."
     for key in dict.fromkeys(key for _, stanza in chosen for key in stanza.table() if not release.reads(key)):
         yield f"# Without {key}, which containerd reads from {' and '.join(map(str, since(key)))} on."
+    withheld = dict.fromkeys(one for _, stanza in chosen for one in stanza.capabilities if not release.knows(one))
+    if withheld and release.reads("capabilities"):
+        yield f"# Without {' and '.join(withheld)}: containerd {release} cannot make id-mapped mounts."
     if release >= TRANSFER:
         yield f"# `ctr images pull` unpacks with one only if {UNPACK_CONFIG} lists it, or with --local."
     for offer, stanza in chosen:

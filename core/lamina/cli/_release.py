@@ -46,6 +46,10 @@ class Release:
         *backported, first = since(key)
         return self >= first or any(self >= one and self.minor == one.minor for one in backported)
 
+    def knows(self, capability: str) -> bool:
+        """Whether it can do what it begins with a snapshotter that has a capability."""
+        return self >= _CAPABILITIES.get(capability, _FIRST)
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
@@ -64,6 +68,9 @@ _SINCE: Final = {
     "capabilities": (Release(1, 7, 23),),
 }
 """From containerd's release notes. 1.6.32 is a backport, 1.7.0 came before it."""
+
+_CAPABILITIES: Final = {"remap-ids": Release(2, 0), "only-remap-ids": Release(2, 0)}
+"""Which releases may be told of a capability: 1.7 cannot make a mount that maps ids. All others all may be."""
 
 OWN_SNAPSHOTTERS: Final = frozenset(
     {"aufs", "blockfile", "btrfs", "devmapper", "erofs", "native", "overlayfs", "windows", "windows-lcow", "zfs"}

@@ -27,7 +27,7 @@ class Stanza:
         """What stands in the table: what that containerd reads, without what is empty."""
         optional = {
             "platform": self.platform,
-            "capabilities": list(self.capabilities),
+            "capabilities": list(filter(release.knows, self.capabilities)),
             "exports": dict(self.exports),
         }
         return {

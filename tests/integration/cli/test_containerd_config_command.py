@@ -58,6 +58,14 @@ def test_a_newer_containerd_is_told_what_a_snapshotter_can_do_and_where_its_data
     assert shown == {"proxy_plugins": {"lamina-overlayfs": table}}
 
 
+def test_a_containerd_that_cannot_map_ids_is_not_told_that_a_snapshotter_can(lamina):
+    shown = lamina("containerd-config", "--containerd-version", "1.7.24", "lamina")
+    table = tomllib.loads(shown)["proxy_plugins"]["lamina"]
+    assert table["capabilities"] == ["rebase"]
+    told = "# Without remap-ids and only-remap-ids: containerd 1.7.24 cannot make id-mapped mounts."
+    assert told in shown.splitlines()
+
+
 def test_json_has_the_tables_and_all_names(lamina):
     document = json.loads(lamina("containerd-config", "--containerd-version", "1.6", "--json", "lamina"))
     assert document["ContainerdVersion"] == "1.6.0"

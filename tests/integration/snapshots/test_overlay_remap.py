@@ -141,6 +141,39 @@ def test_a_limit_of_size_is_ignored_with_a_log_line(
     assert overlay.stat("a").kind is Kind.ACTIVE
 
 
+def chown(root: Path) -> None:
+    """Give a tree to the users of the host that the container's are mapped to, as containerd does in a copy."""
+    for path in (root, *root.iterdir()):
+        status = path.stat()
+        os.chown(path, 1000 + status.st_uid, 2000 + status.st_gid)
+
+
+def test_what_a_client_has_chowned_is_not_mapped_again(
+    overlay: LocalSnapshotter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """containerd 1.7 chowns a copy, and 2.x if its table lacks `remap-ids`; and prepares on it with the labels."""
+    two_layers(overlay)
+    with temporary_mount(overlay.prepare("copy-remap", "c1")) as root:
+        chown(Path(root))
+    overlay.commit("copy", "copy-remap")
+    for mounts in (overlay.prepare("a", "copy", LABELS), overlay.view("v", "copy", LABELS)):
+        assert not set(MAPS) & set(mounts[0].options)
+        with temporary_mount(mounts, directory=tmp_path) as root:
+            seen = owners(root)
+        assert seen["."] == seen["root0"] == CONTAINER_ROOT
+        assert seen["user1"] == CONTAINER_USER
+    assert caplog.records == []
+
+
+def test_an_id_mapped_mount_is_logged_with_the_setting_for_clients_that_cannot_make_it(
+    overlay: LocalSnapshotter, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "lamina.plugins.snapshots.overlay"):
+        overlay.prepare("a", labels=LABELS)
+    (record,) = caplog.records
+    assert "remap_ids = false" in record.message
+
+
 @contextlib.contextmanager
 def started(tmp_path: Path, config: OverlayConfig) -> Iterator[Plugin]:
     """The plugin on a metastore, both as a host starts them."""
@@ -171,6 +204,38 @@ def test_the_plugin_says_what_it_can_do(tmp_path: Path, slow_chown: bool, capabi
         assert (plugin.status, plugin.meta.capabilities) == (Status.OK, capabilities)
         assert isinstance(plugin.instance, LocalSnapshotter)
         assert plugin.instance.prepare("a", labels=LABELS)[0].options == (*MAPS, "rw", "rbind")
+
+
+def test_without_remap_ids_labels_ask_for_nothing_and_clients_chown_a_copy(tmp_path: Path) -> None:
+    with started(tmp_path, OverlayConfig(remap_ids=False)) as plugin:
+        assert plugin.meta.capabilities == ["rebase"]
+        assert isinstance(plugin.instance, LocalSnapshotter)
+        assert plugin.instance.prepare("a", labels=LABELS)[0].options == ("rw", "rbind")
+
+
+MUST_REMAP = """
+import sys
+from pathlib import Path
+from lamina.plugins.snapshots.overlay.plugin import OverlayConfig
+from test_overlay_remap import started
+
+with started(Path(sys.argv[1]), OverlayConfig(remap_ids=True)) as plugin:
+    print(plugin.status.value, plugin.error)
+"""
+
+
+def test_where_ids_must_be_remapped_and_cannot_be_the_plugin_fails(tmp_path: Path) -> None:
+    """Whoever is root only in a user namespace cannot."""
+    places = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[2])))
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", MUST_REMAP, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert "remap_ids = true: layers in " in done.stdout
 
 
 IN_A_USER_NAMESPACE = """

@@ -63,3 +63,8 @@ def test_each_release_reads_what_its_release_notes_say(text, keys):
     assert [key for key in ("platform", "exports", "capabilities") if release.reads(key)] == keys
     assert release.reads("type")
     assert release.reads("address")
+
+
+@pytest.mark.parametrize(("text", "capabilities"), [("1.7.29", {"rebase"}), ("2.0", {"rebase", "remap-ids"})])
+def test_a_release_that_cannot_make_id_mapped_mounts_is_not_told_of_them(text, capabilities):
+    assert set(filter(Release.parse(text).knows, ("rebase", "remap-ids"))) == capabilities

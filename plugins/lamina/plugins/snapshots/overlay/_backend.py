@@ -52,8 +52,8 @@ class OverlayBackend(Backend):
             root: The directory's absolute path; it must exist.
             options: Mount options for every overlay mount, as `probe` returned them.
             upperdir_label: Whether each snapshot shows its `fs` directory in a label.
-            remap_ids: Whether the mounts of a snapshot with id mapping labels ask to be id-mapped; see
-                `remaps_ids`.
+            remap_ids: Whether the mounts of a snapshot with id mapping labels ask to be id-mapped, unless its
+                parent is a copy that the client has chowned; see `remaps_ids`.
         """
         super().__init__(root)
         self._options = tuple(options)
@@ -108,6 +108,12 @@ class OverlayBackend(Backend):
                 extra={"key": record.info.name, "max_size": record.info.labels[MAX_SIZE]},
             )
         owners = Owners.of(record.info.labels)
+        if self._id_maps(record):
+            _log.info(
+                "a client gets an id-mapped mount, which containerd 1.x cannot make: for that one, set "
+                "remap_ids = false, and take remap-ids out of its table",
+                extra={"key": record.info.name},
+            )
         os.mkdir(path, 0o700)
         upper = os.path.join(path, "fs")
         os.mkdir(upper)
@@ -133,7 +139,7 @@ class OverlayBackend(Backend):
 
         (containerd gives the directory away all the same, and so has its owner mapped twice.)
         """
-        return len(self._id_maps(record)) == 2 and not _is_extraction(record)
+        return len(self._wanted_id_maps(record)) == 2 and not _is_extraction(record)
 
     def mounts(self, record: Record) -> list[Mount]:
         """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""
@@ -180,7 +186,23 @@ class OverlayBackend(Backend):
             super().destroy(path)
 
     def _id_maps(self, record: Record) -> list[str]:
-        """The mount options that the id mapping labels ask for."""
+        """The mount options that the id mapping labels ask for; none where they would map owners twice."""
+        wanted = self._wanted_id_maps(record)
+        return [] if wanted and self._is_chowned(record) else wanted
+
+    def _is_chowned(self, record: Record) -> bool:
+        """Whether the parent belongs to the container's users on disk.
+
+        A client that does not know that the kernel can map owners chowns a copy of an image, and prepares a
+        snapshot on that with the same labels.
+        """
+        owners = Owners.of(record.info.labels)
+        if owners is None or owners.root == (0, 0) or not record.parent_ids:
+            return False
+        status = os.stat(self._upper(record.parent_ids[0]))
+        return (status.st_uid, status.st_gid) == owners.root
+
+    def _wanted_id_maps(self, record: Record) -> list[str]:
         if not self._remap_ids:
             return []
         labels = record.info.labels

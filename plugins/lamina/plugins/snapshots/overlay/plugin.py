@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
+from lamina.errdefs import FailedPrecondition
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
@@ -28,6 +29,9 @@ class OverlayConfig:
     """Answer a removal only when its data is deleted, instead of deleting it in the background."""
     sync_fs: bool = True
     """Answer a commit only when the file system has written the layer to disk."""
+    remap_ids: Literal["auto", True, False] = "auto"
+    """Have the kernel show a snapshot with the owners that a user namespace wants: "auto": where it can; true: or
+    fail; false: never, so that clients chown a copy. containerd 1.x cannot mount what the kernel is to map."""
     slow_chown: bool = False
     """Where layers cannot be id-mapped, let clients remap a snapshot by a copy of it whose files they chown."""
     mount_options: tuple[str, ...] = ()
@@ -54,14 +58,20 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
 
     Raises:
         SkipPlugin: Overlayfs does not work in the data root.
+        FailedPrecondition: Layers cannot be id-mapped there, and must be (`remap_ids = true`).
     """
     config = ic.config
     root = data_root(ic, config.root_path)
     options = probe(root, config.mount_options)
-    remap_ids = remaps_ids(root, options)
+    remap_ids = config.remap_ids is not False and remaps_ids(root, options)
+    if config.remap_ids is True and not remap_ids:
+        raise FailedPrecondition(
+            f"remap_ids = true: layers in {root} cannot be id-mapped: the kernel is older than Linux 5.19, or the "
+            'file system there does not allow it. With "auto", clients chown a copy'
+        )
     if remap_ids:
         ic.meta.capabilities.append("remap-ids")
-    if not config.slow_chown:
+    if not config.slow_chown and config.remap_ids is not False:
         ic.meta.capabilities.append("only-remap-ids")
     if not in_user_namespace():
         # A rebased layer has whiteouts, which are devices: nobody can make one in a user namespace.
