@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from containerds import Containerd
-from images import OWNED, TEMPLATES
+from hosts import Host
+from images import IMAGE, OWNED, TEMPLATES
+from nodes import unpack_config
 from releases import Release
+from serving import short_directory
 
 NAMESPACE = ("--uidmap", "0:100000:65536", "--gidmap", "0:300000:65536")
 OWNERS = ("sh", "-c", f"> /new && exec stat -c %u:%g /bin {TEMPLATES}/note /new")
 RIGHT = ["0:0", "{}:{}".format(*OWNED), "0:0"]
+BARE = "lamina-overlayfs"
+
+
+def skip_where_labels_map_nothing(release: Release) -> None:
+    if release.version < (1, 7):
+        pytest.skip(f"containerd {release.upstream} neither chowns a copy for labels nor mounts what is mapped")
 
 
 @pytest.mark.capability("`ctr run --uidmap` (a copy of the image is chowned)")
@@ -21,6 +33,25 @@ def test_containerd_chowns_a_copy(containerd: Containerd, snapshotter: str, imag
 def test_labels_map_the_owners_or_have_containerd_chown_a_copy(
     containerd: Containerd, release: Release, snapshotter: str, image: str
 ) -> None:
-    if release.version < (2, 0):
-        pytest.skip(f"containerd {release.upstream} can mount no mapped snapshot")
+    skip_where_labels_map_nothing(release)
     assert containerd.run(image, snapshotter, *OWNERS, options=(*NAMESPACE, "--remap-labels")).split() == RIGHT
+
+
+@pytest.fixture
+def bare(release: Release, host: Host) -> Iterator[Containerd]:
+    """A containerd whose table says no more than where lamina is."""
+    skip_where_labels_map_nothing(release)
+    with short_directory() as directory:
+        directory.chmod(0o711)
+        tables = unpack_config(release, BARE)
+        containerd = Containerd(directory / "c", {BARE: host.address}, stanzas=tables, release=release)
+        with containerd.running():
+            yield containerd
+
+
+def test_owners_are_not_mapped_twice_where_containerd_knows_no_capabilities(
+    bare: Containerd, archive: Path
+) -> None:
+    """It knows of no capabilities, chowns a copy, and prepares a snapshot on that with the same labels."""
+    bare.import_image(archive, BARE)
+    assert bare.run(IMAGE, BARE, *OWNERS, options=(*NAMESPACE, "--remap-labels")).split() == RIGHT
