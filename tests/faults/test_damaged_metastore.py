@@ -129,6 +129,6 @@ def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
         meta, _ = newest_meta(read)
         if meta is not None:
             problems = list(diagnose(read, meta))
-            assert is_whole(read, meta) == (not problems), (seed, what, problems[:3])
+            assert is_whole(file, meta) == (not problems), (seed, what, problems[:3])
             damaged += bool(problems)
     tell(f"{LOOKS} quick looks doubted {damaged} damaged files, and no other")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import mmap
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import Final
 
 from lamina.snapshots.storage._cross_check import Entries
 from lamina.snapshots.storage._format import SCHEMA, is_intact, value_in
+from lamina.snapshots.storage._leaves import Data
 from lamina.snapshots.storage._meta import Meta, Read, Tree, newest_meta
 from lamina.snapshots.storage._pages import Pages
 from lamina.snapshots.storage._whole import is_whole
@@ -25,11 +27,12 @@ DAMAGED: Final = 3
 """The exit code of `main` where there are problems."""
 
 
-def check(read: Read, meta: Meta | None = None) -> Iterator[str]:
+def check(read: Read, data: Data, meta: Meta | None = None) -> Iterator[str]:
     """Look for all that is wrong.
 
     Args:
         read: Reads the file.
+        data: All of the file, for a quick look.
         meta: What it says of itself, where others write to it; nobody reuses the pages that this leads to.
 
     Yields:
@@ -40,7 +43,7 @@ def check(read: Read, meta: Meta | None = None) -> Iterator[str]:
         yield from map(str, damages)
         if meta is None:
             return
-    if not is_whole(read, meta):
+    if not is_whole(data, meta):
         yield from diagnose(read, meta)
 
 
@@ -79,17 +82,16 @@ def reader(fd: int) -> Read:
     return read
 
 
-def first_problems(fd: int, meta: Meta | None = None) -> list[str]:
+def first_problems(fd: int, data: Data, meta: Meta | None = None) -> list[str]:
     """The first of what `check` finds in an open file."""
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)
-    return list(itertools.islice(check(reader(fd), meta), MOST))
+    return list(itertools.islice(check(reader(fd), data, meta), MOST))
 
 
 def main(path: str, meta: str = "") -> int:
     """Check a file and print what is wrong, a line each.
 
     Args:
-        path: The file.
+        path: The file, which has some bytes.
         meta: What it says of itself, as JSON, where others write to it; "": what it says now.
 
     Returns:
@@ -102,6 +104,9 @@ def main(path: str, meta: str = "") -> int:
 
         page, size, free, main_tree, last_page, transaction = json.loads(meta)
         known = Meta(page, size, Tree(*free), Tree(*main_tree), last_page, transaction)
-    problems = first_problems(os.open(path, os.O_RDONLY | os.O_CLOEXEC), known)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)
+    with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as data:  # a page that cannot be read ends the process by SIGBUS
+        problems = first_problems(fd, data, known)
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
     return DAMAGED if problems else 0

@@ -81,7 +81,7 @@ class Checks:
 
     def _check(self, fd: int, size: int) -> list[str]:
         if size <= SMALL:
-            return first_problems(fd)
+            return _check_here(fd)
         meta, damages = newest_meta(reader(fd))
         if meta is None or damages or self._take_mark() != meta.transaction:
             return _check_in_child(self._path, fd)
@@ -172,7 +172,11 @@ def _check_in_child(path: str, fd: int) -> list[str]:
             problems = _verdict(child)
         if problems is not None:
             return problems
-    return first_problems(fd)
+    return _check_here(fd)
+
+
+def _check_here(fd: int) -> list[str]:
+    return first_problems(fd, reader(fd)(0, os.fstat(fd).st_size))
 
 
 def _started(path: str, meta: Meta | None = None) -> subprocess.Popen[str]:

@@ -21,16 +21,16 @@ class Entries:
 
     def __init__(
         self,
-        records: Iterable[bytes] = (),
-        parents: Iterable[bytes] = (),
+        spaces: Iterable[bytes] = (),
+        missing: Iterable[bytes] = (),
         owners: Mapping[bytes, bytes] = MappingProxyType({}),
         greatest: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
         """Begin with what is known of records that have been compared.
 
         Args:
-            records: Keyspace number and identifier of each.
-            parents: As `records`, of those that others are built on.
+            spaces: The numbers of their keyspaces.
+            missing: Keyspace number and identifier of each parent of theirs that is not among them.
             owners: By keyspace number, the number of the snapshotter.
             greatest: By snapshotter number, the greatest identifier of a snapshot.
         """
@@ -38,8 +38,11 @@ class Entries:
         """By the database key of the record, the key of the identifier that leads there."""
         self._children: dict[bytes, bytes] = {}
         """By the key of the entry, the child's name."""
-        self._records = set(records)
-        self._parents = set(parents)
+        self._spaces_in_use = set(spaces)
+        self._records: set[bytes] = set()
+        """Keyspace number and identifier of each."""
+        self._parents = set(missing)
+        """As `_records`, of those that others are built on."""
         self._owners = dict(owners)
         self._greatest = dict(greatest)
         self._numbers: dict[bytes, bytes] = {}
@@ -97,6 +100,7 @@ class Entries:
         if record_key(key[:5], name) != key:
             yield f"{describe(key)} is the record of another"
         space, id_ = key[1:5], value[1:9]
+        self._spaces_in_use.add(space)
         self._records.add(space + id_)
         index = self._ids.pop(key, None)
         if index is None or index[5:] != id_ or self._owners.setdefault(space, index[1:5]) != index[1:5]:
@@ -141,9 +145,9 @@ class Entries:
         is_salvaged = b"msalvaged" in self._general  # then records may be missing, and that is known
         for parent in () if is_salvaged else self._parents - self._records:
             yield f"identifier {int.from_bytes(parent[4:], 'big')} is the parent of a snapshot, and not there"
-        for space in {record[:4] for record in self._records} - self._spaces.keys():
+        for space in self._spaces_in_use - self._spaces.keys():
             yield f"keyspace number {space.hex()} has snapshots and no name"
-        if self._general or self._numbers or self._records:
+        if self._general or self._numbers or self._spaces_in_use:
             yield from self._look_at_generals()
 
     def _look_at_generals(self) -> Iterator[str]:
