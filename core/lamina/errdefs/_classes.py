@@ -224,6 +224,10 @@ class PluginFailed(FailedPrecondition):
     """A plugin that was asked for failed to initialise."""
 
 
+class PluginUnavailable(Unavailable, PluginFailed):
+    """A plugin that was asked for does not work yet: it is tried again."""
+
+
 class PluginBlocked(FailedPrecondition):
     """A plugin was not initialised because something that it requires does not work."""
 

@@ -8,39 +8,24 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import attrs
 
-from lamina.config import GRPC_SERVER, Config, from_document, load
+from lamina.config import Config, from_document, load
 from lamina.context import current
-from lamina.errdefs import Error, FailedPrecondition, LeftBehind, NoInstance, PluginFailed
+from lamina.errdefs import FailedPrecondition, LeftBehind, NoInstance, PluginFailed
 from lamina.fs import Lock
 from lamina.host._directories import check_files, open_directories, temporary_files_in
+from lamina.host._launcher import Launcher, names
 from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import InForce, Reloaded
-from lamina.plugin import (
-    PROPERTY_GRPC_ADDRESS,
-    Plan,
-    Plugin,
-    PluginSet,
-    PluginType,
-    Readiness,
-    Registration,
-    Status,
-    call_within,
-    close_all,
-    initialise,
-    notify,
-)
+from lamina.host._retries import Retries
+from lamina.plugin import Plan, Plugin, PluginSet, PluginType, Readiness, Registration, Status, close_all, notify
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "reconfigure": 10.0, "close": 10.0}
-"""Seconds that a step of one plugin's life may take, where `io.lamina.timeout.plugin.<step>` in `[timeouts]` does
-not say otherwise. systemd gives the whole start 90 s (`DefaultTimeoutStartSec`)."""
 _READINESS_NOTICE: Final = 0.1
 """Seconds after which somebody who waits for readiness looks whether that is still wanted."""
 
@@ -72,7 +57,9 @@ class Host:
         self._readiness = Readiness()
         self._prepared: Prepared | None = None
         self._in_force = InForce(config.host)
-        self._reloading = threading.Lock()
+        self._retries: Retries | None = None
+        self._turn = threading.Lock()
+        """Held while plugins are reconfigured or tried again."""
         self._undo: contextlib.ExitStack | None = None
 
     @classmethod
@@ -144,12 +131,15 @@ class Host:
             self._in_force.configs = dict(prepared.configs)
             self.address = prepared.address
             prepared.plan.check_presence()
-            init = functools.partial(self._initialise, prepared.configs)
-            for plugin in prepared.plan.carry_out(self.plugins, init):
-                self._tell(plugin)
+            launcher = Launcher(self.plugins, self._in_force, self.address, self._notify)
+            for plugin in prepared.plan.carry_out(self.plugins, functools.partial(self._initialise, launcher)):
+                launcher.tell(plugin)
                 prepared.plan.check(plugin)
+            prepared.plan.check_bound(self.plugins)
             if not self._embedded:
-                self._start_servers(prepared.plan)
+                self._start_servers(prepared.plan, launcher)
+            self._retries = Retries(prepared.plan.order, launcher, self._turn)
+            self._retries.start()
             self._undo = undo.pop_all()
 
     def wait_ready(self) -> None:
@@ -180,7 +170,7 @@ class Host:
             ConfigError: The configuration is wrong, as for `start`. Nothing has changed.
             Error: It has no place for a plugin (nothing has changed); or the call was cancelled.
         """
-        with self._reloading:
+        with self._turn:
             if self._prepared is None or self._undo is None:
                 raise FailedPrecondition("the host does not run")
             check_files(config)
@@ -188,7 +178,10 @@ class Host:
             new = prepare(config, self._modules, embedded=self._embedded, discovery=discovery)
             for warning in new.warnings:
                 _log.warning(warning)
-            return self._in_force.reload(new, self.plugins, self._timeout("reconfigure"))
+            reloaded = self._in_force.reload(new, self.plugins)
+            if self._retries is not None:
+                self._retries.hurry()
+            return reloaded
 
     def stop(self) -> None:
         """Close the plugins, the last initialised first, and let go of the lock. Calling it again does nothing.
@@ -215,41 +208,12 @@ class Host:
     ) -> None:
         self.stop()
 
-    def _initialise(self, configs: Mapping[str, object], registration: Registration[Any]) -> Plugin:
+    def _initialise(self, launcher: Launcher, registration: Registration[Any]) -> Plugin:
         current().check()
-        _log.info("loading plugin", extra=_names(registration))
-        return initialise(
-            registration,
-            config=configs.get(registration.uri),
-            root=Path(self._config.host.root),
-            state=Path(self._config.host.state),
-            plugins=self.plugins,
-            readiness=self._readiness,
-            properties={PROPERTY_GRPC_ADDRESS: self.address},
-            seconds=self._timeout("init"),
-        )
+        _log.info("loading plugin", extra=names(registration))
+        return launcher.initialise(registration, self._readiness)
 
-    def _timeout(self, step: str) -> float:
-        return self._in_force.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
-
-    def _tell(self, plugin: Plugin) -> None:
-        """Tell the log and the hooks what became of a plugin."""
-        fields = {**_names(plugin), "status": plugin.status, "milliseconds": round(plugin.seconds * 1000, 1)}
-        match plugin.status:
-            case Status.OK:
-                _log.info("loaded plugin", extra=fields)
-                self._notify("lamina_initialised", plugin=plugin)
-            case Status.SKIPPED:
-                _log.info("skip loading plugin", extra={**fields, "error": plugin.reason})
-                self._notify("lamina_skipped", plugin=plugin)
-            case Status.FAILED | Status.BLOCKED:
-                # lamina's own errors say what is wrong; of others only the traceback may.
-                unexpected = None if isinstance(plugin.error, Error) else plugin.error
-                fields["error"] = plugin.problem
-                _log.warning("failed to load plugin", extra=fields, exc_info=unexpected)
-                self._notify("lamina_failed", plugin=plugin)
-
-    def _start_servers(self, plan: Plan) -> None:
+    def _start_servers(self, plan: Plan, launcher: Launcher) -> None:
         """Start the servers in the order in which they were initialised.
 
         Raises:
@@ -264,12 +228,10 @@ class Host:
                 continue
             current().check()
             try:
-                call_within(self._timeout("start"), "start", plugin.uri, plugin.instance.start)
+                launcher.start_server(plugin)
             except Exception as error:
                 failed = attrs.evolve(plugin, status=Status.FAILED, error=error)
                 raise PluginFailed(f"start {plugin.uri}: {failed.problem}") from error
-            address = {"address": self.address} if plugin.uri == GRPC_SERVER else {}
-            _log.info("serving...", extra=_names(plugin) | address)
 
     def _notify(self, hook_name: str, **arguments: object) -> None:
         if self._prepared is not None:
@@ -279,8 +241,11 @@ class Host:
         """What closes the plugins at the end, and lets go of the lock if none of them can write any more."""
 
         def close(_kind: object, error: BaseException | None, _traceback: object) -> None:
-            idle = self._reloading.acquire(timeout=self._timeout("close"))
-            problems = close_all(self.plugins, self._timeout("close"))
+            if self._retries is not None:
+                self._retries.stop()
+            seconds = self._in_force.timeout("close")
+            idle = self._turn.acquire(timeout=seconds)
+            problems = close_all(self.plugins, seconds)
             ends = [
                 *(plugin.error for plugin in self.plugins),
                 *self._in_force.left_behind.values(),
@@ -289,13 +254,8 @@ class Host:
             ]
             if not idle:
                 return
-            self._reloading.release()
+            self._turn.release()
             if not any(isinstance(end, LeftBehind) and end.goes_on for end in ends):
                 lock.close()
 
         return close
-
-
-def _names(plugin: Plugin | Registration[Any]) -> dict[str, str]:
-    """A plugin as containerd's log lines name it."""
-    return {"id": plugin.id, "type": plugin.type}

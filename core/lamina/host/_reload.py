@@ -18,6 +18,10 @@ from lamina.plugin import Plugin, PluginSet, Status, call_within
 _LIVE: Final = ("debug", "timeouts")
 """Settings of the top level that can change. Only the host itself looks at timeouts, whenever it needs one."""
 
+_TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "reconfigure": 10.0, "close": 10.0}
+"""Seconds that a step of one plugin's life may take, where `io.lamina.timeout.plugin.<step>` in `[timeouts]` does
+not say otherwise. systemd gives the whole start 90 s (`DefaultTimeoutStartSec`)."""
+
 _Path = tuple[str, ...]
 """The key of each table on the way to a setting."""
 
@@ -45,13 +49,18 @@ class InForce:
         self.left_behind: dict[str, LeftBehind] = {}
         """Calls of `reconfigure` that did not end in time, by URI: what holds there is not known."""
 
-    def reload(self, new: Prepared, plugins: PluginSet, seconds: float) -> Reloaded:
+    def timeout(self, step: str) -> float:
+        """Seconds that a step of a plugin's life may take: "init", "start", "reconfigure" or "close"."""
+        return self.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
+
+    def reload(self, new: Prepared, plugins: PluginSet) -> Reloaded:
         """Have what can change be as in another configuration.
+
+        Of a plugin that is tried again, that is everything: the next attempt takes it.
 
         Args:
             new: The other configuration, all of it decoded.
             plugins: The plugins of the host.
-            seconds: How long the `reconfigure` of each may take.
 
         Raises:
             Canceled: The call context at hand was cancelled. What was changed before that stays so.
@@ -70,25 +79,28 @@ class InForce:
             live = _live_fields(plugin, new)
             path = ("plugins", plugin.uri)
             differences = _differences(self.configs[plugin.uri], new.configs[plugin.uri], path)
+            if plugin.retrying:
+                self.configs[plugin.uri] = new.configs[plugin.uri]
+                changed += differences
+                continue
             live_paths, others = _split(differences, path, live)
             needs_restart += others
             if live_paths or plugin.uri in self.left_behind:
-                if error := self._reconfigure(plugin, new.configs[plugin.uri], live, seconds):
+                if error := self._reconfigure(plugin, new.configs[plugin.uri], live):
                     failed[plugin.uri] = error
                 else:
                     changed += live_paths
         return Reloaded(tuple(map(dotted, changed)), tuple(map(dotted, needs_restart)), failed)
 
-    def _reconfigure(
-        self, plugin: Plugin, wanted: object, live: Collection[str], seconds: float
-    ) -> BaseException | None:
+    def _reconfigure(self, plugin: Plugin, wanted: object, live: Collection[str]) -> BaseException | None:
         """Give a plugin its live fields as they are wanted; returns why it goes on with what it had."""
         before = self.left_behind.get(plugin.uri)
         if before and before.goes_on:
             return FailedPrecondition("an earlier reconfigure was left behind and still goes on")
         try:
             config = _with_fields(self.configs[plugin.uri], wanted, live)
-            call_within(seconds, "reconfigure", plugin.uri, functools.partial(plugin.instance.reconfigure, config))
+            reconfigure = functools.partial(plugin.instance.reconfigure, config)
+            call_within(self.timeout("reconfigure"), "reconfigure", plugin.uri, reconfigure)
         except BaseException as error:
             behind = error if isinstance(error, LeftBehind) else error.__cause__
             if isinstance(behind, LeftBehind):

@@ -22,7 +22,7 @@ from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
 from lamina.plugin._plan import Foresight, Plan
 from lamina.plugin._platform import host_platform
-from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status
+from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, may_go
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
@@ -73,5 +73,6 @@ __all__ = [
     "hookspec",
     "host_platform",
     "initialise",
+    "may_go",
     "notify",
 ]

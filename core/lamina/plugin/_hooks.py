@@ -27,8 +27,11 @@ def lamina_register() -> Iterable[Registration[Any]]:  # type: ignore[empty-body
 
 
 @hookspec
-def lamina_initialised(plugin: Plugin) -> None:
-    """A plugin was initialised and works."""
+def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
+    """A plugin was initialised and works. It is among the plugins, which are all once the host runs.
+
+    One that was tried again may come after those that require it: they are told of it here.
+    """
 
 
 @hookspec

@@ -16,7 +16,7 @@ from lamina.plugin._close import close_late
 from lamina.plugin._context import InitContext
 from lamina.plugin._deadline import call_within
 from lamina.plugin._location import Location, Owner, unwrapped
-from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by
+from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, may_go, most_hopeful
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, PluginType
@@ -45,6 +45,7 @@ class _Outcome:
     instance: Any = None
     error: BaseException | None = None
     blocked_by: Plugin | None = None
+    retrying: bool = False
     location: Location | None = None
 
 
@@ -77,9 +78,10 @@ def initialise(
 
     Returns:
         The record. OK: the instance is what init returned. SKIPPED: init raised `SkipPlugin`. BLOCKED: a
-        required type has no plugin that works (init is not called then), or init let a look-up's
-        `PluginFailed` pass. FAILED: any other exception, `SystemExit` included; an instance or meta that is
-        not what its users rely on; or a deadline that passed (`LeftBehind`).
+        required type has no plugin that works (init is not called then, but see
+        `Registration.late_binding`), or init let a look-up's `PluginFailed` pass. FAILED: any other exception,
+        `SystemExit` included; an instance or meta that is not what its users rely on; or a deadline that passed
+        (`LeftBehind`).
     """
     uri = registration.uri
     context: InitContext[Any] = InitContext(
@@ -144,7 +146,9 @@ def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) ->
         if not providers:
             return _Outcome(Status.BLOCKED, error=PluginBlocked(f"no plugin provides {required}"))
         broken = [provider for provider in providers if provider.status is not Status.SKIPPED]
-        return _blocked((broken or providers)[0])
+        blocker = most_hopeful(broken or providers)
+        if not (registration.late_binding and blocker.retrying):
+            return _blocked(blocker)
     return None
 
 
@@ -161,7 +165,7 @@ def _run_within(
         context.revoke()
         return _Outcome(Status.FAILED, error=error, location=_owner(registration).running(error.thread))
     except RuntimeError as error:  # no thread could be started
-        return _Outcome(Status.FAILED, error=error)
+        return _Outcome(Status.FAILED, error=error, retrying=True)
     except KeyboardInterrupt:
         context.revoke()
         raise
@@ -181,7 +185,8 @@ def _run(registration: Registration[Any], context: InitContext[Any], plugins: Pl
         blocker = _looked_up(error, plugins)
         if blocker:
             return _blocked(blocker)
-        return _Outcome(Status.FAILED, error=error, location=_owner(registration).raised(error))
+        location = _owner(registration).raised(error)
+        return _Outcome(Status.FAILED, error=error, retrying=may_go(error), location=location)
     if problem:
         return _refused(registration, instance, problem)
     return _Outcome(Status.OK, instance)
@@ -206,7 +211,8 @@ def _looked_up(error: BaseException, plugins: PluginSet) -> Plugin | None:
 
 
 def _blocked(blocker: Plugin) -> _Outcome:
-    return _Outcome(Status.BLOCKED, error=blocked_by(blocker), blocked_by=blocker)
+    error = blocked_by(blocker)
+    return _Outcome(Status.BLOCKED, error=error, blocked_by=blocker, retrying=blocker.retrying)
 
 
 def _wrong_instance(registration: Registration[Any], instance: object) -> str:

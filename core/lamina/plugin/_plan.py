@@ -11,7 +11,7 @@ import attrs
 from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
 from lamina.plugin._discovery import Discovery
 from lamina.plugin._init import foresee
-from lamina.plugin._plugins import Plugin, PluginSet, Status
+from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, most_hopeful
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
@@ -116,6 +116,34 @@ class Plan:
             raise PluginFailed(
                 f"plugin failed after registering readiness {plugin.uri}: {plugin.problem}"
             ) from plugin.error
+
+    def check_bound(self, plugins: PluginSet) -> None:
+        """Do nothing if no required plugin that works waits for one that is tried again.
+
+        Raises:
+            PluginFailed: One does, or one that it requires (`Registration.late_binding`).
+        """
+        for uri in self.required:
+            registration = self.registry.get(uri)
+            awaited = registration and self._awaited(registration, plugins)
+            if awaited:
+                raise PluginFailed(f"load required plugin {uri}: {blocked_by(awaited)}") from awaited.error
+
+    def _awaited(self, registration: Registration[Any], plugins: PluginSet) -> Plugin | None:
+        """What a plugin waits for: of each type that it requires, one must work that waits for nothing itself."""
+        for required in registration.requires:
+            waiting = []
+            for plugin in plugins.of_type(required):
+                provider = self.registry.get(plugin.uri)
+                works = plugin.status is Status.OK and provider is not None
+                awaited = self._awaited(provider, plugins) if works and provider else plugin
+                if awaited is None:
+                    break
+                waiting.append(awaited)
+            else:
+                if waiting:
+                    return most_hopeful(waiting)
+        return None
 
     def check_servers(self, plugins: PluginSet) -> None:
         """Do nothing if something can be served, when everything is initialised.

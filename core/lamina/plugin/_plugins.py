@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import attrs
 
 from lamina.errdefs import (
     AlreadyExists,
     Error,
+    LockHeld,
     MultipleInstances,
     NoInstance,
     PluginBlocked,
     PluginFailed,
+    PluginUnavailable,
+    ReadOnly,
+    ResourceExhausted,
+    Unavailable,
+    from_os_error,
     message,
 )
 from lamina.plugin._location import Location
+
+_MAY_GO: Final = (ResourceExhausted, Unavailable, ReadOnly, LockHeld)
 
 
 class Status(enum.StrEnum):
@@ -58,6 +66,9 @@ class Plugin:
     """Why it is skipped, failed or blocked; with the traceback, where it failed."""
     blocked_by: Plugin | None = None
     """The plugin that blocks this one; None also where no plugin provides a required type."""
+    retrying: bool = False
+    """Whether a host tries it again: its init failed for a cause that may go (`may_go`), or one whose init did so
+    blocks it."""
     registered_readiness: bool = False
     """Whether init called `register_readiness`. The host cannot become ready if such a plugin is not OK."""
     seconds: float = 0.0
@@ -86,6 +97,15 @@ class Plugin:
 def describe(error: BaseException) -> str:
     """An error in one line: lamina's own speak for themselves, others need their class."""
     return message(error) if isinstance(error, Error) else f"{type(error).__name__}: {message(error)}"
+
+
+def may_go(error: BaseException) -> bool:
+    """Whether the cause of an error may go while the process runs.
+
+    A full disk may get space, a read-only one be remounted, a peer answer, a lock be let go. An OSError counts as
+    the class that `from_os_error` makes of it.
+    """
+    return isinstance(from_os_error(error, "") if isinstance(error, OSError) else error, _MAY_GO)
 
 
 def blocked_by(blocker: Plugin) -> PluginBlocked:
@@ -120,7 +140,7 @@ class Instances(Mapping[str, Any]):
 class PluginSet:
     """The plugins of a host, in the order in which they were initialised. Disabled ones are not among them.
 
-    One thread adds while any number look.
+    One thread adds and replaces while any number look.
     """
 
     def __init__(self) -> None:
@@ -138,6 +158,15 @@ class PluginSet:
             raise AlreadyExists(f"plugin add failed for {plugin.uri}: plugin: already initialized")
         same_type.append(plugin)
         self._plugins.append(plugin)
+
+    def replace(self, plugin: Plugin) -> None:
+        """Put a later record of a plugin in the place of the one that is there.
+
+        It keeps its place: those that use it come after it, and are closed before it.
+        """
+        for plugins in (self._by_type[plugin.type], self._plugins):
+            (index,) = (index for index, other in enumerate(plugins) if other.uri == plugin.uri)
+            plugins[index] = plugin
 
     def __iter__(self) -> Iterator[Plugin]:
         return iter(self.get_all())
@@ -158,7 +187,8 @@ class PluginSet:
 
         Raises:
             MultipleInstances: Several work.
-            PluginFailed: None works, and at least one failed or is blocked.
+            PluginFailed: None works, and at least one failed or is blocked: `PluginUnavailable` if one is tried
+                again.
             NoInstance: None is registered and enabled, or all of them are skipped.
         """
         working = self.get_by_type(type)
@@ -171,7 +201,8 @@ class PluginSet:
 
         Raises:
             SkipPlugin: It is skipped: the very error that its init raised.
-            PluginFailed: It failed, or is blocked. The cause is the plugin's own error.
+            PluginFailed: It failed, or is blocked. The cause is the plugin's own error. One that is tried again
+                raises `PluginUnavailable`, which is one.
             NoInstance: It is not registered, or disabled.
         """
         for plugin in self.of_type(type):
@@ -182,14 +213,15 @@ class PluginSet:
             if plugin.status is Status.SKIPPED and plugin.error is not None:
                 # Raised again as it was: otherwise its traceback would grow with each look-up.
                 raise plugin.error.with_traceback(None)
-            raise PluginFailed(f"{plugin.uri} does not work: {plugin.problem}") from plugin.error
+            raise _failure(plugin, f"{plugin.uri} does not work: {plugin.problem}") from plugin.error
         raise NoInstance(f"no plugins registered for {type}.{id}")
 
     def get_by_type(self, type: str) -> Instances:  # noqa: A002 - containerd's word
         """The instances of all plugins of a type that work, at least one.
 
         Raises:
-            PluginFailed: None works, and at least one failed or is blocked.
+            PluginFailed: None works, and at least one failed or is blocked: `PluginUnavailable` if one is tried
+                again.
             NoInstance: None is registered and enabled, or all of them are skipped.
         """
         plugins = self.of_type(type)
@@ -198,7 +230,17 @@ class PluginSet:
         if working:
             return Instances(working, failed)
         if failed:
-            first = next(iter(failed.values()))
-            raise PluginFailed(f"no plugin of type {type} works: {first.uri}: {first.problem}") from first.error
+            first = most_hopeful(failed.values())
+            said = f"no plugin of type {type} works: {first.uri}: {first.problem}"
+            raise _failure(first, said) from first.error
         skipped = "".join(f"; {plugin.id} is {plugin.problem}" for plugin in plugins)
         raise NoInstance(f"no plugins registered for {type}{skipped}")
+
+
+def most_hopeful(plugins: Iterable[Plugin]) -> Plugin:
+    """Of plugins that do not work, the first that is tried again; or else the first."""
+    return max(plugins, key=lambda plugin: plugin.retrying)
+
+
+def _failure(plugin: Plugin, said: str) -> PluginFailed:
+    return PluginUnavailable(f"{said}; it is tried again") if plugin.retrying else PluginFailed(said)

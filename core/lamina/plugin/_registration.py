@@ -38,7 +38,8 @@ class Registration(Generic[C]):
     """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply.
 
     A host calls it in a thread that ends with it: so does what belongs to a thread, such as the parent-death
-    signal of prctl(2).
+    signal of prctl(2). It calls it again, later, if it fails for a cause that may go (`Plugin.retrying`): it must
+    then have closed what it opened.
     """
     migrate: Callable[[int, dict[str, dict[str, Any]]], object] | None = None
     """Brings the plugin's tables in an older configuration file one format version further.
@@ -52,6 +53,11 @@ class Registration(Generic[C]):
     examine: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
     """Says what `lamina doctor` can tell of what this plugin keeps: whether it is whole. As `diagnose` otherwise;
     its findings may have a `Repair`."""
+    late_binding: bool = False
+    """Whether init is called, too, while nothing of a required type works and something is tried again.
+
+    Its look-ups raise `PluginUnavailable` then: the instance makes them when it needs what they return.
+    """
     distribution: str = ""
     """Who registered it. Filled in by `discover`."""
     module: str = ""
@@ -87,6 +93,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
         ("diagnose", registration.diagnose is None or callable(registration.diagnose), "a function or None"),
+        ("late_binding", isinstance(registration.late_binding, bool), "a bool"),
         ("examine", registration.examine is None or callable(registration.examine), "a function or None"),
     )
     for name, right, expected in fields:
