@@ -12,6 +12,7 @@ import threading
 
 import pytest
 from overlays import open_overlay
+from snapshotter_records import snapshotters_of
 
 from lamina.api import Method, Service
 from lamina.api.messages.empty_pb2 import Empty
@@ -21,7 +22,7 @@ from lamina.errdefs import Canceled
 from lamina.mount import mount_all, unmount
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SECONDS = 20
@@ -44,7 +45,7 @@ def serving(make_engine):
 
 
 def snapshots_service(overlay):
-    return SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {"lamina": "overlayfs"})).service
+    return SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {"lamina": "overlayfs"})).service
 
 
 @pytest.mark.requires("root", "overlay")

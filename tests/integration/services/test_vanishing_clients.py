@@ -11,13 +11,14 @@ from pathlib import Path
 import grpc
 import pytest
 from overlays import open_overlay
+from snapshotter_records import snapshotters_of
 from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import CommitSnapshotRequest, PrepareSnapshotRequest
 from lamina.errdefs import NotFound
 from lamina.plugins.servers.grpc.listener import Engine, Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
@@ -40,7 +41,7 @@ def channel(
     overlay: LocalSnapshotter, tmp_path: Path, make_engine: Callable[..., Engine]
 ) -> Iterator[grpc.Channel]:
     """A connection to a service on the snapshotter."""
-    service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {})).service
+    service = SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {})).service
     listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=2)))
     listener.start()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from natives import open_native
+from snapshotter_records import snapshotters_of
 from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
@@ -20,7 +21,7 @@ from lamina.errdefs import NotFound
 from lamina.mount import temporary_mount
 from lamina.plugins.servers.grpc.listener import Engine, Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Kind
@@ -63,7 +64,7 @@ def native(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 @pytest.fixture
 def address(native: LocalSnapshotter, tmp_path: Path, make_engine: Callable[..., Engine]) -> Iterator[str]:
-    service = SnapshotsService(Names(Snapshotters({"native": native}, {}), {})).service
+    service = SnapshotsService(Names(snapshotters_of({"native": native}), {})).service
     listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=4 * COPIES)))
     listener.start()
     try:

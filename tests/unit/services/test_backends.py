@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 from hung_snapshotters import HungSnapshotter
+from snapshotter_records import snapshotters_of
 from waiting import wait_until
 
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService
 
 SECONDS = 20
@@ -81,7 +82,7 @@ class Client:
 
 @pytest.fixture
 def connect(tmp_path, make_engine, overlay, hung) -> Iterator[Callable[[str], Client]]:
-    service = SnapshotsService(Names(Snapshotters({"overlayfs": overlay, **hung}, {}), {"alias": "overlayfs"}))
+    service = SnapshotsService(Names(snapshotters_of({"overlayfs": overlay, **hung}), {"alias": "overlayfs"}))
     engine = make_engine([service.service], Limits(quick_workers=2, slow_workers=WORKERS))
     listener = Listener(f"{tmp_path}/s", engine, grace=0)
     listener.start()

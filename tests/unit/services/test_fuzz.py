@@ -12,12 +12,13 @@ import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from snapshotter_records import snapshotters_of
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.plugins.servers.grpc.listener import Engine, Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.health.service import HealthService
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService
 from lamina.snapshots.local import LocalSnapshotter
 
@@ -65,7 +66,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, make_engine: Callable[..., Engine], overlay: LocalSnapshotter) -> Iterator[Served]:
     services = [
-        SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {})).service,
+        SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {})).service,
         HealthService().service,
     ]
     listener = Listener(f"{tmp_path}/s", make_engine(services, Limits(quick_workers=2, slow_workers=4)))

@@ -64,7 +64,7 @@ def test_a_copy_is_the_metastore_of_the_moment_in_which_it_began(
     tmp_path: Path, store: MetaStore, keyspace: Keyspace
 ) -> None:
     create(keyspace, "before")
-    responses = copy(MetastoreService(store))
+    responses = copy(MetastoreService(lambda: store))
     first = next(responses)
     create(keyspace, "after")
     assert opened(tmp_path / "copy", itertools.chain([first], responses)) == ["before"]
@@ -72,7 +72,7 @@ def test_a_copy_is_the_metastore_of_the_moment_in_which_it_began(
 
 def test_copies_made_while_others_write_are_whole(tmp_path: Path, store: MetaStore, keyspace: Keyspace) -> None:
     """A store that is copied page by page while pages change would open with a gap, or not at all."""
-    service = MetastoreService(store)
+    service = MetastoreService(lambda: store)
     stopped = threading.Event()
 
     def write() -> None:
@@ -94,7 +94,7 @@ def test_copies_made_while_others_write_are_whole(tmp_path: Path, store: MetaSto
 
 def test_no_copy_is_left_on_disk_when_its_reader_goes_away(tmp_path: Path, store: MetaStore) -> None:
     before = set(os.listdir(tmp_path / "metastore"))
-    responses = copy(MetastoreService(store))
+    responses = copy(MetastoreService(lambda: store))
     next(responses)
     assert set(os.listdir(tmp_path / "metastore")) == before
     responses.close()  # type: ignore[attr-defined] # a generator
@@ -102,7 +102,7 @@ def test_no_copy_is_left_on_disk_when_its_reader_goes_away(tmp_path: Path, store
 
 
 def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> None:
-    service = MetastoreService(store)
+    service = MetastoreService(lambda: store)
     readers = [copy(service) for _ in range(COPIES)]
     for reader in readers:
         next(reader)
@@ -115,7 +115,7 @@ def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> N
 def test_a_slow_reader_keeps_no_page_from_being_used_again(store: MetaStore, keyspace: Keyspace) -> None:
     """A transaction that is open keeps every page that is given up after it."""
     create(keyspace, "first")
-    responses = copy(MetastoreService(store))
+    responses = copy(MetastoreService(lambda: store))
     next(responses)
 
     def size() -> float:

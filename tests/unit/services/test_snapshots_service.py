@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+from snapshotter_records import snapshotters_of
 
 from lamina.api.messages.field_mask_pb2 import FieldMask
 from lamina.api.messages.snapshots_pb2 import ACTIVE, COMMITTED, VIEW, Info
@@ -19,7 +20,7 @@ from lamina.errdefs import (
     NotFound,
     Unimplemented,
 )
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import CHUNK, CHUNK_BYTES, SnapshotsService
 
 NAME = "lamina"
@@ -27,7 +28,7 @@ NAME = "lamina"
 
 @pytest.fixture
 def service(overlay):
-    return SnapshotsService(Names(Snapshotters({"overlayfs": overlay}, {}), {NAME: "overlayfs"})).service
+    return SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {NAME: "overlayfs"})).service
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_cleanup_asks_the_snapshotter(ask):
 
 
 def test_cleanup_of_a_snapshotter_that_has_none_is_unimplemented(plain, call):
-    service = SnapshotsService(Names(Snapshotters({"plain": plain}, {}), {})).service
+    service = SnapshotsService(Names(snapshotters_of({"plain": plain}), {})).service
     with pytest.raises(Unimplemented, match="snapshotter does not implement Cleanup method"):
         call(service, "Cleanup", snapshotter="plain")
 

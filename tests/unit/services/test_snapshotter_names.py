@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from snapshotter_records import broken, snapshotters_of, working
 
-from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.errdefs import InvalidArgument, ResourceExhausted, SkipPlugin, Unavailable, Unimplemented
+from lamina.plugin import Status
 from lamina.plugins.services.snapshots.names import Names, Snapshotters
+
+BTRFS = broken("btrfs", Status.SKIPPED, SkipPlugin("not a btrfs"))
 
 
 @pytest.fixture
 def names(overlay, plain):
-    unavailable = {"btrfs": "skipped: not a btrfs", "zfs": "OSError: no device"}
-    snapshotters = Snapshotters({"overlayfs": overlay, "plain": plain}, unavailable)
+    zfs = broken("zfs", Status.FAILED, OSError("no device"))
+    snapshotters = snapshotters_of({"overlayfs": overlay, "plain": plain}, BTRFS, zfs)
     return Names(snapshotters, {"lamina": "overlayfs", "fast": "btrfs", "gone": "erofs"})
 
 
@@ -63,22 +67,22 @@ def test_the_preferred_name_works_and_has_a_keyspace_of_its_own_if_any_has(
     overlay, plain, aliases, working, preferred
 ):
     snapshotters = {"overlayfs": overlay, "plain": plain}
-    names = Names(Snapshotters({id_: snapshotters[id_] for id_ in working}, {"btrfs": "skipped"}), aliases)
+    names = Names(snapshotters_of({id_: snapshotters[id_] for id_ in working}, BTRFS), aliases)
     assert names.preferred() == preferred
 
 
 def test_the_names_of_a_snapshotter_are_its_aliases_in_their_order_and_the_one_that_it_has_anyway(overlay):
-    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"b": "overlayfs", "gone": "erofs", "a": "overlayfs"})
+    names = Names(snapshotters_of({"overlayfs": overlay}), {"b": "overlayfs", "gone": "erofs", "a": "overlayfs"})
     assert names.by_snapshotter() == {"overlayfs": ["b", "a", "lamina-overlayfs"]}
 
 
 def test_an_alias_in_the_place_of_the_name_that_a_snapshotter_has_anyway_is_told_once(overlay):
-    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"lamina-overlayfs": "overlayfs"})
+    names = Names(snapshotters_of({"overlayfs": overlay}), {"lamina-overlayfs": "overlayfs"})
     assert names.by_snapshotter() == {"overlayfs": ["lamina-overlayfs"]}
 
 
 def test_a_snapshotter_with_one_keyspace_has_its_id_for_a_name(plain):
-    assert Names(Snapshotters({"plain": plain}, {}), {"p": "plain"}).by_snapshotter() == {"plain": ["plain"]}
+    assert Names(snapshotters_of({"plain": plain}), {"p": "plain"}).by_snapshotter() == {"plain": ["plain"]}
 
 
 def test_no_name(names):
@@ -107,23 +111,54 @@ def test_an_alias_whose_snapshotter_is_not_there_is_kept_and_says_so(names):
 
 @pytest.mark.parametrize("other", ["plain", "btrfs"])
 def test_an_alias_cannot_be_the_id_of_another_snapshotter_working_or_not(overlay, plain, other):
-    snapshotters = Snapshotters({"overlayfs": overlay, "plain": plain}, {"btrfs": "skipped"})
+    snapshotters = snapshotters_of({"overlayfs": overlay, "plain": plain}, BTRFS)
     with pytest.raises(InvalidArgument, match=f"{other} = 'overlayfs': {other} is the id of another snapshotter"):
         Names(snapshotters, {other: "overlayfs"})
 
 
 def test_an_alias_cannot_be_empty(overlay):
     with pytest.raises(InvalidArgument, match="cannot be empty"):
-        Names(Snapshotters({"overlayfs": overlay}, {}), {"": "overlayfs"})
+        Names(snapshotters_of({"overlayfs": overlay}), {"": "overlayfs"})
 
 
 def test_an_alias_may_repeat_its_own_snapshotter_s_id(overlay):
-    names = Names(Snapshotters({"overlayfs": overlay}, {}), {"overlayfs": "overlayfs"})
+    names = Names(snapshotters_of({"overlayfs": overlay}), {"overlayfs": "overlayfs"})
     assert names.find("overlayfs") is overlay
 
 
 def test_snapshotters_are_a_mapping_of_those_that_work(overlay):
-    snapshotters = Snapshotters({"overlayfs": overlay}, {"btrfs": "skipped"})
+    snapshotters = snapshotters_of({"overlayfs": overlay}, BTRFS)
     assert dict(snapshotters) == {"overlayfs": overlay}
     assert len(snapshotters) == 1
     assert "btrfs" not in snapshotters
+
+
+@pytest.fixture
+def waiting():
+    """A list with the record of a snapshotter that is tried again."""
+    return [broken("overlayfs", Status.FAILED, ResourceExhausted("disk full"), retrying=True)]
+
+
+@pytest.mark.parametrize(("name", "said"), [("overlayfs", ""), ("lamina-overlayfs", ": alias of overlayfs")])
+def test_a_snapshotter_that_is_tried_again_is_unavailable_and_says_why(waiting, name, said):
+    names = Names(Snapshotters(lambda: waiting), {})
+    with pytest.raises(Unavailable) as caught:
+        names.find(name)
+    assert str(caught.value) == f"snapshotter not loaded: {name}{said}: disk full; it is tried again"
+    assert names.preferred() == ""
+
+
+def test_a_snapshotter_that_comes_up_later_has_all_its_names(waiting, overlay):
+    names = Names(Snapshotters(lambda: waiting), {"ours": "overlayfs"})
+    waiting[:] = [working("overlayfs", overlay)]
+    assert names.find("overlayfs") is overlay
+    assert list(names.find("ours").walk()) == []
+    assert names.preferred() == "ours"
+    assert names.by_snapshotter() == {"overlayfs": ["ours", "lamina-overlayfs"]}
+
+
+def test_there_is_an_outage_while_no_snapshotter_works_and_one_is_tried_again(waiting, plain):
+    snapshotters = Snapshotters(lambda: waiting)
+    assert snapshotters.outage() == "io.containerd.snapshotter.v1.overlayfs: disk full"
+    waiting.append(working("plain", plain))
+    assert snapshotters.outage() == ""

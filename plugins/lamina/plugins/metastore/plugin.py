@@ -17,7 +17,13 @@ def lamina_register() -> Iterable[Registration[Any]]:
     """Register the metastore and its service."""
     return [
         Registration(type=PluginType.METASTORE, id="lmdb", init=init_metastore, diagnose=diagnose_metastore),
-        Registration(type=PluginType.GRPC, id="metastore", requires=(PluginType.METASTORE,), init=init_service),
+        Registration(
+            type=PluginType.GRPC,
+            id="metastore",
+            requires=(PluginType.METASTORE,),
+            late_binding=True,
+            init=init_service,
+        ),
     ]
 
 
@@ -28,10 +34,10 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
 
 
 def init_service(ic: InitContext[None]) -> MetastoreService:
-    """Serve copies of the metastore."""
+    """Serve copies of the metastore, once it is there."""
     from lamina.plugins.metastore.service import MetastoreService  # noqa: PLC0415 - brings protobuf
 
-    return MetastoreService(ic.get_single(PluginType.METASTORE))
+    return MetastoreService(lambda: ic.get_single(PluginType.METASTORE))
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from lamina.api import Method, Service, encode
@@ -22,8 +22,12 @@ COPIES: Final = 4
 class MetastoreService:
     """Hands out copies of a metastore."""
 
-    def __init__(self, store: MetaStore) -> None:
-        """Serve a store."""
+    def __init__(self, store: Callable[[], MetaStore]) -> None:
+        """Serve a store.
+
+        Args:
+            store: Returns it, or raises why it is not there.
+        """
         self._store = store
         self._copies = threading.BoundedSemaphore(COPIES)
         self.service = Service(
@@ -37,7 +41,7 @@ class MetastoreService:
         It is made before it is sent: a transaction that lasts as long as its reader takes would keep LMDB from
         using any page again meanwhile.
         """
-        with self._counted(), self._store.copy() as file:
+        with self._counted(), self._store().copy() as file:
             offset = 0
             while data := os.pread(file, CHUNK, offset):
                 yield encode(CopyResponse, data=data)

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import attrs
-
-from lamina.errdefs import InvalidArgument, Unimplemented
+from lamina.errdefs import InvalidArgument, Unavailable, Unimplemented
+from lamina.plugin import Plugin, Status
 from lamina.snapshots import Snapshotter
 
 
-@attrs.frozen
 class Snapshotters(Mapping[str, Snapshotter]):
-    """The snapshotters that work, by plugin id."""
+    """The snapshotters that work, by plugin id: those that do when they are looked up."""
 
-    _working: Mapping[str, Snapshotter]
-    unavailable: Mapping[str, str]
-    """Why others do not work, by plugin id: not to be taken for unknown."""
+    def __init__(self, plugins: Callable[[], Iterable[Plugin]]) -> None:
+        """Look nothing up yet.
+
+        Args:
+            plugins: Returns the records of all snapshotters.
+        """
+        self._plugins = plugins
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The plugin ids of all, those that work first."""
-        return (*self._working, *self.unavailable)
+        return tuple(plugin.id for plugin in sorted(self._plugins(), key=lambda one: one.status is not Status.OK))
+
+    def plugin(self, id: str) -> Plugin | None:  # noqa: A002 - containerd's word
+        """The record of a snapshotter, be it one that works or not; None if there is none."""
+        return next((plugin for plugin in self._plugins() if plugin.id == id), None)
+
+    def outage(self) -> str:
+        """Why none works, "" where one does. A plugin's `outage`: see `lamina.plugins.services.health`."""
+        waiting = (plugin for plugin in self._plugins() if plugin.retrying)
+        return "" if self else next((f"{plugin.uri}: {plugin.problem}" for plugin in waiting), "")
 
     def __getitem__(self, id: str) -> Snapshotter:  # noqa: A002 - containerd's word
-        return self._working[id]
+        return self._working()[id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._working)
+        return iter(self._working())
 
     def __len__(self) -> int:
-        return len(self._working)
+        return len(self._working())
+
+    def _working(self) -> dict[str, Snapshotter]:
+        return {plugin.id: plugin.instance for plugin in self._plugins() if plugin.status is Status.OK}
 
 
 class Names:
@@ -57,14 +71,12 @@ class Names:
                 raise InvalidArgument(f"aliases: {alias} = {target!r}: {alias} is the id of another snapshotter")
         self.snapshotters = snapshotters
         self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
-        self._found = dict(snapshotters)
-        self._preferred = tuple(
-            dict.fromkeys((*aliases, *(f"lamina-{id_}" for id_ in snapshotters), *snapshotters))
-        )
+        self._configured = tuple(aliases)
+        self._found: dict[str, Snapshotter] = {}
 
     def preferred(self) -> str:
         """A name for one more client to use: if any works, one with a keyspace of its own; "" if none works."""
-        return next(filter(self._works, self._preferred), "")
+        return next(filter(self._works, self._best_first()), "")
 
     def by_snapshotter(self) -> dict[str, list[str]]:
         """The names for clients of each snapshotter that works, best first, by plugin id.
@@ -72,7 +84,7 @@ class Names:
         Each is a keyspace of its own: the aliases and `lamina-<id>`, or the id if the snapshotter has only one.
         """
         names: dict[str, list[str]] = {id_: [] for id_ in self.snapshotters}
-        for name in self._preferred:
+        for name in self._best_first():
             found = names.get(self._aliases.get(name, name))
             if found is not None and (name in self._aliases or not found) and self._works(name):
                 found.append(name)
@@ -92,6 +104,7 @@ class Names:
 
         Raises:
             InvalidArgument: The name is empty or unknown, or what it means does not work.
+            Unavailable: What it means does not work yet, and is tried again.
             Unimplemented: It is the alias of a snapshotter that has one keyspace only.
         """
         if not name:
@@ -100,6 +113,11 @@ class Names:
         if found is None:
             found = self._found[name] = self._open(name)
         return found
+
+    def _best_first(self) -> Iterator[str]:
+        """The names of the snapshotters that work, and all aliases, in the order in which to prefer them."""
+        own = [f"lamina-{id_}" for id_ in self.snapshotters]
+        return iter(dict.fromkeys((*self._configured, *own, *self.snapshotters)))
 
     def _works(self, name: str) -> bool:
         try:
@@ -110,19 +128,34 @@ class Names:
 
     def _open(self, name: str) -> Snapshotter:
         target = self._aliases.get(name)
-        if target is not None and target in self.snapshotters:
-            return _keyspace(self.snapshotters[target], target, name)
-        raise InvalidArgument(f"snapshotter not loaded: {name}{self._reason(name, target)}")
-
-    def _reason(self, name: str, target: str | None) -> str:
-        reason = self.snapshotters.unavailable.get(target or name)
-        if target is not None:
-            return f": alias of {target}: {reason or 'not installed, or disabled'}"
-        return f": {reason}" if reason else f" (loaded: {', '.join(self._loaded())})"
+        plugin = self.snapshotters.plugin(name)
+        if plugin is not None and plugin.status is Status.OK:
+            return _snapshotter(plugin)
+        if target is None:
+            raise _refusal(name, plugin, f" (loaded: {', '.join(self._loaded())})")
+        plugin = self.snapshotters.plugin(target)
+        if plugin is not None and plugin.status is Status.OK:
+            return _keyspace(_snapshotter(plugin), target, name)
+        raise _refusal(f"{name}: alias of {target}", plugin, ": not installed, or disabled")
 
     def _loaded(self) -> list[str]:
         aliases = (alias for alias, target in self._aliases.items() if target in self.snapshotters)
         return sorted({*self.snapshotters, *aliases})
+
+
+def _snapshotter(plugin: Plugin) -> Snapshotter:
+    snapshotter: Snapshotter = plugin.instance
+    return snapshotter
+
+
+def _refusal(name: str, plugin: Plugin | None, missing: str) -> InvalidArgument | Unavailable:
+    """The error for a name whose snapshotter does not work, or is missing."""
+    said = f"snapshotter not loaded: {name}"
+    if plugin is None:
+        return InvalidArgument(said + missing)
+    if plugin.retrying:
+        return Unavailable(f"{said}: {plugin.problem}; it is tried again")
+    return InvalidArgument(f"{said}: {plugin.problem}")
 
 
 def _keyspace(snapshotter: Snapshotter, id_: str, alias: str) -> Snapshotter:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from lamina.plugin import InitContext, PluginType, Registration, Status, hookimpl
+from lamina.plugin import InitContext, Plugin, PluginSet, PluginType, Registration, Status, hookimpl
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.names import Snapshotters
     from lamina.plugins.services.snapshots.service import SnapshotsService
 
+ID: Final = "snapshots"
 SERVICE: Final = "snapshots-service"
 _DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
 
@@ -39,11 +40,12 @@ def lamina_register() -> Iterable[Registration[Any]]:
             type=PluginType.SERVICE,
             id=SERVICE,
             requires=(PluginType.SNAPSHOTTER,),
+            late_binding=True,
             init=init_snapshotters,
         ),
         Registration(
             type=PluginType.GRPC,
-            id="snapshots",
+            id=ID,
             requires=(PluginType.SERVICE,),
             config=SnapshotsConfig,
             live=("aliases",),
@@ -52,15 +54,20 @@ def lamina_register() -> Iterable[Registration[Any]]:
     ]
 
 
+@hookimpl
+def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
+    """Have the service export the names of a snapshotter that was initialised after it."""
+    if plugin.type == PluginType.SNAPSHOTTER:
+        for one in plugins.of_type(PluginType.GRPC):
+            if one.id == ID and one.status is Status.OK:
+                one.instance.export_names()
+
+
 def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
-    """Collect the snapshotters of the host."""
+    """Serve the snapshotters of the host, also those that come up later."""
     from lamina.plugins.services.snapshots.names import Snapshotters  # noqa: PLC0415 - finding plugins is quick
 
-    plugins = [plugin for plugin in ic.get_all() if plugin.type == PluginType.SNAPSHOTTER]
-    return Snapshotters(
-        {plugin.id: plugin.instance for plugin in plugins if plugin.status is Status.OK},
-        {plugin.id: plugin.problem for plugin in plugins if plugin.status is not Status.OK},
-    )
+    return Snapshotters(lambda: [plugin for plugin in ic.get_all() if plugin.type == PluginType.SNAPSHOTTER])
 
 
 def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:

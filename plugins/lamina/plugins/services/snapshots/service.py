@@ -56,10 +56,9 @@ class SnapshotsService:
             meta: Where the names are exported: as `snapshotter` one that works, and those of each snapshotter.
         """
         self._meta = Meta() if meta is None else meta
-        self._targets = {
-            id_: Target(id_, quick=isinstance(one, InSteps)) for id_, one in names.snapshotters.items()
-        }
-        self._use(names)
+        self._targets: dict[str, Target] = {}
+        self._names = names
+        self.export_names()
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
             methods=(
@@ -82,7 +81,15 @@ class SnapshotsService:
 
     def _target(self, request: Any) -> Target | None:
         """The snapshotter of a request, the same for all its names; None for one that `Names.find` refuses."""
-        return self._targets.get(self._names.id(request.snapshotter))
+        id_ = self._names.id(request.snapshotter)
+        return self._targets.get(id_) or self._new_target(id_)
+
+    def _new_target(self, id_: str) -> Target | None:
+        snapshotter = self._names.snapshotters.get(id_)
+        if snapshotter is None:
+            return None
+        target = self._targets[id_] = Target(id_, quick=isinstance(snapshotter, InSteps))
+        return target
 
     def reconfigure(self, config: SnapshotsConfig) -> None:
         """Have calls from now on find the aliases of a configuration. Those under way keep what they found.
@@ -93,15 +100,16 @@ class SnapshotsService:
             InvalidArgument: An alias is empty, or the id of another snapshotter. Nothing has changed.
         """
         snapshotters = self._names.snapshotters
-        self._use(Names(snapshotters, config.aliases_beside(snapshotters.ids)))
+        self._names = Names(snapshotters, config.aliases_beside(snapshotters.ids))
+        self.export_names()
 
-    def _use(self, names: Names) -> None:
-        self._names = names
-        preferred = names.preferred()
+    def export_names(self) -> None:
+        """Export the names of the snapshotters that work now."""
+        preferred = self._names.preferred()
         # A whole new dict: somebody may be reading the old one.
         self._meta.exports = {
             **({"snapshotter": preferred} if preferred else {}),
-            **names_to_exports(names.by_snapshotter(), names.dangling()),
+            **names_to_exports(self._names.by_snapshotter(), self._names.dangling()),
         }
 
     def _find(self, name: str) -> Snapshotter:
