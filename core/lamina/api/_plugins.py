@@ -39,6 +39,8 @@ class PluginDetails:
     """`lamina.plugin.Status` of one that does not work: skipped, failed or blocked."""
     blocked_by: str = ""
     """URI of the plugin that blocks it."""
+    retrying: bool = False
+    """Whether it is tried again."""
     location: Location | None = None
     """Where in whose code it failed."""
 
@@ -70,6 +72,7 @@ def details_from_proto(message: PluginMessage) -> PluginDetails:
         milliseconds=_number(milliseconds) if milliseconds else None,
         outcome=info.reason.lower(),
         blocked_by=info.metadata.get("blocked_by", ""),
+        retrying=info.metadata.get("retrying") == "true",
         location=_location(info.metadata),
     )
 
@@ -81,6 +84,8 @@ def exports_from_proto(message: PluginMessage) -> dict[str, str]:
 
 def _init_error(plugin: Plugin, error: BaseException) -> StatusMessage:
     metadata = {"blocked_by": plugin.blocked_by.uri} if plugin.blocked_by else {}
+    if plugin.retrying:
+        metadata["retrying"] = "true"
     if plugin.location:
         metadata |= {name: str(value) for name, value in attrs.asdict(plugin.location).items()}
     metadata = {name: value.encode(errors="backslashreplace").decode() for name, value in metadata.items()}

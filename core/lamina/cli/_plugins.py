@@ -45,7 +45,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     elif detailed:
         write("\n\n".join("\n".join(plugin_lines(plugin)) for plugin in found))
     else:
-        rows = [(plugin.type, plugin.id, _platforms(plugin) or "-", plugin.status) for plugin in found]
+        rows = [(plugin.type, plugin.id, _platforms(plugin) or "-", _status(plugin)) for plugin in found]
         write_table(("TYPE", "ID", "PLATFORMS", "STATUS"), rows)
 
 
@@ -176,6 +176,7 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
             "Message": _message(plugin.init_error),
             "Outcome": plugin.details.outcome,
             "BlockedBy": plugin.details.blocked_by,
+            "Retrying": plugin.details.retrying,
             "Location": _location(plugin),
         }
     return document
@@ -193,7 +194,7 @@ def plugin_lines(plugin: Plugin) -> list[str]:
         *_block("Capabilities", filter(None, [",".join(plugin.capabilities)])),
         *_block("Distribution", filter(None, [details.distribution])),
         *_block("Milliseconds", () if details.milliseconds is None else (f"{details.milliseconds:.1f}",)),
-        f"Status:        {plugin.status}",
+        f"Status:        {_status(plugin)}",
     ]
     if plugin.init_error is not None:
         lines += [
@@ -202,6 +203,10 @@ def plugin_lines(plugin: Plugin) -> list[str]:
             *_block("Raised at", () if details.location is None else (str(details.location),)),
         ]
     return lines
+
+
+def _status(plugin: Plugin) -> str:
+    return f"{plugin.status} (retrying)" if plugin.details.retrying else plugin.status
 
 
 def _block(title: str, values: Iterable[str]) -> list[str]:

@@ -82,12 +82,12 @@ def _hide_plugins(level: str) -> None:
 
 def _tells_more(record: logging.LogRecord) -> bool:
     """Whether a record tells more than that a plugin works, or the reason why it does not."""
-    told = {"loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin"}
-    return record.msg not in told or record.exc_info is not None
+    told = ("loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin")
+    return not str(record.msg).startswith(told) or record.exc_info is not None
 
 
 def _table(plugins: Sequence[Plugin]) -> list[str]:
-    rows = [(one.uri, one.status, f"{one.seconds * 1000:.1f}", one.reason) for one in plugins]
+    rows = [(one.uri, _status(one), f"{one.seconds * 1000:.1f}", one.reason) for one in plugins]
     return table_lines(("PLUGIN", "STATUS", "MS", "REASON"), rows)
 
 
@@ -98,10 +98,14 @@ def _summary(plugins: Sequence[Plugin]) -> Iterator[str]:
     coloured = takes_colour(sys.stdout)
     for one in plugins:
         if one.status is not Status.OK:
-            status = f"{one.status:<8}"
+            status = f"{_status(one):<8}"
             colour = "yellow" if one.status is Status.SKIPPED else "red"
             painted = click.style(status, fg=colour) if coloured else status
             yield f"  {painted} {one_line(f'{one.uri}: {one.reason}')}"
+
+
+def _status(plugin: Plugin) -> str:
+    return f"{plugin.status} (retrying)" if plugin.retrying else plugin.status
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:

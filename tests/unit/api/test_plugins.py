@@ -34,6 +34,10 @@ FAILED = Plugin(
             PluginDetails(outcome="blocked", blocked_by="a.x"),
         ),
         (
+            Plugin(type="b", id="x", status=Status.FAILED, error=OSError(), retrying=True),
+            PluginDetails(outcome="failed", retrying=True),
+        ),
+        (
             Plugin(type="a", id="x", status=Status.SKIPPED, error=SkipPlugin("no btrfs")),
             PluginDetails(outcome="skipped"),
         ),

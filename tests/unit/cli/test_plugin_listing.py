@@ -3,7 +3,7 @@
 from lamina.api import PluginDetails
 from lamina.cli._plugins import plugin_document, plugin_lines
 from lamina.client import Plugin
-from lamina.errdefs import FailedPrecondition, Unknown
+from lamina.errdefs import FailedPrecondition, Unavailable, Unknown
 from lamina.plugin import Location
 
 WORKING = Plugin(
@@ -19,7 +19,7 @@ LOCATED = Plugin(
     "io.x.v1",
     "y",
     init_error=Unknown("ValueError: cable cut"),
-    details=PluginDetails("acme", 1.25, "failed", "", Location("/site/acme.py", 12, "init", "acme", "acme")),
+    details=PluginDetails("acme", 1.25, "failed", location=Location("/site/acme.py", 12, "init", "acme", "acme")),
 )
 
 
@@ -68,6 +68,7 @@ def test_a_failed_plugin_of_a_lamina_host_in_json():
         "Message": "ValueError: cable cut",
         "Outcome": "failed",
         "BlockedBy": "",
+        "Retrying": False,
         "Location": {
             "File": "/site/acme.py",
             "Line": 12,
@@ -76,6 +77,12 @@ def test_a_failed_plugin_of_a_lamina_host_in_json():
             "Distribution": "acme",
         },
     }
+
+
+def test_a_plugin_that_is_tried_again_says_so():
+    plugin = Plugin("io.x.v1", "y", init_error=Unavailable("no socket"), details=PluginDetails(retrying=True))
+    assert "Status:        error (retrying)" in plugin_lines(plugin)
+    assert plugin_document(plugin)["Error"]["Retrying"] is True
 
 
 def test_a_skipped_plugin_in_json():
