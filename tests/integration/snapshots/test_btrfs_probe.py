@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from btrfs import mounted_btrfs, run, subvolumes
 
-from lamina.errdefs import SkipPlugin
+from lamina.errdefs import ReadOnly, SkipPlugin
 from lamina.mount import lookup
 from lamina.plugins.snapshots.btrfs import probe
 
@@ -35,10 +35,10 @@ def test_on_btrfs_it_finds_the_device_and_leaves_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.requires("root", "btrfs")
-def test_on_a_read_only_btrfs_it_is_skipped(tmp_path: Path) -> None:
+def test_on_a_read_only_btrfs_it_fails_as_that_may_be_written_to_later(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         run("mount", "-o", "remount,ro", mountpoint)
-        with pytest.raises(SkipPlugin, match="Read-only file system"):
+        with pytest.raises(ReadOnly, match="Read-only file system"):
             probe(str(mountpoint))
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 
 from lamina.errdefs import Error, SkipPlugin, from_os_error, is_transient
-from lamina.fs import NO_SPACE, refuses_writing
+from lamina.fs import refuses_writing
 from lamina.mount import lookup, temporary_mount
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 from lamina.plugins.snapshots.btrfs import _ioctl
@@ -26,7 +26,7 @@ def probe(root: str) -> str:
 
     Raises:
         SkipPlugin: It is not on btrfs, or this process may not do that; the message says why.
-        ResourceExhausted: The disk is full, and there are no subvolumes.
+        ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no subvolumes.
         Error: The attempt failed for a reason of the moment.
     """
     mounted = lookup(root)
@@ -36,9 +36,9 @@ def probe(root: str) -> str:
     try:
         _attempt_as_possible(root, mounted.source)
     except (Error, OSError) as error:
-        if isinstance(error, OSError) and (error.errno in NO_SPACE or is_transient(error)):
-            raise from_os_error(error, "try btrfs") from error
-        if is_transient(error):
+        if refuses_writing(error) or is_transient(error):
+            if isinstance(error, OSError):
+                raise from_os_error(error, "try btrfs") from error
             raise
         raise SkipPlugin(f"btrfs subvolumes cannot be made and mounted in {root}: {error}") from error
     return mounted.source
