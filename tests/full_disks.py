@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -102,6 +103,27 @@ def fill_with_names(directory: Path, size: int = 0) -> int:
             raise
     os.sync()
     return made
+
+
+def take_everything(disk: Path, what: str) -> None:
+    """Leave no block of a file system.
+
+    Args:
+        disk: Where it is mounted.
+        what: "blocks", or "names": no inode or room for a name either.
+    """
+    (disk / "filler").touch()  # while there is an inode
+    if what == "names":
+        fill_with_names(disk, 2000)
+    fill(disk)
+
+
+def give_back(disk: Path) -> None:
+    """Make space again where `take_everything` left none."""
+    (disk / "filler").unlink()
+    for names in disk.glob("names-*"):
+        shutil.rmtree(names)
+    os.sync()
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@ import contextlib
 import errno
 import functools
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from btrfs import run
-from full_disks import fill, fill_with_names, host_on, mounted
+from full_disks import fill, give_back, host_on, mounted, take_everything
 from hosts import Host
 from rounds import rounds
 
@@ -51,22 +50,6 @@ def host(disk: Path) -> Iterator[Host]:
     """A host that runs, with its root on the disk."""
     with host_on(disk / "root") as running:
         yield running
-
-
-def take_everything(disk: Path, what: str) -> None:
-    """Leave no block, or no inode or room for a name."""
-    (disk / "filler").touch()  # while there is an inode
-    if what == "names":
-        fill_with_names(disk, 2000)
-    fill(disk)
-
-
-def give_back(disk: Path) -> None:
-    """Make space again."""
-    (disk / "filler").unlink()
-    for names in disk.glob("names-*"):
-        shutil.rmtree(names)
-    os.sync()
 
 
 def outcomes(calls: Iterator[Callable[[], object]]) -> Counter[str]:

@@ -1,0 +1,127 @@
+"""Plugins for which there is no space when the host starts: it serves them when there is, without a restart."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from btrfs import run
+from full_disks import give_back, host_on, mounted, take_everything
+from hosts import Host
+from waiting import wait_until
+
+from lamina.errdefs import Unavailable
+from lamina.plugin import PluginType
+
+pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
+
+SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def full_ext4(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """A directory on a full disk, and what makes space there."""
+    with mounted(path, "ext4") as disk:
+        (disk / "empty").mkdir(mode=0o700)
+        take_everything(disk, "blocks")
+        yield disk / "empty", lambda: give_back(disk)
+
+
+@contextlib.contextmanager
+def used_up_quota(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """A btrfs subvolume whose quota is used up, and what takes the quota off."""
+    with mounted(path, "btrfs") as disk:
+        run("btrfs", "subvolume", "create", disk / "empty")
+        run("chmod", "0700", disk / "empty")
+        run("btrfs", "quota", "enable", disk)
+        run("btrfs", "quota", "rescan", "-w", disk)
+        run("btrfs", "qgroup", "limit", "1", disk / "empty")
+        yield disk / "empty", lambda: run("btrfs", "quota", "disable", disk)
+
+
+def statuses(host: Host) -> dict[str, tuple[str, bool]]:
+    """Of each plugin of the host: its status, and whether it is tried again."""
+    with host.client() as client:
+        return {plugin.id: (plugin.status, plugin.details.retrying) for plugin in client.plugins()}
+
+
+@pytest.mark.parametrize(
+    ("full", "late", "hurried"),
+    [
+        pytest.param(full_ext4, "native", False, marks=pytest.mark.requires("mkfs.ext4")),
+        pytest.param(full_ext4, "overlayfs", True, marks=pytest.mark.requires("mkfs.ext4")),
+        pytest.param(used_up_quota, "btrfs", True, marks=pytest.mark.requires("btrfs")),
+    ],
+)
+def test_a_new_data_root_without_space_is_served_when_there_is_some(
+    tmp_path: Path,
+    full: Callable[[Path], contextlib.AbstractContextManager[tuple[Path, Callable[[], object]]]],
+    late: str,
+    *,
+    hurried: bool,
+) -> None:
+    """Other snapshotters are served from the start. The late one has all its names, by itself or after SIGHUP."""
+    other = "overlayfs" if late == "native" else "native"
+    with full(tmp_path) as (directory, make_space):
+        config = f'[plugins."{PluginType.SNAPSHOTTER}.{late}"]\nroot_path = "{directory}/root"\n'
+        with host_on(tmp_path / "root", config) as host, host.client() as client:
+            assert statuses(host)[late] == ("error", True)
+            assert statuses(host)[other] == ("ok", False)
+            client.snapshotter(other).prepare("early")
+            for name in (late, f"lamina-{late}"):
+                with pytest.raises(Unavailable, match=f"snapshotter not loaded: {name}: .*it is tried again"):
+                    client.snapshotter(name).prepare("a")
+            assert client.healthy()
+            make_space()
+            if hurried:
+                host.reload()
+            wait_until(lambda: statuses(host)[late] == ("ok", False), SECONDS, f"{late} works")
+            for name in (late, f"lamina-{late}"):
+                client.snapshotter(name).prepare("a")
+                client.snapshotter(name).commit("b", "a")
+                assert [info.name for info in client.snapshotter(name).walk()] == ["b"]
+            wait_until(lambda: f"lamina-{late}" in host.lamina("containerd-config"), SECONDS, "it is exported")
+            host.terminate()
+            host.start()
+            assert [info.name for info in client.snapshotter(late).walk()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("ext4", marks=pytest.mark.requires("mkfs.ext4")),
+        pytest.param("xfs", marks=pytest.mark.requires("mkfs.xfs")),
+        pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),
+    ],
+)
+def test_a_new_metastore_without_space_is_served_when_there_is_some(tmp_path: Path, kind: str) -> None:
+    """Until then every call is told why, and health says that nothing is served."""
+    metastore = tmp_path / "root" / f"{PluginType.METASTORE}.lmdb"
+    metastore.mkdir(parents=True, mode=0o700)
+    names = ("lamina", "native", "overlayfs")
+    with mounted(tmp_path, kind) as disk:
+        (disk / "empty").mkdir(mode=0o700)
+        take_everything(disk, "blocks")
+        run("mount", "--bind", disk / "empty", metastore)
+        with host_on(tmp_path / "root") as host, host.client() as client:
+            found = statuses(host)
+            assert {found[name] for name in ("lmdb", "native", "overlayfs")} == {("error", True)}
+            assert {found[name] for name in ("snapshots-service", "snapshots", "metastore")} == {("ok", False)}
+            assert not client.healthy()
+            for name in names:
+                with pytest.raises(Unavailable, match="it is tried again"):
+                    list(client.snapshotter(name).walk())
+            with pytest.raises(Unavailable, match="it is tried again"):
+                list(client.copy_metastore())
+            give_back(disk)
+            host.reload()
+            wait_until(lambda: statuses(host)["overlayfs"] == ("ok", False), SECONDS, "overlayfs works")
+            assert client.healthy()
+            for name in names:
+                client.snapshotter(name).prepare("a")
+            assert b"".join(client.copy_metastore())
+            host.terminate()
+            host.start()
+            assert [info.name for info in client.snapshotter("lamina").walk()] == ["a"]
