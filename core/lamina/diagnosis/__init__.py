@@ -10,7 +10,7 @@ from lamina.diagnosis._kernel import file_system, kernel
 from lamina.diagnosis._kernel_log import kernel_log
 from lamina.diagnosis._locks import lock, lock_holder
 from lamina.diagnosis._privileges import may_mount, privileges
-from lamina.diagnosis._process import AS_ROOT, Process, process, user_name
+from lamina.diagnosis._process import AS_ROOT, Process, process, processes_named, user_name
 from lamina.diagnosis._remedies import mount_remedy
 from lamina.diagnosis._trees import snapshot_mounts
 
@@ -31,6 +31,7 @@ __all__ = [
     "ownership",
     "privileges",
     "process",
+    "processes_named",
     "snapshot_mounts",
     "user_name",
 ]

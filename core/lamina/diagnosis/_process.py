@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import pwd
 import shlex
 import signal
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -60,6 +62,18 @@ def process(pid: int) -> Process | None:
         in_user_namespace=maps != ALL_IDS,
         writes_stacks=bool(int(status["SigCgt"], 16) >> (signal.SIGUSR1 - 1) & 1),
     )
+
+
+def processes_named(name: str) -> Iterator[int]:
+    """The processes that run a program of that name (proc_pid_comm(5))."""
+    for path in glob.iglob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found = file.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if found == name:
+            yield int(path.split("/")[2])
 
 
 def reason(error: Exception) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
 from lamina.diagnosis._privileges import may_mount
-from lamina.diagnosis._process import AS_ROOT, process, reason
+from lamina.diagnosis._process import AS_ROOT, process, processes_named, reason
 from lamina.diagnosis._remedies import mount_remedy
 from lamina.errdefs import Error
 from lamina.mount import (
@@ -103,7 +102,7 @@ def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Findi
     """Whether the host and containerd see at these paths what this process sees there."""
     check = "mount namespaces"
     # A containerd in a container of its own may have nothing to do with this host.
-    others = {pid: (f"containerd, process {pid},", Finding.warning) for pid in _processes_named("containerd")}
+    others = {pid: (f"containerd, process {pid},", Finding.warning) for pid in processes_named("containerd")}
     if host_pid is not None:
         others[host_pid] = (f"the host, process {host_pid},", Finding.problem)
     for pid, (who, make) in others.items():
@@ -137,17 +136,6 @@ def _same_file(one: str, other: str) -> bool:
         return os.path.samestat(os.stat(one), os.stat(other))
     except OSError:
         return os.path.exists(one) == os.path.exists(other)
-
-
-def _processes_named(name: str) -> Iterator[int]:
-    for path in glob.iglob("/proc/[0-9]*/comm"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                found = file.read().strip()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if found == name:
-            yield int(path.split("/")[2])
 
 
 def _mounted(found: FoundMounts, *, writes: bool) -> Finding:

@@ -16,6 +16,7 @@ from lamina.cli._configuration import Overrides
 from lamina.cli._connection import default_snapshotter
 from lamina.cli._diagnose import plugins
 from lamina.cli._diagnose.configuration import configuration
+from lamina.cli._diagnose.containerd import containerd
 from lamina.cli._diagnose.host import SECONDS, Contact, contact
 from lamina.cli._diagnose.snapshot import snapshot
 from lamina.cli._site import Site
@@ -67,6 +68,8 @@ def _areas(key: str, name: str, site: Site, host: Contact) -> Iterator[_Area]:
     yield _Area("configuration", configuration(site))
     yield _Area("host", [*host.findings, *another_host(site)])
     yield _Area("plugins", _plugins(site, host, wanted))
+    if host.answers:
+        yield _Area("containerd", containerd(site.address, host.plugins))
     yield _Area("kernel", kernel())
     yield _Area("kernel log", kernel_log())  # before anything is tried, of which it would tell too
     yield _Area("privileges", privileges(host.pid))

@@ -1,0 +1,82 @@
+"""`lamina diagnose` of what containerd is told of snapshotters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containerds import Containerd
+from diagnoses import diagnose
+from hosts import Host
+from serving import short_directory
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+PROXY = """
+[proxy_plugins.remote]
+type = "snapshot"
+address = "{0}"
+snapshotter = "{1}"
+capabilities = ["rebase"]
+"""
+TABLE = """
+[proxy_plugins.{0}]
+type = "snapshot"
+address = "{1}"
+capabilities = {2}
+"""
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with short_directory() as directory, Host(directory / "h").running() as host:
+        yield host
+
+
+def test_a_snapshotter_that_can_have_layers_unpacked_side_by_side_is_told(host: Host) -> None:
+    found = diagnose("-c", host.directory / "config.toml").one("containerd", "rebase")
+    assert (found["Status"], found["Found"].split(":")[0]) == ("ok", "overlayfs")
+    assert host.keys("overlayfs") == []
+
+
+@pytest.mark.parametrize(("snapshotter", "status"), [("native", "problem"), ("overlayfs", "ok")])
+def test_a_proxy_that_says_so_wrongly_is_a_problem(host: Host, snapshotter: str, status: str) -> None:
+    """As one of containerd's own overlay snapshotter, or of a lamina that answers with a bind mount."""
+    proxy = PROXY.format(host.address, snapshotter)
+    with short_directory() as directory, Host(directory / "h", proxy).running() as outer:
+        found = diagnose("-c", outer.directory / "config.toml")
+    (remote,) = (one for one in found.of("containerd", "rebase") if one["Found"].startswith("remote: "))
+    assert remote["Status"] == status
+    if status == "problem":
+        assert "deleted files come back" in remote["Found"]
+        assert "take rebase out of capabilities of [proxy_plugins.remote]" in remote["Remedy"]
+
+
+@pytest.mark.requires("containerd")
+def test_what_a_containerd_is_told_of_snapshotters_is_compared_with_what_they_can(host: Host) -> None:
+    tables = [("lamina", ["rebase"]), ("lamina-native", ["rebase", "remap-ids"]), ("nothing", [])]
+    stanzas = "".join(TABLE.format(name, host.address, capabilities) for name, capabilities in tables)
+    with short_directory() as directory, Containerd(directory / "c", stanzas=stanzas).running():
+        found = diagnose("-c", host.directory / "config.toml")
+    assert found.one("containerd", "table lamina")["Status"] == "ok"
+    rebase, remap = found.of("containerd", "table lamina-native")
+    assert "says that it has rebase, which native has not" in rebase["Found"]
+    assert "says that it has remap-ids, which native has not" in remap["Found"]
+    assert "lamina containerd-config lamina-native" in remap["Remedy"]
+    assert found.one("containerd", "table nothing")["Status"] == "problem"
+    assert found.code == 1
+
+
+@pytest.mark.requires("containerd")
+def test_tables_in_imported_files_are_found(host: Host) -> None:
+    with short_directory() as directory:
+        Path(directory, "lamina.toml").write_text(
+            "version = 2\n" + TABLE.format("lamina", host.address, ["rebase"])
+        )
+        containerd = Containerd(directory / "c", stanzas="")
+        file = directory / "c/config.toml"
+        file.write_text(f'imports = ["{directory}/*.toml"]\n{file.read_text()}')
+        with containerd.running():
+            found = diagnose("-c", host.directory / "config.toml").one("containerd", "table lamina")
+    assert (found["Status"], found["Found"].split()[0]) == ("ok", f"{directory}/lamina.toml")
