@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,12 @@ def _required(item: pytest.Item) -> list[str]:
 def make_engine(request: pytest.FixtureRequest) -> type[GrpcioEngine | NativeEngine]:
     """The class of a listener's engine: each test that asks for it is run with every one of them."""
     return engine_class(request.param)
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """A function that adds a line to the summary of the run: what a test counted."""
+    return lambda line: record_property("counts", line)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import socket
 import stat
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -21,6 +21,7 @@ from natives import open_native
 from rounds import rounds
 from waiting import wait_until
 
+from lamina.api import Service
 from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
 from lamina.host import Host
 from lamina.mount import Mount, mount_all, temporary_mount, unmount
@@ -354,7 +355,10 @@ class PlainEngine:
         self.bound.bind(path)
         self.bound.listen()
 
-    def start(self) -> None:
+    def start(self, services: Iterable[Service]) -> None:
+        pass
+
+    def drain(self, grace: float) -> None:
         pass
 
     def metrics(self) -> tuple[()]:

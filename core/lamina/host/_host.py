@@ -19,6 +19,7 @@ from lamina.errdefs import FailedPrecondition, LeftBehind, NoInstance, PluginFai
 from lamina.fs import Lock
 from lamina.host._directories import check_files, open_directories, temporary_files_in
 from lamina.host._launcher import Launcher, names
+from lamina.host._listening import Listening
 from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import InForce, Reloaded
 from lamina.host._retries import Retries
@@ -131,7 +132,10 @@ class Host:
             self._in_force.configs = dict(prepared.configs)
             self.address = prepared.address
             prepared.plan.check_presence()
-            launcher = Launcher(self.plugins, self._in_force, self.address, self._notify)
+            listening = undo.enter_context(Listening())
+            launcher = Launcher(self.plugins, self._in_force, self.address, listening, self._notify)
+            for registration in prepared.plan.order:
+                launcher.listen(registration)
             for plugin in prepared.plan.carry_out(self.plugins, functools.partial(self._initialise, launcher)):
                 launcher.tell(plugin)
                 prepared.plan.check(plugin)

@@ -11,6 +11,7 @@ import attrs
 
 from lamina.config import GRPC_SERVER
 from lamina.errdefs import Error
+from lamina.host._listening import Listening
 from lamina.host._reload import InForce
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
@@ -39,8 +40,19 @@ class Launcher:
     """The configuration with which a plugin is initialised."""
     address: str
     """Path of the gRPC socket, or ""."""
+    listening: Listening
+    """The addresses that wait for their servers."""
     notify: Callable[..., None]
     """Calls a hook, given its name and its arguments."""
+
+    def listen(self, registration: Registration[Any]) -> None:
+        """Open the address of a plugin, if it has one.
+
+        Raises:
+            PluginFailed: It cannot be opened, with the reason.
+        """
+        config = self.in_force.configs.get(registration.uri)
+        self.listening.open(registration, config, self._properties, self.in_force.timeout("start"))
 
     def initialise(self, registration: Registration[Any], readiness: Readiness) -> Plugin:
         """Initialise a plugin. See `lamina.plugin.initialise`.
@@ -49,16 +61,19 @@ class Launcher:
             registration: The plugin.
             readiness: What it may hold back.
         """
-        return initialise(
+        plugin = initialise(
             registration,
             config=self.in_force.configs.get(registration.uri),
             root=Path(self.in_force.host.root),
             state=Path(self.in_force.host.state),
             plugins=self.plugins,
             readiness=readiness,
-            properties={PROPERTY_GRPC_ADDRESS: self.address},
+            properties=self._properties,
+            listening=self.listening.get(registration.uri),
             seconds=self.in_force.timeout("init"),
         )
+        self.listening.settle(plugin)
+        return plugin
 
     def start_server(self, plugin: Plugin) -> None:
         """Start a server that was initialised.
@@ -87,6 +102,11 @@ class Launcher:
             self.close([plugin])
             return attrs.evolve(plugin, status=Status.FAILED, instance=None, error=error, retrying=may_go(error))
         return plugin
+
+    @property
+    def _properties(self) -> dict[str, str]:
+        """What every plugin is told besides its own directories."""
+        return {PROPERTY_GRPC_ADDRESS: self.address}
 
     def close(self, plugins: Iterable[Plugin]) -> dict[str, BaseException]:
         """Close plugins. See `lamina.plugin.close_all`."""

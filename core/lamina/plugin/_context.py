@@ -32,6 +32,9 @@ class InitContext(Generic[C]):
     """`<state>/<URI>`, for what does not. Not created."""
     properties: dict[str, str]
     """What the host tells, by the `PROPERTY_…` names."""
+    listening: Any = None
+    """What `Registration.listen` returned. None where there is no such function, and when a plugin is tried again
+    whose address was closed."""
     meta: Meta = attrs.field(factory=Meta)
     """What the plugin tells of itself: for init to fill in."""
     registered_readiness: bool = attrs.field(default=False, init=False)

@@ -58,6 +58,7 @@ def initialise(
     plugins: PluginSet,
     readiness: Readiness,
     properties: Mapping[str, str] | None = None,
+    listening: object = None,
     seconds: float | None = None,
 ) -> Plugin:
     """Initialise one plugin. Whatever its init does, the outcome is a record; only KeyboardInterrupt passes.
@@ -74,6 +75,7 @@ def initialise(
         readiness: Where `register_readiness` registers. A plugin that registered and is not OK
             (`Plugin.registered_readiness`) is fatal for a host, which could never become ready.
         properties: Further properties of the init context.
+        listening: What the registration's `listen` returned.
         seconds: How long init may take. None: as long as it takes, in the calling thread.
 
     Returns:
@@ -94,6 +96,7 @@ def initialise(
             PROPERTY_ROOT_DIR: str(root / uri),
             PROPERTY_STATE_DIR: str(state / uri),
         },
+        listening=listening,
         plugins=plugins,
         readiness=readiness,
     )

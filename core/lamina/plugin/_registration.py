@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic
 
 import attrs
@@ -33,6 +33,13 @@ class Registration(Generic[C]):
     A host calls that when a reload has changed one of them, one call at a time, while other threads use the
     instance. It is given what is to hold: the configuration that it has, with these fields as they are now. If it
     raises, the instance must go on unchanged.
+    """
+    listen: Callable[[C, Mapping[str, str]], object] | None = None
+    """Opens the address of a plugin of type SERVER, given its configuration and its properties (`InitContext`).
+
+    A host calls it before it initialises the first plugin, so that clients wait for the start instead of being
+    refused. What it returns is `InitContext.listening`, and belongs to the instance when init has succeeded;
+    otherwise the host calls its `close()`.
     """
     init: Callable[[InitContext[C]], object]
     """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply.
@@ -90,6 +97,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("requires", _is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
         ("live", _is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
+        ("listen", registration.listen is None or callable(registration.listen), "a function or None"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
         ("diagnose", registration.diagnose is None or callable(registration.diagnose), "a function or None"),

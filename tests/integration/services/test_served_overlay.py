@@ -34,7 +34,7 @@ def serving(make_engine):
 
     @contextlib.contextmanager
     def serve(path, *services, **options):
-        listener = Listener(str(path), make_engine(services, Limits(quick_workers=2, slow_workers=8)), **options)
+        listener = Listener(str(path), make_engine(Limits(quick_workers=2, slow_workers=8)), services, **options)
         listener.start()
         try:
             yield

@@ -42,7 +42,7 @@ def channel(
 ) -> Iterator[grpc.Channel]:
     """A connection to a service on the snapshotter."""
     service = SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {})).service
-    listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=2)))
+    listener = Listener(f"{tmp_path}/s", make_engine(Limits(quick_workers=2, slow_workers=2)), [service])
     listener.start()
     try:
         with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:

@@ -65,7 +65,7 @@ def native(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 @pytest.fixture
 def address(native: LocalSnapshotter, tmp_path: Path, make_engine: Callable[..., Engine]) -> Iterator[str]:
     service = SnapshotsService(Names(snapshotters_of({"native": native}), {})).service
-    listener = Listener(f"{tmp_path}/s", make_engine([service], Limits(quick_workers=2, slow_workers=4 * COPIES)))
+    listener = Listener(f"{tmp_path}/s", make_engine(Limits(quick_workers=2, slow_workers=4 * COPIES)), [service])
     listener.start()
     try:
         yield f"{tmp_path}/s"

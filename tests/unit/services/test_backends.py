@@ -83,8 +83,8 @@ class Client:
 @pytest.fixture
 def connect(tmp_path, make_engine, overlay, hung) -> Iterator[Callable[[str], Client]]:
     service = SnapshotsService(Names(snapshotters_of({"overlayfs": overlay, **hung}), {"alias": "overlayfs"}))
-    engine = make_engine([service.service], Limits(quick_workers=2, slow_workers=WORKERS))
-    listener = Listener(f"{tmp_path}/s", engine, grace=0)
+    engine = make_engine(Limits(quick_workers=2, slow_workers=WORKERS))
+    listener = Listener(f"{tmp_path}/s", engine, [service.service], grace=0)
     listener.start()
     clients = []
 

@@ -32,8 +32,8 @@ def serve(tmp_path, make_engine):
     with contextlib.ExitStack() as stack:
 
         def start(*methods):
-            engine = make_engine([Service("test.Test", methods)], Limits(quick_workers=2, slow_workers=1))
-            listener = Listener(f"{tmp_path}/s", engine, grace=SECONDS)
+            engine = make_engine(Limits(quick_workers=2, slow_workers=1))
+            listener = Listener(f"{tmp_path}/s", engine, [Service("test.Test", methods)], grace=SECONDS)
             listener.start()
             stack.callback(listener.close)
             channel = stack.enter_context(grpc.insecure_channel(f"unix:{tmp_path}/s"))

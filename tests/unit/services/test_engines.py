@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import attrs
 import grpc
@@ -36,6 +37,8 @@ class Served:
     channel: grpc.Channel
     listener: Listener
     engine: GrpcioEngine | NativeEngine
+    stopping: threading.Event
+    """Set when the listener is told to close."""
 
     def unary(self, name="Quick", data=REQUEST, **options):
         return self.begin(name, data, **options).result(timeout=SECONDS)
@@ -55,17 +58,16 @@ def serve(tmp_path, make_engine):
     with contextlib.ExitStack() as stack:
 
         def start(*methods, path=tmp_path / "x.sock", grace=SECONDS, quick_workers=2, slow_workers=2, **options):
-            engine = make_engine(
-                [Service("test.Test", (QUICK, *methods))],
-                Limits(quick_workers=quick_workers, slow_workers=slow_workers, **options),
-            )
-            listener = Listener(str(path), engine, grace=grace)
+            engine = make_engine(Limits(quick_workers=quick_workers, slow_workers=slow_workers, **options))
+            stopping = threading.Event()
+            service = Service("test.Test", (QUICK, *methods))
+            listener = Listener(str(path), engine, [service], stopping=[stopping.set], grace=grace)
             listener.start()
             stack.callback(listener.close)
             options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
             channel = grpc.insecure_channel(f"unix:{path}", options=options)
             stack.callback(channel.close)
-            return Served(channel, listener, engine)
+            return Served(channel, listener, engine, stopping)
 
         yield start
 
@@ -373,21 +375,42 @@ def test_message_sizes_are_limited_both_ways(serve):
     ) == too_large
 
 
-def test_of_two_methods_with_one_path_the_first_serves(caplog, make_engine):
+def test_of_two_methods_with_one_path_the_first_serves(caplog, tmp_path, make_engine):
     other = Service("test.Test", (method("Quick", raising(KeyError())),))
+    engine = make_engine(Limits(quick_workers=1, slow_workers=1))
+    listener = Listener(f"{tmp_path}/x.sock", engine, [Service("test.Test", (QUICK,)), other])
     with caplog.at_level(logging.ERROR):
-        engine = make_engine([Service("test.Test", (QUICK,)), other], Limits(quick_workers=1, slow_workers=1))
-    engine.stop(0)
+        listener.start()
+    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
     assert caplog.records[0].method == "/test.Test/Quick"
 
 
-def test_calls_under_way_may_end_after_the_listener_is_told_to_close(serve, blocker, tmp_path):
+def test_calls_that_come_before_the_start_wait_for_it(tmp_path, make_engine):
+    listener = Listener(f"{tmp_path}/x.sock", make_engine(Limits(quick_workers=1, slow_workers=1)))
+    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+        listener.listen()
+        call = channel.unary_unary("/test.Test/Quick").future(REQUEST, timeout=SECONDS)
+        wait_until(
+            lambda: Path("/proc/net/unix").read_text().count(f"{tmp_path}/x.sock") == 2, SECONDS, "a connection"
+        )
+        listener.offer([Service("test.Test", (QUICK,))])
+        listener.start()
+        assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
+
+
+def test_calls_under_way_are_answered_while_the_listener_closes_and_so_are_those_that_come_meanwhile(
+    serve, blocker, tmp_path
+):
     served = serve(method("Slow", blocker, slow=True))
     call = served.begin("Slow")
     blocker.wait_entered()
     closing = threading.Thread(target=served.listener.close)
     closing.start()
-    wait_until(lambda: not (tmp_path / "x.sock").exists(), SECONDS, "the socket gone")
+    assert served.stopping.wait(SECONDS)
+    assert served.unary() == RESPONSE.SerializeToString()
+    with grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
     assert not call.done()
     blocker.go.set()
     assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
@@ -426,8 +449,8 @@ def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
 
 def test_a_service_that_is_broken_keeps_no_other_from_being_served(tmp_path, caplog, make_engine):
     good = Service("test.Test", (QUICK,))
-    engine = make_engine([Service("broken.X", None), good], Limits(quick_workers=1, slow_workers=1))
-    listener = Listener(str(tmp_path / "x.sock"), engine)
+    engine = make_engine(Limits(quick_workers=1, slow_workers=1))
+    listener = Listener(str(tmp_path / "x.sock"), engine, [Service("broken.X", None), good])
     listener.start()
     with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()

@@ -69,7 +69,7 @@ def served(tmp_path: Path, make_engine: Callable[..., Engine], overlay: LocalSna
         SnapshotsService(Names(snapshotters_of({"overlayfs": overlay}), {})).service,
         HealthService().service,
     ]
-    listener = Listener(f"{tmp_path}/s", make_engine(services, Limits(quick_workers=2, slow_workers=4)))
+    listener = Listener(f"{tmp_path}/s", make_engine(Limits(quick_workers=2, slow_workers=4)), services)
     listener.start()
     try:
         options = [("grpc.use_local_subchannel_pool", 1)]

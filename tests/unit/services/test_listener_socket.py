@@ -29,27 +29,26 @@ class PlainEngine:
     """Listens and answers nothing."""
 
     events: list[str] = attrs.field(factory=list)
-    shown_too_early: bool = False
     refuses: bool = False
     entered_by: int = 0
-    _path: str = ""
     _socket: socket.socket | None = None
 
     def bind(self, path):
-        self._path = path.removesuffix("~/s")
         self.entered_by = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(path)
         self._socket.listen()
 
-    def start(self):
-        self.shown_too_early = os.path.exists(self._path)
+    def start(self, services):
         if self.refuses:
             raise Unavailable("engine refuses")
         self.events.append("started")
 
+    def drain(self, grace):
+        self.events.append(f"drained within {grace:g}")
+
     def stop(self, grace):
-        self.events.append(f"stopped within {grace:g}")
+        self.events.append(f"stopped within {round(grace)}")
         if self._socket is not None:
             self._socket.close()
 
@@ -93,10 +92,19 @@ def test_nobody_else_can_reach_the_socket_before_it_has_its_mode(listener, engin
     assert engine.entered_by == 0o700
 
 
-def test_the_socket_appears_only_when_it_is_answered(listener, engine):
+def test_clients_can_connect_before_they_are_answered(listener, engine, path):
+    listener.listen()
+    connect(path)
+    assert engine.events == []
     listener.start()
     assert engine.events == ["started"]
-    assert not engine.shown_too_early
+
+
+def test_a_listener_that_never_starts_leaves_the_address_free(listener, engine, path):
+    listener.listen()
+    listener.close()
+    assert engine.events == ["stopped within 3"]
+    assert os.listdir(path.parent) == ["x.sock.lock"]
 
 
 def test_nothing_but_the_socket_and_its_lock_is_there_and_only_the_lock_stays(listener, path):
@@ -113,7 +121,7 @@ def test_closing_tells_so_first_and_then_gives_calls_their_time_and_twice_is_onc
     listener.start()
     listener.close()
     listener.close()
-    assert told == ["started", "stopping, True", "stopped within 3"]
+    assert told == ["started", "stopping, True", "drained within 3", "stopped within 3"]
 
 
 def test_an_address_may_be_a_unix_url(path, engine):

@@ -44,11 +44,10 @@ class GrpcioEngine:
     What is beyond a limit is refused with RESOURCE_EXHAUSTED.
     """
 
-    def __init__(self, services: Iterable[Service], limits: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Make an engine.
 
         Args:
-            services: What to serve. Of two methods with one path, the first is.
             limits: How much it takes on.
         """
         self._shares, self._lock = Shares(limits.slow_workers), threading.Lock()
@@ -62,11 +61,9 @@ class GrpcioEngine:
         )
         self._pools = (self._quick, self._slow, self._lasting)
         self._stalls = Stalls(limits.stalled)
-        methods = routes(services)
-        self._counted = Calls(methods)
+        self._counted = Calls({})
         self._server = grpc.server(
             self._quick,
-            handlers=[_Router({path: self._route(one) for path, one in methods.items()}, self._counted)],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_concurrent_streams", _STREAMS),
@@ -83,10 +80,18 @@ class GrpcioEngine:
         except RuntimeError as error:
             raise Unavailable(f"grpc cannot listen on {path}: {error}") from error
 
-    def start(self) -> None:
+    def start(self, services: Iterable[Service]) -> None:
         """As `Engine.start`."""
+        methods = routes(services)
+        self._counted = Calls(methods)
+        router = _Router({path: self._route(one) for path, one in methods.items()}, self._counted)
+        self._server.add_generic_rpc_handlers((router,))
         self._stalls.start()
         self._server.start()
+
+    def drain(self, grace: float) -> None:
+        """As `Engine.drain`."""
+        wait([call for one in self._pools for call in one.calls()], grace)
 
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""

@@ -1,4 +1,4 @@
-"""`Listener`: a unix socket that appears when somebody answers on it, and that nobody else's is mistaken for."""
+"""`Listener`: a unix socket on which calls wait until they are answered, and which is its host's alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
+from lamina.api import Service
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, LockHeld, from_os_error
 from lamina.fs import Lock, Trust, open_path
 from lamina.metrics import Metric
@@ -33,14 +35,25 @@ class Engine(Protocol):
             Unavailable: That does not work.
         """
 
-    def start(self) -> None:
-        """Answer what comes."""
+    def start(self, services: Iterable[Service]) -> None:
+        """Answer what has come and what comes.
+
+        Args:
+            services: What to serve. Of two methods with one path, the first is.
+        """
+
+    def drain(self, grace: float) -> None:
+        """Return when the calls under way now have ended. Others are answered in the meantime.
+
+        Args:
+            grace: Seconds after which to return anyway.
+        """
 
     def metrics(self) -> Iterable[Metric]:
         """What it counts of its calls."""
 
     def stop(self, grace: float) -> None:
-        """Take no more calls, and return when those under way have ended. Without a start, do nothing.
+        """Take no more calls, close the socket, and return when the calls under way have ended.
 
         Args:
             grace: Seconds after which they are cancelled.
@@ -51,25 +64,27 @@ class Listener:
     """An engine on a unix socket.
 
     The socket is made in a directory that nobody else can enter (the path and `~`), and shown under its own path
-    when the engine answers: so nobody connects too early, or to a socket with the wrong owner or mode. And an
-    engine that deletes its socket's path without looking who has it deletes nobody else's.
+    when it has its owner and mode. Clients can connect from `listen` on; their calls wait for `start`. An engine
+    that deletes its socket's path without looking who has it deletes nobody else's.
     """
 
     def __init__(
         self,
         address: str,
         engine: Engine,
+        services: Iterable[Service] = (),
         *,
         uid: int = -1,
         gid: int = -1,
         stopping: Iterable[Callable[[], None]] = (),
         grace: float = GRACE,
     ) -> None:
-        """Nothing happens before `start`.
+        """Nothing happens before `listen` or `start`.
 
         Args:
             address: The socket's path, with or without `unix://` before it.
             engine: What answers on it.
+            services: What it answers.
             uid: Who owns the socket, and its directory if that is made; -1: this process's user.
             gid: As `uid`, the group.
             stopping: Called by `close`, while calls are still answered.
@@ -79,12 +94,25 @@ class Listener:
         self._engine = engine
         self._uid = uid
         self._gid = gid
-        self._stopping = tuple(stopping)
         self._grace = grace
+        self._latest = 0.0
+        """When calls under way are cancelled, by `time.monotonic()`; set by `close`."""
+        self._listens = False
         self._undo = contextlib.ExitStack()
+        self.offer(services, stopping)
 
-    def start(self) -> None:
-        """Show the socket, with clients answered from then on. If that fails, nothing is left.
+    def offer(self, services: Iterable[Service], stopping: Iterable[Callable[[], None]] = ()) -> None:
+        """Set what `start` serves, in the place of what `__init__` was given.
+
+        Args:
+            services: As in `__init__`.
+            stopping: As in `__init__`.
+        """
+        self._services = tuple(services)
+        self._stopping = tuple(stopping)
+
+    def listen(self) -> None:
+        """Show the socket. Calls wait for `start`, instead of being refused. If that fails, nothing is left.
 
         Raises:
             InvalidArgument: The address is no absolute path, or too long for a socket.
@@ -106,31 +134,54 @@ class Listener:
                 _remove_stale(path, directory)
                 with _private_directory(f"{path}~", directory) as private:
                     _try_bind(f"{path}~/{_BOUND}")
-                    undo.callback(self._engine.stop, self._grace)
+                    undo.callback(self._stop_engine)
                     self._engine.bind(f"{path}~/{_BOUND}")
                     os.chown(_BOUND, self._uid, self._gid, dir_fd=private)
                     os.chmod(_BOUND, 0o660, dir_fd=private)
-                    self._engine.start()
                     own = os.stat(_BOUND, dir_fd=private, follow_symlinks=False)
                     undo.callback(_remove_own, name, directory, own)
                     os.link(_BOUND, name, src_dir_fd=private, dst_dir_fd=directory)
-                for stopping in self._stopping:
-                    undo.callback(stopping)
                 self._undo = undo.pop_all()
         except OSError as error:
             raise from_os_error(error, f"listen on {path}") from error
+        self._listens = True
+
+    def start(self) -> None:
+        """Answer clients from now on. If that fails, nothing is left.
+
+        Raises:
+            Error: As `listen`, where that was not called; or the engine does not start.
+        """
+        if not self._listens:
+            self.listen()
+        try:
+            self._engine.start(self._services)
+        except BaseException:
+            self.close()
+            raise
+        self._undo.callback(self._drain_engine)
+        for stopping in self._stopping:
+            self._undo.callback(stopping)
 
     def close(self) -> None:
-        """Stop: tell so, remove the socket, give calls under way their time, cancel those that are left.
+        """Stop: tell so, give calls under way their time, remove the socket, cancel those that are left.
 
         A socket that is at the address but not this listener's stays. Calling it again does nothing.
         """
         undo, self._undo = self._undo, contextlib.ExitStack()
+        self._listens = False
+        self._latest = time.monotonic() + self._grace
         undo.close()
 
     def metrics(self) -> Iterable[Metric]:
         """What the engine counts of its calls."""
         return self._engine.metrics()
+
+    def _drain_engine(self) -> None:
+        self._engine.drain(self._grace)
+
+    def _stop_engine(self) -> None:
+        self._engine.stop(max(0.0, self._latest - time.monotonic()))
 
     def _open_directory(self, path: str) -> int:
         """Open the socket's directory, which is made where it does not exist.

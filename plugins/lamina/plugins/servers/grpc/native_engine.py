@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
-from lamina.api import Service, decode, serialize
+from lamina.api import Method, Service, decode, serialize
 from lamina.context import use
 from lamina.errdefs import Code, Error, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
@@ -50,16 +50,14 @@ class NativeEngine:
     What is beyond the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
     """
 
-    def __init__(self, services: Iterable[Service], limits: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Make an engine.
 
         Args:
-            services: What to serve. Of two methods with one path, the first is.
             limits: How much it takes on.
         """
-        methods = routes(services)
-        self._methods = list(methods.items())
-        self._counted = Calls(methods)
+        self._methods: list[tuple[str, Method]] = []
+        self._counted = Calls({})
         self._recv_limit = limits.max_recv_message_size or _RECEIVE_LIMIT
         self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
@@ -78,7 +76,7 @@ class NativeEngine:
         try:
             self._front = NativeGrpcFront(
                 f"unix:{path}",
-                [(name, method.streams) for name, method in self._methods],
+                (),
                 io_threads=_IO_THREADS,
                 call_details=True,
                 delay_stream_headers=True,
@@ -89,12 +87,20 @@ class NativeEngine:
         except OSError as error:
             raise Unavailable(f"cannot listen on {path}: {error}") from error
 
-    def start(self) -> None:
+    def start(self, services: Iterable[Service]) -> None:
         """As `Engine.start`."""
+        methods = routes(services)
+        self._methods = list(methods.items())
+        self._counted = Calls(methods)
+        self._bound.add_methods([(name, method.streams) for name, method in self._methods])
         self._bound.start()
         self._together.start()
         self._streams.start()
         self._quick.start()
+
+    def drain(self, grace: float) -> None:
+        """As `Engine.drain`."""
+        self._calls.wait_for_present(grace)
 
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""

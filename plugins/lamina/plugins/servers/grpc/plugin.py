@@ -70,33 +70,45 @@ def lamina_register() -> Iterable[Registration[Any]]:
             id="grpc",
             requires=(PluginType.GRPC,),
             config=ListenerConfig,
+            listen=listen,
             init=init_listener,
         )
     ]
 
 
+def listen(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
+    """Let clients connect: their calls wait until the listener that is returned starts."""
+    listener = _make_listener(config, properties)
+    listener.listen()
+    return listener
+
+
 def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
-    """Make a listener for every service that works. Those with `shutdown()` are told when it stops."""
+    """Let the listener serve every service that works. Those with `shutdown()` are told when it stops."""
+    plugins = ic.get_by_type(PluginType.GRPC)
+    listener: Listener = ic.listening or _make_listener(ic.config, ic.properties)
+    listener.offer(
+        _services(plugins),
+        [plugin.shutdown for plugin in plugins.values() if hasattr(plugin, "shutdown")],
+    )
+    return listener
+
+
+def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
     from lamina.plugins.servers.grpc.listener import Listener  # noqa: PLC0415 - only a host that serves needs it
     from lamina.plugins.servers.grpc.pool import Limits  # noqa: PLC0415 - as above
 
-    config = ic.config
-    plugins = ic.get_by_type(PluginType.GRPC)
-    engine = engine_class(config.engine)(
-        _services(plugins),
-        Limits(
-            quick_workers=config.quick_workers,
-            slow_workers=config.slow_workers,
-            max_recv_message_size=config.max_recv_message_size,
-            max_send_message_size=config.max_send_message_size,
-        ),
+    limits = Limits(
+        quick_workers=config.quick_workers,
+        slow_workers=config.slow_workers,
+        max_recv_message_size=config.max_recv_message_size,
+        max_send_message_size=config.max_send_message_size,
     )
     return Listener(
-        config.address or ic.properties[PROPERTY_GRPC_ADDRESS],
-        engine,
+        config.address or properties[PROPERTY_GRPC_ADDRESS],
+        engine_class(config.engine)(limits),
         uid=config.uid,
         gid=config.gid,
-        stopping=[plugin.shutdown for plugin in plugins.values() if hasattr(plugin, "shutdown")],
     )
 
 

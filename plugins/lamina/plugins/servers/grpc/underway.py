@@ -18,6 +18,8 @@ _SMALL: Final = 4096
 """Bytes up to which a request is not worth counting: with the limit of calls, all of them are 16 MiB at most."""
 _EARLY: Final = 60.0
 """Seconds after which a cancellation belongs to no call that is yet to come."""
+_PAUSE: Final = 0.001
+"""Seconds after which to look again whether calls have ended: counting them would cost each call something."""
 
 
 @attrs.define(eq=False)
@@ -107,6 +109,18 @@ class UnderWay:
             call.counted = len(call.data)
             self._bytes += call.counted
             return self._bytes <= IN_FLIGHT_BYTES or self._bytes == call.counted
+
+    def wait_for_present(self, grace: float) -> None:
+        """Wait until the calls that there are now have ended, whatever comes after them.
+
+        Args:
+            grace: Seconds after which to return anyway.
+        """
+        latest = time.monotonic() + grace
+        present = set(self._calls)
+        while present and time.monotonic() < latest:
+            time.sleep(_PAUSE)
+            present.intersection_update(list(self._calls))
 
     def drain(self, grace: float, left: float) -> int:
         """Wait until no call is left, when no more are taken in.
