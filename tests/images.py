@@ -11,7 +11,7 @@ from commands import run
 IMAGE = "lamina.test/layers:latest"
 LICENSES = "/usr/share/common-licenses"
 TEMPLATES = "/usr/share/base-files"
-PROGRAMS = ("cat", "ls", "rm", "sh", "sleep", "stat")
+PROGRAMS = ("cat", "dd", "ls", "rm", "sh", "sleep", "stat")
 OWNED = (1000, 2000)
 """The user and the group of a file that is not root's."""
 

@@ -30,6 +30,8 @@ snapshotter = "{snapshotter}"
 stats_collect_period = 1
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{sandbox}"
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "{directory}/registries"
 [plugins."io.containerd.cri.v1.runtime"]
 netns_mounts_under_state_dir = true
 restrict_oom_score_adj = true
@@ -53,7 +55,9 @@ _NETWORK = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.88.77.0/
 class Node(Containerd):
     """A containerd of whose snapshotters one is CRI's default."""
 
-    def __init__(self, directory: Path, release: Release, stanzas: str, *, snapshotter: str, sandbox: str) -> None:
+    def __init__(
+        self, directory: Path, release: Release, stanzas: str = "", *, snapshotter: str, sandbox: str
+    ) -> None:
         """Prepare it.
 
         Args:
@@ -61,11 +65,15 @@ class Node(Containerd):
             release: Whose programs it and its tools are.
             stanzas: What makes it use lamina.
             snapshotter: CRI's default.
-            sandbox: The image of the pods' sandboxes.
+            sandbox: The image of the pods' sandboxes, in a registry without TLS.
         """
         template = _CRI_OF_2 if release.version >= (2, 0) else _CRI_OF_1
         table = template.format(directory=directory, snapshotter=snapshotter, sandbox=sandbox, cni=CNI)
         super().__init__(directory, stanzas=stanzas + table, release=release, cri=True)
+        registry = sandbox.partition("/")[0]
+        hosts = directory / "registries" / registry / "hosts.toml"
+        hosts.parent.mkdir(parents=True)
+        hosts.write_text(f'[host."http://{registry}"]\ncapabilities = ["pull", "resolve"]\n')
         (directory / "cni").mkdir()
         ipam = {**_NETWORK["ipam"], "dataDir": f"{directory}/addresses"}
         network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{**_NETWORK, "ipam": ipam}]}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import registry
 import releases
 from btrfs import mounted_btrfs
 from containerds import Containerd
@@ -68,6 +69,13 @@ def containerd(release: releases.Release, host: Host) -> Iterator[Containerd]:
         stanzas += unpack_config(release, *names)
         with Containerd(directory / "c", stanzas=stanzas, release=release).running() as containerd:
             yield containerd
+
+
+@pytest.fixture(scope="session")
+def reference(archive: Path) -> Iterator[str]:
+    """The name of the image in a registry."""
+    with registry.serving(archive.parent / "layout") as reference:
+        yield reference
 
 
 @pytest.fixture(params=NAMES)
