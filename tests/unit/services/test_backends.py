@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
+import time
 from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
 from hung_snapshotters import HungSnapshotter
+from raw_http2 import PREFACE, SETTINGS, Connection, frame
+from raw_http2 import call as call_frames
 from snapshotter_records import snapshotters_of
 from waiting import wait_until
 
 from lamina.api.messages import snapshots_pb2 as pb
+from lamina.plugins.servers.grpc import stalls
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names
@@ -145,3 +151,20 @@ def test_lists_that_nobody_reads_hold_no_other_call(connect, overlay):
         honest.store(number)
         wait_until(honest.lists, SECONDS, "a list that is answered")
     assert len(lists) == 40
+
+
+def test_lists_that_nobody_reads_give_way_to_those_of_others(connect, overlay, tmp_path, monkeypatch):
+    """As many as may wait for their clients, and as many again after each that gave way."""
+    monkeypatch.setattr(stalls, "GIVE_WAY", 0.5)
+    for number in range(10):
+        overlay.prepare(f"{number} {'k' * 30_000}")
+    honest = connect("overlayfs")
+    request = pb.ListSnapshotsRequest(snapshotter="overlayfs").SerializeToString()
+    no_window = PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))  # SETTINGS_INITIAL_WINDOW_SIZE
+    latest = time.monotonic() + SECONDS
+    with contextlib.ExitStack() as connections:
+        for _ in range(7):
+            for _ in range(33):
+                connection = connections.enter_context(Connection(f"{tmp_path}/s", no_window))
+                connection.send(call_frames(1, "containerd.services.snapshots.v1.Snapshots/List", request))
+            wait_until(honest.lists, latest - time.monotonic(), "a list that is answered")

@@ -17,14 +17,15 @@ import grpc
 
 from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
-from lamina.errdefs import Code, Unavailable
+from lamina.errdefs import Code, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import pool
 from lamina.plugins.servers.grpc.call import call_context
 from lamina.plugins.servers.grpc.calls import Calls, load_metrics
-from lamina.plugins.servers.grpc.pool import Limits, Pool, Stalls
+from lamina.plugins.servers.grpc.pool import Limits, Pool
 from lamina.plugins.servers.grpc.routes import routes
 from lamina.plugins.servers.grpc.shares import Holding, Key, Shares
+from lamina.plugins.servers.grpc.stalls import Stalls
 from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
 from lamina.steps import run
 
@@ -205,13 +206,22 @@ class _Stream:
             request = self.counting.request = decode(method.request, data)
             key = _key(method, request)
             if key is not None:
-                holding.take(key)
+                self._take(holding, key)
             responses: Any = method.handler(request)
             for response in responses:
                 message = serialize(response)
-                with self.stalls.sending(call.cancel, holding.wanted):
+                with self.stalls.sending(call.cancel, holding):
                     yield message
                 context.check()
+
+    def _take(self, holding: Holding, key: Key) -> None:
+        """Take a place, one that a stream holds whose client does not read where there is no other."""
+        try:
+            holding.take(key)
+        except ResourceExhausted:
+            if not self.stalls.give_way(key):
+                raise
+            holding.take(key)
 
 
 def _key(method: Method, request: Any) -> Key | None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import attrs
-
-from lamina.context import current
-
-_log = logging.getLogger(__name__)
 
 WAITING: Final = 1024
 """How many calls may wait for a worker of a pool."""
@@ -29,8 +22,6 @@ LASTING: Final = 32
 """How many streams may stay open at a time that are not slow, but wait for something to tell."""
 STALLED: Final = 300.0
 """Seconds after which a stream ends whose client takes nothing from it."""
-WANTED: Final = 5.0
-"""As `STALLED`, where a stream holds a thread that others want."""
 LEFT: Final = 2.0
 """Seconds that cancelled calls are given to notice."""
 
@@ -110,49 +101,3 @@ class Pool(ThreadPoolExecutor):
         calls = self.calls()
         running = sum(call.running() for call in calls)
         return Load(self._name, running, len(calls) - running)
-
-
-class Stalls:
-    """Cancels what a client has stopped reading: each such stream holds a thread."""
-
-    def __init__(self, seconds: float) -> None:
-        """Set the limit.
-
-        Args:
-            seconds: How long a client may take over one message, where that keeps nobody waiting.
-        """
-        self._seconds = seconds
-        self._since: dict[Callable[[], object], tuple[float, str, Callable[[], bool]]] = {}
-        """When the message was sent, the trace id of its call, and whether others want its thread."""
-        self._stopped = threading.Event()
-
-    def start(self) -> None:
-        """Begin to watch."""
-        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
-
-    def stop(self) -> None:
-        """Watch no more."""
-        self._stopped.set()
-
-    @contextlib.contextmanager
-    def sending(self, cancel: Callable[[], object], wanted: Callable[[], bool]) -> Iterator[None]:
-        """A block in which a message is sent.
-
-        Args:
-            cancel: Ends the sending; called if the block takes too long.
-            wanted: Tells whether others want its thread: then `WANTED` seconds are too long.
-        """
-        self._since[cancel] = time.monotonic(), current().trace_id, wanted
-        try:
-            yield
-        finally:
-            del self._since[cancel]
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(min(self._seconds, WANTED) / 4):
-            now = time.monotonic()
-            for cancel, (since, trace_id, wanted) in self._since.copy().items():
-                if since < now - self._seconds or (since < now - WANTED and wanted()):
-                    fields = {"trace_id": trace_id}
-                    _log.warning("cancelled a stream whose client has stopped reading", extra=fields)
-                    cancel()

@@ -69,7 +69,8 @@ class Holding:
         """
         self._shares = shares
         self._lock = lock
-        self._key: Key | None = None
+        self.key: Key | None = None
+        """Whose share it is; None where the call holds none."""
 
     def take(self, key: Key) -> None:
         """Hold one, if the call has none.
@@ -77,25 +78,20 @@ class Holding:
         Raises:
             ResourceExhausted: The backend or the method holds its share already.
         """
-        if self._key is not None:
+        if self.key is not None:
             return
         with self._lock:
             if not self._shares.may_take(key):
                 raise refusal(key)
             self._shares.take(key)
-            self._key = key
-
-    def wanted(self) -> bool:
-        """Whether one more call of the same would be refused."""
-        with self._lock:
-            return self._key is not None and not self._shares.may_take(self._key)
+            self.key = key
 
     def close(self) -> None:
-        """Hold none any more."""
-        if self._key is not None:
-            with self._lock:
-                self._shares.give(self._key)
-            self._key = None
+        """Hold none any more. Closing twice does nothing."""
+        with self._lock:
+            if self.key is not None:
+                self._shares.give(self.key)
+                self.key = None
 
 
 def refusal(key: Key) -> ResourceExhausted:
