@@ -1,14 +1,24 @@
-"""The image that containers run on."""
+"""The containerds of Debian's suites, and the image that containers run on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import releases
 from commands import run
 from images import make_image, make_large_image
 
 from lamina.testing import Tree, read_tree
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(suite, marks=pytest.mark.requires(f"containerd-{suite}")) for suite in releases.SUITES],
+)
+def release(request: pytest.FixtureRequest) -> releases.Release:
+    """Each of the containerds."""
+    return releases.release(request.param)
 
 
 @pytest.fixture(scope="session")

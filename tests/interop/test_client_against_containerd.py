@@ -15,6 +15,7 @@ import pytest
 from containerds import Containerd
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError
+from releases import Release
 
 from lamina.api.messages import (
     health_pb2,
@@ -30,16 +31,16 @@ from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind
 
-pytestmark = pytest.mark.requires("root", "containerd")
+pytestmark = pytest.mark.requires("root")
 
 KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
 """containerd collects a snapshot that nothing holds."""
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The socket of a containerd of the module's own."""
-    with Containerd(tmp_path_factory.mktemp("module") / "c").running() as containerd:
+    with Containerd(tmp_path_factory.mktemp("module") / "c", release=release).running() as containerd:
         yield containerd.address
 
 
@@ -129,9 +130,9 @@ def test_a_walk_of_more_than_one_message(client: Client) -> None:
     assert list(native.walk()) == []
 
 
-def test_what_containerd_says_of_itself(client: Client) -> None:
+def test_what_containerd_says_of_itself(client: Client, release: Release) -> None:
     assert client.healthy()
-    assert client.version().version.startswith("1.")
+    assert client.version().version.startswith(release.upstream)
     assert uuid.UUID(client.server().uuid)
     assert client.server() == client.server()
 
@@ -154,6 +155,7 @@ def fields(message: DescriptorProto) -> set[tuple[str, int, int, int, str]]:
     return {(f.name, f.number, f.type, f.label, f.type_name) for f in message.field}
 
 
+@pytest.mark.requires("containerd")
 @pytest.mark.parametrize("module", OURS, ids=lambda module: module.__name__.rpartition(".")[2])
 def test_our_messages_have_the_fields_that_containerd_was_built_with(
     module: ModuleType, compiled_in: dict[str, FileDescriptorProto]

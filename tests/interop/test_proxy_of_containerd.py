@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from containerds import Containerd, ctr
 from hosts import Host
+from releases import Release
 from waiting import wait_until
 
 from lamina.client import Client
@@ -22,7 +23,7 @@ from lamina.errdefs import (
 )
 from lamina.snapshots import Info, Kind, Snapshotter
 
-pytestmark = pytest.mark.requires("root", "overlay", "containerd", "ctr")
+pytestmark = pytest.mark.requires("root", "overlay", "ctr")
 
 KEEP = {"containerd.io/gc.root": "2024-01-01T00:00:00Z"}
 """containerd collects a snapshot that nothing holds."""
@@ -42,8 +43,8 @@ snapshotter = "native"
 
 
 @pytest.fixture
-def containerd(tmp_path: Path) -> Iterator[Containerd]:
-    with Containerd(tmp_path / "c").running() as containerd:
+def containerd(release: Release, tmp_path: Path) -> Iterator[Containerd]:
+    with Containerd(tmp_path / "c", release=release).running() as containerd:
         yield containerd
 
 

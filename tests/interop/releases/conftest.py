@@ -38,15 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.requires(*needed))
 
 
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param(suite, marks=pytest.mark.requires(f"containerd-{suite}")) for suite in releases.SUITES],
-)
-def release(request: pytest.FixtureRequest) -> releases.Release:
-    """Each of the containerds."""
-    return releases.release(request.param)
-
-
 @pytest.fixture(scope="session")
 def host(release: releases.Release) -> Iterator[Host]:
     """A host on which all three snapshotters work, of the containerds of that release alone."""

@@ -81,7 +81,7 @@ def test_the_file_system_of_images_is_that_of_the_snapshotter(
 
 @pytest.mark.capability("CRI: a pod with a user namespace")
 def test_a_pod_in_a_user_namespace_has_the_images_owners(cri: Cri, release: Release, reference: str) -> None:
-    if release.version < (2, 0):
+    if release.version < (1, 7):
         pytest.skip(f"containerd {release.upstream} has no pods with user namespaces of their own")
     with cri.pod(userns_options=USERNS) as pod:
         container = pod.start(reference, "sleep", "inf")
