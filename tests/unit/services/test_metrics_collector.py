@@ -56,7 +56,7 @@ def samples(*plugins):
         (sample.name, *sample.labels.values()): sample.value
         for family in families
         for sample in family.samples
-        if not sample.name.startswith(("process_", "lamina_build", "lamina_plugin_init"))
+        if not sample.name.startswith(("process_", "lamina_build", "lamina_plugins", "lamina_plugin_init"))
     }
 
 
@@ -99,6 +99,17 @@ def test_the_init_of_every_plugin_is_told():
     assert registry.get_sample_value("lamina_plugin_init_seconds", told) == 0.5
     told = {"type": "test.v1", "id": "b", "status": "skipped"}
     assert registry.get_sample_value("lamina_plugin_init_seconds", told) == 0.25
+
+
+def test_plugins_are_counted_by_status_and_by_whether_they_are_tried_again():
+    failed = Plugin(type="test.v1", id="b", status=Status.FAILED, error=OSError("full"), retrying=True)
+    registry = registry_of(lambda: (plugin("a", []), failed))
+
+    def count(status, retrying):
+        return registry.get_sample_value("lamina_plugins", {"status": status, "retrying": retrying})
+
+    assert count("ok", "false") == 1
+    assert (count("failed", "true"), count("failed", "false"), count("blocked", "true")) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any, Final
 
 import attrs
@@ -76,7 +77,7 @@ class PluginCollector(Collector):
         with self._lock:
             plugins = tuple(self._plugins())
             families = _Families()
-            families.add([_init_seconds(plugins)])
+            families.add([_counts(plugins), _init_seconds(plugins)])
             for plugin in plugins:
                 if plugin.status is Status.OK and isinstance(plugin.instance, Metered):
                     self._ask(plugin, plugin.instance, families)
@@ -205,6 +206,14 @@ def _fill_histogram(family: Family, labels: dict[str, str], histogram: Histogram
         )
     family.add_sample(f"{family.name}_count", labels, up_to)
     family.add_sample(f"{family.name}_sum", labels, histogram.total)
+
+
+def _counts(plugins: Iterable[Plugin]) -> Metric:
+    samples: dict[tuple[str, ...], float] = dict.fromkeys(product(map(str, Status), ("false", "true")), 0)
+    for plugin in plugins:
+        samples[str(plugin.status), str(plugin.retrying).lower()] += 1
+    help_ = "How many plugins there are of each status, and whether they are tried again."
+    return Metric(MetricKind.GAUGE, "lamina_plugins", help_, samples, ("status", "retrying"))
 
 
 def _init_seconds(plugins: Iterable[Plugin]) -> Metric:
