@@ -16,7 +16,8 @@ from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import CommitSnapshotRequest, PrepareSnapshotRequest
 from lamina.errdefs import NotFound
-from lamina.plugins.servers.grpc.listener import Engine, Listener
+from lamina.plugins.servers.grpc.engine import Engine
+from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService

@@ -19,7 +19,8 @@ from lamina.client import Client
 from lamina.context import CallContext, current
 from lamina.errdefs import NotFound
 from lamina.mount import temporary_mount
-from lamina.plugins.servers.grpc.listener import Engine, Listener
+from lamina.plugins.servers.grpc.engine import Engine
+from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots.names import Names
 from lamina.plugins.services.snapshots.service import SnapshotsService

@@ -18,7 +18,7 @@ from waiting import wait_until
 from lamina.api import Method, Service
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import current
-from lamina.errdefs import Conflict, NotFound
+from lamina.errdefs import Conflict, NotFound, Unimplemented
 from lamina.plugins.servers.grpc import pool, queues
 from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 from lamina.plugins.servers.grpc.listener import Listener
@@ -384,6 +384,20 @@ def test_of_two_methods_with_one_path_the_first_serves(caplog, tmp_path, make_en
     with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
     assert caplog.records[0].method == "/test.Test/Quick"
+
+
+def test_a_service_that_comes_later_is_served_or_refused_with_the_remedy(serve):
+    served = serve()
+    more = Service("test.Test", (method("More", lambda _request: RESPONSE), method("Quick", raising(KeyError()))))
+    if isinstance(served.engine, NativeEngine):
+        with pytest.raises(Unimplemented, match="restart the host"):
+            served.listener.add([more])
+        return
+    assert failure(lambda: served.unary("More"))[0] is grpc.StatusCode.UNIMPLEMENTED
+    served.listener.add([more])
+    assert served.unary("More") == served.unary("Quick") == RESPONSE.SerializeToString()
+    (started, *_) = served.engine.metrics()
+    assert started.samples["unary", "test.Test", "More"] == 1
 
 
 def test_calls_that_come_before_the_start_wait_for_it(tmp_path, make_engine):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from snapshotter_records import snapshotters_of
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
-from lamina.plugins.servers.grpc.listener import Engine, Listener
+from lamina.plugins.servers.grpc.engine import Engine
+from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.health.service import HealthService
 from lamina.plugins.services.snapshots.names import Names

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 
+import attrs
 import grpc
 import pytest
 
@@ -16,6 +17,7 @@ from lamina.config import load
 from lamina.errdefs import ConfigError, InvalidArgument, NotFound, SkipPlugin
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
+    Plugin,
     PluginSet,
     PluginType,
     Readiness,
@@ -29,6 +31,7 @@ from lamina.plugins.services.health import plugin as health_plugin
 from lamina.plugins.services.introspection import plugin as introspection_plugin
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
 from lamina.plugins.services.version import plugin as version_plugin
+from lamina.plugins.services.version.service import VersionService
 
 MODULES = (snapshots_plugin, introspection_plugin, version_plugin, health_plugin, listener_plugin)
 
@@ -283,3 +286,27 @@ def test_the_largest_numbers_of_the_listener_do_not_keep_it_from_answering(start
     listener.start()
     with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
         assert client.healthy()
+
+
+@pytest.mark.parametrize("engine", ["native", "grpcio"])
+def test_a_service_that_comes_up_after_the_listener_is_served_or_told_of(start, tmp_path, caplog, engine):
+    plugins = start({"io.containerd.server.v1.grpc": listener_plugin.ListenerConfig(engine=engine)})
+    listener = plugins.get_by_id(PluginType.SERVER, "grpc")
+    listener.start()
+    service = VersionService()
+    service.service = attrs.evolve(service.service, name="test.Late")
+    plugins.add(late := Plugin(type=PluginType.GRPC, id="late", instance=service))
+    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+        listener_plugin.lamina_initialised(late, plugins)
+        if engine == "grpcio":
+            assert channel.unary_unary("/test.Late/Version")(b"", timeout=20)
+        else:
+            assert [record.message for record in caplog.records] == ["not served"]
+
+
+def test_a_snapshotter_that_comes_up_after_the_service_is_exported(start, plain):
+    plugins = start()
+    plugins.add(late := Plugin(type=PluginType.SNAPSHOTTER, id="late", instance=plain))
+    snapshots_plugin.lamina_initialised(late, plugins)
+    _, record = snapshots_of(plugins)
+    assert names_from_exports(record.meta.exports)["late"] == ["late"]

@@ -47,12 +47,18 @@ class Calls:
         Args:
             methods: What is served, by path.
         """
-        self._methods = methods
-        self._types = {path: "server_stream" if method.streams else "unary" for path, method in methods.items()}
+        self._methods: dict[str, Method] = {}
         self._lock = threading.Lock()
-        self._started = dict.fromkeys(methods, 0)
+        self._started: dict[str, int] = {}
+        self.add(methods)
         self._ended: defaultdict[tuple[str, str, int], Histogram] = defaultdict(lambda: Histogram(SECONDS))
         """By path, snapshotter and code, whose number is hashed faster than the code."""
+
+    def add(self, methods: Mapping[str, Method]) -> None:
+        """Count the calls of more methods, by path."""
+        with self._lock:
+            self._methods |= methods
+            self._started |= dict.fromkeys(methods, 0)
 
     def begin(self, path: str) -> None:
         """Count a call that was received."""
@@ -128,7 +134,7 @@ class Calls:
 
     def _labels(self, path: str) -> tuple[str, str, str]:
         _, service, method = path.split("/", 2)
-        return self._types[path], service, method
+        return "server_stream" if self._methods[path].streams else "unary", service, method
 
 
 def _fields(request: Any, names: Mapping[str, str]) -> dict[str, str]:

@@ -62,6 +62,7 @@ class GrpcioEngine:
         )
         self._pools = (self._quick, self._slow, self._lasting)
         self._stalls = Stalls(limits.stalled)
+        self._methods: dict[str, Method] = {}
         self._counted = Calls({})
         self._server = grpc.server(
             self._quick,
@@ -83,12 +84,17 @@ class GrpcioEngine:
 
     def start(self, services: Iterable[Service]) -> None:
         """As `Engine.start`."""
-        methods = routes(services)
-        self._counted = Calls(methods)
-        router = _Router({path: self._route(one) for path, one in methods.items()}, self._counted)
-        self._server.add_generic_rpc_handlers((router,))
+        self.add(services)
         self._stalls.start()
         self._server.start()
+
+    def add(self, services: Iterable[Service]) -> None:
+        """As `Extensible.add`."""
+        methods = routes(services, self._methods)
+        self._methods |= methods
+        self._counted.add(methods)
+        router = _Router({path: self._route(one) for path, one in methods.items()}, self._counted)
+        self._server.add_generic_rpc_handlers((router,))
 
     def drain(self, grace: float) -> None:
         """As `Engine.drain`."""

@@ -9,12 +9,20 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from lamina.api import Service
-from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, LockHeld, from_os_error
+from lamina.errdefs import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    LockHeld,
+    Unimplemented,
+    from_os_error,
+)
 from lamina.fs import Lock, Trust, open_path
 from lamina.metrics import Metric
+from lamina.plugins.servers.grpc.engine import Engine, Extensible
 
 MAX_PATH: Final = 104
 """Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of any system it runs on."""
@@ -23,41 +31,6 @@ _BOUND: Final = "s"
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GRACE: Final = 5.0
 """Seconds that calls under way are given to end by themselves."""
-
-
-class Engine(Protocol):
-    """What speaks gRPC on a socket."""
-
-    def bind(self, path: str) -> None:
-        """Make a socket at a path where nothing is, and listen.
-
-        Raises:
-            Unavailable: That does not work.
-        """
-
-    def start(self, services: Iterable[Service]) -> None:
-        """Answer what has come and what comes.
-
-        Args:
-            services: What to serve. Of two methods with one path, the first is.
-        """
-
-    def drain(self, grace: float) -> None:
-        """Return when the calls under way now have ended. Others are answered in the meantime.
-
-        Args:
-            grace: Seconds after which to return anyway.
-        """
-
-    def metrics(self) -> Iterable[Metric]:
-        """What it counts of its calls."""
-
-    def stop(self, grace: float) -> None:
-        """Take no more calls, close the socket, and return when the calls under way have ended.
-
-        Args:
-            grace: Seconds after which they are cancelled.
-        """
 
 
 class Listener:
@@ -172,6 +145,18 @@ class Listener:
         self._listens = False
         self._latest = time.monotonic() + self._grace
         undo.close()
+
+    def add(self, services: Iterable[Service]) -> None:
+        """Serve more services from now on.
+
+        Raises:
+            Unimplemented: The engine is not `Extensible`.
+        """
+        if not isinstance(self._engine, Extensible):
+            raise Unimplemented(
+                "its engine serves what was there when it started: restart the host, or set grpcio"
+            )
+        self._engine.add(services)
 
     def metrics(self) -> Iterable[Metric]:
         """What the engine counts of its calls."""

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType, Registration, hookimpl
+from lamina.errdefs import Unimplemented
+from lamina.plugin import (
+    PROPERTY_GRPC_ADDRESS,
+    InitContext,
+    Plugin,
+    PluginSet,
+    PluginType,
+    Registration,
+    Status,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     from lamina.api import Service
@@ -61,13 +71,16 @@ class ListenerConfig:
     """What speaks gRPC: native is pygrpc-native, faster and lighter; grpcio is Google's, and much older."""
 
 
+ID: Final = "grpc"
+
+
 @hookimpl
 def lamina_register() -> Iterable[Registration[Any]]:
     """Register the listener."""
     return [
         Registration(
             type=PluginType.SERVER,
-            id="grpc",
+            id=ID,
             requires=(PluginType.GRPC,),
             config=ListenerConfig,
             listen=listen,
@@ -81,6 +94,19 @@ def listen(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
     listener = _make_listener(config, properties)
     listener.listen()
     return listener
+
+
+@hookimpl
+def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
+    """Have the listener serve a service that was initialised after it."""
+    if plugin.type != PluginType.GRPC:
+        return
+    for one in plugins.of_type(PluginType.SERVER):
+        if one.id == ID and one.status is Status.OK:
+            try:
+                one.instance.add(list(_services({plugin.id: plugin.instance})))
+            except Unimplemented as error:
+                _log.warning("not served", extra={"id": plugin.id, "type": plugin.type, "error": str(error)})
 
 
 def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
