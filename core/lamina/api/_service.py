@@ -13,9 +13,13 @@ from lamina.steps import Steps
 
 @attrs.frozen
 class Target:
-    """The backend that a call will use. A listener lets none that hangs hold the calls of another."""
+    """The backend that a call will use, such as a snapshotter.
+
+    A listener has a queue for each target and method, so that no backend that hangs holds the calls of another.
+    """
 
     name: str
+    """What it is told apart by, one of a known set: as many queues may come to be as there are names."""
     quick: bool = False
     """Whether it answers methods that are not `slow` without waiting for a disk, a process or a network."""
 

@@ -168,7 +168,8 @@ class Snapshotter(abc.ABC):
         """Every snapshot that matches any of the filters (all, where there is none), in byte order of the keys.
 
         The walk is no snapshot in time: what is added or removed meanwhile may be seen or not. Calling any
-        other method from inside the loop is allowed. The iterator may be advanced by one thread after another.
+        other method from inside the loop is allowed. The iterator may be advanced by one thread after another, so
+        that nothing in it may belong to a thread; it is closed where it is not taken to its end.
 
         Raises:
             FilterSyntaxError: A filter does not follow the grammar. Raised before anything is yielded.

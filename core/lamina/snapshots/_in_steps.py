@@ -13,7 +13,9 @@ from lamina.steps import Steps
 class InSteps(abc.ABC):
     """What a snapshotter may offer besides the contract: the operations that store something, in steps.
 
-    Such a snapshotter says by `BLOCKING` what may block; its `stat` and `mounts` do not.
+    Such a snapshotter says by `BLOCKING` what may block; its `stat` and `mounts` do not. `BLOCKING` may raise
+    where it is yielded (`ResourceExhausted`, `Unavailable`, `Canceled`, `DeadlineExceeded`): it comes before
+    anything that cannot be undone, and what was done before it is undone then.
     """
 
     @abc.abstractmethod

@@ -41,7 +41,8 @@ class Request(Generic[W]):
 
 BLOCKING: Final = None
 """Yielded by a step if the next one may block for long: that is then taken where it harms nobody. If there is no
-room for it, an error is raised instead: it comes before anything that cannot be undone."""
+room for it, or nobody waits for it any more, an error is raised instead: it comes before anything that cannot be
+undone."""
 
 Steps: TypeAlias = Generator[Request[Any] | None, None, R]
 """Work that yields what it asks for, or `BLOCKING`, and returns its result. It is one call's, and taken in that

@@ -16,8 +16,8 @@ from lamina.snapshots.storage import Record
 class Backend(abc.ABC):
     """How the data of snapshots is made, mounted, measured and destroyed.
 
-    Called from any thread. Long work asks `lamina.context.current().check()` as it goes. OSErrors may pass:
-    `LocalSnapshotter` raises them as `lamina.errdefs` classes.
+    Called from any thread, and from several at a time. Long work asks `lamina.context.current().check()` as it
+    goes. OSErrors may pass: `LocalSnapshotter` raises them as `lamina.errdefs` classes.
     """
 
     rebases: ClassVar[bool] = False
