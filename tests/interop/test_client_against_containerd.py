@@ -44,9 +44,10 @@ def address(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield containerd.address
 
 
-@pytest.fixture
-def client(address: str) -> Iterator[Client]:
-    with Client(address, timeout=30, namespace=f"test-{uuid.uuid4().hex}") as client:
+@pytest.fixture(params=[False, True], ids=["grpc", "brief"])
+def client(request: pytest.FixtureRequest, address: str) -> Iterator[Client]:
+    namespace = f"test-{uuid.uuid4().hex}"
+    with Client(address, timeout=30, namespace=namespace, brief=request.param) as client:
         yield client
 
 

@@ -13,15 +13,8 @@ from lamina.config._load import from_document, load
 from lamina.config._merge import Origin
 from lamina.config._migrate import GRPC_SERVER, Migration
 from lamina.config._problems import Problem, config_error, dotted
-from lamina.config._schema import (
-    Debug,
-    HostConfig,
-    ProxyPlugin,
-    default_config_path,
-    default_drop_ins,
-    default_root,
-    default_state,
-)
+from lamina.config._schema import Debug, HostConfig, ProxyPlugin
+from lamina.places import default_config_path, default_drop_ins, default_root, default_state
 
 __all__ = [
     "GRPC_SERVER",

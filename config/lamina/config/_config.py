@@ -16,9 +16,10 @@ from lamina.config._migrate import Migration, migrate, successor_of_table
 from lamina.config._overrides import overriding
 from lamina.config._positions import parse_key
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
-from lamina.config._schema import PROGRAM, VERSION, HostConfig, default_root, default_state, proxy_uri
+from lamina.config._schema import VERSION, HostConfig, proxy_uri
 from lamina.errdefs import PluginFailed, nearest
 from lamina.fs import Exposure
+from lamina.places import PROGRAM, default_root, default_state
 
 T = TypeVar("T")
 

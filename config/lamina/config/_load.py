@@ -10,7 +10,8 @@ from typing import Any, Final
 from lamina.config._config import Config, Sources, assemble
 from lamina.config._document import Document, read, read_imports
 from lamina.config._problems import Problem, config_error
-from lamina.config._schema import PROGRAM, VERSION, default_config_path, default_drop_ins
+from lamina.config._schema import VERSION
+from lamina.places import PROGRAM, default_config_path, default_drop_ins
 
 _GIVEN: Final = "configuration given as a mapping"
 """Where settings stand that a program gave: what their problems name instead of a file."""

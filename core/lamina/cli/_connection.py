@@ -40,7 +40,7 @@ def connected() -> Iterator[Client]:
 
     meta = click.get_current_context().meta
     address = meta[f"{_META}address"] or _default_address()
-    with Client(address, timeout=meta[f"{_META}timeout"]) as client:
+    with Client(address, timeout=meta[f"{_META}timeout"], brief=True) as client:
         yield client
 
 
@@ -73,7 +73,7 @@ def address_given() -> bool:
 
 
 def _default_address() -> str:
-    from lamina.config import default_state  # noqa: PLC0415 # not needed where an address is given
+    from lamina.places import default_state  # noqa: PLC0415 # not needed where an address is given
 
     return f"{default_state()}/lamina.sock"
 

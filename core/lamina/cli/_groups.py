@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import attrs
 import click
 
 from lamina.errdefs import nearest
@@ -34,9 +33,8 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@attrs.frozen
-class Lazy:
-    """A command that is imported when it is called."""
+class Lazy(NamedTuple):
+    """A command that is imported when it is called; a tuple, as nothing else on the way to it needs attrs."""
 
     place: str
     """Where it is: `<module>:<name>`."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from lamina.cli._output import shorten
 from lamina.errdefs import FailedPrecondition
-from lamina.mount import Mount, MountPlace, find_mounts, made_of
 from lamina.snapshots import Info, Kind, Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount, MountPlace
 
 force_option = click.option("--force", is_flag=True, help="Do it even if the snapshot is mounted somewhere.")
 
@@ -29,6 +32,8 @@ def check_unused(snapshotter: Snapshotter, key: str) -> None:
     info = snapshotter.stat(key)
     if info.kind is Kind.COMMITTED:
         return
+    from lamina.mount import find_mounts, made_of  # noqa: PLC0415 # what only asks a host does without
+
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places
     if places and not _is_shown_by_others(snapshotter, info, mounts):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +24,8 @@ def write(text: str) -> None:
 
 def write_json(document: object) -> None:
     """Print JSON in containerd's form, indented with 4 spaces. Whatever is not ASCII is escaped."""
+    import json  # noqa: PLC0415 # what is printed for people does without
+
     write(json.dumps(document, indent=4))
 
 

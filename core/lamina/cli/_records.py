@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lamina.mount import Mount
 from lamina.snapshots import Info, Usage, format_time
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
 
 
 def info_document(info: Info) -> dict[str, Any]:

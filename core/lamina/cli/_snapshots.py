@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,9 +26,10 @@ from lamina.cli._progress import progress
 from lamina.cli._records import info_document, mount_command, mount_document, usage_document
 from lamina.cli._tree import tree, tree_json, tree_line
 from lamina.errdefs import Error, NotFound
-from lamina.mount import Mount, is_read_only, mount_all
-from lamina.mount import unmount as unmount_top
 from lamina.snapshots import Info, Snapshotter, Usage
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
 
 _label = click.option(
     "--label",
@@ -116,6 +118,8 @@ def mount(*, key: str, target: str, force: bool) -> None:
 
     An active snapshot that is mounted already is refused.
     """
+    from lamina.mount import is_read_only, mount_all  # noqa: PLC0415 # what only asks a host does without
+
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.mounts(key)
         if not force and not all(map(is_read_only, mounts)):
@@ -124,11 +128,13 @@ def mount(*, key: str, target: str, force: bool) -> None:
     notify(f"{key} is mounted on {target}")
 
 
-@snapshots.command()
+@snapshots.command("unmount")
 @_mount_point
-def unmount(*, target: str) -> None:
+def unmount_(*, target: str) -> None:
     """Take off what is mounted on the directory TARGET."""
-    unmount_top(target)
+    from lamina.mount import unmount  # noqa: PLC0415 # as above
+
+    unmount(target)
 
 
 @snapshots.command()

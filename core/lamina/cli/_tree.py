@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -72,6 +71,8 @@ def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
     Args:
         nodes: What `tree` yields.
     """
+    import json  # noqa: PLC0415 # what is printed for people does without
+
     depth = -1
     for node in nodes:
         yield "[\n" if node.depth > depth else f"[]{_end(depth, node.depth)},\n"

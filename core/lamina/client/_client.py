@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lamina.api import (
-    details_from_proto,
-    encode,
-    error_from_proto,
-    exports_from_proto,
-    platform_from_proto,
-)
-from lamina.api.messages.empty_pb2 import Empty
-from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
-from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse, ServerResponse
-from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
-from lamina.api.messages.version_pb2 import VersionResponse
-from lamina.client._connection import Connection
-from lamina.client._records import Plugin, Server, Version
 from lamina.client._snapshotter import ProxySnapshotter
 from lamina.snapshots import Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
+    from lamina.client._connection import Connection
+    from lamina.client._records import Plugin, Server, Version
 
 _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
@@ -37,18 +27,31 @@ class Client:
     may not be used), `DeadlineExceeded`, `Canceled`, and `FailedPrecondition` after `close`.
     """
 
-    def __init__(self, address: str, *, timeout: float | None = None, namespace: str = "") -> None:
+    def __init__(
+        self, address: str, *, timeout: float | None = None, namespace: str = "", brief: bool = False
+    ) -> None:
         """Make a client.
 
         Args:
             address: Path of the server's unix socket, with or without `unix://` before it.
             timeout: Seconds that one call may take; None: as long as it takes.
             namespace: containerd namespace of the calls whose context names none. lamina needs none.
+            brief: Whether this process makes a few calls and ends. It does without grpc then, which takes longer
+                to import than such calls take, and makes each of the calls that run side by side on a socket of
+                its own.
 
         Raises:
             InvalidArgument: The address is no path of a unix socket, or too long for one.
         """
-        self._connection = Connection(address, timeout, namespace)
+        self._connection: Connection
+        if brief:
+            from lamina.client._socket_connection import SocketConnection  # noqa: PLC0415 # either is enough
+
+            self._connection = SocketConnection(address, timeout, namespace)
+        else:
+            from lamina.client._grpc_connection import GrpcConnection  # noqa: PLC0415 # as above
+
+            self._connection = GrpcConnection(address, timeout, namespace)
 
     @property
     def address(self) -> str:
@@ -72,23 +75,36 @@ class Client:
         Raises:
             InvalidArgument: A filter does not follow the grammar.
         """
+        from lamina.api import encode  # noqa: PLC0415 # each method imports its messages: most clients need few
+        from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse  # noqa: PLC0415
+
         request = encode(PluginsRequest, filters=filters)
         response = self._connection.unary(f"{_INTROSPECTION}/Plugins", request, PluginsResponse)
         return [_plugin(message) for message in response.plugins]
 
     def server(self) -> Server:
         """Which server answers."""
+        from lamina.api.messages.empty_pb2 import Empty  # noqa: PLC0415 # as above
+        from lamina.api.messages.introspection_pb2 import ServerResponse  # noqa: PLC0415
+        from lamina.client._records import Server  # noqa: PLC0415
+
         response = self._connection.unary(f"{_INTROSPECTION}/Server", Empty(), ServerResponse)
         return Server(uuid=response.uuid, pid=response.pid, pidns=response.pidns)
 
     def version(self) -> Version:
         """The server's version."""
+        from lamina.api.messages.empty_pb2 import Empty  # noqa: PLC0415 # as above
+        from lamina.api.messages.version_pb2 import VersionResponse  # noqa: PLC0415
+        from lamina.client._records import Version  # noqa: PLC0415
+
         path = "/containerd.services.version.v1.Version/Version"
         response = self._connection.unary(path, Empty(), VersionResponse)
         return Version(version=response.version, revision=response.revision)
 
     def healthy(self) -> bool:
         """Whether the server says that it is serving. Raises `Unavailable` where there is nobody to ask."""
+        from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse  # noqa: PLC0415 # as above
+
         path = "/grpc.health.v1.Health/Check"
         response = self._connection.unary(path, HealthCheckRequest(), HealthCheckResponse)
         return response.status == HealthCheckResponse.SERVING
@@ -100,6 +116,8 @@ class Client:
             Unimplemented: The server is no lamina host, or has no metastore.
             ResourceExhausted: It has no space for the copy, or sends many already.
         """
+        from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse  # noqa: PLC0415 # as above
+
         path = "/lamina.services.metastore.v1.Metastore/Copy"
         for response in self._connection.stream(path, CopyRequest(), CopyResponse):
             yield response.data
@@ -118,6 +136,14 @@ class Client:
 
 
 def _plugin(message: PluginMessage) -> Plugin:
+    from lamina.api import (  # noqa: PLC0415 # as above
+        details_from_proto,
+        error_from_proto,
+        exports_from_proto,
+        platform_from_proto,
+    )
+    from lamina.client._records import Plugin  # noqa: PLC0415
+
     return Plugin(
         type=message.type,
         id=message.id,

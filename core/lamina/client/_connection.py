@@ -1,23 +1,17 @@
-"""The connection to a server's socket: calls, their circumstances, their errors. The only user of grpc."""
+"""The connection to a server's socket: what every call takes along, and what becomes of its errors."""
 
 from __future__ import annotations
 
-import contextlib
+import abc
 import os
 import re
-import secrets
 import socket
-import urllib.parse
-from collections.abc import Generator, Iterator
-from typing import Any, TypeVar
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeVar
 
-import grpc
-from google.protobuf.message import Message
-
-from lamina.api import decode
 from lamina.context import CallContext, current
 from lamina.errdefs import (
-    DeadlineExceeded,
+    Code,
     Error,
     FailedPrecondition,
     InvalidArgument,
@@ -27,7 +21,10 @@ from lamina.errdefs import (
     from_status,
 )
 
-M = TypeVar("M", bound=Message)
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
 
 MAX_MESSAGE = 16 << 20
 """Bytes in a message, both ways: containerd's limit."""
@@ -37,18 +34,13 @@ MAX_PATH = 107
 """Bytes in a socket's path: `sun_path` without its final NUL, unix(7)."""
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
-_RECONNECT = 100
-"""Milliseconds between attempts to connect again. A socket on this machine costs nothing to try."""
 
 
-class Connection:
-    """Calls methods of the services behind a unix socket. May be used from any thread.
-
-    Those of one process to one address share a socket, which grpc closes when the last of them is closed.
-    """
+class Connection(abc.ABC):
+    """Calls methods of the services behind a unix socket. May be used from any thread."""
 
     def __init__(
-        self, address: str, timeout: float | None, namespace: str, server: str = "`lamina serve`"
+        self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
     ) -> None:
         """Connect when it is first needed.
 
@@ -63,24 +55,12 @@ class Connection:
         self._namespace = namespace
         self._server = server
         self._closed = False
-        self._channel = grpc.insecure_channel(
-            f"unix:{urllib.parse.quote(self.path)}",
-            options=[
-                ("grpc.max_send_message_length", MAX_MESSAGE),
-                ("grpc.max_receive_message_length", MAX_MESSAGE),
-                ("grpc.max_metadata_size", MAX_METADATA),
-                ("grpc.absolute_max_metadata_size", MAX_METADATA),
-                ("grpc.initial_reconnect_backoff_ms", _RECONNECT),
-                ("grpc.max_reconnect_backoff_ms", _RECONNECT),
-                ("grpc.enable_retries", 0),  # an error is told at once
-            ],
-        )
 
+    @abc.abstractmethod
     def close(self) -> None:
         """End the calls under way, as cancelled, and close the connection. Calling it again does nothing."""
-        self._closed = True
-        self._channel.close()
 
+    @abc.abstractmethod
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
         """Call a method that answers once.
 
@@ -93,40 +73,13 @@ class Connection:
         Raises:
             Error: The class that the server's status stands for, or one that says why it could not be asked.
         """
-        context = self._begin()
-        call = self._channel.unary_unary(method, _as_is, _as_is).future(
-            request.SerializeToString(), timeout=self._seconds(context, timeout), metadata=self._metadata(context)
-        )
-        with self._under_way(method, call, context):
-            return decode(response, call.result())
 
+    @abc.abstractmethod
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
         """Call a method that answers many times. The call is made when the first answer is asked for.
 
         Args and errors are those of `unary`, without its timeout. Leaving the loop early ends the call.
         """
-        context = self._begin()
-        call = self._channel.unary_stream(method, _as_is, _as_is)(
-            request.SerializeToString(), timeout=self._seconds(context), metadata=self._metadata(context)
-        )
-        with self._under_way(method, call, context):
-            for data in call:
-                context.check()
-                yield decode(response, data)
-
-    @contextlib.contextmanager
-    def _under_way(self, method: str, call: Any, context: CallContext) -> Iterator[None]:
-        """A block that waits for a call. It ends when the context is cancelled, and the call with the block."""
-        unregister = context.on_cancel(call.cancel)
-        try:
-            yield
-        except (grpc.RpcError, grpc.FutureCancelledError) as error:
-            if context.cancelled:
-                context.check()
-            raise self._error(method, error) from error
-        finally:
-            unregister()
-            call.cancel()
 
     def _begin(self) -> CallContext:
         if self._closed:
@@ -150,17 +103,13 @@ class Connection:
                 raise InvalidArgument(f"{name} {value!r}: expected printable ASCII")
         return tuple((name, value) for name, value in headers.items() if value)
 
-    def _error(self, method: str, error: Exception) -> Error:
-        if not isinstance(error, grpc.Call):
-            return from_status(grpc.StatusCode.UNKNOWN.value[0], str(error))
-        code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
-            return self._unreachable() or from_status(code.value[0], details)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and "Deadline Exceeded" in details:  # grpc's own words
-            return DeadlineExceeded(f"{self.path}: {method} was not answered in time")
-        if code is grpc.StatusCode.UNIMPLEMENTED and details == "Method not found!":  # as above
+    def _status_error(self, method: str, code: int, details: str) -> Error:
+        """The error of a status that is not OK."""
+        if code == Code.UNAVAILABLE:
+            return self._unreachable() or from_status(code, details)
+        if code == Code.UNIMPLEMENTED and details == "Method not found!":  # the words of grpc's servers
             return Unimplemented(f"{self.path}: nothing serves {method}: `lamina plugins ls -d` says why")
-        return from_status(code.value[0], details)
+        return from_status(code, details)
 
     def _unreachable(self) -> Error | None:
         """Why nobody can connect to the socket; None where somebody answers."""
@@ -168,11 +117,15 @@ class Connection:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(1)
                 probe.connect(self.path)
-        except PermissionError:
-            return PermissionDenied(f"{self.path}: may not connect: run as root, or join the socket's group")
         except OSError as error:
-            return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
+            return self._refused(error)
         return None
+
+    def _refused(self, error: OSError) -> Error:
+        """The error for a connection that was not to be had."""
+        if isinstance(error, PermissionError):
+            return PermissionDenied(f"{self.path}: may not connect: run as root, or join the socket's group")
+        return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
 
 
 def _traceparent(context: CallContext) -> str:
@@ -180,7 +133,7 @@ def _traceparent(context: CallContext) -> str:
     if not _TRACE_ID.fullmatch(context.trace_id):
         return ""
     # Each call is a step of its own. Nobody records it, so that its identifier only has to be another one.
-    return f"00-{context.trace_id}-{secrets.token_hex(8)}-0{int(context.sampled)}"
+    return f"00-{context.trace_id}-{os.urandom(8).hex()}-0{int(context.sampled)}"
 
 
 def socket_path(address: str) -> str:
@@ -201,8 +154,3 @@ def socket_path(address: str) -> str:
     if len(os.fsencode(path)) > MAX_PATH:
         raise InvalidArgument(f"address {address!r}: a socket's path can be {MAX_PATH} bytes long")
     return path
-
-
-def _as_is(message: bytes) -> bytes:
-    """Instead of grpc's serializers, whose errors would become statuses without the reason."""
-    return message

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-import attrs
 from google.protobuf.message import Message
 
 from lamina.api import encode, info_from_proto, info_to_proto, mounts_from_proto, usage_from_proto
@@ -22,8 +21,10 @@ from lamina.errdefs import (
     Unimplemented,
     Unknown,
 )
-from lamina.mount import Mount
 from lamina.snapshots import Info, Snapshotter, Usage
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
 
 M = TypeVar("M", bound=Message)
 
@@ -32,7 +33,6 @@ _OF_A_WALK = (FailedPrecondition, InvalidArgument, NotFound, Unavailable)
 """What a walk may raise that comes without its code: see `_classified`."""
 
 
-@attrs.frozen(eq=False)
 class ProxySnapshotter(Snapshotter):
     """Asks a snapshots service for everything.
 
@@ -40,11 +40,26 @@ class ProxySnapshotter(Snapshotter):
     made; otherwise it does nothing, for the client owns the connection.
     """
 
-    _connection: Connection
-    name: str
-    """The name that the service knows the snapshotter by."""
-    _quick_timeout: float | None = None
-    _owns_connection: bool = False
+    def __init__(
+        self,
+        connection: Connection,
+        name: str,
+        quick_timeout: float | None = None,
+        *,
+        owns_connection: bool = False,
+    ) -> None:
+        """Ask over a connection.
+
+        Args:
+            connection: The connection.
+            name: The name that the service knows the snapshotter by.
+            quick_timeout: As for `connect`.
+            owns_connection: Whether `close` closes the connection.
+        """
+        self.name = name
+        self._connection = connection
+        self._quick_timeout = quick_timeout
+        self._owns_connection = owns_connection
 
     @classmethod
     def connect(
@@ -68,7 +83,9 @@ class ProxySnapshotter(Snapshotter):
         Raises:
             InvalidArgument: The address is no path of a unix socket, or too long for one.
         """
-        connection = Connection(address, timeout, namespace, server="its server")
+        from lamina.client._grpc_connection import GrpcConnection  # noqa: PLC0415 # a client has one already
+
+        connection = GrpcConnection(address, timeout, namespace, server="its server")
         return cls(connection, name, quick_timeout, owns_connection=True)
 
     def stat(self, key: str) -> Info:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import abc
 import enum
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from lamina.errdefs import InvalidArgument, Unimplemented
-from lamina.mount import Mount
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
 
 
 class Kind(enum.IntEnum):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from lamina.mount import Mount
 from lamina.snapshots._contract import Info
-from lamina.steps import Steps
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
+    from lamina.steps import Steps
 
 
 class InSteps(abc.ABC):

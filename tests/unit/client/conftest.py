@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,6 +52,20 @@ def _handler(method: Method, contexts: list[CallContext]) -> grpc.RpcMethodHandl
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(answers)
     return grpc.unary_unary_rpc_method_handler(lambda data, call: next(answers(data, call)))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have each test of a module that uses `Client` run over grpc, and without it."""
+    if hasattr(metafunc.module, "Client"):
+        metafunc.parametrize("transport", [False, True], ids=["grpc", "brief"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What carries the calls of the module's `Client`, if it uses that."""
+    if hasattr(request, "param"):
+        client = functools.partial(request.module.Client, brief=request.param)
+        monkeypatch.setattr(request.module, "Client", client)
 
 
 @pytest.fixture

@@ -88,9 +88,10 @@ def test_a_socket_that_nobody_listens_on_is_unavailable(tmp_path):
 REFUSED = """
 import os, sys
 from lamina.client import Client
+snapshotter = Client(sys.argv[1], brief=sys.argv[2] == "True").snapshotter("x")
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)
-Client(sys.argv[1]).version()
+snapshotter.stat("key")
 """
 
 
@@ -100,7 +101,7 @@ def test_a_socket_that_may_not_be_used_is_permission_denied(serve, tmp_path):
     path = closed / "lamina.sock"
     serve(version_service(answer), path=path)
     closed.chmod(0)
-    command = [sys.executable, "-c", REFUSED, str(path)]
+    command = [sys.executable, "-c", REFUSED, str(path), str(Client.keywords["brief"])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     closed.chmod(0o700)
     assert f"PermissionDenied: {path}: may not connect" in done.stderr
@@ -295,6 +296,17 @@ def test_messages_up_to_16_mib_pass_and_larger_ones_are_refused(serve):
         assert len(client.version().version) == (16 << 20) - 100
         with pytest.raises(ResourceExhausted):
             client.version()
+
+
+def test_a_large_request_passes(serve):
+    def count(request):
+        return PluginsResponse(plugins=[PluginMessage(id=str(len(request.filters[0])))])
+
+    method = Method("Plugins", PluginsRequest, count)
+    with Client(serve(Service("containerd.services.introspection.v1.Introspection", (method,))).address) as client:
+        for _ in range(3):
+            (plugin,) = client.plugins("x" * 3_000_000)
+            assert plugin.id == "3000000"
 
 
 def test_a_malformed_answer_is_told_with_its_type(serve):

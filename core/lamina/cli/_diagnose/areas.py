@@ -151,7 +151,7 @@ def _snapshot(address: str, name: str, key: str, host: Contact) -> Iterator[Find
     if not host.answers:
         yield Finding.problem("record", "the host cannot be asked for it", "see host, above")
         return
-    with Client(address, timeout=SECONDS) as client:
+    with Client(address, timeout=SECONDS, brief=True) as client:
         yield from snapshot(client, name, key, host.pid, _names(host))
 
 

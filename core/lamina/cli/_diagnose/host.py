@@ -77,7 +77,7 @@ def _ask(address: str, pid: int, start: str) -> Contact:
     findings = [Finding.ok(_CHECK, served)]
     remedy = _anew(who, start) if who else f"look at its log, and start it anew: {start}"
     try:
-        with Client(address, timeout=SECONDS) as client:
+        with Client(address, timeout=SECONDS, brief=True) as client:
             if client.healthy():
                 findings.append(Finding.ok("health", "it says that it is serving"))
             else:

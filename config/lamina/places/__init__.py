@@ -1,0 +1,100 @@
+"""Where a program keeps its files, and has its socket, where no configuration says.
+
+Apart from `lamina.config`: a command that asks a host needs no more of a configuration than the address.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from lamina.errdefs import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM: Final = "lamina"
+"""The program whose configuration it is, where nobody says."""
+
+
+def default_root(
+    environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
+) -> str:
+    """Where data is kept: `/var/lib/<program>`, or `<program>` in the user's XDG data directory.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+        program: Whose place it is.
+    """
+    if _is_root(uid):
+        return f"/var/lib/{program}"
+    return f"{_xdg(environ, 'XDG_DATA_HOME') or _home(environ, program) + '/.local/share'}/{program}"
+
+
+def default_state(
+    environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
+) -> str:
+    """Where sockets are: `/run/<program>`, or `<program>` in the user's XDG runtime directory.
+
+    A user without one gets `/tmp/<program>-<uid>`, a name that others can take first: check its owner.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+        program: Whose place it is.
+    """
+    if _is_root(uid):
+        return f"/run/{program}"
+    runtime = _xdg(environ, "XDG_RUNTIME_DIR")
+    return f"{runtime}/{program}" if runtime else f"/tmp/{program}-{os.geteuid() if uid is None else uid}"  # noqa: S108 # the last resort, see above
+
+
+def default_config_path(
+    environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
+) -> Path:
+    """The file that is read where none is named: `/etc/<program>/config.toml`, or the user's XDG one.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+        program: Whose place it is.
+    """
+    from pathlib import Path  # noqa: PLC0415 # who only looks for the socket does without
+
+    if _is_root(uid):
+        return Path(f"/etc/{program}/config.toml")
+    return Path(_xdg(environ, "XDG_CONFIG_HOME") or _home(environ, program) + "/.config") / program / "config.toml"
+
+
+def default_drop_ins(
+    environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
+) -> str:
+    """The pattern of the files that are read after the default one: `conf.d/*.toml` beside it.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+        program: Whose place it is.
+    """
+    import glob  # noqa: PLC0415 # as above
+
+    return f"{glob.escape(str(default_config_path(environ, uid, program=program).parent))}/conf.d/*.toml"
+
+
+def _is_root(uid: int | None) -> bool:
+    return (os.geteuid() if uid is None else uid) == 0
+
+
+def _xdg(environ: Mapping[str, str], name: str) -> str | None:
+    """A directory of the XDG base directory specification, which says to ignore relative ones."""
+    path = environ.get(name, "")
+    return path if os.path.isabs(path) else None
+
+
+def _home(environ: Mapping[str, str], program: str) -> str:
+    home = environ.get("HOME", "")
+    if not os.path.isabs(home):
+        raise ConfigError(f"no home directory to put {program}'s files in: set HOME, or give root and state")
+    return home

@@ -1,0 +1,136 @@
+"""`SocketConnection`: calls without grpc, whose import takes longer than the few calls of a command."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from lamina.api import decode
+from lamina.client._connection import MAX_MESSAGE, Connection, M
+from lamina.client._http2 import Fields, Http2, ProtocolError
+from lamina.errdefs import Code, DeadlineExceeded, Error, ResourceExhausted, Unavailable, Unknown
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from lamina.context import CallContext
+
+_LIMIT = 10**8
+"""A timeout has at most eight digits (gRPC over HTTP/2, TimeoutValue)."""
+
+
+class SocketConnection(Connection):
+    """Sockets on each of which one call is made at a time, so that calls side by side have one each."""
+
+    def __init__(
+        self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
+    ) -> None:
+        """As `Connection`."""
+        super().__init__(address, timeout, namespace, server)
+        self._idle: list[Http2] = []
+        self._busy: set[Http2] = set()
+
+    def close(self) -> None:
+        """As `Connection.close`."""
+        self._closed = True
+        for http2 in list(self._busy):
+            http2.interrupt()
+        while self._idle:
+            self._idle.pop().close()
+
+    def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
+        """As `Connection.unary`."""
+        with contextlib.closing(self._call(method, request, timeout)) as answers:
+            for first in answers:
+                for _ in answers:  # to the status, which may be an error's
+                    raise Unknown(f"{self.path}: {method} answered more than once")
+                return decode(response, first)
+        raise Unknown(f"{self.path}: {method} ended without an answer")
+
+    def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
+        """As `Connection.stream`."""
+        with contextlib.closing(self._call(method, request)) as answers:
+            for data in answers:
+                yield decode(response, data)
+
+    def _call(self, method: str, request: Message, timeout: float | None = None) -> Generator[bytes, None, None]:
+        context = self._begin()
+        seconds = self._seconds(context, timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        data = request.SerializeToString()
+        if len(data) > MAX_MESSAGE:
+            raise ResourceExhausted(f"{method}: a request of {len(data)} bytes: at most {MAX_MESSAGE} are sent")
+        fields = [*_headers(method, seconds), *self._metadata(context)]
+        with self._connected(method, context, deadline) as http2:
+            told = yield from http2.call(fields, data, MAX_MESSAGE, deadline)
+        if error := self._failure(method, told):
+            raise error
+
+    @contextlib.contextmanager
+    def _connected(self, method: str, context: CallContext, deadline: float | None) -> Iterator[Http2]:
+        """A connection that nobody else uses. It is used again if the block comes to its end."""
+        try:
+            http2 = self._idle.pop() if self._idle else Http2(self.path, deadline)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
+        except OSError as error:
+            raise self._refused(error) from error
+        self._busy.add(http2)
+        unregister = context.on_cancel(http2.interrupt)
+        try:
+            yield http2
+        except TimeoutError as error:
+            http2.close()
+            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
+        except (OSError, ProtocolError) as error:
+            http2.close()
+            context.check()
+            raise self._unreachable() or Unavailable(f"{self.path}: {error}") from error
+        except BaseException:
+            http2.close()
+            raise
+        else:
+            if self._closed:
+                http2.close()
+            else:
+                self._idle.append(http2)
+        finally:
+            unregister()
+            self._busy.discard(http2)
+
+    def _failure(self, method: str, told: Fields) -> Error | None:
+        """What the last headers of a call tell, if that is an error."""
+        if told.get("grpc-status") == b"0":
+            return None
+        if "grpc-status" not in told:
+            status = told.get(":status", b"").decode("latin-1")
+            return Unknown(f"{self.path}: {method} ended without a status of gRPC (status {status} of HTTP)")
+        try:
+            code = int(told["grpc-status"])
+        except ValueError:
+            code = Code.UNKNOWN
+        return self._status_error(method, code, _unquoted(told.get("grpc-message", b"")))
+
+
+def _headers(method: str, seconds: float | None) -> Iterator[tuple[str, str]]:
+    yield from ((":method", "POST"), (":scheme", "http"), (":path", method), (":authority", "localhost"))
+    yield from (("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", "lamina"))
+    if seconds is not None:
+        yield "grpc-timeout", _timeout(seconds)
+
+
+def _timeout(seconds: float) -> str:
+    """A timeout in the finest unit in which it has no more digits than it may have."""
+    for unit, name in ((1e6, "u"), (1e3, "m"), (1, "S")):
+        if seconds * unit < _LIMIT:
+            return f"{max(1, int(seconds * unit))}{name}"
+    return f"{_LIMIT - 1}S"
+
+
+def _unquoted(message: bytes) -> str:
+    """A status message (gRPC over HTTP/2, Percent-Encoded)."""
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 # only errors need it
+
+    return unquote_to_bytes(message).decode(errors="replace")

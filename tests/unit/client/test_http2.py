@@ -1,0 +1,132 @@
+"""What a client without grpc makes of servers that do what grpc's servers may do, and what they must not."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import raw_http2 as http2
+from raw_http2 import DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame
+
+import lamina.client
+from lamina.api.messages.version_pb2 import VersionResponse
+from lamina.client._hpack import encode
+from lamina.errdefs import Error, NotFound, Unavailable, Unknown
+
+SECONDS = 30
+ANSWER = http2.message(VersionResponse(version="1.2.3").SerializeToString())
+STARTED = encode([(":status", "200"), ("content-type", "application/grpc")])
+ENDED = encode([("grpc-status", "0")])
+
+Frames = list[tuple[int, int, int, bytes]]
+
+
+class Server:
+    """Answers the first call on one connection with frames of the test's own."""
+
+    def __init__(self, path: str, answer: bytes) -> None:
+        self.received: Frames = []
+        self._answer = answer
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(path)
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Wait until the client has closed its connection."""
+        self._thread.join(SECONDS)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        connection.settimeout(SECONDS)
+        with connection, connection.makefile("rb") as reader:
+            assert reader.read(len(http2.PREFACE)) == http2.PREFACE
+            connection.sendall(frame(SETTINGS, 0, 0))
+            while header := reader.read(9):
+                length = int.from_bytes(header[:3])
+                kind, flags, stream = struct.unpack(">BBI", header[3:])
+                self.received.append((kind, flags, stream, reader.read(length)))
+                if kind == DATA and flags & http2.END_STREAM:
+                    with contextlib.suppress(OSError):
+                        connection.sendall(self._answer)
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[bytes], tuple[str, Frames]]:
+    """`ask(answer)` returns the version that a client reads from those frames, and what the server received."""
+
+    def call(answer: bytes) -> tuple[str, Frames]:
+        server = Server(f"{tmp_path}/s", answer)
+        try:
+            with lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client:
+                return client.version().version, server.received
+        finally:
+            server.close()
+
+    return call
+
+
+def headers(block: bytes, *, end: bool = False) -> bytes:
+    return frame(HEADERS, http2.END_HEADERS | (http2.END_STREAM if end else 0), 1, block)
+
+
+def test_pings_and_settings_amid_an_answer_are_acknowledged(ask: Callable[[bytes], tuple[str, Frames]]) -> None:
+    version, received = ask(
+        headers(STARTED)
+        + frame(PING, 0, 0, b"12345678")
+        + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 1 << 20))
+        + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 5))
+        + frame(DATA, 0, 1, ANSWER)
+        + headers(ENDED, end=True)
+    )
+    assert version == "1.2.3"
+    assert (PING, http2.ACK, 0, b"12345678") in received
+
+
+def test_an_answer_may_be_cut_into_frames_and_padded(ask: Callable[[bytes], tuple[str, Frames]]) -> None:
+    padded = bytes([3]) + ANSWER[2:6] + b"\0\0\0"
+    version, _ = ask(
+        frame(HEADERS, 0, 1, STARTED[:7])
+        + frame(http2.CONTINUATION, http2.END_HEADERS, 1, STARTED[7:])
+        + frame(DATA, 0, 1, ANSWER[:2])
+        + frame(DATA, 0x8, 1, padded)
+        + frame(DATA, 0, 1, ANSWER[6:])
+        + headers(ENDED, end=True)
+    )
+    assert version == "1.2.3"
+
+
+def test_an_error_without_an_answer_has_its_class_and_its_message(
+    ask: Callable[[bytes], tuple[str, Frames]],
+) -> None:
+    told = encode([(":status", "200"), ("grpc-status", "5"), ("grpc-message", "layer %C3%A4: not found")])
+    with pytest.raises(NotFound, match=r"^layer ä$"):
+        ask(headers(told, end=True))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (frame(GOAWAY, 0, 0, struct.pack(">II", 0, 0) + b"enough"), Unavailable, "closes the connection: enough"),
+        (frame(RST_STREAM, 0, 1, struct.pack(">I", 7)), Unavailable, "reset, with code 7"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Unavailable, "at most 16384 are taken"),
+        (headers(b"\xbf", end=True), Unavailable, "malformed headers: index 63"),
+        (headers(encode([(":status", "404")]), end=True), Unknown, "status 404 of HTTP"),
+        (headers(STARTED) + headers(ENDED, end=True), Unknown, "without an answer"),
+        (headers(STARTED) + frame(DATA, 0, 1, ANSWER * 2) + headers(ENDED, end=True), Unknown, "more than once"),
+        (headers(STARTED) + frame(DATA, 0, 1, b"\1" + ANSWER[1:]), Unavailable, "is compressed"),
+        (headers(STARTED) + frame(DATA, 0x8, 1, b"\xff"), Unavailable, "padding"),
+    ],
+)
+def test_what_is_no_answer_of_grpc_is_an_error(
+    ask: Callable[[bytes], tuple[str, Frames]], answer: bytes, error: type[Error], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        ask(answer)
