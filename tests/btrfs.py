@@ -97,3 +97,18 @@ def _mentions(path: Path, what: Path) -> bool:
         return str(what) in path.read_text()
     except OSError:  # the device has no backing file any more
         return False
+
+
+def is_empty(btrfs: LocalSnapshotter, mountpoint: Path) -> bool:
+    """Whether nothing is left of removed snapshots, nor of any other."""
+    btrfs.cleanup()
+    return not subvolumes(mountpoint) and not os.listdir(mountpoint / "root/trash")
+
+
+def content(btrfs: LocalSnapshotter, name: str) -> dict[str, str]:
+    """The files in the root of a committed snapshot."""
+    with temporary_mount(btrfs.view(f"view of {name}", name)) as root:
+        found = {entry.name: entry.read_text() for entry in Path(root).iterdir()}
+    btrfs.remove(f"view of {name}")
+    btrfs.cleanup()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +23,13 @@ def open_overlay(
         options["options"] = probe(str(root), ())
     backend = OverlayBackend(str(root), **options)
     return open_local(path / metastore, backend, "overlayfs", sync_fs=sync_fs, sync_remove=sync_remove)
+
+
+def snapshots(tmp_path: Path) -> set[str]:
+    """The names of what is below `snapshots/`."""
+    return set(os.listdir(tmp_path / "overlay/snapshots"))
+
+
+def trash_is_empty(tmp_path: Path) -> bool:
+    """Whether all that was removed is deleted."""
+    return not os.listdir(tmp_path / "overlay/trash")

@@ -1,4 +1,4 @@
-"""A real overlay snapshotter on real directories."""
+"""Real snapshotters on real directories."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from btrfs import mounted_btrfs, open_btrfs
 from overlays import open_overlay
 
 from lamina.snapshots.local import LocalSnapshotter
@@ -14,4 +15,16 @@ from lamina.snapshots.local import LocalSnapshotter
 @pytest.fixture
 def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
     with open_overlay(tmp_path) as snapshotter:
+        yield snapshotter
+
+
+@pytest.fixture
+def mountpoint(tmp_path: Path) -> Iterator[Path]:
+    with mounted_btrfs(tmp_path) as path:
+        yield path
+
+
+@pytest.fixture
+def btrfs(mountpoint: Path, tmp_path: Path) -> Iterator[LocalSnapshotter]:
+    with open_btrfs(tmp_path) as snapshotter:
         yield snapshotter

@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from btrfs import btrfs_snapshotter, layer, mounted_btrfs, open_btrfs, run, subvolumes
+from btrfs import btrfs_snapshotter, content, is_empty, layer, open_btrfs, run, subvolumes
 from waiting import wait_until
 
 from lamina.errdefs import AlreadyExists, DataLoss, FailedPrecondition, NotFound, ResourceExhausted
 from lamina.mount import temporary_mount
-from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import LocalSnapshotter
 
 pytestmark = pytest.mark.requires("root", "btrfs")
-
-
-@pytest.fixture
-def mountpoint(tmp_path: Path) -> Iterator[Path]:
-    with mounted_btrfs(tmp_path) as path:
-        yield path
-
-
-@pytest.fixture
-def btrfs(mountpoint: Path, tmp_path: Path) -> Iterator[LocalSnapshotter]:
-    with open_btrfs(tmp_path) as snapshotter:
-        yield snapshotter
-
-
-def is_empty(btrfs: LocalSnapshotter, mountpoint: Path) -> bool:
-    btrfs.cleanup()
-    return not subvolumes(mountpoint) and not os.listdir(mountpoint / "root/trash")
-
-
-def content(btrfs: LocalSnapshotter, name: str) -> dict[str, str]:
-    """The files in the root of a committed snapshot."""
-    with temporary_mount(btrfs.view(f"view of {name}", name)) as root:
-        found = {entry.name: entry.read_text() for entry in Path(root).iterdir()}
-    btrfs.remove(f"view of {name}")
-    btrfs.cleanup()
-    return found
 
 
 def fill(root: Path) -> None:
@@ -106,97 +76,6 @@ def test_a_commit_under_a_name_that_is_taken_changes_nothing(btrfs: LocalSnapsho
         (Path(root) / "g").write_text("second")
     btrfs.commit("d", "a")
     assert (content(btrfs, "c"), content(btrfs, "d")) == ({"f": "first"}, {"g": "second"})
-
-
-def make_subvolume(path: Path, user: int = 0) -> None:
-    subprocess.run(["/usr/bin/btrfs", "subvolume", "create", path], user=user, check=True, capture_output=True)
-
-
-def test_a_commit_is_refused_that_would_lose_subvolumes_inside(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
-    """Whoever made them, be they read-only or inside others; when they are gone it succeeds."""
-    with temporary_mount(btrfs.prepare("a")) as path:
-        root = Path(path)
-        (root / "f").write_text("kept")
-        (root / "var/lib").mkdir(parents=True)
-        (root / "home").mkdir()
-        os.chown(root / "home", 1000, 1000)
-        inside = [root / "top", root / "var/lib/deep", root / "var/lib/deep/d/inner", root / "home/a user's"]
-        for subvolume in inside:
-            subvolume.parent.mkdir(exist_ok=True)
-            make_subvolume(subvolume, user=1000 if subvolume.parent.name == "home" else 0)
-        run("btrfs", "property", "set", root / "top", "ro", "true")
-        before = subvolumes(mountpoint)
-        with pytest.raises(FailedPrecondition) as refused:
-            btrfs.commit("c", "a")
-        for subvolume in inside:
-            assert str(subvolume.relative_to(root)) in str(refused.value)
-        assert 'commit snapshot "a": ' in str(refused.value)
-        assert subvolumes(mountpoint) == before
-        assert btrfs.stat("a").kind is Kind.ACTIVE
-        for subvolume in reversed(inside):
-            run("btrfs", "property", "set", subvolume, "ro", "false")
-            run("btrfs", "subvolume", "delete", subvolume)
-        (root / "g").write_text("written later")
-        for directory in ("var/lib", "var", "home"):
-            (root / directory).rmdir()
-    btrfs.commit("c", "a")
-    assert content(btrfs, "c") == {"f": "kept", "g": "written later"}
-    assert subvolumes(mountpoint) == {"root/snapshots/1/committed"}
-
-
-def test_of_many_subvolumes_inside_some_are_named(btrfs: LocalSnapshotter) -> None:
-    with temporary_mount(btrfs.prepare("a")) as path:
-        for number in range(12):
-            make_subvolume(Path(path) / f"s{number}")
-        with pytest.raises(FailedPrecondition, match=r'lost: "s0", .*, "s9" and others\. Make each'):
-            btrfs.commit("c", "a")
-
-
-def test_a_subvolume_that_is_made_while_the_commit_is_under_way_is_not_lost(
-    btrfs: LocalSnapshotter, mountpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with temporary_mount(btrfs.prepare("a")) as path:
-        create = _ioctl.create_snapshot
-
-        def late(*words: Any, **options: Any) -> None:
-            make_subvolume(Path(path) / "late")
-            create(*words, **options)
-
-        monkeypatch.setattr(_ioctl, "create_snapshot", late)
-        with pytest.raises(FailedPrecondition, match=r'lost: "late"\.'):
-            btrfs.commit("c", "a")
-        monkeypatch.undo()
-    assert subvolumes(mountpoint) == {"root/snapshots/1/active", "root/snapshots/1/active/late"}
-
-
-def test_the_remedy_for_subvolumes_inside_keeps_what_is_in_them(btrfs: LocalSnapshotter) -> None:
-    with temporary_mount(btrfs.prepare("a")) as path:
-        make_subvolume(Path(path) / "s")
-        (Path(path) / "s/f").write_text("kept")
-        with pytest.raises(FailedPrecondition) as refused:
-            btrfs.commit("c", "a")
-        remedy = str(refused.value).partition("others first (")[2].partition(")")[0]
-        subprocess.run(
-            ["sh", "-ec", f"P=s; {remedy.replace('P', '$P')}"], cwd=path, check=True, capture_output=True
-        )
-    btrfs.commit("c", "a")
-    with temporary_mount(btrfs.view("v", "c")) as root:
-        assert (Path(root) / "s/f").read_text() == "kept"
-
-
-def test_a_removal_takes_along_what_others_made_inside_even_if_it_is_read_only(
-    btrfs: LocalSnapshotter, mountpoint: Path
-) -> None:
-    with temporary_mount(btrfs.prepare("a")) as root:
-        outer = Path(root) / "d" / "outer"
-        outer.parent.mkdir()
-        for path in (outer, outer / "one", outer / "two", outer / "two" / "deep"):
-            run("btrfs", "subvolume", "create", path)
-            (path / "f").touch()
-        for path in (outer / "two", outer):
-            run("btrfs", "property", "set", path, "ro", "true")
-    btrfs.remove("a")
-    assert is_empty(btrfs, mountpoint)
 
 
 def test_a_snapshot_that_is_still_mounted_can_be_removed(btrfs: LocalSnapshotter, mountpoint: Path) -> None:

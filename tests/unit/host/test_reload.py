@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from benches import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lamps import URI, Lamp, LampConfig
 
 from lamina.config import Config
 from lamina.context import CallContext, use
@@ -19,45 +18,10 @@ from lamina.errdefs import (
     Canceled,
     ConfigError,
     FailedPrecondition,
-    InvalidArgument,
-    LeftBehind,
-    LockHeld,
     PluginFailed,
 )
-from lamina.host import Host, Reloaded
+from lamina.host import Reloaded
 from lamina.plugin import InitContext
-
-URI = "x.light.v1.lamp"
-
-
-def _level(_: object, __: object, level: int) -> None:
-    if level < 0:
-        raise InvalidArgument("darker than dark")
-
-
-@attrs.frozen
-class LampConfig:
-    level: int = attrs.field(default=1, validator=_level)
-    colours: dict[str, str] = attrs.field(factory=dict)
-    socket: str = "E27"
-    least: int = attrs.field(default=0)
-
-    @least.validator
-    def _check_least(self, _: object, least: int) -> None:
-        if least > self.level:
-            raise InvalidArgument(f"level is below {least}")
-
-
-class Lamp:
-    """Notes every configuration that it is given."""
-
-    def __init__(self, ic: InitContext[LampConfig]) -> None:
-        self.given = [ic.config]
-
-    def reconfigure(self, config: LampConfig) -> None:
-        if config.level == 13:
-            raise ValueError("fuse blown")
-        self.given.append(config)
 
 
 def key(field: str) -> str:
@@ -237,90 +201,6 @@ def test_a_reload_that_is_cancelled_ends_before_the_next_plugin(lit: Lit) -> Non
         lit.reload(level=2)
     assert lit.lamp.given == [LampConfig()]
     assert lit.reload(level=2).changed == (key("level"),)
-
-
-# Plugins that hang
-
-
-class Stuck(Lamp):
-    """Hangs when it is to be bright, and is bright in the end."""
-
-    def __init__(self, ic: InitContext[LampConfig]) -> None:
-        super().__init__(ic)
-        self.release = threading.Event()
-
-    def reconfigure(self, config: LampConfig) -> None:
-        if config.level > 1:
-            self.release.wait(60)
-        super().reconfigure(config)
-
-
-@pytest.fixture
-def stuck(bench: Bench) -> Iterator[Host]:
-    bench.plugin(URI, Stuck, config=LampConfig, live=("level",))
-    host = bench.host(timeouts={"io.lamina.timeout.plugin.reconfigure": "10ms"})
-    try:
-        host.start()
-        yield host
-    finally:
-        host.plugins.get_by_id("x.light.v1", "lamp").release.set()
-        host.stop()
-
-
-def bright(bench: Bench, level: int) -> Config:
-    timeouts = {"io.lamina.timeout.plugin.reconfigure": "10ms"}
-    return bench.config(plugins={URI: {"level": level}}, timeouts=timeouts)
-
-
-def test_a_plugin_that_hangs_is_left_behind_and_not_called_again_while_it_does(bench: Bench, stuck: Host) -> None:
-    first, second = (stuck.reload(bright(bench, level)).failed[URI] for level in (2, 3))
-    assert str(first) == "reconfigure did not end within 0.01 s and was left behind"
-    assert str(second) == "an earlier reconfigure was left behind and still goes on"
-
-
-def test_of_a_plugin_that_was_left_behind_nobody_knows_what_holds(bench: Bench, stuck: Host) -> None:
-    """The file is as it was at first; the plugin has changed since, too late for anybody to be told."""
-    left_behind = stuck.reload(bright(bench, 2)).failed[URI]
-    assert isinstance(left_behind, LeftBehind)
-    assert left_behind.thread is not None
-    lamp = stuck.get("x.light.v1", "lamp")
-    lamp.release.set()
-    left_behind.thread.join(60)
-    assert stuck.reload(bright(bench, 1)).failed == {}
-    assert [config.level for config in lamp.given] == [1, 2, 1]
-    assert stuck.reload(bright(bench, 1)).failed == {}
-    assert len(lamp.given) == 3
-
-
-def test_a_plugin_that_was_left_behind_keeps_the_lock(bench: Bench, stuck: Host) -> None:
-    stuck.reload(bright(bench, 2))
-    stuck.stop()
-    bench.registrations.clear()
-    with pytest.raises(LockHeld):
-        bench.host().start()
-
-
-def test_no_plugin_is_closed_while_it_is_reconfigured(bench: Bench) -> None:
-    steps: list[str] = []
-    entered, release = threading.Event(), threading.Event()
-
-    class Slow(Lamp):
-        def reconfigure(self, config: LampConfig) -> None:
-            entered.set()
-            release.wait(60)
-            steps.append("reconfigured")
-
-        def close(self) -> None:
-            steps.append("closed")
-
-    bench.plugin(URI, Slow, config=LampConfig, live=("level",))
-    bench.hooks["lamina_host_stopping"] = lambda plugins: release.set()
-    with bench.host() as host:
-        reload = threading.Thread(target=host.reload, args=(bench.config(plugins={URI: {"level": 2}}),))
-        reload.start()
-        assert entered.wait(60)
-    reload.join(60)
-    assert steps == ["reconfigured", "closed"]
 
 
 # In general
