@@ -25,6 +25,7 @@ root_path = "{0}/root"
 [plugins."io.containerd.grpc.v1.snapshots".aliases]
 lamina = "overlayfs"
 node-overlayfs = "overlayfs"
+side-by-side = "overlayfs"
 node-native = "native"
 node-btrfs = "btrfs"
 """
