@@ -20,7 +20,7 @@ from units import Unit
 
 from lamina.client import Client
 from lamina.errdefs import Error
-from lamina.host._host import _TIMEOUTS
+from lamina.host._reload import _TIMEOUTS
 from lamina.host._process import _EXIT_SECONDS, _GIVE_UP_SECONDS
 from lamina.mount import temporary_mount
 from lamina.plugin import PluginType
