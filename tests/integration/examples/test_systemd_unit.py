@@ -20,8 +20,8 @@ from units import Unit
 
 from lamina.client import Client
 from lamina.errdefs import Error
-from lamina.host._reload import _TIMEOUTS
 from lamina.host._process import _EXIT_SECONDS, _GIVE_UP_SECONDS
+from lamina.host._reload import _TIMEOUTS
 from lamina.mount import temporary_mount
 from lamina.plugin import PluginType
 from lamina.snapshots import Snapshotter

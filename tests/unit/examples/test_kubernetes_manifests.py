@@ -15,8 +15,8 @@ from commands import run
 from lamina.cli._containerd_config import Offer
 from lamina.cli._release import Release
 from lamina.client import Plugin
-from lamina.host._reload import _TIMEOUTS
 from lamina.host._process import _EXIT_SECONDS
+from lamina.host._reload import _TIMEOUTS
 from lamina.plugin import PluginType, host_platform
 
 DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
