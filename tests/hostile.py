@@ -10,6 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+import pytest
+
+from lamina.errdefs import Error
+from lamina.host import Host
+
+SNAPSHOTTER = "io.containerd.snapshotter.v1"
+
+
+NATIVE = f"{SNAPSHOTTER}.native"
+
+
+METASTORE = "io.lamina.metastore.v1.lmdb"
 NOBODY = 65534
 """The other user, and his group."""
 SECONDS = 30
@@ -97,3 +109,36 @@ def deadline(seconds: int = SECONDS) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def host_on(place: Path, **settings: object) -> Host:
+    """An embedded host with the metastore and the native snapshotter, both required."""
+    config = {
+        "root": f"{place}/root",
+        "state": f"{place}/state",
+        "required_plugins": [NATIVE, METASTORE],
+        "disabled_plugins": [f"{SNAPSHOTTER}.{name}" for name in ("overlayfs", "btrfs")],
+    }
+    return Host.from_config(config | settings)
+
+
+def refusal(host: Host) -> str:
+    """The message with which a host does not start."""
+    with pytest.raises(Error) as caught:
+        host.start()
+    return str(caught.value)
+
+
+def use(host: Host) -> None:
+    """Start a host, make and remove a snapshot, and stop it."""
+    with host:
+        native = host.get(SNAPSHOTTER, "native")
+        native.prepare("k")
+        native.remove("k")
+        native.cleanup()
+
+
+def his(path: Path) -> None:
+    """Make a directory of the other user's."""
+    path.mkdir()
+    os.chown(path, NOBODY, NOBODY)

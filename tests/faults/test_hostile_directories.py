@@ -7,88 +7,36 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import struct
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import attrs
 import pytest
-from hostile import NOBODY, Victim, deadline, looping_as_nobody, plant, run_as_nobody
-from natives import open_native
+from hostile import (
+    METASTORE,
+    NATIVE,
+    NOBODY,
+    Victim,
+    deadline,
+    his,
+    host_on,
+    looping_as_nobody,
+    plant,
+    refusal,
+    run_as_nobody,
+    use,
+)
 from rounds import rounds
-from waiting import wait_until
 
-from lamina.api import Service
-from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
+from lamina.errdefs import Error, PermissionDenied
 from lamina.host import Host
 from lamina.mount import Mount, mount_all, temporary_mount, unmount
-from lamina.plugins.servers.grpc.listener import Listener
 
-pytestmark = pytest.mark.requires("root")
-
-SNAPSHOTTER = "io.containerd.snapshotter.v1"
-NATIVE = f"{SNAPSHOTTER}.native"
-METASTORE = "io.lamina.metastore.v1.lmdb"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory of root's that every user can enter, on the way to which nothing is exposed."""
-    path = Path(tempfile.mkdtemp(prefix="hostile-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def victim(place: Path) -> Iterator[Victim]:
-    victim = Victim(place)
-    yield victim
-    victim.check()
-
-
-@pytest.fixture(autouse=True)
-def _in_time() -> Iterator[None]:
-    with deadline():
-        yield
-
-
-def host_on(place: Path, **settings: object) -> Host:
-    """An embedded host with the metastore and the native snapshotter, both required."""
-    config = {
-        "root": f"{place}/root",
-        "state": f"{place}/state",
-        "required_plugins": [NATIVE, METASTORE],
-        "disabled_plugins": [f"{SNAPSHOTTER}.{name}" for name in ("overlayfs", "btrfs")],
-    }
-    return Host.from_config(config | settings)
-
-
-def refusal(host: Host) -> str:
-    """The message with which a host does not start."""
-    with pytest.raises(Error) as caught:
-        host.start()
-    return str(caught.value)
-
-
-def use(host: Host) -> None:
-    """Start a host, make and remove a snapshot, and stop it."""
-    with host:
-        native = host.get(SNAPSHOTTER, "native")
-        native.prepare("k")
-        native.remove("k")
-        native.cleanup()
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 
 
 # Whole directories.
-
-
-def his(path: Path) -> None:
-    path.mkdir()
-    os.chown(path, NOBODY, NOBODY)
 
 
 @pytest.mark.parametrize("which", ["root", "state", "temp"])
@@ -199,123 +147,6 @@ def test_a_plugin_s_directory_that_is_a_link_of_his_is_refused(place: Path, vict
     assert f"{place}/root/{name} belongs to user {NOBODY}" in refusal(host_on(place))
 
 
-# Files in directories that were his once, and were given to root with what is in them.
-
-REFUSED = ("a link to a file", "a FIFO", "a second name of a file", "a device", "his")
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "lamina.lock",
-        f"{METASTORE}/lamina.lock",
-        f"{METASTORE}/data.mdb",
-        f"{NATIVE}/lamina.lock",
-        f"{NATIVE}/uuid",
-    ],
-)
-def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victim, name: str, kind: str) -> None:
-    path = place / "root" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plant(path, kind, victim)
-    before = path.lstat()
-    message = refusal(host_on(place))
-    assert f"{path} " in message
-    assert "it is not touched: " in message
-    assert path.lstat().st_ino == before.st_ino
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("name", [f"{NATIVE}/uuid.new", f"{METASTORE}/lock.mdb", f"{METASTORE}/ballast"])
-def test_a_file_that_the_host_makes_anew_is_not_written_through(
-    place: Path, victim: Victim, name: str, kind: str
-) -> None:
-    path = place / "root" / name
-    path.parent.mkdir(parents=True)
-    plant(path, kind, victim)
-    use(host_on(place))
-
-
-@pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
-def test_what_is_planted_in_the_trash_is_deleted_and_not_followed(place: Path, victim: Victim, kind: str) -> None:
-    with open_native(place):
-        pass
-    trash = place / "native/trash"
-    plant(trash / "1-planted", kind, victim)
-    (trash / "2-planted").mkdir()
-    plant(trash / "2-planted/fs", kind, victim)
-    with open_native(place) as native:
-        native.cleanup()
-        assert os.listdir(trash) == []
-
-
-@pytest.mark.requires("overlay")
-def test_what_is_planted_in_the_trash_of_overlays_is_not_followed(place: Path, victim: Victim) -> None:
-    """A snapshot into which nothing was written is deleted by the names `work` and `fs` in it."""
-    from overlays import open_overlay  # noqa: PLC0415 - needs overlay
-
-    with open_overlay(place):
-        pass
-    (place / "overlay/trash/1-planted").symlink_to(victim.directory)
-    with open_overlay(place) as overlay:
-        overlay.cleanup()
-    assert os.listdir(place / "overlay/trash") == []
-
-
-@pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
-@pytest.mark.parametrize("suffix", ["", ".new"])
-def test_what_is_planted_where_a_snapshot_will_be_keeps_one_call_from_working_and_no_more(
-    place: Path, victim: Victim, kind: str, suffix: str
-) -> None:
-    with open_native(place) as native:
-        native.prepare("first")
-        (first,) = os.listdir(place / "native/snapshots")
-        plant(place / f"native/snapshots/{int(first) + 1}{suffix}", kind, victim)
-        with pytest.raises(Error):
-            native.prepare("second")
-        native.prepare("second")
-        native.remove("first")
-        native.cleanup()
-
-
-@pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
-def test_what_is_planted_as_data_of_before_is_put_away_and_not_followed(
-    place: Path, victim: Victim, kind: str
-) -> None:
-    with open_native(place) as native:
-        native.prepare("kept")
-        (kept,) = os.listdir(place / "native/snapshots")
-    planted = place / f"native/snapshots/{int(kept) + 1}"
-    plant(planted, kind, victim)
-    with open_native(place) as native:
-        wait_until(lambda: not os.path.lexists(planted), 10, "it was reclaimed")
-        native.cleanup()
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("suffix", ["", ".new"])
-def test_what_is_planted_as_a_recovery_record_is_not_written_through(
-    place: Path, victim: Victim, kind: str, suffix: str
-) -> None:
-    with open_native(place) as native:
-        native.prepare("first")
-        (first,) = os.listdir(place / "native/snapshots")
-        record = place / f"native/records/{int(first) + 1}"
-        plant(Path(f"{record}{suffix}"), kind, victim)
-        native.prepare("second")
-        native.cleanup()
-        assert stat.S_ISREG(record.lstat().st_mode)
-        assert record.stat().st_uid == 0
-
-
-def test_a_directory_that_looks_like_a_probe_is_left_alone(place: Path, victim: Victim) -> None:
-    (place / "root" / NATIVE).mkdir(parents=True)
-    (place / "root" / NATIVE / "probe-x").symlink_to(victim.directory)
-    use(host_on(place))
-    assert (place / "root" / NATIVE / "probe-x").is_symlink()
-
-
 # The configuration.
 
 
@@ -339,113 +170,6 @@ def test_a_drop_in_that_he_can_change_is_refused_too(place: Path, victim: Victim
     imported.write_text("version = 4\n")
     os.chown(imported, NOBODY, NOBODY)
     assert f"configuration: {imported} belongs to user {NOBODY}" in refusal(Host.from_config(file))
-
-
-# The socket.
-
-
-@attrs.define
-class PlainEngine:
-    """Listens and answers nothing."""
-
-    bound: socket.socket | None = None
-
-    def bind(self, path: str) -> None:
-        self.bound = socket.socket(socket.AF_UNIX)
-        self.bound.bind(path)
-        self.bound.listen()
-
-    def start(self, services: Iterable[Service]) -> None:
-        pass
-
-    def drain(self, grace: float) -> None:
-        pass
-
-    def metrics(self) -> tuple[()]:
-        return ()
-
-    def stop(self, grace: float) -> None:
-        if self.bound is not None:
-            self.bound.close()
-
-
-@pytest.fixture
-def listen() -> Iterator[Callable[[Path], Listener]]:
-    listeners: list[Listener] = []
-
-    def start(path: Path, **owner: int) -> Listener:
-        listeners.append(Listener(str(path), PlainEngine(), **owner))
-        listeners[-1].start()
-        return listeners[-1]
-
-    yield start
-    for listener in listeners:
-        listener.close()
-
-
-@pytest.fixture
-def shared(place: Path) -> Path:
-    """A directory like /tmp."""
-    path = place / "shared"
-    path.mkdir()
-    path.chmod(0o1777)
-    return path
-
-
-def test_a_socket_s_directory_of_his_is_refused(place: Path, victim: Victim, listen) -> None:
-    his(place / "run")
-    with pytest.raises(PermissionDenied, match=f"{place}/run belongs to user {NOBODY}"):
-        listen(place / "run/x.sock")
-    assert os.listdir(place / "run") == []
-
-
-def test_a_socket_s_directory_of_his_is_good_for_a_socket_that_is_his(place: Path, victim: Victim, listen) -> None:
-    his(place / "run")
-    listen(place / "run/x.sock", uid=NOBODY, gid=NOBODY)
-    assert (place / "run/x.sock").stat().st_uid == NOBODY
-
-
-def test_a_dead_socket_that_he_planted_is_replaced(shared: Path, victim: Victim, listen) -> None:
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(shared / "x.sock"))
-    os.chown(shared / "x.sock", NOBODY, NOBODY)
-    listen(shared / "x.sock")
-    assert (shared / "x.sock").stat().st_uid == 0
-
-
-def test_a_socket_on_which_he_listens_is_refused(shared: Path, victim: Victim, listen) -> None:
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(shared / "x.sock"))
-        other.listen()
-        with pytest.raises(FailedPrecondition, match="somebody answers"):
-            listen(shared / "x.sock")
-
-
-@pytest.mark.parametrize("suffix", ["", "~"])
-@pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
-def test_what_he_planted_where_the_socket_will_be_is_refused(
-    shared: Path, victim: Victim, listen, suffix: str, kind: str
-) -> None:
-    plant(shared / f"x.sock{suffix}", kind, victim)
-    with pytest.raises(Error, match="move it away"):
-        listen(shared / "x.sock")
-    assert (shared / f"x.sock{suffix}").lstat()
-
-
-def test_a_directory_that_he_made_where_the_socket_is_made_is_refused(
-    shared: Path, victim: Victim, listen
-) -> None:
-    run_as_nobody('mkdir "$1"; ln -s "$2" "$1/s"', shared / "x.sock~", victim.file)
-    with pytest.raises(Error, match="is in the way, and not this host's"):
-        listen(shared / "x.sock")
-
-
-@pytest.mark.parametrize("kind", ["a link to a file", "a FIFO", "a second name of a file", "a device", "his"])
-def test_a_lock_of_the_socket_that_he_planted_is_refused(shared: Path, victim: Victim, listen, kind: str) -> None:
-    plant(shared / "x.sock.lock", kind, victim)
-    with pytest.raises(FailedPrecondition, match=r"x\.sock\.lock .*it is not touched") as caught:
-        listen(shared / "x.sock")
-    assert not isinstance(caught.value, LockHeld)
 
 
 # Places to mount on.

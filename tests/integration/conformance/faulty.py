@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faulty_snapshotters import FAULTS, SOUND
+from conformance_faults import FAULTS, SOUND
 
 from lamina.testing import Conformance
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from faulty_snapshotters import FAULTS, SOUND, Fault
+from conformance_faults import FAULTS, SOUND, Fault
 
 SUITE = Path(__file__).with_name("faulty.py")
 

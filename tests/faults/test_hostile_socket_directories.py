@@ -1,0 +1,113 @@
+"""Another user owns or plants what is where the host's socket will be: he gains nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from hostile import NOBODY, Victim, his, plant, run_as_nobody
+
+from lamina.api import Service
+from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
+from lamina.plugins.servers.grpc.listener import Listener
+
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
+
+
+@attrs.define
+class PlainEngine:
+    """Listens and answers nothing."""
+
+    bound: socket.socket | None = None
+
+    def bind(self, path: str) -> None:
+        self.bound = socket.socket(socket.AF_UNIX)
+        self.bound.bind(path)
+        self.bound.listen()
+
+    def start(self, services: Iterable[Service]) -> None:
+        pass
+
+    def drain(self, grace: float) -> None:
+        pass
+
+    def metrics(self) -> tuple[()]:
+        return ()
+
+    def stop(self, grace: float) -> None:
+        if self.bound is not None:
+            self.bound.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Path], Listener]]:
+    listeners: list[Listener] = []
+
+    def start(path: Path, **owner: int) -> Listener:
+        listeners.append(Listener(str(path), PlainEngine(), **owner))
+        listeners[-1].start()
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+def test_a_socket_s_directory_of_his_is_refused(place: Path, victim: Victim, listen) -> None:
+    his(place / "run")
+    with pytest.raises(PermissionDenied, match=f"{place}/run belongs to user {NOBODY}"):
+        listen(place / "run/x.sock")
+    assert os.listdir(place / "run") == []
+
+
+def test_a_socket_s_directory_of_his_is_good_for_a_socket_that_is_his(place: Path, victim: Victim, listen) -> None:
+    his(place / "run")
+    listen(place / "run/x.sock", uid=NOBODY, gid=NOBODY)
+    assert (place / "run/x.sock").stat().st_uid == NOBODY
+
+
+def test_a_dead_socket_that_he_planted_is_replaced(shared: Path, victim: Victim, listen) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(shared / "x.sock"))
+    os.chown(shared / "x.sock", NOBODY, NOBODY)
+    listen(shared / "x.sock")
+    assert (shared / "x.sock").stat().st_uid == 0
+
+
+def test_a_socket_on_which_he_listens_is_refused(shared: Path, victim: Victim, listen) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(shared / "x.sock"))
+        other.listen()
+        with pytest.raises(FailedPrecondition, match="somebody answers"):
+            listen(shared / "x.sock")
+
+
+@pytest.mark.parametrize("suffix", ["", "~"])
+@pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
+def test_what_he_planted_where_the_socket_will_be_is_refused(
+    shared: Path, victim: Victim, listen, suffix: str, kind: str
+) -> None:
+    plant(shared / f"x.sock{suffix}", kind, victim)
+    with pytest.raises(Error, match="move it away"):
+        listen(shared / "x.sock")
+    assert (shared / f"x.sock{suffix}").lstat()
+
+
+def test_a_directory_that_he_made_where_the_socket_is_made_is_refused(
+    shared: Path, victim: Victim, listen
+) -> None:
+    run_as_nobody('mkdir "$1"; ln -s "$2" "$1/s"', shared / "x.sock~", victim.file)
+    with pytest.raises(Error, match="is in the way, and not this host's"):
+        listen(shared / "x.sock")
+
+
+@pytest.mark.parametrize("kind", ["a link to a file", "a FIFO", "a second name of a file", "a device", "his"])
+def test_a_lock_of_the_socket_that_he_planted_is_refused(shared: Path, victim: Victim, listen, kind: str) -> None:
+    plant(shared / "x.sock.lock", kind, victim)
+    with pytest.raises(FailedPrecondition, match=r"x\.sock\.lock .*it is not touched") as caught:
+        listen(shared / "x.sock")
+    assert not isinstance(caught.value, LockHeld)

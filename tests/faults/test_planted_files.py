@@ -1,0 +1,131 @@
+"""What another user planted in a directory of root's is refused, deleted or left alone, and never followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hostile import METASTORE, NATIVE, Victim, host_on, plant, refusal, use
+from natives import open_native
+from waiting import wait_until
+
+from lamina.errdefs import Error
+
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
+
+
+REFUSED = ("a link to a file", "a FIFO", "a second name of a file", "a device", "his")
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lamina.lock",
+        f"{METASTORE}/lamina.lock",
+        f"{METASTORE}/data.mdb",
+        f"{NATIVE}/lamina.lock",
+        f"{NATIVE}/uuid",
+    ],
+)
+def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victim, name: str, kind: str) -> None:
+    path = place / "root" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plant(path, kind, victim)
+    before = path.lstat()
+    message = refusal(host_on(place))
+    assert f"{path} " in message
+    assert "it is not touched: " in message
+    assert path.lstat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("name", [f"{NATIVE}/uuid.new", f"{METASTORE}/lock.mdb", f"{METASTORE}/ballast"])
+def test_a_file_that_the_host_makes_anew_is_not_written_through(
+    place: Path, victim: Victim, name: str, kind: str
+) -> None:
+    path = place / "root" / name
+    path.parent.mkdir(parents=True)
+    plant(path, kind, victim)
+    use(host_on(place))
+
+
+@pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
+def test_what_is_planted_in_the_trash_is_deleted_and_not_followed(place: Path, victim: Victim, kind: str) -> None:
+    with open_native(place):
+        pass
+    trash = place / "native/trash"
+    plant(trash / "1-planted", kind, victim)
+    (trash / "2-planted").mkdir()
+    plant(trash / "2-planted/fs", kind, victim)
+    with open_native(place) as native:
+        native.cleanup()
+        assert os.listdir(trash) == []
+
+
+@pytest.mark.requires("overlay")
+def test_what_is_planted_in_the_trash_of_overlays_is_not_followed(place: Path, victim: Victim) -> None:
+    """A snapshot into which nothing was written is deleted by the names `work` and `fs` in it."""
+    from overlays import open_overlay  # noqa: PLC0415 - needs overlay
+
+    with open_overlay(place):
+        pass
+    (place / "overlay/trash/1-planted").symlink_to(victim.directory)
+    with open_overlay(place) as overlay:
+        overlay.cleanup()
+    assert os.listdir(place / "overlay/trash") == []
+
+
+@pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
+@pytest.mark.parametrize("suffix", ["", ".new"])
+def test_what_is_planted_where_a_snapshot_will_be_keeps_one_call_from_working_and_no_more(
+    place: Path, victim: Victim, kind: str, suffix: str
+) -> None:
+    with open_native(place) as native:
+        native.prepare("first")
+        (first,) = os.listdir(place / "native/snapshots")
+        plant(place / f"native/snapshots/{int(first) + 1}{suffix}", kind, victim)
+        with pytest.raises(Error):
+            native.prepare("second")
+        native.prepare("second")
+        native.remove("first")
+        native.cleanup()
+
+
+@pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
+def test_what_is_planted_as_data_of_before_is_put_away_and_not_followed(
+    place: Path, victim: Victim, kind: str
+) -> None:
+    with open_native(place) as native:
+        native.prepare("kept")
+        (kept,) = os.listdir(place / "native/snapshots")
+    planted = place / f"native/snapshots/{int(kept) + 1}"
+    plant(planted, kind, victim)
+    with open_native(place) as native:
+        wait_until(lambda: not os.path.lexists(planted), 10, "it was reclaimed")
+        native.cleanup()
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("suffix", ["", ".new"])
+def test_what_is_planted_as_a_recovery_record_is_not_written_through(
+    place: Path, victim: Victim, kind: str, suffix: str
+) -> None:
+    with open_native(place) as native:
+        native.prepare("first")
+        (first,) = os.listdir(place / "native/snapshots")
+        record = place / f"native/records/{int(first) + 1}"
+        plant(Path(f"{record}{suffix}"), kind, victim)
+        native.prepare("second")
+        native.cleanup()
+        assert stat.S_ISREG(record.lstat().st_mode)
+        assert record.stat().st_uid == 0
+
+
+def test_a_directory_that_looks_like_a_probe_is_left_alone(place: Path, victim: Victim) -> None:
+    (place / "root" / NATIVE).mkdir(parents=True)
+    (place / "root" / NATIVE / "probe-x").symlink_to(victim.directory)
+    use(host_on(place))
+    assert (place / "root" / NATIVE / "probe-x").is_symlink()
