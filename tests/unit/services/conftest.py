@@ -1,12 +1,16 @@
-"""A real snapshotter on real directories, never mounted; calls of a service's methods without a transport."""
+"""A real snapshotter on real directories, never mounted; a service's methods with and without a transport."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from engines import QUICK, SECONDS, Blocker, Served
 from google.protobuf.message import Message
 from local_snapshotters import open_local
 
@@ -14,6 +18,8 @@ from lamina.api import Service
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import NotFound
 from lamina.mount import Mount
+from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
@@ -83,3 +89,30 @@ def call() -> Callable[..., Any]:
         return RESPONSES[name].FromString(response) if isinstance(response, bytes) else response
 
     return call
+
+
+@pytest.fixture
+def serve(tmp_path, make_engine):
+    """`serve(method, …)` serves methods on a socket; the end of the test closes it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*methods, path=tmp_path / "x.sock", grace=SECONDS, quick_workers=2, slow_workers=2, **options):
+            engine = make_engine(Limits(quick_workers=quick_workers, slow_workers=slow_workers, **options))
+            stopping = threading.Event()
+            service = Service("test.Test", (QUICK, *methods))
+            listener = Listener(str(path), engine, [service], stopping=[stopping.set], grace=grace)
+            listener.start()
+            stack.callback(listener.close)
+            options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+            channel = grpc.insecure_channel(f"unix:{path}", options=options)
+            stack.callback(channel.close)
+            return Served(channel, listener, engine, stopping)
+
+        yield start
+
+
+@pytest.fixture
+def blocker():
+    blocker = Blocker()
+    yield blocker
+    blocker.go.set()

@@ -4,120 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 import grpc
 import pytest
+from engines import QUICK, REQUEST, RESPONSE, SECONDS, failure, method, raising, wait_until_gone
 from waiting import wait_until
 
-from lamina.api import Method, Service
-from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from lamina.api import Service
+from lamina.api.messages.health_pb2 import HealthCheckResponse
 from lamina.context import current
-from lamina.errdefs import Conflict, NotFound, Unimplemented
-from lamina.plugins.servers.grpc import pool, queues
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
+from lamina.errdefs import Conflict, NotFound
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.native_engine import NativeEngine
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.servers.grpc.status import MAX_DETAILS
-
-SECONDS = 20
-REQUEST = HealthCheckRequest(service="x").SerializeToString()
-RESPONSE = HealthCheckResponse(status=HealthCheckResponse.SERVING)
-QUICK = Method("Quick", HealthCheckRequest, lambda _request: RESPONSE)
-
-
-@attrs.define
-class Served:
-    channel: grpc.Channel
-    listener: Listener
-    engine: GrpcioEngine | NativeEngine
-    stopping: threading.Event
-    """Set when the listener is told to close."""
-
-    def unary(self, name="Quick", data=REQUEST, **options):
-        return self.begin(name, data, **options).result(timeout=SECONDS)
-
-    def begin(self, name="Quick", data=REQUEST, **options):
-        return self.channel.unary_unary(f"/test.Test/{name}").future(
-            data, timeout=options.pop("timeout", SECONDS), **options
-        )
-
-    def stream(self, name, **options):
-        return self.channel.unary_stream(f"/test.Test/{name}")(REQUEST, timeout=SECONDS, **options)
-
-
-@pytest.fixture
-def serve(tmp_path, make_engine):
-    """`serve(method, …)` serves methods on a socket; the end of the test closes it."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*methods, path=tmp_path / "x.sock", grace=SECONDS, quick_workers=2, slow_workers=2, **options):
-            engine = make_engine(Limits(quick_workers=quick_workers, slow_workers=slow_workers, **options))
-            stopping = threading.Event()
-            service = Service("test.Test", (QUICK, *methods))
-            listener = Listener(str(path), engine, [service], stopping=[stopping.set], grace=grace)
-            listener.start()
-            stack.callback(listener.close)
-            options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
-            channel = grpc.insecure_channel(f"unix:{path}", options=options)
-            stack.callback(channel.close)
-            return Served(channel, listener, engine, stopping)
-
-        yield start
-
-
-def method(name, handler, **options):
-    return Method(name, HealthCheckRequest, handler, **options)
-
-
-def failure(function):
-    with pytest.raises(grpc.RpcError) as caught:
-        function()
-    return caught.value.code(), caught.value.details()
-
-
-def first_done(calls):
-    """The call that is answered first."""
-    wait_until(lambda: any(call.done() for call in calls), SECONDS, "an answer")
-    return next(call for call in calls if call.done())
-
-
-class Blocker:
-    """A handler that waits until it is let go, and notes who came."""
-
-    def __init__(self):
-        self.entered = threading.Semaphore(0)
-        self.go = threading.Event()
-
-    def __call__(self, _request):
-        self.entered.release()
-        if not self.go.wait(SECONDS):
-            raise TimeoutError("never let go")
-        return RESPONSE
-
-    def wait_entered(self, count=1):
-        for _ in range(count):
-            assert self.entered.acquire(timeout=SECONDS)
-
-
-@pytest.fixture
-def blocker():
-    blocker = Blocker()
-    yield blocker
-    blocker.go.set()
-
-
-def wait_until_gone(_request):
-    """A handler that waits for the end of its call."""
-    while True:
-        current().check()
-        time.sleep(0.01)
 
 
 def test_a_call_is_answered(serve):
@@ -132,13 +34,6 @@ def test_a_stream_is_answered_in_order(serve):
 
 def test_an_unknown_method_is_unimplemented(serve):
     assert failure(lambda: serve().unary("Other"))[0] is grpc.StatusCode.UNIMPLEMENTED
-
-
-def raising(error):
-    def handler(_request):
-        raise error
-
-    return handler
 
 
 @pytest.mark.parametrize(
@@ -287,94 +182,6 @@ def test_a_call_whose_client_went_away_while_it_waited_is_not_begun(serve, block
     assert begun == []
 
 
-def test_slow_calls_do_not_delay_quick_ones(serve, blocker):
-    served = serve(method("Slow", blocker, slow=True), slow_workers=32)
-    calls = [served.begin("Slow") for _ in range(64)]
-    blocker.wait_entered(8)  # at least a quarter of the workers is for one method
-    assert served.unary() == RESPONSE.SerializeToString()
-    assert not any(call.done() for call in calls)
-    blocker.go.set()
-    for call in calls:
-        call.result(timeout=SECONDS)
-
-
-def test_a_flood_of_slow_calls_is_refused_and_quick_ones_are_answered_all_the_same(serve, blocker, monkeypatch):
-    monkeypatch.setattr(pool, "WAITING", 3)
-    monkeypatch.setattr(queues, "WAITING", 3)
-    served = serve(method("Slow", blocker, slow=True))
-    calls = [served.begin("Slow") for _ in range(6)]
-    code, details = failure(first_done(calls).result)
-    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert re.fullmatch(
-        "too many calls (of Slow )?wait for an answer: try again later: resource exhausted", details
-    )
-    assert served.unary() == RESPONSE.SerializeToString()
-    blocker.go.set()
-    assert sum(call.code() is grpc.StatusCode.OK for call in calls) >= 4
-    served.unary("Slow")
-
-
-def test_a_flood_of_quick_calls_is_refused(serve, blocker, monkeypatch):
-    monkeypatch.setattr(pool, "WAITING", 0)
-    monkeypatch.setattr(pool, "LASTING", 1)
-    served = serve(method("Block", blocker))
-    calls = [served.begin("Block") for _ in range(12)]
-    first_done(calls)
-    blocker.go.set()
-    codes = [call.code() for call in calls]
-    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
-    assert codes.count(grpc.StatusCode.OK) >= 2  # as many as there are workers
-
-
-def test_streams_that_stay_open_take_no_thread_from_other_calls_and_are_limited(serve, monkeypatch):
-    monkeypatch.setattr(pool, "LASTING", 3)
-
-    def handler(request) -> Iterator[HealthCheckResponse]:
-        yield RESPONSE
-        wait_until_gone(request)
-
-    served = serve(method("Watch", handler, streams=True), quick_workers=1, slow_workers=1)
-    streams = [served.stream("Watch") for _ in range(3)]
-    for stream in streams:
-        next(stream)
-    assert served.unary() == RESPONSE.SerializeToString()
-    assert failure(lambda: next(served.stream("Watch")))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
-    streams[0].cancel()
-
-    def open_one():
-        with contextlib.suppress(grpc.RpcError):
-            return next(served.stream("Watch"))
-
-    wait_until(open_one, SECONDS, "a place for another stream")
-
-
-def test_a_client_that_stops_reading_loses_its_stream_and_frees_the_thread(serve):
-    ended = threading.Event()
-    large = HealthCheckRequest(service="x" * (1 << 20))  # any message will do
-
-    def handler(_request):
-        try:
-            while True:
-                yield large
-        finally:
-            ended.set()
-
-    served = serve(method("Endless", handler, streams=True, slow=True), slow_workers=1, stalled=0.2)
-    stream = served.stream("Endless")
-    assert ended.wait(SECONDS)
-    assert failure(lambda: list(stream))[0] is grpc.StatusCode.CANCELLED
-
-
-def test_message_sizes_are_limited_both_ways(serve):
-    large = HealthCheckRequest(service="x" * 5000)
-    served = serve(method("Large", lambda _request: large), max_recv_message_size=4096, max_send_message_size=4096)
-    too_large = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-    assert (
-        failure(lambda: served.unary(data=large.SerializeToString()))[0],
-        failure(lambda: served.unary("Large"))[0],
-    ) == too_large
-
-
 def test_of_two_methods_with_one_path_the_first_serves(caplog, tmp_path, make_engine):
     other = Service("test.Test", (method("Quick", raising(KeyError())),))
     engine = make_engine(Limits(quick_workers=1, slow_workers=1))
@@ -384,88 +191,3 @@ def test_of_two_methods_with_one_path_the_first_serves(caplog, tmp_path, make_en
     with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
     assert caplog.records[0].method == "/test.Test/Quick"
-
-
-def test_a_service_that_comes_later_is_served_or_refused_with_the_remedy(serve):
-    served = serve()
-    more = Service("test.Test", (method("More", lambda _request: RESPONSE), method("Quick", raising(KeyError()))))
-    if isinstance(served.engine, NativeEngine):
-        with pytest.raises(Unimplemented, match="restart the host"):
-            served.listener.add([more])
-        return
-    assert failure(lambda: served.unary("More"))[0] is grpc.StatusCode.UNIMPLEMENTED
-    served.listener.add([more])
-    assert served.unary("More") == served.unary("Quick") == RESPONSE.SerializeToString()
-    (started, *_) = served.engine.metrics()
-    assert started.samples["unary", "test.Test", "More"] == 1
-
-
-def test_calls_that_come_before_the_start_wait_for_it(tmp_path, make_engine):
-    listener = Listener(f"{tmp_path}/x.sock", make_engine(Limits(quick_workers=1, slow_workers=1)))
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
-        listener.listen()
-        call = channel.unary_unary("/test.Test/Quick").future(REQUEST, timeout=SECONDS)
-        wait_until(
-            lambda: Path("/proc/net/unix").read_text().count(f"{tmp_path}/x.sock") == 2, SECONDS, "a connection"
-        )
-        listener.offer([Service("test.Test", (QUICK,))])
-        listener.start()
-        assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
-
-
-def test_calls_under_way_are_answered_while_the_listener_closes_and_so_are_those_that_come_meanwhile(
-    serve, blocker, tmp_path
-):
-    served = serve(method("Slow", blocker, slow=True))
-    call = served.begin("Slow")
-    blocker.wait_entered()
-    closing = threading.Thread(target=served.listener.close)
-    closing.start()
-    assert served.stopping.wait(SECONDS)
-    assert served.unary() == RESPONSE.SerializeToString()
-    with grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
-        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
-    assert not call.done()
-    blocker.go.set()
-    assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
-    closing.join(SECONDS)
-    assert not closing.is_alive()
-
-
-def test_calls_that_take_longer_than_the_grace_period_are_cancelled_and_waited_for(serve):
-    entered, ended = threading.Event(), threading.Event()
-
-    def handler(request):
-        entered.set()
-        try:
-            wait_until_gone(request)
-        finally:
-            ended.set()
-
-    served = serve(method("Wait", handler), grace=0.1)
-    call = served.begin("Wait")
-    assert entered.wait(SECONDS)
-    served.listener.close()
-    assert ended.is_set()
-    assert failure(lambda: call.result(timeout=SECONDS))[0] in {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.UNAVAILABLE,
-    }
-
-
-@pytest.mark.parametrize("name", ["a b%20c.sock", "ü?#.sock"])
-def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
-    serve(path=tmp_path / name)
-    (tmp_path / name).rename(tmp_path / "plain")
-    with grpc.insecure_channel(f"unix:{tmp_path / 'plain'}") as channel:
-        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS)
-
-
-def test_a_service_that_is_broken_keeps_no_other_from_being_served(tmp_path, caplog, make_engine):
-    good = Service("test.Test", (QUICK,))
-    engine = make_engine(Limits(quick_workers=1, slow_workers=1))
-    listener = Listener(str(tmp_path / "x.sock"), engine, [Service("broken.X", None), good])
-    listener.start()
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
-        assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
-    assert "broken.X" in vars(caplog.records[0])["service"]
