@@ -67,7 +67,7 @@ class Side:
         directory.mkdir()
         self.name = name
         self.socket = address
-        self._directory = directory
+        self.directory = directory
         self._command = COMMANDS[name](directory, address)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -84,7 +84,7 @@ class Side:
         """
         self.socket.unlink(missing_ok=True)
         command = self._command if syncs else [*_WITHOUT_SYNCS, *self._command]
-        with (self._directory / "log").open("ab") as log:
+        with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
 
     def wait_until_ready(self) -> None:
@@ -92,7 +92,7 @@ class Side:
         deadline = time.monotonic() + PATIENCE
         while not self._accepts():
             if self._running.poll() is not None or time.monotonic() > deadline:
-                log = (self._directory / "log").read_text()
+                log = (self.directory / "log").read_text()
                 raise SystemExit(f"{' '.join(self._command)} did not answer:\n{log}")
             time.sleep(0.005)  # a socket announces itself to nobody
 
@@ -109,6 +109,12 @@ class Side:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """Have it end in the midst of what it does."""
+        self._running.kill()
+        self._running.wait()
         self._process = None
 
     @property
@@ -135,7 +141,7 @@ class Side:
     @contextlib.contextmanager
     def counting_syncs(self) -> Iterator[Callable[[], int]]:
         """Count its sync calls in the block, slowing it down much. What is yielded tells the number afterwards."""
-        file = self._directory / "strace"
+        file = self.directory / "strace"
         command = (*_TRACE, str(file), "-c", "-p", str(self._running.pid))
         with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
             assert tracer.stderr

@@ -20,12 +20,13 @@ import damaged_metastores
 import pytest
 from rounds import rounds
 
+from lamina.snapshots.storage import _leaves
 from lamina.snapshots.storage._check import diagnose
 from lamina.snapshots.storage._meta import newest_meta
 from lamina.snapshots.storage._whole import is_whole
 
 DAMAGES = rounds(60, 400)
-LOOKS = rounds(200, 5000)
+LOOKS = rounds(100, 2500)
 PROCESSES = 2
 
 
@@ -112,9 +113,11 @@ def test_no_damage_kills_deletes_or_is_served(base: Path, tell: Callable[[str], 
     assert outcomes.total() == DAMAGES // PROCESSES * PROCESSES
 
 
+@pytest.mark.parametrize("leaves", [2, _leaves.LEAVES])
 def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
-    base: Path, tell: Callable[[str], None]
+    base: Path, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, leaves: int
 ) -> None:
+    monkeypatch.setattr(_leaves, "LEAVES", leaves)
     data = (base / "metastore/data.mdb").read_bytes()
     earlier = (base / "earlier.mdb").read_bytes()
     damaged = 0
@@ -131,4 +134,4 @@ def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
             problems = list(diagnose(read, meta))
             assert is_whole(file, meta) == (not problems), (seed, what, problems[:3])
             damaged += bool(problems)
-    tell(f"{LOOKS} quick looks doubted {damaged} damaged files, and no other")
+    tell(f"{LOOKS} quick looks, {leaves} leaves at a time, doubted {damaged} damaged files, and no other")
