@@ -117,6 +117,10 @@ class Side:
         self._running.wait()
         self._process = None
 
+    def has_children(self) -> bool:
+        """Whether a process that it started runs."""
+        return any(file.read_text() for file in Path(f"/proc/{self._running.pid}/task").glob("*/children"))
+
     @property
     def resident(self) -> int:
         """Bytes of its memory that are in RAM: VmRSS of proc(5), with shared pages and mapped files."""

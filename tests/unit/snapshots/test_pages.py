@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from random import Random
 
 import lmdb
 import pytest
 
+from lamina.snapshots.storage._leaves import LEAVES, Doubtful, batches
 from lamina.snapshots.storage._meta import Damage, Meta, newest_meta
 from lamina.snapshots.storage._pages import Pages
 from lamina.snapshots.storage._quick_check import quick_check
@@ -78,6 +80,21 @@ def quick(data: bytes) -> list[Damage]:
     return damages + quick_check(pages._read, pages.meta)
 
 
+def all_at_a_time(data: bytes) -> list[tuple[bytes, bytes]] | None:
+    """What `batches` reads; None where it doubts the file."""
+    pages, _ = opened(data)
+    assert pages is not None
+    try:
+        found = [*batches(pages, data)]
+    except (Doubtful, struct.error):
+        return None
+    return [
+        (entry[:size], entry[size:])
+        for _, sizes, entries in found
+        for size, entry in zip(sizes, entries, strict=True)
+    ]
+
+
 def zeroed(data: bytes, page: int) -> bytes:
     return data[: page * PAGE] + bytes(PAGE) + data[(page + 1) * PAGE :]
 
@@ -100,6 +117,11 @@ def test_a_whole_file_is_read_as_lmdb_reads_it(data: bytes, truth: dict[bytes, b
     assert free | pages.used == set(range(2, pages.meta.last_page + 1))
 
 
+def test_many_leaves_at_a_time_are_read_as_lmdb_reads_them(data: bytes, truth: dict[bytes, bytes]) -> None:
+    assert whole(data).meta.main.leaf_pages > LEAVES
+    assert all_at_a_time(data) == list(truth.items())
+
+
 def test_a_new_file_is_whole(tmp_path: Path) -> None:
     lmdb.open(str(tmp_path / "new"), subdir=False, lock=False).close()
     assert look((tmp_path / "new").read_bytes()) == ({}, [])
@@ -114,6 +136,7 @@ def test_every_zeroed_page_is_found_and_all_below_a_branch_is_read_all_the_same(
         found, damages = look(changed)
         assert number in {damage.page for damage in damages}
         assert number in {damage.page for damage in quick(changed)}
+        assert all_at_a_time(changed) is None
         assert found.items() <= truth.items()
         if kind == 1:
             assert found == truth
@@ -126,6 +149,7 @@ def test_every_zeroed_large_value_is_found(data: bytes, truth: dict[bytes, bytes
         found, damages = look(zeroed(data, number))
         assert number in {damage.page for damage in damages}
         assert len(found) == len(truth) - 1
+        assert all_at_a_time(zeroed(data, number)) is None
 
 
 def test_two_pages_that_have_changed_places_are_found(data: bytes) -> None:
@@ -135,6 +159,7 @@ def test_two_pages_that_have_changed_places_are_found(data: bytes) -> None:
         changed[target * PAGE : (target + 1) * PAGE] = data[source * PAGE : (source + 1) * PAGE]
     for damages in (look(bytes(changed))[1], quick(bytes(changed))):
         assert {first, second} <= {damage.page for damage in damages}
+    assert all_at_a_time(bytes(changed)) is None
 
 
 def test_a_file_that_is_cut_anywhere_is_found_to_be(data: bytes) -> None:
@@ -174,6 +199,8 @@ def test_whatever_is_changed_reading_ends_and_raises_nothing(data: bytes, seed: 
     pages, _ = opened(bytes(changed))
     if pages is not None:
         quick_check(pages._read, pages.meta)
+        list(pages.entries(pages.meta.main))
+        assert (all_at_a_time(bytes(changed)) is None) == bool(pages.damages)
 
 
 def test_a_cycle_of_pages_is_walked_once(data: bytes) -> None:
