@@ -86,3 +86,16 @@ def test_pods_of_the_class_run_on_lamina(daemon: Host, node: Containerd, referen
 
         cri.call("RemoveImage", image={"image": reference})
         wait_until(lambda: not daemon.keys("lamina"), 10, "containerd has collected everything")
+
+
+def test_an_image_that_was_pulled_for_other_pods_is_unpacked_for_the_first_of_the_class(
+    daemon: Host, node: Containerd, reference: str
+) -> None:
+    """From 2.2 on layers side by side, whatever the settings."""
+    with Cri(node.address) as cri:
+        cri.call("PullImage", image={"image": reference})
+        with cri.pod(HANDLER) as pod:
+            container = pod.start(reference, "sleep", "inf")
+            assert pod.execute(container, "ls", TEMPLATES) == "note\n"
+        cri.call("RemoveImage", image={"image": reference})
+        wait_until(lambda: not daemon.keys("lamina"), 10, "containerd has collected everything")
