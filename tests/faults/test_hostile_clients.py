@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import grpc
+import hostile_frames  # noqa: F401 - its attacks join the others
 import pytest
 from hostile_clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
 from rounds import rounds

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import tomli
-from commands import environment, imported
+from commands import imported
+from config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
 
 from lamina.config import load
-
-LISTENER = "io.containerd.server.v1.grpc"
-OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
-
-
-def run(*arguments: str | Path, path: str | Path = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lamina.cli.main", *arguments]
-    environ = {**environment(), "PYTHONPATH": str(path), **variables}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
-
-
-def printed(*arguments: str | Path, **options: str) -> str:
-    """What a command prints that has nothing to complain of."""
-    done = run(*arguments, **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def complaints(*arguments: str | Path, **options: str) -> list[str]:
-    """What a command complains of that cannot do what it was asked."""
-    done = run(*arguments, **options)
-    assert (done.returncode, done.stdout) == (1, "")
-    return done.stderr.splitlines()
 
 
 def install(directory: Path, text: str) -> None:
@@ -118,98 +94,11 @@ def test_dump_prints_a_file_that_loads_as_the_same(path: Path) -> None:
     assert json.loads(printed("config", "dump", "-c", path, "--json")) == tables
 
 
-def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
-    path.write_text("version = 4\n")
-    assert printed("config", "check", path) == f"{path}: in order\n"
-    assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: in order\n"
-    assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
-
-
 def test_the_file_is_an_option_too_as_of_other_commands_and_beats_the_environment(path: Path) -> None:
     path.write_text("version = 4\n")
     assert printed("config", "check", "-c", path, LAMINA_CONFIG="/nowhere") == f"{path}: in order\n"
     assert printed("config", "migrate", "--config", path) == "version = 4\n"
     assert "named twice" in run("config", "check", "-c", path, path).stderr
-
-
-WRONG = f'version = 4\nrot = 1\n[plugins."{LISTENER}"]\nuid = "me"\nadress = "/a"\n'
-
-
-def test_check_tells_all_problems_at_once(path: Path) -> None:
-    path.write_text(WRONG)
-    assert complaints("config", "check", path) == [
-        f'lamina: {path}:2: rot: unknown key (did you mean "root"?)',
-        f'lamina: {path}:4: plugins."{LISTENER}".uid: expected a whole number, found the string "me"',
-        f'lamina: {path}:5: plugins."{LISTENER}".adress: unknown key (did you mean "address"?)',
-    ]
-
-
-def test_check_tells_problems_in_their_parts(path: Path) -> None:
-    path.write_text(WRONG)
-    done = run("config", "check", path, "--json")
-    assert (done.returncode, done.stderr) == (1, "")
-    problems = json.loads(done.stdout)["problems"]
-    assert [problem["line"] for problem in problems] == [2, 4, 5]
-    assert problems[1] == {
-        "file": str(path),
-        "key": f'plugins."{LISTENER}".uid',
-        "line": 4,
-        "column": None,
-        "expected": "a whole number",
-        "found": 'the string "me"',
-        "nearest": None,
-    }
-
-
-def test_check_warns_of_what_is_not_used(path: Path) -> None:
-    path.write_text('version = 4\n[plugins."io.x.v1.y"]\n')
-    done = run("config", "check", path)
-    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
-    unused = 'plugins."io.x.v1.y": not used: no such plugin is installed'
-    assert done.stderr == f"lamina: warning: {path}:2: {unused}\n"
-    assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
-
-
-def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
-    path.write_text('version = 4\nrequired_plugins = ["io.containerd.snapshotter.v1.overlay"]\n')
-    (line,) = complaints("config", "check", path)
-    assert line.startswith(
-        f"lamina: {path}:2: required_plugins: required plugin io.containerd.snapshotter.v1.overlay "
-    )
-
-
-ALIASES = 'plugins."io.containerd.grpc.v1.snapshots".aliases'
-
-
-def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path) -> None:
-    path.write_text(f'version = 4\n[{ALIASES}]\nlamina = "overlay"\nfast = "native"\n')
-    assert complaints("config", "check", path) == [
-        f"lamina: {path}:3: {ALIASES}.lamina: no snapshotter 'overlay' is installed (did you mean \"overlayfs\"?)"
-    ]
-    done = run("config", "check", path, "--json")
-    (problem,) = json.loads(done.stdout)["problems"]
-    assert (done.returncode, problem["line"], problem["nearest"]) == (1, 3, "overlayfs")
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        'disabled_distributions = ["lamina"]\n',
-        f'disabled_plugins = ["io.containerd.grpc.v1.snapshots"]\n[{ALIASES}]\nlamina = "overlay"\n',
-        f'disabled_plugins = ["{OVERLAY}"]\n[{ALIASES}]\nlamina = "overlayfs"\n',
-        f'[{ALIASES}]\nfar = "elsewhere"\n[proxy_plugins.elsewhere]\ntype = "snapshot"\naddress = "/s"\n',
-    ],
-)
-def test_check_has_nothing_against_an_alias_that_nobody_set_or_that_will_work(path: Path, config: str) -> None:
-    path.write_text(f"version = 4\n{config}")
-    assert printed("config", "check", path) == f"{path}: in order\n"
-
-
-def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:
-    path.write_text("version = 4\n")
-    level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")
-    assert state == "lamina: LAMINA_STATE: state: root and state must be different paths, both are /x"
-    assert level.startswith("lamina: --log-level: debug.level: expected one of")
 
 
 def test_serve_hears_the_same_environment(path: Path) -> None:
@@ -339,35 +228,3 @@ def test_migrate_changes_nothing_of_a_file_that_is_wrong(path: Path) -> None:
     (line,) = complaints("config", "migrate", "--in-place", path)
     assert line == f'lamina: {path}:3: grpc.adress: unknown key (did you mean "address"?)'
     assert path.read_text() == "version = 3\n[grpc]\nadress = 1\n"
-
-
-def test_check_says_what_a_configuration_of_containerds_means(path: Path) -> None:
-    path.write_text('version = 2\nroot = "/c"\noom_score = 1\n[grpc]\nuid = 5\n')
-    assert (
-        printed("config", "check", "--containerd", path, LAMINA_CONFIG="")
-        == f"""\
-{path} (version 2)
-
-Means the same in lamina:
-WHERE            KEY         VALUE    NOTE
-config.toml:5    grpc.uid    5
-
-Containerd's own: lamina needs one of its own:
-WHERE            KEY     VALUE    NOTE
-config.toml:2    root    "/c"
-
-Ignored:
-WHERE            KEY          VALUE    NOTE
-config.toml:3    oom_score    1        lamina has no such setting
-"""
-    )
-    found = json.loads(printed("config", "check", "--containerd", path, "--json"))
-    assert (found["files"], found["version"]) == ([str(path)], 2)
-    assert found["settings"][0] == {
-        "use": "containerd's own: lamina needs one of its own",
-        "file": str(path),
-        "line": 2,
-        "key": "root",
-        "value": "/c",
-        "note": "",
-    }

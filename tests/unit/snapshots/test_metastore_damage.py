@@ -13,61 +13,14 @@ from typing import Any
 import lmdb
 import pytest
 import schema_2
+from changed_metastores import KEYS, NATIVE, SPACE, change, flip, populate, set_aside
 from natives import open_native
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
-from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore, _checking, _salvage
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import add
 from lamina.snapshots.storage._environment import Transaction
-
-NATIVE = layout.NUMBER.pack(1)
-SPACE = layout.NUMBER.pack(2)
-KEYS = [f"key {number}" for number in range(8)]
-
-
-def change(tmp_path: Path, body: Callable[[Transaction], object]) -> None:
-    """Change the file without lamina."""
-    with (
-        lmdb.open(str(tmp_path / "metastore/data.mdb"), subdir=False, lock=False) as environment,
-        environment.begin(write=True) as transaction,
-    ):
-        body(transaction)
-
-
-def flip(tmp_path: Path, key: bytes) -> None:
-    """Flip a bit in the value of an entry."""
-
-    def body(transaction: Transaction) -> None:
-        value = bytearray(transaction.get(key, b""))
-        value[-9] ^= 1
-        transaction.put(key, bytes(value))
-
-    change(tmp_path, body)
-
-
-def populate(tmp_path: Path) -> str:
-    """Eight snapshots with data; returns the UUID of the metastore."""
-    with open_native(tmp_path) as native:
-        for key in KEYS:
-            native.prepare(key)
-        uuid = native._store.uuid
-    for number in range(1, 9):
-        (tmp_path / "native/snapshots" / str(number) / "f").write_text(str(number))
-    return uuid
-
-
-def set_aside(tmp_path: Path) -> list[Path]:
-    return sorted((tmp_path / "metastore").glob("data.mdb.damaged-*"))
-
-
-@pytest.fixture
-def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file is checked as a large one is."""
-    monkeypatch.setattr(_checking, "SMALL", 0)
-
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a record": lambda path: flip(path, layout.record_key(SPACE, b"key 3")),
@@ -261,78 +214,3 @@ def test_a_store_of_schema_version_2_is_checked_as_well(tmp_path: Path) -> None:
     store.close()
     assert records == schema_2.RECORDS["overlayfs", "overlayfs"][:3]
     assert len(set_aside(tmp_path)) == 1
-
-
-def mark(tmp_path: Path) -> Path:
-    return tmp_path / "metastore/closed"
-
-
-def test_a_large_file_that_was_closed_in_good_order_is_looked_at_quickly_first(
-    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    populate(tmp_path)
-    assert mark(tmp_path).exists()
-    monkeypatch.setattr(_checking, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
-    for _ in range(2):
-        store = MetaStore.open(str(tmp_path / "metastore"))
-        assert not mark(tmp_path).exists()
-        thread = store._checks._thread
-        assert thread is not None
-        thread.join()
-        store.close()
-        assert mark(tmp_path).exists()
-
-
-def test_a_large_file_that_was_not_closed_is_checked_as_a_whole(
-    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    populate(tmp_path)
-    change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
-    checked: list[str] = []
-    monkeypatch.setattr(_checking, "_check_in_child", lambda path, _: checked.append(path) or [])
-    MetaStore.open(str(tmp_path / "metastore")).close()
-    assert checked == [str(tmp_path / "metastore/data.mdb")]
-
-
-def test_damage_that_a_quick_look_does_not_see_is_reported_and_set_aside_by_the_next_start(
-    tmp_path: Path, as_if_large: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    populate(tmp_path)
-    file = tmp_path / "metastore/data.mdb"
-    key = layout.record_key(SPACE, b"key 3")
-    data = bytearray(file.read_bytes())
-    at = -1
-    while (at := data.find(key + b"\xff\xff", at + 1)) >= 0:
-        data[at + len(key) + 40] ^= 1
-    file.write_bytes(data)
-    with open_native(tmp_path) as native:
-        wait_until(lambda: "restart lamina" in caplog.text, 20, "the damage is reported")
-        with pytest.raises(DataLoss, match="key 3"):
-            native.stat("key 3")
-        assert native.stat("key 4").name == "key 4"
-    assert not mark(tmp_path).exists()
-    with open_native(tmp_path) as native:
-        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
-    assert len(set_aside(tmp_path)) == 1
-
-
-def test_a_check_whose_process_dies_is_done_here(
-    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    populate(tmp_path)
-    mark(tmp_path).unlink()
-    flip(tmp_path, layout.record_key(SPACE, b"key 3"))
-    monkeypatch.setattr(_checking, "_PROGRAM", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
-    with open_native(tmp_path) as native:
-        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
-    assert "ended with code -7" in caplog.text
-
-
-def test_the_check_in_the_background_gives_way_to_a_map_that_must_grow(tmp_path: Path, as_if_large: None) -> None:
-    populate(tmp_path)
-    store = MetaStore.open(str(tmp_path / "metastore"), map_size=1 << 17)
-    keyspace = store.snapshotter("native").keyspace("native")
-    for number in range(60):
-        keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000}))
-    assert len(list(keyspace.walk())) == 60 + len(KEYS)
-    store.close()

@@ -1,0 +1,130 @@
+"""`lamina config check`: what is wrong with a configuration, and what only looks so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
+    path.write_text("version = 4\n")
+    assert printed("config", "check", path) == f"{path}: in order\n"
+    assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: in order\n"
+    assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
+
+
+def test_check_tells_all_problems_at_once(path: Path) -> None:
+    path.write_text(WRONG)
+    assert complaints("config", "check", path) == [
+        f'lamina: {path}:2: rot: unknown key (did you mean "root"?)',
+        f'lamina: {path}:4: plugins."{LISTENER}".uid: expected a whole number, found the string "me"',
+        f'lamina: {path}:5: plugins."{LISTENER}".adress: unknown key (did you mean "address"?)',
+    ]
+
+
+def test_check_tells_problems_in_their_parts(path: Path) -> None:
+    path.write_text(WRONG)
+    done = run("config", "check", path, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    problems = json.loads(done.stdout)["problems"]
+    assert [problem["line"] for problem in problems] == [2, 4, 5]
+    assert problems[1] == {
+        "file": str(path),
+        "key": f'plugins."{LISTENER}".uid',
+        "line": 4,
+        "column": None,
+        "expected": "a whole number",
+        "found": 'the string "me"',
+        "nearest": None,
+    }
+
+
+def test_check_warns_of_what_is_not_used(path: Path) -> None:
+    path.write_text('version = 4\n[plugins."io.x.v1.y"]\n')
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
+    unused = 'plugins."io.x.v1.y": not used: no such plugin is installed'
+    assert done.stderr == f"lamina: warning: {path}:2: {unused}\n"
+    assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
+
+
+def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
+    path.write_text('version = 4\nrequired_plugins = ["io.containerd.snapshotter.v1.overlay"]\n')
+    (line,) = complaints("config", "check", path)
+    assert line.startswith(
+        f"lamina: {path}:2: required_plugins: required plugin io.containerd.snapshotter.v1.overlay "
+    )
+
+
+ALIASES = 'plugins."io.containerd.grpc.v1.snapshots".aliases'
+
+
+def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path) -> None:
+    path.write_text(f'version = 4\n[{ALIASES}]\nlamina = "overlay"\nfast = "native"\n')
+    assert complaints("config", "check", path) == [
+        f"lamina: {path}:3: {ALIASES}.lamina: no snapshotter 'overlay' is installed (did you mean \"overlayfs\"?)"
+    ]
+    done = run("config", "check", path, "--json")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert (done.returncode, problem["line"], problem["nearest"]) == (1, 3, "overlayfs")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        'disabled_distributions = ["lamina"]\n',
+        f'disabled_plugins = ["io.containerd.grpc.v1.snapshots"]\n[{ALIASES}]\nlamina = "overlay"\n',
+        f'disabled_plugins = ["{OVERLAY}"]\n[{ALIASES}]\nlamina = "overlayfs"\n',
+        f'[{ALIASES}]\nfar = "elsewhere"\n[proxy_plugins.elsewhere]\ntype = "snapshot"\naddress = "/s"\n',
+    ],
+)
+def test_check_has_nothing_against_an_alias_that_nobody_set_or_that_will_work(path: Path, config: str) -> None:
+    path.write_text(f"version = 4\n{config}")
+    assert printed("config", "check", path) == f"{path}: in order\n"
+
+
+def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:
+    path.write_text("version = 4\n")
+    level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")
+    assert state == "lamina: LAMINA_STATE: state: root and state must be different paths, both are /x"
+    assert level.startswith("lamina: --log-level: debug.level: expected one of")
+
+
+def test_check_says_what_a_configuration_of_containerds_means(path: Path) -> None:
+    path.write_text('version = 2\nroot = "/c"\noom_score = 1\n[grpc]\nuid = 5\n')
+    assert (
+        printed("config", "check", "--containerd", path, LAMINA_CONFIG="")
+        == f"""\
+{path} (version 2)
+
+Means the same in lamina:
+WHERE            KEY         VALUE    NOTE
+config.toml:5    grpc.uid    5
+
+Containerd's own: lamina needs one of its own:
+WHERE            KEY     VALUE    NOTE
+config.toml:2    root    "/c"
+
+Ignored:
+WHERE            KEY          VALUE    NOTE
+config.toml:3    oom_score    1        lamina has no such setting
+"""
+    )
+    found = json.loads(printed("config", "check", "--containerd", path, "--json"))
+    assert (found["files"], found["version"]) == ([str(path)], 2)
+    assert found["settings"][0] == {
+        "use": "containerd's own: lamina needs one of its own",
+        "file": str(path),
+        "line": 2,
+        "key": "root",
+        "value": "/c",
+        "note": "",
+    }

@@ -1,0 +1,96 @@
+"""How thoroughly a metastore's file is checked, when, and by which process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from changed_metastores import KEYS, SPACE, change, flip, populate, set_aside
+from natives import open_native
+from waiting import wait_until
+
+from lamina.errdefs import DataLoss
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import MetaStore, _checking
+from lamina.snapshots.storage import _layout as layout
+
+
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file is checked as a large one is."""
+    monkeypatch.setattr(_checking, "SMALL", 0)
+
+
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "metastore/closed"
+
+
+def test_a_large_file_that_was_closed_in_good_order_is_looked_at_quickly_first(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    assert mark(tmp_path).exists()
+    monkeypatch.setattr(_checking, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path / "metastore"))
+        assert not mark(tmp_path).exists()
+        thread = store._checks._thread
+        assert thread is not None
+        thread.join()
+        store.close()
+        assert mark(tmp_path).exists()
+
+
+def test_a_large_file_that_was_not_closed_is_checked_as_a_whole(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
+    checked: list[str] = []
+    monkeypatch.setattr(_checking, "_check_in_child", lambda path, _: checked.append(path) or [])
+    MetaStore.open(str(tmp_path / "metastore")).close()
+    assert checked == [str(tmp_path / "metastore/data.mdb")]
+
+
+def test_damage_that_a_quick_look_does_not_see_is_reported_and_set_aside_by_the_next_start(
+    tmp_path: Path, as_if_large: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    populate(tmp_path)
+    file = tmp_path / "metastore/data.mdb"
+    key = layout.record_key(SPACE, b"key 3")
+    data = bytearray(file.read_bytes())
+    at = -1
+    while (at := data.find(key + b"\xff\xff", at + 1)) >= 0:
+        data[at + len(key) + 40] ^= 1
+    file.write_bytes(data)
+    with open_native(tmp_path) as native:
+        wait_until(lambda: "restart lamina" in caplog.text, 20, "the damage is reported")
+        with pytest.raises(DataLoss, match="key 3"):
+            native.stat("key 3")
+        assert native.stat("key 4").name == "key 4"
+    assert not mark(tmp_path).exists()
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
+    assert len(set_aside(tmp_path)) == 1
+
+
+def test_a_check_whose_process_dies_is_done_here(
+    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    populate(tmp_path)
+    mark(tmp_path).unlink()
+    flip(tmp_path, layout.record_key(SPACE, b"key 3"))
+    monkeypatch.setattr(_checking, "_PROGRAM", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
+    assert "ended with code -7" in caplog.text
+
+
+def test_the_check_in_the_background_gives_way_to_a_map_that_must_grow(tmp_path: Path, as_if_large: None) -> None:
+    populate(tmp_path)
+    store = MetaStore.open(str(tmp_path / "metastore"), map_size=1 << 17)
+    keyspace = store.snapshotter("native").keyspace("native")
+    for number in range(60):
+        keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000}))
+    assert len(list(keyspace.walk())) == 60 + len(KEYS)
+    store.close()
