@@ -24,7 +24,6 @@ from lamina.cli._output import (
 )
 from lamina.cli._progress import progress
 from lamina.cli._records import info_document, mount_command, mount_document, usage_document
-from lamina.cli._tree import tree, tree_json, tree_line
 from lamina.errdefs import Error, NotFound
 from lamina.snapshots import Info, Snapshotter, Usage
 
@@ -196,6 +195,8 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 @_filters
 def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
     """Show snapshots below their parents."""
+    from lamina.cli._tree import tree, tree_json, tree_line  # noqa: PLC0415 # no other command needs it
+
     nodes = tree(_walk(filters))
     if as_json:
         write("".join(tree_json(nodes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import Any, Final
 
@@ -78,6 +79,7 @@ def lamina(context: click.Context) -> None:
 def main() -> None:
     """Run the command."""
     gc.disable()  # what modules make is no garbage, and to look for some takes a twentieth of the start
+    atexit.register(gc.freeze)  # as much at the end, when all of it goes
     open_standard_streams()
     lamina(prog_name="lamina")
 
