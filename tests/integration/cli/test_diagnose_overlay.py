@@ -171,3 +171,8 @@ def test_subvolumes_that_are_wanted_elsewhere_than_on_btrfs_are_a_problem(tmp_pa
         config.write(f'[plugins."{uri}"]\nroot_path = "{tmp_path}/root"\n')
     with mounted(tmp_path, "-t", "tmpfs", "tmpfs"):
         assert "no btrfs" in diagnose("-c", file).one(uri, "file system")["Found"]
+
+
+def test_whether_layers_can_be_id_mapped_is_not_asked_where_they_are_not_to_be(tmp_path: Path) -> None:
+    found = diagnose("-c", configured(tmp_path, remap_ids="false")).one("overlayfs", "id-mapped layers")
+    assert (found["Status"], found["Found"]) == ("ok", "they are not wanted: remap_ids = false")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_remedy, nearest_existing
 from lamina.fs import supports_d_type
@@ -26,12 +26,15 @@ _GIVES_D_TYPE: Final = {
 """By file system type; of mount point and device."""
 
 
-def diagnose(root: str, mount_options: Sequence[str], host_pid: int | None) -> Iterator[Finding]:
+def diagnose(
+    root: str, mount_options: Sequence[str], remap_ids: Literal["auto", True, False], host_pid: int | None
+) -> Iterator[Finding]:
     """Look at all that overlayfs needs. A real overlay is mounted, and written to, beside the layers.
 
     Args:
         root: Where the layers are or will be.
         mount_options: What is configured.
+        remap_ids: The same.
         host_pid: The process of the host that runs; None where none does.
     """
     yield file_system("overlay")
@@ -47,7 +50,7 @@ def diagnose(root: str, mount_options: Sequence[str], host_pid: int | None) -> I
     yield _d_type(place)
     yield _attributes(place)
     if may_mount():
-        yield from _overlay(place, mount_options)
+        yield from _overlay(place, mount_options, remap_ids)
     else:
         yield Finding.unknown("mount options", "this process may not mount", AS_ROOT)
 
@@ -97,7 +100,9 @@ def _attributes(place: str) -> Finding:
     return Finding.ok(check, f"{name.partition('.')[0]}.* can be set")
 
 
-def _overlay(place: str, mount_options: Sequence[str]) -> Iterator[Finding]:
+def _overlay(
+    place: str, mount_options: Sequence[str], remap_ids: Literal["auto", True, False]
+) -> Iterator[Finding]:
     needed = needed_options(place, mount_options, attempt)
     options = (*mount_options, *needed)
     failure = attempt(place, options)
@@ -105,13 +110,25 @@ def _overlay(place: str, mount_options: Sequence[str]) -> Iterator[Finding]:
         with_options = f"with {','.join(options)}" if options else "without options"
         found = f"an overlay was mounted in {place} {with_options}, and a file deleted in it"
         yield Finding.ok("mount options", found)
-        mapped = "can" if remaps_ids(place, options) else "cannot"
-        yield Finding.ok("id-mapped layers", f"they {mapped} be shown with the owners that a user namespace wants")
+        yield _id_mapped(place, options, remap_ids)
     elif mount_options and attempt(place, needed) is None:
         yield from _refused(place, mount_options, needed, failure)
     else:
         found = f"overlayfs does not work in {place}: {failure}"
         yield Finding.problem("mount", found, mount_remedy(str(failure)))
+
+
+def _id_mapped(place: str, options: Sequence[str], remap_ids: Literal["auto", True, False]) -> Finding:
+    """Whether layers can be id-mapped, if they are to be."""
+    check = "id-mapped layers"
+    if remap_ids is False:
+        return Finding.ok(check, "they are not wanted: remap_ids = false")
+    can = remaps_ids(place, options)
+    found = f"they {'can' if can else 'cannot'} be shown with the owners that a user namespace wants"
+    if can or remap_ids == "auto":
+        return Finding.ok(check, found)
+    remedy = 'set remap_ids = "auto", or use Linux 5.19 or later and a file system that allows it'
+    return Finding.problem(check, f"{found}, and must: remap_ids = true", remedy)
 
 
 def _refused(

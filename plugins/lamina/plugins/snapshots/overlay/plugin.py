@@ -86,4 +86,5 @@ def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Findin
     from lamina.plugins.snapshots.overlay._diagnose import diagnose  # noqa: PLC0415 - no host needs it
 
     root = diagnosed_root(context, context.config.root_path)
-    return diagnose(root, context.config.mount_options, context.host_pid)
+    config = context.config
+    return diagnose(root, config.mount_options, config.remap_ids, context.host_pid)
