@@ -110,14 +110,14 @@ def _package_index() -> str | None:
         return _run(*pip, "download", "--no-deps", "--dest", directory, "hatchling")
 
 
-def _release(suite: str) -> Callable[[], str | None]:
+def _packages(suite: str, *packages: str) -> Callable[[], str | None]:
     def check() -> str | None:
         if reason := _program("apt-get")() or _program("patchelf")():
             return reason
         try:
-            releases.release(suite)
+            releases.fetched(suite, *packages)
         except (CommandFailed, subprocess.TimeoutExpired) as error:
-            return f"containerd of Debian's {suite}: {error}"
+            return f"{packages[0]} of Debian's {suite}: {error}"
         return None
 
     return check
@@ -177,6 +177,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "strace": _program("strace"),
     "package-index": _package_index,
     "cni": lambda: None if CNI.is_dir() else f"there is no {CNI} (Debian: containernetworking-plugins)",
-    **{f"containerd-{suite}": _release(suite) for suite in releases.SUITES},
+    **{f"containerd-{suite}": _packages(suite, "containerd", "runc") for suite in releases.SUITES},
+    "soci-snapshotter": _packages("forky", "soci-snapshotter"),
 }
 """Name to check. A check returns why the thing is not there, or None."""

@@ -1,4 +1,4 @@
-"""containerd as Debian's suites have it: the packages are unpacked into a cache directory, and not installed.
+"""Programs as Debian's suites have them: the packages are unpacked into a cache directory, and not installed.
 
 Every program is bound to the C library of its suite, which may be newer than the machine's.
 """
@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,12 @@ from commands import run
 SUITES = ("bookworm", "trixie", "forky")
 """With containerd 1.6, 1.7 and 2. Debian's `sid` may be newer than `forky` by days, but not always installable."""
 
-_PACKAGES = ("containerd", "runc")
-_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
+_PROGRAMS = {
+    "containerd": ("containerd", "containerd-shim-runc-v2", "ctr"),
+    "runc": ("runc",),
+    "soci-snapshotter": ("soci-snapshotter-grpc",),
+}
+"""By Debian's package."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SECONDS_BETWEEN_LOOKS = 3600
 
@@ -65,11 +69,25 @@ class Release:
         return re.split("[~+-]", self.package)[0]
 
 
-@functools.cache
 def release(suite: str) -> Release:
     """Fetch the newest containerd of a suite, unless the cache has it.
 
+    Raises:
+        CommandFailed: The suite cannot be reached, or has no such package.
+    """
+    package, programs = fetched(suite, "containerd", "runc")
+    major, minor = package.split(".")[:2]
+    return Release(suite, (int(major), int(minor)), package, programs)
+
+
+@functools.cache
+def fetched(suite: str, *packages: str) -> tuple[str, Path]:
+    """Fetch the newest packages of a suite, unless the cache has them.
+
     The cache is the directory `LAMINA_TEST_CACHE`, else `lamina-tests` where the user's caches are.
+
+    Returns:
+        The version of the first, and the directory of their programs.
 
     Raises:
         CommandFailed: The suite cannot be reached, or has no such packages.
@@ -77,29 +95,29 @@ def release(suite: str) -> Release:
     directory = _cache() / suite
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory / "lock"):
-        newest = directory / "newest"
+        newest = directory / f"newest-{packages[0]}"
         if not newest.exists() or time.time() - newest.stat().st_mtime > _SECONDS_BETWEEN_LOOKS:
-            newest.write_text("\n".join(_fetch_newest(directory, suite)))
-        package, unpacked = newest.read_text().splitlines()
-    major, minor = package.split(".")[:2]
-    return Release(suite, (int(major), int(minor)), package, directory / unpacked / "programs")
+            newest.write_text("\n".join(_fetch_newest(directory, suite, packages)))
+        version, unpacked = newest.read_text().splitlines()
+    return version, directory / unpacked / "programs"
 
 
-def _fetch_newest(directory: Path, suite: str) -> tuple[str, str]:
-    """Have the newest packages unpacked; returns containerd's version and the name of the directory."""
-    apt = _Apt(directory / "apt", suite)
+def _fetch_newest(directory: Path, suite: str, packages: Sequence[str]) -> tuple[str, str]:
+    """Have the newest packages unpacked; returns the version of the first and the name of the directory."""
+    apt = _Apt(directory / "apt", suite, packages)
     wanted = apt.wanted()
     unpacked = directory / hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
     if not unpacked.exists():
-        _unpack(apt.download(), unpacked)
-    (package,) = (name.split("_")[1] for name in wanted if name.startswith("containerd_"))
-    return package, unpacked.name
+        _unpack(apt.download(), unpacked, [program for package in packages for program in _PROGRAMS[package]])
+    (version,) = (name.split("_")[1] for name in wanted if name.startswith(f"{packages[0]}_"))
+    return version, unpacked.name
 
 
 class _Apt:
     """apt-get(8) with lists, sources and archives of its own."""
 
-    def __init__(self, directory: Path, suite: str) -> None:
+    def __init__(self, directory: Path, suite: str, packages: Sequence[str]) -> None:
+        self._packages = packages
         self._archives = directory / "cache/archives"
         for part in (directory / "state/lists/partial", self._archives / "partial"):
             part.mkdir(parents=True, exist_ok=True)
@@ -110,13 +128,13 @@ class _Apt:
     def wanted(self) -> list[str]:
         """The newest files of the packages and of what they depend on."""
         self._run("update", "--error-on=any")
-        lines = self._run("install", "--yes", "--print-uris", *_PACKAGES).splitlines()
+        lines = self._run("install", "--yes", "--print-uris", *self._packages).splitlines()
         return sorted(line.split()[1] for line in lines if line.startswith("'"))
 
     def download(self) -> list[Path]:
         """Fetch them, with their signatures and digests checked."""
         self._run("clean")
-        self._run("install", "--yes", "--download-only", *_PACKAGES)
+        self._run("install", "--yes", "--download-only", *self._packages)
         return sorted(self._archives.glob("*.deb"))
 
     def _run(self, *arguments: str) -> str:
@@ -133,7 +151,7 @@ def _sources(suite: str) -> Iterator[str]:
                 yield f"deb [signed-by={_KEYRING}] {mirrors[label]} {name} main\n"
 
 
-def _unpack(archives: list[Path], target: Path) -> None:
+def _unpack(archives: list[Path], target: Path, names: Sequence[str]) -> None:
     """Unpack packages, then bind the programs to the C library among them, at the path that they get."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="unpacking-") as temporary:
         root, programs = Path(temporary, "made/root"), Path(temporary, "made/programs")
@@ -142,7 +160,7 @@ def _unpack(archives: list[Path], target: Path) -> None:
             run("dpkg-deb", "--extract", archive, root)
             archive.unlink()
         libraries = {target / "root" / file.parent.relative_to(root) for file in root.rglob("lib*.so.[0-9]")}
-        for name in _PROGRAMS:
+        for name in names:
             shutil.move(_file(root, f"usr/*bin/{name}"), programs)
             interpreter = Path(run("patchelf", "--print-interpreter", programs / name).strip())
             loader = _file(root, f"**/{interpreter.name}")
