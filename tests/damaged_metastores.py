@@ -29,6 +29,7 @@ SNAPSHOTS = 24
 PAGE = 4096
 TWO_MOMENTS = "a quarter of the pages stale"
 """The one damage after which records of an earlier moment are served: pages of all kinds agree on them."""
+LIMITS = (_checking.SMALL, _checking.LARGE)
 SECONDS = 30
 """How long an opening may take."""
 
@@ -316,7 +317,8 @@ def run(base: Path, seed: int) -> dict[str, Any]:
         damager = Damager(file.read_bytes(), (base / "earlier.mdb").read_bytes(), random)
         what = damager.damage()
         file.write_bytes(damager.data)
-        _checking.SMALL = 0 if random.random() < 0.3 else 2 << 20  # type: ignore[misc] # large files' way as well
+        large = random.random() < 0.3
+        _checking.SMALL, _checking.LARGE = (0, 0) if large else LIMITS  # type: ignore[misc] # both ways
         looks = [look_in_child(path) for _ in range(2)]
         kept = {
             name: {
@@ -327,7 +329,7 @@ def run(base: Path, seed: int) -> dict[str, Any]:
             for name in NAMES
         }
         aside = [name for name in os.listdir(path / "metastore") if ".damaged-" in name]
-        return {"seed": seed, "what": what, "small": _checking.SMALL, "looks": looks, "kept": kept, "aside": aside}
+        return {"seed": seed, "what": what, "large": large, "looks": looks, "kept": kept, "aside": aside}
     finally:
         shutil.rmtree(path)
 

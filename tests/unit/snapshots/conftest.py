@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.snapshots.storage import Keyspace, MetaStore
+from lamina.snapshots.storage import Keyspace, MetaStore, _checking
 
 
 @pytest.fixture
@@ -20,3 +20,10 @@ def store(tmp_path: Path) -> Iterator[MetaStore]:
 @pytest.fixture
 def keyspace(store: MetaStore) -> Keyspace:
     return store.snapshotter("overlayfs").keyspace("lamina")
+
+
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file is checked as a large one is."""
+    monkeypatch.setattr(_checking, "SMALL", 0)
+    monkeypatch.setattr(_checking, "LARGE", 0)

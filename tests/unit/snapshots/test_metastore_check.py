@@ -15,12 +15,6 @@ from lamina.snapshots.storage import MetaStore, _checking
 from lamina.snapshots.storage import _layout as layout
 
 
-@pytest.fixture
-def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file is checked as a large one is."""
-    monkeypatch.setattr(_checking, "SMALL", 0)
-
-
 def mark(tmp_path: Path) -> Path:
     return tmp_path / "metastore/closed"
 

@@ -17,7 +17,7 @@ from changed_metastores import KEYS, NATIVE, SPACE, change, flip, populate, set_
 from natives import open_native
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
-from lamina.snapshots.storage import MetaStore, _checking, _salvage
+from lamina.snapshots.storage import MetaStore, _salvage
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import add
 from lamina.snapshots.storage._environment import Transaction
@@ -42,10 +42,11 @@ def test_what_is_whole_is_served_and_what_is_damaged_is_set_aside(
     tmp_path: Path,
     damage: str,
     large: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(_checking, "SMALL", 0 if large else _checking.SMALL)
+    if large:
+        request.getfixturevalue("as_if_large")
     uuid = populate(tmp_path)
     DAMAGES[damage](tmp_path)
     before = (tmp_path / "metastore/data.mdb").read_bytes()

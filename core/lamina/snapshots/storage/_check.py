@@ -1,7 +1,7 @@
 """The check of a metastore's file: pages, checksums, and whether entries agree.
 
 It reads every page: twice, where a quick look (`_whole`) does not find all to be well. A process of its own does
-it (`main`) unless the file is small. So that this starts quickly, the module needs nothing of the rest of lamina.
+it (`main`) if the file is large. So that this starts quickly, the module needs nothing of the rest of lamina.
 """
 
 from __future__ import annotations
