@@ -119,7 +119,11 @@ class Side:
 
     def has_children(self) -> bool:
         """Whether a process that it started runs."""
-        return any(file.read_text() for file in Path(f"/proc/{self._running.pid}/task").glob("*/children"))
+        for file in Path(f"/proc/{self._running.pid}/task").glob("*/children"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+                if file.read_text():
+                    return True
+        return False
 
     @property
     def resident(self) -> int:
