@@ -1,0 +1,54 @@
+"""A quick look at a metastore's file finds that nothing is wrong where nothing is, whatever is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.snapshots import Kind, Usage
+from lamina.snapshots.storage import Keyspace, MetaStore, _leaves
+from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage._meta import newest_meta
+from lamina.snapshots.storage._whole import is_whole
+
+
+def finds_nothing(tmp_path: Path) -> bool:
+    data = (tmp_path / "metastore/data.mdb").read_bytes()
+    meta, damages = newest_meta(lambda offset, size: data[offset : offset + size])
+    assert meta is not None
+    assert not damages
+    return is_whole(data, meta)
+
+
+def make_base(keyspace: Keyspace) -> None:
+    making = keyspace.create(keyspace.draft(Kind.ACTIVE, "making", "", {}))
+    keyspace.commit("base", making, {}, "", Usage())
+
+
+def test_a_new_store_is_whole(store: MetaStore, tmp_path: Path) -> None:
+    assert finds_nothing(tmp_path)
+
+
+def test_children_whose_names_hardly_fit_into_a_key_or_do_not_are_whole(store: MetaStore, tmp_path: Path) -> None:
+    keyspace = store.snapshotter("native").keyspace("native")
+    make_base(keyspace)
+    for length in (*range(layout.DATABASE_KEY_LIMIT - 8, layout.DATABASE_KEY_LIMIT + 1), layout.KEY_LIMIT):
+        keyspace.create(keyspace.draft(Kind.ACTIVE, "x" * length, "base", {}))
+    assert finds_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("leaves", [1, 3, _leaves.LEAVES])
+def test_snapshots_of_several_snapshotters_and_keyspaces_are_whole_and_lost_ones_are_missed(
+    store: MetaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: int
+) -> None:
+    monkeypatch.setattr(_leaves, "LEAVES", leaves)
+    for name in ("native", "overlayfs"):
+        snapshotter = store.snapshotter(name)
+        for keyspace in map(snapshotter.keyspace, (name, "another")):
+            make_base(keyspace)
+            for number in range(20):
+                keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "base", {"l": "v" * 300}))
+    assert finds_nothing(tmp_path)
+    store._environment.write(lambda t: t.delete(layout.record_key(layout.NUMBER.pack(3), b"7")))
+    assert not finds_nothing(tmp_path)
