@@ -9,54 +9,18 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import attrs
 import pytest
-from commands import environment, run
+from commands import run
+from doctors import doctor, populated_host
 from hosts import LAMINA, Host
-from serving import short_directory
 from waiting import wait_until
-
-from lamina.mount import mount_all
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
 
-@attrs.frozen
-class Examined:
-    """What it printed, and its exit code."""
-
-    code: int
-    findings: tuple[dict[str, str], ...]
-    said: str = ""
-
-    def wrong(self) -> list[tuple[str, str]]:
-        """The checks that found something, and of which kind."""
-        return [(one["Check"], one["Status"]) for one in self.findings if one["Status"] != "ok"]
-
-    def of(self, check: str) -> list[dict[str, str]]:
-        return [one for one in self.findings if one["Check"] == check and one["Status"] != "ok"]
-
-
-def doctor(*words: str | Path, **variables: str) -> Examined:
-    command = (*LAMINA, "doctor", "--json", *words)
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment() | variables, timeout=120, check=False
-    )
-    return Examined(done.returncode, tuple(json.loads(done.stdout or "[]")), done.stderr)
-
-
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """A host with three layers on one another, an active snapshot and a view on the last, running."""
-    with short_directory() as directory, Host(directory / "h").running() as running:
-        with running.client() as client:
-            snapshotter = client.snapshotter("overlayfs")
-            parent = ""
-            for number in range(3):
-                snapshotter.prepare("extract", parent)
-                snapshotter.commit(parent := f"layer-{number}", "extract")
-            snapshotter.prepare("box", parent)
-            snapshotter.view("look", parent)
+    with populated_host() as running:
         yield running
 
 
@@ -267,52 +231,6 @@ def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) ->
     (missing,) = found.of("recovery records")
     assert missing["Repair"].startswith("not done while a host runs")
     assert not record.exists()
-
-
-def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(host: Host) -> None:
-    leave_data(host)
-    mounted = host.directory / "mounted"
-    mounted.mkdir()
-    run("mount", "--bind", host.overlay / "snapshots/99/fs", mounted)
-    try:
-        (found,) = doctor("-c", host.file).of("mounts")
-    finally:
-        run("umount", mounted)
-    assert str(mounted) in found["Found"]
-    assert f"umount {mounted}" in found["Remedy"]
-
-
-@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
-def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host, snapshotter: str) -> None:
-    mounted = host.directory / "mounted"
-    mounted.mkdir()
-    with host.client() as client:
-        one = client.snapshotter(snapshotter)
-        mount_all(one.prepare("gone"), mounted)
-        try:
-            one.remove("gone")
-            one.cleanup()
-            (found,) = doctor("-c", host.file).of("mounts")
-        finally:
-            run("umount", mounted)
-    assert "which was deleted" in found["Found"]
-    assert f"umount {mounted}" in found["Remedy"]
-    assert doctor("-c", host.file).code == 0
-
-
-def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_take_it_away(stopped: Host) -> None:
-    left = stopped.overlay / "probe-left"
-    left.mkdir()
-    run("mount", "-t", "tmpfs", "left", left)
-    try:
-        found = doctor("-c", stopped.file, "--repair")
-        (mount,) = found.of("mounts")
-        assert "mount point" in found.of("temporaries")[0]["Repair"]
-    finally:
-        run("umount", left)
-    assert mount["Remedy"] == f"umount {left}"
-    assert doctor("-c", stopped.file, "--repair").code == 0
-    assert not left.exists()
 
 
 def test_a_data_root_that_all_may_write_to_is_told_once(stopped: Host) -> None:

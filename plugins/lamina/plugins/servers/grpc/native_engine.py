@@ -32,7 +32,6 @@ _log = logging.getLogger(__name__)
 
 _CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
 """A call's metadata, its peer, and the seconds until its deadline."""
-
 _RECEIVE_LIMIT: Final = 4 << 20
 """Bytes in a request where no limit is given: grpc's own."""
 _IO_THREADS: Final = 1

@@ -1,0 +1,77 @@
+"""`lamina doctor` finds mounts that were left behind, with what takes them away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from commands import run
+from doctors import doctor, populated_host
+from hosts import Host
+
+from lamina.mount import mount_all
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with populated_host() as running:
+        yield running
+
+
+@pytest.fixture
+def stopped(host: Host) -> Host:
+    """The same, stopped."""
+    host.terminate()
+    return host
+
+
+def leave_data(host: Host) -> None:
+    (host.overlay / "snapshots/99/fs").mkdir(parents=True)
+
+
+def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(host: Host) -> None:
+    leave_data(host)
+    mounted = host.directory / "mounted"
+    mounted.mkdir()
+    run("mount", "--bind", host.overlay / "snapshots/99/fs", mounted)
+    try:
+        (found,) = doctor("-c", host.file).of("mounts")
+    finally:
+        run("umount", mounted)
+    assert str(mounted) in found["Found"]
+    assert f"umount {mounted}" in found["Remedy"]
+
+
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
+def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host, snapshotter: str) -> None:
+    mounted = host.directory / "mounted"
+    mounted.mkdir()
+    with host.client() as client:
+        one = client.snapshotter(snapshotter)
+        mount_all(one.prepare("gone"), mounted)
+        try:
+            one.remove("gone")
+            one.cleanup()
+            (found,) = doctor("-c", host.file).of("mounts")
+        finally:
+            run("umount", mounted)
+    assert "which was deleted" in found["Found"]
+    assert f"umount {mounted}" in found["Remedy"]
+    assert doctor("-c", host.file).code == 0
+
+
+def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_take_it_away(stopped: Host) -> None:
+    left = stopped.overlay / "probe-left"
+    left.mkdir()
+    run("mount", "-t", "tmpfs", "left", left)
+    try:
+        found = doctor("-c", stopped.file, "--repair")
+        (mount,) = found.of("mounts")
+        assert "mount point" in found.of("temporaries")[0]["Repair"]
+    finally:
+        run("umount", left)
+    assert mount["Remedy"] == f"umount {left}"
+    assert doctor("-c", stopped.file, "--repair").code == 0
+    assert not left.exists()
