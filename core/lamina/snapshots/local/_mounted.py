@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 COMMITTED: Final = "committed a snapshot that is mounted: what is written there now may change what was committed"
 REMOVED: Final = "removed a snapshot that is mounted: what is seen there is being deleted"
+DELAY: Final = 0.1
+"""Seconds for which calls are collected: to wake the thread for each would take more time than all else here."""
 _REST: Final = 19
 """How long to rest after a look at all mounts, as a multiple of what it took: a thousand mounts take 4 ms."""
 _SNAPSHOT: Final = r"%s/(?:snapshots/(\d+)|trash/(\d+)-[^/]*)(?:/|\Z)"
@@ -86,6 +88,7 @@ class MountedWarnings:
     def _next(self) -> list[tuple[Record, str]]:
         """Wait for something to look for, and return all that there is; nothing when this is closed."""
         found = [self._asked.get()]
+        self._closed.wait(DELAY)
         while not self._asked.empty():
             found.append(self._asked.get())
         return [] if self._closed.is_set() else [one for one in found if one is not None]

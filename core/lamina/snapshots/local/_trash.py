@@ -23,6 +23,8 @@ SHOWN: Final = 3
 """How many failures a message shows."""
 _FIRST_SECONDS: Final = 0.2
 """How long what an earlier process left waits: the host that is starting has enough to do."""
+_DELAY: Final = 0.05
+"""Seconds for which removals are collected: to wake the thread and read the directory for each costs too much."""
 
 
 class Trash:
@@ -47,6 +49,7 @@ class Trash:
         self._emptying = threading.Lock()
         self._context = CallContext()
         self._filled = threading.Event()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, first: Callable[[], None]) -> None:
@@ -84,7 +87,8 @@ class Trash:
                 raise
             self._delete(source, name)
             return
-        self._filled.set()
+        if not self._filled.is_set():  # to set it again takes a lock
+            self._filled.set()
 
     def empty(self) -> None:
         """Delete all that is in the trash now, and return when it is gone.
@@ -131,10 +135,12 @@ class Trash:
                 except (Error, OSError) as error:
                     _log.warning("will try again with the next removal: %s", error)
                 self._filled.wait()
+                self._closed.wait(_DELAY)
 
     def close(self) -> None:
         """Stop deleting; what is left is deleted by the next process. Closing twice does nothing."""
         self._context.cancel()
+        self._closed.set()
         self._filled.set()
         if self._thread is not None:
             self._thread.join()
