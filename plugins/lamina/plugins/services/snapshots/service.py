@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -13,7 +13,6 @@ from lamina.api import (
     Target,
     encode,
     info_to_proto,
-    mounts_to_proto,
     names_to_exports,
     usage_to_proto,
 )
@@ -21,14 +20,17 @@ from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
+from lamina.mount import Mount
 from lamina.plugin import Meta
-from lamina.plugins.services.snapshots.blocking import in_steps
 from lamina.plugins.services.snapshots.names import Names
-from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
+from lamina.plugins.services.snapshots.offered import Offered
+from lamina.snapshots import Info, InSteps
 from lamina.steps import Steps
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
+
+M = TypeVar("M", bound=Message)
 
 CHUNK: Final = 100
 """The most snapshots in one message of a list, as in containerd."""
@@ -57,7 +59,7 @@ class SnapshotsService:
         """
         self._meta = Meta() if meta is None else meta
         self._targets: dict[str, Target] = {}
-        self._names = names
+        self._use(names)
         self.export_names()
         self.service = Service(
             name="containerd.services.snapshots.v1.Snapshots",
@@ -100,8 +102,13 @@ class SnapshotsService:
             InvalidArgument: An alias is empty, or the id of another snapshotter. Nothing has changed.
         """
         snapshotters = self._names.snapshotters
-        self._names = Names(snapshotters, config.aliases_beside(snapshotters.ids))
+        self._use(Names(snapshotters, config.aliases_beside(snapshotters.ids)))
         self.export_names()
+
+    def _use(self, names: Names) -> None:
+        self._names = names
+        self._offered: dict[str, Offered] = {}
+        """By name, for names that were found: to look at types takes as long as all else that `_find` does."""
 
     def export_names(self) -> None:
         """Export the names of the snapshotters that work now."""
@@ -112,42 +119,42 @@ class SnapshotsService:
             **names_to_exports(self._names.by_snapshotter(), self._names.dangling()),
         }
 
-    def _find(self, name: str) -> Snapshotter:
-        found = self._names.find(name)
+    def _find(self, name: str) -> Offered:
+        offered = self._offered  # before the names that are looked at: those that follow them have a new dict
+        found = offered.get(name)
+        if found is None:
+            found = offered[name] = Offered.by(self._names.find(name))
         current().snapshotter = name
         return found
 
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> Steps[pb.PrepareSnapshotResponse]:
-        snapshotter = in_steps(self._find(request.snapshotter))
+        snapshotter = self._find(request.snapshotter).in_steps
         mounts = yield from snapshotter.prepare_steps(request.key, request.parent, dict(request.labels))
-        return encode(pb.PrepareSnapshotResponse, mounts=mounts_to_proto(mounts))
+        return _with_mounts(pb.PrepareSnapshotResponse, mounts)
 
     def _view(self, request: pb.ViewSnapshotRequest) -> Steps[pb.ViewSnapshotResponse]:
-        snapshotter = in_steps(self._find(request.snapshotter))
+        snapshotter = self._find(request.snapshotter).in_steps
         mounts = yield from snapshotter.view_steps(request.key, request.parent, dict(request.labels))
-        return encode(pb.ViewSnapshotResponse, mounts=mounts_to_proto(mounts))
+        return _with_mounts(pb.ViewSnapshotResponse, mounts)
 
     def _mounts(self, request: pb.MountsRequest) -> pb.MountsResponse:
-        mounts = self._find(request.snapshotter).mounts(request.key)
-        return encode(pb.MountsResponse, mounts=mounts_to_proto(mounts))
+        mounts = self._find(request.snapshotter).snapshotter.mounts(request.key)
+        return _with_mounts(pb.MountsResponse, mounts)
 
     def _commit(self, request: pb.CommitSnapshotRequest) -> Steps[Empty]:
-        snapshotter = in_steps(self._find(request.snapshotter))
+        snapshotter = self._find(request.snapshotter).in_steps
         yield from snapshotter.commit_steps(request.name, request.key, dict(request.labels), request.parent)
         return Empty()
 
     def _remove(self, request: pb.RemoveSnapshotRequest) -> Steps[Empty]:
-        yield from in_steps(self._find(request.snapshotter)).remove_steps(request.key)
+        yield from self._find(request.snapshotter).in_steps.remove_steps(request.key)
         return Empty()
 
-    def _stat(self, request: pb.StatSnapshotRequest) -> pb.StatSnapshotResponse | bytes:
-        snapshotter = self._find(request.snapshotter)
-        if isinstance(snapshotter, InfoMessages):
-            return snapshotter.stat_message(request.key)
-        return encode(pb.StatSnapshotResponse, info=info_to_proto(snapshotter.stat(request.key)))
+    def _stat(self, request: pb.StatSnapshotRequest) -> bytes:
+        return self._find(request.snapshotter).messages.stat_message(request.key)
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> Steps[pb.UpdateSnapshotResponse]:
-        snapshotter = in_steps(self._find(request.snapshotter))
+        snapshotter = self._find(request.snapshotter).in_steps
         if not request.HasField("info"):
             raise InvalidArgument("info argument missing")
         # Only labels can change. The times are not even read: clients send what is none.
@@ -156,23 +163,24 @@ class SnapshotsService:
         return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
 
     def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:
-        snapshotter = self._find(request.snapshotter)
-        if isinstance(snapshotter, InfoMessages):
-            infos = snapshotter.walk_messages(*request.filters)
-        else:
-            infos = map(_list_message, snapshotter.walk(*request.filters))
+        infos = self._find(request.snapshotter).messages.walk_messages(*request.filters)
         yield from map(b"".join, _chunks(infos))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
-        return usage_to_proto(self._find(request.snapshotter).usage(request.key))
+        return usage_to_proto(self._find(request.snapshotter).snapshotter.usage(request.key))
 
     def _cleanup(self, request: pb.CleanupRequest) -> Empty:
-        self._find(request.snapshotter).cleanup()
+        self._find(request.snapshotter).snapshotter.cleanup()
         return Empty()
 
 
-def _list_message(info: Info) -> bytes:
-    return encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
+def _with_mounts(response: type[M], mounts: Iterable[Mount]) -> M:
+    # Not of `mounts_to_proto`: messages are copied into the one that they become part of, which takes longer.
+    fields = [
+        {"type": mount.type, "source": mount.source, "target": mount.target, "options": mount.options}
+        for mount in mounts
+    ]
+    return encode(response, mounts=fields)
 
 
 def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:

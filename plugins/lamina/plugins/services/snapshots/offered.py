@@ -1,0 +1,77 @@
+"""What a snapshotter offers besides the contract, or is made to offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+import attrs
+
+from lamina.api import encode, info_to_proto
+from lamina.api.messages import snapshots_pb2 as pb
+from lamina.mount import Mount
+from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
+from lamina.steps import BLOCKING, Steps
+
+
+@attrs.frozen
+class Offered:
+    """A snapshotter in the forms in which a service uses it."""
+
+    snapshotter: Snapshotter
+    in_steps: InSteps
+    """Its operations in steps: its own, or each as one step that may block."""
+    messages: InfoMessages
+    """Its infos as messages: its own, or encoded here."""
+
+    @classmethod
+    def by(cls, snapshotter: Snapshotter) -> Self:
+        """What a snapshotter offers."""
+        return cls(
+            snapshotter,
+            snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter),
+            snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter),
+        )
+
+
+@attrs.frozen
+class _Encoded(InfoMessages):
+    _snapshotter: Snapshotter
+
+    def stat_message(self, key: str) -> bytes:
+        return encode(pb.StatSnapshotResponse, info=info_to_proto(self._snapshotter.stat(key))).SerializeToString()
+
+    def walk_messages(self, *filters: str) -> Iterator[bytes]:
+        for info in self._snapshotter.walk(*filters):
+            yield encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
+
+
+@attrs.frozen
+class _Blocking(InSteps):
+    _snapshotter: Snapshotter
+
+    def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
+        yield BLOCKING
+        return self._snapshotter.update(info, fieldpaths)
+
+    def prepare_steps(
+        self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
+    ) -> Steps[list[Mount]]:
+        yield BLOCKING
+        return self._snapshotter.prepare(key, parent, labels)
+
+    def view_steps(
+        self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
+    ) -> Steps[list[Mount]]:
+        yield BLOCKING
+        return self._snapshotter.view(key, parent, labels)
+
+    def commit_steps(
+        self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = ""
+    ) -> Steps[None]:
+        yield BLOCKING
+        self._snapshotter.commit(name, key, labels, parent)
+
+    def remove_steps(self, key: str) -> Steps[None]:
+        yield BLOCKING
+        self._snapshotter.remove(key)
