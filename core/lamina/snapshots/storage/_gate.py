@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ class Gate:
         """
         self._path = path
         self._pid = os.getpid()
+        self._forked: list[None] = []
+        """Not empty in a forked child. Python says so, since to ask for the pid is a system call for each read."""
+        os.register_at_fork(after_in_child=functools.partial(self._forked.append, None))
         self._closed = False
         self._condition = threading.Condition()
         self._inside: list[None] = []
@@ -40,7 +44,7 @@ class Gate:
             FailedPrecondition: This process is another one, forked from the first.
             Unavailable: It is closed.
         """
-        if os.getpid() != self._pid:
+        if self._forked:
             raise FailedPrecondition(
                 f"metastore {self._path} was opened by process {self._pid} and must not be used in its child "
                 f"{os.getpid()}: open it there, after the fork, or do not fork"
@@ -54,7 +58,8 @@ class Gate:
         Raises:
             Error: As `check`.
         """
-        self.check()
+        if self._forked or self._closed:
+            self.check()
         self._inside.append(None)
         if self._alone:  # looked at after it was appended: whoever set this before sees it, or is seen here
             self._inside.pop()
@@ -107,7 +112,7 @@ class Gate:
         Args:
             last: Called when no transaction is open.
         """
-        if os.getpid() != self._pid:
+        if self._forked:
             return
         with self._condition:
             if self._closed:
