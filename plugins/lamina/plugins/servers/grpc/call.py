@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,15 @@ def call_context(metadata: Sequence[tuple[str, str | bytes]], seconds: float | N
     return CallContext(
         namespace=_text(headers, "containerd-namespace"),
         lease=_text(headers, "containerd-lease"),
-        trace_id=traced[1] if traced else os.urandom(16).hex(),
+        trace_id=traced[1] if traced else _new_trace_id(),
         sampled=traced is not None and bool(int(traced[2], 16) & 1),
         deadline=time.monotonic() + seconds if seconds is not None and seconds < _FOREVER else None,
     )
+
+
+def _new_trace_id() -> str:
+    # Not of the kernel, which takes a microsecond and gives up the interpreter's lock: it is no secret.
+    return random.getrandbits(128).to_bytes(16, "big").hex()
 
 
 def _text(headers: Mapping[str, str | bytes], name: str) -> str:
