@@ -180,12 +180,13 @@ class NativeEngine:
     def _begin(self, call: Call) -> None:
         """Answer a call, or let a worker do so if it may block."""
         method = call.method
-        if method.target is not None:
-            try:
-                call.target = method.target(self._request(call))
-            except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-                self._refuse(call, error)
-                return
+        try:
+            request = self._request(call)
+            if method.target is not None:
+                call.target = method.target(request)
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
+            self._refuse(call, error)
+            return
         if method.slow or (call.target is not None and not call.target.quick):
             try:
                 self._queue(call, functools.partial(self._answer_slowly, call))
@@ -212,7 +213,7 @@ class NativeEngine:
         try:
             with use(call.context):
                 call.context.check()
-                data = self._response(call.method.handler(self._request(call)))
+                data = self._response(call.method.handler(call.request))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
             self._fail(call, error)
         else:
