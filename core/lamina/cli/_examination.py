@@ -24,7 +24,7 @@ from lamina.fs import Lock
 from lamina.plugin import Finding, Verdict, diagnose
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DATA, Places, inspect_copy
-from lamina.snapshots.storage import Contents, read_file
+from lamina.snapshots.storage.file import Contents, read_file
 
 _DEADLINE: Final = 600.0
 """Seconds that one plugin may take."""

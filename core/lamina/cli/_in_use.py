@@ -14,7 +14,8 @@ from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
 
 if TYPE_CHECKING:
-    from lamina.mount import Mount, MountPlace
+    from lamina.mount import Mount
+    from lamina.mount.in_use import MountPlace
 
 force_option = click.option("--force", is_flag=True, help="Do it even if the snapshot is mounted somewhere.")
 
@@ -32,7 +33,7 @@ def check_unused(snapshotter: Snapshotter, key: str) -> None:
     info = snapshotter.stat(key)
     if info.kind is Kind.COMMITTED:
         return
-    from lamina.mount import find_mounts, made_of  # noqa: PLC0415 # what only asks a host does without
+    from lamina.mount.in_use import find_mounts, made_of  # noqa: PLC0415 # what only asks a host does without
 
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places

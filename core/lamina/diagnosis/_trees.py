@@ -11,15 +11,8 @@ from lamina.diagnosis._privileges import may_mount
 from lamina.diagnosis._process import AS_ROOT, process, processes_named, reason
 from lamina.diagnosis._remedies import mount_remedy
 from lamina.errdefs import Error
-from lamina.mount import (
-    FoundMounts,
-    Mount,
-    MountPlace,
-    find_mounts,
-    made_of,
-    overlay_directories,
-    temporary_mount,
-)
+from lamina.mount import Mount, overlay_directories, temporary_mount
+from lamina.mount.in_use import FoundMounts, MountPlace, find_mounts, made_of
 from lamina.plugin import Finding
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 from typing import Final
 
 from lamina.errdefs import ReadOnly, ResourceExhausted
@@ -26,6 +25,8 @@ def is_full(directory: str, size: int = PROBE) -> bool:
         directory: The directory.
         size: Bytes.
     """
+    import resource  # noqa: PLC0415 - hardly any start needs it
+
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY:
         with os.scandir(directory) as entries:

@@ -1,7 +1,6 @@
 """Mounts: the record that snapshotters hand out, and the system calls that turn it into a mounted tree."""
 
 from lamina.mount._id_map import Extent, IdMap, IdMaps
-from lamina.mount._in_use import FoundMounts, MountMatcher, MountPlace, find_mounts, made_below, made_of
 from lamina.mount._loop import LoopDevice
 from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
@@ -15,22 +14,16 @@ from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
 
 __all__ = [
     "Extent",
-    "FoundMounts",
     "IdMap",
     "IdMaps",
     "LoopDevice",
     "Mount",
     "MountFlag",
     "MountInfo",
-    "MountMatcher",
-    "MountPlace",
     "Options",
     "OverlayDirectories",
-    "find_mounts",
     "is_read_only",
     "lookup",
-    "made_below",
-    "made_of",
     "mount_all",
     "mountinfo",
     "overlay_directories",

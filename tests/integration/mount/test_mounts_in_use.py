@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from btrfs import mounted_btrfs, run
 
-from lamina.mount import Mount, find_mounts, made_below, made_of, mount_all, temporary_mount, unmount
+from lamina.mount import Mount, mount_all, temporary_mount, unmount
+from lamina.mount.in_use import find_mounts, made_below, made_of
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

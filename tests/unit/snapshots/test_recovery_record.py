@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, Info, Kind, Usage
-from lamina.snapshots.storage import Record, RecoveryRecord
+from lamina.snapshots.storage import Record
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.integers(0, 2**63 - 1)

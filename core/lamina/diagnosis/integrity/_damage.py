@@ -10,7 +10,8 @@ from lamina.diagnosis.integrity._evidence import Evidence, described
 from lamina.plugin import Finding
 from lamina.snapshots import Kind
 from lamina.snapshots.recovery import DATA
-from lamina.snapshots.storage import RecoveryRecord, shorten
+from lamina.snapshots.storage import shorten
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def damage(evidence: Evidence) -> Iterator[Finding]:

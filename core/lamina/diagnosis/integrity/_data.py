@@ -12,7 +12,7 @@ from lamina.plugin import Finding, Repair
 from lamina.snapshots import Kind
 from lamina.snapshots.local import layout, quarantine_data
 from lamina.snapshots.recovery import DataRootContents
-from lamina.snapshots.storage import RecoveryRecord
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:

@@ -11,7 +11,9 @@ import attrs
 
 from lamina.snapshots import Kind
 from lamina.snapshots.recovery import DataRootContents
-from lamina.snapshots.storage import Contents, Record, RecoveryRecord, shorten
+from lamina.snapshots.storage import Record, shorten
+from lamina.snapshots.storage.file import Contents
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _NAMED: Final = 10
 """How many identifiers a sentence names."""

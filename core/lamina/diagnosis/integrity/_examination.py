@@ -18,7 +18,7 @@ from lamina.diagnosis.integrity._trash import leftover_mounts, trash
 from lamina.errdefs import Error
 from lamina.plugin import Finding
 from lamina.snapshots.recovery import DataRootContents, Places, Watch, scan
-from lamina.snapshots.storage import Contents
+from lamina.snapshots.storage.file import Contents
 
 _OfMetastore: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 _OfDataRoot: TypeAlias = Callable[[Evidence, str, DataRootContents], Iterator[Finding]]

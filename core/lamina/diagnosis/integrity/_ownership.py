@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lamina.diagnosis.integrity._evidence import Evidence
 from lamina.plugin import Finding
 from lamina.snapshots.recovery import DataRootContents
-from lamina.snapshots.storage import Counters
+from lamina.snapshots.storage.file import Counters
 
 
 def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:

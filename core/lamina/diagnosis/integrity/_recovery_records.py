@@ -11,7 +11,7 @@ from lamina.diagnosis.integrity._evidence import Evidence, has_own_data, named
 from lamina.plugin import Finding, Repair
 from lamina.snapshots.local import write_recovery_records
 from lamina.snapshots.recovery import DataRootContents
-from lamina.snapshots.storage import RecoveryRecord
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from typing import Final
 
 from lamina.diagnosis.integrity._evidence import Evidence
 from lamina.errdefs import InvalidArgument
-from lamina.mount import MountInfo, find_mounts, lookup, made_below, mountinfo, overlay_directories
+from lamina.mount import MountInfo, lookup, mountinfo, overlay_directories
+from lamina.mount.in_use import find_mounts, made_below
 from lamina.plugin import Finding
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents

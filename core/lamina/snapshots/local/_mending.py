@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from lamina.fs import CheckedDirectory, remove_tree
 from lamina.snapshots.local._quarantine import Quarantine
 from lamina.snapshots.local._recovery import replace_record
 from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
 from lamina.snapshots.local._trash import Trash
-from lamina.snapshots.storage import RecoveryRecord
+
+if TYPE_CHECKING:
+    from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def quarantine_data(path: str, id_: int) -> None:

@@ -13,12 +13,15 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import DataLoss, Error
 from lamina.fs import CheckedDirectory
 from lamina.snapshots._time import NANOSECONDS
-from lamina.snapshots.storage import Record, RecoveryRecord, SnapshotterStore
+from lamina.snapshots.storage import Record, SnapshotterStore
+
+if TYPE_CHECKING:
+    from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +119,8 @@ class RecoveryRecords:
         self._failing = bool(failed)
 
     def _replace(self, keyspace: str, record: Record) -> None:
+        from lamina.snapshots.storage.recovery_record import RecoveryRecord  # noqa: PLC0415 - no start needs it
+
         replace_record(self._directory, RecoveryRecord(self._store.name, keyspace, record, self._store.uuid))
 
     def _unlink(self, id_: int) -> None:
@@ -130,6 +135,8 @@ class RecoveryRecords:
 
     def knows_later(self, record: Record) -> bool:
         """Whether the file of a snapshot tells of a later change than its record: the metastore lost one."""
+        from lamina.snapshots.storage.recovery_record import RecoveryRecord  # noqa: PLC0415 - as above
+
         data = self._directory.read(str(record.id), MOST)
         try:
             told = RecoveryRecord.decode(data or b"")

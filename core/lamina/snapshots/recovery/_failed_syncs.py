@@ -8,7 +8,7 @@ import attrs
 
 from lamina.snapshots.recovery._merge import Merged
 from lamina.snapshots.recovery._scan import DataRootContents
-from lamina.snapshots.storage import Contents
+from lamina.snapshots.storage.file import Contents
 
 
 @attrs.frozen

@@ -17,7 +17,9 @@ import attrs
 
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.recovery._scan import DataRootContents
-from lamina.snapshots.storage import Contents, Counters, Record, RecoveryRecord, shorten
+from lamina.snapshots.storage import Record, shorten
+from lamina.snapshots.storage.file import Contents, Counters
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 class Source(enum.StrEnum):

@@ -18,7 +18,8 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syncs
 from lamina.snapshots.recovery._merge import Merged, merge
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan, unwatched
-from lamina.snapshots.storage import Contents, Record, read_file, write_file
+from lamina.snapshots.storage import Record
+from lamina.snapshots.storage.file import Contents, read_file, write_file
 
 DATA: Final = "data.mdb"
 """LMDB's name of the file with the data (lmdb.h)."""

@@ -12,7 +12,8 @@ import attrs
 from lamina.errdefs import Error
 from lamina.fs import CheckedDirectory
 from lamina.snapshots.local import layout
-from lamina.snapshots.storage import RecoveryRecord, failed_sync_in
+from lamina.snapshots.storage import failed_sync_in
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 LIMIT: Final = 64 << 20
 """Bytes beyond which a file is no recovery record: no message that makes a snapshot is a quarter as large."""

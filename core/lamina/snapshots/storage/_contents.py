@@ -12,7 +12,7 @@ from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import check
 from lamina.snapshots.storage._record import Record, decode
-from lamina.snapshots.storage._recovery_record import RecoveryRecord
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _VERSIONS: Final = ("2", "3")
 """The schema versions whose entries can be read. Values of version 2 have no checksum (`_checksum`)."""

@@ -34,9 +34,9 @@ class Offered:
         )
 
 
-@attrs.frozen
 class _Encoded(InfoMessages):
-    _snapshotter: Snapshotter
+    def __init__(self, snapshotter: Snapshotter) -> None:
+        self._snapshotter = snapshotter
 
     def stat_message(self, key: str) -> bytes:
         return encode(pb.StatSnapshotResponse, info=info_to_proto(self._snapshotter.stat(key))).SerializeToString()
@@ -46,9 +46,9 @@ class _Encoded(InfoMessages):
             yield encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
 
 
-@attrs.frozen
 class _Blocking(InSteps):
-    _snapshotter: Snapshotter
+    def __init__(self, snapshotter: Snapshotter) -> None:
+        self._snapshotter = snapshotter
 
     def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
         yield BLOCKING
