@@ -42,7 +42,9 @@ def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victi
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("name", [f"{NATIVE}/uuid.new", f"{METASTORE}/lock.mdb", f"{METASTORE}/ballast"])
+@pytest.mark.parametrize(
+    "name", [f"{NATIVE}/uuid.new", f"{NATIVE}/failed-sync", f"{METASTORE}/lock.mdb", f"{METASTORE}/ballast"]
+)
 def test_a_file_that_the_host_makes_anew_is_not_written_through(
     place: Path, victim: Victim, name: str, kind: str
 ) -> None:
