@@ -9,6 +9,7 @@ import pytest
 from rebuilding import Site
 from waiting import wait_until
 
+from lamina.cli._rebuilt import problems_remain, rebuilt_lines
 from lamina.errdefs import DataLoss
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage._salvage import salvage
@@ -91,6 +92,9 @@ def test_all_that_is_active_is_refused_where_nothing_says_whether_a_sync_failed(
     site.database.unlink()
     rebuilt = site.rebuild()
     assert rebuilt.failed_syncs.unknown == {"overlayfs": 2}
+    told = "\n".join(rebuilt_lines(rebuilt, str(site.metastore), dry_run=False))
+    assert "overlayfs: nothing says whether a sync failed, so none of its 2 active snapshots can be" in told
+    assert problems_remain(rebuilt)
     assert not commits(site, "a")
     assert commits_later(site)
 
