@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import operator
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,3 +127,36 @@ def test_a_new_metastore_without_space_is_served_when_there_is_some(tmp_path: Pa
             host.terminate()
             host.start()
             assert [info.name for info in client.snapshotter("lamina").walk()] == ["a"]
+
+
+@pytest.mark.requires("mkfs.ext4")
+@pytest.mark.parametrize(
+    "uri",
+    [f"{PluginType.METASTORE}.lmdb", *(f"{PluginType.SNAPSHOTTER}.{name}" for name in ("native", "overlayfs"))],
+)
+def test_attempts_leave_nothing_open(tmp_path: Path, uri: str, tell: Callable[[str], None]) -> None:
+    """However often a plugin is tried, the host has no more descriptors and threads than after the first time."""
+    place = tmp_path / "root" / uri
+    place.mkdir(parents=True, mode=0o700)
+    with full_ext4(tmp_path) as (directory, _):
+        run("mount", "--bind", directory, place)
+        with host_on(tmp_path / "root", '[debug]\nlevel = "debug"\n') as host:
+
+            def attempts() -> int:
+                return host.log.count("plugin does not work yet")
+
+            def try_again() -> None:
+                before = attempts()
+                host.reload()
+                wait_until(lambda: attempts() > before, SECONDS, "it was tried again")
+
+            def held() -> tuple[int, ...]:
+                return tuple(len(os.listdir(f"/proc/{host.pid}/{what}")) for what in ("fd", "task"))
+
+            assert statuses(host)[uri.rpartition(".")[2]] == ("error", True)
+            try_again()
+            first = held()
+            for _ in range(20):
+                try_again()
+            tell(f"{attempts()} attempts of {uri}: descriptors and threads {first} to {held()}")
+            wait_until(lambda: all(map(operator.le, held(), first)), SECONDS, "no more than at first")

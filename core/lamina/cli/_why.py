@@ -217,7 +217,7 @@ def _link_of(plugin: TheirPlugin, records: Mapping[str, TheirPlugin]) -> Link:
         took = "" if details.milliseconds is None else f"initialised in {details.milliseconds:.1f} ms"
         return Link(plugin.uri, str(Status.OK), took, details.distribution)
     status = details.outcome or {"skip": "skipped", "error": "failed"}[plugin.status]
-    reason = f"{plugin.reason}; it is tried again" if details.retrying else plugin.reason
+    reason = plugin.reason
     blocker = records.get(details.blocked_by)
     if blocker is not None:
         reason = _why_blocked(plugin.requires, details.distribution, blocker.type, blocker.details.distribution)

@@ -42,10 +42,14 @@ class Plugin:
 
     @property
     def reason(self) -> str:
-        """Why it does not work, without the words that tell `ctr` of a skip; "" where it does."""
+        """Why it does not work, and whether it is tried again; "" where it does.
+
+        It is without the words that tell `ctr` of a skip.
+        """
         if self.init_error is None:
             return ""
-        return str(self.init_error).removesuffix(f": {SkipPlugin.text}") or self.init_error.text
+        reason = str(self.init_error).removesuffix(f": {SkipPlugin.text}") or self.init_error.text
+        return f"{reason}; it is tried again" if self.details.retrying else reason
 
 
 @attrs.frozen
