@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 
 import attrs
 import grpc
 import pytest
+from service_plugins import skip, snapshots_of, start_plugins
 
 from lamina.api import Service, names_from_exports
-from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse
 from lamina.client import Client
 from lamina.config import load
-from lamina.errdefs import ConfigError, InvalidArgument, NotFound, SkipPlugin
+from lamina.errdefs import ConfigError, InvalidArgument, NotFound
 from lamina.plugin import (
-    PROPERTY_GRPC_ADDRESS,
     Plugin,
-    PluginSet,
     PluginType,
-    Readiness,
     Registration,
-    Registry,
-    Status,
-    initialise,
 )
 from lamina.plugins.servers.grpc import plugin as listener_plugin
-from lamina.plugins.services.health import plugin as health_plugin
-from lamina.plugins.services.introspection import plugin as introspection_plugin
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
-from lamina.plugins.services.version import plugin as version_plugin
 from lamina.plugins.services.version.service import VersionService
-
-MODULES = (snapshots_plugin, introspection_plugin, version_plugin, health_plugin, listener_plugin)
-
-
-def skip(_ic):
-    raise SkipPlugin("no btrfs here")
-
-
-@pytest.fixture
-def start(tmp_path, overlay):
-    """`start(uri=config, …)` initialises everything and returns the plugins."""
-
-    def start(configs=None, snapshotter=lambda _ic: overlay, others=None, registrations=()):
-        registry = Registry()
-        for module in MODULES:
-            for registration in module.lamina_register():
-                registry = registry.register(registration)
-        for plugin_id, init in {"overlayfs": snapshotter, "btrfs": skip, **(others or {})}.items():
-            registry = registry.register(Registration(type=PluginType.SNAPSHOTTER, id=plugin_id, init=init))
-        for registration in registrations:
-            registry = registry.register(registration)
-        plugins = PluginSet()
-        for registration in registry.graph():
-            default = registration.config() if registration.config else None
-            plugins.add(
-                initialise(
-                    registration,
-                    config=(configs or {}).get(registration.uri, default),
-                    root=tmp_path / "root",
-                    state=tmp_path / "state",
-                    plugins=plugins,
-                    readiness=Readiness(),
-                    properties={PROPERTY_GRPC_ADDRESS: str(tmp_path / "x.sock")},
-                )
-            )
-        return plugins
-
-    return start
 
 
 @pytest.fixture
@@ -80,6 +34,12 @@ def served(start, tmp_path):
     listener.start()
     with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
         yield client, plugins
+
+
+@pytest.fixture
+def start(tmp_path, overlay):
+    """`start(…)` is `start_plugins` with this test's directory and snapshotter."""
+    return functools.partial(start_plugins, tmp_path, overlay)
 
 
 def test_snapshots_are_made_through_the_socket(served):
@@ -127,17 +87,6 @@ def test_who_watches_is_told_that_the_host_stops_and_delays_it_not(served):
     assert health._stopping
 
 
-def test_a_wrong_alias_fails_the_service_alone(start):
-    aliases = snapshots_plugin.SnapshotsConfig(aliases={"btrfs": "overlayfs"})
-    plugins = start({"io.containerd.grpc.v1.snapshots": aliases})
-    statuses = {plugin.uri: (plugin.status, plugin.problem) for plugin in plugins}
-    assert statuses["io.containerd.grpc.v1.snapshots"] == (
-        Status.FAILED,
-        "aliases: btrfs = 'overlayfs': btrfs is the id of another snapshotter",
-    )
-    assert statuses["io.containerd.server.v1.grpc"][0] is Status.OK
-
-
 def test_the_snapshots_service_exports_a_name_that_works(start):
     plugins = start()
     exports = {plugin.uri: plugin.meta.exports for plugin in plugins}
@@ -148,74 +97,6 @@ def test_a_client_is_told_the_names_of_each_snapshotter_that_works(served):
     client, _plugins = served
     (snapshots,) = client.plugins("type==io.containerd.grpc.v1,id==snapshots")
     assert names_from_exports(snapshots.exports) == {"overlayfs": ["lamina", "lamina-overlayfs"]}
-
-
-def snapshots_of(plugins):
-    """The snapshots service, and its record."""
-    (record,) = [plugin for plugin in plugins if plugin.uri == "io.containerd.grpc.v1.snapshots"]
-    return record.instance, record
-
-
-def test_aliases_change_while_the_service_is_used_and_what_is_exported_follows(start, call):
-    service, record = snapshots_of(start())
-    call(service.service, "Prepare", snapshotter="lamina", key="key")
-    service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases={"other": "overlayfs"}))
-    assert record.meta.exports == {
-        "snapshotter": "other",
-        "names.overlayfs": '["other", "lamina-overlayfs"]',
-    }
-    assert call(service.service, "List", snapshotter="other") == []
-    with pytest.raises(InvalidArgument, match="snapshotter not loaded: lamina "):
-        call(service.service, "Stat", snapshotter="lamina", key="key")
-
-
-def test_snapshots_of_an_alias_that_is_gone_are_there_when_it_is_back(start, call):
-    service, _ = snapshots_of(start())
-    call(service.service, "Prepare", snapshotter="lamina", key="key")
-    for aliases in ({}, {"lamina": "overlayfs"}):
-        service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases=aliases))
-    assert call(service.service, "Stat", snapshotter="lamina", key="key").info.name == "key"
-
-
-def test_a_call_under_way_keeps_the_snapshotter_that_it_found(start, call):
-    service, _ = snapshots_of(start())
-    for number in range(101):  # more than one message
-        call(service.service, "Prepare", snapshotter="lamina", key=f"{number:03}")
-    (method,) = [method for method in service.service.methods if method.name == "List"]
-    answers = method.handler(method.request(snapshotter="lamina"))
-    first = next(answers)
-    service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases={}))
-    messages = [ListSnapshotsResponse.FromString(answer) for answer in (first, *answers)]
-    assert [len(message.info) for message in messages] == [100, 1]
-
-
-def test_aliases_that_are_refused_change_nothing(start):
-    service, record = snapshots_of(start())
-    with pytest.raises(InvalidArgument, match="btrfs is the id of another snapshotter"):
-        service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases={"x": "overlayfs", "btrfs": "overlayfs"}))
-    assert record.meta.exports["snapshotter"] == "lamina"
-    assert service._names.find("lamina")
-    with pytest.raises(InvalidArgument, match="snapshotter not loaded: x "):
-        service._names.find("x")
-
-
-def test_the_default_alias_gives_way_to_a_snapshotter_of_its_name_at_a_reload_too(start, plain):
-    service, _ = snapshots_of(start(others={"lamina": lambda _ic: plain}))
-    service.reconfigure(snapshots_plugin.SnapshotsConfig())
-    assert service._names.find("lamina") is plain
-
-
-def test_a_snapshotter_has_its_name_before_the_default_alias(start, plain):
-    plugins = start(others={"lamina": lambda _ic: plain})
-    service = plugins.get_by_id(PluginType.GRPC, "snapshots")
-    assert service._names.find("lamina") is plain
-
-
-def test_a_configured_alias_collides_with_a_snapshotter_of_its_name(start, plain):
-    aliases = snapshots_plugin.SnapshotsConfig(aliases={"lamina": "overlayfs", "b": "overlayfs"})
-    plugins = start({"io.containerd.grpc.v1.snapshots": aliases}, others={"lamina": lambda _ic: plain})
-    statuses = {plugin.uri: plugin.status for plugin in plugins}
-    assert statuses["io.containerd.grpc.v1.snapshots"] is Status.FAILED
 
 
 def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
