@@ -45,8 +45,8 @@ class Http2:
         self._deadline = deadline
         self._stream = -1
         self._window = self._stream_window = self._initial_window = _WINDOW
-        self._taken = 0
-        """Bytes since the other side was last told that it may send more."""
+        self._taken = self._stream_taken = 0
+        """Bytes on the connection, and of the call, since the other side was last told that it may send more."""
         self._socket = socket.socket(socket.AF_UNIX)
         self._reader = self._socket.makefile("rb", 1 << 16)
         try:
@@ -91,7 +91,7 @@ class Http2:
         """
         self._deadline = deadline
         self._stream += 2
-        self._stream_window = self._initial_window
+        self._stream_window, self._stream_taken = self._initial_window, 0
         self._send(_frame(_HEADERS, _END_HEADERS, self._stream, encode(fields)))
         self._send_message(struct.pack(">BI", 0, len(message)) + message)
         received, told = bytearray(), Fields()
@@ -115,10 +115,8 @@ class Http2:
         while at < len(data):
             size = min(_FRAME, self._window, self._stream_window, len(data) - at)
             if size <= 0:
-                kind, _, payload = self._next()
-                if kind in {_DATA, _HEADERS, _RST_STREAM}:  # it does not want the rest
+                if self._next()[0] in {_DATA, _HEADERS, _RST_STREAM}:  # it does not want the rest
                     raise ProtocolError("the call was answered before all of the request was sent")
-                del payload
                 continue
             flags = _END_STREAM if at + size == len(data) else 0
             self._send(_frame(_DATA, flags, self._stream, data[at : at + size]))
@@ -140,25 +138,23 @@ class Http2:
             raise ProtocolError(f"malformed headers: {error}") from error
 
     def _next(self) -> tuple[int, int, bytes]:
-        """The next frame of the call: its kind, its flags and what is in it. Others are seen to."""
+        """The next frame of the call, or one that may let more of it be sent: kind, flags, and what is in it."""
         while True:
             kind, flags, stream, payload = self._receive()
-            if stream == self._stream and kind != _WINDOW_UPDATE:
-                return kind, flags, payload
-            if stream == self._stream:
+            if kind == _WINDOW_UPDATE and stream == self._stream:
                 self._stream_window += int.from_bytes(payload)
-                return kind, flags, payload
-            if kind == _SETTINGS and not flags & _ACK:
+            elif kind == _WINDOW_UPDATE and stream == 0:
+                self._window += int.from_bytes(payload)
+            elif kind == _SETTINGS and not flags & _ACK:
                 self._set(payload)
                 self._send(_frame(_SETTINGS, _ACK, 0))
             elif kind == _PING and not flags & _ACK:
                 self._send(_frame(_PING, _ACK, 0, payload))
-            elif kind == _WINDOW_UPDATE and stream == 0:
-                self._window += int.from_bytes(payload)
-                return kind, flags, payload
             elif kind == _GOAWAY and int.from_bytes(payload[:4]) < self._stream:
                 reason = payload[8:].decode(errors="backslashreplace") or "it gives no reason"
                 raise ProtocolError(f"the server closes the connection: {reason}")
+            if stream == self._stream or kind in {_WINDOW_UPDATE, _SETTINGS}:
+                return kind, flags, payload
 
     def _set(self, payload: bytes) -> None:
         """Hear the other side's settings."""
@@ -170,10 +166,13 @@ class Http2:
     def _take(self, size: int) -> None:
         """Let the other side send as much again, now and then."""
         self._taken += size
+        self._stream_taken += size
         if self._taken > _LARGEST_WINDOW // 2:
-            more = struct.pack(">I", self._taken)
-            self._send(_frame(_WINDOW_UPDATE, 0, 0, more) + _frame(_WINDOW_UPDATE, 0, self._stream, more))
+            self._send(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", self._taken)))
             self._taken = 0
+        if self._stream_taken > _LARGEST_WINDOW // 2:
+            self._send(_frame(_WINDOW_UPDATE, 0, self._stream, struct.pack(">I", self._stream_taken)))
+            self._stream_taken = 0
 
     def _receive(self) -> tuple[int, int, int, bytes]:
         """A frame: kind, flags, stream, payload."""

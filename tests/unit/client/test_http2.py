@@ -15,6 +15,7 @@ from raw_http2 import DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_
 
 import lamina.client
 from lamina.api.messages.version_pb2 import VersionResponse
+from lamina.client import _http2
 from lamina.client._hpack import encode
 from lamina.errdefs import Error, NotFound, Unavailable, Unknown
 
@@ -27,11 +28,19 @@ Frames = list[tuple[int, int, int, bytes]]
 
 
 class Server:
-    """Answers the first call on one connection with frames of the test's own."""
+    """Answers calls on one connection with frames of the test's own."""
 
-    def __init__(self, path: str, answer: bytes) -> None:
+    def __init__(self, path: str, answer: Callable[[int], bytes], first: bytes = b"") -> None:
+        """Listen.
+
+        Args:
+            path: The socket's.
+            answer: Makes the frames that answer a call, given its stream.
+            first: What is sent when the first bytes of a request have come.
+        """
         self.received: Frames = []
         self._answer = answer
+        self._first = first
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(path)
         self._listening.listen()
@@ -53,9 +62,11 @@ class Server:
                 length = int.from_bytes(header[:3])
                 kind, flags, stream = struct.unpack(">BBI", header[3:])
                 self.received.append((kind, flags, stream, reader.read(length)))
-                if kind == DATA and flags & http2.END_STREAM:
+                if kind == DATA:
+                    data, self._first = self._first, b""
+                    data += self._answer(stream) if flags & http2.END_STREAM else b""
                     with contextlib.suppress(OSError):
-                        connection.sendall(self._answer)
+                        connection.sendall(data)
 
 
 @pytest.fixture
@@ -63,7 +74,7 @@ def ask(tmp_path: Path) -> Callable[[bytes], tuple[str, Frames]]:
     """`ask(answer)` returns the version that a client reads from those frames, and what the server received."""
 
     def call(answer: bytes) -> tuple[str, Frames]:
-        server = Server(f"{tmp_path}/s", answer)
+        server = Server(f"{tmp_path}/s", lambda _: answer)
         try:
             with lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client:
                 return client.version().version, server.received
@@ -73,8 +84,14 @@ def ask(tmp_path: Path) -> Callable[[bytes], tuple[str, Frames]]:
     return call
 
 
-def headers(block: bytes, *, end: bool = False) -> bytes:
-    return frame(HEADERS, http2.END_HEADERS | (http2.END_STREAM if end else 0), 1, block)
+def headers(block: bytes, *, end: bool = False, stream: int = 1) -> bytes:
+    return frame(HEADERS, http2.END_HEADERS | (http2.END_STREAM if end else 0), stream, block)
+
+
+def answer(stream: int, message: bytes = ANSWER) -> bytes:
+    """A whole answer."""
+    ended = headers(ENDED, end=True, stream=stream)
+    return headers(STARTED, stream=stream) + frame(DATA, 0, stream, message) + ended
 
 
 def test_pings_and_settings_amid_an_answer_are_acknowledged(ask: Callable[[bytes], tuple[str, Frames]]) -> None:
@@ -130,3 +147,32 @@ def test_what_is_no_answer_of_grpc_is_an_error(
 ) -> None:
     with pytest.raises(error, match=message):
         ask(answer)
+
+
+def test_a_request_goes_on_when_settings_let_more_of_it_be_sent(tmp_path: Path) -> None:
+    """The connection's window opens first, then that of streams, by a change of their initial one."""
+    wide = struct.pack(">I", 1 << 20)
+    first = frame(WINDOW_UPDATE, 0, 0, wide) + frame(SETTINGS, 0, 0, b"\0\4" + wide)
+    server = Server(f"{tmp_path}/s", lambda stream: answer(stream, http2.message(b"")), first)
+    try:
+        with lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client:
+            assert client.plugins("x" * 200_000) == []
+        assert sum(len(data) for kind, _, _, data in server.received if kind == DATA) > 200_000
+    finally:
+        server.close()
+
+
+def test_no_call_lets_the_server_send_more_than_was_received(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(f"{tmp_path}/s", answer)
+    try:
+        with lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client:
+            client.version()
+            monkeypatch.setattr(_http2, "_LARGEST_WINDOW", 4 * len(ANSWER))
+            for _ in range(8):
+                client.version()
+    finally:
+        server.close()
+    more = [(stream, int.from_bytes(data)) for kind, _, stream, data in server.received if kind == WINDOW_UPDATE]
+    assert more[1:] == [(0, 3 * len(ANSWER))] * 3
