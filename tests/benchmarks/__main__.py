@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks import check, commands, compare, copy, metrics, sync
+from tests.benchmarks import check, commands, compare, copy, lists, metrics, sync
 
 BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "compare": ("lamina next to containerd, over the same calls: minutes; as root", compare.main),
     "commands": ("commands that only look at something: seconds", commands.main),
     "sync": ("commits with and without sync_fs: seconds; as root", sync.main),
     "check": ("what the check of a metastore costs, and a start with it: a minute", check.main),
+    "lists": ("lists beside lists that nobody reads: a minute", lists.main),
     "metrics": ("what metrics cost: seconds", metrics.main),
     "copy": ("copies of trees next to cp's: minutes; as root", copy.main),
 }
