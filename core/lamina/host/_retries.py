@@ -96,11 +96,16 @@ class Retries:
             self._launcher.close([plugin])
         if self._stopped:
             return False
-        if (plugin.status, type(plugin.error)) == (before.status, type(before.error)):
+        if _kind(plugin) == _kind(before):
             _log.debug("plugin does not work yet", extra={**names(plugin), "error": plugin.problem})
             return False
         self._launcher.tell(plugin)
         return True
+
+
+def _kind(plugin: Plugin) -> tuple[Status, type[BaseException | None], bool]:
+    """What became of a plugin, apart from the message of its error, which may name another file each time."""
+    return plugin.status, type(plugin.error), plugin.retrying
 
 
 def next_wait(seconds: float, *, anew: bool) -> float:

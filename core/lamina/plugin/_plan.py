@@ -134,9 +134,8 @@ class Plan:
         for required in registration.requires:
             waiting = []
             for plugin in plugins.of_type(required):
-                provider = self.registry.get(plugin.uri)
-                works = plugin.status is Status.OK and provider is not None
-                awaited = self._awaited(provider, plugins) if works and provider else plugin
+                provider = self.registry.get(plugin.uri) if plugin.status is Status.OK else None
+                awaited = plugin if provider is None else self._awaited(provider, plugins)
                 if awaited is None:
                     break
                 waiting.append(awaited)
