@@ -188,7 +188,9 @@ class Host:
             return reloaded
 
     def stop(self) -> None:
-        """Close the plugins, the last initialised first, and let go of the lock. Calling it again does nothing.
+        """Close the plugins, each before those that it requires, and let go of the lock.
+
+        Calling it again does nothing.
 
         A plugin of which a step goes on, as it did not end in time, keeps the lock until the process ends: it may
         still write.

@@ -1,0 +1,45 @@
+"""A data root that another process holds when the host starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hosts import Host
+from serving import short_directory
+from waiting import wait_until
+
+from lamina.errdefs import Unavailable
+from lamina.fs import Lock
+from lamina.plugin import PluginType
+
+URI = f"{PluginType.SNAPSHOTTER}.native"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+def test_a_data_root_is_served_when_its_holder_lets_go(directory: Path) -> None:
+    """The command line says meanwhile who has it, and that it is tried again."""
+    (directory / "native").mkdir(mode=0o700)
+    config = f'[plugins."{URI}"]\nroot_path = "{directory}/native"\n'
+    with (
+        contextlib.closing(Lock.acquire(f"{directory}/native/lamina.lock")) as holder,
+        Host(directory / "host", config).running() as host,
+        host.client() as client,
+    ):
+        native = client.snapshotter("native")
+        with pytest.raises(Unavailable, match=r"is locked by process .*; it is tried again"):
+            native.prepare("a")
+        (row,) = host.lamina("plugins", "ls", f"type=={PluginType.SNAPSHOTTER},id==native").splitlines()[1:]
+        assert row.endswith("error (retrying)")
+        assert "; it is tried again" in host.lamina("plugins", "why", URI)
+        holder.close()
+        host.reload()
+        wait_until(lambda: not client.plugins("id==native")[0].details.retrying, 60, "it is served")
+        native.prepare("a")
