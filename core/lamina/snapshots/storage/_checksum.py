@@ -21,7 +21,11 @@ def get(transaction: Transaction, key: bytes) -> bytes | None:
         DataLoss: It is not what was stored under this key.
     """
     data = transaction.get(key)
-    return None if data is None else check(key, data)
+    if data is None:
+        return None
+    if data[:2] == MARK and crc32(key + data) == RESIDUE:  # as in `check`, without what a call costs each read
+        return data[2:-SIZE]
+    return check(key, data)
 
 
 def put(transaction: Transaction, key: bytes, value: bytes) -> None:

@@ -120,7 +120,7 @@ def _decode(data: bytes) -> Record:
     parent_tag = name_at + name_length
     parent = b""
     if parent_length:
-        _, parent_at = read_varint(data, parent_tag + 1)
+        parent_at = parent_tag + 2 if parent_length < 0x80 else read_varint(data, parent_tag + 1)[1]
         parent = data[parent_at : parent_at + parent_length]
     info = Info(
         name=data[name_at:parent_tag].decode(),
@@ -134,7 +134,7 @@ def _decode(data: bytes) -> Record:
         id=id_,
         info=info,
         usage=Usage(size, inodes) if size or inodes else _NONE,
-        parent_ids=struct.unpack_from(f">{parents}Q", data, HEAD.size),
+        parent_ids=struct.unpack_from(f">{parents}Q", data, HEAD.size) if parents else (),
     )
 
 
