@@ -58,7 +58,6 @@ class SnapshotsService:
             meta: Where the names are exported: as `snapshotter` one that works, and those of each snapshotter.
         """
         self._meta = Meta() if meta is None else meta
-        self._targets: dict[str, Target] = {}
         self._use(names)
         self.export_names()
         self.service = Service(
@@ -83,14 +82,15 @@ class SnapshotsService:
 
     def _target(self, request: Any) -> Target | None:
         """The snapshotter of a request, the same for all its names; None for one that `Names.find` refuses."""
-        id_ = self._names.id(request.snapshotter)
-        return self._targets.get(id_) or self._new_target(id_)
+        return self._targets.get(request.snapshotter) or self._new_target(request.snapshotter)
 
-    def _new_target(self, id_: str) -> Target | None:
+    def _new_target(self, name: str) -> Target | None:
+        targets = self._targets  # as in `_find`
+        id_ = self._names.id(name)
         snapshotter = self._names.snapshotters.get(id_)
         if snapshotter is None:
             return None
-        target = self._targets[id_] = Target(id_, quick=isinstance(snapshotter, InSteps))
+        target = targets[name] = Target(id_, quick=isinstance(snapshotter, InSteps))
         return target
 
     def reconfigure(self, config: SnapshotsConfig) -> None:
@@ -107,6 +107,7 @@ class SnapshotsService:
 
     def _use(self, names: Names) -> None:
         self._names = names
+        self._targets: dict[str, Target] = {}
         self._offered: dict[str, Offered] = {}
         """By name, for names that were found: to look at types takes as long as all else that `_find` does."""
 
