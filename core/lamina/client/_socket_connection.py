@@ -71,12 +71,7 @@ class SocketConnection(Connection):
     @contextlib.contextmanager
     def _connected(self, method: str, context: CallContext, deadline: float | None) -> Iterator[Http2]:
         """A connection that nobody else uses. It is used again if the block comes to its end."""
-        try:
-            http2 = self._idle.pop() if self._idle else Http2(self.path, deadline)
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
-        except OSError as error:
-            raise self._refused(error) from error
+        http2 = self._idle_one() or self._new(method, deadline)
         self._busy.add(http2)
         unregister = context.on_cancel(http2.interrupt)
         try:
@@ -99,6 +94,20 @@ class SocketConnection(Connection):
         finally:
             unregister()
             self._busy.discard(http2)
+
+    def _idle_one(self) -> Http2 | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _new(self, method: str, deadline: float | None) -> Http2:
+        try:
+            return Http2(self.path, deadline)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
+        except OSError as error:
+            raise self._refused(error) from error
 
     def _failure(self, method: str, told: Fields) -> Error | None:
         """What the last headers of a call tell, if that is an error."""
