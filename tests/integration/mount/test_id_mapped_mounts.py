@@ -38,13 +38,6 @@ def make_file(path: Path, uid: int = 0, gid: int = 0) -> None:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Path:
-    directory = tmp_path / "target"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> Path:
     make_file(tmp_path / "source" / "root")
     make_file(tmp_path / "source" / "user", 9, 9)

@@ -25,13 +25,6 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    directory = tmp_path / "target"
-    directory.mkdir()
-    return directory
-
-
 def attached(backing: Path) -> list[str]:
     """The loop devices that are backed by a file."""
     command = ["losetup", "--noheadings", "--output", "NAME", "--associated", backing]

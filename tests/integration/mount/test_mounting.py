@@ -11,19 +11,12 @@ from pathlib import Path
 import pytest
 
 from lamina.errdefs import InvalidArgument, MountFailed
-from lamina.mount import Mount, MountInfo, lookup, mount_all, mountinfo, unmount, unmount_all, unmount_recursive
+from lamina.mount import Mount, MountInfo, lookup, mount_all, mountinfo, unmount, unmount_all
 from lamina.mount._context import overlay_takes_single_layers
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
 TMPFS = Mount("tmpfs", "tmpfs")
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    directory = tmp_path / "target"
-    directory.mkdir()
-    return directory
 
 
 def directory_with(path: Path, name: str, content: str = "") -> Path:
@@ -231,40 +224,6 @@ def test_a_remount_changes_the_flags(target: Path) -> None:
     assert "ro" in lookup(target).options
     assert "size=128k" in lookup(target).super_options
     unmount(target)
-
-
-def test_mounts_are_made_in_order_and_later_ones_find_their_targets_in_earlier_ones(
-    tmp_path: Path, target: Path
-) -> None:
-    source = tmp_path / "source"
-    (source / "inner").mkdir(parents=True)
-    binding = ("bind", "ro")
-    mounts = [Mount("bind", str(source), ("bind",)), Mount("bind", str(source), binding, "inner")]
-    mount_all(mounts, target)
-    assert [info.mount_point for info in mounts_below(target)] == [str(target), f"{target}/inner"]
-    assert "ro" in lookup(target / "inner").options
-    assert "rw" in lookup(target).options
-    unmount_recursive(target)
-
-
-@pytest.mark.parametrize("link", ["/outside", "../../outside"])
-def test_a_symbolic_link_does_not_lead_a_target_out(tmp_path: Path, target: Path, link: str) -> None:
-    (tmp_path / "outside").mkdir()
-    (target / "outside").mkdir()
-    (target / "link").symlink_to(link)
-    before = open_files()
-    mount_all([Mount("tmpfs", "tmpfs", (), "link")], target)
-    assert [info.mount_point for info in mounts_below(tmp_path)] == [f"{target}/outside"]
-    assert open_files() == before
-    unmount(target / "outside")
-
-
-def test_a_failure_undoes_what_was_mounted_before_it(tmp_path: Path, target: Path) -> None:
-    (target / "sub").mkdir()
-    mounts = [Mount("tmpfs", "tmpfs", (), "sub"), TMPFS, Mount("tmpfs", "tmpfs", (), "absent")]
-    with pytest.raises(MountFailed, match=f"on {target}/absent: No such file"):
-        mount_all(mounts, target)
-    assert mounts_below(tmp_path) == []
 
 
 def test_mounting_keeps_the_working_directory_and_opens_nothing_for_good(tmp_path: Path, target: Path) -> None:

@@ -22,13 +22,6 @@ ODD = "a b,c:d\\e\"f'\t"
 READY = "import sys; print(flush=True); sys.stdin.read()"
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    directory = tmp_path / "target"
-    directory.mkdir()
-    return directory
-
-
 def escaped(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
