@@ -12,7 +12,7 @@ import click
 
 from lamina.cli._connection import connected, host_options
 from lamina.cli._output import json_option, one_line, write, write_json
-from lamina.cli._release import NEWEST, OWN_SNAPSHOTTERS, TRANSFER, UNPACK_CONFIG, Release, since
+from lamina.cli._release import DEFAULT, NEWEST, OWN_SNAPSHOTTERS, TRANSFER, UNPACK_CONFIG, Release, since
 from lamina.cli._stanza import Stanza
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound, nearest
 from lamina.plugin import PluginType, host_platform
@@ -185,8 +185,6 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
     withheld = dict.fromkeys(one for _, stanza in chosen for one in stanza.capabilities if not release.knows(one))
     if withheld and release.reads("capabilities"):
         yield f"# Without {' and '.join(withheld)}: containerd {release} cannot make id-mapped mounts."
-    if release >= TRANSFER:
-        yield f"# `ctr images pull` unpacks with one only if {UNPACK_CONFIG} lists it, or with --local."
     for offer, stanza in chosen:
         others = [name for name in offer.names if name != stanza.name]
         told = f" Its other names: {one_line(', '.join(others))}." if others else ""
@@ -199,6 +197,18 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
     for alias, reason in offers.dangling.items():
         yield ""
         yield f"# {one_line(alias)} is not here: it is an alias of {one_line(reason)}"
+    if release >= TRANSFER:
+        yield from ("", *(f"# {line}".rstrip() for line in _transfer([stanza.name for _, stanza in chosen])))
+
+
+def _transfer(names: Sequence[str]) -> Iterator[str]:
+    """What the transfer service is to be told, for the user to add where nothing else has told it of any."""
+    import tomli_w  # noqa: PLC0415 # only what prints TOML needs it
+
+    yield "`ctr images` unpacks with what this list names alone, or with --local. If there is none yet, add:"
+    for name in (DEFAULT, *names):
+        yield f"[[{UNPACK_CONFIG}]]"
+        yield from tomli_w.dumps({"platform": "linux", "snapshotter": name}).splitlines()
 
 
 def _document(release: Release, chosen: Sequence[tuple[Offer, Stanza]], offers: Offers) -> dict[str, Any]:

@@ -58,9 +58,11 @@ _FIRST: Final = Release(1, 2)
 NEWEST: Final = Release(2, 3)
 """The newest whose form is known. What 2.x reads has been the same since 2.0."""
 TRANSFER: Final = Release(2, 0)
-"""The first whose `ctr images pull` has containerd's transfer service unpack. From 2.1 on the CRI does so too."""
-UNPACK_CONFIG: Final = 'unpack_config of [plugins."io.containerd.transfer.v1.local"]'
-"""Where the transfer service is told the snapshotters that it may unpack with."""
+"""The first whose `ctr images` has containerd's transfer service unpack. From 2.1 on the CRI does so too."""
+UNPACK_CONFIG: Final = 'plugins."io.containerd.transfer.v1.local".unpack_config'
+"""The array of tables that says which snapshotters the transfer service may unpack with."""
+DEFAULT: Final = "overlayfs"
+"""The only one in it where the configuration has none."""
 
 _SINCE: Final = {
     "platform": (Release(1, 6, 32), Release(1, 7, 16)),

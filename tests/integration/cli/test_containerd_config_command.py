@@ -66,6 +66,15 @@ def test_a_containerd_that_cannot_map_ids_is_not_told_that_a_snapshotter_can(lam
     assert told in shown.splitlines()
 
 
+def test_what_the_transfer_service_must_be_told_is_printed_for_the_containerds_that_have_one(lamina):
+    lines = lamina("containerd-config", "--containerd-version", "2.1", "lamina").splitlines()
+    comments = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+    start = comments.index('[[plugins."io.containerd.transfer.v1.local".unpack_config]]')
+    tables = tomllib.loads("\n".join(comments[start:]))["plugins"]["io.containerd.transfer.v1.local"]
+    assert [table["snapshotter"] for table in tables["unpack_config"]] == ["overlayfs", "lamina"]
+    assert "unpack_config" not in lamina("containerd-config", "--containerd-version", "1.7.24")
+
+
 def test_json_has_the_tables_and_all_names(lamina):
     document = json.loads(lamina("containerd-config", "--containerd-version", "1.6", "--json", "lamina"))
     assert document["ContainerdVersion"] == "1.6.0"
