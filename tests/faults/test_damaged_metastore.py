@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import damaged_metastores
+import metastore_damager
 import pytest
 from rounds import rounds
 
@@ -65,7 +66,7 @@ def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
             return
         for name, infos in told["infos"].items():
             for key, info in infos.items():
-                was = case["what"] == damaged_metastores.TWO_MOMENTS and truth["earlier"][name].get(key) == info
+                was = case["what"] == metastore_damager.TWO_MOMENTS and truth["earlier"][name].get(key) == info
                 if truth["infos"][name].get(key) != info and not (was and said(case)):
                     yield f"{name} serves {key} as {info}"
     for name, ids in truth["ids"].items():
@@ -122,7 +123,7 @@ def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
     earlier = (base / "earlier.mdb").read_bytes()
     damaged = 0
     for seed in range(LOOKS):
-        damager = damaged_metastores.Damager(data, earlier, Random(seed))
+        damager = metastore_damager.Damager(data, earlier, Random(seed))
         what = damager.damage()
         file = bytes(damager.data)
 
