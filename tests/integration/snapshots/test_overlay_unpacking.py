@@ -185,6 +185,25 @@ def test_what_containerd_marks_as_opaque_is_opaque_with_userxattr_too(tmp_path: 
         assert shown(overlay.view("v", "c")) == {"kept", "new", "opq/new"}
 
 
+def test_a_layer_that_could_not_be_made_to_hide_all_below_can_be_committed_again(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    """overlayfs takes no notice of an opaque root directory: each name below is hidden by itself."""
+    unpacked(overlay, "base", BASE)
+    Layer(opaque=(".",), files=("new", "dir/new")).apply(overlay.prepare(KEY))
+    root = tmp_path / "overlay/snapshots/2/fs"
+    subprocess.run(["chattr", "+i", root / "dir"], check=True)
+    try:
+        with pytest.raises(PermissionDenied):
+            overlay.commit("c", KEY, parent="base")
+    finally:
+        subprocess.run(["chattr", "-i", root / "dir"], check=True)
+    assert "." in marks(root)
+    overlay.commit("c", KEY, parent="base")
+    assert shown(overlay.view("v", "c")) == {"new", "dir/new"}
+    assert marks(root) == {"gone", "kept", "opq", "dir"}
+
+
 def test_a_layer_that_is_unpacked_for_mapped_users_belongs_to_the_containers_root(tmp_path: Path) -> None:
     """An overlay maps its lower layers alone, and shows the upper one as it is."""
     with open_overlay(tmp_path, remap_ids=True) as overlay:

@@ -101,8 +101,8 @@ class Backend(abc.ABC):
         """Measure an active snapshot for its commit.
 
         Where layers have marks for what is deleted of those below, the marks that mean nothing under the parents
-        that the snapshot will have are removed in the same walk. Called before `rebase`; and again after a commit
-        that failed, or that a crash interrupted.
+        that the snapshot will have are removed in the same walk, or replaced by others. Called before `rebase`;
+        and again after a commit that failed, or that a crash interrupted.
 
         Args:
             record: The snapshot, with the parents that it will have.

@@ -48,7 +48,7 @@ class Layer:
 
     def _write_marks(self, upper: Path) -> None:
         for name in self.opaque:
-            (upper / name).mkdir(parents=True)
+            (upper / name).mkdir(parents=True, exist_ok=True)
             os.setxattr(upper / name, "trusted.overlay.opaque", b"y")
         for name in self.deleted:
             (upper / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,12 @@ class Layer:
 
     def _delete(self, root: Path) -> None:
         for name in self.opaque:
-            shutil.rmtree(root / name, ignore_errors=True)
-            (root / name).mkdir(parents=True)
+            (root / name).mkdir(parents=True, exist_ok=True)
+            for path in (root / name).iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
         for name in self.deleted:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).unlink(missing_ok=True)
@@ -99,6 +103,17 @@ class UnpackChecks(Checks):
         assert below(subject.tree("c")) == LEFT
         subject.layer("d", parent="c")
         assert below(subject.tree("d")) == LEFT
+
+    def test_a_layer_may_delete_all_that_is_below_it(self, subject: Subject) -> None:
+        """Its root directory is opaque then."""
+        self._base(subject)
+        for number, parent in enumerate(("base", "") if subject.traits.rebase else ("base",)):
+            layer = Layer(opaque=(".",), files=("new", "dir/new"))
+            layer.apply(subject.snapshotter.prepare(KEY, parent))
+            subject.snapshotter.commit(f"c{number}", KEY, parent="base")
+            shown = subject.tree(f"c{number}")
+            assert below(shown) == {"new", "dir", "dir/new"}
+            assert shown[ROOT].mtime == 0
 
     def test_what_the_first_layer_deletes_of_nothing_leaves_no_trace(self, subject: Subject) -> None:
         """Neither in a view nor in what is built on it, nor in the times of its directories."""

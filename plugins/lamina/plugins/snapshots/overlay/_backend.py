@@ -10,7 +10,7 @@ from typing import Final
 
 from lamina.fs import CheckedDirectory, TreeEdit, disk_usage, holds_at_most, refuses_writing
 from lamina.mount import Mount
-from lamina.plugins.snapshots.overlay._marks import TRUSTED, RemovedMarks, RenamedMarks
+from lamina.plugins.snapshots.overlay._marks import TRUSTED, RemovedMarks, RenamedMarks, hide_below
 from lamina.plugins.snapshots.overlay._owner import Owners
 from lamina.plugins.snapshots.overlay._root_directory import MODE, RootDirectories
 from lamina.snapshots import Kind, Usage
@@ -162,12 +162,10 @@ class OverlayBackend(Backend):
 
     def finish(self, record: Record) -> Usage:
         """As `Backend.finish`: below the first layer there is nothing that a mark could hide."""
-        edit: TreeEdit | None = None
         if not record.parent_ids:
-            edit = RemovedMarks(self._own)
-        elif self._own != TRUSTED:
-            edit = RenamedMarks(self._own)
-        return self._usage(record, edit)
+            return self._usage(record, RemovedMarks(self._own))
+        hide_below(self._upper(record.id), map(self._upper, record.parent_ids), self._own)
+        return self._usage(record, None if self._own == TRUSTED else RenamedMarks(self._own))
 
     def _usage(self, record: Record, edit: TreeEdit | None) -> Usage:
         return Usage(*disk_usage(self._upper(record.id), edit=edit))

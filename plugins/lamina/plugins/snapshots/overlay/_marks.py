@@ -10,12 +10,14 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
 TRUSTED: Final = "trusted.overlay."
 """Begins the names of the attributes that overlayfs keeps for itself. containerd's unpacker sets no others."""
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NONE: Final = frozenset({errno.ENODATA, errno.EOPNOTSUPP})
 
 
@@ -70,6 +72,48 @@ class RenamedMarks:
     def removes(self, directory: int, name: str, status: os.stat_result) -> bool:
         """Leave every entry."""
         return False
+
+
+def hide_below(root: str, below: Iterable[str], own: str) -> None:
+    """Have a layer hide all that is below it, if its root directory is marked as opaque.
+
+    overlayfs takes no notice of the mark there. So each name that is below gets a whiteout, or, where there is a
+    directory of that name in the layer, that gets the mark.
+
+    Args:
+        root: The root directory of the layer.
+        below: Those of the layers below.
+        own: As of `RemovedMarks`.
+
+    Raises:
+        OSError: That failed. The mark stays, so that it can be done again.
+    """
+    fd = os.open(root, _DIRECTORY)
+    try:
+        marks = [f"{prefix}opaque" for prefix in {own, TRUSTED} if _is_set(fd, f"{prefix}opaque")]
+        if not marks:
+            return
+        before = os.fstat(fd)
+        for name in {name for layer in below for name in os.listdir(layer)}:
+            _hide(fd, name, f"{own}opaque")
+        os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for mark in marks:
+            os.removexattr(fd, mark)
+    finally:
+        os.close(fd)
+
+
+def _hide(root: int, name: str, mark: str) -> None:
+    """Hide a name of the layers below, where it is not hidden by a file."""
+    try:
+        os.mknod(name, stat.S_IFCHR, dir_fd=root)
+    except FileExistsError:
+        with contextlib.suppress(NotADirectoryError):
+            fd = os.open(name, _DIRECTORY, dir_fd=root)
+            try:
+                os.setxattr(fd, mark, b"y")
+            finally:
+                os.close(fd)
 
 
 def _is_set(fd: int, name: str) -> bool:
