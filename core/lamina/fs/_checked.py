@@ -222,7 +222,7 @@ def _way(
             links += 1
             if links > _LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            if status.st_uid not in trust.users | trust.outside:
+            if not trust.lets_own_above(status.st_uid):
                 yield at, belongs_to(status, there)
             target = os.readlink("", dir_fd=fd)
             names += _names(target)

@@ -23,22 +23,25 @@ class Trust:
 
     users: frozenset[int]
     groups: frozenset[int]
-    outside: frozenset[int] = frozenset()
-    """The users that may own directories above the process's own, besides `users`."""
 
     @classmethod
     def of_process(cls) -> Self:
         """Trust root and the process's user, and the groups in which there is nobody else.
 
-        These are root's and the one that has the number of its user (user private groups, useradd(8)). In a user
-        namespace, the user that stands for everybody outside may own the directories above, `/` to begin with.
+        These are root's and the one that has the number of its user (user private groups, useradd(8)).
         """
         user, group = os.geteuid(), os.getegid()
         return cls(
             users=frozenset({_ROOT, user}),
             groups=frozenset({_ROOT, group}) if group == user else frozenset({_ROOT}),
-            outside=_outside_users(),
         )
+
+    def lets_own_above(self, user: int) -> bool:
+        """Whether a user may own directories above the process's own.
+
+        In a user namespace, the one that stands for everybody outside may, who owns `/` to begin with.
+        """
+        return user in self.users or user in _outside_users()  # a file is read for few: a start asks fifty times
 
     def with_owner(self, user: int, group: int) -> Self:
         """Trust one more user and one more group, of which -1 is the process's own, as in chown(2)."""
@@ -72,7 +75,7 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
             inode(7)), as in `/tmp`. So may directories on the way to those that the process has for itself.
     """
     status = os.fstat(directory)
-    if status.st_uid not in (trust.users | trust.outside if shared else trust.users):
+    if not (trust.lets_own_above(status.st_uid) if shared else status.st_uid in trust.users):
         return belongs_to(status, path)
     if shared and status.st_mode & stat.S_ISVTX:
         return None
@@ -111,7 +114,7 @@ def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposur
         path: Its path, to be shown.
         trust: Who may change it.
     """
-    if status.st_uid not in trust.users | trust.outside:
+    if not trust.lets_own_above(status.st_uid):
         return belongs_to(status, path)
     if status.st_mode & stat.S_IWOTH:
         return _writable(status, path, "every user", "o-w")
