@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self
-
-import attrs
 
 from lamina.api import encode, info_to_proto
 from lamina.api.messages import snapshots_pb2 as pb
@@ -14,24 +11,16 @@ from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
 from lamina.steps import BLOCKING, Steps
 
 
-@attrs.frozen
 class Offered:
     """A snapshotter in the forms in which a service uses it."""
 
-    snapshotter: Snapshotter
-    in_steps: InSteps
-    """Its operations in steps: its own, or each as one step that may block."""
-    messages: InfoMessages
-    """Its infos as messages: its own, or encoded here."""
-
-    @classmethod
-    def by(cls, snapshotter: Snapshotter) -> Self:
-        """What a snapshotter offers."""
-        return cls(
-            snapshotter,
-            snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter),
-            snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter),
-        )
+    def __init__(self, snapshotter: Snapshotter) -> None:
+        """See what it offers."""
+        self.snapshotter = snapshotter
+        self.in_steps = snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter)
+        """Its operations in steps: its own, or each as one step that may block."""
+        self.messages = snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter)
+        """Its infos as messages: its own, or encoded here."""
 
 
 class _Encoded(InfoMessages):

@@ -124,7 +124,7 @@ class SnapshotsService:
         offered = self._offered  # before the names that are looked at: those that follow them have a new dict
         found = offered.get(name)
         if found is None:
-            found = offered[name] = Offered.by(self._names.find(name))
+            found = offered[name] = Offered(self._names.find(name))
         current().snapshotter = name
         return found
 
