@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs busybox-static containerd containernetworking-plugins curl e2fsprogs gcc \
-	libc6-dev patchelf runc skopeo strace systemd umoci util-linux xfsprogs
+TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs buildah busybox-static containerd containernetworking-plugins curl \
+	e2fsprogs gcc libc6-dev mmdebstrap patchelf runc skopeo strace systemd umoci util-linux xfsprogs
 
 .PHONY: help run demo test soak lint bench generate clean
 

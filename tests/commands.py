@@ -13,12 +13,13 @@ class CommandFailed(Exception):
     """A program ended with an exit code other than 0. The message is what it printed."""
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
+def run(*command: str | Path, env: dict[str, str] | None = None, seconds: float = 120) -> str:
     """Run a program to its end.
 
     Args:
         command: The program and its arguments.
         env: Environment variables that are added.
+        seconds: How long it may take.
 
     Returns:
         What it printed to its standard output.
@@ -27,7 +28,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
         CommandFailed: Its exit code was not 0.
     """
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment() | (env or {}), timeout=120, check=False
+        command, capture_output=True, text=True, env=environment() | (env or {}), timeout=seconds, check=False
     )
     if done.returncode:
         raise CommandFailed(

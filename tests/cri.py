@@ -7,7 +7,7 @@ import functools
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,13 +48,19 @@ class Cri:
 
     @contextlib.contextmanager
     def pod(
-        self, handler: str = "", annotations: dict[str, str] | None = None, **namespaces: Any
+        self,
+        handler: str = "",
+        annotations: Mapping[str, str] | None = None,
+        *,
+        privileged: bool = False,
+        **namespaces: Any,
     ) -> Iterator[Pod]:
         """A pod with its sandbox, until the end of the block.
 
         Args:
             handler: The handler of its RuntimeClass.
             annotations: Its annotations.
+            privileged: Whether its containers are privileged.
             namespaces: Its NamespaceOption.
         """
         name = f"pod-{uuid.uuid4().hex[:12]}"
@@ -62,11 +68,11 @@ class Cri:
             "metadata": {"name": name, "uid": name, "namespace": "default"},
             "hostname": name,
             "annotations": dict(annotations or {}),
-            "linux": {"security_context": {"namespace_options": namespaces}},
+            "linux": {"security_context": {"namespace_options": namespaces, "privileged": privileged}},
         }
         sandbox = self.call("RunPodSandbox", config=config, runtime_handler=handler).pod_sandbox_id
         try:
-            yield Pod(self, sandbox, config, namespaces)
+            yield Pod(self, sandbox, config)
         finally:
             self.call("StopPodSandbox", pod_sandbox_id=sandbox)
             self.call("RemovePodSandbox", pod_sandbox_id=sandbox)
@@ -84,15 +90,21 @@ class Pod:
     cri: Cri
     sandbox: str
     _config: dict[str, Any]
-    _namespaces: dict[str, Any]
 
-    def start(self, image: str, *command: str) -> str:
-        """Start a container in it; returns its id. It ends with the pod."""
+    def start(self, image: str, *command: str, mounts: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Start a container in it; returns its id. It ends with the pod.
+
+        Args:
+            image: Its image.
+            command: What it runs; nothing: what the image says.
+            mounts: What of the host it sees.
+        """
         config = {
             "metadata": {"name": f"container-{uuid.uuid4().hex[:12]}"},
             "image": {"image": image},
             "command": command,
-            "linux": {"security_context": {"namespace_options": self._namespaces}},
+            "mounts": mounts,
+            "linux": {"security_context": self._config["linux"]["security_context"]},
         }
         created = self.cri.call(
             "CreateContainer", pod_sandbox_id=self.sandbox, config=config, sandbox_config=self._config

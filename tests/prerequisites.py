@@ -168,6 +168,8 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "ctr": _program("ctr"),
     "runc": _program("runc"),
     "umoci": _program("umoci"),
+    "buildah": _program("buildah"),
+    "mmdebstrap": _program("mmdebstrap"),
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
     "mkfs.xfs": _program("mkfs.xfs"),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 from containerds import Containerd
 from cri import Cri
 from hosts import Host
 from images import TEMPLATES
+from kubernetes_example import ANNOTATIONS, DOCUMENTS, HANDLER, configure, moved
 from nodes import Node
 from releases import Release
 from serving import short_directory
@@ -20,31 +19,6 @@ pytestmark = [
     pytest.mark.requires("cni"),
     pytest.mark.capability("CRI: a RuntimeClass, by the files in `examples/kubernetes`"),
 ]
-
-EXAMPLES = Path(__file__).parents[3] / "examples/kubernetes"
-DOCUMENTS = {
-    document["kind"]: document
-    for file in EXAMPLES.glob("*.yaml")
-    for document in yaml.safe_load_all(file.read_text())
-}
-HANDLER = DOCUMENTS["RuntimeClass"]["handler"]
-ANNOTATIONS = DOCUMENTS["Pod"]["metadata"]["annotations"]
-
-
-def moved(text: str, directory: Path) -> str:
-    """A configuration with its paths below a directory, and cgroups as where no systemd manages them."""
-    text = text.replace("/var/lib/lamina", f"{directory}/root").replace("/run/lamina", f"{directory}/state")
-    return text.replace("SystemdCgroup = true", "SystemdCgroup = false")
-
-
-def add(configuration: Path, example: str, release: Release) -> None:
-    """Add the example to containerd's file, as its first lines say."""
-    if release.version >= (2, 0):
-        drop_in = configuration.with_name("lamina.toml")
-        drop_in.write_text(example)
-        configuration.write_text(f'imports = ["{drop_in}"]\n{configuration.read_text()}')
-    else:
-        configuration.write_text(configuration.read_text() + example.replace("version = 2\n", ""))
 
 
 @pytest.fixture
@@ -62,11 +36,9 @@ def node(release: Release, daemon: Host, reference: str) -> Iterator[Containerd]
     """A containerd with the example for its version, and a default snapshotter of its own."""
     if release.version < (1, 7):
         pytest.skip(f"containerd {release.upstream} has one snapshotter for all runtimes")
-    name = "containerd-2.toml" if release.version >= (2, 0) else "containerd-1.7.toml"
-    example = moved((EXAMPLES / name).read_text(), daemon.directory)
     with short_directory() as directory:
         node = Node(directory / "c", release, snapshotter="overlayfs", sandbox=reference)
-        add(directory / "c/config.toml", example, release)
+        configure(directory / "c/config.toml", release, daemon.directory)
         with node.running():
             yield node
 

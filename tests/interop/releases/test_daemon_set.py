@@ -1,0 +1,124 @@
+"""The image of examples/kubernetes is built and run as its files say, and serves the containerd that runs it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from commands import run
+from cri import Cri, Pod
+from images import TEMPLATES
+from kubernetes_example import ANNOTATIONS, DIRECTORY, DOCUMENTS, HANDLER, configure, moved
+from nodes import Node
+from releases import Release
+from serving import short_directory
+from waiting import wait_until
+
+pytestmark = [
+    pytest.mark.requires("cni", "buildah", "mmdebstrap", "package-index", "containerd-forky"),
+    pytest.mark.parametrize("release", ["forky"], indirect=True),  # one build is slow enough
+]
+
+ROOT = Path(__file__).parents[3]
+SPEC = DOCUMENTS["DaemonSet"]["spec"]["template"]["spec"]
+(CONTAINER,) = SPEC["containers"]
+IMAGE: str = CONTAINER["image"]
+READY: list[str] = CONTAINER["readinessProbe"]["exec"]["command"]
+LIST = ("lamina", "snapshots", "--snapshotter", "lamina", "ls")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """lamina's image as an OCI archive, from the Dockerfile, on Debian's Python in place of Docker's."""
+    directory = tmp_path_factory.mktemp("image-of-lamina")
+    base, archive = directory / "base.tar", directory / "image.tar"
+    options = ("--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io")
+    run("mmdebstrap", *options, "--include=ca-certificates,python3-pip", "bookworm", base, seconds=600)
+    storage = ("--root", directory / "storage", "--runroot", directory / "run", "--storage-driver", "overlay")
+
+    def buildah(*arguments: str | Path) -> str:
+        return run("buildah", *storage, *arguments, seconds=600).strip()
+
+    working = buildah("from", "scratch")
+    buildah("add", "--quiet", working, base, "/")
+    buildah("config", "--env", "PIP_BREAK_SYSTEM_PACKAGES=1", working)
+    buildah("commit", "--quiet", "--rm", working, "docker.io/library/python:3.11-slim")
+    network = ("--network", "host", "--isolation", "chroot", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro")
+    buildah("bud", "--quiet", "--pull-never", *network, "--file", DIRECTORY / "Dockerfile", "--tag", IMAGE, ROOT)
+    buildah("push", "--quiet", IMAGE, f"oci-archive:{archive}:{IMAGE}")
+    return archive
+
+
+@pytest.fixture
+def machine() -> Iterator[Path]:
+    """The directory in whose place of `/` the manifest's paths are; mounts below it propagate, as on a node."""
+    with short_directory() as directory:
+        run("mount", "--bind", directory, directory)
+        try:
+            run("mount", "--make-shared", directory)
+            yield directory
+        finally:
+            run("umount", "--lazy", directory)
+
+
+@pytest.fixture
+def node(release: Release, machine: Path, reference: str, built: Path) -> Iterator[Node]:
+    """A containerd with lamina's image, and with what the example tells it of lamina."""
+    with short_directory() as directory:
+        node = Node(directory / "c", release, snapshotter="overlayfs", sandbox=reference)
+        configure(directory / "c/config.toml", release, machine)
+        with node.running():
+            node.ctr("--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs", built)
+            yield node
+
+
+@contextlib.contextmanager
+def lamina(cri: Cri, machine: Path) -> Iterator[tuple[Pod, str]]:
+    """lamina's pod and its container, which is ready."""
+    config = machine / "config"
+    config.mkdir()
+    (config / "config.toml").write_text(on(machine, DOCUMENTS["ConfigMap"]["data"]["config.toml"]))
+    with cri.pod(privileged=CONTAINER["securityContext"]["privileged"]) as pod:
+        container = pod.start(IMAGE, mounts=[mount(each, config, machine) for each in CONTAINER["volumeMounts"]])
+        wait_until(lambda: is_ready(pod, container), 30, "lamina is ready")
+        yield pod, container
+
+
+def mount(manifest: dict[str, Any], config: Path, machine: Path) -> dict[str, Any]:
+    """A mount as a kubelet makes it of a container's volumeMount."""
+    (volume,) = (volume for volume in SPEC["volumes"] if volume["name"] == manifest["name"])
+    host = Path(moved(volume["hostPath"]["path"], machine)) if "hostPath" in volume else config
+    host.mkdir(exist_ok=True)
+    propagates = manifest.get("mountPropagation") == "HostToContainer"
+    return {
+        "container_path": on(machine, manifest["mountPath"]),
+        "host_path": str(host),
+        "readonly": manifest.get("readOnly", False),
+        "propagation": "PROPAGATION_HOST_TO_CONTAINER" if propagates else "PROPAGATION_PRIVATE",
+    }
+
+
+def on(machine: Path, text: str) -> str:
+    """A text of the pod's, with the one path that must be the same in the pod and on the node."""
+    return text.replace("/var/lib/lamina", f"{machine}/root")
+
+
+def is_ready(pod: Pod, container: str) -> bool:
+    """What the readiness probe says."""
+    try:
+        return bool(pod.cri.call("ExecSync", container_id=container, cmd=READY).exit_code == 0)
+    except grpc.RpcError as error:
+        raise AssertionError("the container has ended") from error
+
+
+def test_lamina_runs_in_a_pod_and_serves_the_node(node: Node, machine: Path, reference: str) -> None:
+    with Cri(node.address) as cri, lamina(cri, machine) as (daemon, container):
+        cri.call("PullImage", image={"image": reference}, sandbox_config={"annotations": ANNOTATIONS})
+        with cri.pod(HANDLER, ANNOTATIONS) as pod:
+            shell = pod.start(reference, "sleep", "inf")
+            assert pod.execute(shell, "cat", f"{TEMPLATES}/note") == "of the uppermost layer\n"
+            assert shell in daemon.execute(container, *LIST)
