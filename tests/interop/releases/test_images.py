@@ -28,7 +28,7 @@ def tree_of(containerd: Containerd, snapshotter: str, target: Path) -> Tree:
         containerd.ctr("images", "unmount", "--snapshotter", snapshotter, "--rm", target)
 
 
-@pytest.mark.capability("`ctr images import`, `mount`")
+@pytest.mark.capability("`ctr images import`, `mount`, `rm` (nothing is left)")
 def test_an_image_has_the_files_that_umoci_unpacks(
     containerd: Containerd, snapshotter: str, image: str, tree: Tree, tmp_path: Path
 ) -> None:
