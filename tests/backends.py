@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import attrs
@@ -47,15 +48,6 @@ class Proxied:
         with self.hosts[1].client() as client:
             yield client.snapshotter("remote")
 
-    @contextlib.contextmanager
-    def emptied(self, path: Path) -> Iterator[None]:
-        """Remove at the end of the block what a check has left in it."""
-        yield
-        with self.open(path) as snapshotter:
-            for info in sorted(snapshotter.walk(), key=lambda info: info.created, reverse=True):
-                snapshotter.remove(info.name)
-            snapshotter.cleanup()
-
     def data(self, _: Path) -> list[str]:
         """What the inner host keeps."""
         return data_below(str(self.hosts[0].overlay))
@@ -64,6 +56,16 @@ class Proxied:
         """Stop both, if they run."""
         self._hosts = None
         self._running.close()
+
+
+@contextlib.contextmanager
+def emptied(open_: Callable[[Path], AbstractContextManager[Snapshotter]], path: Path) -> Iterator[None]:
+    """Remove at the end of the block what a check has left in a snapshotter that others use too."""
+    yield
+    with open_(path) as snapshotter:
+        for info in sorted(snapshotter.walk(), key=lambda info: info.created, reverse=True):
+            snapshotter.remove(info.name)
+        snapshotter.cleanup()
 
 
 def data_below(root: str) -> list[str]:
@@ -85,7 +87,7 @@ PROXY = SnapshotterFactory(
     "proxy",
     PROXIED.open,
     Traits(in_process=False, keyspaces=False, rebase=True, rename_of_directories=False),
-    surroundings=PROXIED.emptied,
+    surroundings=functools.partial(emptied, PROXIED.open),
     data=PROXIED.data,
     marks=(pytest.mark.requires("root", "overlay"),),
 )

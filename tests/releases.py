@@ -31,6 +31,7 @@ _PROGRAMS = {
 """By Debian's package."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SECONDS_BETWEEN_LOOKS = 3600
+_SECONDS_TO_FETCH = 600
 
 _APT_CONFIG = """\
 Dir::State "{0}/state";
@@ -97,7 +98,9 @@ def fetched(suite: str, *packages: str) -> tuple[str, Path]:
     with _locked(directory / "lock"):
         newest = directory / f"newest-{packages[0]}"
         if not newest.exists() or time.time() - newest.stat().st_mtime > _SECONDS_BETWEEN_LOOKS:
-            newest.write_text("\n".join(_fetch_newest(directory, suite, packages)))
+            found = directory / "found"
+            found.write_text("\n".join(_fetch_newest(directory, suite, packages)))
+            os.replace(found, newest)
         version, unpacked = newest.read_text().splitlines()
     return version, directory / unpacked / "programs"
 
@@ -138,7 +141,7 @@ class _Apt:
         return sorted(self._archives.glob("*.deb"))
 
     def _run(self, *arguments: str) -> str:
-        return run("apt-get", "-qq", *arguments, env=self._environment)
+        return run("apt-get", "-qq", *arguments, env=self._environment, seconds=_SECONDS_TO_FETCH)
 
 
 def _sources(suite: str) -> Iterator[str]:
