@@ -16,6 +16,7 @@ from lamina.plugin._context import InitContext
 from lamina.plugin._deadline import call_within
 from lamina.plugin._diagnose import diagnose
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
+from lamina.plugin._distributions import Distribution, distribution
 from lamina.plugin._finding import DiagnoseContext, Finding, Repair, Verdict
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
@@ -48,6 +49,7 @@ __all__ = [
     "SERVING_TYPES",
     "DiagnoseContext",
     "Discovery",
+    "Distribution",
     "Finding",
     "Foresight",
     "InitContext",
@@ -69,6 +71,7 @@ __all__ = [
     "close_all",
     "diagnose",
     "discover",
+    "distribution",
     "hookimpl",
     "hookspec",
     "host_platform",

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import pluggy
 
 from lamina.plugin._collector import Collector, Offence
-from lamina.plugin._entry_points import given, in_order, installed, normalise
+from lamina.plugin._distributions import normalise
+from lamina.plugin._entry_points import given, in_order, installed
 from lamina.plugin._location import Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._slow import SlowLoads
 from lamina.plugin._types import ENTRY_POINT_TYPE
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP: Final = "lamina.plugins"
 """The entry-point group in which a distribution names its plugin modules for lamina."""

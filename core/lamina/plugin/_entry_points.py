@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
+import importlib
 import itertools
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from lamina.errdefs import InvalidRegistration
+from lamina.plugin._distributions import distributions, normalise
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _log = logging.getLogger(__name__)
+
+_REFERENCE: Final = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
+"""A module, maybe an object in it, maybe extras (packaging.python.org/specifications/entry-points)."""
 
 
 @attrs.frozen
@@ -33,20 +40,16 @@ class Source:
         return f"{self.distribution}:{self.name}" if self.name else self.distribution
 
 
-def normalise(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def installed(group: str) -> Iterator[Source]:
     """What is installed for a group. Of a distribution that is seen twice, what comes first on sys.path.
 
     `importlib.metadata.entry_points` would do, but one malformed file of anybody's makes it fail for all.
     """
     seen = set()
-    for distribution in importlib.metadata.distributions():
+    for distribution in distributions():
         try:
-            if group not in (distribution.read_text("entry_points.txt") or ""):
+            text = distribution.read_text("entry_points.txt") or ""
+            if group not in text:
                 continue
             name = normalise(distribution.name)
         except Exception as error:  # noqa: BLE001 - a damaged file that nobody can say is a plugin's
@@ -55,16 +58,48 @@ def installed(group: str) -> Iterator[Source]:
             continue
         if name not in seen:
             seen.add(name)
-            yield from _sources(name, distribution, group)
+            yield from _sources(name, text, group)
 
 
-def _sources(name: str, distribution: importlib.metadata.Distribution, group: str) -> list[Source]:
+def _sources(name: str, text: str, group: str) -> list[Source]:
     """What a distribution declares in a group; if that cannot be parsed, one source whose load says so."""
     try:
-        return [_source(point, name) for point in distribution.entry_points.select(group=group)]
-    except Exception as error:  # noqa: BLE001 - the parser promises nothing about what it raises
+        return [
+            Source(name, point, _module(reference), functools.partial(_load, reference))
+            for point, reference in _points(text, group)
+        ]
+    except ValueError as error:
         unreadable = InvalidRegistration(f"entry_points.txt of {name} is malformed: {error}")
         return [Source(name, "entry_points.txt", "", functools.partial(_raise, unreadable))]
+
+
+def _points(text: str, group: str) -> Iterator[tuple[str, str]]:
+    """The names and references of a group in an `entry_points.txt`.
+
+    Raises:
+        ValueError: A line of it is none of both.
+    """
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif section == group and line and not line.startswith("#"):
+            name, found, reference = line.partition("=")
+            if not found:
+                raise ValueError(f"{line!r} has no =")
+            yield name.strip(), reference.strip()
+
+
+def _module(reference: str) -> str:
+    return reference.partition(":")[0].strip()
+
+
+def _load(reference: str) -> object:
+    matched = _REFERENCE.fullmatch(reference)
+    if matched is None:
+        raise InvalidRegistration(f"entry point {reference!r}: expected `module` or `module:object`")
+    module, path = matched.groups()
+    return functools.reduce(getattr, path.split(".") if path else (), importlib.import_module(module))
 
 
 def _raise(error: Exception) -> object:
@@ -74,12 +109,7 @@ def _raise(error: Exception) -> object:
 def given(point: EntryPoint) -> Source:
     """The source that an entry point names. One made by hand belongs to no distribution: its package stands in."""
     name = point.dist.name if point.dist is not None else re.split(r"[.:]", point.value, maxsplit=1)[0]
-    return _source(point, normalise(name))
-
-
-def _source(point: EntryPoint, distribution: str) -> Source:
-    module = point.value.partition(":")[0].strip()
-    return Source(distribution, point.name, module, point.load)
+    return Source(normalise(name), point.name, _module(point.value), point.load)
 
 
 def in_order(sources: Iterable[Source], own: str) -> Iterator[list[Source]]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 
 from lamina.api import Method, Service, encode
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.version_pb2 import VersionResponse
+from lamina.plugin import Distribution, distribution
 
 
 class VersionService:
     """Tells what an installed distribution was built from."""
 
-    def __init__(self, distribution: str = "lamina") -> None:
+    def __init__(self, name: str = "lamina") -> None:
         """Look the distribution up.
 
         Raises:
-            importlib.metadata.PackageNotFoundError: It is not installed.
+            NotFound: It is not installed.
         """
-        found = importlib.metadata.distribution(distribution)
+        found = distribution(name)
         self._response = encode(VersionResponse, version=found.version, revision=_revision(found))
         self.service = Service(
             name="containerd.services.version.v1.Version",
@@ -30,7 +30,7 @@ class VersionService:
         return self._response
 
 
-def _revision(distribution: importlib.metadata.Distribution) -> str:
+def _revision(found: Distribution) -> str:
     """The commit that it was installed from, or "" where it was not installed from a repository (PEP 610)."""
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    origin = json.loads(found.read_text("direct_url.json") or "{}")
     return str(origin.get("vcs_info", {}).get("commit_id", ""))
