@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import os
 from pathlib import Path
 
 from containerds import Containerd
@@ -48,8 +50,8 @@ platform = "linux"
 snapshotter = "{0}"
 """
 
-_NETWORK = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.88.77.0/24"}}
-"""A pair of interfaces a pod, without rules of a packet filter."""
+_NETWORKS = ipaddress.IPv4Network("198.18.0.0/15")
+"""For tests of networks, and nobody's address (RFC 2544)."""
 
 
 class Node(Containerd):
@@ -67,6 +69,9 @@ class Node(Containerd):
             snapshotter: CRI's default.
             sandbox: The image of the pods' sandboxes, in a registry without TLS.
         """
+        networks = list(_NETWORKS.subnets(new_prefix=24))
+        self.network = networks[os.getpid() % len(networks)]
+        """The addresses of its pods: not those of another test process, whose routes are beside these."""
         template = _CRI_OF_2 if release.version >= (2, 0) else _CRI_OF_1
         table = template.format(directory=directory, snapshotter=snapshotter, sandbox=sandbox, cni=CNI)
         super().__init__(directory, stanzas=stanzas + table, release=release, cri=True)
@@ -75,8 +80,9 @@ class Node(Containerd):
         hosts.parent.mkdir(parents=True)
         hosts.write_text(f'[host."http://{registry}"]\ncapabilities = ["pull", "resolve"]\n')
         (directory / "cni").mkdir()
-        ipam = {**_NETWORK["ipam"], "dataDir": f"{directory}/addresses"}
-        network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{**_NETWORK, "ipam": ipam}]}
+        # A pair of interfaces a pod, without rules of a packet filter.
+        ipam = {"type": "host-local", "subnet": str(self.network), "dataDir": f"{directory}/addresses"}
+        network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": ipam}]}
         (directory / "cni/pods.conflist").write_text(json.dumps(network))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 import pytest
-from containerds import Containerd
 from cri import Cri, Pod
 from hosts import Host
 from images import OWNED, TEMPLATES
@@ -29,7 +29,7 @@ def snapshotter(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def node(release: Release, host: Host, snapshotter: str, reference: str) -> Iterator[Containerd]:
+def node(release: Release, host: Host, snapshotter: str, reference: str) -> Iterator[Node]:
     """A containerd whose CRI plugin has that snapshotter for its default."""
     stanzas = host.lamina("containerd-config", "--containerd-version", release.upstream, snapshotter)
     stanzas += unpack_config(release, snapshotter)
@@ -41,7 +41,7 @@ def node(release: Release, host: Host, snapshotter: str, reference: str) -> Iter
 
 
 @pytest.fixture
-def cri(node: Containerd, host: Host, snapshotter: str, reference: str) -> Iterator[Cri]:
+def cri(node: Node, host: Host, snapshotter: str, reference: str) -> Iterator[Cri]:
     """A kubelet's connection to the node, which has pulled the image; afterwards nothing of it is left."""
     with Cri(node.address) as cri:
         cri.call("PullImage", image={"image": reference})
@@ -51,9 +51,10 @@ def cri(node: Containerd, host: Host, snapshotter: str, reference: str) -> Itera
 
 
 @pytest.mark.capability("CRI: `PullImage`, a pod with a network, `ExecSync`, `RemoveImage`")
-def test_a_pod_runs_on_an_image_that_was_pulled(cri: Cri, reference: str) -> None:
+def test_a_pod_runs_on_an_image_that_was_pulled(cri: Cri, node: Node, reference: str) -> None:
     with cri.pod() as pod:
-        assert cri.call("PodSandboxStatus", pod_sandbox_id=pod.sandbox).status.network.ip.startswith("10.88.77.")
+        address = cri.call("PodSandboxStatus", pod_sandbox_id=pod.sandbox).status.network.ip
+        assert ipaddress.ip_address(address) in node.network
         container = pod.start(reference, "sleep", "inf")
         assert pod.execute(container, "cat", NOTE) == "of the uppermost layer\n"
 
