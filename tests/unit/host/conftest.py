@@ -6,8 +6,32 @@ from pathlib import Path
 
 import pytest
 from benches import Bench
+from failing_plugins import DISK, Failing
+
+from lamina.host import _retries
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Bench:
     return Bench(tmp_path, f"plugins_of_{request.node.originalname}", monkeypatch)
+
+
+@pytest.fixture
+def failing(bench: Bench) -> Failing:
+    """The init of a plugin `disk`, which fails for want of space."""
+    failing = Failing(bench)
+    bench.plugin(DISK, failing)
+    return failing
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried again soon."""
+    monkeypatch.setattr(_retries, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(_retries, "LONGEST_SECONDS", 0.02)
+
+
+@pytest.fixture(autouse=True)
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried again, unless a test wants it."""
+    monkeypatch.setattr(_retries, "FIRST_SECONDS", 3600.0)

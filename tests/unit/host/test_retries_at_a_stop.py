@@ -1,0 +1,128 @@
+"""Attempts to bring up a plugin that are under way when the host stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import attrs
+import pytest
+from benches import Bench, Closable, statuses
+from failing_plugins import DISK, FULL, Failing, hurry, is_trying, wait_for
+from waiting import wait_until
+
+from lamina.context import current
+from lamina.errdefs import (
+    LockHeld,
+)
+from lamina.host import Host
+from lamina.plugin import InitContext
+
+
+@attrs.frozen
+class Slow:
+    """An init that is under way until it is released, or until its call is cancelled where it looks at that."""
+
+    bench: Bench
+    looks: bool = False
+    under_way: threading.Event = attrs.field(factory=threading.Event)
+    release: threading.Event = attrs.field(factory=threading.Event)
+    calls: list[int] = attrs.field(factory=list)
+
+    def __call__(self, _: InitContext[None]) -> Closable:
+        self.calls.append(1)
+        if len(self.calls) == 1:
+            raise FULL
+        if self.looks:
+            current().on_cancel(self.release.set)
+        self.under_way.set()
+        self.release.wait(60)
+        return Closable("late", self.bench.steps)
+
+
+@pytest.fixture
+def begin(bench: Bench) -> Callable[..., Host]:
+    """`begin(slow, close="10ms")` starts a host, and returns it when it has begun to try again."""
+
+    def begin(slow: Slow, close: str) -> Host:
+        bench.plugin("x.store.v1.floor")
+        bench.plugin(DISK, slow)
+        host = bench.host(timeouts={"io.lamina.timeout.plugin.close": close})
+        host.start()
+        config = bench.config(timeouts={"io.lamina.timeout.plugin.close": close})
+        host.reload(config)
+        assert slow.under_way.wait(20)
+        return host
+
+    return begin
+
+
+def test_an_attempt_that_looks_at_its_call_ends_with_the_host_and_what_it_opened_is_closed_first(
+    bench: Bench, begin: Callable[..., Host]
+) -> None:
+    begin(Slow(bench, looks=True), "20s").stop()
+    assert bench.steps == ["init floor", "close late", "close floor"]
+    wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+    bench.registrations.clear()
+    with bench.host():  # the root is free
+        pass
+
+
+def test_an_attempt_that_goes_on_holds_up_no_stop_and_keeps_the_lock_and_is_closed_at_last(
+    bench: Bench, begin: Callable[..., Host]
+) -> None:
+    slow = Slow(bench)
+    host = begin(slow, "10ms")
+    host.stop()
+    assert bench.steps == ["init floor", "close floor"]
+    with pytest.raises(LockHeld):
+        bench.host().start()
+    slow.release.set()
+    wait_until(lambda: not is_trying(), 20, "the attempt has ended")
+    assert bench.steps == ["init floor", "close floor", "close late"]
+    assert statuses(host.plugins) == {"floor": "ok", "disk": "failed"}
+
+
+def test_an_attempt_that_is_left_behind_keeps_the_lock(bench: Bench) -> None:
+    slow = Slow(bench)
+    bench.plugin(DISK, slow)
+    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
+        host.reload(bench.config(timeouts={"io.lamina.timeout.plugin.init": "10ms"}))
+        wait_until(lambda: not is_trying(), 20, "it was left behind")
+        assert statuses(host.plugins) == {"disk": "failed"}
+    with pytest.raises(LockHeld):
+        bench.host().start()
+    slow.release.set()
+    wait_until(lambda: bench.steps == ["close late"], 20, "it was closed")
+
+
+def test_a_host_that_stops_tries_nothing_any_more(bench: Bench, failing: Failing) -> None:
+    with bench.host():
+        pass
+    wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+    assert failing.calls == 1
+
+
+def test_readiness_that_an_attempt_holds_back_keeps_nobody_waiting(bench: Bench) -> None:
+    calls: list[int] = []
+
+    def init(ic: InitContext[None]) -> object:
+        calls.append(1)
+        if len(calls) > 1:
+            ic.register_readiness()
+        if len(calls) < 3:
+            raise FULL
+        return ic
+
+    bench.plugin(DISK, init)
+    host = bench.host()
+    host.start()
+    try:
+        for _ in range(2):
+            count = len(calls)
+            hurry(bench, host)
+            wait_until(lambda count=count: len(calls) > count, 20, "it was tried again")  # type: ignore[misc]
+        wait_for(host, disk="ok")
+        host.wait_ready()
+    finally:
+        host.stop()
