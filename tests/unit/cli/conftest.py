@@ -1,12 +1,20 @@
-"""A workshop for each test."""
+"""A workshop for each test, and an environment without settings of lamina."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from serving import short_directory
 from workshops import Workshop
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of who runs the tests nor the tests' own, which no command knows."""
+    for name in [name for name in os.environ if name.startswith("LAMINA_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
