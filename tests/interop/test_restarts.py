@@ -80,7 +80,7 @@ def directory() -> Iterator[Path]:
 def test_a_restarted_host_serves_the_containerd_that_is_already_connected(
     directory: Path, end: str, engine: str, tell: Callable[[str], None]
 ) -> None:
-    """Calls fail only while there is no process, and in the pause that containerd makes after a refusal."""
+    """Calls wait for it, or fail in the pause that containerd makes after a refusal."""
     setting = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{engine}"\n'
     host = Host(directory / "h", setting)
     containerd = Containerd(directory / "c", {"lamina": host.address})
