@@ -262,10 +262,9 @@ class NativeEngine:
 
     def _request(self, call: Call) -> Any:
         if call.request is None:
-            if len(call.data) > self._recv_limit:
-                raise ResourceExhausted(
-                    f"a request of {len(call.data)} bytes: at most {self._recv_limit} are taken"
-                )
+            size = len(call.data)
+            if size > self._recv_limit:
+                raise ResourceExhausted(f"a request of {size} bytes: at most {self._recv_limit} are taken")
             call.request = decode(call.method.request, call.data)
             call.data = b""
         return call.request
