@@ -1,4 +1,4 @@
-"""What the environment and flags put over a configuration's files."""
+"""Settings of the environment and of flags, which override a configuration's files."""
 
 from __future__ import annotations
 

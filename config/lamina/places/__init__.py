@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM: Final = "lamina"
-"""The program whose configuration it is, where nobody says."""
+"""The program whose configuration is read where none is named."""
 
 
 def default_root(

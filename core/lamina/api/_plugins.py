@@ -40,7 +40,7 @@ class PluginDetails:
     blocked_by: str = ""
     """URI of the plugin that blocks it."""
     retrying: bool = False
-    """Whether it is tried again."""
+    """Whether the host tries the plugin again: `lamina.plugin.Plugin.retrying`."""
     location: Location | None = None
     """Where in whose code it failed."""
 

@@ -19,7 +19,7 @@ class Target:
     """
 
     name: str
-    """What it is told apart by, one of a known set: as many queues may come to be as there are names."""
+    """Names the backend. Each name has a queue of its own, so names come from a known set."""
     quick: bool = False
     """Whether it answers methods that are not `slow` without waiting for a disk, a process or a network."""
 

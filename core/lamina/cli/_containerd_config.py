@@ -104,7 +104,7 @@ class Offers:
 
 
 def _dangling(target: str, ids: Sequence[str]) -> str:
-    """What an alias of a snapshotter that the host does not have is an alias of."""
+    """Describe the snapshotter, absent from the host, that an alias stands for."""
     meant = nearest(target, ids)
     return f"{target!r}, a snapshotter that the host does not have{f': did you mean {meant}?' if meant else ''}"
 
@@ -202,7 +202,7 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
 
 
 def _transfer(names: Sequence[str]) -> Iterator[str]:
-    """What the transfer service is to be told, for the user to add where nothing else has told it of any."""
+    """Yield the `unpack_config` that the transfer service needs, to be added where there is no such list yet."""
     import tomli_w  # noqa: PLC0415 # only what prints TOML needs it
 
     yield "`ctr images` unpacks with what this list names alone, or with --local. If there is none yet, add:"

@@ -26,7 +26,7 @@ def call_within(
 
     Args:
         seconds: How long it may take. None: as long as it takes, in the calling thread.
-        step: What is done: "init", "start" or "close".
+        step: What is done: "listen", "init", "start", "reconfigure" or "close".
         uri: The plugin whose step it is.
         function: What to call.
         late: Called, in that thread, with what the function returns when nobody waits for it any more.

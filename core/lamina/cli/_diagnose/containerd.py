@@ -1,4 +1,4 @@
-"""Whether containerd may rely on what it is told of the host's snapshotters."""
+"""Check that the capabilities in containerd's configuration are those of the host's snapshotters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OUTCOMES: Final = {
     "rebase": "containerd 2.2 and later unpacks the layers of an image side by side, and no image can be unpacked",
     "remap-ids": "containerd has no owners mapped for a user namespace, and files there belong to 65534",
 }
-"""What becomes of it where a snapshotter lacks a capability that containerd counts on."""
+"""The consequence of each capability that containerd counts on and a snapshotter lacks."""
 
 
 @attrs.frozen
@@ -60,7 +60,7 @@ def containerd(address: str, plugins: Sequence[Plugin]) -> Iterator[Finding]:
 
 
 def _unpacks_side_by_side(client: Client, id_: str) -> Finding:
-    """Whether a layer that is unpacked without a parent gets mounts onto which its deletions are written down."""
+    """Find out whether a layer without a parent gets mounts on which containerd records deletions."""
     check, key = "rebase", f"lamina-diagnose/1/extract-{os.urandom(8).hex()}"
     snapshotter = client.snapshotter(id_)
     try:
@@ -85,7 +85,7 @@ def _keeps_deletions(mounts: Sequence[Mount]) -> bool:
 
 
 def _compare(table: _Table, plugins: Mapping[str, Plugin]) -> Iterator[Finding]:
-    """Whether a snapshotter has the capabilities that containerd is told of."""
+    """Compare the capabilities in containerd's table with those of the snapshotter."""
     check = f"table {table.name}"
     plugin = plugins.get(table.name)
     if plugin is None:
