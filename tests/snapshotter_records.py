@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lamina.plugin import Plugin, PluginType, Status
-from lamina.plugins.services.snapshots.names import Snapshotters
+from lamina.plugins.services.snapshots._names import Snapshotters
 from lamina.snapshots import Snapshotter
 
 

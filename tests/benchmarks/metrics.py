@@ -20,7 +20,7 @@ from lamina.context import CallContext
 from lamina.errdefs import Code
 from lamina.plugin import Plugin, PluginType
 from lamina.plugins.servers.grpc.calls import Calls
-from lamina.plugins.servers.metrics.collector import registry_of
+from lamina.plugins.servers.metrics._collector import registry_of
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage._environment import Transaction

@@ -22,8 +22,8 @@ from lamina.errdefs import Canceled
 from lamina.mount import mount_all, unmount
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import SnapshotsService
 
 SECONDS = 20
 

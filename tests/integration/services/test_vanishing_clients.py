@@ -19,8 +19,8 @@ from lamina.errdefs import NotFound
 from lamina.plugins.servers.grpc.engine import Engine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record

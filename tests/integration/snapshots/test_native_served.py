@@ -22,8 +22,8 @@ from lamina.mount import temporary_mount
 from lamina.plugins.servers.grpc.engine import Engine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter

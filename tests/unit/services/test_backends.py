@@ -19,8 +19,8 @@ from lamina.api.messages import snapshots_pb2 as pb
 from lamina.plugins.servers.grpc import stalls
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import SnapshotsService
 
 SECONDS = 20
 WORKERS = 16

@@ -18,9 +18,9 @@ from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.plugins.servers.grpc.engine import Engine
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.services.health.service import HealthService
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import SnapshotsService
+from lamina.plugins.services.health._service import HealthService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots.local import LocalSnapshotter
 
 SECONDS = 20.0

@@ -23,7 +23,7 @@ from lamina.errdefs import (
     Unimplemented,
 )
 from lamina.plugin import Location, Meta, Plugin, PluginSet, Status
-from lamina.plugins.services.introspection.service import IntrospectionService
+from lamina.plugins.services.introspection._service import IntrospectionService
 
 
 @attrs.frozen

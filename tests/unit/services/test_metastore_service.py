@@ -13,7 +13,7 @@ import pytest
 
 from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 from lamina.errdefs import ResourceExhausted
-from lamina.plugins.metastore.service import COPIES, MetastoreService
+from lamina.plugins.metastore._service import COPIES, MetastoreService
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from lamina.errdefs import SkipPlugin
 from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.plugin import Plugin, Status
-from lamina.plugins.servers.metrics.collector import PluginCollector, registry_of
+from lamina.plugins.servers.metrics._collector import PluginCollector, registry_of
 
 ERRORS = "lamina_plugin_metrics_errors_total"
 

@@ -21,8 +21,8 @@ from lamina.config import from_document
 from lamina.errdefs import ConfigError, InvalidArgument, SkipPlugin, Unavailable
 from lamina.plugin import Plugin, PluginSet, Readiness, Status, initialise
 from lamina.plugins.servers.metrics import plugin as metrics_plugin
-from lamina.plugins.servers.metrics.address import host_and_port
-from lamina.plugins.servers.metrics.server import CONNECTIONS, MetricsServer
+from lamina.plugins.servers.metrics._address import host_and_port
+from lamina.plugins.servers.metrics._server import CONNECTIONS, MetricsServer
 
 SECONDS = 20
 URI = "io.containerd.server.v1.metrics"

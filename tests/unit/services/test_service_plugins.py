@@ -23,7 +23,7 @@ from lamina.plugin import (
 )
 from lamina.plugins.servers.grpc import plugin as listener_plugin
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
-from lamina.plugins.services.version.service import VersionService
+from lamina.plugins.services.version._service import VersionService
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from lamina.errdefs import (
     NotFound,
     Unimplemented,
 )
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.service import CHUNK, CHUNK_BYTES, SnapshotsService
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._service import CHUNK, CHUNK_BYTES, SnapshotsService
 
 NAME = "lamina"
 

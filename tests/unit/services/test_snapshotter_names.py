@@ -7,7 +7,7 @@ from snapshotter_records import broken, snapshotters_of, working
 
 from lamina.errdefs import InvalidArgument, ResourceExhausted, SkipPlugin, Unavailable, Unimplemented
 from lamina.plugin import Status
-from lamina.plugins.services.snapshots.names import Names, Snapshotters
+from lamina.plugins.services.snapshots._names import Names, Snapshotters
 
 BTRFS = broken("btrfs", Status.SKIPPED, SkipPlugin("not a btrfs"))
 

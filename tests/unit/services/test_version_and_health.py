@@ -13,8 +13,8 @@ from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, NotFound
 from lamina.plugin import Plugin, Status
 from lamina.plugins.services.health import service as service_module
-from lamina.plugins.services.health.service import HealthService
-from lamina.plugins.services.version.service import VersionService
+from lamina.plugins.services.health._service import HealthService
+from lamina.plugins.services.version._service import VersionService
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 

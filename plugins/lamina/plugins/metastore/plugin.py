@@ -9,7 +9,7 @@ from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Reg
 from lamina.snapshots.storage import MetaStore
 
 if TYPE_CHECKING:
-    from lamina.plugins.metastore.service import MetastoreService
+    from lamina.plugins.metastore._service import MetastoreService
 
 
 @hookimpl
@@ -35,7 +35,7 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
 
 def init_service(ic: InitContext[None]) -> MetastoreService:
     """Serve copies of the metastore, once it is there."""
-    from lamina.plugins.metastore.service import MetastoreService  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.metastore._service import MetastoreService  # noqa: PLC0415 - brings protobuf
 
     return MetastoreService(lambda: ic.get_single(PluginType.METASTORE))
 

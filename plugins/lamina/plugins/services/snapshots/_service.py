@@ -22,8 +22,8 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount
 from lamina.plugin import Meta
-from lamina.plugins.services.snapshots.names import Names
-from lamina.plugins.services.snapshots.offered import Offered
+from lamina.plugins.services.snapshots._names import Names
+from lamina.plugins.services.snapshots._offered import Offered
 from lamina.snapshots import Info, InSteps
 from lamina.steps import Steps
 

@@ -15,7 +15,7 @@ from typing import Final, cast
 from prometheus_client import CollectorRegistry, MetricsHandler
 
 from lamina.errdefs import InvalidArgument, Unavailable
-from lamina.plugins.servers.metrics.address import host_and_port
+from lamina.plugins.servers.metrics._address import host_and_port
 
 _log = logging.getLogger(__name__)
 
