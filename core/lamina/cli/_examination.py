@@ -14,8 +14,8 @@ import attrs
 
 from lamina.cli._diagnose.areas import another_host
 from lamina.cli._diagnose.host import Contact, contact
-from lamina.cli._progress import progress
 from lamina.cli._site import Site
+from lamina.cli.terminal.progress import progress
 from lamina.client import Client
 from lamina.config import default_state
 from lamina.diagnosis.integrity import Evidence, examine, gather

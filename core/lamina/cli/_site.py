@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from lamina.cli._configuration import Overrides, configuration
+from lamina.cli.options.settings import Overrides, configuration
 from lamina.config import Config, default_state
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare

@@ -8,51 +8,51 @@ from typing import Any, Final
 
 import click
 
-from lamina.cli._configuration import tell_warnings
-from lamina.cli._environment import unknown_variables
-from lamina.cli._errors import reported
-from lamina.cli._groups import Lazy, LazyGroup
-from lamina.cli._streams import open_standard_streams
+from lamina.cli.groups import Lazy, LazyGroup
+from lamina.cli.options.environment import unknown_variables
+from lamina.cli.options.settings import tell_warnings
+from lamina.cli.terminal.errors import reported
+from lamina.cli.terminal.streams import open_standard_streams
 
 _COMMANDS: Final = {
     "completion": Lazy(
-        "lamina.cli._completion:completion",
+        "lamina.cli.completion:completion",
         "Print a script with which a shell completes commands and options.",
     ),
     "config": Lazy(
-        "lamina.cli._config:config",
+        "lamina.cli.config.command:config",
         "Look at configurations.",
     ),
     "containerd-config": Lazy(
-        "lamina.cli._containerd_config:containerd_config",
+        "lamina.cli.containerd.command:containerd_config",
         "Print what makes containerd use the snapshotters of a running host.",
     ),
     "diagnose": Lazy(
-        "lamina.cli._diagnose.command:diagnose",
+        "lamina.cli.diagnose.command:diagnose",
         "Find out why a snapshot does not work: what is looked at, what is found, and what to do about it.",
     ),
     "doctor": Lazy(
-        "lamina.cli._doctor:doctor",
+        "lamina.cli.diagnose.doctor:doctor",
         "Find out whether what the host keeps is whole, and what to do where it is not.",
     ),
     "metastore": Lazy(
-        "lamina.cli._metastore:metastore",
+        "lamina.cli.metastore.command:metastore",
         "Check, back up, restore and rebuild the metastore: the database of all snapshots.",
     ),
     "plugins": Lazy(
-        "lamina.cli._plugins:plugins",
+        "lamina.cli.plugins.command:plugins",
         "Look at plugins: those of a running host, or those that a configuration makes for.",
     ),
     "serve": Lazy(
-        "lamina.cli._serve:serve",
+        "lamina.cli.serve:serve",
         "Start all plugins and serve until SIGTERM or SIGINT.",
     ),
     "snapshots": Lazy(
-        "lamina.cli._snapshots:snapshots",
+        "lamina.cli.snapshots.command:snapshots",
         "Make, look at and remove the snapshots of a running host.",
     ),
     "version": Lazy(
-        "lamina.cli._version:version",
+        "lamina.cli.version:version",
         "Print the versions of this command and of the host, if one runs.",
     ),
 }

@@ -16,7 +16,7 @@ import pytest
 from commands import environment
 from hosts import Host
 
-from lamina.cli._tree import tree
+from lamina.cli.snapshots.tree import tree
 from lamina.client import Client
 from lamina.mount import temporary_mount
 from lamina.snapshots import Snapshotter

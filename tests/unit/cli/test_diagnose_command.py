@@ -13,8 +13,8 @@ from commands import CommandFailed, run
 from diagnoses import Diagnosis, diagnose
 from hosts import LAMINA
 
-from lamina.cli import _findings
-from lamina.cli._diagnose import command
+from lamina.cli.diagnose import command
+from lamina.cli.diagnose import findings as _findings
 from lamina.plugin import Finding
 
 SOURCE = """

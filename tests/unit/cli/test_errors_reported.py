@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lamina.cli._errors import reported
+from lamina.cli.terminal.errors import reported
 from lamina.errdefs import AlreadyExists, Canceled, ConfigError, Error, MountFailed
 
 
@@ -51,8 +51,8 @@ def test_functions_can_be_decorated(capsys):
 
 
 WRITE_MUCH = """
-from lamina.cli._errors import reported
-from lamina.cli._output import write
+from lamina.cli.terminal.errors import reported
+from lamina.cli.terminal.output import write
 with reported():
     for _ in range(10):
         write("x" * 100000)

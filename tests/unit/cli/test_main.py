@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from commands import CommandFailed, environment, imported, run
 from serving import Serving, short_directory
 
-from lamina.cli._version import version
 from lamina.cli.main import lamina
+from lamina.cli.version import version
 
 LAMINA = (sys.executable, "-m", "lamina")
 

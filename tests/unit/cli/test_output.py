@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli._output import (
+from lamina.cli.terminal.output import (
     binary_size,
     display_width,
     escape,

@@ -1,7 +1,7 @@
 """What is printed of a plugin."""
 
 from lamina.api import PluginDetails
-from lamina.cli._plugins import plugin_document, plugin_lines
+from lamina.cli.plugins.command import plugin_document, plugin_lines
 from lamina.client import Plugin
 from lamina.errdefs import FailedPrecondition, Unavailable, Unknown
 from lamina.plugin import Location

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from commands import CommandFailed, run
 
-from lamina.cli._graph import Node, Requirement, dot, mermaid
+from lamina.cli.plugins.graph import Node, Requirement, dot, mermaid
 
 SOURCE = """
 from lamina.plugin import Registration, hookimpl

@@ -12,7 +12,7 @@ from commands import CommandFailed, run
 from serving import Serving, short_directory
 
 from lamina.api import PluginDetails
-from lamina.cli._why import from_host, text
+from lamina.cli.plugins.why import from_host, text
 from lamina.client import Plugin
 from lamina.errdefs import Unknown
 

@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
-from lamina.cli._progress import progress
+from lamina.cli.terminal.progress import progress
 
 COUNT_LINES = """
 import sys
-from lamina.cli._progress import progress
+from lamina.cli.terminal.progress import progress
 print(sum(1 for line in progress(sys.stdin, "snapshots", 3)))
 """
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli._labels import format_labels, parse_labels
-from lamina.cli._records import info_document, mount_command, mount_document, usage_document
+from lamina.cli.snapshots.labels import format_labels, parse_labels
+from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.mount import Mount
 from lamina.snapshots import Info, Kind, Usage
 

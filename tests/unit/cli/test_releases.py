@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.cli._release import Release
+from lamina.cli.containerd.release import Release
 from lamina.errdefs import InvalidArgument
 
 

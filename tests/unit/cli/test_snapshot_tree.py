@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli._tree import Node, tree, tree_json, tree_line
+from lamina.cli.snapshots.tree import Node, tree, tree_json, tree_line
 from lamina.snapshots import Info, Kind
 
 KEYS = st.text("abc\n", min_size=1, max_size=2)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli._containerd_config import Offer, Offers
-from lamina.cli._release import Release
-from lamina.cli._stanza import Stanza
+from lamina.cli.containerd.command import Offer, Offers
+from lamina.cli.containerd.release import Release
+from lamina.cli.containerd.stanza import Stanza
 from lamina.client import Plugin
 from lamina.errdefs import FailedPrecondition, NotFound, Unknown
 from lamina.plugin import host_platform

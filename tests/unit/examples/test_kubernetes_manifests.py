@@ -12,8 +12,8 @@ import pytest
 import yaml
 from commands import run
 
-from lamina.cli._containerd_config import Offer
-from lamina.cli._release import Release
+from lamina.cli.containerd.command import Offer
+from lamina.cli.containerd.release import Release
 from lamina.client import Plugin
 from lamina.host._process import _EXIT_SECONDS
 from lamina.host._reload import _TIMEOUTS

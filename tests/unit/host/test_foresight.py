@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 from lamina.api import details_from_proto, error_from_proto, plugin_to_proto
-from lamina.cli import _graph, _why
+from lamina.cli.plugins import graph, why
 from lamina.client import Plugin as TheirPlugin
 from lamina.config import Config, from_document
 from lamina.errdefs import Error, NoInstance, PluginFailed, SkipPlugin
@@ -162,7 +162,7 @@ def test_the_graph_and_why_agree_with_the_started_host(case: Case) -> None:
 def check_graph(plan: Plan, plugins: PluginSet, refusal: Error | None) -> None:
     """The graph has the host's plugins in the host's order, and is right about each."""
     foresight = plan.foresee()
-    document = _graph.document(_graph.nodes(plan, foresight), plan, foresight)
+    document = graph.document(graph.nodes(plan, foresight), plan, foresight)
     nodes = {node["URI"]: node for node in document["Plugins"]}
     order = [uri for uri, node in nodes.items() if node["Status"] != "disabled"]
     if foresight.refusal is not None:
@@ -193,8 +193,8 @@ def check_why(plan: Plan, plugins: PluginSet) -> None:
     foresight = plan.foresee()
     theirs = [their_view(plugin) for plugin in plugins]
     for uri in plan.known():
-        foreseen = _why.from_plan(plan, foresight, uri)
-        happened = _why.from_host(theirs, uri)
+        foreseen = why.from_plan(plan, foresight, uri)
+        happened = why.from_host(theirs, uri)
         if foreseen.chain[0].status == "disabled":
             assert happened is None
             continue

@@ -217,6 +217,6 @@ def test_a_warning_is_a_log_line() -> None:
 
 
 def test_importing_the_host_configures_nothing() -> None:
-    code = "import logging, sys, threading, lamina.host, lamina.cli._serve; print(logging.root.handlers)"
+    code = "import logging, sys, threading, lamina.host, lamina.cli.serve; print(logging.root.handlers)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -9,7 +9,7 @@ import pytest
 from rebuilding import Site
 from waiting import wait_until
 
-from lamina.cli._rebuilt import problems_remain, rebuilt_lines
+from lamina.cli.metastore.rebuilt import problems_remain, rebuilt_lines
 from lamina.errdefs import DataLoss
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage._salvage import salvage

@@ -12,14 +12,14 @@ from typing import Final
 import attrs
 
 from lamina.api import names_from_exports
-from lamina.cli._configuration import Overrides
-from lamina.cli._connection import default_snapshotter
 from lamina.cli._diagnose import plugins
 from lamina.cli._diagnose.configuration import configuration
 from lamina.cli._diagnose.containerd import containerd
 from lamina.cli._diagnose.host import SECONDS, Contact, contact
 from lamina.cli._diagnose.snapshot import snapshot
 from lamina.cli._site import Site
+from lamina.cli.options.connection import default_snapshotter
+from lamina.cli.options.settings import Overrides
 from lamina.client import Client
 from lamina.config import GRPC_SERVER, HostConfig, default_state
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from lamina.cli._configuration import tell_warnings
+from lamina.cli.options.settings import tell_warnings
 from lamina.errdefs import nearest
 
 

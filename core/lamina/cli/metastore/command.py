@@ -10,13 +10,13 @@ from typing import Unpack
 
 import click
 
-from lamina.cli._configuration import Overrides, file_option, override_options
-from lamina.cli._errors import FAILURE
-from lamina.cli._groups import Group
-from lamina.cli._output import binary_size, json_option, notify, one_line, write, write_json
-from lamina.cli._progress import progress
-from lamina.cli._rebuilt import problems_remain, rebuilt_document, rebuilt_lines
 from lamina.cli._site import Site
+from lamina.cli.groups import Group
+from lamina.cli.metastore.rebuilt import problems_remain, rebuilt_document, rebuilt_lines
+from lamina.cli.options.settings import Overrides, file_option, override_options
+from lamina.cli.terminal.errors import FAILURE
+from lamina.cli.terminal.output import binary_size, json_option, notify, one_line, write, write_json
+from lamina.cli.terminal.progress import progress
 from lamina.errdefs import FailedPrecondition, Unavailable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from lamina.cli._output import write
+from lamina.cli.terminal.output import write
 
 
 @click.command()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from lamina.cli._configuration import Overrides, file_option, override_options
-from lamina.cli._errors import FAILURE, reported
-from lamina.cli._findings import Told, lines
-from lamina.cli._output import json_option, write, write_json
+from lamina.cli.diagnose.findings import Told, lines
+from lamina.cli.options.settings import Overrides, file_option, override_options
+from lamina.cli.terminal.errors import FAILURE, reported
+from lamina.cli.terminal.output import json_option, write, write_json
 from lamina.errdefs import Error
 from lamina.plugin import Finding
 

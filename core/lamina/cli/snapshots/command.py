@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lamina.cli._connection import connected_snapshotter, snapshotter_options
-from lamina.cli._filters import tell_unknown_fields
-from lamina.cli._groups import Group
-from lamina.cli._in_use import check_unused, force_option
-from lamina.cli._labels import format_labels, parse_labels
-from lamina.cli._output import (
+from lamina.cli.groups import Group
+from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
+from lamina.cli.options.filters import tell_unknown_fields
+from lamina.cli.snapshots.labels import format_labels, parse_labels
+from lamina.cli.snapshots.mounted import check_unused, force_option
+from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
+from lamina.cli.terminal.output import (
     binary_size,
     json_option,
     notify,
@@ -22,8 +23,7 @@ from lamina.cli._output import (
     write_json,
     write_table,
 )
-from lamina.cli._progress import progress
-from lamina.cli._records import info_document, mount_command, mount_document, usage_document
+from lamina.cli.terminal.progress import progress
 from lamina.errdefs import Error, NotFound
 from lamina.snapshots import Info, Snapshotter, Usage
 
@@ -195,7 +195,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 @_filters
 def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
     """Show snapshots below their parents."""
-    from lamina.cli._tree import tree, tree_json, tree_line  # noqa: PLC0415 # no other command needs it
+    from lamina.cli.snapshots.tree import tree, tree_json, tree_line  # noqa: PLC0415 # no other command needs it
 
     nodes = tree(_walk(filters))
     if as_json:

@@ -7,11 +7,11 @@ from typing import Unpack
 
 import click
 
-from lamina.cli._configuration import Overrides, file_option, override_options
-from lamina.cli._errors import FAILURE
-from lamina.cli._findings import Told, lines
-from lamina.cli._output import json_option, write, write_json
-from lamina.cli._progress import progress
+from lamina.cli.diagnose.findings import Told, lines
+from lamina.cli.options.settings import Overrides, file_option, override_options
+from lamina.cli.terminal.errors import FAILURE
+from lamina.cli.terminal.output import json_option, write, write_json
+from lamina.cli.terminal.progress import progress
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lamina.cli._output import shorten
+from lamina.cli.terminal.output import shorten
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 from click.core import ParameterSource
 
-from lamina.cli._output import one_line
+from lamina.cli.terminal.output import one_line
 
 if TYPE_CHECKING:
     from lamina.config import Config

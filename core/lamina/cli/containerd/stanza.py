@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from lamina.cli._release import NEWEST, Release
+from lamina.cli.containerd.release import NEWEST, Release
 
 
 @attrs.frozen

@@ -13,9 +13,9 @@ from typing import Unpack
 
 import click
 
-from lamina.cli._configuration import Overrides, configuration, file_option, override_options
-from lamina.cli._environment import unknown_variables
-from lamina.cli._output import one_line, table_lines
+from lamina.cli.options.environment import unknown_variables
+from lamina.cli.options.settings import Overrides, configuration, file_option, override_options
+from lamina.cli.terminal.output import one_line, table_lines
 from lamina.config import GRPC_SERVER, default_state
 from lamina.host import Host, Reloaded, configure_logging, run, takes_colour
 from lamina.plugin import Plugin, PluginType, Status
@@ -109,7 +109,7 @@ def _status(plugin: Plugin) -> str:
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
-    from lamina.cli._stanza import Stanza  # noqa: PLC0415 # no start waits for it here
+    from lamina.cli.containerd.stanza import Stanza  # noqa: PLC0415 # no start waits for it here
 
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.cli._output import one_line
+from lamina.cli.terminal.output import one_line
 from lamina.plugin import EVERY_TYPE, Foresight, Plan, Plugin, Status
 
 _INIT: Final = "init"

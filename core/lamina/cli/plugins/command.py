@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamina.cli._configuration import configuration, file_option, modules_option, tell_warnings
-from lamina.cli._connection import address_given, connected, host_options
-from lamina.cli._filters import tell_unknown_fields
-from lamina.cli._groups import Group
-from lamina.cli._output import json_option, one_line, write, write_json, write_table
+from lamina.cli.groups import Group
+from lamina.cli.options.connection import address_given, connected, host_options
+from lamina.cli.options.filters import tell_unknown_fields
+from lamina.cli.options.settings import configuration, file_option, modules_option, tell_warnings
+from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
 
 if TYPE_CHECKING:
-    from lamina.cli._why import Answer
+    from lamina.cli.plugins.why import Answer
     from lamina.client import Plugin
     from lamina.errdefs import Error
     from lamina.host import Prepared
@@ -67,7 +67,7 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
     Plugin packages are imported, as `lamina serve` would import them; nothing is initialised. What would not be
     initialised is marked, with the reason.
     """
-    from lamina.cli import _graph  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import graph as _graph  # noqa: PLC0415 # `ls` does without
 
     plan = _prepare(file, modules).plan
     foresight = plan.foresee()
@@ -98,7 +98,7 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     if there is one. Otherwise, and of a plugin that the host does not have, the configuration tells what would
     happen. The last line says which of them told.
     """
-    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
 
     ask = address_given() or not (file or modules)
     answer, host = _ask_host(plugin) if ask else (None, "")
@@ -127,7 +127,7 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
     Raises:
         Unavailable: There is none, and the command names one.
     """
-    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
 
     try:
         with connected() as client:
@@ -141,7 +141,7 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
 
 
 def _foresee(name: str, prepared: Prepared) -> Answer:
-    from lamina.cli import _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
 
     uri = _why.uri_of(name, prepared.plan.ids())
     disabled_at = prepared.config.origin("disabled_plugins")
@@ -215,7 +215,7 @@ def _block(title: str, values: Iterable[str]) -> list[str]:
 
 
 def _location(plugin: Plugin) -> dict[str, Any] | None:
-    from lamina.cli._why import location_document  # noqa: PLC0415 # few plugins fail
+    from lamina.cli.plugins.why import location_document  # noqa: PLC0415 # few plugins fail
 
     return location_document(plugin.details.location)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lamina.cli._output import shorten
+from lamina.cli.terminal.output import shorten
 
 if TYPE_CHECKING:
     from lamina.snapshots.recovery import LeftOut, Rebuilt, Restored

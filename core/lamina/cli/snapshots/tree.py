@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from lamina.cli._output import escape, shorten
+from lamina.cli.terminal.output import escape, shorten
 from lamina.snapshots import Info
 
 _SHORTEST = 16

@@ -10,7 +10,8 @@ from typing import Any, Unpack
 import attrs
 import click
 
-from lamina.cli._configuration import (
+from lamina.cli.groups import Group
+from lamina.cli.options.settings import (
     Overrides,
     file_argument,
     file_option,
@@ -20,9 +21,8 @@ from lamina.cli._configuration import (
     tell_left_out,
     tell_warnings,
 )
-from lamina.cli._errors import FAILURE
-from lamina.cli._groups import Group
-from lamina.cli._output import json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.errors import FAILURE
+from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
 from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
 from lamina.config.printing import (
     Explanation,

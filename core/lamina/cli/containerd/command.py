@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from lamina.cli._connection import connected, host_options
-from lamina.cli._output import json_option, one_line, write, write_json
-from lamina.cli._release import DEFAULT, NEWEST, OWN_SNAPSHOTTERS, TRANSFER, UNPACK_CONFIG, Release, since
-from lamina.cli._stanza import Stanza
+from lamina.cli.containerd.release import (
+    DEFAULT,
+    NEWEST,
+    OWN_SNAPSHOTTERS,
+    TRANSFER,
+    UNPACK_CONFIG,
+    Release,
+    since,
+)
+from lamina.cli.containerd.stanza import Stanza
+from lamina.cli.options.connection import connected, host_options
+from lamina.cli.terminal.output import json_option, one_line, write, write_json
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound, nearest
 from lamina.plugin import PluginType, host_platform
 

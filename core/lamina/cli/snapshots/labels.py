@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import click
 
-from lamina.cli._output import escape
+from lamina.cli.terminal.output import escape
 
 
 def parse_labels(context: click.Context, parameter: click.Parameter, words: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from lamina.cli._output import one_line
+from lamina.cli.terminal.output import one_line
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
 

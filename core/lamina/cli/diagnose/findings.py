@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from lamina.cli._output import one_line, terminal_width
+from lamina.cli.terminal.output import one_line, terminal_width
 from lamina.plugin import Finding, Verdict
 
 SHOWN: Final = 10

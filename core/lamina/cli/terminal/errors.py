@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from lamina.cli._output import one_line
+from lamina.cli.terminal.output import one_line
 from lamina.errdefs import ConfigError, Error
 
 FAILURE = 1

@@ -7,9 +7,9 @@ from importlib.metadata import version as installed_version
 
 import click
 
-from lamina.cli._configuration import tell_warnings
-from lamina.cli._connection import address_given, connected, host_options
-from lamina.cli._output import json_option, write, write_json
+from lamina.cli.options.connection import address_given, connected, host_options
+from lamina.cli.options.settings import tell_warnings
+from lamina.cli.terminal.output import json_option, write, write_json
 from lamina.errdefs import Unavailable
 
 

@@ -1,0 +1,1 @@
+"""`lamina diagnose` and `lamina doctor`."""

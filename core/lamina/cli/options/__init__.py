@@ -1,0 +1,1 @@
+"""Options and environment variables that several commands share."""

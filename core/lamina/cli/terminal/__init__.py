@@ -1,0 +1,1 @@
+"""Standard streams: plain output, progress, errors and exit codes."""
