@@ -12,7 +12,7 @@ from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckRespon
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, NotFound
 from lamina.plugin import Plugin, Status
-from lamina.plugins.services.health import service as service_module
+from lamina.plugins.services.health import _service as service_module
 from lamina.plugins.services.health._service import HealthService
 from lamina.plugins.services.version._service import VersionService
 
