@@ -3,17 +3,17 @@
 `load` reads a file and its imports, `from_document` takes a dict. Both give a `Config`: the top level
 decoded (`Config.host`), the plugins' tables to be decoded once it is known which plugins there are.
 
-What a configuration is written, explained and rewritten with is in `lamina.config.printing`, which starting a host
-does without.
+`lamina.config.describing` prints and explains configurations, `lamina.config.versions.rewriting` migrates files.
+Starting a host imports neither.
 """
 
 from lamina.config._config import Config
 from lamina.config._duration import Duration
 from lamina.config._load import from_document, load
-from lamina.config._merge import Origin
-from lamina.config._migrate import GRPC_SERVER, Migration
 from lamina.config._problems import Problem, config_error, dotted
 from lamina.config._schema import Debug, HostConfig, ProxyPlugin
+from lamina.config.reading._merge import Origin
+from lamina.config.versions._migrate import GRPC_SERVER, Migration
 from lamina.places import default_config_path, default_drop_ins, default_root, default_state
 
 __all__ = [

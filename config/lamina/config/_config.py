@@ -10,13 +10,13 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from lamina.config._document import Document
-from lamina.config._merge import Merged, Origin, merge
-from lamina.config._migrate import Migration, migrate, successor_of_table
 from lamina.config._overrides import overriding
-from lamina.config._positions import parse_key
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
 from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config.reading._document import Document
+from lamina.config.reading._merge import Merged, Origin, merge
+from lamina.config.reading._positions import parse_key
+from lamina.config.versions._migrate import Migration, migrate, successor_of_table
 from lamina.errdefs import PluginFailed, nearest
 from lamina.fs import Exposure
 from lamina.places import PROGRAM, default_root, default_state
@@ -282,6 +282,6 @@ def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, mer
     if table is None:
         with contextlib.suppress(Exception):  # told below
             return schema()
-    from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+    from lamina.config.reading._decode import decode  # noqa: PLC0415 # cattrs is slow to import
 
     return decode(schema, table or {}, path, merged.problem)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lamina.config._config import Config, Sources, assemble
-from lamina.config._document import Document, read, read_imports
 from lamina.config._problems import Problem, config_error
 from lamina.config._schema import VERSION
+from lamina.config.reading._document import Document, read, read_imports
 from lamina.places import PROGRAM, default_config_path, default_drop_ins
 
 _GIVEN: Final = "configuration given as a mapping"

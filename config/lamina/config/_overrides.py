@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.config._document import Document
-from lamina.config._migrate import GRPC_SERVER
+from lamina.config.reading._document import Document
+from lamina.config.versions._migrate import GRPC_SERVER
 
 
 def overriding(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Config, Origin, load
-from lamina.config._document import Document
-from lamina.config._merge import merge
+from lamina.config.reading._document import Document
+from lamina.config.reading._merge import merge
 from lamina.errdefs import ConfigError, InvalidArgument
 
 URI = "io.containerd.snapshotter.v1.overlayfs"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Config, Duration, from_document, load
-from lamina.config.printing import effective_tables, inline, json_ready, render
+from lamina.config.describing import effective_tables, inline, json_ready, render
 
 URI, GONE, OFF = "io.x.v1.test", "io.x.v1.gone", "io.x.v1.off"
 

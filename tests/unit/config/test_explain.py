@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.config import GRPC_SERVER, Config, Duration, Origin, from_document, load
-from lamina.config.printing import Explanation, effective_tables, json_schema
-from lamina.config.printing import explain as explain_in
+from lamina.config.describing import Explanation, effective_tables, json_schema
+from lamina.config.describing import explain as explain_in
 from lamina.errdefs import InvalidArgument, NotFound
 
 DISK = "io.x.v1.disk"

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Duration, HostConfig, from_document
-from lamina.config.printing import json_schema, render_default
+from lamina.config.describing import json_schema, render_default
 from lamina.errdefs import ConfigError
 from lamina.plugin import discover
 

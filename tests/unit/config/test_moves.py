@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.config._moves import compose, infer_moves, origin_of
+from lamina.config.reading._moves import compose, infer_moves, origin_of
 
 names = st.sampled_from("abcd")
 trees = st.recursive(

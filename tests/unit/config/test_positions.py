@@ -11,8 +11,8 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.config._positions import key_lines, parse_key, written_keys
 from lamina.config._problems import KeyPath, dotted
+from lamina.config.reading._positions import key_lines, parse_key, written_keys
 from lamina.errdefs import InvalidArgument
 
 SPELLINGS = '''\

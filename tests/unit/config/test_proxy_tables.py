@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lamina.config import Config, HostConfig, Origin, ProxyPlugin, from_document, load
-from lamina.config.printing import render_default
+from lamina.config.describing import render_default
 from lamina.errdefs import ConfigError
 
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from lamina.config import GRPC_SERVER
-from lamina.config.printing import ContainerdConfig, Use, read_containerd
+from lamina.config.describing import ContainerdConfig, Use, read_containerd
 from lamina.errdefs import ConfigError
 
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"

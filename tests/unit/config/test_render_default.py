@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Debug, Duration, HostConfig, load
-from lamina.config.printing import render_default
+from lamina.config.describing import render_default
 
 
 class Mode(enum.StrEnum):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.config import GRPC_SERVER, Config, load
-from lamina.config.printing import replace, rewrite
+from lamina.config.versions.rewriting import replace, rewrite
 from lamina.errdefs import ConfigError, PluginFailed
 
 OLD, NEW = "io.x.v1.old", "io.x.v1.new"

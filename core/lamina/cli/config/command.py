@@ -24,7 +24,7 @@ from lamina.cli.options.settings import (
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
 from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
-from lamina.config.printing import (
+from lamina.config.describing import (
     Explanation,
     Setting,
     Use,
@@ -36,9 +36,8 @@ from lamina.config.printing import (
     read_containerd,
     render,
     render_default,
-    replace,
-    rewrite,
 )
+from lamina.config.versions.rewriting import replace, rewrite
 from lamina.errdefs import ConfigError, NoInstance
 from lamina.host import Prepared
 from lamina.plugin import Registration, discover

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.config._docstrings import attribute_docstrings, class_docstring, first_sentence
-from lamina.config._positions import key_lines
 from lamina.config._problems import KeyPath
 from lamina.config._schema import HostConfig
-from lamina.config._tables import default_instance, plain
+from lamina.config.describing._docstrings import attribute_docstrings, class_docstring, first_sentence
+from lamina.config.describing._tables import default_instance, plain
+from lamina.config.reading._positions import key_lines
 
 _WIDTH: Final = 98
 """Characters of a comment's line, without the mark."""

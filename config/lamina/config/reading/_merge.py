@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.config._document import Document
 from lamina.config._problems import KeyPath, Problem
+from lamina.config.reading._document import Document
 
 _REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
 """The table whose entries are each replaced as a whole: half of another's address and type makes no plugin."""

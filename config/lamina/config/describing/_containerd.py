@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.config._document import Document, read, read_imports
-from lamina.config._merge import Merged, merge
-from lamina.config._migrate import GRPC_SERVER, OLDEST, migrate
 from lamina.config._problems import KeyPath, Problem, config_error
 from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config.reading._document import Document, read, read_imports
+from lamina.config.reading._merge import Merged, merge
+from lamina.config.versions._migrate import GRPC_SERVER, OLDEST, migrate
 
 _OWN: Final = frozenset({"root", "state", "temp"})
 _OWN_ADDRESSES: Final = frozenset({(GRPC_SERVER, "address"), ("io.containerd.server.v1.metrics", "address")})
@@ -170,7 +170,7 @@ class _Reader:
 
     def _checked(self, schema: type, table: dict[str, Any], path: KeyPath, value: Any) -> Setting:
         """A setting that means the same if lamina takes it."""
-        from lamina.config._decode import decode  # noqa: PLC0415 # cattrs is slow to import
+        from lamina.config.reading._decode import decode  # noqa: PLC0415 # cattrs is slow to import
 
         decoded = decode(schema, table, (), self._merged.problem)
         if not isinstance(decoded, list):

@@ -17,11 +17,11 @@ from typing import Any
 import attrs
 import tomli
 
-from lamina.config._document import read
-from lamina.config._migrate import Migration, migrate
-from lamina.config._moves import Moves, origin_of
-from lamina.config._positions import WrittenKey, written_keys
 from lamina.config._problems import KeyPath, Problem, config_error, dotted
+from lamina.config.reading._document import read
+from lamina.config.reading._moves import Moves, origin_of
+from lamina.config.reading._positions import WrittenKey, written_keys
+from lamina.config.versions._migrate import Migration, migrate
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import sync_directory
 

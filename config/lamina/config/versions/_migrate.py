@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.config._document import Document
-from lamina.config._moves import Moves, compose, infer_moves
 from lamina.config._problems import Problem, described, dotted
 from lamina.config._schema import VERSION
+from lamina.config.reading._document import Document
+from lamina.config.reading._moves import Moves, compose, infer_moves
 from lamina.errdefs import PluginFailed, nearest
 
 OLDEST: Final = 2

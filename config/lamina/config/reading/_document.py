@@ -14,9 +14,9 @@ from typing import Any, Final
 import attrs
 import tomli
 
-from lamina.config._moves import origin_of
-from lamina.config._positions import key_lines
 from lamina.config._problems import KeyPath, Problem, dotted
+from lamina.config.reading._moves import origin_of
+from lamina.config.reading._positions import key_lines
 from lamina.fs import Exposure, Trust, content_exposure
 
 _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 
 from lamina.config._config import Config
-from lamina.config._json_schema import Schema
-from lamina.config._merge import Origin
-from lamina.config._migrate import successor
-from lamina.config._positions import parse_key
 from lamina.config._problems import KeyPath, dotted, quoted
-from lamina.config._tables import inline
+from lamina.config.describing._json_schema import Schema
+from lamina.config.describing._tables import inline
+from lamina.config.reading._merge import Origin
+from lamina.config.reading._positions import parse_key
+from lamina.config.versions._migrate import successor
 from lamina.errdefs import NotFound, nearest
 
 

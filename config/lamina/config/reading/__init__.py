@@ -1,0 +1,1 @@
+"""Configuration files as tables: parsing, key positions, merging and decoding."""

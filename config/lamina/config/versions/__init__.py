@@ -1,0 +1,1 @@
+"""Format versions: migrating a configuration that was read, and rewriting its file."""
