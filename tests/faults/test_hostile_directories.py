@@ -135,7 +135,7 @@ def test_a_part_of_a_data_root_that_is_no_directory_of_root_s_is_refused(
         plant(data / name, kind, victim)
     message = refusal(host_on(place))
     assert f"{data}/{name} " in message
-    assert "should be one" in message or f"belongs to user {NOBODY}" in message
+    assert "is not a directory" in message or f"belongs to user {NOBODY}" in message
     assert not (data / "uuid").exists()
 
 

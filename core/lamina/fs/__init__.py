@@ -3,35 +3,35 @@
 What makes one tree of another is told by `lamina.fs.changes`. It is imported by itself: no start needs it.
 """
 
-from lamina.fs._ballast import BALLAST, Ballast
-from lamina.fs._checked import CheckedDirectory, exposure_of, open_path
-from lamina.fs._contents import copy_file
+from lamina.fs._ballast import BALLAST_BYTES, Ballast
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._exposure import Exposure, Trust, content_exposure
+from lamina.fs._file_data import copy_file
 from lamina.fs._lock import Lock
-from lamina.fs._own_files import open_own_file, replace_file
 from lamina.fs._remove import remove_tree
-from lamina.fs._space import NO_SPACE, REFUSED, is_full, refuses_writing
+from lamina.fs._secure_directory import SecureDirectory
+from lamina.fs._secure_files import open_secure_file, replace_file
 from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._syscalls import exchange
-from lamina.fs._usage import TreeEdit, disk_usage, holds_at_most
-from lamina.fs._xattrs import ACL, Attributes, attribute_names, remove_default_acl
+from lamina.fs._trusted_path import exposure_of, open_path
+from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
+from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
+from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, remove_default_acl, xattr_names
 
 __all__ = [
-    "ACL",
-    "BALLAST",
+    "ACL_PREFIX",
+    "BALLAST_BYTES",
+    "FULL_OR_READ_ONLY",
     "NO_SPACE",
-    "REFUSED",
-    "Attributes",
     "Ballast",
-    "CheckedDirectory",
     "Exposure",
     "FileSystemSync",
     "Lock",
-    "TreeEdit",
+    "SecureDirectory",
+    "TreeVisitor",
     "Trust",
-    "attribute_names",
+    "XattrCopier",
     "content_exposure",
     "copy_file",
     "copy_tree",
@@ -40,12 +40,13 @@ __all__ = [
     "exposure_of",
     "holds_at_most",
     "is_full",
-    "open_own_file",
+    "is_full_or_read_only",
     "open_path",
-    "refuses_writing",
+    "open_secure_file",
     "remove_default_acl",
     "remove_tree",
     "replace_file",
     "supports_d_type",
     "sync_directory",
+    "xattr_names",
 ]

@@ -8,13 +8,13 @@ import threading
 from typing import Final
 
 from lamina.errdefs import FailedPrecondition
-from lamina.fs._own_files import open_own_file
-from lamina.fs._space import REFUSED
+from lamina.fs._secure_files import open_secure_file
 from lamina.fs._syscalls import syncfs
+from lamina.fs._write_errors import FULL_OR_READ_ONLY
 
 _log = logging.getLogger(__name__)
 
-BALLAST: Final = 4 << 20
+BALLAST_BYTES: Final = 4 << 20
 """Bytes. To delete takes space first, before it gives any back: on btrfs, whatever is written is written anew."""
 RETRY_SECONDS: Final = 10.0
 """How long a ballast that was given up waits before there may be room for it again."""
@@ -27,7 +27,7 @@ class Ballast:
     that compress what fallocate(2) asks for (ZFS).
     """
 
-    def __init__(self, path: str, size: int = BALLAST) -> None:
+    def __init__(self, path: str, size: int = BALLAST_BYTES) -> None:
         """Take the space, if it can be had.
 
         Args:
@@ -43,7 +43,7 @@ class Ballast:
         if not self._make():
             self._make_later()
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Give the space back to the file system, which has it when this returns.
 
         Raises:
@@ -87,7 +87,7 @@ class Ballast:
         A ballast that took the very last space would be given up again at once.
         """
         try:
-            fd = open_own_file(self._path, os.O_RDWR | os.O_CREAT)
+            fd = open_secure_file(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 if os.fstat(fd).st_blocks * 512 < self._size:
                     os.posix_fallocate(fd, 0, 2 * self._size)
@@ -98,7 +98,7 @@ class Ballast:
             finally:
                 os.close(fd)
         except (OSError, FailedPrecondition) as error:
-            if isinstance(error, OSError) and error.errno in REFUSED:
+            if isinstance(error, OSError) and error.errno in FULL_OR_READ_ONLY:
                 return False
             _log.warning("no space is kept for a full disk", exc_info=error, extra={"path": self._path})
         return True

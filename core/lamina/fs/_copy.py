@@ -12,10 +12,10 @@ import attrs
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Aborted, Error, FailedPrecondition, InvalidArgument, from_os_error
-from lamina.fs._contents import Contents
-from lamina.fs._descent import Descent
+from lamina.fs._file_data import DataCopier
 from lamina.fs._syscalls import open_within_mount
-from lamina.fs._xattrs import Attributes, remove_acls
+from lamina.fs._tree_cursor import TreeCursor
+from lamina.fs._xattrs import XattrCopier, remove_acls
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -34,7 +34,7 @@ def copy_tree(source: str, target: str) -> None:
 
     That is: contents, with holes as holes, and shared with the source where the file system can (FICLONE);
     owners, modes, times to the nanosecond, extended attributes, access control lists; links, devices, FIFOs and
-    sockets; and which names are one file. Attributes of namespace `security` that may not be set here are left
+    sockets; and which names are one file. XattrCopier of namespace `security` that may not be set here are left
     out, and logged. The inode flags of chattr(1) are not copied.
 
     Others may change the source meanwhile. Each file is then copied in one of its states or between two, and what
@@ -59,9 +59,9 @@ def copy_tree(source: str, target: str) -> None:
     """
     try:
         with ExitStack() as opened:
-            above = opened.enter_context(Descent(source, open_within_mount))
+            above = opened.enter_context(TreeCursor(source, open_within_mount))
             os.mkdir(target, _PRIVATE)
-            below = opened.enter_context(Descent(target))
+            below = opened.enter_context(TreeCursor(target))
             root = os.dup(below.fd)
             opened.callback(os.close, root)
             _Copy(f"copy {source} to {target}", above, below, root).run()
@@ -85,19 +85,19 @@ class _Copy:
     """A copy on its way through two trees. A directory is given what makes it what it is when all is in it."""
 
     asked: str
-    source: Descent
-    target: Descent
+    source: TreeCursor
+    target: TreeCursor
     root: int
     """The target's root directory."""
     levels: list[_Level] = attrs.field(factory=list)
     first: dict[tuple[int, int], tuple[str, ...]] = attrs.field(factory=dict)
     """Where in the target the files are that have further names, by device and inode in the source."""
-    attributes: Attributes = attrs.field(factory=Attributes)
+    attributes: XattrCopier = attrs.field(factory=XattrCopier)
     context: CallContext = attrs.field(factory=current)
-    contents: Contents = attrs.field(init=False)
+    contents: DataCopier = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.contents = Contents(self.context.check)
+        self.contents = DataCopier(self.context.check)
 
     def run(self) -> None:
         # What the root got from the directory that it is in would go on to everything below.

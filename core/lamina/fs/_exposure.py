@@ -36,7 +36,7 @@ class Trust:
             groups=frozenset({_ROOT, group}) if group == user else frozenset({_ROOT}),
         )
 
-    def lets_own_above(self, user: int) -> bool:
+    def may_own_ancestor(self, user: int) -> bool:
         """Whether a user may own directories above the process's own.
 
         In a user namespace, the one that stands for everybody outside may, who owns `/` to begin with.
@@ -75,7 +75,7 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
             inode(7)), as in `/tmp`. So may directories on the way to those that the process has for itself.
     """
     status = os.fstat(directory)
-    if not (trust.lets_own_above(status.st_uid) if shared else status.st_uid in trust.users):
+    if not (trust.may_own_ancestor(status.st_uid) if shared else status.st_uid in trust.users):
         return belongs_to(status, path)
     if shared and status.st_mode & stat.S_ISVTX:
         return None
@@ -114,7 +114,7 @@ def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposur
         path: Its path, to be shown.
         trust: Who may change it.
     """
-    if not trust.lets_own_above(status.st_uid):
+    if not trust.may_own_ancestor(status.st_uid):
         return belongs_to(status, path)
     if status.st_mode & stat.S_IWOTH:
         return _writable(status, path, "every user", "o-w")

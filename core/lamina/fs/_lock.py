@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error
-from lamina.fs._own_files import open_own_file
-from lamina.fs._space import REFUSED
+from lamina.fs._secure_files import open_secure_file
+from lamina.fs._write_errors import FULL_OR_READ_ONLY
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +76,11 @@ class Lock:
 
 def _open(path: str, dir_fd: int | None) -> int:
     try:
-        return open_own_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
+        return open_secure_file(path, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=dir_fd)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-    return open_own_file(path, os.O_RDONLY, dir_fd=dir_fd)
+    return open_secure_file(path, os.O_RDONLY, dir_fd=dir_fd)
 
 
 def _write_pid(fd: int) -> None:
@@ -92,7 +92,7 @@ def _write_pid(fd: int) -> None:
         os.pwrite(fd, line, 0)
         os.ftruncate(fd, len(line))
     except OSError as error:
-        if error.errno not in REFUSED:
+        if error.errno not in FULL_OR_READ_ONLY:
             raise
         _log.warning("cannot write down who holds a lock", exc_info=error)
 

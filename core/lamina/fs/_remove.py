@@ -9,8 +9,8 @@ import attrs
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, PermissionDenied, from_os_error
-from lamina.fs._descent import Descent
 from lamina.fs._syscalls import open_within_mount
+from lamina.fs._tree_cursor import TreeCursor
 
 _REVISITS = 20
 """How often a directory may turn out not to be empty after all, over one removal."""
@@ -39,11 +39,11 @@ def remove_tree(path: str) -> None:
         raise InvalidArgument(f"remove {path!r}: it has to end in the name of what is to be removed")
     try:
         try:
-            descent = Descent(parent or ".", open_within_mount)
+            cursor = TreeCursor(parent or ".", open_within_mount)
         except FileNotFoundError:
             return
-        with descent:
-            _Removal(path, descent, pending=[[name]]).run()
+        with cursor:
+            _Removal(path, cursor, pending=[[name]]).run()
     except OSError as error:
         raise from_os_error(OSError(error.errno, error.strerror, path), "remove a tree") from error
 
@@ -53,9 +53,9 @@ class _Removal:
     """A removal on its way through the tree, directories from the bottom up."""
 
     path: str
-    descent: Descent
+    cursor: TreeCursor
     pending: list[list[str]]
-    """For each level of the descent, the names that are still to be removed there."""
+    """For each level of the cursor, the names that are still to be removed there."""
     context: CallContext = attrs.field(factory=current)
     revisits: int = 0
 
@@ -74,7 +74,7 @@ class _Removal:
     def _enter(self, name: str) -> bool:
         """Go down into a directory; return False where there is none, or none any more."""
         try:
-            return self.descent.enter_if_there(name)
+            return self.cursor.enter_if_there(name)
         except OSError as error:
             raise self._refusal(error, name) from error
 
@@ -83,9 +83,9 @@ class _Removal:
         self.pending.pop()
         if not self.pending:
             return
-        name = self.descent.leave()
+        name = self.cursor.leave()
         try:
-            os.rmdir(name, dir_fd=self.descent.fd)
+            os.rmdir(name, dir_fd=self.cursor.fd)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 self._revisit(name)
@@ -95,7 +95,7 @@ class _Removal:
     def _unlink_entries(self) -> list[str]:
         """Remove everything in the directory at hand but directories; return the names of those."""
         directories = []
-        with os.scandir(self.descent.fd) as entries:
+        with os.scandir(self.cursor.fd) as entries:
             for entry in entries:
                 self.context.check()
                 if entry.is_dir(follow_symlinks=False) or not self._unlink(entry.name):
@@ -105,7 +105,7 @@ class _Removal:
     def _unlink(self, name: str) -> bool:
         """Remove a name; return False where it is a directory."""
         try:
-            os.unlink(name, dir_fd=self.descent.fd)
+            os.unlink(name, dir_fd=self.cursor.fd)
         except FileNotFoundError:
             return True
         except IsADirectoryError:
@@ -119,12 +119,12 @@ class _Removal:
         self.revisits += 1
         if self.revisits > _REVISITS:
             raise FailedPrecondition(
-                f"remove {self.path}: {self.descent.path(name)} fills again and again; stop what writes to it"
+                f"remove {self.path}: {self.cursor.path(name)} fills again and again; stop what writes to it"
             )
         self.pending[-1].append(name)
 
     def _refusal(self, error: OSError, name: str) -> Error:
-        shown = self.descent.path(name)
+        shown = self.cursor.path(name)
         if error.errno in (errno.EXDEV, errno.EBUSY):
             return FailedPrecondition(f"remove {self.path}: {shown} is a mount point; unmount it first")
         if error.errno == errno.EPERM:

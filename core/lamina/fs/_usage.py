@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
-from lamina.fs._descent import Descent
+from lamina.fs._tree_cursor import TreeCursor
 
 _BLOCK = 512
 """The unit of `st_blocks` (inode(7))."""
@@ -16,17 +16,17 @@ FEW: Final = 16
 """So many files are soon measured."""
 
 
-class TreeEdit(Protocol):
+class TreeVisitor(Protocol):
     """What is taken out of trees while they are measured."""
 
-    def directory(self, fd: int, /) -> None:
+    def visit_directory(self, fd: int, /) -> None:
         """Look at a directory, a root or one below it, before its entries are read."""
 
-    def removes(self, directory: int, name: str, status: os.stat_result, /) -> bool:
+    def visit_entry(self, directory: int, name: str, status: os.stat_result, /) -> bool:
         """Remove an entry of a directory, or leave it; return whether it was removed, and so does not count."""
 
 
-def disk_usage(*roots: str, edit: TreeEdit | None = None) -> tuple[int, int]:
+def disk_usage(*roots: str, visitor: TreeVisitor | None = None) -> tuple[int, int]:
     """What trees take up: bytes allocated, and inodes.
 
     The roots themselves count, directories too. An inode with several names counts once, also across roots.
@@ -34,7 +34,7 @@ def disk_usage(*roots: str, edit: TreeEdit | None = None) -> tuple[int, int]:
 
     Args:
         roots: Paths of directories or of anything else.
-        edit: What to take out meanwhile.
+        visitor: What to take out meanwhile.
 
     Returns:
         Bytes on disk (so holes cost nothing), and the number of inodes.
@@ -43,11 +43,11 @@ def disk_usage(*roots: str, edit: TreeEdit | None = None) -> tuple[int, int]:
         NotFound: A root does not exist.
         PermissionDenied: A directory cannot be read.
         Aborted: A directory was moved to another place while the walk was below it.
-        Error: `edit` failed.
+        Error: `visitor` failed.
         Canceled: The call is no longer wanted.
         DeadlineExceeded: The call's deadline has passed.
     """
-    usage = _Usage(edit)
+    usage = _Usage(visitor)
     trees = [root for root in roots if usage.add_root(root)]
     for tree in trees:
         try:
@@ -77,8 +77,8 @@ def holds_at_most(path: str, files: int = FEW) -> bool:
 class _Usage:
     """The sum so far."""
 
-    def __init__(self, edit: TreeEdit | None) -> None:
-        self._edit = edit
+    def __init__(self, visitor: TreeVisitor | None) -> None:
+        self._visitor = visitor
         self.blocks = 0
         self.inodes = 0
         self._check = current().check
@@ -96,23 +96,23 @@ class _Usage:
 
     def add_tree(self, root: str) -> None:
         """Count what is below a root."""
-        with Descent(root) as descent:
-            pending = [self._add_entries(descent.fd)]
+        with TreeCursor(root) as cursor:
+            pending = [self._add_entries(cursor.fd)]
             while pending:
                 if pending[-1]:
-                    if descent.enter_if_there(pending[-1].pop()):
-                        pending.append(self._add_entries(descent.fd))
+                    if cursor.enter_if_there(pending[-1].pop()):
+                        pending.append(self._add_entries(cursor.fd))
                     continue
                 pending.pop()
                 if pending:
-                    descent.leave()
+                    cursor.leave()
 
     def _add_entries(self, directory: int) -> list[str]:
         """Count what is in a directory; return the names of the directories to go on with."""
         below: list[str] = []
-        edit = self._edit
-        if edit is not None:
-            edit.directory(directory)
+        visitor = self._visitor
+        if visitor is not None:
+            visitor.visit_directory(directory)
         with os.scandir(directory) as entries:
             for entry in entries:
                 self._check()
@@ -120,7 +120,7 @@ class _Usage:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if edit is not None and edit.removes(directory, entry.name, status):
+                if visitor is not None and visitor.visit_entry(directory, entry.name, status):
                     continue
                 is_new = self._add(status)
                 if is_new and entry.is_dir(follow_symlinks=False):

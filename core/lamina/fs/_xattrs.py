@@ -14,12 +14,12 @@ _log = logging.getLogger(__name__)
 
 _REFUSED: Final = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL})
 """How setting an attribute fails that is not allowed here, or not known."""
-ACL: Final = "system.posix_acl_"
+ACL_PREFIX: Final = "system.posix_acl_"
 """Begins the names of the attributes that are access control lists (acl(5))."""
 
 
 @attrs.define
-class Attributes:
+class XattrCopier:
     """Copies the attributes of files, and remembers which could not be.
 
     Losing one is an error, be it `user.*`, `trusted.*` (seen by root only), an access control list or anything
@@ -40,7 +40,7 @@ class Attributes:
         Raises:
             OSError: An attribute could not be read or set.
         """
-        for name in attribute_names(source) if chosen is None else chosen:
+        for name in xattr_names(source) if chosen is None else chosen:
             try:
                 value = os.getxattr(source, name)
             except OSError as error:
@@ -62,7 +62,7 @@ class Attributes:
                 )
 
 
-def attribute_names(file: int | str) -> list[str]:
+def xattr_names(file: int | str) -> list[str]:
     """The names of a file's attributes; none where its file system has no attributes."""
     try:
         return os.listxattr(file)
@@ -74,13 +74,13 @@ def attribute_names(file: int | str) -> list[str]:
 
 def remove_default_acl(directory: int | str) -> None:
     """Take away the access control list that whatever is made in a directory gets."""
-    name = f"{ACL}default"
-    if name in attribute_names(directory):
+    name = f"{ACL_PREFIX}default"
+    if name in xattr_names(directory):
         os.removexattr(directory, name)
 
 
 def remove_acls(file: int) -> None:
     """Take away the access control lists that a new file got from its directory."""
-    for name in attribute_names(file):
-        if name.startswith(ACL):
+    for name in xattr_names(file):
+        if name.startswith(ACL_PREFIX):
             os.removexattr(file, name)

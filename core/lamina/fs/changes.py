@@ -15,7 +15,7 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import from_os_error
-from lamina.fs._descent import Descent
+from lamina.fs._tree_cursor import TreeCursor
 
 OPAQUE: Final = ".wh..opq"
 """The name whose deletion stands for all that a directory held: a layer marks a deletion by a further `.wh.`, and
@@ -138,9 +138,9 @@ class _Entry:
     name: str
     old: os.stat_result | None
     new: os.stat_result | None
-    base: Descent | None
+    base: TreeCursor | None
     """The directory of `old`; None where that tree has no such directory."""
-    tree: Descent
+    tree: TreeCursor
     """The directory of `new`."""
 
     @property
@@ -156,7 +156,7 @@ class _Entry:
         return self.new is not None and stat.S_ISDIR(self.new.st_mode)
 
 
-_Reader = Callable[[Descent, Iterable[str]], dict[str, os.stat_result]]
+_Reader = Callable[[TreeCursor, Iterable[str]], dict[str, os.stat_result]]
 """Reads what the earlier tree has in a directory, given the names that the later one has there."""
 
 
@@ -165,21 +165,21 @@ class _Level:
     """A directory that the walk is in."""
 
     entries: Iterator[_Entry]
-    entered: tuple[Descent, ...]
+    entered: tuple[TreeCursor, ...]
     """The trees that have it."""
 
 
 def _walk(a: str, b: str, read_old: _Reader) -> Generator[_Entry, None, None]:
     """Every entry of two trees side by side; what is below what only `a` has is left out."""
     with contextlib.ExitStack() as opened:
-        base = opened.enter_context(Descent(a)) if a else None
-        tree = opened.enter_context(Descent(b))
+        base = opened.enter_context(TreeCursor(a)) if a else None
+        tree = opened.enter_context(TreeCursor(b))
         levels = [_Level(_entries("", base, tree, read_old), ())]
         while levels:
             entry = next(levels[-1].entries, None)
             if entry is None:
-                for descent in levels.pop().entered:
-                    descent.leave()
+                for cursor in levels.pop().entered:
+                    cursor.leave()
                 continue
             yield entry
             if entry.is_directory and tree.enter_if_there(entry.name):
@@ -192,7 +192,7 @@ def _walk(a: str, b: str, read_old: _Reader) -> Generator[_Entry, None, None]:
                 levels.append(_Level(_entries(entry.path, below, tree, read_old), entered))
 
 
-def _entries(parent: str, base: Descent | None, tree: Descent, read_old: _Reader) -> Iterator[_Entry]:
+def _entries(parent: str, base: TreeCursor | None, tree: TreeCursor, read_old: _Reader) -> Iterator[_Entry]:
     """The entries of a directory. It is read here, while the trees are in it."""
     new = _read_all(tree)
     old = read_old(base, new) if base else {}
@@ -200,7 +200,7 @@ def _entries(parent: str, base: Descent | None, tree: Descent, read_old: _Reader
     return iter([_Entry(parent, name, old.get(name), new.get(name), base, tree) for name in names])
 
 
-def _read_all(directory: Descent, _names: Iterable[str] = ()) -> dict[str, os.stat_result]:
+def _read_all(directory: TreeCursor, _names: Iterable[str] = ()) -> dict[str, os.stat_result]:
     check = current().check
     found: dict[str, os.stat_result] = {}
     with os.scandir(directory.fd) as entries:
@@ -211,7 +211,7 @@ def _read_all(directory: Descent, _names: Iterable[str] = ()) -> dict[str, os.st
     return found
 
 
-def _look_up(directory: Descent, names: Iterable[str]) -> dict[str, os.stat_result]:
+def _look_up(directory: TreeCursor, names: Iterable[str]) -> dict[str, os.stat_result]:
     found: dict[str, os.stat_result] = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):  # it is not there
@@ -239,7 +239,7 @@ def _compare(entry: _Entry) -> bool:
     )
 
 
-def _has_same_content(entry: _Entry, old: os.stat_result, new: os.stat_result, base: Descent) -> bool:
+def _has_same_content(entry: _Entry, old: os.stat_result, new: os.stat_result, base: TreeCursor) -> bool:
     if (old.st_size, old.st_mtime_ns) != (new.st_size, new.st_mtime_ns):
         return False
     if new.st_mtime_ns % _SECOND:
@@ -250,7 +250,7 @@ def _has_same_content(entry: _Entry, old: os.stat_result, new: os.stat_result, b
     return not stat.S_ISREG(new.st_mode) or _have_same_bytes(base, entry.tree, entry.name)
 
 
-def _have_same_bytes(base: Descent, tree: Descent, name: str) -> bool:
+def _have_same_bytes(base: TreeCursor, tree: TreeCursor, name: str) -> bool:
     check = current().check
     with _open(base, name) as old, _open(tree, name) as new:
         while True:
@@ -262,12 +262,12 @@ def _have_same_bytes(base: Descent, tree: Descent, name: str) -> bool:
                 return True
 
 
-def _open(directory: Descent, name: str) -> io.FileIO:
+def _open(directory: TreeCursor, name: str) -> io.FileIO:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return io.FileIO(os.open(name, flags, dir_fd=directory.fd))
 
 
-def _capabilities(directory: Descent, name: str) -> bytes:
+def _capabilities(directory: TreeCursor, name: str) -> bytes:
     return _attribute(directory, name, "security.capability")
 
 
@@ -281,7 +281,7 @@ def _is_opaque(entry: _Entry) -> bool:
     )
 
 
-def _attribute(directory: Descent, name: str, attribute: str) -> bytes:
+def _attribute(directory: TreeCursor, name: str, attribute: str) -> bytes:
     """An extended attribute of a name in a directory; empty where there is none."""
     try:
         return os.getxattr(f"/proc/self/fd/{directory.fd}/{name}", attribute, follow_symlinks=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from lamina.config import Config, HostConfig
 from lamina.errdefs import PermissionDenied, from_os_error
-from lamina.fs import CheckedDirectory, open_path
+from lamina.fs import SecureDirectory, open_path
 
 
 def check_files(config: Config) -> None:
@@ -24,7 +24,7 @@ def check_files(config: Config) -> None:
         )
 
 
-def open_directories(config: HostConfig) -> CheckedDirectory:
+def open_directories(config: HostConfig) -> SecureDirectory:
     """Check root and state, and temp if there is one; what is missing is made.
 
     Root gets mode 0700, also where it exists. State is made with 0711, as others reach the socket in it, and temp
@@ -37,12 +37,12 @@ def open_directories(config: HostConfig) -> CheckedDirectory:
         Error: One cannot be made; or another user could put there what the host then trusts.
     """
     with _explained("state"):
-        CheckedDirectory.open(config.state, make=0o711).close()
+        SecureDirectory.open(config.state, create_mode=0o711).close()
     if config.temp:
         with _explained("temp"):
-            os.close(open_path(config.temp, make=0o700))
+            os.close(open_path(config.temp, create_mode=0o700))
     with _explained("root"):
-        root = CheckedDirectory.open(config.root, make=0o700)
+        root = SecureDirectory.open(config.root, create_mode=0o700)
     if stat.S_IMODE(os.fstat(root.fd).st_mode) != 0o700:  # a change takes space where all is written anew
         with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
             os.fchmod(root.fd, 0o700)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import REFUSED, open_path
+from lamina.fs import FULL_OR_READ_ONLY, open_path
 
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it; a directory with a new name is made
 
@@ -28,7 +28,7 @@ def make_mount_point(directory: str | os.PathLike[str] | None = None) -> str:
     try:
         return _make(location)
     except OSError as error:
-        if directory or error.errno not in REFUSED:
+        if directory or error.errno not in FULL_OR_READ_ONLY:
             raise
     return _make(SHARED_MEMORY)
 

@@ -99,7 +99,7 @@ def test_the_empty_directory_cannot_be_written_to_by_others_whatever_the_umask(t
 def test_a_link_in_the_place_of_the_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "overlay").mkdir()
     (tmp_path / "overlay/empty").symlink_to("/etc")
-    with pytest.raises(FailedPrecondition, match="empty is no directory"), open_overlay(tmp_path):
+    with pytest.raises(FailedPrecondition, match="empty is not a directory"), open_overlay(tmp_path):
         pass
 
 

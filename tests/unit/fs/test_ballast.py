@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
-from lamina.fs import BALLAST, Ballast
+from lamina.fs import BALLAST_BYTES, Ballast
 from lamina.fs import _ballast as ballast_module
 
 SECONDS = 20
@@ -21,27 +21,27 @@ def test_the_space_is_taken_and_stays_when_it_is_closed(tmp_path: Path) -> None:
     ballast = Ballast(str(tmp_path / "ballast"))
     ballast.close()
     ballast.close()
-    assert space(tmp_path / "ballast") >= BALLAST == (tmp_path / "ballast").stat().st_size
+    assert space(tmp_path / "ballast") >= BALLAST_BYTES == (tmp_path / "ballast").stat().st_size
 
 
 def test_what_is_given_up_comes_back_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "ballast"
     ballast = Ballast(str(path))
     monkeypatch.setattr(ballast_module, "RETRY_SECONDS", 600)
-    ballast.give_up()
+    ballast.release()
     assert not path.exists()
     ballast.close()
     monkeypatch.setattr(ballast_module, "RETRY_SECONDS", 0.01)
     again = Ballast(str(path))
-    again.give_up()
-    wait_until(lambda: space(path) >= BALLAST, SECONDS, "the ballast to be made again")
+    again.release()
+    wait_until(lambda: space(path) >= BALLAST_BYTES, SECONDS, "the ballast to be made again")
     again.close()
 
 
 def test_giving_up_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     ballast = Ballast(str(tmp_path / "ballast"))
-    ballast.give_up()
-    ballast.give_up()
+    ballast.release()
+    ballast.release()
     ballast.close()
 
 
@@ -49,7 +49,7 @@ def test_a_file_that_a_crash_left_unfinished_is_completed(tmp_path: Path) -> Non
     path = tmp_path / "ballast"
     path.touch()
     Ballast(str(path)).close()
-    assert space(path) >= BALLAST
+    assert space(path) >= BALLAST_BYTES
 
 
 def test_a_ballast_that_was_never_possible_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -63,4 +63,4 @@ def test_a_copy_that_nobody_waits_for_ends_soon(tmp_path: Path) -> None:
 @pytest.fixture
 def without_reflinks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where blocks are shared, a copy is over before anybody could give it up."""
-    monkeypatch.setattr("lamina.fs._contents.Contents._share", lambda *_: False)
+    monkeypatch.setattr("lamina.fs._file_data.DataCopier._share", lambda *_: False)

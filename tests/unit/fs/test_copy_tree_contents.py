@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.fs._contents import BUFFER, SMALL, Contents
+from lamina.fs._file_data import BUFFER, SMALL, DataCopier
 
 BLOCK = 4096
 WAYS = {
@@ -20,7 +20,7 @@ WAYS = {
 
 
 def copy(source: int, target: int, **ways: bool) -> None:
-    Contents(lambda: None, **ways).copy(source, target, os.fstat(source))
+    DataCopier(lambda: None, **ways).copy(source, target, os.fstat(source))
 
 
 def content(fd: int) -> bytes:
@@ -62,14 +62,14 @@ def test_a_file_that_has_become_shorter_is_copied_as_far_as_it_goes(ways: dict[s
         os.pwrite(source.fileno(), b"x" * 1000, 0)
         before = os.fstat(source.fileno())
         os.truncate(source.fileno(), 10)
-        Contents(lambda: None, **ways).copy(source.fileno(), target.fileno(), before)
+        DataCopier(lambda: None, **ways).copy(source.fileno(), target.fileno(), before)
         assert content(target.fileno()) == b"x" * 10
 
 
 def test_a_way_that_does_not_exist_is_not_tried_again() -> None:
     """Files of different file systems share no blocks, and some kernels do not copy between them."""
     with open("/proc/self/mounts", "rb") as source, tempfile.TemporaryFile() as target:
-        contents = Contents(lambda: None)
+        contents = DataCopier(lambda: None)
         assert not contents._share(source.fileno(), target.fileno())
         assert not contents.shares_blocks
 
@@ -77,5 +77,5 @@ def test_a_way_that_does_not_exist_is_not_tried_again() -> None:
 def test_content_that_the_kernel_does_not_see_is_read() -> None:
     """Files of proc(5) are made when they are read; a copy within the kernel finds nothing in some of them."""
     with open("/proc/version", "rb") as source, tempfile.TemporaryFile() as target:
-        Contents(lambda: None)._copy_range(source.fileno(), target.fileno(), 0, 10)
+        DataCopier(lambda: None)._copy_range(source.fileno(), target.fileno(), 0, 10)
         assert content(target.fileno()) == os.pread(source.fileno(), 10, 0)

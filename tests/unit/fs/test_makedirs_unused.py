@@ -1,4 +1,4 @@
-"""Directories are made by `CheckedDirectory.open` and `open_path`, which look whose those above are."""
+"""Directories are made by `SecureDirectory.open` and `open_path`, which look whose those above are."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.snapshots import Kind
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
@@ -27,12 +27,12 @@ def create(overlayfs: SnapshotterStore, key: str) -> int:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[CheckedDirectory]:
-    with CheckedDirectory.open(str(tmp_path / "records"), make=0o700) as directory:
+def directory(tmp_path: Path) -> Iterator[SecureDirectory]:
+    with SecureDirectory.open(str(tmp_path / "records"), create_mode=0o700) as directory:
         yield directory
 
 
-def obstruct(directory: CheckedDirectory, id_: int) -> Path:
+def obstruct(directory: SecureDirectory, id_: int) -> Path:
     """Keep the record of an identifier from being written, until what is returned is removed."""
     obstacle = Path(directory.path_of(f"{id_}.new"))
     obstacle.mkdir()
@@ -40,7 +40,7 @@ def obstruct(directory: CheckedDirectory, id_: int) -> Path:
 
 
 def test_closing_writes_what_no_thread_has_come_to_write(
-    directory: CheckedDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore
 ) -> None:
     id_ = create(overlayfs, "k")
     records = RecoveryRecords(directory, overlayfs)
@@ -50,7 +50,7 @@ def test_closing_writes_what_no_thread_has_come_to_write(
 
 
 def test_what_could_not_be_written_is_written_with_the_next_change(
-    directory: CheckedDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore
 ) -> None:
     first, second = create(overlayfs, "a"), create(overlayfs, "b")
     records = RecoveryRecords(directory, overlayfs)
@@ -64,7 +64,7 @@ def test_what_could_not_be_written_is_written_with_the_next_change(
 
 
 def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
-    directory: CheckedDirectory, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
+    directory: SecureDirectory, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that is full for a while does not fill the log too."""
     caplog.set_level(logging.INFO, "lamina.snapshots.local")

@@ -64,7 +64,7 @@ def test_a_disk_that_cannot_be_read_changes_nothing(path: Path, monkeypatch: pyt
 
 def test_a_metastore_that_cannot_be_checked_is_not_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a descriptor for the check, LMDB would be the first to see the file."""
-    module = "lamina.snapshots.storage._checking.open_own_file"
+    module = "lamina.snapshots.storage._checking.open_secure_file"
     monkeypatch.setattr(module, failing(1, errno.EMFILE, lambda *_: 0))
     with pytest.raises(ResourceExhausted, match="check metastore"):
         MetaStore.open(str(path))

@@ -7,7 +7,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import FailedPrecondition
-from lamina.fs import CheckedDirectory, refuses_writing
+from lamina.fs import SecureDirectory, is_full_or_read_only
 from lamina.snapshots.storage import SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -24,9 +24,7 @@ class Claim:
     snapshots are served and removed all the same, and the file is written before the first is made.
     """
 
-    def __init__(
-        self, root: CheckedDirectory, store: SnapshotterStore, snapshots: CheckedDirectory | None
-    ) -> None:
+    def __init__(self, root: SecureDirectory, store: SnapshotterStore, snapshots: SecureDirectory | None) -> None:
         """Check that the data, if there is any, is the store's and no newer. Nothing is written.
 
         Args:
@@ -74,7 +72,7 @@ class Claim:
         try:
             self.make()
         except OSError as error:
-            if not self._is_known or not refuses_writing(error):
+            if not self._is_known or not is_full_or_read_only(error):
                 raise
             _log.warning("nothing can be made in the data root", exc_info=error, extra={"path": self._root.path})
 

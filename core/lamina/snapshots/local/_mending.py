@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lamina.fs import CheckedDirectory, remove_tree
+from lamina.fs import SecureDirectory, remove_tree
 from lamina.snapshots.local._quarantine import Quarantine
 from lamina.snapshots.local._recovery import replace_record
 from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
@@ -27,9 +27,10 @@ def quarantine_data(path: str, id_: int) -> None:
         OSError: It cannot be moved.
     """
     with contextlib.ExitStack() as opened:
-        root = opened.enter_context(CheckedDirectory.open(path))
+        root = opened.enter_context(SecureDirectory.open(path))
         snapshots, records, trash = (
-            opened.enter_context(root.below(name, make=0o700)) for name in (SNAPSHOTS, RECORDS, TRASH)
+            opened.enter_context(root.subdirectory(name, create_mode=0o700))
+            for name in (SNAPSHOTS, RECORDS, TRASH)
         )
         Quarantine(root, Trash(trash, remove_tree)).put(id_, snapshots, records)
 
@@ -44,6 +45,6 @@ def write_recovery_records(path: str, records: Iterable[RecoveryRecord]) -> None
     Raises:
         OSError: One cannot be written.
     """
-    with CheckedDirectory.open(path) as root, root.below(RECORDS, make=0o700) as directory:
+    with SecureDirectory.open(path) as root, root.subdirectory(RECORDS, create_mode=0o700) as directory:
         for one in records:
             replace_record(directory, one)

@@ -17,7 +17,7 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import Canceled, DeadlineExceeded, Error
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.snapshots.local._trash import NO_SPACE, Trash
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Quarantine:
     for its age alone.
     """
 
-    def __init__(self, root: CheckedDirectory, trash: Trash) -> None:
+    def __init__(self, root: SecureDirectory, trash: Trash) -> None:
         """Use the directory `QUARANTINE` of a data root.
 
         Args:
@@ -59,7 +59,7 @@ class Quarantine:
         self._root = root
         self._trash = trash
 
-    def put(self, id_: int, snapshots: CheckedDirectory, records: CheckedDirectory) -> None:
+    def put(self, id_: int, snapshots: SecureDirectory, records: SecureDirectory) -> None:
         """Move the data and the recovery record of an identifier here. Either may be missing.
 
         Where a full file system refuses, what is here is deleted first.
@@ -81,8 +81,8 @@ class Quarantine:
                 raise
             self._move(str(id_), moves)
 
-    def _move(self, name: str, moves: Iterable[tuple[CheckedDirectory, str]]) -> None:
-        with self._root.below(QUARANTINE, make=0o700) as directory:
+    def _move(self, name: str, moves: Iterable[tuple[SecureDirectory, str]]) -> None:
+        with self._root.subdirectory(QUARANTINE, create_mode=0o700) as directory:
             for source, new_name in moves:
                 if source.has(name):
                     os.rename(name, new_name, src_dir_fd=source.fd, dst_dir_fd=directory.fd)
@@ -117,7 +117,7 @@ class Quarantine:
 
     def _entries(self) -> list[Entry]:
         try:
-            with self._root.below(QUARANTINE) as directory:
+            with self._root.subdirectory(QUARANTINE) as directory:
                 return sorted(entry for name in directory.names() for entry in _parse(name))
         except FileNotFoundError:
             return []
@@ -138,7 +138,7 @@ class Quarantine:
         return count
 
     def _give_up(self, entry: Entry) -> None:
-        with self._root.below(QUARANTINE) as directory:
+        with self._root.subdirectory(QUARANTINE) as directory:
             if entry.is_record:
                 os.unlink(entry.name, dir_fd=directory.fd)
             else:

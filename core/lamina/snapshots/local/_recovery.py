@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import DataLoss, Error
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
 
@@ -36,7 +36,7 @@ UNFINISHED: Final = ".new"
 class RecoveryRecords:
     """The files in the `records/` directory of a data root."""
 
-    def __init__(self, directory: CheckedDirectory, store: SnapshotterStore) -> None:
+    def __init__(self, directory: SecureDirectory, store: SnapshotterStore) -> None:
         """Keep the files of a snapshotter.
 
         Args:
@@ -162,7 +162,7 @@ class RecoveryRecords:
         return written != updated
 
 
-def replace_record(directory: CheckedDirectory, written: RecoveryRecord) -> None:
+def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
     """Write a recovery record, old or new whatever crashes.
 
     Args:

@@ -46,6 +46,6 @@ def _make_space(root: DataRoot, store: SnapshotterStore) -> None:
     """Give up all that is kept for a full disk, so that a removal has the space that it takes itself."""
     try:
         root.free_space()
-        store.ballast.give_up()
+        store.ballast.release()
     except (Error, OSError) as error:
         _log.warning("could not make space for a removal", exc_info=error)

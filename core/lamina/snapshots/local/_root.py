@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
-from lamina.fs import CheckedDirectory, FileSystemSync, Lock, remove_default_acl
+from lamina.fs import FileSystemSync, Lock, SecureDirectory, remove_default_acl
 from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
@@ -41,8 +41,8 @@ class DataRoot:
 
     def __init__(
         self,
-        directory: CheckedDirectory,
-        parts: Mapping[str, CheckedDirectory],
+        directory: SecureDirectory,
+        parts: Mapping[str, SecureDirectory],
         store: SnapshotterStore,
         claim: Claim,
         trash: Trash,
@@ -83,11 +83,11 @@ class DataRoot:
             OSError, ResourceExhausted, ReadOnly: It is new, and cannot be written to.
         """
         with contextlib.ExitStack() as undo:
-            directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
+            directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
             undo.enter_context(Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd))
             found = _open_parts(directory, undo, PARTS)
             claim = Claim(directory, store, found.get(SNAPSHOTS))
-            parts = found | _open_parts(directory, undo, set(MADE) - set(found), make=0o700)
+            parts = found | _open_parts(directory, undo, set(MADE) - set(found), create_mode=0o700)
             _check_one_file_system(directory, parts)
             remove_default_acl(parts[SNAPSHOTS].fd)  # else the roots of snapshots would inherit it
             claim.make_if_possible()
@@ -274,17 +274,17 @@ def _is_no_space(error: OSError | ResourceExhausted) -> bool:
 
 
 def _open_parts(
-    directory: CheckedDirectory, opened: contextlib.ExitStack, names: Iterable[str], make: int | None = None
-) -> dict[str, CheckedDirectory]:
+    directory: SecureDirectory, opened: contextlib.ExitStack, names: Iterable[str], create_mode: int | None = None
+) -> dict[str, SecureDirectory]:
     """The directories in a data root that exist or are made, by name."""
     parts = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            parts[name] = opened.enter_context(directory.below(name, make=make))
+            parts[name] = opened.enter_context(directory.subdirectory(name, create_mode=create_mode))
     return parts
 
 
-def _check_one_file_system(directory: CheckedDirectory, parts: Mapping[str, CheckedDirectory]) -> None:
+def _check_one_file_system(directory: SecureDirectory, parts: Mapping[str, SecureDirectory]) -> None:
     """Check that data can be renamed into the trash, and is synced with the root."""
     device = os.fstat(directory.fd).st_dev
     for part in parts.values():

@@ -13,7 +13,7 @@ from typing import Final
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Trash:
     Moving something there is one rename, however large it is. What is left of an earlier process goes as well.
     """
 
-    def __init__(self, directory: CheckedDirectory, destroy: Callable[[str], None]) -> None:
+    def __init__(self, directory: SecureDirectory, destroy: Callable[[str], None]) -> None:
         """Take over a directory. Nothing is deleted before `start`.
 
         Args:
@@ -61,7 +61,7 @@ class Trash:
         self._thread = threading.Thread(target=self._work, args=(first,), name=f"trash {self._path}", daemon=True)
         self._thread.start()
 
-    def put(self, source: CheckedDirectory, name: str) -> None:
+    def put(self, source: SecureDirectory, name: str) -> None:
         """Move a file or directory to the trash. Nothing happens where it does not exist.
 
         Where there is no space even for that, it is deleted where it is, before this returns.
@@ -111,7 +111,7 @@ class Trash:
                 f"{len(failures)} removed snapshots in {self._path} could not be deleted: {reasons}"
             ) from failures[0]
 
-    def _delete(self, directory: CheckedDirectory, name: str) -> None:
+    def _delete(self, directory: SecureDirectory, name: str) -> None:
         """Delete an entry. `destroy`, which works by path, never meets a link that it could follow."""
         try:
             os.unlink(name, dir_fd=directory.fd)

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, NotFound, translated
-from lamina.fs import CheckedDirectory, Lock, exchange, sync_directory
+from lamina.fs import Lock, SecureDirectory, exchange, sync_directory
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syncs
 from lamina.snapshots.recovery._merge import Merged, merge
@@ -135,7 +135,7 @@ def rebuild(
         aside = _replace(places.metastore, merged.contents, _aside_name(backup, before))
         for one in used.values():
             if one.uuid != chosen:
-                with CheckedDirectory.open(one.path) as data_root:
+                with SecureDirectory.open(one.path) as data_root:
                     data_root.replace(layout.UUID, f"{chosen} 0\n".encode())
         return attrs.evolve(rebuilt, set_aside=aside)
 
@@ -228,7 +228,7 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
     """Put a new file in the place of the metastore's, and return where the old one is."""
     path = os.path.join(directory, DATA)
     unfinished = path + layout.UNFINISHED
-    CheckedDirectory.open(directory, make=0o700).close()
+    SecureDirectory.open(directory, create_mode=0o700).close()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(unfinished)
     write_file(unfinished, contents)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from lamina.errdefs import Error
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.snapshots.local import layout
 from lamina.snapshots.storage import failed_sync_in
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
@@ -85,7 +85,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
         PermissionDenied: Another user could change what is in it.
         OSError: It cannot be looked at.
     """
-    with CheckedDirectory.open(path) as directory:
+    with SecureDirectory.open(path) as directory:
         uuid, generation = _owner(directory)
         failed_sync = failed_sync_in(directory)
         names = _names(directory, layout.SNAPSHOTS)
@@ -112,19 +112,19 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
     )
 
 
-def _owner(directory: CheckedDirectory) -> tuple[str, int]:
+def _owner(directory: SecureDirectory) -> tuple[str, int]:
     """The metastore that a data root belongs to, and how often it was opened with that."""
     owner, _, generation = (directory.read(layout.UUID) or b"").decode("ascii", "replace").strip().partition(" ")
     return owner, int(generation) if generation.isdecimal() else 0
 
 
-def _records(directory: CheckedDirectory, watch: Watch) -> tuple[dict[int, RecoveryRecord], dict[int, str]]:
+def _records(directory: SecureDirectory, watch: Watch) -> tuple[dict[int, RecoveryRecord], dict[int, str]]:
     """The recovery records that can be read, and what is wrong with the others."""
     records: dict[int, RecoveryRecord] = {}
     torn: dict[int, str] = {}
     if not directory.has(layout.RECORDS):
         return records, torn
-    with directory.below(layout.RECORDS) as below:
+    with directory.subdirectory(layout.RECORDS) as below:
         for name in watch(list(below.names()), "recovery records"):
             if (id_ := _id(name)) is None:
                 continue
@@ -143,14 +143,14 @@ def _records(directory: CheckedDirectory, watch: Watch) -> tuple[dict[int, Recov
     return records, torn
 
 
-def _names(directory: CheckedDirectory, name: str) -> list[str]:
+def _names(directory: SecureDirectory, name: str) -> list[str]:
     if not directory.has(name):
         return []
-    with directory.below(name) as below:
+    with directory.subdirectory(name) as below:
         return list(below.names())
 
 
-def _leading_ids(directory: CheckedDirectory, name: str) -> Iterator[int]:
+def _leading_ids(directory: SecureDirectory, name: str) -> Iterator[int]:
     """The identifiers that the names in a directory begin with."""
     for entry in _names(directory, name):
         if (id_ := _leading_id(entry)) is not None:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import FailedPrecondition
-from lamina.fs import open_own_file, replace_file
+from lamina.fs import open_secure_file, replace_file
 from lamina.snapshots.storage._check import DAMAGED, first_problems, reader
 from lamina.snapshots.storage._environment import Environment
 from lamina.snapshots.storage._meta import Meta, newest_meta
@@ -66,11 +66,11 @@ class Checks:
             What is wrong with it, a line each.
 
         Raises:
-            FailedPrecondition: It is a link, or another user's (`lamina.fs.open_own_file`).
+            FailedPrecondition: It is a link, or another user's (`lamina.fs.open_secure_file`).
             OSError: It cannot be read. That proves no damage.
         """
         try:
-            fd = open_own_file(self._path, os.O_RDONLY)
+            fd = open_secure_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
             self._passed = True
             return []
@@ -159,7 +159,7 @@ class Checks:
     def _take_mark(self) -> int:
         """The transaction that `mark_closed` wrote down. The next process checks all, whatever ends this one."""
         try:
-            with open(open_own_file(self._closed_path, os.O_RDONLY), "rb") as file:
+            with open(open_secure_file(self._closed_path, os.O_RDONLY), "rb") as file:
                 transaction = int(file.read(32))
             os.unlink(self._closed_path)
         except (FailedPrecondition, OSError, ValueError):

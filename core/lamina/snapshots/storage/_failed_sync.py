@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error
-from lamina.fs import CheckedDirectory, open_own_file, refuses_writing, replace_file
+from lamina.fs import SecureDirectory, is_full_or_read_only, open_secure_file, replace_file
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
@@ -45,13 +45,13 @@ def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> 
         try:
             os.rename(earlier, path)
         except OSError as error:
-            if not refuses_writing(error):
+            if not is_full_or_read_only(error):
                 raise
             return earlier
     return path
 
 
-def failed_sync_in(root: CheckedDirectory) -> int | None:
+def failed_sync_in(root: SecureDirectory) -> int | None:
     """The highest identifier that a failed sync may have damaged, as a data root says it; 0: none has failed.
 
     Returns:
@@ -101,14 +101,14 @@ class FailedSync:
         self._last_id = max(found, environment.read(self._stored))
         self._saved = not found
         """The metastore and the data root have the identifier, and there is no file."""
-        self._root: CheckedDirectory | None = None
+        self._root: SecureDirectory | None = None
         self._in_root: int | None = None
         """What the data root says."""
         self._writing_in_root = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
-    def attach(self, root: CheckedDirectory, *, counts: bool) -> None:
+    def attach(self, root: SecureDirectory, *, counts: bool) -> None:
         """Keep the identifier in a data root as well, and count what is there.
 
         Of a metastore that was put together from a damaged one, the identifier may be lost. Where the data root
@@ -220,7 +220,7 @@ class FailedSync:
 
     def _read(self, last_id: int) -> int:
         try:
-            with open(open_own_file(self._path, os.O_RDONLY), "rb") as file:
+            with open(open_secure_file(self._path, os.O_RDONLY), "rb") as file:
                 return int(file.read())
         except FileNotFoundError:
             return 0

@@ -16,7 +16,7 @@ from lamina.errdefs import (
     FailedPrecondition,
     from_os_error,
 )
-from lamina.fs import Ballast, CheckedDirectory, Lock, refuses_writing, sync_directory
+from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
@@ -78,7 +78,7 @@ class MetaStore:
         """
         with contextlib.ExitStack() as undo:
             try:
-                directory = undo.enter_context(CheckedDirectory.open(path, make=0o700))
+                directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
                 state = _make_state(state) or path
             except OSError as error:
                 raise from_os_error(error, "make the metastore's directory") from error
@@ -195,9 +195,9 @@ def _make_state(state: str) -> str:
     """Make the directory; returns "" where a full disk, or a read-only one, does not let it be made."""
     try:
         if state:
-            CheckedDirectory.open(state, make=0o700).close()
+            SecureDirectory.open(state, create_mode=0o700).close()
     except OSError as error:
-        if not refuses_writing(error):
+        if not is_full_or_read_only(error):
             raise
         _log.warning("cannot make the directory of the metastore's state", exc_info=error, extra={"path": state})
         return ""

@@ -18,7 +18,7 @@ from typing import Final
 
 import lmdb
 
-from lamina.fs import exposure_of, open_own_file
+from lamina.fs import exposure_of, open_secure_file
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
     Raises:
         lmdb.Error: LMDB cannot open it.
         OSError: There is no descriptor, memory or directory to be had.
-        FailedPrecondition: `data.mdb` is a link, or another user's (`lamina.fs.open_own_file`).
+        FailedPrecondition: `data.mdb` is a link, or another user's (`lamina.fs.open_secure_file`).
     """
     with contextlib.ExitStack() as opened:
         data, read_only = _open_data(os.path.join(path, DATA))
@@ -84,11 +84,11 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
 def _open_data(path: str) -> tuple[int, bool]:
     """Open the file of the data; also returns whether it can only be read."""
     try:
-        return open_own_file(path, os.O_RDWR | os.O_CREAT), False
+        return open_secure_file(path, os.O_RDWR | os.O_CREAT), False
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-    return open_own_file(path, os.O_RDONLY), True
+    return open_secure_file(path, os.O_RDONLY), True
 
 
 def _allocated(size: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errdefs import from_os_error
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.plugin import DiagnoseContext, InitContext, host_platform
 
 
@@ -24,7 +24,7 @@ def data_root(ic: InitContext[Any], root_path: str) -> str:
     """
     root = data_root_path(ic.root, root_path)
     try:
-        CheckedDirectory.open(root, make=0o700).close()
+        SecureDirectory.open(root, create_mode=0o700).close()
     except OSError as error:
         raise from_os_error(error, "make the data root") from error
     ic.meta.exports["root"] = root

@@ -178,7 +178,7 @@ class Listener:
         try:
             return open_path(path, trust=trust)
         except FileNotFoundError:
-            directory = open_path(path, make=0o700, trust=trust)
+            directory = open_path(path, create_mode=0o700, trust=trust)
         try:
             os.chown(".", self._uid, self._gid, dir_fd=directory)
             # As containerd: the group of the socket enters it too.

@@ -11,7 +11,7 @@ from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
-from lamina.fs import CheckedDirectory
+from lamina.fs import SecureDirectory
 from lamina.plugin import Plugin, Status
 
 
@@ -83,12 +83,12 @@ class UuidFile:
         """
         with self._mutex:
             try:
-                with CheckedDirectory.open(self._directory, make=0o700) as directory:
+                with SecureDirectory.open(self._directory, create_mode=0o700) as directory:
                     return self._read(directory) or self._make(directory)
             except OSError as error:
                 raise from_os_error(error, "read the UUID of this host") from error
 
-    def _read(self, directory: CheckedDirectory) -> str:
+    def _read(self, directory: SecureDirectory) -> str:
         text = (directory.read(self._name) or b"").decode(errors="replace").strip()
         try:
             return text and str(uuid.UUID(text))
@@ -96,7 +96,7 @@ class UuidFile:
             path = directory.path_of(self._name)
             raise DataLoss(f"{path} holds {text!r}, no UUID: remove it, and a new one is made") from None
 
-    def _make(self, directory: CheckedDirectory) -> str:
+    def _make(self, directory: SecureDirectory) -> str:
         made = str(uuid.uuid4())
         directory.replace(self._name, made.encode())
         return made

@@ -6,7 +6,7 @@ import logging
 import os
 
 from lamina.errdefs import Error, SkipPlugin, from_os_error, is_transient
-from lamina.fs import refuses_writing
+from lamina.fs import is_full_or_read_only
 from lamina.mount import lookup, temporary_mount
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 from lamina.plugins.snapshots.btrfs import _ioctl
@@ -36,7 +36,7 @@ def probe(root: str) -> str:
     try:
         _attempt_as_possible(root, mounted.source)
     except (Error, OSError) as error:
-        if refuses_writing(error) or is_transient(error):
+        if is_full_or_read_only(error) or is_transient(error):
             if isinstance(error, OSError):
                 raise from_os_error(error, "try btrfs") from error
             raise
@@ -48,7 +48,7 @@ def _attempt_as_possible(root: str, device: str) -> None:
     try:
         attempt(root, device)
     except (Error, OSError) as error:
-        if not refuses_writing(error) or not os.path.isdir(os.path.join(root, "snapshots")):
+        if not is_full_or_read_only(error) or not os.path.isdir(os.path.join(root, "snapshots")):
             raise
         _log.warning("btrfs is tried without writing", extra={"root": root, "reason": str(error)})
         _attempt_without_writing(root, device)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from lamina.fs import CheckedDirectory, TreeEdit, disk_usage, holds_at_most, refuses_writing
+from lamina.fs import SecureDirectory, TreeVisitor, disk_usage, holds_at_most, is_full_or_read_only
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._marks import TRUSTED, RemovedMarks, RenamedMarks, hide_below
 from lamina.plugins.snapshots.overlay._owner import Owners
@@ -65,11 +65,11 @@ class OverlayBackend(Backend):
 
     def open(self) -> None:
         """Make, and check, the directory that is the lower layer where there is none."""
-        with CheckedDirectory.open(self.root) as root:
+        with SecureDirectory.open(self.root) as root:
             try:
-                root.below(EMPTY, make=_EMPTY_MODE).close()
+                root.subdirectory(EMPTY, create_mode=_EMPTY_MODE).close()
             except OSError as error:
-                if not refuses_writing(error):
+                if not is_full_or_read_only(error):
                     raise
                 _log.warning("cannot make the empty directory", exc_info=error, extra={"path": self._empty})
 
@@ -167,8 +167,8 @@ class OverlayBackend(Backend):
         hide_below(self._upper(record.id), map(self._upper, record.parent_ids), self._own)
         return self._usage(record, None if self._own == TRUSTED else RenamedMarks(self._own))
 
-    def _usage(self, record: Record, edit: TreeEdit | None) -> Usage:
-        return Usage(*disk_usage(self._upper(record.id), edit=edit))
+    def _usage(self, record: Record, visitor: TreeVisitor | None) -> Usage:
+        return Usage(*disk_usage(self._upper(record.id), visitor=visitor))
 
     def labels(self, id_: int) -> Mapping[str, str]:
         """The label with the `fs` directory, where that is configured."""

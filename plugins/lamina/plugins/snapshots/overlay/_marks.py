@@ -28,7 +28,7 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 @attrs.frozen
 class RemovedMarks:
-    """Takes all marks out of a layer that has none below it, as a `lamina.fs.TreeEdit`.
+    """Takes all marks out of a layer that has none below it, as a `lamina.fs.TreeVisitor`.
 
     A bind mount of the layer would show them. The directories' times stay.
     """
@@ -36,13 +36,13 @@ class RemovedMarks:
     own: str
     """Begins the names of overlayfs's attributes, as it is mounted here."""
 
-    def directory(self, fd: int) -> None:
+    def visit_directory(self, fd: int) -> None:
         """Take away the mark of an opaque directory."""
         for prefix in {self.own, TRUSTED}:
             if _is_set(fd, f"{prefix}opaque"):
                 os.removexattr(fd, f"{prefix}opaque")
 
-    def removes(self, directory: int, name: str, status: os.stat_result) -> bool:
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
         """Remove a whiteout."""
         if not is_whiteout(status):
             return False
@@ -63,13 +63,13 @@ class RenamedMarks:
     own: str
     """As of `RemovedMarks`."""
 
-    def directory(self, fd: int) -> None:
+    def visit_directory(self, fd: int) -> None:
         """Rename the attribute of an opaque directory."""
         if _is_set(fd, f"{TRUSTED}opaque"):
             os.setxattr(fd, f"{self.own}opaque", b"y")
             os.removexattr(fd, f"{TRUSTED}opaque")
 
-    def removes(self, directory: int, name: str, status: os.stat_result) -> bool:
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
         """Leave every entry."""
         return False
 

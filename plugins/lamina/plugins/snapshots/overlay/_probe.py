@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error, is_transient
-from lamina.fs import refuses_writing, supports_d_type
+from lamina.fs import is_full_or_read_only, supports_d_type
 from lamina.mount import Mount, temporary_mount
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
 
@@ -60,7 +60,7 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
             )
         return _options(root, mount_options, attempt)
     except (Error, OSError) as error:
-        if not refuses_writing(error) or not _has_layers(root):
+        if not is_full_or_read_only(error) or not _has_layers(root):
             if isinstance(error, OSError):
                 raise from_os_error(error, "try overlayfs") from error
             raise
@@ -74,7 +74,7 @@ def _options(root: str, configured: Sequence[str], tried: Attempt) -> tuple[str,
     failure = tried(root, (*configured, *needed))
     if failure is None:
         return (*configured, *needed)
-    if refuses_writing(failure) or is_transient(failure):
+    if is_full_or_read_only(failure) or is_transient(failure):
         raise from_os_error(failure, "try overlayfs") if isinstance(failure, OSError) else failure
     if configured and tried(root, needed) is None:
         raise InvalidArgument(f"mount_options {list(configured)}: {failure}") from failure
@@ -104,12 +104,12 @@ def remaps_ids(root: str, options: Sequence[str]) -> bool:
             with _trial(root, options) as merged:
                 status = os.stat(os.path.join(merged, "file"))
         except (Error, OSError) as error:
-            if not refuses_writing(error) or not _has_layers(root):
+            if not is_full_or_read_only(error) or not _has_layers(root):
                 raise
             with _trial_of_layers(root, options) as merged:
                 status = os.stat(merged)
     except (Error, OSError) as error:
-        if refuses_writing(error) or is_transient(error):
+        if is_full_or_read_only(error) or is_transient(error):
             if isinstance(error, OSError):
                 raise from_os_error(error, "try id-mapped layers") from error
             raise  # else snapshots would be shown with other owners than before

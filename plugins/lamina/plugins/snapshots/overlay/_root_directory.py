@@ -10,12 +10,12 @@ from typing import Final
 
 import attrs
 
-from lamina.fs import ACL, Attributes, attribute_names
+from lamina.fs import ACL_PREFIX, XattrCopier, xattr_names
 from lamina.plugins.snapshots.overlay._owner import Owners
 
 MODE: Final = 0o755
 """That of a root directory that was made without a parent."""
-_ACCESS: Final = f"{ACL}access"
+_ACCESS: Final = f"{ACL_PREFIX}access"
 
 # linux/posix_acl_xattr.h: a version, then entries of tag, permissions and id.
 _ACL_HEADER: Final = struct.Struct("<I")
@@ -29,7 +29,7 @@ class RootDirectories:
 
     own: str
     """Begins the names of the attributes that overlayfs keeps for itself."""
-    attributes: Attributes = attrs.field(factory=Attributes)
+    attributes: XattrCopier = attrs.field(factory=XattrCopier)
 
     def copy(self, parent: str, root: str, owners: Owners | None) -> None:
         """Give a new root directory what makes that of its parent what it is.
@@ -57,7 +57,7 @@ class RootDirectories:
         Parameters and errors as above.
         """
         made, wanted = os.stat(root), os.stat(parent)
-        present = attribute_names(root)
+        present = xattr_names(root)
         names = [name for name in self._names(parent) if name not in present]
         has_own_mode = stat.S_IMODE(made.st_mode) != MODE or _ACCESS in present
         if has_own_mode:
@@ -73,16 +73,16 @@ class RootDirectories:
     def _names(self, directory: str) -> list[str]:
         """The attributes that show in an overlay. Those of an overlay in this one begin twice like its own."""
         nested = f"{self.own}overlay."
-        names = attribute_names(directory)
+        names = xattr_names(directory)
         return [name for name in names if not name.startswith(self.own) or name.startswith(nested)]
 
     def _copy_attributes(self, parent: str, root: str, names: Sequence[str], owners: Owners | None) -> None:
         if owners is None:
             self.attributes.copy(parent, root, names)
             return
-        self.attributes.copy(parent, root, [name for name in names if not name.startswith(ACL)])
+        self.attributes.copy(parent, root, [name for name in names if not name.startswith(ACL_PREFIX)])
         for name in names:
-            if name.startswith(ACL):
+            if name.startswith(ACL_PREFIX):
                 os.setxattr(root, name, mapped_acl(os.getxattr(parent, name), owners))
 
 

@@ -10,7 +10,7 @@ from lamina.errdefs import ReadOnly, ResourceExhausted
 
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a file system without space, or without inodes, answers; and one on which a quota is used up."""
-REFUSED: Final = NO_SPACE | {errno.EROFS}
+FULL_OR_READ_ONLY: Final = NO_SPACE | {errno.EROFS}
 """What a file system answers that cannot be written to now, and whose files can be read all the same."""
 PROBE: Final = 1 << 20
 """Bytes that a file system has if it is not full."""
@@ -44,9 +44,9 @@ def is_full(directory: str, size: int = PROBE) -> bool:
     return False
 
 
-def refuses_writing(error: BaseException) -> bool:
+def is_full_or_read_only(error: BaseException) -> bool:
     """Whether an error says no more than that a file system is full or read-only."""
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError):
-        return cause.errno in REFUSED
+        return cause.errno in FULL_OR_READ_ONLY
     return isinstance(error, ResourceExhausted | ReadOnly)

@@ -15,7 +15,7 @@ from lamina.errdefs import Aborted
 _SHOWN = 1024
 """How many characters of a path are shown: an error message has to fit into a gRPC status."""
 _HELD = 16
-"""How many directories a descent holds open."""
+"""How many directories a cursor holds open."""
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """What says that there is no directory, or none any more."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +40,7 @@ class _Level:
             self.fd = -1
 
 
-class Descent:
+class TreeCursor:
     """The directories from a tree's root down to the one at hand, as file descriptors.
 
     So there is no limit on the length of a path, and nobody can divert it: a name is looked up in the directory

@@ -61,13 +61,13 @@ def copy_file(source: str, target: str) -> None:
                 raise InvalidArgument(f"{asked}: the source is no regular file")
             below = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             opened.callback(os.close, below)
-            Contents(current().check).copy(above, below, status)
+            DataCopier(current().check).copy(above, below, status)
     except OSError as error:
         raise from_os_error(error, asked) from error
 
 
 @attrs.define
-class Contents:
+class DataCopier:
     """Copies files between two file systems: sharing blocks, else in the kernel, else by reading and writing."""
 
     check: Callable[[], None]

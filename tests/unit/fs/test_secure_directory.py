@@ -1,4 +1,4 @@
-"""`CheckedDirectory`: a directory in which no other user can put anything."""
+"""`SecureDirectory`: a directory in which no other user can put anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied
-from lamina.fs import CheckedDirectory, Trust, exposure_of, open_path
+from lamina.fs import SecureDirectory, Trust, exposure_of, open_path
 
 
 def mode(path: Path) -> int:
@@ -25,28 +25,28 @@ def umask(request):
 
 @pytest.mark.usefixtures("umask")
 def test_what_is_made_has_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path) -> None:
-    with CheckedDirectory.open(str(tmp_path / "a/b"), make=0o711) as directory:
+    with SecureDirectory.open(str(tmp_path / "a/b"), create_mode=0o711) as directory:
         assert (mode(tmp_path / "a"), mode(tmp_path / "a/b")) == (0o755, 0o711)
-        with directory.below("c", make=0o750):
+        with directory.subdirectory("c", create_mode=0o750):
             assert mode(tmp_path / "a/b/c") == 0o750
 
 
 def test_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    CheckedDirectory.open(str(tmp_path), make=0o700).close()
+    SecureDirectory.open(str(tmp_path), create_mode=0o700).close()
     assert mode(tmp_path) == 0o755
 
 
 def test_a_path_with_a_nul_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="cannot contain a NUL"):
-        CheckedDirectory.open(f"{tmp_path}/a\0b", make=0o700)
+        SecureDirectory.open(f"{tmp_path}/a\0b", create_mode=0o700)
 
 
 def test_a_missing_one_is_not_made_unless_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
-        CheckedDirectory.open(str(tmp_path / "absent"))
-    with CheckedDirectory.open(str(tmp_path)) as directory, pytest.raises(FileNotFoundError, match="absent"):
-        directory.below("absent")
+        SecureDirectory.open(str(tmp_path / "absent"))
+    with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FileNotFoundError, match="absent"):
+        directory.subdirectory("absent")
 
 
 @pytest.mark.parametrize(("bits", "by"), [(0o777, "every user"), (0o1777, "every user"), (0o775, "group 12345")])
@@ -60,19 +60,19 @@ def test_one_with_something_in_it_that_others_may_write_to_is_refused(tmp_path: 
     with pytest.raises(
         PermissionDenied, match=rf"{tmp_path} \(mode {bits:04o}\) can be written to by {by}.*chmod"
     ):
-        CheckedDirectory.open(str(tmp_path), make=0o700)
+        SecureDirectory.open(str(tmp_path), create_mode=0o700)
     assert mode(tmp_path) == bits
 
 
 def test_an_empty_one_that_others_may_write_to_gets_the_mode_of_one_that_is_made(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    CheckedDirectory.open(str(tmp_path), make=0o711).close()
+    SecureDirectory.open(str(tmp_path), create_mode=0o711).close()
     assert mode(tmp_path) == 0o711
 
 
 def test_one_below_a_sticky_directory_is_as_good_as_any(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
-    CheckedDirectory.open(str(tmp_path / "own"), make=0o700).close()
+    SecureDirectory.open(str(tmp_path / "own"), create_mode=0o700).close()
     assert exposure_of(str(tmp_path / "own")) is None
     assert exposure_of(str(tmp_path), shared=True) is None
 
@@ -92,7 +92,7 @@ def test_links_on_the_way_are_followed(tmp_path: Path) -> None:
     (tmp_path / "real/inner").mkdir(parents=True)
     (tmp_path / "absolute").symlink_to(tmp_path / "real")
     (tmp_path / "real/relative").symlink_to("../absolute/./inner/")
-    with CheckedDirectory.open(str(tmp_path / "absolute/relative")) as directory:
+    with SecureDirectory.open(str(tmp_path / "absolute/relative")) as directory:
         assert os.path.samestat(os.fstat(directory.fd), (tmp_path / "real/inner").stat())
 
 
@@ -100,7 +100,7 @@ def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
-        CheckedDirectory.open(str(tmp_path / "a"))
+        SecureDirectory.open(str(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "fifo"])
@@ -114,10 +114,10 @@ def test_an_entry_that_should_be_a_directory_is_one(tmp_path: Path, kind: str) -
         case "fifo":
             os.mkfifo(tmp_path / "trash")
     with (
-        CheckedDirectory.open(str(tmp_path)) as directory,
-        pytest.raises(FailedPrecondition, match=f"{tmp_path}/trash is no directory.*mv {tmp_path}/trash "),
+        SecureDirectory.open(str(tmp_path)) as directory,
+        pytest.raises(FailedPrecondition, match=f"{tmp_path}/trash is not a directory.*mv {tmp_path}/trash "),
     ):
-        directory.below("trash", make=0o700)
+        directory.subdirectory("trash", create_mode=0o700)
 
 
 def plant(path: Path, kind: str) -> None:
@@ -139,7 +139,7 @@ PLANTED = ("a symbolic link", "a FIFO", "a directory", "1 more names")
 def test_a_file_is_not_read_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("secret")
     plant(tmp_path / "uuid", kind)
-    with CheckedDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition, match=kind):
+    with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition, match=kind):
         directory.read("uuid")
 
 
@@ -147,7 +147,7 @@ def test_a_file_is_not_read_through_what_stands_in_its_place(tmp_path: Path, kin
 def test_a_file_is_not_written_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("precious")
     plant(tmp_path / "uuid.new", kind)
-    with CheckedDirectory.open(str(tmp_path)) as directory:
+    with SecureDirectory.open(str(tmp_path)) as directory:
         directory.replace("uuid", b"mine")
         assert directory.read("uuid") == b"mine"
     assert (tmp_path / "victim").read_text() == "precious"
@@ -156,7 +156,7 @@ def test_a_file_is_not_written_through_what_stands_in_its_place(tmp_path: Path, 
 
 
 def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
-    with CheckedDirectory.open(str(tmp_path)) as directory:
+    with SecureDirectory.open(str(tmp_path)) as directory:
         assert directory.read("uuid") is None
         assert not directory.has("uuid")
         (tmp_path / "uuid").symlink_to("nowhere")
@@ -176,8 +176,8 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     tmp_path.chmod(0o777)
     with pytest.raises(PermissionDenied):
-        CheckedDirectory.open(str(tmp_path), make=0o700)
+        SecureDirectory.open(str(tmp_path), create_mode=0o700)
     tmp_path.chmod(0o700)
-    with CheckedDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition):
-        directory.below("x")
+    with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition):
+        directory.subdirectory("x")
     assert len(os.listdir("/proc/self/fd")) == before

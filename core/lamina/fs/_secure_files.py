@@ -16,8 +16,8 @@ _SAFE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Without O_NONBLOCK a FIFO in the file's place would keep the process waiting (fifo(7))."""
 
 
-def open_own_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
-    """Open a file that must be the process's own, as `check_own_file` tells.
+def open_secure_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+    """Open a file that must be the process's own, as `check_secure_file` tells.
 
     Args:
         path: The file. Its last name is looked up in `dir_fd`, if that is given.
@@ -26,7 +26,7 @@ def open_own_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | Non
         dir_fd: The directory that it is in.
 
     Raises:
-        FailedPrecondition: As `check_own_file`.
+        FailedPrecondition: As `check_secure_file`.
         OSError: It cannot be opened.
     """
     name = path if dir_fd is None else os.path.basename(path)
@@ -34,17 +34,17 @@ def open_own_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | Non
         fd = os.open(name, flags | _SAFE, mode, dir_fd=dir_fd)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a directory, a socket: say so
-            check_own_file(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path)
+            check_secure_file(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path)
         raise OSError(error.errno, error.strerror, path) from error
     try:
-        check_own_file(os.fstat(fd), path)
+        check_secure_file(os.fstat(fd), path)
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def check_own_file(status: os.stat_result, path: str) -> None:
+def check_secure_file(status: os.stat_result, path: str) -> None:
     """Check that a file is the process's own.
 
     Args:
