@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "lamina"
 """The program whose configuration is read where none is named."""
+SOCKET: Final = "lamina.sock"
+"""The socket's name in the state directory."""
+LOCK: Final = "lamina.lock"
+"""The name, in a directory, of the file that the process using the directory keeps locked."""
 
 
 def default_root(
@@ -49,6 +53,16 @@ def default_state(
         return f"/run/{program}"
     runtime = _xdg(environ, "XDG_RUNTIME_DIR")
     return f"{runtime}/{program}" if runtime else f"/tmp/{program}-{os.geteuid() if uid is None else uid}"  # noqa: S108 # the last resort, see above
+
+
+def default_address(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
+    """Return the path of lamina's socket where no configuration names another.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+    """
+    return f"{default_state(environ, uid)}/{SOCKET}"
 
 
 def default_config_path(

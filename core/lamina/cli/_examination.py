@@ -17,14 +17,14 @@ from lamina.cli._diagnose.host import Contact, contact
 from lamina.cli._site import Site
 from lamina.cli.terminal.progress import progress
 from lamina.client import Client
-from lamina.config import default_state
 from lamina.diagnosis.integrity import Evidence, examine, gather
 from lamina.errdefs import NotFound
 from lamina.fs import Lock
+from lamina.places import default_address
 from lamina.plugin import Finding, Verdict, diagnose
 from lamina.snapshots.local import layout
-from lamina.snapshots.recovery import DATA, Places, inspect_copy
-from lamina.snapshots.storage.file import Contents, read_file
+from lamina.snapshots.recovery import Places, inspect_copy
+from lamina.snapshots.storage.file import DATA, Contents, read_file
 
 _DEADLINE: Final = 600.0
 """Seconds that one plugin may take."""
@@ -148,7 +148,7 @@ def _all(site: Site, evidence: Evidence) -> Iterator[tuple[str, Finding]]:
 def _evidence(
     site: Site, places: Places, contents: Callable[[], Contents | None], host_pid: int | None
 ) -> Evidence:
-    elsewhere = "" if site.address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(site.address)}"
+    elsewhere = "" if site.address == default_address() else f" -a {shlex.quote(site.address)}"
     options = site.command("", overridden=True).removeprefix("lamina ")
     return gather(places, contents, host_pid=host_pid, options=options, address=elsewhere, watch=progress)
 

@@ -13,6 +13,7 @@ from lamina.cli.options.settings import Overrides, configuration
 from lamina.config import Config, default_state
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare
+from lamina.places import SOCKET
 from lamina.plugin import Plugin, PluginType
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ class Site:
             overrides: The options.
         """
         given = overrides["address"] or os.environ.get("LAMINA_ADDRESS")
-        address = (given or f"{overrides['state'] or default_state()}/lamina.sock").removeprefix("unix://")
+        address = (given or f"{overrides['state'] or default_state()}/{SOCKET}").removeprefix("unix://")
         site = cls(file, os.path.abspath(address), options=_options(overrides), modules=overrides["modules"])
         try:
             config = configuration(file, overrides)
         except Error as error:
             return attrs.evolve(site, error=error)
-        usual = f"{config.host.state}/lamina.sock"
+        usual = f"{config.host.state}/{SOCKET}"
         is_named = bool(file or overrides["root"] or overrides["state"] or _named_by_environment())
         is_known = is_named or not given or site.address == usual
         address = site.address if given else usual

@@ -16,8 +16,9 @@ import click
 from lamina.cli.options.environment import unknown_variables
 from lamina.cli.options.settings import Overrides, configuration, file_option, override_options
 from lamina.cli.terminal.output import one_line, table_lines
-from lamina.config import GRPC_SERVER, default_state
+from lamina.config import GRPC_SERVER
 from lamina.host import Host, Reloaded, configure_logging, run, takes_colour
+from lamina.places import default_address
 from lamina.plugin import Plugin, PluginType, Status
 
 _log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     if GRPC_SERVER not in working:
         yield f"No socket: {GRPC_SERVER} is not among the plugins that work."
         return
-    elsewhere = "" if address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(address)}"
+    elsewhere = "" if address == default_address() else f" -a {shlex.quote(address)}"
     yield f"Serving on {address}"
     yield ""
     yield "Try:"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lamina.diagnosis._directories import directory
 from lamina.diagnosis._locks import lock
+from lamina.places import LOCK
 from lamina.plugin import Finding
 
 
@@ -17,4 +18,4 @@ def data_root(path: str, host_pid: int | None) -> Iterator[Finding]:
         host_pid: The process of the host that runs; None where none does.
     """
     yield from directory("data root", path, lasts=True, trees=True)
-    yield lock("lock of the data root", f"{path}/lamina.lock", host_pid)
+    yield lock("lock of the data root", f"{path}/{LOCK}", host_pid)

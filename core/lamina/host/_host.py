@@ -23,6 +23,7 @@ from lamina.host._listening import Listening
 from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import InForce, Reloaded
 from lamina.host._retries import Retries
+from lamina.places import LOCK
 from lamina.plugin import Plan, Plugin, PluginSet, PluginType, Readiness, Registration, Status, close_all, notify
 
 _log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Host:
             root = undo.enter_context(open_directories(host))
             if not self._embedded:
                 undo.enter_context(temporary_files_in(host.temp))
-            undo.push(self._closer(Lock.acquire(root.path_of("lamina.lock"), dir_fd=root.fd)))
+            undo.push(self._closer(Lock.acquire(root.path_of(LOCK), dir_fd=root.fd)))
             self._prepared = prepared
             self._in_force.configs = dict(prepared.configs)
             self.address = prepared.address

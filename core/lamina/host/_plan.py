@@ -10,6 +10,7 @@ import attrs
 from lamina.config import GRPC_SERVER, Config, Problem, dotted
 from lamina.errdefs import nearest
 from lamina.host._proxies import proxy_registrations
+from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, PluginType, discover
 
 _SNAPSHOTS: Final = f"{PluginType.GRPC}.snapshots"
@@ -37,7 +38,7 @@ class Prepared:
         given: object = getattr(self.configs.get(GRPC_SERVER), "address", "")
         if isinstance(given, str) and given:
             return given.removeprefix("unix://")
-        return f"{self.config.host.state}/lamina.sock"
+        return f"{self.config.host.state}/{SOCKET}"
 
     @property
     def snapshotters(self) -> dict[str, str]:

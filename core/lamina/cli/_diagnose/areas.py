@@ -21,10 +21,11 @@ from lamina.cli._site import Site
 from lamina.cli.options.connection import default_snapshotter
 from lamina.cli.options.settings import Overrides
 from lamina.client import Client
-from lamina.config import GRPC_SERVER, HostConfig, default_state
+from lamina.config import GRPC_SERVER, HostConfig
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
 from lamina.errdefs import Error
 from lamina.fs import Trust
+from lamina.places import LOCK, default_address
 from lamina.plugin import Finding, PluginType
 from lamina.plugin import diagnose as diagnose_plugin
 
@@ -85,14 +86,14 @@ def _areas(key: str, name: str, site: Site, host: Contact) -> Iterator[_Area]:
 def _plugins(site: Site, host: Contact, wanted: str) -> Iterator[Finding]:
     if not host.answers:
         return plugins.of_site(site, site.command("plugins why"))
-    elsewhere = "" if site.address == f"{default_state()}/lamina.sock" else f" -a {shlex.quote(site.address)}"
+    elsewhere = "" if site.address == default_address() else f" -a {shlex.quote(site.address)}"
     return plugins.of_host(host.plugins, f"lamina plugins why{elsewhere}", wanted)
 
 
 def _directories(site: Site, config: HostConfig, host_pid: int | None) -> Iterator[Finding]:
     address = site.address
     yield from directory("root", config.root, lasts=True)
-    yield lock("lock of root", f"{config.root}/lamina.lock", host_pid)
+    yield lock("lock of root", f"{config.root}/{LOCK}", host_pid)
     yield from directory("state", config.state)
     if os.path.dirname(address) != config.state:
         yield from directory(

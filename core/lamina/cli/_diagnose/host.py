@@ -17,9 +17,10 @@ import attrs
 
 from lamina.client import Client
 from lamina.client import Plugin as TheirPlugin
-from lamina.config import GRPC_SERVER, default_config_path, default_state
+from lamina.config import GRPC_SERVER, default_config_path
 from lamina.diagnosis import Process, group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
+from lamina.places import default_address
 from lamina.plugin import Finding, Repair
 
 SECONDS: Final = 10.0
@@ -124,7 +125,7 @@ def _obstacle(address: str, start: str) -> Finding | None:
 def _absent(address: str, start: str) -> Finding:
     """No host runs there; a user may have meant root's, which is not the default of anybody else."""
     found = f"no host runs: there is no {address}"
-    roots = f"{default_state(uid=0)}/lamina.sock"
+    roots = default_address(uid=0)
     if address == roots or not os.path.lexists(roots):
         return Finding.warning(_CHECK, found, start)
     about_roots = f"lamina diagnose -a {roots} -c {default_config_path(uid=0)}"

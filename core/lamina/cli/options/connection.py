@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from lamina.errdefs import InvalidArgument
+from lamina.places import default_address
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def connected() -> Iterator[Client]:
     from lamina.client import Client  # noqa: PLC0415 # brings grpc, which --help does without
 
     meta = click.get_current_context().meta
-    address = meta[f"{_META}address"] or _default_address()
+    address = meta[f"{_META}address"] or default_address()
     with Client(address, timeout=meta[f"{_META}timeout"], brief=True) as client:
         yield client
 
@@ -70,12 +71,6 @@ def default_snapshotter(plugins: Sequence[Plugin]) -> str:
 def address_given() -> bool:
     """Whether the command's options or its environment name a host."""
     return bool(click.get_current_context().meta[f"{_META}address"])
-
-
-def _default_address() -> str:
-    from lamina.places import default_state  # noqa: PLC0415 # not needed where an address is given
-
-    return f"{default_state()}/lamina.sock"
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from lamina.diagnosis.integrity._evidence import Evidence, described
 from lamina.plugin import Finding
 from lamina.snapshots import Kind
-from lamina.snapshots.recovery import DATA
 from lamina.snapshots.storage import shorten
+from lamina.snapshots.storage.file import DATA
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 

@@ -12,7 +12,8 @@ from lamina.diagnosis.integrity._evidence import Evidence
 from lamina.fs import exposure_of
 from lamina.plugin import Finding, Repair
 from lamina.snapshots.local import layout
-from lamina.snapshots.recovery import DATA, DataRootContents
+from lamina.snapshots.recovery import DataRootContents
+from lamina.snapshots.storage.file import DATA
 
 _PARTS = (layout.SNAPSHOTS, layout.RECORDS, layout.TRASH, layout.QUARANTINE)
 _FILES = (layout.UUID, layout.FAILED_SYNC, layout.LOCK)

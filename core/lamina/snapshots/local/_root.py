@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.fs import FileSystemSync, Lock, SecureDirectory, remove_default_acl
+from lamina.places import LOCK
 from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
@@ -84,7 +85,7 @@ class DataRoot:
         """
         with contextlib.ExitStack() as undo:
             directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
-            undo.enter_context(Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd))
+            undo.enter_context(Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd))
             found = _open_parts(directory, undo, PARTS)
             claim = Claim(directory, store, found.get(SNAPSHOTS))
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), create_mode=0o700)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from lamina.places import LOCK
 from lamina.snapshots.local._quarantine import QUARANTINE
 from lamina.snapshots.local._recovery import UNFINISHED
 from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
 from lamina.snapshots.storage import FAILED_SYNC
 
-LOCK: Final = "lamina.lock"
 UUID: Final = "uuid"
 
 __all__ = ["FAILED_SYNC", "LOCK", "QUARANTINE", "RECORDS", "SNAPSHOTS", "TRASH", "UNFINISHED", "UUID"]

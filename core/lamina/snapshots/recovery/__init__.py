@@ -5,11 +5,10 @@
 
 from lamina.snapshots.recovery._backup import Backup, inspect_copy, pieces, unused, write_backup
 from lamina.snapshots.recovery._merge import LeftOut, Merged, Restored, Source
-from lamina.snapshots.recovery._rebuild import DATA, Places, Rebuilt, rebuild
+from lamina.snapshots.recovery._rebuild import Places, Rebuilt, rebuild
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan
 
 __all__ = [
-    "DATA",
     "Backup",
     "DataRootContents",
     "LeftOut",

@@ -13,8 +13,7 @@ import attrs
 from lamina.errdefs import DataLoss, NotFound, from_os_error
 from lamina.fs import Lock, sync_directory
 from lamina.snapshots.local import layout
-from lamina.snapshots.recovery._rebuild import DATA
-from lamina.snapshots.storage.file import Contents, read_file
+from lamina.snapshots.storage.file import DATA, Contents, read_file
 
 _CHUNK: Final = 1 << 20
 

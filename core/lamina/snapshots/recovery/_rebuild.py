@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 import attrs
 
@@ -19,10 +18,7 @@ from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syn
 from lamina.snapshots.recovery._merge import Merged, merge
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan, unwatched
 from lamina.snapshots.storage import Record
-from lamina.snapshots.storage.file import Contents, read_file, write_file
-
-DATA: Final = "data.mdb"
-"""LMDB's name of the file with the data (lmdb.h)."""
+from lamina.snapshots.storage.file import DATA, Contents, read_file, write_file
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ from lamina.errdefs import (
 )
 from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, sync_directory
 from lamina.metrics import Metric, MetricKind
+from lamina.places import LOCK
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._census import Census
@@ -82,7 +83,7 @@ class MetaStore:
                 state = _make_state(state) or path
             except OSError as error:
                 raise from_os_error(error, "make the metastore's directory") from error
-            lock = Lock.acquire(directory.path_of("lamina.lock"), dir_fd=directory.fd)
+            lock = Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd)
             undo.callback(lock.close)
             checks = Checks(path)
             try:

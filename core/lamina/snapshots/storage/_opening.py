@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 DATA: Final = "data.mdb"
 """The name of the file with the data (lmdb.h)."""
+_LOCK: Final = "lock.mdb"
+"""The name of its lock file."""
 READERS: Final = 1024
 """How many threads may read at once."""
 _LOCK_BYTES: Final = 64 * (READERS + 2)
@@ -61,7 +63,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
         name = f"lamina-open-{status.st_dev:x}-{status.st_ino:x}"  # no other metastore's
         directory = opened.enter_context(_temporary_directory(name, (state, *_TEMPORARY, path)))
         os.symlink(f"{_FD}/{data}", os.path.join(directory, DATA))
-        os.symlink(f"{_FD}/{lock}", os.path.join(directory, "lock.mdb"))
+        os.symlink(f"{_FD}/{lock}", os.path.join(directory, _LOCK))
         environment = lmdb.open(
             directory,
             map_size=map_size,
@@ -94,11 +96,11 @@ def _open_data(path: str) -> tuple[int, bool]:
 def _allocated(size: int) -> int:
     """A descriptor of memory all of which is there: to write to it cannot fail."""
     try:
-        fd = os.memfd_create("lock.mdb", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
+        fd = os.memfd_create(_LOCK, os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        fd = os.memfd_create("lock.mdb", os.MFD_CLOEXEC)
+        fd = os.memfd_create(_LOCK, os.MFD_CLOEXEC)
     try:
         os.posix_fallocate(fd, 0, size)
     except BaseException:
@@ -167,4 +169,4 @@ def _restore_size(environment: lmdb.Environment, data: int) -> None:
 def _remove_old_lock_file(path: str) -> None:
     """Remove the lock file that earlier versions of lamina had beside the data."""
     with contextlib.suppress(OSError):  # it does no harm
-        os.unlink(os.path.join(path, "lock.mdb"))
+        os.unlink(os.path.join(path, _LOCK))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from lamina.places import LOCK
 from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
 from lamina.snapshots.storage import MetaStore
 
@@ -46,4 +47,4 @@ def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:
 
     path = context.exports.get("path") or str(context.root)
     yield from directory("directory", path, lasts=True)
-    yield lock("lock", f"{path}/lamina.lock", context.host_pid)
+    yield lock("lock", f"{path}/{LOCK}", context.host_pid)
