@@ -18,6 +18,7 @@ from lamina.plugin import (
     PluginSet,
     Readiness,
     Registration,
+    Registry,
     initialise,
 )
 
@@ -52,6 +53,7 @@ class Host:
             properties={PROPERTY_GRPC_ADDRESS: "/sock"},
             plugins=self.plugins,
             readiness=self.readiness,
+            contract=Registry().contract(registration.type),
             seconds=seconds,
         )
         self.plugins.add(plugin)

@@ -134,7 +134,9 @@ class Host:
             self.address = prepared.address
             prepared.plan.check_presence()
             listening = undo.enter_context(Listening())
-            launcher = Launcher(self.plugins, self._in_force, self.address, listening, self._notify)
+            launcher = Launcher(
+                prepared.plan.registry, self.plugins, self._in_force, self.address, listening, self._notify
+            )
             for registration in prepared.plan.order:
                 launcher.listen(registration)
             for plugin in prepared.plan.carry_out(self.plugins, functools.partial(self._initialise, launcher)):

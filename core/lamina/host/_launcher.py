@@ -20,6 +20,7 @@ from lamina.plugin import (
     PluginType,
     Readiness,
     Registration,
+    Registry,
     Status,
     call_within,
     close_all,
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 class Launcher:
     """Brings up the plugins of a host."""
 
+    registry: Registry
+    """Has the contract of each plugin type."""
     plugins: PluginSet
     """Those of the host."""
     in_force: InForce
@@ -70,6 +73,7 @@ class Launcher:
             readiness=readiness,
             properties=self._properties,
             listening=self.listening.get(registration.uri),
+            contract=self.registry.contract(registration.type),
             seconds=self.in_force.timeout("init"),
         )
         self.listening.settle(plugin)

@@ -13,6 +13,7 @@ What a plan will come to can be told before.
 from lamina.errdefs import SkipPlugin
 from lamina.plugin._close import close_all
 from lamina.plugin._context import InitContext
+from lamina.plugin._contract import Contract, Server
 from lamina.plugin._deadline import call_within
 from lamina.plugin._diagnose import diagnose
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
@@ -47,6 +48,7 @@ __all__ = [
     "PROPERTY_STATE_DIR",
     "PROPERTY_TTRPC_ADDRESS",
     "SERVING_TYPES",
+    "Contract",
     "DiagnoseContext",
     "Discovery",
     "Distribution",
@@ -64,6 +66,7 @@ __all__ = [
     "Registration",
     "Registry",
     "Repair",
+    "Server",
     "SkipPlugin",
     "Status",
     "Verdict",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import attrs
 import pluggy
 
 from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
+from lamina.plugin._contract import Contract
 from lamina.plugin._entry_points import Source
 from lamina.plugin._hooks import new_manager
 from lamina.plugin._location import Location, Owner
@@ -21,6 +22,10 @@ from lamina.plugin._registry import Registry, loop_error
 from lamina.plugin._slow import SlowLoads
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_Hooks = Mapping[str, Callable[..., object]]
+"""A module's own hook implementations, by the name of the hook."""
 
 
 @attrs.frozen
@@ -92,7 +97,11 @@ class Collector:
         for source in sources:
             registration: Registration[Any] | None = None
             try:
-                for registration in self._load(source):
+                hooks = self._load(source)
+                for contract in _results(hooks, "lamina_contracts", Contract, source):
+                    registry = registry.add_contract(attrs.evolve(contract, distribution=source.distribution))
+                for found in _results(hooks, "lamina_register", Registration, source):
+                    registration = attrs.evolve(found, distribution=source.distribution, module=source.module)
                     registry = registry.register(registration)
                     taken[registration.uri] = registration
                     self._source_of[registration.uri] = source
@@ -104,8 +113,8 @@ class Collector:
         self.registry = registry
         return None
 
-    def _load(self, source: Source) -> list[Registration[Any]]:
-        """Import one module, take in its hooks, and ask it for its registrations.
+    def _load(self, source: Source) -> _Hooks:
+        """Import a module, register its hooks and return them; none if the module is registered already.
 
         There is no deadline: an import that was left behind would keep the module's import lock, and whoever
         imports the same module would wait for ever. `SlowLoads` tells which one it is.
@@ -114,22 +123,10 @@ class Collector:
         self._slow.begin(source.distribution, source.name, source.module)
         module = source.load()
         if self.manager.is_registered(module):
-            return []
+            return {}
         self.manager.register(module, name=source.id)
         self.manager.check_pending()
-        registrations = _hook_of(self.manager, module, source)()
-        if not isinstance(registrations, Iterable):
-            raise InvalidRegistration(
-                f"{source.id}: lamina_register returned {registrations!r}: it must return a list of registrations"
-            )
-        found = []
-        for registration in registrations:
-            if not isinstance(registration, Registration):
-                raise InvalidRegistration(
-                    f"{source.id}: lamina_register gave {registration!r}: not a Registration"
-                )
-            found.append(attrs.evolve(registration, distribution=source.distribution, module=source.module))
-        return found
+        return _hooks_of(self.manager, module, source)
 
     def _place(self, source: Source, error: BaseException) -> Location | None:
         """Where an offence lies: where it was raised in the source's own code, else where that registers."""
@@ -156,8 +153,8 @@ class Collector:
         self.registry = self.registry.without(distribution)
 
 
-def _hook_of(manager: pluggy.PluginManager, module: object, source: Source) -> Callable[[], object]:
-    """The module's own `lamina_register`. pluggy would call everybody's, the last registered first."""
+def _hooks_of(manager: pluggy.PluginManager, module: object, source: Source) -> _Hooks:
+    """Return the module's own hooks. pluggy would call those of all modules, the last registered first."""
     hooks = {
         caller.name: implementation
         for caller in manager.get_hookcallers(module) or ()
@@ -168,4 +165,17 @@ def _hook_of(manager: pluggy.PluginManager, module: object, source: Source) -> C
         raise InvalidRegistration(f"{source.id}: no function lamina_register marked @hookimpl")
     if any(hook.wrapper or hook.hookwrapper for hook in hooks.values()):
         raise InvalidRegistration(f"{source.id}: a hook of lamina cannot be wrapped")
-    return hooks["lamina_register"].function
+    return {name: hook.function for name, hook in hooks.items()}
+
+
+def _results(hooks: _Hooks, name: str, kind: type[T], source: Source) -> Iterator[T]:
+    """Call a hook of a module, if it has one, and check the type of each result."""
+    results = hooks[name]() if name in hooks else ()
+    if not isinstance(results, Iterable):
+        raise InvalidRegistration(
+            f"{source.id}: {name} returned {results!r}: it must return a list of {kind.__name__}s"
+        )
+    for result in results:
+        if not isinstance(result, kind):
+            raise InvalidRegistration(f"{source.id}: {name} gave {result!r}: not a {kind.__name__}")
+        yield result

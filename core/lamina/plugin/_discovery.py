@@ -47,7 +47,6 @@ class Discovery:
         """
         if not errors:
             return self
-        registry = Registry({one.uri: one for one in self.registry if one.uri not in errors})
         failed = [
             Plugin(
                 type=one.type,
@@ -61,7 +60,7 @@ class Discovery:
             for one in self.registry
             if one.uri in errors
         ]
-        return attrs.evolve(self, registry=registry, failed=(*self.failed, *failed))
+        return attrs.evolve(self, registry=self.registry.without_plugins(errors), failed=(*self.failed, *failed))
 
 
 def discover(

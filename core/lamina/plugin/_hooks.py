@@ -10,6 +10,7 @@ from typing import Any
 import pluggy
 
 from lamina.errdefs import message
+from lamina.plugin._contract import Contract
 from lamina.plugin._plugins import Plugin, PluginSet
 from lamina.plugin._registration import Registration
 
@@ -24,6 +25,11 @@ hookimpl = pluggy.HookimplMarker("lamina")
 @hookspec
 def lamina_register() -> Iterable[Registration[Any]]:  # type: ignore[empty-body]  # a specification has none
     """The plugins of this module. Every module has this hook; a generator will do."""
+
+
+@hookspec
+def lamina_contracts() -> Iterable[Contract]:  # type: ignore[empty-body]  # a specification has none
+    """Return the contracts of the plugin types that this module defines; a generator will do."""
 
 
 @hookspec

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import reprlib
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin
 from lamina.plugin._close import close_late
 from lamina.plugin._context import InitContext
+from lamina.plugin._contract import Contract
 from lamina.plugin._deadline import call_within
 from lamina.plugin._location import Location, Owner, unwrapped
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, may_go, most_hopeful
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration, is_text
-from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, PluginType
-
-_EXPECTED: Final[Mapping[str, tuple[str, ...]]] = {
-    PluginType.GRPC: ("service",),
-    PluginType.SERVER: ("start", "close"),
-    PluginType.SNAPSHOTTER: (
-        "stat",
-        "update",
-        "usage",
-        "mounts",
-        "prepare",
-        "view",
-        "commit",
-        "remove",
-        "walk",
-    ),
-}
-"""The attributes that everybody relies on in an instance of a type."""
+from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
 
 
 @attrs.frozen
@@ -59,6 +44,7 @@ def initialise(
     readiness: Readiness,
     properties: Mapping[str, str] | None = None,
     listening: object = None,
+    contract: Contract | None = None,
     seconds: float | None = None,
 ) -> Plugin:
     """Initialise one plugin. Whatever its init does, the outcome is a record; only KeyboardInterrupt passes.
@@ -76,6 +62,7 @@ def initialise(
             (`Plugin.registered_readiness`) is fatal for a host, which could never become ready.
         properties: Further properties of the init context.
         listening: What the registration's `listen` returned.
+        contract: The contract of the plugin's type; None: what init returns need have no particular member.
         seconds: How long init may take. None: as long as it takes, in the calling thread.
 
     Returns:
@@ -101,7 +88,9 @@ def initialise(
         readiness=readiness,
     )
     started = time.perf_counter()
-    outcome = _blocked_by_requires(registration, plugins) or _run_within(seconds, registration, context, plugins)
+    outcome = _blocked_by_requires(registration, plugins) or _run_within(
+        seconds, registration, context, functools.partial(_run, registration, context, plugins, contract)
+    )
     took = time.perf_counter() - started
     meta = context.meta
     if isinstance(outcome.error, LeftBehind):
@@ -156,14 +145,17 @@ def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) ->
 
 
 def _run_within(
-    seconds: float | None, registration: Registration[Any], context: InitContext[Any], plugins: PluginSet
+    seconds: float | None,
+    registration: Registration[Any],
+    context: InitContext[Any],
+    run: Callable[[], _Outcome],
 ) -> _Outcome:
     def close(outcome: _Outcome) -> None:
         if outcome.instance is not None:
             close_late(registration.type, registration.id, outcome.instance)
 
     try:
-        return call_within(seconds, "init", registration.uri, lambda: _run(registration, context, plugins), close)
+        return call_within(seconds, "init", registration.uri, run, close)
     except LeftBehind as error:
         context.revoke()
         return _Outcome(Status.FAILED, error=error, location=_owner(registration).running(error.thread))
@@ -174,10 +166,15 @@ def _run_within(
         raise
 
 
-def _run(registration: Registration[Any], context: InitContext[Any], plugins: PluginSet) -> _Outcome:
+def _run(
+    registration: Registration[Any],
+    context: InitContext[Any],
+    plugins: PluginSet,
+    contract: Contract | None,
+) -> _Outcome:
     try:
         instance = registration.init(context)
-        problem = _wrong_instance(registration, instance)
+        problem = _wrong_instance(registration, instance, contract)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
@@ -218,11 +215,11 @@ def _blocked(blocker: Plugin) -> _Outcome:
     return _Outcome(Status.BLOCKED, error=error, blocked_by=blocker, retrying=blocker.retrying)
 
 
-def _wrong_instance(registration: Registration[Any], instance: object) -> str:
+def _wrong_instance(registration: Registration[Any], instance: object, contract: Contract | None) -> str:
     """What is wrong with what init returned, or ""."""
     if instance is None:
         return "init returned None: it must return the plugin's instance"
-    expected = _EXPECTED.get(registration.type, ()) + (("reconfigure",) if registration.live else ())
+    expected = (contract.members if contract else ()) + (("reconfigure",) if registration.live else ())
     if expected and isinstance(instance, type):
         return f"init returned the class {instance.__name__}: it must return an instance"
     missing = [name for name in expected if not hasattr(instance, name)]

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from lamina.errdefs import InvalidRegistration, PluginLoop
+from lamina.plugin._contract import SERVER, Contract
 from lamina.plugin._registration import Registration
 from lamina.plugin._types import EVERY_TYPE
 
@@ -20,9 +21,10 @@ def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
 
 @attrs.frozen(eq=False)
 class Registry:
-    """Registrations in the order in which they were registered. Immutable: `register` returns another."""
+    """Registrations in their order, and the contracts of plugin types. Immutable: `register` returns another."""
 
     _by_uri: Mapping[str, Registration[Any]] = attrs.field(factory=dict)
+    _contracts: Mapping[str, Contract] = attrs.field(factory=lambda: {SERVER.type: SERVER})
 
     def __iter__(self) -> Iterator[Registration[Any]]:
         return iter(self._by_uri.values())
@@ -46,12 +48,32 @@ class Registry:
         registration.check()
         if registration.uri in self:
             raise InvalidRegistration(f"{registration.uri}: plugin: id already registered")
-        return Registry({**self._by_uri, registration.uri: registration})
+        return attrs.evolve(self, by_uri={**self._by_uri, registration.uri: registration})
+
+    def add_contract(self, contract: Contract) -> Registry:
+        """Return a registry with one more contract.
+
+        Raises:
+            InvalidRegistration: The contract is malformed, or the type already has one.
+        """
+        contract.check()
+        if contract.type in self._contracts:
+            raise InvalidRegistration(f"contract of {contract.type}: the type already has a contract")
+        return attrs.evolve(self, contracts={**self._contracts, contract.type: contract})
+
+    def contract(self, type: str) -> Contract | None:  # noqa: A002 - containerd's word
+        """Return the contract of a plugin type, or None if no package registered one."""
+        return self._contracts.get(type)
 
     def without(self, distribution: str) -> Registry:
-        """A registry that has nothing of that distribution."""
-        kept = {uri: one for uri, one in self._by_uri.items() if one.distribution != distribution}
-        return Registry(kept)
+        """Return a registry without the registrations and contracts of a distribution."""
+        contracts = {type_: one for type_, one in self._contracts.items() if one.distribution != distribution}
+        uris = [one.uri for one in self if one.distribution == distribution]
+        return attrs.evolve(self.without_plugins(uris), contracts=contracts)
+
+    def without_plugins(self, uris: Collection[str]) -> Registry:
+        """Return a registry without these registrations."""
+        return attrs.evolve(self, by_uri={uri: one for uri, one in self._by_uri.items() if uri not in uris})
 
     def graph(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
         """The registrations in the order in which to initialise them: each after those of the types it requires.

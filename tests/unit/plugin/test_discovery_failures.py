@@ -24,7 +24,7 @@ def site(tmp_path: Path) -> Site:
         (source("1 // 0"), "ZeroDivisionError: integer division or modulo by zero"),
         (
             source().replace("return []", "return None"),
-            "bad:bad: lamina_register returned None: it must return a list of registrations",
+            "bad:bad: lamina_register returned None: it must return a list of Registrations",
         ),
         (source("'nonsense'"), "bad:bad: lamina_register gave 'nonsense': not a Registration"),
         (

@@ -24,6 +24,7 @@ def module(manager: pluggy.PluginManager, name: str, **hooks: Callable[..., obje
 
 def test_the_hooks_are_these(manager: pluggy.PluginManager) -> None:
     assert sorted(name for name in vars(manager.hook) if name.startswith("lamina_")) == [
+        "lamina_contracts",
         "lamina_failed",
         "lamina_host_ready",
         "lamina_host_stopping",

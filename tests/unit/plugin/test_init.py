@@ -144,8 +144,7 @@ def test_a_meta_that_nobody_can_list_is_a_failure(host: Host, name: str, value: 
     ("plugin_type", "instance", "message"),
     [
         ("t", None, "init returned None: it must return the plugin's instance"),
-        (PluginType.SNAPSHOTTER, object, "init returned the class object: it must return an instance"),
-        (PluginType.GRPC, 5, "init returned the wrong type: int lacks service"),
+        (PluginType.SERVER, object, "init returned the class object: it must return an instance"),
         (PluginType.SERVER, "x", "init returned the wrong type: str lacks start, close"),
     ],
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import attrs
 
 from lamina.errdefs import Unimplemented
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
+    Contract,
     InitContext,
     Plugin,
     PluginSet,
@@ -87,6 +89,21 @@ def lamina_register() -> Iterable[Registration[Any]]:
             init=init_listener,
         )
     ]
+
+
+class _GrpcPlugin(Protocol):
+    """What the listener uses of the plugins of type GRPC."""
+
+    @property
+    @abc.abstractmethod
+    def service(self) -> Service:
+        """The service to serve."""
+
+
+@hookimpl
+def lamina_contracts() -> Iterable[Contract]:
+    """Register the contract of the plugins that the listener serves."""
+    return [Contract(PluginType.GRPC, _GrpcPlugin)]
 
 
 def listen(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:

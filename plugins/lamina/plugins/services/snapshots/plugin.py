@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from lamina.plugin import InitContext, Plugin, PluginSet, PluginType, Registration, Status, hookimpl
+from lamina.plugin import Contract, InitContext, Plugin, PluginSet, PluginType, Registration, Status, hookimpl
+from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
     from lamina.plugins.services.snapshots._names import Snapshotters
@@ -52,6 +53,12 @@ def lamina_register() -> Iterable[Registration[Any]]:
             init=init_service,
         ),
     ]
+
+
+@hookimpl
+def lamina_contracts() -> Iterable[Contract]:
+    """Register the contract of snapshotters."""
+    return [Contract(PluginType.SNAPSHOTTER, Snapshotter)]
 
 
 @hookimpl
