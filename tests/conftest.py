@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
-import leftovers
-import prerequisites
 import pytest
-import release_table
 
 from lamina.plugins.servers.grpc.plugin import engine_class
+from tests.support import leftovers, prerequisites
+from tests.support.interop import release_table
 
 if TYPE_CHECKING:
     from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import attrs
+
 from tests.benchmarks.load import Call, Load, Played
 from tests.benchmarks.report import Aim, Figures, Row, percentile
 from tests.benchmarks.sides import LAMINA, Side, running

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
+
 from tests.benchmarks.bench import Bench, Pair, Script, against_last
 from tests.benchmarks.file_systems import file_system
 from tests.benchmarks.grpc_go import compiled

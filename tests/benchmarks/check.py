@@ -13,14 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.benchmarks.metrics import LABELS, add
-from tests.benchmarks.sides import LAMINA, Side, running
 
 from lamina.client import Client
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage._checking import CLOSED, Checks
 from lamina.snapshots.storage._environment import Transaction
+from tests.benchmarks.metrics import LABELS, add
+from tests.benchmarks.sides import LAMINA, Side, running
 
 COUNTS, BATCH, LAYERS = (1_000, 10_000, 100_000), 1_000, 10
 NAME = f"k8s.io/{{}}/sha256:{'cd' * 32}"

@@ -20,6 +20,7 @@ from pathlib import Path
 import attrs
 from rich.console import Console
 from rich.table import Table
+
 from tests.benchmarks.sides import running
 
 LAMINA = (sys.executable, "-m", "lamina")

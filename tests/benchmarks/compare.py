@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 from tests.benchmarks import report
 from tests.benchmarks.bench import FULL, QUICK, Bench, Scale
 from tests.benchmarks.calls import CALLERS, btrfs, chains, grpc_go, pairs, reads, views

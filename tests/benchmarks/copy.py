@@ -19,9 +19,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.benchmarks.file_systems import FORMAT, file_system
 
 from lamina.fs import copy_tree
+from tests.benchmarks.file_systems import FORMAT, file_system
 
 FILES, PER_DIRECTORY = 20_000, 100
 LARGE = 1 << 30

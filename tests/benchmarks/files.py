@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from lamina.client import Client
 from tests.benchmarks.bench import Bench, Script, against_last, percentiles
 from tests.benchmarks.copy import cp, make_files, make_large_file
 from tests.benchmarks.load import NAMESPACE, Played, Snapshots, merged
 from tests.benchmarks.report import Aim, Figures, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, UNSYNCED, Side
-
-from lamina.client import Client
 
 
 def neighbours(bench: Bench) -> Iterator[Row]:

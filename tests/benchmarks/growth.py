@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 
 import attrs
+
+from lamina.client import Client
 from tests.benchmarks.bench import Bench, Pair, against_last
 from tests.benchmarks.calls import CALLERS, prepare_and_remove
 from tests.benchmarks.load import NAMESPACE, VERSION, Snapshots
 from tests.benchmarks.report import Aim, Figures, Row
 from tests.benchmarks.sides import CONTAINERD, LAMINA, Side
-
-from lamina.client import Client
 
 FILLERS = 16
 

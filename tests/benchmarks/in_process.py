@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.benchmarks.bench import Bench
-from tests.benchmarks.report import Figures, Row
-
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.report import Figures, Row
 
 BBOLT = {
     "a read transaction": 0.38,

@@ -15,10 +15,10 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the tests' own modules are
 
-from hostile_clients import SNAPSHOTS, SNAPSHOTTER, channel, flood
-from serving import Serving, short_directory
-
 from lamina.api.messages import snapshots_pb2 as pb
+from tests.support.directories import short_directory
+from tests.support.hostile.clients import SNAPSHOTS, SNAPSHOTTER, channel, flood
+from tests.support.processes.serving import Serving
 
 KEYS, KEY_BYTES = 200, 30_000
 PAUSE = 0.05

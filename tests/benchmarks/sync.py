@@ -18,12 +18,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from tests.benchmarks.file_systems import file_system, require_disk
 
 from lamina.fs import FileSystemSync
 from lamina.plugins.snapshots.overlay import OverlayBackend, probe
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
+from tests.benchmarks.file_systems import file_system, require_disk
 
 FILE_SIZE = 4096
 COUNTS = (1, 100, 10_000)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile import Victim, deadline
+
+from tests.support.hostile.planted import Victim, deadline
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import damaged_metastores
-import metastore_damager
 import pytest
-from rounds import rounds
 
 from lamina.snapshots.storage import _leaves
 from lamina.snapshots.storage._check import diagnose
 from lamina.snapshots.storage._meta import newest_meta
 from lamina.snapshots.storage._whole import is_whole
+from tests.support.directories import CHECKOUT
+from tests.support.metastores import damage_trials, damages
+from tests.support.rounds import rounds
 
 DAMAGES = rounds(60, 400)
 LOOKS = rounds(100, 2500)
@@ -36,17 +36,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A metastore with three data roots, and the truth about it."""
     path = tmp_path_factory.mktemp("damaged") / "base"
     path.mkdir()
-    damaged_metastores.populate(path)
+    damage_trials.populate(path)
     return path
 
 
 def cases(base: Path) -> Iterator[dict[str, Any]]:
     """What became of each damaged copy, from processes without threads: they fork."""
     share = DAMAGES // PROCESSES
-    program = str(Path(damaged_metastores.__file__))
+    program = (sys.executable, "-m", damage_trials.__name__)
     children = [
         subprocess.Popen(
-            [sys.executable, program, str(base), str(number * share), str(share)],
+            [*program, str(base), str(number * share), str(share)],
+            cwd=CHECKOUT,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -66,7 +67,7 @@ def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
             return
         for name, infos in told["infos"].items():
             for key, info in infos.items():
-                was = case["what"] == metastore_damager.TWO_MOMENTS and truth["earlier"][name].get(key) == info
+                was = case["what"] == damages.TWO_MOMENTS and truth["earlier"][name].get(key) == info
                 if truth["infos"][name].get(key) != info and not (was and said(case)):
                     yield f"{name} serves {key} as {info}"
     for name, ids in truth["ids"].items():
@@ -123,7 +124,7 @@ def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
     earlier = (base / "earlier.mdb").read_bytes()
     damaged = 0
     for seed in range(LOOKS):
-        damager = metastore_damager.Damager(data, earlier, Random(seed))
+        damager = damages.Damager(data, earlier, Random(seed))
         what = damager.damage()
         file = bytes(damager.data)
 

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import run
-from full_disks import fill, give_back, host_on, mounted, take_everything
-from hosts import Host
-from rounds import rounds
 
 from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.storage import MetaStore
+from tests.support.disks.full_disks import fill, give_back, host_on, mounted, take_everything
+from tests.support.processes.hosts import Host
+from tests.support.rounds import rounds
+from tests.support.snapshotters.btrfs import run
 
 pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
 

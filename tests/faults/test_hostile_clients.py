@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Self
 
 import grpc
-import hostile_frames  # noqa: F401 - its attacks join the others
 import pytest
-from hostile_clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
-from rounds import rounds
-from serving import Serving, short_directory
 
 from lamina.api.messages import snapshots_pb2 as pb
+from tests.support.directories import short_directory
+from tests.support.hostile import frames  # noqa: F401 - its attacks join the others
+from tests.support.hostile.clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
+from tests.support.processes.serving import Serving
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root")
 

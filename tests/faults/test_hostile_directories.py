@@ -13,7 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import (
+
+from lamina.errdefs import Error, PermissionDenied
+from lamina.host import Host
+from lamina.mount import Mount, mount_all, temporary_mount, unmount
+from tests.support.hostile.planted import (
     METASTORE,
     NATIVE,
     NOBODY,
@@ -27,11 +31,7 @@ from hostile import (
     run_as_nobody,
     use,
 )
-from rounds import rounds
-
-from lamina.errdefs import Error, PermissionDenied
-from lamina.host import Host
-from lamina.mount import Mount, mount_all, temporary_mount, unmount
+from tests.support.rounds import rounds
 
 pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 

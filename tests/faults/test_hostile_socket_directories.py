@@ -9,11 +9,11 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hostile import NOBODY, Victim, his, plant, run_as_nobody
 
 from lamina.api import Service
 from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
 from lamina.plugins.servers.grpc.listener import Listener
+from tests.support.hostile.planted import NOBODY, Victim, his, plant, run_as_nobody
 
 pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import run
-from full_disks import give_back, host_on, mounted, take_everything
-from hosts import Host
-from waiting import wait_until
 
 from lamina.errdefs import Unavailable
 from lamina.plugin import PluginType
+from tests.support.disks.full_disks import give_back, host_on, mounted, take_everything
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.btrfs import run
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.requires("root", "loop", "overlay")]
 

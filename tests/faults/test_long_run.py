@@ -13,10 +13,10 @@ from random import Random
 from typing import Final
 
 import pytest
-from hosts import Host
-from rounds import rounds
 
 from lamina.snapshots import Info, Snapshotter
+from tests.support.processes.hosts import Host
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -13,13 +13,13 @@ from random import Random
 
 import attrs
 import pytest
-from commands import environment
-from hosts import LAMINA, Host
-from rounds import rounds
-from serving import short_directory
 
 from lamina.errdefs import Unavailable
 from lamina.snapshots import Info, Kind, Snapshotter, Usage
+from tests.support.commands import environment
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import LAMINA, Host
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -7,11 +7,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from hostile import METASTORE, NATIVE, Victim, host_on, plant, refusal, use
-from natives import open_native
-from waiting import wait_until
 
 from lamina.errdefs import Error
+from tests.support.hostile.planted import METASTORE, NATIVE, Victim, host_on, plant, refusal, use
+from tests.support.snapshotters.native import open_native
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 
@@ -70,7 +70,7 @@ def test_what_is_planted_in_the_trash_is_deleted_and_not_followed(place: Path, v
 @pytest.mark.requires("overlay")
 def test_what_is_planted_in_the_trash_of_overlays_is_not_followed(place: Path, victim: Victim) -> None:
     """A snapshot into which nothing was written is deleted by the names `work` and `fs` in it."""
-    from overlays import open_overlay  # noqa: PLC0415 - needs overlay
+    from tests.support.snapshotters.overlay import open_overlay  # noqa: PLC0415 - needs overlay
 
     with open_overlay(place):
         pass

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import cut_workload
 import pytest
-from disk_log import PowerCut, by_chance
-from disk_snapshotters import COMBINATIONS, open_on
-from disks import disk, loop_device, make_file_system, mounted
-from rounds import rounds
-from waiting import wait_until
 
 from lamina.mount import temporary_mount
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter, _tidying
+from tests.support.directories import CHECKOUT
+from tests.support.disks import cut_workload
+from tests.support.disks.block_devices import disk, loop_device, make_file_system, mounted
+from tests.support.disks.snapshotters import COMBINATIONS, open_on
+from tests.support.disks.write_log import PowerCut, by_chance
+from tests.support.rounds import rounds
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 
@@ -121,8 +122,9 @@ def do_operations(directory: Path, backend: str, kind: str) -> tuple[Path, dict[
     """Have the clients at work on a disk; return its log and what was answered to each, in order."""
     with disk(directory / "image") as device, mounted(device.device, kind, directory / "mnt") as mountpoint:
         Path(f"{device.log}.boot").write_text("before the power cut\n")
-        command = (sys.executable, cut_workload.__file__, mountpoint, backend, device.log, SEED, str(OPERATIONS))
-        modules = (str(Path(cut_workload.__file__).parent), os.environ.get("PYTHONPATH"))
+        program = (sys.executable, "-m", cut_workload.__name__)
+        command = (*program, mountpoint, backend, device.log, SEED, str(OPERATIONS))
+        modules = (str(CHECKOUT), os.environ.get("PYTHONPATH"))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, modules))}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
         answers = [json.loads(line) for line in done.stdout.splitlines()]

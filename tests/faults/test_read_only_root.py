@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from btrfs import run
-from full_disks import host_on, mounted
-from hosts import Host
-from natives import open_native
-from waiting import wait_until
 
 from lamina.client import Client
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.storage import _opened as opened_module
+from tests.support.disks.full_disks import host_on, mounted
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.btrfs import run
+from tests.support.snapshotters.native import open_native
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "loop", "overlay")
 

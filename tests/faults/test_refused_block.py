@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk_snapshotters import COMBINATIONS
-from disks import FOREVER, disk, make_file_system, mounted
-from machines import prepare, running, whole_files
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.disks.block_devices import FOREVER, disk, make_file_system, mounted
+from tests.support.disks.machines import prepare, running, whole_files
+from tests.support.disks.snapshotters import COMBINATIONS
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from disk_log import FLUSH, PowerCut
-from disks import disk, loop_device, make_file_system, mounted
-from rounds import rounds
 
 from lamina.errdefs import Error
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore
+from tests.support.disks.block_devices import disk, loop_device, make_file_system, mounted
+from tests.support.disks.write_log import FLUSH, PowerCut
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 

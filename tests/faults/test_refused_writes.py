@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from disk_snapshotters import COMBINATIONS
-from disks import FOREVER, run
-from machines import Machine, prepare, running, whole_files
-from rounds import rounds
 
 from lamina.errdefs import Error
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.disks.block_devices import FOREVER, run
+from tests.support.disks.machines import Machine, prepare, running, whole_files
+from tests.support.disks.snapshotters import COMBINATIONS
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 

@@ -17,13 +17,15 @@ from typing import Final
 
 import attrs
 import pytest
-from btrfs import mounted_btrfs
-from faulted_operations import OPERATIONS
-from rounds import rounds
+
+from tests.support.directories import CHECKOUT
+from tests.support.disks.faulted_operations import OPERATIONS
+from tests.support.rounds import rounds
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "strace")
 
-PROGRAM: Final = Path(__file__).parent.parent / "faulted_operations.py"
+PROGRAM: Final = "tests.support.disks.faulted_operations"
 FAULTS: Final = ("signal=SIGKILL", "error=ENOSPC", "error=EIO", "error=EMFILE")
 UNFAULTED: Final = re.compile(
     "brk|clock_nanosleep|clone3?|close|exit|exit_group|futex|getpid|gettid|getrandom|madvise|mmap|mprotect|munmap"
@@ -102,9 +104,9 @@ def operator(backend: str, path: Path) -> Iterator[Operator]:
     with contextlib.ExitStack() as stack:
         if backend == "btrfs":
             stack.enter_context(mounted_btrfs(path, megabytes=256))
-        environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
-            (sys.executable, PROGRAM, backend, path),
+            (sys.executable, "-m", PROGRAM, backend, path),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import releases
-from commands import run
-from images import make_image, make_large_image
 
 from lamina.testing import Tree, read_tree
+from tests.support.commands import run
+from tests.support.interop import releases
+from tests.support.interop.images import make_image, make_large_image
 
 
 @pytest.fixture(

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import run
+
+from tests.support.commands import run
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,10 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from containerds import Containerd
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError
-from releases import Release
 
 from lamina.api.messages import (
     health_pb2,
@@ -30,6 +28,8 @@ from lamina.client import Client
 from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.releases import Release
 
 pytestmark = pytest.mark.requires("root")
 

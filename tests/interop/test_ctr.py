@@ -13,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from commands import CommandFailed
-from containerds import ctr
-from hosts import Host
+
+from tests.support.commands import CommandFailed
+from tests.support.interop.containerds import ctr
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay", "ctr")
 

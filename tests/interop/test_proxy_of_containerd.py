@@ -6,10 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerds import Containerd, ctr
-from hosts import Host
-from releases import Release
-from waiting import wait_until
 
 from lamina.client import Client
 from lamina.context import CallContext, use
@@ -22,6 +18,10 @@ from lamina.errdefs import (
     Unimplemented,
 )
 from lamina.snapshots import Info, Kind, Snapshotter
+from tests.support.interop.containerds import Containerd, ctr
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay", "ctr")
 

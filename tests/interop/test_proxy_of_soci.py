@@ -9,14 +9,14 @@ from pathlib import Path
 
 import attrs
 import pytest
-import releases
-from backends import emptied
-from daemons import Daemon
-from hosts import Host
-from serving import short_directory
 
 from lamina.snapshots import Snapshotter
 from lamina.testing import Conformance, SnapshotterFactory, Subject, Traits, Tree
+from tests.support.directories import short_directory
+from tests.support.interop import releases
+from tests.support.processes.daemons import Daemon
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.backends import emptied
 
 pytestmark = pytest.mark.requires("root", "overlay", "soci-snapshotter")
 

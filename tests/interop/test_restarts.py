@@ -10,11 +10,12 @@ from pathlib import Path
 
 import attrs
 import pytest
-from commands import CommandFailed
-from containerds import Containerd
-from hosts import Host
-from rounds import rounds
-from serving import short_directory
+
+from tests.support.commands import CommandFailed
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.processes.hosts import Host
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay", "containerd", "ctr")
 

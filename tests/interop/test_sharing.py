@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE, TEMPLATES
-from waiting import wait_until
 
 from lamina.snapshots import Info
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE, TEMPLATES
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires(
     "root", "overlay", "containerd", "ctr", "runc", "umoci", "skopeo", "busybox-static"

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE
-from serving import short_directory
 
 from lamina.snapshots import Kind
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 pytestmark = pytest.mark.requires(
     "root", "overlay", "btrfs", "containerd", "ctr", "runc", "umoci", "skopeo", "busybox-static"

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import run
-from containerds import Containerd, ctr
-from hosts import Host
-from images import IMAGE
-from serving import short_directory
 
 from lamina.testing import Conformance
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd, ctr
+from tests.support.interop.images import IMAGE
+from tests.support.processes.hosts import Host
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "blockfile-snapshotter"

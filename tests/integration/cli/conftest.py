@@ -13,13 +13,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from commands import environment
-from hosts import Host
 
 from lamina.cli.snapshots.tree import tree
 from lamina.client import Client
 from lamina.mount import temporary_mount
 from lamina.snapshots import Snapshotter
+from tests.support.commands import environment
+from tests.support.processes.hosts import Host
 
 PROGRAM = Path(sys.executable).with_name("lamina")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerds import Containerd
-from diagnoses import diagnose
-from hosts import Host
-from serving import short_directory
+
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.processes.diagnoses import diagnose
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

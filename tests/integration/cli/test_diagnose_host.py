@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from diagnoses import NOBODY, diagnose
-from hosts import CONFIG, LAMINA, Host
-from serving import short_directory
+
+from tests.support.directories import short_directory
+from tests.support.processes.diagnoses import NOBODY, diagnose
+from tests.support.processes.hosts import CONFIG, LAMINA, Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

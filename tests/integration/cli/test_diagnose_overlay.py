@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs
-from diagnoses import diagnose
-from full_disks import fill
-from hosts import CONFIG
+
+from tests.support.disks.full_disks import fill
+from tests.support.processes.diagnoses import diagnose
+from tests.support.processes.hosts import CONFIG
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

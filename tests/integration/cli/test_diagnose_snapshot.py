@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from diagnoses import NOBODY, Diagnosis, diagnose
-from hosts import Host
-from serving import short_directory
 
 from lamina.mount import mount_all, overlay_directories, temporary_mount, unmount
 from lamina.snapshots import Snapshotter
+from tests.support.directories import short_directory
+from tests.support.processes.diagnoses import NOBODY, Diagnosis, diagnose
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

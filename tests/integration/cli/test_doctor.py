@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import run
-from doctors import doctor, populated_host
-from hosts import LAMINA, Host
-from waiting import wait_until
+
+from tests.support.commands import run
+from tests.support.processes.doctors import doctor, populated_host
+from tests.support.processes.hosts import LAMINA, Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

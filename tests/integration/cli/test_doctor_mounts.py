@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from commands import run
-from doctors import doctor, populated_host
-from hosts import Host
 
 from lamina.mount import mount_all
+from tests.support.commands import run
+from tests.support.processes.doctors import doctor, populated_host
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

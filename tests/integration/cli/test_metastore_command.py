@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import environment
-from hosts import LAMINA, Host
-from serving import short_directory
+
+from tests.support.commands import environment
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import LAMINA, Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -6,10 +6,12 @@ import json
 import os
 
 import pytest
-from commands import run
-from diagnoses import NOBODY, diagnose
-from hosts import LAMINA
-from serving import Serving, short_directory
+
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.processes.diagnoses import NOBODY, diagnose
+from tests.support.processes.hosts import LAMINA
+from tests.support.processes.serving import Serving
 
 pytestmark = pytest.mark.requires("root")
 

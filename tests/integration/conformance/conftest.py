@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import backends
-import leftovers
 import pytest
+
+from tests.support import leftovers
+from tests.support.snapshotters import backends
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from conformance_faults import FAULTS, SOUND
-
 from lamina.testing import Conformance
+from tests.support.conformance.faults import FAULTS, SOUND
 
 
 class TestFaulty(Conformance):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from backends import BACKENDS
-
 from lamina.testing import Conformance
+from tests.support.snapshotters.backends import BACKENDS
 
 
 class TestConformance(Conformance):

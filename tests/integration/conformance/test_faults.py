@@ -9,7 +9,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from conformance_faults import FAULTS, SOUND, Fault
+
+from tests.support.conformance.faults import FAULTS, SOUND, Fault
 
 SUITE = Path(__file__).with_name("faulty.py")
 

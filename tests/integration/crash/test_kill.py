@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import attrs
 import pytest
-from hosts import Host
-from waiting import wait_until
 
 from lamina.errdefs import Unavailable
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.labels import UPPERDIR
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 V = TypeVar("V")
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay
 
 from lamina.mount import temporary_mount
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from natives import open_native
-from overlays import open_overlay
 
 from lamina.fs import sync_directory
 from lamina.mount import temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.testing import differences, read_tree
+from tests.support.snapshotters.native import open_native
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay", "loop", "mkfs.ext4")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from overlays import open_overlay
-from waiting import wait_until
+
+from tests.support.snapshotters.overlay import open_overlay
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

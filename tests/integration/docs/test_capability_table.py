@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import capabilities
 import pytest
+
+from tests.support.snapshotters import capabilities
 
 
 @pytest.mark.requires("root", "overlay", "btrfs")
 def test_the_readme_shows_the_capabilities_that_the_snapshotters_report() -> None:
     right = capabilities.table(capabilities.reported())
-    assert capabilities.written() == right, f"run `python tests/capabilities.py` as root, or write:\n{right}"
+    command = f"python -m {capabilities.__name__}"
+    assert capabilities.written() == right, f"run `{command}` as root, or write:\n{right}"

@@ -1,16 +1,17 @@
-"""What `docs/operations.md` says of the metrics."""
+"""What `docs/operations.md` says of the scraping."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import metrics
 import pytest
 import tomli
-from serving import Serving, short_directory
 
 from lamina.client import Client
+from tests.support.directories import short_directory
+from tests.support.processes import scraping
+from tests.support.processes.serving import Serving
 
 PAGE = Path(__file__).parents[3] / "docs/operations.md"
 ROW = re.compile(r"\| `((?:lamina|grpc)_\w+)` \| (\w+) \|(.*?)\| .* \|")
@@ -23,7 +24,7 @@ def test_the_table_has_what_a_host_tells() -> None:
     written = {row[1]: (row[2], set(re.findall(r"`(\w+)`", row[3]))) for row in ROW.finditer(page)}
     example = re.search(r"```toml\n(\[plugins.\"io\.containerd\.server\.v1\.metrics.*?)```", page, re.DOTALL)
     assert example
-    assert tomli.loads(example[1]) == tomli.loads(metrics.CONFIG.replace(":0", ":1338"))
+    assert tomli.loads(example[1]) == tomli.loads(scraping.CONFIG.replace(":0", ":1338"))
     found = told()
     assert {name: kind for name, (kind, _) in written.items()} == {name: kind for name, (kind, _) in found.items()}
     assert {name: labels for name, (_, labels) in written.items() if found[name][1] is not None} == {
@@ -34,12 +35,12 @@ def test_the_table_has_what_a_host_tells() -> None:
 def told() -> dict[str, tuple[str, set[str] | None]]:
     """The type and the labels of each metric of a host that was used; None for labels of what has no sample."""
     with short_directory() as directory:
-        (directory / "config.toml").write_text(f"version = 4\n{metrics.CONFIG}")
+        (directory / "config.toml").write_text(f"version = 4\n{scraping.CONFIG}")
         serving = Serving(directory, "--config", f"{directory}/config.toml").wait_ready()
         try:
             with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
                 client.snapshotter("lamina").prepare("a")
-            families = metrics.families(metrics.url_in(serving.stderr))
+            families = scraping.families(scraping.url_in(serving.stderr))
         finally:
             serving.close()
     found: dict[str, tuple[str, set[str] | None]] = {}

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from commands import run
-from daemons import Daemon
-from serving import short_directory
+
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.processes.daemons import Daemon
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 EMPTY_PLACES = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib"

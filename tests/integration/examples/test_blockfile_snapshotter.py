@@ -14,13 +14,13 @@ from types import ModuleType
 
 import attrs
 import pytest
-from commands import run
-from local_snapshotters import open_local
-from waiting import wait_until
 
 from lamina.errdefs import FailedPrecondition, InvalidArgument, SkipPlugin
 from lamina.mount import temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.commands import run
+from tests.support.snapshotters.local import open_local
+from tests.support.waiting import wait_until
 
 PACKAGE = Path(__file__).parents[3] / "examples/blockfile-snapshotter"
 SIZE = "64M"

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import run
-from hosts import Host
-from local_snapshotters import open_local
-from serving import short_directory
 
 from lamina.config import load
 from lamina.errdefs import Unimplemented
 from lamina.mount import temporary_mount
 from lamina.plugin import discover
 from lamina.snapshots import Kind
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.local import open_local
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from commands import environment, run
-from daemons import Daemon
+
+from tests.support.commands import environment, run
+from tests.support.processes.daemons import Daemon
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "examples/greeter"

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import environment, run
-from serving import Serving, short_directory
+
+from tests.support.commands import environment, run
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
 
 DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
 

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
+
+from tests.support.waiting import wait_until
 
 SANDBOXES = Path(__file__).parents[3] / "examples/sandboxes.py"
 SECONDS = 30

@@ -13,10 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs
-from commands import run
-from serving import Serving, short_directory
-from units import Unit
 
 from lamina.client import Client
 from lamina.errdefs import Error
@@ -25,6 +21,11 @@ from lamina.host._reload import _TIMEOUTS
 from lamina.mount import temporary_mount
 from lamina.plugin import PluginType
 from lamina.snapshots import Snapshotter
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
+from tests.support.processes.systemd_units import Unit
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 FILE = Path(__file__).parents[3] / "examples/systemd/lamina.service"
 UNIT = Unit(FILE)

@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs
 
 from lamina.errdefs import FailedPrecondition, ResourceExhausted, Unimplemented
 from lamina.fs import copy_tree
 from lamina.testing import differences, read_tree
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 pytestmark = pytest.mark.requires("root")
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from trees import Steps
 
 from lamina.context import use
 from lamina.errdefs import Canceled
 from lamina.fs import disk_usage, remove_tree
+from tests.support.trees import Steps
 
 FILES = 200_000
 LINKS = 50_000  # ext4 allows 65,000 names for an inode

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import leftovers
 import pytest
+
+from tests.support import leftovers
 
 pytestmark = pytest.mark.requires("root")
 

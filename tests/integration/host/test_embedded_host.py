@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import run
-from hosts import Host as Daemon
-from serving import short_directory
 
 from lamina.errdefs import FailedPrecondition, LockHeld, Unavailable
 from lamina.host import Host
 from lamina.mount import temporary_mount
 from lamina.plugin import SERVING_TYPES, PluginType
 from lamina.snapshots import Snapshotter
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import Host as Daemon
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hosts import Host
-from serving import short_directory
-from waiting import wait_until
 
 from lamina.errdefs import Unavailable
 from lamina.fs import Lock
 from lamina.plugin import PluginType
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 URI = f"{PluginType.SNAPSHOTTER}.native"
 

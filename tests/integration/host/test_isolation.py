@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import Daemon
-from packages import Environment, wheel
-from serving import short_directory
+
+from tests.support.directories import short_directory
+from tests.support.processes.daemons import Daemon
+from tests.support.processes.installations import Environment, wheel
 
 PREAMBLE = """\
 import threading

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import metrics
 import pytest
-from serving import Serving, short_directory
 
 from lamina.client import Client
 from lamina.context import CallContext, use
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.snapshots import Info
+from tests.support.directories import short_directory
+from tests.support.processes import scraping
+from tests.support.processes.serving import Serving
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -49,9 +50,9 @@ def serve(directory: Path) -> Iterator[Callable[..., Serving]]:
 
 @pytest.fixture(params=["native", "grpcio"])
 def serving(serve: Callable[..., Serving], request: pytest.FixtureRequest) -> Serving:
-    """A host with metrics, with each engine."""
+    """A host with scraping, with each engine."""
     listener = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
-    return serve(metrics.CONFIG + listener).wait_ready()
+    return serve(scraping.CONFIG + listener).wait_ready()
 
 
 @pytest.fixture
@@ -79,17 +80,17 @@ def test_calls_are_counted_by_method_snapshotter_and_code(client: Client, url: s
         overlay.stat("unknown")
     assert len(list(overlay.walk())) == 3
     client.snapshotter("overlayfs").prepare("a")
-    assert metrics.numbers(url, "grpc_server_handled_total", *CALLS) == {
+    assert scraping.numbers(url, "grpc_server_handled_total", *CALLS) == {
         ("Prepare", "lamina", "OK"): 3,
         ("Commit", "lamina", "OK"): 1,
         ("Stat", "lamina", "NotFound"): 1,
         ("List", "lamina", "OK"): 1,
         ("Prepare", "overlayfs", "OK"): 1,
     }
-    assert metrics.numbers(url, "grpc_server_started_total", "grpc_method", "grpc_type") == {
+    assert scraping.numbers(url, "grpc_server_started_total", "grpc_method", "grpc_type") == {
         ("Prepare", "unary"): 4, ("Commit", "unary"): 1, ("Stat", "unary"): 1, ("List", "server_stream"): 1,
     }  # fmt: skip
-    assert metrics.numbers(url, "grpc_server_handling_seconds_count", "grpc_method", "snapshotter") == {
+    assert scraping.numbers(url, "grpc_server_handling_seconds_count", "grpc_method", "snapshotter") == {
         ("Prepare", "lamina"): 3, ("Commit", "lamina"): 1, ("Stat", "lamina"): 1, ("List", "lamina"): 1,
         ("Prepare", "overlayfs"): 1,
     }  # fmt: skip
@@ -99,7 +100,7 @@ def test_names_that_nobody_has_make_no_series(client: Client, url: str) -> None:
     for number in range(20):
         with pytest.raises(InvalidArgument, match="not loaded"):
             client.snapshotter(f"made-up-{number}").stat("a")
-    assert metrics.numbers(url, "grpc_server_handled_total", *CALLS) == {("Stat", "", "InvalidArgument"): 20}
+    assert scraping.numbers(url, "grpc_server_handled_total", *CALLS) == {("Stat", "", "InvalidArgument"): 20}
 
 
 def test_snapshots_are_counted_by_kind(client: Client, url: str) -> None:
@@ -111,19 +112,19 @@ def test_snapshots_are_counted_by_kind(client: Client, url: str) -> None:
     overlay.view("d", "base")
     client.snapshotter("native").prepare("a")
     labels = ("snapshotter", "keyspace", "kind")
-    assert metrics.numbers(url, "lamina_snapshots", *labels) == {
+    assert scraping.numbers(url, "lamina_snapshots", *labels) == {
         ("overlayfs", "lamina", "committed"): 1,
         ("overlayfs", "lamina", "active"): 2,
         ("overlayfs", "lamina", "view"): 1,
         ("native", "native", "active"): 1,
     }
     overlay.remove("b")
-    assert metrics.numbers(url, "lamina_snapshots", *labels)["overlayfs", "lamina", "active"] == 1
+    assert scraping.numbers(url, "lamina_snapshots", *labels)["overlayfs", "lamina", "active"] == 1
 
 
 def test_commits_of_the_metastore_have_all_operations(client: Client, url: str) -> None:
     def operations() -> float:
-        return metrics.numbers(url, "lamina_metastore_commit_operations_sum")[()]
+        return scraping.numbers(url, "lamina_metastore_commit_operations_sum")[()]
 
     overlay = client.snapshotter("lamina")
     overlay.prepare("first")  # reserves identifiers
@@ -131,14 +132,14 @@ def test_commits_of_the_metastore_have_all_operations(client: Client, url: str) 
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: overlay.prepare(f"{number}"), range(40)))
     assert operations() - before == 40
-    commits = metrics.numbers(url, "lamina_metastore_commit_operations_count")
-    assert commits == metrics.numbers(url, "lamina_metastore_commit_seconds_count")
+    commits = scraping.numbers(url, "lamina_metastore_commit_operations_count")
+    assert commits == scraping.numbers(url, "lamina_metastore_commit_seconds_count")
 
 
 def test_the_init_of_each_plugin_is_told_as_introspection_tells_it(client: Client, url: str) -> None:
     told = {
         (sample.labels["type"], sample.labels["id"], sample.labels["status"])
-        for family in metrics.families(url)
+        for family in scraping.families(url)
         for sample in family.samples
         if sample.name == "lamina_plugin_init_seconds"
     }
@@ -149,12 +150,12 @@ def test_the_init_of_each_plugin_is_told_as_introspection_tells_it(client: Clien
 def test_both_formats_tell_the_same(client: Client, url: str) -> None:
     client.snapshotter("lamina").prepare("a")
 
-    def names(families: list[metrics.Metric]) -> set[str]:
+    def names(families: list[scraping.Metric]) -> set[str]:
         return {
             sample.name for family in families for sample in family.samples if not sample.name.endswith("_created")
         }
 
-    assert names(metrics.families(url)) == names(metrics.openmetrics_families(url))
+    assert names(scraping.families(url)) == names(scraping.openmetrics_families(url))
 
 
 def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Client, serving: Serving) -> None:
@@ -208,10 +209,10 @@ def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_ot
     directory: Path, serve: Callable[..., Serving]
 ) -> None:
     (directory / "clock.py").write_text(PLUGIN)
-    serving = serve(metrics.CONFIG, "-p", "clock").wait_ready()
+    serving = serve(scraping.CONFIG, "-p", "clock").wait_ready()
     (url,) = [str(line["url"]) for line in lines(serving) if line["msg"] == "serving metrics"]
-    assert metrics.numbers(url, "example_ticks_total", "clock") == {("wall",): 7}
-    assert metrics.numbers(url, "lamina_plugin_metrics_errors_total", "plugin").keys() == {
+    assert scraping.numbers(url, "example_ticks_total", "clock") == {("wall",): 7}
+    assert scraping.numbers(url, "lamina_plugin_metrics_errors_total", "plugin").keys() == {
         ("com.example.clock.v1.bad",)
     }
     (line,) = [line for line in lines(serving) if line["msg"] == "no metrics of a plugin"]
@@ -221,14 +222,14 @@ def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_ot
 def test_a_port_in_use_ends_the_start_and_is_told(serve: Callable[..., Serving]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        serving = serve(metrics.CONFIG.replace(":0", f":{port}"))
+        serving = serve(scraping.CONFIG.replace(":0", f":{port}"))
         assert serving.wait() == 1
     assert f"start io.containerd.server.v1.metrics: address '127.0.0.1:{port}'" in serving.stderr
     assert "Address already in use" in serving.stderr
 
 
 def test_a_bad_address_is_told_with_its_key(serve: Callable[..., Serving]) -> None:
-    serving = serve(metrics.CONFIG.replace("127.0.0.1:0", "here"))
+    serving = serve(scraping.CONFIG.replace("127.0.0.1:0", "here"))
     assert serving.wait() == 1
     assert 'plugins."io.containerd.server.v1.metrics".address' in serving.stderr
     assert "expected host:port" in serving.stderr
@@ -238,7 +239,7 @@ def test_a_silent_reader_keeps_the_host_from_nothing(client: Client, serving: Se
     host, port = url.split("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=30) as silent:
         client.snapshotter("lamina").prepare("a")
-        assert metrics.numbers(url, "lamina_calls_running") == {}
+        assert scraping.numbers(url, "lamina_calls_running") == {}
         assert serving.send(signal.SIGTERM).wait() == 0
         assert silent.recv(1) == b""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from commands import CommandFailed
-from diagnoses import diagnose
-from hosts import Host
-from serving import short_directory
 
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import PluginType
+from tests.support.commands import CommandFailed
+from tests.support.directories import short_directory
+from tests.support.processes.diagnoses import diagnose
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Serving, short_directory
 
 from lamina.client import Client
 from lamina.plugin import PluginType
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from serving import Serving, short_directory
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

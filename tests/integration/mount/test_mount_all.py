@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trees import open_files
 
 from lamina.errdefs import MountFailed
 from lamina.mount import Mount, MountInfo, lookup, mount_all, mountinfo, unmount, unmount_recursive
+from tests.support.trees import open_files
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

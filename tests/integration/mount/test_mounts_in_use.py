@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs, run
 
 from lamina.mount import Mount, mount_all, temporary_mount, unmount
 from lamina.mount.in_use import find_mounts, made_below, made_of
+from tests.support.snapshotters.btrfs import mounted_btrfs, run
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -11,8 +11,6 @@ import sys
 import threading
 
 import pytest
-from overlays import open_overlay
-from snapshotter_records import snapshotters_of
 
 from lamina.api import Method, Service
 from lamina.api.messages.empty_pb2 import Empty
@@ -24,6 +22,8 @@ from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
+from tests.support.snapshotters.overlay import open_overlay
+from tests.support.snapshotters.records import snapshotters_of
 
 SECONDS = 20
 

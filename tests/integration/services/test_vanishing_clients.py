@@ -10,9 +10,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from overlays import open_overlay
-from snapshotter_records import snapshotters_of
-from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import CommitSnapshotRequest, PrepareSnapshotRequest
 from lamina.errdefs import NotFound
@@ -25,6 +22,9 @@ from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
 from lamina.snapshots.storage._environment import Environment
+from tests.support.snapshotters.overlay import open_overlay
+from tests.support.snapshotters.records import snapshotters_of
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

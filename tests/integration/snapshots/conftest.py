@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs, open_btrfs
-from overlays import open_overlay
 
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
+from tests.support.snapshotters.overlay import open_overlay
 
 
 @pytest.fixture

@@ -11,19 +11,20 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from btrfs import layer, mounted_btrfs, open_btrfs, run, subvolumes
-from waiting import wait_until
 
 from lamina.mount import temporary_mount
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.directories import CHECKOUT
+from tests.support.snapshotters.btrfs import layer, mounted_btrfs, open_btrfs, run, subvolumes
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 
 ONE_STEP = """
 import os, signal, sys
 from pathlib import Path
-from btrfs import open_btrfs
+from tests.support.snapshotters.btrfs import open_btrfs
 from lamina.plugins.snapshots.btrfs import BtrfsBackend
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.storage import Keyspace
@@ -66,7 +67,7 @@ with open_btrfs(Path(path)) as btrfs:
 ENDLESS = """
 import itertools, sys
 from pathlib import Path
-from btrfs import open_btrfs
+from tests.support.snapshotters.btrfs import open_btrfs
 
 path = Path(sys.argv[1])
 with open_btrfs(path, sync_fs=False) as btrfs:
@@ -92,7 +93,7 @@ def command(program: str, *arguments: str | Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 
 def die_at(step: str, path: Path) -> None:

@@ -8,13 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from btrfs import btrfs_snapshotter, content, is_empty, layer, open_btrfs, run, subvolumes
-from waiting import wait_until
 
 from lamina.errdefs import AlreadyExists, DataLoss, FailedPrecondition, NotFound, ResourceExhausted
 from lamina.mount import temporary_mount
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import (
+    btrfs_snapshotter,
+    content,
+    is_empty,
+    layer,
+    open_btrfs,
+    run,
+    subvolumes,
+)
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

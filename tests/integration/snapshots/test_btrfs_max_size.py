@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
-from btrfs import btrfs_snapshotter, layer, mounted_btrfs, open_btrfs, subvolumes
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import temporary_mount
+from tests.support.snapshotters.btrfs import btrfs_snapshotter, layer, mounted_btrfs, open_btrfs, subvolumes
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

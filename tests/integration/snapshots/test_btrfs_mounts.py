@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import btrfs_snapshotter, layer, mounted_btrfs, open_btrfs, run, subvolumes
 
 from lamina.mount import Mount, lookup, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import btrfs_snapshotter, layer, mounted_btrfs, open_btrfs, run, subvolumes
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

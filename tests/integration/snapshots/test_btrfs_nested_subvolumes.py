@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from btrfs import content, is_empty, run, subvolumes
 
 from lamina.errdefs import FailedPrecondition
 from lamina.mount import temporary_mount
 from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import content, is_empty, run, subvolumes
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs, run, subvolumes
 
 from lamina.errdefs import ReadOnly, SkipPlugin
 from lamina.mount import lookup
 from lamina.plugins.snapshots.btrfs import probe
+from tests.support.snapshotters.btrfs import mounted_btrfs, run, subvolumes
 
 IN_A_USER_NAMESPACE = """
 import sys

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import btrfs_snapshotter
-from commands import run
 
 from lamina.plugin import Finding, Verdict
 from lamina.plugins.snapshots.btrfs._quotas import quotas
 from lamina.snapshots.labels import MAX_SIZE
+from tests.support.commands import run
+from tests.support.snapshotters.btrfs import btrfs_snapshotter
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from btrfs import btrfs_snapshotter, layer, run
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled
@@ -15,6 +14,7 @@ from lamina.fs import disk_usage
 from lamina.mount import temporary_mount
 from lamina.snapshots import Usage
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import btrfs_snapshotter, layer, run
 
 pytestmark = pytest.mark.requires("root", "btrfs")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from natives import open_native
 
 from lamina.errdefs import FailedPrecondition
+from tests.support.snapshotters.native import open_native
 
 
 def make_file(path: Path) -> Path:

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs, subvolumes
 
 from lamina.mount import lookup, mountinfo
 from lamina.plugins.snapshots import btrfs, overlay
 from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
+from tests.support.snapshotters.btrfs import mounted_btrfs, subvolumes
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs, open_btrfs
-from natives import open_native
-from overlays import open_overlay
-from waiting import wait_until
 
 from lamina.mount import Mount, mountinfo, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
+from tests.support.snapshotters.native import open_native
+from tests.support.snapshotters.overlay import open_overlay
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from natives import open_native
-from snapshotter_records import snapshotters_of
-from waiting import wait_until
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.client import Client
@@ -28,6 +25,9 @@ from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
+from tests.support.snapshotters.native import open_native
+from tests.support.snapshotters.records import snapshotters_of
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root")
 

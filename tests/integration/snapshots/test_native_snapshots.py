@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from natives import open_native
-from trees import Steps
-from waiting import wait_until
 
 from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, Canceled, DataLoss, NotFound, Unimplemented
@@ -22,6 +19,9 @@ from lamina.snapshots import Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
 from lamina.testing import differences, read_tree
+from tests.support.snapshotters.native import open_native
+from tests.support.trees import Steps
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root")
 

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay, snapshots, trash_is_empty
-from waiting import wait_until
 
 from lamina.errdefs import (
     FailedPrecondition,
@@ -18,6 +16,8 @@ from lamina.errdefs import (
 )
 from lamina.mount import Mount, mount_all, temporary_mount, unmount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.overlay import open_overlay, snapshots, trash_is_empty
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

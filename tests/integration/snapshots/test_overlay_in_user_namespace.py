@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.directories import CHECKOUT
+
 pytestmark = pytest.mark.requires("root", "overlay")
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from lamina.mount import temporary_mount
-from overlays import open_overlay
+from tests.support.snapshotters.overlay import open_overlay
 
 path = Path(sys.argv[1])
 with open_overlay(path) as overlay:
@@ -32,7 +34,7 @@ with open_overlay(path) as overlay:
 
 
 def test_layers_can_be_stacked_with_the_options_that_a_user_namespace_needs(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", PROGRAM, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""

@@ -8,8 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay, snapshots, trash_is_empty
-from waiting import wait_until
 
 from lamina.errdefs import (
     AlreadyExists,
@@ -22,6 +20,8 @@ from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
+from tests.support.snapshotters.overlay import open_overlay, snapshots, trash_is_empty
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

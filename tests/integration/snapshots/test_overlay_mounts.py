@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay
 
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount, temporary_mount
@@ -22,6 +21,8 @@ from lamina.plugins.snapshots.overlay.plugin import OverlayConfig
 from lamina.plugins.snapshots.overlay.plugin import lamina_register as register_overlay
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.directories import CHECKOUT
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -226,7 +227,7 @@ with started(Path(sys.argv[1]), OverlayConfig(remap_ids=True)) as plugin:
 
 def test_where_ids_must_be_remapped_and_cannot_be_the_plugin_fails(tmp_path: Path) -> None:
     """Whoever is root only in a user namespace cannot."""
-    places = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[2])))
+    places = os.pathsep.join((str(Path(__file__).parent), str(CHECKOUT)))
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", MUST_REMAP, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": places},

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from overlays import open_overlay
 
 from lamina.errdefs import FailedPrecondition, PermissionDenied, Unknown
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.testing._checks.unpacking import KEY, LAYER, Layer
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

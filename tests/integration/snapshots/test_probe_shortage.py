@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from btrfs import mounted_btrfs
-from commands import run
+
+from tests.support.commands import run
+from tests.support.snapshotters.btrfs import mounted_btrfs
 
 PROBES = """
 import os, resource, sys

@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hosts import Host
-from waiting import wait_until
 
 from lamina.client import Client
 from lamina.context import CallContext, use
@@ -26,6 +24,8 @@ from lamina.errdefs import (
 )
 from lamina.mount import temporary_mount
 from lamina.snapshots import Info, Kind, Snapshotter
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from btrfs import mounted_btrfs, open_btrfs
-from natives import open_native
-from overlays import open_overlay
 
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.testing import Entry, read_tree
+from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
+from tests.support.snapshotters.native import open_native
+from tests.support.snapshotters.overlay import open_overlay
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import registry
-import releases
-from btrfs import mounted_btrfs
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE
-from nodes import unpack_config
-from serving import short_directory
-from waiting import wait_until
+
+from tests.support.directories import short_directory
+from tests.support.interop import registry, releases
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE
+from tests.support.interop.nodes import unpack_config
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.btrfs import mounted_btrfs
+from tests.support.waiting import wait_until
 
 NAMES = {"overlayfs": "lamina", "native": "lamina-native", "btrfs": "lamina-btrfs"}
 """Of lamina's snapshotters: what containerd calls them."""

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import CommandFailed
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE, LICENSES, PROGRAMS, TEMPLATES
-from nodes import unpack_config
-from releases import Release
-from waiting import wait_until
+
+from tests.support.commands import CommandFailed
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE, LICENSES, PROGRAMS, TEMPLATES
+from tests.support.interop.nodes import unpack_config
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 NOTHING: dict[str, list[str]] = {"snapshots": [], "records": [], "trash": []}
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import grpc
 import pytest
-from commands import run
-from cri import Cri, Pod
-from images import TEMPLATES
-from kubernetes_example import ANNOTATIONS, DIRECTORY, DOCUMENTS, HANDLER, configure, moved
-from nodes import Node
-from releases import Release
-from serving import short_directory
-from waiting import wait_until
+
+from tests.support.commands import run
+from tests.support.directories import short_directory
+from tests.support.interop.cri import Cri, Pod
+from tests.support.interop.images import TEMPLATES
+from tests.support.interop.kubernetes_example import ANNOTATIONS, DIRECTORY, DOCUMENTS, HANDLER, configure, moved
+from tests.support.interop.nodes import Node
+from tests.support.interop.releases import Release
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.requires("cni", "buildah", "mmdebstrap", "package-index", "containerd-forky"),

@@ -7,13 +7,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE, TEMPLATES
-from releases import Release
-from waiting import wait_until
 
 from lamina.testing import Tree, differences, read_tree
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE, TEMPLATES
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 LAYERS = 5
 

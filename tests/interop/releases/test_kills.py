@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import CommandFailed
-from containerds import Containerd
-from daemons import Daemon
-from hosts import Host
-from images import IMAGE
-from nodes import unpack_config
-from releases import Release
-from serving import short_directory
-from waiting import wait_until
 
 from lamina.testing import Tree, differences, read_tree
+from tests.support.commands import CommandFailed
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE
+from tests.support.interop.nodes import unpack_config
+from tests.support.interop.releases import Release
+from tests.support.processes.daemons import Daemon
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 NOTHING: dict[str, list[str]] = {"snapshots": [], "records": [], "trash": []}
 

@@ -6,13 +6,14 @@ import ipaddress
 from collections.abc import Iterator
 
 import pytest
-from cri import Cri, Pod
-from hosts import Host
-from images import OWNED, TEMPLATES
-from nodes import Node, unpack_config
-from releases import Release
-from serving import short_directory
-from waiting import wait_until
+
+from tests.support.directories import short_directory
+from tests.support.interop.cri import Cri, Pod
+from tests.support.interop.images import OWNED, TEMPLATES
+from tests.support.interop.nodes import Node, unpack_config
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("cni")
 

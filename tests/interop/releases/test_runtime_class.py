@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from containerds import Containerd
-from cri import Cri
-from hosts import Host
-from images import TEMPLATES
-from kubernetes_example import ANNOTATIONS, DOCUMENTS, HANDLER, configure, moved
-from nodes import Node
-from releases import Release
-from serving import short_directory
-from waiting import wait_until
+
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.cri import Cri
+from tests.support.interop.images import TEMPLATES
+from tests.support.interop.kubernetes_example import ANNOTATIONS, DOCUMENTS, HANDLER, configure, moved
+from tests.support.interop.nodes import Node
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.requires("cni"),

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import registry
-from containerds import Containerd
-from hosts import Host
-from nodes import unpack_config
-from releases import Release
-from serving import short_directory
 
 from lamina.testing import Tree, differences, read_tree
+from tests.support.directories import short_directory
+from tests.support.interop import registry
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.nodes import unpack_config
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
 
 NAME = "side-by-side"
 CONFIG = """

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerds import Containerd
-from hosts import Host
-from images import IMAGE, OWNED, TEMPLATES
-from nodes import unpack_config
-from releases import Release
-from serving import short_directory
+
+from tests.support.directories import short_directory
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.images import IMAGE, OWNED, TEMPLATES
+from tests.support.interop.nodes import unpack_config
+from tests.support.interop.releases import Release
+from tests.support.processes.hosts import Host
 
 NAMESPACE = ("--uidmap", "0:100000:65536", "--gidmap", "0:300000:65536")
 OWNERS = ("sh", "-c", f"> /new && exec stat -c %u:%g /bin {TEMPLATES}/note /new")

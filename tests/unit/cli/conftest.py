@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from serving import short_directory
-from workshops import Workshop
+
+from tests.support.directories import short_directory
+from tests.support.processes.workshops import Workshop
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
+
+from tests.support.processes.config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import tomli
-from commands import imported
-from config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
 
 from lamina.config import load
+from tests.support.commands import imported
+from tests.support.processes.config_commands import LISTENER, OVERLAY, WRONG, complaints, printed, run
 
 
 def install(directory: Path, text: str) -> None:

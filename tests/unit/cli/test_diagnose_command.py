@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from commands import CommandFailed, run
-from diagnoses import Diagnosis, diagnose
-from hosts import LAMINA
 
 from lamina.cli.diagnose import command
 from lamina.cli.diagnose import findings as _findings
 from lamina.plugin import Finding
+from tests.support.commands import CommandFailed, run
+from tests.support.processes.diagnoses import Diagnosis, diagnose
+from tests.support.processes.hosts import LAMINA
 
 SOURCE = """
 import attrs

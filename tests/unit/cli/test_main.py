@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from commands import CommandFailed, environment, imported, run
-from serving import Serving, short_directory
 
 from lamina.cli.main import lamina
 from lamina.cli.version import version
+from tests.support.commands import CommandFailed, environment, imported, run
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
 
 LAMINA = (sys.executable, "-m", "lamina")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from commands import CommandFailed, run
 
 from lamina.cli.plugins.graph import Node, Requirement, dot, mermaid
+from tests.support.commands import CommandFailed, run
 
 SOURCE = """
 from lamina.plugin import Registration, hookimpl

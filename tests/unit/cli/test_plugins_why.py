@@ -8,13 +8,14 @@ from pathlib import Path
 
 import attrs
 import pytest
-from commands import CommandFailed, run
-from serving import Serving, short_directory
 
 from lamina.api import PluginDetails
 from lamina.cli.plugins.why import from_host, text
 from lamina.client import Plugin
 from lamina.errdefs import Unknown
+from tests.support.commands import CommandFailed, run
+from tests.support.directories import short_directory
+from tests.support.processes.serving import Serving
 
 SOURCE = """
 from lamina.plugin import Registration, SkipPlugin, hookimpl

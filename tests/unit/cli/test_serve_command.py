@@ -13,9 +13,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from serving import Serving
-from waiting import wait_until
-from workshops import SERVER, Workshop
+
+from tests.support.processes.serving import Serving
+from tests.support.processes.workshops import SERVER, Workshop
+from tests.support.waiting import wait_until
 
 
 def isolated(directory: Path) -> tuple[str, ...]:

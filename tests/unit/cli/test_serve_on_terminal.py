@@ -8,7 +8,8 @@ import pty
 import re
 
 import pytest
-from workshops import SERVER, Workshop
+
+from tests.support.processes.workshops import SERVER, Workshop
 
 PLUGINS = (SERVER, 'plugin("x.line.v1.cable", fail)', 'plugin("x.tape.v1.tape", skip)')
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

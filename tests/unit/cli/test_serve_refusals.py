@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 
-from serving import COMMAND, Serving
-from workshops import SERVER, Workshop
-
 from lamina.config import from_document
 from lamina.host import Host
+from tests.support.processes.serving import COMMAND, Serving
+from tests.support.processes.workshops import SERVER, Workshop
 
 
 def assert_refused(serving: Serving, *expected: str) -> None:

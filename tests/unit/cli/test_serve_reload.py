@@ -9,8 +9,9 @@ import re
 import signal
 
 import pytest
-from serving import Serving
-from workshops import SERVER, Workshop
+
+from tests.support.processes.serving import Serving
+from tests.support.processes.workshops import SERVER, Workshop
 
 # Reload
 

@@ -10,14 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import raw_http2 as http2
-from raw_http2 import DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame
 
 import lamina.client
 from lamina.api.messages.version_pb2 import VersionResponse
 from lamina.client import _http2
 from lamina.client._hpack import encode
 from lamina.errdefs import Error, NotFound, Unavailable, Unknown
+from tests.support.listener import raw_http2 as http2
+from tests.support.listener.raw_http2 import (
+    DATA,
+    GOAWAY,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+)
 
 SECONDS = 30
 ANSWER = http2.message(VersionResponse(version="1.2.3").SerializeToString())

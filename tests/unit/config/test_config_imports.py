@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from configuration_files import Write, problems_of
 
 from lamina.config import HostConfig, Origin, load
 from lamina.errdefs import ConfigError
+from tests.support.plugins.configuration_files import Write, problems_of
 
 
 def test_relative_imports_are_taken_from_the_importing_files_directory(write: Write) -> None:

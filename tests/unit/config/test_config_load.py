@@ -7,12 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from configuration_files import NO_LEVEL, Write, problems_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Debug, Duration, HostConfig, Origin, Problem, from_document, load
 from lamina.errdefs import ConfigError
+from tests.support.plugins.configuration_files import NO_LEVEL, Write, problems_of
 
 NO_VERSION = 'version: expected 2, 3 or 4, found nothing: add "version = 4" before the first table'
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from configuration_files import NO_LEVEL, Write
 
 from lamina.config import Debug, Origin, from_document, load
 from lamina.errdefs import ConfigError
+from tests.support.plugins.configuration_files import NO_LEVEL, Write
 
 LISTENER = "io.containerd.server.v1.grpc"
 

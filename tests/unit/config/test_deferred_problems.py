@@ -6,10 +6,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from configuration_files import NO_LEVEL, Write
 
 from lamina.config import load
 from lamina.errdefs import ConfigError
+from tests.support.plugins.configuration_files import NO_LEVEL, Write
 
 
 @attrs.frozen

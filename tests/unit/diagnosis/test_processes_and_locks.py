@@ -8,11 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from waiting import wait_until
-
 from lamina.diagnosis import lock, lock_holder, process
 from lamina.fs import Lock
 from lamina.plugin import Verdict
+from tests.support.waiting import wait_until
 
 
 def test_a_process_is_told_by_command_user_and_start() -> None:

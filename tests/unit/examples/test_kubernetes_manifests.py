@@ -10,7 +10,6 @@ from pathlib import Path, PurePath
 import kubernetes_validate
 import pytest
 import yaml
-from commands import run
 
 from lamina.cli.containerd.command import Offer
 from lamina.cli.containerd.release import Release
@@ -18,6 +17,7 @@ from lamina.client import Plugin
 from lamina.host._process import _EXIT_SECONDS
 from lamina.host._reload import _TIMEOUTS
 from lamina.plugin import PluginType, host_platform
+from tests.support.commands import run
 
 DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
 DOCUMENTS = [

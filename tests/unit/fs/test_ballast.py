@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from lamina.fs import BALLAST_BYTES, Ballast
 from lamina.fs import _ballast as ballast_module
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import make_deep_tree, open_files
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DeadlineExceeded, FailedPrecondition, NotFound
 from lamina.fs.changes import Change, ChangeKind, changes
+from tests.support.trees import make_deep_tree, open_files
 
 SECONDS = 1_000_000_000
 

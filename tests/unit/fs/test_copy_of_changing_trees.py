@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from trees import Steps, open_files
 
 from lamina.context import use
 from lamina.errdefs import Aborted, Canceled
 from lamina.fs import copy_tree
+from tests.support.trees import Steps, open_files
 
 CHUNK = 16 << 20
 """How many bytes of a file are copied between two questions whether to go on."""

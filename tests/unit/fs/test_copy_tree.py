@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from trees import Steps, make_deep_tree, open_files
 
 from lamina.context import use
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.fs import copy_tree
 from lamina.testing import differences, read_tree
+from tests.support.trees import Steps, make_deep_tree, open_files
 
 ACL = b"".join(
     struct.pack("<HHI", tag, permissions, identity)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from trees import Steps, make_deep_tree, open_files
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Aborted, Canceled, DeadlineExceeded, NotFound
 from lamina.fs import disk_usage
+from tests.support.trees import Steps, make_deep_tree, open_files
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from trees import open_files
-from waiting import wait_until
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, FailedPrecondition, NotFound, ResourceExhausted
 from lamina.fs import FileSystemSync
 from lamina.fs._syscalls import syncfs
+from tests.support.trees import open_files
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

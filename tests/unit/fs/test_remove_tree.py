@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from trees import Steps, make_deep_tree, open_files
 
 from lamina.context import use
 from lamina.errdefs import Aborted, Canceled, FailedPrecondition, InvalidArgument
 from lamina.fs import remove_tree
+from tests.support.trees import Steps, make_deep_tree, open_files
 
 
 def test_removes_a_tree_of_everything(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from release_table import Outcome, table
+from tests.support.interop.release_table import Outcome, table
 
 
 def test_a_cell_says_yes_where_everything_passed_and_otherwise_what_did() -> None:

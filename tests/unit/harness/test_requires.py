@@ -9,20 +9,25 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[2]
+from tests.support.directories import CHECKOUT
+
+ABSENT = """
+from tests.support.prerequisites import PREREQUISITES
+
+PREREQUISITES["absent"] = lambda: "nobody made it"
+"""
+PLUGINS = ("absent", "tests.conftest", "no:cacheprovider")
 
 
 def run_pytest(directory: Path, requires: str, demanded: str = "") -> subprocess.CompletedProcess[str]:
     """Run one test that requires something, where `absent` is a prerequisite that is never there."""
     (directory / "pytest.ini").write_text("[pytest]\n")
-    (directory / "absent.py").write_text(
-        "import prerequisites\nprerequisites.PREREQUISITES['absent'] = lambda: 'nobody made it'\n"
-    )
+    (directory / "absent.py").write_text(ABSENT)
     test = directory / "test_one.py"
     test.write_text(f"import pytest\n\n@pytest.mark.requires({requires!r})\ndef test_one():\n    pass\n")
-    path = os.pathsep.join((str(directory), str(TESTS)))
+    path = os.pathsep.join((str(directory), str(CHECKOUT)))
     environment = {**os.environ, "PYTHONPATH": path, "LAMINA_REQUIRE": demanded}
-    command = [sys.executable, "-m", "pytest", "-p", "absent", "-p", "conftest", "-p", "no:cacheprovider", "-rsf"]
+    command = [sys.executable, "-m", "pytest", *(f"-p{name}" for name in PLUGINS), "-rsf"]
     return subprocess.run(
         [*command, test], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=60
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benches import Bench
-from failing_plugins import DISK, Failing
 
 from lamina.host import _retries
+from tests.support.plugins.benches import Bench
+from tests.support.plugins.failing_plugins import DISK, Failing
 
 
 @pytest.fixture

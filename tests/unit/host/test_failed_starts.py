@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benches import Bench, Closable
 
 from lamina.config import from_document
 from lamina.context import CallContext, use
@@ -24,6 +23,7 @@ from lamina.errdefs import (
 )
 from lamina.host import Host
 from lamina.plugin import InitContext, PluginType
+from tests.support.plugins.benches import Bench, Closable
 
 
 def fail(ic: InitContext[Any]) -> object:

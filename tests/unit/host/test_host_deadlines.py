@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from benches import Bench, Closable, statuses
 
 from lamina.errdefs import LeftBehind, LockHeld, PluginFailed
 from lamina.plugin import InitContext, PluginType
+from tests.support.plugins.benches import Bench, Closable, statuses
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from typing import Any
 
 import attrs
 import pytest
-from benches import Bench, statuses
 
 from lamina.context import CallContext, use
 from lamina.errdefs import ConfigError, DeadlineExceeded, FailedPrecondition, SkipPlugin
 from lamina.plugin import PROPERTY_GRPC_ADDRESS, SERVING_TYPES, InitContext, Plugin, PluginSet, PluginType
+from tests.support.plugins.benches import Bench, statuses
 
 
 def fail(ic: InitContext[Any]) -> object:

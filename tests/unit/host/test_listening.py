@@ -8,14 +8,14 @@ from typing import Any
 
 import grpc
 import pytest
-from benches import Bench, Closable
-from waiting import wait_until
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.config import from_document
 from lamina.errdefs import AlreadyExists, PluginFailed
 from lamina.host import Host
 from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType
+from tests.support.plugins.benches import Bench, Closable
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import attrs
 import pytest
-from benches import Closable
 
 from lamina.config import from_document
 from lamina.errdefs import ConfigError, InvalidArgument, NoInstance, PluginFailed, Unavailable
 from lamina.host import Host
 from lamina.plugin import Plugin, PluginType, Registration, Status, hookimpl, host_platform
+from tests.support.plugins.benches import Closable
 
 URI = f"{PluginType.SNAPSHOTTER}.remote"
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benches import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lamps import URI, Lamp, LampConfig
 
 from lamina.config import Config
 from lamina.context import CallContext, use
@@ -22,6 +20,8 @@ from lamina.errdefs import (
 )
 from lamina.host import Reloaded
 from lamina.plugin import InitContext
+from tests.support.plugins.benches import Bench
+from tests.support.plugins.lamps import URI, Lamp, LampConfig
 
 
 def key(field: str) -> str:

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from benches import Bench
-from lamps import URI, Lamp, LampConfig
 
 from lamina.config import Config
 from lamina.errdefs import (
@@ -16,6 +14,8 @@ from lamina.errdefs import (
 )
 from lamina.host import Host
 from lamina.plugin import InitContext
+from tests.support.plugins.benches import Bench
+from tests.support.plugins.lamps import URI, Lamp, LampConfig
 
 
 class Stuck(Lamp):

@@ -6,15 +6,15 @@ import errno
 
 import attrs
 import pytest
-from benches import Bench, Closable, statuses
-from failing_plugins import DISK, GUEST, USER, Failing, hurry, is_trying, wait_for
-from waiting import wait_until
 
 from lamina.errdefs import (
     PluginFailed,
     PluginUnavailable,
 )
 from lamina.plugin import InitContext, PluginType
+from tests.support.plugins.benches import Bench, Closable, statuses
+from tests.support.plugins.failing_plugins import DISK, GUEST, USER, Failing, hurry, is_trying, wait_for
+from tests.support.waiting import wait_until
 
 
 def test_what_it_blocked_comes_up_after_it_and_is_closed_before_it(bench: Bench, failing: Failing) -> None:

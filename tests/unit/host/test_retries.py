@@ -7,9 +7,6 @@ import logging
 
 import attrs
 import pytest
-from benches import Bench, statuses
-from failing_plugins import DISK, FULL, USER, Failing, hurry, is_trying, wait_for
-from waiting import wait_until
 
 from lamina.errdefs import (
     DataLoss,
@@ -22,6 +19,9 @@ from lamina.errdefs import (
 )
 from lamina.host import _retries
 from lamina.plugin import InitContext
+from tests.support.plugins.benches import Bench, statuses
+from tests.support.plugins.failing_plugins import DISK, FULL, USER, Failing, hurry, is_trying, wait_for
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.usefixtures("soon")

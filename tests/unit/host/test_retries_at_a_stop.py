@@ -7,9 +7,6 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from benches import Bench, Closable, statuses
-from failing_plugins import DISK, FULL, Failing, hurry, is_trying, wait_for
-from waiting import wait_until
 
 from lamina.context import current
 from lamina.errdefs import (
@@ -17,6 +14,9 @@ from lamina.errdefs import (
 )
 from lamina.host import Host
 from lamina.plugin import InitContext
+from tests.support.plugins.benches import Bench, Closable, statuses
+from tests.support.plugins.failing_plugins import DISK, FULL, Failing, hurry, is_trying, wait_for
+from tests.support.waiting import wait_until
 
 
 @attrs.frozen

@@ -8,9 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from serving import short_directory
 
 from lamina.host._notify import sd_notify, watchdog_seconds
+from tests.support.directories import short_directory
 
 
 def listening(address: str) -> socket.socket:

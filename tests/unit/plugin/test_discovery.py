@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from distributions import GOOD, Site, source
+
+from tests.support.plugins.distributions import GOOD, Site, source
 
 
 @pytest.fixture

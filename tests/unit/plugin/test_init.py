@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 import pytest
-from initialising import Host, Init, fails, skips, works
 
 from lamina.errdefs import (
     NoInstance,
@@ -28,6 +27,7 @@ from lamina.plugin import (
     Registration,
     Status,
 )
+from tests.support.plugins.initialising import Host, Init, fails, skips, works
 
 
 @attrs.frozen

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from initialising import Host, Init, works
 
 from lamina.context import CallContext, current, use
 from lamina.errdefs import FailedPrecondition, LeftBehind
 from lamina.plugin import InitContext, Meta, Plugin, Status
+from tests.support.plugins.initialising import Host, Init, works
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from lamina.plugin import _slow, discover
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 HANGING = """

@@ -10,9 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from engines import QUICK, SECONDS, Blocker, Served
 from google.protobuf.message import Message
-from local_snapshotters import open_local
 
 from lamina.api import Service
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
@@ -24,6 +22,8 @@ from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.steps import run
+from tests.support.listener.engines import QUICK, SECONDS, Blocker, Served
+from tests.support.snapshotters.local import open_local
 
 
 @pytest.fixture

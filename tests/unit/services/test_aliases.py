@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 
 import pytest
-from service_plugins import snapshots_of, start_plugins
 
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import PluginType, Status
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
+from tests.support.listener.service_plugins import snapshots_of, start_plugins
 
 
 @pytest.fixture

@@ -9,11 +9,6 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
-from hung_snapshotters import HungSnapshotter
-from raw_http2 import PREFACE, SETTINGS, Connection, frame
-from raw_http2 import call as call_frames
-from snapshotter_records import snapshotters_of
-from waiting import wait_until
 
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.plugins.servers.grpc import stalls
@@ -21,6 +16,11 @@ from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
+from tests.support.listener.raw_http2 import PREFACE, SETTINGS, Connection, frame
+from tests.support.listener.raw_http2 import call as call_frames
+from tests.support.plugins.hung_snapshotters import HungSnapshotter
+from tests.support.snapshotters.records import snapshotters_of
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 WORKERS = 16

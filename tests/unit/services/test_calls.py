@@ -8,7 +8,6 @@ import threading
 
 import grpc
 import pytest
-from waiting import wait_until
 
 from lamina.api import Method, Service
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -17,6 +16,7 @@ from lamina.errdefs import Code, Conflict, NotFound
 from lamina.plugins.servers.grpc.calls import Calls
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.pool import Limits
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 RESPONSE = HealthCheckResponse()

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from waiting import wait_until
 
 from lamina.plugins.servers.grpc.duty import Duty
+from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
 

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 
 import grpc
-from engines import RESPONSE, SECONDS, failure, first_done, method, wait_until_gone
-from waiting import wait_until
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.plugins.servers.grpc import pool, queues
+from tests.support.listener.engines import RESPONSE, SECONDS, failure, first_done, method, wait_until_gone
+from tests.support.waiting import wait_until
 
 
 def test_slow_calls_do_not_delay_quick_ones(serve, blocker):

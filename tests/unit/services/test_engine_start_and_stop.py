@@ -8,14 +8,23 @@ from pathlib import Path
 
 import grpc
 import pytest
-from engines import QUICK, REQUEST, RESPONSE, SECONDS, failure, method, raising, wait_until_gone
-from waiting import wait_until
 
 from lamina.api import Service
 from lamina.errdefs import Unimplemented
 from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.native_engine import NativeEngine
 from lamina.plugins.servers.grpc.pool import Limits
+from tests.support.listener.engines import (
+    QUICK,
+    REQUEST,
+    RESPONSE,
+    SECONDS,
+    failure,
+    method,
+    raising,
+    wait_until_gone,
+)
+from tests.support.waiting import wait_until
 
 
 def test_a_service_that_comes_later_is_served_or_refused_with_the_remedy(serve):

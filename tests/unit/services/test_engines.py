@@ -9,8 +9,6 @@ import threading
 import attrs
 import grpc
 import pytest
-from engines import QUICK, REQUEST, RESPONSE, SECONDS, failure, method, raising, wait_until_gone
-from waiting import wait_until
 
 from lamina.api import Service
 from lamina.api.messages.health_pb2 import HealthCheckResponse
@@ -20,6 +18,17 @@ from lamina.plugins.servers.grpc.listener import Listener
 from lamina.plugins.servers.grpc.native_engine import NativeEngine
 from lamina.plugins.servers.grpc.pool import Limits
 from lamina.plugins.servers.grpc.status import MAX_DETAILS
+from tests.support.listener.engines import (
+    QUICK,
+    REQUEST,
+    RESPONSE,
+    SECONDS,
+    failure,
+    method,
+    raising,
+    wait_until_gone,
+)
+from tests.support.waiting import wait_until
 
 
 def test_a_call_is_answered(serve):

@@ -12,7 +12,6 @@ import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from snapshotter_records import snapshotters_of
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
 from lamina.plugins.servers.grpc.engine import Engine
@@ -22,6 +21,7 @@ from lamina.plugins.services.health._service import HealthService
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.snapshotters.records import snapshotters_of
 
 SECONDS = 20.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.registry import Collector
-from waiting import wait_until
 
 from lamina.config import from_document
 from lamina.errdefs import ConfigError, InvalidArgument, SkipPlugin, Unavailable
@@ -23,6 +22,7 @@ from lamina.plugin import Plugin, PluginSet, Readiness, Status, initialise
 from lamina.plugins.servers.metrics import plugin as metrics_plugin
 from lamina.plugins.servers.metrics._address import host_and_port
 from lamina.plugins.servers.metrics._server import CONNECTIONS, MetricsServer
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 URI = "io.containerd.server.v1.metrics"

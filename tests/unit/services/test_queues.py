@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from waiting import wait_until
 
 from lamina.context import CallContext
 from lamina.errdefs import ResourceExhausted, Unavailable
 from lamina.plugins.servers.grpc import queues
 from lamina.plugins.servers.grpc.queues import Queues
 from lamina.plugins.servers.grpc.shares import Shares
+from tests.support.waiting import wait_until
 
 SECONDS = 10.0
 A, B = ("a", "Commit"), ("b", "Commit")

@@ -10,7 +10,6 @@ import threading
 import attrs
 import grpc
 import pytest
-from service_plugins import skip, snapshots_of, start_plugins
 
 from lamina.api import Service, names_from_exports
 from lamina.client import Client
@@ -24,6 +23,7 @@ from lamina.plugin import (
 from lamina.plugins.servers.grpc import plugin as listener_plugin
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
 from lamina.plugins.services.version._service import VersionService
+from tests.support.listener.service_plugins import skip, snapshots_of, start_plugins
 
 
 @pytest.fixture

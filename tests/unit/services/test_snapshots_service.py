@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import pytest
-from snapshotter_records import snapshotters_of
 
 from lamina.api.messages.field_mask_pb2 import FieldMask
 from lamina.api.messages.snapshots_pb2 import ACTIVE, COMMITTED, VIEW, Info
@@ -22,6 +21,7 @@ from lamina.errdefs import (
 )
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import CHUNK, CHUNK_BYTES, SnapshotsService
+from tests.support.snapshotters.records import snapshotters_of
 
 NAME = "lamina"
 

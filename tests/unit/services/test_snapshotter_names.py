@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from snapshotter_records import broken, snapshotters_of, working
 
 from lamina.errdefs import InvalidArgument, ResourceExhausted, SkipPlugin, Unavailable, Unimplemented
 from lamina.plugin import Status
 from lamina.plugins.services.snapshots._names import Names, Snapshotters
+from tests.support.snapshotters.records import broken, snapshotters_of, working
 
 BTRFS = broken("btrfs", Status.SKIPPED, SkipPlugin("not a btrfs"))
 

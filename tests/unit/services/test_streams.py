@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
-from waiting import wait_until
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Canceled, DeadlineExceeded, ResourceExhausted
 from lamina.plugins.servers.grpc import streams
 from lamina.plugins.servers.grpc.streams import CLOSED, FULL, SENT, Messages, Streams
+from tests.support.waiting import wait_until
 
 SECONDS = 10.0
 

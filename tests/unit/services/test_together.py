@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 import pytest
-from waiting import wait_until
 
 from lamina.context import CallContext, current
 from lamina.errdefs import ResourceExhausted
 from lamina.plugins.servers.grpc import duty
 from lamina.plugins.servers.grpc.together import Together
 from lamina.steps import BLOCKING, Request, Shared, Steps, ask
+from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
 

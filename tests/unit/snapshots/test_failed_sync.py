@@ -10,12 +10,12 @@ from pathlib import Path
 
 import attrs
 import pytest
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record, SnapshotterStore
 from lamina.snapshots.storage._salvage import salvage
+from tests.support.waiting import wait_until
 
 SECONDS = 10.0
 

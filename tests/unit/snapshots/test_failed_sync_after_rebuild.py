@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rebuilding import Site
-from waiting import wait_until
 
 from lamina.cli.metastore.rebuilt import problems_remain, rebuilt_lines
 from lamina.errdefs import DataLoss
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage._salvage import salvage
+from tests.support.metastores.rebuilding import Site
+from tests.support.waiting import wait_until
 
 REFUSED = "a sync of the file system failed"
 SECONDS = 10.0

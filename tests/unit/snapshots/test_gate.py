@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from waiting import wait_until
 
 from lamina.errdefs import Unavailable
 from lamina.snapshots.storage._gate import Gate
+from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from changed_metastores import KEYS, SPACE, change, flip, populate, set_aside
-from natives import open_native
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore, _checking
 from lamina.snapshots.storage import _layout as layout
+from tests.support.metastores.changed import KEYS, SPACE, change, flip, populate, set_aside
+from tests.support.snapshotters.native import open_native
+from tests.support.waiting import wait_until
 
 
 def mark(tmp_path: Path) -> Path:

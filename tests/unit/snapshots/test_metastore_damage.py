@@ -12,15 +12,15 @@ from typing import Any
 
 import lmdb
 import pytest
-import schema_2
-from changed_metastores import KEYS, NATIVE, SPACE, change, flip, populate, set_aside
-from natives import open_native
 
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.snapshots.storage import MetaStore, _salvage
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import add
 from lamina.snapshots.storage._environment import Transaction
+from tests.support.metastores import schema_2
+from tests.support.metastores.changed import KEYS, NATIVE, SPACE, change, flip, populate, set_aside
+from tests.support.snapshotters.native import open_native
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a record": lambda path: flip(path, layout.record_key(SPACE, b"key 3")),

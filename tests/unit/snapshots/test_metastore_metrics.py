@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from lamina.errdefs import Unavailable
 from lamina.metrics import Histogram
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.snapshots.storage import _census as census
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

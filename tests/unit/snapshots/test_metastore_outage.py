@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss, Error, ResourceExhausted, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.snapshots.storage import _opened as opened_module
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import lmdb
 import pytest
-import schema_2
 
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots import Info, Kind, Usage
@@ -17,6 +16,7 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import check, has_checksum
 from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._format import SCHEMA
+from tests.support.metastores import schema_2
 
 
 def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rebuilding import Site, everything, fill
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld, NotFound
 from lamina.snapshots.recovery import _rebuild
+from tests.support.metastores.rebuilding import Site, everything, fill
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

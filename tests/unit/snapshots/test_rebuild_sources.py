@@ -7,10 +7,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from rebuilding import Site, everything, fill, reasons
 
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.recovery import Source
+from tests.support.metastores.rebuilding import Site, everything, fill, reasons
 
 
 @pytest.fixture

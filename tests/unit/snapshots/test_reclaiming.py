@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from natives import open_native
-from waiting import wait_until
 
 from lamina.errdefs import DataLoss
 from lamina.plugins.snapshots.native import NativeBackend
@@ -20,6 +18,8 @@ from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._environment import Transaction
+from tests.support.snapshotters.native import open_native
+from tests.support.waiting import wait_until
 
 NATIVE = layout.NUMBER.pack(1)
 SPACE = layout.NUMBER.pack(2)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from natives import open_native
-
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
+from tests.support.snapshotters.native import open_native
 
 
 def listed(snapshotter: LocalSnapshotter) -> list[str]:

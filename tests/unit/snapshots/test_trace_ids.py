@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from local_snapshotters import open_local
-from waiting import wait_until
 
 from lamina.context import CallContext, current, use
 from lamina.errdefs import NotFound
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots.storage import Record
 from lamina.snapshots.storage._environment import Environment
+from tests.support.snapshotters.local import open_local
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 

@@ -1,0 +1,28 @@
+"""What tests share. A test imports it by its whole name: `from tests.support.processes.hosts import Host`.
+
+- `commands` runs a program to its end, `waiting` waits for what has no event, `directories` knows short
+  temporary directories and the checkout, `trees` makes files.
+- `processes`: lamina as a process. `hosts` serves, `workshops` serves plugins of the test's own, `daemons` runs
+  any daemon; `doctors`, `diagnoses` and `config_commands` run a command and read what it prints; `scraping`
+  reads metrics; `installations` installs packages; `systemd_units` and `seccomp` run a command as a unit says.
+- `plugins`: hosts and plugins in the test's process. `benches` makes hosts of given plugins, `initialising` runs
+  one init, `distributions` installs what is to be discovered, `configuration_files` writes files;
+  `failing_plugins`, `hung_snapshotters` and `lamps` are plugins.
+- `listener`: gRPC. `engines` calls methods over a socket, `service_plugins` initialises the listener and the
+  services without a host, `raw_http2` sends frames by hand.
+- `snapshotters`: `overlay`, `native` and `btrfs` open them, `local` opens one with any backend; `backends` are
+  those of the conformance suite; `records` are a host's; `capabilities` writes the README's table.
+- `conformance`: `faults` are faulty snapshotters (`faulty_backends`, `faulty_snapshotters`) with the checks that
+  notice.
+- `disks`: `block_devices` log writes and refuse them (`fuse_disk`, `write_log`), `full_disks` are full;
+  `snapshotters` opens snapshotters on them, `machines` has layers there; `cut_workload` and `faulted_operations`
+  are work to interrupt.
+- `metastores`: `changed`, `damages` and `damage_trials` damage them, `rebuilding` rebuilds them, `schema_2` is
+  old.
+- `hostile`: `clients` and `frames` attack a host over its socket, `planted` through its directories.
+- `interop`: `releases` fetches Debian's containerds, `containerds` runs one, `nodes` runs one with CRI, which
+  `cri` calls as a kubelet does; `images` makes an image, `registry` serves it; `kubernetes_example` is
+  examples/kubernetes; `release_table` is the table of what works with which.
+- The harness: `prerequisites` are what `@pytest.mark.requires` names, `leftovers` what a test may not leave
+  behind, `rounds` how much a fault test does.
+"""

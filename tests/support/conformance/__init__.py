@@ -1,0 +1,1 @@
+"""Faults that the conformance suite must notice."""

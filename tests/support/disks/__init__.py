@@ -1,0 +1,1 @@
+"""Disks that refuse, lose or lack something, and work to do on them."""

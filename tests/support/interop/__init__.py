@@ -1,0 +1,1 @@
+"""Other people's programs: containerd, and what it needs."""

@@ -1,0 +1,93 @@
+"""A containerd as a node of Kubernetes has it: with its CRI plugin, and a network for pods."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from pathlib import Path
+
+from tests.support.interop.containerds import Containerd
+from tests.support.interop.releases import Release
+from tests.support.prerequisites import CNI
+
+_CRI_OF_1 = """
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{sandbox}"
+stats_collect_period = 1
+netns_mounts_under_state_dir = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "{snapshotter}"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{cni}"
+conf_dir = "{directory}/cni"
+"""
+
+_CRI_OF_2 = """
+[plugins."io.containerd.cri.v1.images"]
+snapshotter = "{snapshotter}"
+stats_collect_period = 1
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "{sandbox}"
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "{directory}/registries"
+[plugins."io.containerd.cri.v1.runtime"]
+netns_mounts_under_state_dir = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["{cni}"]
+conf_dir = "{directory}/cni"
+"""
+
+_UNPACK_CONFIG = """
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux"
+snapshotter = "{0}"
+"""
+
+_NETWORKS = ipaddress.IPv4Network("198.18.0.0/15")
+"""For tests of networks, and nobody's address (RFC 2544)."""
+
+
+class Node(Containerd):
+    """A containerd of whose snapshotters one is CRI's default."""
+
+    def __init__(
+        self, directory: Path, release: Release, stanzas: str = "", *, snapshotter: str, sandbox: str
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            directory: Where it has everything, made here. A short path: sockets have a limit.
+            release: Whose programs it and its tools are.
+            stanzas: What makes it use lamina.
+            snapshotter: CRI's default.
+            sandbox: The image of the pods' sandboxes, in a registry without TLS.
+        """
+        networks = list(_NETWORKS.subnets(new_prefix=24))
+        self.network = networks[os.getpid() % len(networks)]
+        """The addresses of its pods: not those of another test process, whose routes are beside these."""
+        template = _CRI_OF_2 if release.version >= (2, 0) else _CRI_OF_1
+        table = template.format(directory=directory, snapshotter=snapshotter, sandbox=sandbox, cni=CNI)
+        super().__init__(directory, stanzas=stanzas + table, release=release, cri=True)
+        registry = sandbox.partition("/")[0]
+        hosts = directory / "registries" / registry / "hosts.toml"
+        hosts.parent.mkdir(parents=True)
+        hosts.write_text(f'[host."http://{registry}"]\ncapabilities = ["pull", "resolve"]\n')
+        (directory / "cni").mkdir()
+        # A pair of interfaces a pod, without rules of a packet filter.
+        ipam = {"type": "host-local", "subnet": str(self.network), "dataDir": f"{directory}/addresses"}
+        network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": ipam}]}
+        (directory / "cni/pods.conflist").write_text(json.dumps(network))
+
+
+def unpack_config(release: Release, *snapshotters: str) -> str:
+    """What containerd 2's transfer service has to know of proxies besides their tables."""
+    if release.version < (2, 0):
+        return ""
+    return "".join(_UNPACK_CONFIG.format(name) for name in ("overlayfs", *snapshotters))

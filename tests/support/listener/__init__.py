@@ -1,0 +1,1 @@
+"""gRPC, with and without a library."""

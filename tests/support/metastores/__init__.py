@@ -1,0 +1,1 @@
+"""Metastores that are old, lost or damaged."""

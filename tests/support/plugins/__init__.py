@@ -1,0 +1,1 @@
+"""Hosts and plugins in the test's own process."""

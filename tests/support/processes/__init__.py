@@ -1,0 +1,1 @@
+"""lamina as a process of a test, and its command line."""

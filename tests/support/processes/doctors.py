@@ -1,0 +1,56 @@
+"""`lamina doctor` in a process of its own, and what it finds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from tests.support.commands import environment
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import LAMINA, Host
+
+
+@attrs.frozen
+class Examined:
+    """What it printed, and its exit code."""
+
+    code: int
+    findings: tuple[dict[str, str], ...]
+    said: str = ""
+
+    def wrong(self) -> list[tuple[str, str]]:
+        """The checks that found something, and of which kind."""
+        return [(one["Check"], one["Status"]) for one in self.findings if one["Status"] != "ok"]
+
+    def of(self, check: str) -> list[dict[str, str]]:
+        """What a check found."""
+        return [one for one in self.findings if one["Check"] == check and one["Status"] != "ok"]
+
+
+def doctor(*words: str | Path, **variables: str) -> Examined:
+    """Run it to its end, with further environment variables."""
+    command = (*LAMINA, "doctor", "--json", *words)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment() | variables, timeout=120, check=False
+    )
+    return Examined(done.returncode, tuple(json.loads(done.stdout or "[]")), done.stderr)
+
+
+@contextlib.contextmanager
+def populated_host() -> Iterator[Host]:
+    """A host with three layers on one another, an active snapshot and a view on the last, running."""
+    with short_directory() as directory, Host(directory / "h").running() as running:
+        with running.client() as client:
+            snapshotter = client.snapshotter("overlayfs")
+            parent = ""
+            for number in range(3):
+                snapshotter.prepare("extract", parent)
+                snapshotter.commit(parent := f"layer-{number}", "extract")
+            snapshotter.prepare("box", parent)
+            snapshotter.view("look", parent)
+        yield running

@@ -1,0 +1,72 @@
+"""A lamina host as a process of a test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from lamina.client import Client
+from tests.support.commands import run
+from tests.support.processes.daemons import Daemon
+
+CONFIG = """\
+version = 4
+root = "{0}/root"
+state = "{0}/state"
+"""
+
+LAMINA: tuple[str | Path, ...] = (sys.executable, "-m", "lamina.cli.main")
+"""The command under test: this interpreter's."""
+
+
+class Host(Daemon):
+    """`lamina serve`, with root, state and socket of its own. Use `running()`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        config: str = "",
+        arguments: tuple[str, ...] = (),
+        lamina: tuple[str | Path, ...] = LAMINA,
+    ) -> None:
+        """Prepare a host.
+
+        Args:
+            directory: Where it has everything, made here. A short path: sockets have a limit.
+            config: What its configuration file says beyond root and state.
+            arguments: Of `lamina serve`, besides the file.
+            lamina: The command of another installation.
+        """
+        directory.mkdir()
+        self.file = directory / "config.toml"
+        super().__init__(directory, *lamina, "serve", "--config", self.file, *arguments)
+        self.configure(config)
+        self._lamina = lamina
+        self.address = f"{directory}/state/lamina.sock"
+
+    def configure(self, config: str) -> None:
+        """Write its configuration file: root, state, and what is given."""
+        self.file.write_text(CONFIG.format(self.directory) + config)
+
+    @property
+    def overlay(self) -> Path:
+        """The data root of the overlay snapshotter."""
+        return self.directory / "root/io.containerd.snapshotter.v1.overlayfs"
+
+    def data(self) -> dict[str, list[str]]:
+        """The entries of the overlay snapshotter's directories."""
+        return {name: sorted(os.listdir(self.overlay / name)) for name in ("snapshots", "records", "trash")}
+
+    def client(self) -> Client:
+        """A client of the host."""
+        return Client(self.address, timeout=30)
+
+    def keys(self, snapshotter: str) -> list[str]:
+        """The keys of a snapshotter's snapshots."""
+        with self.client() as client:
+            return [info.name for info in client.snapshotter(snapshotter).walk()]
+
+    def lamina(self, *arguments: str) -> str:
+        """Run the command line against the host; returns what it printed."""
+        return run(*self._lamina, *arguments, env={"LAMINA_ADDRESS": self.address})

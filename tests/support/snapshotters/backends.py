@@ -1,0 +1,111 @@
+"""The snapshotters that the conformance suite is run on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from lamina.snapshots import Snapshotter
+from lamina.testing import SnapshotterFactory, Traits
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import Host
+from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
+from tests.support.snapshotters.native import open_native
+from tests.support.snapshotters.overlay import open_overlay
+
+
+class Proxied:
+    """Two hosts: what a client of the outer one asks of `remote` is done by the inner one's overlay snapshotter.
+
+    They are started when they are first needed. Each check has them to itself, with nothing in them.
+    """
+
+    def __init__(self) -> None:
+        self._running = contextlib.ExitStack()
+        self._hosts: tuple[Host, Host] | None = None
+
+    @property
+    def hosts(self) -> tuple[Host, Host]:
+        """The inner and the outer one."""
+        if self._hosts is None:
+            directory = self._running.enter_context(short_directory())
+            inner = self._running.enter_context(Host(directory / "inner").running())
+            table = f'type = "snapshot"\naddress = "{inner.address}"\nsnapshotter = "overlayfs"\n'
+            outer = Host(directory / "outer", f"[proxy_plugins.remote]\n{table}")
+            self._hosts = inner, self._running.enter_context(outer.running())
+        return self._hosts
+
+    @contextlib.contextmanager
+    def open(self, _: Path) -> Iterator[Snapshotter]:
+        """A client's snapshotter."""
+        with self.hosts[1].client() as client:
+            yield client.snapshotter("remote")
+
+    def data(self, _: Path) -> list[str]:
+        """What the inner host keeps."""
+        return data_below(str(self.hosts[0].overlay))
+
+    def stop(self) -> None:
+        """Stop both, if they run."""
+        self._hosts = None
+        self._running.close()
+
+
+@contextlib.contextmanager
+def emptied(open_: Callable[[Path], AbstractContextManager[Snapshotter]], path: Path) -> Iterator[None]:
+    """Remove at the end of the block what a check has left in a snapshotter that others use too."""
+    yield
+    with open_(path) as snapshotter:
+        for info in sorted(snapshotter.walk(), key=lambda info: info.created, reverse=True):
+            snapshotter.remove(info.name)
+        snapshotter.cleanup()
+
+
+def data_below(root: str) -> list[str]:
+    """What a local snapshotter keeps at a data root, removed snapshots too."""
+    return [
+        f"{name}/{entry}" for name in ("snapshots", "records", "trash") for entry in os.listdir(f"{root}/{name}")
+    ]
+
+
+OVERLAY = SnapshotterFactory(
+    "overlayfs",
+    functools.partial(open_overlay, sync_fs=False),
+    Traits(rebase=True, rename_of_directories=False),
+    data=lambda path: data_below(f"{path}/overlay"),
+    marks=(pytest.mark.requires("root", "overlay"),),
+)
+PROXIED = Proxied()
+PROXY = SnapshotterFactory(
+    "proxy",
+    PROXIED.open,
+    Traits(in_process=False, keyspaces=False, rebase=True, rename_of_directories=False),
+    surroundings=functools.partial(emptied, PROXIED.open),
+    data=PROXIED.data,
+    marks=(pytest.mark.requires("root", "overlay"),),
+)
+NATIVE = SnapshotterFactory(
+    "native",
+    functools.partial(open_native, sync_fs=False),
+    data=lambda path: data_below(f"{path}/native"),
+    marks=(pytest.mark.requires("root"),),
+)
+BTRFS = SnapshotterFactory(
+    "btrfs",
+    functools.partial(open_btrfs, sync_fs=False),
+    surroundings=functools.partial(mounted_btrfs, megabytes=512),
+    data=lambda path: data_below(f"{path}/btrfs/root"),
+    marks=(pytest.mark.requires("root", "btrfs"),),
+)
+BTRFS_QUOTA = attrs.evolve(
+    BTRFS, name="btrfs-quota", surroundings=functools.partial(mounted_btrfs, megabytes=512, quota=True)
+)
+"""Where the sizes of snapshots are those of qgroups, and limits are kept."""
+BACKENDS = (OVERLAY, NATIVE, BTRFS, BTRFS_QUOTA, PROXY)
