@@ -1,4 +1,4 @@
-"""What is known about the call at hand: how long it may take, whether it is still wanted, and whose it is."""
+"""The context of the current call: its deadline, its cancellation and who made it."""
 
 from lamina.context._call import CallContext, current, use
 

@@ -13,44 +13,47 @@ from lamina.errdefs import Canceled, DeadlineExceeded
 
 @attrs.define(eq=False)
 class CallContext:
-    """The circumstances of one call.
+    """The context of one call.
 
-    A service makes one per request; in process there is none unless the caller makes it. Long work calls
-    `check` as it goes. `cancel` may be called from any thread.
+    A service creates one per request; a call within the process has none unless its caller creates it. Long
+    operations call `check` from time to time. `cancel` may be called from any thread.
     """
 
     namespace: str = ""
-    """containerd's namespace header, or ""."""
+    """Value of containerd's namespace header, or ""."""
     lease: str = ""
-    """containerd's lease header, or ""."""
+    """Value of containerd's lease header, or ""."""
     trace_id: str = ""
-    """Joins the log lines of one call: 32 hexadecimal digits where it came from a trace (W3C Trace Context)."""
+    """Identifier shared by the log lines of one call; 32 hexadecimal digits if it is a W3C trace id."""
     sampled: bool = False
-    """Whether whoever began the trace records it."""
-    snapshotter: str = ""
-    """The snapshotter that the call concerns, once one of that name was found. A service sets it."""
+    """True if the client that started the trace records it (W3C Trace Context, `sampled`)."""
+    tags: dict[str, str] = attrs.field(factory=dict)
+    """What a service finds out about the call, by name, such as the backend that it uses.
+
+    Listeners show tags that they know in their log lines and metrics, so values come from a bounded set.
+    """
     deadline: float | None = None
-    """When the call must be done, in seconds of `time.monotonic()`; None: never."""
+    """Time by which the call must end, in seconds of `time.monotonic()`; None for no deadline."""
     cancelled: bool = False
-    """Whether the caller has gone away."""
+    """True once the caller no longer waits for the result."""
     _callbacks: dict[object, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
 
     def cancel(self) -> None:
-        """Say that nobody waits for this call any more. What `on_cancel` registered is called here and now."""
+        """Cancel the call, and run the callbacks of `on_cancel` in this thread."""
         self.cancelled = True
         self._call_back()
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called when the call is cancelled; at once where it is already.
+        """Register a function to run when the call is cancelled, or run it now if the call is cancelled already.
 
-        For work that waits and cannot call `check`. A deadline that passes cancels nothing: whoever waits sees to
-        that with `remaining`.
+        For operations that wait and cannot call `check`. An expired deadline does not cancel the call: limit the
+        wait to `remaining`.
 
         Args:
-            callback: Called once, by the thread that cancels. It must neither block nor raise.
+            callback: Called once, in the thread that cancels. It must neither block nor raise.
 
         Returns:
-            What takes it back. In the moment of a cancellation the callback may run nevertheless.
+            A function that unregisters the callback. A cancellation already in progress may still run it.
         """
         registration = object()
         self._callbacks[registration] = callback
@@ -63,18 +66,18 @@ class CallContext:
         return unregister
 
     def detached(self) -> CallContext:
-        """The context of what the call has begun and must end, whether or not anybody waits for it."""
-        return CallContext(self.namespace, self.lease, self.trace_id, self.sampled, self.snapshotter)
+        """Return a copy without deadline and cancellation, for work that must complete once it has started."""
+        return CallContext(self.namespace, self.lease, self.trace_id, self.sampled, dict(self.tags))
 
     def remaining(self) -> float | None:
-        """Seconds until the deadline, never negative; None where there is no deadline."""
+        """Return the seconds until the deadline, at least 0; None if there is no deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def check(self) -> None:
-        """Do nothing while the call is wanted.
+        """Raise an error if the call should stop.
 
         Raises:
-            Canceled: The caller has gone away.
+            Canceled: The call was cancelled.
             DeadlineExceeded: The deadline has passed.
         """
         if self.cancelled:
@@ -83,11 +86,11 @@ class CallContext:
             raise DeadlineExceeded("the call ran past its deadline")
 
     def _call_back(self) -> None:
-        """Call each callback that nobody else calls. Without a lock: a signal handler may cancel, too."""
+        """Run each registered callback once. This takes no lock, since a signal handler may cancel, too."""
         while self._callbacks:
             try:
                 _, callback = self._callbacks.popitem()
-            except KeyError:  # another thread was quicker
+            except KeyError:  # taken by another thread
                 return
             callback()
 
@@ -96,20 +99,20 @@ _current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("lamina_c
 
 
 def current() -> CallContext:
-    """The context of the call at hand; an empty one where nobody set any."""
+    """Return the context of the current call, or an empty one outside of any call."""
     return _current.get(None) or CallContext()
 
 
-class use:  # noqa: N801 # reads as what it does; a class, since a generator costs each call a microsecond more
-    """Makes a context the current one inside a `with` block, in this thread. Each is for one block."""
+class use:  # noqa: N801 # used like a function; a generator would cost each call a microsecond more
+    """Context manager that makes a `CallContext` the current one of this thread. Use each object once."""
 
     __slots__ = ("_context", "_token")
 
     def __init__(self, context: CallContext) -> None:
-        """Name the context.
+        """Prepare the block.
 
         Args:
-            context: What `current` returns inside the block.
+            context: The context that `current` returns inside the block.
         """
         self._context = context
 

@@ -121,7 +121,7 @@ def test_a_call_whose_client_goes_away_is_counted_as_cancelled(serve):
 
 def test_a_call_counts_for_the_snapshotter_that_its_service_found(serve):
     def find(_request):
-        current().snapshotter = "lamina"
+        current().tags["snapshotter"] = "lamina"
         return RESPONSE
 
     call, listener = serve(method("A", find))

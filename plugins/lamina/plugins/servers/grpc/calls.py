@@ -86,11 +86,11 @@ class Calls:
         """
         seconds = time.perf_counter() - began
         with self._lock:
-            self._ended[path, context.snapshotter, int(code)].observe(seconds)
+            self._ended[path, context.tags.get("snapshotter", ""), int(code)].observe(seconds)
         if _log.isEnabledFor(logging.DEBUG):
             fields = {
                 "method": path,
-                "snapshotter": context.snapshotter,
+                "snapshotter": context.tags.get("snapshotter", ""),
                 **_fields(request, self._methods[path].logged),
                 "code": _CODES[code],
                 **({"error": problem} if problem else {}),

@@ -125,7 +125,7 @@ class SnapshotsService:
         found = offered.get(name)
         if found is None:
             found = offered[name] = Offered(self._names.find(name))
-        current().snapshotter = name
+        current().tags["snapshotter"] = name
         return found
 
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> Steps[pb.PrepareSnapshotResponse]:
