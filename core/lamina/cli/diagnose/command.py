@@ -8,6 +8,7 @@ from typing import Unpack
 import click
 
 from lamina.cli.diagnose.findings import Told, lines
+from lamina.cli.options.connection import default_snapshotter
 from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import json_option, write, write_json
@@ -37,9 +38,11 @@ def diagnose(
     A host may run or not. What this user may not look at is told. Nothing is changed: what is tried is tried in
     directories made for it, which are removed again. The exit code is 1 if there is a problem.
     """
-    from lamina.cli._diagnose.areas import findings  # noqa: PLC0415 # brings grpc, which --help does without
+    from lamina.diagnosis.host.areas import findings  # noqa: PLC0415 # brings grpc, which --help does without
+    from lamina.diagnosis.host.configured import ConfiguredHost  # noqa: PLC0415 # as above
 
-    told = [Told(*found) for found in progress(findings(key, snapshotter, file, overrides), "checks")]
+    found = findings(ConfiguredHost.find(file, **overrides), key, snapshotter, default_snapshotter)
+    told = [Told(*one) for one in progress(found, "checks")]
     if as_json:
         write_json([one.document() for one in told])
     else:

@@ -11,11 +11,12 @@ from lamina.cli.diagnose.findings import Told, lines
 from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE, reported
 from lamina.cli.terminal.output import json_option, write, write_json
+from lamina.cli.terminal.progress import progress
 from lamina.errdefs import Error
 from lamina.plugin import Finding
 
 if TYPE_CHECKING:
-    from lamina.cli._examination import Examination
+    from lamina.diagnosis.host.examination import Examination
 
 COULD_NOT_LOOK: Final = 2
 """The exit code where it is not known how things are; click's for a wrong usage, too."""
@@ -41,10 +42,10 @@ def doctor(
     if dry_run and not repair:
         raise click.UsageError("--dry-run says what --repair would do: give both, --repair --dry-run")
     with reported(COULD_NOT_LOOK):
-        from lamina.cli._examination import examination  # noqa: PLC0415 # brings gRPC and LMDB
-        from lamina.cli._site import Site  # noqa: PLC0415 # as above
+        from lamina.diagnosis.host.configured import ConfiguredHost  # noqa: PLC0415 # as above
+        from lamina.diagnosis.host.examination import examination  # noqa: PLC0415 # brings gRPC and LMDB
 
-        with examination(Site.find(file, overrides)) as examined:
+        with examination(ConfiguredHost.find(file, **overrides), progress) as examined:
             told = [
                 _mended(Told(area, finding), finding, examined, dry_run=dry_run) if repair else Told(area, finding)
                 for area, finding in examined.found

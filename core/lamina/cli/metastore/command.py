@@ -10,13 +10,13 @@ from typing import Unpack
 
 import click
 
-from lamina.cli._site import Site
 from lamina.cli.groups import Group
 from lamina.cli.metastore.rebuilt import problems_remain, rebuilt_document, rebuilt_lines
 from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import binary_size, json_option, notify, one_line, write, write_json
 from lamina.cli.terminal.progress import progress
+from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.errdefs import FailedPrecondition, Unavailable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -39,7 +39,7 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
     """
     from lamina.snapshots.recovery import inspect_copy  # noqa: PLC0415 # brings LMDB, which --help does without
 
-    site = Site.find(file, overrides)
+    site = ConfiguredHost.find(file, **overrides)
     with copied(site, "check the metastore") as (path, copy):
         contents = inspect_copy(copy)
     if as_json:
@@ -74,7 +74,7 @@ def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Un
     """
     from lamina.snapshots.recovery import write_backup  # noqa: PLC0415 # as above
 
-    site = Site.find(file, overrides)
+    site = ConfiguredHost.find(file, **overrides)
     with copied(site, "back up the metastore") as (_, copy):
         made = write_backup(progress(copy, "MiB"), destination)
     if as_json:
@@ -111,7 +111,7 @@ def restore(
     Snapshots that were made since the backup are added from the recovery records in the data roots, and those that
     were removed are left out. The metastore of before is set aside beside the new one.
     """
-    _rebuild(Site.find(file, overrides), backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
+    _rebuild(ConfiguredHost.find(file, **overrides), backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
 
 
 @metastore.command()
@@ -129,10 +129,10 @@ def rebuild(
     brought back is said, and its data stays where it is; the exit code is 1 then. The metastore of before is set
     aside beside the new one. One that is in order is left alone.
     """
-    _rebuild(Site.find(file, overrides), backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
+    _rebuild(ConfiguredHost.find(file, **overrides), backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
 
 
-def _rebuild(site: Site, *, backup: str, adopt: bool, dry_run: bool, as_json: bool) -> None:
+def _rebuild(site: ConfiguredHost, *, backup: str, adopt: bool, dry_run: bool, as_json: bool) -> None:
     from lamina.snapshots import recovery  # noqa: PLC0415 # as above
 
     if not site.is_known:
@@ -152,7 +152,7 @@ def _rebuild(site: Site, *, backup: str, adopt: bool, dry_run: bool, as_json: bo
 
 
 @contextlib.contextmanager
-def copied(site: Site, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+def copied(site: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     """A copy of the metastore in pieces: from the host if one runs, else of the file, which no host may open.
 
     Yields:

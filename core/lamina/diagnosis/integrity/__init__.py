@@ -4,7 +4,7 @@
 finding that can be mended without a loss has a `Repair`. Nothing is changed before that is run.
 """
 
+from lamina.diagnosis.integrity._checks import examine, gather
 from lamina.diagnosis.integrity._evidence import Evidence
-from lamina.diagnosis.integrity._examination import examine, gather
 
 __all__ = ["Evidence", "examine", "gather"]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from lamina.cli.options.settings import Overrides, configuration
-from lamina.config import Config, default_state
+from lamina.config import Config, default_state, load
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare
 from lamina.places import SOCKET
 from lamina.plugin import Plugin, PluginType
 
 if TYPE_CHECKING:
-    from lamina.client import Plugin as TheirPlugin
+    from lamina.client import Plugin as PluginRecord
     from lamina.snapshots.recovery import Places
 
 INTROSPECTION = f"{PluginType.GRPC}.introspection"
@@ -25,7 +24,7 @@ INTROSPECTION = f"{PluginType.GRPC}.introspection"
 
 
 @attrs.frozen
-class Site:
+class ConfiguredHost:
     """What is known of the host that a configuration makes, also where it is not in order."""
 
     file: str | None
@@ -53,27 +52,42 @@ class Site:
     """What the plugins of the running host export, by URI; empty where none was asked."""
 
     @classmethod
-    def find(cls, file: str | None, overrides: Overrides) -> Site:
-        """Read a configuration as `lamina serve` would.
+    def find(
+        cls,
+        file: str | None = None,
+        *,
+        root: str | None = None,
+        state: str | None = None,
+        address: str | None = None,
+        log_level: str | None = None,
+        modules: Sequence[str] = (),
+    ) -> ConfiguredHost:
+        """Read a configuration as `lamina serve` would. No configuration is so wrong that this fails.
 
         Args:
             file: The file; None: the default one, if it exists.
-            overrides: The options.
+            root: Overrides the file, as do the next three.
+            state: See `root`.
+            address: See `root`.
+            log_level: See `root`.
+            modules: Plugin modules besides those of installed packages.
         """
-        given = overrides["address"] or os.environ.get("LAMINA_ADDRESS")
-        address = (given or f"{overrides['state'] or default_state()}/{SOCKET}").removeprefix("unix://")
-        site = cls(file, os.path.abspath(address), options=_options(overrides), modules=overrides["modules"])
+        given = address or os.environ.get("LAMINA_ADDRESS")
+        socket = (given or f"{state or default_state()}/{SOCKET}").removeprefix("unix://")
+        site = cls(file, os.path.abspath(socket), options=_options(root, state, address, modules), modules=modules)
         try:
-            config = configuration(file, overrides)
+            config = load(file, defer=True).with_overrides(
+                os.environ, root=root, state=state, address=address, log_level=log_level
+            )
         except Error as error:
             return attrs.evolve(site, error=error)
         usual = f"{config.host.state}/{SOCKET}"
-        is_named = bool(file or overrides["root"] or overrides["state"] or _named_by_environment())
+        is_named = bool(file or root or state or _named_by_environment())
         is_known = is_named or not given or site.address == usual
-        address = site.address if given else usual
-        return attrs.evolve(site, address=address, is_named=is_named, is_known=is_known).with_config(config)
+        socket = site.address if given else usual
+        return attrs.evolve(site, address=socket, is_named=is_named, is_known=is_known).with_config(config)
 
-    def with_config(self, config: Config) -> Site:
+    def with_config(self, config: Config) -> ConfiguredHost:
         """The same with a configuration, prepared as far as it is in order."""
         discovery = self.prepared.plan.discovery if self.prepared else None
         try:
@@ -84,7 +98,7 @@ class Site:
         address = prepared.address or self.address
         return attrs.evolve(self, address=address, config=prepared.config, prepared=prepared, error=None)
 
-    def of_host(self, plugins: Sequence[TheirPlugin]) -> Site:
+    def of_host(self, plugins: Sequence[PluginRecord]) -> ConfiguredHost:
         """The same with the directories of the host that answers, as it tells them itself.
 
         Args:
@@ -165,7 +179,7 @@ def _named_by_environment() -> bool:
     return any(os.environ.get(name) for name in ("LAMINA_ROOT", "LAMINA_STATE"))
 
 
-def _options(overrides: Overrides) -> str:
-    named = {"--root": overrides["root"], "--state": overrides["state"], "-a": overrides["address"]}
-    given = [*named.items(), *(("-p", module) for module in overrides["modules"])]
+def _options(root: str | None, state: str | None, address: str | None, modules: Sequence[str]) -> str:
+    named = {"--root": root, "--state": state, "-a": address}
+    given = [*named.items(), *(("-p", module) for module in modules)]
     return "".join(f" {option} {shlex.quote(value)}" for option, value in given if value is not None)

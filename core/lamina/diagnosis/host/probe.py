@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from lamina.client import Client
-from lamina.client import Plugin as TheirPlugin
+from lamina.client import Plugin as PluginRecord
 from lamina.config import GRPC_SERVER, default_config_path
 from lamina.diagnosis import Process, group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
@@ -30,7 +30,7 @@ _CHECK: Final = "socket"
 
 
 @attrs.frozen
-class Contact:
+class HostProbe:
     """What came of asking a host."""
 
     findings: tuple[Finding, ...]
@@ -38,10 +38,10 @@ class Contact:
     """Its process, also where this user may not connect to it; None where there is none that can be seen."""
     answers: bool = False
     """Whether it can be asked for more."""
-    plugins: tuple[TheirPlugin, ...] = ()
+    plugins: tuple[PluginRecord, ...] = ()
 
 
-def contact(address: str, start: str) -> Contact:
+def probe_host(address: str, start: str) -> HostProbe:
     """Ask the host behind a socket how it is.
 
     Args:
@@ -50,26 +50,26 @@ def contact(address: str, start: str) -> Contact:
     """
     obstacle = _obstacle(address, start)
     if obstacle is not None:
-        return Contact((obstacle,))
+        return HostProbe((obstacle,))
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(SECONDS)
             probe.connect(address)
             credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     except PermissionError:
-        return Contact((_forbidden(address),), pid=_lock_holder(address))
+        return HostProbe((_forbidden(address),), pid=_lock_holder(address))
     except ConnectionRefusedError:
         found = f"{address} is stale: nobody listens there. A host was killed, and could not remove it"
         stale = Finding.problem(_CHECK, found, f"{start} (it replaces the socket)")
         delete = Repair("delete the socket", functools.partial(os.unlink, address))
-        return Contact((stale.mended_by(delete),))
+        return HostProbe((stale.mended_by(delete),))
     except OSError as error:
         remedy = f"see who has it: ss -xlp | grep {shlex.quote(address)}"
-        return Contact((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
+        return HostProbe((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
     return _ask(address, _CREDENTIALS.unpack(credentials)[0], start)
 
 
-def _ask(address: str, pid: int, start: str) -> Contact:
+def _ask(address: str, pid: int, start: str) -> HostProbe:
     """What the process that listens says of itself; 0 is one outside of this pid namespace."""
     who = process(pid) if pid else None
     served = (
@@ -87,8 +87,8 @@ def _ask(address: str, pid: int, start: str) -> Contact:
             plugins = tuple(client.plugins())
     except Error as error:
         findings.append(Finding.problem("health", f"it does not answer as a host does: {error}", remedy))
-        return Contact(tuple(findings), pid or None)
-    return Contact(tuple(findings), pid or None, True, plugins)
+        return HostProbe(tuple(findings), pid or None)
+    return HostProbe(tuple(findings), pid or None, True, plugins)
 
 
 def _anew(host: Process, start: str) -> str:

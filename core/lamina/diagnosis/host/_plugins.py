@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lamina.cli._site import Site
 from lamina.client import Plugin
+from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.plugin import Finding
 
 
@@ -29,7 +29,7 @@ def of_host(plugins: Sequence[Plugin], why: str, wanted: str) -> Iterator[Findin
     yield Finding.ok("others" if broken else "all", f"{len(plugins) - len(broken)} work")
 
 
-def of_site(site: Site, why: str) -> Iterator[Finding]:
+def of_site(site: ConfiguredHost, why: str) -> Iterator[Finding]:
     """The plugins that cannot be loaded, of a host that cannot be asked.
 
     Args:

@@ -6,12 +6,12 @@ import errno
 import os
 from collections.abc import Iterator
 
-from lamina.cli._site import Site
 from lamina.diagnosis import AS_ROOT
+from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.plugin import Finding
 
 
-def configuration(site: Site) -> Iterator[Finding]:
+def configuration(site: ConfiguredHost) -> Iterator[Finding]:
     """What is wrong with the configuration of a site, or that nothing is."""
     check = "files"
     for problem in site.problems:

@@ -11,9 +11,9 @@ from typing import Any, Final
 import attrs
 
 from lamina.api import names_from_exports
-from lamina.cli._diagnose.host import SECONDS
 from lamina.client import Client, Plugin
 from lamina.diagnosis import AS_ROOT, processes_named
+from lamina.diagnosis.host.probe import SECONDS
 from lamina.errdefs import Error
 from lamina.mount import Mount, overlay_directories
 from lamina.plugin import Finding, PluginType

@@ -1,1 +1,0 @@
-"""`lamina diagnose`: the command, and what it must ask the configuration or a running host."""
