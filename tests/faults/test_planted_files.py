@@ -37,7 +37,7 @@ def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victi
     before = path.lstat()
     message = refusal(host_on(place))
     assert f"{path} " in message
-    assert "it is not touched: " in message
+    assert "refusing to use it: " in message
     assert path.lstat().st_ino == before.st_ino
 
 

@@ -1,6 +1,6 @@
-"""Work on file trees: copying, measuring, removing, locking, making durable, keeping to oneself.
+"""Files and directory trees: copy, measure, remove, lock, sync, and protect from other users.
 
-What makes one tree of another is told by `lamina.fs.changes`. It is imported by itself: no start needs it.
+`lamina.fs.changes` compares trees. Import it explicitly: it is not loaded here, to keep start-up short.
 """
 
 from lamina.fs._ballast import BALLAST_BYTES, Ballast

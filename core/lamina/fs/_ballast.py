@@ -1,4 +1,4 @@
-"""Space that is kept for the day on which a file system is full."""
+"""A ballast file, deleted to free space on a full file system."""
 
 from __future__ import annotations
 
@@ -15,76 +15,76 @@ from lamina.fs._write_errors import FULL_OR_READ_ONLY
 _log = logging.getLogger(__name__)
 
 BALLAST_BYTES: Final = 4 << 20
-"""Bytes. To delete takes space first, before it gives any back: on btrfs, whatever is written is written anew."""
+"""Default size. Deletions need space before they free any, above all on copy-on-write file systems (btrfs)."""
 RETRY_SECONDS: Final = 10.0
-"""How long a ballast that was given up waits before there may be room for it again."""
+"""Interval of the attempts to recreate a released ballast."""
 
 
 class Ballast:
-    """A file that holds nothing but space. It is given up so that things can be deleted, and made again later.
+    """A file that reserves space. It is deleted to make other deletions possible, and recreated later.
 
-    It helps nothing where space is promised that is not there: on file systems that are thinly provisioned, or
-    that compress what fallocate(2) asks for (ZFS).
+    It is of no use on file systems that do not reserve what fallocate(2) allocates: thinly provisioned ones, and
+    those that compress it (ZFS).
     """
 
     def __init__(self, path: str, size: int = BALLAST_BYTES) -> None:
-        """Take the space, if it can be had.
+        """Reserve the space, now or as soon as it is available.
 
         Args:
-            path: The file, whose directory exists.
-            size: Bytes.
+            path: The ballast file, in an existing directory.
+            size: Bytes to reserve.
         """
         self._path = path
         self._size = size
         self._mutex = threading.Lock()
         self._closed = threading.Event()
-        self._maker: threading.Thread | None = None
-        """Makes the ballast again. Guarded by `_mutex`."""
-        if not self._make():
-            self._make_later()
+        self._thread: threading.Thread | None = None
+        """Recreates the ballast. Guarded by `_mutex`."""
+        if not self._create():
+            self._start_thread()
 
     def release(self) -> None:
-        """Give the space back to the file system, which has it when this returns.
+        """Delete the file; its space is available on return.
 
         Raises:
-            OSError: The file system cannot do that.
+            OSError: The file cannot be deleted or the file system cannot be synced.
         """
         with self._mutex:
             if os.path.exists(self._path):
-                _log.warning("the disk is full: giving up the ballast", extra={"path": self._path})
+                _log.warning("the disk is full: releasing the ballast", extra={"path": self._path})
                 os.unlink(self._path)
             fd = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                syncfs(fd)  # a file system with a journal, or btrfs, keeps what was deleted until then
+                syncfs(fd)  # btrfs and journaling file systems free deleted blocks only then
             finally:
                 os.close(fd)
-        self._make_later()
+        self._start_thread()
 
     def close(self) -> None:
-        """Make it no more. The file stays. Closing twice does nothing."""
+        """Stop recreating the file, and keep it if it exists. Closing twice does nothing."""
         self._closed.set()
         with self._mutex:
-            maker = self._maker
-        if maker is not None:
-            maker.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
-    def _make_later(self) -> None:
+    def _start_thread(self) -> None:
         with self._mutex:
-            if self._maker is None and not self._closed.is_set():
-                self._maker = threading.Thread(target=self._work, name=f"ballast {self._path}", daemon=True)
-                self._maker.start()
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._recreate, name=f"ballast {self._path}", daemon=True)
+                self._thread.start()
 
-    def _work(self) -> None:
+    def _recreate(self) -> None:
         while not self._closed.wait(RETRY_SECONDS):
             with self._mutex:
-                if self._make():
-                    self._maker = None
+                if self._create():
+                    self._thread = None
                     return
 
-    def _make(self) -> bool:
-        """Take the space if there is as much beside it; returns whether that need not be tried again.
+    def _create(self) -> bool:
+        """Reserve the space if twice as much is free; return False to try again later.
 
-        A ballast that took the very last space would be given up again at once.
+        A ballast that took the last free space would be released again at once.
         """
         try:
             fd = open_secure_file(self._path, os.O_RDWR | os.O_CREAT)
@@ -100,5 +100,9 @@ class Ballast:
         except (OSError, FailedPrecondition) as error:
             if isinstance(error, OSError) and error.errno in FULL_OR_READ_ONLY:
                 return False
-            _log.warning("no space is kept for a full disk", exc_info=error, extra={"path": self._path})
+            _log.warning(
+                "cannot create the ballast: deletions may fail on a full disk",
+                exc_info=error,
+                extra={"path": self._path},
+            )
         return True

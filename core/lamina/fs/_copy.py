@@ -1,4 +1,4 @@
-"""Copying a tree."""
+"""Copy a directory tree."""
 
 from __future__ import annotations
 
@@ -18,102 +18,102 @@ from lamina.fs._tree_cursor import TreeCursor
 from lamina.fs._xattrs import XattrCopier, remove_acls
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_REACH: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_PATH_DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _REPLACED: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.ENOTDIR})
-"""What says, when a name is opened, that it is of another kind than it was when its directory was read."""
+"""Errors of open(2) that mean the type of an entry changed after its directory was read."""
 _PRIVATE: Final = 0o700
-"""The mode of a directory until all is in it, so that nobody sees what does not have its owner yet."""
-_NAMES: Final = 15
-"""How many names make a path that is never too long: a name has up to 255 bytes, a path up to 4095 (limits.h)."""
+"""The mode of a directory until it is complete, which hides files that do not have their owner yet."""
+_MAX_NAMES: Final = 15
+"""Names that always fit into one path: a name has up to 255 bytes, a path up to 4095 (limits.h)."""
 
 
 def copy_tree(source: str, target: str) -> None:
-    """Copy a directory with all that is in it, and all that makes each file what it is.
+    """Copy a directory tree with all file metadata.
 
-    That is: contents, with holes as holes, and shared with the source where the file system can (FICLONE);
-    owners, modes, times to the nanosecond, extended attributes, access control lists; links, devices, FIFOs and
-    sockets; and which names are one file. XattrCopier of namespace `security` that may not be set here are left
-    out, and logged. The inode flags of chattr(1) are not copied.
+    The copy preserves data and holes, and shares blocks with the source on file systems with reflinks (FICLONE).
+    It preserves owners, modes, times in nanoseconds, extended attributes, access control lists, symbolic links,
+    hard links, devices, FIFOs and sockets. Attributes of namespace `security` that cannot be set are skipped and
+    logged. The inode flags of chattr(1) are not copied.
 
-    Others may change the source meanwhile. Each file is then copied in one of its states or between two, and what
-    vanishes is in the copy or is not.
+    The source may change meanwhile. A file that changes is copied in its old state, its new state or a mixture;
+    one that vanishes may be missing from the copy.
 
     Args:
-        source: A directory. A link there is followed.
-        target: Where the copy will be. Nothing may be there yet.
+        source: The directory. A symbolic link is followed.
+        target: The new directory.
 
     Raises:
-        AlreadyExists: There is something at the target.
-        NotFound: The source, or the directory that the target is to be in, does not exist.
-        InvalidArgument: The target is in the source.
-        FailedPrecondition: There is a mount point in the source: nothing is copied out of another mount. Or
-            the source is no directory.
-        PermissionDenied: Something may not be read, or not be given to its owner, or an attribute not be set.
-        Unimplemented: The target's file system has no attributes of a namespace that is used in the source.
+        AlreadyExists: The target exists.
+        NotFound: The source or the parent directory of the target does not exist.
+        InvalidArgument: The target is inside the source.
+        FailedPrecondition: The source is not a directory, or contains a mount point. Nothing is copied across
+            mounts.
+        PermissionDenied: A file cannot be read, or its owner or an attribute cannot be set.
+        Unimplemented: The target's file system does not support an attribute namespace that the source uses.
         ResourceExhausted: The target's file system is full.
-        Aborted: A file became one of another kind, or a directory was moved, while it was copied.
-        Canceled: The call is no longer wanted. Part of the copy is there, as after any other error.
+        Aborted: A file changed its type, or a directory was moved, during the copy.
+        Canceled: The call was cancelled. A partial copy is left behind, as after any other error.
         DeadlineExceeded: The call's deadline has passed.
     """
     try:
-        with ExitStack() as opened:
-            above = opened.enter_context(TreeCursor(source, open_within_mount))
+        with ExitStack() as stack:
+            source_cursor = stack.enter_context(TreeCursor(source, open_within_mount))
             os.mkdir(target, _PRIVATE)
-            below = opened.enter_context(TreeCursor(target))
-            root = os.dup(below.fd)
-            opened.callback(os.close, root)
-            _Copy(f"copy {source} to {target}", above, below, root).run()
+            target_cursor = stack.enter_context(TreeCursor(target))
+            root = os.dup(target_cursor.fd)
+            stack.callback(os.close, root)
+            _TreeCopy(f"copy {source} to {target}", source_cursor, target_cursor, root).run()
     except OSError as error:
         raise from_os_error(error, f"copy {source} to {target}") from error
 
 
 @attrs.frozen
-class _Level:
-    """A directory that is being copied."""
+class _DirectoryCopy:
+    """A directory whose copy is not complete."""
 
     name: str
     status: os.stat_result
-    """That of the source, from before it was read."""
-    below: list[str]
-    """The directories in it that are still to be copied."""
+    """The status of the source before its entries were read."""
+    pending: list[str]
+    """The subdirectories that are not copied yet."""
 
 
 @attrs.define
-class _Copy:
-    """A copy on its way through two trees. A directory is given what makes it what it is when all is in it."""
+class _TreeCopy:
+    """A depth-first copy. The metadata of a directory is set once its entries are copied."""
 
-    asked: str
+    operation: str
     source: TreeCursor
     target: TreeCursor
     root: int
-    """The target's root directory."""
-    levels: list[_Level] = attrs.field(factory=list)
+    """The descriptor of the target's root directory."""
+    directories: list[_DirectoryCopy] = attrs.field(factory=list)
     first: dict[tuple[int, int], tuple[str, ...]] = attrs.field(factory=dict)
-    """Where in the target the files are that have further names, by device and inode in the source."""
-    attributes: XattrCopier = attrs.field(factory=XattrCopier)
+    """The path of the first copy of each file with several hard links, by device and inode in the source."""
+    xattrs: XattrCopier = attrs.field(factory=XattrCopier)
     context: CallContext = attrs.field(factory=current)
-    contents: DataCopier = attrs.field(init=False)
+    data: DataCopier = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.contents = DataCopier(self.context.check)
+        self.data = DataCopier(self.context.check)
 
     def run(self) -> None:
-        # What the root got from the directory that it is in would go on to everything below.
+        # Default ACLs inherited from the parent directory would propagate to the whole copy.
         remove_acls(self.target.fd)
         os.fchmod(self.target.fd, _PRIVATE)
         self._fill("")
-        while self.levels:
+        while self.directories:
             self.context.check()
-            below = self.levels[-1].below
-            if below:
-                self._enter(below.pop())
+            pending = self.directories[-1].pending
+            if pending:
+                self._enter(pending.pop())
             else:
                 self._leave()
 
     def _enter(self, name: str) -> None:
-        """Go down into a directory, unless it has vanished, and copy what is in it but directories."""
+        """Descend into a directory, unless it has vanished, and copy its entries other than directories."""
         try:
             self.source.enter(name)
         except OSError as error:
@@ -130,41 +130,41 @@ class _Copy:
     def _fill(self, name: str) -> None:
         status = os.fstat(self.source.fd)
         if os.path.samestat(status, os.fstat(self.root)):
-            raise InvalidArgument(f"{self.asked}: the target is in the source")
-        level = _Level(name, status, below=[])
-        self.levels.append(level)
+            raise InvalidArgument(f"{self.operation}: the target is inside the source")
+        directory = _DirectoryCopy(name, status, pending=[])
+        self.directories.append(directory)
         with os.scandir(self.source.fd) as entries:
             for entry in entries:
                 self.context.check()
                 if entry.is_dir(follow_symlinks=False):
-                    level.below.append(entry.name)
+                    directory.pending.append(entry.name)
                 else:
                     self._copy_entry(entry)
 
     def _leave(self) -> None:
-        """Give the directory at hand what makes it what it is, and go back up."""
-        level = self.levels.pop()
+        """Set the metadata of the current directory and return to its parent."""
+        directory = self.directories.pop()
         try:
-            self._finish(self.source.fd, self.target.fd, level.status)
+            self._finish(self.source.fd, self.target.fd, directory.status)
         except OSError as error:
             raise self._failure(error, "") from error
-        if self.levels:
+        if self.directories:
             self.source.leave()
             self.target.leave()
 
     def _copy_entry(self, entry: os.DirEntry[str]) -> None:
-        """Copy anything but a directory, unless it has vanished."""
+        """Copy an entry other than a directory, unless it has vanished."""
         name = entry.name
         is_file = entry.is_file(follow_symlinks=False)
         try:
-            source = os.open(name, _READ if is_file else _LOOK, dir_fd=self.source.fd)
+            source = os.open(name, _READ if is_file else _PATH, dir_fd=self.source.fd)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return
             raise self._refusal(error, name) from error
         try:
             status = os.fstat(source)
-            if status.st_ino != entry.inode() or status.st_dev != self.levels[-1].status.st_dev:
+            if status.st_ino != entry.inode() or status.st_dev != self.directories[-1].status.st_dev:
                 self._check_mount(name)
             if stat.S_ISREG(status.st_mode) != is_file or stat.S_ISDIR(status.st_mode):
                 raise self._replaced(name)
@@ -180,51 +180,51 @@ class _Copy:
             os.close(source)
 
     def _check_mount(self, name: str) -> None:
-        """Make sure that a name is no mount point.
+        """Fail if a name is a mount point.
 
-        What is mounted is another inode than the one in the directory. So this is asked where they differ only;
-        they also do where the name has been given to another file, and for most files of some overlays.
+        The root of a mount has another inode number than its directory entry, so only names whose numbers differ
+        are checked. They also differ if the name was replaced meanwhile, and for most files on some overlays.
         """
         try:
-            os.close(open_within_mount(name, _LOOK, dir_fd=self.source.fd))
+            os.close(open_within_mount(name, _PATH, dir_fd=self.source.fd))
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise self._refusal(error, name) from error
 
     def _copy_file(self, name: str, source: int, status: os.stat_result) -> None:
-        # Its owner may write to it, or setting attributes of namespace `user` would take privileges.
+        # Owner-writable, because setting `user` attributes would need privileges otherwise.
         target = os.open(name, _CREATE, status.st_mode & 0o777 | 0o600, dir_fd=self.target.fd)
         try:
-            self.contents.copy(source, target, status)
+            self.data.copy(source, target, status)
             self._finish(source, target, status)
         finally:
             os.close(target)
 
     def _finish(self, source: int, target: int, status: os.stat_result) -> None:
-        """Give an open file or directory its owner, attributes, mode and times, where it does not have them.
+        """Set the owner, extended attributes, mode and times of an open file or directory.
 
-        In this order: chown(2) takes away set-user-ID bits and capabilities, as writing does.
+        The order matters: chown(2) clears set-user-ID bits and capabilities, as writing does.
         """
-        made = os.fstat(target)
-        if made.st_uid != status.st_uid or made.st_gid != status.st_gid:
+        created = os.fstat(target)
+        if created.st_uid != status.st_uid or created.st_gid != status.st_gid:
             os.fchown(target, status.st_uid, status.st_gid)
-        self.attributes.copy(source, target)
-        if made.st_mode != status.st_mode:
+        self.xattrs.copy(source, target)
+        if created.st_mode != status.st_mode:
             os.fchmod(target, stat.S_IMODE(status.st_mode))
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def _copy_special(self, name: str, source: int, status: os.stat_result) -> None:
-        """Copy what cannot be opened: a link, a device, a FIFO or a socket."""
+        """Copy an entry whose data cannot be copied: a symbolic link, a device, a FIFO or a socket."""
         is_link = stat.S_ISLNK(status.st_mode)
         if is_link:
             os.symlink(os.readlink("", dir_fd=source), name, dir_fd=self.target.fd)
         else:
             os.mknod(name, status.st_mode, status.st_rdev, dir_fd=self.target.fd)
-        target = os.open(name, _LOOK, dir_fd=self.target.fd)
+        target = os.open(name, _PATH, dir_fd=self.target.fd)
         try:
             os.chown(name, status.st_uid, status.st_gid, dir_fd=self.target.fd, follow_symlinks=False)
-            # The calls for attributes do not take an O_PATH file descriptor, but its link in proc(5).
-            self.attributes.copy(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}")
+            # The xattr calls reject O_PATH descriptors, but accept their links in proc(5).
+            self.xattrs.copy(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}")
             if not is_link:
                 os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=self.target.fd)
             times = status.st_atime_ns, status.st_mtime_ns
@@ -233,30 +233,32 @@ class _Copy:
             os.close(target)
 
     def _link(self, name: str, status: os.stat_result) -> bool:
-        """Make a name for a file that was copied before; if it was not, remember that it is copied now."""
-        here = (*(level.name for level in self.levels[1:]), name)
-        first = self.first.setdefault((status.st_dev, status.st_ino), here)
-        if first is here:
+        """Link to an earlier copy of a file, and return whether there was one; remember the path if not."""
+        path = (*(directory.name for directory in self.directories[1:]), name)
+        first = self.first.setdefault((status.st_dev, status.st_ino), path)
+        if first is path:
             return False
         directory = os.dup(self.root)
         try:
-            while len(first) > _NAMES:
-                nearer = os.open("/".join(first[:_NAMES]), _REACH, dir_fd=directory)
+            while len(first) > _MAX_NAMES:
+                deeper = os.open("/".join(first[:_MAX_NAMES]), _PATH_DIRECTORY, dir_fd=directory)
                 os.close(directory)
-                directory, first = nearer, first[_NAMES:]
+                directory, first = deeper, first[_MAX_NAMES:]
             os.link("/".join(first), name, src_dir_fd=directory, dst_dir_fd=self.target.fd, follow_symlinks=False)
         finally:
             os.close(directory)
         return True
 
     def _refusal(self, error: OSError, name: str) -> Error:
-        """The error to raise where a name in the source cannot be opened."""
+        """Return the error for a name in the source that cannot be opened."""
         if error.errno == errno.EXDEV:
-            return FailedPrecondition(f"{self.asked}: {self.source.path(name)} is a mount point; unmount it first")
+            return FailedPrecondition(
+                f"{self.operation}: {self.source.path(name)} is a mount point; unmount it first"
+            )
         return self._replaced(name) if error.errno in _REPLACED else self._failure(error, name)
 
     def _replaced(self, name: str) -> Error:
-        return Aborted(f"{self.asked}: {self.source.path(name)} was replaced meanwhile; try again")
+        return Aborted(f"{self.operation}: {self.source.path(name)} was replaced during the copy; try again")
 
     def _failure(self, error: OSError, name: str) -> Error:
-        return from_os_error(OSError(error.errno, error.strerror, self.source.path(name)), self.asked)
+        return from_os_error(OSError(error.errno, error.strerror, self.source.path(name)), self.operation)

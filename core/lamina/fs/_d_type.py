@@ -1,4 +1,4 @@
-"""Whether a file system tells the types of directory entries."""
+"""Find out whether a file system stores the types of directory entries."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from lamina.errdefs import from_os_error
 
 
 def supports_d_type(path: str) -> bool:
-    """Whether reading a directory tells what kind each entry is (`d_type` of getdents(2)).
+    """Return whether reading a directory yields the types of its entries (`d_type` of getdents(2)).
 
-    overlayfs needs this of its upper directory (Documentation/filesystems/overlayfs.rst).
+    overlayfs requires this for its upper directory (Documentation/filesystems/overlayfs.rst).
 
     Args:
-        path: A writable directory. A directory is made and removed in it.
+        path: A writable directory. A subdirectory is created and removed in it.
 
     Raises:
-        NotFound: It does not exist.
-        PermissionDenied: It cannot be written to.
+        NotFound: The directory does not exist.
+        PermissionDenied: The directory is not writable.
     """
     probe = os.path.join(path, f".d_type-{os.urandom(8).hex()}")
     try:
@@ -27,7 +27,7 @@ def supports_d_type(path: str) -> bool:
                 entry = next(entry for entry in entries if entry.path == probe)
         finally:
             os.rmdir(probe)
-        # It is gone: what is still known of it came with the directory entry.
+        # The directory is gone, so the type can only come from the entry.
         return entry.is_dir(follow_symlinks=False)
     except OSError as error:
         raise from_os_error(error, "find out whether directory entries have types") from error

@@ -1,4 +1,4 @@
-"""Which other users could change what is below a directory."""
+"""Check owners and modes: could another user change a file or a directory?"""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import attrs
 
 _ROOT: Final = 0
 _ALL_IDS: Final = (0, 0, 2**32 - 1)
-"""The only line of uid_map outside any user namespace (user_namespaces(7))."""
+"""The only line of uid_map in the initial user namespace (user_namespaces(7))."""
 _ACL: Final = "system.posix_acl_access"
-"""The extended attribute with the access control list (acl(5)). Where there is one, the group bits of the mode are
-its mask, and may let other users write than the group."""
+"""The extended attribute of the access control list (acl(5)). It turns the group bits of the mode into a mask,
+which can let users outside the group write."""
 
 
 @attrs.frozen
 class Trust:
-    """The users and groups that a process lets change what it works with."""
+    """The users and groups that may change the files that a process relies on."""
 
     users: frozenset[int]
     groups: frozenset[int]
 
     @classmethod
     def of_process(cls) -> Self:
-        """Trust root and the process's user, and the groups in which there is nobody else.
+        """Trust root, the process's user, root's group and the user's private group.
 
-        These are root's and the one that has the number of its user (user private groups, useradd(8)).
+        A user private group has the same number as its user (useradd(8)).
         """
         user, group = os.geteuid(), os.getegid()
         return cls(
@@ -37,14 +37,14 @@ class Trust:
         )
 
     def may_own_ancestor(self, user: int) -> bool:
-        """Whether a user may own directories above the process's own.
+        """Return whether a user may own ancestors of a secure directory.
 
-        In a user namespace, the one that stands for everybody outside may, who owns `/` to begin with.
+        In a user namespace the overflow user may, because unmapped users appear as it, such as the owner of `/`.
         """
-        return user in self.users or user in _outside_users()  # a file is read for few: a start asks fifty times
+        return user in self.users or user in _overflow_users()  # in this order: it reads files
 
     def with_owner(self, user: int, group: int) -> Self:
-        """Trust one more user and one more group, of which -1 is the process's own, as in chown(2)."""
+        """Return a copy that also trusts a user and a group; -1 means the process's own."""
         return attrs.evolve(
             self,
             users=self.users | {os.geteuid() if user < 0 else user},
@@ -54,25 +54,25 @@ class Trust:
 
 @attrs.frozen
 class Exposure:
-    """A way for other users to change what is below a directory."""
+    """A way for another user to change a file or directory (CWE-668, exposure of resource to wrong sphere)."""
 
     found: str
-    """What was found: `/data belongs to user 1000`."""
+    """The fact: `/data belongs to user 1000`."""
     remedy: str
-    """The command that puts it right."""
+    """The command that fixes it."""
     by_mode: bool = False
-    """Whether the owner may be trusted, and only the mode lets others write."""
+    """Whether changing the mode fixes it: the owner is trusted."""
 
 
 def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool) -> Exposure | None:
-    """Find how other users could change what is in a directory, or None where they cannot.
+    """Return how other users could change the entries of a directory; None if they cannot.
 
     Args:
-        directory: Its descriptor, which may be one of O_PATH.
-        path: Its path, to be shown.
-        trust: Who may change it.
-        shared: Whether others may write to it if each can rename and remove only what is his own (the sticky bit,
-            inode(7)), as in `/tmp`. So may directories on the way to those that the process has for itself.
+        directory: A descriptor, which may be O_PATH.
+        path: The path for the message.
+        trust: Who may change the directory.
+        shared: Accept a sticky directory that others can write to, such as `/tmp`: they can rename and remove only
+            their own entries (inode(7)). Ancestors of a secure directory may be like this.
     """
     status = os.fstat(directory)
     if not (trust.may_own_ancestor(status.st_uid) if shared else status.st_uid in trust.users):
@@ -89,30 +89,30 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
 
 
 def file_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure | None:
-    """Find why a file that the process keeps for itself is not its own, or None where it is.
+    """Return why a file is not secure; None if it is regular, has one link and a trusted owner.
 
     Args:
-        status: Its status, as fstat(2) tells it.
-        path: Its path, to be shown.
-        trust: Who may own it.
+        status: The status of the file.
+        path: The path for the message.
+        trust: Who may own the file.
     """
     if not stat.S_ISREG(status.st_mode):
-        return Exposure(f"{path} is {_kind(status)}, and should be a regular file", f"mv {path} {path}.old")
+        return Exposure(f"{path} is {_kind(status)}, not a regular file", f"mv {path} {path}.old")
     if status.st_uid not in trust.users:
         return belongs_to(status, path)
     if status.st_nlink > 1:
-        found = f"{path} is a file that has {status.st_nlink - 1} more names: it may be another program's"
-        return Exposure(found, f"find out which (find / -xdev -inum {status.st_ino}), and mv {path} {path}.old")
+        found = f"{path} has {status.st_nlink - 1} more hard links, and may belong to another program"
+        return Exposure(found, f"find them (find / -xdev -inum {status.st_ino}), then mv {path} {path}.old")
     return None
 
 
 def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure | None:
-    """Find how other users could change what is in a file, or None where they cannot.
+    """Return how other users could change the content of a file; None if they cannot.
 
     Args:
-        status: Its status, as fstat(2) tells it.
-        path: Its path, to be shown.
-        trust: Who may change it.
+        status: The status of the file.
+        path: The path for the message.
+        trust: Who may change the file.
     """
     if not trust.may_own_ancestor(status.st_uid):
         return belongs_to(status, path)
@@ -124,7 +124,7 @@ def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposur
 
 
 def belongs_to(status: os.stat_result, path: str) -> Exposure:
-    """The exposure of what another user owns."""
+    """Return the exposure of a path that an untrusted user owns."""
     owner = os.geteuid() or "root"
     return Exposure(f"{path} belongs to user {status.st_uid}", f"chown {owner}: {path}")
 
@@ -154,8 +154,8 @@ def _has_acl(directory: int) -> bool:
     return True
 
 
-def _outside_users() -> frozenset[int]:
-    """The user that those outside of the process's user namespace appear as; none where it has no such."""
+def _overflow_users() -> frozenset[int]:
+    """Return the user that unmapped users appear as in a user namespace; none in the initial one."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
         if tuple(map(int, file.readline().split())) == _ALL_IDS:
             return frozenset()

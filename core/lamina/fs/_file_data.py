@@ -1,4 +1,4 @@
-"""Copying what is in a regular file."""
+"""Copy the data of regular files."""
 
 from __future__ import annotations
 
@@ -16,77 +16,80 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument, from_os_error
 
 FICLONE: Final = 0x40049409
-"""linux/fs.h: let a file share the blocks of another. Some architectures number it differently: there it fails."""
+"""linux/fs.h: share the blocks of another file. On architectures that number it differently the call fails."""
 CHUNK: Final = 16 << 20
-"""Bytes that the kernel copies in one call: large enough to cost nothing, small enough to be cancelled soon."""
+"""Bytes that one copy_file_range(2) copies: large enough to amortise the call, small enough to cancel promptly."""
 BUFFER: Final = 1 << 20
-"""Bytes that are read and written in one go where the kernel does not copy by itself."""
+"""Bytes read and written at a time where copy_file_range(2) does not work."""
 SMALL: Final = 16 << 10
-"""Up to how many bytes a file without holes is quicker to read and write than to ask anything about."""
+"""Size in bytes up to which one read and one write are the fastest copy of a file without holes."""
 _BLOCK: Final = 512
 """The unit of `st_blocks` (inode(7))."""
-_NEVER: Final = frozenset({errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS, errno.ENOTTY})
-"""What says that a way of copying does not exist between two file systems."""
-_NOT_THIS: Final = frozenset({errno.EINVAL, errno.ETXTBSY, errno.EPERM})
-"""What says that it does not work for these two files (swap files, btrfs files with and without checksums), or
-that the process is kept from it: some seccomp filters say EPERM."""
+_UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS, errno.ENOTTY})
+"""Errors that mean a copy method does not work between these two file systems."""
+_UNSUITABLE: Final = frozenset({errno.EINVAL, errno.ETXTBSY, errno.EPERM})
+"""Errors that mean it does not work for these two files (swap files, btrfs files of which only one has checksums),
+or that a seccomp filter forbids it (EPERM)."""
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copy what is in a regular file to a new one, which only its owner can read and write.
+    """Copy the data of a regular file to a new file with mode 0600.
 
-    Holes stay holes. Where the file system can (FICLONE), the copy shares its blocks with the source, and costs
-    next to nothing. Owner, times and attributes are not copied; `copy_tree` copies those of all that it meets.
+    Holes are preserved. On file systems with reflinks (FICLONE) the copy shares the blocks of the source and is
+    almost free. Owner, times and extended attributes are not copied; `copy_tree` copies those too.
 
     Args:
-        source: A file. A link is followed.
-        target: Where the copy will be. Nothing may be there yet.
+        source: The file. A symbolic link is followed.
+        target: The new file.
 
     Raises:
-        AlreadyExists: There is something at the target.
-        NotFound: The source, or the directory that the target is to be in, does not exist.
-        InvalidArgument: The source is no regular file.
-        PermissionDenied: The source may not be read, or the target not be made.
+        AlreadyExists: The target exists.
+        NotFound: The source or the parent directory of the target does not exist.
+        InvalidArgument: The source is not a regular file.
+        PermissionDenied: The source cannot be read or the target cannot be created.
         ResourceExhausted: The target's file system is full.
-        Canceled: The call is no longer wanted. Part of the copy is there, as after any other error.
+        Canceled: The call was cancelled. A partial copy is left behind, as after any other error.
         DeadlineExceeded: The call's deadline has passed.
     """
-    asked = f"copy {source} to {target}"
+    operation = f"copy {source} to {target}"
     try:
-        with ExitStack() as opened:
-            above = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            opened.callback(os.close, above)
-            status = os.fstat(above)
+        with ExitStack() as stack:
+            source_fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            stack.callback(os.close, source_fd)
+            status = os.fstat(source_fd)
             if not stat.S_ISREG(status.st_mode):
-                raise InvalidArgument(f"{asked}: the source is no regular file")
-            below = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            opened.callback(os.close, below)
-            DataCopier(current().check).copy(above, below, status)
+                raise InvalidArgument(f"{operation}: the source is not a regular file")
+            target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, target_fd)
+            DataCopier(current().check).copy(source_fd, target_fd, status)
     except OSError as error:
-        raise from_os_error(error, asked) from error
+        raise from_os_error(error, operation) from error
 
 
 @attrs.define
 class DataCopier:
-    """Copies files between two file systems: sharing blocks, else in the kernel, else by reading and writing."""
+    """Copies file data between two file systems with the best method that works for both.
+
+    Sharing blocks comes first, then copying in the kernel, then reading and writing.
+    """
 
     check: Callable[[], None]
-    """Raises an error when the copy is not wanted any more."""
+    """Raises an error if the call was cancelled."""
     shares_blocks: bool = True
     """Whether FICLONE may work."""
     copies_in_kernel: bool = True
     """Whether copy_file_range(2) may work."""
 
     def copy(self, source: int, target: int, status: os.stat_result) -> None:
-        """Fill an empty file with what another has in it. Holes stay holes.
+        """Copy the data of a file into an empty one, preserving holes.
 
         Args:
-            source: The file to read.
-            target: The empty file, open for writing.
-            status: That of the source. What is added to the source later is not copied.
+            source: The descriptor of the file to read.
+            target: The descriptor of the empty file.
+            status: The status of the source. Data appended later is not copied.
 
         Raises:
-            OSError: Reading or writing failed.
+            OSError: A read or write failed.
         """
         size = status.st_size
         if size == 0 or (self.shares_blocks and self._share(source, target)):
@@ -95,7 +98,7 @@ class DataCopier:
             self._copy_range(source, target, os.write(target, os.read(source, size)), size)
             return
         end = 0
-        for start, end in _data(source, size):
+        for start, end in _data_ranges(source, size):
             self._copy_range(source, target, start, end)
         if end < size:  # a hole up to the end
             os.ftruncate(target, size)
@@ -104,18 +107,18 @@ class DataCopier:
         try:
             fcntl.ioctl(target, FICLONE, source)
         except OSError as error:
-            if error.errno in _NEVER:
+            if error.errno in _UNSUPPORTED:
                 self.shares_blocks = False
-            elif error.errno not in _NOT_THIS:
+            elif error.errno not in _UNSUITABLE:
                 raise
             return False
         return True
 
     def _copy_range(self, source: int, target: int, start: int, end: int) -> None:
-        """Copy bytes to the same place; less, where the source has become shorter."""
+        """Copy a range of bytes to the same offset, up to the end of a source that was truncated meanwhile."""
         while start < end:
             copied = self._copy_in_kernel(source, target, start, min(end - start, CHUNK))
-            # Nothing: the file has ended, or is of a kind that the kernel sees no content in.
+            # 0 if the kernel cannot copy, at the end of the file, and for generated files as in proc(5).
             copied = copied or _read_and_write(source, target, start, min(end - start, BUFFER))
             if not copied:
                 return
@@ -129,9 +132,9 @@ class DataCopier:
         try:
             return os.copy_file_range(source, target, count, start, start)
         except OSError as error:
-            if error.errno in _NEVER:
+            if error.errno in _UNSUPPORTED:
                 self.copies_in_kernel = False
-            elif error.errno not in _NOT_THIS:
+            elif error.errno not in _UNSUITABLE:
                 raise
             return 0
 
@@ -141,8 +144,8 @@ def _read_and_write(source: int, target: int, start: int, count: int) -> int:
     return os.pwrite(target, data, start) if data else 0
 
 
-def _data(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """The start and end of each part of a file that is no hole (lseek(2))."""
+def _data_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of each range of a file that is not a hole (lseek(2), SEEK_DATA)."""
     end = 0
     while end < size:
         try:
@@ -150,7 +153,7 @@ def _data(fd: int, size: int) -> Iterator[tuple[int, int]]:
         except OSError as error:
             if error.errno == errno.ENXIO:  # a hole up to the end
                 return
-            if error.errno != errno.EINVAL:  # nobody knows where holes are
+            if error.errno != errno.EINVAL:  # the file system does not report holes
                 raise
             start = end
             end = size

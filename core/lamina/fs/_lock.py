@@ -1,4 +1,4 @@
-"""A lock file that says who holds it."""
+"""A lock file that records the pid of its holder."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ _log = logging.getLogger(__name__)
 
 
 class Lock:
-    """Keeps other processes, and other holders in this one, away until it is closed or the process ends.
+    """An exclusive lock against other processes and other holders in this one.
 
-    It is an flock(2) on a file that holds the pid of the last holder. The file stays: removing it could take
-    it away from under the next holder.
+    It is an flock(2) on a file that contains the pid of the last holder, and ends with `close` or the process. The
+    file is never removed, because another process may already have opened it to lock it.
     """
 
     def __init__(self, fd: int) -> None:
-        """See `acquire`."""
+        """Use `acquire` instead."""
         self._fd = fd
 
     @classmethod
     def acquire(cls, path: str, *, dir_fd: int | None = None) -> Lock:
-        """Take the lock, or fail at once.
+        """Take the lock, or fail immediately.
 
         Args:
-            path: The lock file. It is made if need be, with mode 0600. On a file system that is full or read-only
-                one that is there will do, and may keep the pid of an earlier holder.
-            dir_fd: The directory that it is in, where that is open: the last name of `path` is looked up there.
+            path: The lock file. A missing one is created with mode 0600. On a file system that is full or
+                read-only, an existing one may keep the pid of an earlier holder.
+            dir_fd: The descriptor of the directory of the file. If given, only the last component of `path` is
+                used.
 
         Raises:
-            LockHeld: Somebody has it; the message names the pid.
-            FailedPrecondition: What is there is no regular file with this name alone, or another user's.
-            NotFound: The file's directory does not exist.
-            PermissionDenied: The file cannot be opened or made.
+            LockHeld: The lock is taken. The message names the pid of the holder.
+            FailedPrecondition: The file is not secure (`check_secure_file`).
+            NotFound: The directory of the file does not exist.
+            PermissionDenied: The file cannot be opened or created.
         """
         try:
             fd = _open(path, dir_fd)
@@ -60,7 +61,7 @@ class Lock:
         return cls(fd)
 
     def close(self) -> None:
-        """Let go of the lock. Calling it again does nothing."""
+        """Release the lock. Closing twice does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -88,30 +89,30 @@ def _write_pid(fd: int) -> None:
         return
     line = b"%d\n" % os.getpid()
     try:
-        # Never empty in between: so a full disk cannot keep the next holder from writing where the last one did.
+        # Overwrite, then truncate: the file keeps its block, so the pid can be written on a full disk.
         os.pwrite(fd, line, 0)
         os.ftruncate(fd, len(line))
     except OSError as error:
         if error.errno not in FULL_OR_READ_ONLY:
             raise
-        _log.warning("cannot write down who holds a lock", exc_info=error)
+        _log.warning("cannot record the holder of a lock", exc_info=error)
 
 
 def _holder(fd: int) -> str:
-    """Who has the lock of an open file, and what to do about it."""
+    """Describe the holder of a lock file, with the remedy."""
     pid = os.pread(fd, 32, 0).partition(b"\n")[0]
-    # The pid may be an earlier holder's: the disk was full, or the holder is in another pid namespace.
+    # The pid may be stale if the disk was full, or belong to another pid namespace.
     known = pid.isdigit() and os.path.exists(f"/proc/{int(pid)}")
     process = f"process {int(pid)}" if known else "another process"
-    if _open_elsewhere_here(fd):  # the pid would not tell: in another pid namespace it may be somebody else's
-        return f"{process}, which is this one; close what has it"
+    if _is_open_twice(fd):  # more reliable than comparing pids, which differ between pid namespaces
+        return f"{process}, which is this one; close the other holder"
     return f"{process}; stop that process"
 
 
-def _open_elsewhere_here(fd: int) -> bool:
-    """Whether this process has the file of a descriptor open through another one."""
+def _is_open_twice(fd: int) -> bool:
+    """Return whether this process has another descriptor of the same file."""
     for other in map(int, os.listdir("/proc/self/fd")):
-        with contextlib.suppress(OSError):  # the descriptor of the listing itself, and what others close meanwhile
+        with contextlib.suppress(OSError):  # the descriptor of listdir, and those that other threads close
             if other != fd and os.path.samestat(os.fstat(other), os.fstat(fd)):
                 return True
     return False

@@ -1,4 +1,4 @@
-"""Removing a tree."""
+"""Remove a directory tree."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, Permissio
 from lamina.fs._syscalls import open_within_mount
 from lamina.fs._tree_cursor import TreeCursor
 
-_REVISITS = 20
-"""How often a directory may turn out not to be empty after all, over one removal."""
+_MAX_RETRIES = 20
+"""How often one removal may find a directory not empty after emptying it."""
 
 
 def remove_tree(path: str) -> None:
-    """Remove a file or a directory with all that is in it. A path that does not exist is no error.
+    """Remove a file or a directory tree. A missing path is not an error.
 
-    Never removes anything of another file system: where a mount point is met, the removal ends there. Links
-    are removed, not followed. Others may remove from the tree at the same time.
+    The removal fails at a mount point and never crosses into another file system. Symbolic links are removed, not
+    followed. Others may remove entries of the tree at the same time.
 
     Args:
-        path: What to remove.
+        path: The file or directory.
 
     Raises:
-        FailedPrecondition: There is a mount point in the tree, or somebody goes on writing to it.
-        PermissionDenied: Something may not be removed; where it is immutable, not even by root.
-        Aborted: A directory was moved to another place while the removal was below it.
-        InvalidArgument: The path ends in no name, as `/` and `.` do.
-        Canceled: The call is no longer wanted. Part of the tree may be left, as after any other error.
+        FailedPrecondition: The tree contains a mount point, or another process keeps writing to it.
+        PermissionDenied: An entry cannot be removed. Not even root can remove immutable ones.
+        Aborted: A directory was moved while the removal was inside it.
+        InvalidArgument: The last component of the path is not a name, as in `/` and `.`.
+        Canceled: The call was cancelled. Part of the tree may remain, as after any other error.
         DeadlineExceeded: The call's deadline has passed.
-        Unimplemented: Linux is older than 5.6.
+        Unimplemented: The kernel is older than Linux 5.6.
     """
     parent, name = os.path.split(path.rstrip("/"))
     if name in ("", ".", ".."):
-        raise InvalidArgument(f"remove {path!r}: it has to end in the name of what is to be removed")
+        raise InvalidArgument(f"remove {path!r}: the path must end in the name of a file or directory")
     try:
         try:
             cursor = TreeCursor(parent or ".", open_within_mount)
@@ -50,14 +50,14 @@ def remove_tree(path: str) -> None:
 
 @attrs.define
 class _Removal:
-    """A removal on its way through the tree, directories from the bottom up."""
+    """A depth-first removal."""
 
     path: str
     cursor: TreeCursor
     pending: list[list[str]]
-    """For each level of the cursor, the names that are still to be removed there."""
+    """The names that remain to be removed in each directory from the root to the current one."""
     context: CallContext = attrs.field(factory=current)
-    revisits: int = 0
+    retries: int = 0
 
     def run(self) -> None:
         while self.pending:
@@ -69,17 +69,17 @@ class _Removal:
             if self._enter(name):
                 self.pending.append(self._unlink_entries())
             elif not self._unlink(name):
-                self._revisit(name)
+                self._retry(name)
 
     def _enter(self, name: str) -> bool:
-        """Go down into a directory; return False where there is none, or none any more."""
+        """Descend into a directory; return False if no directory has the name."""
         try:
-            return self.cursor.enter_if_there(name)
+            return self.cursor.try_enter(name)
         except OSError as error:
             raise self._refusal(error, name) from error
 
     def _leave(self) -> None:
-        """Go back up, and remove the directory that was left."""
+        """Return to the parent directory and remove the empty directory that was left."""
         self.pending.pop()
         if not self.pending:
             return
@@ -88,12 +88,12 @@ class _Removal:
             os.rmdir(name, dir_fd=self.cursor.fd)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                self._revisit(name)
+                self._retry(name)
             elif error.errno != errno.ENOENT:
                 raise self._refusal(error, name) from error
 
     def _unlink_entries(self) -> list[str]:
-        """Remove everything in the directory at hand but directories; return the names of those."""
+        """Unlink everything in the current directory except subdirectories; return their names."""
         directories = []
         with os.scandir(self.cursor.fd) as entries:
             for entry in entries:
@@ -103,7 +103,7 @@ class _Removal:
         return directories
 
     def _unlink(self, name: str) -> bool:
-        """Remove a name; return False where it is a directory."""
+        """Unlink a name; return False if it is a directory."""
         try:
             os.unlink(name, dir_fd=self.cursor.fd)
         except FileNotFoundError:
@@ -114,12 +114,12 @@ class _Removal:
             raise self._refusal(error, name) from error
         return True
 
-    def _revisit(self, name: str) -> None:
-        """Remove a name again: others have put something there meanwhile."""
-        self.revisits += 1
-        if self.revisits > _REVISITS:
+    def _retry(self, name: str) -> None:
+        """Schedule a name for another removal: other processes added entries meanwhile."""
+        self.retries += 1
+        if self.retries > _MAX_RETRIES:
             raise FailedPrecondition(
-                f"remove {self.path}: {self.cursor.path(name)} fills again and again; stop what writes to it"
+                f"remove {self.path}: {self.cursor.path(name)} keeps filling up; stop what writes to it"
             )
         self.pending[-1].append(name)
 

@@ -1,4 +1,4 @@
-"""Files that a process keeps for itself, and that no link leads away from."""
+"""Open, create and replace files safely where another user may have planted links (as Postfix's safe_open(3))."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Final
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._exposure import Trust, file_exposure
 
-UNFINISHED: Final = ".new"
-"""Ends the name of a file that is being written."""
+TEMPORARY_SUFFIX: Final = ".new"
+"""The suffix of a file that is being written."""
 _SAFE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Without O_NONBLOCK a FIFO in the file's place would keep the process waiting (fifo(7))."""
+"""O_NONBLOCK prevents a FIFO in place of the file from blocking the process (fifo(7))."""
 
 
 def open_secure_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
-    """Open a file that must be the process's own, as `check_secure_file` tells.
+    """Open a file and verify it with `check_secure_file`.
 
     Args:
-        path: The file. Its last name is looked up in `dir_fd`, if that is given.
-        flags: As open(2); not O_TRUNC.
-        mode: The mode of a file that is made.
-        dir_fd: The directory that it is in.
+        path: The file. If `dir_fd` is given, only its last component is used.
+        flags: The flags of open(2), without O_TRUNC.
+        mode: The mode of a file that is created.
+        dir_fd: The descriptor of the directory of the file.
 
     Raises:
-        FailedPrecondition: As `check_secure_file`.
-        OSError: It cannot be opened.
+        FailedPrecondition: As for `check_secure_file`.
+        OSError: The file cannot be opened.
     """
     name = path if dir_fd is None else os.path.basename(path)
     try:
         fd = os.open(name, flags | _SAFE, mode, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a directory, a socket: say so
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a directory or a socket
             check_secure_file(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path)
         raise OSError(error.errno, error.strerror, path) from error
     try:
@@ -45,26 +45,25 @@ def open_secure_file(path: str, flags: int, mode: int = 0o600, *, dir_fd: int | 
 
 
 def check_secure_file(status: os.stat_result, path: str) -> None:
-    """Check that a file is the process's own.
+    """Check that a file is regular, has one hard link, and belongs to root or the process's user.
 
     Args:
-        status: What lstat(2) or fstat(2) tells of it.
-        path: Its path, to be shown.
+        status: The result of lstat(2) or fstat(2).
+        path: The path for the message.
 
     Raises:
-        FailedPrecondition: It is a link, a FIFO or anything else than a regular file; or has another name, and
-            may be another program's; or belongs to another user.
+        FailedPrecondition: The file is not secure. The message says why, and the remedy.
     """
     exposure = file_exposure(status, path, Trust.of_process())
     if exposure:
-        raise FailedPrecondition(f"{exposure.found}; it is not touched: {exposure.remedy}")
+        raise FailedPrecondition(f"{exposure.found}; refusing to use it: {exposure.remedy}")
 
 
 def create_file(name: str, *, dir_fd: int) -> int:
-    """Open a new empty file for writing, mode 0600, in place of whatever has the name.
+    """Create an empty file with mode 0600 and open it for writing, replacing any file of that name.
 
     Raises:
-        OSError: It cannot be made; IsADirectoryError where a directory has the name.
+        OSError: The file cannot be created; IsADirectoryError if a directory has the name.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=dir_fd)
@@ -72,17 +71,18 @@ def create_file(name: str, *, dir_fd: int) -> int:
 
 
 def replace_file(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
-    """Replace a file, made (0600) where it does not exist: durable on return, and old or new whatever crashes.
+    """Replace the content of a file atomically and durably. A missing file is created with mode 0600.
 
-    An attempt that failed proves nothing of the next one, which writes everything again.
+    A call after a failed one writes everything again.
 
     Args:
-        path: The file. `path` with `.new` behind it is used as well.
-        data: What it holds.
-        dir_fd: The directory that it is in, where that is open: the last name of `path` is looked up there.
+        path: The file. The new content is first written to `path` with the suffix `.new`. If `dir_fd` is given,
+            only the last component is used.
+        data: The new content.
+        dir_fd: The descriptor of the directory of the file.
 
     Raises:
-        OSError: It is as it was, or as it should be and perhaps not durable.
+        OSError: The file has the old content, or the new content, which may not be durable.
     """
     directory, name = os.path.split(path)
     if dir_fd is None:
@@ -92,9 +92,9 @@ def replace_file(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
         finally:
             os.close(opened)
         return
-    with open(create_file(name + UNFINISHED, dir_fd=dir_fd), "wb") as file:
+    with open(create_file(name + TEMPORARY_SUFFIX, dir_fd=dir_fd), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.rename(name + UNFINISHED, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    os.rename(name + TEMPORARY_SUFFIX, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     os.fsync(dir_fd)

@@ -1,4 +1,4 @@
-"""Making a file system durable, once for all who ask at the same time."""
+"""Sync file systems and directories. Concurrent callers share one syncfs(2)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lamina.fs._syscalls import syncfs
 
 
 class FileSystemSync:
-    """syncfs(2) on the file system of a directory. Any thread may call any method.
+    """Runs syncfs(2) on the file system of a directory. All methods are thread-safe.
 
-    A call that finds a syncfs under way cannot use that one, which may have passed over what the caller wrote. It
-    waits for the next one, together with everybody else who comes until that one begins. A thread of its own runs
-    them, since nobody can give up a system call.
+    A syncfs that is already running may miss the latest writes of a caller. The caller therefore waits for the
+    next one, together with all callers that arrive before that one begins. A separate thread runs the system
+    calls, which cannot be cancelled.
 
-    A syncfs that fails has dropped what could not be written, and the next one does not tell of it again: a caller
-    asks `failures` before it writes and after its sync, or remembers what `on_failure` tells.
+    The kernel drops data that a failed syncfs could not write, and the next syncfs does not report it again.
+    Callers compare `failures` before they write and after they sync, or record failures in `on_failure`.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class FileSystemSync:
 
         Args:
             path: The directory.
-            syncfs: Makes the file system of a file descriptor durable, or raises OSError.
-            on_failure: Called when a syncfs has failed, before another one begins. It must not raise.
+            syncfs: Syncs the file system of a descriptor, or raises OSError.
+            on_failure: Called after a failed syncfs, before the next one begins. It must not raise.
 
         Raises:
-            NotFound: It does not exist.
+            NotFound: The directory does not exist.
         """
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -50,23 +50,23 @@ class FileSystemSync:
         self._syncfs = syncfs
         self._on_failure = on_failure
         self.failures = 0
-        """How many syncfs have failed. Counted before another one begins."""
+        """The number of failed syncfs, updated before the next one begins."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"sync {path}")
-        """Started by the first call; ends with `close`."""
+        """Starts with the first call and ends with `close`."""
         self._lock = threading.Lock()
         self._next: Future[None] | None = None
-        """The syncfs that is to come and has not begun. Guarded by `_lock`."""
+        """The syncfs that is requested and has not begun. Guarded by `_lock`."""
         self._closed = False
         """Guarded by `_lock`."""
 
     def sync(self) -> None:
-        """Return when all that was written to the file system before the call is durable.
+        """Wait until everything written to the file system before the call is durable.
 
         Raises:
-            DataLoss: The disk failed; also where what failed to be written was somebody else's.
-            ResourceExhausted: There was no space for what had been written, which is dropped.
-            FailedPrecondition: It is closed.
-            Canceled, DeadlineExceeded: The call at hand is no longer wanted. The syncfs goes on for the others.
+            DataLoss: The disk failed. The lost data may be another writer's.
+            ResourceExhausted: The disk was full, and the kernel dropped data that did not fit.
+            FailedPrecondition: `close` was called.
+            Canceled, DeadlineExceeded: The current call ended. The syncfs continues for the other callers.
         """
         call = current()
         call.check()
@@ -83,11 +83,11 @@ class FileSystemSync:
             unregister()
         error = round_.exception()
         if error is not None:
-            # A copy, since each waiter's traceback is its own.
+            # A copy, because each waiter adds its own traceback.
             raise type(error)(str(error)) from error
 
     def close(self) -> None:
-        """Close the directory when all that was asked for is done. Calling it again does nothing."""
+        """Wait for the requested syncs and close the directory. Closing twice does nothing."""
         with self._lock:
             self._closed = True
         self._thread.shutdown()
@@ -99,14 +99,14 @@ class FileSystemSync:
     def _join(self) -> Future[None]:
         with self._lock:
             if self._closed:
-                raise FailedPrecondition(f"sync a file system: {self._path}: it was closed")
+                raise FailedPrecondition(f"sync a file system: {self._path}: already closed")
             if self._next is None:
                 self._next = self._thread.submit(self._run)
             return self._next
 
     def _run(self) -> None:
         with self._lock:
-            self._next = None  # whoever comes from now on is too late for this one
+            self._next = None  # later callers need another syncfs
         try:
             self._syncfs(self._fd)
             _check_writable(self._fd)
@@ -122,23 +122,22 @@ def _failure(error: OSError) -> Error:
 
 
 def _check_writable(fd: int) -> None:
-    """Check that the file system has not given up writing after an error.
+    """Check that the file system did not turn read-only after an error, as btrfs and ext4 do.
 
-    A syncfs does nothing on a file system that is read-only, and succeeds (fs/sync.c, sync_filesystem): also where
-    it became so since a transaction of its own could not be written, as btrfs and ext4 do.
+    syncfs(2) succeeds without effect on a read-only file system (fs/sync.c, sync_filesystem).
     """
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def sync_directory(path: str) -> None:
-    """Make the names in a directory durable: fsync(2) of a file alone need not do that for its name.
+    """Make the entries of a directory durable: fsync(2) of a file does not cover its name.
 
     Args:
         path: The directory.
 
     Raises:
-        OSError: It cannot be opened or synced.
+        OSError: The directory cannot be opened or synced.
     """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

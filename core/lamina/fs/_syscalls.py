@@ -1,4 +1,4 @@
-"""System calls that Python's `os` does not have."""
+"""System calls missing from Python's `os`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ctypes
 import os
 
 _OPENAT2 = 437
-"""The same on every architecture that this is run on (asm-generic/unistd.h)."""
+"""The same number on all supported architectures (asm-generic/unistd.h)."""
 _RESOLVE_NO_XDEV = 0x01
-"""linux/openat2.h: do not cross into another mount, be it a bind mount of the same file system."""
+"""linux/openat2.h: do not cross mount points, including bind mounts of the same file system."""
 _AT_FDCWD = -100
-"""linux/fcntl.h: paths are relative to the working directory."""
+"""linux/fcntl.h: resolve paths relative to the working directory."""
 _RENAME_EXCHANGE = 1 << 1
 """linux/fs.h."""
 
@@ -25,15 +25,15 @@ class _OpenHow(ctypes.Structure):
 
 
 def open_within_mount(name: str, flags: int, /, *, dir_fd: int) -> int:
-    """open(2) that fails with EXDEV where `name` is a mount point. Needs Linux 5.6.
+    """Open a file as open(2) does, but fail with EXDEV if `name` is a mount point. Requires Linux 5.6.
 
     Args:
         name: A name in the directory.
-        flags: Those of open(2).
-        dir_fd: The directory.
+        flags: The flags of open(2).
+        dir_fd: The descriptor of the directory.
 
     Raises:
-        OSError: As open(2), and see openat2(2).
+        OSError: As openat2(2).
     """
     how = _OpenHow(flags=flags, resolve=_RESOLVE_NO_XDEV)
     size = ctypes.c_size_t(ctypes.sizeof(how))
@@ -44,27 +44,27 @@ def open_within_mount(name: str, flags: int, /, *, dir_fd: int) -> int:
 
 
 def exchange(one: str, other: str) -> None:
-    """Exchange what two names lead to, in one step: at no moment does either lead to nothing.
+    """Exchange two paths atomically.
 
     Args:
-        one: A path that exists.
-        other: Another one, on the same file system.
+        one: An existing path.
+        other: Another existing path on the same file system.
 
     Raises:
-        OSError: As renameat2(2) with RENAME_EXCHANGE; EINVAL where the file system cannot do it.
+        OSError: As renameat2(2) with RENAME_EXCHANGE; EINVAL if the file system does not support it.
     """
     if _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) < 0:
         raise _error(other)
 
 
 def syncfs(fd: int) -> None:
-    """Write what is in memory of a file system to its disk.
+    """Write all cached data of a file system to its disk.
 
     Args:
-        fd: Any file or directory of that file system.
+        fd: The descriptor of any file or directory on the file system.
 
     Raises:
-        OSError: It failed; EIO and ENOSPC also for what was written by others since `fd` was opened.
+        OSError: The sync failed. EIO and ENOSPC may concern data that others wrote since `fd` was opened.
     """
     if _libc.syncfs(fd) < 0:
         raise _error(None)

@@ -1,4 +1,4 @@
-"""Going down and up a directory tree, however deep it is."""
+"""A cursor over a directory tree of any depth."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import attrs
 
 from lamina.errdefs import Aborted
 
-_SHOWN = 1024
-"""How many characters of a path are shown: an error message has to fit into a gRPC status."""
-_HELD = 16
-"""How many directories a cursor holds open."""
+_MAX_SHOWN = 1024
+"""Characters of a path in messages, which must fit into a gRPC status."""
+_MAX_OPEN = 16
+"""Directories that a cursor keeps open."""
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""What says that there is no directory, or none any more."""
+"""Errors of open(2) that mean the directory has vanished."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Opener(Protocol):
-    """Opens a name in a directory, as `os.open` does."""
+    """A function with the signature of `os.open`."""
 
     def __call__(self, name: str, flags: int, /, *, dir_fd: int) -> int: ...
 
 
 @attrs.define
-class _Level:
+class _Directory:
     name: str
     fd: int
-    """-1 while it is not held open."""
+    """-1 while it is closed."""
     identity: tuple[int, int] = (0, 0)
 
     def close(self) -> None:
@@ -41,55 +41,55 @@ class _Level:
 
 
 class TreeCursor:
-    """The directories from a tree's root down to the one at hand, as file descriptors.
+    """The path from the root of a tree to the current directory, as file descriptors.
 
-    So there is no limit on the length of a path, and nobody can divert it: a name is looked up in the directory
-    in which it was found, and links are not followed. Only the lowest few are held open; those above are opened
-    again through `..` on the way back up, and have to be the same ones then.
+    Paths may have any length and cannot be redirected: each name is looked up in the directory where it was found,
+    and symbolic links are not followed. Only the `_MAX_OPEN` deepest directories stay open. The ones above are
+    reopened through `..` on the way back, and verified to be the same.
     """
 
     def __init__(self, root: str, opener: Opener = os.open) -> None:
-        """Start at a directory.
+        """Open the root.
 
         Args:
-            root: Its path. A link there is followed.
-            opener: How `enter` opens directories.
+            root: The path of a directory. A symbolic link is followed.
+            opener: The function with which `enter` opens directories.
 
         Raises:
-            OSError: It cannot be opened.
+            OSError: The root cannot be opened.
         """
         self._opener = opener
-        self._levels = [_Level(root, os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
+        self._directories = [_Directory(root, os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
 
     @property
     def fd(self) -> int:
-        """The directory at hand."""
-        return self._levels[-1].fd
+        """The descriptor of the current directory."""
+        return self._directories[-1].fd
 
     def path(self, name: str) -> str:
-        """The path of a name in the directory at hand: to show, not to open."""
-        path = os.path.join(*(level.name for level in self._levels), name)
+        """Return the path of a name in the current directory, for messages only."""
+        path = os.path.join(*(directory.name for directory in self._directories), name)
         shown = os.fsencode(path).decode(errors="backslashreplace")
-        return shown if len(shown) <= _SHOWN else "…" + shown[-_SHOWN:]
+        return shown if len(shown) <= _MAX_SHOWN else "…" + shown[-_MAX_SHOWN:]
 
     def enter(self, name: str) -> None:
-        """Go down into a directory.
+        """Descend into a directory.
 
         Raises:
-            OSError: It cannot be opened.
+            OSError: The directory cannot be opened.
         """
-        self._levels.append(_Level(name, self._opener(name, _DIRECTORY, dir_fd=self.fd)))
-        if len(self._levels) > _HELD:
-            highest = self._levels[-_HELD - 1]
+        self._directories.append(_Directory(name, self._opener(name, _DIRECTORY, dir_fd=self.fd)))
+        if len(self._directories) > _MAX_OPEN:
+            highest = self._directories[-_MAX_OPEN - 1]
             if highest.fd >= 0:
                 highest.identity = _identity(highest.fd)
                 highest.close()
 
-    def enter_if_there(self, name: str) -> bool:
-        """Go down into a directory, if there is one of that name and it has not vanished; whether there is.
+    def try_enter(self, name: str) -> bool:
+        """Descend into a directory; return False if no directory has the name.
 
         Raises:
-            OSError: It cannot be opened. The error has its path.
+            OSError: The directory cannot be opened. The error names its path.
         """
         try:
             self.enter(name)
@@ -100,16 +100,19 @@ class TreeCursor:
         return True
 
     def leave(self) -> str:
-        """Go back up, and return the name of the directory that was left.
+        """Return to the parent directory.
+
+        Returns:
+            The name of the directory that was left.
 
         Raises:
-            Aborted: It was moved to another place meanwhile.
+            Aborted: The directory was moved meanwhile.
         """
-        with contextlib.closing(self._levels.pop()) as left:
-            above = self._levels[-1]
-            if above.fd < 0:
-                above.fd = os.open("..", _DIRECTORY, dir_fd=left.fd)
-                if _identity(above.fd) != above.identity:
+        with contextlib.closing(self._directories.pop()) as left:
+            parent = self._directories[-1]
+            if parent.fd < 0:
+                parent.fd = os.open("..", _DIRECTORY, dir_fd=left.fd)
+                if _identity(parent.fd) != parent.identity:
                     raise Aborted(f"{self.path(left.name)} was moved meanwhile; try again")
         return left.name
 
@@ -119,8 +122,8 @@ class TreeCursor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for level in self._levels:
-            level.close()
+        for directory in self._directories:
+            directory.close()
 
 
 def _identity(fd: int) -> tuple[int, int]:

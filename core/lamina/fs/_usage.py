@@ -1,4 +1,4 @@
-"""How much disk space a tree takes up."""
+"""Measure the disk usage of directory trees."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from lamina.fs._tree_cursor import TreeCursor
 _BLOCK = 512
 """The unit of `st_blocks` (inode(7))."""
 FEW: Final = 16
-"""So many files are soon measured."""
+"""The number of files in a directory that can be measured without delay."""
 
 
 class TreeVisitor(Protocol):
-    """What is taken out of trees while they are measured."""
+    """A visitor that may remove entries from trees while they are measured."""
 
     def visit_directory(self, fd: int, /) -> None:
-        """Look at a directory, a root or one below it, before its entries are read."""
+        """Visit a root or a directory below it, before its entries are read."""
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result, /) -> bool:
-        """Remove an entry of a directory, or leave it; return whether it was removed, and so does not count."""
+        """Visit an entry; return True if it was removed and must not be counted."""
 
 
 def disk_usage(*roots: str, visitor: TreeVisitor | None = None) -> tuple[int, int]:
-    """What trees take up: bytes allocated, and inodes.
+    """Measure the disk space and the inodes of trees, including their roots.
 
-    The roots themselves count, directories too. An inode with several names counts once, also across roots.
-    Links are not followed. What vanishes meanwhile does not count, or does; it is no error.
+    An inode with several hard links counts once, also across roots. Symbolic links are not followed. Entries that
+    vanish meanwhile may or may not count.
 
     Args:
-        roots: Paths of directories or of anything else.
-        visitor: What to take out meanwhile.
+        roots: The paths of directories or other files.
+        visitor: Called for each directory and entry.
 
     Returns:
-        Bytes on disk (so holes cost nothing), and the number of inodes.
+        Allocated bytes, which exclude holes, and the number of inodes.
 
     Raises:
         NotFound: A root does not exist.
         PermissionDenied: A directory cannot be read.
-        Aborted: A directory was moved to another place while the walk was below it.
-        Error: `visitor` failed.
-        Canceled: The call is no longer wanted.
+        Aborted: A directory was moved while the walk was inside it.
+        Error: The visitor failed.
+        Canceled: The call was cancelled.
         DeadlineExceeded: The call's deadline has passed.
     """
     usage = _Usage(visitor)
@@ -53,16 +53,16 @@ def disk_usage(*roots: str, visitor: TreeVisitor | None = None) -> tuple[int, in
         try:
             usage.add_tree(tree)
         except OSError as error:
-            # What was asked of an open directory names no path.
+            # Errors of calls on descriptors name no path.
             shown = error.filename if isinstance(error.filename, str) else tree
             raise from_os_error(OSError(error.errno, error.strerror, shown), "measure a tree") from error
     return usage.blocks * _BLOCK, usage.inodes
 
 
 def holds_at_most(path: str, files: int = FEW) -> bool:
-    """Whether a directory holds at most so many files, and no directory: whether a walk of it is soon done.
+    """Return whether a directory has at most `files` entries and no subdirectory, and can be walked quickly.
 
-    False also where it cannot be read: the walk says why.
+    The result is False if the directory cannot be read; the walk itself reports the error.
     """
     try:
         with os.scandir(path) as entries:
@@ -75,7 +75,7 @@ def holds_at_most(path: str, files: int = FEW) -> bool:
 
 
 class _Usage:
-    """The sum so far."""
+    """A running total."""
 
     def __init__(self, visitor: TreeVisitor | None) -> None:
         self._visitor = visitor
@@ -85,7 +85,7 @@ class _Usage:
         self._seen: set[tuple[int, int]] = set()
 
     def add_root(self, root: str) -> bool:
-        """Count a root; return whether there is a tree below it that was not met before."""
+        """Count a root; return whether it is a directory that was not counted before."""
         try:
             status = os.lstat(root)
         except OSError as error:
@@ -95,12 +95,12 @@ class _Usage:
         return is_new and stat.S_ISDIR(status.st_mode)
 
     def add_tree(self, root: str) -> None:
-        """Count what is below a root."""
+        """Count the entries below a root."""
         with TreeCursor(root) as cursor:
             pending = [self._add_entries(cursor.fd)]
             while pending:
                 if pending[-1]:
-                    if cursor.enter_if_there(pending[-1].pop()):
+                    if cursor.try_enter(pending[-1].pop()):
                         pending.append(self._add_entries(cursor.fd))
                     continue
                 pending.pop()
@@ -108,8 +108,8 @@ class _Usage:
                     cursor.leave()
 
     def _add_entries(self, directory: int) -> list[str]:
-        """Count what is in a directory; return the names of the directories to go on with."""
-        below: list[str] = []
+        """Count the entries of a directory; return the names of the new subdirectories."""
+        subdirectories: list[str] = []
         visitor = self._visitor
         if visitor is not None:
             visitor.visit_directory(directory)
@@ -124,15 +124,15 @@ class _Usage:
                     continue
                 is_new = self._add(status)
                 if is_new and entry.is_dir(follow_symlinks=False):
-                    below.append(entry.name)
-        return below
+                    subdirectories.append(entry.name)
+        return subdirectories
 
     def _add(self, status: os.stat_result) -> bool:
-        """Count an inode, and return True, unless it was counted before."""
+        """Count an inode; return False if it was counted before."""
         identity = status.st_dev, status.st_ino
         if identity in self._seen:
             return False
-        # A file with one name is met once, since no directory is read twice: no need to remember it.
+        # Files with a single link are found only once, so they need no memory.
         if status.st_nlink > 1 or stat.S_ISDIR(status.st_mode):
             self._seen.add(identity)
         self.blocks += status.st_blocks

@@ -1,4 +1,4 @@
-"""Whether a file system can be written to."""
+"""File systems that are full or read-only."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Final
 from lamina.errdefs import ReadOnly, ResourceExhausted
 
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What a file system without space, or without inodes, answers; and one on which a quota is used up."""
+"""Errors of file systems without free blocks or inodes, and of exceeded quotas."""
 FULL_OR_READ_ONLY: Final = NO_SPACE | {errno.EROFS}
-"""What a file system answers that cannot be written to now, and whose files can be read all the same."""
-PROBE: Final = 1 << 20
-"""Bytes that a file system has if it is not full."""
+"""Errors of file systems that can be read, but not written to."""
+PROBE_BYTES: Final = 1 << 20
+"""Free bytes below which a file system counts as full."""
 
 
-def is_full(directory: str, size: int = PROBE) -> bool:
-    """Whether files in a directory cannot grow: for want of blocks, inodes, quota, or by RLIMIT_FSIZE.
+def is_full(directory: str, size: int = PROBE_BYTES) -> bool:
+    """Return whether files in a directory cannot grow for lack of blocks, inodes or quota, or due to RLIMIT_FSIZE.
 
-    A file without a name is given so much space, and closed.
+    An unnamed temporary file of that size is allocated to find out.
 
     Args:
         directory: The directory.
-        size: Bytes.
+        size: Bytes to allocate.
     """
-    import resource  # noqa: PLC0415 - hardly any start needs it
+    import resource  # noqa: PLC0415 - rarely needed
 
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY:
@@ -45,7 +45,7 @@ def is_full(directory: str, size: int = PROBE) -> bool:
 
 
 def is_full_or_read_only(error: BaseException) -> bool:
-    """Whether an error says no more than that a file system is full or read-only."""
+    """Return whether an error, or its cause, means that a file system is full or read-only."""
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError):
         return cause.errno in FULL_OR_READ_ONLY

@@ -1,4 +1,4 @@
-"""Copying extended attributes (xattr(7)), access control lists among them."""
+"""Extended attributes (xattr(7)), including access control lists."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ import attrs
 _log = logging.getLogger(__name__)
 
 _REFUSED: Final = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL})
-"""How setting an attribute fails that is not allowed here, or not known."""
+"""Errors of setxattr(2) for attributes that are unknown or not permitted."""
 ACL_PREFIX: Final = "system.posix_acl_"
-"""Begins the names of the attributes that are access control lists (acl(5))."""
+"""The prefix of the attributes that store access control lists (acl(5))."""
 
 
 @attrs.define
 class XattrCopier:
-    """Copies the attributes of files, and remembers which could not be.
+    """Copies the extended attributes of files.
 
-    Losing one is an error, be it `user.*`, `trusted.*` (seen by root only), an access control list or anything
-    else. The exception is `security.*`: what a security module keeps there may be its own business here.
+    Failing to set an attribute is an error, except for `security.*`: a security module may forbid it here.
     """
 
-    lost: set[str] = attrs.field(factory=set)
-    """The names of `security.*` attributes that were left out. Each is logged once."""
+    skipped: set[str] = attrs.field(factory=set)
+    """The `security.*` attributes that could not be set. Each is logged once."""
 
-    def copy(self, source: int | str, target: int | str, chosen: Iterable[str] | None = None) -> None:
-        """Give a file the attributes of another.
+    def copy(self, source: int | str, target: int | str, names: Iterable[str] | None = None) -> None:
+        """Copy the attributes of one file to another.
 
         Args:
-            source: A file descriptor, or a path; a link there is followed.
-            target: The same.
-            chosen: The names of those to copy; by default all.
+            source: A descriptor or a path. A symbolic link is followed.
+            target: A descriptor or a path. A symbolic link is followed.
+            names: The attributes to copy; all by default.
 
         Raises:
-            OSError: An attribute could not be read or set.
+            OSError: An attribute cannot be read or set.
         """
-        for name in xattr_names(source) if chosen is None else chosen:
+        for name in xattr_names(source) if names is None else names:
             try:
                 value = os.getxattr(source, name)
             except OSError as error:
@@ -55,15 +54,15 @@ class XattrCopier:
         except OSError as error:
             if not name.startswith("security.") or error.errno not in _REFUSED:
                 raise OSError(error.errno, f"attribute {name}: {error.strerror}") from error
-            if name not in self.lost:
-                self.lost.add(name)
+            if name not in self.skipped:
+                self.skipped.add(name)
                 _log.warning(
-                    "copies go without an attribute that may not be set", exc_info=error, extra={"attribute": name}
+                    "skipping an attribute that cannot be set on copies", exc_info=error, extra={"attribute": name}
                 )
 
 
 def xattr_names(file: int | str) -> list[str]:
-    """The names of a file's attributes; none where its file system has no attributes."""
+    """Return the names of a file's attributes; none if its file system does not support any."""
     try:
         return os.listxattr(file)
     except OSError as error:
@@ -73,14 +72,14 @@ def xattr_names(file: int | str) -> list[str]:
 
 
 def remove_default_acl(directory: int | str) -> None:
-    """Take away the access control list that whatever is made in a directory gets."""
+    """Remove the default access control list of a directory, which new entries inherit."""
     name = f"{ACL_PREFIX}default"
     if name in xattr_names(directory):
         os.removexattr(directory, name)
 
 
 def remove_acls(file: int) -> None:
-    """Take away the access control lists that a new file got from its directory."""
+    """Remove the access control lists of a file."""
     for name in xattr_names(file):
         if name.startswith(ACL_PREFIX):
             os.removexattr(file, name)

@@ -1,4 +1,4 @@
-"""What has changed from one tree to another."""
+"""Compare two directory trees."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ from lamina.errdefs import from_os_error
 from lamina.fs._tree_cursor import TreeCursor
 
 OPAQUE: Final = ".wh..opq"
-"""The name whose deletion stands for all that a directory held: a layer marks a deletion by a further `.wh.`, and
-`.wh..wh..opq` is the opaque whiteout of the OCI image-spec (layer.md)."""
+"""The name whose deletion means that a directory is opaque. A layer marks deletions with the prefix `.wh.`, which
+yields `.wh..wh..opq`, the opaque whiteout of the OCI image-spec (layer.md)."""
 _OPAQUE_ATTRIBUTES: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
-"""Documentation/filesystems/overlayfs.rst. The second is that of mounts with `userxattr`."""
+"""Documentation/filesystems/overlayfs.rst. Mounts with the option `userxattr` use the second one."""
 _NO_ATTRIBUTE: Final = frozenset({errno.ENODATA, errno.ENOTSUP})
 _SECOND: Final = 1_000_000_000
 _CHUNK: Final = 1 << 20
-"""Bytes of two files that are compared at once."""
+"""Bytes compared at a time."""
 
 
 class ChangeKind(enum.StrEnum):
-    """What happened to a path."""
+    """How a path changed."""
 
     ADD = "add"
     MODIFY = "modify"
     DELETE = "delete"
     UNMODIFIED = "unmodified"
-    """Nothing. Told of files with several names: an archive needs the one that another name is linked to."""
+    """Not changed. Reported for files with several hard links: an archive needs the target of a new link."""
 
 
 @attrs.frozen
 class Change:
-    """One path that differs between two trees."""
+    """A path that differs between two trees."""
 
     kind: ChangeKind
     path: str
-    """Begins with `/`, the root of the trees."""
+    """The path below the root of the trees, beginning with `/`."""
 
 
 def changes(a: str, b: str) -> Generator[Change, None, None]:
-    """What makes `b` of `a`, in the order of the paths, with `/` before every other byte.
+    """Yield the changes from tree `a` to tree `b`, sorted by path with `/` before every other byte.
 
-    Files are the same if they are the same inode, or if mode, owner, device number, file capabilities, size and
-    time of modification are: to the nanosecond, and where both have whole seconds the content decides.
-    Directories are compared without size and time. Other extended attributes do not count, nor do the roots
-    themselves. A deleted directory is one change, and so is one that is something else now. Neither tree should
-    change meanwhile: what vanishes counts as absent, or is an error if that is noticed late.
+    Two files are equal if they are the same inode, or if mode, owner, device number, file capabilities, size and
+    modification time are equal. Times are compared in nanoseconds; if both are whole seconds, the content is
+    compared. Size and time of directories are ignored, as are other extended attributes and the roots themselves.
+    Deleting a directory is one change, and so is replacing it by another type of file. The trees should not change
+    meanwhile: an entry that vanishes counts as absent, or is an error if noticed late.
 
     Args:
-        a: Path of the earlier tree; "" stands for an empty one.
-        b: Path of the later tree.
+        a: The path of the earlier tree; "" for an empty tree.
+        b: The path of the later tree.
 
     Returns:
-        The changes, found while they are asked for. It holds directories open until its end, or until closed.
+        A lazy generator. It keeps directories open until it is exhausted or closed.
 
     Raises:
         NotFound: A root does not exist.
-        PermissionDenied: Something cannot be read.
-        Aborted: A directory was moved to another place while the walk was below it.
-        Canceled: The call is no longer wanted.
+        PermissionDenied: A file or directory cannot be read.
+        Aborted: A directory was moved while the walk was inside it.
+        Canceled: The call was cancelled.
         DeadlineExceeded: The call's deadline has passed.
     """
-    with _translated(), contextlib.closing(_walk(a, b, _read_all)) as entries:
+    with _translated_errors(), contextlib.closing(_walk(a, b, _read_all)) as entries:
         for entry in entries:
             kind = _kind(entry)
             if kind is not None:
@@ -88,34 +88,34 @@ def _kind(entry: _Entry) -> ChangeKind | None:
 
 
 def overlay_changes(base: str, diff: str) -> Generator[Change, None, None]:
-    """What an overlay's upper directory changes of what is below it. Costs by what is in `diff`.
+    """Yield the changes that the upper directory of an overlay makes. The cost depends on `diff` alone.
 
-    Everything in `diff` is a change, except a directory that is the same in `base`; that one is told as modified
-    just before the first addition or deletion in it. A whiteout is a deletion; where `base` has nothing of
-    that name, it is the addition of a device, as in containerd. Of an opaque directory the deletion of
-    `OPAQUE` in it is told first.
+    Every entry of `diff` is a change, except a directory that is equal in `base`. Such a directory is reported as
+    modified just before the first addition or deletion in it. A whiteout is a deletion; if `base` has no entry of
+    that name, it is the addition of a device, as in containerd. An opaque directory starts with a deletion of
+    `OPAQUE`.
 
     Args:
-        base: Path of the tree below, merged; "" stands for an empty one.
-        diff: Path of the upper directory.
+        base: The path of the merged lower tree; "" for an empty tree.
+        diff: The path of the upper directory.
 
     Returns:
-        As `changes`.
+        As for `changes`.
 
     Raises:
-        Error: As `changes`.
+        Error: As for `changes`.
     """
-    told = {""}
-    with _translated(), contextlib.closing(_walk(base, diff, _look_up)) as entries:
+    reported = {""}
+    with _translated_errors(), contextlib.closing(_walk(base, diff, _look_up)) as entries:
         for entry in entries:
             if _is_opaque(entry):
                 yield Change(ChangeKind.DELETE, f"{entry.path}/{OPAQUE}")
             kind = _overlay_kind(entry)
             if kind is None:
                 continue
-            told.add(entry.path)
-            if kind is not ChangeKind.MODIFY and entry.parent not in told:
-                told.add(entry.parent)
+            reported.add(entry.path)
+            if kind is not ChangeKind.MODIFY and entry.parent not in reported:
+                reported.add(entry.parent)
                 yield Change(ChangeKind.MODIFY, entry.parent)
             yield Change(kind, entry.path)
 
@@ -132,16 +132,16 @@ def _overlay_kind(entry: _Entry) -> ChangeKind | None:
 
 @attrs.frozen
 class _Entry:
-    """A name in a directory, and what each of two trees has there: None where it has nothing."""
+    """A name in a directory, with its status in both trees; None where it does not exist."""
 
     parent: str
     name: str
     old: os.stat_result | None
     new: os.stat_result | None
     base: TreeCursor | None
-    """The directory of `old`; None where that tree has no such directory."""
+    """The cursor at the directory of `old`; None if that tree has no such directory."""
     tree: TreeCursor
-    """The directory of `new`."""
+    """The cursor at the directory of `new`."""
 
     @property
     def path(self) -> str:
@@ -157,43 +157,41 @@ class _Entry:
 
 
 _Reader = Callable[[TreeCursor, Iterable[str]], dict[str, os.stat_result]]
-"""Reads what the earlier tree has in a directory, given the names that the later one has there."""
+"""Reads the entries of a directory in the earlier tree, given the names in the later one."""
 
 
 @attrs.frozen
-class _Level:
-    """A directory that the walk is in."""
+class _Frame:
+    """A directory on the stack of a walk."""
 
     entries: Iterator[_Entry]
     entered: tuple[TreeCursor, ...]
-    """The trees that have it."""
+    """The cursors that entered the directory."""
 
 
 def _walk(a: str, b: str, read_old: _Reader) -> Generator[_Entry, None, None]:
-    """Every entry of two trees side by side; what is below what only `a` has is left out."""
+    """Yield the entries of both trees side by side. Directories that exist only in `a` are not entered."""
     with contextlib.ExitStack() as opened:
         base = opened.enter_context(TreeCursor(a)) if a else None
         tree = opened.enter_context(TreeCursor(b))
-        levels = [_Level(_entries("", base, tree, read_old), ())]
-        while levels:
-            entry = next(levels[-1].entries, None)
+        frames = [_Frame(_entries("", base, tree, read_old), ())]
+        while frames:
+            entry = next(frames[-1].entries, None)
             if entry is None:
-                for cursor in levels.pop().entered:
+                for cursor in frames.pop().entered:
                     cursor.leave()
                 continue
             yield entry
-            if entry.is_directory and tree.enter_if_there(entry.name):
+            if entry.is_directory and tree.try_enter(entry.name):
                 below = (
-                    entry.base
-                    if entry.base and entry.was_directory and entry.base.enter_if_there(entry.name)
-                    else None
+                    entry.base if entry.base and entry.was_directory and entry.base.try_enter(entry.name) else None
                 )
                 entered = (tree, below) if below else (tree,)
-                levels.append(_Level(_entries(entry.path, below, tree, read_old), entered))
+                frames.append(_Frame(_entries(entry.path, below, tree, read_old), entered))
 
 
 def _entries(parent: str, base: TreeCursor | None, tree: TreeCursor, read_old: _Reader) -> Iterator[_Entry]:
-    """The entries of a directory. It is read here, while the trees are in it."""
+    """Return the entries of the current directory, which is read at once, before the cursors move on."""
     new = _read_all(tree)
     old = read_old(base, new) if base else {}
     names = sorted(old.keys() | new.keys(), key=os.fsencode)
@@ -244,7 +242,7 @@ def _has_same_content(entry: _Entry, old: os.stat_result, new: os.stat_result, b
         return False
     if new.st_mtime_ns % _SECOND:
         return True
-    # Archives often keep whole seconds only, so that equal times prove little.
+    # Archives often store whole seconds only, so equal times prove little.
     if stat.S_ISLNK(new.st_mode):
         return os.readlink(entry.name, dir_fd=base.fd) == os.readlink(entry.name, dir_fd=entry.tree.fd)
     return not stat.S_ISREG(new.st_mode) or _have_same_bytes(base, entry.tree, entry.name)
@@ -282,7 +280,7 @@ def _is_opaque(entry: _Entry) -> bool:
 
 
 def _attribute(directory: TreeCursor, name: str, attribute: str) -> bytes:
-    """An extended attribute of a name in a directory; empty where there is none."""
+    """Return an extended attribute of a directory entry; empty if missing."""
     try:
         return os.getxattr(f"/proc/self/fd/{directory.fd}/{name}", attribute, follow_symlinks=False)
     except OSError as error:
@@ -292,8 +290,8 @@ def _attribute(directory: TreeCursor, name: str, attribute: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise OSErrors as lamina's errors."""
+def _translated_errors() -> Iterator[None]:
+    """Translate OSErrors to lamina's errors."""
     try:
         yield
     except OSError as error:

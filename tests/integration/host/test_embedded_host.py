@@ -155,7 +155,9 @@ def test_two_hosts_in_one_process_keep_to_themselves(tmp_path: Path) -> None:
 
 def test_a_second_host_on_the_same_root_is_told_that_its_own_process_has_it(tmp_path: Path) -> None:
     with Host.from_config(settings(tmp_path)) as host:
-        with pytest.raises(LockHeld, match=rf"by process {os.getpid()}, which is this one; close what has it"):
+        with pytest.raises(
+            LockHeld, match=rf"by process {os.getpid()}, which is this one; close the other holder"
+        ):
             Host.from_config(settings(tmp_path)).start()
         assert host.get(PluginType.SNAPSHOTTER, "overlayfs")
 

@@ -55,4 +55,6 @@ def test_a_file_that_a_crash_left_unfinished_is_completed(tmp_path: Path) -> Non
 def test_a_ballast_that_was_never_possible_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "ballast").mkdir()
     Ballast(str(tmp_path / "ballast")).close()
-    assert [record.message for record in caplog.records] == ["no space is kept for a full disk"]
+    assert [record.message for record in caplog.records] == [
+        "cannot create the ballast: deletions may fail on a full disk"
+    ]

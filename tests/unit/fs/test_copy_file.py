@@ -40,7 +40,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for name in ("fifo", "."):
-        with pytest.raises(InvalidArgument, match="no regular file"):
+        with pytest.raises(InvalidArgument, match="not a regular file"):
             copy_file(str(tmp_path / name), str(tmp_path / "target"))
     assert os.listdir(tmp_path) == ["fifo"]
 

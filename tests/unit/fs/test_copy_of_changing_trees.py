@@ -65,7 +65,7 @@ def test_what_becomes_something_else_is_not_half_copied(source: Path) -> None:
             try:
                 copy_tree(str(tree), str(source.with_name(f"target{at}")))
             except Aborted as error:
-                assert "was replaced meanwhile; try again" in str(error)  # noqa: PT017 - it need not come
+                assert "was replaced during the copy; try again" in str(error)  # noqa: PT017 - it need not come
                 refused += 1
         if context.checks < at:
             break

@@ -288,5 +288,5 @@ def test_a_source_that_is_no_directory_is_refused(source: Path) -> None:
 @pytest.mark.parametrize("place", ["target", "sub/target"])
 def test_a_target_in_the_source_is_refused(source: Path, place: str) -> None:
     (source / "sub").mkdir()
-    with pytest.raises(InvalidArgument, match="the target is in the source"):
+    with pytest.raises(InvalidArgument, match="the target is inside the source"):
         copy_tree(str(source), str(source / place))

@@ -229,7 +229,7 @@ def test_closing_waits_for_what_was_asked_for_and_releases_all_and_may_be_repeat
 def test_a_closed_one_refuses(tmp_path: Path) -> None:
     sync = FileSystemSync(str(tmp_path))
     sync.close()
-    with pytest.raises(FailedPrecondition, match="it was closed"):
+    with pytest.raises(FailedPrecondition, match="already closed"):
         sync.sync()
 
 

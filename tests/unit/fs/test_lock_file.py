@@ -48,7 +48,7 @@ def test_the_refusal_names_the_file_the_holder_and_the_remedy(tmp_path: Path) ->
 def test_the_refusal_tells_that_the_holder_is_this_very_process(tmp_path: Path) -> None:
     with Lock.acquire(str(tmp_path / "lock")), pytest.raises(LockHeld) as caught:
         Lock.acquire(str(tmp_path / "lock"))
-    assert f"process {os.getpid()}, which is this one; close what has it, or use another" in str(caught.value)
+    assert f"process {os.getpid()}, which is this one; close the other holder, or use another" in str(caught.value)
 
 
 def test_a_holder_that_has_not_written_its_pid_yet_is_another_process(tmp_path: Path) -> None:

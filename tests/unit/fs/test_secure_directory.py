@@ -128,11 +128,11 @@ def plant(path: Path, kind: str) -> None:
             os.mkfifo(path)
         case "a directory":
             path.mkdir()
-        case "1 more names":
+        case "1 more hard links":
             path.hardlink_to(path.with_name("victim"))
 
 
-PLANTED = ("a symbolic link", "a FIFO", "a directory", "1 more names")
+PLANTED = ("a symbolic link", "a FIFO", "a directory", "1 more hard links")
 
 
 @pytest.mark.parametrize("kind", PLANTED)
