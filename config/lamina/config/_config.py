@@ -13,6 +13,7 @@ import attrs
 from lamina.config._overrides import overriding
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
 from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config.reading._decode import decode
 from lamina.config.reading._document import Document
 from lamina.config.reading._merge import Merged, Origin, merge
 from lamina.config.reading._positions import parse_key
@@ -282,6 +283,4 @@ def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, mer
     if table is None:
         with contextlib.suppress(Exception):  # told below
             return schema()
-    from lamina.config.reading._decode import decode  # noqa: PLC0415 # cattrs is slow to import
-
     return decode(schema, table or {}, path, merged.problem)

@@ -21,7 +21,7 @@ from tests.support.processes.daemons import Daemon
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "examples/greeter"
-NEEDED = ("attrs", "cattrs", "pluggy", "tomli")
+NEEDED = ("attrs", "pluggy", "tomli")
 """What lamina's plugin runtime is made with."""
 NOT_NEEDED = ("grpc", "pygrpc_native", "google.protobuf", "lmdb", "re2", "click", "rich", "tomlkit", "tomli_w")
 SECONDS = 30

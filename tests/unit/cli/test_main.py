@@ -36,14 +36,14 @@ def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None
 
 
 def test_help_imports_nothing_but_click_and_a_little_of_lamina() -> None:
-    slow = {"attr", "cattrs", "google.protobuf", "importlib.metadata", "json", "logging", "lamina.config"}
+    slow = {"attr", "google.protobuf", "importlib.metadata", "json", "logging", "lamina.config"}
     assert not imported("--help") & slow
 
 
 def test_a_list_of_snapshots_imports_neither_grpc_nor_what_starts_a_host(tmp_path: Path) -> None:
     modules = imported("snapshots", "ls", "-a", f"{tmp_path}/s")
     assert "lamina.client._http2" in modules
-    slow = {"grpc", "cattrs", "importlib.metadata", "json", "logging", "rich"}
+    slow = {"grpc", "importlib.metadata", "json", "logging", "rich"}
     assert not modules & (slow | {"lamina.config", "lamina.fs", "lamina.mount", "lamina.plugin"})
 
 

@@ -16,7 +16,7 @@ def site(tmp_path: Path) -> Site:
 
 def test_nothing_heavy_is_imported(site: Site) -> None:
     """Whoever builds another daemon on the framework needs neither gRPC nor a database."""
-    heavy = ("grpc", "lmdb", "cattrs", "click", "rich", "google.protobuf")
+    heavy = ("grpc", "lmdb", "click", "rich", "google.protobuf")
     out = site.python("-c", f"import lamina.plugin, sys; print([m for m in {heavy} if m in sys.modules])")
     assert out.strip() == "[]"
 

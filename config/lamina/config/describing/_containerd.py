@@ -11,6 +11,7 @@ import attrs
 
 from lamina.config._problems import KeyPath, Problem, config_error
 from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config.reading._decode import decode
 from lamina.config.reading._document import Document, read, read_imports
 from lamina.config.reading._merge import Merged, merge
 from lamina.config.versions._migrate import GRPC_SERVER, OLDEST, migrate
@@ -170,8 +171,6 @@ class _Reader:
 
     def _checked(self, schema: type, table: dict[str, Any], path: KeyPath, value: Any) -> Setting:
         """A setting that means the same if lamina takes it."""
-        from lamina.config.reading._decode import decode  # noqa: PLC0415 # cattrs is slow to import
-
         decoded = decode(schema, table, (), self._merged.problem)
         if not isinstance(decoded, list):
             return self._setting(Use.SAME, path, value)

@@ -1,36 +1,22 @@
-"""Tables decoded into attrs classes, strictly: no value is ever turned into another to fit.
-
-cattrs does the walking. Left alone it calls the type, and `bool("false")` is true: each kind of value gets a
-hook of ours. Importing cattrs takes 30 ms, so this module is imported only where something is decoded.
-"""
+"""Tables decoded into attrs classes, strictly: no value is ever turned into another to fit."""
 
 from __future__ import annotations
 
 import collections.abc
 import enum
-import functools
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import attrs
-from cattrs import (
-    ClassValidationError,
-    Converter,
-    ForbiddenExtraKeysError,
-    IterableValidationError,
-    IterableValidationNote,
-)
-from cattrs.cols import is_mapping, list_structure_factory, mapping_structure_factory
-from cattrs.gen import make_dict_structure_fn
 
 from lamina.config._duration import Duration
 from lamina.config._problems import KeyPath, Problem, described, quoted
 from lamina.errdefs import Error, nearest
 
 T = typing.TypeVar("T")
-Hook = Callable[[Any, Any], Any]
 
 _EXPECTED: Final[Mapping[Any, str]] = {
     bool: "true or false",
@@ -48,10 +34,14 @@ _ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     frozenset: frozenset,
     collections.abc.Sequence: tuple,
 }
+_MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+
+_WRONG: Final[Any] = object()
+"""In place of a value with problems, which have been reported."""
 
 
 class Mismatch(ValueError):
-    """A value is not what its place asks for."""
+    """A value is not of the kind that its place asks for."""
 
     def __init__(self, expected: str, value: object) -> None:
         self.expected = expected
@@ -68,7 +58,7 @@ class Report(Protocol):
 
 
 def decode(schema: type[T], table: Mapping[str, Any], path: KeyPath, report: Report) -> T | list[Problem]:
-    """An instance of an attrs class made from a table; or everything that is wrong with the table.
+    """Make an instance of an attrs class from a table.
 
     Args:
         schema: The class. The type of a field is bool, int, float (which also takes a whole number), str,
@@ -78,177 +68,181 @@ def decode(schema: type[T], table: Mapping[str, Any], path: KeyPath, report: Rep
         table: The table.
         path: Where the table is.
         report: Makes a problem.
+
+    Returns:
+        The instance; or everything that is wrong with the table.
     """
-    try:
-        return _converter().structure(table, schema)
-    except Exception as error:  # noqa: BLE001 # whatever a plugin's class raises is a problem of its table
-        return list(_problems(error, table, path, report))
+    decoder = _Decoder(report)
+    instance = decoder.decode(schema, table, path)
+    return decoder.problems if instance is _WRONG else instance
 
 
-@functools.cache
-def _converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    for kind in (bool, int, float, str):
-        converter.register_structure_hook(kind, functools.partial(_scalar, base=kind))
-    converter.register_structure_hook(Duration, _duration)
-    converter.register_structure_hook(Path, _path)
-    converter.register_structure_hook(enum.Enum, _enum)
-    converter.register_structure_hook_func(lambda kind: _origin(kind) is typing.Literal, _literal)
-    converter.register_structure_hook_factory(is_mapping, _mapping_hook)
-    converter.register_structure_hook_factory(lambda kind: _origin(kind) in _ARRAYS, _array_hook)
-    converter.register_structure_hook_factory(lambda kind: attrs.has(_origin(kind)), _attrs_hook)
-    return converter
+class _Decoder:
+    """Decodes the values of one table, and keeps the problems that it meets."""
+
+    def __init__(self, report: Report) -> None:
+        self.problems: list[Problem] = []
+        self._report = report
+
+    def decode(self, kind: Any, value: object, path: KeyPath) -> Any:
+        """Decode a value.
+
+        Args:
+            kind: The type that its place asks for.
+            value: The value, as it was read.
+            path: Where it is.
+
+        Returns:
+            The value, or `_WRONG`.
+        """
+        try:
+            return self._decode(kind, value, path)
+        except Mismatch as error:
+            self._add(path, error.found, expected=error.expected)
+        except Exception as error:  # noqa: BLE001 # whatever a plugin's class raises is a problem of its table
+            self._add(path, _reason(error))
+        return _WRONG
+
+    def _add(self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None) -> None:
+        self.problems.append(self._report(path, found, expected, nearest))
+
+    def _decode(self, kind: Any, value: Any, path: KeyPath) -> Any:
+        kind = getattr(kind, "__supertype__", kind)  # what a NewType stands for
+        origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
+        if origin in {typing.Union, types.UnionType}:
+            return self._optional(kind, value, path)
+        if origin in _ARRAYS:
+            return self._array(origin, arguments, value, path)
+        if origin in _MAPPINGS:
+            return self._mapping(arguments or (Any, Any), value, path)
+        if attrs.has(origin):
+            return self._instance(origin, value, path)
+        return _scalar(origin, arguments, value)
+
+    def _optional(self, kind: Any, value: object, path: KeyPath) -> Any:
+        others = [choice for choice in typing.get_args(kind) if choice is not types.NoneType]
+        if len(others) > 1:
+            raise TypeError(f"no value can be decoded into {kind}")
+        return None if value is None else self._decode(others[0], value, path)
+
+    def _array(self, origin: Any, arguments: tuple[Any, ...], value: object, path: KeyPath) -> Any:
+        if not isinstance(value, list):
+            raise Mismatch("an array", value)
+        kinds = [arguments[0] if arguments else Any] * len(value)
+        if origin is tuple and len(arguments) > 1 and arguments[1] is not ...:
+            kinds = list(arguments)
+        if len(kinds) != len(value):
+            raise Mismatch(f"an array of {len(kinds)}", value)
+        pairs = enumerate(zip(kinds, value, strict=True))
+        elements = [self.decode(kind, element, (*path, index)) for index, (kind, element) in pairs]
+        return _WRONG if any(element is _WRONG for element in elements) else _ARRAYS[origin](elements)
+
+    def _mapping(self, kinds: tuple[Any, ...], value: object, path: KeyPath) -> Any:
+        if not isinstance(value, dict):
+            raise Mismatch("a table", value)
+        decoded = {
+            self.decode(kinds[0], key, (*path, key)): self.decode(kinds[1], each, (*path, key))
+            for key, each in value.items()
+        }
+        return _WRONG if any(_WRONG is each for item in decoded.items() for each in item) else decoded
+
+    def _instance(self, cls: Any, table: object, path: KeyPath) -> Any:
+        if not isinstance(table, dict):
+            raise Mismatch("a table", table)
+        fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls)) if field.init}
+        values = {
+            name: self.decode(field.type, table[name], (*path, name))
+            for name, field in fields.items()
+            if name in table
+        }
+        for name, field in fields.items():
+            if name not in table and field.default is attrs.NOTHING:
+                values[name] = _WRONG
+                self._add((*path, name), "nothing", expected=_EXPECTED.get(field.type, "a value"))
+        unknown = sorted(table.keys() - fields)
+        objection = None
+        if not unknown and not any(value is _WRONG for value in values.values()):
+            try:
+                return cls(**{fields[name].alias: value for name, value in values.items()})
+            except Exception as error:  # noqa: BLE001 # as above
+                objection = error
+        objections = list(_objections(cls, values))
+        for name, each in objections:
+            self._add((*path, name), _reason(each))
+        for name in unknown:
+            self._add((*path, name), "unknown key", nearest=nearest(name, fields))
+        if objection is not None and not objections:
+            self._add(path, _reason(objection))
+        return _WRONG
 
 
-def _origin(kind: Any) -> Any:
-    return typing.get_origin(kind) or kind
-
-
-def _scalar(value: object, kind: Any, base: type) -> Any:
+def _scalar(kind: Any, choices: tuple[Any, ...], value: Any) -> Any:
+    if kind is Any or kind is None:  # None: a field without a type
+        return value
+    if kind is typing.Literal:
+        return _one_of(choices, value)
+    if not isinstance(kind, type):
+        raise TypeError(f"no value can be decoded into {kind}")
     if issubclass(kind, enum.Enum):
-        return _enum(value, kind)
-    if type(value) is base or (base is float and type(value) is int):
+        return kind(_one_of([member.value for member in kind], value))
+    if issubclass(kind, Duration):
+        if not isinstance(value, str):
+            raise Mismatch(_EXPECTED[Duration], value)
+        return kind.parse(value)
+    if issubclass(kind, Path):
+        # Path("") is the current directory, which nobody means by "".
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise Mismatch(_EXPECTED[Path], value)
         return kind(value)
-    raise Mismatch(_EXPECTED[base], value)
-
-
-def _duration(value: object, kind: type[Duration]) -> Duration:
-    if not isinstance(value, str):
-        raise Mismatch(_EXPECTED[Duration], value)
-    return kind.parse(value)
-
-
-def _path(value: object, kind: type[Path]) -> Path:
-    # Path("") is the current directory, which nobody means by "".
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise Mismatch(_EXPECTED[Path], value)
-    return kind(value)
-
-
-def _enum(value: object, kind: type[enum.Enum]) -> enum.Enum:
-    return kind(_one_of([member.value for member in kind], value))
-
-
-def _literal(value: object, kind: Any) -> Any:
-    return _one_of(typing.get_args(kind), value)
+    for base in (bool, int, float, str):
+        if issubclass(kind, base):
+            if type(value) is base or (base is float and type(value) is int):
+                return kind(value)
+            raise Mismatch(_EXPECTED[base], value)
+    raise TypeError(f"no value can be decoded into {kind}")
 
 
 def _one_of(choices: collections.abc.Sequence[Any], value: object) -> Any:
-    """`value` where it is among the choices, type and all: 1 is not true."""
+    """The value, where it is among the choices, type and all: 1 is not true."""
     if any(type(choice) is type(value) and choice == value for choice in choices):
         return value
     shown = ", ".join(quoted(choice) if isinstance(choice, str) else described(choice) for choice in choices)
     raise Mismatch(f"one of {shown}", value)
 
 
-def _mapping_hook(kind: Any, converter: Converter) -> Hook:
-    return _after_check(dict, "a table", mapping_structure_factory(kind, converter))
-
-
-def _array_hook(kind: Any, converter: Converter) -> Hook:
-    make, arguments = _ARRAYS[_origin(kind)], typing.get_args(kind)
-    if make is tuple and len(arguments) > 1 and arguments[1] is not ...:
-        return _after_check(list, "an array", _fixed_tuple_hook(arguments, converter))
-    element: Any = arguments[0] if arguments else Any
-    elements = list_structure_factory(list[element], converter)
-    return _after_check(list, "an array", lambda value, kind: make(elements(value, kind)))
-
-
-def _fixed_tuple_hook(arguments: tuple[Any, ...], converter: Converter) -> Hook:
-    hooks = [converter.get_structure_hook(argument) for argument in arguments]
-
-    def structure(value: list[Any], kind: Any) -> tuple[Any, ...]:
-        if len(value) != len(hooks):
-            raise Mismatch(f"an array of {len(hooks)}", value)
-        elements, errors = [], list[Exception]()
-        for index, (hook, argument, element) in enumerate(zip(hooks, arguments, value, strict=True)):
-            try:
-                elements.append(hook(element, argument))
-            except Exception as error:  # noqa: BLE001 # raised again below, all together
-                error.add_note(IterableValidationNote("", index, argument))
-                errors.append(error)
-        if errors:
-            raise IterableValidationError("", errors, kind)
-        return tuple(elements)
-
-    return structure
-
-
-def _attrs_hook(kind: Any, converter: Converter) -> Hook:
-    attrs.resolve_types(_origin(kind))
-    return _after_check(dict, "a table", make_dict_structure_fn(kind, converter))
-
-
-def _after_check(base: type, expected: str, hook: Hook) -> Hook:
-    def checked(value: Any, kind: Any) -> Any:
-        if not isinstance(value, base):
-            raise Mismatch(expected, value)
-        return hook(value, kind)
-
-    return checked
-
-
-def _problems(error: Exception, table: Any, path: KeyPath, report: Report) -> Iterator[Problem]:
-    """What a tree of cattrs errors says, leaf by leaf."""
-    if isinstance(error, ClassValidationError):
-        yield from _class_problems(error, table, path, report)
-    elif isinstance(error, IterableValidationError):
-        for leaf, note in error.group_exceptions()[0]:
-            yield from _problems(leaf, table[note.index], (*path, note.index), report)
-    elif isinstance(error, Mismatch):
-        yield report(path, error.found, expected=error.expected)
-    else:
-        yield report(path, _reason(error))
-
-
-def _class_problems(error: ClassValidationError, table: Any, path: KeyPath, report: Report) -> Iterator[Problem]:
-    cls = _origin(error.cl)
-    of_fields, of_class = error.group_exceptions()
-    for leaf, note in of_fields:
-        if note.name in table:
-            yield from _problems(leaf, table[note.name], (*path, note.name), report)
-        else:
-            yield report((*path, note.name), "nothing", expected=_EXPECTED.get(note.type, "a value"))
-    objections = list(_objections(cls, table, {note.name for _, note in of_fields}))
-    for name, objection in objections:
-        yield report((*path, name), _reason(objection))
-    for leaf in of_class:
-        if isinstance(leaf, ForbiddenExtraKeysError):
-            known = [field.name for field in attrs.fields(cls) if field.init]
-            for name in sorted(leaf.extra_fields):
-                yield report((*path, name), "unknown key", nearest=nearest(name, known))
-        elif not objections:
-            yield report(path, _reason(leaf))
-
-
-def _objections(cls: Any, table: Any, bad: set[str]) -> Iterator[tuple[str, Exception]]:
-    """What converters, defaults and validators object to, field by field.
+def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exception]]:
+    """Ask converters, defaults and validators what they object to, field by field.
 
     attrs stops at the first objection and does not say whose it is. So each is asked again here, of an
-    instance that was not validated, and that lacks the fields in `bad`.
+    instance that was not validated, and that lacks the fields whose values are `_WRONG`.
+
+    Args:
+        cls: The class.
+        values: What was decoded, by field.
     """
     instance = cls.__new__(cls)
+    wrong = {name for name, value in values.items() if value is _WRONG}
     for field in attrs.fields(cls):
         try:
-            if field.name not in bad:
-                object.__setattr__(instance, field.name, _value(field, instance, table))
-        except Exception as error:  # noqa: BLE001 # told, whatever it is
-            bad = bad | {field.name}
+            if field.name not in wrong:
+                object.__setattr__(instance, field.name, _value(field, instance, values))
+        except Exception as error:  # noqa: BLE001 # reported, whatever it is
+            wrong.add(field.name)
             yield field.name, error
     for field in attrs.fields(cls):
-        if field.validator is None or field.name in bad:
+        if field.validator is None or field.name in wrong:
             continue
         try:
             field.validator(instance, field, getattr(instance, field.name))
-        except Exception as error:  # noqa: BLE001 # told, whatever it is
-            if not (bad and isinstance(error, AttributeError)):  # then it asked for a field that is bad itself
+        except Exception as error:  # noqa: BLE001 # reported, whatever it is
+            if not (wrong and isinstance(error, AttributeError)):  # then it asked for a field that is wrong itself
                 yield field.name, error
 
 
-def _value(field: Any, instance: object, table: Any) -> Any:
-    """What attrs would set a field of an instance to."""
-    if field.init and field.name in table:
-        value = _converter().structure(table[field.name], field.type)
+def _value(field: Any, instance: object, values: Mapping[str, Any]) -> Any:
+    """The value that attrs would set a field of an instance to."""
+    if field.name in values:
+        value = values[field.name]
     elif isinstance(field.default, attrs.Factory):  # type: ignore[arg-type] # a class, typed as a function
         value = field.default.factory(*([instance] if field.default.takes_self else []))
     else:
