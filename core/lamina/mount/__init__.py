@@ -1,16 +1,16 @@
 """Mounts: the record that snapshotters hand out, and the system calls that turn it into a mounted tree."""
 
-from lamina.mount._id_map import Extent, IdMap, IdMaps
 from lamina.mount._loop import LoopDevice
-from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
 from lamina.mount._mounting import mount_all, unmount_mounts
 from lamina.mount._options import MountFlag, Options, parse_options
 from lamina.mount._overlay import OverlayDirectories, overlay_directories
 from lamina.mount._readonly import is_read_only, read_only, without_id_map
+from lamina.mount._record import Mount
 from lamina.mount._syscalls import system_calls
 from lamina.mount._temporary import temporary_mount
 from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
+from lamina.mount.idmap._maps import Extent, IdMap, IdMaps
 
 __all__ = [
     "Extent",

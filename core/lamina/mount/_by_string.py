@@ -10,9 +10,9 @@ import attrs
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import _syscalls
-from lamina.mount._mount import Mount
 from lamina.mount._options import Options, replace_parameter, split_parameters
 from lamina.mount._overlay import format_layers, shorten_layers, split_layers, unescape
+from lamina.mount._record import Mount
 
 
 def mount_by_string(mount: Mount, options: Options, place: str) -> None:

@@ -9,9 +9,9 @@ from lamina.errdefs import Unimplemented
 from lamina.mount import _syscalls
 from lamina.mount._by_string import mount_by_string
 from lamina.mount._context import FilesystemContext, overlay_takes_single_layers
-from lamina.mount._mount import Mount
 from lamina.mount._options import MountFlag, Options, split_parameters
 from lamina.mount._overlay import split_layers, unescape
+from lamina.mount._record import Mount
 
 _Parameters = list[tuple[str, str | None]]
 

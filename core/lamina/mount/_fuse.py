@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lamina.errdefs import MountFailed, Unimplemented
-from lamina.mount._mount import Mount
+from lamina.mount._record import Mount
 
 _HELPERS: Final = {"fuse": "mount.fuse", "fuse3": "mount.fuse3"}
 """The helper for types that begin with a word and a dot."""

@@ -14,12 +14,12 @@ from lamina.mount import _syscalls
 from lamina.mount._by_string import mount_by_string
 from lamina.mount._filesystem import mount_filesystem
 from lamina.mount._fuse import is_fuse, mount_fuse
-from lamina.mount._id_mapped import bind_id_mapped, mount_overlay_id_mapped
 from lamina.mount._loop import LoopDevice
-from lamina.mount._mount import Mount
 from lamina.mount._options import MountFlag, Options, parse_options
+from lamina.mount._record import Mount
 from lamina.mount._unmounting import raise_first, unmount
-from lamina.mount._user_namespace import user_namespace
+from lamina.mount.idmap._mounts import bind_id_mapped, mount_overlay_id_mapped
+from lamina.mount.idmap._user_namespace import user_namespace
 
 _REPORTED_BY_STATVFS = (
     MountFlag.RDONLY | MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC

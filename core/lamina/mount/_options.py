@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 from lamina.errdefs import InvalidArgument
-from lamina.mount._id_map import IdMap, IdMaps
+from lamina.mount.idmap._maps import IdMap, IdMaps
 
 
 class MountFlag(enum.IntFlag):

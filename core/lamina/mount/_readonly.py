@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from lamina.mount._mount import Mount
 from lamina.mount._options import split_parameters
 from lamina.mount._overlay import join_layers
+from lamina.mount._record import Mount
 
 
 def is_read_only(mount: Mount) -> bool:

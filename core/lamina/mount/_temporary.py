@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from lamina.errdefs import from_os_error
 from lamina.mount import _readonly, _syscalls
-from lamina.mount._mount import Mount
 from lamina.mount._mount_point import make_mount_point
 from lamina.mount._mounting import mount_all
 from lamina.mount._options import MountFlag
+from lamina.mount._record import Mount
 from lamina.mount._unmounting import unmount_recursive
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from lamina.errdefs import Error, InvalidArgument
-from lamina.mount._mount import Mount
 from lamina.mount._mountinfo import MountInfo, lookup, mountinfo
 from lamina.mount._options import MountFlag, parse_options
 from lamina.mount._overlay import OverlayDirectories, overlay_directories
+from lamina.mount._record import Mount
 
 MountMatcher = Callable[[MountInfo, str], bool]
 """Picks mounts: takes one, and the path by which the root directory of the process that has it is reached."""

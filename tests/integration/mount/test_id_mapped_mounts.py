@@ -12,10 +12,10 @@ import pytest
 
 from lamina.errdefs import MountFailed
 from lamina.mount import IdMap, IdMaps, Mount, lookup, mount_all, mountinfo, read_only, temporary_mount, unmount
-from lamina.mount._id_mapped import _clone, mount_on_attached
 from lamina.mount._options import parse_options
 from lamina.mount._overlay import split_layers
-from lamina.mount._user_namespace import user_namespace
+from lamina.mount.idmap._mounts import _clone, mount_on_attached
+from lamina.mount.idmap._user_namespace import user_namespace
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

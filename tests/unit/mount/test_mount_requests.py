@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import Extent, IdMap, IdMaps, Mount, MountFlag, parse_options, without_id_map
-from lamina.mount._id_map import LARGEST_ID
 from lamina.mount._options import replace_parameter, split_parameters
+from lamina.mount.idmap._maps import LARGEST_ID
 
 ROOT = IdMap((Extent(0, 1000, 10),))
 

@@ -11,10 +11,10 @@ import attrs
 
 from lamina.mount import _syscalls
 from lamina.mount._filesystem import mount_filesystem
-from lamina.mount._mount import Mount
 from lamina.mount._mount_point import make_mount_point
 from lamina.mount._options import MountFlag, Options, replace_parameter, split_parameters
 from lamina.mount._overlay import Layers, format_layers, split_layers
+from lamina.mount._record import Mount
 
 _MNT_DETACH = 2  # umount2(2)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from lamina.mount import _syscalls
-from lamina.mount._id_map import IdMap, IdMaps
+from lamina.mount.idmap._maps import IdMap, IdMaps
 
 
 @contextlib.contextmanager
