@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 import attrs
 
@@ -11,9 +10,7 @@ from lamina.config import GRPC_SERVER, Config, Problem, dotted
 from lamina.errdefs import nearest
 from lamina.host._proxies import proxy_registrations
 from lamina.places import SOCKET
-from lamina.plugin import SERVING_TYPES, Discovery, Plan, PluginType, discover
-
-_SNAPSHOTS: Final = f"{PluginType.GRPC}.snapshots"
+from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 
 @attrs.frozen(eq=False)
@@ -27,8 +24,8 @@ class Prepared:
     """The decoded configuration of each plugin that takes one, by URI."""
     warnings: tuple[str, ...]
     """What in the configuration has no effect, a sentence each."""
-    dangling_aliases: tuple[Problem, ...]
-    """Aliases that the configuration gives to snapshotters that there are none of. No host fails for them."""
+    dangling: tuple[Problem, ...]
+    """Settings that name plugins which no package provides (`Registration.references`). A host starts anyway."""
 
     @property
     def address(self) -> str:
@@ -39,13 +36,6 @@ class Prepared:
         if isinstance(given, str) and given:
             return given.removeprefix("unix://")
         return f"{self.config.host.state}/{SOCKET}"
-
-    @property
-    def snapshotters(self) -> dict[str, str]:
-        """The plugin id of the snapshotter behind each name that a client can ask for."""
-        ids = [one.id for one in self.plan.registry if one.type == PluginType.SNAPSHOTTER]
-        aliases = getattr(self.configs.get(_SNAPSHOTS), "aliases", {})
-        return {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases, **{id_: id_ for id_ in ids}}
 
 
 def prepare(
@@ -83,18 +73,26 @@ def prepare(
         disabled=[*host.disabled_plugins, *left_out],
         required=[uri for uri in host.required_plugins if uri not in left_out],
     )
-    dangling = tuple(_dangling_aliases(config, plan, getattr(configs.get(_SNAPSHOTS), "aliases", {})))
+    dangling = tuple(_dangling(config, plan, configs))
     return Prepared(config, plan, configs, (*config.warnings, *warnings, *map(str, dangling)), dangling)
 
 
-def _dangling_aliases(config: Config, plan: Plan, aliases: Mapping[str, str]) -> Iterator[Problem]:
-    """What is wrong with each alias that the configuration sets, where no plugin found has the id behind it."""
-    if not any(one.uri == _SNAPSHOTS for one in plan.order):
-        return
-    prefix = f"{PluginType.SNAPSHOTTER}."
-    ids = [uri.removeprefix(prefix) for uri, type_ in plan.known().items() if type_ == PluginType.SNAPSHOTTER]
-    for alias, target in aliases.items():
-        path = ("plugins", _SNAPSHOTS, "aliases", alias)
-        if target not in ids and (origin := config.origin_of(path)):
-            found = f"no snapshotter {target!r} is installed"
-            yield Problem(origin.name, dotted(path), origin.line, found, nearest=nearest(target, ids))
+def _dangling(config: Config, plan: Plan, configs: Mapping[str, object]) -> Iterator[Problem]:
+    """Return a problem for each setting of a file that names a plugin which no package provides."""
+    known = plan.known()
+    for registration in plan.order:
+        for field, type_ in registration.references.items():
+            ids = [uri.removeprefix(f"{type_}.") for uri, known_type in known.items() if known_type == type_]
+            for key, id_ in _ids(getattr(configs.get(registration.uri), field, "")):
+                path = ("plugins", registration.uri, field, *key)
+                if id_ not in ids and (origin := config.origin_of(path)):
+                    found = f"plugin {type_}.{id_} is not installed"
+                    yield Problem(origin.name, dotted(path), origin.line, found, nearest=nearest(id_, ids))
+
+
+def _ids(value: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Return the key path and the text of an id, or of each id in a table."""
+    if isinstance(value, str):
+        yield (), value
+    elif isinstance(value, Mapping):
+        yield from (((str(key),), id_) for key, id_ in value.items() if isinstance(id_, str))

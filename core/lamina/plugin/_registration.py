@@ -34,6 +34,12 @@ class Registration(Generic[C]):
     instance. It is given what is to hold: the configuration that it has, with these fields as they are now. If it
     raises, the instance must go on unchanged.
     """
+    references: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    """Fields of `config` that name other plugins, and the type of those plugins. A field's value is the id of a
+    plugin, or a table whose values are ids.
+
+    Where a file names a plugin that no package provides, a host logs a warning and `lamina config check` fails.
+    """
     listen: Callable[[C, Mapping[str, str]], object] | None = None
     """Opens the address of a plugin of type SERVER, given its configuration and its properties (`InitContext`).
 
@@ -97,6 +103,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("requires", _is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
         ("live", _is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
+        ("references", _is_dict_of_strings(registration.references), "a dict of UTF-8 strings"),
         ("listen", registration.listen is None or callable(registration.listen), "a function or None"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
@@ -122,6 +129,10 @@ def is_text(value: object) -> bool:
         return False
 
 
+def _is_dict_of_strings(value: object) -> bool:
+    return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
+
+
 def _is_tuple_of_strings(value: object) -> bool:
     return isinstance(value, tuple) and all(map(is_text, value))
 
@@ -130,7 +141,8 @@ def _broken_rule(registration: Registration[Any]) -> str:
     """The rule that a registration breaks, or "". The first four are containerd's, in its order."""
     requires = registration.requires
     settings = {field.name for field in _fields(registration.config) if field.init}
-    unknown = next((name for name in registration.live if name not in settings), None)
+    live = next((name for name in registration.live if name not in settings), None)
+    reference = next((name for name in registration.references if name not in settings), None)
     rules = (
         (not registration.type, "plugin: no type"),
         (not registration.id, "plugin: no id"),
@@ -141,7 +153,8 @@ def _broken_rule(registration: Registration[Any]) -> str:
             "/" in registration.uri or "\0" in registration.uri,
             "plugin: type and id name a directory: no '/' and no NUL",
         ),
-        (unknown is not None, f"plugin: live names {unknown!r}, which is no field of its config"),
+        (live is not None, f"plugin: live names {live!r}, which is no field of its config"),
+        (reference is not None, f"plugin: references names {reference!r}, which is no field of its config"),
     )
     return next((text for broken, text in rules if broken), "")
 

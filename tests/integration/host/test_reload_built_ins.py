@@ -61,16 +61,16 @@ def test_an_alias_of_a_snapshotter_that_there_is_none_of_is_told_by_the_host_and
     config = f'[plugins."{SNAPSHOTS}".aliases]\nlamina = "overlay"\n'
     host.configure(config)
     host.reload()
-    assert host.log.count("no snapshotter 'overlay' is installed") == 1
+    assert host.log.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 1
     host.terminate()
     host.start()
-    assert host.log.count("no snapshotter 'overlay' is installed") == 2
+    assert host.log.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 2
     nowhere = "'overlay', a snapshotter that the host does not have: did you mean overlayfs?"
     assert f"# lamina is not here: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
     with pytest.raises(CommandFailed, match="lamina is an alias of 'overlay', a snapshotter that the host does"):
         host.lamina("containerd-config", "lamina")
     (finding,) = diagnose("-c", host.file).of("configuration", "files")[1:]
-    assert (finding["Status"], "no snapshotter 'overlay'" in finding["Found"]) == ("warning", True)
+    assert (finding["Status"], "snapshotter.v1.overlay is not installed" in finding["Found"]) == ("warning", True)
 
 
 def test_lines_that_were_not_logged_are_logged_after_a_reload(host: Host) -> None:

@@ -90,6 +90,11 @@ def test_containerd_types_make_containerd_uris() -> None:
             {"config": Lamp, "live": ("derived",)},
             "t.x: plugin: live names 'derived', which is no field of its config",
         ),
+        (
+            {"config": Lamp, "references": {"colour": "x"}},
+            "t.x: plugin: references names 'colour', which is no field of its config",
+        ),
+        ({"references": ("level",)}, "t.x: plugin: references must be a dict of UTF-8 strings, not ('level',)"),
         ({"config": int, "live": ("real",)}, "t.x: plugin: live names 'real', which is no field of its config"),
         ({"diagnose": 1}, "t.x: plugin: diagnose must be a function or None, not 1"),
     ],

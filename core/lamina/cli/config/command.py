@@ -38,6 +38,7 @@ from lamina.config.describing import (
     render_default,
 )
 from lamina.config.versions.rewriting import replace, rewrite
+from lamina.diagnosis.host.names import snapshotter_names
 from lamina.errdefs import ConfigError, NoInstance
 from lamina.host import Prepared
 from lamina.plugin import Registration, discover
@@ -90,8 +91,8 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
             return _compare(containerd, prepared(file, overrides), as_json)
         found = prepared(file, overrides)
         _check_required(found)
-        if found.dangling_aliases:
-            raise config_error(found.dangling_aliases)
+        if found.dangling:
+            raise config_error(found.dangling)
     except ConfigError as error:
         if not as_json:
             raise
@@ -109,7 +110,7 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
 def _compare(path: str, found: Prepared, as_json: bool) -> None:
     """Tell what containerd's settings would mean."""
     registry = found.plan.discovery.registry
-    theirs = read_containerd(path, _schemas(registry), address=found.address, names=found.snapshotters)
+    theirs = read_containerd(path, _schemas(registry), address=found.address, names=snapshotter_names(found))
     if as_json:
         write_json(json_ready(attrs.asdict(theirs)))
         return

@@ -20,6 +20,7 @@ from lamina.diagnosis.host._configuration import configuration
 from lamina.diagnosis.host._containerd import containerd
 from lamina.diagnosis.host._snapshot import snapshot
 from lamina.diagnosis.host.configured import ConfiguredHost
+from lamina.diagnosis.host.names import snapshotter_names
 from lamina.diagnosis.host.probe import SECONDS, HostProbe, probe_host
 from lamina.errdefs import Error
 from lamina.fs import Trust
@@ -61,7 +62,7 @@ def findings(
 
 
 def _areas(key: str, name: str, site: ConfiguredHost, probe: HostProbe) -> Iterator[_Area]:
-    id_ = site.prepared.snapshotters.get(name, name) if site.prepared else name
+    id_ = snapshotter_names(site.prepared).get(name, name) if site.prepared else name
     wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
     yield _Area("configuration", configuration(site))
     yield _Area("host", [*probe.findings, *another_host(site)])

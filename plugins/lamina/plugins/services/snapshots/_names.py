@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import InvalidArgument, Unavailable, Unimplemented
 from lamina.plugin import Plugin, Status
+from lamina.plugins.services.snapshots._config import with_own_names
 from lamina.snapshots import Snapshotter
 
 
@@ -70,7 +71,7 @@ class Names:
             if alias in ids and alias != target:
                 raise InvalidArgument(f"aliases: {alias} = {target!r}: {alias} is the id of another snapshotter")
         self.snapshotters = snapshotters
-        self._aliases = {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
+        self._aliases = with_own_names(ids, aliases)
         self._configured = tuple(aliases)
         self._found: dict[str, Snapshotter] = {}
 

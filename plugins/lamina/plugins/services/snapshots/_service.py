@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -22,13 +22,11 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount
 from lamina.plugin import Meta
+from lamina.plugins.services.snapshots._config import SnapshotsConfig
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._offered import Offered
 from lamina.snapshots import Info, InSteps
 from lamina.steps import Steps
-
-if TYPE_CHECKING:
-    from lamina.plugins.services.snapshots.plugin import SnapshotsConfig
 
 M = TypeVar("M", bound=Message)
 

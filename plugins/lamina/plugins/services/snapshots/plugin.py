@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from lamina.plugin import Contract, InitContext, Plugin, PluginSet, PluginType, Registration, Status, hookimpl
+from lamina.plugins.services.snapshots._config import SnapshotsConfig
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
 
 ID: Final = "snapshots"
 SERVICE: Final = "snapshots-service"
-_DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
-
-
-@attrs.frozen
-class SnapshotsConfig:
-    """The names under which clients find snapshotters."""
-
-    aliases: dict[str, str] = attrs.field(factory=_DEFAULT_ALIASES.copy)
-    """Further names of snapshotters, each with a keyspace of its own: what one client has, no other sees."""
-
-    def aliases_beside(self, ids: Collection[str]) -> dict[str, str]:
-        """The aliases, without a default that nobody set where a snapshotter has that id."""
-        if self.aliases != _DEFAULT_ALIASES:
-            return self.aliases
-        return {alias: target for alias, target in self.aliases.items() if alias not in ids}
 
 
 @hookimpl
@@ -50,6 +34,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             requires=(PluginType.SERVICE,),
             config=SnapshotsConfig,
             live=("aliases",),
+            references={"aliases": PluginType.SNAPSHOTTER},
             init=init_service,
         ),
     ]

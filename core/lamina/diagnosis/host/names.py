@@ -1,0 +1,18 @@
+"""The names of snapshotters that a configuration gives to clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.plugin import PluginType
+
+if TYPE_CHECKING:
+    from lamina.host import Prepared
+
+
+def snapshotter_names(found: Prepared) -> dict[str, str]:
+    """Return the plugin id of the snapshotter behind each name that clients of the host could use."""
+    ids = [one.id for one in found.plan.registry if one.type == PluginType.SNAPSHOTTER]
+    service: Any = found.configs.get(f"{PluginType.GRPC}.snapshots")
+    names: dict[str, str] = {id_: id_ for id_ in ids} if service is None else service.names(ids)
+    return names
