@@ -1,7 +1,9 @@
-"""The conformance suite: checks that any snapshotter can be put through.
+"""Tests of plugins: hosts for any plugin, and a conformance suite for snapshotters.
 
-It mounts what the snapshotter returns, really, and compares what is in the trees down to extended attributes and
-nanoseconds; so it needs root. A test module says how to open the snapshotter, and that is all::
+The pytest plugin `lamina.testing.plugin` has the fixture `lamina_host`, which starts hosts (`HostFactory`).
+
+The conformance suite mounts what a snapshotter returns and compares the trees down to extended attributes and
+nanoseconds, so it needs root. A test module only says how to open the snapshotter::
 
     # tests/test_conformance.py
     from contextlib import contextmanager
@@ -22,16 +24,15 @@ nanoseconds; so it needs root. A test module says how to open the snapshotter, a
     class TestMine(Conformance):
         factories = (SnapshotterFactory("mine", open_mine, Traits(rebase=True)),)
 
-and the plugin runs the checks, each on a snapshotter of its own::
+The pytest plugin runs each check on a new snapshotter::
 
     pytest -p lamina.testing.plugin tests/test_conformance.py
     pytest -p lamina.testing.plugin --snapshotter mine -k 'label or filter'
 
-`-p` can stand in `addopts`, or the topmost `conftest.py` says `pytest_plugins = ["lamina.testing.plugin"]`. In the
-end pytest tells how many checks each snapshotter went through, and how many it was spared because of its traits.
+Put `-p` into `addopts`, or `pytest_plugins = ["lamina.testing.plugin"]` into the topmost `conftest.py`. The last
+lines of the run show how many checks each snapshotter went through, and how many its traits skipped.
 
-A snapshotter that does not work in the test's process is tested through `lamina.client.Client`, which makes
-one of any host's socket; its `Traits` then say `in_process=False`.
+Test a snapshotter of another process through `lamina.client.Client`, with `Traits(in_process=False)`.
 """
 
 import pytest
@@ -42,11 +43,13 @@ pytest.register_assert_rewrite("lamina.testing._checks")
 from lamina.testing._checks import Conformance  # noqa: E402 - see above
 from lamina.testing._checks.subject import Subject, mounted  # noqa: E402 - see above
 from lamina.testing._factory import SnapshotterFactory, Traits  # noqa: E402 - see above
+from lamina.testing._host import HostFactory  # noqa: E402 - see above
 from lamina.testing._tree import Entry, Tree, differences, read_tree  # noqa: E402 - see above
 
 __all__ = [
     "Conformance",
     "Entry",
+    "HostFactory",
     "SnapshotterFactory",
     "Subject",
     "Traits",

@@ -1,4 +1,4 @@
-"""The pytest plugin of the conformance suite: `pytest -p lamina.testing.plugin`."""
+"""The pytest plugin of `pytest -p lamina.testing.plugin`: the conformance suite and the fixture `lamina_host`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 
 from lamina.testing._checks.subject import Checks
 from lamina.testing._factory import SnapshotterFactory
+from lamina.testing._host import lamina_host
+
+__all__ = ["lamina_host"]
 
 _PROPERTY: Final = "conformance"
 """The name under which a test's report says which snapshotter it was about."""
