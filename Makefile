@@ -9,7 +9,7 @@ RUN_PACKAGES := python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs buildah busybox-static containerd containernetworking-plugins curl \
 	e2fsprogs gcc libc6-dev mmdebstrap patchelf runc skopeo strace systemd umoci util-linux xfsprogs
 
-.PHONY: help run demo test soak lint bench generate clean
+.PHONY: help run demo test soak lint docs bench generate clean
 
 help:
 	@echo "make run    set everything up and start the host"
@@ -17,6 +17,7 @@ help:
 	@echo "make test   set everything up and pass the tests"
 	@echo "make soak   inject many more faults than make test does, for hours"
 	@echo "make lint   ruff, mypy, import-linter, generated modules"
+	@echo "make docs   build the site, with the API reference, into build/site"
 	@echo "make bench  measure lamina next to containerd, over the same calls"
 
 run: $(VENV)/run.stamp
@@ -39,6 +40,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 	$(BIN)/python -m lamina.api.generate --check
 
+docs: $(VENV)/test.stamp
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . build/site
+
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m tests.benchmarks compare
 
@@ -57,5 +61,5 @@ $(VENV)/run.stamp: pyproject.toml
 $(VENV)/test.stamp: pyproject.toml
 	sh .ci/packages $(TEST_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
 	touch $@ $(VENV)/run.stamp
