@@ -7,6 +7,7 @@ import datetime
 from lamina.errdefs import InvalidArgument
 
 NANOSECONDS = 1_000_000_000
+"""Nanoseconds in a second."""
 EARLIEST = -62_135_596_800 * NANOSECONDS
 """0001-01-01T00:00:00Z, which is also Go's zero time (google/protobuf/timestamp.proto)."""
 LATEST = 253_402_300_800 * NANOSECONDS - 1
