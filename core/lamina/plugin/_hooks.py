@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import types
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import pluggy
 
@@ -20,6 +21,8 @@ hookspec = pluggy.HookspecMarker("lamina")
 """Marks the specification of a hook."""
 hookimpl = pluggy.HookimplMarker("lamina")
 """Marks a function of a plugin module as the implementation of the hook of that name."""
+_HOOKABLE: Final = (types.FunctionType, types.MethodType, staticmethod, classmethod)
+"""What pluggy takes for a hook in a module, if it is marked."""
 
 
 @hookspec
@@ -60,9 +63,17 @@ def lamina_host_stopping(plugins: PluginSet) -> None:
     """The host is about to stop; nothing is closed yet."""
 
 
+class _Manager(pluggy.PluginManager):
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        # pluggy walks the classes of every name in a module, for the types of which there is no hook.
+        if isinstance(plugin, types.ModuleType) and not isinstance(vars(plugin).get(name), _HOOKABLE):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 def new_manager() -> pluggy.PluginManager:
     """A manager that knows these hooks and has no plugins."""
-    manager = pluggy.PluginManager("lamina")
+    manager = _Manager("lamina")
     manager.add_hookspecs(sys.modules[__name__])
     return manager
 
