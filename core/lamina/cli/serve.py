@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -136,5 +135,7 @@ def _program() -> str:
     path = sys.argv[0]
     if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module, or by another program
         return "lamina"
+    import shutil  # noqa: PLC0415 # no start waits for it here
+
     found = shutil.which("lamina")
     return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

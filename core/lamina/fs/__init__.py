@@ -14,6 +14,7 @@ from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
 from lamina.fs._sync import FileSystemSync, sync_directory
 from lamina.fs._syscalls import exchange
+from lamina.fs._temporary import make_temporary_directory
 from lamina.fs._trusted_path import exposure_of, open_path
 from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
 from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
@@ -41,6 +42,7 @@ __all__ = [
     "holds_at_most",
     "is_full",
     "is_full_or_read_only",
+    "make_temporary_directory",
     "open_path",
     "open_secure_file",
     "remove_default_acl",

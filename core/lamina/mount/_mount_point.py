@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import FULL_OR_READ_ONLY, open_path
+from lamina.fs import FULL_OR_READ_ONLY, make_temporary_directory, open_path
 
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it; a directory with a new name is made
 
@@ -22,9 +22,7 @@ def make_mount_point(directory: str | os.PathLike[str] | None = None) -> str:
         PermissionDenied: Another user could put something else in its place, to be mounted on.
         OSError: It cannot be made.
     """
-    import tempfile  # noqa: PLC0415 - takes longer to import than the rest of this package
-
-    location = os.fspath(directory or _runtime_directory() or tempfile.gettempdir())
+    location = os.fspath(directory or _runtime_directory() or _system_directory())
     try:
         return _make(location)
     except OSError as error:
@@ -34,12 +32,16 @@ def make_mount_point(directory: str | os.PathLike[str] | None = None) -> str:
 
 
 def _make(location: str) -> str:
-    import tempfile  # noqa: PLC0415 - as above
-
     os.close(open_path(location))
-    return tempfile.mkdtemp(prefix="lamina-mount", dir=location)
+    return make_temporary_directory(location, "lamina-mount")
 
 
 def _runtime_directory() -> str | None:
     path = os.environ.get("XDG_RUNTIME_DIR")
     return path if path and os.stat(path).st_uid == os.geteuid() else None
+
+
+def _system_directory() -> str:
+    import tempfile  # noqa: PLC0415 # takes longer to import than the rest of this package
+
+    return tempfile.gettempdir()

@@ -7,19 +7,18 @@ import fcntl
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from typing import Final
 
 from lamina.errdefs import Error
-from lamina.fs import exposure_of, remove_tree
+from lamina.fs import exposure_of, make_temporary_directory, remove_tree
 from lamina.mount import unmount_recursive
 
 _log = logging.getLogger(__name__)
 
 _PREFIX: Final = "probe-"
 _NAME: Final = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
-"""Matches a name that `tempfile.mkdtemp` makes with the prefix."""
+"""Matches the names of such directories, and of those that earlier releases made (`tempfile.mkdtemp`)."""
 
 
 @contextlib.contextmanager
@@ -69,7 +68,7 @@ def remove_left_trials(root: str) -> None:
 def _make(place: str) -> tuple[str, int]:
     """Make a directory and lock it; returns it and what holds the lock."""
     while True:
-        path = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+        path = make_temporary_directory(place, _PREFIX)
         with contextlib.suppress(FileNotFoundError):  # taken for a left one before it was locked
             lock = _locked(path)
             if lock is not None:
