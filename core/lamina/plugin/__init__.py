@@ -10,15 +10,16 @@ A host calls `discover`, makes a `Plan`, and carries it out with `initialise`; w
 What a plan will come to can be told before.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from lamina.errdefs import SkipPlugin
 from lamina.plugin._close import close_all
 from lamina.plugin._context import InitContext
 from lamina.plugin._contract import Contract, Server
 from lamina.plugin._deadline import call_within
-from lamina.plugin._diagnose import diagnose
 from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
 from lamina.plugin._distributions import Distribution, distribution
-from lamina.plugin._finding import DiagnoseContext, Finding, Repair, Verdict
 from lamina.plugin._hooks import hookimpl, hookspec, notify
 from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
@@ -38,6 +39,10 @@ from lamina.plugin._types import (
     SERVING_TYPES,
     PluginType,
 )
+
+if TYPE_CHECKING:
+    from lamina.plugin._diagnose import diagnose
+    from lamina.plugin._finding import DiagnoseContext, Finding, Repair, Verdict
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -82,3 +87,18 @@ __all__ = [
     "may_go",
     "notify",
 ]
+
+_ON_DEMAND = {
+    "DiagnoseContext": "_finding",
+    "Finding": "_finding",
+    "Repair": "_finding",
+    "Verdict": "_finding",
+    "diagnose": "_diagnose",
+}
+"""Names that no start needs, and their modules, which are imported when a name is first used (PEP 562)."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _ON_DEMAND:
+        return getattr(importlib.import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

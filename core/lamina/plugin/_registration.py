@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
 from lamina.errdefs import InvalidRegistration
 from lamina.plugin._context import C, InitContext
-from lamina.plugin._finding import DiagnoseContext, Finding
 from lamina.plugin._types import EVERY_TYPE
+
+if TYPE_CHECKING:
+    from lamina.plugin._finding import DiagnoseContext, Finding
 
 
 @attrs.frozen(kw_only=True)

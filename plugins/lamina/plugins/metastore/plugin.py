@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lamina.places import LOCK
-from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.snapshots.storage import MetaStore
 
 if TYPE_CHECKING:
+    from lamina.plugin import DiagnoseContext, Finding
     from lamina.plugins.metastore._service import MetastoreService
 
 

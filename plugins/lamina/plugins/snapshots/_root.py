@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.errdefs import from_os_error
 from lamina.fs import SecureDirectory
-from lamina.plugin import DiagnoseContext, InitContext, host_platform
+from lamina.plugin import InitContext, host_platform
+
+if TYPE_CHECKING:
+    from lamina.plugin import DiagnoseContext
 
 
 def data_root(ic: InitContext[Any], root_path: str) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
 from lamina.plugins.snapshots.btrfs._probe import probe
 from lamina.snapshots.local import LocalSnapshotter
+
+if TYPE_CHECKING:
+    from lamina.plugin import DiagnoseContext, Finding
 
 ID = "btrfs"
 

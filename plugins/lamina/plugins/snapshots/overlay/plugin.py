@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from lamina.errdefs import FailedPrecondition
-from lamina.plugin import DiagnoseContext, Finding, InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._root import data_root, diagnosed_root
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
 from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
 from lamina.snapshots.local import LocalSnapshotter
+
+if TYPE_CHECKING:
+    from lamina.plugin import DiagnoseContext, Finding
 
 ID = "overlayfs"
 
