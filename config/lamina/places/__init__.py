@@ -75,7 +75,7 @@ def default_config_path(
         uid: The user, by default the effective one.
         program: Whose place it is.
     """
-    from pathlib import Path  # noqa: PLC0415 # who only looks for the socket does without
+    from pathlib import Path
 
     if _is_root(uid):
         return Path(f"/etc/{program}/config.toml")
@@ -92,7 +92,7 @@ def default_drop_ins(
         uid: The user, by default the effective one.
         program: Whose place it is.
     """
-    import glob  # noqa: PLC0415 # as above
+    import glob
 
     return f"{glob.escape(str(default_config_path(environ, uid, program=program).parent))}/conf.d/*.toml"
 

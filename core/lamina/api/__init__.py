@@ -5,8 +5,9 @@
 lamina tells what containerd's messages have no field for.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.api._convert import (
@@ -58,49 +59,15 @@ __all__ = [
     "usage_to_proto",
 ]
 
-_MODULES = {
-    "_convert": (
-        "error_from_proto",
-        "error_to_proto",
-        "info_from_proto",
-        "info_to_proto",
-        "kind_from_proto",
-        "mounts_from_proto",
-        "mounts_to_proto",
-        "platform_from_proto",
-        "platform_to_proto",
-        "time_from_proto",
-        "time_to_proto",
-        "usage_from_proto",
-        "usage_to_proto",
-    ),
-    "_message": (
-        "decode",
-        "encode",
-    ),
-    "_names": (
-        "dangling_from_exports",
-        "names_from_exports",
-        "names_to_exports",
-    ),
-    "_plugins": (
-        "PluginDetails",
-        "details_from_proto",
-        "exports_from_proto",
-        "plugin_to_proto",
-    ),
-    "_service": (
-        "Method",
-        "Service",
-        "Target",
-        "serialize",
-    ),
-}
-"""Each is imported when a name of it is first asked for (PEP 562): a client uses few of them."""
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_convert": "error_from_proto error_to_proto info_from_proto info_to_proto kind_from_proto "
+        "mounts_from_proto mounts_to_proto platform_from_proto platform_to_proto "
+        "time_from_proto time_to_proto usage_from_proto usage_to_proto",
+        "_message": "decode encode",
+        "_names": "dangling_from_exports names_from_exports names_to_exports",
+        "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",
+        "_service": "Method Service Target serialize",
+    },
+)

@@ -16,7 +16,7 @@ def names_to_exports(names: Mapping[str, Iterable[str]], dangling: Mapping[str, 
         names: By plugin id, best first.
         dangling: Aliases of snapshotters that the host does not have, each with the id that it stands for.
     """
-    import json  # noqa: PLC0415 # few clients ask for it
+    import json
 
     return {
         **{f"{_NAMES}{id_}": json.dumps([*found]) for id_, found in names.items()},
@@ -26,7 +26,7 @@ def names_to_exports(names: Mapping[str, Iterable[str]], dangling: Mapping[str, 
 
 def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
     """The names that exports tell, by plugin id, best first; none from a server that is no lamina host."""
-    import json  # noqa: PLC0415 # as above
+    import json
 
     return {
         key.removeprefix(_NAMES): [str(name) for name in json.loads(value)]

@@ -108,7 +108,7 @@ def _location(metadata: Mapping[str, str]) -> Location | None:
     line = metadata.get("line", "")
     if not line.isdecimal():
         return None
-    from lamina.plugin import Location  # noqa: PLC0415 # only failures have one
+    from lamina.plugin import Location
 
     texts = {name: metadata.get(name, "") for name in ("file", "function", "module", "distribution")}
     return Location(line=int(line), **texts)

@@ -77,7 +77,7 @@ class LazyGroup(Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Those whose names begin so, and options of the group."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 # only the completion of a shell needs it
+        from click.shell_completion import CompletionItem
 
         names = (name for name in self._lazy if name.startswith(incomplete))
         commands = [CompletionItem(name, help=self._lazy[name].summary) for name in names]

@@ -109,7 +109,7 @@ def _status(plugin: Plugin) -> str:
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
-    from lamina.cli.containerd.stanza import Stanza  # noqa: PLC0415 # no start waits for it here
+    from lamina.cli.containerd.stanza import Stanza
 
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:
@@ -135,7 +135,7 @@ def _program() -> str:
     path = sys.argv[0]
     if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module, or by another program
         return "lamina"
-    import shutil  # noqa: PLC0415 # no start waits for it here
+    import shutil  # no start waits for it here
 
     found = shutil.which("lamina")
     return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version as installed_version
 
 import click
 
@@ -18,6 +17,8 @@ from lamina.errdefs import Unavailable
 @json_option
 def version(*, as_json: bool) -> None:
     """Print the versions of this command and of the host, if one runs."""
+    from importlib.metadata import version as installed_version
+
     client = {"Version": installed_version("lamina"), "Python": platform.python_version()}
     server = _server()
     if as_json:

@@ -6,8 +6,9 @@
         mounts = client.snapshotter("overlayfs").prepare("build", parent="base")
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.client._client import Client
@@ -16,16 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Plugin", "ProxySnapshotter", "Server", "Version"]
 
-_MODULES = {
-    "_client": ("Client",),
-    "_records": ("Plugin", "Server", "Version"),
-    "_snapshotter": ("ProxySnapshotter",),
-}
-"""Each is imported when a name of it is first asked for (PEP 562): a command uses one or two."""
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_client": "Client",
+        "_records": "Plugin Server Version",
+        "_snapshotter": "ProxySnapshotter",
+    },
+)

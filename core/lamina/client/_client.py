@@ -45,11 +45,11 @@ class Client:
         """
         self._connection: Connection
         if brief:
-            from lamina.client._socket_connection import SocketConnection  # noqa: PLC0415 # either is enough
+            from lamina.client._socket_connection import SocketConnection
 
             self._connection = SocketConnection(address, timeout, namespace)
         else:
-            from lamina.client._grpc_connection import GrpcConnection  # noqa: PLC0415 # as above
+            from lamina.client._grpc_connection import GrpcConnection
 
             self._connection = GrpcConnection(address, timeout, namespace)
 
@@ -75,8 +75,8 @@ class Client:
         Raises:
             InvalidArgument: A filter does not follow the grammar.
         """
-        from lamina.api import encode  # noqa: PLC0415 # each method imports its messages: most clients need few
-        from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse  # noqa: PLC0415
+        from lamina.api import encode
+        from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse
 
         request = encode(PluginsRequest, filters=filters)
         response = self._connection.unary(f"{_INTROSPECTION}/Plugins", request, PluginsResponse)
@@ -84,18 +84,18 @@ class Client:
 
     def server(self) -> Server:
         """Which server answers."""
-        from lamina.api.messages.empty_pb2 import Empty  # noqa: PLC0415 # as above
-        from lamina.api.messages.introspection_pb2 import ServerResponse  # noqa: PLC0415
-        from lamina.client._records import Server  # noqa: PLC0415
+        from lamina.api.messages.empty_pb2 import Empty
+        from lamina.api.messages.introspection_pb2 import ServerResponse
+        from lamina.client._records import Server
 
         response = self._connection.unary(f"{_INTROSPECTION}/Server", Empty(), ServerResponse)
         return Server(uuid=response.uuid, pid=response.pid, pidns=response.pidns)
 
     def version(self) -> Version:
         """The server's version."""
-        from lamina.api.messages.empty_pb2 import Empty  # noqa: PLC0415 # as above
-        from lamina.api.messages.version_pb2 import VersionResponse  # noqa: PLC0415
-        from lamina.client._records import Version  # noqa: PLC0415
+        from lamina.api.messages.empty_pb2 import Empty
+        from lamina.api.messages.version_pb2 import VersionResponse
+        from lamina.client._records import Version
 
         path = "/containerd.services.version.v1.Version/Version"
         response = self._connection.unary(path, Empty(), VersionResponse)
@@ -103,7 +103,7 @@ class Client:
 
     def healthy(self) -> bool:
         """Whether the server says that it is serving. Raises `Unavailable` where there is nobody to ask."""
-        from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse  # noqa: PLC0415 # as above
+        from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
         path = "/grpc.health.v1.Health/Check"
         response = self._connection.unary(path, HealthCheckRequest(), HealthCheckResponse)
@@ -116,7 +116,7 @@ class Client:
             Unimplemented: The server is no lamina host, or has no metastore.
             ResourceExhausted: It has no space for the copy, or sends many already.
         """
-        from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse  # noqa: PLC0415 # as above
+        from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 
         path = "/lamina.services.metastore.v1.Metastore/Copy"
         for response in self._connection.stream(path, CopyRequest(), CopyResponse):
@@ -136,13 +136,13 @@ class Client:
 
 
 def _plugin(message: PluginMessage) -> Plugin:
-    from lamina.api import (  # noqa: PLC0415 # as above
+    from lamina.api import (
         details_from_proto,
         error_from_proto,
         exports_from_proto,
         platform_from_proto,
     )
-    from lamina.client._records import Plugin  # noqa: PLC0415
+    from lamina.client._records import Plugin
 
     return Plugin(
         type=message.type,

@@ -83,7 +83,7 @@ class ProxySnapshotter(Snapshotter):
         Raises:
             InvalidArgument: The address is no path of a unix socket, or too long for one.
         """
-        from lamina.client._grpc_connection import GrpcConnection  # noqa: PLC0415 # a client has one already
+        from lamina.client._grpc_connection import GrpcConnection
 
         connection = GrpcConnection(address, timeout, namespace, server="its server")
         return cls(connection, name, quick_timeout, owns_connection=True)

@@ -140,6 +140,6 @@ def _timeout(seconds: float) -> str:
 
 def _unquoted(message: bytes) -> str:
     """A status message (gRPC over HTTP/2, Percent-Encoded)."""
-    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 # only errors need it
+    from urllib.parse import unquote_to_bytes
 
     return unquote_to_bytes(message).decode(errors="replace")

@@ -7,6 +7,6 @@ from collections.abc import Iterable
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like a name, if any is much like it."""
-    import difflib  # noqa: PLC0415 # only a mistake needs it
+    import difflib
 
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)

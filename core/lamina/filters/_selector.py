@@ -58,7 +58,7 @@ class Selector:
 
     @functools.cached_property
     def _search(self) -> Callable[[str], bool]:
-        import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - has no stubs; few processes need it
+        import re2  # type: ignore[import-untyped]
 
         pattern = _encode(self.value)
         if len(pattern) > MAX_PATTERN_BYTES:

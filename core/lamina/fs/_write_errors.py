@@ -25,7 +25,7 @@ def is_full(directory: str, size: int = PROBE_BYTES) -> bool:
         directory: The directory.
         size: Bytes to allocate.
     """
-    import resource  # noqa: PLC0415 - rarely needed
+    import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY:

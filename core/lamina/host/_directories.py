@@ -55,7 +55,7 @@ def temporary_files_in(directory: str) -> Iterator[None]:
     if not directory:
         yield
         return
-    import tempfile  # noqa: PLC0415 # for a host that has a directory of its own alone
+    import tempfile
 
     before = (os.environ.get("TMPDIR"), tempfile.tempdir)
     os.environ["TMPDIR"] = tempfile.tempdir = directory

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from lamina import client
 from lamina.config import ProxyPlugin
 from lamina.errdefs import InvalidArgument
 from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType, Registration, host_platform
@@ -32,8 +33,6 @@ def _init_proxy(name: str, proxy: ProxyPlugin, ic: InitContext[None]) -> Snapsho
     Raises:
         InvalidArgument: The address is none, or the host's own.
     """
-    from lamina.client import ProxySnapshotter  # noqa: PLC0415 - brings grpc
-
     path = proxy.address.removeprefix("unix://")
     ic.meta.platforms.append(proxy.platform or host_platform())
     ic.meta.exports.update(proxy.exports, address=path)
@@ -41,7 +40,7 @@ def _init_proxy(name: str, proxy: ProxyPlugin, ic: InitContext[None]) -> Snapsho
     own = ic.properties[PROPERTY_GRPC_ADDRESS]
     if own and os.path.realpath(path) == os.path.realpath(own):
         raise InvalidArgument(f"address {proxy.address!r}: this host itself answers there")
-    return ProxySnapshotter.connect(
+    return client.ProxySnapshotter.connect(
         proxy.address,
         proxy.snapshotter or name,
         timeout=proxy.timeout,

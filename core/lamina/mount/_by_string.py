@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import mmap
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
@@ -67,7 +68,6 @@ def _from_common_directory(mount: Mount, options: Options) -> tuple[str, Options
 
 def _mount_from(directory: str, mount: Mount, options: Options, place: str) -> None:
     """Mount in a thread with a working directory of its own: that of the process stays where it is."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few mounts need it
 
     def mount_there() -> None:
         _syscalls.unshare_directories()

@@ -28,7 +28,7 @@ def mount_fuse(mount: Mount, path: str) -> None:
         Unimplemented: There is no helper.
         MountFailed: It failed. The message has what it printed.
     """
-    import subprocess  # noqa: PLC0415 - few mounts need it
+    import subprocess
 
     word, _, program = mount.type.partition(".")
     helper = _HELPERS[word]

@@ -42,6 +42,6 @@ def _runtime_directory() -> str | None:
 
 
 def _system_directory() -> str:
-    import tempfile  # noqa: PLC0415 # takes longer to import than the rest of this package
+    import tempfile  # takes longer to import than the rest of this package
 
     return tempfile.gettempdir()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import functools
 import os
 import signal
 import struct
-from typing import TYPE_CHECKING
 
 from lamina.errdefs import InvalidArgument
-
-if TYPE_CHECKING:
-    import ctypes
 
 # include/uapi/asm-generic/unistd.h: system calls as new as these have one number on all architectures.
 _OPEN_TREE = 428
@@ -141,8 +138,6 @@ def exited_child(namespaces: int) -> int:
     Args:
         namespaces: `CLONE_NEW*` flags of clone(2).
     """
-    import ctypes  # noqa: PLC0415 - see _libc
-
     libc = _libc()
     stack = ctypes.create_string_buffer(_STACK)
     top = (ctypes.addressof(stack) + _STACK) & ~15  # where most ABIs want a stack to be aligned
@@ -162,8 +157,6 @@ def reap(child: int) -> None:
 
 def open_inside(root: int, path: str) -> int:
     """An O_PATH descriptor by openat2(2). No link and no `..` leads out of the directory `root`."""
-    import ctypes  # noqa: PLC0415 - see _libc
-
     how = (ctypes.c_uint64 * 3)(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
     return _syscall(_OPENAT2, root, _c(path), bytes(how), ctypes.sizeof(how))
 
@@ -201,8 +194,6 @@ def _may_mount() -> bool:
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
-    import ctypes  # noqa: PLC0415 - most processes import the mount record and never mount
-
     libc = ctypes.CDLL(None, use_errno=True)
     text = ctypes.c_char_p
     libc.mount.argtypes = (text, text, text, ctypes.c_ulong, text)
@@ -213,8 +204,6 @@ def _libc() -> ctypes.CDLL:
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
-    import ctypes  # noqa: PLC0415 - see _libc
-
     # syscall(2) is variadic: an int would be passed as 32 bits and leave the upper half of its register undefined.
     words = [ctypes.c_long(word) if isinstance(word, int) else ctypes.c_char_p(word) for word in arguments]
     return _check(_libc().syscall(ctypes.c_long(number), *words))
@@ -223,8 +212,6 @@ def _syscall(number: int, *arguments: int | bytes | None) -> int:
 def _check(result: int) -> int:
     if result >= 0:
         return result
-    import ctypes  # noqa: PLC0415 - see _libc
-
     number = ctypes.get_errno()
     raise OSError(number, os.strerror(number))
 

@@ -10,10 +10,10 @@ A host calls `discover`, makes a `Plan`, and carries it out with `initialise`; w
 What a plan will come to can be told before.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 from lamina.errdefs import SkipPlugin
+from lamina.lazy import lazy_exports
 from lamina.plugin._close import close_all
 from lamina.plugin._context import InitContext
 from lamina.plugin._contract import Contract, Server
@@ -88,17 +88,6 @@ __all__ = [
     "notify",
 ]
 
-_ON_DEMAND = {
-    "DiagnoseContext": "_finding",
-    "Finding": "_finding",
-    "Repair": "_finding",
-    "Verdict": "_finding",
-    "diagnose": "_diagnose",
-}
-"""Names that no start needs, and their modules, which are imported when a name is first used (PEP 562)."""
-
-
-def __getattr__(name: str) -> object:
-    if name in _ON_DEMAND:
-        return getattr(importlib.import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__, {"_diagnose": "diagnose", "_finding": "DiagnoseContext Finding Repair Verdict"}
+)

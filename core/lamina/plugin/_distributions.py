@@ -42,7 +42,7 @@ def distributions(name: str = "") -> Iterator[Distribution]:
         name: The name of those to find; empty: all.
     """
     if not _in_directories_alone():
-        import importlib.metadata  # noqa: PLC0415 - archives and finders of others are rare
+        import importlib.metadata
 
         yield from importlib.metadata.distributions(name=name or None)
         return

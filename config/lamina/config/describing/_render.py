@@ -20,7 +20,7 @@ _WIDTH: Final = 98
 
 def render(tables: Mapping[str, Any]) -> str:
     """Plain tables as TOML."""
-    import tomli_w  # noqa: PLC0415 # for printing alone
+    import tomli_w
 
     return tomli_w.dumps(tables)
 

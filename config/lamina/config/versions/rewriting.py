@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -76,6 +75,8 @@ def replace(path: str, text: str) -> None:
     Raises:
         OSError: The file is as it was.
     """
+    import tempfile
+
     path = os.path.realpath(path)
     directory = os.path.dirname(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
@@ -109,8 +110,8 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
         tables: What it is to say.
         moves: Where in the text what has moved is.
     """
-    import tomlkit  # noqa: PLC0415 # for rewriting alone
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 # as above
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     in_place, comments = _renamed(text, tables, moves)
     for start, apart in itertools.product((in_place, text), (True, False)):
@@ -206,7 +207,7 @@ def _reconcile(
 
 
 def _table_text(value: Mapping[str, Any], path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
-    import tomlkit  # noqa: PLC0415 # for rewriting alone
+    import tomlkit
 
     document: Any = tomlkit.document()
     container = document
@@ -223,8 +224,8 @@ def _unwrapped(item: Any) -> Any:
 
 
 def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, str]) -> Any:
-    import tomlkit  # noqa: PLC0415 # for rewriting alone
-    from tomlkit.items import InlineTable  # noqa: PLC0415 # as above
+    import tomlkit
+    from tomlkit.items import InlineTable
 
     if isinstance(value, dict) and not isinstance(container, InlineTable):
         table = tomlkit.table(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +65,7 @@ class Offers:
         Raises:
             FailedPrecondition: The host does not serve snapshots, or is no lamina host.
         """
-        from lamina.api import (  # noqa: PLC0415 # brings protobuf, which --help does without
+        from lamina.api import (
             dangling_from_exports,
             names_from_exports,
         )
@@ -153,6 +152,8 @@ def _installed() -> tuple[Release, str]:
     Raises:
         InvalidArgument: It cannot have lamina's snapshotters.
     """
+    import subprocess
+
     try:
         command = ("containerd", "--version")
         done = subprocess.run(  # noqa: S603 # the command is a constant
@@ -211,7 +212,7 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
 
 def _transfer(names: Sequence[str]) -> Iterator[str]:
     """Yield the `unpack_config` that the transfer service needs, to be added where there is no such list yet."""
-    import tomli_w  # noqa: PLC0415 # only what prints TOML needs it
+    import tomli_w
 
     yield "`ctr images` unpacks with what this list names alone, or with --local. If there is none yet, add:"
     for name in (DEFAULT, *names):

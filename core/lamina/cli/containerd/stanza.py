@@ -38,7 +38,7 @@ class Stanza:
 
     def lines(self, release: Release = NEWEST) -> list[str]:
         """The table as TOML."""
-        import tomli_w  # noqa: PLC0415 # only what prints a stanza needs it
+        import tomli_w
 
         # Not splitlines(), which splits at more characters than TOML escapes.
         return tomli_w.dumps({"proxy_plugins": {self.name: self.table(release)}}).rstrip("\n").split("\n")

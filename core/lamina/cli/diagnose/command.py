@@ -38,8 +38,8 @@ def diagnose(
     A host may run or not. What this user may not look at is told. Nothing is changed: what is tried is tried in
     directories made for it, which are removed again. The exit code is 1 if there is a problem.
     """
-    from lamina.diagnosis.host.areas import findings  # noqa: PLC0415 # brings grpc, which --help does without
-    from lamina.diagnosis.host.configured import ConfiguredHost  # noqa: PLC0415 # as above
+    from lamina.diagnosis.host.areas import findings
+    from lamina.diagnosis.host.configured import ConfiguredHost
 
     found = findings(ConfiguredHost.find(file, **overrides), key, snapshotter, default_snapshotter)
     told = [Told(*one) for one in progress(found, "checks")]

@@ -42,8 +42,8 @@ def doctor(
     if dry_run and not repair:
         raise click.UsageError("--dry-run says what --repair would do: give both, --repair --dry-run")
     with reported(COULD_NOT_LOOK):
-        from lamina.diagnosis.host.configured import ConfiguredHost  # noqa: PLC0415 # as above
-        from lamina.diagnosis.host.examination import examination  # noqa: PLC0415 # brings gRPC and LMDB
+        from lamina.diagnosis.host.configured import ConfiguredHost
+        from lamina.diagnosis.host.examination import examination
 
         with examination(ConfiguredHost.find(file, **overrides), progress) as examined:
             told = [

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -16,8 +16,10 @@ from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import binary_size, json_option, notify, one_line, write, write_json
 from lamina.cli.terminal.progress import progress
-from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.errdefs import FailedPrecondition, Unavailable
+
+if TYPE_CHECKING:
+    from lamina.diagnosis.host.configured import ConfiguredHost
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 _adopt = click.option("--adopt", is_flag=True, help="Take over data roots that belong to another metastore, too.")
@@ -37,7 +39,8 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
 
     The exit code is 1 if something in it is damaged.
     """
-    from lamina.snapshots.recovery import inspect_copy  # noqa: PLC0415 # brings LMDB, which --help does without
+    from lamina.diagnosis.host.configured import ConfiguredHost
+    from lamina.snapshots.recovery import inspect_copy
 
     site = ConfiguredHost.find(file, **overrides)
     with copied(site, "check the metastore") as (path, copy):
@@ -72,7 +75,8 @@ def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Un
 
     FILE is there when the copy is whole, on disk, and found to be in order.
     """
-    from lamina.snapshots.recovery import write_backup  # noqa: PLC0415 # as above
+    from lamina.diagnosis.host.configured import ConfiguredHost
+    from lamina.snapshots.recovery import write_backup
 
     site = ConfiguredHost.find(file, **overrides)
     with copied(site, "back up the metastore") as (_, copy):
@@ -111,7 +115,7 @@ def restore(
     Snapshots that were made since the backup are added from the recovery records in the data roots, and those that
     were removed are left out. The metastore of before is set aside beside the new one.
     """
-    _rebuild(ConfiguredHost.find(file, **overrides), backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
+    _rebuild(file, overrides, backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
 
 
 @metastore.command()
@@ -129,12 +133,16 @@ def rebuild(
     brought back is said, and its data stays where it is; the exit code is 1 then. The metastore of before is set
     aside beside the new one. One that is in order is left alone.
     """
-    _rebuild(ConfiguredHost.find(file, **overrides), backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
+    _rebuild(file, overrides, backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
 
 
-def _rebuild(site: ConfiguredHost, *, backup: str, adopt: bool, dry_run: bool, as_json: bool) -> None:
-    from lamina.snapshots import recovery  # noqa: PLC0415 # as above
+def _rebuild(
+    file: str | None, overrides: Overrides, *, backup: str, adopt: bool, dry_run: bool, as_json: bool
+) -> None:
+    from lamina.diagnosis.host.configured import ConfiguredHost
+    from lamina.snapshots import recovery
 
+    site = ConfiguredHost.find(file, **overrides)
     if not site.is_known:
         raise FailedPrecondition(
             f"rebuild the metastore: only the address {site.address} is named, and a host that is stopped cannot "
@@ -158,8 +166,8 @@ def copied(site: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[byt
     Yields:
         Whose copy it is, the socket of the host or the directory; and the copy.
     """
-    from lamina.client import Client  # noqa: PLC0415 # brings gRPC
-    from lamina.snapshots.recovery import pieces, unused  # noqa: PLC0415 # brings LMDB
+    from lamina.client import Client
+    from lamina.snapshots.recovery import pieces, unused
 
     with contextlib.ExitStack() as closed:
         copy = closed.enter_context(Client(site.address)).copy_metastore()

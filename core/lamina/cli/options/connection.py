@@ -37,7 +37,7 @@ def snapshotter_options(command: F) -> F:
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
     """A client of the host that the command's options name."""
-    from lamina.client import Client  # noqa: PLC0415 # brings grpc, which --help does without
+    from lamina.client import Client
 
     meta = click.get_current_context().meta
     address = meta[f"{_META}address"] or default_address()
@@ -62,7 +62,7 @@ def default_snapshotter(plugins: Sequence[Plugin]) -> str:
     Args:
         plugins: Those of the host.
     """
-    from lamina.plugin import PluginType  # noqa: PLC0415 # root's commands do without
+    from lamina.plugin import PluginType
 
     found = [one.id for one in plugins if one.type == PluginType.SNAPSHOTTER and one.init_error is None]
     return next((id_ for id_ in (_USUAL, "native", *found) if id_ in found), _USUAL)
@@ -84,7 +84,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
 def _remember_timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is None:
         return _remember(context, parameter, None)
-    from lamina.config import Duration  # noqa: PLC0415 # few commands are given a timeout
+    from lamina.config import Duration
 
     try:
         seconds = Duration.parse(value)

@@ -21,7 +21,7 @@ def tell_unknown_fields(filters: Sequence[str], what: str, known: Collection[str
     """
     if not filters:
         return
-    from lamina.filters import parse  # noqa: PLC0415 # most commands are given none
+    from lamina.filters import parse
 
     selectors = [selector for alternative in parse(*filters).alternatives for selector in alternative]
     for name in dict.fromkeys(selector.fieldpath[0] for selector in selectors):

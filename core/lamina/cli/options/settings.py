@@ -106,7 +106,7 @@ def configuration(file: str | None, overrides: Overrides | None = None) -> Confi
     Raises:
         ConfigError: It is so wrong that the plugins cannot be looked for.
     """
-    from lamina.config import load  # noqa: PLC0415 # --help does without
+    from lamina.config import load
 
     flags = {name: value for name, value in (overrides or {}).items() if name != "modules"}
     return load(file, defer=True).with_overrides(os.environ, **flags)  # type: ignore[arg-type] # all strings
@@ -122,7 +122,7 @@ def prepared(file: str | None, overrides: Overrides) -> Prepared:
     Raises:
         ConfigError: With everything that is wrong.
     """
-    from lamina.host import prepare  # noqa: PLC0415 # --help does without
+    from lamina.host import prepare
 
     found = prepare(configuration(file, overrides), overrides["modules"])
     tell_left_out(found.plan.discovery)

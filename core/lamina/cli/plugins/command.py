@@ -67,7 +67,7 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
     Plugin packages are imported, as `lamina serve` would import them; nothing is initialised. What would not be
     initialised is marked, with the reason.
     """
-    from lamina.cli.plugins import graph as _graph  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import graph as _graph
 
     plan = _prepare(file, modules).plan
     foresight = plan.foresee()
@@ -98,7 +98,7 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     if there is one. Otherwise, and of a plugin that the host does not have, the configuration tells what would
     happen. The last line says which of them told.
     """
-    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why
 
     ask = address_given() or not (file or modules)
     answer, host = _ask_host(plugin) if ask else (None, "")
@@ -127,7 +127,7 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
     Raises:
         Unavailable: There is none, and the command names one.
     """
-    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why
 
     try:
         with connected() as client:
@@ -141,7 +141,7 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
 
 
 def _foresee(name: str, prepared: Prepared) -> Answer:
-    from lamina.cli.plugins import why as _why  # noqa: PLC0415 # `ls` does without
+    from lamina.cli.plugins import why as _why
 
     uri = _why.uri_of(name, prepared.plan.ids())
     disabled_at = prepared.config.origin("disabled_plugins")
@@ -150,7 +150,7 @@ def _foresee(name: str, prepared: Prepared) -> Answer:
 
 def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
     """What a host would do. What has no effect in the configuration is told on stderr."""
-    from lamina.host import prepare  # noqa: PLC0415 # only what asks no host needs it
+    from lamina.host import prepare
 
     prepared = prepare(configuration(file), modules)
     tell_warnings(prepared.warnings)
@@ -215,7 +215,7 @@ def _block(title: str, values: Iterable[str]) -> list[str]:
 
 
 def _location(plugin: Plugin) -> dict[str, Any] | None:
-    from lamina.cli.plugins.why import location_document  # noqa: PLC0415 # few plugins fail
+    from lamina.cli.plugins.why import location_document
 
     return location_document(plugin.details.location)
 

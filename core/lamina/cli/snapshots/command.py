@@ -117,7 +117,7 @@ def mount(*, key: str, target: str, force: bool) -> None:
 
     An active snapshot that is mounted already is refused.
     """
-    from lamina.mount import is_read_only, mount_all  # noqa: PLC0415 # what only asks a host does without
+    from lamina.mount import is_read_only, mount_all
 
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.mounts(key)
@@ -131,7 +131,7 @@ def mount(*, key: str, target: str, force: bool) -> None:
 @_mount_point
 def unmount_(*, target: str) -> None:
     """Take off what is mounted on the directory TARGET."""
-    from lamina.mount import unmount  # noqa: PLC0415 # as above
+    from lamina.mount import unmount
 
     unmount(target)
 
@@ -195,7 +195,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 @_filters
 def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
     """Show snapshots below their parents."""
-    from lamina.cli.snapshots.tree import tree, tree_json, tree_line  # noqa: PLC0415 # no other command needs it
+    from lamina.cli.snapshots.tree import tree, tree_json, tree_line
 
     nodes = tree(_walk(filters))
     if as_json:

@@ -33,7 +33,7 @@ def check_unused(snapshotter: Snapshotter, key: str) -> None:
     info = snapshotter.stat(key)
     if info.kind is Kind.COMMITTED:
         return
-    from lamina.mount.in_use import find_mounts, made_of  # noqa: PLC0415 # what only asks a host does without
+    from lamina.mount.in_use import find_mounts, made_of
 
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places

@@ -71,7 +71,7 @@ def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
     Args:
         nodes: What `tree` yields.
     """
-    import json  # noqa: PLC0415 # what is printed for people does without
+    import json
 
     depth = -1
     for node in nodes:

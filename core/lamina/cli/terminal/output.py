@@ -24,7 +24,7 @@ def write(text: str) -> None:
 
 def write_json(document: object) -> None:
     """Print JSON in containerd's form, indented with 4 spaces. Whatever is not ASCII is escaped."""
-    import json  # noqa: PLC0415 # what is printed for people does without
+    import json
 
     write(json.dumps(document, indent=4))
 
@@ -49,7 +49,7 @@ def terminal_width() -> int | None:
     """Columns of the terminal that stdout is; None where it is none, and lines may be of any length."""
     if not sys.stdout.isatty():
         return None
-    import shutil  # noqa: PLC0415 # brings every kind of archive, and only terminals need it
+    import shutil
 
     return shutil.get_terminal_size().columns
 
@@ -86,7 +86,7 @@ def shorten(text: str, width: int) -> str:
     """Text cut in its middle to so many columns: keys often differ at their ends only."""
     if display_width(text) <= width:
         return text
-    from rich.cells import set_cell_size  # noqa: PLC0415 # only terminals need it
+    from rich.cells import set_cell_size
 
     tail = (width - 1) // 2
     return f"{set_cell_size(text, width - 1 - tail)}…{set_cell_size(text[::-1], tail)[::-1]}"
@@ -96,7 +96,7 @@ def display_width(text: str) -> int:
     """Columns that text takes on a terminal."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415 # few keys need it
+    from rich.cells import cell_len
 
     return cell_len(text)
 

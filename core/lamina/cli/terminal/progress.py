@@ -54,8 +54,8 @@ class _Counter:
         self._live: Live | None = None
 
     def show(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 # takes longer to import than most commands take
-        from rich.live import Live  # noqa: PLC0415 # as above
+        from rich.console import Console
+        from rich.live import Live
 
         self._live = Live(
             console=Console(stderr=True),
@@ -71,7 +71,7 @@ class _Counter:
             self._live.stop()
 
     def _text(self) -> Text:
-        from rich.text import Text  # noqa: PLC0415 # as above
+        from rich.text import Text
 
         of_total = "" if self._total is None else f" of {self._total:,}"
         return Text(f"{self.count:,}{of_total} {self._what}")

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import attrs
 
+from lamina.client import Plugin as PluginRecord
 from lamina.config import Config, default_state, load
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare
 from lamina.places import SOCKET
 from lamina.plugin import Plugin, PluginType
-
-if TYPE_CHECKING:
-    from lamina.client import Plugin as PluginRecord
-    from lamina.snapshots.recovery import Places
+from lamina.snapshots.recovery import Places
 
 INTROSPECTION = f"{PluginType.GRPC}.introspection"
 """The plugin that exports the directories of its host."""
@@ -147,8 +144,6 @@ class ConfiguredHost:
             ConfigError: The configuration is not in order.
             Unavailable: No host answers at the address that was named, and nothing says whose directories count.
         """
-        from lamina.snapshots.recovery import Places  # noqa: PLC0415 # not every command needs LMDB
-
         if self.error is not None:
             raise self.error
         if self.prepared is None:

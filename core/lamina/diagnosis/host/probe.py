@@ -10,7 +10,6 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Final
 
 import attrs
@@ -98,6 +97,8 @@ def _anew(host: Process, start: str) -> str:
 
 
 def _version(client: Client) -> Finding:
+    from importlib.metadata import version
+
     theirs, ours = client.version().version, version("lamina")
     if theirs == ours:
         return Finding.ok("version", theirs)

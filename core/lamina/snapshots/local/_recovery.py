@@ -13,15 +13,13 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lamina.errdefs import DataLoss, Error
 from lamina.fs import SecureDirectory
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
-
-if TYPE_CHECKING:
-    from lamina.snapshots.storage.recovery_record import RecoveryRecord
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _log = logging.getLogger(__name__)
 
@@ -119,8 +117,6 @@ class RecoveryRecords:
         self._failing = bool(failed)
 
     def _replace(self, keyspace: str, record: Record) -> None:
-        from lamina.snapshots.storage.recovery_record import RecoveryRecord  # noqa: PLC0415 - no start needs it
-
         replace_record(self._directory, RecoveryRecord(self._store.name, keyspace, record, self._store.uuid))
 
     def _unlink(self, id_: int) -> None:
@@ -135,8 +131,6 @@ class RecoveryRecords:
 
     def knows_later(self, record: Record) -> bool:
         """Whether the file of a snapshot tells of a later change than its record: the metastore lost one."""
-        from lamina.snapshots.storage.recovery_record import RecoveryRecord  # noqa: PLC0415 - as above
-
         data = self._directory.read(str(record.id), MOST)
         try:
             told = RecoveryRecord.decode(data or b"")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -93,6 +92,8 @@ def inspect_copy(copy: Iterable[bytes]) -> Contents:
     Raises:
         Error: There is no space for the file.
     """
+    import tempfile
+
     with tempfile.NamedTemporaryFile(prefix="lamina-metastore-") as file:
         file.writelines(copy)
         file.flush()

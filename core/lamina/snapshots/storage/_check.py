@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
 import mmap
 import os
 import sys
@@ -100,8 +101,6 @@ def main(path: str, meta: str = "") -> int:
     gc.disable()  # there is no garbage
     known = None
     if meta:
-        import json  # noqa: PLC0415 - not needed by a check that others wait for
-
         page, size, free, main_tree, last_page, transaction = json.loads(meta)
         known = Meta(page, size, Tree(*free), Tree(*main_tree), last_page, transaction)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

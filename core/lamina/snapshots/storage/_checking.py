@@ -184,7 +184,7 @@ def _check_here(fd: int) -> list[str]:
 
 def _started(path: str, meta: Meta | None = None) -> subprocess.Popen[str]:
     """Start the check in a process of its own."""
-    import subprocess  # noqa: PLC0415 - most starts need none
+    import subprocess
 
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM, path, *([json.dumps(meta)] if meta else [])]
     return subprocess.Popen(  # noqa: S603 - this interpreter

@@ -168,6 +168,6 @@ def record_key(prefix: bytes, name: bytes) -> bytes:
     whole = prefix + name
     if len(whole) < DATABASE_KEY_LIMIT:
         return whole
-    import hashlib  # noqa: PLC0415 - brings OpenSSL: five milliseconds of a start, for what is hardly ever met
+    import hashlib
 
     return whole[:SHARED] + hashlib.sha256(name).digest()

@@ -73,7 +73,7 @@ def record_key(space: bytes, key: bytes) -> bytes:
     whole = b"k" + space + key
     if len(whole) < DATABASE_KEY_LIMIT:
         return whole
-    import hashlib  # noqa: PLC0415 - brings OpenSSL: five milliseconds of a start, for what is hardly ever met
+    import hashlib
 
     return whole[:SHARED] + hashlib.sha256(key).digest()
 

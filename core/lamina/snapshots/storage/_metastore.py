@@ -160,7 +160,7 @@ class MetaStore:
 
 def _replace_damaged(path: str, problems: Sequence[str]) -> None:
     if problems:
-        from lamina.snapshots.storage._salvage import salvage  # noqa: PLC0415 - hardly any start needs it
+        from lamina.snapshots.storage._salvage import salvage
 
         salvage(path, problems)
 
@@ -206,7 +206,7 @@ def _make_state(state: str) -> str:
 
 
 def _unnamed_file(directory: str) -> IO[bytes]:
-    import tempfile  # noqa: PLC0415 - no start needs it
+    import tempfile
 
     try:
         return tempfile.TemporaryFile(dir=directory)

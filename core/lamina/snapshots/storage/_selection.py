@@ -17,7 +17,7 @@ def parse_filters(expressions: Sequence[str]) -> Filter:
     Raises:
         FilterSyntaxError: One does not follow the grammar.
     """
-    from lamina.filters import parse  # noqa: PLC0415 - five modules that no start needs
+    from lamina.filters import parse
 
     return parse(*expressions)
 

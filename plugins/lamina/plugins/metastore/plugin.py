@@ -37,14 +37,14 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
 
 def init_service(ic: InitContext[None]) -> MetastoreService:
     """Serve copies of the metastore, once it is there."""
-    from lamina.plugins.metastore._service import MetastoreService  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.metastore._service import MetastoreService
 
     return MetastoreService(lambda: ic.get_single(PluginType.METASTORE))
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:
     """Look at the directory and its lock. The metastore itself is not opened: a host may have it open."""
-    from lamina.diagnosis import directory, lock  # noqa: PLC0415 - no host needs it
+    from lamina.diagnosis import directory, lock
 
     path = context.exports.get("path") or str(context.root)
     yield from directory("directory", path, lasts=True)

@@ -138,8 +138,8 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
 
 
 def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
-    from lamina.plugins.servers.grpc.listener import Listener  # noqa: PLC0415 - only a host that serves needs it
-    from lamina.plugins.servers.grpc.pool import Limits  # noqa: PLC0415 - as above
+    from lamina.plugins.servers.grpc.listener import Listener
+    from lamina.plugins.servers.grpc.pool import Limits
 
     limits = Limits(
         quick_workers=config.quick_workers,
@@ -158,17 +158,17 @@ def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Lis
 def engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
     """The engine of that name, which alone is imported."""
     if name == "grpcio":
-        from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine  # noqa: PLC0415 - brings grpc
+        from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
 
         return GrpcioEngine
-    from lamina.plugins.servers.grpc.native_engine import NativeEngine  # noqa: PLC0415 - brings a tokio runtime
+    from lamina.plugins.servers.grpc.native_engine import NativeEngine
 
     return NativeEngine
 
 
 def _services(plugins: Mapping[str, Any]) -> Iterator[Service]:
     """The services of plugins, by id; without those that cannot be served, which are told."""
-    from lamina.api import Method, Service  # noqa: PLC0415 - brings protobuf
+    from lamina.api import Method, Service
 
     for plugin_id, plugin in plugins.items():
         service = plugin.service

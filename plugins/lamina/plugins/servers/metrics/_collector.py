@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import math
 import platform
@@ -225,4 +224,6 @@ def _init_seconds(plugins: Iterable[Plugin]) -> Metric:
 
 
 def _build() -> dict[str, str]:
+    import importlib.metadata
+
     return {"version": importlib.metadata.version("lamina"), "python": platform.python_version()}

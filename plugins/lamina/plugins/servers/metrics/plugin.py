@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
-    from lamina.plugins.servers.metrics._address import host_and_port  # noqa: PLC0415 - only where one is set
+    from lamina.plugins.servers.metrics._address import host_and_port
 
     if address:
         try:
@@ -46,7 +46,7 @@ def init_server(ic: InitContext[MetricsConfig]) -> MetricsServer:
     """
     if not ic.config.address:
         raise SkipPlugin("address is not set")
-    from lamina.plugins.servers.metrics._collector import registry_of  # noqa: PLC0415 - brings prometheus_client
-    from lamina.plugins.servers.metrics._server import MetricsServer  # noqa: PLC0415 - as above
+    from lamina.plugins.servers.metrics._collector import registry_of
+    from lamina.plugins.servers.metrics._server import MetricsServer
 
     return MetricsServer(ic.config.address, registry_of(ic.get_all))

@@ -29,6 +29,6 @@ def lamina_host_stopping(plugins: PluginSet) -> None:
 
 def init_service(ic: InitContext[None]) -> HealthService:
     """Serve the host's health. The hook tells it when the host stops, or else the listener that stops."""
-    from lamina.plugins.services.health._service import HealthService  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.services.health._service import HealthService
 
     return HealthService(ic.get_all)

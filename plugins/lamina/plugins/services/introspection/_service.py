@@ -37,7 +37,7 @@ class IntrospectionService:
         )
 
     def _list(self, request: pb.PluginsRequest) -> pb.PluginsResponse:
-        from lamina.filters import parse  # noqa: PLC0415 - five modules that no start needs
+        from lamina.filters import parse
 
         wanted = parse(*request.filters)
         plugins = [plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]

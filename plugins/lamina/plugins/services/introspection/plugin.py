@@ -19,7 +19,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_service(ic: InitContext[None]) -> IntrospectionService:
     """Serve the records of all plugins, also of those that are initialised later; tell the host's directories."""
-    from lamina.plugins.services.introspection._service import (  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.services.introspection._service import (
         IntrospectionService,
     )
 

@@ -57,7 +57,7 @@ def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
 
 def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
     """Serve the snapshotters of the host, also those that come up later."""
-    from lamina.plugins.services.snapshots._names import Snapshotters  # noqa: PLC0415 - finding plugins is quick
+    from lamina.plugins.services.snapshots._names import Snapshotters
 
     return Snapshotters(lambda: [plugin for plugin in ic.get_all() if plugin.type == PluginType.SNAPSHOTTER])
 
@@ -68,8 +68,8 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
     Raises:
         InvalidArgument: An alias is empty, or the id of another snapshotter.
     """
-    from lamina.plugins.services.snapshots._names import Names  # noqa: PLC0415 - as above
-    from lamina.plugins.services.snapshots._service import SnapshotsService  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.services.snapshots._names import Names
+    from lamina.plugins.services.snapshots._service import SnapshotsService
 
     snapshotters: Snapshotters = ic.get_by_id(PluginType.SERVICE, SERVICE)
     return SnapshotsService(Names(snapshotters, ic.config.aliases_beside(snapshotters.ids)), ic.meta)

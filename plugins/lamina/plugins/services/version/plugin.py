@@ -19,6 +19,6 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_service(_ic: InitContext[None]) -> VersionService:
     """Serve lamina's own version."""
-    from lamina.plugins.services.version._service import VersionService  # noqa: PLC0415 - brings protobuf
+    from lamina.plugins.services.version._service import VersionService
 
     return VersionService()

@@ -67,7 +67,7 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
 
 def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
     """Look at all that subvolumes need."""
-    from lamina.plugins.snapshots.btrfs._diagnose import diagnose  # noqa: PLC0415 - no host needs it
+    from lamina.plugins.snapshots.btrfs._diagnose import diagnose
 
     root_path = context.config.root_path
     return diagnose(diagnosed_root(context, root_path), context.host_pid, configured=bool(root_path))
@@ -75,6 +75,6 @@ def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
 
 def examine_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
     """Compare the limits of subvolumes with the labels of their snapshots."""
-    from lamina.plugins.snapshots.btrfs._quotas import quotas  # noqa: PLC0415 - no host needs it
+    from lamina.plugins.snapshots.btrfs._quotas import quotas
 
     return quotas(diagnosed_root(context, context.config.root_path))

@@ -57,6 +57,6 @@ def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
 
 def diagnose_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]:
     """Look at the data root, which is all that it needs."""
-    from lamina import diagnosis  # noqa: PLC0415 - no host needs it
+    from lamina import diagnosis
 
     return diagnosis.data_root(diagnosed_root(context, context.config.root_path), context.host_pid)

@@ -86,7 +86,7 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
 
 def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Finding]:
     """Look at all that overlayfs needs."""
-    from lamina.plugins.snapshots.overlay._diagnose import diagnose  # noqa: PLC0415 - no host needs it
+    from lamina.plugins.snapshots.overlay._diagnose import diagnose
 
     root = diagnosed_root(context, context.config.root_path)
     config = context.config
