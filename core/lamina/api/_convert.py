@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from lamina.api._message import encode
 from lamina.api.messages.mount_pb2 import Mount as MountMessage
@@ -12,8 +13,10 @@ from lamina.api.messages.snapshots_pb2 import UsageResponse
 from lamina.api.messages.status_pb2 import Status
 from lamina.api.messages.timestamp_pb2 import Timestamp
 from lamina.errdefs import Error, InvalidArgument, from_status, to_status
-from lamina.mount import Mount
 from lamina.snapshots import EARLIEST, NANOSECONDS, Info, Kind, Usage, check_time
+
+if TYPE_CHECKING:
+    from lamina.mount import Mount
 
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -105,6 +108,8 @@ def mounts_to_proto(mounts: Iterable[Mount]) -> list[MountMessage]:
 
 def mounts_from_proto(messages: Iterable[MountMessage]) -> list[Mount]:
     """Mounts, in the same order."""
+    from lamina.mount import Mount
+
     return [
         Mount(type=message.type, source=message.source, options=tuple(message.options), target=message.target)
         for message in messages
