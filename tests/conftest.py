@@ -14,8 +14,8 @@ from tests.support import leftovers, prerequisites
 from tests.support.interop import release_table
 
 if TYPE_CHECKING:
-    from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-    from lamina.plugins.servers.grpc.native_engine import NativeEngine
+    from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
+    from lamina.plugins.servers.grpc.engines.native import NativeEngine
 
 pytest_plugins = ["lamina.testing.plugin"]
 

@@ -19,7 +19,7 @@ from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import CallContext
 from lamina.errdefs import Code
 from lamina.plugin import Plugin, PluginType
-from lamina.plugins.servers.grpc.calls import Calls
+from lamina.plugins.servers.grpc._call_metrics import CallMetrics
 from lamina.plugins.servers.metrics._collector import registry_of
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
@@ -54,7 +54,10 @@ def readings(store: MetaStore, keyspace: Keyspace, rounds: int, *, change: bool)
 def counting(rounds: int) -> list[float]:
     """Microseconds that it took to count one call, from its begin to its end."""
     path = "/test.Test/Stat"
-    calls, context = Calls({path: Method("Stat", Empty, lambda _: Empty())}), CallContext(snapshotter="lamina")
+    calls, context = (
+        CallMetrics({path: Method("Stat", Empty, lambda _: Empty())}),
+        CallContext(tags={"snapshotter": "lamina"}),
+    )
 
     def count() -> None:
         began = time.perf_counter()

@@ -12,7 +12,7 @@ import pytest
 
 from lamina.api import Service
 from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
-from lamina.plugins.servers.grpc.listener import Listener
+from lamina.plugins.servers.grpc._listener import Listener
 from tests.support.hostile.planted import NOBODY, Victim, his, plant, run_as_nobody
 
 pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]

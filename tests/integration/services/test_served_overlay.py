@@ -18,8 +18,8 @@ from lamina.client import Client
 from lamina.context import current
 from lamina.errdefs import Canceled
 from lamina.mount import mount_all, unmount
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from tests.support.snapshotters.overlay import open_overlay

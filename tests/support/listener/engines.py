@@ -12,9 +12,9 @@ import pytest
 from lamina.api import Method
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import current
-from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.native_engine import NativeEngine
+from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
+from lamina.plugins.servers.grpc.engines.native import NativeEngine
 from tests.support.waiting import wait_until
 
 SECONDS = 20

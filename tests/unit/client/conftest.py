@@ -14,7 +14,7 @@ import pytest
 from lamina.api import Method, Service, decode
 from lamina.context import CallContext, use
 from lamina.errdefs import Error, to_status
-from lamina.plugins.servers.grpc.call import call_context
+from lamina.plugins.servers.grpc._call_context import call_context
 from lamina.steps import run
 
 STATUSES = {code.value[0]: code for code in grpc.StatusCode}

@@ -16,8 +16,8 @@ from lamina.api import Service
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import NotFound
 from lamina.mount import Mount
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter

@@ -11,9 +11,9 @@ import grpc
 import pytest
 
 from lamina.api.messages import snapshots_pb2 as pb
-from lamina.plugins.servers.grpc import stalls
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines.grpcio import _stalls
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from tests.support.listener.raw_http2 import PREFACE, SETTINGS, Connection, frame
@@ -155,7 +155,7 @@ def test_lists_that_nobody_reads_hold_no_other_call(connect, overlay):
 
 def test_lists_that_nobody_reads_give_way_to_those_of_others(connect, overlay, tmp_path, monkeypatch):
     """As many as may wait for their clients, and as many again after each that gave way."""
-    monkeypatch.setattr(stalls, "GIVE_WAY", 0.5)
+    monkeypatch.setattr(_stalls, "GIVE_WAY", 0.5)
     for number in range(10):
         overlay.prepare(f"{number} {'k' * 30_000}")
     honest = connect("overlayfs")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import grpc
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from lamina.plugins.servers.grpc import pool, queues
+from lamina.plugins.servers.grpc import _limits
+from lamina.plugins.servers.grpc.engines.native import _queues
 from tests.support.listener.engines import RESPONSE, SECONDS, failure, first_done, method, wait_until_gone
 from tests.support.waiting import wait_until
 
@@ -27,8 +28,8 @@ def test_slow_calls_do_not_delay_quick_ones(serve, blocker):
 
 
 def test_a_flood_of_slow_calls_is_refused_and_quick_ones_are_answered_all_the_same(serve, blocker, monkeypatch):
-    monkeypatch.setattr(pool, "WAITING", 3)
-    monkeypatch.setattr(queues, "WAITING", 3)
+    monkeypatch.setattr(_limits, "MAX_QUEUED", 3)
+    monkeypatch.setattr(_queues, "MAX_QUEUED", 3)
     served = serve(method("Slow", blocker, slow=True))
     calls = [served.begin("Slow") for _ in range(6)]
     code, details = failure(first_done(calls).result)
@@ -43,8 +44,8 @@ def test_a_flood_of_slow_calls_is_refused_and_quick_ones_are_answered_all_the_sa
 
 
 def test_a_flood_of_quick_calls_is_refused(serve, blocker, monkeypatch):
-    monkeypatch.setattr(pool, "WAITING", 0)
-    monkeypatch.setattr(pool, "LASTING", 1)
+    monkeypatch.setattr(_limits, "MAX_QUEUED", 0)
+    monkeypatch.setattr(_limits, "MAX_OPEN_STREAMS", 1)
     served = serve(method("Block", blocker))
     calls = [served.begin("Block") for _ in range(12)]
     first_done(calls)
@@ -55,7 +56,7 @@ def test_a_flood_of_quick_calls_is_refused(serve, blocker, monkeypatch):
 
 
 def test_streams_that_stay_open_take_no_thread_from_other_calls_and_are_limited(serve, monkeypatch):
-    monkeypatch.setattr(pool, "LASTING", 3)
+    monkeypatch.setattr(_limits, "MAX_OPEN_STREAMS", 3)
 
     def handler(request) -> Iterator[HealthCheckResponse]:
         yield RESPONSE

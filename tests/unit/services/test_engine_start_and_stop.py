@@ -11,9 +11,9 @@ import pytest
 
 from lamina.api import Service
 from lamina.errdefs import Unimplemented
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.native_engine import NativeEngine
-from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines.native import NativeEngine
 from tests.support.listener.engines import (
     QUICK,
     REQUEST,

@@ -14,10 +14,10 @@ from lamina.api import Service
 from lamina.api.messages.health_pb2 import HealthCheckResponse
 from lamina.context import current
 from lamina.errdefs import Conflict, NotFound
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.native_engine import NativeEngine
-from lamina.plugins.servers.grpc.pool import Limits
-from lamina.plugins.servers.grpc.status import MAX_DETAILS
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc._status import MAX_DETAILS
+from lamina.plugins.servers.grpc.engines.native import NativeEngine
 from tests.support.listener.engines import (
     QUICK,
     REQUEST,

@@ -21,7 +21,7 @@ from lamina.errdefs import (
     Unavailable,
 )
 from lamina.fs import Lock
-from lamina.plugins.servers.grpc.listener import MAX_PATH, Listener
+from lamina.plugins.servers.grpc._listener import MAX_PATH, Listener
 
 
 @attrs.define

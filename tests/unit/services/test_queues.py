@@ -10,9 +10,9 @@ import pytest
 
 from lamina.context import CallContext
 from lamina.errdefs import ResourceExhausted, Unavailable
-from lamina.plugins.servers.grpc import queues
-from lamina.plugins.servers.grpc.queues import Queues
-from lamina.plugins.servers.grpc.shares import Shares
+from lamina.plugins.servers.grpc._shares import Shares
+from lamina.plugins.servers.grpc.engines.native import _queues
+from lamina.plugins.servers.grpc.engines.native._queues import Queues
 from tests.support.waiting import wait_until
 
 SECONDS = 10.0
@@ -113,7 +113,7 @@ def test_queues_take_turns(blocking) -> None:
 
 
 def test_calls_beyond_the_limit_of_a_queue_are_refused(made, blocking, monkeypatch) -> None:
-    monkeypatch.setattr(queues, "WAITING", 3)
+    monkeypatch.setattr(_queues, "MAX_QUEUED", 3)
     for _ in range(5):
         made.add(A, blocking, CallContext())
     with pytest.raises(ResourceExhausted, match="a: too many calls of Commit wait for an answer"):
@@ -123,7 +123,7 @@ def test_calls_beyond_the_limit_of_a_queue_are_refused(made, blocking, monkeypat
 
 @pytest.mark.parametrize("context", [CallContext(cancelled=True), CallContext(deadline=time.monotonic() - 1)])
 def test_calls_that_wait_in_vain_make_room(made, blocking, monkeypatch, context) -> None:
-    monkeypatch.setattr(queues, "WAITING", 1)
+    monkeypatch.setattr(_queues, "MAX_QUEUED", 1)
     for _ in range(2):
         made.add(A, blocking, CallContext())
     ended = threading.Event()
@@ -133,7 +133,7 @@ def test_calls_that_wait_in_vain_make_room(made, blocking, monkeypatch, context)
 
 
 def test_what_was_begun_goes_on_however_many_wait(made, blocking, monkeypatch) -> None:
-    monkeypatch.setattr(queues, "WAITING", 0)
+    monkeypatch.setattr(_queues, "MAX_QUEUED", 0)
     done = threading.Event()
     made.go_on(A, done.set, CallContext())
     assert done.wait(SECONDS)

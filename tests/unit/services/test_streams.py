@@ -10,8 +10,8 @@ import pytest
 
 from lamina.context import CallContext, current
 from lamina.errdefs import Canceled, DeadlineExceeded, ResourceExhausted
-from lamina.plugins.servers.grpc import streams
-from lamina.plugins.servers.grpc.streams import CLOSED, FULL, SENT, Messages, Streams
+from lamina.plugins.servers.grpc.engines.native import _streams
+from lamina.plugins.servers.grpc.engines.native._streams import CLOSED, FULL, SENT, Messages, Streams
 from tests.support.waiting import wait_until
 
 SECONDS = 10.0
@@ -69,7 +69,7 @@ def stalled() -> float:
 
 @pytest.fixture
 def made(client, stalled, monkeypatch) -> Iterator[Streams]:
-    monkeypatch.setattr(streams, "PATIENCE", 0)
+    monkeypatch.setattr(_streams, "PATIENCE", 0)
     made = Streams(client.send, stalled)
     made.start()
     yield made
@@ -129,7 +129,7 @@ def test_a_client_that_does_not_read_for_long_loses_its_stream(made) -> None:
 
 @pytest.mark.parametrize(("name", "limit"), [("PARKED", 3), ("PARKED_BYTES", 3000)])
 def test_beyond_the_limits_those_that_stopped_first_lose_their_streams(made, monkeypatch, name, limit) -> None:
-    monkeypatch.setattr(streams, name, limit)
+    monkeypatch.setattr(_streams, name, limit)
     answers = [Answer(size=1000) for _ in range(5)]
     for number, answer in enumerate(answers):
         made.answer(number, answer.messages(), CallContext(), in_a_thread)

@@ -24,9 +24,9 @@ from lamina.plugin import (
 
 if TYPE_CHECKING:
     from lamina.api import Service
-    from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
-    from lamina.plugins.servers.grpc.listener import Listener
-    from lamina.plugins.servers.grpc.native_engine import NativeEngine
+    from lamina.plugins.servers.grpc._listener import Listener
+    from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
+    from lamina.plugins.servers.grpc.engines.native import NativeEngine
 
 _log = logging.getLogger(__name__)
 
@@ -138,8 +138,8 @@ def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
 
 
 def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
-    from lamina.plugins.servers.grpc.listener import Listener
-    from lamina.plugins.servers.grpc.pool import Limits
+    from lamina.plugins.servers.grpc._limits import Limits
+    from lamina.plugins.servers.grpc._listener import Listener
 
     limits = Limits(
         quick_workers=config.quick_workers,
@@ -158,10 +158,10 @@ def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Lis
 def engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
     """The engine of that name, which alone is imported."""
     if name == "grpcio":
-        from lamina.plugins.servers.grpc.grpcio_engine import GrpcioEngine
+        from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
 
         return GrpcioEngine
-    from lamina.plugins.servers.grpc.native_engine import NativeEngine
+    from lamina.plugins.servers.grpc.engines.native import NativeEngine
 
     return NativeEngine
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from lamina.plugins.servers.grpc.spinning import ENOUGH, SOON, SPIN, Event, Spinning
+from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import (
+    ENOUGH,
+    SOON,
+    SPIN,
+    AdaptiveReceiver,
+    Event,
+)
 
 CALL: Event = (0,)
 LOOK = 0.000002
@@ -38,7 +44,7 @@ class Client:
 
 
 def served(client: Client, calls: int, *, processors: int = 2) -> Client:
-    spinning = Spinning(processors=processors, clock=lambda: client.now)
+    spinning = AdaptiveReceiver(processors=processors, clock=lambda: client.now)
     for _ in range(calls):
         assert spinning.receive(client) == [CALL] * client.calls
     return client
@@ -69,7 +75,7 @@ def test_the_end_is_told(spinning):
         def recv_batch_details(self, _max_events: int, _timeout_ms: int | None = None, /) -> None:
             return None
 
-    receiver = Spinning(processors=2, clock=lambda: 0.0)
+    receiver = AdaptiveReceiver(processors=2, clock=lambda: 0.0)
     if spinning:
         for _ in range(ENOUGH):
             receiver.receive(Client(pause=0))

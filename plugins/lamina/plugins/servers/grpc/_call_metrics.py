@@ -7,14 +7,13 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lamina.api import Method
 from lamina.context import CallContext
 from lamina.errdefs import Code
 from lamina.metrics import Histogram, Metric, MetricKind
-from lamina.plugins.servers.grpc.pool import Load
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ _SHOWN: Final = 256
 """Characters of a request's field that a line shows."""
 
 
-class Calls:
+class CallMetrics:
     """The calls of one listener, by method and snapshotter. Any thread may call any method.
 
     Names and labels of the metrics are those of go-grpc-prometheus, which containerd's plugin `grpc-prometheus`
@@ -150,13 +149,3 @@ def _field(message: Any, name: str) -> Any:
 def _shortened(text: str) -> str:
     """Text without its middle where it is long: the ends of keys tell them apart."""
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"
-
-
-def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:
-    """How many calls are being answered now, and how many wait for that, by pool and backend."""
-    loads = tuple(loads)
-    running: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.running for load in loads}
-    waiting: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.waiting for load in loads}
-    labels = ("pool", "snapshotter")
-    yield Metric(MetricKind.GAUGE, "lamina_calls_running", "Calls that are being answered.", running, labels)
-    yield Metric(MetricKind.GAUGE, "lamina_calls_waiting", "Calls that wait to be answered.", waiting, labels)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-from lamina.plugins.servers.grpc.pool import Load
+from lamina.plugins.servers.grpc._load import Load
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ STUCK: Final = 0.005
 T = TypeVar("T")
 
 
-class Duty(Generic[T]):
+class RelievedWorker(Generic[T]):
     """Receives things to do and does them in the same thread, one at a time, as long as each is soon done.
 
     Threads that compute side by side only take the interpreter's lock from one another, which costs two thirds

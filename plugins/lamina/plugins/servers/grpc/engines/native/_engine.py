@@ -14,18 +14,20 @@ from lamina.api import Method, Service, decode, serialize
 from lamina.context import use
 from lamina.errdefs import Code, Error, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
-from lamina.plugins.servers.grpc import pool
-from lamina.plugins.servers.grpc.call import call_context
-from lamina.plugins.servers.grpc.calls import Calls, load_metrics
-from lamina.plugins.servers.grpc.duty import Duty
-from lamina.plugins.servers.grpc.pool import Limits, Pool
-from lamina.plugins.servers.grpc.queues import Queues
-from lamina.plugins.servers.grpc.routes import routes
-from lamina.plugins.servers.grpc.spinning import Spinning
-from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
-from lamina.plugins.servers.grpc.streams import Messages, Streams
-from lamina.plugins.servers.grpc.together import Together
-from lamina.plugins.servers.grpc.underway import Call, UnderWay
+from lamina.plugins.servers.grpc import _limits
+from lamina.plugins.servers.grpc._call_context import call_context
+from lamina.plugins.servers.grpc._call_metrics import CallMetrics
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._load import load_metrics
+from lamina.plugins.servers.grpc._pool import Pool
+from lamina.plugins.servers.grpc._routes import routes
+from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
+from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver
+from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
+from lamina.plugins.servers.grpc.engines.native._queues import Queues
+from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
+from lamina.plugins.servers.grpc.engines.native._step_batcher import StepBatcher
+from lamina.plugins.servers.grpc.engines.native._streams import Messages, Streams
 from lamina.steps import Steps
 
 _log = logging.getLogger(__name__)
@@ -43,10 +45,10 @@ _PAUSE: Final = 0.001
 class NativeEngine:
     """Serves services with pygrpc-native.
 
-    One thread receives what comes, and answers quick calls itself (`Duty`). Another one takes the steps of calls
-    that store something (`Together`). Calls that may block wait in a queue of their backend and method for one of
-    the workers (`Queues`), which wait for no client (`Streams`). Streams that stay open have threads of their own.
-    What is beyond the limit of how many may wait is refused with RESOURCE_EXHAUSTED.
+    One thread receives calls, and answers quick ones itself (`RelievedWorker`). Another thread runs the steps of
+    calls that write (`StepBatcher`). Calls that may block wait in a queue of their backend and method for a worker
+    (`Queues`), and workers never wait for a client (`Streams`). Streams that stay open have threads of their own.
+    Calls beyond the limits are refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -56,18 +58,18 @@ class NativeEngine:
             limits: How much it takes on.
         """
         self._methods: list[tuple[str, Method]] = []
-        self._counted = Calls({})
+        self._counted = CallMetrics({})
         self._recv_limit = limits.max_recv_message_size or _RECEIVE_LIMIT
         self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
         self._slow = Queues("slow call", limits.slow_workers)
-        self._lasting = Pool("open stream", pool.LASTING, 0)
-        self._quick_limit = limits.quick_workers + pool.WAITING
-        self._quick = Duty("quick call", self._receive, self._begin, limits.quick_workers)
-        self._together = Together("storing call", limits.slow_workers + pool.WAITING, limits.slow_workers)
+        self._lasting = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
+        self._quick_limit = limits.quick_workers + _limits.MAX_QUEUED
+        self._quick = RelievedWorker("quick call", self._receive, self._begin, limits.quick_workers)
+        self._together = StepBatcher("storing call", limits.slow_workers + _limits.MAX_QUEUED, limits.slow_workers)
         self._streams = Streams(self._send, limits.stalled)
-        self._spinning = Spinning()
-        self._calls = UnderWay()
+        self._spinning = AdaptiveReceiver()
+        self._calls = InFlight()
         self._stopping = False
 
     def bind(self, path: str) -> None:
@@ -81,7 +83,7 @@ class NativeEngine:
                 delay_stream_headers=True,
                 metrics=True,
                 keepalive_permit_without_calls=False,
-                max_concurrent_streams=pool.STREAMS,
+                max_concurrent_streams=_limits.MAX_CONCURRENT_STREAMS,
             )
         except OSError as error:
             raise Unavailable(f"cannot listen on {path}: {error}") from error
@@ -90,7 +92,7 @@ class NativeEngine:
         """As `Engine.start`."""
         methods = routes(services)
         self._methods = list(methods.items())
-        self._counted = Calls(methods)
+        self._counted = CallMetrics(methods)
         self._bound.add_methods([(name, method.streams) for name, method in self._methods])
         self._bound.start()
         self._together.start()
@@ -104,7 +106,7 @@ class NativeEngine:
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
         self._stopping = True
-        left = self._calls.drain(grace, pool.LEFT)
+        left = self._calls.drain(grace, _limits.CANCEL_GRACE)
         if left:
             _log.warning("left calls behind that do not end", extra={"calls": left})
         self._quick.stop()
@@ -124,7 +126,7 @@ class NativeEngine:
 
     def _wait_sent(self, front: NativeGrpcFront) -> None:
         """Wait until clients have what they were answered: closing drops what is not sent yet (0.5.0)."""
-        latest = time.monotonic() + pool.LEFT
+        latest = time.monotonic() + _limits.CANCEL_GRACE
         while _unsent(front) > len(self._calls) and time.monotonic() < latest:
             time.sleep(_PAUSE)
 

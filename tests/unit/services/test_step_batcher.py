@@ -11,8 +11,8 @@ import pytest
 
 from lamina.context import CallContext, current
 from lamina.errdefs import ResourceExhausted
-from lamina.plugins.servers.grpc import duty
-from lamina.plugins.servers.grpc.together import Together
+from lamina.plugins.servers.grpc.engines.native import _relieved_worker
+from lamina.plugins.servers.grpc.engines.native._step_batcher import StepBatcher
 from lamina.steps import BLOCKING, Request, Shared, Steps, ask
 from tests.support.waiting import wait_until
 
@@ -72,8 +72,8 @@ def limit() -> int:
 
 
 @pytest.fixture
-def together(limit) -> Iterator[Together]:
-    together = Together("call", limit, 4)
+def together(limit) -> Iterator[StepBatcher]:
+    together = StepBatcher("call", limit, 4)
     together.start()
     yield together
     together.stop()
@@ -83,12 +83,12 @@ def in_a_thread(do: Callable[[], None]) -> None:
     threading.Thread(target=do).start()
 
 
-def offer(together: Together, call: Call, steps: Steps[None]) -> bool:
+def offer(together: StepBatcher, call: Call, steps: Steps[None]) -> bool:
     return together.offer(steps, CallContext(trace_id=call.name), in_a_thread)
 
 
 def test_what_calls_ask_for_while_something_is_done_is_done_for_all_of_them_at_once(together, disk, monkeypatch):
-    monkeypatch.setattr(duty, "STUCK", DEADLINE)  # nobody relieves the one thread that there is
+    monkeypatch.setattr(_relieved_worker, "STUCK", DEADLINE)  # nobody relieves the one thread that there is
     first = Call("first", disk)
     offer(together, first, first.steps())
     wait_until(lambda: together.load().running == 1, DEADLINE, "the first call runs")
@@ -173,7 +173,7 @@ def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking
         except BaseException as error:  # noqa: BLE001 - as an engine, which answers its client then
             told.append(error)
 
-    together = Together("call", 2, 1)
+    together = StepBatcher("call", 2, 1)
     other = Call("other", disk)
     together.offer(blocking(), CallContext(trace_id="blocking"), refuse)
     offer(together, other, other.steps())

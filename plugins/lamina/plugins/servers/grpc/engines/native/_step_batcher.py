@@ -15,8 +15,8 @@ import attrs
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Error
-from lamina.plugins.servers.grpc.duty import Duty
-from lamina.plugins.servers.grpc.pool import Load
+from lamina.plugins.servers.grpc._load import Load
+from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
 from lamina.steps import BLOCKING, Request, Shared, Steps, run
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class _Asking:
     request: Request[Any]
 
 
-class Together:
+class StepBatcher:
     """Takes the steps of calls one after the other, and has what they ask for performed for all at once.
 
     Calls that wait to begin come first, so that what they ask for is still performed with that of the others.
@@ -62,14 +62,16 @@ class Together:
         self._arrived: queue.SimpleQueue[_Call | _Asking | None] = queue.SimpleQueue()
         self._asking: list[_Asking] = []
         """Belongs to the thread that receives."""
-        self._duty: Duty[Callable[[], None]] = Duty(name, self._receive, lambda do: do(), side_by_side)
+        self._worker: RelievedWorker[Callable[[], None]] = RelievedWorker(
+            name, self._receive, lambda do: do(), side_by_side
+        )
         self._calls = 0
         self._lock = threading.Lock()
         """Guards `_calls`."""
 
     def start(self) -> None:
         """Begin."""
-        self._duty.start()
+        self._worker.start()
 
     def offer(self, steps: Steps[None], context: CallContext, elsewhere: Elsewhere) -> bool:
         """Have the steps of a call taken, unless there are as many calls as there may be; whether it was taken.
@@ -93,19 +95,19 @@ class Together:
 
     def stop(self) -> None:
         """Take no more steps. Calls should have ended before."""
-        self._duty.stop()
+        self._worker.stop()
         self._arrived.put(None)
 
     def _receive(self) -> bool:
         if self._asking and (self._arrived.empty() or len(self._asking) >= TOGETHER):
             asking, self._asking = self._asking, []
-            self._duty.add(functools.partial(self._perform, asking))
+            self._worker.add(functools.partial(self._perform, asking))
             return True
         arrived = self._arrived.get()
         if isinstance(arrived, _Asking):
             self._asking.append(arrived)
         elif arrived is not None:
-            self._duty.add(functools.partial(self._step, arrived))
+            self._worker.add(functools.partial(self._step, arrived))
         return arrived is not None
 
     def _step(self, call: _Call) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lamina.plugins.servers.grpc.duty import Duty
+from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
 from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
@@ -34,7 +34,9 @@ class Served:
     def __init__(self, limit: int) -> None:
         self.batches: queue.SimpleQueue[list[Callable[[], object]] | None] = queue.SimpleQueue()
         self.received_by: list[int] = []
-        self.calls: Duty[Callable[[], object]] = Duty("call", self.receive, lambda call: call(), limit)
+        self.calls: RelievedWorker[Callable[[], object]] = RelievedWorker(
+            "call", self.receive, lambda call: call(), limit
+        )
 
     def receive(self) -> bool:
         batch = self.batches.get()

@@ -19,20 +19,22 @@ from lamina.api import Method, Service, decode, serialize
 from lamina.context import CallContext, use
 from lamina.errdefs import Code, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
-from lamina.plugins.servers.grpc import pool
-from lamina.plugins.servers.grpc.call import call_context
-from lamina.plugins.servers.grpc.calls import Calls, load_metrics
-from lamina.plugins.servers.grpc.pool import Limits, Pool
-from lamina.plugins.servers.grpc.routes import routes
-from lamina.plugins.servers.grpc.shares import Holding, Key, Shares
-from lamina.plugins.servers.grpc.stalls import Stalls
-from lamina.plugins.servers.grpc.status import log_unexpected, refusal, status_of
+from lamina.plugins.servers.grpc import _limits
+from lamina.plugins.servers.grpc._call_context import call_context
+from lamina.plugins.servers.grpc._call_metrics import CallMetrics
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._load import load_metrics
+from lamina.plugins.servers.grpc._pool import Pool
+from lamina.plugins.servers.grpc._routes import routes
+from lamina.plugins.servers.grpc._shares import Holding, Key, Shares
+from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
+from lamina.plugins.servers.grpc.engines.grpcio._stalls import StallWatch
 from lamina.steps import run
 
 _log = logging.getLogger(__name__)
 
 _STREAMS: Final = 256
-"""As `pool.STREAMS`. With more, grpc cancels calls of other clients that no thread has taken yet."""
+"""As `MAX_CONCURRENT_STREAMS`. With more, grpc cancels calls of other clients that no thread has taken yet."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -52,18 +54,18 @@ class GrpcioEngine:
             limits: How much it takes on.
         """
         self._shares, self._lock = Shares(limits.slow_workers), threading.Lock()
-        self._slow = Pool("slow call", limits.slow_workers, pool.WAITING)
-        self._lasting = Pool("open stream", pool.LASTING, 0)
+        self._slow = Pool("slow call", limits.slow_workers, _limits.MAX_QUEUED)
+        self._lasting = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
         # However many calls the others have, there is room for quick ones, and to refuse what is too much.
         self._quick = Pool(
             "quick call",
             limits.quick_workers + limits.slow_workers,  # a quick call blocks on a backend that is not
-            pool.WAITING + self._slow.limit + self._lasting.limit,
+            _limits.MAX_QUEUED + self._slow.limit + self._lasting.limit,
         )
         self._pools = (self._quick, self._slow, self._lasting)
-        self._stalls = Stalls(limits.stalled)
+        self._stalls = StallWatch(limits.stalled)
         self._methods: dict[str, Method] = {}
-        self._counted = Calls({})
+        self._counted = CallMetrics({})
         self._server = grpc.server(
             self._quick,
             options=[
@@ -102,9 +104,9 @@ class GrpcioEngine:
 
     def stop(self, grace: float) -> None:
         """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
-        self._server.stop(grace).wait(grace + pool.LEFT)
+        self._server.stop(grace).wait(grace + _limits.CANCEL_GRACE)
         self._stalls.stop()
-        left = wait([call for one in self._pools for call in one.calls()], pool.LEFT).not_done
+        left = wait([call for one in self._pools for call in one.calls()], _limits.CANCEL_GRACE).not_done
         if left:
             _log.warning("left calls behind that do not end", extra={"calls": len(left)})
         for one in self._pools:
@@ -140,7 +142,7 @@ class _Route:
 class _Counting:
     """How one call is counted."""
 
-    calls: Calls
+    calls: CallMetrics
     path: str
     began: float = attrs.field(factory=time.perf_counter)
     request: Any = None
@@ -156,7 +158,7 @@ class _Counting:
 class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs alone
     """Finds the handler of a call: its method's, or one that refuses it."""
 
-    def __init__(self, routes: Mapping[str, _Route], calls: Calls) -> None:
+    def __init__(self, routes: Mapping[str, _Route], calls: CallMetrics) -> None:
         self._routes = routes
         self._calls = calls
 
@@ -203,7 +205,7 @@ class _Stream:
     experimental_thread_pool: Pool
     """As in `_Unary`."""
     holding: Callable[[], Holding]
-    stalls: Stalls
+    stalls: StallWatch
     counting: _Counting
 
     def __call__(self, data: bytes, call: grpc.ServicerContext) -> Iterator[bytes]:

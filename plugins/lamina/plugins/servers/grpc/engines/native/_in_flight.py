@@ -1,4 +1,4 @@
-"""`UnderWay`: the calls that an engine has taken in and not answered yet."""
+"""`InFlight`: the calls that an engine has taken in and not answered yet."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import attrs
 
 from lamina.api import Method, Target
 from lamina.context import CallContext
-from lamina.plugins.servers.grpc.pool import IN_FLIGHT, IN_FLIGHT_BYTES
-from lamina.plugins.servers.grpc.shares import Key
+from lamina.plugins.servers.grpc._limits import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES
+from lamina.plugins.servers.grpc._shares import Key
 
 _SMALL: Final = 4096
 """Bytes up to which a request is not worth counting: with the limit of calls, all of them are 16 MiB at most."""
@@ -46,7 +46,7 @@ class Call:
         return self.target.name if self.target else "", self.method.name
 
 
-class UnderWay:
+class InFlight:
     """The calls that have no answer yet. Any thread may call any method."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class UnderWay:
         self._calls[call.id] = call
         if call.id in self._early and self._early.pop(call.id, None) is not None:
             call.context.cancel()
-        return room and len(self._calls) <= IN_FLIGHT
+        return room and len(self._calls) <= MAX_IN_FLIGHT
 
     def cancel(self, id_: int) -> None:
         """Cancel a call, or the one of that number that is yet to be taken in."""
@@ -108,7 +108,7 @@ class UnderWay:
         with self._lock:
             call.counted = len(call.data)
             self._bytes += call.counted
-            return self._bytes <= IN_FLIGHT_BYTES or self._bytes == call.counted
+            return self._bytes <= MAX_IN_FLIGHT_BYTES or self._bytes == call.counted
 
     def wait_for_present(self, grace: float) -> None:
         """Wait until the calls that there are now have ended, whatever comes after them.

@@ -9,8 +9,8 @@ import pytest
 from lamina.api import Method
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import CallContext
-from lamina.plugins.servers.grpc import underway
-from lamina.plugins.servers.grpc.underway import Call, UnderWay
+from lamina.plugins.servers.grpc.engines.native import _in_flight
+from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
 
 METHOD = Method("A", Empty, lambda _: Empty())
 numbers = itertools.count()
@@ -21,10 +21,10 @@ def call(size: int) -> Call:
 
 
 @pytest.fixture
-def calls(monkeypatch) -> UnderWay:
-    monkeypatch.setattr(underway, "IN_FLIGHT_BYTES", 20_000)
-    monkeypatch.setattr(underway, "IN_FLIGHT", 5)
-    return UnderWay()
+def calls(monkeypatch) -> InFlight:
+    monkeypatch.setattr(_in_flight, "MAX_IN_FLIGHT_BYTES", 20_000)
+    monkeypatch.setattr(_in_flight, "MAX_IN_FLIGHT", 5)
+    return InFlight()
 
 
 def test_bytes_beyond_the_budget_have_no_room_until_others_are_answered(calls) -> None:

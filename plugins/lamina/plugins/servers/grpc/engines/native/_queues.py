@@ -13,12 +13,12 @@ import attrs
 
 from lamina.context import CallContext
 from lamina.errdefs import Unavailable
-from lamina.plugins.servers.grpc.pool import Load
-from lamina.plugins.servers.grpc.shares import Key, Shares, refusal
+from lamina.plugins.servers.grpc._load import Load
+from lamina.plugins.servers.grpc._shares import Key, Shares, refusal
 
 _log = logging.getLogger(__name__)
 
-WAITING: Final = 256
+MAX_QUEUED: Final = 256
 """How many calls may wait in each queue."""
 
 
@@ -106,7 +106,7 @@ class Queues:
             if self._stopped:
                 raise Unavailable("the host is about to stop")
             tasks = self._waiting.setdefault(task.key, collections.deque())
-            if limited and len(tasks) >= WAITING:
+            if limited and len(tasks) >= MAX_QUEUED:
                 return False
             tasks.append(task)
             self._begin()

@@ -27,7 +27,7 @@ class Front(Protocol):
         """Up to so many events, waited for until the first comes or the time is over; None: it is closed."""
 
 
-class Spinning:
+class AdaptiveReceiver:
     """Receives events, by one thread at a time.
 
     To wake a thread takes longer than to answer a quick call. Where a client calls again as soon as it has its

@@ -13,9 +13,9 @@ from lamina.api import Method, Service
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import CallContext, current
 from lamina.errdefs import Code, Conflict, NotFound
-from lamina.plugins.servers.grpc.calls import Calls
-from lamina.plugins.servers.grpc.listener import Listener
-from lamina.plugins.servers.grpc.pool import Limits
+from lamina.plugins.servers.grpc._call_metrics import CallMetrics
+from lamina.plugins.servers.grpc._limits import Limits
+from lamina.plugins.servers.grpc._listener import Listener
 from tests.support.waiting import wait_until
 
 SECONDS = 20
@@ -157,7 +157,7 @@ def test_an_unknown_method_makes_no_series(serve):
 
 
 def test_at_debug_level_each_call_has_a_line_with_its_trace_id(serve, caplog):
-    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc.calls")
+    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc._call_metrics")
 
     def fail(_request):
         raise NotFound("x")
@@ -173,7 +173,7 @@ def test_at_debug_level_each_call_has_a_line_with_its_trace_id(serve, caplog):
 
 
 def test_a_debug_line_shows_the_fields_of_the_request_that_its_method_names(serve, caplog):
-    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc.calls")
+    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc._call_metrics")
     long = f"{'a' * 200}{'b' * 200}"
     call, _ = serve(method("A", lambda _: RESPONSE, logged={"service": "service", "no.such": "other"}))
     for name in ("sandbox", long, ""):
@@ -183,7 +183,7 @@ def test_a_debug_line_shows_the_fields_of_the_request_that_its_method_names(serv
 
 
 def test_a_debug_line_of_a_call_that_failed_says_what_its_client_was_told(serve, caplog):
-    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc.calls")
+    caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc._call_metrics")
 
     def fail(request):
         raise NotFound(f"snapshot {request.service}")
@@ -197,13 +197,13 @@ def test_a_debug_line_of_a_call_that_failed_says_what_its_client_was_told(serve,
 
 def test_at_info_level_no_call_has_a_line(caplog):
     caplog.set_level(logging.INFO)
-    calls = Calls({"/test.Test/A": method("A", lambda _: RESPONSE)})
+    calls = CallMetrics({"/test.Test/A": method("A", lambda _: RESPONSE)})
     calls.end("/test.Test/A", CallContext(), Code.OK, 0.0)
     assert caplog.records == []
 
 
 def test_calls_of_many_threads_are_all_counted():
-    calls = Calls({"/test.Test/A": method("A", lambda _: RESPONSE)})
+    calls = CallMetrics({"/test.Test/A": method("A", lambda _: RESPONSE)})
 
     def count():
         for _ in range(1000):

@@ -1,4 +1,4 @@
-"""`Stalls`: streams whose clients do not read, where each holds a thread."""
+"""`StallWatch`: streams whose clients do not read, where each holds a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from lamina.context import current
-from lamina.plugins.servers.grpc.shares import Holding, Key
+from lamina.plugins.servers.grpc._shares import Holding, Key
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class _Sending:
     since: float = attrs.field(factory=time.monotonic)
 
 
-class Stalls:
+class StallWatch:
     """Cancels what clients have stopped reading: after a long time, or as soon as others want the place.
 
     Clients cannot be told apart: all that grpcio knows of one on a unix socket is `unix:`. So it is not looked at

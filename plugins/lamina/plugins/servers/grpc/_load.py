@@ -1,0 +1,30 @@
+"""How busy the threads are that answer calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from lamina.metrics import Metric, MetricKind
+
+
+@attrs.frozen
+class Load:
+    """How many calls a pool has."""
+
+    pool: str
+    running: int
+    waiting: int
+    backend: str = ""
+    """The backend that the calls use, where the pool tells."""
+
+
+def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:
+    """How many calls are being answered now, and how many wait for that, by pool and backend."""
+    loads = tuple(loads)
+    running: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.running for load in loads}
+    waiting: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.waiting for load in loads}
+    labels = ("pool", "snapshotter")
+    yield Metric(MetricKind.GAUGE, "lamina_calls_running", "Calls that are being answered.", running, labels)
+    yield Metric(MetricKind.GAUGE, "lamina_calls_waiting", "Calls that wait to be answered.", waiting, labels)
