@@ -91,10 +91,11 @@ def check(snapshotter: LocalSnapshotter, operations: dict[str, list[dict[str, An
 
 
 def files(snapshotter: LocalSnapshotter, layer: str) -> dict[str, str]:
-    """The files of a layer and their digests."""
+    """The files of a layer and their digests, and its root directory."""
     with temporary_mount(snapshotter.view("looking", layer)) as root:
         paths = [path for path in Path(root).rglob("*") if path.is_file()]
         found = {str(path.relative_to(root)): cut_workload.digest(path.read_bytes()) for path in paths}
+        found[cut_workload.ROOT] = cut_workload.root_of(Path(root))
     snapshotter.remove("looking")
     return found
 

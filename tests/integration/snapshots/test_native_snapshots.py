@@ -241,16 +241,17 @@ def test_a_copy_during_which_another_call_met_a_failed_sync_is_given_up(
     native.commit("d", "a")
 
 
-def test_only_copies_are_synced_when_they_are_made(
+def test_only_copies_of_files_are_synced_when_they_are_made(
     native: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    native.prepare("empty")
-    native.commit("c", "empty")
+    layer(native, "empty", "", lambda root: None)
+    layer(native, "c", "", lambda root: (root / "f").touch())
     synced: list[int] = []
     monkeypatch.setattr(native._root._sync, "_syncfs", synced.append)
     native.prepare("a")
     native.view("v")
     native.view("w", "c")
+    native.prepare("e", "empty")
     assert synced == []
     native.prepare("b", "c")
     assert len(synced) == 1

@@ -22,6 +22,12 @@ from tests.support.disks.snapshotters import open_on
 
 CLIENTS: Final = ("a", "b")
 """The clients, at work side by side, each with keys that begin with its name."""
+UNCHANGED: Final = 0.3
+"""The share of layers in which nothing is written."""
+UNCHANGED: Final = 0.4
+"""The share of layers in which no file is written."""
+ROOT: Final = "."
+"""The root directory's path in a tree."""
 SNAPSHOTS: Final = 8
 """How many snapshots a client has, more or less."""
 
@@ -89,9 +95,18 @@ class Client:
         return self._answered(began, operation="commit", key=key, name=name, parent=parent, tree=tree)
 
     def _change(self, root: Path, name: str, tree: dict[str, str]) -> dict[str, str]:
+        """Write to a snapshot, or only change the root's mode, or do nothing; return the tree that results."""
+        changed = {path: content for path, content in tree.items() if path != ROOT}
+        share = self._chance.random()
+        if share > UNCHANGED:
+            self._write(root, name, changed)
+        elif share < UNCHANGED / 4:
+            root.chmod(self._chance.choice((0o700, 0o711)))
+        return {**changed, ROOT: root_of(root)}
+
+    def _write(self, root: Path, name: str, changed: dict[str, str]) -> None:
         """Make files, replace one and delete one of the parent's."""
-        changed = dict(tree)
-        for path in self._chance.sample(sorted(tree), min(1, len(tree))):
+        for path in self._chance.sample(sorted(changed), min(1, len(changed))):
             (root / path).unlink()
             del changed[path]
         made = [f"{name}/{number}" for number in range(self._chance.randrange(1, 4))]
@@ -100,7 +115,6 @@ class Client:
             content = self._chance.randbytes(self._chance.choice((0, 100, 5_000, 60_000)))
             (root / path).write_bytes(content)
             changed[path] = digest(content)
-        return changed
 
     def _removable(self) -> list[str]:
         parents = {*self._actives.values(), *self._views.values(), *self._layers.values()}
@@ -112,6 +126,12 @@ class Client:
         for snapshots in (self._actives, self._views, self._layers):
             snapshots.pop(key, None)
         return self._answered(began, operation="remove", key=key)
+
+
+def root_of(root: Path) -> str:
+    """The mode of a root directory, and its time of modification."""
+    status = root.stat()
+    return f"{status.st_mode:o} {status.st_mtime_ns}"
 
 
 def digest(content: bytes) -> str:

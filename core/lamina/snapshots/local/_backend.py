@@ -67,6 +67,22 @@ class Backend(abc.ABC):
         """
         return True
 
+    def creates_empty(self, record: Record) -> bool:
+        """Report whether `create` makes an empty tree, whose root directory has the parent's attributes.
+
+        An empty snapshot for which `is_unchanged` holds as well is committed without a sync: the next start makes
+        its data again if a crash loses it.
+        """
+        return False
+
+    def is_unchanged(self, record: Record) -> bool:
+        """Report whether the root directory of a snapshot has the parent's attributes, as `create` makes it.
+
+        Args:
+            record: The active snapshot, after `finish`; it has a parent, and is empty.
+        """
+        return False
+
     def creates_quickly(self, record: Record) -> bool:
         """Whether `create` takes no more than a few system calls. If so, many calls may share one thread."""
         return False

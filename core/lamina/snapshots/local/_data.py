@@ -7,6 +7,8 @@ import functools
 import logging
 from collections.abc import Iterator
 
+import attrs
+
 from lamina.errdefs import DataLoss, Error, NotFound, from_os_error
 from lamina.mount import Mount
 from lamina.snapshots._contract import Usage
@@ -55,6 +57,31 @@ class SnapshotData:
     def syncs(self, record: Record) -> bool:
         """Whether what is made for a snapshot is synced before its record is stored."""
         return self._root.syncs and self._backend.has_data(record) and self._backend.needs_sync(record)
+
+    def is_as_created(self, active: Record, usage: Usage) -> bool:
+        """Report whether a snapshot to be committed is what `make_committed` makes.
+
+        Args:
+            active: Its record.
+            usage: What it takes up.
+        """
+        committed = attrs.evolve(active, usage=usage)
+        return self._can_make_committed(committed) and self._backend.is_unchanged(active)
+
+    def make_committed(self, record: Record) -> bool:
+        """Make the data of a committed snapshot that a crash lost; return False where that is impossible.
+
+        It is possible for an empty snapshot with a parent. Of these, the commit has synced all but those for which
+        `is_as_created` held.
+        """
+        if not self._can_make_committed(record):
+            return False
+        self._root.discard_remains(record.id)
+        self.make(attrs.evolve(record, info=attrs.evolve(record.info, labels={})))
+        return True
+
+    def _can_make_committed(self, record: Record) -> bool:
+        return bool(record.usage.inodes == 1 and record.parent_ids) and self._backend.creates_empty(record)
 
     def mounts(self, record: Record) -> list[Mount]:
         """The mounts of a snapshot."""

@@ -77,7 +77,8 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             backend: How its data is made and mounted. Closed with the snapshotter.
             store: Its part of the metastore; its name is the snapshotter's own keyspace.
             sync_fs: Whether `commit`, and `prepare` and `view` where they make more than names, return only when
-                the file system has written everything.
+                the file system has written everything. A commit of a snapshot in which nothing was written needs
+                no sync: its data is made again where a crash loses it.
             sync_remove: Whether `remove` returns only when the data is deleted.
 
         Raises:
@@ -209,7 +210,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             yield BLOCKING
         with self._commits.take(turn):
             draft = self._keyspace.check_commit(name, key, parent)
-            if self._root.syncs or not self._backend.commits_quickly(draft):
+            if not self._backend.commits_quickly(draft):
                 yield BLOCKING
             is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
             if is_rebased and not self._backend.rebases:
@@ -221,7 +222,9 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                 if is_rebased:
                     self._backend.rebase(draft)
                 self._backend.commit(draft)
-                self._root.sync()
+                if self._root.syncs and (is_rebased or not self._data.is_as_created(draft, usage)):
+                    yield BLOCKING
+                    self._root.sync()
             record = yield from self._keyspace.commit_steps(name, draft, new_labels, parent, usage)
             with use(current().detached()):
                 self._data.give_up_active(record)

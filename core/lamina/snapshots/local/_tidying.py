@@ -75,11 +75,12 @@ class Tidying:
         try:
             if not self._backend.has_data(record) or self._backend.mend(record):
                 return
-            if record.info.kind is Kind.COMMITTED:
+            if record.info.kind is not Kind.COMMITTED:
+                self._root.discard_remains(record.id)
+                self._data.make(record)
+            elif not self._data.make_committed(record):
                 _log.error("the data of a committed snapshot is lost", extra=named)
                 return
-            self._root.discard_remains(record.id)
-            self._data.make(record)
         except (Canceled, DeadlineExceeded):
             raise
         except (Error, OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import copy_tree, disk_usage, holds_at_most
+from lamina.fs import copy_tree, disk_usage, holds_at_most, same_attributes
 from lamina.mount import Mount
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.local import Backend
@@ -27,13 +27,20 @@ class NativeBackend(Backend):
         return record.info.kind is not Kind.VIEW or not record.parent_ids
 
     def needs_sync(self, record: Record) -> bool:
-        """Whether a snapshot has a copy of its parent's files."""
-        return bool(record.parent_ids)
+        """Report whether a snapshot has a copy of its parent's files."""
+        return not self.creates_empty(record)
+
+    def creates_empty(self, record: Record) -> bool:
+        """Report whether there is nothing in the parent to copy."""
+        return not record.parent_ids or holds_at_most(self.path(record.parent_ids[0]), 0)
+
+    def is_unchanged(self, record: Record) -> bool:
+        """Compare the directory of a snapshot with its parent's."""
+        return same_attributes(self.path(record.id), self.path(record.parent_ids[0]))
 
     def creates_quickly(self, record: Record) -> bool:
         """Whether there is nothing to copy."""
-        copies = self.has_data(record) and record.parent_ids
-        return not copies or holds_at_most(self.path(record.parent_ids[0]), 0)
+        return not self.has_data(record) or self.creates_empty(record)
 
     def commits_quickly(self, record: Record) -> bool:
         """Whether a snapshot has few files."""

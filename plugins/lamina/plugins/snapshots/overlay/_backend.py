@@ -89,6 +89,14 @@ class OverlayBackend(Backend):
         """Whether `create` makes more than directories: it does not."""
         return False
 
+    def creates_empty(self, record: Record) -> bool:
+        """Report that `create` makes an empty upper directory."""
+        return True
+
+    def is_unchanged(self, record: Record) -> bool:
+        """Compare the upper directory of a snapshot with its parent's."""
+        return self._roots.are_alike(self._upper(record.parent_ids[0]), self._upper(record.id))
+
     def creates_quickly(self, record: Record) -> bool:
         """Whether `create` is soon done: it makes directories alone."""
         return True

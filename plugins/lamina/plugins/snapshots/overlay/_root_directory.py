@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from lamina.fs import ACL_PREFIX, XattrCopier, xattr_names
+from lamina.fs import ACL_PREFIX, XattrCopier, same_attributes, xattr_names
 from lamina.plugins.snapshots.overlay._owner import Owners
 
 MODE: Final = 0o755
@@ -47,6 +47,18 @@ class RootDirectories:
         self._copy_attributes(parent, root, self._names(parent), owners)
         os.chmod(root, stat.S_IMODE(status.st_mode))  # now: chown(2) takes some bits away
         os.utime(root, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def are_alike(self, parent: str, root: str) -> bool:
+        """Report whether `copy` would leave a root directory as it is, but for owners.
+
+        Args:
+            parent: The parent's root directory.
+            root: The one in question. The mark of an opaque directory does not count.
+
+        Raises:
+            OSError: One of them cannot be read.
+        """
+        return same_attributes(root, parent, self._names)
 
     def complete(self, parent: str, root: str, owners: Owners | None) -> None:
         """Give the root directory of a layer that was made without a parent what its new parent's has.
