@@ -11,7 +11,7 @@ from lamina.config._config import Config
 from lamina.config._duration import Duration
 from lamina.config._load import from_document, load
 from lamina.config._problems import Problem, config_error, dotted
-from lamina.config._schema import Debug, HostConfig, ProxyPlugin
+from lamina.config._schema import Debug, HostConfig
 from lamina.config.reading._merge import Origin
 from lamina.config.versions._migrate import GRPC_SERVER, Migration
 from lamina.places import default_config_path, default_drop_ins, default_root, default_state
@@ -25,7 +25,6 @@ __all__ = [
     "Migration",
     "Origin",
     "Problem",
-    "ProxyPlugin",
     "config_error",
     "default_config_path",
     "default_drop_ins",

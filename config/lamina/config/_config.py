@@ -12,11 +12,12 @@ import attrs
 
 from lamina.config._overrides import overriding
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
-from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config._schema import VERSION, HostConfig
 from lamina.config.reading._decode import decode
 from lamina.config.reading._document import Document
 from lamina.config.reading._merge import Merged, Origin, merge
 from lamina.config.reading._positions import parse_key
+from lamina.config.reading._proxies import decode_proxy
 from lamina.config.versions._migrate import Migration, migrate, successor_of_table
 from lamina.errdefs import PluginFailed, nearest
 from lamina.fs import Exposure
@@ -96,7 +97,10 @@ class Config:
         return self.host.plugins
 
     def decode_plugins(
-        self, schemas: Mapping[str, type | None], unloadable: Collection[str] = ()
+        self,
+        schemas: Mapping[str, type | None],
+        unloadable: Collection[str] = (),
+        proxies: Mapping[str, str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Decode the tables of plugins.
 
@@ -105,18 +109,19 @@ class Config:
                 takes no configuration. Those in `disabled_plugins`, and those whose migration failed, are passed
                 over.
             unloadable: URIs of plugins that are installed and cannot be loaded. Nothing is said of their tables.
+            proxies: The URI of each proxy plugin, by the name of its table.
 
         Returns:
             By URI an instance of each class, of defaults alone where there is no table. And warnings: one
             for each table that belongs to no installed plugin, or to one that takes no configuration.
 
         Raises:
-            ConfigError: With all problems of all tables, and those of the top level that were deferred; a proxy
-                plugin that has the name of another snapshotter is one, too.
+            ConfigError: With all problems of all tables, of proxy plugins, and of the top level where they were
+                deferred.
         """
         values: dict[str, object] = {}
-        installed = {*schemas, *unloadable}
-        problems = [*self._problems, *self._not_uris(installed), *self._taken_names(installed)]
+        installed, proxies = {*schemas, *unloadable}, proxies or {}
+        problems = [*self._problems, *self._not_uris(installed), *self._taken_names(installed, proxies)]
         ignored = {*self.host.disabled_plugins, *self.failed_migrations}
         for uri, schema in schemas.items():
             if schema is None or uri in ignored:
@@ -129,8 +134,7 @@ class Config:
                 values[uri] = decoded
         if problems:
             raise config_error(problems)
-        proxies = dict.fromkeys(map(proxy_uri, self.host.proxy_plugins))
-        warnings = self._unused_tables({**schemas, **proxies}, {*ignored, *unloadable})
+        warnings = self._unused_tables({**schemas, **dict.fromkeys(proxies.values())}, {*ignored, *unloadable})
         return values, [str(warning) for warning in warnings]
 
     def _not_uris(self, installed: Collection[str]) -> Iterator[Problem]:
@@ -143,11 +147,12 @@ class Config:
                         found += f': expected one like "io.containerd.x.v1.{name}"'
                     yield self._merged.problem((key, index), found, nearest=like)
 
-    def _taken_names(self, installed: Collection[str]) -> list[Problem]:
-        """Proxy plugins with the name of another snapshotter."""
-        found = "there is another snapshotter of this name: choose a name of its own"
-        names = [name for name in self.host.proxy_plugins if proxy_uri(name) in installed]
-        return [self._merged.problem(("proxy_plugins", name), found) for name in names]
+    def _taken_names(self, installed: Collection[str], proxies: Mapping[str, str]) -> Iterator[Problem]:
+        """Return a problem for each proxy plugin with the URI of an installed plugin."""
+        for name, uri in proxies.items():
+            if uri in installed:
+                found = f"{uri} is an installed plugin: choose another name"
+                yield self._merged.problem(("proxy_plugins", name), found)
 
     def _unused_tables(self, schemas: Mapping[str, type | None], ignored: Collection[str]) -> list[Problem]:
         unused = []
@@ -196,6 +201,26 @@ class Config:
         if not migrations:
             return self
         return assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
+
+    def with_proxies(self, schemas: Mapping[str, type]) -> Config:
+        """Return this configuration with the tables of `[proxy_plugins]` decoded, in `host.proxy_plugins`.
+
+        Tables with problems are left out; `decode_plugins` raises the problems, with all others.
+
+        Args:
+            schemas: The attrs class of a table by the value of its key `type`.
+        """
+        if not self.host.proxy_plugins:
+            return self
+        decoded, problems = {}, list(self._problems)
+        for name, table in self.host.proxy_plugins.items():
+            proxy = decode_proxy(schemas, table, ("proxy_plugins", name), self._merged.problem)
+            if isinstance(proxy, list):
+                problems += proxy
+            else:
+                decoded[name] = proxy
+        host = attrs.evolve(self.host, proxy_plugins=decoded)
+        return attrs.evolve(self, host=host, problems=tuple(problems))
 
     def with_overrides(
         self,

@@ -1,7 +1,7 @@
 """The process that holds the plugins: `Host` for any program, `run` for one that is nothing else.
 
 with Host.from_config("/etc/lamina/config.toml") as host:
-    overlay: Snapshotter = host.get(PluginType.SNAPSHOTTER, "overlayfs")
+    clock: Clock = host.get("com.example.clock.v1", "local")
 
 A daemon of its own, with plugins of its own, is `run` with a host whose configuration is another program's:
 

@@ -130,7 +130,7 @@ class Host:
                 undo.enter_context(temporary_files_in(host.temp))
             undo.push(self._closer(Lock.acquire(root.path_of(LOCK), dir_fd=root.fd)))
             self._prepared = prepared
-            self._in_force.configs = dict(prepared.configs)
+            self._in_force.host, self._in_force.configs = prepared.config.host, dict(prepared.configs)
             self.address = prepared.address
             prepared.plan.check_presence()
             listening = undo.enter_context(Listening())

@@ -8,7 +8,6 @@ import attrs
 
 from lamina.config import GRPC_SERVER, Config, Problem, dotted
 from lamina.errdefs import nearest
-from lamina.host._proxies import proxy_registrations
 from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
@@ -61,15 +60,19 @@ def prepare(
         group = f"{config.program.replace('-', '_')}.plugins"
         discovery = discover(modules, host.disabled_distributions, host.disabled_plugins, group=group)
     migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
-    config = config.with_migrations(migrations)
+    types = discovery.registry.proxy_types
+    config = config.with_migrations(migrations).with_proxies({name: one.config for name, one in types.items()})
     discovery = discovery.set_aside(config.failed_migrations)
     schemas = {one.uri: one.config for one in discovery.registry}
-    configs, warnings = config.decode_plugins(schemas, [plugin.uri for plugin in discovery.failed])
+    proxies = [types[table.type].registration(name, table) for name, table in config.host.proxy_plugins.items()]
+    configs, warnings = config.decode_plugins(
+        schemas, [plugin.uri for plugin in discovery.failed], {proxy.id: proxy.uri for proxy in proxies}
+    )
     found = (*discovery.registry, *discovery.failed)
     left_out = [one.uri for one in found if one.type in SERVING_TYPES] if embedded else []
     plan = Plan.of(
         discovery,
-        more=proxy_registrations(host.proxy_plugins),
+        more=proxies,
         disabled=[*host.disabled_plugins, *left_out],
         required=[uri for uri in host.required_plugins if uri not in left_out],
     )

@@ -26,6 +26,7 @@ from lamina.plugin._location import Location
 from lamina.plugin._plan import Foresight, Plan
 from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, may_go
+from lamina.plugin._proxy import ProxyType
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
@@ -67,6 +68,7 @@ __all__ = [
     "Plugin",
     "PluginSet",
     "PluginType",
+    "ProxyType",
     "Readiness",
     "Registration",
     "Registry",

@@ -17,6 +17,7 @@ from lamina.plugin._entry_points import Source
 from lamina.plugin._hooks import new_manager
 from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import describe
+from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
 from lamina.plugin._slow import SlowLoads
@@ -100,6 +101,9 @@ class Collector:
                 hooks = self._load(source)
                 for contract in _results(hooks, "lamina_contracts", Contract, source):
                     registry = registry.add_contract(attrs.evolve(contract, distribution=source.distribution))
+                for proxy in _results(hooks, "lamina_proxy_types", ProxyType, source):
+                    proxy_type = attrs.evolve(proxy, distribution=source.distribution, module=source.module)
+                    registry = registry.add_proxy_type(proxy_type)
                 for found in _results(hooks, "lamina_register", Registration, source):
                     registration = attrs.evolve(found, distribution=source.distribution, module=source.module)
                     registry = registry.register(registration)

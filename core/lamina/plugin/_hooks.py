@@ -13,6 +13,7 @@ import pluggy
 from lamina.errdefs import message
 from lamina.plugin._contract import Contract
 from lamina.plugin._plugins import Plugin, PluginSet
+from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,11 @@ def lamina_register() -> Iterable[Registration[Any]]:  # type: ignore[empty-body
 @hookspec
 def lamina_contracts() -> Iterable[Contract]:  # type: ignore[empty-body]  # a specification has none
     """Return the contracts of the plugin types that this module defines; a generator will do."""
+
+
+@hookspec
+def lamina_proxy_types() -> Iterable[ProxyType[Any]]:  # type: ignore[empty-body]  # a specification has none
+    """Return the types of plugins that this module creates from `[proxy_plugins]`; a generator will do."""
 
 
 @hookspec

@@ -21,7 +21,7 @@ class Registration(Generic[C]):
     """One plugin, before it is initialised. `Registry.register` checks it."""
 
     type: str
-    """Such as `PluginType.SNAPSHOTTER`, or a type of one's own."""
+    """The plugin type: a member of `PluginType`, or any other string such as `com.example.clock.v1`."""
     id: str
     """Unique within the type."""
     requires: tuple[str, ...] = ()
@@ -102,9 +102,9 @@ def _wrong_field(registration: Registration[Any]) -> str:
     fields: tuple[tuple[str, bool, str], ...] = (
         ("type", is_text(registration.type), "a UTF-8 string"),
         ("id", is_text(registration.id), "a UTF-8 string"),
-        ("requires", _is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
+        ("requires", is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
-        ("live", _is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
+        ("live", is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
         ("references", _is_dict_of_strings(registration.references), "a dict of UTF-8 strings"),
         ("listen", registration.listen is None or callable(registration.listen), "a function or None"),
         ("init", callable(registration.init), "a function"),
@@ -135,7 +135,8 @@ def _is_dict_of_strings(value: object) -> bool:
     return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
 
 
-def _is_tuple_of_strings(value: object) -> bool:
+def is_tuple_of_strings(value: object) -> bool:
+    """Return whether a value is a tuple of strings that can be sent."""
     return isinstance(value, tuple) and all(map(is_text, value))
 
 

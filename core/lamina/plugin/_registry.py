@@ -9,6 +9,7 @@ import attrs
 
 from lamina.errdefs import InvalidRegistration, PluginLoop
 from lamina.plugin._contract import SERVER, Contract
+from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._types import EVERY_TYPE
 
@@ -21,10 +22,12 @@ def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
 
 @attrs.frozen(eq=False)
 class Registry:
-    """Registrations in their order, and the contracts of plugin types. Immutable: `register` returns another."""
+    """Registrations in their order, contracts and proxy types. Immutable: methods that add return another."""
 
     _by_uri: Mapping[str, Registration[Any]] = attrs.field(factory=dict)
     _contracts: Mapping[str, Contract] = attrs.field(factory=lambda: {SERVER.type: SERVER})
+    _proxy_types: Mapping[str, ProxyType[Any]] = attrs.field(factory=dict)
+    """By each name that tables may use."""
 
     def __iter__(self) -> Iterator[Registration[Any]]:
         return iter(self._by_uri.values())
@@ -65,11 +68,29 @@ class Registry:
         """Return the contract of a plugin type, or None if no package registered one."""
         return self._contracts.get(type)
 
+    def add_proxy_type(self, proxy_type: ProxyType[Any]) -> Registry:
+        """Return a registry with one more proxy type.
+
+        Raises:
+            InvalidRegistration: The proxy type is malformed, or another one has one of its names.
+        """
+        proxy_type.check()
+        added = dict.fromkeys(proxy_type.all_names, proxy_type)
+        for name in added.keys() & self._proxy_types.keys():
+            raise InvalidRegistration(f"proxy type {proxy_type.type}: there is another one named {name!r}")
+        return attrs.evolve(self, proxy_types={**self._proxy_types, **added})
+
+    @property
+    def proxy_types(self) -> Mapping[str, ProxyType[Any]]:
+        """The proxy types, by each value that the key `type` of a table may have."""
+        return self._proxy_types
+
     def without(self, distribution: str) -> Registry:
-        """Return a registry without the registrations and contracts of a distribution."""
-        contracts = {type_: one for type_, one in self._contracts.items() if one.distribution != distribution}
+        """Return a registry without anything that a distribution registered."""
+        contracts = {name: one for name, one in self._contracts.items() if one.distribution != distribution}
+        proxy_types = {name: one for name, one in self._proxy_types.items() if one.distribution != distribution}
         uris = [one.uri for one in self if one.distribution == distribution]
-        return attrs.evolve(self.without_plugins(uris), contracts=contracts)
+        return attrs.evolve(self.without_plugins(uris), contracts=contracts, proxy_types=proxy_types)
 
     def without_plugins(self, uris: Collection[str]) -> Registry:
         """Return a registry without these registrations."""

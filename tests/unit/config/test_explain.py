@@ -15,6 +15,7 @@ from lamina.config import GRPC_SERVER, Config, Duration, Origin, from_document, 
 from lamina.config.describing import Explanation, effective_tables, json_schema
 from lamina.config.describing import explain as explain_in
 from lamina.errdefs import InvalidArgument, NotFound
+from lamina.plugins.services.snapshots._proxy import SnapshotterProxy
 
 DISK = "io.x.v1.disk"
 
@@ -53,8 +54,10 @@ SCHEMAS = {DISK: Disk, GRPC_SERVER: Listener}
 
 
 def explain(config: Config, key: str) -> Explanation:
+    proxies = {"snapshot": SnapshotterProxy}
+    config = config.with_proxies(proxies)
     tables = effective_tables(config, config.decode_plugins(SCHEMAS)[0])
-    return explain_in(config, tables, json_schema(SCHEMAS), key)
+    return explain_in(config, tables, json_schema(SCHEMAS, proxies), key)
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ def installed() -> dict[str, type | None]:
 
 @pytest.fixture(scope="module")
 def validator() -> jsonschema.Draft202012Validator:
-    schema = json_schema(installed())
+    registry = discover().registry
+    schema = json_schema(installed(), {name: one.config for name, one in registry.proxy_types.items()})
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
-from lamina.config import Config, HostConfig, Origin, ProxyPlugin, from_document, load
+from lamina.config import Config, HostConfig, Origin, from_document, load
 from lamina.config.describing import render_default
 from lamina.errdefs import ConfigError
+from lamina.plugins.services.snapshots._proxy import SnapshotterProxy
 
+PROXIES = dict.fromkeys(("snapshot", "io.containerd.snapshotter.v1"), SnapshotterProxy)
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
 
 
-def proxies(**tables: Any) -> dict[str, ProxyPlugin]:
-    return from_document({"proxy_plugins": tables}).host.proxy_plugins
+def proxies(**tables: Any) -> dict[str, SnapshotterProxy]:
+    config = from_document({"proxy_plugins": tables}).with_proxies(PROXIES)
+    config.decode_plugins({})
+    return config.host.proxy_plugins
 
 
 def problem(tmp_path: Path, text: str) -> str:
@@ -23,13 +27,13 @@ def problem(tmp_path: Path, text: str) -> str:
     path = tmp_path / "config.toml"
     path.write_text(f"version = 4\n{text}")
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load(path).with_proxies(PROXIES).decode_plugins({})
     return str(caught.value).replace(f"{path}:", "")
 
 
 def test_type_and_address_are_enough() -> None:
     found = proxies(remote={"type": "snapshot", "address": "/run/remote.sock"})
-    assert found == {"remote": ProxyPlugin(type="snapshot", address="/run/remote.sock")}
+    assert found == {"remote": SnapshotterProxy(type="snapshot", address="/run/remote.sock")}
     assert found["remote"].timeout == 300
     assert found["remote"].quick_timeout == 10
 
@@ -48,7 +52,7 @@ def test_every_key_of_the_table_is_read() -> None:
             "quick_timeout": "500ms",
         }
     )
-    assert found["remote"] == ProxyPlugin(
+    assert found["remote"] == SnapshotterProxy(
         type="io.containerd.snapshotter.v1",
         address="unix:///run/remote.sock",
         platform="linux/arm/v7",
@@ -73,7 +77,10 @@ def test_another_type_is_an_error_that_names_what_is_supported(tmp_path: Path, w
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('address = "/s"', "proxy_plugins.remote.type: expected a value, found nothing"),
+        (
+            'address = "/s"',
+            'remote.type: expected one of "snapshot", "io.containerd.snapshotter.v1", found nothing',
+        ),
         ('type = "snapshot"', "proxy_plugins.remote.address: expected a string, found nothing"),
         ('type = "snapshot"\naddress = ""', "proxy_plugins.remote.address: address must be specified"),
         ('type = "snapshot"\naddress = "/s"\nadress = "/t"', 'unknown key (did you mean "address"?)'),
@@ -104,7 +111,9 @@ def test_a_name_that_can_name_no_plugin_is_refused(name: str) -> None:
 def load_two(tmp_path: Path, main: str, imported: str) -> Config:
     (tmp_path / "main.toml").write_text(f'version = 4\nimports = ["over.toml"]\n{main}')
     (tmp_path / "over.toml").write_text(f"version = 4\n{imported}")
-    return load(tmp_path / "main.toml")
+    config = load(tmp_path / "main.toml").with_proxies(PROXIES)
+    config.decode_plugins({})
+    return config
 
 
 def test_a_later_file_replaces_a_proxys_table_as_a_whole_and_leaves_the_others(tmp_path: Path) -> None:
@@ -128,8 +137,8 @@ exports = {a = "b"}
 """,
     )
     assert config.host.proxy_plugins == {
-        "one": ProxyPlugin(type="snapshot", address="/uno", exports={"a": "b"}),
-        "two": ProxyPlugin(type="snapshot", address="/two"),
+        "one": SnapshotterProxy(type="snapshot", address="/uno", exports={"a": "b"}),
+        "two": SnapshotterProxy(type="snapshot", address="/two"),
     }
     assert config.origin("proxy_plugins.one.address") == Origin(f"{tmp_path}/over.toml", 4)
     assert config.origin("proxy_plugins.one.platform") is None
@@ -145,23 +154,32 @@ def test_what_a_replaced_table_had_is_no_help_to_the_new_one(tmp_path: Path) -> 
         )
 
 
-def test_the_name_of_another_snapshotter_is_refused_when_it_is_known(tmp_path: Path) -> None:
+def test_a_table_of_a_type_that_no_package_provides_is_a_problem() -> None:
+    config = from_document({"proxy_plugins": {"far": {"type": "tape"}, "near": 5}}).with_proxies({})
+    with pytest.raises(ConfigError) as caught:
+        config.decode_plugins({})
+    assert [str(problem).partition(": ")[2] for problem in caught.value.problems] == [
+        'proxy_plugins.far.type: expected a type of an installed package, found the string "tape"',
+        "proxy_plugins.near: expected a table, found the number 5",
+    ]
+
+
+def test_the_name_of_an_installed_plugin_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('version = 4\n[proxy_plugins.overlayfs]\ntype = "snapshot"\naddress = "/s"\n')
-    with pytest.raises(ConfigError, match="there is another snapshotter of this name"):
-        load(path).decode_plugins({}, [OVERLAY])
-    with pytest.raises(ConfigError) as caught:
-        load(path).decode_plugins({OVERLAY: None})
-    assert str(caught.value) == (
-        f"{path}:2: proxy_plugins.overlayfs: there is another snapshotter of this name: choose a name of its own"
-    )
+    for schemas, unloadable in ({}, [OVERLAY]), ({OVERLAY: None}, []):
+        with pytest.raises(ConfigError) as caught:
+            load(path).decode_plugins(schemas, unloadable, {"overlayfs": OVERLAY})
+        assert str(caught.value) == (
+            f"{path}:2: proxy_plugins.overlayfs: {OVERLAY} is an installed plugin: choose another name"
+        )
 
 
 def test_a_plugin_table_for_a_proxy_is_a_warning() -> None:
     uri = "io.containerd.snapshotter.v1.remote"
     table = {"type": "snapshot", "address": "/s"}
     config = from_document({"proxy_plugins": {"remote": table}, "plugins": {uri: {"root_path": "/x"}}})
-    _, warnings = config.decode_plugins({OVERLAY: None})
+    _, warnings = config.decode_plugins({OVERLAY: None}, proxies={"remote": uri})
     (warning,) = warnings
     assert warning.endswith(f': plugins."{uri}": not used: this plugin takes no configuration')
 
@@ -173,11 +191,13 @@ def test_nothing_is_said_of_the_table_of_a_plugin_that_cannot_be_loaded() -> Non
 
 def test_the_printed_defaults_have_an_empty_table_with_a_comment() -> None:
     text = render_default({}, HostConfig(root="/r", state="/s"))
-    assert "\n# Snapshotters that live behind other sockets, by name.\n[proxy_plugins]\n" in text
+    assert "\n# Plugins behind other sockets, by name.\n[proxy_plugins]\n" in text
 
 
 def test_a_printed_proxy_reads_back(tmp_path: Path) -> None:
-    tables = {"a b": ProxyPlugin(type="snapshot", address="/s", exports={"root": "/r"}, capabilities=["rebase"])}
+    tables = {
+        "a b": SnapshotterProxy(type="snapshot", address="/s", exports={"root": "/r"}, capabilities=["rebase"])
+    }
     path = tmp_path / "config.toml"
     path.write_text(render_default({}, HostConfig(root="/r", state="/s", proxy_plugins=tables)))
-    assert load(path).host.proxy_plugins == tables
+    assert load(path).with_proxies(PROXIES).host.proxy_plugins == tables

@@ -10,6 +10,7 @@ import pytest
 from lamina.config import GRPC_SERVER
 from lamina.config.describing import ContainerdConfig, Use, read_containerd
 from lamina.errdefs import ConfigError
+from lamina.plugin import discover
 
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
 VERSION = "io.containerd.grpc.v1.version"
@@ -33,8 +34,9 @@ def read(tmp_path: Path, text: str) -> ContainerdConfig:
     return read_containerd(
         str(path),
         {OVERLAY: Overlay, GRPC_SERVER: Listener, VERSION: None},
+        {name: one.config for name, one in discover().registry.proxy_types.items()},
         address=f"{tmp_path}/lamina.sock",
-        names={"lamina": "overlayfs"},
+        names={"lamina": "snapshotter overlayfs"},
     )
 
 
@@ -99,7 +101,7 @@ def test_a_proxy_plugin_that_leads_here_is_told_with_what_it_finds(tmp_path: Pat
     )
     assert told(read(tmp_path, f"version = 2\n{tables}")) == [
         (Use.HERE, 2, "proxy_plugins.lamina", "snapshotter overlayfs"),
-        (Use.HERE, 5, "proxy_plugins.other", "lamina has no snapshotter of this name: add it to its aliases"),
+        (Use.HERE, 5, "proxy_plugins.other", "lamina offers nothing of this name: add an alias"),
     ]
 
 
@@ -145,4 +147,4 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str)
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none.toml: cannot be read: No such file or directory"):
-        read_containerd(str(tmp_path / "none.toml"), {}, address="", names={})
+        read_containerd(str(tmp_path / "none.toml"), {}, {}, address="", names={})

@@ -12,9 +12,26 @@ import attrs
 import pytest
 
 from lamina.config import from_document
-from lamina.errdefs import ConfigError, InvalidArgument, NoInstance, PluginFailed, Unavailable
+from lamina.errdefs import (
+    ConfigError,
+    InvalidArgument,
+    InvalidRegistration,
+    NoInstance,
+    PluginFailed,
+    Unavailable,
+)
 from lamina.host import Host
-from lamina.plugin import Plugin, PluginType, Registration, Status, hookimpl, host_platform
+from lamina.plugin import (
+    Plugin,
+    PluginType,
+    ProxyType,
+    Registration,
+    Registry,
+    Status,
+    hookimpl,
+    host_platform,
+)
+from lamina.plugins.services.snapshots.plugin import lamina_proxy_types
 from tests.support.plugins.benches import Closable
 
 URI = f"{PluginType.SNAPSHOTTER}.remote"
@@ -22,9 +39,11 @@ URI = f"{PluginType.SNAPSHOTTER}.remote"
 
 @attrs.define
 class Bench:
-    """Makes hosts without the built-in plugins."""
+    """Makes hosts whose only built-in plugins are proxies."""
 
     directory: Path
+    proxies: str
+    """The module that registers the type of the proxies."""
 
     def host(self, proxies: dict[str, dict[str, Any]], *modules: str, **settings: Any) -> Host:
         tables = {name: {"type": "snapshot", "address": "/s", **table} for name, table in proxies.items()}
@@ -34,7 +53,7 @@ class Bench:
             "disabled_distributions": ["lamina"],
             "proxy_plugins": tables,
         }
-        return Host(from_document({**document, **settings}), modules)
+        return Host(from_document({**document, **settings}), [self.proxies, *modules])
 
     def record(self, **table: Any) -> Plugin:
         """What becomes of a proxy plugin."""
@@ -43,8 +62,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, _module(monkeypatch, "proxies", lamina_proxy_types=lamina_proxy_types))
 
 
 def test_a_proxy_is_a_snapshotter_plugin_that_works_though_nobody_answers_yet(bench: Bench) -> None:
@@ -82,7 +101,7 @@ def test_a_proxy_asks_for_its_own_name_unless_its_table_says_another(
 def test_proxies_come_after_the_other_plugins_in_the_order_of_their_tables(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = _module(monkeypatch, Registration(type="x.store.v1", id="floor", init=lambda _: object()))
+    module = _module(monkeypatch, "more", Registration(type="x.store.v1", id="floor", init=lambda _: object()))
     with bench.host({"b": {}, "a": {}}, module) as host:
         assert [plugin.id for plugin in host.plugins] == ["floor", "b", "a"]
 
@@ -108,7 +127,7 @@ def test_a_proxy_to_the_host_itself_is_refused(bench: Bench, monkeypatch: pytest
     server = Registration(type=PluginType.SERVER, id="grpc", init=lambda _: Closable("grpc", []))
     (bench.directory / "link").symlink_to(bench.directory / "state")
     address = f"{bench.directory}/link/lamina.sock"
-    with bench.host({"remote": {"address": address}}, _module(monkeypatch, server)) as host:
+    with bench.host({"remote": {"address": address}}, _module(monkeypatch, "more", server)) as host:
         (plugin,) = host.plugins.of_type(PluginType.SNAPSHOTTER)
     assert isinstance(plugin.error, InvalidArgument)
     assert plugin.problem == f"address '{address}': this host itself answers there"
@@ -121,8 +140,11 @@ def test_a_host_that_does_not_answer_can_have_a_proxy_to_one_that_does(bench: Be
 def test_the_name_of_an_installed_snapshotter_is_a_mistake_of_the_configuration(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = _module(monkeypatch, Registration(type=PluginType.SNAPSHOTTER, id="remote", init=lambda _: object()))
-    with pytest.raises(ConfigError, match=r"proxy_plugins\.remote: there is another snapshotter of this name"):
+    remote = Registration(type=PluginType.SNAPSHOTTER, id="remote", init=lambda _: object())
+    module = _module(monkeypatch, "more", remote)
+    with pytest.raises(
+        ConfigError, match=r"proxy_plugins\.remote: io\.containerd\.snapshotter\.v1\.remote is an installed"
+    ):
         bench.host({"remote": {}}, module).start()
 
 
@@ -138,9 +160,34 @@ with Host(from_document({"disabled_distributions": ["lamina"], **paths})):
     subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
 
 
-def _module(monkeypatch: pytest.MonkeyPatch, registration: Registration[Any]) -> str:
-    name = f"plugins_{monkeypatch!r}"
+def test_the_table_of_a_proxy_type_is_an_error_where_its_package_is_disabled(tmp_path: Path) -> None:
+    document = {"root": f"{tmp_path}/root", "state": f"{tmp_path}/state", "disabled_distributions": ["lamina"]}
+    host = Host(from_document({**document, "proxy_plugins": {"far": {"type": "snapshot", "address": "/s"}}}))
+    with pytest.raises(ConfigError, match=r"far\.type: expected a type of an installed package, found"):
+        host.start()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"config": int}, "proxy type t: expected an attrs class with a field `type`"),
+        ({"names": "x"}, "proxy type: expected a UTF-8 string and a tuple of them, found 't' and 'x'"),
+        ({"init": 5}, "proxy type t: init must be a function, not 5"),
+        ({"names": ("snapshot",)}, "proxy type t: there is another one named 'snapshot'"),
+    ],
+)
+def test_a_malformed_or_second_proxy_type_is_refused(fields: dict[str, Any], message: str) -> None:
+    (snapshotters,) = lamina_proxy_types()
+    registry = Registry().add_proxy_type(snapshotters)
+    proxy_type: ProxyType[Any] = attrs.evolve(snapshotters, **{"type": "t", "names": (), **fields})
+    with pytest.raises(InvalidRegistration) as caught:
+        registry.add_proxy_type(proxy_type)
+    assert str(caught.value) == message
+
+
+def _module(monkeypatch: pytest.MonkeyPatch, name: str, *registrations: Registration[Any], **hooks: Any) -> str:
     module = ModuleType(name)
-    vars(module)["lamina_register"] = hookimpl(lambda: [registration])
+    for hook, function in {"lamina_register": lambda: registrations, **hooks}.items():
+        vars(module)[hook] = hookimpl(function)
     monkeypatch.setitem(sys.modules, name, module)
     return name

@@ -20,6 +20,7 @@ from lamina.errdefs import (
 )
 from lamina.host import Reloaded
 from lamina.plugin import InitContext
+from lamina.plugins.services.snapshots.plugin import lamina_proxy_types
 from tests.support.plugins.benches import Bench
 from tests.support.plugins.lamps import URI, Lamp, LampConfig
 
@@ -130,7 +131,6 @@ def test_the_log_and_timeouts_can_change(lit: Lit, bench: Bench) -> None:
         ({"disabled_plugins": [URI]}, ("disabled_plugins",)),
         ({"required_plugins": [URI]}, ("required_plugins",)),
         ({"disabled_distributions": ["lamina", "other"]}, ("disabled_distributions",)),
-        ({"proxy_plugins": {"far": {"type": "snapshot", "address": "/s"}}}, ("proxy_plugins.far",)),
     ],
 )
 def test_what_the_whole_host_is_made_of_needs_a_restart(
@@ -140,12 +140,14 @@ def test_what_the_whole_host_is_made_of_needs_a_restart(
         assert lit.host.reload(bench.config(**settings)) == Reloaded(needs_restart=keys)
 
 
-def test_a_changed_proxy_is_told_by_its_setting(bench: Bench) -> None:
-    def proxies(address: str) -> dict[str, Any]:
-        return {"proxy_plugins": {"far": {"type": "snapshot", "address": address}}}
+def test_a_changed_or_added_proxy_needs_a_restart_and_is_told_by_its_setting(bench: Bench) -> None:
+    def proxies(**addresses: str) -> dict[str, Any]:
+        return {name: {"type": "snapshot", "address": address} for name, address in addresses.items()}
 
-    with bench.host(**proxies("/a")) as host:
-        assert host.reload(bench.config(**proxies("/b"))).needs_restart == ("proxy_plugins.far.address",)
+    bench.hooks["lamina_proxy_types"] = lamina_proxy_types
+    with bench.host(proxy_plugins=proxies(far="/a")) as host:
+        changed = host.reload(bench.config(proxy_plugins=proxies(far="/b", near="/c")))
+    assert changed.needs_restart == ("proxy_plugins.far.address", "proxy_plugins.near")
 
 
 def test_how_a_configuration_is_written_down_makes_no_difference(bench: Bench, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_the_hooks_are_these(manager: pluggy.PluginManager) -> None:
         "lamina_host_ready",
         "lamina_host_stopping",
         "lamina_initialised",
+        "lamina_proxy_types",
         "lamina_register",
         "lamina_skipped",
     ]

@@ -10,10 +10,11 @@ from typing import Any, Final
 import attrs
 
 from lamina.config._problems import KeyPath, Problem, config_error
-from lamina.config._schema import VERSION, HostConfig, proxy_uri
+from lamina.config._schema import VERSION, HostConfig
 from lamina.config.reading._decode import decode
 from lamina.config.reading._document import Document, read, read_imports
 from lamina.config.reading._merge import Merged, merge
+from lamina.config.reading._proxies import decode_proxy
 from lamina.config.versions._migrate import GRPC_SERVER, OLDEST, migrate
 
 _OWN: Final = frozenset({"root", "state", "temp"})
@@ -60,15 +61,21 @@ class ContainerdConfig:
 
 
 def read_containerd(
-    path: str, schemas: Mapping[str, type | None], *, address: str, names: Mapping[str, str]
+    path: str,
+    schemas: Mapping[str, type | None],
+    proxies: Mapping[str, type],
+    *,
+    address: str,
+    names: Mapping[str, str],
 ) -> ContainerdConfig:
     """Read a configuration of containerd's, of any version.
 
     Args:
         path: Such as `/etc/containerd/config.toml`.
         schemas: For each plugin of lamina, by URI, the class of its table; None where it takes no configuration.
+        proxies: The class of a table in `[proxy_plugins]` by the value of its key `type`.
         address: Path of lamina's socket.
-        names: The names under which clients find snapshotters of lamina, and the id of each.
+        names: What clients of lamina find under each name, in words.
 
     Raises:
         ConfigError: It cannot be read, or is no TOML, or of a version that is not known.
@@ -84,7 +91,7 @@ def read_containerd(
         raise config_error([main.problem(("version",), repr(version), expected=f"a number up to {VERSION}")])
     documents, unread = read_imports(main)
     merged = merge([_current(document) for document in documents])
-    settings = _Reader(merged, schemas, address, names).settings()
+    settings = _Reader(merged, schemas, proxies, address, names).settings()
     return ContainerdConfig(
         tuple(document.name for document in documents), version, tuple(settings), tuple(unread)
     )
@@ -102,6 +109,7 @@ def _current(document: Document) -> Document:
 class _Reader:
     _merged: Merged
     _schemas: Mapping[str, type | None]
+    _proxies: Mapping[str, type]
     _address: str
     _names: Mapping[str, str]
 
@@ -128,8 +136,8 @@ class _Reader:
                     yield self._setting(Use.NONE, (key,), value, "lamina has no such setting")
 
     def _uris(self, key: str, uris: list[Any]) -> Iterator[Setting]:
-        proxies = self._merged.tables.get("proxy_plugins", {})
-        known = {*self._schemas, *(proxy_uri(name) for name in proxies)}
+        names = self._merged.tables.get("proxy_plugins", {})
+        known = {*self._schemas, *(f"{type_}.{name}" for name in names for type_ in self._proxies)}
         for index, uri in enumerate(uris):
             use = (Use.SAME, "") if uri in known else (Use.NONE, "lamina has no such plugin")
             yield self._setting(use[0], (key, index), uri, use[1])
@@ -146,12 +154,10 @@ class _Reader:
         path = ("proxy_plugins", name)
         address = value.get("address", "") if isinstance(value, dict) else ""
         if not isinstance(address, str) or not address or not self._is_here(address):
-            yield self._checked(HostConfig, {"proxy_plugins": {name: value}}, path, value)
-        elif name in self._names:
-            yield self._setting(Use.HERE, path, value, f"snapshotter {self._names[name]}")
+            yield self._judged(decode_proxy(self._proxies, value, (), self._merged.problem), path, value)
         else:
-            advice = "lamina has no snapshotter of this name: add it to its aliases"
-            yield self._setting(Use.HERE, path, value, advice)
+            advice = "lamina offers nothing of this name: add an alias"
+            yield self._setting(Use.HERE, path, value, self._names.get(name, advice))
 
     def _is_here(self, address: str) -> bool:
         return os.path.realpath(address.removeprefix("unix://")) == os.path.realpath(self._address)
@@ -170,8 +176,11 @@ class _Reader:
                 yield self._checked(schema, {key: value}, path, value)
 
     def _checked(self, schema: type, table: dict[str, Any], path: KeyPath, value: Any) -> Setting:
-        """A setting that means the same if lamina takes it."""
-        decoded = decode(schema, table, (), self._merged.problem)
+        """Return the setting, judged by whether lamina accepts a table."""
+        return self._judged(decode(schema, table, (), self._merged.problem), path, value)
+
+    def _judged(self, decoded: object, path: KeyPath, value: Any) -> Setting:
+        """Return the setting, given what it decodes to or the list of its problems."""
         if not isinstance(decoded, list):
             return self._setting(Use.SAME, path, value)
         told = (attrs.evolve(problem, file="", line=None, key="") for problem in decoded)

@@ -36,12 +36,14 @@ _ARRAYS: Final = (list, tuple, set, frozenset, collections.abc.Sequence)
 _MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
-def json_schema(schemas: Mapping[str, type | None]) -> Schema:
+def json_schema(schemas: Mapping[str, type | None], proxies: Mapping[str, type] | None = None) -> Schema:
     """The schema of a file of the newest version.
 
     Args:
         schemas: For each plugin, by URI, the attrs class of its table; None where it takes no configuration.
             Tables of other plugins may hold anything.
+        proxies: The attrs class of a table in `[proxy_plugins]` by the value of its key `type`. None: such tables
+            may hold anything.
     """
     writer = _Writer()
     root = writer.table(HostConfig)
@@ -49,6 +51,10 @@ def json_schema(schemas: Mapping[str, type | None]) -> Schema:
     root["properties"]["plugins"]["properties"] = {
         uri: writer.plugin(schema) for uri, schema in schemas.items() if schema is not None
     }
+    kinds = [writer.reference(cls) for cls in dict.fromkeys((proxies or {}).values())]
+    if kinds:
+        entry = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+        root["properties"]["proxy_plugins"]["additionalProperties"] = entry
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of lamina",
@@ -114,7 +120,7 @@ class _Writer:
         elif isinstance(origin, type) and issubclass(origin, enum.Enum):
             schema = {"enum": [member.value for member in origin]}
         elif attrs.has(origin):
-            schema = self._reference(origin)
+            schema = self.reference(origin)
         return schema
 
     def _array(self, origin: Any, arguments: tuple[Any, ...]) -> Schema:
@@ -123,7 +129,8 @@ class _Writer:
             return {"type": "array", "prefixItems": elements, "minItems": len(elements), "maxItems": len(elements)}
         return {"type": "array", "items": self._type(arguments[0]) if arguments else {}}
 
-    def _reference(self, cls: type) -> Schema:
+    def reference(self, cls: type) -> Schema:
+        """Return a reference to the schema of an attrs class, which is written once."""
         name = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cls.__module__}.{cls.__qualname__}")
         if name not in self.definitions:
             self.definitions[name] = {}  # the class may hold itself

@@ -41,7 +41,7 @@ from lamina.config.versions.rewriting import replace, rewrite
 from lamina.diagnosis.host.names import snapshotter_names
 from lamina.errdefs import ConfigError, NoInstance
 from lamina.host import Prepared
-from lamina.plugin import Registration, discover
+from lamina.plugin import Registration, Registry, discover
 
 
 @click.group(cls=Group)
@@ -110,7 +110,8 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
 def _compare(path: str, found: Prepared, as_json: bool) -> None:
     """Tell what containerd's settings would mean."""
     registry = found.plan.discovery.registry
-    theirs = read_containerd(path, _schemas(registry), address=found.address, names=snapshotter_names(found))
+    names = {name: f"snapshotter {id_}" for name, id_ in snapshotter_names(found).items()}
+    theirs = read_containerd(path, _schemas(registry), _proxies(registry), address=found.address, names=names)
     if as_json:
         write_json(json_ready(attrs.asdict(theirs)))
         return
@@ -171,7 +172,8 @@ def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Over
     """
     found = prepared(file, overrides)
     tables = effective_tables(found.config, found.configs)
-    explanation = explain(found.config, tables, json_schema(_schemas(found.plan.discovery.registry)), key)
+    registry = found.plan.discovery.registry
+    explanation = explain(found.config, tables, json_schema(_schemas(registry), _proxies(registry)), key)
     if as_json:
         write_json(_as_json(explanation))
     else:
@@ -184,7 +186,7 @@ def schema(modules: Sequence[str]) -> None:
     """Print a JSON Schema of configuration files, for editors, with the settings of every installed plugin."""
     found = discover(modules)
     tell_left_out(found)
-    write_json(json_schema(_schemas(found.registry)))
+    write_json(json_schema(_schemas(found.registry), _proxies(found.registry)))
 
 
 def _check_required(found: Prepared) -> None:
@@ -203,6 +205,11 @@ def _check_required(found: Prepared) -> None:
 def _schemas(registrations: Iterable[Registration[Any]]) -> dict[str, type | None]:
     """The classes of plugins' tables, by URI."""
     return {one.uri: one.config for one in registrations}
+
+
+def _proxies(registry: Registry) -> dict[str, type]:
+    """Return the class of a table in `[proxy_plugins]` by the value of its key `type`."""
+    return {name: one.config for name, one in registry.proxy_types.items()}
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:

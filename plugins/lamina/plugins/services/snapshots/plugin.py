@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from lamina.plugin import Contract, InitContext, Plugin, PluginSet, PluginType, Registration, Status, hookimpl
+from lamina.plugin import (
+    Contract,
+    InitContext,
+    Plugin,
+    PluginSet,
+    PluginType,
+    ProxyType,
+    Registration,
+    Status,
+    hookimpl,
+)
 from lamina.plugins.services.snapshots._config import SnapshotsConfig
+from lamina.plugins.services.snapshots._proxy import SnapshotterProxy, init_proxy
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
@@ -44,6 +55,13 @@ def lamina_register() -> Iterable[Registration[Any]]:
 def lamina_contracts() -> Iterable[Contract]:
     """Register the contract of snapshotters."""
     return [Contract(PluginType.SNAPSHOTTER, Snapshotter)]
+
+
+@hookimpl
+def lamina_proxy_types() -> Iterable[ProxyType[Any]]:
+    """Register snapshotters behind other sockets."""
+    snapshot = ("snapshot",)  # containerd's short name of the type
+    return [ProxyType(type=PluginType.SNAPSHOTTER, names=snapshot, config=SnapshotterProxy, init=init_proxy)]
 
 
 @hookimpl
