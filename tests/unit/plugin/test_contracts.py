@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
-from distributions import GOOD, Site, source
 
 from lamina.config import from_document
 from lamina.errdefs import InvalidRegistration
 from lamina.host import Host
 from lamina.plugin import Contract, PluginType, Registration, Registry, hookimpl
+from tests.support.plugins.distributions import GOOD, Site, source
 
 TAPE = "com.example.tape.v1"
 
