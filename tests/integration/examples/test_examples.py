@@ -41,14 +41,6 @@ def test_the_demo_shows_three_layers_and_leaves_nothing() -> None:
     assert shown.endswith("# host down, exit code 0\n# mounts left: 0, directory left: False\n")
 
 
-def test_what_the_readme_embeds_runs_as_it_stands_and_again(tmp_path: Path) -> None:
-    section = (EXAMPLES.parent / "README.md").read_text().partition("## Embed it")[2]
-    program = section.partition("```python\n")[2].partition("```")[0]
-    for _ in range(2):
-        shown = run(sys.executable, "-c", program.replace("/var/tmp/sandboxes", str(tmp_path)))
-        assert shown.endswith("/tools\n")
-
-
 def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
     with (

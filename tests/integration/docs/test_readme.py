@@ -1,0 +1,200 @@
+"""The blocks of the README work, letter by letter, at the paths that it names.
+
+Host and commands share a mount namespace where some directories are empty: the tests neither see nor touch this
+machine's, and what is mounted on `/mnt` goes with the last process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import environment, run
+from tests.support.directories import CHECKOUT, short_directory
+from tests.support.interop.images import IMAGE, make_image
+from tests.support.processes import scraping
+from tests.support.processes.daemons import SECONDS, Daemon
+from tests.support.processes.serving import Serving
+from tests.support.waiting import wait_until
+
+README = (CHECKOUT / "README.md").read_text()
+BLOCKS = {
+    "Install": 3,
+    "Use it from containerd": 4,
+    "Embed it": 2,
+    "Write a snapshotter": 3,
+    "Run it in production": 1,
+}
+"""How many blocks each section has. Each is executed by a test below: add one with a block."""
+SOURCES = ("core", "plugins", "config", "examples", ".ci", "Makefile", "pyproject.toml", "README.md", "LICENSE")
+EMPTY_PLACES = """\
+mount -t tmpfs tmpfs /run
+mkdir /run/dpkg
+mount --bind /var/lib/dpkg /run/dpkg
+for place in /var/lib /opt /etc/containerd; do mount -t tmpfs tmpfs $place; done
+mkdir /var/lib/dpkg
+mount --move /run/dpkg /var/lib/dpkg
+"""
+"""Empties the directories of the host and of containerd; make looks up packages in dpkg's."""
+
+pytestmark = pytest.mark.requires("root", "overlay", "ctr")
+
+Type = Callable[[str], str]
+"""Types a block in the second terminal; returns what it printed."""
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A stand-in for the clone after `make run`: a directory with lamina in `.venv`."""
+    with short_directory() as directory:
+        (directory / ".venv").symlink_to(sys.prefix)
+        (directory / "config.toml").write_text("version = 4\n")
+        yield directory
+
+
+def test_no_block_is_without_a_test() -> None:
+    sections = re.findall(r"^## (.*)$", README, re.MULTILINE)
+    assert {section: len(blocks(section)) for section in sections if blocks(section)} == BLOCKS
+    assert len(re.findall(r"^```\w", README, re.MULTILINE)) == sum(BLOCKS.values())
+
+
+@pytest.mark.requires("package-index")
+def test_a_clone_is_installed_by_make_run_and_by_pip(tmp_path: Path) -> None:
+    make, pip, path = blocks("Install")
+    commands = [line.partition("#")[0].strip() for line in make.splitlines()]
+    assert commands == ["make run", "make test"]
+    for name in SOURCES:
+        (shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy)(CHECKOUT / name, tmp_path / name)
+    with first_terminal(tmp_path, commands[0]) as (process, log):
+        socket = f"/proc/{process.pid}/root/run/lamina/lamina.sock"
+        wait_until(lambda: process.poll() is not None or os.path.exists(socket), 300, "the host's socket")
+        assert process.returncode is None, log.read_text()
+    assert "pytest" in run("make", "--dry-run", "--directory", tmp_path, "test")
+    run("sh", "-ec", f"cd {tmp_path}\n{path}\n{pip}\nlamina --version")
+
+
+@pytest.mark.requires("containerd", "runc", "umoci", "skopeo", "busybox-static")
+def test_containerd_runs_a_container_with_the_snapshotter_of_the_readme(tree: Path) -> None:
+    stanzas, use, aliases, _ = blocks("Use it from containerd")
+    make_image(tree)
+    (tree / "config.toml").write_text(aliases)
+    (tree / "containerd.toml").write_text(f"version = 2\n{stanzas}")
+    with served(tree, ".venv/bin/lamina serve") as type_, containerd(tree):
+        type_(use.replace("IMAGE", IMAGE))
+        assert len(type_("ctr snapshots --snapshotter lamina ls").splitlines()) > 1
+        assert len(type_("lamina snapshots --snapshotter lamina-build ls").splitlines()) <= 1
+
+
+def test_the_command_line_and_ctr_see_the_same_snapshots(tree: Path) -> None:
+    commands = blocks("Use it from containerd")[-1]
+    with served(tree, ".venv/bin/lamina serve") as type_:
+        shown = type_(commands)
+    assert shown.endswith(2 * " base\n  \\_ next\n")
+
+
+@pytest.mark.requires("busybox-static")
+def test_a_program_embeds_the_snapshotters_again_and_again(tmp_path: Path) -> None:
+    program, sandboxes = [block.replace("/var/tmp/sandboxes", str(tmp_path / "s")) for block in blocks("Embed it")]
+    for _ in range(2):
+        assert run(sys.executable, "-c", program).endswith("/tools\n")
+    on_path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    printed = run(
+        "sh", "-ec", f"cd {CHECKOUT}\n{sandboxes}", env={"PATH": on_path, "XDG_RUNTIME_DIR": str(tmp_path)}
+    )
+    assert len(re.findall(r"^sandbox \d: exit code 0, .*\n\d$", printed, re.MULTILINE)) == 8
+
+
+def test_a_plugin_of_ones_own_answers_ctr(tree: Path) -> None:
+    plugin, serve, ask = blocks("Write a snapshotter")
+    (tree / "copies.py").write_text(plugin)
+    with served(tree, serve) as type_:
+        shown = type_(ask)
+    assert re.search(r"^io\.containerd\.snapshotter\.v1 +copies +\S+ +ok$", shown, re.MULTILINE)
+    (mounted,) = re.findall(r"^mount -t bind (\S+) /mnt -o rbind,rw$", shown, re.MULTILINE)
+    assert mounted.startswith("/var/lib/lamina/io.containerd.snapshotter.v1.copies/")
+    assert shown.endswith(" base\n  \\_ next\n")
+
+
+def test_prometheus_reads_what_the_readme_configures(tree: Path) -> None:
+    (configuration,) = blocks("Run it in production")
+    (tree / "config.toml").write_text(configuration.replace(":1338", ":0"))
+    serving = Serving(tree, "--config", f"{tree}/config.toml").wait_ready()
+    try:
+        url = scraping.url_in(serving.stderr)
+        names = {family.name for family in scraping.families(url)}
+    finally:
+        serving.close()
+    assert url.endswith("/v1/metrics")
+    assert {"grpc_server_handled", "lamina_snapshots", "lamina_plugin_init_seconds"} <= names
+
+
+def blocks(section: str) -> list[str]:
+    """The code blocks of a section of the README."""
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def first_terminal(directory: Path, command: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a command in a terminal of its own, and press Ctrl-C at the end."""
+    log = directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            isolated(f"cd {directory}; {command}"),
+            stdout=output,
+            stderr=output,
+            env=environment(),
+            process_group=0,
+        )
+    try:
+        yield process, log
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def served(tree: Path, serve: str) -> Iterator[Type]:
+    """Type a command that serves in the first terminal, and be in the second during the block."""
+    place = f"cd {tree}; export LAMINA_CONFIG={tree}/config.toml"
+    host = Daemon(tree, *isolated(f"{place}; exec env {serve}"))
+    (path,) = re.findall(r'^export PATH=.*"', README, re.MULTILINE)
+    with host.running():
+        (tree / "pid").write_text(str(host.pid))
+
+        def type_(block: str) -> str:
+            return run(*beside(host.pid), "sh", "-ec", f"{place}; {path}\n{block}")
+
+        yield type_
+
+
+@contextmanager
+def containerd(tree: Path) -> Iterator[None]:
+    """The machine's containerd, with a configuration that is in the tree, beside the host."""
+    (tree / "containerd").mkdir()
+    pid = int((tree / "pid").read_text())
+    script = f"cp {tree}/containerd.toml /etc/containerd/config.toml; exec containerd"
+    with Daemon(tree / "containerd", *beside(pid), "sh", "-ec", script).running():
+        yield
+
+
+def isolated(script: str) -> tuple[str, ...]:
+    """A shell in a mount namespace of its own."""
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-ec", f"{EMPTY_PLACES}{script}")
+
+
+def beside(pid: int) -> tuple[str, ...]:
+    """What a command is prefixed with to see what a process sees."""
+    return ("nsenter", f"--mount=/proc/{pid}/ns/mnt")
