@@ -1,7 +1,7 @@
-"""Every error that a caller of lamina can meet, and its place on the wire.
+"""The errors that lamina raises, and their gRPC statuses.
 
-One class per kind. The names and the class texts are containerd's (`errdefs`); each class carries the
-gRPC code it becomes. `to_status` and `from_status` are the two directions of that table.
+There is one class for each kind of error. Names and class texts are containerd's (`errdefs`); each class has the
+gRPC code it is sent as. `to_status` and `from_status` convert in the two directions.
 """
 
 from lamina.errdefs._classes import (

@@ -1,4 +1,4 @@
-"""The classes. Text and code of each are containerd's; what lamina adds is a subclass of one of them."""
+"""The error classes: containerd's, with their codes and texts, and subclasses that lamina adds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class Code(enum.IntEnum):
-    """gRPC status codes (grpc/statuscodes.md), here so that naming one needs no grpc import."""
+    """gRPC status codes (grpc/statuscodes.md). Defined here so that using them does not import grpc."""
 
     OK = 0
     CANCELLED = 1
@@ -30,9 +30,9 @@ class Code(enum.IntEnum):
 
 
 class Error(Exception):
-    """The root of all of lamina's errors. Raise a subclass.
+    """Base class of lamina's errors. Raise a subclass.
 
-    `str(error)` is the message alone; the class text (`not found`) is added on the wire.
+    `str(error)` is the message alone; the class text (`not found`) is appended when the error is sent.
     """
 
     code: ClassVar[Code] = Code.UNKNOWN
@@ -40,103 +40,103 @@ class Error(Exception):
 
 
 def message(error: BaseException) -> str:
-    """`str(error)`; of an exception whose own `__str__` raises, a text that says so."""
+    """Return `str(error)`, or a placeholder if the exception's own `__str__` raises."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - what tells of one broken thing must not break as well
+    except Exception:  # noqa: BLE001 - reporting an error must not raise another one
         return f"<{type(error).__name__} whose text cannot be read>"
 
 
 class Unknown(Error):
-    """Something failed and no class below says more."""
+    """An error that no other class describes."""
 
 
 class InvalidArgument(Error):
-    """The request itself is wrong; sending it again cannot help."""
+    """The request is invalid; repeating it cannot succeed."""
 
     code = Code.INVALID_ARGUMENT
     text = "invalid argument"
 
 
 class NotFound(Error):
-    """What was named does not exist."""
+    """The named object does not exist."""
 
     code = Code.NOT_FOUND
     text = "not found"
 
 
 class AlreadyExists(Error):
-    """What was to be created exists."""
+    """The object to create already exists."""
 
     code = Code.ALREADY_EXISTS
     text = "already exists"
 
 
 class PermissionDenied(Error):
-    """The process may not do this."""
+    """The process lacks the permission."""
 
     code = Code.PERMISSION_DENIED
     text = "permission denied"
 
 
 class ResourceExhausted(Error):
-    """A disk, a pool or a limit is full; nothing was lost."""
+    """A disk, a pool or a quota is exhausted; no data was lost."""
 
     code = Code.RESOURCE_EXHAUSTED
     text = "resource exhausted"
 
 
 class FailedPrecondition(Error):
-    """The state of things does not allow the request; it may after something else is done."""
+    """The current state does not allow the request; another action has to come first."""
 
     code = Code.FAILED_PRECONDITION
     text = "failed precondition"
 
 
 class Conflict(Error):
-    """Somebody else changed the same thing. Shares its gRPC code; told apart by the message's end."""
+    """A concurrent change conflicts. Sent with FailedPrecondition's code, and recognised by its class text."""
 
     code = Code.FAILED_PRECONDITION
     text = "conflict"
 
 
 class NotModified(Error):
-    """There was nothing to change. Shares its gRPC code; told apart by the message's end."""
+    """Nothing was changed. Sent with FailedPrecondition's code, and recognised by its class text."""
 
     code = Code.FAILED_PRECONDITION
     text = "not modified"
 
 
 class Aborted(Error):
-    """The operation was given up; it can be tried again."""
+    """The operation was aborted; it can be retried."""
 
     code = Code.ABORTED
     text = "aborted"
 
 
 class OutOfRange(Error):
-    """A position outside what exists."""
+    """A position is outside the valid range."""
 
     code = Code.OUT_OF_RANGE
     text = "out of range"
 
 
 class Unimplemented(Error):
-    """This object cannot do that."""
+    """The object does not support the operation."""
 
     code = Code.UNIMPLEMENTED
     text = "not implemented"
 
 
 class Internal(Error):
-    """An invariant of lamina's own is broken."""
+    """An internal invariant is violated: a bug."""
 
     code = Code.INTERNAL
     text = "internal"
 
 
 class Unavailable(Error):
-    """The other side cannot be reached now, or is stopping."""
+    """The server cannot be reached, or is stopping."""
 
     code = Code.UNAVAILABLE
     text = "unavailable"
@@ -150,33 +150,33 @@ class DataLoss(Error):
 
 
 class Unauthenticated(Error):
-    """The caller did not say who it is."""
+    """The caller is not authenticated."""
 
     code = Code.UNAUTHENTICATED
     text = "unauthenticated"
 
 
 class DeadlineExceeded(Error):
-    """The call's deadline passed before it was done."""
+    """The deadline of the call passed before it ended."""
 
     code = Code.DEADLINE_EXCEEDED
     text = "deadline exceeded"
 
 
 class Canceled(Error):
-    """The caller no longer wants the answer."""
+    """The caller cancelled the call."""
 
     code = Code.CANCELLED
     text = "canceled"
 
 
-# What follows is lamina's own. On the wire each is its base class.
+# lamina's own classes. Each is sent as its base class.
 
 
 class ConfigError(InvalidArgument):
-    """A configuration file, flag or table is not what its schema says.
+    """A configuration file, flag or table does not match its schema.
 
-    `problems` has a `lamina.config.Problem` for each thing that is wrong; the message has a line for each.
+    `problems` has one `lamina.config.Problem` for each mistake, and the message one line.
     """
 
     def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
@@ -185,55 +185,55 @@ class ConfigError(InvalidArgument):
 
 
 class FilterSyntaxError(InvalidArgument):
-    """A filter expression does not follow the grammar."""
+    """A filter expression is malformed."""
 
 
 class HasChildren(FailedPrecondition):
-    """A snapshot cannot be removed while others are built on it."""
+    """A snapshot cannot be removed because it has children."""
 
 
 class LockHeld(FailedPrecondition):
-    """Another process holds the directory; the message names its pid."""
+    """Another process holds the lock of the directory; the message names its pid."""
 
 
 class ReadOnly(FailedPrecondition):
-    """A file system is read-only, and what was asked for has to be written there."""
+    """The operation has to write to a file system that is read-only."""
 
 
 class MountFailed(FailedPrecondition):
-    """The kernel refused a mount; the message carries what it said."""
+    """The kernel refused a mount; the message includes the kernel's own text."""
 
 
 class InvalidRegistration(InvalidArgument):
-    """A plugin registration breaks one of the registry's rules."""
+    """A registration violates a rule of the plugin registry."""
 
 
 class PluginLoop(InvalidArgument):
-    """Plugins require each other in a circle; the message shows the whole path."""
+    """Plugins depend on each other in a cycle; the message shows the path."""
 
 
 class MultipleInstances(FailedPrecondition):
-    """One plugin of a type was asked for and several work."""
+    """A look-up of the only plugin of a type found several."""
 
 
 class NoInstance(NotFound):
-    """No plugin of the type and id asked for is registered and enabled."""
+    """A look-up found no plugin that is registered and enabled."""
 
 
 class PluginFailed(FailedPrecondition):
-    """A plugin that was asked for failed to initialise."""
+    """A look-up found a plugin that failed to initialise."""
 
 
 class PluginUnavailable(Unavailable, PluginFailed):
-    """A plugin that was asked for does not work yet: it is tried again."""
+    """A look-up found a plugin that has failed so far, and is retried."""
 
 
 class PluginBlocked(FailedPrecondition):
-    """A plugin was not initialised because something that it requires does not work."""
+    """A plugin was not initialised because one that it requires does not work."""
 
 
 class LeftBehind(DeadlineExceeded):
-    """A step of a plugin's life did not end in time, and goes on in a thread: Python cannot end one."""
+    """A call of a plugin missed its deadline, and continues in a thread, which Python cannot stop."""
 
     def __init__(self, message: str, thread: threading.Thread | None = None) -> None:
         super().__init__(message)
@@ -241,14 +241,14 @@ class LeftBehind(DeadlineExceeded):
 
     @property
     def goes_on(self) -> bool:
-        """Whether it has not ended even now."""
+        """True while the call still runs."""
         return self.thread is not None and self.thread.is_alive()
 
 
 class SkipPlugin(Error):
-    """Raised by a plugin's init: it does not apply here. Not a failure.
+    """Raised by the init of a plugin that does not apply to this machine or configuration. Not a failure.
 
-    Unknown on the wire, with `skip plugin` in the text: so `ctr plugins ls` tells a skip from an error.
+    Sent as UNKNOWN with the text `skip plugin`, by which `ctr plugins ls` tells a skip from an error.
     """
 
     text = "skip plugin"

@@ -1,4 +1,4 @@
-"""The hint in a message about a name that nobody has."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like a name, if any is much like it."""
+    """Return the known name most similar to a name, or None if none is similar."""
     import difflib
 
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)

@@ -1,4 +1,4 @@
-"""Which error class an errno stands for."""
+"""Errors of system calls as lamina's errors."""
 
 from __future__ import annotations
 
@@ -36,35 +36,34 @@ _TRANSIENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.E
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error, or the one that it was raised from, tells of the moment and not of what is possible here.
+    """Return whether an error, or its cause, is temporary and says nothing about what this machine supports.
 
-    A shortage of descriptors or memory, and a device that fails, say nothing of what the kernel or a file system
-    can do.
+    Examples are a shortage of file descriptors or memory, and an I/O error.
     """
     cause = error if isinstance(error, OSError) else error.__cause__
     return isinstance(cause, OSError) and cause.errno in _TRANSIENT
 
 
-def from_os_error(error: OSError, asked: str) -> Error:
-    """The error to raise for a failed system call.
+def from_os_error(error: OSError, operation: str) -> Error:
+    """Return the error of the class that an errno stands for.
 
     Args:
-        error: What the system call raised.
-        asked: What was to be done, to begin the message with: `make the directories of snapshot 5`.
+        error: The error of the system call.
+        operation: What failed, in the imperative, to begin the message: `create the directories of snapshot 5`.
     """
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
-    parts = (asked, error.filename, error.strerror or error)
+    parts = (operation, error.filename, error.strerror or error)
     return cls(": ".join(str(part) for part in parts if part is not None))
 
 
 @contextlib.contextmanager
-def translated(asked: str) -> Iterator[None]:
-    """Raise the OSErrors of a block as lamina's errors.
+def translated(operation: str) -> Iterator[None]:
+    """Convert OSErrors that the block raises with `from_os_error`.
 
     Args:
-        asked: As for `from_os_error`.
+        operation: See `from_os_error`.
     """
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, asked) from error
+        raise from_os_error(error, operation) from error

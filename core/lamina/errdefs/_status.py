@@ -1,11 +1,11 @@
-"""The two-way table between error classes and gRPC statuses."""
+"""Conversion between error classes and gRPC statuses."""
 
 from __future__ import annotations
 
 from lamina.errdefs import _classes
 from lamina.errdefs._classes import Code, Error, message
 
-# Codes that stand for one class each. Three classes share FAILED_PRECONDITION: see `from_status`.
+# The class of each code. Three classes share FAILED_PRECONDITION: see `from_status`.
 _BY_CODE: dict[int, type[Error]] = {
     cls.code: cls
     for cls in (
@@ -30,10 +30,10 @@ _BY_CODE: dict[int, type[Error]] = {
 
 
 def to_status(error: BaseException) -> tuple[Code, str]:
-    """The gRPC code and message of an error, in containerd's form `<message>: <class text>`.
+    """Return the gRPC code and message of an error, in containerd's form `<message>: <class text>`.
 
     Args:
-        error: Any exception. Those that are not lamina's become UNKNOWN with their own text.
+        error: Any exception. An exception that is not lamina's becomes UNKNOWN with its class name and text.
     """
     if not isinstance(error, Error):
         return Code.UNKNOWN, f"{type(error).__name__}: {message(error)}"
@@ -46,10 +46,10 @@ def to_status(error: BaseException) -> tuple[Code, str]:
 
 
 def from_status(code: int, message: str) -> Error:
-    """The error that a gRPC status stands for, its class text stripped from the message again.
+    """Return the error of a gRPC status, without the class text at the end of the message.
 
     Args:
-        code: The numeric gRPC code. One that is not in the table becomes `Unknown`.
+        code: The numeric gRPC code. Other codes than those of `Code` become `Unknown`.
         message: The status message.
     """
     cls = _BY_CODE.get(code, _classes.Unknown)

@@ -1,4 +1,4 @@
-"""What parts of a host count, as plain numbers: whoever counts need not know who reads."""
+"""Metrics of plugins as plain data, independent of the monitoring system that reads them."""
 
 from lamina.metrics._histogram import Histogram
 from lamina.metrics._metric import Metered, Metric, MetricKind

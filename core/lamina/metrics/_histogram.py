@@ -1,4 +1,4 @@
-"""Numbers that were seen, by how large they were."""
+"""`Histogram`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Self
 
 
 class Histogram:
-    """Counts numbers by the bucket that they fall into.
+    """Counts of observed numbers by bucket.
 
-    Not guarded against threads that observe at the same time: whoever has several holds a lock.
+    Not thread-safe: several threads that observe need a lock.
     """
 
     __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        """Begin with nothing seen.
+        """Create an empty histogram.
 
         Args:
-            bounds: The largest number of each bucket, in ascending order. One more bucket takes what is larger.
+            bounds: The largest number of each bucket, in ascending order. A last bucket counts larger numbers.
         """
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
-        """How many numbers each bucket has, those of the buckets below it not among them."""
+        """The count of each bucket; not cumulative."""
         self.total = 0.0
         """The sum of all numbers."""
 
@@ -33,16 +33,16 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many numbers were seen."""
+        """The number of observations."""
         return sum(self.counts)
 
     def add(self, other: Histogram) -> None:
-        """Count all that another one of the same bounds has seen."""
+        """Add the observations of another histogram with the same bounds."""
         self.counts = [mine + others for mine, others in zip(self.counts, other.counts, strict=True)]
         self.total += other.total
 
     def copy(self) -> Self:
-        """One that stays as this one is now."""
+        """Return a copy."""
         copy = type(self)(self.bounds)
         copy.counts, copy.total = self.counts.copy(), self.total
         return copy

@@ -1,4 +1,4 @@
-"""One thing that is counted or measured."""
+"""`Metric`, and the protocol of objects that have some."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from lamina.metrics._histogram import Histogram
 
 
 class MetricKind(enum.StrEnum):
-    """How the numbers of a metric behave."""
+    """The kind of a metric, as in Prometheus."""
 
     COUNTER = "counter"
-    """They only grow, from 0 when the process started."""
+    """Only grows, from 0 at the start of the process."""
     GAUGE = "gauge"
-    """They go up and down."""
+    """Goes up and down."""
     HISTOGRAM = "histogram"
-    """They are `Histogram`s, which only grow."""
+    """Samples are `Histogram` objects."""
 
 
 @attrs.frozen
 class Metric:
-    """Numbers of one name, told apart by labels. The naming rules are Prometheus' (best practices, naming)."""
+    """A named set of samples, distinguished by labels. Names follow Prometheus (best practices, naming)."""
 
     kind: MetricKind
     name: str
-    """With its unit: `lamina_trash_entries`. A counter's ends in `_total`."""
+    """Name with its unit: `lamina_trash_entries`. The name of a counter ends in `_total`."""
     help: str
-    """What is counted or measured, in a sentence."""
+    """Description, in one sentence."""
     samples: Mapping[tuple[str, ...], float | Histogram]
-    """The numbers, by the values of `labels`; of one without labels, by `()`."""
+    """The samples by the values of `labels`; by `()` if there are no labels."""
     labels: tuple[str, ...] = ()
-    """The names of the labels. What a client may choose freely must not become a value: each makes a series."""
+    """Names of the labels. Values must come from a bounded set, not from clients: each creates a series."""
 
 
 @runtime_checkable
 class Metered(Protocol):
-    """What tells numbers of itself. A plugin's instance that does is asked whenever somebody reads them."""
+    """An object with metrics. Instances of plugins that have this method are read at each scrape."""
 
     def metrics(self) -> Iterable[Metric]:
-        """The numbers as they are now. Called from any thread; soon done."""
+        """Return the current metrics. Called from any thread; must return quickly."""
