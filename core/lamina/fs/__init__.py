@@ -6,10 +6,10 @@
 from lamina.fs._ballast import BALLAST_BYTES, Ballast
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
-from lamina.fs._equality import same_attributes
 from lamina.fs._exposure import Exposure, Trust, content_exposure
 from lamina.fs._file_data import copy_file
 from lamina.fs._lock import Lock
+from lamina.fs._metadata import same_metadata
 from lamina.fs._remove import remove_tree
 from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
@@ -49,7 +49,7 @@ __all__ = [
     "remove_default_acl",
     "remove_tree",
     "replace_file",
-    "same_attributes",
+    "same_metadata",
     "supports_d_type",
     "sync_directory",
     "xattr_names",

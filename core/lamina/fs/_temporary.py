@@ -1,4 +1,4 @@
-"""Directories for a while."""
+"""Temporary directories."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import os
 
 
 def make_temporary_directory(parent: str, prefix: str) -> str:
-    """Make a directory with a new name, which nobody but this user may enter.
+    """Create a directory with mode 0700 and a unique name, and return its path.
 
-    As `tempfile.mkdtemp`, whose imports would take a fiftieth of a start.
+    `tempfile.mkdtemp` does the same, but importing `tempfile` takes 2 % of the start of a host.
 
     Args:
-        parent: The directory to make it in.
-        prefix: How the name begins; eight hexadecimal digits follow.
-
-    Returns:
-        Its path.
+        parent: The parent directory.
+        prefix: The prefix of the name, which eight hexadecimal digits follow.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The directory cannot be created.
     """
     while True:
         path = os.path.join(parent, f"{prefix}{os.urandom(4).hex()}")

@@ -63,7 +63,7 @@ def test_a_file_system_without_d_type_is_mended_by_what_the_remedy_says(tmp_path
         file = configured(tmp_path, root_path=f'"{mountpoint}/layers"')
         d_type = diagnose("-c", file).one(OVERLAY, "d_type")
         assert d_type["Status"] == "problem"
-        assert f"at {mountpoint} does not tell the types of directory entries" in d_type["Found"]
+        assert f"at {mountpoint} does not store the types of directory entries" in d_type["Found"]
         commands = d_type["Remedy"].removeprefix("with the host stopped: ").partition(". Or ")[0]
         unmount, *mend, mount = map(shlex.split, commands.split("; "))
         device = subprocess.run(
@@ -135,15 +135,15 @@ def test_of_the_mount_options_the_one_that_is_refused_is_named_in_the_kernels_wo
     file = configured(tmp_path, mount_options='["redirect_dir=on", "bogus=1"]')
     option = diagnose("-c", file).one(OVERLAY, "mount options")
     assert option["Status"] == "problem"
-    assert option["Found"].startswith("bogus=1 is refused: ")
+    assert option["Found"].startswith("bogus=1 is rejected: ")
     assert "Unknown parameter 'bogus'" in option["Found"]
-    assert option["Remedy"] == "take 'bogus=1' out of mount_options"
+    assert option["Remedy"] == "remove 'bogus=1' from mount_options"
 
 
 def test_options_that_are_refused_only_together_are_told_so(tmp_path: Path) -> None:
     file = configured(tmp_path, mount_options='["userxattr", "metacopy=on"]')
     option = diagnose("-c", file).one(OVERLAY, "mount options")
-    assert option["Found"].startswith("userxattr, metacopy=on are each accepted alone, and refused together: ")
+    assert option["Found"].startswith("userxattr, metacopy=on are each accepted alone, and rejected together: ")
 
 
 def test_a_path_that_cannot_be_passed_in_mount_options_is_a_problem(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_subvolumes_that_are_wanted_elsewhere_than_on_btrfs_are_a_problem(tmp_pa
     with file.open("a") as config:
         config.write(f'[plugins."{uri}"]\nroot_path = "{tmp_path}/root"\n')
     with mounted(tmp_path, "-t", "tmpfs", "tmpfs"):
-        assert "no btrfs" in diagnose("-c", file).one(uri, "file system")["Found"]
+        assert "not on btrfs" in diagnose("-c", file).one(uri, "file system")["Found"]
 
 
 def test_whether_layers_can_be_id_mapped_is_not_asked_where_they_are_not_to_be(tmp_path: Path) -> None:
     found = diagnose("-c", configured(tmp_path, remap_ids="false")).one("overlayfs", "id-mapped layers")
-    assert (found["Status"], found["Found"]) == ("ok", "they are not wanted: remap_ids = false")
+    assert (found["Status"], found["Found"]) == ("ok", "disabled: remap_ids = false")

@@ -59,7 +59,7 @@ def test_without_quotas_a_log_line_says_that_there_is_no_limit(
     ):
         write(Path(root) / "f", 4 * MIB)
     assert [record.message for record in caplog.records] == [
-        "a snapshot is not limited in size, since quotas are off (btrfs quota enable)"
+        "cannot limit the size of a snapshot: quotas are off (btrfs quota enable)"
     ]
 
 

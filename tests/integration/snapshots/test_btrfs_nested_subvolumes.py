@@ -59,7 +59,7 @@ def test_of_many_subvolumes_inside_some_are_named(btrfs: LocalSnapshotter) -> No
     with temporary_mount(btrfs.prepare("a")) as path:
         for number in range(12):
             make_subvolume(Path(path) / f"s{number}")
-        with pytest.raises(FailedPrecondition, match=r'lost: "s0", .*, "s9" and others\. Make each'):
+        with pytest.raises(FailedPrecondition, match=r'lost: "s0", .*, "s9" and others\. Replace each'):
             btrfs.commit("c", "a")
 
 
@@ -86,7 +86,7 @@ def test_the_remedy_for_subvolumes_inside_keeps_what_is_in_them(btrfs: LocalSnap
         (Path(path) / "s/f").write_text("kept")
         with pytest.raises(FailedPrecondition) as refused:
             btrfs.commit("c", "a")
-        remedy = str(refused.value).partition("others first (")[2].partition(")")[0]
+        remedy = str(refused.value).partition("innermost first (")[2].partition(")")[0]
         subprocess.run(
             ["sh", "-ec", f"P=s; {remedy.replace('P', '$P')}"], cwd=path, check=True, capture_output=True
         )

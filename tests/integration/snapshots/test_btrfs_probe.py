@@ -48,5 +48,5 @@ def test_in_a_user_namespace_it_is_skipped_and_leaves_nothing(tmp_path: Path) ->
     with mounted_btrfs(tmp_path) as mountpoint:
         command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", IN_A_USER_NAMESPACE]
         done = subprocess.run([*command, mountpoint], capture_output=True, text=True, check=False)
-        assert "SkipPlugin: btrfs subvolumes cannot be made and mounted" in done.stderr
+        assert "SkipPlugin: btrfs subvolumes cannot be created and mounted" in done.stderr
         assert subvolumes(mountpoint) == set()

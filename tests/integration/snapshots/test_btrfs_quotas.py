@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lamina.plugin import Finding, Verdict
-from lamina.plugins.snapshots.btrfs._quotas import quotas
+from lamina.plugins.snapshots.btrfs._quotas import check_quotas
 from lamina.snapshots.labels import MAX_SIZE
 from tests.support.commands import run
 from tests.support.snapshotters.btrfs import btrfs_snapshotter
@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def wrong(root: Path) -> list[Finding]:
-    return [finding for finding in quotas(str(root)) if finding.status is not Verdict.OK]
+    return [finding for finding in check_quotas(str(root)) if finding.status is not Verdict.OK]
 
 
 def test_limits_that_are_as_labels_say_are_no_finding(root: Path) -> None:
@@ -57,4 +57,4 @@ def test_the_remedy_sets_the_limit_too(root: Path) -> None:
 def test_without_quotas_labels_have_no_effect_and_that_is_found(root: Path) -> None:
     run("btrfs", "quota", "disable", root)
     (finding,) = wrong(root)
-    assert "quotas are off, and 1 snapshots" in finding.found
+    assert "quotas are off: the label" in finding.found

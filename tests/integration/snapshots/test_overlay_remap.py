@@ -16,7 +16,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount, temporary_mount
 from lamina.plugin import Plugin, PluginSet, PluginType, Readiness, Status, close_all, initialise
 from lamina.plugins.metastore.plugin import lamina_register as register_metastore
-from lamina.plugins.snapshots.overlay import remaps_ids
+from lamina.plugins.snapshots.overlay import can_remap_ids
 from lamina.plugins.snapshots.overlay.plugin import OverlayConfig
 from lamina.plugins.snapshots.overlay.plugin import lamina_register as register_overlay
 from lamina.snapshots import Kind
@@ -241,16 +241,16 @@ def test_where_ids_must_be_remapped_and_cannot_be_the_plugin_fails(tmp_path: Pat
 
 IN_A_USER_NAMESPACE = """
 import logging, sys
-from lamina.plugins.snapshots.overlay import probe, remaps_ids
+from lamina.plugins.snapshots.overlay import probe, can_remap_ids
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-print(remaps_ids(sys.argv[1], probe(sys.argv[1], ())))
+print(can_remap_ids(sys.argv[1], probe(sys.argv[1], ())))
 """
 
 
 def test_the_probe_mounts_and_leaves_nothing(tmp_path: Path) -> None:
-    assert remaps_ids(str(tmp_path), ("index=off",))
-    assert not remaps_ids(str(tmp_path), ("nonsense",))
+    assert can_remap_ids(str(tmp_path), ("index=off",))
+    assert not can_remap_ids(str(tmp_path), ("nonsense",))
     assert os.listdir(tmp_path) == []
 
 

@@ -1,1 +1,1 @@
-"""Snapshotters."""
+"""The built-in snapshotters."""

@@ -1,4 +1,4 @@
-"""Snapshots as subvolumes of btrfs (Documentation/filesystems/btrfs.rst, btrfs-subvolume(8))."""
+"""A backend that stores snapshots as btrfs subvolumes (btrfs-subvolume(8))."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.plugins.snapshots.btrfs._max_size import max_size
 from lamina.plugins.snapshots.btrfs._subvolume import (
     NotASubvolume,
-    destroy,
+    delete_nested,
+    nested_paths,
     open_directory,
     open_subvolume,
-    paths_inside,
 )
-from lamina.plugins.snapshots.btrfs._usage import changed, exclusive
+from lamina.plugins.snapshots.btrfs._usage import changed_usage, exclusive_size
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.labels import MAX_SIZE
 from lamina.snapshots.local import Backend
@@ -29,122 +29,122 @@ from lamina.snapshots.storage import Record, shorten
 
 _log = logging.getLogger(__name__)
 
-NAMED: Final = 10
-"""How many subvolumes inside a snapshot a message names."""
+MAX_NAMED: Final = 10
+"""Nested subvolumes named in a message."""
 ACTIVE, VIEW, COMMITTED = (kind.name.lower() for kind in (Kind.ACTIVE, Kind.VIEW, Kind.COMMITTED))
 
 
 class BtrfsBackend(Backend):
-    """A directory for each snapshot, and in it a subvolume that is named after the snapshot's kind.
+    """Stores each snapshot in a directory with one subvolume, named after the snapshot's kind.
 
-    A commit takes a read-only snapshot, `committed`, of the subvolume `active`, which is deleted when the commit
-    is durable. While there are both, the record says which of them counts. So whoever goes on writing through a
-    mount or an open file that is older than the commit never reaches what was committed.
+    A commit takes a read-only snapshot, `committed`, of the subvolume `active`, which is deleted once the commit
+    is durable. While both exist, the record decides which one counts. Writes through mounts and open files from
+    before the commit therefore never reach the committed data.
     """
 
     freezes = True
 
     def __init__(self, root: str, *, device: str) -> None:
-        """Keep subvolumes below a directory that `probe` has found fit.
+        """Store subvolumes in a directory that passed `probe`.
 
         Args:
-            root: The directory's absolute path; it must exist.
-            device: The block device of its file system, as `probe` returned it.
+            root: The absolute path of an existing directory.
+            device: The block device of its file system, as returned by `probe`.
         """
         super().__init__(root)
         self._device = device
 
     def mend(self, record: Record) -> bool:
-        """As `Backend.mend`: all depends on the subvolume, which no log holds."""
-        return os.path.lexists(self._subvolume(record.id, _name(record)))
+        """Return whether the subvolume exists: the log that btrfs replays after a crash does not cover it."""
+        return os.path.lexists(self._subvolume_path(record.id, _subvolume_name(record)))
 
     def needs_sync(self, record: Record) -> bool:
-        """Whether a new subvolume could be there without its files: btrfs writes them in one transaction."""
+        """Return False: btrfs writes a new subvolume and its files in one transaction."""
         return False
 
     def create(self, record: Record, path: str) -> None:
-        """Make the subvolume of an active snapshot or a view: a snapshot of its parent's, or an empty one."""
+        """Create the subvolume of an active snapshot or a view, as a btrfs snapshot of the parent's or empty."""
         is_view = record.info.kind is Kind.VIEW
         limit = None if is_view else max_size(record.info.labels)
-        name = _name(record)
+        name = _subvolume_name(record)
         os.mkdir(path, 0o700)
         with open_directory(path) as directory:
             if record.parent_ids:
-                with open_subvolume(self._subvolume(record.parent_ids[0], COMMITTED)) as parent:
+                with open_subvolume(self._subvolume_path(record.parent_ids[0], COMMITTED)) as parent:
                     _ioctl.create_snapshot(parent, directory, name, read_only=is_view)
             else:
                 _ioctl.create_subvolume(directory, name)
                 with open_subvolume(os.path.join(path, name)) as root:
-                    os.fchmod(root, 0o755)  # the umask has no say in it
+                    os.fchmod(root, 0o755)  # whatever the umask
                     _ioctl.set_read_only(root, read_only=is_view)
             if limit is not None and not _limit(directory, _find(os.path.join(path, name)).id, limit):
                 _log.warning(
-                    "a snapshot is not limited in size, since quotas are off (btrfs quota enable)",
+                    "cannot limit the size of a snapshot: quotas are off (btrfs quota enable)",
                     extra={"id": record.id, "key": record.info.name, MAX_SIZE: limit},
                 )
 
     def mounts(self, record: Record) -> list[Mount]:
-        """The subvolume, mounted from its device by id."""
+        """Return the mount of the subvolume from its device, by id."""
         try:
-            id_ = self._find(record.id, _name(record)).id
+            id_ = self._find(record.id, _subvolume_name(record)).id
         except OSError as error:
             raise from_os_error(error, f"find the subvolume of snapshot {record.info.name!r}") from error
         return [subvolume_mount(self._device, id_, read_only=record.info.kind is Kind.VIEW)]
 
     def usage(self, record: Record) -> Usage:
-        """What an active snapshot takes up beyond its parent.
+        """Measure what an active snapshot occupies beyond its parent.
 
-        The transaction is committed first: what is in memory only would not count. The size is what qgroups say
-        that the subvolume has for itself, where quotas are on, else that of the files that were added or changed.
+        The btrfs transaction is committed first, because cached data would not count. The size is the exclusive
+        size of the qgroup if quotas are on, else that of the files that were added or changed.
         """
         with open_directory(self.path(record.id)) as directory:
             _ioctl.sync(directory)
-            own = self._find(record.id, _name(record))
+            own = self._find(record.id, _subvolume_name(record))
             parent = self._find(record.parent_ids[0], COMMITTED) if record.parent_ids else None
-            size, inodes = changed(directory, own, parent)
-            own_size = exclusive(directory, own.id)
-        # While a commit is under way, and after one that failed, everything is shared with its copy.
-        is_shared = os.path.lexists(self._subvolume(record.id, COMMITTED))
+            size, inodes = changed_usage(directory, own, parent)
+            own_size = exclusive_size(directory, own.id)
+        # During a commit, and after a failed one, all data is shared with the committed subvolume.
+        is_shared = os.path.lexists(self._subvolume_path(record.id, COMMITTED))
         return Usage(size if own_size is None or is_shared else own_size, inodes)
 
     def commit(self, record: Record) -> None:
-        """Take the read-only snapshot that is committed.
+        """Create the `committed` subvolume, a read-only snapshot of the active one.
 
         Raises:
-            FailedPrecondition: There are subvolumes inside, which a snapshot leaves out. Nothing has changed.
+            FailedPrecondition: The subvolume contains others, which a btrfs snapshot leaves out. Nothing changed.
         """
         path = self.path(record.id)
-        with open_directory(path) as directory, open_subvolume(self._subvolume(record.id, ACTIVE)) as active:
-            _check_whole(record, active)
-            self._destroy(path, COMMITTED)  # what a commit that failed has left behind
+        with open_directory(path) as directory, open_subvolume(self._subvolume_path(record.id, ACTIVE)) as active:
+            _check_no_nested_subvolumes(record, active)
+            self._destroy(path, COMMITTED)  # left over from a failed commit
             _ioctl.create_snapshot(active, directory, COMMITTED, read_only=True)
             try:
-                _check_whole(record, active)  # one may have been made meanwhile
+                _check_no_nested_subvolumes(record, active)  # one may have been created meanwhile
             except FailedPrecondition:
                 self._destroy(path, COMMITTED)
                 raise
-            # Else everything that is built on it would have the limit of this one snapshot.
+            # Remove the limit, which children would inherit.
             _limit(directory, self._find(record.id, COMMITTED).id, _ioctl.UNLIMITED)
 
     def committed(self, record: Record) -> None:
-        """Delete the subvolume that was written to."""
+        """Delete the active subvolume."""
         self._destroy(self.path(record.id), ACTIVE)
 
     def destroy(self, path: str) -> None:
-        """Delete the subvolumes of a removed snapshot, those that others have made inside them too."""
+        """Delete the subvolumes of a removed snapshot, with all nested ones."""
         for name in (ACTIVE, VIEW, COMMITTED):
             self._destroy(path, name)
         remove_tree(path)
 
     def _destroy(self, path: str, name: str) -> None:
-        """Delete a subvolume in a snapshot's directory. Where there is none, nothing happens."""
+        """Delete a subvolume in a snapshot's directory, if it exists."""
         with contextlib.suppress(FileNotFoundError, NotASubvolume), open_directory(path) as directory:
             with open_subvolume(os.path.join(path, name)) as root:
                 id_ = _ioctl.subvolume(root).id
-            destroy(directory, id_, self._make_writable)
+            delete_nested(directory, id_, self._make_writable)
 
     def _make_writable(self, id_: int) -> None:
-        """Clear the read-only flag of a subvolume of which only the id is known."""
+        """Clear the read-only flag of a subvolume by its id."""
         with (
             temporary_mount([subvolume_mount(self._device, id_)], directory=self.root) as mounted,
             open_subvolume(mounted) as root,
@@ -152,32 +152,32 @@ class BtrfsBackend(Backend):
             _ioctl.set_read_only(root, read_only=False)
 
     def _find(self, id_: int, name: str) -> _ioctl.Subvolume:
-        return _find(self._subvolume(id_, name))
+        return _find(self._subvolume_path(id_, name))
 
-    def _subvolume(self, id_: int, name: str) -> str:
+    def _subvolume_path(self, id_: int, name: str) -> str:
         return os.path.join(self.path(id_), name)
 
 
 def subvolume_mount(device: str, id_: int, *, read_only: bool = False) -> Mount:
-    """The mount of a subvolume."""
+    """Return the mount of a subvolume."""
     options = (f"subvolid={id_}", "ro") if read_only else (f"subvolid={id_}",)
     return Mount(type="btrfs", source=device, options=options)
 
 
-def _check_whole(record: Record, active: int) -> None:
-    """Check that all that shows in an active snapshot is in its subvolume.
+def _check_no_nested_subvolumes(record: Record, active: int) -> None:
+    """Check that the subvolume of an active snapshot contains no other subvolumes.
 
     Raises:
-        FailedPrecondition: There are subvolumes inside; the message names some, and says what to do.
+        FailedPrecondition: It does. The message names some of them, and the remedy.
     """
-    found = list(itertools.islice(paths_inside(active, _ioctl.subvolume(active).id), NAMED + 1))
+    found = list(itertools.islice(nested_paths(active, _ioctl.subvolume(active).id), MAX_NAMED + 1))
     if found:
-        # Names are any bytes, and the message is sent as text.
-        named = [shorten(path.encode(errors="backslashreplace").decode()) for path in found[:NAMED]]
-        more = " and others" if len(found) > NAMED else ""
+        # Names are bytes, and messages must be valid UTF-8.
+        named = [shorten(path.encode(errors="backslashreplace").decode()) for path in found[:MAX_NAMED]]
+        more = " and others" if len(found) > MAX_NAMED else ""
         raise FailedPrecondition(
-            f"commit snapshot {shorten(record.info.name)}: there are btrfs subvolumes inside, and what is in them "
-            f"would be lost: {', '.join(named)}{more}. Make each a directory, those inside others first (mv P "
+            f"commit snapshot {shorten(record.info.name)}: it contains btrfs subvolumes, whose data would "
+            f"be lost: {', '.join(named)}{more}. Replace each by a directory, innermost first (mv P "
             "P.old; cp -a --reflink=auto P.old P; btrfs subvolume delete P.old), and commit again"
         )
 
@@ -187,12 +187,12 @@ def _find(path: str) -> _ioctl.Subvolume:
         return _ioctl.subvolume(root)
 
 
-def _name(record: Record) -> str:
+def _subvolume_name(record: Record) -> str:
     return record.info.kind.name.lower()
 
 
 def _limit(directory: int, id_: int, size: int) -> bool:
-    """Limit what a subvolume may take up beyond its parent; return False where quotas are off."""
+    """Limit the exclusive size of a subvolume; return False if quotas are off."""
     try:
         _ioctl.limit_exclusive(directory, id_, size)
     except OSError as error:

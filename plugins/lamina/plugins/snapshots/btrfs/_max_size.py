@@ -1,4 +1,4 @@
-"""The label that limits a snapshot."""
+"""The label that limits the size of a snapshot."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from lamina.errdefs import InvalidArgument
 from lamina.snapshots.labels import MAX_SIZE
 
 LARGEST: Final = 2**63 - 1
-"""containerd's sizes are signed."""
+"""The largest size: containerd uses int64."""
 
 
 def max_size(labels: Mapping[str, str]) -> int | None:
-    """How many bytes a snapshot may take up, where its labels say so.
+    """Parse the size limit of a snapshot in bytes; return None if it has no such label.
 
     Raises:
         InvalidArgument: The label is malformed.

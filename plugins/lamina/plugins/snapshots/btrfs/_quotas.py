@@ -1,4 +1,4 @@
-"""Whether subvolumes are limited as the labels of their snapshots say."""
+"""Check that subvolumes have the size limits of their snapshots' labels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lamina.plugin import Finding, Repair
 from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.plugins.snapshots.btrfs._max_size import max_size
 from lamina.plugins.snapshots.btrfs._subvolume import NotASubvolume, open_directory, open_subvolume
-from lamina.plugins.snapshots.btrfs._usage import limit
+from lamina.plugins.snapshots.btrfs._usage import exclusive_limit
 from lamina.snapshots import Kind
 from lamina.snapshots.labels import MAX_SIZE
 from lamina.snapshots.recovery import is_data_root, scan
 from lamina.snapshots.storage import Record, shorten
 
 
-def quotas(root: str) -> Iterator[Finding]:
-    """Compare limits with labels, as recovery records have them: the metastore may be a host's.
+def check_quotas(root: str) -> Iterator[Finding]:
+    """Compare limits with labels, taken from recovery records because a host may have the metastore open.
 
     Args:
         root: The data root.
@@ -29,64 +29,64 @@ def quotas(root: str) -> Iterator[Finding]:
     if not is_data_root(root):
         return
     check = "quotas"
-    found = scan(root)
-    wanted = {id_: _wanted(one.record) for id_, one in found.records.items() if id_ in found.data}
+    scanned = scan(root)
+    expected = {id_: _expected_limit(one.record) for id_, one in scanned.records.items() if id_ in scanned.data}
     wrong = 0
     with open_directory(root) as directory:
-        for id_, size in sorted(wanted.items()):
-            record = found.records[id_].record
-            path = os.path.join(found.data_path(id_), record.info.kind.name.lower())
+        for id_, size in sorted(expected.items()):
+            record = scanned.records[id_].record
+            path = os.path.join(scanned.data_path(id_), record.info.kind.name.lower())
             try:
-                actual = _actual(directory, path)
+                actual = _actual_limit(directory, path)
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     raise
-                limited = sum(one is not None for one in wanted.values())
+                limited = sum(one is not None for one in expected.values())
                 if limited:
                     remedy = f"btrfs quota enable {shlex.quote(root)}, then lamina doctor --repair"
-                    said = f"quotas are off, and {limited} snapshots have the label {MAX_SIZE}: they have no limit"
-                    yield Finding.warning(check, said, remedy)
+                    found = f"quotas are off: the label {MAX_SIZE} of {limited} snapshots has no effect"
+                    yield Finding.warning(check, found, remedy)
                 return
             if actual == size:
                 continue
             wrong += 1
-            said = (
-                f"snapshot {shorten(record.info.name)} may take up {_words(actual)}, by its label {_words(size)}"
-            )
+            name = shorten(record.info.name)
+            found = f"the limit of snapshot {name} is {_describe(actual)}, but its label says {_describe(size)}"
             command = f"btrfs qgroup limit -e {size or 'none'} {shlex.quote(path)}"
-            mend = functools.partial(_mend, root, path, size)
-            repair = Repair(f"limit it to {_words(size)}", mend, beside_host=True)
-            yield Finding.warning(check, f"{said}: {path}", command).mended_by(repair)
+            repair = functools.partial(_set_limit, root, path, size)
+            yield Finding.warning(check, f"{found}: {path}", command).mended_by(
+                Repair(f"set the limit to {_describe(size)}", repair, beside_host=True)
+            )
     if not wrong:
-        yield Finding.ok(check, "each subvolume is limited as its snapshot's label says")
+        yield Finding.ok(check, "each subvolume has the limit of its snapshot's label")
 
 
-def _wanted(record: Record) -> int | None:
-    """The limit that a snapshot should have: active ones alone have one."""
+def _expected_limit(record: Record) -> int | None:
+    """Return the limit of a snapshot's label. Only active snapshots have one."""
     if record.info.kind is not Kind.ACTIVE:
         return None
     try:
         return max_size(record.info.labels)
-    except InvalidArgument:  # changed to what means nothing
+    except InvalidArgument:  # an update may set any value
         return None
 
 
-def _actual(directory: int, path: str) -> int | None:
-    """The limit of a subvolume; None where it has none, or is not there, which others tell."""
+def _actual_limit(directory: int, path: str) -> int | None:
+    """Return the limit of a subvolume; None if it has none or is missing, which other checks report."""
     try:
         with open_subvolume(path) as subvolume:
             id_ = _ioctl.subvolume(subvolume).id
     except (FileNotFoundError, NotASubvolume):
         return None
-    found = limit(directory, id_)
-    return None if found == _ioctl.UNLIMITED else found
+    size = exclusive_limit(directory, id_)
+    return None if size == _ioctl.UNLIMITED else size
 
 
-def _mend(root: str, path: str, size: int | None) -> None:
+def _set_limit(root: str, path: str, size: int | None) -> None:
     with open_directory(root) as directory, open_subvolume(path) as subvolume:
         id_ = _ioctl.subvolume(subvolume).id
         _ioctl.limit_exclusive(directory, id_, _ioctl.UNLIMITED if size is None else size)
 
 
-def _words(size: int | None) -> str:
-    return "what there is" if size is None else f"{size:,} bytes"
+def _describe(size: int | None) -> str:
+    return "unlimited" if size is None else f"{size:,} bytes"

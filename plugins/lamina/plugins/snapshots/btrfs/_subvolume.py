@@ -1,4 +1,4 @@
-"""Subvolumes and what is inside them."""
+"""Subvolumes and the subvolumes nested in them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lamina.plugins.snapshots.btrfs import _ioctl
 
 
 class NotASubvolume(FailedPrecondition):
-    """A directory is no subvolume."""
+    """A directory is not a subvolume."""
 
 
 @contextlib.contextmanager
 def open_directory(path: str) -> Iterator[int]:
-    """A directory as a file descriptor, as long as the block lasts."""
+    """Open a directory for the duration of the block."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield fd
@@ -28,34 +28,32 @@ def open_directory(path: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def open_subvolume(path: str) -> Iterator[int]:
-    """The root directory of a subvolume as a file descriptor, as long as the block lasts.
+    """Open the root directory of a subvolume for the duration of the block.
 
     Raises:
-        NotASubvolume: It is an ordinary directory. What is done to its subvolume would be done to the one around.
-        OSError: It cannot be opened.
+        NotASubvolume: The path is an ordinary directory. An ioctl would affect the subvolume that contains it.
+        OSError: The directory cannot be opened.
     """
     with open_directory(path) as fd:
         if os.fstat(fd).st_ino != _ioctl.SUBVOLUME_ROOT:
-            raise NotASubvolume(
-                f"{path} is an ordinary directory, and should be a btrfs subvolume: was it copied?"
-            )
+            raise NotASubvolume(f"{path} is an ordinary directory, not a btrfs subvolume: was it copied?")
         yield fd
 
 
-def subvolumes_inside(directory: int, id_: int) -> list[int]:
-    """The subvolumes that lie directly in a subvolume, by id."""
+def children(directory: int, id_: int) -> list[int]:
+    """Return the ids of the subvolumes directly inside a subvolume."""
     return [ref.id for ref in _ioctl.root_refs(directory, id_)]
 
 
-def paths_inside(directory: int, id_: int) -> Iterator[str]:
-    """The subvolumes inside a subvolume and inside those, by their paths seen from its root, outer ones first.
+def nested_paths(directory: int, id_: int) -> Iterator[str]:
+    """Yield the paths of all nested subvolumes below the root of a subvolume, each before those inside it.
 
     Args:
-        directory: Any directory of the file system.
-        id_: The subvolume.
+        directory: A descriptor of any directory of the file system.
+        id_: The id of the subvolume.
 
     Raises:
-        OSError: They cannot be found.
+        OSError: The subvolumes cannot be listed.
     """
     pending = [(id_, "")]
     while pending:
@@ -76,30 +74,30 @@ def _parent(directory: int, outer: int, ref: _ioctl.RootRef) -> str:
         return "…/"
 
 
-def destroy(directory: int, id_: int, make_writable: Callable[[int], None]) -> None:
-    """Delete a subvolume with all that are inside it, innermost first. One that is gone already is no error.
+def delete_nested(directory: int, id_: int, make_writable: Callable[[int], None]) -> None:
+    """Delete a subvolume and all nested ones, innermost first. A missing subvolume is not an error.
 
     Args:
-        directory: Any directory of the file system.
-        id_: The subvolume.
-        make_writable: Clears the read-only flag of the subvolume with that id: nothing can be deleted in one that
-            has it.
+        directory: A descriptor of any directory of the file system.
+        id_: The id of the subvolume.
+        make_writable: Clears the read-only flag of a subvolume by its id. Subvolumes inside a read-only one cannot
+            be deleted.
 
     Raises:
-        OSError: One cannot be deleted. Those inside it are gone.
-        Canceled: The call is no longer wanted. Some may be gone, as after any other error.
+        OSError: A subvolume cannot be deleted. Those inside it are gone.
+        Canceled: The call was cancelled. Some subvolumes may be gone, as after any other error.
     """
-    pending = [(0, id_)]  # each with the one that it is in
+    pending = [(0, id_)]  # (outer, inner)
     while pending:
         current().check()
         outer, inner = pending[-1]
-        if inside := subvolumes_inside(directory, inner):
-            pending += [(inner, other) for other in inside]
+        if nested := children(directory, inner):
+            pending += [(inner, child) for child in nested]
             continue
         try:
             _ioctl.destroy_subvolume(directory, inner)
         except OSError as error:
-            if error.errno == errno.ENOTEMPTY:  # somebody has made one inside meanwhile
+            if error.errno == errno.ENOTEMPTY:  # another one was created inside meanwhile
                 continue
             if error.errno == errno.EROFS and outer:
                 make_writable(outer)

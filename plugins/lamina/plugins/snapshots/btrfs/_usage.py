@@ -1,4 +1,4 @@
-"""What a subvolume takes up beyond the one that it is a snapshot of."""
+"""Measure what a subvolume occupies beyond the one that it is a snapshot of."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _INODE: Final = struct.Struct("<2Q8xQ8xI")
 """The beginning of struct btrfs_inode_item (linux/btrfs_tree.h): generation, transid, size, nbytes, block_group,
 nlink."""
 _OWNER: Final = struct.Struct("<44x3I")
-"""What follows in it: uid, gid, mode."""
+"""The fields that follow: uid, gid, mode."""
 _ACCESS_TIME: Final = slice(112, 124)
-"""Where the access time is in it."""
-_TOUCHED: Final = slice(8, 16)
-"""Where transid is in it: the transaction in which the inode was last written, be it for its access time only."""
+"""The position of atime in it."""
+_TRANSID: Final = slice(8, 16)
+"""The position of transid in it: the transaction that last wrote the inode, even if only its access time."""
 _STATUS: Final = struct.Struct("<3Q")
 """The beginning of struct btrfs_qgroup_status_item: version, generation, flags."""
 _STATUS_MASK: Final = 0b111  # BTRFS_QGROUP_STATUS_FLAG_ON, _RESCAN, _INCONSISTENT
@@ -32,22 +32,22 @@ _LIMIT: Final = struct.Struct("<3Q")
 _MAX_EXCLUSIVE: Final = 1 << 1  # BTRFS_QGROUP_LIMIT_MAX_EXCL
 
 
-def changed(directory: int, subvolume: Subvolume, parent: Subvolume | None) -> tuple[int, int]:
-    """What the inodes take up that were added or changed since a subvolume was made as a snapshot of its parent.
+def changed_usage(directory: int, subvolume: Subvolume, parent: Subvolume | None) -> tuple[int, int]:
+    """Measure the inodes that were added or changed since a subvolume was created as a snapshot of its parent.
 
-    Walks the subvolume's tree of inodes, where a snapshot's have the numbers that they have in the parent. Parts
-    of the tree that were not written since are not read. What is not yet in a transaction is not seen.
+    Searches the inode items of the subvolume, which have the same inode numbers in the parent. Parts of the tree
+    that were not written since are not read. Changes that are not committed to a transaction are missed.
 
     Args:
-        directory: Any directory of the file system.
-        subvolume: The one to measure.
-        parent: Where there is none, all inodes count.
+        directory: A descriptor of any directory of the file system.
+        subvolume: The subvolume to measure.
+        parent: The parent; if None, all inodes count.
 
     Returns:
-        Bytes allocated, and how many inodes.
+        Allocated bytes, and the number of inodes.
 
     Raises:
-        Canceled: The call is no longer wanted.
+        Canceled: The call was cancelled.
     """
     block = os.fstatvfs(directory).f_bsize
     check = current().check
@@ -61,15 +61,15 @@ def changed(directory: int, subvolume: Subvolume, parent: Subvolume | None) -> t
     return size, count
 
 
-def exclusive(directory: int, id_: int) -> int | None:
-    """How many bytes qgroups say a subvolume shares with no other, as of the last transaction.
+def exclusive_size(directory: int, id_: int) -> int | None:
+    """Return the exclusive size of a subvolume's qgroup as of the last transaction.
 
     Args:
-        directory: Any directory of the file system.
-        id_: The subvolume.
+        directory: A descriptor of any directory of the file system.
+        id_: The id of the subvolume.
 
     Returns:
-        Bytes, those of metadata too; None where quotas are off, or their numbers are not complete.
+        Bytes, including metadata; None if quotas are off or their numbers are incomplete.
     """
     try:
         status = _find(directory, _ioctl.QUOTA_TREE, _ioctl.QGROUP_STATUS, 0, 0)
@@ -81,15 +81,15 @@ def exclusive(directory: int, id_: int) -> int | None:
     return None if info is None else _INFO.unpack_from(info)[3]
 
 
-def limit(directory: int, id_: int) -> int | None:
-    """How many bytes a subvolume may take up beyond what it shares; None where it is not limited.
+def exclusive_limit(directory: int, id_: int) -> int | None:
+    """Return the limit of a subvolume's exclusive size in bytes; None if it has none.
 
     Args:
-        directory: Any directory of the file system.
-        id_: The subvolume.
+        directory: A descriptor of any directory of the file system.
+        id_: The id of the subvolume.
 
     Raises:
-        OSError: ENOENT where quotas are off.
+        OSError: ENOENT if quotas are off.
     """
     item = _find(directory, _ioctl.QUOTA_TREE, _ioctl.QGROUP_LIMIT, 0, id_)
     flags, _, exclusive_bytes = (0, 0, 0) if item is None else _LIMIT.unpack_from(item)
@@ -97,22 +97,22 @@ def limit(directory: int, id_: int) -> int | None:
 
 
 def _is_changed(directory: int, inode: Item, subvolume: Subvolume, parent: Subvolume) -> bool:
-    born, touched, _, _ = _INODE.unpack_from(inode.data)
-    if touched < subvolume.created:
+    generation, transid, _, _ = _INODE.unpack_from(inode.data)
+    if transid < subvolume.created:
         return False
-    if born > subvolume.created:
+    if generation > subvolume.created:
         return True
     before = _find(directory, parent.id, _ioctl.INODE_ITEM, inode.object, 0)
     return before is None or _state(before) != _state(inode.data)
 
 
 def _state(inode: memoryview) -> object:
-    """Differs if an inode was changed. Reading a file does not count, nor do a directory's entries."""
+    """Return the fields that a change alters, without the access time and the entries of a directory."""
     owner = _OWNER.unpack_from(inode)
     if stat.S_ISDIR(owner[-1]):
         return owner
     state = bytearray(inode)
-    for ignored in (_TOUCHED, _ACCESS_TIME):
+    for ignored in (_TRANSID, _ACCESS_TIME):
         state[ignored] = bytes(ignored.stop - ignored.start)
     return state
 
@@ -123,6 +123,6 @@ def _inodes(directory: int, tree: int, since: int) -> Iterator[Item]:
 
 
 def _find(directory: int, tree: int, type_: int, object_: int, offset: int) -> memoryview | None:
-    """What is in a tree under a key."""
+    """Return the item with a key in a tree, if any."""
     items = _ioctl.search(directory, tree, type_, (object_, object_), (offset, offset))
     return next((item.data for item in items), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, diagnosed_root
+from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
 from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
 from lamina.plugins.snapshots.btrfs._probe import probe
 from lamina.snapshots.local import LocalSnapshotter
@@ -23,14 +23,14 @@ ID = "btrfs"
 
 @attrs.frozen
 class BtrfsConfig:
-    """How the btrfs snapshotter keeps subvolumes."""
+    """Configuration of the btrfs snapshotter."""
 
     root_path: str = ""
-    """Where subvolumes are kept, on btrfs; empty: in the plugin's own directory below the host's root."""
+    """Directory of the subvolumes, on btrfs; empty for the plugin's own directory below the host's root."""
     sync_remove: bool = False
-    """Answer a removal only when its subvolume is deleted, instead of deleting it in the background."""
+    """Delete the subvolume of a removed snapshot before answering, not in the background."""
     sync_fs: bool = True
-    """Answer a commit only when the file system has written the snapshot to disk."""
+    """Sync the file system before answering a commit."""
 
 
 @hookimpl
@@ -53,12 +53,12 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     """Probe btrfs and open the snapshotter.
 
     Raises:
-        SkipPlugin: The data root is not on btrfs, or subvolumes cannot be made there.
+        SkipPlugin: The data root is not on btrfs, or subvolumes cannot be created there.
     """
     config = ic.config
-    root = data_root(ic, config.root_path)
+    root = create_data_root(ic, config.root_path)
     device = probe(root)
-    if stat.S_IMODE(os.stat(root).st_mode) != 0o700:  # a disk that takes no writes would refuse the change
+    if stat.S_IMODE(os.stat(root).st_mode) != 0o700:  # chmod(2) would fail on a read-only disk
         os.chmod(root, 0o700)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     backend = BtrfsBackend(root, device=device)
@@ -66,15 +66,15 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
 
 
 def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
-    """Look at all that subvolumes need."""
+    """Check the requirements of subvolumes."""
     from lamina.plugins.snapshots.btrfs._diagnose import diagnose
 
     root_path = context.config.root_path
-    return diagnose(diagnosed_root(context, root_path), context.host_pid, configured=bool(root_path))
+    return diagnose(diagnosed_data_root(context, root_path), context.host_pid, configured=bool(root_path))
 
 
 def examine_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
     """Compare the limits of subvolumes with the labels of their snapshots."""
-    from lamina.plugins.snapshots.btrfs._quotas import quotas
+    from lamina.plugins.snapshots.btrfs._quotas import check_quotas
 
-    return quotas(diagnosed_root(context, context.config.root_path))
+    return check_quotas(diagnosed_data_root(context, context.config.root_path))

@@ -1,4 +1,4 @@
-"""The native snapshotter: each snapshot is a whole tree, copied from its parent's."""
+"""The native snapshotter: each snapshot is a full copy of its parent's tree."""
 
 from lamina.plugins.snapshots.native._backend import NativeBackend
 

@@ -1,67 +1,67 @@
-"""Snapshots as copies of trees."""
+"""A backend that copies trees."""
 
 from __future__ import annotations
 
 import os
 from typing import Final
 
-from lamina.fs import copy_tree, disk_usage, holds_at_most, same_attributes
+from lamina.fs import copy_tree, disk_usage, holds_at_most, same_metadata
 from lamina.mount import Mount
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.local import Backend
 from lamina.snapshots.storage import Record
 
 EMPTY_MODE: Final = 0o755
-"""The mode of a snapshot's directory that was made without a parent."""
+"""The mode of the root directory of a snapshot without a parent."""
 
 
 class NativeBackend(Backend):
-    """One directory for each snapshot, with all that is in it: no layers, and nothing that a kernel must have.
+    """Stores each snapshot in a directory with its complete tree. It needs no kernel support.
 
-    A view of a parent has no directory: it shows the parent's. The mounts have the shapes of containerd's native
-    snapshotter, option for option.
+    A view of a parent has no directory of its own and shows the parent's. The mounts have the same options as
+    those of containerd's native snapshotter.
     """
 
     def has_data(self, record: Record) -> bool:
-        """Whether a snapshot has a directory: all have but views of a parent."""
+        """Return whether a snapshot has a directory. Views of a parent do not."""
         return record.info.kind is not Kind.VIEW or not record.parent_ids
 
     def needs_sync(self, record: Record) -> bool:
-        """Report whether a snapshot has a copy of its parent's files."""
+        """Return whether `create` copies files of the parent."""
         return not self.creates_empty(record)
 
     def creates_empty(self, record: Record) -> bool:
-        """Report whether there is nothing in the parent to copy."""
+        """Return whether there are no files in the parent to copy."""
         return not record.parent_ids or holds_at_most(self.path(record.parent_ids[0]), 0)
 
     def is_unchanged(self, record: Record) -> bool:
-        """Compare the directory of a snapshot with its parent's."""
-        return same_attributes(self.path(record.id), self.path(record.parent_ids[0]))
+        """Return whether the directory of a snapshot has the same metadata as its parent's."""
+        return same_metadata(self.path(record.id), self.path(record.parent_ids[0]))
 
     def creates_quickly(self, record: Record) -> bool:
-        """Whether there is nothing to copy."""
+        """Return whether there are no files to copy."""
         return not self.has_data(record) or self.creates_empty(record)
 
     def commits_quickly(self, record: Record) -> bool:
-        """Whether a snapshot has few files."""
+        """Return whether a snapshot has few files."""
         return holds_at_most(self.path(record.id))
 
     def create(self, record: Record, path: str) -> None:
-        """Copy the parent's directory, with what makes it what it is, or make an empty one."""
+        """Copy the parent's directory with its metadata, or create an empty one."""
         if not self.has_data(record):
             return
         if record.parent_ids:
             copy_tree(self.path(record.parent_ids[0]), path)
         else:
             os.mkdir(path)
-            os.chmod(path, EMPTY_MODE)  # the umask has no say in it
+            os.chmod(path, EMPTY_MODE)  # whatever the umask
 
     def mounts(self, record: Record) -> list[Mount]:
-        """One bind mount of the directory, or of the parent's."""
+        """Return a bind mount of the directory or of the parent's."""
         shown = record.id if self.has_data(record) else record.parent_ids[0]
         access = "ro" if record.info.kind is Kind.VIEW else "rw"
         return [Mount(type="bind", source=self.path(shown), options=("rbind", access))]
 
     def usage(self, record: Record) -> Usage:
-        """What the whole directory takes up, also what was copied, and blocks that are shared with the parent."""
+        """Measure the whole directory, including copied files and blocks shared with the parent."""
         return Usage(*disk_usage(self.path(record.id)))

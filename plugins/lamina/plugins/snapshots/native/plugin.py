@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, diagnosed_root
+from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
 from lamina.plugins.snapshots.native._backend import NativeBackend
 from lamina.snapshots.local import LocalSnapshotter
 
@@ -20,14 +20,14 @@ ID = "native"
 
 @attrs.frozen
 class NativeConfig:
-    """How the native snapshotter keeps trees."""
+    """Configuration of the native snapshotter."""
 
     root_path: str = ""
-    """Where trees are kept; empty: in the plugin's own directory below the host's root."""
+    """Directory of the trees; empty for the plugin's own directory below the host's root."""
     sync_remove: bool = False
-    """Answer a removal only when its data is deleted, instead of deleting it in the background."""
+    """Delete the data of a removed snapshot before answering, not in the background."""
     sync_fs: bool = True
-    """Answer a commit, and a prepare with a parent, only when the file system has written the tree to disk."""
+    """Sync the file system before answering a commit or a prepare with a parent."""
 
 
 @hookimpl
@@ -48,7 +48,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
     """Open the snapshotter."""
     config = ic.config
-    root = data_root(ic, config.root_path)
+    root = create_data_root(ic, config.root_path)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     return LocalSnapshotter.open(
         NativeBackend(root), store, sync_fs=config.sync_fs, sync_remove=config.sync_remove
@@ -56,7 +56,7 @@ def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
 
 
 def diagnose_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]:
-    """Look at the data root, which is all that it needs."""
+    """Check the data root, the only requirement."""
     from lamina import diagnosis
 
-    return diagnosis.data_root(diagnosed_root(context, context.config.root_path), context.host_pid)
+    return diagnosis.data_root(diagnosed_data_root(context, context.config.root_path), context.host_pid)

@@ -1,6 +1,6 @@
-"""The overlay snapshotter: each snapshot is one directory, and overlayfs stacks them."""
+"""The overlay snapshotter: each snapshot is a directory, and overlayfs stacks them."""
 
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-from lamina.plugins.snapshots.overlay._probe import probe, remaps_ids
+from lamina.plugins.snapshots.overlay._probe import can_remap_ids, probe
 
-__all__ = ["OverlayBackend", "probe", "remaps_ids"]
+__all__ = ["OverlayBackend", "can_remap_ids", "probe"]

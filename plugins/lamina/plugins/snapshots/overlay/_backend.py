@@ -1,4 +1,4 @@
-"""Snapshots as layers of overlayfs (Documentation/filesystems/overlayfs.rst)."""
+"""A backend that stacks layers with overlayfs (Documentation/filesystems/overlayfs.rst)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from typing import Final
 
 from lamina.fs import SecureDirectory, TreeVisitor, disk_usage, holds_at_most, is_full_or_read_only
 from lamina.mount import Mount
-from lamina.plugins.snapshots.overlay._marks import TRUSTED, RemovedMarks, RenamedMarks, hide_below
-from lamina.plugins.snapshots.overlay._owner import Owners
-from lamina.plugins.snapshots.overlay._root_directory import MODE, RootDirectories
+from lamina.plugins.snapshots.overlay._container_ids import ContainerIds
+from lamina.plugins.snapshots.overlay._root_metadata import MODE, RootMetadataCopier
+from lamina.plugins.snapshots.overlay._whiteouts import (
+    TRUSTED_PREFIX,
+    OpaqueXattrRenamer,
+    WhiteoutRemover,
+    expand_opaque_root,
+)
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.labels import GID_MAPPING, MAX_SIZE, UID_MAPPING, UPPERDIR
 from lamina.snapshots.local import Backend
@@ -21,19 +26,19 @@ from lamina.snapshots.storage import Record
 _log = logging.getLogger(__name__)
 
 EMPTY: Final = "empty"
-"""The directory in the data root that is the lower layer where there is none."""
+"""The empty directory in the data root that serves as the lower layer if a snapshot has no parent."""
 _EMPTY_MODE: Final = 0o555
 _EXTRACTION: Final = "extract-"
-"""Begins, after the last slash, the keys under which containerd unpacks layers (`UnpackKeyFormat` of its package
-`snapshots`): `default/12/extract-123456789-AbCd sha256:…`."""
+"""The prefix, after the last slash, of the keys under which containerd unpacks layers (`UnpackKeyFormat` in its
+package `snapshots`): `default/12/extract-123456789-AbCd sha256:…`."""
 
 
 class OverlayBackend(Backend):
-    """A directory `fs` for each snapshot, and for active ones the `work` directory that overlayfs needs.
+    """Stores each snapshot in a directory `fs`; an active one also has the `work` directory of overlayfs.
 
-    The mounts have the shapes of containerd's overlay snapshotter, option for option. There is one more: a layer
-    that containerd unpacks without a parent gets an overlay. It is put on its parent when it is committed, and
-    containerd writes down what it deletes of that onto an overlay only.
+    The mounts have the same options as those of containerd's overlay snapshotter, with one exception: a layer that
+    containerd unpacks without a parent is mounted as an overlay, not a bind mount. It is rebased at commit, and
+    containerd writes whiteouts for what it deletes from its parent only if the mount is an overlay.
     """
 
     rebases = True
@@ -46,35 +51,35 @@ class OverlayBackend(Backend):
         upperdir_label: bool = False,
         remap_ids: bool = False,
     ) -> None:
-        """Keep layers below a directory that `probe` has found fit.
+        """Store layers in a directory that passed `probe`.
 
         Args:
-            root: The directory's absolute path; it must exist.
-            options: Mount options for every overlay mount, as `probe` returned them.
-            upperdir_label: Whether each snapshot shows its `fs` directory in a label.
-            remap_ids: Whether the mounts of a snapshot with id mapping labels ask to be id-mapped, unless its
-                parent is a copy that the client has chowned; see `remaps_ids`.
+            root: The absolute path of an existing directory.
+            options: The options of every overlay mount, as returned by `probe`.
+            upperdir_label: Report the `fs` directory of each snapshot in a label.
+            remap_ids: Return id-mapped mounts for snapshots with id mapping labels, except on a parent that the
+                client has chowned; see `can_remap_ids`.
         """
         super().__init__(root)
         self._options = tuple(options)
         self._upperdir_label = upperdir_label
         self._remap_ids = remap_ids
-        self._own = "user.overlay." if "userxattr" in options else TRUSTED
-        self._roots = RootDirectories(own=self._own)
+        self._xattr_prefix = "user.overlay." if "userxattr" in options else TRUSTED_PREFIX
+        self._root_metadata = RootMetadataCopier(xattr_prefix=self._xattr_prefix)
         self._empty = os.path.join(root, EMPTY)
 
     def open(self) -> None:
-        """Make, and check, the directory that is the lower layer where there is none."""
+        """Create and verify the empty lower layer."""
         with SecureDirectory.open(self.root) as root:
             try:
                 root.subdirectory(EMPTY, create_mode=_EMPTY_MODE).close()
             except OSError as error:
                 if not is_full_or_read_only(error):
                     raise
-                _log.warning("cannot make the empty directory", exc_info=error, extra={"path": self._empty})
+                _log.warning("cannot create the empty lower layer", exc_info=error, extra={"path": self._empty})
 
     def mend(self, record: Record) -> bool:
-        """As `Backend.mend`: what was written is in `fs`, and `work` holds nothing that counts."""
+        """Recreate a missing `work` directory; return False if `fs` is missing, which has the data."""
         path = self.path(record.id)
         if not os.path.lexists(f"{path}/fs"):
             return False
@@ -86,40 +91,40 @@ class OverlayBackend(Backend):
         return True
 
     def needs_sync(self, record: Record) -> bool:
-        """Whether `create` makes more than directories: it does not."""
+        """Return False: `create` makes nothing but directories."""
         return False
 
     def creates_empty(self, record: Record) -> bool:
-        """Report that `create` makes an empty upper directory."""
+        """Return True: `create` makes an empty upper directory."""
         return True
 
     def is_unchanged(self, record: Record) -> bool:
-        """Compare the upper directory of a snapshot with its parent's."""
-        return self._roots.are_alike(self._upper(record.parent_ids[0]), self._upper(record.id))
+        """Return whether the upper directory of a snapshot has the same metadata as its parent's."""
+        return self._root_metadata.is_equal(self._upper(record.parent_ids[0]), self._upper(record.id))
 
     def creates_quickly(self, record: Record) -> bool:
-        """Whether `create` is soon done: it makes directories alone."""
+        """Return True: `create` makes nothing but directories."""
         return True
 
     def commits_quickly(self, record: Record) -> bool:
-        """Whether a snapshot has few files."""
+        """Return whether a snapshot has few files."""
         return holds_at_most(self._upper(record.id))
 
     def create(self, record: Record, path: str) -> None:
-        """Make the directories of a snapshot; `fs` becomes like that of the parent, which is the root of its tree.
+        """Create the directories of a snapshot; `fs` gets the metadata of the parent's root directory.
 
-        A limit of its size is not kept: overlayfs has none.
+        A size limit is ignored with a warning: overlayfs has none.
         """
         if MAX_SIZE in record.info.labels:
             _log.warning(
                 "overlayfs cannot limit the size of a snapshot: ignoring its label",
                 extra={"key": record.info.name, "max_size": record.info.labels[MAX_SIZE]},
             )
-        owners = Owners.of(record.info.labels)
+        ids = ContainerIds.from_labels(record.info.labels)
         if self._id_maps(record):
             _log.info(
-                "a client gets an id-mapped mount, which containerd 1.x cannot make: for that one, set "
-                "remap_ids = false, and take remap-ids out of its table",
+                "returning an id-mapped mount, which containerd 1.x does not support: for 1.x, set "
+                "remap_ids = false and remove remap-ids from its table",
                 extra={"key": record.info.name},
             )
         os.mkdir(path, 0o700)
@@ -128,29 +133,29 @@ class OverlayBackend(Backend):
         if record.info.kind is Kind.ACTIVE:
             _make_directory(os.path.join(path, "work"), 0o711)
         if record.parent_ids:
-            self._roots.copy(self._upper(record.parent_ids[0]), upper, owners)
+            self._root_metadata.copy(self._upper(record.parent_ids[0]), upper, ids)
             return
         if _is_extraction(record):
-            with contextlib.suppress(FileExistsError):  # it is not there only if the start could not make it
+            with contextlib.suppress(FileExistsError):  # missing only if the disk was full at start-up
                 _make_directory(self._empty, _EMPTY_MODE)
-        os.chmod(upper, MODE)  # the umask has no say in it
-        if owners is not None and not self._is_mapped_when_bound(record):
-            os.chown(upper, *owners.root)
+        os.chmod(upper, MODE)  # whatever the umask
+        if ids is not None and not self._is_mapped_by_bind_mount(record):
+            os.chown(upper, *ids.root)
 
     def rebase(self, record: Record) -> None:
-        """Give the `fs` directory what the new parent's has, where it is as it was made. Its times stay."""
-        owners = None if self._is_mapped_when_bound(record) else Owners.of(record.info.labels)
-        self._roots.complete(self._upper(record.parent_ids[0]), self._upper(record.id), owners)
+        """Copy metadata of the new parent's `fs` directory where the layer has not changed it; times stay."""
+        ids = None if self._is_mapped_by_bind_mount(record) else ContainerIds.from_labels(record.info.labels)
+        self._root_metadata.copy_missing(self._upper(record.parent_ids[0]), self._upper(record.id), ids)
 
-    def _is_mapped_when_bound(self, record: Record) -> bool:
-        """Whether a bind mount of a snapshot's directory shows what is root's on disk as the container's root's.
+    def _is_mapped_by_bind_mount(self, record: Record) -> bool:
+        """Return whether a bind mount of a snapshot's directory maps root to the container's root.
 
-        (containerd gives the directory away all the same, and so has its owner mapped twice.)
+        containerd changes the owner on disk all the same, so that it is mapped twice.
         """
         return len(self._wanted_id_maps(record)) == 2 and not _is_extraction(record)
 
     def mounts(self, record: Record) -> list[Mount]:
-        """One bind mount where a single directory shows the whole snapshot, else one overlay mount."""
+        """Return a bind mount if a single directory contains the whole snapshot, else an overlay mount."""
         read_only = record.info.kind is Kind.VIEW
         id_maps = self._id_maps(record)
         if not record.parent_ids and not _is_extraction(record):
@@ -165,48 +170,49 @@ class OverlayBackend(Backend):
         return [Mount(type="overlay", source="overlay", options=(*id_maps, *options))]
 
     def usage(self, record: Record) -> Usage:
-        """What the snapshot's own layer takes up."""
+        """Measure the snapshot's own layer."""
         return self._usage(record, None)
 
     def finish(self, record: Record) -> Usage:
-        """As `Backend.finish`: below the first layer there is nothing that a mark could hide."""
+        """Measure an active snapshot, and adapt its whiteouts and opaque directories to its final parents."""
         if not record.parent_ids:
-            return self._usage(record, RemovedMarks(self._own))
-        hide_below(self._upper(record.id), map(self._upper, record.parent_ids), self._own)
-        return self._usage(record, None if self._own == TRUSTED else RenamedMarks(self._own))
+            return self._usage(record, WhiteoutRemover(self._xattr_prefix))
+        expand_opaque_root(self._upper(record.id), map(self._upper, record.parent_ids), self._xattr_prefix)
+        renamer = None if self._xattr_prefix == TRUSTED_PREFIX else OpaqueXattrRenamer(self._xattr_prefix)
+        return self._usage(record, renamer)
 
     def _usage(self, record: Record, visitor: TreeVisitor | None) -> Usage:
         return Usage(*disk_usage(self._upper(record.id), visitor=visitor))
 
     def labels(self, id_: int) -> Mapping[str, str]:
-        """The label with the `fs` directory, where that is configured."""
+        """Return the label with the `fs` directory, if configured."""
         return {UPPERDIR: self._upper(id_)} if self._upperdir_label else {}
 
     def destroy(self, path: str) -> None:
-        """As `Backend.destroy`; three system calls where nothing was written into the snapshot."""
+        """Delete the directories. An empty snapshot takes three system calls."""
         try:
             for name in (f"{path}/work", f"{path}/fs", path):
                 with contextlib.suppress(FileNotFoundError):
                     os.rmdir(name)
-        except OSError:  # whatever it is, the removal of the tree meets it again
+        except OSError:  # not empty; the removal of the tree reports other errors
             super().destroy(path)
 
     def _id_maps(self, record: Record) -> list[str]:
-        """The mount options that the id mapping labels ask for; none where they would map owners twice."""
+        """Return the id-mapping mount options; none if the files already have the host's ids."""
         wanted = self._wanted_id_maps(record)
-        return [] if wanted and self._is_chowned(record) else wanted
+        return [] if wanted and self._parent_is_chowned(record) else wanted
 
-    def _is_chowned(self, record: Record) -> bool:
-        """Whether the parent belongs to the container's users on disk.
+    def _parent_is_chowned(self, record: Record) -> bool:
+        """Return whether the container's root owns the parent on disk.
 
-        A client that does not know that the kernel can map owners chowns a copy of an image, and prepares a
-        snapshot on that with the same labels.
+        A client without support for id-mapped mounts chowns a copy of an image, and prepares a snapshot on it with
+        the same labels.
         """
-        owners = Owners.of(record.info.labels)
-        if owners is None or owners.root == (0, 0) or not record.parent_ids:
+        ids = ContainerIds.from_labels(record.info.labels)
+        if ids is None or ids.root == (0, 0) or not record.parent_ids:
             return False
         status = os.stat(self._upper(record.parent_ids[0]))
-        return (status.st_uid, status.st_gid) == owners.root
+        return (status.st_uid, status.st_gid) == ids.root
 
     def _wanted_id_maps(self, record: Record) -> list[str]:
         if not self._remap_ids:
@@ -220,7 +226,7 @@ class OverlayBackend(Backend):
 
 
 def _is_extraction(record: Record) -> bool:
-    """Whether containerd unpacks a layer into an active snapshot."""
+    """Return whether containerd unpacks a layer into an active snapshot."""
     return record.info.kind is Kind.ACTIVE and record.info.name.rpartition("/")[2].startswith(_EXTRACTION)
 
 
@@ -230,4 +236,4 @@ def _bind(source: str, *options: str) -> Mount:
 
 def _make_directory(path: str, mode: int) -> None:
     os.mkdir(path)
-    os.chmod(path, mode)  # the umask has no say in it
+    os.chmod(path, mode)  # whatever the umask

@@ -1,4 +1,4 @@
-"""What keeps overlays from being mounted."""
+"""Diagnose what prevents overlays from being mounted."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_r
 from lamina.fs import supports_d_type
 from lamina.mount import lookup
 from lamina.plugin import Finding
-from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
+from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
 from lamina.plugins.snapshots.overlay._probe import (
-    attempt,
+    can_remap_ids,
     in_user_namespace,
-    needed_options,
-    remaps_ids,
-    unpassable,
+    required_options,
+    try_overlay,
+    unsafe_characters,
 )
 
-_GIVES_D_TYPE: Final = {
+_ENABLE_D_TYPE: Final = {
     "xfs": "back up what is in {0}; umount {0}; mkfs.xfs -f -n ftype=1 {1}; mount {1} {0}; and copy it back",
     "ext4": "umount {0}; tune2fs -O filetype {1}; e2fsck -f {1}; mount {1} {0}",
 }
-"""By file system type; of mount point and device."""
+"""Commands by file system type, with placeholders for mount point and device."""
 
 
 def diagnose(
     root: str, mount_options: Sequence[str], remap_ids: Literal["auto", True, False], host_pid: int | None
 ) -> Iterator[Finding]:
-    """Look at all that overlayfs needs. A real overlay is mounted, and written to, beside the layers.
+    """Check the requirements of overlayfs. An overlay is mounted, and written to, beside the layers.
 
     Args:
-        root: Where the layers are or will be.
-        mount_options: What is configured.
-        remap_ids: The same.
-        host_pid: The process of the host that runs; None where none does.
+        root: The directory of the layers; it need not exist.
+        mount_options: The configured options.
+        remap_ids: The configured value.
+        host_pid: The process of the running host, if any.
     """
     yield file_system("overlay")
     yield from data_root(root, host_pid)
@@ -46,9 +46,9 @@ def diagnose(
         yield Finding.unknown("d_type, mount options", f"{place} cannot be written to", remedy)
         return
     if place == root:
-        remove_left_trials(root)
+        remove_stale_probes(root)
     yield _d_type(place)
-    yield _attributes(place)
+    yield _xattrs(place)
     if may_mount():
         yield from _overlay(place, mount_options, remap_ids)
     else:
@@ -56,45 +56,48 @@ def diagnose(
 
 
 def _path(root: str) -> Finding:
-    bad = unpassable(root)
-    if not bad:
+    characters = unsafe_characters(root)
+    if not characters:
         return Finding.ok("path", "it can be passed in mount options")
     return Finding.problem(
         "path",
-        f"{root!r}: {bad} cannot be in a path that is passed in mount options",
+        f"{root!r}: {characters} cannot be in a path that is passed in mount options",
         "set root_path to a directory without such characters in its path",
     )
 
 
 def _d_type(place: str) -> Finding:
-    with trial_directory(place) as trial:
-        has_d_type = supports_d_type(trial)
+    with probe_directory(place) as directory:
+        has_d_type = supports_d_type(directory)
     if has_d_type:
         return Finding.ok("d_type", f"directory entries in {place} have types")
     mount = lookup(place)
     other = "set root_path to a directory on ext4, btrfs, or xfs with ftype=1"
-    mend = _GIVES_D_TYPE.get(mount.type)
+    commands = _ENABLE_D_TYPE.get(mount.type)
     return Finding.problem(
         "d_type",
-        f"{mount.type} {mount.source} at {mount.mount_point} does not tell the types of directory entries, "
-        "without which overlayfs loses track of what was deleted",
-        f"with the host stopped: {mend.format(mount.mount_point, mount.source)}. Or {other}" if mend else other,
+        f"{mount.type} {mount.source} at {mount.mount_point} does not store the types of directory entries; "
+        "overlayfs needs them to track deletions",
+        f"with the host stopped: {commands.format(mount.mount_point, mount.source)}. Or {other}"
+        if commands
+        else other,
     )
 
 
-def _attributes(place: str) -> Finding:
-    """Whether overlayfs can note what it must at directories."""
+def _xattrs(place: str) -> Finding:
+    """Check that the extended attributes of overlayfs can be set."""
     name = f"{'user' if in_user_namespace() else 'trusted'}.lamina.probe"
     check = "extended attributes"
-    with trial_directory(place) as trial:
+    with probe_directory(place) as directory:
         try:
-            os.setxattr(trial, name, b"y")
+            os.setxattr(directory, name, b"y")
         except PermissionError:
             return Finding.unknown(check, f"{name}: this process may not set it", AS_ROOT)
         except OSError as error:
             return Finding.problem(
                 check,
-                f"{name} cannot be set in {place}: {error.strerror}; overlayfs marks replaced directories by one",
+                f"{name} cannot be set in {place}: {error.strerror}; overlayfs needs such attributes to mark "
+                "replaced directories",
                 "set root_path to a directory on ext4, xfs or btrfs",
             )
     return Finding.ok(check, f"{name.partition('.')[0]}.* can be set")
@@ -103,47 +106,47 @@ def _attributes(place: str) -> Finding:
 def _overlay(
     place: str, mount_options: Sequence[str], remap_ids: Literal["auto", True, False]
 ) -> Iterator[Finding]:
-    needed = needed_options(place, mount_options, attempt)
-    options = (*mount_options, *needed)
-    failure = attempt(place, options)
+    required = required_options(place, mount_options, try_overlay)
+    options = (*mount_options, *required)
+    failure = try_overlay(place, options)
     if failure is None:
         with_options = f"with {','.join(options)}" if options else "without options"
         found = f"an overlay was mounted in {place} {with_options}, and a file deleted in it"
         yield Finding.ok("mount options", found)
         yield _id_mapped(place, options, remap_ids)
-    elif mount_options and attempt(place, needed) is None:
-        yield from _refused(place, mount_options, needed, failure)
+    elif mount_options and try_overlay(place, required) is None:
+        yield from _rejected_options(place, mount_options, required, failure)
     else:
         found = f"overlayfs does not work in {place}: {failure}"
         yield Finding.problem("mount", found, mount_remedy(str(failure)))
 
 
 def _id_mapped(place: str, options: Sequence[str], remap_ids: Literal["auto", True, False]) -> Finding:
-    """Whether layers can be id-mapped, if they are to be."""
+    """Check that layers can be id-mapped, if configured."""
     check = "id-mapped layers"
     if remap_ids is False:
-        return Finding.ok(check, "they are not wanted: remap_ids = false")
-    can = remaps_ids(place, options)
-    found = f"they {'can' if can else 'cannot'} be shown with the owners that a user namespace wants"
-    if can or remap_ids == "auto":
+        return Finding.ok(check, "disabled: remap_ids = false")
+    can_remap = can_remap_ids(place, options)
+    found = f"the kernel {'can' if can_remap else 'cannot'} map the owners of layers for a user namespace"
+    if can_remap or remap_ids == "auto":
         return Finding.ok(check, found)
-    remedy = 'set remap_ids = "auto", or use Linux 5.19 or later and a file system that allows it'
-    return Finding.problem(check, f"{found}, and must: remap_ids = true", remedy)
+    remedy = 'set remap_ids = "auto", or use Linux 5.19 or later and a file system that supports it'
+    return Finding.problem(check, f"{found}, but remap_ids = true requires it", remedy)
 
 
-def _refused(
-    place: str, mount_options: Sequence[str], needed: Sequence[str], together: Exception
+def _rejected_options(
+    place: str, mount_options: Sequence[str], required: Sequence[str], failure_of_all: Exception
 ) -> Iterator[Finding]:
-    """Which of the options it is that overlayfs does not take."""
+    """Find out which of the options overlayfs rejects."""
     check = "mount options"
-    alone = {option: attempt(place, (option, *needed)) for option in mount_options}
-    refused = {option: failure for option, failure in alone.items() if failure is not None}
-    for option, failure in refused.items():
-        yield Finding.problem(check, f"{option} is refused: {failure}", f"take {option!r} out of mount_options")
-    if not refused:
+    results = {option: try_overlay(place, (option, *required)) for option in mount_options}
+    rejected = {option: failure for option, failure in results.items() if failure is not None}
+    for option, failure in rejected.items():
+        yield Finding.problem(check, f"{option} is rejected: {failure}", f"remove {option!r} from mount_options")
+    if not rejected:
         yield Finding.problem(
             check,
-            f"{', '.join(mount_options)} are each accepted alone, and refused together: {together}",
-            "take one of them out of mount_options; which go together says "
-            "https://docs.kernel.org/filesystems/overlayfs.html",
+            f"{', '.join(mount_options)} are each accepted alone, and rejected together: {failure_of_all}",
+            "remove one of them from mount_options; "
+            "https://docs.kernel.org/filesystems/overlayfs.html says which can be combined",
         )

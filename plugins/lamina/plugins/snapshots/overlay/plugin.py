@@ -9,9 +9,9 @@ import attrs
 
 from lamina.errdefs import FailedPrecondition
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.plugins.snapshots._root import data_root, diagnosed_root
+from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
 from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-from lamina.plugins.snapshots.overlay._probe import in_user_namespace, probe, remaps_ids
+from lamina.plugins.snapshots.overlay._probe import can_remap_ids, in_user_namespace, probe
 from lamina.snapshots.local import LocalSnapshotter
 
 if TYPE_CHECKING:
@@ -22,23 +22,23 @@ ID = "overlayfs"
 
 @attrs.frozen
 class OverlayConfig:
-    """How the overlay snapshotter keeps and mounts layers."""
+    """Configuration of the overlay snapshotter."""
 
     root_path: str = ""
-    """Where layers are kept; empty: in the plugin's own directory below the host's root."""
+    """Directory of the layers; empty for the plugin's own directory below the host's root."""
     upperdir_label: bool = False
-    """Show each snapshot's own directory in the label containerd.io/snapshot/overlay.upperdir."""
+    """Report the upper directory of each snapshot in the label containerd.io/snapshot/overlay.upperdir."""
     sync_remove: bool = False
-    """Answer a removal only when its data is deleted, instead of deleting it in the background."""
+    """Delete the data of a removed snapshot before answering, not in the background."""
     sync_fs: bool = True
-    """Answer a commit only when the file system has written the layer to disk."""
+    """Sync the file system before answering a commit."""
     remap_ids: Literal["auto", True, False] = "auto"
-    """Have the kernel show a snapshot with the owners that a user namespace wants: "auto": where it can; true: or
-    fail; false: never, so that clients chown a copy. containerd 1.x cannot mount what the kernel is to map."""
+    """Let the kernel map the owners of a snapshot for a user namespace: "auto" if it can, true or fail, or never.
+    With false, clients chown a copy. containerd 1.x cannot mount id-mapped snapshots."""
     slow_chown: bool = False
-    """Where layers cannot be id-mapped, let clients remap a snapshot by a copy of it whose files they chown."""
+    """If layers cannot be id-mapped, let clients chown a copy of the snapshot instead."""
     mount_options: tuple[str, ...] = ()
-    """Options that are added to every overlay mount."""
+    """Extra options of every overlay mount."""
 
 
 @hookimpl
@@ -60,24 +60,24 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     """Probe overlayfs and open the snapshotter.
 
     Raises:
-        SkipPlugin: Overlayfs does not work in the data root.
-        FailedPrecondition: Layers cannot be id-mapped there, and must be (`remap_ids = true`).
+        SkipPlugin: overlayfs does not work in the data root.
+        FailedPrecondition: Layers cannot be id-mapped there, but `remap_ids = true` requires it.
     """
     config = ic.config
-    root = data_root(ic, config.root_path)
+    root = create_data_root(ic, config.root_path)
     options = probe(root, config.mount_options)
-    remap_ids = config.remap_ids is not False and remaps_ids(root, options)
+    remap_ids = config.remap_ids is not False and can_remap_ids(root, options)
     if config.remap_ids is True and not remap_ids:
         raise FailedPrecondition(
             f"remap_ids = true: layers in {root} cannot be id-mapped: the kernel is older than Linux 5.19, or the "
-            'file system there does not allow it. With "auto", clients chown a copy'
+            'file system does not support it. With "auto", clients chown a copy'
         )
     if remap_ids:
         ic.meta.capabilities.append("remap-ids")
     if not config.slow_chown and config.remap_ids is not False:
         ic.meta.capabilities.append("only-remap-ids")
     if not in_user_namespace():
-        # A rebased layer has whiteouts, which are devices: nobody can make one in a user namespace.
+        # A rebased layer has whiteouts, which are devices, and mknod(2) fails in a user namespace.
         ic.meta.capabilities.append("rebase")
     backend = OverlayBackend(root, options=options, upperdir_label=config.upperdir_label, remap_ids=remap_ids)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
@@ -85,9 +85,9 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
 
 
 def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Finding]:
-    """Look at all that overlayfs needs."""
+    """Check the requirements of overlayfs."""
     from lamina.plugins.snapshots.overlay._diagnose import diagnose
 
-    root = diagnosed_root(context, context.config.root_path)
+    root = diagnosed_data_root(context, context.config.root_path)
     config = context.config
     return diagnose(root, config.mount_options, config.remap_ids, context.host_pid)

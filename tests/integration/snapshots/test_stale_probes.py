@@ -1,4 +1,4 @@
-"""Directories in which a probe was at work when its process was killed."""
+"""Directories of probes whose process was killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from lamina.mount import lookup, mountinfo
 from lamina.plugins.snapshots import btrfs, overlay
-from lamina.plugins.snapshots._trial import remove_left_trials, trial_directory
+from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
 from tests.support.snapshotters.btrfs import mounted_btrfs, subvolumes
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -34,14 +34,14 @@ def wait_mounted(*mounts, **options):
         yield root
 
 _probe.temporary_mount = wait_mounted
-_probe.attempt(sys.argv[1], {argument})
+_probe.try_{kind}(sys.argv[1], {argument})
 """
-"""A probe that waits for a line with its trial mounted."""
+"""A probe that keeps its file system mounted until it reads a line."""
 
 
 @contextlib.contextmanager
 def waiting_probe(root: Path, kind: str = "overlay") -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose probe has its trial mounted in that data root."""
+    """Run a process whose probe keeps its file system mounted in a data root."""
     argument = "()" if kind == "overlay" else repr(lookup(root).source)
     program = STOPPED.format(kind=kind, argument=argument)
     command = [sys.executable, "-c", program, str(root)]
@@ -60,7 +60,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def trials(root: Path) -> list[str]:
+def probe_directories(root: Path) -> list[str]:
     return [name for name in os.listdir(root) if name.startswith("probe-")]
 
 
@@ -68,64 +68,64 @@ def mounted_below(root: Path) -> list[str]:
     return [info.mount_point for info in mountinfo() if info.mount_point.startswith(f"{root}/")]
 
 
-def test_a_probe_removes_what_a_killed_one_left_mounted(tmp_path: Path) -> None:
+def test_a_probe_unmounts_and_removes_killed_ones(tmp_path: Path) -> None:
     with waiting_probe(tmp_path) as one, waiting_probe(tmp_path) as other:
         for process in (one, other):
             kill(process)
-    assert (len(trials(tmp_path)), len(mounted_below(tmp_path))) == (2, 2)
+    assert (len(probe_directories(tmp_path)), len(mounted_below(tmp_path))) == (2, 2)
     overlay.probe(str(tmp_path), ())
-    assert (trials(tmp_path), mounted_below(tmp_path)) == ([], [])
+    assert (probe_directories(tmp_path), mounted_below(tmp_path)) == ([], [])
 
 
-def test_a_probe_leaves_one_alone_that_is_at_work(tmp_path: Path) -> None:
+def test_a_probe_spares_a_running_one(tmp_path: Path) -> None:
     with waiting_probe(tmp_path):
-        before = trials(tmp_path), mounted_below(tmp_path)
+        before = probe_directories(tmp_path), mounted_below(tmp_path)
         overlay.probe(str(tmp_path), ())
-        assert (trials(tmp_path), mounted_below(tmp_path)) == before
+        assert (probe_directories(tmp_path), mounted_below(tmp_path)) == before
         assert len(before[1]) == 1
-    assert (trials(tmp_path), mounted_below(tmp_path)) == ([], [])
+    assert (probe_directories(tmp_path), mounted_below(tmp_path)) == ([], [])
 
 
 @pytest.mark.requires("btrfs")
-def test_a_btrfs_probe_removes_the_subvolume_that_a_killed_one_left(tmp_path: Path) -> None:
+def test_a_btrfs_probe_removes_the_subvolume_of_a_killed_one(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         with waiting_probe(mountpoint, "btrfs") as process:
             kill(process)
         assert len(subvolumes(mountpoint)) == 1
         btrfs.probe(str(mountpoint))
         assert subvolumes(mountpoint) == set()
-        assert (trials(mountpoint), mounted_below(mountpoint)) == ([], [])
+        assert (probe_directories(mountpoint), mounted_below(mountpoint)) == ([], [])
 
 
-def test_only_directories_named_like_a_trial_are_removed(tmp_path: Path) -> None:
+def test_only_directories_with_the_name_of_a_probe_are_removed(tmp_path: Path) -> None:
     for name in ("probe-12345678", "probe-of-mine", "snapshots", "probe-1234567"):
         (tmp_path / name).mkdir()
     (tmp_path / "probe-abcdefgh").symlink_to("snapshots")
     (tmp_path / "probe-abcdefgi").touch()
-    remove_left_trials(str(tmp_path))
+    remove_stale_probes(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [
         "probe-1234567", "probe-abcdefgh", "probe-abcdefgi", "probe-of-mine", "snapshots",
     ]  # fmt: skip
 
 
-def test_where_another_user_could_have_made_it_nothing_is_removed(tmp_path: Path) -> None:
+def test_nothing_is_removed_if_another_user_could_have_created_it(tmp_path: Path) -> None:
     (tmp_path / "probe-12345678").mkdir()
     tmp_path.chmod(0o1777)
-    remove_left_trials(str(tmp_path))
+    remove_stale_probes(str(tmp_path))
     assert os.listdir(tmp_path) == ["probe-12345678"]
 
 
-def test_trials_that_are_begun_while_others_tidy_up_are_whole(tmp_path: Path) -> None:
-    """A new directory may be taken for a left one before it is locked: then another one is made."""
+def test_probes_survive_a_concurrent_removal_of_stale_ones(tmp_path: Path) -> None:
+    """A new directory may be removed as stale before it is locked; then another one is created."""
 
     def work(number: int) -> bool:
         for _ in range(200):
             if number % 2:
-                remove_left_trials(str(tmp_path))
+                remove_stale_probes(str(tmp_path))
             else:
-                with trial_directory(str(tmp_path)) as trial:
-                    Path(trial, "inside").mkdir()
-                    if not os.path.isdir(f"{trial}/inside"):
+                with probe_directory(str(tmp_path)) as directory:
+                    Path(directory, "inside").mkdir()
+                    if not os.path.isdir(f"{directory}/inside"):
                         return False
         return True
 

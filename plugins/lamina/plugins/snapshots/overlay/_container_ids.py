@@ -1,4 +1,4 @@
-"""The owners that a snapshot is to have on the host."""
+"""The host ids of a container's users and groups."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from lamina.mount import IdMap
 from lamina.snapshots.labels import GID_MAPPING, UID_MAPPING
 
 IDENTITY: Final = "0:0:4294967295"
-"""The map in which every id stands for itself."""
+"""The map from every id to itself."""
 
 
 @attrs.frozen
-class Owners:
-    """Which ids of the host those of a container are."""
+class ContainerIds:
+    """The id mappings that the labels of a snapshot request."""
 
     uids: IdMap
     gids: IdMap
     root: tuple[int, int]
-    """The user and group that are the container's root."""
+    """The host user and group of the container's root."""
 
     @classmethod
-    def of(cls, labels: Mapping[str, str]) -> Owners | None:
-        """The owners that the id mapping labels of a snapshot ask for; None where there are none.
+    def from_labels(cls, labels: Mapping[str, str]) -> ContainerIds | None:
+        """Parse the id mapping labels of a snapshot; return None if it has none.
 
-        If one of the two labels is missing, those ids are the same on the host.
+        If one of the two labels is missing, those ids are mapped to themselves.
 
         Raises:
-            InvalidArgument: A mapping label is malformed or does not map root.
+            InvalidArgument: A label is malformed or does not map root.
         """
         if UID_MAPPING not in labels and GID_MAPPING not in labels:
             return None
-        (uids, user), (gids, group) = _mapping(labels, UID_MAPPING), _mapping(labels, GID_MAPPING)
+        (uids, user), (gids, group) = _parse(labels, UID_MAPPING), _parse(labels, GID_MAPPING)
         return cls(uids, gids, (user, group))
 
 
-def _mapping(labels: Mapping[str, str], label: str) -> tuple[IdMap, int]:
-    """A map, and the host id that id 0 of the container is mapped to."""
+def _parse(labels: Mapping[str, str], label: str) -> tuple[IdMap, int]:
+    """Return the map of a label, and the host id of the container's id 0."""
     text = labels.get(label, IDENTITY)
     try:
         ids = IdMap.parse(text)

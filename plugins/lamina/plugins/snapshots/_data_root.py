@@ -1,0 +1,55 @@
+"""The data roots of the local snapshotters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamina.errdefs import from_os_error
+from lamina.fs import SecureDirectory
+from lamina.plugin import InitContext, host_platform
+
+if TYPE_CHECKING:
+    from lamina.plugin import DiagnoseContext
+
+
+def create_data_root(ic: InitContext[Any], root_path: str) -> str:
+    """Create and verify the data root, and export it and the platform in the plugin's meta.
+
+    Args:
+        ic: The plugin's init context.
+        root_path: The configured path; "" for the plugin's own directory.
+
+    Raises:
+        PermissionDenied: Another user could change the directory.
+        Error: The directory cannot be created.
+    """
+    root = data_root_path(ic.root, root_path)
+    try:
+        SecureDirectory.open(root, create_mode=0o700).close()
+    except OSError as error:
+        raise from_os_error(error, "create the data root") from error
+    ic.meta.exports["root"] = root
+    ic.meta.platforms.append(host_platform())
+    return root
+
+
+def data_root_path(plugin_root: Path, root_path: str) -> str:
+    """Return the absolute path of the data root.
+
+    Args:
+        plugin_root: The plugin's own directory.
+        root_path: The configured path; "" for that directory.
+    """
+    return os.path.abspath(root_path) if root_path else str(plugin_root)
+
+
+def diagnosed_data_root(context: DiagnoseContext[Any], root_path: str) -> str:
+    """Return the data root of the running host, whose configuration may differ; else the configured one.
+
+    Args:
+        context: The context of the diagnosis.
+        root_path: The configured path.
+    """
+    return context.exports.get("root") or data_root_path(context.root, root_path)

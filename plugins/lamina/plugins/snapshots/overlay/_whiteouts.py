@@ -1,0 +1,123 @@
+"""Whiteouts and opaque directories, by which a layer deletes what lower layers contain.
+
+A whiteout is a character device 0:0, and an opaque directory has an extended attribute (overlayfs.rst, "whiteouts
+and opaque directories").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+TRUSTED_PREFIX: Final = "trusted.overlay."
+"""The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MISSING: Final = frozenset({errno.ENODATA, errno.EOPNOTSUPP})
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Return whether a file is a whiteout."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+@attrs.frozen
+class WhiteoutRemover:
+    """A `lamina.fs.TreeVisitor` that removes whiteouts and opaque attributes from a layer without lower layers.
+
+    A bind mount of the layer would show them. The times of directories are preserved.
+    """
+
+    xattr_prefix: str
+    """The prefix of overlayfs's attributes under the mount options in use."""
+
+    def visit_directory(self, fd: int) -> None:
+        """Remove the attribute of an opaque directory."""
+        for prefix in {self.xattr_prefix, TRUSTED_PREFIX}:
+            if _has_xattr(fd, f"{prefix}opaque"):
+                os.removexattr(fd, f"{prefix}opaque")
+
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
+        """Remove a whiteout."""
+        if not is_whiteout(status):
+            return False
+        before = os.fstat(directory)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return True
+
+
+@attrs.frozen
+class OpaqueXattrRenamer:
+    """A `lamina.fs.TreeVisitor` that renames the opaque attribute of containerd for mounts with `userxattr`."""
+
+    xattr_prefix: str
+    """As for `WhiteoutRemover`."""
+
+    def visit_directory(self, fd: int) -> None:
+        """Rename the attribute of an opaque directory."""
+        if _has_xattr(fd, f"{TRUSTED_PREFIX}opaque"):
+            os.setxattr(fd, f"{self.xattr_prefix}opaque", b"y")
+            os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
+
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
+        """Keep every entry."""
+        return False
+
+
+def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> None:
+    """Replace the opaque attribute of a layer's root directory, which overlayfs ignores there.
+
+    Each name in the lower layers gets a whiteout, or the attribute if the layer has a directory of that name.
+
+    Args:
+        root: The root directory of the layer.
+        lower: The root directories of the lower layers.
+        xattr_prefix: As for `WhiteoutRemover`.
+
+    Raises:
+        OSError: A system call failed. The attribute is kept, so that the call can be repeated.
+    """
+    fd = os.open(root, _DIRECTORY)
+    try:
+        candidates = {f"{prefix}opaque" for prefix in (xattr_prefix, TRUSTED_PREFIX)}
+        attributes = [name for name in candidates if _has_xattr(fd, name)]
+        if not attributes:
+            return
+        before = os.fstat(fd)
+        for name in {name for layer in lower for name in os.listdir(layer)}:
+            _hide(fd, name, f"{xattr_prefix}opaque")
+        os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for attribute in attributes:
+            os.removexattr(fd, attribute)
+    finally:
+        os.close(fd)
+
+
+def _hide(root: int, name: str, attribute: str) -> None:
+    """Hide a name of the lower layers, unless a file of the layer already does."""
+    try:
+        os.mknod(name, stat.S_IFCHR, dir_fd=root)
+    except FileExistsError:
+        with contextlib.suppress(NotADirectoryError):
+            fd = os.open(name, _DIRECTORY, dir_fd=root)
+            try:
+                os.setxattr(fd, attribute, b"y")
+            finally:
+                os.close(fd)
+
+
+def _has_xattr(fd: int, name: str) -> bool:
+    try:
+        os.getxattr(fd, name)
+    except OSError as error:
+        if error.errno in _MISSING:
+            return False
+        raise
+    return True
