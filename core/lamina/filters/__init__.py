@@ -1,6 +1,6 @@
-"""The filter language: which of many objects a caller means.
+"""containerd's filter language, which selects objects by the values of their fields.
 
-The grammar and its errors are containerd's::
+The grammar and the error messages are containerd's::
 
     filter    = "" | selector { "," selector }
     selector  = fieldpath [ ( "==" | "!=" | "~=" ) value ]
@@ -8,12 +8,12 @@ The grammar and its errors are containerd's::
     field     = letters, digits and "_", or "quoted"
     value     = bare text, or "quoted", or after "~=" also /quoted/ or |quoted|
 
-A comma is *and*; several filters are *or*; an empty filter matches everything. A field path alone asks for
-the field's presence. `~=` searches for an RE2 regular expression, unanchored, in time linear in the value.
+A comma means *and*, and several filters mean *or*. An empty filter matches everything. A field path alone tests
+whether the field is present. `~=` searches for an unanchored RE2 regular expression in time linear in the value.
 
-Filters come from clients, so that each request has a budget: `MAX_BYTES`, `MAX_FILTERS`, `MAX_SELECTORS`,
-`MAX_PATTERNS`, `MAX_PATTERN_BYTES` and, of processor time, `MAX_PATTERN_SECONDS`. What is beyond is an
-`InvalidArgument` that names the limit.
+Filters come from clients, so each request has limits: `MAX_BYTES`, `MAX_FILTERS`, `MAX_SELECTORS`, `MAX_PATTERNS`,
+`MAX_PATTERN_BYTES` and, for processor time, `MAX_PATTERN_SECONDS`. Exceeding one raises an `InvalidArgument` that
+names the limit.
 """
 
 from lamina.filters._filter import Filter, parse

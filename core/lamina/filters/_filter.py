@@ -1,4 +1,4 @@
-"""`Filter`, and how it comes from text."""
+"""Parse and match filters."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
-from lamina.filters._limits import MAX_PATTERN_SECONDS, MAX_PATTERNS, MAX_SELECTORS, check_size, too_much
+from lamina.filters._limits import MAX_PATTERN_SECONDS, MAX_PATTERNS, MAX_SELECTORS, check_size, limit_error
 from lamina.filters._parser import parse_selectors
 from lamina.filters._selector import Fields, Operator, Selector
 
 
 @attrs.define
 class _PatternTime:
-    """Processor time that the regular expressions of a request have taken."""
+    """The processor time spent on the regular expressions of a request."""
 
     seconds: float = 0.0
 
     def match(self, selector: Selector, fields: Fields) -> bool:
-        """Match a selector with `~=`, and add the time that it takes."""
+        """Match a `~=` selector and add the time spent."""
         if self.seconds > MAX_PATTERN_SECONDS:
             raise InvalidArgument(
-                f'filters: more than {MAX_PATTERN_SECONDS:g} seconds of processor time for the "~=" of a request: '
-                "use fewer repetitions in the regular expressions"
+                f'filters: the "~=" of a request take more than {MAX_PATTERN_SECONDS:g} seconds of processor '
+                "time: use fewer repetitions in the regular expressions"
             )
         started = time.thread_time()
         try:
@@ -36,20 +36,20 @@ class _PatternTime:
 
 @attrs.frozen
 class Filter:
-    """A condition on an object's fields: any of the alternatives, of which each is all of its selectors."""
+    """A condition on the fields of an object: at least one alternative, of which all selectors match."""
 
     alternatives: tuple[tuple[Selector, ...], ...]
     _time: _PatternTime = attrs.field(factory=_PatternTime, init=False, eq=False, repr=False)
 
     def match(self, fields: Fields) -> bool:
-        """Whether an object is meant.
+        """Return whether an object matches.
 
         Args:
-            fields: Gives the value of a field by its path, None where the object has no such field.
+            fields: Returns the value of a field by its path; None if the object has no such field.
 
         Raises:
-            InvalidArgument: The regular expressions have taken too long, all calls of this method together.
-            Canceled, DeadlineExceeded: The call at hand is not wanted any more.
+            InvalidArgument: The regular expressions of all calls of this method took too long.
+            Canceled, DeadlineExceeded: The current call ended.
         """
         return any(all(self._matches(selector, fields) for selector in each) for each in self.alternatives)
 
@@ -60,14 +60,14 @@ class Filter:
 
 
 def parse(*expressions: str) -> Filter:
-    """The filter that matches what any of the expressions matches; everything, where there is none.
+    """Parse expressions into a filter that matches if any of them does, or always if there are none.
 
-    A regular expression that does not compile is no error: it is logged, and its selector matches nothing.
+    A regular expression that does not compile is logged, and its selector matches nothing.
 
     Raises:
-        FilterSyntaxError: One of them does not follow the grammar. The message shows where.
-        InvalidArgument: They are beyond a limit of this package. The message names it.
-        Canceled, DeadlineExceeded: The call at hand is not wanted any more.
+        FilterSyntaxError: An expression does not follow the grammar. The message shows the position.
+        InvalidArgument: A limit of this package is exceeded. The message names it.
+        Canceled, DeadlineExceeded: The current call ended.
     """
     check_size(expressions)
     selectors = patterns = 0
@@ -78,7 +78,7 @@ def parse(*expressions: str) -> Filter:
         patterns += sum(selector.operator is Operator.MATCHES for selector in alternative)
         alternatives.append(alternative)
     if patterns > MAX_PATTERNS:
-        raise too_much('selectors with "~=" in a request', patterns, MAX_PATTERNS)
+        raise limit_error('selectors with "~=" in a request', patterns, MAX_PATTERNS)
     for selector in itertools.chain.from_iterable(alternatives):
         current().check()
         selector.compile()

@@ -1,15 +1,15 @@
-"""From the text of one filter to its selectors."""
+"""A recursive-descent parser for one filter."""
 
 from __future__ import annotations
 
 import re
 
 from lamina.errdefs import FilterSyntaxError, InvalidArgument
-from lamina.filters._limits import MAX_SELECTORS, end_of, start_of
-from lamina.filters._quoting import QUOTES, damage, end_of_quoted, unquote
+from lamina.filters._limits import MAX_SELECTORS, head, tail
+from lamina.filters._quoting import QUOTES, encoding_error, end_of_quoted, unquote
 from lamina.filters._selector import Operator, Selector
 
-# Unicode's White_Space, which is what Go calls a space; Python's own notion has four characters more.
+# Unicode's White_Space, as in Go's unicode.IsSpace; Python's str.isspace accepts four more characters.
 _SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _SPACES = re.compile(rf"[{_SPACE}]*")
 _FIELD = re.compile(r"[A-Za-z0-9_]+")
@@ -17,32 +17,32 @@ _OPERATOR = re.compile(r"[=!~]+")
 _BARE_START = re.compile(rf"[^,.=!~{QUOTES}{_SPACE}\0\ufffd\ud800-\udfff]")
 
 
-def parse_selectors(text: str, most: int = MAX_SELECTORS) -> tuple[Selector, ...]:
-    """The selectors of one filter, all of which have to match; none for an empty text.
+def parse_selectors(text: str, limit: int = MAX_SELECTORS) -> tuple[Selector, ...]:
+    """Parse the selectors of one filter, all of which must match; an empty text has none.
 
     Args:
         text: The filter.
-        most: How many selectors it may have.
+        limit: The maximum number of selectors.
 
     Raises:
-        FilterSyntaxError: The text does not follow the grammar. The message shows where.
-        InvalidArgument: It has more selectors.
+        FilterSyntaxError: The text does not follow the grammar. The message shows the position.
+        InvalidArgument: The filter has too many selectors.
     """
-    return _Parser(text).selectors(most) if text else ()
+    return _Parser(text).selectors(limit) if text else ()
 
 
 class _Parser:
-    """One method for each rule of the grammar; `position` is the next character to read."""
+    """A parser with one method for each rule of the grammar. `position` is the next character to read."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
 
-    def selectors(self, most: int) -> tuple[Selector, ...]:
+    def selectors(self, limit: int) -> tuple[Selector, ...]:
         selectors: list[Selector] = []
         while True:
-            if len(selectors) == most:
-                raise InvalidArgument(f"filters: at most {MAX_SELECTORS} selectors are taken in a request")
+            if len(selectors) == limit:
+                raise InvalidArgument(f"filters: at most {MAX_SELECTORS} selectors are allowed in a request")
             selectors.append(self.selector())
             if not self.next():
                 return tuple(selectors)
@@ -73,14 +73,14 @@ class _Parser:
     def operator(self) -> Operator:
         self.skip_spaces()
         if self.at_quote():
-            self.end_of_quoted()  # a fault inside is the one to report
+            self.end_of_quoted()  # an error inside takes precedence
         start = self.position
         word = self.take(_OPERATOR, 'expected an operator ("=="|"!="|"~=")')
         try:
             return Operator(word)
         except ValueError:
             self.position = start
-            raise self.error(f'unsupported operator "{start_of(word)}"') from None
+            raise self.error(f'unsupported operator "{head(word)}"') from None
 
     def value(self, operator: Operator) -> str:
         self.skip_spaces()
@@ -88,7 +88,7 @@ class _Parser:
             return self.quoted(quotes=QUOTES if operator is Operator.MATCHES else '"')
         start = self.position
         self.take(_BARE_START, "expected value or quoted")
-        while self.next() not in ("", ",", " ") and self.next().isprintable() and not self.damage():
+        while self.next() not in ("", ",", " ") and self.next().isprintable() and not self.encoding_error():
             self.position += 1
         return self.text[start : self.position]
 
@@ -109,10 +109,10 @@ class _Parser:
         except FilterSyntaxError as error:
             raise self.error(str(error)) from None
 
-    def take(self, pattern: re.Pattern[str], otherwise: str) -> str:
+    def take(self, pattern: re.Pattern[str], message: str) -> str:
         match = pattern.match(self.text, self.position)
         if match is None:
-            raise self.error(otherwise)
+            raise self.error(message)
         self.position = match.end()
         return match[0]
 
@@ -125,11 +125,11 @@ class _Parser:
     def at_quote(self) -> bool:
         return self.text.startswith(tuple(QUOTES), self.position)
 
-    def damage(self) -> str:
-        return damage(self.text, self.position)
+    def encoding_error(self) -> str:
+        return encoding_error(self.text, self.position)
 
     def error(self, message: str) -> FilterSyntaxError:
-        before, at = end_of(self.text[: self.position]), self.next()
-        after = start_of(self.text[self.position + 1 :])
+        before, at = tail(self.text[: self.position]), self.next()
+        after = head(self.text[self.position + 1 :])
         place = f"{before} >|{at}|< {after}" if at else before
-        return FilterSyntaxError(f"filters: parse error: [{place}]: {self.damage() or message}")
+        return FilterSyntaxError(f"filters: parse error: [{place}]: {self.encoding_error() or message}")

@@ -1,4 +1,4 @@
-"""Quoted text of the filter language: finding its end, and the two directions between it and what it means."""
+"""Quote and unquote text in the filter language."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONTROLS = {
 
 
 def quote(text: str) -> str:
-    """Text in double quotes, as it is written in a filter: `f"name=={quote(key)}"`.
+    """Quote text for use in a filter: `f"name=={quote(key)}"`.
 
     Args:
         text: Any text that can be encoded as UTF-8.
@@ -33,14 +33,14 @@ def quote(text: str) -> str:
 
 
 def end_of_quoted(text: str, start: int) -> int:
-    """The position just after the quoted text that starts at `start`.
+    """Return the position after the quoted text that starts at `start`.
 
     Raises:
-        FilterSyntaxError: It has no end, or an escape in it is none of the language's. The message has no
+        FilterSyntaxError: The quote is not terminated, or contains an invalid escape sequence. The message has no
             position yet.
     """
     end = start + 1
-    # One repeated group would do, but takes memory for going back, or is possessive: broken in Python 3.11.2.
+    # One repeated group would suffice, but needs memory to backtrack, and possessive ones fail in Python 3.11.2.
     while piece := _PIECE[text[start]].match(text, end):
         end = piece.end()
     if text[end : end + 1] == text[start]:
@@ -49,17 +49,17 @@ def end_of_quoted(text: str, start: int) -> int:
         raise FilterSyntaxError("illegal numeric escape sequence")
     if text[end : end + 1] == "\\":
         raise FilterSyntaxError("illegal escape sequence")
-    raise FilterSyntaxError(damage(text, end) or "quoted literal not terminated")
+    raise FilterSyntaxError(encoding_error(text, end) or "quoted literal not terminated")
 
 
 def unquote(quoted: str) -> str:
-    r"""What quoted text means. Bytes that are not UTF-8 (`"\xff"`) become surrogate escapes.
+    r"""Return the meaning of quoted text. Bytes that are not UTF-8 (`"\xff"`) become surrogate escapes.
 
     Args:
-        quoted: Text as `end_of_quoted` delimits it, with its quotes.
+        quoted: The text with its quotes, as delimited by `end_of_quoted`.
 
     Raises:
-        FilterSyntaxError: An escape names no character. The message has no position yet.
+        FilterSyntaxError: An escape sequence is not a character. The message has no position yet.
     """
     try:
         return _ESCAPED.sub(_unescape, quoted[1:-1].encode()).decode(errors="surrogateescape")
@@ -67,12 +67,12 @@ def unquote(quoted: str) -> str:
         raise FilterSyntaxError("unquoting failed: invalid syntax") from None
 
 
-def damage(text: str, position: int) -> str:
-    """What is wrong with the character at `position` wherever it stands; "" for most, and at the end."""
+def encoding_error(text: str, position: int) -> str:
+    """Return why the character at `position` is never valid; "" if it can be, and at the end."""
     character = text[position : position + 1]
     if character == "\0":
         return "unexpected null"
-    # Go reads U+FFFD as a decoding error; a surrogate is what Python has for one.
+    # Go cannot tell U+FFFD from a decoding error; Python represents such an error as a surrogate.
     return "rune error" if character == "\ufffd" or "\ud800" <= character <= "\udfff" else ""
 
 

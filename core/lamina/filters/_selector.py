@@ -1,4 +1,4 @@
-"""One condition on one field."""
+"""A condition on one field."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
-from lamina.filters._limits import MAX_PATTERN_BYTES, PATTERN_MEMORY, start_of, too_much
+from lamina.filters._limits import MAX_PATTERN_BYTES, PATTERN_MEMORY, head, limit_error
 
 _log = logging.getLogger(__name__)
 
 Fields = Callable[[tuple[str, ...]], str | None]
-"""How an object shows itself to a filter: from a field path to the field's value, None where it is absent."""
+"""Returns the value of an object's field by its path; None if the field is absent."""
 
 
 class Operator(enum.Enum):
-    """How a selector compares; the values are the words of the language."""
+    """How a selector compares. The values are the operators of the language."""
 
     PRESENT = ""
     EQUAL = "=="
@@ -37,7 +37,7 @@ class Selector:
     value: str = ""
 
     def match(self, fields: Fields) -> bool:
-        """Whether the object's field is as asked. An absent field has the value "" for `!=` and `~=`."""
+        """Return whether the field of an object matches. An absent field counts as "" for `!=` and `~=`."""
         found = fields(self.fieldpath)
         if self.operator is Operator.PRESENT:
             return found is not None
@@ -48,13 +48,13 @@ class Selector:
         return self._search(found or "")
 
     def compile(self) -> None:
-        """Get ready to match, which a regular expression needs before it is first searched for.
+        """Compile and cache the regular expression, if the selector has one.
 
         Raises:
-            InvalidArgument: It is too long, or needs too much memory.
+            InvalidArgument: The expression is too long or needs too much memory.
         """
         if self.operator is Operator.MATCHES:
-            self._search  # noqa: B018 - is remembered
+            self._search  # noqa: B018 - caches the property
 
     @functools.cached_property
     def _search(self) -> Callable[[str], bool]:
@@ -62,33 +62,33 @@ class Selector:
 
         pattern = _encode(self.value)
         if len(pattern) > MAX_PATTERN_BYTES:
-            raise too_much('bytes in the value of a "~="', len(pattern), MAX_PATTERN_BYTES)
+            raise limit_error('bytes in the value of a "~="', len(pattern), MAX_PATTERN_BYTES)
         options = re2.Options()
-        options.log_errors = False  # it would write to standard error
-        options.never_capture = True  # groups cost time and memory for each, and nobody asks for them
+        options.log_errors = False  # RE2 would write to standard error
+        options.never_capture = True  # captures cost time and memory, and are not used
         options.max_mem = PATTERN_MEMORY
         try:
             expression = re2.compile(pattern, options)
         except re2.error as error:
-            return self._without_expression(error.args[0].decode(errors="replace"))
+            return self._reject_or_ignore(error.args[0].decode(errors="replace"))
 
         def search(text: str) -> bool:
-            current().check()  # each takes time in proportion to the text, and there are many
+            current().check()  # a walk makes many searches
             return expression.search(_encode(text)) is not None
 
         return search
 
-    def _without_expression(self, reason: str) -> Callable[[str], bool]:
-        path = start_of(".".join(self.fieldpath))
-        if reason.startswith("pattern too large"):  # RE2's words for what max_mem forbids
+    def _reject_or_ignore(self, reason: str) -> Callable[[str], bool]:
+        path = head(".".join(self.fieldpath))
+        if reason.startswith("pattern too large"):  # RE2's message for max_mem
             raise InvalidArgument(
                 f"filters: the regular expression on {path} needs more than {PATTERN_MEMORY} bytes of memory"
             )
-        # As in containerd, an expression that does not compile is no syntax error.
-        _log.warning("filter on %s matches nothing: %s", path, start_of(reason))
+        # As in containerd, an expression that does not compile is not an error.
+        _log.warning("filter on %s matches nothing: %s", path, head(reason))
         return lambda _: False
 
 
 def _encode(text: str) -> bytes:
-    # Any string goes through; what is not UTF-8 matches no character of an expression.
+    # Surrogates are encoded too; they match no character of an expression.
     return text.encode(errors="surrogatepass")
