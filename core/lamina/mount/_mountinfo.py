@@ -101,6 +101,8 @@ def parse_line(line: bytes) -> MountInfo:
 
 
 def _decode(field: bytes) -> str:
+    if b"\\" not in field:
+        return os.fsdecode(field)
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))
 
 

@@ -46,12 +46,17 @@ def distributions(name: str = "") -> Iterator[Distribution]:
 
         yield from importlib.metadata.distributions(name=name or None)
         return
+    wanted = normalise(name)
     for directory in dict.fromkeys(entry or "." for entry in sys.path):
         with contextlib.suppress(OSError):
             for entry in os.listdir(directory):
-                stem, end = os.path.splitext(entry)
-                if end.lower() in _ENDS and (not name or normalise(stem.partition("-")[0]) == normalise(name)):
+                if entry.lower().endswith(_ENDS) and (not name or normalise(_name_in(entry)) == wanted):
                     yield _Metadata(directory, entry)
+
+
+def _name_in(entry: str) -> str:
+    """The distribution's name in that of its metadata, such as `lamina-0.1.0.dist-info` or `lamina.egg-info`."""
+    return os.path.splitext(entry)[0].partition("-")[0]
 
 
 def distribution(name: str) -> Distribution:
