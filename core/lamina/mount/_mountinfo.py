@@ -46,14 +46,18 @@ def mountinfo(pid: int | None = None, *, mentioning: Iterable[str] | None = None
     Raises:
         OSError: It has ended, or may not be looked at.
     """
-    with open(f"/proc/{'self' if pid is None else pid}/mountinfo", "rb") as file:
-        data = file.read()
+    data = _read(pid)
     if mentioning is None:
         return [parse_line(line) for line in data.splitlines()]
     texts = [text for text in map(os.fsencode, mentioning) if text in data]
     if not texts:
         return []
     return [parse_line(line) for line in data.splitlines() if any(text in line for text in texts)]
+
+
+def mount_points() -> set[str]:
+    """Return all mount points of this process's mount namespace below its root directory."""
+    return {_decode(line.split(b" ", 5)[4]) for line in _read().splitlines()}
 
 
 def lookup(path: str | os.PathLike[str]) -> MountInfo:
@@ -72,12 +76,12 @@ def lookup(path: str | os.PathLike[str]) -> MountInfo:
     try:
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
             mount_id = int(dict(line.split(":", 1) for line in file if ":" in line)["mnt_id"])
-        mounts = mountinfo()  # while the descriptor keeps the mount, and so its id
+        lines = _read().splitlines()  # while the descriptor keeps the mount, and so its id
     finally:
         os.close(fd)
-    for info in mounts:
-        if info.id == mount_id:
-            return info
+    for line in lines:
+        if line.startswith(b"%d " % mount_id):
+            return parse_line(line)
     raise NotFound(f"mount of {os.fspath(path)}: it is outside of this process's root directory")
 
 
@@ -98,6 +102,11 @@ def parse_line(line: bytes) -> MountInfo:
         source=_decode(source),
         super_options=_decode_list(super_options),
     )
+
+
+def _read(pid: int | None = None) -> bytes:
+    with open(f"/proc/{'self' if pid is None else pid}/mountinfo", "rb") as file:
+        return file.read()
 
 
 def _decode(field: bytes) -> str:

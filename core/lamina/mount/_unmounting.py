@@ -8,7 +8,7 @@ import time
 
 from lamina.errdefs import Error, FailedPrecondition, NotFound, from_os_error
 from lamina.mount import _syscalls
-from lamina.mount._mountinfo import mountinfo
+from lamina.mount._mountinfo import mount_points
 
 _MNT_DETACH = 2  # umount2(2)
 _BUSY_SECONDS = 2.5
@@ -69,7 +69,7 @@ def unmount_recursive(target: str | os.PathLike[str], *, lazy: bool = False) -> 
     _check_no_link(os.fspath(target))
     root = os.path.realpath(target)
     below = root.rstrip("/") + "/"
-    points = {info.mount_point for info in mountinfo() if f"{info.mount_point}/".startswith(below)}
+    points = [point for point in mount_points() if f"{point}/".startswith(below)]
     failures: list[Error] = []
     for point in sorted(points, key=len, reverse=True):
         try:
