@@ -44,7 +44,7 @@ def used_up_quota(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
 
 
 def statuses(host: Host) -> dict[str, tuple[str, bool]]:
-    """Of each plugin of the host: its status, and whether it is tried again."""
+    """Of each plugin of the host: its status, and whether it is being retried."""
     with host.client() as client:
         return {plugin.id: (plugin.status, plugin.details.retrying) for plugin in client.plugins()}
 
@@ -73,7 +73,7 @@ def test_a_new_data_root_without_space_is_served_when_there_is_some(
             assert statuses(host)[other] == ("ok", False)
             client.snapshotter(other).prepare("early")
             for name in (late, f"lamina-{late}"):
-                with pytest.raises(Unavailable, match=f"snapshotter not loaded: {name}: .*it is tried again"):
+                with pytest.raises(Unavailable, match=f"snapshotter not loaded: {name}: .*it is being retried"):
                     client.snapshotter(name).prepare("a")
             assert client.healthy()
             make_space()
@@ -113,9 +113,9 @@ def test_a_new_metastore_without_space_is_served_when_there_is_some(tmp_path: Pa
             assert {found[name] for name in ("snapshots-service", "snapshots", "metastore")} == {("ok", False)}
             assert not client.healthy()
             for name in names:
-                with pytest.raises(Unavailable, match="it is tried again"):
+                with pytest.raises(Unavailable, match="it is being retried"):
                     list(client.snapshotter(name).walk())
-            with pytest.raises(Unavailable, match="it is tried again"):
+            with pytest.raises(Unavailable, match="it is being retried"):
                 list(client.copy_metastore())
             give_back(disk)
             host.reload()

@@ -42,14 +42,14 @@ class Plugin:
 
     @property
     def reason(self) -> str:
-        """Why it does not work, and whether it is tried again; "" where it does.
+        """Why it does not work, and whether it is being retried; "" where it does.
 
         It is without the words that tell `ctr` of a skip.
         """
         if self.init_error is None:
             return ""
         reason = str(self.init_error).removesuffix(f": {SkipPlugin.text}") or self.init_error.text
-        return f"{reason}; it is tried again" if self.details.retrying else reason
+        return f"{reason}; it is being retried" if self.details.retrying else reason
 
 
 @attrs.frozen

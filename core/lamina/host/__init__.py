@@ -1,9 +1,9 @@
-"""The process that holds the plugins: `Host` for any program, `run` for one that is nothing else.
+"""Run plugins: `Host` inside any program, `run` as a daemon.
 
 with Host.from_config("/etc/lamina/config.toml") as host:
     clock: Clock = host.get("com.example.clock.v1", "local")
 
-A daemon of its own, with plugins of its own, is `run` with a host whose configuration is another program's:
+A daemon with its own plugins calls `run` with a host that has its own configuration:
 
 run(lambda: Host(lamina.config.load(program="greeter")), announce)
 """

@@ -1,4 +1,4 @@
-"""The host's directories and files: who may enter them, and who could change them."""
+"""Checks and creation of the host's directories and configuration files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lamina.fs import SecureDirectory, open_path
 
 
 def check_files(config: Config) -> None:
-    """Check that no other user could change the configuration that a host is started from.
+    """Check that no other user can change the configuration files.
 
     Raises:
-        PermissionDenied: One could; the message says how, and the remedy.
+        PermissionDenied: Another user can; the message says how, and the remedy.
     """
     for exposure in config.exposures:
         raise PermissionDenied(
@@ -25,16 +25,16 @@ def check_files(config: Config) -> None:
 
 
 def open_directories(config: HostConfig) -> SecureDirectory:
-    """Check root and state, and temp if there is one; what is missing is made.
+    """Create the root, state and temporary directories where they are missing, and check them.
 
-    Root gets mode 0700, also where it exists. State is made with 0711, as others reach the socket in it, and temp
-    with 0700. A temp that exists may be the system's.
+    The mode of root becomes 0700, even if root exists. State is created with 0711, since clients reach the socket
+    in it, and temp with 0700. An existing temp may be the system's.
 
     Returns:
-        Root.
+        The root directory.
 
     Raises:
-        Error: One cannot be made; or another user could put there what the host then trusts.
+        Error: A directory cannot be created, or another user can write to it.
     """
     with _explained("state"):
         SecureDirectory.open(config.state, create_mode=0o711).close()
@@ -43,15 +43,15 @@ def open_directories(config: HostConfig) -> SecureDirectory:
             os.close(open_path(config.temp, create_mode=0o700))
     with _explained("root"):
         root = SecureDirectory.open(config.root, create_mode=0o700)
-    if stat.S_IMODE(os.fstat(root.fd).st_mode) != 0o700:  # a change takes space where all is written anew
-        with contextlib.suppress(PermissionError):  # taking the lock will tell whether the host may write there
+    if stat.S_IMODE(os.fstat(root.fd).st_mode) != 0o700:  # a copy-on-write file system needs space for a change
+        with contextlib.suppress(PermissionError):  # taking the lock shows whether the host can write there
             os.fchmod(root.fd, 0o700)
     return root
 
 
 @contextlib.contextmanager
 def temporary_files_in(directory: str) -> Iterator[None]:
-    """Have this process, and those that it starts, put temporary files into a directory; "" changes nothing."""
+    """Use a directory for temporary files in this process and its children; "" changes nothing."""
     if not directory:
         yield
         return

@@ -1,4 +1,4 @@
-"""Bringing up one plugin: its init, its start if it is a server, and what the log and the hooks are told of it."""
+"""Bringing up a plugin: init, start if it is a server, log lines and hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attrs
 from lamina.config import GRPC_SERVER
 from lamina.errdefs import Error
 from lamina.host._listening import Listening
-from lamina.host._reload import InForce
+from lamina.host._reload import ActiveConfig
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
     Plugin,
@@ -36,45 +36,45 @@ class Launcher:
     """Brings up the plugins of a host."""
 
     registry: Registry
-    """Has the contract of each plugin type."""
+    """The registry with the contract of each plugin type."""
     plugins: PluginSet
-    """Those of the host."""
-    in_force: InForce
-    """The configuration with which a plugin is initialised."""
+    """The records of the host's plugins."""
+    active: ActiveConfig
+    """The configuration to initialise plugins with."""
     address: str
     """Path of the gRPC socket, or ""."""
     listening: Listening
-    """The addresses that wait for their servers."""
+    """Addresses opened before their servers are initialised."""
     notify: Callable[..., None]
-    """Calls a hook, given its name and its arguments."""
+    """Calls the implementations of a hook, given its name and its arguments."""
 
     def listen(self, registration: Registration[Any]) -> None:
         """Open the address of a plugin, if it has one.
 
         Raises:
-            PluginFailed: It cannot be opened, with the reason.
+            PluginFailed: The address cannot be opened.
         """
-        config = self.in_force.configs.get(registration.uri)
-        self.listening.open(registration, config, self._properties, self.in_force.timeout("start"))
+        config = self.active.configs.get(registration.uri)
+        self.listening.open(registration, config, self._properties, self.active.timeout("start"))
 
     def initialise(self, registration: Registration[Any], readiness: Readiness) -> Plugin:
         """Initialise a plugin. See `lamina.plugin.initialise`.
 
         Args:
             registration: The plugin.
-            readiness: What it may hold back.
+            readiness: The readiness that the plugin may delay.
         """
         plugin = initialise(
             registration,
-            config=self.in_force.configs.get(registration.uri),
-            root=Path(self.in_force.host.root),
-            state=Path(self.in_force.host.state),
+            config=self.active.configs.get(registration.uri),
+            root=Path(self.active.host.root),
+            state=Path(self.active.host.state),
             plugins=self.plugins,
             readiness=readiness,
             properties=self._properties,
             listening=self.listening.get(registration.uri),
             contract=self.registry.contract(registration.type),
-            seconds=self.in_force.timeout("init"),
+            seconds=self.active.timeout("init"),
         )
         self.listening.settle(plugin)
         return plugin
@@ -83,42 +83,42 @@ class Launcher:
         """Start a server that was initialised.
 
         Raises:
-            Exception: Whatever its `start` raised; `LeftBehind` if that did not end in time.
+            Exception: Any exception of its `start`; `LeftBehind` if `start` missed its deadline.
         """
-        call_within(self.in_force.timeout("start"), "start", plugin.uri, plugin.instance.start)
+        call_within(self.active.timeout("start"), "start", plugin.uri, plugin.instance.start)
         address = {"address": self.address} if plugin.uri == GRPC_SERVER else {}
-        _log.info("serving...", extra=names(plugin) | address)
+        _log.info("serving...", extra=log_fields(plugin) | address)
 
-    def try_again(self, registration: Registration[Any]) -> Plugin:
-        """Bring up a plugin of a host that runs: initialise it and, if it is a server, start it.
+    def retry(self, registration: Registration[Any]) -> Plugin:
+        """Initialise a plugin of a running host and, if it is a server, start it.
 
-        Nobody waits for the readiness that it may hold back: the host was ready without it.
+        The host is ready already, so a delay of readiness has no effect.
 
         Returns:
-            Its record. Of a server that does not start: FAILED, with what `start` raised.
+            The record of the plugin. FAILED, with the exception, for a server that does not start.
         """
         plugin = self.initialise(registration, Readiness())
         if plugin.type != PluginType.SERVER or plugin.status is not Status.OK:
             return plugin
         try:
             self.start_server(plugin)
-        except Exception as error:  # noqa: BLE001 # a plugin may raise what it likes
+        except Exception as error:  # noqa: BLE001 # plugins may raise anything
             self.close([plugin])
             return attrs.evolve(plugin, status=Status.FAILED, instance=None, error=error, retrying=may_go(error))
         return plugin
 
     @property
     def _properties(self) -> dict[str, str]:
-        """What every plugin is told besides its own directories."""
+        """Return the properties that all plugins have besides their directories."""
         return {PROPERTY_GRPC_ADDRESS: self.address}
 
     def close(self, plugins: Iterable[Plugin]) -> dict[str, BaseException]:
         """Close plugins. See `lamina.plugin.close_all`."""
-        return close_all(plugins, self.in_force.timeout("close"))
+        return close_all(plugins, self.active.timeout("close"))
 
-    def tell(self, plugin: Plugin) -> None:
-        """Tell the log and the hooks what became of a plugin."""
-        fields = {**names(plugin), "status": plugin.status, "milliseconds": round(plugin.seconds * 1000, 1)}
+    def report(self, plugin: Plugin) -> None:
+        """Log the outcome of a plugin's init and call the hooks."""
+        fields = {**log_fields(plugin), "status": plugin.status, "milliseconds": round(plugin.seconds * 1000, 1)}
         match plugin.status:
             case Status.OK:
                 _log.info("loaded plugin", extra=fields)
@@ -127,14 +127,14 @@ class Launcher:
                 _log.info("skip loading plugin", extra={**fields, "error": plugin.reason})
                 self.notify("lamina_skipped", plugin=plugin)
             case Status.FAILED | Status.BLOCKED:
-                # lamina's own errors say what is wrong; of others only the traceback may.
+                # lamina's own errors explain themselves; others may need the traceback.
                 unexpected = None if isinstance(plugin.error, Error) else plugin.error
                 fields["error"] = plugin.problem
-                said = "failed to load plugin; it is tried again" if plugin.retrying else "failed to load plugin"
-                _log.warning(said, extra=fields, exc_info=unexpected)
+                text = "failed to load plugin; it is being retried" if plugin.retrying else "failed to load plugin"
+                _log.warning(text, extra=fields, exc_info=unexpected)
                 self.notify("lamina_failed", plugin=plugin)
 
 
-def names(plugin: Plugin | Registration[Any]) -> dict[str, str]:
-    """A plugin as containerd's log lines name it."""
+def log_fields(plugin: Plugin | Registration[Any]) -> dict[str, str]:
+    """Return the log fields that identify a plugin, as in containerd."""
     return {"id": plugin.id, "type": plugin.type}

@@ -1,4 +1,4 @@
-"""The addresses that are open while the plugins behind them are yet to be initialised."""
+"""Addresses that are opened before their plugins are initialised."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Listening:
-    """What `Registration.listen` returned, until an instance has it. As a context manager, closes the rest."""
+    """Results of `Registration.listen` that no instance owns yet. As a context manager, closes them at the end."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create an empty set."""
         self._opened: dict[str, Any] = {}
 
     def open(
@@ -30,10 +30,10 @@ class Listening:
             registration: The plugin.
             config: Its decoded configuration.
             properties: The properties of its init context.
-            seconds: How long that may take.
+            seconds: The deadline, in seconds.
 
         Raises:
-            PluginFailed: The address cannot be opened, with the reason.
+            PluginFailed: The address cannot be opened.
         """
         uri = registration.uri
         if registration.listen is None:
@@ -45,11 +45,11 @@ class Listening:
             raise PluginFailed(f"start {uri}: {message(error)}") from error
 
     def get(self, uri: str) -> Any:
-        """What was opened for a plugin; None where nothing was."""
+        """Return the result of a plugin's `listen`, or None."""
         return self._opened.get(uri)
 
     def settle(self, plugin: Plugin) -> None:
-        """Leave what was opened for a plugin to its instance; close it where there is none."""
+        """Leave the address of a plugin to its instance, or close it if the plugin does not work."""
         opened = self._opened.pop(plugin.uri, None)
         if opened is not None and plugin.status is not Status.OK:
             _close(plugin.uri, opened)
@@ -67,5 +67,5 @@ class Listening:
 def _close(uri: str, opened: Any) -> None:
     try:
         opened.close()
-    except Exception as error:  # noqa: BLE001 - a plugin may raise what it likes
+    except Exception as error:  # noqa: BLE001 - plugins may raise anything
         _log.error("failed to close address", extra={"plugin": uri, "error": message(error)}, exc_info=error)

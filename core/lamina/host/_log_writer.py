@@ -1,4 +1,4 @@
-"""Writing log lines without waiting for the one who reads them."""
+"""Writes log lines without waiting for their reader."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 WAITING_BYTES: Final = 1 << 20
-"""Bytes of lines that may wait for a reader; twice as many, for warnings and errors. Later ones are dropped."""
+"""Maximum bytes of queued lines; twice as many for warnings and errors. Further lines are dropped."""
 FLUSH_SECONDS: Final = 2.0
-"""How long the end of the process waits until they are written."""
+"""Seconds that the end of the process waits for queued lines to be written."""
 
 _CANNOT_NOW: Final = (errno.EAGAIN, errno.EOPNOTSUPP)
-"""pwritev2(2) with RWF_NOWAIT: it would wait; the file cannot tell."""
+"""Errors of pwritev2(2) with RWF_NOWAIT: it would block; the file does not support the flag."""
 
 
 class LogHandler(logging.Handler):
-    """Writes each record as one line, in order. No call waits for a pipe that is full.
+    """Writes each record as one line, in order, without blocking on a full pipe.
 
-    A line that cannot be written at once waits for a thread that does nothing else. One that finds no room there
-    is dropped, and a line in its place says how many were. Warnings and errors find room where others do not.
+    A line that cannot be written immediately is queued for a thread. If the queue is full, the line is dropped,
+    and a line in its place says how many were. The limit is higher for warnings and errors.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Write to a stream, past its buffer where it has a descriptor."""
+        """Create a handler for a stream. A stream with a file descriptor is written without its buffer."""
         super().__init__()
         self.stream = stream
         self._writer = Writer(_target(stream), self._notice)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, or have it written."""
+        """Write or queue a record."""
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 - arguments that do not fit their message, or a field without a text
+        except Exception:  # noqa: BLE001 - arguments may not match the message, and fields may fail to format
             where = f"{record.pathname}:{record.lineno}"
             line = self.format(_record(logging.ERROR, f"malformed log record from {where}"))
         severe = record.levelno >= logging.WARNING
         self._writer.write(_encoded(line), 2 * WAITING_BYTES if severe else WAITING_BYTES)
 
     def flush(self) -> None:
-        """Wait until everything is written, but not for a reader who does not come."""
+        """Wait until all queued lines are written, up to a deadline."""
         self._writer.flush(FLUSH_SECONDS)
 
     def _notice(self, dropped: int) -> bytes:
-        record = _record(logging.WARNING, "dropped log lines that nobody read")
+        record = _record(logging.WARNING, "dropped log lines: their reader is too slow")
         record.lines = dropped
         return _encoded(self.format(record))
 
@@ -64,25 +64,25 @@ def _encoded(line: str) -> bytes:
 
 
 Write = Callable[[bytes], int]
-"""Writes some of the bytes, and returns how many."""
+"""Writes some of the bytes and returns their number."""
 
 
 class Target:
-    """Where lines go."""
+    """The destination of lines."""
 
     def __init__(self, now: Write, waiting: Write) -> None:
-        """Name the two ways.
+        """Create a target from two functions.
 
         Args:
-            now: Writes what can be written without waiting.
-            waiting: Waits until something can be written.
+            now: Writes as much as possible without blocking.
+            waiting: Blocks until something was written.
         """
         self.now = now
         self.waiting = waiting
 
 
 def _target(stream: TextIO) -> Target:
-    """A stream as a target. Regular files, and what has no descriptor, take everything at once."""
+    """Return the target of a stream. Regular files and streams without descriptor never block."""
     try:
         fd = stream.fileno()
         regular = stat.S_ISREG(os.fstat(fd).st_mode)
@@ -110,31 +110,31 @@ def _target(stream: TextIO) -> Target:
 
 
 class Writer:
-    """Writes lines in order, at once where that waits for nobody. Any thread may call any method."""
+    """Writes lines in order, immediately if that does not block. Thread-safe."""
 
     def __init__(self, target: Target, notice: Callable[[int], bytes]) -> None:
-        """Make a writer. Its thread starts when it is first needed.
+        """Create a writer. Its thread starts when a line is queued for the first time.
 
         Args:
-            target: Where to.
-            notice: The line that says how many were dropped.
+            target: The destination.
+            notice: Returns the line that reports a number of dropped lines.
         """
         self._target = target
         self._notice = notice
         self._waiting: collections.deque[bytes] = collections.deque()
         self._bytes = 0
         self._dropped = 0
-        """Lines after the last one that waits."""
+        """Number of lines dropped after the last queued one."""
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
-        """Guards all of these."""
+        """Guards the attributes above."""
 
     def write(self, line: bytes, limit: int) -> None:
-        """Write a line, have it written, or drop it. What the target refuses is lost: nobody could be told.
+        """Write, queue or drop a line. A line that the target refuses is lost, since it cannot be reported.
 
         Args:
             line: The line.
-            limit: Bytes that may wait, with it.
+            limit: Maximum bytes of queued lines, this one included.
         """
         with self._changed:
             if not self._waiting:
@@ -148,13 +148,13 @@ class Writer:
             self._add(line)
 
     def flush(self, seconds: float) -> None:
-        """Wait until nothing waits any more, but only so long."""
+        """Wait until the queue is empty, for so many seconds at most."""
         latest = time.monotonic() + seconds
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, max(0.0, latest - time.monotonic()))
 
     def _write_now(self, line: bytes) -> bytes:
-        """The rest that cannot be written now."""
+        """Write as much of a line as possible; return the rest."""
         try:
             return line[self._target.now(line) :]
         except OSError:
@@ -163,7 +163,7 @@ class Writer:
     def _has_thread(self) -> bool:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="log", daemon=True)
-            with contextlib.suppress(RuntimeError):  # there is none to be had, perhaps with the next line
+            with contextlib.suppress(RuntimeError):  # no thread can be started; the next line tries again
                 thread.start()
                 self._thread = thread
         return self._thread is not None
@@ -192,6 +192,6 @@ class Writer:
                 self._changed.notify_all()
 
     def _write_all(self, line: bytes) -> None:
-        with contextlib.suppress(OSError):  # it is closed: nobody could be told
+        with contextlib.suppress(OSError):  # the target is closed, so the error cannot be reported
             while line:
                 line = line[self._target.waiting(line) :]

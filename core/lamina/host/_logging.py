@@ -1,4 +1,4 @@
-"""Log lines as containerd writes them, text or JSON: one line an event, with named fields."""
+"""Log lines in containerd's format, as text or JSON: one line for each event, with named fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEVELS: Final = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL + 10,
 }
-"""The configuration's names (logrus `ParseLevel`), least severe first."""
+"""The levels by their names in the configuration (logrus `ParseLevel`), least severe first."""
 
 _FAINT: Final = "2"
 _COLOURS: Final = {
@@ -36,25 +36,25 @@ _COLOURS: Final = {
     "fatal": "31",
     "panic": "31",
 }
-"""Parameters of SGR, ECMA-48 8.3.117: faint, cyan, yellow, red."""
+"""SGR parameters (ECMA-48 8.3.117): faint, cyan, yellow, red."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-"""What every record has. Its other attributes are the event's own fields."""
+"""The attributes of every record. All others are fields of the event."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9\-._/@^+]+")
-"""What logrus writes without quotes (`TextFormatter.needsQuoting`)."""
+"""Text that logrus writes without quotes (`TextFormatter.needsQuoting`)."""
 
 
 def configure_logging(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 # the setting's name
-    """Have this process write every log record, warning and unexpected exception as one line.
+    """Write every log record, warning and unhandled exception of this process as one line.
 
-    On a terminal, text is shorter and coloured, and a traceback has lines of its own. No call waits for whoever
-    reads them (`LogHandler`).
+    On a terminal, text is shorter and coloured, and tracebacks have separate lines. Callers never wait for a slow
+    reader (`LogHandler`).
 
     Args:
         level: The least severe level to write: trace, debug, info, warn, error, fatal or panic.
         format: text or json.
-        stream: Where to write; None: standard error.
+        stream: The stream to write to; None: standard error.
     """
     handler = _handler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonFormatter() if format == "json" else _text_formatter(handler.stream))
@@ -66,13 +66,13 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
 
 
 def _handler(stream: TextIO) -> LogHandler:
-    """The handler that writes to a stream already, with what waits in it, or a new one."""
+    """Return the handler that already writes to a stream, with its queued lines, or a new one."""
     ours = (one for one in logging.root.handlers if isinstance(one, LogHandler) and one.stream is stream)
     return next(ours, None) or LogHandler(stream)
 
 
 def takes_colour(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that may be written to in colours (https://no-color.org)."""
+    """Return whether a stream is a terminal and colours are not disabled (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -81,27 +81,27 @@ def _text_formatter(stream: TextIO) -> logging.Formatter:
 
 
 class TextFormatter(logging.Formatter):
-    """`time="…" level=info msg="…" key=value`: logfmt, as logrus writes it to a file."""
+    """Formats `time="…" level=info msg="…" key=value`: logfmt, as logrus writes to files."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
+        """Return the line of a record."""
         return " ".join(f"{key}={_logfmt(value)}" for key, value in _fields(record).items())
 
 
 class TerminalFormatter(logging.Formatter):
-    """`15:04:05 warning message key=value`: for somebody who looks on."""
+    """Formats `15:04:05 warning message key=value`, for terminals."""
 
     def __init__(self, *, colour: bool) -> None:
-        """Make a formatter.
+        """Create a formatter.
 
         Args:
-            colour: Whether levels and names of fields are coloured.
+            colour: Whether to colour levels and names of fields.
         """
         super().__init__()
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record, and below it the lines of its traceback."""
+        """Return the line of a record, followed by the lines of its traceback."""
         fields = _fields(record)
         level, text = fields.pop("level"), fields.pop("msg")
         del fields["time"]
@@ -119,15 +119,15 @@ class TerminalFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """`{"time": "…", "level": "info", "msg": "…", "key": value}`."""
+    """Formats `{"time": "…", "level": "info", "msg": "…", "key": value}`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
+        """Return the line of a record."""
         return json.dumps(_fields(record), default=str)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """Time, level and message, then the event's own fields by name, and which call it belongs to."""
+    """Return time, level and message, then the fields of the event by name, including the trace id."""
     own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     if record.exc_info and record.exc_info[1] is not None:
         own.setdefault("error", message(record.exc_info[1]))
@@ -139,7 +139,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         own["stack"] = record.stack_info
     fields = {"time": _rfc3339(record.created), "level": _level(record.levelno), "msg": record.getMessage()}
     for key in sorted(own):
-        # logrus, too, moves a field out of the way of its own three.
+        # Fields with one of these three names get a prefix, as in logrus.
         fields[f"fields.{key}" if key in fields else key] = own[key]
     return fields
 
@@ -148,13 +148,13 @@ _FORMATTER: Final = logging.Formatter()
 
 
 def _level(number: int) -> str:
-    """The name of a level as containerd writes it; one between two has that of the less severe."""
+    """Return containerd's name of a level. A level between two named ones has the name of the less severe."""
     name = next((name for name, least in reversed(_LEVELS.items()) if number >= least), "trace")
     return "warning" if name == "warn" else name
 
 
 def _rfc3339(seconds: float) -> str:
-    """A moment in the local time zone, to nine digits as containerd writes it."""
+    """Return a time in the local time zone with nine fractional digits, as in containerd."""
     moment = time.localtime(seconds)
     offset = time.strftime("%z", moment)
     zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}"
@@ -165,7 +165,7 @@ def _logfmt(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if _PLAIN.fullmatch(text):
         return text
-    # Whatever a terminal or a log's reader could take for a control character is escaped.
+    # Control characters are escaped: terminals and log readers may interpret them.
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 

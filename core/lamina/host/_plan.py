@@ -1,4 +1,4 @@
-"""From a configuration to a plan."""
+"""Preparation of a start: plugins, their configurations, and the plan."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 @attrs.frozen(eq=False)
 class Prepared:
-    """A configuration, complete, and what a host will do with it."""
+    """A complete configuration and the plan that a host carries out with it."""
 
     config: Config
-    """With what the plugins' own migrations made of it."""
+    """The configuration, migrated by the plugins and with proxy plugins decoded."""
     plan: Plan
     configs: dict[str, object]
-    """The decoded configuration of each plugin that takes one, by URI."""
+    """The decoded configuration of each plugin that has one, by URI."""
     warnings: tuple[str, ...]
-    """What in the configuration has no effect, a sentence each."""
+    """Settings without effect, one sentence each."""
     dangling: tuple[Problem, ...]
     """Settings that name plugins which no package provides (`Registration.references`). A host starts anyway."""
 
     @property
     def address(self) -> str:
-        """Path of the gRPC socket: the listener's setting, or what it will take; "" where there is no listener."""
+        """Return the path of the gRPC socket, or "" if no plugin serves gRPC."""
         if not any(one.uri == GRPC_SERVER for one in self.plan.order):
             return ""
         given: object = getattr(self.configs.get(GRPC_SERVER), "address", "")
@@ -42,18 +42,18 @@ def prepare(
 ) -> Prepared:
     """Find the plugins, decode their configurations, and plan their initialisation.
 
-    Packages are imported, since their registrations say what they are; nothing else happens.
+    Plugin packages are imported; there are no other side effects.
 
     Args:
-        config: The configuration at hand.
-        modules: Plugin modules besides those of installed packages.
-        embedded: Whether plugins of `SERVING_TYPES` are left out, whatever `required_plugins` says of them.
-        discovery: What a host found when it started; nothing is imported then. None: look for the plugins.
+        config: The configuration.
+        modules: Plugin modules to load besides those of installed packages.
+        embedded: Whether to leave out plugins of `SERVING_TYPES`, even if `required_plugins` names them.
+        discovery: The plugins that a running host found at its start. None: find and import them.
 
     Raises:
-        ConfigError: The configuration is wrong; the message has all problems of all plugins' tables, and the
-            deferred ones (`lamina.config.load`).
-        Error: A module cannot be loaded, or it closes a circle.
+        ConfigError: The configuration is wrong; the message has all problems, including the deferred ones
+            (`lamina.config.load`).
+        Error: A module cannot be loaded, or closes a dependency cycle.
     """
     host = config.host
     if discovery is None:

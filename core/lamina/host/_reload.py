@@ -1,4 +1,4 @@
-"""What another configuration changes in a host that runs."""
+"""The active configuration of a running host, and its reload."""
 
 from __future__ import annotations
 
@@ -16,60 +16,61 @@ from lamina.host._plan import Prepared
 from lamina.plugin import Plugin, PluginSet, Status, call_within
 
 _LIVE: Final = ("debug", "timeouts")
-"""Settings of the top level that can change. Only the host itself looks at timeouts, whenever it needs one."""
+"""Top-level settings that a reload applies. The host reads timeouts each time it needs one."""
 
 _TIMEOUTS: Final = {"init": 60.0, "start": 60.0, "reconfigure": 10.0, "close": 10.0}
-"""Seconds that a step of one plugin's life may take, where `io.lamina.timeout.plugin.<step>` in `[timeouts]` does
-not say otherwise. systemd gives the whole start 90 s (`DefaultTimeoutStartSec`)."""
+"""Default deadlines of the calls of a plugin, in seconds; `io.lamina.timeout.plugin.<call>` in `[timeouts]`
+overrides them. systemd allows 90 s for the whole start (`DefaultTimeoutStartSec`)."""
 
 _Path = tuple[str, ...]
-"""The key of each table on the way to a setting."""
+"""The keys from the top level to a setting."""
 
 
 @attrs.frozen
 class Reloaded:
-    """What became of a configuration that a running host was given. Keys are dotted: `debug.level`."""
+    """The result of a reload. Keys are dotted: `debug.level`."""
 
     changed: tuple[str, ...] = ()
-    """What holds from now on."""
+    """Settings that were applied."""
     needs_restart: tuple[str, ...] = ()
-    """What differs from what holds, and can change only with a restart."""
+    """Settings that differ from the active configuration and take effect only after a restart."""
     failed: Mapping[str, BaseException] = attrs.field(factory=dict)
-    """Why plugins go on with what they had, by URI."""
+    """Errors of plugins that keep their old configuration, by URI."""
 
 
-class InForce:
-    """The configuration that holds in a host, which need not be what a file says by now."""
+class ActiveConfig:
+    """The configuration in use by a host, which may differ from its file."""
 
     def __init__(self, host: HostConfig) -> None:
-        """Begin with a top level; no plugin has a configuration yet."""
+        """Start with a top level, and no configuration of plugins."""
         self.host = host
         self.configs: dict[str, object] = {}
-        """The configuration of each plugin that takes one, by URI."""
+        """The configuration of each plugin that has one, by URI."""
         self.left_behind: dict[str, LeftBehind] = {}
-        """Calls of `reconfigure` that did not end in time, by URI: what holds there is not known."""
+        """Calls of `reconfigure` that missed their deadline, by URI. The configuration of these plugins is
+        unknown."""
 
     def timeout(self, step: str) -> float:
-        """Seconds that a step of a plugin's life may take: "init", "start", "reconfigure" or "close"."""
+        """Return the deadline of a call of a plugin, in seconds: "init", "start", "reconfigure" or "close"."""
         return self.host.timeouts.get(f"io.lamina.timeout.plugin.{step}", _TIMEOUTS[step])
 
     def reload(self, new: Prepared, plugins: PluginSet) -> Reloaded:
-        """Have what can change be as in another configuration.
+        """Apply the reloadable settings of another configuration.
 
-        Of a plugin that is tried again, that is everything: the next attempt takes it.
+        All settings of a plugin that is being retried are reloadable: the next retry uses them.
 
         Args:
-            new: The other configuration, all of it decoded.
+            new: The other configuration, decoded.
             plugins: The plugins of the host.
 
         Raises:
-            Canceled: The call context at hand was cancelled. What was changed before that stays so.
+            Canceled: The current call context was cancelled. Changes already made are kept.
         """
         changed, needs_restart = _split(_host_differences(self.host, new.config.host), (), _LIVE)
         self.host = attrs.evolve(self.host, **{name: getattr(new.config.host, name) for name in _LIVE})
         failed: dict[str, BaseException] = {}
         for plugin in plugins:
-            # Of one that is disabled now, `disabled_plugins` is told.
+            # A plugin that the new configuration disables is reported with `disabled_plugins`.
             if plugin.uri not in self.configs or plugin.uri in new.config.host.disabled_plugins:
                 continue
             current().check()
@@ -93,10 +94,10 @@ class InForce:
         return Reloaded(tuple(map(dotted, changed)), tuple(map(dotted, needs_restart)), failed)
 
     def _reconfigure(self, plugin: Plugin, wanted: object, live: Collection[str]) -> BaseException | None:
-        """Give a plugin its live fields as they are wanted; returns why it goes on with what it had."""
+        """Call `reconfigure` with new live fields; return the error if the plugin keeps its old configuration."""
         before = self.left_behind.get(plugin.uri)
         if before and before.goes_on:
-            return FailedPrecondition("an earlier reconfigure was left behind and still goes on")
+            return FailedPrecondition("an earlier reconfigure was left behind and still runs")
         try:
             config = _with_fields(self.configs[plugin.uri], wanted, live)
             reconfigure = functools.partial(plugin.instance.reconfigure, config)
@@ -119,9 +120,9 @@ def _live_fields(plugin: Plugin, prepared: Prepared) -> tuple[str, ...]:
 
 
 def _with_fields(old: object, new: object, names: Collection[str]) -> object:
-    """A configuration with some of its fields as in another. Together they may be what validators refuse.
+    """Return a configuration with some fields of another one, and run the validators on the combination.
 
-    `attrs.evolve` would convert again what was converted before.
+    `attrs.evolve` is not used: it would run converters on values that are converted already.
     """
     mixed = copy.copy(old)
     for name in names:
@@ -131,22 +132,22 @@ def _with_fields(old: object, new: object, names: Collection[str]) -> object:
 
 
 def _host_differences(old: HostConfig, new: HostConfig) -> Iterator[_Path]:
-    """Where two top levels differ in what they mean."""
+    """Return the paths of settings in which two top levels differ."""
     return _differences(_meaning(old), _meaning(new), ())
 
 
 def _meaning(host: HostConfig) -> HostConfig:
-    """A top level without how it was written down, and without the plugins' tables, which are compared decoded."""
+    """Return a top level in a form to compare: lists sorted, without imports, version and tables of plugins."""
     lists = ("disabled_plugins", "required_plugins", "disabled_distributions")
     in_order: dict[str, Any] = {name: sorted(set(getattr(host, name))) for name in lists}
     return attrs.evolve(host, version=0, imports=[], plugins={}, **in_order)
 
 
 def _differences(old: Any, new: Any, path: _Path) -> Iterator[_Path]:
-    """The places at which two configurations of one class differ, as deep as their tables go."""
+    """Return the paths at which two configurations of the same class differ, down to single settings."""
     if attrs.has(type(old)) and type(old) is type(new):
         for field in attrs.fields(type(old)):
-            if field.init:  # others follow from these
+            if field.init:  # the others are derived
                 yield from _differences(getattr(old, field.name), getattr(new, field.name), (*path, field.name))
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
@@ -159,7 +160,7 @@ def _differences(old: Any, new: Any, path: _Path) -> Iterator[_Path]:
 
 
 def _split(paths: Iterator[_Path], table: _Path, names: Collection[str]) -> tuple[list[_Path], list[_Path]]:
-    """Paths that are, or lead through, one of these names in a table; and the others."""
+    """Split paths into those at or below one of these names in a table, and the others."""
     found, live = list(paths), {(*table, name) for name in names}
     through = [path for path in found if path[: len(table) + 1] in live]
     return through, [path for path in found if path not in through]

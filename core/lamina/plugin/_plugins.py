@@ -243,4 +243,4 @@ def most_hopeful(plugins: Iterable[Plugin]) -> Plugin:
 
 
 def _failure(plugin: Plugin, said: str) -> PluginFailed:
-    return PluginUnavailable(f"{said}; it is tried again") if plugin.retrying else PluginFailed(said)
+    return PluginUnavailable(f"{said}; it is being retried") if plugin.retrying else PluginFailed(said)

@@ -174,7 +174,7 @@ def test_after_the_block_each_call_says_that_it_is_over(tmp_path: Path) -> None:
         snapshotter = host.get(PluginType.SNAPSHOTTER, "overlayfs")
     with pytest.raises(Unavailable, match=r"metastore .* is closed"):
         snapshotter.prepare("late")
-    with pytest.raises(FailedPrecondition, match="the host does not run"):
+    with pytest.raises(FailedPrecondition, match="the host is not running"):
         host.get(PluginType.SNAPSHOTTER, "overlayfs")
     with pytest.raises(FailedPrecondition, match="make another one"):
         host.start()

@@ -25,7 +25,7 @@ def directory() -> Iterator[Path]:
 
 
 def test_a_data_root_is_served_when_its_holder_lets_go(directory: Path) -> None:
-    """The command line says meanwhile who has it, and that it is tried again."""
+    """The command line says meanwhile who has it, and that it is being retried."""
     (directory / "native").mkdir(mode=0o700)
     config = f'[plugins."{URI}"]\nroot_path = "{directory}/native"\n'
     with (
@@ -34,11 +34,11 @@ def test_a_data_root_is_served_when_its_holder_lets_go(directory: Path) -> None:
         host.client() as client,
     ):
         native = client.snapshotter("native")
-        with pytest.raises(Unavailable, match=r"is locked by process .*; it is tried again"):
+        with pytest.raises(Unavailable, match=r"is locked by process .*; it is being retried"):
             native.prepare("a")
         (row,) = host.lamina("plugins", "ls", f"type=={PluginType.SNAPSHOTTER},id==native").splitlines()[1:]
         assert row.endswith("error (retrying)")
-        assert "; it is tried again" in host.lamina("plugins", "why", URI)
+        assert "; it is being retried" in host.lamina("plugins", "why", URI)
         holder.close()
         host.reload()
         wait_until(lambda: not client.plugins("id==native")[0].details.retrying, 60, "it is served")

@@ -254,7 +254,7 @@ def test_the_stacks_of_a_busy_host_can_be_asked_for_again_and_again(workshop: Wo
     serving = workshop.serve(SERVER, 'plugin("x.a.v1.busy", start_working)', code=BUSY).wait_ready()
     for number in range(1, 101):
         serving.send(signal.SIGUSR1)
-        wait_until(lambda n=number: serving.stderr.count("in _hear") >= n, 30, f"dump {number}")
+        wait_until(lambda n=number: serving.stderr.count("in _read_signals") >= n, 30, f"dump {number}")
     assert serving.stop() == 0
 
 

@@ -63,7 +63,7 @@ def test_sighup_changes_what_is_live_and_tells_what_needs_a_restart_again_and_ag
     assert levels(workshop) == ["1", "2"]
     told = [line.partition(" level=")[2] for line in serving.stderr.splitlines() if "restart" in line]
     needs_restart = (
-        r'warning msg="not changed while lamina runs: restart it to have it so"'
+        r'warning msg="setting requires a restart of lamina to take effect"'
         r' key="plugins.\"x.a.v1.lamp\".socket"'
     )
     assert told == [needs_restart] * 2

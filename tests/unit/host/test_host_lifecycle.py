@@ -72,7 +72,7 @@ def test_an_embedded_host_leaves_temporary_files_to_the_program(bench: Bench) ->
 def test_a_plugin_is_had_only_while_the_host_runs(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor")
     host = bench.host()
-    refusal = r"get x\.store\.v1\.floor: the host does not run"
+    refusal = r"get x\.store\.v1\.floor: the host is not running"
     with pytest.raises(FailedPrecondition, match=refusal):
         host.get("x.store.v1", "floor")
     with host:

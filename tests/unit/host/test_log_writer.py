@@ -89,7 +89,7 @@ def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe,
     for number in range(10):
         handler.emit(record(f"line {number:6}"))  # 12 bytes
     handler.emit(record("a warning", logging.WARNING))
-    notice = "dropped log lines that nobody read\n"
+    notice = "dropped log lines: their reader is too slow\n"
     expected = f"line      0\nline      1\n{notice}a warning\n".encode()
     assert pipe.read(filled + len(expected))[filled:] == expected
 
@@ -100,7 +100,7 @@ def test_a_line_says_how_many_were_dropped_also_when_no_other_follows(pipe, hand
     filled = pipe.fill()
     for _ in range(5):
         handler.emit(record("a line"))
-    expected = b"a line \ndropped log lines that nobody read 4\n"
+    expected = b"a line \ndropped log lines: their reader is too slow 4\n"
     assert pipe.read(filled + len(expected))[filled:] == expected
 
 
@@ -162,7 +162,9 @@ def test_a_process_whose_standard_error_nobody_reads_goes_on_and_ends() -> None:
         process.kill()
         process.wait()
     lines = stderr.splitlines()
-    dropped = sum(int(found[1]) for line in lines if (found := re.search(r"nobody read\" lines=(\d+)", line)))
+    dropped = sum(
+        int(found[1]) for line in lines if (found := re.search(r"their reader is too slow\" lines=(\d+)", line))
+    )
     written = sum(" level=debug " in line for line in lines)
     assert dropped
     assert written + dropped == 20_000

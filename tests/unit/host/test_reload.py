@@ -188,11 +188,11 @@ def test_packages_are_not_asked_again_for_their_plugins(lit: Lit, bench: Bench) 
 
 def test_only_a_host_that_runs_can_be_reloaded(bench: Bench) -> None:
     host = bench.host()
-    with pytest.raises(FailedPrecondition, match="does not run"):
+    with pytest.raises(FailedPrecondition, match="is not running"):
         host.reload(bench.config())
     with host:
         host.reload(bench.config())
-    with pytest.raises(FailedPrecondition, match="does not run"):
+    with pytest.raises(FailedPrecondition, match="is not running"):
         host.reload(bench.config())
 
 

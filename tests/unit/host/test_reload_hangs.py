@@ -51,7 +51,7 @@ def bright(bench: Bench, level: int) -> Config:
 def test_a_plugin_that_hangs_is_left_behind_and_not_called_again_while_it_does(bench: Bench, stuck: Host) -> None:
     first, second = (stuck.reload(bright(bench, level)).failed[URI] for level in (2, 3))
     assert str(first) == "reconfigure did not end within 0.01 s and was left behind"
-    assert str(second) == "an earlier reconfigure was left behind and still goes on"
+    assert str(second) == "an earlier reconfigure was left behind and still runs"
 
 
 def test_of_a_plugin_that_was_left_behind_nobody_knows_what_holds(bench: Bench, stuck: Host) -> None:

@@ -104,7 +104,7 @@ def test_one_that_binds_late_is_initialised_without_what_it_requires(bench: Benc
             lambda: ic.get_by_id("x.store.v1", "disk"),
             lambda: ic.get_by_type("x.store.v1"),
         ):
-            with pytest.raises(PluginUnavailable, match="disk full; it is tried again"):
+            with pytest.raises(PluginUnavailable, match="disk full; it is being retried"):
                 look_up()
         failing.error = None
         hurry(bench, host)

@@ -148,7 +148,7 @@ def test_the_log_has_a_line_at_first_one_when_it_is_up_and_only_debug_lines_betw
     lines = [(one.levelname, one.message) for one in caplog.records if vars(one).get("id") == "disk"]
     assert lines == [
         ("INFO", "loading plugin"),
-        ("WARNING", "failed to load plugin; it is tried again"),
+        ("WARNING", "failed to load plugin; it is being retried"),
         ("DEBUG", "plugin does not work yet"),
         ("DEBUG", "plugin does not work yet"),
         ("INFO", "loaded plugin"),

@@ -144,7 +144,7 @@ def test_a_snapshotter_that_is_tried_again_is_unavailable_and_says_why(waiting, 
     names = Names(Snapshotters(lambda: waiting), {})
     with pytest.raises(Unavailable) as caught:
         names.find(name)
-    assert str(caught.value) == f"snapshotter not loaded: {name}{said}: disk full; it is tried again"
+    assert str(caught.value) == f"snapshotter not loaded: {name}{said}: disk full; it is being retried"
     assert names.preferred() == ""
 
 

@@ -155,7 +155,7 @@ def _refusal(name: str, plugin: Plugin | None, missing: str) -> InvalidArgument 
     if plugin is None:
         return InvalidArgument(said + missing)
     if plugin.retrying:
-        return Unavailable(f"{said}: {plugin.problem}; it is tried again")
+        return Unavailable(f"{said}: {plugin.problem}; it is being retried")
     return InvalidArgument(f"{said}: {plugin.problem}")
 
 
