@@ -103,15 +103,15 @@ class TestConformance(Conformance):
         SnapshotterFactory(
             "soci",
             SOCI.open,
-            Traits(in_process=False, keyspaces=False, rename_of_directories=False),
-            surroundings=functools.partial(emptied, SOCI.open),
+            Traits(in_process=False, keyspaces=False, renames_directories=False),
+            environment=functools.partial(emptied, SOCI.open),
         ),
     )
 
     @pytest.fixture
     def subject(self, snapshotter_factory: SnapshotterFactory, tmp_path: Path) -> Iterator[Subject]:
         make = SubjectWithNewRoots(snapshotter_factory, tmp_path, tmp_path)
-        with snapshotter_factory.surroundings(tmp_path), contextlib.closing(make) as subject:
+        with snapshotter_factory.environment(tmp_path), contextlib.closing(make) as subject:
             yield subject
 
     @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ class Traits:
     (`Unimplemented`), that is checked.
     """
 
-    key_limit: int = 32_768
+    max_key_bytes: int = 32_768
     """The most bytes that a key or name may have. The default is that of containerd's store."""
     in_process: bool = True
     """Whether it works in the caller's process. One behind a socket raises containerd's error classes, without
@@ -34,9 +34,9 @@ class Traits:
     """Whether it has `keyspace`."""
     rebase: bool = False
     """Whether a snapshot without a parent can be given one at commit, with whiteouts as overlay has them."""
-    rename_of_directories: bool = True
+    renames_directories: bool = True
     """Whether a directory of a parent can be renamed; else rename(2) fails with EXDEV, as on overlay."""
-    own_entries: frozenset[str] = frozenset()
+    filesystem_entries: frozenset[str] = frozenset()
     """Names that the file system itself makes in each root, as ext4 makes `lost+found`."""
 
 
@@ -49,7 +49,7 @@ class SnapshotterFactory:
     open: Callable[[Path], AbstractContextManager[Snapshotter]]
     """Opens a snapshotter on an existing directory that is the check's own, and closes it at the block's end."""
     traits: Traits = Traits()
-    surroundings: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext
+    environment: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext
     """What the directory needs as long as the check lasts, such as a file system mounted in it; entered before the
     snapshotter is opened first, and left after it was closed last."""
     data: Callable[[Path], Collection[str]] | None = None

@@ -20,7 +20,7 @@ _TYPES: Final = {
     stat.S_IFIFO: "FIFO",
     stat.S_IFSOCK: "socket",
 }
-_MACHINE_S_OWN: Final = frozenset({"security.selinux"})
+_MACHINE_XATTRS: Final = frozenset({"security.selinux"})
 """Attributes that a machine's policy sets, whatever was asked for."""
 
 
@@ -128,4 +128,4 @@ def _xattrs(path: str) -> dict[str, bytes]:
         if error.errno == errno.ENOTSUP:
             return {}
         raise
-    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if name not in _MACHINE_S_OWN}
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if name not in _MACHINE_XATTRS}

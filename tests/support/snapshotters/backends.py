@@ -78,7 +78,7 @@ def data_below(root: str) -> list[str]:
 OVERLAY = SnapshotterFactory(
     "overlayfs",
     functools.partial(open_overlay, sync_fs=False),
-    Traits(rebase=True, rename_of_directories=False),
+    Traits(rebase=True, renames_directories=False),
     data=lambda path: data_below(f"{path}/overlay"),
     marks=(pytest.mark.requires("root", "overlay"),),
 )
@@ -86,8 +86,8 @@ PROXIED = Proxied()
 PROXY = SnapshotterFactory(
     "proxy",
     PROXIED.open,
-    Traits(in_process=False, keyspaces=False, rebase=True, rename_of_directories=False),
-    surroundings=functools.partial(emptied, PROXIED.open),
+    Traits(in_process=False, keyspaces=False, rebase=True, renames_directories=False),
+    environment=functools.partial(emptied, PROXIED.open),
     data=PROXIED.data,
     marks=(pytest.mark.requires("root", "overlay"),),
 )
@@ -100,12 +100,12 @@ NATIVE = SnapshotterFactory(
 BTRFS = SnapshotterFactory(
     "btrfs",
     functools.partial(open_btrfs, sync_fs=False),
-    surroundings=functools.partial(mounted_btrfs, megabytes=512),
+    environment=functools.partial(mounted_btrfs, megabytes=512),
     data=lambda path: data_below(f"{path}/btrfs/root"),
     marks=(pytest.mark.requires("root", "btrfs"),),
 )
 BTRFS_QUOTA = attrs.evolve(
-    BTRFS, name="btrfs-quota", surroundings=functools.partial(mounted_btrfs, megabytes=512, quota=True)
+    BTRFS, name="btrfs-quota", environment=functools.partial(mounted_btrfs, megabytes=512, quota=True)
 )
 """Where the sizes of snapshots are those of qgroups, and limits are kept."""
 BACKENDS = (OVERLAY, NATIVE, BTRFS, BTRFS_QUOTA, PROXY)

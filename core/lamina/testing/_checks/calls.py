@@ -24,7 +24,7 @@ CALLS: dict[str, Callable[[Snapshotter], Any]] = {
 }
 
 
-class CancelledAt(CallContext):
+class CancelAfter(CallContext):
     """The circumstances of a call whose caller goes away when it asks for the nth time whether to go on."""
 
     def __init__(self, number: int) -> None:
@@ -71,7 +71,7 @@ class CallChecks(Checks):
             try:
                 CALLS[operation](snapshotter)
             except error:
-                assert list_uncancelled(snapshotter) == before
+                assert walk_uncancelled(snapshotter) == before
             else:
                 return
         assert _data(subject) == data
@@ -87,7 +87,7 @@ class CallChecks(Checks):
         snapshotter = subject.snapshotter
         data = _data(subject)
         try:
-            with use(CancelledAt(number)):
+            with use(CancelAfter(number)):
                 snapshotter.prepare("new", "base")
         except Canceled:
             assert keys(snapshotter) == ["base"]
@@ -101,7 +101,7 @@ class CallChecks(Checks):
         snapshotter = subject.snapshotter
         snapshotter.prepare("active", "base")
         try:
-            with use(CancelledAt(1)):
+            with use(CancelAfter(1)):
                 snapshotter.commit("new", "active")
         except Canceled:
             assert keys(snapshotter) == ["active", "base"]
@@ -109,7 +109,7 @@ class CallChecks(Checks):
         assert_same(subject.tree("new"), tree)
 
 
-def list_uncancelled(snapshotter: Snapshotter) -> list[Info]:
+def walk_uncancelled(snapshotter: Snapshotter) -> list[Info]:
     """All there is, asked by somebody who waits for it."""
     with use(CallContext()):
         return list(snapshotter.walk())

@@ -6,7 +6,7 @@ import pytest
 
 from lamina.errdefs import Unimplemented
 from lamina.snapshots import Kind, Snapshotter
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, write_two
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted, paths, write_two_files
 from lamina.testing._checks.usage import fill
 
 
@@ -23,7 +23,7 @@ class ClosingChecks(Checks):
         """Records, usages, mounts and trees."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
-        written = subject.layer("c", write_two, labels={"layer": "one"})
+        written = subject.layer("c", write_two_files, labels={"layer": "one"})
         with mounted(subject.snapshotter.prepare("a", "c", {"active": "yes"})) as root:
             (root / "more").touch()
         subject.snapshotter.view("v", "c")
@@ -44,11 +44,11 @@ class ClosingChecks(Checks):
         """What is made then does not mix with what was there."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
-        written = subject.layer("c", write_two)
+        written = subject.layer("c", write_two_files)
         subject.snapshotter.prepare("a", "c")
         snapshotter = subject.reopen()
         with mounted(snapshotter.prepare("new")) as root:
-            assert not below(subject.read(root))
+            assert not paths(subject.read(root))
         snapshotter.commit("d", "a")
         assert snapshotter.stat("d").parent == "c"
         assert_same(subject.tree("d"), written)
@@ -57,7 +57,7 @@ class ClosingChecks(Checks):
         """Not by closing and opening."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
-        subject.layer("c", write_two)
+        subject.layer("c", write_two_files)
         subject.snapshotter.prepare("a", "c")
         subject.snapshotter.remove("a")
         subject.snapshotter.remove("c")
@@ -70,7 +70,7 @@ class ClosingChecks(Checks):
             with pytest.raises(Unimplemented):
                 snapshotter.cleanup()
             return
-        kept = subject.layer("kept", write_two)
+        kept = subject.layer("kept", write_two_files)
         snapshotter.prepare("active", "kept")
         snapshotter.cleanup()
         before = subject.data()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.testing._checks.calls import write_many
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, together
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted, paths, run_concurrently
 
 WRITERS: Final = 8
 ROUNDS: Final = 5
@@ -34,7 +34,7 @@ class ConcurrencyChecks(Checks):
         subject.layer("base")
         snapshotter = subject.snapshotter
         calls = [functools.partial(snapshotter.prepare, "key", "base", {"n": str(n)}) for n in range(WRITERS)]
-        outcomes = together(*calls)
+        outcomes = run_concurrently(*calls)
         winner = only_winner(outcomes)
         assert all(type(outcome) is AlreadyExists for outcome in outcomes if outcome is not outcomes[winner])
         assert snapshotter.stat("key").labels == {"n": str(winner)}
@@ -45,13 +45,13 @@ class ConcurrencyChecks(Checks):
         for number in range(ROUNDS):
             key = f"key{number}"
             calls = [functools.partial(make, key) for make in (snapshotter.prepare, snapshotter.view)]
-            winner = only_winner(together(*calls))
+            winner = only_winner(run_concurrently(*calls))
             assert snapshotter.stat(key).kind is (Kind.ACTIVE, Kind.VIEW)[winner]
 
     def test_of_commits_of_one_key_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
         """The others find no such key any more."""
         snapshotter.prepare("a")
-        outcomes = together(*(functools.partial(snapshotter.commit, f"c{n}", "a") for n in range(WRITERS)))
+        outcomes = run_concurrently(*(functools.partial(snapshotter.commit, f"c{n}", "a") for n in range(WRITERS)))
         winner = only_winner(outcomes)
         assert {type(outcome) for outcome in outcomes} == {type(None), NotFound}
         assert keys(snapshotter) == [f"c{winner}"]
@@ -60,7 +60,9 @@ class ConcurrencyChecks(Checks):
         """The others meet AlreadyExists, and their active snapshots stay."""
         for number in range(WRITERS):
             snapshotter.prepare(f"a{number}")
-        outcomes = together(*(functools.partial(snapshotter.commit, "name", f"a{n}") for n in range(WRITERS)))
+        outcomes = run_concurrently(
+            *(functools.partial(snapshotter.commit, "name", f"a{n}") for n in range(WRITERS))
+        )
         winner = only_winner(outcomes)
         assert {type(outcome) for outcome in outcomes} == {type(None), AlreadyExists}
         assert keys(snapshotter) == [*(f"a{n}" for n in range(WRITERS) if n != winner), "name"]
@@ -68,7 +70,7 @@ class ConcurrencyChecks(Checks):
     def test_of_removals_of_one_snapshot_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
         """The others find it gone."""
         snapshotter.prepare("a")
-        outcomes = together(*[functools.partial(snapshotter.remove, "a")] * WRITERS)
+        outcomes = run_concurrently(*[functools.partial(snapshotter.remove, "a")] * WRITERS)
         only_winner(outcomes)
         assert {type(outcome) for outcome in outcomes} == {type(None), NotFound}
         assert keys(snapshotter) == []
@@ -79,7 +81,7 @@ class ConcurrencyChecks(Checks):
             parent, child = f"parent{number}", f"child{number}"
             subject.layer(parent, write_many)
             snapshotter = subject.snapshotter
-            outcomes = together(
+            outcomes = run_concurrently(
                 functools.partial(snapshotter.prepare, child, parent),
                 functools.partial(snapshotter.remove, parent),
             )
@@ -101,31 +103,33 @@ class ConcurrencyChecks(Checks):
         for _ in range(ROUNDS):
             makes = [functools.partial(snapshotter.prepare, "key")] * 3
             removals = [functools.partial(snapshotter.remove, "key")] * 3
-            outcomes = together(*makes, *removals)
+            outcomes = run_concurrently(*makes, *removals)
             assert {type(outcome) for outcome in outcomes} <= {list, type(None), AlreadyExists, NotFound}
             made = sum(isinstance(outcome, list) for outcome in outcomes)
             removed = sum(outcome is None for outcome in outcomes)
             assert made - removed == len(keys(snapshotter))
             if keys(snapshotter):
-                assert not below(subject.active_tree("key"))
+                assert not paths(subject.active_tree("key"))
                 snapshotter.remove("key")
 
     def test_snapshots_made_at_once_have_trees_of_their_own(self, subject: Subject) -> None:
         """None is shown in two."""
         subject.layer("base")
         snapshotter = subject.snapshotter
-        all_mounts = together(*(functools.partial(snapshotter.prepare, f"a{n}", "base") for n in range(WRITERS)))
+        all_mounts = run_concurrently(
+            *(functools.partial(snapshotter.prepare, f"a{n}", "base") for n in range(WRITERS))
+        )
         for number, mounts in enumerate(all_mounts):
             with mounted(mounts) as root:
                 (root / str(number)).touch()
         for number in range(WRITERS):
-            assert below(subject.active_tree(f"a{number}")) == {str(number)}
+            assert paths(subject.active_tree(f"a{number}")) == {str(number)}
         assert keys(snapshotter, "kind==active") == [f"a{number}" for number in range(WRITERS)]
 
     def test_updates_of_different_labels_lose_nothing(self, snapshotter: Snapshotter) -> None:
         """Each sets its own, and all are there."""
         snapshotter.prepare("a", labels={"x": "1"})
-        together(
+        run_concurrently(
             *(
                 functools.partial(snapshotter.update, Info("a", labels={f"l{n}": str(n)}), (f"labels.l{n}",))
                 for n in range(WRITERS)
@@ -139,13 +143,13 @@ class ConcurrencyChecks(Checks):
         for number in range(ROUNDS):
             with mounted(snapshotter.prepare(f"a{number}")) as root:
                 (root / "whole").touch()
-            committed, child = together(
+            committed, child = run_concurrently(
                 functools.partial(snapshotter.commit, f"c{number}", f"a{number}"),
                 functools.partial(snapshotter.prepare, f"child{number}", f"c{number}"),
             )
             assert committed is None
             if isinstance(child, list):
-                assert below(subject.active_tree(f"child{number}")) == {"whole"}
+                assert paths(subject.active_tree(f"child{number}")) == {"whole"}
             else:
                 assert isinstance(child, NotFound | InvalidArgument)
 
@@ -166,5 +170,5 @@ class ConcurrencyChecks(Checks):
                 assert found == sorted(found)
                 assert [key for key in found if key in stay] == stay
 
-        together(come_and_go, walk, walk)
+        run_concurrently(come_and_go, walk, walk)
         assert keys(snapshotter) == stay

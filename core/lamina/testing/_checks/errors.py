@@ -13,7 +13,7 @@ from lamina.testing._checks.subject import Checks, Subject, keys
 
 Call = Callable[[Snapshotter], Any]
 
-ON_NOTHING: dict[str, Call] = {
+ON_MISSING: dict[str, Call] = {
     "stat": lambda snapshotter: snapshotter.stat("absent"),
     "usage": lambda snapshotter: snapshotter.usage("absent"),
     "mounts": lambda snapshotter: snapshotter.mounts("absent"),
@@ -42,14 +42,14 @@ REFUSED_COMMITS: dict[str, tuple[str, str, str, type[Error]]] = {
 class ErrorChecks(Checks):
     """Each check that an operation makes."""
 
-    @pytest.mark.parametrize("operation", ON_NOTHING)
+    @pytest.mark.parametrize("operation", ON_MISSING)
     def test_what_does_not_exist_is_not_found(self, snapshotter: Snapshotter, operation: str) -> None:
         """In an empty snapshotter and in one with something in it. The message names it."""
         with pytest.raises(NotFound, match="absent"):
-            ON_NOTHING[operation](snapshotter)
+            ON_MISSING[operation](snapshotter)
         snapshotter.prepare("something")
         with pytest.raises(NotFound, match="absent"):
-            ON_NOTHING[operation](snapshotter)
+            ON_MISSING[operation](snapshotter)
         assert keys(snapshotter) == ["something"]
 
     @pytest.mark.parametrize("parent", ["active", "view"])

@@ -55,7 +55,7 @@ class KeyChecks(Checks):
 
     def test_a_key_may_be_as_long_as_the_limit(self, subject: Subject) -> None:
         """Through its whole life, as a key and as a name."""
-        key, name = "k" * subject.traits.key_limit, "n" * subject.traits.key_limit
+        key, name = "k" * subject.traits.max_key_bytes, "n" * subject.traits.max_key_bytes
         subject.snapshotter.prepare(key)
         subject.snapshotter.commit(name, key)
         subject.snapshotter.view(key, name)
@@ -67,7 +67,7 @@ class KeyChecks(Checks):
 
     def test_a_key_cannot_be_longer_than_the_limit(self, subject: Subject) -> None:
         """Neither as a key nor as a name."""
-        key = "k" * (subject.traits.key_limit + 1)
+        key = "k" * (subject.traits.max_key_bytes + 1)
         snapshotter = subject.snapshotter
         snapshotter.prepare("a")
         with pytest.raises(InvalidArgument):
@@ -80,15 +80,15 @@ class KeyChecks(Checks):
 
     def test_the_limit_counts_bytes(self, subject: Subject) -> None:
         """Not characters."""
-        key = "é" * (subject.traits.key_limit // 2)
+        key = "é" * (subject.traits.max_key_bytes // 2)
         subject.snapshotter.prepare(key)
         assert subject.snapshotter.stat(key).name == key
         with pytest.raises(InvalidArgument):
-            subject.snapshotter.prepare("é" * (subject.traits.key_limit // 2 + 1))
+            subject.snapshotter.prepare("é" * (subject.traits.max_key_bytes // 2 + 1))
 
     def test_long_keys_may_differ_in_their_last_byte_only(self, subject: Subject) -> None:
         """None is cut short anywhere; they are walked in order."""
-        long = [("k" * (subject.traits.key_limit - 1)) + last for last in "zayb"]
+        long = [("k" * (subject.traits.max_key_bytes - 1)) + last for last in "zayb"]
         for key in long:
             subject.snapshotter.prepare(key, labels={"last": key[-1]})
         assert [subject.snapshotter.stat(key).labels["last"] for key in long] == list("zayb")

@@ -11,7 +11,7 @@ import pytest
 
 from lamina.errdefs import FailedPrecondition, NotFound, Unimplemented
 from lamina.snapshots import Info, Snapshotter
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, write_two
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted, paths, write_two_files
 from lamina.testing._tree import ROOT
 
 
@@ -31,7 +31,7 @@ class KeyspaceChecks(Checks):
             with mounted(subject.snapshotter.prepare("a", labels={"here": "1"})) as root:
                 (root / "here").touch()
             with mounted(other.prepare("a", labels={"there": "1"})) as root:
-                assert not below(subject.read(root))
+                assert not paths(subject.read(root))
             assert (subject.snapshotter.stat("a").labels, other.stat("a").labels) == (
                 {"here": "1"},
                 {"there": "1"},
@@ -58,7 +58,7 @@ class KeyspaceChecks(Checks):
     def test_removals_in_one_keyspace_leave_others_alone(self, subject: Subject) -> None:
         """A client that collects what it does not know cannot harm another's."""
         if other := self._other(subject):
-            written = subject.layer("c", write_two)
+            written = subject.layer("c", write_two_files)
             other.prepare("a")
             other.commit("c", "a")
             for info in other.walk():
@@ -82,7 +82,7 @@ class KeyspaceChecks(Checks):
 class RebaseChecks(Checks):
     """A layer that was made on nothing is put on a parent at commit; or that is refused, before data is lost."""
 
-    def _is_offered(self, subject: Subject) -> bool:
+    def _is_supported(self, subject: Subject) -> bool:
         if subject.traits.rebase:
             return True
         subject.layer("c")
@@ -100,18 +100,18 @@ class RebaseChecks(Checks):
 
     def test_a_rebased_layer_is_on_top_of_its_parent(self, subject: Subject) -> None:
         """With its whiteouts in force."""
-        if self._is_offered(subject):
-            subject.layer("base", write_two)
+        if self._is_supported(subject):
+            subject.layer("base", write_two_files)
             with mounted(subject.snapshotter.prepare("a")) as root:
                 self._write(root)
             subject.snapshotter.commit("c", "a", {"x": "1"}, parent="base")
             info = subject.snapshotter.stat("c")
             assert (info.parent, info.labels) == ("base", {"x": "1"})
-            assert below(subject.tree("c")) == {"dir", "dir/inner", "new"}
+            assert paths(subject.tree("c")) == {"dir", "dir/inner", "new"}
 
     def test_a_rebased_layer_protects_its_parent(self, subject: Subject) -> None:
         """As any child does."""
-        if self._is_offered(subject):
+        if self._is_supported(subject):
             subject.layer("base")
             subject.snapshotter.prepare("a")
             subject.snapshotter.commit("c", "a", parent="base")
@@ -122,13 +122,13 @@ class RebaseChecks(Checks):
 
     def test_layers_can_be_put_on_a_rebased_layer(self, subject: Subject) -> None:
         """The chain of parents goes on through it."""
-        if self._is_offered(subject):
-            subject.layer("base", write_two)
+        if self._is_supported(subject):
+            subject.layer("base", write_two_files)
             with mounted(subject.snapshotter.prepare("a")) as root:
                 self._write(root)
             subject.snapshotter.commit("c", "a", parent="base")
             with mounted(subject.snapshotter.prepare("child", "c")) as root:
-                assert below(subject.read(root)) == {"dir", "dir/inner", "new"}
+                assert paths(subject.read(root)) == {"dir", "dir/inner", "new"}
 
     def test_a_rebased_layer_takes_its_parents_root(self, subject: Subject) -> None:
         """Mode, owner and extended attributes, each where the layer has none of its own."""
@@ -143,7 +143,7 @@ class RebaseChecks(Checks):
             root.chmod(0o711)
             os.setxattr(root, "user.two", b"own")
 
-        if self._is_offered(subject):
+        if self._is_supported(subject):
             base = subject.layer("base", write_root)[ROOT]
             own = {"user.one": b"parent", "user.two": b"own"}
             for number, (write, expected) in enumerate(
@@ -160,7 +160,7 @@ class RebaseChecks(Checks):
 
     def test_the_new_parent_must_exist_and_be_committed(self, subject: Subject) -> None:
         """Otherwise nothing has changed."""
-        if self._is_offered(subject):
+        if self._is_supported(subject):
             subject.snapshotter.prepare("a")
             subject.snapshotter.prepare("b")
             with pytest.raises(NotFound):

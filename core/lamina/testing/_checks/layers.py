@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from lamina.testing._checks.history import Step, write_history
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, mounted
+from lamina.testing._checks.random_changes import Change, make_random_changes
+from lamina.testing._checks.subject import Checks, Subject, assert_same, mounted, paths
 from lamina.testing._tree import read_tree
 
 LAYERS: Final = 128
@@ -41,7 +41,7 @@ class LayerChecks(Checks):
         subject.layer("l1", lambda root: (root / "file").unlink(), parent="l0")
         subject.layer("l2", parent="l1")
         subject.layer("l3", lambda root: (root / "file").write_text("new"), parent="l2")
-        assert [len(below(subject.tree(f"l{number}"))) for number in range(4)] == [1, 0, 0, 1]
+        assert [len(paths(subject.tree(f"l{number}"))) for number in range(4)] == [1, 0, 0, 1]
         with mounted(subject.snapshotter.view("v", "l3")) as root:
             assert (root / "file").read_text() == "new"
 
@@ -50,8 +50,8 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         subject.layer("l1", lambda root: shutil.rmtree(root / "dir"), parent="l0")
         subject.layer("l2", lambda root: (root / "other").touch(), parent="l1")
-        assert not below(subject.tree("l1"))
-        assert below(subject.tree("l2")) == {"other"}
+        assert not paths(subject.tree("l1"))
+        assert paths(subject.tree("l2")) == {"other"}
 
     @staticmethod
     def _write_directory(root: Path) -> None:
@@ -70,8 +70,8 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         subject.layer("l1", make_again, parent="l0")
         subject.layer("l2", lambda root: (root / "dir/newer").touch(), parent="l1")
-        assert below(subject.tree("l1")) == {"dir", "dir/new"}
-        assert below(subject.tree("l2")) == {"dir", "dir/new", "dir/newer"}
+        assert paths(subject.tree("l1")) == {"dir", "dir/new"}
+        assert paths(subject.tree("l2")) == {"dir", "dir/new", "dir/newer"}
 
     def test_a_file_in_place_of_a_directory(self, subject: Subject) -> None:
         """And a directory in place of that again, which is empty."""
@@ -89,7 +89,7 @@ class LayerChecks(Checks):
         subject.layer("l2", to_directory, parent="l1")
         for name, type_ in (("l1", "file"), ("l2", "directory")):
             tree = subject.tree(name)
-            assert below(tree) == {"dir"}
+            assert paths(tree) == {"dir"}
             assert tree["dir"].type == type_
 
     def test_a_link_in_place_of_a_directory(self, subject: Subject) -> None:
@@ -156,7 +156,7 @@ class LayerChecks(Checks):
         subject.layer("l0", self._write_directory)
         written = subject.layer("l1", move, parent="l0")
         assert_same(subject.tree("l1"), written)
-        assert below(written) == {"dir", "dir/deeper", "dir/deeper/old", "moved"}
+        assert paths(written) == {"dir", "dir/deeper", "dir/deeper/old", "moved"}
 
     def test_files_of_a_lower_layer_renamed(self, subject: Subject) -> None:
         """To a new name, into another directory, over another file."""
@@ -174,7 +174,7 @@ class LayerChecks(Checks):
         subject.layer("l0", write)
         written = subject.layer("l1", rename, parent="l0")
         assert_same(subject.tree("l1"), written)
-        assert below(written) == {"new", "dir", "dir/two", "target"}
+        assert paths(written) == {"new", "dir", "dir/two", "target"}
         with mounted(subject.snapshotter.view("v", "l1")) as root:
             assert (root / "target").read_text() == "three"
 
@@ -186,21 +186,21 @@ class LayerChecks(Checks):
             (root / "dir").rename(root / "renamed")
 
         written = subject.layer("l0", write)
-        assert below(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
+        assert paths(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
         assert_same(subject.tree("l0"), written)
 
     def test_directories_of_a_lower_layer_renamed(self, subject: Subject) -> None:
         """With all that is in them; or rename(2) says EXDEV, and programs copy instead."""
 
         def rename(root: Path) -> None:
-            if not subject.traits.rename_of_directories:
+            if not subject.traits.renames_directories:
                 with pytest.raises(OSError, match=os.strerror(errno.EXDEV)):
                     (root / "dir").rename(root / "renamed")
             shutil.move(root / "dir", root / "renamed")
 
         subject.layer("l0", self._write_directory)
         written = subject.layer("l1", rename, parent="l0")
-        assert below(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
+        assert paths(written) == {"renamed", "renamed/old", "renamed/deeper", "renamed/deeper/old"}
         assert_same(subject.tree("l1"), written)
 
     @pytest.mark.parametrize("seed", range(4))
@@ -212,11 +212,11 @@ class LayerChecks(Checks):
         plain.chmod(0o755)
         parent = ""
         for number in range(6):
-            steps: list[Step] = write_history(plain, randomness)
+            changes: list[Change] = make_random_changes(plain, randomness)
 
-            def write(root: Path, steps: list[Step] = steps) -> None:
-                for step in steps:
-                    step(root)
+            def write(root: Path, changes: list[Change] = changes) -> None:
+                for change in changes:
+                    change(root)
                 assert_same(subject.read(root, times=False), read_tree(plain, times=False))
 
             written = subject.layer(f"l{number}", write, parent)

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.errdefs import FailedPrecondition, HasChildren, NotFound
 from lamina.snapshots import Info, Kind, Snapshotter
-from lamina.testing._checks.subject import Checks, Subject, assert_same, below, keys, mounted, write_two
+from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, mounted, paths, write_two_files
 
 
 class LifecycleChecks(Checks):
@@ -21,12 +21,12 @@ class LifecycleChecks(Checks):
         mounts = subject.snapshotter.prepare("a")
         assert mounts
         with mounted(mounts) as root:
-            assert not below(subject.read(root))
+            assert not paths(subject.read(root))
 
     def test_a_view_on_nothing_is_an_empty_tree(self, subject: Subject) -> None:
         """`view` without a parent too."""
         with mounted(subject.snapshotter.view("v")) as root:
-            assert not below(subject.read(root))
+            assert not paths(subject.read(root))
 
     def test_the_root_of_a_snapshot_on_nothing_has_mode_755(self, snapshotter: Snapshotter) -> None:
         """So users who are not root can look into it, whatever the umask is."""
@@ -42,19 +42,19 @@ class LifecycleChecks(Checks):
     def test_what_was_written_is_there_after_mounting_again(self, subject: Subject) -> None:
         """An active snapshot keeps its tree while it is not mounted."""
         with mounted(subject.snapshotter.prepare("a")) as root:
-            write_two(root)
+            write_two_files(root)
             written = subject.read(root)
         assert_same(subject.active_tree("a"), written)
 
     def test_what_was_written_is_committed(self, subject: Subject) -> None:
         """A view of a committed snapshot shows its tree."""
-        written = subject.layer("c", write_two)
-        assert below(written) == {"dir", "dir/inner", "outer"}
+        written = subject.layer("c", write_two_files)
+        assert paths(written) == {"dir", "dir/inner", "outer"}
         assert_same(subject.tree("c"), written)
 
     def test_a_child_shows_its_parents_tree(self, subject: Subject) -> None:
         """And what is written to it comes on top."""
-        base = subject.layer("base", write_two)
+        base = subject.layer("base", write_two_files)
         with mounted(subject.snapshotter.prepare("a", "base")) as root:
             assert_same(subject.read(root), base)
             (root / "outer").write_text("changed")
@@ -63,17 +63,17 @@ class LifecycleChecks(Checks):
             changed = subject.read(root)
         subject.snapshotter.commit("c", "a")
         assert_same(subject.tree("c"), changed)
-        assert below(changed) == {"dir", "outer", "added"}
+        assert paths(changed) == {"dir", "outer", "added"}
 
     def test_a_layer_may_change_nothing(self, subject: Subject) -> None:
         """A commit without a write shows what the parent shows."""
-        base = subject.layer("base", write_two)
+        base = subject.layer("base", write_two_files)
         subject.layer("same", parent="base")
         assert_same(subject.tree("same"), base)
 
     def test_two_children_see_nothing_of_each_other(self, subject: Subject) -> None:
         """Both mounted at once, on the same parent."""
-        subject.layer("base", write_two)
+        subject.layer("base", write_two_files)
         one, two = subject.snapshotter.prepare("one", "base"), subject.snapshotter.prepare("two", "base")
         with mounted(one) as first, mounted(two) as second:
             (first / "outer").write_text("first")
@@ -131,19 +131,19 @@ class LifecycleChecks(Checks):
     def test_a_removed_key_can_be_used_again(self, subject: Subject) -> None:
         """For another kind and parent; nothing of the old tree is in the new one."""
         with mounted(subject.snapshotter.prepare("a")) as root:
-            write_two(root)
+            write_two_files(root)
         subject.snapshotter.remove("a")
         subject.layer("c")
         with mounted(subject.snapshotter.view("a", "c")) as root:
-            assert not below(subject.read(root))
+            assert not paths(subject.read(root))
         assert subject.snapshotter.stat("a").kind is Kind.VIEW
 
     def test_a_removed_name_can_be_used_again(self, subject: Subject) -> None:
         """What was committed under it before is gone."""
-        subject.layer("c", write_two)
+        subject.layer("c", write_two_files)
         subject.snapshotter.remove("c")
         subject.layer("c")
-        assert not below(subject.tree("c"))
+        assert not paths(subject.tree("c"))
 
     def test_a_parent_can_be_removed_while_others_are_active(self, subject: Subject) -> None:
         """Only its own children protect a snapshot."""
@@ -155,7 +155,7 @@ class LifecycleChecks(Checks):
     @pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.name.lower())
     def test_a_parent_cannot_be_removed_before_its_child(self, subject: Subject, kind: Kind) -> None:
         """Whatever kind the child is of; the message says what was asked."""
-        subject.layer("base", write_two)
+        subject.layer("base", write_two_files)
         snapshotter = subject.snapshotter
         match kind:
             case Kind.ACTIVE:
@@ -166,7 +166,7 @@ class LifecycleChecks(Checks):
                 subject.layer("child", parent="base")
         with pytest.raises(HasChildren if subject.traits.in_process else FailedPrecondition, match="remove"):
             snapshotter.remove("base")
-        assert len(below(subject.tree("base"))) == 3
+        assert len(paths(subject.tree("base"))) == 3
         snapshotter.remove("child")
         snapshotter.remove("base")
         assert keys(snapshotter) == []

@@ -18,9 +18,9 @@ from lamina.snapshots import Snapshotter
 from lamina.testing._factory import SnapshotterFactory, Traits
 from lamina.testing._tree import ROOT, Tree, differences, read_tree
 
-SHOWN: Final = 30
+MAX_DIFFERENCES: Final = 30
 """How many differences between two trees are told."""
-PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 """Seconds after which calls that run at once count as locked forever."""
 
 
@@ -85,7 +85,7 @@ class Subject:
 
     def read(self, root: Path, *, times: bool = True) -> Tree:
         """A mounted tree with its root, without what the file system itself made there."""
-        return read_tree(root, ignore=self.traits.own_entries, times=times)
+        return read_tree(root, ignore=self.traits.filesystem_entries, times=times)
 
 
 class Checks:
@@ -107,7 +107,7 @@ class Checks:
         """The snapshotter under test, and what checks do with it."""
         data = tmp_path / "snapshotter"
         data.mkdir()
-        with snapshotter_factory.surroundings(data):
+        with snapshotter_factory.environment(data):
             subject = Subject(snapshotter_factory, tmp_path, data)
             try:
                 yield subject
@@ -127,7 +127,7 @@ def mounted(mounts: Sequence[Mount]) -> Iterator[Path]:
         yield Path(root)
 
 
-def below(tree: Tree) -> frozenset[str]:
+def paths(tree: Tree) -> frozenset[str]:
     """The paths in a tree, without its root."""
     return frozenset(tree.keys() - {ROOT})
 
@@ -136,8 +136,8 @@ def assert_same(actual: Tree, expected: Tree) -> None:
     """Fail, with every difference, where two trees are not the same."""
     lines = differences(actual, expected)
     if lines:
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        pytest.fail("\n".join(["the trees differ:", *lines[:SHOWN], *more]))
+        more = [f"and {len(lines) - MAX_DIFFERENCES} more"] if len(lines) > MAX_DIFFERENCES else []
+        pytest.fail("\n".join(["the trees differ:", *lines[:MAX_DIFFERENCES], *more]))
 
 
 def keys(snapshotter: Snapshotter, *filters: str) -> list[str]:
@@ -145,7 +145,7 @@ def keys(snapshotter: Snapshotter, *filters: str) -> list[str]:
     return [info.name for info in snapshotter.walk(*filters)]
 
 
-def together(*calls: Callable[[], Any]) -> list[Any]:
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
     """Make calls at the same moment, each in a thread of its own.
 
     Returns:
@@ -158,7 +158,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     outcomes: list[Any] = [None] * len(calls)
 
     def run(number: int) -> None:
-        start.wait(PATIENCE)
+        start.wait(TIMEOUT)
         try:
             outcomes[number] = calls[number]()
         except Exception as error:  # noqa: BLE001 - told to the thread that waits
@@ -171,15 +171,15 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive(), f"a call has not returned after {PATIENCE:g} s"
+        thread.join(TIMEOUT)
+        assert not thread.is_alive(), f"a call has not returned after {TIMEOUT:g} s"
     for outcome in outcomes:
         if isinstance(outcome, Exception) and not isinstance(outcome, Error):
             raise outcome
     return outcomes
 
 
-def write_two(root: Path) -> None:
+def write_two_files(root: Path) -> None:
     """Two files, one of them in a directory."""
     (root / "dir").mkdir()
     (root / "dir/inner").write_text("inner")

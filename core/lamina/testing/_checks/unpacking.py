@@ -12,13 +12,13 @@ from typing import Final
 import attrs
 
 from lamina.mount import Mount, overlay_directories
-from lamina.testing._checks.subject import Checks, Subject, below, mounted
+from lamina.testing._checks.subject import Checks, Subject, mounted, paths
 from lamina.testing._tree import ROOT
 
 KEY: Final = "default/12/extract-123456789-AbCd sha256:0123456789abcdef"
 """A key of containerd's unpacker, as a snapshotter behind its metadata gets it."""
 BASE: Final = {"gone", "kept", "opq", "opq/old", "dir", "dir/gone"}
-LEFT: Final = {"kept", "opq", "opq/new", "dir", "new"}
+REMAINING: Final = {"kept", "opq", "opq/new", "dir", "new"}
 """What is left of `BASE` when `LAYER` was applied to it."""
 
 
@@ -39,14 +39,14 @@ class Layer:
         """
         upper = overlay_directories(mounts[0].options).upper if _is_one_overlay(mounts) else ""
         if upper:
-            self._write_marks(Path(upper))
+            self._write_whiteouts(Path(upper))
             self._write_files(Path(upper))
             return
         with mounted(mounts) as root:
             self._delete(root)
             self._write_files(root)
 
-    def _write_marks(self, upper: Path) -> None:
+    def _write_whiteouts(self, upper: Path) -> None:
         for name in self.opaque:
             (upper / name).mkdir(parents=True, exist_ok=True)
             os.setxattr(upper / name, "trusted.overlay.opaque", b"y")
@@ -84,14 +84,14 @@ class UnpackChecks(Checks):
     def _base(subject: Subject) -> None:
         Layer(files=("gone", "kept", "opq/old", "dir/gone")).apply(subject.snapshotter.prepare(KEY))
         subject.snapshotter.commit("base", KEY)
-        assert below(subject.tree("base")) == BASE
+        assert paths(subject.tree("base")) == BASE
 
     def test_a_layer_that_is_unpacked_on_its_parent_deletes_of_it(self, subject: Subject) -> None:
         """One layer after another, as all releases of containerd can."""
         self._base(subject)
         LAYER.apply(subject.snapshotter.prepare(KEY, "base"))
         subject.snapshotter.commit("c", KEY)
-        assert below(subject.tree("c")) == LEFT
+        assert paths(subject.tree("c")) == REMAINING
 
     def test_a_layer_that_is_unpacked_beside_its_parent_deletes_of_it(self, subject: Subject) -> None:
         """As containerd does from 2.2 on: prepared without a parent, and put on it at commit (`rebase`)."""
@@ -100,9 +100,9 @@ class UnpackChecks(Checks):
         self._base(subject)
         LAYER.apply(subject.snapshotter.prepare(KEY))
         subject.snapshotter.commit("c", KEY, parent="base")
-        assert below(subject.tree("c")) == LEFT
+        assert paths(subject.tree("c")) == REMAINING
         subject.layer("d", parent="c")
-        assert below(subject.tree("d")) == LEFT
+        assert paths(subject.tree("d")) == REMAINING
 
     def test_a_layer_may_delete_all_that_is_below_it(self, subject: Subject) -> None:
         """Its root directory is opaque then."""
@@ -112,7 +112,7 @@ class UnpackChecks(Checks):
             layer.apply(subject.snapshotter.prepare(KEY, parent))
             subject.snapshotter.commit(f"c{number}", KEY, parent="base")
             shown = subject.tree(f"c{number}")
-            assert below(shown) == {"new", "dir", "dir/new"}
+            assert paths(shown) == {"new", "dir", "dir/new"}
             assert shown[ROOT].mtime == 0
 
     def test_what_the_first_layer_deletes_of_nothing_leaves_no_trace(self, subject: Subject) -> None:
@@ -122,7 +122,7 @@ class UnpackChecks(Checks):
         subject.layer("d", parent="c")
         for name in ("c", "d"):
             shown = subject.tree(name)
-            assert below(shown) == LEFT - {"kept"}
+            assert paths(shown) == REMAINING - {"kept"}
             assert shown["opq"].xattrs == {}
             assert (shown[ROOT].mtime, shown["opq"].mtime) == (0, 0)
 

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-Step = Callable[[Path], object]
+Change = Callable[[Path], object]
 """Makes one change below a root."""
 
-STEPS: Final = 40
+COUNT: Final = 40
 MODES: Final = (0o700, 0o755, 0o1755)
 """Of directories. In a sticky one that others may write to, even root could not open what is theirs
 (`protected_regular` and its siblings, proc_sys_fs(5))."""
 
 
-def write_history(root: Path, randomness: random.Random) -> list[Step]:
+def make_random_changes(root: Path, randomness: random.Random) -> list[Change]:
     """Change a tree at random.
 
     Hard links and renames of directories are left out: overlay treats them in its own way.
@@ -31,15 +31,15 @@ def write_history(root: Path, randomness: random.Random) -> list[Step]:
     Returns:
         The changes, to be made in the same order below another root that had the same content.
     """
-    steps: list[Step] = []
-    for _ in range(STEPS):
-        step = _choose(root, randomness)
-        step(root)
-        steps.append(step)
-    return steps
+    changes: list[Change] = []
+    for _ in range(COUNT):
+        change = _choose(root, randomness)
+        change(root)
+        changes.append(change)
+    return changes
 
 
-def _choose(root: Path, randomness: random.Random) -> Step:
+def _choose(root: Path, randomness: random.Random) -> Change:
     directories: list[str] = [""]
     others: list[str] = []
     for directory, names, files in os.walk(root):
@@ -48,7 +48,7 @@ def _choose(root: Path, randomness: random.Random) -> Step:
             is_directory = os.path.isdir(path) and not os.path.islink(path)
             (directories if is_directory else others).append(os.path.relpath(path, root))
     path = os.path.join(randomness.choice(sorted(directories)), f"n{randomness.randrange(5)}")
-    choices: list[Step] = [
+    choices: list[Change] = [
         functools.partial(_replace_by_file, path=path, data=randomness.randbytes(randomness.randrange(5000))),
         functools.partial(_replace_by_file, path=path, data=randomness.randbytes(randomness.randrange(50))),
         functools.partial(_replace_by_directory, path=path),
