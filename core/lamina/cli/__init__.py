@@ -1,4 +1,4 @@
 """The command `lamina`: a module for each command, a package for each group.
 
-Nothing here is public API but the command itself. `lamina.cli.main` imports a command when it is called.
+The command is the only public API here. `lamina.cli.main` imports a subcommand when it is called.
 """

@@ -11,7 +11,7 @@ from lamina.cli.terminal.output import write
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print a script with which a shell completes commands and options.
+    r"""Print a shell completion script.
 
     \b
     bash:  lamina completion bash > /etc/bash_completion.d/lamina

@@ -1,4 +1,4 @@
-"""Groups of commands, which import one when it is called, and what they say of one that there is not."""
+"""Click groups that import a command when it is called and suggest the nearest name for an unknown one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _OTHER_WORDS: Final = {"list": "ls", "remove": "rm", "delete": "rm", "umount": "unmount"}
-"""What other programs call commands of these names."""
+"""Names of these commands in other programs."""
 
 
 class Group(click.Group):
-    """Commands. Of one that there is not, the nearest is named."""
+    """A click group that suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was asked for."""
+        """Return the named command, or fail with a suggestion."""
         word, known = args[0], self.list_commands(ctx)
         if word not in known and not ctx.resilient_parsing:
             other = _OTHER_WORDS.get(word)
@@ -34,49 +34,49 @@ class Group(click.Group):
 
 
 class Lazy(NamedTuple):
-    """A command that is imported when it is called; a tuple, as nothing else on the way to it needs attrs."""
+    """A command that is imported when it is called. A NamedTuple, because attrs would slow down the start."""
 
     place: str
-    """Where it is: `<module>:<name>`."""
+    """Its location: `<module>:<name>`."""
     summary: str
     """The first sentence of its help."""
 
     def load(self) -> click.Command:
-        """Import it."""
+        """Import the command."""
         module, _, name = self.place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
 
 class LazyGroup(Group):
-    """Commands that are imported when they are called, and not for the list of them."""
+    """A group whose commands are imported when they are called, not when they are listed."""
 
     def __init__(self, *args: Any, commands: Mapping[str, Lazy], **kwargs: Any) -> None:
-        """Make a group.
+        """Create the group.
 
         Args:
-            args: As for `click.Group`.
-            commands: By name, in the order of the list.
-            kwargs: As for `click.Group`.
+            args: See `click.Group`.
+            commands: The commands by name, in the order in which they are listed.
+            kwargs: See `click.Group`.
         """
         super().__init__(*args, **kwargs)
         self._lazy = commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
+        """Return the names of the commands."""
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one; None where there is none of the name."""
+        """Import and return a command, or return None if there is none of that name."""
         return self._lazy[cmd_name].load() if cmd_name in self._lazy else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of them."""
+        """Write the list of commands with their summaries."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.summary) for name, lazy in self._lazy.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Those whose names begin so, and options of the group."""
+        """Complete the names of commands and the options of the group."""
         from click.shell_completion import CompletionItem
 
         names = (name for name in self._lazy if name.startswith(incomplete))

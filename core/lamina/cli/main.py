@@ -1,4 +1,4 @@
-"""The command `lamina` itself. It imports a subcommand when that is called, and nothing for the others."""
+"""The command `lamina`. It imports only the subcommand that is called."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from lamina.cli.terminal.streams import open_standard_streams
 _COMMANDS: Final = {
     "completion": Lazy(
         "lamina.cli.completion:completion",
-        "Print a script with which a shell completes commands and options.",
+        "Print a shell completion script.",
     ),
     "config": Lazy(
         "lamina.cli.config.command:config",
-        "Look at configurations.",
+        "Check, print, explain and migrate configurations.",
     ),
     "containerd-config": Lazy(
         "lamina.cli.containerd.command:containerd_config",
-        "Print what makes containerd use the snapshotters of a running host.",
+        "Print containerd's configuration for a host's snapshotters.",
     ),
     "diagnose": Lazy(
         "lamina.cli.diagnose.command:diagnose",
-        "Find out why a snapshot does not work: what is looked at, what is found, and what to do about it.",
+        "Find out why a host or a snapshot does not work.",
     ),
     "doctor": Lazy(
         "lamina.cli.diagnose.doctor:doctor",
-        "Find out whether what the host keeps is whole, and what to do where it is not.",
+        "Check and repair the data of a host.",
     ),
     "metastore": Lazy(
         "lamina.cli.metastore.command:metastore",
-        "Check, back up, restore and rebuild the metastore: the database of all snapshots.",
+        "Check, back up, restore and rebuild the metastore.",
     ),
     "plugins": Lazy(
         "lamina.cli.plugins.command:plugins",
-        "Look at plugins: those of a running host, or those that a configuration makes for.",
+        "Show the plugins of a host or of a configuration.",
     ),
     "serve": Lazy(
         "lamina.cli.serve:serve",
@@ -49,11 +49,11 @@ _COMMANDS: Final = {
     ),
     "snapshots": Lazy(
         "lamina.cli.snapshots.command:snapshots",
-        "Make, look at and remove the snapshots of a running host.",
+        "Create, inspect and remove snapshots on a running host.",
     ),
     "version": Lazy(
         "lamina.cli.version:version",
-        "Print the versions of this command and of the host, if one runs.",
+        "Print the versions of this command and of the host.",
     ),
 }
 
@@ -68,18 +68,18 @@ class _Lamina(LazyGroup):
 @click.version_option(None, "-v", "--version", package_name="lamina")
 @click.pass_context
 def lamina(context: click.Context) -> None:
-    """Host plugins, snapshotters among them, for containerd and for programs."""
-    if context.invoked_subcommand != "serve":  # which logs them
+    """Host plugins, such as snapshotters, for containerd and other programs."""
+    if context.invoked_subcommand != "serve":  # it logs them itself
         tell_warnings(unknown_variables())
-    # Called when the subcommand has been imported: that is what is not looked at ever again.
+    # The subcommand is imported by now: exclude everything imported so far from garbage collection.
     gc.freeze()
     gc.enable()
 
 
 def main() -> None:
     """Run the command."""
-    gc.disable()  # what modules make is no garbage, and to look for some takes a twentieth of the start
-    atexit.register(gc.freeze)  # as much at the end, when all of it goes
+    gc.disable()  # imports create no garbage, and collecting takes a twentieth of the start
+    atexit.register(gc.freeze)  # saves as much at exit, when everything is freed
     open_standard_streams()
     lamina(prog_name="lamina")
 

@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
     """Start all plugins and serve until SIGTERM or SIGINT.
 
-    The default configuration file is /etc/lamina/config.toml, of a user other than root
-    $XDG_CONFIG_HOME/lamina/config.toml; there need be none. The files conf.d/*.toml beside it override it,
-    environment variables override files, and options override those. SIGHUP has all of them read again: what can
-    change while lamina runs is changed, and what cannot is logged.
+    The default configuration file is /etc/lamina/config.toml, or $XDG_CONFIG_HOME/lamina/config.toml for users
+    other than root; it may be absent. Files in conf.d/*.toml beside it override it, environment variables override
+    files, and options override environment variables. On SIGHUP lamina reads all of them again, applies the
+    settings that can change at run time, and logs those that require a restart.
     """
 
     def make_host() -> Host:
@@ -54,14 +54,14 @@ def serve(file: str | None, **overrides: Unpack[Overrides]) -> None:
 
 
 def announce(host: Host) -> None:
-    """Print what the host serves, and what to do with it. A reader that went away is no reason to stop."""
+    """Print what the host serves and the next commands to try. A closed stdout does not stop the host."""
     for handler in logging.root.handlers:
         handler.removeFilter(_tells_more)
     plugins = host.plugins.get_all()
     told = _summary(plugins) if _on_terminal() else _table(plugins)
     lines = [*told, "", *_next_steps(plugins, host.address)]
     try:
-        # Not through sys.stdout: what it cannot write it keeps, and fails again when the process ends.
+        # sys.stdout would keep what it cannot write, and fail again at exit.
         with open(1, "wb", closefd=False) as stdout:
             stdout.writelines(f"{line}\n".encode("utf-8", "surrogateescape") for line in lines)
     except OSError as error:
@@ -69,19 +69,19 @@ def announce(host: Host) -> None:
 
 
 def _on_terminal() -> bool:
-    """Whether what is printed and what is logged stand below one another."""
+    """Return whether standard output and the log share a terminal."""
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _hide_plugins(level: str) -> None:
-    """Have the start not log what `announce` is going to print: which plugins work, and which do not."""
+    """Keep the plugin results that `announce` prints out of the log during start."""
     if level == "info":
         for handler in logging.root.handlers:
             handler.addFilter(_tells_more)
 
 
 def _tells_more(record: logging.LogRecord) -> bool:
-    """Whether a record tells more than that a plugin works, or the reason why it does not."""
+    """Return whether a log record says more than that a plugin works, or why it does not."""
     told = ("loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin")
     return not str(record.msg).startswith(told) or record.exc_info is not None
 
@@ -92,7 +92,7 @@ def _table(plugins: Sequence[Plugin]) -> list[str]:
 
 
 def _summary(plugins: Sequence[Plugin]) -> Iterator[str]:
-    """How many plugins there are of each status, and the reason of each that does not work."""
+    """Yield the number of plugins of each status, then the reason of each that does not work."""
     counts = Counter(one.status for one in plugins)
     yield f"{len(plugins)} plugins: {', '.join(f'{count} {status}' for status, count in counts.items())}"
     coloured = takes_colour(sys.stdout)
@@ -113,7 +113,7 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
 
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:
-        yield f"No socket: {GRPC_SERVER} is not among the plugins that work."
+        yield f"No socket: {GRPC_SERVER} does not work or is not installed."
         return
     elsewhere = "" if address == default_address() else f" -a {shlex.quote(address)}"
     yield f"Serving on {address}"
@@ -124,18 +124,18 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     if snapshots and (name := snapshots.meta.exports.get("snapshotter")):
         yield f"  ctr -a {shlex.quote(address)} snapshots --snapshotter {shlex.quote(name)} ls"
         yield ""
-        yield "For containerd, add to /etc/containerd/config.toml what this prints:"
+        yield "To use it from containerd, add the output of this command to /etc/containerd/config.toml:"
         yield f"  {_program()} containerd-config{elsewhere}"
-        yield "or, which is enough for one snapshotter:"
+        yield "or, for this snapshotter alone:"
         yield from (f"  {line}" for line in Stanza(name, address).lines())
 
 
 def _program() -> str:
-    """What to type to run this program: its name, if that is found on PATH, else its path."""
+    """Return the command that runs this program: its name if it is on PATH, else its path."""
     path = sys.argv[0]
-    if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module, or by another program
+    if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module or by another program
         return "lamina"
-    import shutil  # no start waits for it here
+    import shutil  # keeps the start short
 
     found = shutil.which("lamina")
     return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

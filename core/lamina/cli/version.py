@@ -16,7 +16,7 @@ from lamina.errdefs import Unavailable
 @host_options
 @json_option
 def version(*, as_json: bool) -> None:
-    """Print the versions of this command and of the host, if one runs."""
+    """Print the versions of this command and of the host."""
     from importlib.metadata import version as installed_version
 
     client = {"Version": installed_version("lamina"), "Python": platform.python_version()}
@@ -27,14 +27,14 @@ def version(*, as_json: bool) -> None:
         sides = {"Client": client} if server is None else {"Client": client, "Server": server}
         write("\n\n".join("\n".join(_lines(side, facts)) for side, facts in sides.items()))
     if server is not None and server["Version"] != client["Version"]:
-        tell_warnings(["the host is of another version than this command: start it again"])
+        tell_warnings(["the host runs another version than this command: restart it"])
 
 
 def _server() -> dict[str, str] | None:
-    """What the host says of itself; None where none runs.
+    """Ask the host for its version; return None if no host runs.
 
     Raises:
-        Unavailable: None runs at the address that was named.
+        Unavailable: No host answers at the address given.
     """
     try:
         with connected() as client:

@@ -32,8 +32,8 @@ def test_it_prints_toml_with_a_table_for_each_snapshotter_that_works(lamina):
     table = {"type": "snapshot", "address": lamina.address}
     assert tomllib.loads(shown)["proxy_plugins"].items() >= {"lamina": table, "lamina-native": table}.items()
     lines = shown.splitlines()
-    assert lines[0] == "# For /etc/containerd/config.toml of containerd 1.6.0. Restart containerd then."
-    assert "# Without exports, which containerd reads from 1.6.32 and 1.7.16 on." in lines
+    assert lines[0] == "# For /etc/containerd/config.toml of containerd 1.6.0. Restart containerd afterwards."
+    assert "# Without exports, which containerd reads since 1.6.32 and 1.7.16." in lines
     assert "# lamina's snapshotter overlayfs. Its other names: lamina-overlayfs." in lines
 
 
@@ -43,7 +43,7 @@ def test_one_that_does_not_work_is_told_in_a_comment_with_the_reason(lamina):
         pytest.skip("the directory for temporary files is on btrfs")
     reason = plugin["Error"]["Message"].removesuffix(": skip plugin")
     shown = lamina("containerd-config").splitlines()
-    assert f"# lamina's snapshotter btrfs is not here: {reason}" in shown
+    assert f"# lamina's snapshotter btrfs is left out: {reason}" in shown
 
 
 def test_a_newer_containerd_is_told_what_a_snapshotter_can_do_and_where_its_data_is(lamina):
@@ -92,13 +92,13 @@ def test_a_relative_address_is_printed_as_containerd_finds_it(lamina, monkeypatc
 def test_the_containerd_on_path_decides_the_form_and_is_told(lamina, path):
     say(path, "containerd github.com/containerd/containerd 1.7.16~x 5d8f")
     first, *_ = shown = lamina("containerd-config").splitlines()
-    assert "of containerd 1.7.16, as `containerd --version` says." in first
+    assert "of containerd 1.7.16, as reported by `containerd --version`." in first
     assert set(tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]) == {"type", "address", "exports"}
 
 
 def test_without_a_containerd_on_path_the_form_is_the_newest(lamina, path):
     first, *_ = shown = lamina("containerd-config").splitlines()
-    assert "the newest form, as there is no containerd on PATH" in first
+    assert "the newest known, because containerd is not on PATH" in first
     assert "capabilities" in tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]
 
 
@@ -106,16 +106,16 @@ def test_without_a_containerd_on_path_the_form_is_the_newest(lamina, path):
     ("says", "message"),
     [
         ("containerd github.com/containerd/containerd v1.1.8 af", "containerd 1.1.8 has no proxy plugins"),
-        ("containerd", "'' is no version of containerd"),
+        ("containerd", "'' is not a version of containerd"),
     ],
 )
 def test_a_containerd_on_path_that_is_of_no_use_is_refused_with_the_remedy(lamina, path, says, message):
     say(path, says)
     refusal = lamina("containerd-config", code=1)
     assert message in refusal
-    assert "--containerd-version names another" in refusal
+    assert "use --containerd-version to name another version" in refusal
 
 
 def test_a_version_that_cannot_have_proxy_plugins_is_refused(lamina):
     refusal = lamina("containerd-config", "--containerd-version", "1.1", code=1)
-    assert refusal == "lamina: containerd 1.1.0 has no proxy plugins: they came with 1.2.0\n"
+    assert refusal == "lamina: containerd 1.1.0 has no proxy plugins: they were added in 1.2.0\n"

@@ -37,7 +37,7 @@ def test_details_say_how_long_the_init_took(lamina):
 def test_why_asks_the_host(lamina):
     lines = lamina("plugins", "why", f"{SNAPSHOTTER}.overlayfs").splitlines()
     assert lines[0].startswith(f"{SNAPSHOTTER}.overlayfs: ok: initialised in ")
-    assert lines[-1] == f"This happened in the host at {lamina.address}."
+    assert lines[-1] == f"Reported by the host at {lamina.address}."
 
 
 def test_json_has_all_that_is_known(lamina):

@@ -233,5 +233,5 @@ def test_a_terminal_gets_rows_of_its_width_and_a_word_of_success(lamina, layer, 
     assert all(len(row) <= 60 for row in rows)
     assert rows[2].startswith("sha256:0123")
     assert "…" in rows[2]
-    assert lamina.on_terminal("snapshots", "mount", key, target) == f"{key} is mounted on {target}\n"
+    assert lamina.on_terminal("snapshots", "mount", key, target) == f"mounted {key} on {target}\n"
     lamina("snapshots", "unmount", target)

@@ -46,8 +46,8 @@ def is_mounted(path: Path) -> bool:
 def test_one_that_is_mounted_is_refused_and_the_mount_and_a_process_are_named(lamina, work, target, other, words):
     words = [str(other) if word == "OTHER" else word for word in words]
     message = lamina("snapshots", *words, code=1)
-    assert f'snapshot "work" is mounted on {target}, as process ' in message
-    assert message.endswith(f"unmount it first (umount {target}), or give --force\n")
+    assert f'snapshot "work" is mounted on {target}, as seen by process ' in message
+    assert message.endswith(f"unmount it first (umount {target}), or use --force\n")
     assert not is_mounted(other)
     assert lamina("snapshots", "ls").splitlines()[2].split() == ["work", "base", "Active"]
 

@@ -66,7 +66,7 @@ def test_an_alias_of_a_snapshotter_that_there_is_none_of_is_told_by_the_host_and
     host.start()
     assert host.log.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 2
     nowhere = "'overlay', a snapshotter that the host does not have: did you mean overlayfs?"
-    assert f"# lamina is not here: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
+    assert f"# lamina is left out: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
     with pytest.raises(CommandFailed, match="lamina is an alias of 'overlay', a snapshotter that the host does"):
         host.lamina("containerd-config", "lamina")
     (finding,) = diagnose("-c", host.file).of("configuration", "files")[1:]

@@ -17,8 +17,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
     path.write_text("version = 4\n")
-    assert printed("config", "check", path) == f"{path}: in order\n"
-    assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: in order\n"
+    assert printed("config", "check", path) == f"{path}: valid\n"
+    assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: valid\n"
     assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
 
 
@@ -51,7 +51,7 @@ def test_check_tells_problems_in_their_parts(path: Path) -> None:
 def test_check_warns_of_what_is_not_used(path: Path) -> None:
     path.write_text('version = 4\n[plugins."io.x.v1.y"]\n')
     done = run("config", "check", path)
-    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
+    assert (done.returncode, done.stdout) == (0, f"{path}: valid\n")
     unused = 'plugins."io.x.v1.y": not used: no such plugin is installed'
     assert done.stderr == f"lamina: warning: {path}:2: {unused}\n"
     assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
@@ -88,7 +88,7 @@ def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path)
 )
 def test_check_has_nothing_against_an_alias_that_nobody_set_or_that_will_work(path: Path, config: str) -> None:
     path.write_text(f"version = 4\n{config}")
-    assert printed("config", "check", path) == f"{path}: in order\n"
+    assert printed("config", "check", path) == f"{path}: valid\n"
 
 
 def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:

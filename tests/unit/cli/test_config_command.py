@@ -67,7 +67,7 @@ def test_config_default_tells_of_packages_that_it_cannot_load(tmp_path: Path) ->
     done = run("config", "default", path=str(tmp_path))
     assert done.returncode == 0
     assert "[debug]" in done.stdout
-    assert done.stderr == ("lamina: io.lamina.entry-point.v1.torn:up is left out: RuntimeError: in pieces\n")
+    assert done.stderr == ("lamina: io.lamina.entry-point.v1.torn:up was not loaded: RuntimeError: in pieces\n")
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_dump_prints_a_file_that_loads_as_the_same(path: Path) -> None:
 
 def test_the_file_is_an_option_too_as_of_other_commands_and_beats_the_environment(path: Path) -> None:
     path.write_text("version = 4\n")
-    assert printed("config", "check", "-c", path, LAMINA_CONFIG="/nowhere") == f"{path}: in order\n"
+    assert printed("config", "check", "-c", path, LAMINA_CONFIG="/nowhere") == f"{path}: valid\n"
     assert printed("config", "migrate", "--config", path) == "version = 4\n"
-    assert "named twice" in run("config", "check", "-c", path, path).stderr
+    assert "given twice" in run("config", "check", "-c", path, path).stderr
 
 
 def test_serve_hears_the_same_environment(path: Path) -> None:
@@ -141,7 +141,7 @@ debug.level = "warn"
 
 debug.format = "text"
   How a log line looks: text or json.
-  set by   nobody: the default holds
+  set by   nothing: this is the default
   default  "text"
   type     one of "text", "json"
 """
@@ -194,7 +194,7 @@ def test_the_settings_of_an_installed_package_are_everywhere(tmp_path: Path, pat
     assert f"set by   {path}:4\n" in printed(
         "config", "explain", "com.example.disk.v1.x.size", "-c", path, **options
     )
-    assert printed("config", "check", path, **options) == f"{path}: in order\n"
+    assert printed("config", "check", path, **options) == f"{path}: valid\n"
     assert printed("config", "migrate", path, **options) == OLD_DISK.replace("3", "4").replace("bytes", "size")
 
 
@@ -203,8 +203,8 @@ def test_a_package_whose_migration_fails_is_left_out_alone(tmp_path: Path, path:
     path.write_text(OLD_DISK)
     done = run("config", "check", path, path=tmp_path)
     why = "bring its configuration up from version 3: RuntimeError: torn"
-    assert (done.returncode, done.stdout) == (0, f"{path}: in order\n")
-    assert done.stderr == f"lamina: com.example.disk.v1.x is left out: {why}\n"
+    assert (done.returncode, done.stdout) == (0, f"{path}: valid\n")
+    assert done.stderr == f"lamina: com.example.disk.v1.x was not loaded: {why}\n"
     assert complaints("config", "migrate", path, path=str(tmp_path)) == [f"lamina: {why}"]
 
 
@@ -214,13 +214,13 @@ def test_migrate_in_place_replaces_the_file(path: Path) -> None:
     path.chmod(0o640)
     done = run("config", "migrate", path, "--in-place")
     assert (done.returncode, done.stdout) == (0, f"{path}: migrated\n")
-    assert done.stderr == f"lamina: warning: {path.with_name('b.toml')} is of version 3, too\n"
+    assert done.stderr == f"lamina: warning: {path.with_name('b.toml')} is also of version 3\n"
     assert path.read_text() == (
         f'version = 4 # old\nimports = ["b.toml"]\n# here\n[plugins."{LISTENER}"]\naddress = "/a"\n'
     )
     assert path.stat().st_mode & 0o777 == 0o640
     path.with_name("b.toml").write_text("version = 4\n")
-    assert printed("config", "migrate", path, "--in-place") == f"{path}: nothing to migrate\n"
+    assert printed("config", "migrate", path, "--in-place") == f"{path}: already current\n"
 
 
 def test_migrate_changes_nothing_of_a_file_that_is_wrong(path: Path) -> None:

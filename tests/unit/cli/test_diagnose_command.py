@@ -119,7 +119,7 @@ def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.Mon
 
 def test_help_says_what_the_exit_code_means() -> None:
     shown = CliRunner().invoke(command.diagnose, ["--help"]).output
-    assert "exit code is 1 if there is a problem" in re.sub(r"\s+", " ", shown)
+    assert "Exits with 1 if there is a problem" in re.sub(r"\s+", " ", shown)
 
 
 def test_of_many_findings_alike_the_first_are_shown_and_the_others_counted() -> None:
@@ -127,7 +127,7 @@ def test_of_many_findings_alike_the_first_are_shown_and_the_others_counted() -> 
     shown = list(_findings.lines(many))
     assert shown[10:] == [
         "  problem  data: 9 is gone",
-        "  problem  data: 3 more like that; --json shows all",
+        "  problem  data: 3 more; --json shows all",
         "",
         "13 problem",
     ]

@@ -51,4 +51,4 @@ def test_a_dry_run_of_nothing_is_refused_and_names_what_it_goes_with(
 ) -> None:
     done = doctor(tmp_path, *words)
     assert done.exit_code == 2
-    assert "give both, --repair --dry-run" in done.stderr
+    assert "use --repair --dry-run" in done.stderr

@@ -62,6 +62,14 @@ def test_help_lists_the_commands() -> None:
     ]
 
 
+@pytest.mark.parametrize("group", [(), ("config",), ("metastore",), ("plugins",), ("snapshots",)])
+def test_each_summary_fits_on_one_line_of_80_columns(group: tuple[str, ...]) -> None:
+    help_text = CliRunner().invoke(lamina, [*group, "--help"], terminal_width=80).output
+    commands = help_text.partition("Commands:\n")[2].splitlines()
+    assert commands
+    assert not [line for line in commands if re.fullmatch(r"  [\w-]+ +\S.*[^.]|   .*|.*\.\.\.|.{81,}", line)]
+
+
 def test_the_list_says_of_each_command_what_its_own_help_says_first() -> None:
     context = click.Context(lamina)
     listed = {item.value: item.help for item in lamina.shell_complete(context, "")}
@@ -92,12 +100,12 @@ def test_a_word_that_is_like_no_command_is_refused() -> None:
     assert refusal("frobnicate") == "Error: No such command 'frobnicate'."
 
 
-def test_a_variable_that_no_command_hears_is_told_with_the_nearest() -> None:
+def test_a_variable_that_no_command_reads_is_reported_with_the_nearest() -> None:
     variables = {"LAMINA_SNAPSHOTER": "btrfs", "LAMINA_ROOT": "/r", "_LAMINA_X": "1"}
     done = subprocess.run(
         [*LAMINA, "config", "check"], capture_output=True, text=True, env=environment() | variables, check=True
     )
-    told = "no command hears the environment variable LAMINA_SNAPSHOTER: did you mean LAMINA_SNAPSHOTTER?"
+    told = "unknown environment variable LAMINA_SNAPSHOTER: did you mean LAMINA_SNAPSHOTTER?"
     assert done.stderr == f"lamina: warning: {told}\n"
 
 
@@ -109,10 +117,10 @@ def unknown_fields(directory: Path, *words: str) -> list[str]:
 
 
 def test_a_field_of_a_filter_that_nothing_has_is_told_with_the_nearest(tmp_path: Path) -> None:
-    told = ["no snapshot has a field nam: did you mean name?"]
+    told = ["unknown snapshot field nam: did you mean name?"]
     assert unknown_fields(tmp_path, "snapshots", "ls", "nam==x,labels.a", "parent", "kind==view") == told
     assert unknown_fields(tmp_path, "snapshots", "tree", "nam") == told
-    told = ["no plugin has a field status: there are type, id"]
+    told = ["unknown plugin field status: known are type, id"]
     assert unknown_fields(tmp_path, "plugins", "ls", "status==ok", "id==x", "type~=y") == told
 
 

@@ -54,7 +54,7 @@ disabled_distributions = ["lamina"]
 disabled_plugins = ["x.off.v1.off"]
 """
 
-FORESEEN = "No host was asked. This is foreseen from {}/config.toml: whether an init works, it alone can tell."
+FORESEEN = "No host was asked. Predicted from {}/config.toml: only a host can tell whether a plugin initialises."
 
 
 @attrs.frozen
@@ -104,7 +104,7 @@ def test_a_plugin_that_requires_what_is_disabled(site: Site) -> None:
 def test_a_plugin_that_requires_what_nobody_has_names_the_packages_that_were_not_looked_at(site: Site) -> None:
     first, empty, *notes = site.answer("x.wants.v1.more")
     assert (first, empty) == ("x.wants.v1.more: blocked: no plugin provides x.wants.v1x", "")
-    assert "Not imported, as its distribution is in disabled_distributions: lamina:overlayfs" in notes
+    assert "Not imported because its distribution is in disabled_distributions: lamina:overlayfs" in notes
 
 
 def test_a_plugin_that_is_not_installed_with_the_nearest_name(site: Site) -> None:
@@ -115,7 +115,7 @@ def test_a_plugin_that_is_not_installed_with_the_nearest_name(site: Site) -> Non
 
 def test_an_entry_point_whose_distribution_is_disabled(site: Site) -> None:
     uri = "io.lamina.entry-point.v1.lamina:overlayfs"
-    assert site.answer(uri) == [f"{uri}: disabled: lamina is in disabled_distributions, and not imported"]
+    assert site.answer(uri) == [f"{uri}: disabled: lamina is in disabled_distributions and was not imported"]
 
 
 def test_that_the_host_would_not_start_is_noted(site: Site) -> None:
@@ -159,7 +159,7 @@ def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_the
                 "   └─ x.line.v1.cable: failed: ValueError: cable cut",
                 f"         at {directory}/phones.py:8, in fails (phones)",
                 "",
-                f"This happened in the host at {address}.",
+                f"Reported by the host at {address}.",
             ]
             for name in ("x.tape.v1.tape", "tape"):
                 assert site.why(name, "-a", address).splitlines()[0] == "x.tape.v1.tape: skipped: no tape here"

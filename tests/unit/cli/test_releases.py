@@ -24,16 +24,16 @@ def test_versions_are_read_as_containerd_and_its_packagers_write_them(text, rele
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no version of containerd: expected one such as 1.6, 1.7.23 or 2.1"),
-        ("2", "'2' is no version"),
-        ("latest", "'latest' is no version"),
-        ("1.6.20.1", "'1.6.20.1' is no version"),
-        ("\u0661.\u0666", "is no version"),  # digits elsewhere
-        ("-1.6", "is no version"),
-        ("0.2.9", "containerd 0.2.9 has no proxy plugins: they came with 1.2.0"),
+        ("", "'' is not a version of containerd: expected one such as 1.6, 1.7.23 or 2.1"),
+        ("2", "'2' is not a version"),
+        ("latest", "'latest' is not a version"),
+        ("1.6.20.1", "'1.6.20.1' is not a version"),
+        ("\u0661.\u0666", "is not a version"),  # digits elsewhere
+        ("-1.6", "is not a version"),
+        ("0.2.9", "containerd 0.2.9 has no proxy plugins: they were added in 1.2.0"),
         ("1.1.8", "containerd 1.1.8 has no proxy plugins"),
-        ("1.8", "there is no containerd 1.8.0: after 1.7 came 2.0"),
-        ("3.0", "containerd 3.0.0: what it reads is not known, only that of 1.2 to 2.x"),
+        ("1.8", "there is no containerd 1.8.0: 2.0 followed 1.7"),
+        ("3.0", "containerd 3.0.0 is not supported: the formats known are those of 1.2 to 2.x"),
     ],
 )
 def test_what_is_no_version_or_cannot_use_lamina_is_refused_with_the_reason(text, message):

@@ -76,7 +76,7 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant_or_those_that_th
     offers = Offers.of([OVERLAY, SERVICE])
     with pytest.raises(NotFound, match="has the name lamina-overlay: did you mean lamina-overlayfs"):
         chosen(offers, "lamina-overlay")
-    with pytest.raises(NotFound, match=r"has the name zfs \(there are: lamina, lamina-overlayfs\)"):
+    with pytest.raises(NotFound, match=r"has the name zfs \(known are lamina, lamina-overlayfs\)"):
         chosen(offers, "zfs")
 
 
@@ -89,7 +89,9 @@ def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_
     service = Plugin("io.containerd.grpc.v1", "snapshots", exports={"names.devmapper": '["devmapper"]'})
     offers = Offers.of([Plugin(SNAPSHOTTER, "devmapper"), service])
     assert offers.offers == []
-    assert offers.missing == {"devmapper": "containerd uses its names itself: give it another one in lamina"}
+    assert offers.missing == {
+        "devmapper": "containerd has built-in snapshotters of all its names: add another alias in lamina"
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_
     [
         ([OVERLAY], "the host does not have it"),
         ([OVERLAY, Plugin(SERVICE.type, SERVICE.id, init_error=Unknown("no luck"))], "no luck"),
-        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id)], "it is no lamina host"),
+        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id)], "it is not a lamina host"),
     ],
 )
 def test_a_host_that_cannot_serve_containerd_is_refused_with_the_reason(plugins, problem):

@@ -93,7 +93,7 @@ def test_all_that_is_active_is_refused_where_nothing_says_whether_a_sync_failed(
     rebuilt = site.rebuild()
     assert rebuilt.failed_syncs.unknown == {"overlayfs": 2}
     told = "\n".join(rebuilt_lines(rebuilt, str(site.metastore), dry_run=False))
-    assert "overlayfs: nothing says whether a sync failed, so none of its 2 active snapshots can be" in told
+    assert "overlayfs: it is unknown whether a sync failed, so its 2 active snapshots cannot be" in told
     assert problems_remain(rebuilt)
     assert not commits(site, "a")
     assert commits_later(site)

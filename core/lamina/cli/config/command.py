@@ -46,16 +46,16 @@ from lamina.plugin import Registration, Registry, discover
 
 @click.group(cls=Group)
 def config() -> None:
-    """Look at configurations. No host needs to run.
+    """Check, print, explain and migrate configurations. No host needs to run.
 
-    Commands take the same options and environment variables as `lamina serve`, and speak of the configuration that
-    it would have with them.
+    All commands take the options and environment variables of `lamina serve` and use the configuration that
+    results.
     """
 
 
 @config.command()
 def default() -> None:
-    """Print what holds where no file says otherwise, with the settings of every installed plugin."""
+    """Print the defaults, including those of every installed plugin."""
     found = discover()
     tell_left_out(found)
     text = render_default(_schemas(found.registry), HostConfig())
@@ -67,7 +67,7 @@ def default() -> None:
 @override_options
 @json_option
 def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
-    """Print all that holds: files, environment, options and, for the rest, defaults, as one file."""
+    """Print the effective configuration: files, overrides and defaults."""
     found = prepared(file, overrides)
     tell_warnings(found.warnings)
     tables = effective_tables(found.config, found.configs)
@@ -80,12 +80,12 @@ def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> Non
 @config.command()
 @file_argument
 @click.option(
-    "--containerd", metavar="FILE", help="Tell what a configuration of containerd's would mean to lamina."
+    "--containerd", metavar="FILE", help="Report how lamina would interpret this containerd configuration."
 )
 @override_options
 @json_option
 def check(file: str | None, containerd: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
-    """Tell everything that is wrong with a configuration. The exit code is 1 if anything is."""
+    """Report all problems of a configuration. Exits with 1 if there are any."""
     try:
         if containerd is not None:
             return _compare(containerd, prepared(file, overrides), as_json)
@@ -103,12 +103,12 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
         write_json({"problems": [], "warnings": found.warnings})
     else:
         tell_warnings(found.warnings)
-        write(f"{found.config.file or 'the defaults'}: in order")
+        write(f"{found.config.file or 'the defaults'}: valid")
     return None
 
 
 def _compare(path: str, found: Prepared, as_json: bool) -> None:
-    """Tell what containerd's settings would mean."""
+    """Print how lamina would interpret containerd's settings."""
     registry = found.plan.discovery.registry
     names = {name: f"snapshotter {id_}" for name, id_ in snapshotter_names(found).items()}
     theirs = read_containerd(path, _schemas(registry), _proxies(registry), address=found.address, names=names)
@@ -130,18 +130,18 @@ def _place(setting: Setting) -> str:
 
 
 def _short(value: object) -> str:
-    """A value on part of a line."""
+    """Format a value on one line, a table as the number of its settings."""
     return f"({len(value)} settings)" if isinstance(value, dict) else inline(value)
 
 
 @config.command()
 @file_argument
-@click.option("--in-place", is_flag=True, help="Replace the file, instead of printing what it would be.")
+@click.option("--in-place", is_flag=True, help="Replace the file instead of printing the result.")
 @modules_option
 def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
-    """Print a file in the newest format version. Comments and order stay; only what must change changes.
+    """Print a file in the current format version, with its comments.
 
-    What the file imports is left alone, and told if it is older.
+    Only what must change changes. Imported files are left alone; older ones are reported.
     """
     found = load(file, defer=True)
     path = str(found.file or file or default_config_path())
@@ -149,14 +149,14 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
     registrations = discover(modules, host.disabled_distributions, host.disabled_plugins).registry
     rewritten = rewrite(path, {one.uri: one.migrate for one in registrations if one.migrate is not None})
     tell_warnings(rewritten.warnings)
-    tell_warnings(f"{name} is of version {version}, too" for name, version in found.older_files if name != path)
+    tell_warnings(f"{name} is also of version {version}" for name, version in found.older_files if name != path)
     if not in_place:
         write(rewritten.text.removesuffix("\n"))
     elif rewritten.changed:
         replace(path, rewritten.text)
         write(f"{path}: migrated")
     else:
-        write(f"{path}: nothing to migrate")
+        write(f"{path}: already current")
 
 
 @config.command("explain")
@@ -165,10 +165,10 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
 @override_options
 @json_option
 def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
-    """Say of a setting what it is, who set it, what it is by default, and what it means.
+    """Explain a setting: value, origin, default and meaning.
 
-    KEY is a dotted key as in TOML, such as debug.level or io.containerd.server.v1.grpc.address. Of a table, each
-    setting in it is explained; without a key, all.
+    KEY is a dotted TOML key, such as debug.level or io.containerd.server.v1.grpc.address. For a table, each of its
+    settings is explained; without KEY, all settings are.
     """
     found = prepared(file, overrides)
     tables = effective_tables(found.config, found.configs)
@@ -183,17 +183,17 @@ def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Over
 @config.command()
 @modules_option
 def schema(modules: Sequence[str]) -> None:
-    """Print a JSON Schema of configuration files, for editors, with the settings of every installed plugin."""
+    """Print a JSON Schema for editors, including every installed plugin."""
     found = discover(modules)
     tell_left_out(found)
     write_json(json_schema(_schemas(found.registry), _proxies(found.registry)))
 
 
 def _check_required(found: Prepared) -> None:
-    """Do nothing if every required plugin is there.
+    """Check that every required plugin exists.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: One does not.
     """
     try:
         found.plan.check_presence()
@@ -203,7 +203,7 @@ def _check_required(found: Prepared) -> None:
 
 
 def _schemas(registrations: Iterable[Registration[Any]]) -> dict[str, type | None]:
-    """The classes of plugins' tables, by URI."""
+    """Return the configuration classes of plugins by URI."""
     return {one.uri: one.config for one in registrations}
 
 
@@ -225,7 +225,7 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def _blocks(explanation: Explanation) -> Iterator[list[str]]:
-    """The lines about a setting, or about a table and then about each setting in it."""
+    """Yield the lines about a setting, or about a table and then about each of its settings."""
     settings = list(explanation.settings())
     if settings != [explanation]:
         yield [explanation.key or "The whole configuration", *_indented(explanation.meaning)]
@@ -239,11 +239,11 @@ def _blocks(explanation: Explanation) -> Iterator[list[str]]:
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    if explanation.parts:  # an array whose elements come from several places
+    if explanation.parts:  # an array whose elements were set in several places
         for part in explanation.parts:
             yield "set by", f"{part.origin}: {inline(part.value)}"
     else:
-        yield "set by", str(explanation.origin or "nobody: the default holds")
+        yield "set by", str(explanation.origin or "nothing: this is the default")
     yield "default", "none" if explanation.default is None else inline(explanation.default)
     yield "type", explanation.type
 

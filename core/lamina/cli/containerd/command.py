@@ -29,41 +29,41 @@ if TYPE_CHECKING:
 
 _SERVICE: Final = f"{PluginType.GRPC}.snapshots"
 _SECONDS: Final = 10
-"""How long `containerd --version` may take."""
+"""Seconds that `containerd --version` may take."""
 
 
 @attrs.frozen
 class Offer:
-    """A snapshotter that works, and what containerd may call it."""
+    """A snapshotter that works, and the names by which containerd may use it."""
 
     plugin: Plugin
     names: Sequence[str]
     """Best first."""
 
     def stanza(self, name: str, address: str) -> Stanza:
-        """What the newest containerd reads of it."""
+        """Build the proxy plugin table for the newest containerd."""
         foreign = [one for one in self.plugin.platforms[:1] if one != host_platform()]
-        # containerd adds the export `address` by itself.
+        # containerd adds the export `address` itself.
         exports = {key: value for key, value in sorted(self.plugin.exports.items()) if key != "address"}
         return Stanza(name, address, "".join(foreign), self.plugin.capabilities, exports)
 
 
 @attrs.frozen
 class Offers:
-    """What a host has for containerd."""
+    """The snapshotters that a host offers to containerd."""
 
     offers: Sequence[Offer]
     missing: Mapping[str, str]
-    """Why other snapshotters are not among them, by plugin id."""
+    """The reason why each other snapshotter is not offered, by plugin id."""
     dangling: Mapping[str, str]
-    """Why aliases lead nowhere, by alias."""
+    """The reason why each dangling alias has no target, by alias."""
 
     @classmethod
     def of(cls, plugins: Sequence[Plugin]) -> Offers:
-        """Sort a host's plugins.
+        """Collect the offers from a host's plugins.
 
         Raises:
-            FailedPrecondition: The host does not serve snapshots, or is no lamina host.
+            FailedPrecondition: The host does not serve snapshots or is not a lamina host.
         """
         from lamina.api import (
             dangling_from_exports,
@@ -77,7 +77,9 @@ class Offers:
         names = names_from_exports(service.exports)
         snapshotters = [plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER]
         if not names and any(plugin.init_error is None for plugin in snapshotters):
-            raise FailedPrecondition("snapshotters have no names there: it is no lamina host, or an older one")
+            raise FailedPrecondition(
+                "the host exports no names for its snapshotters: it is not a lamina host, or an older one"
+            )
         offers, missing = [], {}
         for plugin in snapshotters:
             usable = [name for name in names.get(plugin.id, ()) if name not in OWN_SNAPSHOTTERS]
@@ -86,16 +88,18 @@ class Offers:
             elif usable:
                 offers.append(Offer(plugin, usable))
             else:
-                missing[plugin.id] = "containerd uses its names itself: give it another one in lamina"
+                missing[plugin.id] = (
+                    "containerd has built-in snapshotters of all its names: add another alias in lamina"
+                )
         ids = [plugin.id for plugin in snapshotters]
         dangling = dangling_from_exports(service.exports)
         return cls(offers, missing, {alias: _dangling(target, ids) for alias, target in dangling.items()})
 
     def chosen(self, names: Sequence[str]) -> Iterator[tuple[Offer, str]]:
-        """The snapshotters under these names; each under its best one, if there are none.
+        """Yield the named snapshotters, or every snapshotter under its best name if `names` is empty.
 
         Raises:
-            NotFound: No snapshotter that works has the name.
+            NotFound: No working snapshotter has the name.
         """
         if not names:
             yield from ((offer, offer.names[0]) for offer in self.offers)
@@ -105,13 +109,13 @@ class Offers:
                 raise NotFound(f"{name} is an alias of {self.dangling[name]}")
             if name not in known:
                 meant = nearest(name, known)
-                hint = f": did you mean {meant}?" if meant else f" (there are: {', '.join(known)})"
-                raise NotFound(f"no snapshotter that works has the name {name}{hint}")
+                hint = f": did you mean {meant}?" if meant else f" (known are {', '.join(known)})"
+                raise NotFound(f"no working snapshotter has the name {name}{hint}")
             yield known[name], name
 
 
 def _dangling(target: str, ids: Sequence[str]) -> str:
-    """Describe the snapshotter, absent from the host, that an alias stands for."""
+    """Describe the missing snapshotter that an alias refers to."""
     meant = nearest(target, ids)
     return f"{target!r}, a snapshotter that the host does not have{f': did you mean {meant}?' if meant else ''}"
 
@@ -122,15 +126,18 @@ def _dangling(target: str, ids: Sequence[str]) -> str:
     "--containerd-version",
     "version",
     metavar="VERSION",
-    help="The containerd that is to read it, such as 1.6 or 2.1.4. By default the one on PATH, else the newest.",
+    help=(
+        "The containerd version to print for, such as 1.6 or 2.1.4. Default: that of containerd on PATH, else "
+        "the newest."
+    ),
 )
 @json_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def containerd_config(*, version: str | None, as_json: bool, names: tuple[str, ...]) -> None:
-    """Print what makes containerd use the snapshotters of a running host.
+    """Print containerd's configuration for a host's snapshotters.
 
-    For each that works, a table for /etc/containerd/config.toml: under its first alias, or under each NAME that is
-    given. A name is a keyspace: no two containerds may have the same.
+    Prints a table for /etc/containerd/config.toml for each working snapshotter, under its first alias or under
+    each NAME given. A name is a keyspace: two containerds must not share one.
     """
     release, source = (Release.parse(version), "") if version is not None else _installed()
     with connected() as client:
@@ -147,10 +154,10 @@ def containerd_config(*, version: str | None, as_json: bool, names: tuple[str, .
 
 
 def _installed() -> tuple[Release, str]:
-    """The containerd on PATH, and how it is known; the newest form where there is none.
+    """Return the version of containerd on PATH, or the newest, and where it is known from.
 
     Raises:
-        InvalidArgument: It cannot have lamina's snapshotters.
+        InvalidArgument: That version cannot use lamina's snapshotters.
     """
     import subprocess
 
@@ -160,37 +167,43 @@ def _installed() -> tuple[Release, str]:
             command, capture_output=True, text=True, timeout=_SECONDS, check=True
         )
     except FileNotFoundError:
-        return NEWEST, ", the newest form, as there is no containerd on PATH"
+        return NEWEST, ", the newest known, because containerd is not on PATH"
     except (OSError, subprocess.SubprocessError) as error:
-        return NEWEST, f", the newest form, as `containerd --version` does not tell: {error}"
+        return NEWEST, f", the newest known, because `containerd --version` failed: {error}"
     # containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3
     words = done.stdout.split()
     try:
-        return Release.parse("".join(words[2:3])), ", as `containerd --version` says"
+        return Release.parse("".join(words[2:3])), ", as reported by `containerd --version`"
     except InvalidArgument as error:
-        error.add_note("--containerd-version names another")
+        error.add_note("use --containerd-version to name another version")
         raise
 
 
 def _absolute(address: str) -> str:
-    """A socket as containerd finds it, whatever its working directory.
+    """Return the absolute path of a socket: containerd has another working directory.
 
     Raises:
-        InvalidArgument: It cannot be written in TOML.
+        InvalidArgument: The path cannot be written in TOML.
     """
     path = os.path.abspath(address.removeprefix("unix://"))
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument(f"{path!r} is not Unicode, and cannot stand in a TOML file") from None
+        raise InvalidArgument(f"{path!r} is not valid Unicode and cannot be written in a TOML file") from None
     return path
 
 
 def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]], offers: Offers) -> Iterator[str]:
-    yield f"# For /etc/containerd/config.toml of containerd {release}{one_line(source)}. Restart containerd then."
-    yield "# A name is a keyspace: no two containerds may have the same, each removes what it does not know."
+    yield (
+        f"# For /etc/containerd/config.toml of containerd {release}{one_line(source)}. Restart containerd "
+        "afterwards."
+    )
+    yield (
+        "# A name is a keyspace: two containerds must not share one, because each removes snapshots it does "
+        "not know."
+    )
     for key in dict.fromkeys(key for _, stanza in chosen for key in stanza.table() if not release.reads(key)):
-        yield f"# Without {key}, which containerd reads from {' and '.join(map(str, since(key)))} on."
+        yield f"# Without {key}, which containerd reads since {' and '.join(map(str, since(key)))}."
     withheld = dict.fromkeys(one for _, stanza in chosen for one in stanza.capabilities if not release.knows(one))
     if withheld and release.reads("capabilities"):
         yield f"# Without {' and '.join(withheld)}: containerd {release} cannot make id-mapped mounts."
@@ -202,19 +215,22 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
         yield from stanza.lines(release)
     for id_, reason in offers.missing.items():
         yield ""
-        yield f"# lamina's snapshotter {one_line(id_)} is not here: {one_line(reason)}"
+        yield f"# lamina's snapshotter {one_line(id_)} is left out: {one_line(reason)}"
     for alias, reason in offers.dangling.items():
         yield ""
-        yield f"# {one_line(alias)} is not here: it is an alias of {one_line(reason)}"
+        yield f"# {one_line(alias)} is left out: it is an alias of {one_line(reason)}"
     if release >= TRANSFER:
         yield from ("", *(f"# {line}".rstrip() for line in _transfer([stanza.name for _, stanza in chosen])))
 
 
 def _transfer(names: Sequence[str]) -> Iterator[str]:
-    """Yield the `unpack_config` that the transfer service needs, to be added where there is no such list yet."""
+    """Yield the `unpack_config` that the transfer service needs, for configurations without such a list."""
     import tomli_w
 
-    yield "`ctr images` unpacks with what this list names alone, or with --local. If there is none yet, add:"
+    yield (
+        "`ctr images` unpacks only with the snapshotters in this list, or with --local. If there is no list "
+        "yet, add:"
+    )
     for name in (DEFAULT, *names):
         yield f"[[{UNPACK_CONFIG}]]"
         yield from tomli_w.dumps({"platform": "linux", "snapshotter": name}).splitlines()

@@ -12,19 +12,19 @@ from lamina.cli.containerd.release import NEWEST, Release
 
 @attrs.frozen
 class Stanza:
-    """What containerd is told of a snapshotter."""
+    """A proxy plugin in containerd's configuration."""
 
     name: str
-    """The name that containerd asks for, and its keyspace."""
+    """The name by which containerd uses the snapshotter, which is also its keyspace."""
     address: str
     """Absolute path of the host's socket."""
     platform: str = ""
-    """For which platform it is; empty: that of the machine."""
+    """The platform; empty: that of the machine."""
     capabilities: tuple[str, ...] = ()
     exports: Mapping[str, str] = attrs.field(factory=dict)
 
     def table(self, release: Release = NEWEST) -> dict[str, Any]:
-        """What stands in the table: what that containerd reads, without what is empty."""
+        """Return the table with the keys that a release reads, without empty ones."""
         optional = {
             "platform": self.platform,
             "capabilities": list(filter(release.knows, self.capabilities)),
@@ -37,8 +37,8 @@ class Stanza:
         }
 
     def lines(self, release: Release = NEWEST) -> list[str]:
-        """The table as TOML."""
+        """Return the table as lines of TOML."""
         import tomli_w
 
-        # Not splitlines(), which splits at more characters than TOML escapes.
+        # splitlines() would also split at characters that TOML does not escape.
         return tomli_w.dumps({"proxy_plugins": {self.name: self.table(release)}}).rstrip("\n").split("\n")

@@ -23,20 +23,22 @@ from lamina.cli.terminal.progress import progress
     metavar="NAME",
     envvar="LAMINA_SNAPSHOTTER",
     show_envvar=True,
-    help="Look at this snapshotter alone: its plugin's id, or an alias. Default: all; with KEY, overlayfs, "
-    "or where that does not work, one that does.",
+    help=(
+        "Id or alias of the only snapshotter to look at. Default: all; with KEY, overlayfs or, if that does "
+        "not work, one that does."
+    ),
 )
 @json_option
 @click.argument("key", required=False, default="")
 def diagnose(
     key: str, file: str | None, snapshotter: str | None, as_json: bool, **overrides: Unpack[Overrides]
 ) -> None:
-    """Find out why a snapshot does not work: what is looked at, what is found, and what to do about it.
+    """Find out why a host or a snapshot does not work.
 
-    With KEY that snapshot is looked at too, and mounted for a moment where nothing can be written to it.
+    With KEY, also look at that snapshot and mount it read-only for a moment.
 
-    A host may run or not. What this user may not look at is told. Nothing is changed: what is tried is tried in
-    directories made for it, which are removed again. The exit code is 1 if there is a problem.
+    A host may or may not run. Checks that this user may not make are reported as such. Nothing is changed: trials
+    use temporary directories. Exits with 1 if there is a problem.
     """
     from lamina.diagnosis.host.areas import findings
     from lamina.diagnosis.host.configured import ConfiguredHost

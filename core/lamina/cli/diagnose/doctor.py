@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from lamina.diagnosis.host.examination import Examination
 
 COULD_NOT_LOOK: Final = 2
-"""The exit code where it is not known how things are; click's for a wrong usage, too."""
+"""The exit code if the state is unknown; click uses it for usage errors too."""
 
 
 @click.command()
 @file_option
 @override_options
-@click.option("--repair", is_flag=True, help="Mend what can be mended without a loss.")
-@click.option("--dry-run", is_flag=True, help="With --repair: say what would be done, and do nothing.")
+@click.option("--repair", is_flag=True, help="Repair everything that can be repaired without data loss.")
+@click.option("--dry-run", is_flag=True, help="With --repair: print what would be done, and change nothing.")
 @json_option
 def doctor(
     file: str | None, *, repair: bool, dry_run: bool, as_json: bool, **overrides: Unpack[Overrides]
 ) -> None:
-    """Find out whether what the host keeps is whole, and what to do where it is not.
+    """Check and repair the data of a host.
 
-    The metastore, the data, mounts and recovery records are compared with one another, while a host runs or not:
-    one that runs is asked for a copy of its metastore. --repair deletes nothing that any of them names. Why a
-    snapshot does not work on this machine, lamina diagnose tells.
+    Compares the metastore, the data, mounts and recovery records with one another. A running host provides a copy
+    of its metastore. --repair deletes nothing that any of them refers to. To find out why a snapshot does not work
+    on this machine, use lamina diagnose.
 
-    The exit code is 0 if there is no problem, 1 if one remains, and 2 if it could not be found out.
+    Exits with 0 if there is no problem, 1 if one remains, and 2 if the state is unknown.
     """
     if dry_run and not repair:
-        raise click.UsageError("--dry-run says what --repair would do: give both, --repair --dry-run")
+        raise click.UsageError("--dry-run only applies to --repair: use --repair --dry-run")
     with reported(COULD_NOT_LOOK):
         from lamina.diagnosis.host.configured import ConfiguredHost
         from lamina.diagnosis.host.examination import examination
@@ -59,7 +59,7 @@ def doctor(
 
 
 def _mended(told: Told, finding: Finding, examined: Examination, *, dry_run: bool) -> Told:
-    """A finding after its repair, where it has one."""
+    """Repair a finding, if it has a repair, and return the outcome."""
     repair = finding.repair
     if repair is None:
         return told

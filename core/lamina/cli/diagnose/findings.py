@@ -1,4 +1,4 @@
-"""How findings are printed."""
+"""Findings as text and JSON."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from lamina.cli.terminal.output import one_line, terminal_width
 from lamina.plugin import Finding, Verdict
 
 SHOWN: Final = 10
-"""How many findings of one check and kind are shown as text; `--json` has all."""
+"""The number of findings of one check and status shown as text; `--json` shows all."""
 _MARK: Final = 2 + max(map(len, Verdict))
-"""Columns of the word that a finding's line begins with, and of the blanks after it."""
+"""The width of the status at the start of a line, including the space after it."""
 _NARROWEST: Final = 40
-"""Columns below which no line is broken, however narrow the terminal."""
+"""The width in columns below which lines are not wrapped."""
 
 
 @attrs.frozen
 class Told:
-    """A finding, and what became of it."""
+    """A finding, and the outcome of its repair."""
 
     area: str
     finding: Finding
     repair: str = ""
-    """What was done to mend it, would be done, or why it was not; "" where that was not asked for."""
+    """What the repair did or would do, or why it was not made; "" if no repair was requested."""
     is_mended: bool = False
 
     @property
     def is_problem(self) -> bool:
-        """Whether it does not work, still."""
+        """Return whether the problem remains."""
         return self.finding.status is Verdict.PROBLEM and not self.is_mended
 
     def document(self) -> dict[str, str]:
-        """It for `--json`."""
+        """Return the finding as a JSON object."""
         found = self.finding
         document = {
             "Area": self.area,
@@ -48,7 +48,7 @@ class Told:
 
 
 def lines(told: Sequence[Told]) -> Iterator[str]:
-    """The findings below the name of their area, and how many of which kind there are."""
+    """Yield the findings below their areas, then their number by status."""
     width = terminal_width()
     area = ""
     counts: dict[tuple[str, str, Verdict], int] = {}
@@ -86,11 +86,11 @@ def _of(one: Told, width: int | None) -> Iterator[str]:
 def _left_out(counts: dict[tuple[str, str, Verdict], int]) -> Iterator[str]:
     for (_, check, status), count in counts.items():
         if count > SHOWN:
-            yield f"  {status:{_MARK}}{check}: {count - SHOWN:,} more like that; --json shows all"
+            yield f"  {status:{_MARK}}{check}: {count - SHOWN:,} more; --json shows all"
 
 
 def _wrapped(mark: str, text: str, width: int | None) -> Iterator[str]:
-    """Text after a mark: on one line, or on a terminal on as many as it takes, indented."""
+    """Yield text after a mark: on one line, or on a terminal wrapped and indented."""
     line = f"  {mark}{one_line(text)}"
     if width is None:
         yield line

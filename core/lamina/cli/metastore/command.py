@@ -21,13 +21,16 @@ from lamina.errdefs import FailedPrecondition, Unavailable
 if TYPE_CHECKING:
     from lamina.diagnosis.host.configured import ConfiguredHost
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-_adopt = click.option("--adopt", is_flag=True, help="Take over data roots that belong to another metastore, too.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
+_adopt = click.option("--adopt", is_flag=True, help="Also take over data roots that belong to another metastore.")
 
 
 @click.group(cls=Group)
 def metastore() -> None:
-    """Check, back up, restore and rebuild the metastore: the database of all snapshots."""
+    """Check, back up, restore and rebuild the metastore.
+
+    The metastore is the database of all snapshots.
+    """
 
 
 @metastore.command()
@@ -35,9 +38,9 @@ def metastore() -> None:
 @override_options
 @json_option
 def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) -> None:
-    """Look through all of the metastore, a copy of it where a host runs.
+    """Check the whole metastore, or a copy of it while a host runs.
 
-    The exit code is 1 if something in it is damaged.
+    Exits with 1 if anything in it is damaged.
     """
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots.recovery import inspect_copy
@@ -58,9 +61,9 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
         for problem in contents.problems:
             write(f"problem    {one_line(problem)}")
         count = f"{len(contents.snapshots):,} snapshots"
-        write(f"{path}: {count}" + ("" if contents.problems else ", nothing is damaged"))
+        write(f"{path}: {count}" + ("" if contents.problems else ", no damage found"))
         if contents.problems:
-            write("To mend it: stop the host, then lamina metastore rebuild")
+            write("To repair it, stop the host and run lamina metastore rebuild")
     if contents.problems:
         sys.exit(FAILURE)
 
@@ -71,9 +74,9 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
 @json_option
 @click.argument("destination", metavar="FILE", type=click.Path(dir_okay=False))
 def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) -> None:
-    """Copy the metastore to FILE, as it is at one moment, while the host runs or not.
+    """Back up the metastore to FILE, whether or not a host runs.
 
-    FILE is there when the copy is whole, on disk, and found to be in order.
+    The backup is a consistent snapshot. FILE appears only once it is complete, on disk and checked.
     """
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots.recovery import write_backup
@@ -110,10 +113,10 @@ def restore(
     as_json: bool,
     **overrides: Unpack[Overrides],
 ) -> None:
-    """Put a backup in the place of the metastore, and bring it up to date. No host may run.
+    """Restore the metastore from a backup and bring it up to date.
 
-    Snapshots that were made since the backup are added from the recovery records in the data roots, and those that
-    were removed are left out. The metastore of before is set aside beside the new one.
+    No host may run. Snapshots created since the backup are added from the recovery records in the data roots;
+    snapshots removed since then are left out. The old metastore is kept beside the new one.
     """
     _rebuild(file, overrides, backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
 
@@ -127,11 +130,11 @@ def restore(
 def rebuild(
     file: str | None, *, adopt: bool, dry_run: bool, as_json: bool, **overrides: Unpack[Overrides]
 ) -> None:
-    """Make the metastore anew from what is left of it, and from the data roots. No host may run.
+    """Rebuild the metastore from what is left of it and the data roots.
 
-    Whatever can be read of its file counts, and the recovery records beside each snapshot's data. What cannot be
-    brought back is said, and its data stays where it is; the exit code is 1 then. The metastore of before is set
-    aside beside the new one. One that is in order is left alone.
+    No host may run. The new metastore combines everything readable in the old file with the recovery records
+    beside each snapshot's data. Whatever cannot be recovered is reported, its data stays in place, and the exit
+    code is 1. The old metastore is kept beside the new one. An undamaged metastore is left alone.
     """
     _rebuild(file, overrides, backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
 
@@ -145,9 +148,8 @@ def _rebuild(
     site = ConfiguredHost.find(file, **overrides)
     if not site.is_known:
         raise FailedPrecondition(
-            f"rebuild the metastore: only the address {site.address} is named, and a host that is stopped cannot "
-            "say where it keeps its data: name its configuration (-c FILE), or its directories (--root DIR "
-            "--state DIR)"
+            f"rebuild the metastore: only the address {site.address} is given, and a stopped host cannot say "
+            "where its data is: give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
         )
     places = site.places("rebuild the metastore")
     rebuilt = recovery.rebuild(places, backup=backup, adopt=adopt, dry_run=dry_run, watch=progress)
@@ -161,10 +163,10 @@ def _rebuild(
 
 @contextlib.contextmanager
 def copied(site: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """A copy of the metastore in pieces: from the host if one runs, else of the file, which no host may open.
+    """Read a copy of the metastore: from the host if one runs, else from the file, which is locked meanwhile.
 
     Yields:
-        Whose copy it is, the socket of the host or the directory; and the copy.
+        The socket or directory copied from, and the copy in pieces.
     """
     from lamina.client import Client
     from lamina.snapshots.recovery import pieces, unused

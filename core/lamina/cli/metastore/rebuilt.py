@@ -1,4 +1,4 @@
-"""How the outcome of a rebuild is shown."""
+"""The result of a rebuild as text and JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def problems_remain(rebuilt: Rebuilt) -> bool:
-    """Whether there is data without a snapshot, or a snapshot without its data, or a data root left alone.
+    """Return whether data has no snapshot, a snapshot has no data, or a data root was left alone.
 
-    Or active snapshots that are refused because nothing says whether a sync failed.
+    Also if active snapshots are refused because it is unknown whether a sync failed.
     """
     merged = rebuilt.merged
     return bool(
@@ -27,7 +27,7 @@ def problems_remain(rebuilt: Rebuilt) -> bool:
 
 
 def rebuilt_document(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> dict[str, Any]:
-    """The outcome, for `--json`."""
+    """Return the result for `--json`."""
     merged = rebuilt.merged
     return {
         "Metastore": metastore,
@@ -49,7 +49,7 @@ def rebuilt_document(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> dict
 
 
 def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterator[str]:
-    """The outcome, as text."""
+    """Yield the result as lines of text."""
     merged = rebuilt.merged
     yield f"metastore    {metastore} ({merged.contents.uuid})"
     for problem in rebuilt.before.problems:
@@ -71,15 +71,15 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
         yield f"left out     {_named(out.snapshotter, out.id, out.key)}: {out.reason}{data}"
     for snapshotter, count in rebuilt.failed_syncs.unknown.items():
         yield (
-            f"refused      {snapshotter}: nothing says whether a sync failed, so none of its {count:,} active "
-            "snapshots can be committed: remove them and prepare them again"
+            f"refused      {snapshotter}: it is unknown whether a sync failed, so its {count:,} active snapshots "
+            "cannot be committed: remove them and prepare them again"
         )
     if not rebuilt.changes:
-        yield "The metastore is as it should be. Nothing was changed."
+        yield "The metastore is intact. Nothing was changed."
     elif dry_run:
         yield "Nothing was changed: this was a dry run."
     elif rebuilt.set_aside:
-        yield f"set aside    {rebuilt.set_aside}: the metastore of before"
+        yield f"set aside    {rebuilt.set_aside}: the old metastore"
 
 
 _WORDS = {"metastore": "the metastore's file", "recovery record": "recovery records", "children": "their children"}

@@ -1,4 +1,4 @@
-"""Which host a command talks to: the options that say it, and the connection."""
+"""Options that select a host and a snapshotter, and the connection to them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
 _USUAL: Final = "overlayfs"
 _META = "lamina.cli."
-"""Begins the names of what options leave in `click.Context.meta`."""
+"""The prefix of the options' keys in `click.Context.meta`."""
 
 
 def host_options(command: F) -> F:
-    """Give a command the options that say which host it talks to. A group's options hold for its commands."""
+    """Add the options that select a host. Those of a group also apply to its commands."""
     return _address(_timeout(command))
 
 
 def snapshotter_options(command: F) -> F:
-    """Give a command the options that say which snapshotter of which host it talks to."""
+    """Add the options that select a host and one of its snapshotters."""
     return host_options(_snapshotter(command))
 
 
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
-    """A client of the host that the command's options name."""
+    """Connect to the host that the command's options select."""
     from lamina.client import Client
 
     meta = click.get_current_context().meta
@@ -47,20 +47,20 @@ def connected() -> Iterator[Client]:
 
 @contextlib.contextmanager
 def connected_snapshotter() -> Iterator[Snapshotter]:
-    """The snapshotter that the command's options name."""
+    """Connect to the snapshotter that the command's options select."""
     with connected() as client:
         name = click.get_current_context().meta[f"{_META}snapshotter"]
         if name is None:
-            # Where overlayfs does not work for root, root is told why.
+            # Root asked for overlayfs implicitly and should see why it does not work.
             name = _USUAL if os.geteuid() == 0 else default_snapshotter(client.plugins())
         yield client.snapshotter(name)
 
 
 def default_snapshotter(plugins: Sequence[Plugin]) -> str:
-    """The id of the snapshotter of a command that names none: overlayfs, or another where that does not work.
+    """Return the id of the default snapshotter: overlayfs or, if that does not work, another one.
 
     Args:
-        plugins: Those of the host.
+        plugins: The plugins of the host.
     """
     from lamina.plugin import PluginType
 
@@ -69,12 +69,15 @@ def default_snapshotter(plugins: Sequence[Plugin]) -> str:
 
 
 def address_given() -> bool:
-    """Whether the command's options or its environment name a host."""
+    """Return whether the command's options or its environment select a host."""
     return bool(click.get_current_context().meta[f"{_META}address"])
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Keep a value for `connected`. A group's comes before its command's; what is typed beats the environment."""
+    """Store an option for `connected`.
+
+    The command line takes precedence over the environment, then the group over the command.
+    """
     name = f"{_META}{parameter.name}"
     typed = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     if typed or name not in context.meta:
@@ -91,7 +94,7 @@ def _remember_timeout(context: click.Context, parameter: click.Parameter, value:
     except InvalidArgument as error:
         raise click.BadParameter(str(error), context, parameter) from error
     if seconds < 0:
-        raise click.BadParameter(f"{value}: expected a duration that is not negative", context, parameter)
+        raise click.BadParameter(f"{value}: expected a non-negative duration", context, parameter)
     return _remember(context, parameter, seconds or None)
 
 
@@ -103,15 +106,17 @@ _address = click.option(
     show_envvar=True,
     expose_value=False,
     callback=_remember,
-    help="The host's socket. By default /run/lamina/lamina.sock; "
-    "of a user other than root $XDG_RUNTIME_DIR/lamina/lamina.sock.",
+    help=(
+        "The host's socket. Default: /run/lamina/lamina.sock, or $XDG_RUNTIME_DIR/lamina/lamina.sock for users "
+        "other than root."
+    ),
 )
 _timeout = click.option(
     "--timeout",
     metavar="DURATION",
     expose_value=False,
     callback=_remember_timeout,
-    help='How long a call to the host may take, such as "1m30s". By default, and with 0, as long as it takes.',
+    help='Timeout of each call to the host, such as "1m30s". Default: 0, no timeout.',
 )
 _snapshotter = click.option(
     "--snapshotter",
@@ -120,6 +125,5 @@ _snapshotter = click.option(
     show_envvar=True,
     expose_value=False,
     callback=_remember,
-    help="The snapshotter: its plugin's id, or an alias. By default overlayfs; "
-    "of a user other than root, where that does not work, one that does.",
+    help="Id or alias of the snapshotter. Default: overlayfs; for users other than root, one that works.",
 )

@@ -1,4 +1,4 @@
-"""Environment variables that lamina hears."""
+"""Environment variables that commands read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _KNOWN: Final = tuple(
 
 
 def unknown_variables() -> Iterator[str]:
-    """A sentence for each variable that looks like one of lamina's, and is none."""
+    """Yield a warning for each variable with lamina's prefix that no command reads."""
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and name not in _KNOWN:
             like = nearest(name, _KNOWN)
-            hint = f"did you mean {like}?" if like else f"there are {', '.join(_KNOWN)}"
-            yield f"no command hears the environment variable {name}: {hint}"
+            hint = f"did you mean {like}?" if like else f"known are {', '.join(_KNOWN)}"
+            yield f"unknown environment variable {name}: {hint}"

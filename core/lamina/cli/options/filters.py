@@ -1,4 +1,4 @@
-"""What filters on the command line ask for that there is not."""
+"""Warnings about unknown fields in filters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lamina.errdefs import nearest
 
 
 def tell_unknown_fields(filters: Sequence[str], what: str, known: Collection[str]) -> None:
-    """Tell on stderr the fields of filters that nothing has, which a host takes for absent.
+    """Warn on stderr about fields that no object has. The host treats them as absent.
 
     Args:
-        filters: In the filter language.
-        what: What is filtered: `snapshot`.
-        known: The fields that it has, without those within them.
+        filters: Filters in containerd's filter language.
+        what: The kind of object: `snapshot`.
+        known: Its fields, without nested ones.
 
     Raises:
-        FilterSyntaxError: A filter does not follow the grammar.
+        FilterSyntaxError: A filter is malformed.
     """
     if not filters:
         return
@@ -27,5 +27,5 @@ def tell_unknown_fields(filters: Sequence[str], what: str, known: Collection[str
     for name in dict.fromkeys(selector.fieldpath[0] for selector in selectors):
         if name not in known:
             like = nearest(name, known)
-            hint = f"did you mean {like}?" if like else f"there are {', '.join(known)}"
-            tell_warnings([f"no {what} has a field {name}: {hint}"])
+            hint = f"did you mean {like}?" if like else f"known are {', '.join(known)}"
+            tell_warnings([f"unknown {what} field {name}: {hint}"])

@@ -1,4 +1,4 @@
-"""Which configuration a command is about: the options that say it, and everything that it says."""
+"""Options that select a configuration and override it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Overrides(TypedDict):
-    """What the options of `override_options` are given as."""
+    """The values of the options that `override_options` adds."""
 
     root: str | None
     state: str | None
@@ -32,11 +32,11 @@ class Overrides(TypedDict):
 file_option = click.option(
     "-c", "--config", "file", metavar="FILE", envvar="LAMINA_CONFIG", show_envvar=True, help="Configuration file."
 )
-"""Gives a command the option `file`: the configuration file."""
+"""Adds the option `file`, the configuration file, to a command."""
 
 
 def file_argument(command: F) -> F:
-    """Give a command the argument `file`, the configuration file, which other commands' option names as well."""
+    """Add the argument `file`, the configuration file, which can also be given as `-c`."""
     argument = click.argument(
         "file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG", callback=_argument_or_option
     )
@@ -44,11 +44,11 @@ def file_argument(command: F) -> F:
 
 
 def _argument_or_option(context: click.Context, parameter: click.Parameter, argument: str | None) -> str | None:
-    """The file that is named, however it is. What is typed beats the environment."""
+    """Return the file given as an argument or option. The command line takes precedence over the environment."""
     option: str | None = context.meta.get(_META)
     typed = context.get_parameter_source("file") is ParameterSource.COMMANDLINE
     if option is not None and typed:
-        raise click.BadParameter("named twice: once with -c, and once without", context, parameter)
+        raise click.BadParameter("given twice: with -c and as an argument", context, parameter)
     return argument if option is None else option
 
 
@@ -57,7 +57,7 @@ def _remember(context: click.Context, _: click.Parameter, option: str | None) ->
 
 
 _META = "lamina.cli.file"
-"""The name of the option's value in `click.Context.meta`, where the argument finds it."""
+"""The option's key in `click.Context.meta`, which the argument's callback reads."""
 _file_option_beside_argument = click.option(
     "-c",
     "--config",
@@ -66,25 +66,27 @@ _file_option_beside_argument = click.option(
     is_eager=True,
     expose_value=False,
     callback=_remember,
-    help="Configuration file, as of other commands.",
+    help="Configuration file.",
 )
 
 
 def override_options(command: F) -> F:
-    """Give a command the options that override the file: `Overrides`."""
+    """Add the options that override the file: `Overrides`."""
     for option in reversed(_OVERRIDES):
         command = option(command)
     return command
 
 
 modules_option = click.option(
-    "-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module, too. Repeatable."
+    "-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module too. Repeatable."
 )
-"""Gives a command the plugin modules to load besides those of installed packages."""
+"""Adds the option `modules`: plugin modules to load besides those of installed packages."""
 
 _OVERRIDES = (
-    click.option("--root", metavar="DIR", help="Directory of what survives a reboot. Also LAMINA_ROOT."),
-    click.option("--state", metavar="DIR", help="Directory of what does not. Also LAMINA_STATE."),
+    click.option("--root", metavar="DIR", help="Directory for persistent data. Also LAMINA_ROOT."),
+    click.option(
+        "--state", metavar="DIR", help=("Directory for data that need not survive a reboot. Also LAMINA_STATE.")
+    ),
     click.option("-a", "--address", metavar="SOCKET", help="Unix socket to listen on. Also LAMINA_ADDRESS."),
     click.option(
         "-l",
@@ -97,14 +99,14 @@ _OVERRIDES = (
 
 
 def configuration(file: str | None, overrides: Overrides | None = None) -> Config:
-    """What the file, its imports, the environment and the options say together.
+    """Load a configuration, overridden by the environment and by options.
 
     Args:
-        file: The file; None: the default one, if it exists.
+        file: The file; None: the default file, if it exists.
         overrides: The options; None: the command has none.
 
     Raises:
-        ConfigError: It is so wrong that the plugins cannot be looked for.
+        ConfigError: The configuration is too broken to discover plugins.
     """
     from lamina.config import load
 
@@ -113,14 +115,14 @@ def configuration(file: str | None, overrides: Overrides | None = None) -> Confi
 
 
 def prepared(file: str | None, overrides: Overrides) -> Prepared:
-    """A configuration with all of it decoded, and the plugins that are installed. What fails is told on stderr.
+    """Load and decode a configuration, and report plugins that fail on stderr.
 
     Args:
-        file: The file; None: the default one, if it exists.
+        file: The file; None: the default file, if it exists.
         overrides: The options.
 
     Raises:
-        ConfigError: With everything that is wrong.
+        ConfigError: The configuration is invalid; it lists all problems.
     """
     from lamina.host import prepare
 
@@ -130,12 +132,12 @@ def prepared(file: str | None, overrides: Overrides) -> Prepared:
 
 
 def tell_warnings(warnings: Iterable[str]) -> None:
-    """Tell on stderr what is not as somebody may have meant it."""
+    """Print warnings on stderr."""
     for warning in warnings:
         click.echo(one_line(f"lamina: warning: {warning}"), err=True)
 
 
 def tell_left_out(discovery: Discovery) -> None:
-    """Tell on stderr what could not be loaded."""
+    """Report plugins that cannot be loaded on stderr."""
     for plugin in discovery.failed:
-        click.echo(one_line(f"lamina: {plugin.uri} is left out: {plugin.problem}"), err=True)
+        click.echo(one_line(f"lamina: {plugin.uri} was not loaded: {plugin.problem}"), err=True)

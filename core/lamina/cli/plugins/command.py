@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 @click.group(cls=Group)
 @host_options
 def plugins() -> None:
-    """Look at plugins: those of a running host, or those that a configuration makes for."""
+    """Show the plugins of a host or of a configuration."""
 
 
 @plugins.command()
 @host_options
-@click.option("-d", "--detailed", is_flag=True, help="Show all that is known of each plugin.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known of each plugin.")
+@click.option("-d", "--detailed", is_flag=True, help="Show everything known about each plugin.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything known about each plugin as JSON.")
 @click.argument("filters", nargs=-1, metavar="[FILTER]...")
 def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
-    """List the plugins of a running host, in order of initialisation, failed and skipped ones too.
+    """List the plugins of a running host in order of initialisation.
 
-    Those that match any FILTER, such as type==io.containerd.snapshotter.v1,id==overlayfs; all, if there is none.
+    Failed and skipped plugins are included. With FILTERs, such as
+    type==io.containerd.snapshotter.v1,id==overlayfs, list only plugins that match at least one.
     """
     tell_unknown_fields(filters, "plugin", ("type", "id"))
     with connected() as client:
@@ -58,14 +59,14 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     type=click.Choice(["text", "mermaid", "dot", "json"]),
     default="text",
     show_default=True,
-    help="What to print.",
+    help="Output format.",
 )
 @json_option
 def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool) -> None:
-    """Draw which plugins a host would have, in which order, and what each requires.
+    """Draw the plugins that a host would load, and what each requires.
 
-    Plugin packages are imported, as `lamina serve` would import them; nothing is initialised. What would not be
-    initialised is marked, with the reason.
+    Imports the plugin packages as `lamina serve` would, but initialises nothing. Plugins that would not be
+    initialised are marked with the reason.
     """
     from lamina.cli.plugins import graph as _graph
 
@@ -90,13 +91,13 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
 @json_option
 @click.argument("plugin")
 def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool) -> None:
-    """Say why a plugin is in or out, skipped, failed or blocked, down to the root cause.
+    """Explain the state of a plugin, down to the root cause.
 
-    PLUGIN is its URI, or its id where no other plugin has the same.
+    PLUGIN is a URI, or an id if no other plugin has the same one.
 
-    A running host tells what happened: the one at -a; or, without -a, -c and -p, the one at the default address,
-    if there is one. Otherwise, and of a plugin that the host does not have, the configuration tells what would
-    happen. The last line says which of them told.
+    A running host reports what happened: the one at -a or, without -a, -c and -p, the one at the default address.
+    If no host runs, or it does not have the plugin, the configuration tells what would happen. The last line names
+    the source.
     """
     from lamina.cli.plugins import why as _why
 
@@ -104,14 +105,14 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     answer, host = _ask_host(plugin) if ask else (None, "")
     if answer is not None:
         source = {"Kind": "host", "Address": host}
-        told = f"This happened in the host at {host}."
+        told = f"Reported by the host at {host}."
     else:
         prepared = _prepare(file, modules)
         answer = _foresee(plugin, prepared)
         source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
         who = str(prepared.config.file or "the defaults")
         asked = f"The host at {host} has no such plugin." if host else "No host was asked."
-        told = f"{asked} This is foreseen from {who}: whether an init works, it alone can tell."
+        told = f"{asked} Predicted from {who}: only a host can tell whether a plugin initialises."
     if as_json:
         write_json(_why.document(answer, source))
     else:
@@ -119,13 +120,16 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
 
 
 def _ask_host(name: str) -> tuple[Answer | None, str]:
-    """What a host says of a plugin, and its address; None if it does not have it, "" if there is no host.
+    """Ask the host about a plugin.
 
     Args:
         name: The plugin's URI or id.
 
+    Returns:
+        The answer, None if the host does not have the plugin; and the host's address, "" if no host runs.
+
     Raises:
-        Unavailable: There is none, and the command names one.
+        Unavailable: No host runs at the address that the command names.
     """
     from lamina.cli.plugins import why as _why
 
@@ -149,7 +153,7 @@ def _foresee(name: str, prepared: Prepared) -> Answer:
 
 
 def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
-    """What a host would do. What has no effect in the configuration is told on stderr."""
+    """Prepare the plan of a host, with warnings on stderr about settings without effect."""
     from lamina.host import prepare
 
     prepared = prepare(configuration(file), modules)
@@ -158,7 +162,7 @@ def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
 
 
 def plugin_document(plugin: Plugin) -> dict[str, Any]:
-    """A plugin as JSON shows it."""
+    """Return a plugin as a JSON object."""
     document: dict[str, Any] = {
         "Type": plugin.type,
         "ID": plugin.id,
@@ -183,7 +187,7 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
 
 
 def plugin_lines(plugin: Plugin) -> list[str]:
-    """A plugin as `-d` shows it: what `ctr plugins ls -d` tells of it, and what only a lamina host tells."""
+    """Return a plugin as lines for `-d`: the fields of `ctr plugins ls -d`, then those of lamina hosts alone."""
     details = plugin.details
     lines = [
         f"Type:          {one_line(plugin.type)}",
@@ -210,7 +214,7 @@ def _status(plugin: Plugin) -> str:
 
 
 def _block(title: str, values: Iterable[str]) -> list[str]:
-    """A title and what there is of it, one value a line; nothing where there is nothing."""
+    """Return a title and its values, one a line, or nothing if there are no values."""
     return [f"{f'{title}:' if not row else '':14} {one_line(value)}" for row, value in enumerate(values)]
 
 
@@ -225,7 +229,7 @@ def _platforms(plugin: Plugin) -> str:
 
 
 def _code(error: Error) -> str:
-    """The name of a gRPC code, as Go writes it."""
+    """Return the name of a gRPC code as Go writes it."""
     return "".join(word.capitalize() for word in error.code.name.split("_"))
 
 

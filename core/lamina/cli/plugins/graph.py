@@ -1,4 +1,4 @@
-"""Which plugins a host would have, and what each requires: as text, Mermaid, DOT or JSON."""
+"""The graph of plugins and their requirements as text, Mermaid, DOT or JSON."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lamina.plugin import EVERY_TYPE, Foresight, Plan, Plugin, Status
 
 _INIT: Final = "init"
 _FILLS: Final = {"blocked": "#ffe8a3", "failed": "#ffb3b3", "disabled": "#e0e0e0", "absent": "#ffffff"}
-"""Colours of the plugins that would not be initialised, as RGB."""
+"""RGB colours of the plugins that would not be initialised."""
 
 
 @attrs.frozen
 class Requirement:
-    """A type that a plugin requires."""
+    """A plugin type that a plugin requires."""
 
     type: str
     uris: tuple[str, ...]
-    """The plugins of that type, whatever becomes of them. Empty for `*`, which stands for every other plugin."""
+    """The plugins of that type, whatever their status. Empty for `*`, which stands for every other plugin."""
 
 
 @attrs.frozen
@@ -31,15 +31,15 @@ class Node:
 
     uri: str
     status: str
-    """What the host would make of it: `init`, `failed`, `blocked` or `disabled`."""
+    """The expected status: `init`, `failed`, `blocked` or `disabled`."""
     reason: str = ""
-    """Why it would not be initialised."""
+    """Why the plugin would not be initialised."""
     distribution: str = ""
     requires: tuple[Requirement, ...] = ()
 
 
 def nodes(plan: Plan, foresight: Foresight) -> list[Node]:
-    """Every plugin that was found: in the order of initialisation, then those that are left out."""
+    """Return all plugins found: in order of initialisation, then the disabled ones."""
     disabled = [one for one in (*plan.registry, *plan.discovery.failed) if one.uri in plan.disabled]
     return [
         *(_node(plan, plugin) for plugin in foresight.plugins),
@@ -61,7 +61,7 @@ def _requirements(plan: Plan, requires: tuple[str, ...]) -> tuple[Requirement, .
 
 
 def document(graph: list[Node], plan: Plan, foresight: Foresight) -> dict[str, Any]:
-    """The graph as JSON shows it."""
+    """Return the graph as a JSON object."""
     return {
         "Plugins": [
             {
@@ -79,7 +79,7 @@ def document(graph: list[Node], plan: Plan, foresight: Foresight) -> dict[str, A
 
 
 def text(graph: list[Node], plan: Plan, foresight: Foresight) -> Iterator[str]:
-    """The graph as people read it: each plugin with its number in the order, and below it what it requires."""
+    """Yield the graph as text: each plugin with its position, followed by its requirements."""
     status = {node.uri: node.status for node in graph}
     numbers = iter(range(1, len(graph) + 1))
     width = len(str(len(graph)))
@@ -109,7 +109,7 @@ def _targets(node: Node, status: dict[str, str]) -> Iterator[str]:
 
 
 def mermaid(graph: list[Node]) -> Iterator[str]:
-    """The graph as a Mermaid flowchart (mermaid.js.org/syntax/flowchart.html): an arrow means "requires"."""
+    """Yield the graph as a Mermaid flowchart (mermaid.js.org/syntax/flowchart.html): an arrow means "requires"."""
     names = _names(graph)
     yield "flowchart LR"
     for name, label, status in _labels(graph, names):
@@ -121,12 +121,12 @@ def mermaid(graph: list[Node]) -> Iterator[str]:
 
 
 def _mermaid(label: str) -> str:
-    """Text in a Mermaid string: whatever may have a meaning there stands as its number."""
+    """Escape a Mermaid string: characters that may be syntax become numeric entities."""
     return re.sub(r"[^\w .:/,()-]", lambda found: f"#{ord(found[0])};", one_line(label))
 
 
 def dot(graph: list[Node]) -> Iterator[str]:
-    """The graph in Graphviz's language (graphviz.org/doc/info/lang.html): an arrow means "requires"."""
+    """Yield the graph in Graphviz's language (graphviz.org/doc/info/lang.html): an arrow means "requires"."""
     names = _names(graph)
     yield "digraph plugins {"
     yield "    rankdir=LR"
@@ -140,19 +140,19 @@ def dot(graph: list[Node]) -> Iterator[str]:
 
 
 def _dot(label: str) -> str:
-    """Text in a DOT string. Backslashes and entities have a meaning in labels."""
+    """Escape a DOT string, whose labels interpret backslashes and entities."""
     escaped = one_line(label).replace("\\", "\\\\").replace('"', '\\"')
     return escaped.replace("&", "&amp;")
 
 
 def _names(graph: list[Node]) -> dict[str, str]:
-    """A plain name for each plugin, and for each required type that no plugin has."""
+    """Return an identifier for each plugin and for each required type that no plugin provides."""
     absent = [one.type for node in graph for one in node.requires if not one.uris and one.type != EVERY_TYPE]
     return {what: f"n{number}" for number, what in enumerate(dict.fromkeys([*(n.uri for n in graph), *absent]))}
 
 
 def _labels(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """The name, label and status of every box."""
+    """Yield the identifier, label and status of every box."""
     status = {node.uri: node.status for node in graph}
     for what, name in names.items():
         match status.get(what, "absent"):
@@ -165,7 +165,7 @@ def _labels(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str
 
 
 def _edges(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The names of both ends of every arrow."""
+    """Yield the identifiers of both ends of every arrow."""
     for node in graph:
         for required in node.requires:
             others = tuple(other.uri for other in graph if other is not node and other.status != "disabled")

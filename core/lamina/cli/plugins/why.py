@@ -1,4 +1,4 @@
-"""Why a plugin is in, out, skipped, failed or blocked: down to the root cause."""
+"""Why a plugin works, is skipped, failed, blocked or absent, down to the root cause."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Link:
 
     uri: str
     status: str
-    """Of a plugin in a host `ok`, `skipped`, `failed` or `blocked`; foreseen, `init` instead of `ok`, and also
-    `disabled`, or `absent` for what was not found."""
+    """`ok`, `skipped`, `failed` or `blocked` in a host. In a prediction `init` instead of `ok`; also `disabled`,
+    or `absent` if not found."""
     reason: str = ""
     distribution: str = ""
     location: Location | None = None
@@ -30,19 +30,19 @@ class Link:
 
 @attrs.frozen
 class Answer:
-    """What is known of a plugin."""
+    """The explanation of a plugin's status."""
 
     chain: tuple[Link, ...]
-    """The plugin asked for, what blocks it, what blocks that, and so on."""
+    """The plugin, what blocks it, what blocks that, and so on."""
     notes: tuple[str, ...] = ()
-    """What may have to do with it."""
+    """Other possible causes."""
 
 
 def uri_of(name: str, ids: Mapping[str, str]) -> str:
-    """The URI of the plugin that a name means; the name itself where it is no plugin's id.
+    """Return the URI of the plugin with a URI or id; the name itself if it is neither.
 
     Args:
-        name: A URI, or an id alone.
+        name: A URI or an id.
         ids: The id of each plugin, by URI.
 
     Raises:
@@ -52,18 +52,18 @@ def uri_of(name: str, ids: Mapping[str, str]) -> str:
     if name in ids or not found:
         return name
     if len(found) > 1:
-        raise InvalidArgument(f"{name} is the id of several plugins: name one of them: {', '.join(found)}")
+        raise InvalidArgument(f"{name} is the id of several plugins: use the URI of one: {', '.join(found)}")
     return found[0]
 
 
 def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "") -> Answer:
-    """What the configuration lets foresee of a plugin.
+    """Predict the status of a plugin from a configuration.
 
     Args:
-        plan: What a host would do.
-        foresight: What would come of it.
+        plan: The plan of the host.
+        foresight: The predicted result of the plan.
         uri: The plugin.
-        disabled_at: Where `disabled_plugins` was set, as `<file>:<line>`; "" if that is not known.
+        disabled_at: Where `disabled_plugins` was set, as `<file>:<line>`; "" if unknown.
     """
     refused = (f"The host would not start: {foresight.refusal}",) if foresight.refusal else ()
     link = _left_out(plan, uri, disabled_at)
@@ -77,13 +77,13 @@ def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "")
     last = chain[-1]
     if last.status != Status.BLOCKED:
         return Answer(chain, refused)
-    # It ends at a type that nobody provides. Perhaps somebody could.
+    # The chain ends at a type without a provider: look for disabled ones.
     disabled = [_left_out(plan, other, disabled_at) for other in _providers_left_out(plan, records[last.uri])]
     return Answer((*chain, *filter(None, disabled)), refused if disabled else (*_suspects(plan), *refused))
 
 
 def from_host(plugins: Iterable[PluginRecord], uri: str) -> Answer | None:
-    """What became of a plugin in a host; None if the host does not have it.
+    """Explain the status of a plugin in a host; return None if the host does not have it.
 
     Args:
         plugins: All plugins of the host.
@@ -99,11 +99,11 @@ def from_host(plugins: Iterable[PluginRecord], uri: str) -> Answer | None:
 
 
 def document(answer: Answer, source: Mapping[str, str]) -> dict[str, Any]:
-    """An answer as JSON shows it.
+    """Return an answer as a JSON object.
 
     Args:
         answer: The answer.
-        source: Who gave it.
+        source: Where the answer comes from.
     """
     return {
         "URI": answer.chain[0].uri,
@@ -124,7 +124,7 @@ def document(answer: Answer, source: Mapping[str, str]) -> dict[str, Any]:
 
 
 def location_document(location: Location | None) -> dict[str, Any] | None:
-    """A line of code as JSON shows it."""
+    """Return a line of code as a JSON object."""
     if location is None:
         return None
     return {
@@ -137,7 +137,7 @@ def location_document(location: Location | None) -> dict[str, Any] | None:
 
 
 def text(answer: Answer) -> Iterator[str]:
-    """An answer as people read it: each link below what it blocks."""
+    """Yield an answer as text: each link below the plugin that it blocks."""
     for depth, link in enumerate(answer.chain):
         branch = f"{'   ' * (depth - 1)}└─ " if depth else ""
         said = link.reason if link.status == "init" else f"{link.status}{link.reason and ': '}{link.reason}"
@@ -167,12 +167,12 @@ def _why_blocked(requires: Iterable[str], distribution: str, blocker_type: str, 
     if blocker_type in requires:
         return f"it requires {blocker_type}"
     if distribution == blocker_distribution:
-        return f"its distribution {distribution} is set aside as a whole"
-    return "its init looked up what does not work"
+        return f"its distribution {distribution} is left out as a whole"
+    return "its init looked up a plugin that does not work"
 
 
 def _in_order(plugin: Plugin, plan: Plan, foresight: Foresight) -> str:
-    """What there is to say of one that would be initialised."""
+    """Return the position of a plugin that would be initialised, and the plugins before it."""
     order = [one.uri for one in foresight.plugins if one.status is Status.OK]
     said = f"to be initialised as number {order.index(plugin.uri) + 1} of {len(order)}"
     after = [uri for uris in plan.providers(plugin.requires).values() for uri in uris if uri in order]
@@ -180,7 +180,7 @@ def _in_order(plugin: Plugin, plan: Plan, foresight: Foresight) -> str:
 
 
 def _left_out(plan: Plan, uri: str, disabled_at: str) -> Link | None:
-    """The link of what the configuration leaves out."""
+    """Return the link of a plugin that the configuration disables, or None."""
     if uri in plan.disabled and uri in plan.known():
         found: Registration[Any] | Plugin = next(
             one for one in (*plan.registry, *plan.discovery.failed) if one.uri == uri
@@ -191,21 +191,21 @@ def _left_out(plan: Plan, uri: str, disabled_at: str) -> Link | None:
     if source in plan.discovery.not_imported:
         distribution = source.partition(":")[0]
         return Link(
-            uri, "disabled", f"{distribution} is in disabled_distributions, and not imported", distribution
+            uri, "disabled", f"{distribution} is in disabled_distributions and was not imported", distribution
         )
     return None
 
 
 def _providers_left_out(plan: Plan, plugin: Plugin) -> list[str]:
-    """The disabled plugins of the types that nobody provides to a plugin."""
+    """Return the disabled plugins of each required type that has no other provider."""
     provided = plan.providers(plugin.requires).values()
     return [uris[0] for uris in provided if uris and all(uri in plan.disabled for uri in uris)]
 
 
 def _suspects(plan: Plan) -> Iterator[str]:
-    """Packages that may have what was not found."""
+    """Yield the packages that might contain a missing plugin."""
     for source in plan.discovery.not_imported:
-        yield f"Not imported, as its distribution is in disabled_distributions: {source}"
+        yield f"Not imported because its distribution is in disabled_distributions: {source}"
     for plugin in plan.failed:
         if plugin.type == ENTRY_POINT_TYPE:
             yield f"Could not be loaded: {plugin.id}: {plugin.reason}"

@@ -36,10 +36,10 @@ _label = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     callback=parse_labels,
-    help="A label; may be repeated.",
+    help="A label. Repeatable.",
 )
 _target = click.option(
-    "-t", "--target", metavar="TARGET", help="Print the commands that mount it there, one a line."
+    "-t", "--target", metavar="TARGET", help="Print the commands that mount the snapshot on TARGET."
 )
 _filters = click.argument("filters", nargs=-1, metavar="[FILTER]...")
 _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))
@@ -48,7 +48,7 @@ _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=F
 @click.group(cls=Group)
 @snapshotter_options
 def snapshots() -> None:
-    """Make, look at and remove the snapshots of a running host."""
+    """Create, inspect and remove snapshots on a running host."""
 
 
 @snapshots.command()
@@ -59,7 +59,7 @@ def snapshots() -> None:
 @click.argument("key")
 @click.argument("parent", default="")
 def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
-    """Create an active snapshot: a writable tree that shows what is in PARENT."""
+    """Create an active snapshot: a writable copy of PARENT."""
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.prepare(key, parent, labels)
     _show_created(key, mounts, target, as_json=as_json)
@@ -73,7 +73,7 @@ def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | N
 @click.argument("key")
 @click.argument("parent", default="")
 def view(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
-    """Create a view: a read-only tree that shows what is in PARENT."""
+    """Create a view: a read-only copy of PARENT."""
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.view(key, parent, labels)
     _show_created(key, mounts, target, as_json=as_json)
@@ -85,7 +85,7 @@ def _show_created(key: str, mounts: Sequence[Mount], target: str | None, *, as_j
     elif target is not None:
         _write_commands(mounts, target)
     else:
-        notify(f"{key} is there. To mount it: lamina snapshots mount {key} TARGET")
+        notify(f"created {key}. To mount it: lamina snapshots mount {key} TARGET")
 
 
 def _write_commands(mounts: Sequence[Mount], target: str) -> None:
@@ -98,7 +98,7 @@ def _write_commands(mounts: Sequence[Mount], target: str) -> None:
 @click.argument("target")
 @click.argument("key")
 def mounts(*, target: str, key: str, as_json: bool) -> None:
-    """Print the commands that mount an active snapshot or view on TARGET."""
+    """Print the commands that mount a snapshot on TARGET."""
     with connected_snapshotter() as snapshotter:
         found = snapshotter.mounts(key)
     if as_json:
@@ -115,7 +115,7 @@ def mounts(*, target: str, key: str, as_json: bool) -> None:
 def mount(*, key: str, target: str, force: bool) -> None:
     """Mount an active snapshot or view on the directory TARGET.
 
-    An active snapshot that is mounted already is refused.
+    Refuses an active snapshot that is already mounted.
     """
     from lamina.mount import is_read_only, mount_all
 
@@ -124,13 +124,13 @@ def mount(*, key: str, target: str, force: bool) -> None:
         if not force and not all(map(is_read_only, mounts)):
             check_unused(snapshotter, key)
         mount_all(mounts, target)
-    notify(f"{key} is mounted on {target}")
+    notify(f"mounted {key} on {target}")
 
 
 @snapshots.command("unmount")
 @_mount_point
 def unmount_(*, target: str) -> None:
-    """Take off what is mounted on the directory TARGET."""
+    """Unmount the directory TARGET."""
     from lamina.mount import unmount
 
     unmount(target)
@@ -140,13 +140,15 @@ def unmount_(*, target: str) -> None:
 @snapshotter_options
 @_label
 @force_option
-@click.option("--parent", default="", metavar="NAME", help="Put it on this committed snapshot, if it is on none.")
+@click.option(
+    "--parent", default="", metavar="NAME", help=("Make this committed snapshot the parent, if there is none yet.")
+)
 @click.argument("name")
 @click.argument("key")
 def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force: bool) -> None:
     """Turn the active snapshot KEY into the committed snapshot NAME.
 
-    One that is mounted is refused.
+    Refuses a snapshot that is mounted.
     """
     with connected_snapshotter() as snapshotter:
         if not force:
@@ -159,9 +161,9 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force
 @force_option
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 def rm(*, keys: tuple[str, ...], force: bool) -> None:
-    """Remove snapshots, in the order given, up to the first that cannot be.
+    """Remove snapshots in the given order; stop at the first failure.
 
-    One that is mounted is refused.
+    Refuses a snapshot that is mounted.
     """
     with connected_snapshotter() as snapshotter:
         for key in keys:
@@ -180,7 +182,7 @@ def rm(*, keys: tuple[str, ...], force: bool) -> None:
 def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
     """List snapshots.
 
-    Those that match any FILTER, such as kind==active or labels.team==a,parent==base; all, if there is none.
+    With FILTERs, such as kind==active or labels.team==a,parent==base, list only snapshots that match at least one.
     """
     found = _walk(filters)
     if as_json:
@@ -194,7 +196,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @_filters
 def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
-    """Show snapshots below their parents."""
+    """Show snapshots as trees, below their parents."""
     from lamina.cli.snapshots.tree import tree, tree_json, tree_line
 
     nodes = tree(_walk(filters))
@@ -214,18 +216,18 @@ def _walk(filters: Sequence[str]) -> list[Info]:
 @snapshotter_options
 @click.argument("key")
 def info(*, key: str) -> None:
-    """Print all that is known of a snapshot, as JSON."""
+    """Print a snapshot's record as JSON."""
     with connected_snapshotter() as snapshotter:
         write_json(info_document(snapshotter.stat(key)))
 
 
 @snapshots.command()
 @snapshotter_options
-@click.option("-b", "--bytes", "in_bytes", is_flag=True, help="Print sizes as plain numbers of bytes.")
+@click.option("-b", "--bytes", "in_bytes", is_flag=True, help="Print sizes in bytes.")
 @json_option
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
-    """Show what snapshots take up beyond their parents: some, or all."""
+    """Show the disk usage of snapshots, without that of their parents."""
     with connected_snapshotter() as snapshotter:
         used = _usages(snapshotter, keys)
     if as_json:
@@ -247,7 +249,7 @@ def _usages_of_present(snapshotter: Snapshotter, keys: Iterator[str]) -> Iterato
     for key in keys:
         try:
             yield key, snapshotter.usage(key)
-        except NotFound:  # removed since it was listed: no longer one of all
+        except NotFound:  # removed since it was listed
             continue
 
 
@@ -256,7 +258,7 @@ def _usages_of_present(snapshotter: Snapshotter, keys: Iterator[str]) -> Iterato
 @click.argument("key")
 @click.argument("labels", nargs=-1, metavar="[KEY=VALUE]...", callback=parse_labels)
 def label(*, key: str, labels: Mapping[str, str]) -> None:
-    """Change labels of a snapshot, and print all of them.
+    """Change labels of a snapshot and print all of them.
 
     `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
     """
@@ -273,6 +275,6 @@ def label(*, key: str, labels: Mapping[str, str]) -> None:
 @snapshots.command()
 @snapshotter_options
 def cleanup() -> None:
-    """Give back now what removed snapshots have left behind."""
+    """Delete what removed snapshots left behind, now."""
     with connected_snapshotter() as snapshotter:
         snapshotter.cleanup()

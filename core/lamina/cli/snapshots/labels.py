@@ -10,10 +10,10 @@ from lamina.cli.terminal.output import escape
 
 
 def parse_labels(context: click.Context, parameter: click.Parameter, words: Iterable[str]) -> dict[str, str]:
-    """The callback of parameters that take labels: `k=v`; `k` alone is `k=true`. The last of a key counts.
+    """Parse the labels of a click parameter: `k=v`; `k` alone is `k=true`. The last value of a key wins.
 
     Raises:
-        click.BadParameter: One has no key.
+        click.BadParameter: A label has no key.
     """
     labels: dict[str, str] = {}
     for word in words:
@@ -25,5 +25,5 @@ def parse_labels(context: click.Context, parameter: click.Parameter, words: Iter
 
 
 def format_labels(labels: Mapping[str, str]) -> str:
-    """Labels on one line, sorted: `k=v,k=v`."""
+    """Format labels on one line, sorted: `k=v,k=v`."""
     return ",".join(escape(f"{key}={value}") for key, value in sorted(labels.items()))

@@ -1,4 +1,4 @@
-"""Keeping off snapshots that are mounted."""
+"""Protection of mounted snapshots."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from lamina.mount import Mount
     from lamina.mount.in_use import MountPlace
 
-force_option = click.option("--force", is_flag=True, help="Do it even if the snapshot is mounted somewhere.")
+force_option = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
 
 
 def check_unused(snapshotter: Snapshotter, key: str) -> None:
-    """Check that a snapshot is mounted nowhere, as far as the mounts of all processes can be read.
+    """Check that a snapshot is not mounted, as far as the mounts of all processes are readable.
 
-    A committed snapshot passes: its children protect it. So does a view that cannot be told from another
-    one, which is mounted in the same way.
+    A committed snapshot passes: its children protect it. So does a view whose mounts are identical to another
+    view's.
 
     Raises:
-        NotFound: There is no such snapshot.
+        NotFound: The snapshot does not exist.
         FailedPrecondition: It is mounted; the message says where, by which process, and what to do.
     """
     info = snapshotter.stat(key)
@@ -42,7 +42,7 @@ def check_unused(snapshotter: Snapshotter, key: str) -> None:
 
 
 def in_use(key: str, places: Sequence[MountPlace]) -> str:
-    """Say where a snapshot is mounted, and what to do about it."""
+    """Return a message that says where a snapshot is mounted and how to unmount it."""
     first = places[0]
     others = len(places) - 1
     more = f", and in {others} more place{'s' if others > 1 else ''}" if others else ""
@@ -50,21 +50,21 @@ def in_use(key: str, places: Sequence[MountPlace]) -> str:
     if not _is_here(first.pid):
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
     return (
-        f'snapshot "{shorten(key, 256)}" is mounted on {first.mount_point}, as process {first.pid} '
-        f"({first.command}) sees it{more}: unmount it first ({unmount}), or give --force"
+        f'snapshot "{shorten(key, 256)}" is mounted on {first.mount_point}, as seen by process {first.pid} '
+        f"({first.command}){more}: unmount it first ({unmount}), or use --force"
     )
 
 
 def _is_here(pid: int) -> bool:
-    """Whether a process is in this one's mount namespace."""
+    """Return whether a process shares this process's mount namespace."""
     try:
         return os.path.samefile(f"/proc/{pid}/ns/mnt", "/proc/self/ns/mnt")
-    except OSError:  # it has ended
+    except OSError:  # it has exited
         return False
 
 
 def _is_shown_by_others(snapshotter: Snapshotter, info: Info, mounts: Sequence[Mount]) -> bool:
-    """Whether another view has the same mounts, as views of one parent may: then it may be that one."""
+    """Return whether another view has the same mounts and may be the one that is mounted."""
     if info.kind is not Kind.VIEW or not info.parent:
         return False
     views = (other.name for other in snapshotter.walk("kind==view") if other.parent == info.parent)

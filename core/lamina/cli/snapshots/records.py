@@ -1,4 +1,4 @@
-"""How snapshots and mounts are written: containerd's JSON, and the commands of mount(8)."""
+"""Snapshots and mounts as containerd's JSON and as commands of mount(8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def info_document(info: Info) -> dict[str, Any]:
-    """What is known of a snapshot, with the keys of `ctr snapshots info`."""
+    """Return a snapshot as a JSON object with the keys of `ctr snapshots info`."""
     document: dict[str, Any] = {"Kind": info.kind.title, "Name": info.name}
     if info.parent:
         document["Parent"] = info.parent
@@ -25,20 +25,20 @@ def info_document(info: Info) -> dict[str, Any]:
 
 
 def usage_document(key: str, usage: Usage) -> dict[str, Any]:
-    """What a snapshot takes up; its size in bytes."""
+    """Return the disk usage of a snapshot as a JSON object, its size in bytes."""
     return {"Key": key, "Size": usage.size, "Inodes": usage.inodes}
 
 
 def mount_document(mount: Mount) -> dict[str, Any]:
-    """A mount, with the keys of `ctr snapshots prepare --mounts`."""
+    """Return a mount as a JSON object with the keys of `ctr snapshots prepare --mounts`."""
     return {"Type": mount.type, "Source": mount.source, "Target": mount.target, "Options": list(mount.options)}
 
 
 def mount_command(mount: Mount, target: str) -> str:
-    """The command that makes a mount, for a shell.
+    """Return the shell command that makes a mount.
 
     Args:
-        mount: What a snapshotter returned.
+        mount: A mount from a snapshotter.
         target: The mount point.
     """
     place = os.path.join(target, mount.target.lstrip("/")) if mount.target else target

@@ -1,4 +1,4 @@
-"""Snapshots as the trees that their parents make of them."""
+"""Snapshots as trees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lamina.cli.terminal.output import escape, shorten
 from lamina.snapshots import Info
 
 _SHORTEST = 16
-"""Characters of a key that are shown however deep it is."""
+"""Characters of a key that are always shown, however deep it is."""
 
 
 @attrs.frozen
@@ -19,20 +19,19 @@ class Node:
     """A snapshot in its tree."""
 
     depth: int
-    """Steps from its root."""
+    """Distance from the root."""
     key: str
     kind: str
-    """`View`, `Active`, `Committed`, or `Unknown` of a parent that is not among the snapshots."""
+    """`View`, `Active`, `Committed`, or `Unknown` for a parent that was not listed."""
 
 
 def tree(infos: Iterable[Info]) -> Iterator[Node]:
-    """Every snapshot, and every parent that is not among them as a root, once, after its parent.
+    """Yield every snapshot once, after its parent. Parents that were not listed become roots.
 
-    Keys that were removed and used again during the walk can seem to be each other's ancestors. Such a circle
-    is cut open at its first key.
+    Keys reused during the walk can seem to be each other's ancestors. Such a cycle is cut at its first key.
 
     Args:
-        infos: Snapshots, in the order in which siblings are to be shown. Roots are sorted.
+        infos: The snapshots, in the order in which siblings are shown. Roots are sorted.
     """
     known = {info.name: info for info in infos}
     children: dict[str, list[str]] = {}
@@ -52,11 +51,11 @@ def tree(infos: Iterable[Info]) -> Iterator[Node]:
 
 
 def tree_line(node: Node, width: int | None = None) -> str:
-    r"""A snapshot as `ctr` shows it: ` root`, `  \_ child`.
+    r"""Format a snapshot as `ctr` does: ` root`, `  \_ child`.
 
     Args:
         node: The snapshot.
-        width: Columns of the terminal, to which a long key is cut; None: it is not.
+        width: The width in columns to which a long key is cut; None: no limit.
     """
     prefix = "  " * node.depth + (r"\_ " if node.depth else " ")
     key = escape(node.key)
@@ -64,12 +63,12 @@ def tree_line(node: Node, width: int | None = None) -> str:
 
 
 def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
-    """The pieces of a JSON array of roots, each with `Name`, `Kind` and `Children`.
+    """Yield the pieces of a JSON array of roots, each with `Name`, `Kind` and `Children`.
 
-    Without recursion, since a chain of snapshots can be deeper than `json.dumps` goes.
+    Not recursive, because a chain of snapshots can be deeper than `json.dumps` allows.
 
     Args:
-        nodes: What `tree` yields.
+        nodes: The result of `tree`.
     """
     import json
 
@@ -84,7 +83,7 @@ def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
 
 
 def _end(depth: int, last: int) -> str:
-    """The end of an object at `depth` and of those around it, up to the one at depth `last`."""
+    """Return the end of an object at `depth` and of the enclosing ones, up to the one at depth `last`."""
     ends = [f"\n{_indent(depth)}}}"]
     ends += [f"\n{_indent(around)}    ]\n{_indent(around)}}}" for around in range(depth - 1, last - 1, -1)]
     return "".join(ends)

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what it was asked."""
+"""Report errors on stderr and exit with the matching code."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lamina.errdefs import ConfigError, Error
 
 FAILURE = 1
 INTERRUPTED = 130
-"""What a shell reports of a program that SIGINT ended: 128 + 2."""
+"""The shell's exit code for a program killed by SIGINT: 128 + 2."""
 BROKEN_PIPE = 141
-"""What a shell reports of a program that SIGPIPE ended: 128 + 13."""
+"""The shell's exit code for a program killed by SIGPIPE: 128 + 13."""
 
 
 @contextlib.contextmanager
 def reported(code: int = FAILURE) -> Iterator[None]:
-    """Tell the errors of the block, or of the function that this decorates, to whoever typed the command.
+    """Report the errors of a block, or of the decorated function, to the user.
 
-    An error of `lamina.errdefs` or of the system becomes `lamina: <message>` on stderr, on one line (a
-    `ConfigError`: one for each problem), and the exit code. An interrupt ends with 130, a reader of stdout that
-    went away with 141, both silently. Usage errors are left to click. Any other exception is a defect, and keeps
+    An error of `lamina.errdefs` or of the system is printed on stderr as one line, `lamina: <message>` (a
+    `ConfigError` as one line for each problem), before the process exits with `code`. An interrupt exits with 130
+    and a closed stdout with 141, both silently. Click handles usage errors. Any other exception is a bug and keeps
     its traceback.
 
     Args:
@@ -59,7 +59,7 @@ def _fail(code: int, *messages: str) -> NoReturn:
 
 
 def _drop_output() -> None:
-    """Send what stdout still buffers nowhere. The interpreter writes it as it ends, and would complain again."""
+    """Discard buffered output, which the interpreter would otherwise fail to flush at exit."""
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.dup2(null, 1)

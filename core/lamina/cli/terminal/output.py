@@ -1,4 +1,4 @@
-"""What commands print: plain text that is safe to look at, tables, JSON."""
+"""Output of commands: plain text that is safe to display, tables and JSON."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from collections.abc import Iterable, Sequence
 import click
 
 _GAP = 4
-"""Blanks between columns, as in `ctr plugins ls`."""
+"""Spaces between columns, as in `ctr plugins ls`."""
 _NARROWEST = 8
-"""Characters below which no column is cut, however narrow the terminal."""
+"""The width in characters below which no column is cut."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-"""Gives a command the flag `as_json`."""
+"""Adds the flag `as_json` to a command."""
 
 
 def write(text: str) -> None:
-    """Print lines on stdout, whatever the locale. A path that is not Unicode comes out as the bytes that it is."""
+    """Print lines on stdout as UTF-8, whatever the locale. Paths that are not UTF-8 keep their bytes."""
     click.echo(text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(document: object) -> None:
-    """Print JSON in containerd's form, indented with 4 spaces. Whatever is not ASCII is escaped."""
+    """Print JSON as containerd does: indented by 4 spaces, ASCII only."""
     import json
 
     write(json.dumps(document, indent=4))
 
 
 def write_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table, each cell on one line. On a terminal, cells are cut so that a row takes one line.
+    """Print a table with one line for each row. On a terminal, cells are cut to fit.
 
     Args:
-        header: The columns' names.
-        rows: As many texts each, of whatever content.
+        header: The names of the columns.
+        rows: The texts of each row's cells.
     """
     write("\n".join(table_lines(header, rows, terminal_width())))
 
 
 def notify(text: str) -> None:
-    """Tell whoever looks on how it went: on stderr, where that is a terminal."""
+    """Print a message on stderr, if that is a terminal."""
     if sys.stderr.isatty():
         click.echo(one_line(text), err=True)
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none, and lines may be of any length."""
+    """Return the width of stdout in columns, or None if it is not a terminal."""
     if not sys.stdout.isatty():
         return None
     import shutil
@@ -55,12 +55,12 @@ def terminal_width() -> int | None:
 
 
 def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> list[str]:
-    """The lines of a table with left-aligned columns.
+    """Format a table with left-aligned columns.
 
     Args:
-        header: The columns' names.
-        rows: As many texts each.
-        width: Columns of the terminal, to which long cells are cut; None: nothing is cut.
+        header: The names of the columns.
+        rows: The texts of each row's cells.
+        width: The width in columns to which long cells are cut; None: no limit.
     """
     cells = [tuple(header), *(tuple(map(escape, row)) for row in rows)]
     widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
@@ -71,19 +71,19 @@ def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]], width: int
 
 
 def escape(text: str) -> str:
-    """Text for a cell: on one line, and different for different texts, hence backslashes are doubled."""
+    """Escape text for a cell: on one line, and reversibly, so backslashes are doubled."""
     return one_line(text.replace("\\", "\\\\"))
 
 
 def one_line(text: str) -> str:
-    """Text with every control or otherwise invisible character escaped, as Python writes it."""
+    """Escape every control character and every other invisible character as Python does."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """Text cut in its middle to so many columns: keys often differ at their ends only."""
+    """Cut text in the middle to a number of columns: keys often differ only at their ends."""
     if display_width(text) <= width:
         return text
     from rich.cells import set_cell_size
@@ -93,7 +93,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def display_width(text: str) -> int:
-    """Columns that text takes on a terminal."""
+    """Return the number of terminal columns that text occupies."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -102,7 +102,7 @@ def display_width(text: str) -> int:
 
 
 def binary_size(size: int) -> str:
-    """Bytes as `ctr` writes them: `1.5 MiB`."""
+    """Format a number of bytes as `ctr` does: `1.5 MiB`."""
     number, unit = float(size), 0
     while number >= 1024 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
@@ -110,7 +110,7 @@ def binary_size(size: int) -> str:
 
 
 def _fit(widths: list[int], total: int) -> list[int]:
-    """Column widths of at most `total` in sum, the widest cut first and none below what can be read."""
+    """Reduce the widest columns until their sum is at most `total`, none below `_NARROWEST`."""
     widest = max(widths)
     while sum(widths) > total and widest > _NARROWEST:
         widest -= 1

@@ -1,4 +1,4 @@
-"""Progress of what may take long."""
+"""A progress counter for long operations."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PATIENCE = 0.5
-"""Seconds that something takes before it is worth a line."""
+"""Seconds after which progress is shown."""
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Pass items on, and where it takes long count them on stderr, if that is a terminal.
+    """Yield items, and count them on stderr if they take long and stderr is a terminal.
 
-    The line goes away when the items end.
+    The counter disappears after the last item.
 
     Args:
-        items: What is worked on, one at a time.
-        what: What is counted: `snapshots`.
-        total: How many there will be, if that is known.
+        items: The items to yield.
+        what: The plural noun of the items: `snapshots`.
+        total: The number of items, if known.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -45,7 +45,7 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
 
 
 class _Counter:
-    """A line that says how far the work is."""
+    """A line that shows the number of items so far."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""The standard streams, which nobody has to leave open."""
+"""Standard streams that were closed when the process started."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 
 
 def open_standard_streams() -> None:
-    """Open those that are closed on /dev/null.
+    """Open closed standard streams on /dev/null.
 
-    Else the next file to be opened, a database perhaps, would take the place of one, and its output.
+    Otherwise the next file opened, such as a database, would receive the output of a stream.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    # Python has None for those that were closed when it started.
+    # Python sets streams that were closed at start to None.
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False, encoding="utf-8")
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False, encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False, encoding="utf-8")
