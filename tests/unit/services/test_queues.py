@@ -12,7 +12,7 @@ from lamina.context import CallContext
 from lamina.errdefs import ResourceExhausted, Unavailable
 from lamina.plugins.servers.grpc._shares import Shares
 from lamina.plugins.servers.grpc.engines.native import _queues
-from lamina.plugins.servers.grpc.engines.native._queues import Queues
+from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from tests.support.waiting import wait_until
 
 SECONDS = 10.0
@@ -79,13 +79,13 @@ def blocking() -> Iterator[Blocking]:
 
 
 @pytest.fixture
-def made() -> Iterator[Queues]:
-    made = Queues("call", 8)
+def made() -> Iterator[FairQueues]:
+    made = FairQueues("call", 8)
     yield made
     made.stop()
 
 
-def loads(made: Queues) -> dict[str, tuple[int, int]]:
+def loads(made: FairQueues) -> dict[str, tuple[int, int]]:
     return {load.backend: (load.running, load.waiting) for load in made.loads()}
 
 
@@ -100,7 +100,7 @@ def test_what_one_backend_holds_keeps_no_other_waiting(made, blocking) -> None:
 
 
 def test_queues_take_turns(blocking) -> None:
-    made = Queues("call", 1)
+    made = FairQueues("call", 1)
     order: list[str] = []
     made.add(A, blocking, CallContext())
     blocking.wait_begun(1)

@@ -88,7 +88,7 @@ def offer(together: StepBatcher, call: Call, steps: Steps[None]) -> bool:
 
 
 def test_what_calls_ask_for_while_something_is_done_is_done_for_all_of_them_at_once(together, disk, monkeypatch):
-    monkeypatch.setattr(_relieved_worker, "STUCK", DEADLINE)  # nobody relieves the one thread that there is
+    monkeypatch.setattr(_relieved_worker, "BLOCKED", DEADLINE)  # nothing relieves the only thread
     first = Call("first", disk)
     offer(together, first, first.steps())
     wait_until(lambda: together.load().running == 1, DEADLINE, "the first call runs")

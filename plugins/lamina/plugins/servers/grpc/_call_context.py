@@ -1,43 +1,61 @@
-"""The circumstances of a call, out of its headers."""
+"""`call_context`: the context of a call, from its headers."""
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 from lamina.context import CallContext
 
-_FOREVER: Final = 1e9
-"""More seconds than this until a deadline mean that there is none."""
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
+_NO_DEADLINE: Final = 1e9
+"""Seconds until a deadline from which on the call has none."""
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 
 
-def call_context(metadata: Sequence[tuple[str, str | bytes]], seconds: float | None) -> CallContext:
-    """The context of a call.
+class _Headers(NamedTuple):
+    namespace: str
+    lease: str
+    trace_id: str
+    """"" where the client sent none."""
+    sampled: bool
+
+
+def call_context(metadata: Metadata, seconds: float | None) -> CallContext:
+    """Create the context of a call.
 
     Args:
-        metadata: Its headers, of which these count: containerd's namespace and lease, and the trace (W3C Trace
-            Context, `traceparent`). Of several with one name, the first does.
-        seconds: How long it may still take; None: as long as it takes.
+        metadata: Headers of the call. Those that count are containerd's namespace and lease, and `traceparent` (W3C
+            Trace Context). The first of several with one name is taken.
+        seconds: Seconds until the deadline; None for no deadline.
     """
+    headers = _parse(metadata)
+    context = CallContext(headers.namespace, headers.lease, headers.trace_id or _new_trace_id(), headers.sampled)
+    if seconds is not None and seconds < _NO_DEADLINE:
+        context.deadline = time.monotonic() + seconds
+    return context
+
+
+@functools.lru_cache(maxsize=64)  # a client that sends no trace sends the same headers with each call
+def _parse(metadata: Metadata) -> _Headers:
     headers = dict(reversed(metadata))
     traceparent = headers.get("traceparent")
     traced = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
-    return CallContext(
+    return _Headers(
         namespace=_text(headers, "containerd-namespace"),
         lease=_text(headers, "containerd-lease"),
-        trace_id=traced[1] if traced else _new_trace_id(),
+        trace_id=traced[1] if traced else "",
         sampled=traced is not None and bool(int(traced[2], 16) & 1),
-        deadline=time.monotonic() + seconds if seconds is not None and seconds < _FOREVER else None,
     )
 
 
 def _new_trace_id() -> str:
-    # Not of the kernel, which takes a microsecond and gives up the interpreter's lock: it is no secret.
+    # Not from the kernel, which takes a microsecond and releases the interpreter's lock: it is no secret.
     return random.getrandbits(128).to_bytes(16, "big").hex()
 
 

@@ -1,4 +1,4 @@
-"""`Queues`: workers for calls that may block, with a queue for each backend and method."""
+"""`FairQueues`: workers for calls that may block, with a queue for each backend and method."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Task:
         return self.context.cancelled or self.context.remaining() == 0
 
 
-class Queues:
-    """Does what may block. Queues take turns, and no backend or method can hold all workers (`Shares`)."""
+class FairQueues:
+    """Does what may block. FairQueues take turns, and no backend or method can hold all workers (`Shares`)."""
 
     def __init__(self, name: str, workers: int) -> None:
         """Threads start when they are first needed.

@@ -1,4 +1,4 @@
-"""Work that one thread does, and another when that one is stuck."""
+"""`RelievedWorker`: one thread that does everything in turn, and is relieved by another when it blocks."""
 
 from __future__ import annotations
 
@@ -13,89 +13,98 @@ from lamina.plugins.servers.grpc._load import Load
 
 _log = logging.getLogger(__name__)
 
-STUCK: Final = 0.005
+BLOCKED: Final = 0.005
 """Seconds after which a thread is taken to wait for something, not to compute: `sys.getswitchinterval()`."""
 
 T = TypeVar("T")
 
 
 class RelievedWorker(Generic[T]):
-    """Receives things to do and does them in the same thread, one at a time, as long as each is soon done.
+    """Receives items and handles them in the same thread, one at a time, as long as none blocks.
 
-    Threads that compute side by side only take the interpreter's lock from one another, which costs two thirds
-    of the calls per second, and to hand a call from one to another costs more than to answer it. But what is to
-    do may also wait, for a disk or for another host: then another thread relieves the one that is stuck in it.
+    Threads that compute side by side only take the interpreter's lock from one another, which costs two thirds of
+    the calls per second, and handing a call to another thread costs more than answering it. But handling an item
+    may also wait, for a disk or for another host: then another thread takes over, and receives from then on.
     """
 
-    def __init__(self, name: str, receive: Callable[[], bool], do: Callable[[T], object], limit: int) -> None:
-        """Nothing is received before `start`.
+    def __init__(
+        self,
+        name: str,
+        receive: Callable[[], bool],
+        handle: Callable[[T], object],
+        limit: int,
+        flush: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Create a worker. It receives nothing before `start`.
 
         Args:
-            name: What its threads are named after.
-            receive: Waits until something comes, and calls `add` for what of it is to be done. False: nothing
-                comes any more.
-            do: Does something. What it raises is logged.
-            limit: How many things may be done side by side.
+            name: Prefix of the names of its threads.
+            receive: Waits for items, and passes each to `add`. Returns False once nothing more will come.
+            handle: Handles an item. Exceptions are logged.
+            limit: How many items may be handled at the same time.
+            flush: Called by a thread that has handled all items, before it receives or ends.
         """
         self._name = name
         self._receive = receive
-        self._do = do
+        self._handle = handle
         self._limit = limit
+        self._flush = flush
         self._waiting: collections.deque[T] = collections.deque()
         self._shift = 0
-        """Counts the threads that have been on duty; only the last of them receives."""
+        """Number of the thread that receives: threads before it were relieved."""
         self._begun: float | None = None
-        """When the thread on duty began what it does."""
+        """When the thread that receives began to handle an item, by `time.monotonic()`; None: it handles none."""
         self._relieved = 0
-        """Threads that are still at that in which they were stuck."""
+        """Threads that were relieved and still handle the item that blocked them."""
         self._lock = threading.Lock()
-        """Guards the four."""
+        """Guards the four fields above."""
         self._busy = threading.Event()
-        """Something is done: somebody must look whether that is stuck."""
+        """Set when an item is being handled, which may block."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
         """Begin to receive."""
-        threading.Thread(target=self._look, name=f"{self._name}: stuck", daemon=True).start()
-        self._put_on_duty(self._shift)
+        threading.Thread(target=self._watch, name=f"{self._name}: watch", daemon=True).start()
+        self._start_thread(self._shift)
 
-    def add(self, thing: T) -> None:
-        """Have something done; for `receive`."""
-        self._waiting.append(thing)
+    def add(self, item: T) -> None:
+        """Queue an item. For `receive`."""
+        self._waiting.append(item)
 
     @property
     def waiting(self) -> int:
-        """How many things wait to be done."""
+        """Number of queued items."""
         return len(self._waiting)
 
     def load(self) -> Load:
-        """How many things are being done, and how many wait."""
+        """Return the numbers of items that are being handled and that wait."""
         with self._lock:
             return Load(self._name, self._relieved + (self._begun is not None), len(self._waiting))
 
     def stop(self) -> None:
-        """Relieve nobody any more. Whoever is on duty ends when nothing comes any more."""
+        """Stop relieving threads. The one that receives ends once `receive` returns False."""
         with self._lock:
             self._stopped.set()
         self._busy.set()
 
-    def _put_on_duty(self, shift: int) -> None:
-        # Daemons: what is stuck must not keep a host from ending.
+    def _start_thread(self, shift: int) -> None:
+        # Daemons: a blocked thread must not keep the process from ending.
         threading.Thread(target=self._work, args=(shift,), name=f"{self._name} {shift}", daemon=True).start()
 
     def _work(self, shift: int) -> None:
-        """Be on duty, until relieved."""
+        """Receive and handle items until relieved."""
         while True:
-            while (thing := self._next(shift)) is not None:
+            while (item := self._next(shift)) is not None:
                 try:
-                    self._do(thing)
-                except Exception as error:  # noqa: BLE001 - this thread has other things to do, too
+                    self._handle(item)
+                except Exception as error:  # noqa: BLE001 - this thread has other items to handle
                     _log.error("%s failed", self._name, exc_info=error)
+            self._flush()
             if self._shift != shift or not self._receive():
                 return
 
     def _next(self, shift: int) -> T | None:
-        """What to do next; None: nothing is left to do but to receive, or to end."""
+        """Take the next item; None if the thread is to receive, or to end."""
         with self._lock:
             full = self._relieved == self._limit
             if self._shift == shift:
@@ -110,24 +119,24 @@ class RelievedWorker(Generic[T]):
                 return None
             return self._waiting.popleft()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while not self._stopped.is_set():
             self._busy.wait()
-            self._busy.clear()  # before looking: what comes later sets it again
-            self._stopped.wait(STUCK)
+            self._busy.clear()  # before looking: an item that comes later sets it again
+            self._stopped.wait(BLOCKED)
             self._relieve()
 
     def _relieve(self) -> None:
-        """Put another thread on duty, if the one that is on duty is stuck."""
+        """Start another thread if the one that receives is blocked."""
         with self._lock:
             if self._begun is None or self._stopped.is_set():
                 return
-            if time.monotonic() - self._begun < STUCK:
+            if time.monotonic() - self._begun < BLOCKED:
                 self._busy.set()
                 return
             try:
-                self._put_on_duty(self._shift + 1)  # who waits for the lock
-            except RuntimeError:  # there is no thread to be had: perhaps at the next look
+                self._start_thread(self._shift + 1)  # it waits for the lock
+            except RuntimeError:  # no thread can be started now: try again
                 self._busy.set()
                 return
             self._begun = None

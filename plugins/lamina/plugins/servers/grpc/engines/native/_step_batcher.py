@@ -1,4 +1,4 @@
-"""The steps of many calls, taken by one thread."""
+"""`StepBatcher`: one thread that runs the steps of many calls, and performs what they request in batches."""
 
 from __future__ import annotations
 
@@ -21,140 +21,148 @@ from lamina.steps import BLOCKING, Request, Shared, Steps, run
 
 _log = logging.getLogger(__name__)
 
-TOGETHER: Final = 64
-"""The most requests that are performed together while further calls wait to begin."""
+MAX_BATCH: Final = 64
+"""The most requests in a batch while further calls wait to begin."""
 
-Elsewhere: TypeAlias = Callable[[Callable[[], None]], object]
-"""Has something done in another thread; raises an error where that is not to be had."""
+Submit: TypeAlias = Callable[[Callable[[], None]], object]
+"""Runs a function in another thread; raises an error if there is no room for it."""
 
 
 @attrs.frozen(eq=False)
 class _Call:
     steps: Steps[None]
     context: CallContext
-    elsewhere: Elsewhere
+    submit: Submit
 
 
 @attrs.frozen(eq=False)
-class _Asking:
-    """A call that waits for what it has asked for."""
+class _Pending:
+    """A call and the request that it waits for."""
 
     call: _Call
     request: Request[Any]
 
 
 class StepBatcher:
-    """Takes the steps of calls one after the other, and has what they ask for performed for all at once.
+    """Runs the steps of calls one after the other, and performs their requests in batches.
 
-    Calls that wait to begin come first, so that what they ask for is still performed with that of the others.
+    Calls that wait to begin come first: their requests then join the batch of the others.
     """
 
-    def __init__(self, name: str, limit: int, side_by_side: int) -> None:
-        """Nothing is done before `start`.
+    def __init__(
+        self, name: str, limit: int, max_blocked: int, flush: Callable[[], object] = lambda: None
+    ) -> None:
+        """Create a batcher. It runs nothing before `start`.
 
         Args:
-            name: What its threads are named after.
-            limit: How many calls it takes on, without those that have gone on elsewhere.
-            side_by_side: How many steps may be stuck at a time.
+            name: Prefix of the names of its threads.
+            limit: How many calls it accepts, not counting those that it has submitted to other threads.
+            max_blocked: How many steps may be blocked at the same time.
+            flush: Called after each batch, and before waiting for calls.
         """
         self._name = name
         self._limit = limit
-        self._arrived: queue.SimpleQueue[_Call | _Asking | None] = queue.SimpleQueue()
-        self._asking: list[_Asking] = []
-        """Belongs to the thread that receives."""
+        self._flush = flush
+        self._arrived: queue.SimpleQueue[_Call | _Pending | None] = queue.SimpleQueue()
+        self._pending: list[_Pending] = []
+        """Used by the thread that receives alone."""
         self._worker: RelievedWorker[Callable[[], None]] = RelievedWorker(
-            name, self._receive, lambda do: do(), side_by_side
+            name, self._receive, lambda do: do(), max_blocked, flush
         )
         self._calls = 0
         self._lock = threading.Lock()
         """Guards `_calls`."""
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to run steps."""
         self._worker.start()
 
-    def offer(self, steps: Steps[None], context: CallContext, elsewhere: Elsewhere) -> bool:
-        """Have the steps of a call taken, unless there are as many calls as there may be; whether it was taken.
+    def offer(self, steps: Steps[None], context: CallContext, submit: Submit) -> bool:
+        """Run the steps of a call, unless too many calls wait.
 
         Args:
-            steps: They raise nothing.
-            context: That in which they are taken.
-            elsewhere: Where they go on once they may block.
+            steps: The steps. They raise nothing.
+            context: The context of the call.
+            submit: Runs the steps that are left once they may block.
+
+        Returns:
+            True if the call was accepted.
         """
         with self._lock:
             if self._calls >= self._limit:
                 return False
             self._calls += 1
-        self._arrived.put(_Call(steps, context, elsewhere))
+        self._arrived.put(_Call(steps, context, submit))
         return True
 
     def load(self) -> Load:
-        """How many calls run, and how many wait to begin."""
+        """Return the numbers of calls that run and that wait to begin."""
         waiting = self._arrived.qsize()
         return Load(self._name, max(0, self._calls - waiting), waiting)
 
     def stop(self) -> None:
-        """Take no more steps. Calls should have ended before."""
+        """Stop. Calls should have ended before."""
         self._worker.stop()
         self._arrived.put(None)
 
     def _receive(self) -> bool:
-        if self._asking and (self._arrived.empty() or len(self._asking) >= TOGETHER):
-            asking, self._asking = self._asking, []
-            self._worker.add(functools.partial(self._perform, asking))
+        if self._pending and (self._arrived.empty() or len(self._pending) >= MAX_BATCH):
+            pending, self._pending = self._pending, []
+            self._worker.add(functools.partial(self._perform, pending))
             return True
         arrived = self._arrived.get()
-        if isinstance(arrived, _Asking):
-            self._asking.append(arrived)
+        if isinstance(arrived, _Pending):
+            self._pending.append(arrived)
         elif arrived is not None:
             self._worker.add(functools.partial(self._step, arrived))
         return arrived is not None
 
     def _step(self, call: _Call) -> None:
-        """Take the next step of a call."""
+        """Run the next step of a call."""
         try:
             with use(call.context):
                 request = next(call.steps)
                 if request is BLOCKING:
-                    self._hand_over(call)
+                    self._submit(call)
                 else:
-                    self._arrived.put(_Asking(call, request))
+                    self._arrived.put(_Pending(call, request))
         except StopIteration:
             self._end()
-        except BaseException as error:  # noqa: BLE001 - the thread has other calls, too
+        except BaseException as error:  # noqa: BLE001 - this thread has other calls to run
             _log.error("%s failed", self._name, exc_info=error)
             self._end()
 
-    def _hand_over(self, call: _Call) -> None:
-        """Have a call go on elsewhere; if it cannot, it is told why."""
+    def _submit(self, call: _Call) -> None:
+        """Run the rest of a call in another thread, or fail the call if there is no room."""
         try:
-            call.elsewhere(functools.partial(_rest, call))
+            call.submit(functools.partial(_run_rest, call))
         except Error as error:
             call.steps.throw(error)
         else:
             self._end()
 
-    def _perform(self, asking: list[_Asking]) -> None:
-        """Have done what calls have asked for, and take their next steps."""
-        by_shared: defaultdict[Shared[Any], list[_Asking]] = defaultdict(list)
-        for one in asking:
+    def _perform(self, batch: list[_Pending]) -> None:
+        """Perform the requests of a batch, and run the next step of each of its calls."""
+        by_shared: defaultdict[Shared[Any], list[_Pending]] = defaultdict(list)
+        for one in batch:
             by_shared[one.request.shared].append(one)
-        for shared, those in by_shared.items():
-            shared.perform([one.request for one in those])
-            for one in those:
+        for shared, pending in by_shared.items():
+            shared.perform([one.request for one in pending])
+            for one in pending:
                 self._step(one.call)
+            self._flush()
 
     def _end(self) -> None:
         with self._lock:
             self._calls -= 1
 
 
-def _rest(call: _Call) -> None:
-    """Take all steps that are left of a call."""
+def _run_rest(call: _Call) -> None:
+    """Run the steps that are left of a call."""
     with use(call.context):
         try:
             call.context.check()
-        except Error as error:  # nobody waits for it any more
+        except Error as error:  # the client no longer waits
             with contextlib.suppress(StopIteration):
                 call.steps.throw(error)
         else:
