@@ -82,7 +82,7 @@ def test_a_socket_on_which_he_listens_is_refused(shared: Path, victim: Victim, l
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(shared / "x.sock"))
         other.listen()
-        with pytest.raises(FailedPrecondition, match="somebody answers"):
+        with pytest.raises(FailedPrecondition, match="a process listens"):
             listen(shared / "x.sock")
 
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import (
-    ENOUGH,
+    MIN_STREAK,
     SOON,
     SPIN,
     AdaptiveReceiver,
@@ -51,7 +51,7 @@ def served(client: Client, calls: int, *, processors: int = 2) -> Client:
 
 
 def test_calls_that_follow_closely_upon_each_other_are_soon_waited_for_without_sleep():
-    assert served(Client(pause=SPIN / 2), 100).sleeps == ENOUGH
+    assert served(Client(pause=SPIN / 2), 100).sleeps == MIN_STREAK
 
 
 @pytest.mark.parametrize("client", [Client(pause=2 * SOON), Client(pause=SPIN / 2, calls=2)], ids=str)
@@ -64,9 +64,9 @@ def test_a_single_processor_has_better_things_to_do_than_to_spin():
 
 
 def test_spinning_in_vain_is_not_repeated_with_each_call():
-    client = served(Client(pause=(SPIN + SOON) / 2), 10 * ENOUGH)
+    client = served(Client(pause=(SPIN + SOON) / 2), 10 * MIN_STREAK)
     assert client.looks <= 10 * (SPIN / LOOK + 1)
-    assert client.sleeps == 10 * ENOUGH
+    assert client.sleeps == 10 * MIN_STREAK
 
 
 @pytest.mark.parametrize("spinning", [False, True])
@@ -77,6 +77,6 @@ def test_the_end_is_told(spinning):
 
     receiver = AdaptiveReceiver(processors=2, clock=lambda: 0.0)
     if spinning:
-        for _ in range(ENOUGH):
+        for _ in range(MIN_STREAK):
             receiver.receive(Client(pause=0))
     assert receiver.receive(Closed()) is None

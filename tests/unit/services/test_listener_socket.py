@@ -175,7 +175,7 @@ def test_an_address_where_somebody_answers_is_in_use_even_when_he_is_busy(listen
         other.bind(str(path))
         other.listen(backlog)
         client.connect(str(path))
-        with pytest.raises(FailedPrecondition, match=f"address in use: somebody answers on {path}"):
+        with pytest.raises(FailedPrecondition, match=f"address in use: a process listens on {path}"):
             listener.start()
         assert path.exists()
 

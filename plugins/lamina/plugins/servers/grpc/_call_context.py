@@ -30,8 +30,8 @@ def call_context(metadata: Metadata, seconds: float | None) -> CallContext:
     """Create the context of a call.
 
     Args:
-        metadata: Headers of the call. Those that count are containerd's namespace and lease, and `traceparent` (W3C
-            Trace Context). The first of several with one name is taken.
+        metadata: Headers of the call. Those that count are containerd's namespace and lease, and `traceparent`
+            (W3C Trace Context). The first of several with one name is taken.
         seconds: Seconds until the deadline; None for no deadline.
     """
     headers = _parse(metadata)

@@ -1,4 +1,4 @@
-"""What is counted, and told to the log, of the calls that a listener answers."""
+"""`CallMetrics`: metrics and debug log lines of the calls of a listener."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ SECONDS: Final = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
     0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 )  # fmt: skip
-"""The buckets of how long calls take: from a stat out of memory to the copy of a large tree."""
+"""Upper bounds of the latency buckets: from a stat in memory to the copy of a large tree."""
 
 _CODES: Final = {code: "".join(word.title() for word in code.name.split("_")) for code in Code} | {
     Code.OK: "OK",
     Code.CANCELLED: "Canceled",
 }
-"""The names that go gives the codes (google.golang.org/grpc/codes)."""
+"""Names of the codes in Go (google.golang.org/grpc/codes)."""
 
 _SHOWN: Final = 256
-"""Characters of a request's field that a line shows."""
+"""Characters of a request's field that a log line shows."""
 
 
 class CallMetrics:
-    """The calls of one listener, by method and snapshotter. Any thread may call any method.
+    """Counts the calls of a listener by method and snapshotter. Any thread may call any method.
 
     Names and labels of the metrics are those of go-grpc-prometheus, which containerd's plugin `grpc-prometheus`
-    uses too: what reads containerd's reads these. The snapshotter is added to them.
+    uses too, so that dashboards for containerd work. The label of the snapshotter is added.
     """
 
     def __init__(self, methods: Mapping[str, Method]) -> None:
-        """Begin with none.
+        """Create counters at zero.
 
         Args:
-            methods: What is served, by path.
+            methods: Methods that are served, by path.
         """
         self._methods: dict[str, Method] = {}
         self._lock = threading.Lock()
         self._started: dict[str, int] = {}
         self.add(methods)
         self._ended: defaultdict[tuple[str, str, int], Histogram] = defaultdict(lambda: Histogram(SECONDS))
-        """By path, snapshotter and code, whose number is hashed faster than the code."""
+        """By path, snapshotter and the number of the code, which is hashed faster than the code."""
 
     def add(self, methods: Mapping[str, Method]) -> None:
-        """Count the calls of more methods, by path."""
+        """Count the calls of more methods, given by path."""
         with self._lock:
             self._methods |= methods
             self._started |= dict.fromkeys(methods, 0)
@@ -73,15 +73,15 @@ class CallMetrics:
         request: Any = None,
         problem: str = "",
     ) -> None:
-        """Count a call that was begun and has ended, before its client hears of that.
+        """Count the end of a call. Called before its client is answered.
 
         Args:
-            path: Of its method.
-            context: Its circumstances.
-            code: What it is answered with.
-            began: When it was received, by `time.perf_counter()`.
-            request: What it asked for; None where that was not decoded.
-            problem: What its client is told besides the code.
+            path: Path of its method.
+            context: Its context.
+            code: Its status.
+            began: Time of its reception, by `time.perf_counter()`.
+            request: The request; None if it was not decoded.
+            problem: The status message.
         """
         seconds = time.perf_counter() - began
         with self._lock:
@@ -99,7 +99,7 @@ class CallMetrics:
             _log.debug("answered a call", extra=fields)
 
     def metrics(self) -> Iterator[Metric]:
-        """How many calls began and ended, and how long they took."""
+        """Yield the numbers of calls that began and ended, and their latencies."""
         with self._lock:
             started = self._started.copy()
             ended = {key: histogram.copy() for key, histogram in self._ended.items()}
@@ -137,7 +137,7 @@ class CallMetrics:
 
 
 def _fields(request: Any, names: Mapping[str, str]) -> dict[str, str]:
-    """Fields of a request under the names that go with their paths, without those that are not set."""
+    """Return the fields of a request that are set, by the names that belong to their paths."""
     found = ((name, functools.reduce(_field, path.split("."), request)) for path, name in names.items())
     return {name: _shortened(str(value)) for name, value in found if value}
 
@@ -147,5 +147,5 @@ def _field(message: Any, name: str) -> Any:
 
 
 def _shortened(text: str) -> str:
-    """Text without its middle where it is long: the ends of keys tell them apart."""
+    """Shorten a long text in its middle, because keys differ at their ends."""
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"

@@ -1,4 +1,4 @@
-"""What a listener asks of the library that speaks gRPC."""
+"""`Engine`: what a listener requires of the library that speaks gRPC."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from lamina.metrics import Metric
 
 
 class Engine(Protocol):
-    """What speaks gRPC on a socket."""
+    """A gRPC server on a unix socket."""
 
     def bind(self, path: str) -> None:
-        """Make a socket at a path where nothing is, and listen.
+        """Create a socket at a path that does not exist, and listen.
 
         Raises:
-            Unavailable: That does not work.
+            Unavailable: The socket cannot be created.
         """
 
     def start(self, services: Iterable[Service]) -> None:
-        """Answer what has come and what comes.
+        """Answer calls, those that have arrived since `bind` included.
 
         Args:
-            services: What to serve. Of two methods with one path, the first is.
+            services: Services to serve. Of two methods with one path, the first is served.
         """
 
     def drain(self, grace: float) -> None:
-        """Return when the calls under way now have ended. Others are answered in the meantime.
+        """Wait until the calls that are in flight now have ended, and go on answering others.
 
         Args:
             grace: Seconds after which to return anyway.
         """
 
     def metrics(self) -> Iterable[Metric]:
-        """What it counts of its calls."""
+        """Return the metrics of its calls."""
 
     def stop(self, grace: float) -> None:
-        """Take no more calls, close the socket, and return when the calls under way have ended.
+        """Refuse new calls, wait until those in flight have ended, and close the socket.
 
         Args:
-            grace: Seconds after which they are cancelled.
+            grace: Seconds after which calls in flight are cancelled.
         """
 
 
 @runtime_checkable
 class Extensible(Protocol):
-    """An engine that can serve more after its start."""
+    """An engine that can serve more services after its start."""
 
     def add(self, services: Iterable[Service]) -> None:
-        """Serve more services from now on. A path that is served already stays as it is."""
+        """Serve more services. Paths that are served already keep their methods."""

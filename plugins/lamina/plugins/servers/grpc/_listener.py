@@ -1,4 +1,4 @@
-"""`Listener`: a unix socket on which calls wait until they are answered, and which is its host's alone."""
+"""`Listener`: the unix socket of a host, which no other process may take over."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from lamina.metrics import Metric
 from lamina.plugins.servers.grpc._engine import Engine, Extensible
 
 MAX_PATH: Final = 104
-"""Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of any system it runs on."""
+"""Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of the systems that it runs on."""
 _BOUND: Final = "s"
-"""The name of the socket while nobody may connect. With `~/` before it, it fits into the 107 bytes of Linux."""
+"""Name of the socket before clients may connect. With `~/` before it, it fits into the 107 bytes of Linux."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GRACE: Final = 5.0
-"""Seconds that calls under way are given to end by themselves."""
+"""Seconds that calls in flight have to end by themselves."""
 
 
 class Listener:
     """An engine on a unix socket.
 
-    The socket is made in a directory that nobody else can enter (the path and `~`), and shown under its own path
-    when it has its owner and mode. Clients can connect from `listen` on; their calls wait for `start`. An engine
-    that deletes its socket's path without looking who has it deletes nobody else's.
+    The socket is created in a directory that no other user can enter (the path and `~`), and linked to its path
+    once it has its owner and mode. Clients can connect from `listen` on; their calls wait for `start`. An engine
+    that deletes the path it was bound to, whatever is there, cannot delete the socket of another host.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Listener:
         stopping: Iterable[Callable[[], None]] = (),
         grace: float = GRACE,
     ) -> None:
-        """Nothing happens before `listen` or `start`.
+        """Create a listener. It opens nothing before `listen` or `start`.
 
         Args:
             address: The socket's path, with or without `unix://` before it.
@@ -69,13 +69,13 @@ class Listener:
         self._gid = gid
         self._grace = grace
         self._latest = 0.0
-        """When calls under way are cancelled, by `time.monotonic()`; set by `close`."""
+        """When `close` cancels calls in flight, by `time.monotonic()`."""
         self._listens = False
         self._undo = contextlib.ExitStack()
         self.offer(services, stopping)
 
     def offer(self, services: Iterable[Service], stopping: Iterable[Callable[[], None]] = ()) -> None:
-        """Set what `start` serves, in the place of what `__init__` was given.
+        """Replace the services that `__init__` was given.
 
         Args:
             services: As in `__init__`.
@@ -85,7 +85,7 @@ class Listener:
         self._stopping = tuple(stopping)
 
     def listen(self) -> None:
-        """Show the socket. Calls wait for `start`, instead of being refused. If that fails, nothing is left.
+        """Create the socket. Calls wait for `start` instead of being refused. A failure leaves nothing behind.
 
         Raises:
             InvalidArgument: The address is no absolute path, or too long for a socket.
@@ -102,7 +102,7 @@ class Listener:
                 directory = self._open_directory(os.path.dirname(path))
                 undo.callback(os.close, directory)
                 name = os.path.basename(path)
-                _is_socket(path, directory)  # else not even a lock is made beside it
+                _is_socket(path, directory)  # before a lock file is created beside it
                 undo.callback(_lock(path, directory).close)
                 _remove_stale(path, directory)
                 with _private_directory(f"{path}~", directory) as private:
@@ -120,7 +120,7 @@ class Listener:
         self._listens = True
 
     def start(self) -> None:
-        """Answer clients from now on. If that fails, nothing is left.
+        """Answer calls. A failure leaves nothing behind.
 
         Raises:
             Error: As `listen`, where that was not called; or the engine does not start.
@@ -137,7 +137,7 @@ class Listener:
             self._undo.callback(stopping)
 
     def close(self) -> None:
-        """Stop: tell so, give calls under way their time, remove the socket, cancel those that are left.
+        """Call `stopping`, wait for calls in flight, remove the socket, and cancel the calls that are left.
 
         A socket that is at the address but not this listener's stays. Calling it again does nothing.
         """
@@ -147,7 +147,7 @@ class Listener:
         undo.close()
 
     def add(self, services: Iterable[Service]) -> None:
-        """Serve more services from now on.
+        """Serve more services.
 
         Raises:
             Unimplemented: The engine is not `Extensible`.
@@ -159,7 +159,7 @@ class Listener:
         self._engine.add(services)
 
     def metrics(self) -> Iterable[Metric]:
-        """What the engine counts of its calls."""
+        """Return the metrics of the engine's calls."""
         return self._engine.metrics()
 
     def _drain_engine(self) -> None:
@@ -169,10 +169,10 @@ class Listener:
         self._engine.stop(max(0.0, self._latest - time.monotonic()))
 
     def _open_directory(self, path: str) -> int:
-        """Open the socket's directory, which is made where it does not exist.
+        """Open the directory of the socket, and create it if it does not exist.
 
-        Besides root and the process's user, the socket's owner and group may write there: they have all that the
-        host has, since they can connect.
+        Besides root and the user of the process, the owner and the group of the socket may write there: being able
+        to connect, they control the host anyway.
         """
         trust = Trust.of_process().with_owner(self._uid, self._gid)
         try:
@@ -181,7 +181,7 @@ class Listener:
             directory = open_path(path, create_mode=0o700, trust=trust)
         try:
             os.chown(".", self._uid, self._gid, dir_fd=directory)
-            # As containerd: the group of the socket enters it too.
+            # As in containerd, the group of the socket may enter it.
             os.chmod(".", 0o770, dir_fd=directory)  # noqa: S103 - as the line above says
         except BaseException:
             os.close(directory)
@@ -207,7 +207,7 @@ def _lock(path: str, directory: int) -> Lock:
 
 
 def _is_socket(path: str, directory: int) -> bool:
-    """Whether there is a socket, and not nothing. Anything else is in the way."""
+    """Tell whether there is a socket. Raises AlreadyExists for any other file."""
     try:
         mode = os.stat(os.path.basename(path), dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -218,7 +218,7 @@ def _is_socket(path: str, directory: int) -> bool:
 
 
 def _remove_stale(path: str, directory: int) -> None:
-    """Remove a socket on which nobody listens any more. The lock must be held."""
+    """Remove a socket on which no process listens. The lock must be held."""
     if not _is_socket(path, directory):
         return
     with socket.socket(socket.AF_UNIX) as probe:
@@ -226,15 +226,15 @@ def _remove_stale(path: str, directory: int) -> None:
         error = probe.connect_ex(path)
     if error == errno.ECONNREFUSED:
         os.unlink(os.path.basename(path), dir_fd=directory)
-    elif error in {0, errno.EAGAIN}:  # EAGAIN: somebody listens, and is slow to accept (unix(7))
-        raise FailedPrecondition(f"address in use: somebody answers on {path}: stop it, or set another address")
+    elif error in {0, errno.EAGAIN}:  # EAGAIN: the backlog of a listening process is full (unix(7))
+        raise FailedPrecondition(f"address in use: a process listens on {path}: stop it, or set another address")
     else:
         raise OSError(error, os.strerror(error), path)
 
 
 @contextlib.contextmanager
 def _private_directory(path: str, parent: int) -> Iterator[int]:
-    """A new directory that only this process's user can enter, during the block; its descriptor."""
+    """Create a directory that only the user of this process can enter, for the block. Yields its descriptor."""
     name = os.path.basename(path)
     _clear_away(path, parent)
     os.mkdir(name, 0o700, dir_fd=parent)
@@ -248,13 +248,13 @@ def _private_directory(path: str, parent: int) -> Iterator[int]:
 
 
 def _clear_away(path: str, parent: int) -> None:
-    """Remove what a host that was killed has left where the private directory will be."""
+    """Remove the private directory of a host that was killed."""
     name = os.path.basename(path)
     try:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return
-    if stat.S_ISSOCK(status.st_mode):  # as earlier versions of lamina had it
+    if stat.S_ISSOCK(status.st_mode):  # from earlier versions of lamina
         os.unlink(name, dir_fd=parent)
         return
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
@@ -268,20 +268,20 @@ def _clear_away(path: str, parent: int) -> None:
 
 
 def _try_bind(path: str) -> None:
-    """Raise what the kernel has against a socket at a path: engines do not tell."""
+    """Bind a socket to a path and remove it, to raise the error that engines hide."""
     with socket.socket(socket.AF_UNIX) as trial:
         trial.bind(path)
     os.unlink(path)
 
 
 def _remove(name: str, directory: int) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file if it exists."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=directory)
 
 
 def _remove_own(name: str, directory: int, own: os.stat_result) -> None:
-    """Remove a file, if it still is the one that it was."""
+    """Remove a file if it is still the same."""
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.stat(name, dir_fd=directory, follow_symlinks=False), own):
             os.unlink(name, dir_fd=directory)

@@ -1,4 +1,4 @@
-"""How busy the threads are that answer calls."""
+"""Load of the threads that answer calls."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lamina.metrics import Metric, MetricKind
 
 @attrs.frozen
 class Load:
-    """How many calls a pool has."""
+    """Calls of a pool."""
 
     pool: str
     running: int
     waiting: int
     backend: str = ""
-    """The backend that the calls use, where the pool tells."""
+    """Backend that the calls use; "" if the pool does not distinguish backends."""
 
 
 def load_metrics(loads: Iterable[Load]) -> Iterator[Metric]:
-    """How many calls are being answered now, and how many wait for that, by pool and backend."""
+    """Yield the numbers of calls that are being answered and that wait, by pool and backend."""
     loads = tuple(loads)
     running: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.running for load in loads}
     waiting: dict[tuple[str, ...], float] = {(load.pool, load.backend): load.waiting for load in loads}

@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 class Pool(ThreadPoolExecutor):
-    """Worker threads that know how many calls they have. Threads start when they are first needed."""
+    """A thread pool that limits and counts its calls. Threads start when they are first needed."""
 
     def __init__(self, name: str, workers: int, waiting: int) -> None:
-        """Make a pool.
+        """Create a pool.
 
         Args:
-            name: What its threads are named after.
-            workers: How many calls are answered at a time.
-            waiting: How many more may wait for that.
+            name: Prefix of the names of its threads.
+            workers: Calls that are answered at a time.
+            waiting: Calls that may wait beyond these.
         """
         super().__init__(workers, thread_name_prefix=name)
         self._name = name
@@ -31,11 +31,11 @@ class Pool(ThreadPoolExecutor):
 
     @property
     def full(self) -> bool:
-        """Whether there are as many calls as there may be. `submit` itself refuses nothing."""
+        """True if the pool has as many calls as it may have. `submit` refuses none even then."""
         return len(self._calls) >= self.limit
 
     def offer(self, function: Callable[..., object], /, *args: Any) -> bool:
-        """Submit a call, unless there are as many as there may be; whether it was taken."""
+        """Submit a call unless the pool is full. Returns whether it was submitted."""
         with self._offers:
             if self.full:
                 return False
@@ -50,11 +50,11 @@ class Pool(ThreadPoolExecutor):
         return call
 
     def calls(self) -> set[Future[Any]]:
-        """The calls that run or wait."""
+        """Return the calls that run or wait."""
         return self._calls.copy()
 
     def load(self) -> Load:
-        """How many calls run, and how many wait."""
+        """Return the numbers of calls that run and that wait."""
         calls = self.calls()
         running = sum(call.running() for call in calls)
         return Load(self._name, running, len(calls) - running)

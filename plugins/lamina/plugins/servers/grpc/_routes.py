@@ -1,4 +1,4 @@
-"""Which method answers which path."""
+"""Methods by the path at which gRPC calls them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _log = logging.getLogger(__name__)
 
 
 def routes(services: Iterable[Service], served: Container[str] = ()) -> dict[str, Method]:
-    """The methods of services by path; of two with one path, the first. What cannot be served is told.
+    """Return the methods of services by path, the first of those that share one. Log those that cannot be served.
 
     Args:
         services: The services.
-        served: Paths that others serve already.
+        served: Paths that are served already.
     """
     found: dict[str, Method] = {}
     for service in services:
@@ -27,6 +27,6 @@ def routes(services: Iterable[Service], served: Container[str] = ()) -> dict[str
                     _log.error("two plugins offer the same method: the first one serves", extra=fields)
                 else:
                     found[path] = method
-        except Exception as error:  # noqa: BLE001 - one that is broken keeps no other from being served
+        except Exception as error:  # noqa: BLE001 - a broken service must not affect the others
             _log.error("a service is broken", extra={"service": repr(service)}, exc_info=error)
     return found

@@ -1,4 +1,4 @@
-"""`Shares`: how many of the workers each backend, and each method on it, may hold."""
+"""`Shares`: a fair division of workers among backends and their methods."""
 
 from __future__ import annotations
 
@@ -9,74 +9,74 @@ from typing import TypeAlias
 from lamina.errdefs import ResourceExhausted
 
 Key: TypeAlias = tuple[str, str]
-"""The backend that calls use ("" where they name none), and their method."""
+"""The backend that calls use ("" if they name none), and their method."""
 
 
 class Shares:
-    """Divides workers, so that whatever holds them for ever leaves some to everything else.
+    """Divides workers so that calls that never end leave some to all others.
 
     A backend may hold half of the workers that the others do not, and each of its methods half of what its other
     methods leave of that. These are the dynamic thresholds by which switches share their buffers (Choudhury and
-    Hahne, 1998): nothing has to be known beforehand of the backends. The caller guards it with a lock.
+    Hahne, 1998), which need to know nothing of the backends beforehand. Callers guard it with a lock.
     """
 
     def __init__(self, workers: int) -> None:
-        """Begin with all workers free.
+        """Create shares with all workers free.
 
         Args:
-            workers: How many there are.
+            workers: Number of workers.
         """
         self._workers = self._free = workers
         self._of_backend: defaultdict[str, int] = defaultdict(int)
         self._held: defaultdict[Key, int] = defaultdict(int)
 
     def may_take(self, key: Key) -> bool:
-        """Whether one more call may have a worker."""
+        """Tell whether one more call may hold a worker."""
         left_to_backend = (self._free - self._of_backend[key[0]] + 1) // 2
         return self._held[key] < left_to_backend
 
     def take(self, key: Key) -> None:
-        """Have a worker held by a call."""
+        """Take a worker for a call."""
         self._free -= 1
         self._of_backend[key[0]] += 1
         self._held[key] += 1
 
     def give(self, key: Key) -> None:
-        """Have it free again."""
+        """Return the worker of a call."""
         self._free += 1
         self._of_backend[key[0]] -= 1
         self._held[key] -= 1
 
     @property
     def free(self) -> bool:
-        """Whether no call has any."""
+        """True if no call holds a worker."""
         return self._free == self._workers
 
     def held(self) -> dict[str, int]:
-        """How many workers each backend holds."""
+        """Return the number of workers that each backend holds."""
         return dict(self._of_backend)
 
 
 class Holding:
-    """The worker that one call holds of a share, from when it may block until it ends."""
+    """The worker that one call holds, from when it may block until it ends."""
 
     def __init__(self, shares: Shares, lock: threading.Lock) -> None:
-        """Hold none yet.
+        """Create a holding without a worker.
 
         Args:
-            shares: Where it is taken from.
-            lock: Guards them.
+            shares: Where the worker is taken from.
+            lock: Guards `shares`.
         """
         self._shares = shares
         self._lock = lock
         self.key: Key | None = None
-        """Whose share it is; None where the call holds none."""
+        """Key of the share that the worker belongs to; None if the call holds none."""
 
     def take(self, key: Key) -> None:
-        """Hold one, if the call has none.
+        """Take a worker, if the call holds none.
 
         Raises:
-            ResourceExhausted: The backend or the method holds its share already.
+            ResourceExhausted: The backend or the method holds its whole share already.
         """
         if self.key is not None:
             return
@@ -87,7 +87,7 @@ class Holding:
             self.key = key
 
     def close(self) -> None:
-        """Hold none any more. Closing twice does nothing."""
+        """Return the worker. Closing twice does nothing."""
         with self._lock:
             if self.key is not None:
                 self._shares.give(self.key)
@@ -95,7 +95,7 @@ class Holding:
 
 
 def refusal(key: Key) -> ResourceExhausted:
-    """The error for calls of which there are too many."""
+    """Return the error for a call beyond its share."""
     backend, method = key
     whose = f"{backend}: " if backend else ""
     return ResourceExhausted(f"{whose}too many calls of {method} wait for an answer: try again later")

@@ -1,4 +1,4 @@
-"""The status of a call that failed."""
+"""Statuses of calls that failed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lamina.errdefs import Code, Error, ResourceExhausted, to_status
 _log = logging.getLogger(__name__)
 
 MAX_DETAILS: Final = 2048
-"""Bytes in a status message. It is sent as a header, each byte as up to three, and clients take 8 KiB of them."""
+"""Bytes in a status message. Headers escape each byte as up to three, and clients accept 8 KiB of headers."""
 
 
 def status_of(error: BaseException) -> tuple[Code, str]:
-    """The gRPC code and message of an error.
+    """Return the gRPC code and message of an error.
 
-    A message too long for a header loses its middle, for the end tells the class.
+    A message too long for a header loses its middle, because its end names the class of the error.
     """
     code, message = to_status(error)
     data = message.encode(errors="backslashreplace")
@@ -27,12 +27,12 @@ def status_of(error: BaseException) -> tuple[Code, str]:
 
 
 def log_unexpected(error: BaseException, path: str, context: CallContext) -> None:
-    """Log what no handler raises on purpose: the client sees no traceback."""
+    """Log an error that no handler raises on purpose, since its client sees no traceback."""
     if not isinstance(error, Error):
         fields = {"method": path, "trace_id": context.trace_id}
         _log.error("a call failed unexpectedly", extra=fields, exc_info=error)
 
 
 def refusal() -> ResourceExhausted:
-    """What a call is answered with where there are too many."""
+    """Return the error for a call beyond the limits."""
     return ResourceExhausted("too many calls wait for an answer: try again later")

@@ -1,4 +1,4 @@
-"""The registration of the listener."""
+"""Registration of the listener."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Check = Callable[[object, "attrs.Attribute[int]", int], None]
 
 
 def between(low: int, high: int) -> _Check:
-    """A validator that takes numbers from `low` to `high`, both included."""
+    """Return a validator that accepts numbers from `low` to `high`, both included."""
 
     def check(_: object, __: attrs.Attribute[int], number: int) -> None:
         if not low <= number <= high:
@@ -44,7 +44,7 @@ def between(low: int, high: int) -> _Check:
 
 
 _ID: Final = between(-1, 2**32 - 2)
-"""uid_t and gid_t without their last number, which is -1 to the kernel: chown(2)."""
+"""uid_t and gid_t without the last number, which means -1 to chown(2)."""
 _SIZE: Final = between(0, 2**31 - 1)
 """gRPC counts bytes in a C int."""
 _WORKERS: Final = between(1, 1024)
@@ -55,22 +55,22 @@ class ListenerConfig:
     """The socket on which the host answers."""
 
     address: str = ""
-    """The socket's path; empty: `lamina.sock` in the host's state directory."""
+    """Path of the socket; empty for `lamina.sock` in the state directory of the host."""
     uid: int = attrs.field(default=-1, validator=_ID)
-    """Who owns the socket; -1: the host's user."""
+    """Owner of the socket; -1 for the user of the host."""
     gid: int = attrs.field(default=-1, validator=_ID)
-    """Which group may use the socket; -1: the host's group."""
+    """Group that may use the socket; -1 for the group of the host."""
     max_recv_message_size: int = attrs.field(default=16 << 20, validator=_SIZE)
-    """Bytes in a request; 0: grpc's own limit."""
+    """Bytes in a request; 0 for gRPC's default."""
     max_send_message_size: int = attrs.field(default=16 << 20, validator=_SIZE)
-    """Bytes in a response; 0: no limit."""
+    """Bytes in a response; 0 for no limit."""
     quick_workers: int = attrs.field(default=8, validator=_WORKERS)
-    """How many calls that are soon answered (stat, mounts, health) run at a time."""
+    """Quick calls (stat, mounts, health) that run at a time."""
     slow_workers: int = attrs.field(default=64, validator=_WORKERS)
-    """How many calls that may block (commit, usage, list; all on a snapshotter behind another socket) run at a
+    """Calls that may block (commit, usage, list; all calls on a snapshotter behind another socket) that run at a
     time: half of them on one snapshotter, and a quarter of one method."""
     engine: Literal["native", "grpcio"] = "native"
-    """What speaks gRPC: native is pygrpc-native, faster and lighter; grpcio is Google's, and much older."""
+    """gRPC library: native is pygrpc-native, which is faster and lighter; grpcio is Google's, and much older."""
 
 
 ID: Final = "grpc"
@@ -92,7 +92,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 class _GrpcPlugin(Protocol):
-    """What the listener uses of the plugins of type GRPC."""
+    """The part of a plugin of type GRPC that the listener uses."""
 
     @property
     @abc.abstractmethod
@@ -107,7 +107,7 @@ def lamina_contracts() -> Iterable[Contract]:
 
 
 def listen(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
-    """Let clients connect: their calls wait until the listener that is returned starts."""
+    """Create the socket. Calls wait until the returned listener starts."""
     listener = _make_listener(config, properties)
     listener.listen()
     return listener
@@ -115,7 +115,7 @@ def listen(config: ListenerConfig, properties: Mapping[str, str]) -> Listener:
 
 @hookimpl
 def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
-    """Have the listener serve a service that was initialised after it."""
+    """Serve a service that was initialised after the listener."""
     if plugin.type != PluginType.GRPC:
         return
     for one in plugins.of_type(PluginType.SERVER):
@@ -127,7 +127,7 @@ def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
 
 
 def init_listener(ic: InitContext[ListenerConfig]) -> Listener:
-    """Let the listener serve every service that works. Those with `shutdown()` are told when it stops."""
+    """Create the listener of every service that works. Call `shutdown()` of those that have it when it stops."""
     plugins = ic.get_by_type(PluginType.GRPC)
     listener: Listener = ic.listening or _make_listener(ic.config, ic.properties)
     listener.offer(
@@ -156,7 +156,7 @@ def _make_listener(config: ListenerConfig, properties: Mapping[str, str]) -> Lis
 
 
 def engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | NativeEngine]:
-    """The engine of that name, which alone is imported."""
+    """Import and return an engine by name."""
     if name == "grpcio":
         from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
 
@@ -167,7 +167,7 @@ def engine_class(name: Literal["native", "grpcio"]) -> type[GrpcioEngine | Nativ
 
 
 def _services(plugins: Mapping[str, Any]) -> Iterator[Service]:
-    """The services of plugins, by id; without those that cannot be served, which are told."""
+    """Yield the services of plugins, given by id. Log those that cannot be served."""
     from lamina.api import Method, Service
 
     for plugin_id, plugin in plugins.items():

@@ -41,25 +41,25 @@ _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 class GrpcioEngine:
     """Serves services with grpcio.
 
-    Slow calls, quick ones, and streams that stay open have threads of their own, and limits of their own to how
-    many may wait: so none keeps another from being answered. grpcio chooses a thread before the request says which
-    backend it will use: so a call that may block takes its backend's share then (`Shares`), or is refused at once.
-    What is beyond a limit is refused with RESOURCE_EXHAUSTED.
+    Slow calls, quick calls and streams that stay open have separate threads and separate limits, so that none of
+    these kinds delays another. grpcio chooses a thread before the request names its backend: a call that may block
+    takes a worker of its backend's share afterwards (`Shares`), or is refused at once. Calls beyond the limits are
+    refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Make an engine.
+        """Create an engine.
 
         Args:
-            limits: How much it takes on.
+            limits: Limits to what it accepts.
         """
         self._shares, self._lock = Shares(limits.slow_workers), threading.Lock()
         self._slow = Pool("slow call", limits.slow_workers, _limits.MAX_QUEUED)
         self._lasting = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
-        # However many calls the others have, there is room for quick ones, and to refuse what is too much.
+        # When the other pools are full, there is still room for quick calls, and to refuse others.
         self._quick = Pool(
             "quick call",
-            limits.quick_workers + limits.slow_workers,  # a quick call blocks on a backend that is not
+            limits.quick_workers + limits.slow_workers,  # quick calls block on a slow backend
             _limits.MAX_QUEUED + self._slow.limit + self._lasting.limit,
         )
         self._pools = (self._quick, self._slow, self._lasting)
@@ -103,12 +103,12 @@ class GrpcioEngine:
         wait([call for one in self._pools for call in one.calls()], grace)
 
     def stop(self, grace: float) -> None:
-        """As `Engine.stop`. Calls that do not even end when they are cancelled are left behind."""
+        """As `Engine.stop`. Abandons calls that do not end after they were cancelled."""
         self._server.stop(grace).wait(grace + _limits.CANCEL_GRACE)
         self._stalls.stop()
         left = wait([call for one in self._pools for call in one.calls()], _limits.CANCEL_GRACE).not_done
         if left:
-            _log.warning("left calls behind that do not end", extra={"calls": len(left)})
+            _log.warning("abandoned calls that do not end", extra={"calls": len(left)})
         for one in self._pools:
             one.shutdown(wait=False, cancel_futures=True)
 
@@ -134,19 +134,19 @@ class GrpcioEngine:
 class _Route:
     pool: Pool
     answer: Callable[[_Counting], Callable[[bytes, grpc.ServicerContext], Any]]
-    """Makes what answers one call."""
+    """Creates the handler of one call."""
     streams: bool = False
 
 
 @attrs.define
 class _Counting:
-    """How one call is counted."""
+    """Counts one call."""
 
     calls: CallMetrics
     path: str
     began: float = attrs.field(factory=time.perf_counter)
     request: Any = None
-    """What it asks for, once that is decoded."""
+    """The request, once it is decoded."""
 
     def begin(self) -> None:
         self.calls.begin(self.path)
@@ -155,8 +155,8 @@ class _Counting:
         self.calls.end(self.path, context, code, self.began, self.request, problem)
 
 
-class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs alone
-    """Finds the handler of a call: its method's, or one that refuses it."""
+class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only in the stubs
+    """Finds the handler of a call: that of its method, or one that refuses it."""
 
     def __init__(self, routes: Mapping[str, _Route], calls: CallMetrics) -> None:
         self._routes = routes
@@ -175,11 +175,11 @@ class _Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in th
 
 @attrs.frozen(eq=False)
 class _Unary:
-    """Answers calls of a method once."""
+    """Answers unary calls of a method."""
 
     method: Method
     experimental_thread_pool: Pool
-    """Where grpcio looks for the threads to use."""
+    """Read by grpcio to choose the threads."""
     holding: Callable[[], Holding]
     counting: _Counting
 
@@ -199,7 +199,7 @@ class _Unary:
 
 @attrs.frozen(eq=False)
 class _Stream:
-    """Answers calls of a method many times."""
+    """Answers streaming calls of a method."""
 
     method: Method
     experimental_thread_pool: Pool
@@ -223,7 +223,7 @@ class _Stream:
                 context.check()
 
     def _take(self, holding: Holding, key: Key) -> None:
-        """Take a place, one that a stream holds whose client does not read where there is no other."""
+        """Take a worker, if need be from a stream whose client does not read."""
         try:
             holding.take(key)
         except ResourceExhausted:
@@ -233,7 +233,7 @@ class _Stream:
 
 
 def _key(method: Method, request: Any) -> Key | None:
-    """Whose share a call takes; None: no backend is known that it could block on."""
+    """Return the key of the share that a call takes a worker of; None if it cannot block on a backend."""
     target = method.target(request) if method.target is not None else None
     if target is None or (target.quick and not method.slow):
         return None
@@ -248,7 +248,7 @@ def _refuse(counting: _Counting, _data: bytes, call: grpc.ServicerContext) -> by
 
 @contextlib.contextmanager
 def _answering(counting: _Counting, call: grpc.ServicerContext) -> Iterator[CallContext]:
-    """A block in which a call is answered: in its context, and what is raised becomes its status."""
+    """Answer a call in the block, in its context. An exception becomes its status."""
     context = call_context(call.invocation_metadata(), call.time_remaining())
     if not call.add_callback(context.cancel):
         context.cancel()
@@ -257,10 +257,10 @@ def _answering(counting: _Counting, call: grpc.ServicerContext) -> Iterator[Call
         with use(context):
             context.check()
             yield context
-    except GeneratorExit:  # nobody takes the rest of a stream
+    except GeneratorExit:  # the client does not read the rest of the stream
         counting.end(context, Code.CANCELLED)
         raise
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
         log_unexpected(error, counting.path, context)
         code, message = status_of(error)
         counting.end(context, code, message)

@@ -1,4 +1,4 @@
-"""`StallWatch`: streams whose clients do not read, where each holds a thread."""
+"""`StallWatch`: cancels streams whose clients do not read, because each holds a thread."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from lamina.plugins.servers.grpc._shares import Holding, Key
 _log = logging.getLogger(__name__)
 
 GIVE_WAY: Final = 1.0
-"""Seconds that a client may take over one message where another call wants the place of its stream."""
+"""Seconds that a client may take to read a message while another call waits for its worker."""
 _LOOKS: Final = 4
-"""How many times streams are looked at in the time that a client may take."""
+"""Number of looks at each stream in the time that a client may take."""
 
 
 @attrs.frozen(eq=False)
 class _Sending:
-    """A message on its way to a client."""
+    """A message that is being sent."""
 
     cancel: Callable[[], object]
-    """Ends the stream."""
+    """Cancels the stream."""
     holding: Holding
     trace_id: str
     since: float = attrs.field(factory=time.monotonic)
 
 
 class StallWatch:
-    """Cancels what clients have stopped reading: after a long time, or as soon as others want the place.
+    """Cancels streams whose clients have stopped reading: after a long time, or once others need their workers.
 
-    Clients cannot be told apart: all that grpcio knows of one on a unix socket is `unix:`. So it is not looked at
-    who has how many streams, but which of them wait for their client.
+    Clients cannot be told apart: for grpcio the peer of any unix socket is `unix:`. Streams are therefore chosen
+    by how long they wait for their clients, not by the number that a client has.
     """
 
     def __init__(self, seconds: float) -> None:
-        """Set the limit.
+        """Create a watch.
 
         Args:
-            seconds: How long a client may take over one message, where that keeps nobody waiting.
+            seconds: Seconds that a client may take to read a message while no other call waits for the worker.
         """
         self._seconds = seconds
         self._sending: dict[_Sending, None] = {}
-        """In the order in which they were begun."""
+        """Oldest first."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the watching thread."""
         threading.Thread(target=self._watch, name="stalls", daemon=True).start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop the watching thread."""
         self._stopped.set()
 
     @contextlib.contextmanager
     def sending(self, cancel: Callable[[], object], holding: Holding) -> Iterator[None]:
-        """A block in which a message is sent.
+        """Watch the block, which sends a message.
 
         Args:
-            cancel: Ends the sending; called if the block takes too long.
-            holding: The place of its stream.
+            cancel: Called if the block takes too long, to make it end.
+            holding: The worker of the stream.
         """
         sending = _Sending(cancel, holding, current().trace_id)
         self._sending[sending] = None
@@ -75,13 +75,13 @@ class StallWatch:
             self._sending.pop(sending, None)
 
     def give_way(self, key: Key) -> bool:
-        """Cancel the stream that has waited longest for its client, if that is longer than `GIVE_WAY`.
+        """Cancel the stream that has waited longest for its client, if it has for `GIVE_WAY` seconds.
 
         Args:
-            key: Whose place is wanted. It is free on return.
+            key: Key of the share that needs a worker.
 
         Returns:
-            Whether there was such a stream.
+            True if there was such a stream. Its worker is free.
         """
         for sending in list(self._sending):
             if sending.holding.key == key and self._waits(sending, GIVE_WAY):

@@ -1,4 +1,4 @@
-"""Waiting for the next call without going to sleep, where it is sure to come soon."""
+"""`AdaptiveReceiver`: receives calls, and polls for the next one where it is sure to come soon."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-BATCH: Final = 16
+MAX_EVENTS: Final = 16
 """The most events that are received together."""
 SPIN: Final = 0.0001
-"""Seconds for which to look for the next call before going to sleep."""
+"""Seconds for which to poll before sleeping."""
 SOON: Final = 0.00025
-"""Seconds within which a call follows closely upon an answer, with the time that it takes to wake up."""
-ENOUGH: Final = 3
-"""So many calls in a row that follow closely are taken to go on like that."""
+"""Seconds within which the next call counts as soon; they include the time that waking up takes."""
+MIN_STREAK: Final = 3
+"""Calls in a row that came soon after which polling begins."""
 
 Event: TypeAlias = tuple[Any, ...]
-"""As in pygrpc_native: kind, id and method of a call, its data, a client key, and its details."""
+"""An event of pygrpc_native: kind, id and method of a call, its data, a client key, and its details."""
 
 
 class Front(Protocol):
-    """Where calls come from: what is used here of `pygrpc_native.NativeGrpcFront`."""
+    """The part of `pygrpc_native.NativeGrpcFront` that is used here."""
 
     def recv_batch_details(self, max_events: int, timeout_ms: int | None = None, /) -> list[Event] | None:
-        """Up to so many events, waited for until the first comes or the time is over; None: it is closed."""
+        """Wait for events, and return those that have come; None once the front is closed."""
 
 
 class AdaptiveReceiver:
-    """Receives events, by one thread at a time.
+    """Receives events, in one thread at a time.
 
-    To wake a thread takes longer than to answer a quick call. Where a client calls again as soon as it has its
-    answer, the thread looks for the next call for a moment before it sleeps, with the interpreter's lock given up
-    each time, as threads of Go's scheduler do. With many such clients nothing is gained: their next call is there
-    already, or the processors have better things to do.
+    Waking a thread takes longer than answering a quick call. Where a client calls again as soon as it has its
+    answer, the thread polls for a moment before it sleeps, as threads of Go's scheduler do; each poll releases the
+    interpreter's lock. With several such clients polling gains nothing: their next call has arrived already, or
+    the processors are busy with them.
     """
 
     def __init__(self, *, processors: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Begin without.
+        """Create a receiver.
 
         Args:
-            processors: How many there are, of which one is not enough to spin; None: those that this process may
+            processors: Processors of the machine: with one it never polls. None for those that this process may
                 use.
-            clock: Tells the seconds.
+            clock: Returns seconds.
         """
-        self._may = (len(os.sched_getaffinity(0)) if processors is None else processors) > 1
+        self._may_poll = (len(os.sched_getaffinity(0)) if processors is None else processors) > 1
         self._clock = clock
-        self._close = 0
-        """How many calls in a row came alone, and closely upon the one before."""
+        self._streak = 0
+        """Calls in a row that came alone and soon."""
 
     def receive(self, front: Front) -> list[Event] | None:
-        """What has come, waited for where nothing has; None: the front is closed."""
+        """Wait for events, and return those that have come; None once the front is closed."""
         began = self._clock()
         events: list[Event] | None = []
-        if self._may and self._close >= ENOUGH:
+        if self._may_poll and self._streak >= MIN_STREAK:
             until = began + SPIN
             while events == [] and self._clock() < until:
-                events = front.recv_batch_details(BATCH, 0)
+                events = front.recv_batch_details(MAX_EVENTS, 0)
             if events == []:
-                self._close = 0  # in vain
+                self._streak = 0
         if events == []:
-            events = front.recv_batch_details(BATCH)
+            events = front.recv_batch_details(MAX_EVENTS)
         alone = events is not None and len(events) == 1
-        self._close = self._close + 1 if alone and self._clock() - began < SOON else 0
+        self._streak = self._streak + 1 if alone and self._clock() - began < SOON else 0
         return events

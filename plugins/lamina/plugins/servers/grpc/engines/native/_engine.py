@@ -46,7 +46,7 @@ class NativeEngine:
 
     One thread receives calls, and answers quick ones itself (`RelievedWorker`). Another thread runs the steps of
     calls that write (`StepBatcher`). Calls that may block wait in a queue of their backend and method for a worker
-    (`FairQueues`), and workers never wait for a client (`Streams`). Streams that stay open have threads of their own.
+    (`FairQueues`), and workers never wait for a client (`Streams`). Streams that stay open have their own threads.
     Calls beyond the limits are refused with RESOURCE_EXHAUSTED.
     """
 
@@ -109,7 +109,7 @@ class NativeEngine:
         self._stopping = True
         left = self._calls.drain(grace, _limits.CANCEL_GRACE)
         if left:
-            _log.warning("left calls behind that do not end", extra={"calls": left})
+            _log.warning("abandoned calls that do not end", extra={"calls": left})
         self._inline.stop()
         self._writes.stop()
         self._streams.stop()

@@ -1,4 +1,4 @@
-"""`InFlight`: the calls that an engine has taken in and not answered yet."""
+"""`InFlight`: the calls that an engine has received and not answered yet."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lamina.plugins.servers.grpc._limits import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYT
 from lamina.plugins.servers.grpc._shares import Key
 
 _SMALL: Final = 4096
-"""Bytes up to which a request is not worth counting: with the limit of calls, all of them are 16 MiB at most."""
-_EARLY: Final = 60.0
-"""Seconds after which a cancellation belongs to no call that is yet to come."""
-_PAUSE: Final = 0.001
-"""Seconds after which to look again whether calls have ended: counting them would cost each call something."""
+"""Bytes up to which requests are not counted: the limit of calls keeps all of these below 16 MiB."""
+_MAX_EARLY: Final = 60.0
+"""Seconds for which a cancellation may precede its call."""
+_POLL: Final = 0.001
+"""Seconds between two looks at the calls that are left. An event would cost each call something."""
 
 
 @attrs.define(eq=False)
 class Call:
-    """A call under way."""
+    """A call in flight."""
 
     id: int
     path: str
@@ -32,48 +32,48 @@ class Call:
     data: bytes
     context: CallContext
     began: float
-    """When it was received, by `time.perf_counter()`."""
+    """Time of its reception, by `time.perf_counter()`."""
     request: Any = None
-    """The message in its data, once it is decoded."""
+    """The request, once it is decoded."""
     counted: int = 0
-    """Bytes of its request that are counted as in flight."""
+    """Bytes that count towards `MAX_IN_FLIGHT_BYTES`."""
     target: Target | None = None
-    """The backend that it uses, once that is known."""
+    """The backend that it uses, once known."""
 
     @property
     def key(self) -> Key:
-        """Whose worker it takes if it may block."""
+        """Key of the share that its worker is taken from if it may block."""
         return self.target.name if self.target else "", self.method.name
 
 
 class InFlight:
-    """The calls that have no answer yet. Any thread may call any method."""
+    """Calls without an answer. Any thread may call any method."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create an empty set."""
         self._calls: dict[int, Call] = {}
         self._bytes = 0
         self._lock = threading.Lock()
         """Guards `_bytes`."""
         self._early: dict[int, float] = {}
-        """Cancellations that one thread received before another had taken in the call: when."""
+        """Times of cancellations that were received before another thread added the call, by id."""
         self._draining = False
         self._idle = threading.Event()
-        """No call is left; set after `_draining`."""
+        """Set when no call is left, after `_draining`."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of calls."""
         return len(self._calls)
 
     def __iter__(self) -> Iterator[Call]:
-        """Those that there are now."""
+        """Iterate over a snapshot of the calls."""
         return iter(list(self._calls.values()))
 
     def add(self, call: Call) -> bool:
-        """Take in a call; it is cancelled at once if its client was quicker.
+        """Add a call, and cancel it if its cancellation came first.
 
         Returns:
-            Whether it may be answered. False: with it, there are too many, or too many bytes in their requests.
+            False if there are now too many calls, or too many bytes in their requests.
         """
         room = len(call.data) <= _SMALL or self._count(call)
         self._calls[call.id] = call
@@ -82,19 +82,19 @@ class InFlight:
         return room and len(self._calls) <= MAX_IN_FLIGHT
 
     def cancel(self, id_: int) -> None:
-        """Cancel a call, or the one of that number that is yet to be taken in."""
+        """Cancel a call, also one that is not added yet."""
         now = time.monotonic()
         for early, since in self._early.copy().items():
-            if since < now - _EARLY:
+            if since < now - _MAX_EARLY:
                 self._early.pop(early, None)
-        # Whichever thread comes second, this one or that which takes in the call, sees what the other has put.
+        # Of this thread and the one that adds the call, the second sees what the first has stored.
         self._early[id_] = now
         call = self._calls.get(id_)
         if call is not None and self._early.pop(id_, None) is not None:
             call.context.cancel()
 
     def done(self, call: Call) -> None:
-        """Forget a call that is answered."""
+        """Remove a call that was answered."""
         self._calls.pop(call.id, None)
         if call.counted:
             with self._lock:
@@ -104,14 +104,14 @@ class InFlight:
             self._idle.set()
 
     def _count(self, call: Call) -> bool:
-        """Count the bytes of a request; whether there is room for them."""
+        """Count the bytes of a request. Returns False if there are too many."""
         with self._lock:
             call.counted = len(call.data)
             self._bytes += call.counted
             return self._bytes <= MAX_IN_FLIGHT_BYTES or self._bytes == call.counted
 
     def wait_for_present(self, grace: float) -> None:
-        """Wait until the calls that there are now have ended, whatever comes after them.
+        """Wait until the calls in flight now have ended, regardless of later ones.
 
         Args:
             grace: Seconds after which to return anyway.
@@ -119,18 +119,18 @@ class InFlight:
         latest = time.monotonic() + grace
         present = set(self._calls)
         while present and time.monotonic() < latest:
-            time.sleep(_PAUSE)
+            time.sleep(_POLL)
             present.intersection_update(list(self._calls))
 
-    def drain(self, grace: float, left: float) -> int:
-        """Wait until no call is left, when no more are taken in.
+    def drain(self, grace: float, cancel_grace: float) -> int:
+        """Wait until no call is left. No more may be added.
 
         Args:
-            grace: Seconds after which those that are left are cancelled.
-            left: Seconds that these are given to notice.
+            grace: Seconds after which the calls that are left are cancelled.
+            cancel_grace: Seconds that these then have to end.
 
         Returns:
-            How many did not end even then.
+            The number of calls that did not end.
         """
         self._draining = True
         if self._calls:
@@ -138,5 +138,5 @@ class InFlight:
         for call in self:
             call.context.cancel()
         if self._calls:
-            self._idle.wait(left)
+            self._idle.wait(cancel_grace)
         return len(self._calls)

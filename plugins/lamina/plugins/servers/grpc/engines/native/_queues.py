@@ -1,4 +1,4 @@
-"""`FairQueues`: workers for calls that may block, with a queue for each backend and method."""
+"""`FairQueues`: workers for calls that may block, and a queue for each backend and method."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lamina.plugins.servers.grpc._shares import Key, Shares, refusal
 _log = logging.getLogger(__name__)
 
 MAX_QUEUED: Final = 256
-"""How many calls may wait in each queue."""
+"""Calls that may wait in each queue."""
 
 
 @attrs.frozen(eq=False)
@@ -29,53 +29,53 @@ class _Task:
     context: CallContext
 
     @property
-    def in_vain(self) -> bool:
-        """Whether nobody waits for it any more: then it ends at once when it is done."""
+    def abandoned(self) -> bool:
+        """True if its client no longer waits for it: it then ends at once when it is run."""
         return self.context.cancelled or self.context.remaining() == 0
 
 
 class FairQueues:
-    """Does what may block. FairQueues take turns, and no backend or method can hold all workers (`Shares`)."""
+    """Runs functions that may block. Queues take turns; no backend or method can hold all workers (`Shares`)."""
 
     def __init__(self, name: str, workers: int) -> None:
-        """Threads start when they are first needed.
+        """Create queues. Threads start when they are first needed.
 
         Args:
-            name: What they are named after.
-            workers: How many there may be.
+            name: Name of the threads.
+            workers: Number of threads.
         """
         self._name = name
         self._shares = Shares(workers)
         self._waiting: collections.OrderedDict[Key, collections.deque[_Task]] = collections.OrderedDict()
-        """None of them is empty; the first one has its turn."""
+        """Queues that are not empty, the next one first."""
         self._idle = 0
-        """Threads that wait for something to be handed to them."""
+        """Threads that wait for a task."""
         self._stopped = False
         self._lock = threading.Lock()
-        """Guards all of these."""
+        """Guards the fields above."""
         self._handed: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
 
     def add(self, key: Key, do: Callable[[], object], context: CallContext) -> None:
-        """Have something done when its turn comes.
+        """Queue a function.
 
         Args:
-            key: Whose worker it takes.
-            do: What to do. It ends at once where its context is not wanted any more.
-            context: The call for which it is.
+            key: Key of the share that its worker is taken from.
+            do: The function. It returns at once if its call is cancelled or late.
+            context: Context of the call.
 
         Raises:
-            ResourceExhausted: Too many wait for the same.
-            Unavailable: There is no thread to be had, or none any more.
+            ResourceExhausted: The queue is full.
+            Unavailable: No thread can be started, or the queues are stopped.
         """
         task = _Task(key, do, context)
         if not self._put(task):
-            for dead in self._take_dead(key):
-                self._do(dead)
+            for other in self._take_abandoned(key):
+                self._do(other)
             if not self._put(task):
                 raise refusal(key)
 
     def go_on(self, key: Key, do: Callable[[], object], context: CallContext) -> None:
-        """As `add`, for what was begun: it is never refused, and done here if it has to be."""
+        """Queue the rest of a call that has begun. It is never refused, and runs here if there is no thread."""
         task = _Task(key, do, context)
         try:
             self._put(task, limited=False)
@@ -83,7 +83,7 @@ class FairQueues:
             self._do(task)
 
     def loads(self) -> Iterator[Load]:
-        """How many calls run, and how many wait, by backend."""
+        """Yield the numbers of calls that run and that wait, by backend."""
         with self._lock:
             held = self._shares.held()
             waiting: collections.Counter[str] = collections.Counter()
@@ -93,7 +93,7 @@ class FairQueues:
             yield Load(self._name, held.get(backend, 0), waiting[backend], backend)
 
     def stop(self) -> None:
-        """Begin nothing any more."""
+        """Start no more functions."""
         with self._lock:
             self._stopped = True
             self._waiting.clear()
@@ -101,7 +101,7 @@ class FairQueues:
                 self._handed.put(None)
 
     def _put(self, task: _Task, *, limited: bool = True) -> bool:
-        """Let a task wait, or begin; False: too many wait already."""
+        """Queue a task, and start it if it can. Returns False if the queue is full."""
         with self._lock:
             if self._stopped:
                 raise Unavailable("the host is about to stop")
@@ -110,28 +110,28 @@ class FairQueues:
                 return False
             tasks.append(task)
             self._begin()
-            if self._shares.free:  # so that nothing ends after which it could begin
+            if self._shares.free:  # no task will end and start this one
                 self._drop(task)
-                raise Unavailable("there is no thread to be had: try again later")
+                raise Unavailable("no thread can be started: try again later")
             return True
 
     def _begin(self) -> None:
-        """Hand to workers whatever may begin. Needs the lock."""
+        """Start all tasks that may start. Requires the lock."""
         while (task := self._next()) is not None:
             if self._idle:
                 self._idle -= 1
                 self._handed.put(task)
                 continue
             try:
-                # Daemons: what is stuck must not keep a host from ending.
+                # Daemons: a blocked thread must not keep the process from ending.
                 threading.Thread(target=self._work, args=(task,), name=self._name, daemon=True).start()
-            except RuntimeError:  # perhaps when the next one ends
+            except RuntimeError:  # the next task that ends starts it
                 self._shares.give(task.key)
                 self._waiting.setdefault(task.key, collections.deque()).appendleft(task)
                 return
 
     def _next(self) -> _Task | None:
-        """The task that may begin, with its worker taken. Needs the lock."""
+        """Take a worker for the next task that may start, and return the task. Requires the lock."""
         for key, tasks in self._waiting.items():
             if self._shares.may_take(key):
                 task = tasks.popleft()
@@ -148,15 +148,15 @@ class FairQueues:
         if not self._waiting[task.key]:
             del self._waiting[task.key]
 
-    def _take_dead(self, key: Key) -> list[_Task]:
-        """What waits in vain, out of its queue: calls that were given up make room for others."""
+    def _take_abandoned(self, key: Key) -> list[_Task]:
+        """Remove the abandoned tasks of a queue, to make room for others."""
         with self._lock:
             tasks = self._waiting.pop(key, ())
-            dead = [task for task in tasks if task.in_vain]
-            alive = collections.deque(task for task in tasks if not task.in_vain)
-            if alive:
-                self._waiting[key] = alive
-            return dead
+            abandoned = [task for task in tasks if task.abandoned]
+            wanted = collections.deque(task for task in tasks if not task.abandoned)
+            if wanted:
+                self._waiting[key] = wanted
+            return abandoned
 
     def _work(self, task: _Task | None) -> None:
         while task is not None:
@@ -175,5 +175,5 @@ class FairQueues:
     def _do(self, task: _Task) -> None:
         try:
             task.do()
-        except BaseException as error:  # noqa: BLE001 - the thread has other things to do, too
+        except BaseException as error:  # noqa: BLE001 - this thread has other tasks
             _log.error("%s failed", self._name, exc_info=error)

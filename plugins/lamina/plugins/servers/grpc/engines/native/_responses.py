@@ -15,10 +15,10 @@ _POLL: Final = 0.001
 
 
 class Responses:
-    """Sends the responses of calls that were answered one after the other at once.
+    """Sends the responses of calls that one thread has answered in a row together.
 
-    Each response that is sent by itself wakes the thread that writes to sockets, costs a system call, and wakes the
-    client. Those sent together share all three. Any thread may call any method.
+    A response that is sent alone wakes the thread that writes to sockets, costs a system call, and wakes a client.
+    Responses that are sent together share all three. Any thread may call any method.
     """
 
     def __init__(self, calls: InFlight) -> None:

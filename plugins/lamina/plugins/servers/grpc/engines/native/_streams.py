@@ -18,24 +18,24 @@ _log = logging.getLogger(__name__)
 
 PATIENCE: Final = 0.01
 """Seconds for which a worker waits for a client before it turns to other calls."""
-_PAUSE: Final = 0.001
-"""Seconds after which a worker looks again."""
+_POLL: Final = 0.001
+"""Seconds between two attempts of a worker to send."""
 _LOOK: Final = 0.02
-"""Seconds after which it is looked again whether clients read that have stopped."""
+"""Seconds between two looks at parked streams."""
 PARKED_BYTES: Final = 32 << 20
-"""Bytes of messages that may wait for clients that have stopped reading. Beyond, those that did so first lose
-their streams."""
+"""Bytes of messages that may wait for clients that have stopped reading. Beyond that, the oldest of these streams
+are ended."""
 PARKED: Final = 512
-"""As `PARKED_BYTES`, the number of streams: each holds a batch of what it goes through."""
+"""As `PARKED_BYTES`, for the number of streams: each holds a batch of records."""
 
 Messages: TypeAlias = Generator[bytes, None, None]
-"""What to send. It answers its call itself when it is at its end, or has an error thrown into it."""
+"""Messages to send. The generator answers its call at its end, or when an error is thrown into it."""
 
 SENT, FULL, CLOSED = range(3)
 Send: TypeAlias = Callable[[int, bytes], int]
-"""Sends a message to a call, if there is room: SENT, FULL or CLOSED."""
+"""Sends a message to a call if there is room. Returns SENT, FULL or CLOSED."""
 GoOn: TypeAlias = Callable[[Callable[[], None]], object]
-"""Has a stream go on in a worker, and is never refused."""
+"""Runs the rest of a stream in a worker. It is never refused."""
 
 
 @attrs.define(eq=False)
@@ -45,54 +45,54 @@ class _Stream:
     context: CallContext
     go_on: GoOn
     parked: bytes = b""
-    """The message for which there was no room."""
+    """The message that waits for room."""
     since: float = 0.0
-    """When there was none first."""
+    """When it began to wait."""
 
 
 class Streams:
-    """Sends streams. One whose client does not read is parked: it holds a message, but no thread."""
+    """Sends streams. A stream whose client does not read is parked: it holds a message, but no thread."""
 
     def __init__(self, send: Send, stalled: float) -> None:
-        """Nothing is looked after before `start`.
+        """Create a sender.
 
         Args:
             send: Sends a message.
-            stalled: Seconds after which a stream ends whose client takes nothing from it.
+            stalled: Seconds after which a stream is ended whose client reads nothing.
         """
         self._send = send
         self._stalled = stalled
         self._parked: dict[_Stream, None] = {}
-        """In the order in which their clients stopped."""
+        """Oldest first."""
         self._bytes = 0
         self._lock = threading.Lock()
         """Guards both."""
         self._any = threading.Event()
-        """Something is parked, or `stop` was called."""
+        """Set when a stream is parked, or by `stop`."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begin to look after streams that are parked."""
+        """Start the thread that watches parked streams."""
         threading.Thread(target=self._look, name="parked streams", daemon=True).start()
 
     def stop(self) -> None:
-        """Look after none any more. Calls should have ended before."""
+        """Stop that thread. Calls should have ended before."""
         self._stopped.set()
         self._any.set()
 
     def answer(self, call: int, messages: Messages, context: CallContext, go_on: GoOn) -> None:
-        """Send messages as long as their client takes them; the rest is sent later.
+        """Send messages while the client reads them. The rest is sent later.
 
         Args:
-            call: To whom.
-            messages: What to send.
-            context: The call's.
-            go_on: Has the rest sent.
+            call: Id of the call.
+            messages: Messages to send.
+            context: Context of the call.
+            go_on: Sends the rest.
         """
         self._answer(_Stream(call, messages, context, go_on))
 
     def parked(self) -> int:
-        """How many streams wait for clients that do not read."""
+        """Return the number of parked streams."""
         return len(self._parked)
 
     def _answer(self, stream: _Stream) -> None:
@@ -103,13 +103,13 @@ class Streams:
                     self._park(stream, data)
                     return
                 if sent == CLOSED:
-                    self._end(stream, Canceled("nobody takes the rest of the stream"))
+                    self._end(stream, Canceled("the client does not read the rest of the stream"))
                     return
 
     def _send_patiently(self, stream: _Stream, data: bytes) -> int:
         latest = time.monotonic() + PATIENCE
         while (sent := self._send(stream.call, data)) == FULL and time.monotonic() < latest:
-            time.sleep(_PAUSE)
+            time.sleep(_POLL)
         return sent
 
     def _park(self, stream: _Stream, data: bytes) -> None:
@@ -122,7 +122,7 @@ class Streams:
             self._end_first()
 
     def _end_first(self) -> None:
-        """End the stream whose client stopped reading first, for there are too many of the kind."""
+        """End the oldest of the parked streams."""
         with contextlib.suppress(StopIteration):  # another thread was quicker
             first = next(iter(self._parked.copy()))
             self._go_on(first, ResourceExhausted("the client has stopped reading, and so have too many others"))
@@ -134,8 +134,8 @@ class Streams:
             for stream in list(self._parked):
                 try:
                     self._look_after(stream)
-                except Exception as error:  # noqa: BLE001 - there are others to look after
-                    _log.error("looking after a stream failed", exc_info=error)
+                except Exception as error:  # noqa: BLE001 - there are others to watch
+                    _log.error("watching a stream failed", exc_info=error)
             if self._parked:
                 self._any.set()
                 self._stopped.wait(_LOOK)
@@ -150,12 +150,12 @@ class Streams:
         if sent == SENT:
             self._go_on(stream)
         elif sent == CLOSED:
-            self._go_on(stream, Canceled("nobody takes the rest of the stream"))
+            self._go_on(stream, Canceled("the client does not read the rest of the stream"))
         elif time.monotonic() > stream.since + self._stalled:
             self._go_on(stream, Canceled("the client has stopped reading"))
 
     def _go_on(self, stream: _Stream, error: Error | None = None) -> None:
-        """Have a stream that was parked go on, or end with an error; by a worker, for it is somebody's code."""
+        """Continue a parked stream, or end it with an error, in a worker: it runs code of plugins."""
         with self._lock:
             if stream not in self._parked:
                 return
