@@ -25,7 +25,7 @@ from lamina.plugin import (
     call_within,
     close_all,
     initialise,
-    may_go,
+    is_retryable,
 )
 
 _log = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ class Launcher:
             self.start_server(plugin)
         except Exception as error:  # noqa: BLE001 # plugins may raise anything
             self.close([plugin])
-            return attrs.evolve(plugin, status=Status.FAILED, instance=None, error=error, retrying=may_go(error))
+            retrying = is_retryable(error)
+            return attrs.evolve(plugin, status=Status.FAILED, instance=None, error=error, retrying=retrying)
         return plugin
 
     @property

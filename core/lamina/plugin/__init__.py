@@ -1,13 +1,13 @@
-"""Plugins that depend on each other: registration, order, initialisation, look-up, closing, discovery.
+"""The plugin framework: discovery, registration, dependency order, initialisation, look-up and closing.
 
-A package declares an entry point in the group `lamina.plugins` that names a module, and in the module:
+A package declares an entry point in the group `lamina.plugins` that names a module, which contains:
 
     @hookimpl
     def lamina_register() -> Iterable[Registration[Any]]:
         return [Registration(type="com.example.clock.v1", id="local", config=ClockConfig, init=init_clock)]
 
-A host calls `discover`, makes a `Plan`, and carries it out with `initialise`; when it stops, it calls `close_all`.
-What a plan will come to can be told before.
+A host calls `discover`, creates a `Plan`, and carries it out with `initialise`; when it stops, it calls
+`close_all`. `Plan.foresee` predicts the outcome without initialising anything.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from lamina.plugin._init import initialise
 from lamina.plugin._location import Location
 from lamina.plugin._plan import Foresight, Plan
 from lamina.plugin._platform import host_platform
-from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, may_go
+from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, is_retryable
 from lamina.plugin._proxy import ProxyType
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration
@@ -86,7 +86,7 @@ __all__ = [
     "hookspec",
     "host_platform",
     "initialise",
-    "may_go",
+    "is_retryable",
     "notify",
 ]
 

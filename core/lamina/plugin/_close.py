@@ -1,4 +1,4 @@
-"""Closing plugins when the host stops."""
+"""Closing of plugins when the host stops."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ _log = logging.getLogger(__name__)
 
 
 def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseException]:
-    """Close every instance that has `close()`, the last initialised first. What goes wrong is logged.
+    """Close every instance that has `close()`, the last initialised first, and log errors.
 
-    An instance that is not closed in time is left to go on in a daemon thread, and those that it may use are
-    closed nevertheless.
+    A `close` that misses its deadline continues in a daemon thread, and the other plugins are closed anyway.
 
     Args:
-        plugins: The records, in the order in which they were initialised.
-        seconds: How long each may take.
+        plugins: The records, in the order of initialisation.
+        seconds: The deadline of each `close`, in seconds.
 
     Returns:
-        What went wrong, by URI, in the order of closing; `LeftBehind` for one that was left behind.
+        The errors by URI, in the order of closing; `LeftBehind` for a `close` that missed its deadline.
     """
     problems: dict[str, BaseException] = {}
     for plugin in reversed(tuple(plugins)):
@@ -38,11 +37,11 @@ def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseExcept
 
 
 def close_late(plugin_type: str, plugin_id: str, instance: object) -> None:
-    """Close what an init returned when nobody waited for it any more, and log how that went."""
+    """Close an instance that init returned after its deadline, and log the result."""
     error = _try_to_close(instance)
     fields = {"id": plugin_id, "type": plugin_type}
     if error is None:
-        _log.warning("dropped plugin whose init ended too late", extra=fields)
+        _log.warning("closed plugin whose init missed its deadline", extra=fields)
     else:
         _log.error("failed to close plugin", extra={**fields, "error": message(error)}, exc_info=error)
 
@@ -50,7 +49,7 @@ def close_late(plugin_type: str, plugin_id: str, instance: object) -> None:
 def _close(plugin: Plugin, seconds: float) -> BaseException | None:
     try:
         return call_within(seconds, "close", plugin.uri, lambda: _try_to_close(plugin.instance))
-    except (LeftBehind, RuntimeError) as error:  # the latter where no thread can be started
+    except (LeftBehind, RuntimeError) as error:  # RuntimeError if no thread can be started
         return error
 
 
@@ -59,6 +58,6 @@ def _try_to_close(instance: object) -> BaseException | None:
         close = getattr(instance, "close", None)
         if callable(close):
             close()
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes; reported by who asked
+    except BaseException as error:  # noqa: BLE001 - plugins may raise anything; reported by the caller
         return error
     return None

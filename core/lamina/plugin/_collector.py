@@ -1,4 +1,4 @@
-"""Taking in the registrations of modules, each distribution as a whole or not at all."""
+"""Collects the registrations of modules. A distribution is accepted as a whole or rejected as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lamina.plugin._plugins import describe
 from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
-from lamina.plugin._slow import SlowLoads
+from lamina.plugin._slow_imports import SlowImports
 
 _log = logging.getLogger(__name__)
 
@@ -30,51 +30,56 @@ _Hooks = Mapping[str, Callable[..., object]]
 
 
 @attrs.frozen
-class Offence:
-    """Why a distribution was set aside."""
+class Rejection:
+    """Why a distribution was rejected."""
 
     source: Source
     error: BaseException
     registration: Registration[Any] | None
-    """What offends, where that is known."""
+    """The registration at fault, if it is known."""
     withdrawn: tuple[Registration[Any], ...]
-    """What else was registered before the offence."""
+    """The registrations of the distribution before the error."""
     location: Location | None
 
 
 class Collector:
-    """What was found so far."""
+    """The registrations, contracts, proxy types and hooks collected so far."""
 
-    def __init__(self, own: str, slow: SlowLoads) -> None:
-        """Begin with nothing.
+    def __init__(self, own: str, slow: SlowImports) -> None:
+        """Create an empty collector.
 
         Args:
             own: The host's own distribution.
-            slow: Is told what is loaded.
+            slow: Notified of each module that is loaded.
         """
         self._own = own
         self._slow = slow
         self.manager = new_manager()
         self.registry = Registry()
-        self.offences: list[Offence] = []
+        self.rejections: list[Rejection] = []
         self._source_of: dict[str, Source] = {}
 
     def add(self, sources: Sequence[Source]) -> None:
-        """Take in all of these sources, or set them aside."""
-        offence = self._take(sources)
-        if offence is None:
+        """Add all of these sources, or reject them."""
+        rejection = self._add(sources)
+        if rejection is None:
             return
-        self.offences.append(offence)
+        self.rejections.append(rejection)
         for source in sources:
             if self.manager.has_plugin(source.id):
                 self.manager.unregister(name=source.id)
 
     def add_module(self, module: str) -> None:
-        """Take in a module that the user asked for by name."""
-        offence = self._take([Source(module, "", module, functools.partial(importlib.import_module, module))])
-        if offence is None:
+        """Add a module that the user named.
+
+        Raises:
+            NotFound: The module does not exist.
+            InvalidArgument: The module cannot be loaded, or a registration is invalid.
+        """
+        rejection = self._add([Source(module, "", module, functools.partial(importlib.import_module, module))])
+        if rejection is None:
             return
-        error = offence.error
+        error = rejection.error
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise NotFound(
                 f"plugin module {module!r}: no module named {error.name!r}; "
@@ -83,18 +88,22 @@ class Collector:
         raise InvalidArgument(f"plugin module {module!r}: {describe(error)}") from error
 
     def break_loops(self, disabled_plugins: Collection[str]) -> None:
-        """Set distributions aside until no circle is left."""
-        while loop := self.registry.loop(disabled_plugins):
-            offender = self._last_foreign(loop)
-            # What the user asked for by name is not set aside in silence.
-            if offender is None or not self._source_of[offender.uri].name:
-                raise loop_error(loop)
-            self._withdraw(offender, loop_error(loop))
+        """Reject distributions until there is no dependency cycle.
 
-    def _take(self, sources: Sequence[Source]) -> Offence | None:
-        """Register everything that the sources bring; or nothing, and say why."""
+        Raises:
+            PluginLoop: The host's own plugins form a cycle, or a module that the user named closes one.
+        """
+        while loop := self.registry.loop(disabled_plugins):
+            culprit = self._last_foreign(loop)
+            # A module that the user named is not rejected silently.
+            if culprit is None or not self._source_of[culprit.uri].name:
+                raise loop_error(loop)
+            self._withdraw(culprit, loop_error(loop))
+
+    def _add(self, sources: Sequence[Source]) -> Rejection | None:
+        """Register everything in the sources, or nothing; return the rejection then."""
         registry = self.registry
-        taken: dict[str, Registration[Any]] = {}
+        added: dict[str, Registration[Any]] = {}
         for source in sources:
             registration: Registration[Any] | None = None
             try:
@@ -107,21 +116,21 @@ class Collector:
                 for found in _results(hooks, "lamina_register", Registration, source):
                     registration = attrs.evolve(found, distribution=source.distribution, module=source.module)
                     registry = registry.register(registration)
-                    taken[registration.uri] = registration
+                    added[registration.uri] = registration
                     self._source_of[registration.uri] = source
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # noqa: BLE001 - a package may raise what it likes, SystemExit too
+            except BaseException as error:  # noqa: BLE001 - packages may raise anything, even SystemExit
                 location = self._place(source, error)
-                return Offence(source, error, registration, tuple(taken.values()), location)
+                return Rejection(source, error, registration, tuple(added.values()), location)
         self.registry = registry
         return None
 
     def _load(self, source: Source) -> _Hooks:
         """Import a module, register its hooks and return them; none if the module is registered already.
 
-        There is no deadline: an import that was left behind would keep the module's import lock, and whoever
-        imports the same module would wait for ever. `SlowLoads` tells which one it is.
+        There is no deadline: an abandoned import would hold the module's import lock, on which other imports of
+        the module would block forever. `SlowImports` reports the module.
         """
         _log.debug("loading plugin module", extra={"entry_point": source.id})
         self._slow.begin(source.distribution, source.name, source.module)
@@ -133,7 +142,7 @@ class Collector:
         return _hooks_of(self.manager, module, source)
 
     def _place(self, source: Source, error: BaseException) -> Location | None:
-        """Where an offence lies: where it was raised in the source's own code, else where that registers."""
+        """Return where an error was raised in the source's own code, or else its function `lamina_register`."""
         owner = Owner(source.distribution, source.module)
         raised = owner.raised(error)
         if raised is not None and raised.distribution:
@@ -145,12 +154,12 @@ class Collector:
         uris = {registration.uri for registration in loop if registration.distribution != self._own}
         return next((one for one in reversed(tuple(self.registry)) if one.uri in uris), None)
 
-    def _withdraw(self, offender: Registration[Any], error: BaseException) -> None:
-        """Set the distribution of a registration aside, after all."""
-        distribution = offender.distribution
-        rest = tuple(one for one in self.registry if one.distribution == distribution and one is not offender)
-        source = self._source_of[offender.uri]
-        self.offences.append(Offence(source, error, offender, rest, self._place(source, error)))
+    def _withdraw(self, culprit: Registration[Any], error: BaseException) -> None:
+        """Reject the distribution of a registration that was accepted before."""
+        distribution = culprit.distribution
+        rest = tuple(one for one in self.registry if one.distribution == distribution and one is not culprit)
+        source = self._source_of[culprit.uri]
+        self.rejections.append(Rejection(source, error, culprit, rest, self._place(source, error)))
         for name, _ in self.manager.list_name_plugin():
             if name.startswith(f"{distribution}:"):
                 self.manager.unregister(name=name)

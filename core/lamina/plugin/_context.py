@@ -1,4 +1,4 @@
-"""What a plugin's init is given."""
+"""`InitContext`: the argument of a plugin's init."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ C = TypeVar("C")
 
 @attrs.define(kw_only=True, eq=False)
 class InitContext(Generic[C]):
-    """The circumstances of one plugin's init, and its way to the others.
+    """The configuration, directories and look-ups for the init of one plugin.
 
-    May be kept after init has ended: the look-ups then see plugins that came later, too.
+    It may be used after init has returned; look-ups then also find plugins initialised later.
     """
 
     uri: str
-    """The plugin's own URI."""
+    """The URI of the plugin."""
     config: C
-    """The plugin's configuration, decoded; None where its registration has no `config`."""
+    """The decoded configuration; None if the registration has no `config`."""
     root: Path
-    """`<root>/<URI>`, for what survives a restart. Not created."""
+    """`<root>/<URI>`, for data that survives a reboot. Not created by the host."""
     state: Path
-    """`<state>/<URI>`, for what does not. Not created."""
+    """`<state>/<URI>`, for data that does not. Not created by the host."""
     properties: dict[str, str]
-    """What the host tells, by the `PROPERTY_…` names."""
+    """Properties of the host, by the names in the `PROPERTY_…` constants."""
     listening: Any = None
-    """What `Registration.listen` returned. None where there is no such function, and when a plugin is tried again
-    whose address was closed."""
+    """The result of `Registration.listen`. None without that function, and in a retry, since the address has been
+    closed."""
     meta: Meta = attrs.field(factory=Meta)
-    """What the plugin tells of itself: for init to fill in."""
+    """Exports, platforms and capabilities of the plugin, for init to fill in."""
     registered_readiness: bool = attrs.field(default=False, init=False)
     _plugins: PluginSet
     _readiness: Readiness
@@ -55,20 +55,20 @@ class InitContext(Generic[C]):
         return self._valid_plugins().get_by_type(type)
 
     def get_all(self) -> tuple[Plugin, ...]:
-        """The records of all plugins so far: also of the skipped, failed and blocked ones."""
+        """Return the records of all plugins so far, including skipped, failed and blocked ones."""
         return self._valid_plugins().get_all()
 
     def register_readiness(self) -> Callable[[], None]:
-        """Keep the host from saying that it is ready until the returned function is called.
+        """Delay the readiness of the host until the returned function is called.
 
-        Whoever calls this must then succeed: otherwise the host does not start.
+        The init must succeed after this call; otherwise the host does not start.
         """
         self._valid_plugins()
         self.registered_readiness = True
         return self._readiness.register(self.uri)
 
     def revoke(self) -> None:
-        """From now on, refuse everything: the plugin was left behind, and is to reach no other one any more."""
+        """Refuse all look-ups from now on, because the init missed its deadline."""
         self._revoked = True
 
     def _valid_plugins(self) -> PluginSet:

@@ -1,4 +1,4 @@
-"""Calls of code that may never return."""
+"""Calls with a deadline, for code that may never return."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ T = TypeVar("T")
 
 def call_within(
     seconds: float | None,
-    step: str,
+    name: str,
     uri: str,
     function: Callable[[], T],
     late: Callable[[T], object] = lambda _: None,
 ) -> T:
-    """Call a function in a daemon thread, and wait for it no longer than its deadline.
+    """Call a function in a daemon thread and wait until its deadline.
 
-    The thread has the context variables of the caller. Python cannot end a thread: what is not done in time
-    goes on, and so does what an interrupt keeps the caller from waiting for.
+    The thread has the context variables of the caller. Python cannot stop a thread: after the deadline, or an
+    interrupt of the caller, the function continues.
 
     Args:
-        seconds: How long it may take. None: as long as it takes, in the calling thread.
-        step: What is done: "listen", "init", "start", "reconfigure" or "close".
-        uri: The plugin whose step it is.
-        function: What to call.
-        late: Called, in that thread, with what the function returns when nobody waits for it any more.
+        seconds: The deadline, in seconds. None: call the function in this thread, without a deadline.
+        name: The name of the call in messages: "listen", "init", "start", "reconfigure" or "close".
+        uri: The URI of the plugin.
+        function: The function.
+        late: Called in the same thread with the result of a function that returns after the deadline.
 
     Returns:
-        What the function returned.
+        The result of the function.
 
     Raises:
-        LeftBehind: It was not done in time.
-        KeyboardInterrupt: The wait was interrupted; the cause is a `LeftBehind`, if the function goes on.
-        BaseException: Whatever the function raised.
+        LeftBehind: The function missed the deadline.
+        KeyboardInterrupt: The wait was interrupted; the cause is a `LeftBehind` if the function still runs.
+        BaseException: Any exception of the function.
     """
     if seconds is None:
         return function()
     call = _Call(function, late)
     run = contextvars.copy_context().run
-    thread = threading.Thread(target=run, args=(call.run,), name=f"{step} {uri}", daemon=True)
+    thread = threading.Thread(target=run, args=(call.run,), name=f"{name} {uri}", daemon=True)
     try:
         thread.start()
         thread.join(seconds)
     except KeyboardInterrupt as interrupt:
         if call.give_up():
-            raise interrupt from LeftBehind(f"{step} was interrupted and left behind", thread)
+            raise interrupt from LeftBehind(f"{name} was interrupted and left behind", thread)
         call.discard()
         raise
     if call.give_up():
-        raise LeftBehind(f"{step} did not end within {seconds:g} s and was left behind", thread)
+        raise LeftBehind(f"{name} did not end within {seconds:g} s and was left behind", thread)
     return call.result()
 
 
 class _Call(Generic[T]):
-    """What became of a function, for the thread that calls it and the one that waits."""
+    """The result of a function, shared by the thread that runs it and the thread that waits."""
 
     def __init__(self, function: Callable[[], T], late: Callable[[T], object]) -> None:
         self._function = function
@@ -72,7 +72,7 @@ class _Call(Generic[T]):
     def run(self) -> None:
         try:
             self._returned.append(self._function())
-        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again by the waiting thread
             self._raised = error
         with self._mutex:
             self._ended = True
@@ -81,13 +81,13 @@ class _Call(Generic[T]):
             self.discard()
 
     def give_up(self) -> bool:
-        """Wait no more: whether the function goes on."""
+        """Stop waiting; return whether the function still runs."""
         with self._mutex:
             self._given_up = not self._ended
             return self._given_up
 
     def discard(self) -> None:
-        """Nobody wants what was returned."""
+        """Pass the result, if there is one, to `late`."""
         if self._returned:
             self._late(self._returned.pop())
 

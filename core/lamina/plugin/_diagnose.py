@@ -1,4 +1,4 @@
-"""Asking one plugin what is wrong with it."""
+"""Runs the diagnosis of one plugin."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def diagnose(
     seconds: float | None = None,
     whole: bool = False,
 ) -> list[Finding]:
-    """Ask a plugin. Whatever its `diagnose` does, the outcome is findings; only KeyboardInterrupt passes.
+    """Call `diagnose` of a plugin. Its exceptions become findings, except KeyboardInterrupt.
 
     Args:
-        registration: Whom to ask. One that has no `diagnose` has nothing to tell.
-        config: Its decoded configuration, or None where it has no `config`.
+        registration: The plugin. A plugin without `diagnose` has no findings.
+        config: Its decoded configuration, or None if the registration has no `config`.
         root: The host's root directory.
         state: The host's state directory.
-        host_pid: The process of the host that runs; None where none does.
-        exports: What the plugin exports in that host.
-        seconds: How long it may take. None: as long as it takes, in the calling thread.
-        whole: Whether its `examine` is asked instead.
+        host_pid: The process id of the running host, or None.
+        exports: The exports of the plugin in the running host.
+        seconds: The deadline, in seconds. None: no deadline, in this thread.
+        whole: Call `examine` instead of `diagnose`.
 
     Returns:
-        What it found; last, where it failed or did not end in time, that it did, and at which line.
+        The findings. If the call failed or missed its deadline, the last one says so, with the line of code.
     """
     step = "examine" if whole else "diagnose"
     ask = registration.examine if whole else registration.diagnose
@@ -48,7 +48,7 @@ def diagnose(
     context = DiagnoseContext(
         uri=uri, config=config, root=root / uri, state=state / uri, host_pid=host_pid, exports=exports or {}
     )
-    found: list[Finding] = []  # what comes before a failure is kept
+    found: list[Finding] = []  # findings before a failure are kept
 
     def look() -> None:
         for finding in ask(context):
@@ -62,12 +62,12 @@ def diagnose(
     except KeyboardInterrupt:
         raise
     except LeftBehind as error:
-        remedy = "see whether a disk or a network file system hangs: dmesg -T | tail"
+        remedy = "check whether a disk or a network file system hangs: dmesg -T | tail"
         return [*found, Finding.problem("time", f"{error}{_at(owner.running(error.thread))}", remedy)]
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-        said = f"its {step} failed: {describe(error)}{_at(owner.raised(error))}"
-        remedy = f"tell those who make {registration.distribution or uri}"
-        return [*found, Finding.unknown("everything else", said, remedy)]
+    except BaseException as error:  # noqa: BLE001 - plugins may raise anything, even SystemExit
+        failure = f"its {step} failed: {describe(error)}{_at(owner.raised(error))}"
+        remedy = f"report this to the authors of {registration.distribution or uri}"
+        return [*found, Finding.unknown("everything else", failure, remedy)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Finding the plugins of installed packages, so that a broken package harms nobody but itself."""
+"""Discovery of the plugins of installed packages. A broken package does not affect the others."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pluggy
 
-from lamina.plugin._collector import Collector, Offence
+from lamina.plugin._collector import Collector, Rejection
 from lamina.plugin._distributions import normalise
-from lamina.plugin._entry_points import given, in_order, installed
+from lamina.plugin._entry_points import in_load_order, installed, source_of
 from lamina.plugin._location import Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
-from lamina.plugin._slow import SlowLoads
+from lamina.plugin._slow_imports import SlowImports
 from lamina.plugin._types import ENTRY_POINT_TYPE
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP: Final = "lamina.plugins"
-"""The entry-point group in which a distribution names its plugin modules for lamina."""
+"""The entry-point group of lamina's plugin modules."""
 
 
 @attrs.frozen
 class Discovery:
-    """What `discover` found."""
+    """The result of `discover`."""
 
     registry: Registry
-    """The registrations of everybody who is in order. Its graph has no circle."""
+    """The valid registrations. Their graph has no cycle."""
     failed: tuple[Plugin, ...]
-    """Records of what was set aside: FAILED for what offends, BLOCKED for the rest of its distribution. No
-    URI occurs twice, or in the registry."""
+    """The records of rejected distributions: FAILED for the registration at fault, BLOCKED for the others. No URI
+    occurs twice, or in the registry."""
     manager: pluggy.PluginManager
-    """Has the hooks of everybody who is in order."""
+    """The pluggy manager with the hooks of the accepted modules."""
     not_imported: tuple[str, ...] = ()
-    """`<distribution>:<entry point>` of each module that was left alone, as its distribution is disabled."""
+    """`<distribution>:<entry point>` of each module that was not imported, because its distribution is
+    disabled."""
 
     def set_aside(self, errors: Mapping[str, BaseException]) -> Discovery:
-        """This, with plugins set aside that failed before they could be initialised.
+        """Return a copy in which plugins have failed before their initialisation.
 
         Args:
-            errors: What was raised, by URI of the plugin.
+            errors: The errors, by the URI of the plugin.
         """
         if not errors:
             return self
@@ -70,61 +71,63 @@ def discover(
     entry_points: Iterable[EntryPoint] | None = None,
     group: str = ENTRY_POINT_GROUP,
 ) -> Discovery:
-    """Load every module named by an entry point of a group, and collect their registrations.
+    """Import the modules that the entry points of a group name, and collect their registrations.
 
-    The order is fixed: the host's own, then by normalised distribution name and entry-point name, then `modules`
-    as given. The host's own are those of the distribution whose name the group begins with, as lamina's are in
-    `lamina.plugins`. A distribution that cannot be loaded, or registers what it must not, is set aside as a whole;
-    of the host's own, only the entry point. For a circle that is the distribution of the last registered plugin
-    in it that is not the host's own. Importing is running somebody's code: what is disabled is not imported.
+    The order is fixed: first the host's own distribution, whose name the group begins with (`lamina` in
+    `lamina.plugins`), then by normalised distribution name and entry-point name, then `modules` as given. A
+    distribution that cannot be loaded, or has an invalid registration, is rejected as a whole; of the host's own
+    distribution, only the entry point. Because of a cycle, the distribution of the last registered plugin in it is
+    rejected, the host's own excepted. Disabled distributions are not imported, since importing runs their code.
 
     Args:
-        modules: Modules to load besides, asked for by name.
-        disabled_distributions: Distributions to leave alone, in any spelling that PEP 503 takes for equal.
-        disabled_plugins: URIs that the host will not initialise: a circle through one of them is none.
-        entry_points: Those to use instead of what is installed.
-        group: Where to look for entry points.
+        modules: Further modules to load.
+        disabled_distributions: Names of distributions to ignore, compared as in PEP 503.
+        disabled_plugins: URIs that the host will not initialise; cycles through them do not count.
+        entry_points: Entry points to use instead of the installed ones.
+        group: The entry-point group.
 
     Raises:
         NotFound: One of `modules` does not exist.
-        InvalidArgument: One of `modules` cannot be loaded or registers what it must not.
-        PluginLoop: The host's own plugins require each other in a circle, or one of `modules` closes one.
+        InvalidArgument: One of `modules` cannot be loaded or has an invalid registration.
+        PluginLoop: The host's own plugins form a cycle, or one of `modules` closes one.
     """
     disabled = {normalise(name) for name in disabled_distributions}
-    sources = list(installed(group) if entry_points is None else map(given, entry_points))
+    sources = list(installed(group) if entry_points is None else map(source_of, entry_points))
     own = normalise(group.partition(".")[0])
-    with SlowLoads() as slow:
+    with SlowImports() as slow:
         collector = Collector(own, slow)
-        for sources_of_one in in_order((source for source in sources if source.distribution not in disabled), own):
+        for sources_of_one in in_load_order(
+            (source for source in sources if source.distribution not in disabled), own
+        ):
             collector.add(sources_of_one)
         for module in modules:
             collector.add_module(module)
     collector.break_loops(disabled_plugins)
-    failed = _records(collector.offences, collector.registry)
+    failed = _records(collector.rejections, collector.registry)
     not_imported = sorted(source.id for source in sources if source.distribution in disabled)
     return Discovery(collector.registry, failed, collector.manager, tuple(not_imported))
 
 
-def _records(offences: Iterable[Offence], registry: Registry) -> tuple[Plugin, ...]:
-    """The records of what was set aside. One named after a URI that somebody else has is not made, or renamed."""
+def _records(rejections: Iterable[Rejection], registry: Registry) -> tuple[Plugin, ...]:
+    """Return the records of rejected plugins. A record whose URI is taken is renamed or left out."""
     records: dict[str, Plugin] = {}
 
     def free(registration: Registration[Any]) -> bool:
         return registration.uri not in registry and registration.uri not in records
 
-    for offence in offences:
-        offender = offence.registration
-        named = offender is not None and offender.has_name() and free(offender)
+    for rejection in rejections:
+        culprit = rejection.registration
+        named = culprit is not None and culprit.has_name() and free(culprit)
         failed = Plugin(
-            type=offender.type if offender and named else ENTRY_POINT_TYPE,
-            id=offender.id if offender and named else offence.source.id,
-            distribution=offence.source.distribution,
+            type=culprit.type if culprit and named else ENTRY_POINT_TYPE,
+            id=culprit.id if culprit and named else rejection.source.id,
+            distribution=rejection.source.distribution,
             status=Status.FAILED,
-            error=offence.error,
-            location=offence.location,
+            error=rejection.error,
+            location=rejection.location,
         )
         records[failed.uri] = failed
-        for registration in filter(free, offence.withdrawn):
+        for registration in filter(free, rejection.withdrawn):
             records[registration.uri] = Plugin(
                 type=registration.type,
                 id=registration.id,

@@ -1,4 +1,4 @@
-"""The modules that entry points name, of what is installed or given."""
+"""Entry points and the modules that they name."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _REFERENCE: Final = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
-"""A module, maybe an object in it, maybe extras (packaging.python.org/specifications/entry-points)."""
+"""`module:object [extras]`, the last two optional (packaging.python.org/specifications/entry-points)."""
 
 
 @attrs.frozen
 class Source:
-    """A module to load, and where that is asked for."""
+    """A plugin module to load, and the entry point that names it."""
 
     distribution: str
     name: str
-    """The entry point's name; "" for a module given with `-p`."""
+    """The name of the entry point; "" for a module given with `-p`."""
     module: str
     load: Callable[[], object]
 
     @property
     def id(self) -> str:
-        """What messages and records name it by."""
+        """The name in messages and records."""
         return f"{self.distribution}:{self.name}" if self.name else self.distribution
 
 
 def installed(group: str) -> Iterator[Source]:
-    """What is installed for a group. Of a distribution that is seen twice, what comes first on sys.path.
+    """Return the sources of a group in the installed distributions; of duplicates, the first on sys.path.
 
-    `importlib.metadata.entry_points` would do, but one malformed file of anybody's makes it fail for all.
+    `importlib.metadata.entry_points` is not used, since one malformed file makes it fail as a whole.
     """
     seen = set()
     for distribution in distributions():
@@ -52,7 +52,7 @@ def installed(group: str) -> Iterator[Source]:
             if group not in text:
                 continue
             name = normalise(distribution.name)
-        except Exception as error:  # noqa: BLE001 - a damaged file that nobody can say is a plugin's
+        except Exception as error:  # noqa: BLE001 - any damaged metadata, which may not be a plugin's
             fields = {"path": str(distribution.locate_file("")), "error": str(error)}
             _log.warning("cannot read the entry points of a distribution", extra=fields)
             continue
@@ -62,7 +62,7 @@ def installed(group: str) -> Iterator[Source]:
 
 
 def _sources(name: str, text: str, group: str) -> list[Source]:
-    """What a distribution declares in a group; if that cannot be parsed, one source whose load says so."""
+    """Return the entry points of a distribution in a group; if malformed, one source that fails to load."""
     try:
         return [
             Source(name, point, _module(reference), functools.partial(_load, reference))
@@ -74,10 +74,10 @@ def _sources(name: str, text: str, group: str) -> list[Source]:
 
 
 def _points(text: str, group: str) -> Iterator[tuple[str, str]]:
-    """The names and references of a group in an `entry_points.txt`.
+    """Return the names and references of a group in an `entry_points.txt`.
 
     Raises:
-        ValueError: A line of it is none of both.
+        ValueError: A line of the group has no `=`.
     """
     section = ""
     for line in map(str.strip, text.splitlines()):
@@ -106,14 +106,14 @@ def _raise(error: Exception) -> object:
     raise error
 
 
-def given(point: EntryPoint) -> Source:
-    """The source that an entry point names. One made by hand belongs to no distribution: its package stands in."""
+def source_of(point: EntryPoint) -> Source:
+    """Return the source of an entry point. Without a distribution, its top-level package stands for one."""
     name = point.dist.name if point.dist is not None else re.split(r"[.:]", point.value, maxsplit=1)[0]
     return Source(normalise(name), point.name, _module(point.value), point.load)
 
 
-def in_order(sources: Iterable[Source], own: str) -> Iterator[list[Source]]:
-    """What stands or falls together, in the order in which to load it; `own` is the host's distribution."""
+def in_load_order(sources: Iterable[Source], own: str) -> Iterator[list[Source]]:
+    """Group sources that are accepted or rejected together, in load order; `own` is the host's distribution."""
 
     def key(source: Source) -> tuple[bool, str]:
         return source.distribution != own, source.distribution

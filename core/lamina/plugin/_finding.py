@@ -1,4 +1,4 @@
-"""What is found when somebody asks why things do not work."""
+"""Findings of a diagnosis, and their repairs."""
 
 from __future__ import annotations
 
@@ -13,86 +13,86 @@ from lamina.plugin._context import C
 
 
 class Verdict(enum.StrEnum):
-    """How a finding is to be taken."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and may not do so for long, or not as somebody may have meant it."""
+    """It works, but possibly not as intended, or not for long."""
     PROBLEM = "problem"
     """It does not work."""
     UNKNOWN = "unknown"
-    """It could not be looked at."""
+    """It could not be checked."""
 
 
 @attrs.frozen
 class Repair:
-    """A way to mend what was found that deletes nothing that any source names."""
+    """A repair of a finding that deletes no referenced data."""
 
     what: str
-    """What is done, in the imperative: `move it to quarantine`."""
+    """The action, in the imperative: `move it to quarantine`."""
     run: Callable[[], object] = attrs.field(eq=False, repr=False)
-    """Does it. Raises an OSError or one of `lamina.errdefs` where it cannot."""
+    """Performs the action. Raises an OSError or an error of `lamina.errdefs` if it fails."""
     beside_host: bool = False
-    """Whether it may be done while a host runs."""
+    """Whether the repair is safe while a host runs."""
 
 
 @attrs.frozen
 class Finding:
-    """One thing that was looked at. `ok`, `warning`, `problem` and `unknown` make one."""
+    """The result of one check. Create it with `ok`, `warning`, `problem` or `unknown`."""
 
     check: str
-    """What was looked at, in a word or two: `d_type`, `lock of the data root`."""
+    """The name of the check: `d_type`, `lock of the data root`."""
     status: Verdict
     found: str
-    """What is there, in a sentence, with the values and paths that matter."""
+    """The result in one sentence, with the relevant values and paths."""
     remedy: str = ""
-    """What to do about it, best as commands to type; "" where the finding is OK."""
+    """What to do, preferably as commands to type; "" if the finding is OK."""
     repair: Repair | None = attrs.field(default=None, eq=False)
-    """How `lamina doctor --repair` mends it; None where somebody has to decide."""
+    """The repair of `lamina doctor --repair`; None if the user has to decide."""
 
     @classmethod
     def ok(cls, check: str, found: str) -> Self:
-        """It is as it should be."""
+        """Return a finding that everything is in order."""
         return cls(check, Verdict.OK, found)
 
     @classmethod
     def warning(cls, check: str, found: str, remedy: str) -> Self:
-        """See `Verdict.WARNING`."""
+        """Return a finding with `Verdict.WARNING`."""
         return cls(check, Verdict.WARNING, found, remedy)
 
     @classmethod
     def problem(cls, check: str, found: str, remedy: str) -> Self:
-        """See `Verdict.PROBLEM`."""
+        """Return a finding with `Verdict.PROBLEM`."""
         return cls(check, Verdict.PROBLEM, found, remedy)
 
     @classmethod
     def unknown(cls, check: str, found: str, remedy: str) -> Self:
-        """See `Verdict.UNKNOWN`; the remedy says how it can be looked at."""
+        """Return a finding with `Verdict.UNKNOWN`; the remedy says how to perform the check."""
         return cls(check, Verdict.UNKNOWN, found, remedy)
 
     def mended_by(self, repair: Repair) -> Self:
-        """The same finding with a way to mend it."""
+        """Return a copy with a repair."""
         return attrs.evolve(self, repair=repair)
 
 
 @attrs.frozen(kw_only=True)
 class DiagnoseContext(Generic[C]):
-    """The circumstances in which a plugin is asked what is wrong with it.
+    """The argument of `Registration.diagnose` and `Registration.examine`.
 
-    Nothing is initialised: there are no other plugins to look up, and a running host may be using all that the
-    plugin has. So `Registration.diagnose` looks, and changes nothing that is there. It may make something of its
-    own beside, if it takes it away again.
+    No plugin is initialised, and a running host may be using the plugin's data. So a diagnosis reads and changes
+    nothing. It may create temporary files, which it removes again.
     """
 
     uri: str
-    """The plugin's own URI."""
+    """The URI of the plugin."""
     config: C
-    """As in `InitContext`."""
+    """See `InitContext`."""
     root: Path
-    """As in `InitContext`: `<root>/<URI>`, which may not exist yet."""
+    """`<root>/<URI>`, which may not exist."""
     state: Path
-    """As in `InitContext`: `<state>/<URI>`, which may not exist yet."""
+    """`<state>/<URI>`, which may not exist."""
     host_pid: int | None = None
-    """The process of the host that runs; None where none does that can be seen."""
+    """The process id of the running host, if it is known."""
     exports: Mapping[str, str] = attrs.field(factory=dict)
-    """What the plugin exports in the host that runs, which may have another configuration; empty without one."""
+    """The exports of the plugin in the running host, which may have another configuration; empty without a
+    host."""

@@ -1,4 +1,4 @@
-"""The hooks around a plugin's life, carried by pluggy."""
+"""The hooks that plugin modules implement, carried by pluggy."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ from lamina.plugin._registration import Registration
 _log = logging.getLogger(__name__)
 
 hookspec = pluggy.HookspecMarker("lamina")
-"""Marks the specification of a hook."""
+"""Decorator that marks the specification of a hook."""
 hookimpl = pluggy.HookimplMarker("lamina")
-"""Marks a function of a plugin module as the implementation of the hook of that name."""
+"""Decorator that marks a function of a plugin module as the implementation of the hook of that name."""
 _HOOKABLE: Final = (types.FunctionType, types.MethodType, staticmethod, classmethod)
 """What pluggy takes for a hook in a module, if it is marked."""
 
 
 @hookspec
 def lamina_register() -> Iterable[Registration[Any]]:  # type: ignore[empty-body]  # a specification has none
-    """The plugins of this module. Every module has this hook; a generator will do."""
+    """Return the plugins of this module; may be a generator. Every plugin module implements this hook."""
 
 
 @hookspec
 def lamina_contracts() -> Iterable[Contract]:  # type: ignore[empty-body]  # a specification has none
-    """Return the contracts of the plugin types that this module defines; a generator will do."""
+    """Return the contracts of the plugin types that this module defines; may be a generator."""
 
 
 @hookspec
 def lamina_proxy_types() -> Iterable[ProxyType[Any]]:  # type: ignore[empty-body]  # a specification has none
-    """Return the types of plugins that this module creates from `[proxy_plugins]`; a generator will do."""
+    """Return the types of plugins that this module creates from `[proxy_plugins]`; may be a generator."""
 
 
 @hookspec
 def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
-    """A plugin was initialised and works. It is among the plugins, which are all once the host runs.
+    """Called when a plugin was initialised and works; `plugins` contains it.
 
-    One that was tried again may come after those that require it: they are told of it here.
+    After a retry, plugins that require this one may have been initialised before it. This hook notifies them.
     """
 
 
 @hookspec
 def lamina_skipped(plugin: Plugin) -> None:
-    """A plugin does not apply here."""
+    """Called when a plugin raised `SkipPlugin`."""
 
 
 @hookspec
 def lamina_failed(plugin: Plugin) -> None:
-    """A plugin failed, or is blocked by one that did; `plugin.status` tells which."""
+    """Called when a plugin failed or was blocked; see `plugin.status`."""
 
 
 @hookspec
 def lamina_host_ready(plugins: PluginSet) -> None:
-    """The host answers."""
+    """Called when the host is ready."""
 
 
 @hookspec
 def lamina_host_stopping(plugins: PluginSet) -> None:
-    """The host is about to stop; nothing is closed yet."""
+    """Called when the host stops, before the first plugin is closed."""
 
 
 class _Manager(pluggy.PluginManager):
@@ -78,32 +78,32 @@ class _Manager(pluggy.PluginManager):
 
 
 def new_manager() -> pluggy.PluginManager:
-    """A manager that knows these hooks and has no plugins."""
+    """Return a pluggy manager with these hooks and no plugins."""
     manager = _Manager("lamina")
     manager.add_hookspecs(sys.modules[__name__])
     return manager
 
 
 def notify(manager: pluggy.PluginManager, hook_name: str, **arguments: object) -> None:
-    """Call every implementation of a hook, in the order of discovery.
+    """Call the implementations of a hook in the order of discovery, `tryfirst` ones first and `trylast` ones last.
 
-    What one raises is logged with its distribution and keeps none of the others from being called;
-    KeyboardInterrupt alone passes. Those marked `tryfirst` come before the others, `trylast` after.
+    Exceptions are logged with the distribution and do not keep other implementations from being called, except
+    KeyboardInterrupt.
 
     Args:
         manager: `Discovery.manager`.
-        hook_name: Such as `lamina_initialised`.
-        arguments: As in the hook's specification.
+        hook_name: The name of the hook, such as `lamina_initialised`.
+        arguments: The arguments in the hook's specification.
     """
     implementations: list[pluggy.HookImpl] = getattr(manager.hook, hook_name).get_hookimpls()
-    # pluggy itself would stop at the first exception, and calls the last registered first.
+    # pluggy stops at the first exception, and calls the implementation registered last first.
     for implementation in sorted(implementations, key=lambda one: one.trylast - one.tryfirst):
         wanted = [arguments[name] for name in implementation.argnames]
         try:
             implementation.function(*wanted)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a hook may raise what it likes, SystemExit too
+        except BaseException as error:  # noqa: BLE001 - hooks may raise anything, even SystemExit
             distribution = implementation.plugin_name.partition(":")[0]
             fields = {"hook": hook_name, "distribution": distribution, "error": message(error)}
             _log.error("plugin hook failed", extra=fields, exc_info=error)

@@ -1,4 +1,4 @@
-"""The init of one plugin."""
+"""Initialisation of one plugin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lamina.plugin._context import InitContext
 from lamina.plugin._contract import Contract
 from lamina.plugin._deadline import call_within
 from lamina.plugin._location import Location, Owner, unwrapped
-from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, may_go, most_hopeful
+from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, first_retrying, is_retryable
 from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
@@ -47,30 +47,29 @@ def initialise(
     contract: Contract | None = None,
     seconds: float | None = None,
 ) -> Plugin:
-    """Initialise one plugin. Whatever its init does, the outcome is a record; only KeyboardInterrupt passes.
+    """Initialise one plugin and return its record. Exceptions of init are recorded, except KeyboardInterrupt.
 
-    With a deadline, init runs in a daemon thread. One that does not end in time is left behind there: its
-    context refuses all look-ups from then on, and what it returns at last is closed.
+    With a deadline, init runs in a daemon thread. An init that misses the deadline is left behind there: its
+    context refuses look-ups from then on, and the instance that it finally returns is closed.
 
     Args:
-        registration: What to initialise.
-        config: Its decoded configuration, or None where it has no `config`.
-        root: The host's root directory; the plugin is given `<root>/<URI>`.
-        state: The host's state directory; the plugin is given `<state>/<URI>`.
-        plugins: Those initialised before it, all that it requires among them. The record is not added.
-        readiness: Where `register_readiness` registers. A plugin that registered and is not OK
-            (`Plugin.registered_readiness`) is fatal for a host, which could never become ready.
-        properties: Further properties of the init context.
-        listening: What the registration's `listen` returned.
-        contract: The contract of the plugin's type; None: what init returns need have no particular member.
-        seconds: How long init may take. None: as long as it takes, in the calling thread.
+        registration: The plugin.
+        config: Its decoded configuration, or None if the registration has no `config`.
+        root: The host's root directory; the plugin gets `<root>/<URI>`.
+        state: The host's state directory; the plugin gets `<state>/<URI>`.
+        plugins: The plugins initialised so far, including all that this one requires. The record is not added.
+        readiness: Used by `register_readiness`. A plugin that called it and does not work
+            (`Plugin.registered_readiness`) must stop the host, which could never become ready.
+        properties: Additional properties of the init context.
+        listening: The result of the registration's `listen`.
+        contract: The contract of the plugin's type, or None.
+        seconds: The deadline of init, in seconds. None: no deadline, in this thread.
 
     Returns:
-        The record. OK: the instance is what init returned. SKIPPED: init raised `SkipPlugin`. BLOCKED: a
-        required type has no plugin that works (init is not called then, but see
-        `Registration.late_binding`), or init let a look-up's `PluginFailed` pass. FAILED: any other exception,
-        `SystemExit` included; an instance or meta that is not what its users rely on; or a deadline that passed
-        (`LeftBehind`).
+        The record. OK: init returned an instance. SKIPPED: init raised `SkipPlugin`. BLOCKED: no plugin of a
+        required type works (init is not called then, unless `Registration.late_binding` is set), or init raised
+        the `PluginFailed` of a look-up. FAILED: init raised another exception, even `SystemExit`; missed its
+        deadline (`LeftBehind`); or returned an instance that violates the contract, or a malformed meta.
     """
     uri = registration.uri
     context: InitContext[Any] = InitContext(
@@ -94,7 +93,7 @@ def initialise(
     took = time.perf_counter() - started
     meta = context.meta
     if isinstance(outcome.error, LeftBehind):
-        meta = Meta()  # it may still write into the other one
+        meta = Meta()  # the init may still write to the other one
     elif problem := _wrong_meta(meta):
         meta = Meta()
         if outcome.status is Status.OK:
@@ -109,11 +108,11 @@ def initialise(
 
 
 def foresee(registration: Registration[Any], plugins: PluginSet) -> Plugin:
-    """The record that `initialise` would make if init worked: BLOCKED, or else OK. Nothing is initialised.
+    """Return the record that `initialise` would return if init succeeded: BLOCKED or OK.
 
     Args:
-        registration: What is not initialised.
-        plugins: The records of those before it.
+        registration: The plugin, which is not initialised.
+        plugins: The records of the plugins before it.
     """
     return _record(registration, _blocked_by_requires(registration, plugins) or _Outcome(Status.OK))
 
@@ -130,7 +129,7 @@ def _record(registration: Registration[Any], outcome: _Outcome, **fields: Any) -
 
 
 def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) -> _Outcome | None:
-    """The outcome where a required type has no plugin that works."""
+    """Return the outcome BLOCKED if no plugin of a required type works."""
     for required in registration.requires:
         providers = plugins.of_type(required)
         if required == EVERY_TYPE or any(provider.status is Status.OK for provider in providers):
@@ -138,7 +137,7 @@ def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) ->
         if not providers:
             return _Outcome(Status.BLOCKED, error=PluginBlocked(f"no plugin provides {required}"))
         broken = [provider for provider in providers if provider.status is not Status.SKIPPED]
-        blocker = most_hopeful(broken or providers)
+        blocker = first_retrying(broken or providers)
         if not (registration.late_binding and blocker.retrying):
             return _blocked(blocker)
     return None
@@ -177,8 +176,8 @@ def _run(
         problem = _wrong_instance(registration, instance, contract)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise what it likes, SystemExit too
-        # The traceback keeps its lines, but not the locals: files and locks of such an init are let go.
+    except BaseException as error:  # noqa: BLE001 - plugins may raise anything, even SystemExit
+        # Clear the locals, so that files and locks of this init are released. The line numbers stay.
         traceback.clear_frames(error.__traceback__)
         if isinstance(error, SkipPlugin):
             return _Outcome(Status.SKIPPED, error=error)
@@ -186,14 +185,14 @@ def _run(
         if blocker:
             return _blocked(blocker)
         location = _owner(registration).raised(error)
-        return _Outcome(Status.FAILED, error=error, retrying=may_go(error), location=location)
+        return _Outcome(Status.FAILED, error=error, retrying=is_retryable(error), location=location)
     if problem:
         return _refused(registration, instance, problem)
     return _Outcome(Status.OK, instance)
 
 
 def _refused(registration: Registration[Any], instance: object, problem: str) -> _Outcome:
-    """The outcome of an init that raised nothing and did not do what it must."""
+    """Return the outcome FAILED of an init that returned, but violated a rule."""
     location = _owner(registration).defined(registration.init)
     return _Outcome(Status.FAILED, instance, PluginFailed(problem), location=location)
 
@@ -204,7 +203,7 @@ def _owner(registration: Registration[Any]) -> Owner:
 
 
 def _looked_up(error: BaseException, plugins: PluginSet) -> Plugin | None:
-    """The plugin whose failure a look-up reported with this error: it chains that plugin's very own."""
+    """Return the plugin whose failure a look-up raised: the cause of the error is that plugin's error."""
     if not isinstance(error, PluginFailed | PluginBlocked) or error.__cause__ is None:
         return None
     return next((plugin for plugin in plugins if plugin.error is error.__cause__), None)
@@ -216,7 +215,7 @@ def _blocked(blocker: Plugin) -> _Outcome:
 
 
 def _wrong_instance(registration: Registration[Any], instance: object, contract: Contract | None) -> str:
-    """What is wrong with what init returned, or ""."""
+    """Return what is wrong with the instance, or ""."""
     if instance is None:
         return "init returned None: it must return the plugin's instance"
     expected = (contract.members if contract else ()) + (("reconfigure",) if registration.live else ())
@@ -229,7 +228,7 @@ def _wrong_instance(registration: Registration[Any], instance: object, contract:
 
 
 def _wrong_meta(meta: object) -> str:
-    """What is wrong with what init wrote into its meta, or "". Everybody who lists plugins reads it."""
+    """Return what is wrong with the meta, or "". Every listing of plugins reads it."""
     if not isinstance(meta, Meta):
         return f"meta must be a Meta, not {reprlib.repr(meta)}"
     if not _is_dict_of_strings(meta.exports):

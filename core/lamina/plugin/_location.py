@@ -1,4 +1,4 @@
-"""Where in whose code something went wrong."""
+"""Locations of errors in the code of plugins."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Location:
     file: str
     line: int
     function: str = ""
-    """Its qualified name, or `<module>` while the module is imported."""
+    """The qualified name of the function, or `<module>` during an import."""
     module: str = ""
     distribution: str = ""
-    """The plugin's own, if the code is its; "" for the code of others that it calls."""
+    """The distribution of the plugin if the code is its own; "" for code that it calls."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}"
@@ -34,27 +34,27 @@ class Location:
 
 @attrs.frozen
 class Owner:
-    """Whose code is the plugin's own."""
+    """The code that belongs to a plugin."""
 
     distribution: str
     module: str
-    """The module that registered the plugin. What lies in the same package is its own, too."""
+    """The module that registered the plugin. Its whole package belongs to the plugin."""
 
     def raised(self, error: BaseException) -> Location | None:
-        """Where an exception was raised: the deepest line that is the owner's own, else the deepest of all.
+        """Return where an exception was raised: the deepest line of the plugin's code, or else of any code.
 
-        None where it was raised by the runtime, which the caller knows better than any line.
+        None if the framework itself raised it.
         """
         steps = list(traceback.walk_tb(error.__traceback__))
         return self._deepest((frame, line) for frame, line in reversed(steps)) or self._unparsed(error)
 
     def running(self, thread: threading.Thread | None) -> Location | None:
-        """Which line a thread is at, chosen likewise."""
+        """Return the line that a thread executes, chosen as in `raised`."""
         frame = sys._current_frames().get((thread and thread.ident) or 0)  # noqa: SLF001 # its documented name
         return None if frame is None else self._deepest(traceback.walk_stack(frame))
 
     def defined(self, function: Callable[..., object]) -> Location | None:
-        """Where a function is written; None where it is not written in Python."""
+        """Return where a function is defined; None if it is not written in Python."""
         function = unwrapped(function)
         code: object = getattr(function, "__code__", None)
         if not isinstance(code, CodeType):
@@ -71,14 +71,14 @@ class Owner:
         return Location(code.co_filename, line, code.co_qualname, module, self.distribution if own else "")
 
     def _unparsed(self, error: BaseException) -> Location | None:
-        """The line that the parser refused: there is no frame of a module that never began to run."""
+        """Return the line of a syntax error, for which there is no frame."""
         if not isinstance(error, SyntaxError) or error.filename is None or error.lineno is None:
             return None
         return Location(error.filename, error.lineno, module=self.module, distribution=self.distribution)
 
 
 def unwrapped(function: Callable[..., object]) -> Callable[..., object]:
-    """The function that is behind a `functools.partial`."""
+    """Return the function of a `functools.partial`."""
     while isinstance(function, functools.partial):
         function = function.func
     return function
@@ -89,13 +89,13 @@ def _module(frame: FrameType) -> str:
 
 
 def _runtime(frame: FrameType) -> bool:
-    """Whether a frame belongs to what calls plugins: it stands in every traceback, and tells nothing."""
+    """Return whether a frame belongs to the framework or the import system, which are in every traceback."""
     frozen = frame.f_code.co_filename.startswith("<frozen")
     return frozen or f"{_module(frame)}.".startswith(("lamina.plugin.", "importlib."))
 
 
 def _package(module: str) -> str:
-    """The outermost package of a module that no other distribution can add to: no namespace package."""
+    """Return the outermost package of a module that is not a namespace package."""
     parts = module.split(".")
     if parts[0] == "lamina":
         return parts[0]
@@ -103,5 +103,5 @@ def _package(module: str) -> str:
 
 
 def _closed(package: str) -> bool:
-    # What could not be imported is not there; namespace packages are, and have no file.
+    # A namespace package is in sys.modules without a file; a package that failed to import is not there.
     return package not in sys.modules or getattr(sys.modules[package], "__file__", None) is not None

@@ -1,4 +1,4 @@
-"""What a host will do with the plugins that were found, before it does anything."""
+"""The plan of a start: everything that is decided before a plugin runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
 from lamina.plugin._discovery import Discovery
 from lamina.plugin._init import foresee
-from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, most_hopeful
+from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, first_retrying
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
@@ -21,20 +21,20 @@ from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
 class Plan:
     """The order of initialisation, and everything else that is decided before a plugin runs.
 
-    A host carries it out; `foresee` tells what would come of it if every init worked.
+    A host carries the plan out; `foresee` predicts its outcome, assuming that every init succeeds.
     """
 
     discovery: Discovery
     registry: Registry
-    """What was found and can be initialised, and what the host adds; also what is disabled."""
+    """All registrations: discovered ones and those that the host adds, disabled ones included."""
     order: tuple[Registration[Any], ...]
-    """What to initialise, in this order."""
+    """The registrations to initialise, in order."""
     failed: tuple[Plugin, ...]
-    """Records of what cannot be initialised, as it could not be loaded."""
+    """Records of plugins that could not be loaded."""
     disabled: frozenset[str]
-    """URIs that are left out."""
+    """URIs of plugins that are not initialised."""
     required: tuple[str, ...]
-    """URIs of plugins without which the host does not start."""
+    """URIs of plugins that must work for the host to start."""
 
     @classmethod
     def of(
@@ -45,17 +45,17 @@ class Plan:
         disabled: Collection[str] = (),
         required: Collection[str] = (),
     ) -> Plan:
-        """Make a plan.
+        """Create a plan.
 
         Args:
-            discovery: What was found.
-            more: What the host itself registers.
-            disabled: URIs to leave out.
-            required: URIs without which the host does not start.
+            discovery: The plugins that were found.
+            more: Additional registrations of the host.
+            disabled: URIs of plugins not to initialise.
+            required: URIs of plugins that must work for the host to start.
 
         Raises:
-            InvalidRegistration: One of `more` breaks a rule, or has a name that is taken.
-            PluginLoop: Plugins require each other in a circle. Of those that were found, none do.
+            InvalidRegistration: One of `more` is invalid, or its URI is taken.
+            PluginLoop: One of `more` closes a dependency cycle.
         """
         registry = discovery.registry
         for registration in more:
@@ -70,14 +70,14 @@ class Plan:
         )
 
     def carry_out(self, plugins: PluginSet, init: Callable[[Registration[Any]], Plugin]) -> Iterator[Plugin]:
-        """Add the record of every plugin to a set, in order.
+        """Initialise the plugins in order, and add their records to a set.
 
         Args:
             plugins: An empty set.
-            init: Makes the record of one plugin, as `initialise` does; those before it are in the set.
+            init: Returns the record of one plugin, as `initialise` does. The records before it are in the set.
 
         Yields:
-            Each record when it is in the set. Whoever carries out a plan calls `check` with it before going on.
+            Each record after it was added. The caller passes it to `check` before it continues.
         """
         for plugin in self.failed:
             plugins.add(plugin)
@@ -88,10 +88,10 @@ class Plan:
             yield plugin
 
     def check_presence(self) -> None:
-        """Do nothing if every required plugin was found and is enabled.
+        """Check that every required plugin is installed and enabled.
 
         Raises:
-            NoInstance: One was not, with the reason.
+            NoInstance: A required plugin is not.
         """
         known = self.known()
         for uri in self.required:
@@ -102,11 +102,11 @@ class Plan:
                 raise NoInstance(f"required plugin {uri} is not installed{guess}{self._unloadable()}")
 
     def check(self, plugin: Plugin) -> None:
-        """Do nothing if the host can go on after a plugin.
+        """Check that the host can continue its start after a plugin.
 
         Raises:
-            PluginFailed: It is required and does not work; or it holds readiness back and does not work, so that
-                the host would never become ready.
+            PluginFailed: The plugin does not work, and is required or has delayed readiness, so that the host
+                would never become ready.
         """
         if plugin.status is Status.OK:
             return
@@ -118,10 +118,10 @@ class Plan:
             ) from plugin.error
 
     def check_bound(self, plugins: PluginSet) -> None:
-        """Do nothing if no required plugin that works waits for one that is tried again.
+        """Check that no required plugin that works depends on a plugin that is being retried.
 
         Raises:
-            PluginFailed: One does, or one that it requires (`Registration.late_binding`).
+            PluginFailed: One does, directly or not (`Registration.late_binding`).
         """
         for uri in self.required:
             registration = self.registry.get(uri)
@@ -130,7 +130,7 @@ class Plan:
                 raise PluginFailed(f"load required plugin {uri}: {blocked_by(awaited)}") from awaited.error
 
     def _awaited(self, registration: Registration[Any], plugins: PluginSet) -> Plugin | None:
-        """What a plugin waits for: of each type that it requires, one must work that waits for nothing itself."""
+        """Return a plugin being retried that this one depends on: for a required type, no other plugin works."""
         for required in registration.requires:
             waiting = []
             for plugin in plugins.of_type(required):
@@ -141,20 +141,20 @@ class Plan:
                 waiting.append(awaited)
             else:
                 if waiting:
-                    return most_hopeful(waiting)
+                    return first_retrying(waiting)
         return None
 
     def check_servers(self, plugins: PluginSet) -> None:
-        """Do nothing if something can be served, when everything is initialised.
+        """Check that a server works, after all plugins are initialised.
 
         Raises:
-            NoInstance: There is no plugin of type SERVER, or all are skipped. A host can do without.
-            PluginFailed: There are some, and none works.
+            NoInstance: There are no servers, or all are skipped. A host can run without.
+            PluginFailed: There are servers, and none works.
         """
         plugins.get_by_type(PluginType.SERVER)
 
     def foresee(self) -> Foresight:
-        """What comes of the plan if every init works. Nothing is initialised."""
+        """Predict the outcome of the plan, assuming that every init succeeds. Nothing is initialised."""
         plugins = PluginSet()
         records = list(self.carry_out(plugins, lambda registration: foresee(registration, plugins)))
         try:
@@ -168,10 +168,10 @@ class Plan:
         return Foresight(plugins)
 
     def providers(self, requires: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """The URIs behind each required type, also of what is disabled or could not be loaded.
+        """Return the URIs of the plugins of each type, including disabled ones and those that could not be loaded.
 
         Args:
-            requires: Types. `EVERY_TYPE` is left out, as everything would stand behind it.
+            requires: The types. `EVERY_TYPE` is left out.
         """
         known = self.known()
         return {
@@ -181,31 +181,31 @@ class Plan:
         }
 
     def known(self) -> dict[str, str]:
-        """The type of everything that was found, by URI: first what is initialised, in order."""
+        """Return the type of every plugin by URI: first the plugins to initialise, in order."""
         found = [*self.order, *self.failed, *self.registry, *self.discovery.failed]
         return {one.uri: one.type for one in found}
 
     def ids(self) -> dict[str, str]:
-        """The id of everything that was found, by URI, in the order of `known`."""
+        """Return the id of every plugin by URI, in the order of `known`."""
         return {uri: uri.removeprefix(f"{type_}.") for uri, type_ in self.known().items()}
 
     def did_you_mean(self, uri: str) -> str:
-        """The known name most like a URI, or an id, that nobody has, to go on a message with; "" where none is."""
+        """Return the end of a message about an unknown URI or id: the most similar known one, or ""."""
         ids = {id_: known for known, id_ in self.ids().items()}
         like = nearest(uri, self.known()) or ids.get(nearest(uri, ids) or "")
         return f" (did you mean {like}?)" if like else ""
 
     def _unloadable(self) -> str:
-        """What could not be loaded, to go on a message with; "" where there is nothing."""
+        """Return a hint for a message that lists the packages that could not be loaded; "" if there are none."""
         problems = [f"{plugin.id}: {plugin.problem}" for plugin in self.failed if plugin.type == ENTRY_POINT_TYPE]
         return f"; could not be loaded: {'; '.join(problems)}" if problems else ""
 
 
 @attrs.frozen(eq=False)
 class Foresight:
-    """What would come of a plan."""
+    """The predicted outcome of a plan."""
 
     plugins: PluginSet
-    """OK stands for a plugin that would be initialised."""
+    """The records. OK means that the plugin would be initialised."""
     refusal: Error | None = None
-    """Why the host would not start; None if it would."""
+    """The error with which the host would not start; None if it would."""

@@ -1,4 +1,4 @@
-"""The platform of this machine, in Go's words."""
+"""The platform of this machine, in Go's notation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ARCHITECTURES: Final = {
     "s390x": "s390x",
     "x86_64": "amd64",
 }
-"""uname(2)'s names and Go's (`go tool dist list`), as containerd's platforms use them."""
+"""Machine names of uname(2) and Go's names (`go tool dist list`), which containerd uses."""
 
 
 def host_platform() -> str:
-    """Such as `linux/amd64`, or `linux/arm/v7`."""
+    """Return the platform of this machine, such as `linux/amd64` or `linux/arm/v7`."""
     machine = os.uname().machine
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"

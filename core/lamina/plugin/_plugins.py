@@ -1,4 +1,4 @@
-"""What became of each plugin, and the look-ups that one plugin uses to find another."""
+"""Records of plugins, and look-ups of their instances."""
 
 from __future__ import annotations
 
@@ -25,56 +25,56 @@ from lamina.errdefs import (
 )
 from lamina.plugin._location import Location
 
-_MAY_GO: Final = (ResourceExhausted, Unavailable, ReadOnly, LockHeld)
+_RETRYABLE: Final = (ResourceExhausted, Unavailable, ReadOnly, LockHeld)
 
 
 class Status(enum.StrEnum):
-    """What became of a plugin."""
+    """The outcome of a plugin's initialisation."""
 
     OK = "ok"
     SKIPPED = "skipped"
-    """It does not apply here, and said so."""
+    """Its init raised `SkipPlugin`: it does not apply here."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Something that it requires does not work. Its error names what, down to the root cause."""
+    """A plugin that it requires does not work. Its error names the chain of plugins down to the root cause."""
 
 
 @attrs.define
 class Meta:
-    """What a plugin tells of itself. Its init fills this in; it is kept when init fails."""
+    """Metadata of a plugin, filled in by its init, and kept if init fails."""
 
     platforms: list[str] = attrs.field(factory=list)
-    """Such as `linux/amd64`."""
+    """Supported platforms, such as `linux/amd64`."""
     exports: dict[str, str] = attrs.field(factory=dict)
     capabilities: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Plugin:
-    """The record of one plugin, made when its init has ended."""
+    """The record of one plugin after its init."""
 
     type: str
     id: str
     requires: tuple[str, ...] = ()
     distribution: str = ""
-    """Normalised name of the distribution that registered it, or the module given with `-p`."""
+    """Normalised name of the distribution that registered it, or the name of a module given with `-p`."""
     meta: Meta = attrs.field(factory=Meta)
     status: Status = Status.OK
     instance: Any = None
-    """What init returned. A failed plugin has one only if that was refused."""
+    """The object that init returned. A failed plugin has one only if the object violated a rule."""
     error: BaseException | None = None
-    """Why it is skipped, failed or blocked; with the traceback, where it failed."""
+    """The error of a skipped, failed or blocked plugin."""
     blocked_by: Plugin | None = None
-    """The plugin that blocks this one; None also where no plugin provides a required type."""
+    """The plugin that blocks this one; None if no plugin provides a required type."""
     retrying: bool = False
-    """Whether a host tries it again: its init failed for a cause that may go (`may_go`), or one whose init did so
-    blocks it."""
+    """Whether a host retries it: its init failed with a temporary error (`is_retryable`), or it is blocked by such
+    a plugin."""
     registered_readiness: bool = False
-    """Whether init called `register_readiness`. The host cannot become ready if such a plugin is not OK."""
+    """Whether init called `register_readiness`. The host cannot become ready if such a plugin does not work."""
     seconds: float = 0.0
-    """How long init took."""
+    """Duration of init, in seconds."""
     location: Location | None = None
-    """Where in whose code it failed; of one that was left behind, the line at which it was at its deadline."""
+    """The line of code at which init failed, or that it executed when it missed its deadline."""
 
     @property
     def uri(self) -> str:
@@ -83,33 +83,32 @@ class Plugin:
 
     @property
     def problem(self) -> str:
-        """Why it does not work, for people; "" where it works."""
+        """The reason why it does not work, as text; "" if it works."""
         return f"skipped: {self.reason}" if self.status is Status.SKIPPED else self.reason
 
     @property
     def reason(self) -> str:
-        """As `problem`, for where the status is told beside."""
+        """Return `problem` without the status."""
         if self.error is None:
             return ""
         return message(self.error) if self.status is Status.SKIPPED else describe(self.error)
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line: lamina's own speak for themselves, others need their class."""
+    """Return an error as text, with its class name unless the class is lamina's."""
     return message(error) if isinstance(error, Error) else f"{type(error).__name__}: {message(error)}"
 
 
-def may_go(error: BaseException) -> bool:
-    """Whether the cause of an error may go while the process runs.
+def is_retryable(error: BaseException) -> bool:
+    """Return whether an error is temporary, such as a full disk, a peer that is down, or a held lock.
 
-    A full disk may get space, a read-only one be remounted, a peer answer, a lock be let go. An OSError counts as
-    the class that `from_os_error` makes of it.
+    An OSError is judged by the class that `from_os_error` returns for it.
     """
-    return isinstance(from_os_error(error, "") if isinstance(error, OSError) else error, _MAY_GO)
+    return isinstance(from_os_error(error, "") if isinstance(error, OSError) else error, _RETRYABLE)
 
 
 def blocked_by(blocker: Plugin) -> PluginBlocked:
-    """The error of what a plugin blocks: names the whole chain, and says once what is wrong at its end."""
+    """Return the error of a blocked plugin. It names the chain of plugins and the problem at its end."""
     chain = [blocker]
     while chain[-1].blocked_by is not None:
         chain.append(chain[-1].blocked_by)
@@ -121,11 +120,11 @@ def blocked_by(blocker: Plugin) -> PluginBlocked:
 
 @attrs.frozen(eq=False)
 class Instances(Mapping[str, Any]):
-    """The working instances of one type by plugin id, in the order in which they were initialised."""
+    """The working instances of one type by plugin id, in the order of initialisation."""
 
     _working: Mapping[str, Any]
     failed: Mapping[str, Plugin]
-    """Those that failed or are blocked, by plugin id: not to be taken for absent."""
+    """The records of failed and blocked plugins of the type, by plugin id."""
 
     def __getitem__(self, id: str) -> Any:  # noqa: A002 - containerd's word
         return self._working[id]
@@ -138,9 +137,9 @@ class Instances(Mapping[str, Any]):
 
 
 class PluginSet:
-    """The plugins of a host, in the order in which they were initialised. Disabled ones are not among them.
+    """The records of a host's plugins, in the order of initialisation, without disabled ones.
 
-    One thread adds and replaces while any number look.
+    One thread may add and replace records while other threads look plugins up.
     """
 
     def __init__(self) -> None:
@@ -151,7 +150,7 @@ class PluginSet:
         """Add a record.
 
         Raises:
-            AlreadyExists: There is one of that URI.
+            AlreadyExists: There is a record with this URI.
         """
         same_type = self._by_type.setdefault(plugin.type, [])
         if any(other.id == plugin.id for other in same_type):
@@ -160,9 +159,9 @@ class PluginSet:
         self._plugins.append(plugin)
 
     def replace(self, plugin: Plugin) -> None:
-        """Put a later record of a plugin in the place of the one that is there.
+        """Replace the record of a plugin.
 
-        It keeps its place: those that use it come after it, and are closed before it.
+        The new record keeps the place of the old one: plugins that use it come after it, and are closed before it.
         """
         for plugins in (self._by_type[plugin.type], self._plugins):
             (index,) = (index for index, other in enumerate(plugins) if other.uri == plugin.uri)
@@ -175,20 +174,20 @@ class PluginSet:
         return len(self._plugins)
 
     def get_all(self) -> tuple[Plugin, ...]:
-        """Every record: also the skipped, failed and blocked ones."""
+        """Return all records, including skipped, failed and blocked ones."""
         return tuple(self._plugins)
 
     def of_type(self, type: str) -> tuple[Plugin, ...]:  # noqa: A002 - containerd's word
-        """Every record of a type; none is no error."""
+        """Return all records of a type, possibly none."""
         return tuple(self._by_type.get(type, ()))
 
     def get_single(self, type: str) -> Any:  # noqa: A002 - containerd's word
-        """The instance of the only plugin of a type that works.
+        """Return the instance of the only plugin of a type that works.
 
         Raises:
-            MultipleInstances: Several work.
-            PluginFailed: None works, and at least one failed or is blocked: `PluginUnavailable` if one is tried
-                again.
+            MultipleInstances: Several plugins work.
+            PluginFailed: None works, and at least one failed or is blocked; `PluginUnavailable` if one is being
+                retried.
             NoInstance: None is registered and enabled, or all of them are skipped.
         """
         working = self.get_by_type(type)
@@ -197,13 +196,13 @@ class PluginSet:
         return next(iter(working.values()))
 
     def get_by_id(self, type: str, id: str) -> Any:  # noqa: A002 - containerd's words
-        """The instance of one plugin.
+        """Return the instance of one plugin.
 
         Raises:
-            SkipPlugin: It is skipped: the very error that its init raised.
-            PluginFailed: It failed, or is blocked. The cause is the plugin's own error. One that is tried again
-                raises `PluginUnavailable`, which is one.
-            NoInstance: It is not registered, or disabled.
+            SkipPlugin: The plugin is skipped; the error is that of its init.
+            PluginFailed: The plugin failed or is blocked; the cause is its error. The subclass `PluginUnavailable`
+                is raised if it is being retried.
+            NoInstance: The plugin is not registered, or is disabled.
         """
         for plugin in self.of_type(type):
             if plugin.id != id:
@@ -211,17 +210,17 @@ class PluginSet:
             if plugin.status is Status.OK:
                 return plugin.instance
             if plugin.status is Status.SKIPPED and plugin.error is not None:
-                # Raised again as it was: otherwise its traceback would grow with each look-up.
+                # Without its traceback, which would grow with each look-up.
                 raise plugin.error.with_traceback(None)
             raise _failure(plugin, f"{plugin.uri} does not work: {plugin.problem}") from plugin.error
         raise NoInstance(f"no plugins registered for {type}.{id}")
 
     def get_by_type(self, type: str) -> Instances:  # noqa: A002 - containerd's word
-        """The instances of all plugins of a type that work, at least one.
+        """Return the instances of all plugins of a type that work, at least one.
 
         Raises:
-            PluginFailed: None works, and at least one failed or is blocked: `PluginUnavailable` if one is tried
-                again.
+            PluginFailed: None works, and at least one failed or is blocked; `PluginUnavailable` if one is being
+                retried.
             NoInstance: None is registered and enabled, or all of them are skipped.
         """
         plugins = self.of_type(type)
@@ -230,17 +229,17 @@ class PluginSet:
         if working:
             return Instances(working, failed)
         if failed:
-            first = most_hopeful(failed.values())
-            said = f"no plugin of type {type} works: {first.uri}: {first.problem}"
-            raise _failure(first, said) from first.error
+            first = first_retrying(failed.values())
+            text = f"no plugin of type {type} works: {first.uri}: {first.problem}"
+            raise _failure(first, text) from first.error
         skipped = "".join(f"; {plugin.id} is {plugin.problem}" for plugin in plugins)
         raise NoInstance(f"no plugins registered for {type}{skipped}")
 
 
-def most_hopeful(plugins: Iterable[Plugin]) -> Plugin:
-    """Of plugins that do not work, the first that is tried again; or else the first."""
+def first_retrying(plugins: Iterable[Plugin]) -> Plugin:
+    """Return the first plugin that is being retried, or else the first one."""
     return max(plugins, key=lambda plugin: plugin.retrying)
 
 
-def _failure(plugin: Plugin, said: str) -> PluginFailed:
-    return PluginUnavailable(f"{said}; it is being retried") if plugin.retrying else PluginFailed(said)
+def _failure(plugin: Plugin, text: str) -> PluginFailed:
+    return PluginUnavailable(f"{text}; it is being retried") if plugin.retrying else PluginFailed(text)

@@ -1,4 +1,4 @@
-"""Who still has something to do before the host may say that it is ready."""
+"""Delays of the host's readiness."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 
 class Readiness:
-    """Counts what is not ready yet. Every method may be called from any thread."""
+    """The set of plugins that delay the readiness of a host. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._pending: dict[object, str] = {}
 
     def register(self, name: str) -> Callable[[], None]:
-        """Hold readiness back.
+        """Delay readiness.
 
         Args:
-            name: Who does so; a plugin's URI.
+            name: The URI of the plugin that delays it.
 
         Returns:
-            The function that lets go. Calling it again does nothing.
+            A function that ends the delay. Calling it again does nothing.
         """
         token = object()
         with self._changed:
@@ -34,18 +34,18 @@ class Readiness:
         return release
 
     def pending(self) -> tuple[str, ...]:
-        """The names of those who have not let go, in order of registration."""
+        """Return the names of those that delay readiness, in order of registration."""
         with self._changed:
             return tuple(self._pending.values())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everybody has let go.
+        """Wait until nothing delays readiness.
 
         Args:
-            timeout: Seconds to wait at most; None: for ever.
+            timeout: Maximum seconds to wait; None: no limit.
 
         Returns:
-            Whether everybody has.
+            Whether the host is ready.
         """
         with self._changed:
             return self._changed.wait_for(lambda: not self._pending, timeout)

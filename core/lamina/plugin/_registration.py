@@ -1,4 +1,4 @@
-"""What a package says about one of its plugins."""
+"""`Registration`: the declaration of one plugin by its package."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Registration(Generic[C]):
-    """One plugin, before it is initialised. `Registry.register` checks it."""
+    """The declaration of one plugin. `Registry.register` checks it."""
 
     type: str
     """The plugin type: a member of `PluginType`, or any other string such as `com.example.clock.v1`."""
     id: str
     """Unique within the type."""
     requires: tuple[str, ...] = ()
-    """Types whose plugins are all initialised before this one, at least one of each successfully. `("*",)`:
-    every other plugin, whatever becomes of it."""
+    """Types whose plugins are initialised before this one; at least one plugin of each type must work. `("*",)`:
+    all other plugins, which need not work."""
     config: builtins.type[C] | None = None
-    """An attrs class, whose defaults are the plugin's. None: the plugin has no configuration."""
+    """The attrs class of the plugin's configuration table. None: the plugin has no configuration."""
     live: tuple[str, ...] = ()
-    """Fields of `config` that can change while the plugin runs. Its instance then has `reconfigure(config)`.
+    """Fields of `config` that can change while the plugin runs. The instance then has a method
+    `reconfigure(config)`.
 
-    A host calls that when a reload has changed one of them, one call at a time, while other threads use the
-    instance. It is given what is to hold: the configuration that it has, with these fields as they are now. If it
-    raises, the instance must go on unchanged.
+    A host calls it when a reload changes one of these fields, one call at a time, while other threads use the
+    instance. The argument is the current configuration with new values of these fields. If the method raises, the
+    instance must keep working with its old configuration.
     """
     references: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     """Fields of `config` that name other plugins, and the type of those plugins. A field's value is the id of a
@@ -43,40 +44,40 @@ class Registration(Generic[C]):
     Where a file names a plugin that no package provides, a host logs a warning and `lamina config check` fails.
     """
     listen: Callable[[C, Mapping[str, str]], object] | None = None
-    """Opens the address of a plugin of type SERVER, given its configuration and its properties (`InitContext`).
+    """Opens the address of a plugin of type SERVER, given its configuration and properties (`InitContext`).
 
-    A host calls it before it initialises the first plugin, so that clients wait for the start instead of being
-    refused. What it returns is `InitContext.listening`, and belongs to the instance when init has succeeded;
-    otherwise the host calls its `close()`.
+    A host calls it before it initialises the first plugin, so that clients wait instead of being refused. The
+    result is passed as `InitContext.listening`, and belongs to the instance if init succeeds; otherwise the host
+    calls its `close()`.
     """
     init: Callable[[InitContext[C]], object]
-    """Returns the plugin's instance. Raises `SkipPlugin` where the plugin does not apply.
+    """Returns the plugin's instance. Raises `SkipPlugin` if the plugin does not apply here.
 
-    A host calls it in a thread that ends with it: so does what belongs to a thread, such as the parent-death
-    signal of prctl(2). It calls it again, later, if it fails for a cause that may go (`Plugin.retrying`): it must
-    then have closed what it opened.
+    A host calls it in a thread that ends with the call, and thread-bound resources with it, such as the
+    parent-death signal of prctl(2). After a temporary error it is called again (`Plugin.retrying`), so it must
+    close what it opened before it raises.
     """
     migrate: Callable[[int, dict[str, dict[str, Any]]], object] | None = None
-    """Brings the plugin's tables in an older configuration file one format version further.
+    """Migrates the plugin's tables of an older configuration file by one format version.
 
-    Called with that version and the file's whole `[plugins]` table, which it changes in place, once for each
-    version below the newest; where there is nothing old it does nothing.
+    Called once for each version below the newest, with that version and the whole `[plugins]` table of the file,
+    which it changes in place. It does nothing if there is nothing to migrate.
     """
     diagnose: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
-    """Says what `lamina diagnose` can tell of this plugin; a generator will do. It is called in the process of
-    that command, which may be any user's, with a host running or without."""
+    """Returns the findings of this plugin for `lamina diagnose`; may be a generator. Called in the process of that
+    command, by any user, with or without a running host."""
     examine: Callable[[DiagnoseContext[C]], Iterable[Finding]] | None = None
-    """Says what `lamina doctor` can tell of what this plugin keeps: whether it is whole. As `diagnose` otherwise;
-    its findings may have a `Repair`."""
+    """Returns findings about the integrity of the plugin's data for `lamina doctor`, which may have a `Repair`.
+    Called like `diagnose`."""
     late_binding: bool = False
-    """Whether init is called, too, while nothing of a required type works and something is tried again.
+    """Whether to call init even if no plugin of a required type works yet, but one is being retried.
 
-    Its look-ups raise `PluginUnavailable` then: the instance makes them when it needs what they return.
+    Look-ups raise `PluginUnavailable` then, so the instance performs them when it needs the other plugin.
     """
     distribution: str = ""
-    """Who registered it. Filled in by `discover`."""
+    """The distribution that registered it. Set by `discover`."""
     module: str = ""
-    """The module that registered it. Filled in by `discover`."""
+    """The module that registered it. Set by `discover`."""
 
     @property
     def uri(self) -> str:
@@ -84,21 +85,21 @@ class Registration(Generic[C]):
         return f"{self.type}.{self.id}"
 
     def has_name(self) -> bool:
-        """Whether type and id can name a record, whatever else is wrong."""
+        """Return whether type and id can name a record, even if the registration is invalid otherwise."""
         return _is_name(self.type) and _is_name(self.id)
 
     def check(self) -> None:
-        """Check everything that can be seen without other registrations.
+        """Check the fields.
 
         Raises:
-            InvalidRegistration: A field is of the wrong type, or breaks a rule.
+            InvalidRegistration: A field has the wrong type, or violates a rule.
         """
         if problem := _wrong_field(self) or _broken_rule(self):
             raise InvalidRegistration(f"{self.uri}: {problem}")
 
 
 def _wrong_field(registration: Registration[Any]) -> str:
-    """What is wrong with the type of a field, or "". Type hints bind nobody at run time."""
+    """Return what is wrong with the type of a field, or "". Python does not enforce type hints."""
     fields: tuple[tuple[str, bool, str], ...] = (
         ("type", is_text(registration.type), "a UTF-8 string"),
         ("id", is_text(registration.id), "a UTF-8 string"),
@@ -124,7 +125,7 @@ def _is_name(value: object) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """Whether a value is a string that can be sent: one with lone surrogates is not UTF-8."""
+    """Return whether a value is a string that can be encoded as UTF-8, without lone surrogates."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
@@ -136,12 +137,12 @@ def _is_dict_of_strings(value: object) -> bool:
 
 
 def is_tuple_of_strings(value: object) -> bool:
-    """Return whether a value is a tuple of strings that can be sent."""
+    """Return whether a value is a tuple of strings that can be encoded as UTF-8."""
     return isinstance(value, tuple) and all(map(is_text, value))
 
 
 def _broken_rule(registration: Registration[Any]) -> str:
-    """The rule that a registration breaks, or "". The first four are containerd's, in its order."""
+    """Return the rule that a registration violates, or "". The first four are containerd's, in its order."""
     requires = registration.requires
     settings = {field.name for field in _fields(registration.config) if field.init}
     live = next((name for name in registration.live if name not in settings), None)
@@ -163,5 +164,5 @@ def _broken_rule(registration: Registration[Any]) -> str:
 
 
 def _fields(config: builtins.type[Any] | None) -> tuple[attrs.Attribute[Any], ...]:
-    """The fields of an attrs class; of anything else, none."""
+    """Return the fields of an attrs class, or nothing for other classes."""
     return attrs.fields(config) if config is not None and attrs.has(config) else ()

@@ -1,4 +1,4 @@
-"""All registrations, and the order in which to initialise them."""
+"""`Registry`: registrations and the order of their initialisation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamina.plugin._types import EVERY_TYPE
 
 
 def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
-    """The error that shows a circle as a path, each plugin before what it requires."""
+    """Return the error of a dependency cycle, whose message shows the path."""
     path = " -> ".join(registration.uri for registration in (*loop, loop[0]))
     return PluginLoop(f"circular plugin dependency: {path}")
 
@@ -39,14 +39,14 @@ class Registry:
         return uri in self._by_uri
 
     def get(self, uri: str) -> Registration[Any] | None:
-        """The registration of that URI, or None."""
+        """Return the registration of a URI, or None."""
         return self._by_uri.get(uri)
 
     def register(self, registration: Registration[Any]) -> Registry:
-        """A registry that has one registration more.
+        """Return a registry with one more registration.
 
         Raises:
-            InvalidRegistration: The registration breaks a rule, or there is one of that URI.
+            InvalidRegistration: The registration is invalid, or its URI is taken.
         """
         registration.check()
         if registration.uri in self:
@@ -97,15 +97,15 @@ class Registry:
         return attrs.evolve(self, by_uri={uri: one for uri, one in self._by_uri.items() if uri not in uris})
 
     def graph(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
-        """The registrations in the order in which to initialise them: each after those of the types it requires.
+        """Return the registrations in the order of initialisation: each after those of the types it requires.
 
-        Otherwise the order of registration is kept. A required type that nobody provides changes nothing.
+        Otherwise the order of registration is kept. A required type without plugins has no effect.
 
         Args:
-            disabled: URIs to leave out. What only they require is not moved forward.
+            disabled: URIs to leave out. Their requirements do not count.
 
         Raises:
-            PluginLoop: Plugins require each other in a circle.
+            PluginLoop: There is a dependency cycle.
         """
         order, loop = self._walk(disabled)
         if loop:
@@ -113,13 +113,13 @@ class Registry:
         return order
 
     def loop(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
-        """The first circle that `graph` meets, each member requiring the next and the last the first; or ()."""
+        """Return the first dependency cycle: each member requires the next, and the last the first; or ()."""
         return self._walk(disabled)[1]
 
     def _walk(
         self, disabled: Collection[str]
     ) -> tuple[tuple[Registration[Any], ...], tuple[Registration[Any], ...]]:
-        """The order and (), or what was ordered so far and a circle."""
+        """Return the order and (), or the part ordered so far and a cycle."""
         enabled = [registration for registration in self if registration.uri not in disabled]
         by_type: dict[str, list[Registration[Any]]] = {EVERY_TYPE: enabled}
         for registration in enabled:
@@ -135,7 +135,7 @@ class Registry:
         for root in enabled:
             if root.uri in order:
                 continue
-            # Depth first with a stack of our own: a chain may be deeper than Python's. A dict keeps the path.
+            # Depth first with an explicit stack, since chains may exceed Python's recursion limit.
             path = {root.uri: required(root)}
             while path:
                 uri = next(reversed(path))
@@ -145,8 +145,8 @@ class Registry:
                     order[uri] = self._by_uri[uri]
                 elif candidate.uri in path:
                     uris = list(path)
-                    circle = uris[uris.index(candidate.uri) :]
-                    return tuple(order.values()), tuple(self._by_uri[uri] for uri in circle)
+                    cycle = uris[uris.index(candidate.uri) :]
+                    return tuple(order.values()), tuple(self._by_uri[uri] for uri in cycle)
                 else:
                     path[candidate.uri] = required(candidate)
         return tuple(order.values()), ()

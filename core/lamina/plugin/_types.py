@@ -1,4 +1,4 @@
-"""The types of plugins that have a name, and the names of an init context's properties."""
+"""Plugin types, and the names of properties in an init context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 class PluginType(enum.StrEnum):
     """containerd's plugin types (containerd `plugins/types.go`), and lamina's own.
 
-    A type is any text: third parties name theirs as they like.
+    A type is any string; third parties use their own.
     """
 
     INTERNAL = "io.containerd.internal.v1"
@@ -47,19 +47,19 @@ class PluginType(enum.StrEnum):
 
 
 EVERY_TYPE: Final = "*"
-"""As the only element of `requires`: every other plugin that is not disabled."""
+"""As the only element of `requires`: all other plugins that are not disabled."""
 
 SERVING_TYPES: Final = frozenset({PluginType.SERVER, PluginType.GRPC, PluginType.TTRPC, PluginType.HTTP_HANDLER})
-"""Types of plugins that answer other programs: servers, and what servers serve."""
+"""Types of plugins that serve other programs: servers, and the services that they serve."""
 
 ENTRY_POINT_TYPE: Final = "io.lamina.entry-point.v1"
-"""Type of the record that stands for a package which failed before it said what it registers."""
+"""The type in the record of a package that failed before it registered a plugin."""
 
 PROPERTY_ROOT_DIR: Final = "io.containerd.plugin.root"
-"""`<root>/<URI>`: where the plugin keeps what survives a restart."""
+"""`<root>/<URI>`: the plugin's directory for data that survives a reboot."""
 PROPERTY_STATE_DIR: Final = "io.containerd.plugin.state"
-"""`<state>/<URI>`: where the plugin keeps what does not."""
+"""`<state>/<URI>`: the plugin's directory for data that does not."""
 PROPERTY_GRPC_ADDRESS: Final = "io.containerd.plugin.grpc.address"
-"""The gRPC socket's path."""
+"""Path of the gRPC socket."""
 PROPERTY_TTRPC_ADDRESS: Final = "io.containerd.plugin.ttrpc.address"
-"""The ttrpc socket's path."""
+"""Path of the ttrpc socket."""

@@ -52,7 +52,7 @@ def test_what_was_found_before_a_failure_is_kept_and_the_line_is_told() -> None:
     assert last.status is Verdict.UNKNOWN
     assert last.found.startswith("its diagnose failed: SystemExit: out of time, at ")
     assert f"{__file__}:" in last.found
-    assert last.remedy == "tell those who make clocks"
+    assert last.remedy == "report this to the authors of clocks"
 
 
 def test_examine_is_asked_for_the_whole_and_diagnose_is_not() -> None:

@@ -74,7 +74,7 @@ def test_what_a_late_init_returns_is_closed(
     release.set()
     thread_of(plugin).join(60)
     assert closed.is_set()
-    assert [record.message for record in caplog.records] == ["dropped plugin whose init ended too late"]
+    assert [record.message for record in caplog.records] == ["closed plugin whose init missed its deadline"]
 
 
 def test_what_a_late_init_returns_and_cannot_be_closed_is_logged(

@@ -1,4 +1,4 @@
-"""Telling of plugin modules that take long to load, while they do."""
+"""Warnings about plugin modules that take long to import."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final, Self
 _log = logging.getLogger(__name__)
 
 SECONDS: Final = 5.0
-"""After which a module that is still loading is told of."""
+"""Seconds after which a warning is logged."""
 
 
-class SlowLoads:
-    """Warns of each module that takes long, from a thread that ends with the block.
+class SlowImports:
+    """Context manager that logs a warning, from a thread, about each import that takes long.
 
-    An import that hangs cannot be ended: but it need not stall a start without a word.
+    An import that hangs cannot be stopped, but it can be reported.
     """
 
     def __init__(self) -> None:
-        """Warn of nothing before the block is entered."""
+        """Create the context manager; its thread starts with the block."""
         self._loading: tuple[float, dict[str, str]] | None = None
-        """Since when, by `time.monotonic()`, and what. The thread is not woken for it: each time it would take the
-        interpreter's lock from what is imported."""
+        """The start of the current import, by `time.monotonic()`, and its log fields. The thread is not notified
+        of changes, since waking up would take the interpreter's lock from the import."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="slow imports", daemon=True)
 
@@ -36,7 +36,7 @@ class SlowLoads:
         self._thread.join()
 
     def begin(self, distribution: str, entry_point: str, module: str) -> None:
-        """Say what is loaded from now on, in place of what was said before."""
+        """Note that the import of a module begins, and the one before it has ended."""
         # `module` is an attribute of every log record.
         fields = {"distribution": distribution, "entry_point": entry_point, "plugin_module": module}
         self._loading = time.monotonic(), fields

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.plugin import _slow, discover
+from lamina.plugin import _slow_imports, discover
 from tests.support.waiting import wait_until
 
 SECONDS = 20
@@ -36,7 +36,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
 
 
 def test_an_import_that_hangs_is_told_by_its_distribution_and_module(hanging, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(_slow, "SECONDS", 0.05)
+    monkeypatch.setattr(_slow_imports, "SECONDS", 0.05)
     before = set(threading.enumerate())
     discovering = threading.Thread(target=lambda: discover(entry_points=[hanging]))
     discovering.hanging = threading.Event()
