@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = DOCUMENTS["DaemonSet"]["spec"]["template"]["spec"]
 (CONTAINER,) = SPEC["containers"]
 IMAGE: str = CONTAINER["image"]
-READY: list[str] = CONTAINER["readinessProbe"]["exec"]["command"]
+PROBES = ("readinessProbe", "livenessProbe")
 LIST = ("lamina", "snapshots", "--snapshotter", "lamina", "ls")
 
 
@@ -111,9 +114,33 @@ def on(machine: Path, text: str) -> str:
 def is_ready(pod: Pod, container: str) -> bool:
     """What the readiness probe says."""
     try:
-        return bool(pod.cri.call("ExecSync", container_id=container, cmd=READY).exit_code == 0)
+        return pod.probe(container, CONTAINER["readinessProbe"])
     except grpc.RpcError as error:
         raise AssertionError("the container has ended") from error
+
+
+@contextlib.contextmanager
+def stopped(node: Node, container: str) -> Iterator[None]:
+    """A container whose process does nothing during the block."""
+    tasks = [line.split() for line in node.ctr("--namespace", "k8s.io", "tasks", "ls").splitlines()]
+    (pid,) = (int(pid) for task, pid, _ in tasks if task == container)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_both_probes_fail_while_lamina_hangs_and_succeed_before_and_after(node: Node, machine: Path) -> None:
+    with Cri(node.address) as cri, lamina(cri, machine) as (pod, container), ThreadPoolExecutor() as kubelet:
+
+        def succeed() -> list[bool]:
+            return list(kubelet.map(lambda name: pod.probe(container, CONTAINER[name]), PROBES))
+
+        assert succeed() == [True, True]
+        with stopped(node, container):
+            assert succeed() == [False, False]
+        assert succeed() == [True, True]
 
 
 def test_lamina_runs_in_a_pod_and_serves_the_node(node: Node, machine: Path, reference: str) -> None:

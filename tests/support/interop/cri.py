@@ -119,6 +119,22 @@ class Pod:
         assert done.exit_code == 0, done.stderr.decode()
         return str(done.stdout.decode())
 
+    def probe(self, container: str, probe: Mapping[str, Any]) -> bool:
+        """Run an exec probe of a manifest once, as a kubelet does; returns whether it succeeded.
+
+        Args:
+            container: The container.
+            probe: The probe, such as `livenessProbe`; it sets `timeoutSeconds`.
+        """
+        command, seconds = probe["exec"]["command"], probe["timeoutSeconds"]
+        try:
+            done = self.cri.call("ExecSync", container_id=container, cmd=command, timeout=seconds)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                return False
+            raise
+        return bool(done.exit_code == 0)
+
 
 @functools.cache
 def _methods() -> dict[str, tuple[str, Any, Any]]:
