@@ -23,6 +23,7 @@ from tests.benchmarks.growth import boot, growth, growth_of_native
 from tests.benchmarks.grpc_go import PACKAGES, is_installed
 from tests.benchmarks.in_process import metastore
 from tests.benchmarks.load import Load, compiled
+from tests.support.interop.releases import SUITES, release
 
 SCENARIOS: dict[str, Callable[[Bench], Iterator[report.Row]]] = {
     "pairs": pairs,
@@ -52,7 +53,10 @@ PROGRAMS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
-    if missing := [package for program, package in PROGRAMS.items() if not shutil.which(program, path=PATH)]:
+    if options.containerd:  # before the machine's own, for all that is run
+        os.environ["PATH"] = f"{release(options.containerd).programs}:{os.environ['PATH']}"
+    path = f"{os.environ['PATH']}:{PATH}"
+    if missing := [package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)]:
         raise SystemExit(f"something is missing; on Debian: apt-get install {' '.join(missing)}")
     names = [name for name in options.scenario if name != "grpc-go" or is_installed()]
     if len(names) < len(options.scenario):
@@ -93,6 +97,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=SCENARIOS,
         default=DEFAULT,
         help="which of those below (default: all but growth-of-native)",
+    )
+    parser.add_argument(
+        "--containerd",
+        metavar="SUITE",
+        choices=SUITES,
+        help=f"the containerd of a Debian suite ({', '.join(SUITES)}), as the tests fetch it (default: PATH's)",
     )
     parser.add_argument("--rounds", type=int, help=f"how often each side is measured (default {FULL.rounds})")
     parser.add_argument(

@@ -22,6 +22,10 @@ _TRACE = ("strace", "-f", "-e", f"trace={','.join(SYNC_CALLS)}", "-o")
 _WITHOUT_SYNCS = (*_TRACE, "/dev/null", "-D", "--seccomp-bpf", "-e", f"inject={','.join(SYNC_CALLS)}:retval=0")
 
 
+_CRI = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+"""containerd's CRI plugin: the first until 1.7, all from 2.0 on."""
+
+
 def lamina(directory: Path, socket: Path, config: str = "") -> list[str]:
     file = directory / "config.toml"
     file.write_text(f"version = 4\n{config}")
@@ -39,7 +43,7 @@ def containerd(directory: Path, socket: Path) -> list[str]:
     config = directory / "config.toml"
     config.write_text(
         "version = 2\n"
-        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f"disabled_plugins = {_CRI}\n"
         f'[plugins."io.containerd.internal.v1.opt"]\npath = "{directory / "opt"}"\n'
         f'[ttrpc]\naddress = "{socket}.ttrpc"\n'
     )

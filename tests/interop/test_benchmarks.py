@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
-
-ROOT = Path(__file__).parents[2]
+from tests.support.directories import CHECKOUT
+from tests.support.interop.releases import release
 
 
 @pytest.mark.requires("root", "overlay", "btrfs", "loop", "mkfs.ext4", "containerd", "cc", "strace")
 def test_every_comparison_completes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(CHECKOUT)
     figures, page = tmp_path / "figures.json", tmp_path / "page.md"
     page.write_text("Before\n<!-- benchmark -->\nold\n<!-- /benchmark -->\nAfter\n")
 
@@ -34,3 +34,14 @@ def test_every_comparison_completes_and_reports(tmp_path: Path, monkeypatch: pyt
     assert written.startswith("Before\n<!-- benchmark -->\n")
     assert written.endswith("<!-- /benchmark -->\nAfter\n")
     assert "old\n" not in written
+
+
+@pytest.mark.requires("root", "containerd-forky", "overlay", "loop", "mkfs.ext4", "btrfs", "cc", "strace")
+def test_the_containerd_of_a_suite_is_measured_in_place_of_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    figures = tmp_path / "figures.json"
+    scenario = ("compare", "--quick", "--scenario", "boot", "--containerd", "forky")
+    run(sys.executable, "-m", "tests.benchmarks", *scenario, "--directory", tmp_path, "--json", figures)
+    assert f"containerd {release('forky').upstream}" in json.loads(figures.read_text())["machine"]["software"]
