@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks import check, commands, compare, copy, lists, metrics, sync
+from tests.benchmarks import alternatives, check, commands, compare, copy, lists, metrics, sync
 
 BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "compare": ("lamina next to containerd, over the same calls: minutes; as root", compare.main),
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "check": ("what the check of a metastore costs, and a start with it: a minute", check.main),
     "lists": ("lists beside lists that nobody reads: a minute", lists.main),
     "metrics": ("what metrics cost: seconds", metrics.main),
+    "alternatives": ("designs that lamina did not take: seconds", alternatives.main),
     "copy": ("copies of trees next to cp's: minutes; as root", copy.main),
 }
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Measure, side by side. NAME --help tells what each takes.",
-        epilog="\n".join(f"{name:9}{what}" for name, (what, _) in BENCHMARKS.items()),
+        epilog="\n".join(f"{name:13}{what}" for name, (what, _) in BENCHMARKS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", nargs="?", choices=BENCHMARKS, help="one of those below")
