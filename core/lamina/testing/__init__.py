@@ -12,7 +12,7 @@ nanoseconds, so it needs root. A test module only says how to open the snapshott
     from lamina.testing import Conformance, SnapshotterFactory, Traits
 
     @contextmanager
-    def open_mine(directory):                    # empty, and the check's own
+    def open_mine(directory):                    # empty, for one check
         store = MetaStore.open(f"{directory}/metastore")
         snapshotter = MySnapshotter(f"{directory}/data", store)
         try:
@@ -37,7 +37,7 @@ Test a snapshotter of another process through `lamina.client.Client`, with `Trai
 
 import pytest
 
-# Before the modules with the checks are imported: so a failed one tells the values that it compared.
+# Before the checks are imported, so that failed assertions show the compared values.
 pytest.register_assert_rewrite("lamina.testing._checks")
 
 from lamina.testing._checks import Conformance  # noqa: E402 - see above

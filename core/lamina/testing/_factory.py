@@ -1,4 +1,4 @@
-"""What the suite has to know of a snapshotter."""
+"""Describe a snapshotter to the conformance suite."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from lamina.snapshots import Snapshotter
 
 @attrs.frozen
 class Traits:
-    """In what a snapshotter may differ from others and still keep the contract.
+    """The optional features and limits of a snapshotter, within the contract.
 
-    A check that a trait makes pointless is skipped with the reason. Where the contract says what happens instead
-    (`Unimplemented`), that is checked.
+    A check that a trait rules out is skipped with the reason. If the contract requires `Unimplemented` instead,
+    that is checked.
     """
 
     max_key_bytes: int = 32_768
-    """The most bytes that a key or name may have. The default is that of containerd's store."""
+    """The maximum length of a key or name in bytes. The default is that of containerd's metadata store."""
     in_process: bool = True
-    """Whether it works in the caller's process. One behind a socket raises containerd's error classes, without
-    lamina's subclasses of them, and may finish a call that its caller has given up."""
+    """Whether it runs in the caller's process. One behind a socket raises containerd's error classes, not lamina's
+    subclasses of them, and may complete a call that the caller has cancelled."""
     reopens: bool = True
-    """Whether one that is opened on the data of a closed one has what that one had."""
+    """Whether snapshots persist when it is closed and reopened on the same data."""
     cleanup: bool = True
-    """Whether it has `cleanup`."""
+    """Whether it implements `cleanup`."""
     keyspaces: bool = True
-    """Whether it has `keyspace`."""
+    """Whether it implements `keyspace`."""
     rebase: bool = False
-    """Whether a snapshot without a parent can be given one at commit, with whiteouts as overlay has them."""
+    """Whether a commit can set the parent of a snapshot without one, and apply its overlay whiteouts."""
     renames_directories: bool = True
-    """Whether a directory of a parent can be renamed; else rename(2) fails with EXDEV, as on overlay."""
+    """Whether directories of a parent can be renamed; if not, rename(2) fails with EXDEV, as on overlay."""
     filesystem_entries: frozenset[str] = frozenset()
-    """Names that the file system itself makes in each root, as ext4 makes `lost+found`."""
+    """Names that the file system creates in each root directory, such as `lost+found` on ext4."""
 
 
 @attrs.frozen
 class SnapshotterFactory:
-    """Opens snapshotters of one kind for the checks: one, with nothing in it, for each."""
+    """Opens an empty snapshotter for each check."""
 
     name: str
-    """Stands in the ids of the checks, and chooses them: `--snapshotter NAME`."""
+    """Part of the test ids; `--snapshotter NAME` selects it."""
     open: Callable[[Path], AbstractContextManager[Snapshotter]]
-    """Opens a snapshotter on an existing directory that is the check's own, and closes it at the block's end."""
+    """Opens a snapshotter in an existing directory, and closes it at the end of the block."""
     traits: Traits = Traits()
     environment: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext
-    """What the directory needs as long as the check lasts, such as a file system mounted in it; entered before the
-    snapshotter is opened first, and left after it was closed last."""
+    """Prepares the directory for the duration of a check, for example by mounting a file system. It is entered
+    before the snapshotter is first opened, and exited after it is last closed."""
     data: Callable[[Path], Collection[str]] | None = None
-    """What is kept for snapshots in a directory given to `open`, one name each, removed ones too while anything is
-    left of them. None: it cannot be told, and what is left behind is not looked at."""
+    """Lists the data of snapshots in the directory given to `open`, one name each, including leftovers of removed
+    ones. None disables the checks for leftover data."""
     marks: tuple[pytest.MarkDecorator, ...] = ()
-    """Marks for all of its checks, such as `skipif`."""
+    """Pytest marks for all its checks, such as `skipif`."""

@@ -1,4 +1,4 @@
-"""What is in a file tree, in a form that can be compared."""
+"""Read directory trees into comparable values."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ _TYPES: Final = {
     stat.S_IFSOCK: "socket",
 }
 _MACHINE_XATTRS: Final = frozenset({"security.selinux"})
-"""Attributes that a machine's policy sets, whatever was asked for."""
+"""Attributes that the policy of the machine sets."""
 
 
 @attrs.frozen
 class Entry:
-    """Everything that makes a file what it is, except its inode's number and its other times."""
+    """All metadata and content of a file, except its inode number, atime and ctime."""
 
     type: str
     mode: int
     uid: int
     gid: int
     mtime: int
-    """Nanoseconds."""
+    """The modification time in nanoseconds."""
     size: int
-    """Bytes; 0 of a directory, whose size is its file system's affair."""
+    """Bytes; 0 for directories, whose size depends on the file system."""
     device: tuple[int, int]
-    """Major and minor number that a device node stands for."""
+    """The major and minor number of a device node."""
     content: str
-    """A digest of a file's bytes, or the target of a symbolic link."""
+    """The digest of a file's data, or the target of a symbolic link."""
     links: tuple[str, ...]
-    """All paths in the tree that are this same file, if there are several."""
+    """The paths of all hard links in the tree, if there are several."""
     xattrs: Mapping[str, bytes]
 
 
 ROOT: Final = "."
-"""The path of the root in its own tree."""
+"""The path of the root in a `Tree`."""
 
 Tree = dict[str, Entry]
-"""Entries by their path below the root; the root itself is at `.`."""
+"""Entries by their path below the root, which itself is `.`."""
 
 
 def read_tree(root: str | os.PathLike[str], *, ignore: Collection[str] = (), times: bool = True) -> Tree:
-    """Read a directory and all that is below it.
+    """Read a directory tree.
 
     Args:
         root: The directory.
         ignore: Names in `root` to leave out.
-        times: Whether times of modification count; otherwise all are 0.
+        times: Read modification times; otherwise all are 0.
     """
     status = {path: os.lstat(os.path.join(root, path)) for path in _paths(os.fspath(root), ignore)}
     names: dict[tuple[int, int], list[str]] = {}
@@ -72,14 +72,14 @@ def read_tree(root: str | os.PathLike[str], *, ignore: Collection[str] = (), tim
 
 
 def differences(actual: Tree, expected: Tree) -> list[str]:
-    """What differs between two trees, one line each, for people. Empty where they are the same."""
+    """Describe the differences between two trees, one line each; none if they are equal."""
     lines = [f"{path!r}: missing" for path in expected.keys() - actual.keys()]
-    lines += [f"{path!r}: should not be there" for path in actual.keys() - expected.keys()]
+    lines += [f"{path!r}: unexpected" for path in actual.keys() - expected.keys()]
     for path in actual.keys() & expected.keys():
         for field in attrs.fields(Entry):
             found, wanted = getattr(actual[path], field.name), getattr(expected[path], field.name)
             if found != wanted:
-                lines.append(f"{path!r}: {field.name} is {found!r}, should be {wanted!r}")
+                lines.append(f"{path!r}: {field.name} is {found!r}, expected {wanted!r}")
     return sorted(lines)
 
 

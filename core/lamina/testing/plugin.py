@@ -14,7 +14,7 @@ from lamina.testing._host import lamina_host
 __all__ = ["lamina_host"]
 
 _PROPERTY: Final = "conformance"
-"""The name under which a test's report says which snapshotter it was about."""
+"""The property of a test report that names the snapshotter."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,17 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start counting."""
-    config.pluginmanager.register(_Conformance(_chosen(config)), "lamina-conformance")
+    """Register the plugin."""
+    config.pluginmanager.register(_Conformance(_selected(config)), "lamina-conformance")
 
 
-def _chosen(config: pytest.Config) -> frozenset[str]:
+def _selected(config: pytest.Config) -> frozenset[str]:
     return frozenset(name.strip() for name in config.getoption("snapshotter").split(",") if name.strip())
 
 
 @attrs.define
 class _Count:
-    """How the checks of one snapshotter ended."""
+    """The results of one snapshotter."""
 
     checks: int = 0
     failed: int = 0
@@ -53,14 +53,14 @@ class _Count:
 
 @attrs.define(eq=False)
 class _Conformance:
-    """Gives each check its snapshotter, and counts."""
+    """Parametrizes the checks with snapshotters and counts their results."""
 
-    chosen: frozenset[str]
+    selected: frozenset[str]
     known: set[str] = attrs.field(factory=set)
     counts: dict[str, _Count] = attrs.field(factory=dict)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Repeat each check for each of the snapshotters that are chosen."""
+        """Parametrize each check with the selected snapshotters."""
         if not issubclass(metafunc.cls or object, Checks) or "snapshotter_factory" not in metafunc.fixturenames:
             return
         factories = metafunc.cls.factories
@@ -70,25 +70,25 @@ class _Conformance:
             [
                 pytest.param(factory, id=factory.name, marks=factory.marks)
                 for factory in factories
-                if not self.chosen or factory.name in self.chosen
+                if not self.selected or factory.name in self.selected
             ],
         )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Refuse names that no snapshotter has; leave out checks that are of none, and mark the others."""
-        if unknown := self.chosen - self.known:
-            known = ", ".join(sorted(self.known)) or "none in what was collected"
+        """Reject unknown names, drop checks without a snapshotter, and record the snapshotter of the others."""
+        if unknown := self.selected - self.known:
+            known = ", ".join(sorted(self.known)) or "no snapshotters were collected"
             raise pytest.UsageError(f"--snapshotter {','.join(sorted(unknown))}: unknown; known: {known}")
         for item in list(items):
             factory = _factory_of(item)
             if isinstance(factory, SnapshotterFactory):
                 item.user_properties.append((_PROPERTY, factory.name))
-            elif factory is not None:  # pytest's stand-in for "none at all"
+            elif factory is not None:  # pytest's NOTSET for an empty parameter set
                 items.remove(item)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count; with pytest-xdist, in the process to which the workers report."""
+        """Count a result; with pytest-xdist, in the controller process."""
         name = dict(report.user_properties).get(_PROPERTY)
         if not isinstance(name, str):
             return
@@ -101,13 +101,13 @@ class _Conformance:
             count.failed += 1
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say it."""
+        """Print the counts."""
         for name, count in sorted(self.counts.items()):
             terminalreporter.write_line(f"conformance: {name}: {count.line()}")
 
 
 def _factory_of(item: pytest.Item) -> object:
-    """The snapshotter that a check is for; None where a test is no check."""
+    """Return the factory of a check; None if the test is not a check."""
     is_check = isinstance(item, pytest.Function) and issubclass(item.cls or object, Checks)
     callspec = getattr(item, "callspec", None) if is_check else None
     return callspec and callspec.params.get("snapshotter_factory")

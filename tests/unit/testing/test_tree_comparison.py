@@ -64,8 +64,8 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         lambda root: other_content_of_the_same_length(root / "file"),
         ["'dir/same': content is", "'file': content is"],
     ),
-    "mode": (lambda root: (root / "dir").chmod(0o700), ["'dir': mode is 448, should be 493"]),
-    "mode of the root": (lambda root: root.chmod(0o700), ["'.': mode is 448, should be 493"]),
+    "mode": (lambda root: (root / "dir").chmod(0o700), ["'dir': mode is 448, expected 493"]),
+    "mode of the root": (lambda root: root.chmod(0o700), ["'.': mode is 448, expected 493"]),
     "time by a nanosecond": (
         lambda root: os.utime(root / "fifo", ns=(0, os.lstat(root / "fifo").st_mtime_ns + 1)),
         ["'fifo': mtime is"],
@@ -75,7 +75,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         ["'dir/same': xattrs is", "'file': xattrs is"],
     ),
     "links": (split, ["'dir/same': links is ()", "'file': links is ()"]),
-    "target": (retarget, ["'link': content is 'elif', should be 'file'"]),
+    "target": (retarget, ["'link': content is 'elif', expected 'file'"]),
     "size": (
         lambda root: (root / "file").write_text("other"),
         ["'dir/same': content", "'dir/same': mtime", "'dir/same': size", "'file': c", "'file': m", "'file': s"],
@@ -94,13 +94,13 @@ def test_a_difference_is_told(tree: Path, copy: Path, what: str) -> None:
 def test_what_is_missing_and_what_is_too_much_is_told(tree: Path, copy: Path) -> None:
     (copy / "fifo").rename(copy / "pipe")
     found = differences(read_tree(copy, times=False), read_tree(tree, times=False))
-    assert found == ["'fifo': missing", "'pipe': should not be there"]
+    assert found == ["'fifo': missing", "'pipe': unexpected"]
 
 
 def test_another_type_is_told(tree: Path, copy: Path) -> None:
     (copy / "fifo").unlink()
     (copy / "fifo").mkdir()
-    assert "'fifo': type is 'directory', should be 'FIFO'" in differences(read_tree(copy), read_tree(tree))
+    assert "'fifo': type is 'directory', expected 'FIFO'" in differences(read_tree(copy), read_tree(tree))
 
 
 def test_times_can_be_left_out(tree: Path, copy: Path) -> None:

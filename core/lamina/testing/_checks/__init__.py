@@ -1,4 +1,4 @@
-"""All checks together."""
+"""The complete conformance suite."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ class Conformance(
     LayerChecks,
     UnpackChecks,
 ):
-    """Everything that a snapshotter must do. Subclass it as `Test…` and set `factories`."""
+    """All checks of the contract. Subclass it as `Test…` and set `factories`."""

@@ -1,4 +1,4 @@
-"""Calls that nobody waits for any more."""
+"""Checks of cancelled calls and deadlines."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CALLS: dict[str, Callable[[Snapshotter], Any]] = {
 
 
 class CancelAfter(CallContext):
-    """The circumstances of a call whose caller goes away when it asks for the nth time whether to go on."""
+    """A call context that is cancelled at the nth call of `check`."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self._left = number
 
     def check(self) -> None:
-        """As in the base class."""
+        """Cancel at the nth call, then check as the base class does."""
         self._left -= 1
         if self._left <= 0:
             self.cancel()
@@ -40,25 +40,25 @@ class CancelAfter(CallContext):
 
 
 def write_many(root: Path) -> None:
-    """Enough entries for work on them to be interrupted."""
+    """Write enough entries for an operation to be interrupted."""
     for number in range(20):
         (root / f"d{number}").mkdir()
         (root / f"d{number}/file").write_bytes(b"x" * 5000)
 
 
 class CallChecks(Checks):
-    """A call may be too quick to be given up; but it does all or nothing, and says which."""
+    """A cancelled call has either its full effect or none. It may also complete normally."""
 
     @pytest.mark.parametrize("operation", CALLS)
     def test_a_cancelled_call_does_all_or_nothing(self, subject: Subject, operation: str) -> None:
-        """Where it raises Canceled, nothing has changed."""
+        """If it raises Canceled, it changed nothing."""
         context = CallContext()
         context.cancel()
         self._try(subject, operation, context, Canceled)
 
     @pytest.mark.parametrize("operation", CALLS)
     def test_a_call_past_its_deadline_does_all_or_nothing(self, subject: Subject, operation: str) -> None:
-        """Where it raises DeadlineExceeded, nothing has changed."""
+        """If it raises DeadlineExceeded, it changed nothing."""
         self._try(subject, operation, CallContext(deadline=0.0), DeadlineExceeded)
 
     @staticmethod
@@ -76,13 +76,13 @@ class CallChecks(Checks):
                 return
         assert _data(subject) == data
         assert_same(subject.active_tree("active"), tree)
-        CALLS[operation](snapshotter)  # and now it can be done
+        CALLS[operation](snapshotter)  # succeeds without cancellation
 
     @pytest.mark.parametrize("number", [1, 2, 5, 20])
     def test_a_prepare_that_is_given_up_on_the_way_leaves_nothing(self, subject: Subject, number: int) -> None:
-        """However far it has come."""
+        """At whichever point it was cancelled."""
         if not subject.traits.in_process:
-            number = 1  # later, the other side may finish what nobody waits for
+            number = 1  # later, the other process may complete the call
         tree = subject.layer("base", write_many)
         snapshotter = subject.snapshotter
         data = _data(subject)
@@ -96,7 +96,7 @@ class CallChecks(Checks):
         assert_same(subject.active_tree("new"), tree)
 
     def test_a_commit_that_is_given_up_leaves_the_active_snapshot(self, subject: Subject) -> None:
-        """As it was, with what was written to it."""
+        """With its content."""
         tree = subject.layer("base", write_many)
         snapshotter = subject.snapshotter
         snapshotter.prepare("active", "base")
@@ -110,7 +110,7 @@ class CallChecks(Checks):
 
 
 def walk_uncancelled(snapshotter: Snapshotter) -> list[Info]:
-    """All there is, asked by somebody who waits for it."""
+    """Return all infos in a context that is not cancelled."""
     with use(CallContext()):
         return list(snapshotter.walk())
 

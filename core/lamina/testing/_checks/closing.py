@@ -1,4 +1,4 @@
-"""Closing and opening a snapshotter, and giving back what was removed."""
+"""Checks of closing, reopening and cleanup."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lamina.testing._checks.usage import fill
 
 
 class ClosingChecks(Checks):
-    """What stays when a snapshotter is closed, and what goes when a snapshot is removed."""
+    """Snapshots persist across closing, and removed data is deleted."""
 
     def test_closing_twice_is_closing_once(self, snapshotter: Snapshotter) -> None:
-        """The second time does nothing, and neither does the third, by whoever opened it."""
+        """Further calls do nothing."""
         snapshotter.prepare("a")
         snapshotter.close()
         snapshotter.close()
 
     def test_everything_is_there_after_closing_and_opening(self, subject: Subject) -> None:
-        """Records, usages, mounts and trees."""
+        """Infos, usages and trees."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
         written = subject.layer("c", write_two_files, labels={"layer": "one"})
@@ -41,7 +41,7 @@ class ClosingChecks(Checks):
         return [*infos, *usages]
 
     def test_work_goes_on_after_closing_and_opening(self, subject: Subject) -> None:
-        """What is made then does not mix with what was there."""
+        """New snapshots are independent of existing ones."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
         written = subject.layer("c", write_two_files)
@@ -54,7 +54,7 @@ class ClosingChecks(Checks):
         assert_same(subject.tree("d"), written)
 
     def test_removed_snapshots_do_not_come_back(self, subject: Subject) -> None:
-        """Not by closing and opening."""
+        """After closing and reopening."""
         if not subject.traits.reopens:
             pytest.skip("the snapshotter keeps nothing when it is closed")
         subject.layer("c", write_two_files)
@@ -64,7 +64,7 @@ class ClosingChecks(Checks):
         assert keys(subject.reopen()) == []
 
     def test_cleanup_gives_back_what_removed_snapshots_held(self, subject: Subject) -> None:
-        """And touches nothing else."""
+        """It changes nothing else."""
         snapshotter = subject.snapshotter
         if not subject.traits.cleanup:
             with pytest.raises(Unimplemented):
@@ -84,7 +84,7 @@ class ClosingChecks(Checks):
         assert_same(subject.active_tree("active"), kept)
 
     def test_cleanup_may_be_called_when_there_is_nothing_to_do(self, subject: Subject) -> None:
-        """Any number of times."""
+        """Repeatedly."""
         for _ in range(2):
             if subject.traits.cleanup:
                 subject.snapshotter.cleanup()

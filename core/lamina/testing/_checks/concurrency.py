@@ -1,4 +1,4 @@
-"""Calls at the same moment."""
+"""Checks of concurrent calls."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ ROUNDS: Final = 5
 
 
 def winners(outcomes: list[Any]) -> list[int]:
-    """The numbers of the calls that raised nothing."""
+    """Return the indexes of the calls that succeeded."""
     return [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
 
 
 def only_winner(outcomes: list[Any]) -> int:
-    """The number of the call that raised nothing."""
+    """Return the index of the only call that succeeded."""
     found = winners(outcomes)
-    assert len(found) == 1, f"{len(found)} calls succeeded of which each excludes the others"
+    assert len(found) == 1, f"{len(found)} mutually exclusive calls succeeded"
     return found[0]
 
 
 class ConcurrencyChecks(Checks):
-    """Of calls that exclude each other one succeeds; all others are refused as if they had come later."""
+    """Of mutually exclusive calls one succeeds; the others fail as if they had come later."""
 
     def test_of_prepares_of_one_key_exactly_one_wins(self, subject: Subject) -> None:
-        """The others meet AlreadyExists."""
+        """The others raise AlreadyExists."""
         subject.layer("base")
         snapshotter = subject.snapshotter
         calls = [functools.partial(snapshotter.prepare, "key", "base", {"n": str(n)}) for n in range(WRITERS)]
@@ -41,7 +41,7 @@ class ConcurrencyChecks(Checks):
         assert snapshotter.mounts("key") == outcomes[winner]
 
     def test_of_prepare_and_view_of_one_key_one_wins(self, snapshotter: Snapshotter) -> None:
-        """And the snapshot is what the winner asked for."""
+        """The snapshot has the kind that the winner requested."""
         for number in range(ROUNDS):
             key = f"key{number}"
             calls = [functools.partial(make, key) for make in (snapshotter.prepare, snapshotter.view)]
@@ -49,7 +49,7 @@ class ConcurrencyChecks(Checks):
             assert snapshotter.stat(key).kind is (Kind.ACTIVE, Kind.VIEW)[winner]
 
     def test_of_commits_of_one_key_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
-        """The others find no such key any more."""
+        """The others raise NotFound."""
         snapshotter.prepare("a")
         outcomes = run_concurrently(*(functools.partial(snapshotter.commit, f"c{n}", "a") for n in range(WRITERS)))
         winner = only_winner(outcomes)
@@ -57,7 +57,7 @@ class ConcurrencyChecks(Checks):
         assert keys(snapshotter) == [f"c{winner}"]
 
     def test_of_commits_to_one_name_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
-        """The others meet AlreadyExists, and their active snapshots stay."""
+        """The others raise AlreadyExists, and their active snapshots remain."""
         for number in range(WRITERS):
             snapshotter.prepare(f"a{number}")
         outcomes = run_concurrently(
@@ -68,7 +68,7 @@ class ConcurrencyChecks(Checks):
         assert keys(snapshotter) == [*(f"a{n}" for n in range(WRITERS) if n != winner), "name"]
 
     def test_of_removals_of_one_snapshot_exactly_one_wins(self, snapshotter: Snapshotter) -> None:
-        """The others find it gone."""
+        """The others raise NotFound."""
         snapshotter.prepare("a")
         outcomes = run_concurrently(*[functools.partial(snapshotter.remove, "a")] * WRITERS)
         only_winner(outcomes)
@@ -76,7 +76,7 @@ class ConcurrencyChecks(Checks):
         assert keys(snapshotter) == []
 
     def test_a_child_and_the_removal_of_its_parent(self, subject: Subject) -> None:
-        """Either the child is there, and the parent too, or neither."""
+        """Either child and parent exist, or neither does."""
         for number in range(ROUNDS):
             parent, child = f"parent{number}", f"child{number}"
             subject.layer(parent, write_many)
@@ -85,20 +85,20 @@ class ConcurrencyChecks(Checks):
                 functools.partial(snapshotter.prepare, child, parent),
                 functools.partial(snapshotter.remove, parent),
             )
-            there = set(keys(snapshotter)) & {parent, child}
+            existing = set(keys(snapshotter)) & {parent, child}
             match winners(outcomes):
                 case [0]:
-                    assert there == {parent, child}
+                    assert existing == {parent, child}
                     assert isinstance(outcomes[1], FailedPrecondition)
                     assert_same(subject.active_tree(child), subject.tree(parent))
                 case [1]:
-                    assert there == set()
+                    assert existing == set()
                     assert isinstance(outcomes[0], NotFound)
                 case others:
-                    raise AssertionError(f"calls {others} succeeded, of which one excludes the other")
+                    raise AssertionError(f"calls {others} succeeded, although they exclude each other")
 
     def test_removals_and_prepares_of_one_key(self, subject: Subject) -> None:
-        """Whatever order they come to happen in, a snapshot is there whole or not at all."""
+        """In any order, a snapshot is complete or absent."""
         snapshotter = subject.snapshotter
         for _ in range(ROUNDS):
             makes = [functools.partial(snapshotter.prepare, "key")] * 3
@@ -113,7 +113,7 @@ class ConcurrencyChecks(Checks):
                 snapshotter.remove("key")
 
     def test_snapshots_made_at_once_have_trees_of_their_own(self, subject: Subject) -> None:
-        """None is shown in two."""
+        """No two of them share a directory."""
         subject.layer("base")
         snapshotter = subject.snapshotter
         all_mounts = run_concurrently(
@@ -127,7 +127,7 @@ class ConcurrencyChecks(Checks):
         assert keys(snapshotter, "kind==active") == [f"a{number}" for number in range(WRITERS)]
 
     def test_updates_of_different_labels_lose_nothing(self, snapshotter: Snapshotter) -> None:
-        """Each sets its own, and all are there."""
+        """All concurrent updates take effect."""
         snapshotter.prepare("a", labels={"x": "1"})
         run_concurrently(
             *(
@@ -138,7 +138,7 @@ class ConcurrencyChecks(Checks):
         assert snapshotter.stat("a").labels == {"x": "1", **{f"l{n}": str(n) for n in range(WRITERS)}}
 
     def test_a_commit_and_a_child_of_what_it_makes(self, subject: Subject) -> None:
-        """The child is on the whole layer, or is refused."""
+        """The child has the complete layer, or its creation fails."""
         snapshotter = subject.snapshotter
         for number in range(ROUNDS):
             with mounted(snapshotter.prepare(f"a{number}")) as root:
@@ -154,7 +154,7 @@ class ConcurrencyChecks(Checks):
                 assert isinstance(child, NotFound | InvalidArgument)
 
     def test_walks_go_on_while_others_write(self, snapshotter: Snapshotter) -> None:
-        """What is there all the time is shown, in order."""
+        """Snapshots that exist throughout are shown, in order."""
         stay = [f"stay{number}" for number in range(WRITERS)]
         for key in stay:
             snapshotter.prepare(key)

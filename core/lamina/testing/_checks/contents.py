@@ -1,4 +1,4 @@
-"""What is in a layer: kept as it is, and never shared with what is built on it."""
+"""Checks of the content and metadata of layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARSE: Final = 64 << 20
 
 
 def write_sample(root: Path) -> None:
-    """One of each that can be changed."""
+    """Write one file of each type that the changes need."""
     (root / "dir/inner").mkdir(parents=True)
     (root / "file").write_bytes(b"0123456789" * 1000)
     (root / "dir/file").write_text("in a directory")
@@ -32,20 +32,20 @@ def write_sample(root: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Write into a file where it is, without cutting it off first."""
+    """Overwrite the beginning of a file in place."""
     with path.open("r+b") as file:
         file.write(b"CHANGED")
 
 
 def add_another(root: Path) -> None:
-    """Make a file, and put the root's times back."""
+    """Create a file and restore the times of the root."""
     status = root.stat()
     (root / "another").touch()
     os.utime(root, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def append(path: Path) -> None:
-    """Write at a file's end."""
+    """Append to a file."""
     with path.open("ab") as file:
         file.write(b"MORE")
 
@@ -93,7 +93,7 @@ WRITES: dict[str, Callable[[Path], Any]] = {
 
 
 def _is_refused(write: Callable[[Path], Any], root: Path) -> bool:
-    """Whether a write fails because nothing can be written there."""
+    """Return whether a write fails because the file system is read-only."""
     try:
         write(root)
     except OSError as error:
@@ -102,11 +102,11 @@ def _is_refused(write: Callable[[Path], Any], root: Path) -> bool:
 
 
 class ContentChecks(Checks):
-    """A file's content, type, mode, owner, size, links, target, device, attributes and time."""
+    """Layers preserve all content and metadata, and children never change their parents."""
 
     @pytest.mark.parametrize("feature", FEATURES)
     def test_layers_keep(self, subject: Subject, feature: str) -> None:
-        """All of it, as it was written: committed, below others, and in what is prepared on it."""
+        """In the committed snapshot, in layers above it, and in an active child."""
         written = subject.layer("one", FEATURES[feature])
         assert_same(subject.tree("one"), written)
         two = subject.layer("two", add_another, parent="one")
@@ -119,7 +119,7 @@ class ContentChecks(Checks):
 
     @pytest.mark.parametrize("feature", ROOT_FEATURES)
     def test_the_root_keeps(self, subject: Subject, feature: str) -> None:
-        """All that can be given to a directory: as it was set, in views and in what is prepared, up a chain."""
+        """In views and in children, through a chain of layers."""
 
         def write(root: Path) -> None:
             try:
@@ -138,7 +138,7 @@ class ContentChecks(Checks):
         assert shown == []
 
     def test_files_with_holes_keep_them(self, subject: Subject) -> None:
-        """Committed, and in what is prepared on it: a hole takes up no space."""
+        """In views and in children, holes occupy no space."""
 
         def write(root: Path) -> None:
             with (root / "sparse").open("wb") as file:
@@ -156,7 +156,7 @@ class ContentChecks(Checks):
 
     @pytest.mark.parametrize("change", CHANGES)
     def test_a_parent_is_not_changed_by(self, subject: Subject, change: str) -> None:
-        """What is done in a child: no inode is shared in a way that shows."""
+        """Changes in a child: shared inodes are never visible."""
         before = subject.layer("base", write_sample)
         subject.snapshotter.prepare("sibling", "base")
         with mounted(subject.snapshotter.prepare("child", "base")) as root:
@@ -171,7 +171,7 @@ class ContentChecks(Checks):
 
     @pytest.mark.parametrize("layers", [1, 2])
     def test_in_a_view_nobody_can_write(self, subject: Subject, layers: int) -> None:
-        """Whether it is of one layer or of several: the file system is mounted read-only."""
+        """With one and with two layers: the file system is mounted read-only."""
         subject.layer("layer1", write_sample)
         subject.layer("layer2", lambda root: (root / "more").touch(), parent="layer1")
         before = subject.tree(f"layer{layers}")
@@ -181,7 +181,7 @@ class ContentChecks(Checks):
             assert_same(subject.read(root), before)
 
     def test_in_a_view_of_nothing_nobody_can_write(self, subject: Subject) -> None:
-        """Though it has no parent that would have to be protected."""
+        """Although there is no parent to protect."""
         with (
             mounted(subject.snapshotter.view("v")) as root,
             pytest.raises(OSError, match=os.strerror(errno.EROFS)),
@@ -189,14 +189,14 @@ class ContentChecks(Checks):
             (root / "new").touch()
 
     def test_a_committed_tree_is_not_changed_through_old_mounts(self, subject: Subject) -> None:
-        """What is mounted of a parent's view stays as it is while its children change."""
+        """A mounted view of a parent is unaffected by changes to its children."""
         before = subject.layer("base", write_sample)
         with mounted(subject.snapshotter.view("v", "base")) as view:
             subject.layer("child", CHANGES["removing"], parent="base")
             assert_same(subject.read(view), before)
 
     def test_times_of_untouched_directories_stay(self, subject: Subject) -> None:
-        """A change in one directory is no change of the others."""
+        """A change in one directory does not affect others."""
         subject.layer("base", FEATURES["times"])
         before = subject.tree("base")
         after = subject.layer("c", lambda root: (root / "directory/inner/new").touch(), parent="base")

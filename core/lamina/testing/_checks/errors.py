@@ -1,4 +1,4 @@
-"""What is refused, with which class of error, and which of two errors is met first."""
+"""Checks of refused calls: the error class, and the precedence of two errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON_MISSING: dict[str, Call] = {
     "prepare": lambda snapshotter: snapshotter.prepare("key", "absent"),
     "view": lambda snapshotter: snapshotter.view("key", "absent"),
 }
-"""Operations on what does not exist."""
+"""Operations on snapshots that do not exist."""
 
 REFUSED_COMMITS: dict[str, tuple[str, str, str, type[Error]]] = {
     "to a name that is taken": ("base", "active", "", AlreadyExists),
@@ -36,15 +36,15 @@ REFUSED_COMMITS: dict[str, tuple[str, str, str, type[Error]]] = {
     "with another parent": ("new", "child", "other", InvalidArgument),
     "with another parent that does not exist": ("new", "child", "absent", InvalidArgument),
 }
-"""Name, key and parent of commits, and the class of the error."""
+"""The name, key and parent of a commit, and the expected error class."""
 
 
 class ErrorChecks(Checks):
-    """Each check that an operation makes."""
+    """Refused calls."""
 
     @pytest.mark.parametrize("operation", ON_MISSING)
     def test_what_does_not_exist_is_not_found(self, snapshotter: Snapshotter, operation: str) -> None:
-        """In an empty snapshotter and in one with something in it. The message names it."""
+        """The message names the key, in an empty snapshotter and in another one."""
         with pytest.raises(NotFound, match="absent"):
             ON_MISSING[operation](snapshotter)
         snapshotter.prepare("something")
@@ -57,7 +57,7 @@ class ErrorChecks(Checks):
     def test_only_a_committed_snapshot_can_be_a_parent(
         self, snapshotter: Snapshotter, operation: str, parent: str
     ) -> None:
-        """Everything else is an invalid argument."""
+        """Other parents raise InvalidArgument."""
         snapshotter.prepare("active")
         snapshotter.view("view")
         with pytest.raises(InvalidArgument):
@@ -69,7 +69,7 @@ class ErrorChecks(Checks):
     def test_a_key_is_taken_whatever_kind_has_it(
         self, snapshotter: Snapshotter, operation: str, kind: Kind
     ) -> None:
-        """Keys and names share one space, and what has the key stays as it is."""
+        """Keys and names share one namespace. The existing snapshot is unchanged."""
         match kind:
             case Kind.ACTIVE:
                 snapshotter.prepare("key")
@@ -99,7 +99,7 @@ class ErrorChecks(Checks):
 
     @pytest.mark.parametrize("case", REFUSED_COMMITS)
     def test_a_commit_is_refused(self, subject: Subject, case: str) -> None:
-        """And nothing has changed then."""
+        """A refused commit changes nothing."""
         name, key, parent, error = REFUSED_COMMITS[case]
         subject.layer("base")
         subject.layer("other")
@@ -113,14 +113,14 @@ class ErrorChecks(Checks):
         assert list(snapshotter.walk()) == before
 
     def test_a_commit_may_name_the_parent_that_the_snapshot_has(self, subject: Subject) -> None:
-        """Then it is as if it named none."""
+        """The parameter then has no effect."""
         subject.layer("base")
         subject.snapshotter.prepare("child", "base")
         subject.snapshotter.commit("new", "child", parent="base")
         assert subject.snapshotter.stat("new").parent == "base"
 
     def test_a_refused_commit_leaves_the_active_snapshot_usable(self, subject: Subject) -> None:
-        """It can be written to and committed to another name."""
+        """It can be committed to another name."""
         subject.layer("base")
         subject.snapshotter.prepare("active", "base")
         with pytest.raises(AlreadyExists):
@@ -129,13 +129,13 @@ class ErrorChecks(Checks):
         assert keys(subject.snapshotter) == ["base", "new"]
 
     def test_a_committed_snapshot_has_no_mounts(self, subject: Subject) -> None:
-        """One prepares or views a snapshot on it."""
+        """Clients prepare or view a child instead."""
         subject.layer("base")
         with pytest.raises(FailedPrecondition):
             subject.snapshotter.mounts("base")
 
     def test_only_labels_can_be_updated(self, snapshotter: Snapshotter) -> None:
-        """A field path that names something else is refused, and so is all that comes with it."""
+        """Any other field path makes the whole update fail."""
         snapshotter.prepare("a", labels={"x": "1"})
         before = snapshotter.stat("a")
         for path in ("parent", "name", "kind", "created", "updated", "Labels", "x.y", ""):
@@ -149,7 +149,7 @@ class ErrorChecks(Checks):
             snapshotter.update(Info("absent"), ("parent",))
 
     def test_refused_calls_leave_no_data(self, subject: Subject) -> None:
-        """What was made for a snapshot that did not come to be is given back."""
+        """The data of a snapshot that was not created is deleted."""
         subject.layer("base")
         snapshotter = subject.snapshotter
         snapshotter.prepare("a", "base")

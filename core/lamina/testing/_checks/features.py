@@ -1,4 +1,4 @@
-"""What a file tree can have in it: each function makes some of it below a directory."""
+"""Features of file trees. Each function creates examples of one below a directory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ACL: Final = struct.pack("<I", 2) + b"".join(
 
 
 def contents(root: Path) -> None:
-    """Files of different sizes, down to nothing."""
+    """Create files of different sizes, including empty ones."""
     for size in (0, 1, 4095, 4096, 4097, 3_000_000):
-        (root / f"{size} bytes").write_bytes(random.Random(size).randbytes(size))  # noqa: S311 - just some bytes
+        (root / f"{size} bytes").write_bytes(random.Random(size).randbytes(size))  # noqa: S311 - test data
 
 
 def deep_directories(root: Path) -> None:
-    """Directories in one another, empty ones too."""
+    """Create deeply nested and empty directories."""
     deepest = root.joinpath(*(f"d{number}" for number in range(40)))
     deepest.mkdir(parents=True)
     (deepest / "leaf").write_text("deep")
@@ -43,7 +43,7 @@ def deep_directories(root: Path) -> None:
 
 
 def modes(root: Path) -> None:
-    """Modes with all their bits, setuid, setgid and sticky among them."""
+    """Set all mode bits, including setuid, setgid and sticky."""
     for mode in (0o0, 0o400, 0o644, 0o755, 0o1777, 0o2755, 0o4755, 0o6711, 0o7777):
         (root / f"file {mode:o}").touch()
         (root / f"file {mode:o}").chmod(mode)
@@ -52,7 +52,7 @@ def modes(root: Path) -> None:
 
 
 def owners(root: Path) -> None:
-    """Users and groups, also of links and directories, up to the largest number."""
+    """Set owners of files, links and directories, up to the largest ids."""
     for uid, gid in ((0, 1), (1, 0), (1000, 2000), (4_294_967_294, 4_294_967_294)):
         (root / f"file {uid}").touch()
         (root / f"link {uid}").symlink_to("target")
@@ -62,7 +62,7 @@ def owners(root: Path) -> None:
 
 
 def symbolic_links(root: Path) -> None:
-    """To what is there, to what is not, outside, long."""
+    """Create links to existing, missing, outside and long targets."""
     (root / "target").write_text("target")
     for name, target in {
         "relative": "target",
@@ -76,7 +76,7 @@ def symbolic_links(root: Path) -> None:
 
 
 def hard_links(root: Path) -> None:
-    """Files with several names in several directories, and a link and a FIFO with two."""
+    """Create hard links between directories, to files, a symbolic link and a FIFO."""
     (root / "a/b").mkdir(parents=True)
     (root / "file").write_text("shared")
     (root / "link").symlink_to("file")
@@ -87,7 +87,7 @@ def hard_links(root: Path) -> None:
 
 
 def special_files(root: Path) -> None:
-    """Devices, with numbers beyond a byte too, FIFOs and sockets."""
+    """Create devices, including numbers above 255, FIFOs and sockets."""
     for name, kind, device in (
         ("null", stat.S_IFCHR, os.makedev(1, 3)),
         ("large", stat.S_IFCHR, os.makedev(240, 70_000)),
@@ -105,7 +105,7 @@ def special_files(root: Path) -> None:
 
 
 def extended_attributes(root: Path) -> None:
-    """Of files and directories, in the namespaces of users, of the trusted and of the kernel."""
+    """Set attributes in namespaces `user` and `trusted`."""
     (root / "file").touch()
     (root / "directory").mkdir()
     (root / "link").symlink_to("file")
@@ -118,29 +118,29 @@ def extended_attributes(root: Path) -> None:
 
 
 def file_capabilities(root: Path) -> None:
-    """What lets a program do without being root."""
+    """Set file capabilities (capabilities(7))."""
     (root / "program").write_text("#!")
     (root / "program").chmod(0o755)
     os.setxattr(root / "program", "security.capability", FILE_CAPABILITY)
 
 
 def access_control_lists(root: Path) -> None:
-    """Of a file, and of a directory the default for what is made in it."""
+    """Set the list of a file, and the default list of a directory."""
     (root / "file").touch()
     (root / "directory").mkdir()
     os.setxattr(root / "file", "system.posix_acl_access", ACL)
     os.setxattr(root / "directory", "system.posix_acl_default", ACL)
-    (root / "directory/heir").touch()
+    (root / "directory/inherited").touch()
 
 
 def names(root: Path) -> None:
-    """Of any bytes, up to the longest."""
+    """Create files with unusual names, up to the maximum length."""
     for name in (b"\xff\xfe not UTF-8", b"line\nbreak", b"back\\slash", b" ", b"-rf", b"n" * 255, "é".encode()):
         (root / os.fsdecode(name)).write_bytes(name)
 
 
 def times(root: Path) -> None:
-    """To the nanosecond, from long ago to far ahead, of directories that have something in them too."""
+    """Set modification times in nanoseconds, past and future, including those of non-empty directories."""
     (root / "directory/inner").mkdir(parents=True)
     (root / "directory/file").touch()
     (root / "link").symlink_to("nowhere")
@@ -182,4 +182,4 @@ ROOT_FEATURES: Final[dict[str, Callable[[Path], None]]] = {
     "default access control list": lambda root: os.setxattr(root, "system.posix_acl_default", ACL),
     "time": lambda root: os.utime(root, ns=(1_234_567_890_123_456_789, 1_600_000_000_123_456_789)),
 }
-"""What the root directory itself can have."""
+"""Metadata of the root directory."""

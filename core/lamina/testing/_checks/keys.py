@@ -1,4 +1,4 @@
-"""What a key may be."""
+"""Checks of keys and names."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ KEYS: dict[str, str] = {
 
 
 class KeyChecks(Checks):
-    """Keys and names are any text up to a length; no character has a meaning."""
+    """Keys and names are any text up to a length. No character has a meaning."""
 
     @pytest.mark.parametrize("kind", KEYS)
     def test_a_key_may_be(self, snapshotter: Snapshotter, kind: str) -> None:
-        """Any text. It names a snapshot through its whole life."""
+        """Any text, through the whole life of a snapshot."""
         key = KEYS[kind]
         with mounted(snapshotter.prepare(key)) as root:
             (root / "x").touch()
@@ -47,14 +47,14 @@ class KeyChecks(Checks):
         assert keys(snapshotter) == []
 
     def test_keys_that_look_alike_are_different(self, snapshotter: Snapshotter) -> None:
-        """By case, by a slash or a space at the end, by Unicode normal form."""
+        """By case, slashes, spaces and Unicode normalization form."""
         alike = ["a", "A", "a/", "a ", "/a", "a/b", "\u00e9", "e\u0301"]
         for key in alike:
             snapshotter.prepare(key, labels={"is": key})
         assert [snapshotter.stat(key).labels["is"] for key in alike] == alike
 
     def test_a_key_may_be_as_long_as_the_limit(self, subject: Subject) -> None:
-        """Through its whole life, as a key and as a name."""
+        """As a key and as a name, through the whole life of a snapshot."""
         key, name = "k" * subject.traits.max_key_bytes, "n" * subject.traits.max_key_bytes
         subject.snapshotter.prepare(key)
         subject.snapshotter.commit(name, key)
@@ -66,7 +66,7 @@ class KeyChecks(Checks):
         assert keys(subject.snapshotter) == []
 
     def test_a_key_cannot_be_longer_than_the_limit(self, subject: Subject) -> None:
-        """Neither as a key nor as a name."""
+        """As a key and as a name."""
         key = "k" * (subject.traits.max_key_bytes + 1)
         snapshotter = subject.snapshotter
         snapshotter.prepare("a")
@@ -87,7 +87,7 @@ class KeyChecks(Checks):
             subject.snapshotter.prepare("é" * (subject.traits.max_key_bytes // 2 + 1))
 
     def test_long_keys_may_differ_in_their_last_byte_only(self, subject: Subject) -> None:
-        """None is cut short anywhere; they are walked in order."""
+        """Keys are never truncated, and walked in order."""
         long = [("k" * (subject.traits.max_key_bytes - 1)) + last for last in "zayb"]
         for key in long:
             subject.snapshotter.prepare(key, labels={"last": key[-1]})
@@ -100,20 +100,20 @@ class KeyChecks(Checks):
 
     @pytest.mark.parametrize("operation", ["prepare", "view"])
     def test_a_key_cannot_be_empty(self, snapshotter: Snapshotter, operation: str) -> None:
-        """Nothing could be asked about it."""
+        """In any operation that creates a snapshot."""
         with pytest.raises(InvalidArgument):
             getattr(snapshotter, operation)("")
         assert keys(snapshotter) == []
 
     def test_a_name_cannot_be_empty(self, snapshotter: Snapshotter) -> None:
-        """The active snapshot stays."""
+        """The active snapshot remains."""
         snapshotter.prepare("a")
         with pytest.raises(InvalidArgument):
             snapshotter.commit("", "a")
         assert keys(snapshotter) == ["a"]
 
     def test_a_key_must_be_unicode(self, snapshotter: Snapshotter) -> None:
-        """Half of a surrogate pair is no text; the protocol could not carry it."""
+        """The protocol cannot represent a lone surrogate."""
         with pytest.raises(InvalidArgument):
             snapshotter.prepare("half \ud800")
         assert keys(snapshotter) == []

@@ -1,4 +1,4 @@
-"""Keyspaces, and layers that get their parent at commit."""
+"""Checks of keyspaces and rebases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamina.testing._tree import ROOT
 
 
 class KeyspaceChecks(Checks):
-    """Of what is in one keyspace nothing is seen, changed or needed in another."""
+    """Keyspaces are independent of each other."""
 
     def _other(self, subject: Subject) -> Snapshotter | None:
         if subject.traits.keyspaces:
@@ -26,7 +26,7 @@ class KeyspaceChecks(Checks):
         return None
 
     def test_the_same_key_is_another_snapshot_in_another_keyspace(self, subject: Subject) -> None:
-        """With labels and a tree of its own."""
+        """With its own labels and tree."""
         if other := self._other(subject):
             with mounted(subject.snapshotter.prepare("a", labels={"here": "1"})) as root:
                 (root / "here").touch()
@@ -38,7 +38,7 @@ class KeyspaceChecks(Checks):
             )
 
     def test_what_is_in_one_keyspace_is_not_found_in_another(self, subject: Subject) -> None:
-        """By no operation, not even as a parent."""
+        """By any operation, nor as a parent."""
         if other := self._other(subject):
             subject.layer("c")
             subject.snapshotter.prepare("a")
@@ -56,7 +56,7 @@ class KeyspaceChecks(Checks):
             assert keys(subject.snapshotter) == ["a", "c"]
 
     def test_removals_in_one_keyspace_leave_others_alone(self, subject: Subject) -> None:
-        """A client that collects what it does not know cannot harm another's."""
+        """The garbage collection of one client cannot delete another's snapshots."""
         if other := self._other(subject):
             written = subject.layer("c", write_two_files)
             other.prepare("a")
@@ -69,7 +69,7 @@ class KeyspaceChecks(Checks):
             assert_same(subject.tree("c"), written)
 
     def test_a_keyspace_has_what_it_had_when_it_is_asked_for_again(self, subject: Subject) -> None:
-        """Under the same name, also after closing and opening."""
+        """By its name, also after closing and reopening."""
         if other := self._other(subject):
             other.prepare("a", labels={"x": "1"})
             before = other.stat("a")
@@ -80,7 +80,7 @@ class KeyspaceChecks(Checks):
 
 
 class RebaseChecks(Checks):
-    """A layer that was made on nothing is put on a parent at commit; or that is refused, before data is lost."""
+    """A commit sets the parent of a layer without one, or raises Unimplemented without losing data."""
 
     def _is_supported(self, subject: Subject) -> bool:
         if subject.traits.rebase:
@@ -99,7 +99,7 @@ class RebaseChecks(Checks):
         os.mknod(root / "outer", stat.S_IFCHR, 0)  # a whiteout
 
     def test_a_rebased_layer_is_on_top_of_its_parent(self, subject: Subject) -> None:
-        """With its whiteouts in force."""
+        """Its whiteouts take effect."""
         if self._is_supported(subject):
             subject.layer("base", write_two_files)
             with mounted(subject.snapshotter.prepare("a")) as root:
@@ -110,7 +110,7 @@ class RebaseChecks(Checks):
             assert paths(subject.tree("c")) == {"dir", "dir/inner", "new"}
 
     def test_a_rebased_layer_protects_its_parent(self, subject: Subject) -> None:
-        """As any child does."""
+        """The parent cannot be removed before the child."""
         if self._is_supported(subject):
             subject.layer("base")
             subject.snapshotter.prepare("a")
@@ -121,7 +121,7 @@ class RebaseChecks(Checks):
             subject.snapshotter.remove("base")
 
     def test_layers_can_be_put_on_a_rebased_layer(self, subject: Subject) -> None:
-        """The chain of parents goes on through it."""
+        """The chain of parents includes the new one."""
         if self._is_supported(subject):
             subject.layer("base", write_two_files)
             with mounted(subject.snapshotter.prepare("a")) as root:
@@ -131,7 +131,7 @@ class RebaseChecks(Checks):
                 assert paths(subject.read(root)) == {"dir", "dir/inner", "new"}
 
     def test_a_rebased_layer_takes_its_parents_root(self, subject: Subject) -> None:
-        """Mode, owner and extended attributes, each where the layer has none of its own."""
+        """Mode, owner and extended attributes, each unless the layer has set its own."""
 
         def write_root(root: Path) -> None:
             root.chmod(0o1770)
@@ -159,7 +159,7 @@ class RebaseChecks(Checks):
                     assert attrs.evolve(shown[ROOT], mtime=base.mtime) == expected
 
     def test_the_new_parent_must_exist_and_be_committed(self, subject: Subject) -> None:
-        """Otherwise nothing has changed."""
+        """Otherwise the commit changes nothing."""
         if self._is_supported(subject):
             subject.snapshotter.prepare("a")
             subject.snapshotter.prepare("b")

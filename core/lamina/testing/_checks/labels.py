@@ -1,4 +1,4 @@
-"""Labels: kept, changed, limited."""
+"""Checks of labels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PATHS: dict[str, tuple[tuple[str, ...], dict[str, str], dict[str, str]]] = {
     "replaces all and then changes one": (("labels", "labels.a"), {"x": "1"}, {"x": "1"}),
     "without paths replaces all": ((), {"x": "1", "empty": ""}, {"x": "1"}),
 }
-"""Field paths, labels that come with them, and what a snapshot with a=1, b=2, c.d/e=3 has afterwards."""
+"""Field paths and labels of an update, and the expected labels of a snapshot that had a=1, b=2, c.d/e=3."""
 
 REFUSED: dict[str, Callable[[Snapshotter, dict[str, str]], object]] = {
     "prepare": lambda snapshotter, labels: snapshotter.prepare("new", labels=labels),
@@ -60,7 +60,7 @@ REFUSED: dict[str, Callable[[Snapshotter, dict[str, str]], object]] = {
 
 
 class LabelChecks(Checks):
-    """Labels are any text up to a length; only some of `containerd.io/snapshot…` have a meaning."""
+    """Labels are any text up to a length. Only some of `containerd.io/snapshot…` have a meaning."""
 
     @pytest.mark.parametrize("labels", STORED.values(), ids=STORED)
     def test_labels_are_kept(self, snapshotter: Snapshotter, labels: dict[str, str]) -> None:
@@ -73,7 +73,7 @@ class LabelChecks(Checks):
         assert snapshotter.update(Info("v", labels=labels)).labels == labels
 
     def test_commit_inherits_no_labels(self, snapshotter: Snapshotter) -> None:
-        """The committed snapshot has those of the commit alone."""
+        """The committed snapshot has only the labels of the commit."""
         snapshotter.prepare("a", labels={"active": "1", "both": "1"})
         snapshotter.commit("c", "a", {"committed": "2", "both": "2"})
         assert snapshotter.stat("c").labels == {"committed": "2", "both": "2"}
@@ -89,7 +89,7 @@ class LabelChecks(Checks):
         assert subject.snapshotter.stat("a").labels == subject.snapshotter.stat("v").labels == {}
 
     def test_a_label_without_a_value_is_no_label(self, snapshotter: Snapshotter) -> None:
-        """Whatever operation brings it."""
+        """In every operation."""
         labels = {"full": "1", "empty": ""}
         snapshotter.prepare("a", labels=labels)
         snapshotter.view("v", labels=labels)
@@ -103,7 +103,7 @@ class LabelChecks(Checks):
     def test_a_label_cannot_be_longer_than_the_limit(
         self, snapshotter: Snapshotter, operation: str, labels: dict[str, str]
     ) -> None:
-        """Key and value together; nothing has changed then."""
+        """Key and value together. The call changes nothing."""
         snapshotter.prepare("a", labels={"x": "1"})
         before = list(snapshotter.walk())
         with pytest.raises(InvalidArgument):
@@ -112,7 +112,7 @@ class LabelChecks(Checks):
 
     @pytest.mark.parametrize("what", PATHS)
     def test_an_update(self, snapshotter: Snapshotter, what: str) -> None:
-        """Returns the snapshot as it is now, which is what `stat` says."""
+        """Returns the new info, as `stat` does."""
         paths, labels, expected = PATHS[what]
         snapshotter.prepare("a", labels={"a": "1", "b": "2", "c.d/e": "3"})
         updated = snapshotter.update(Info("a", labels=labels), paths)
@@ -121,7 +121,7 @@ class LabelChecks(Checks):
 
     @pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.name.lower())
     def test_an_update_changes_labels_and_time_alone(self, subject: Subject, kind: Kind) -> None:
-        """`updated` moves on; a parent, a kind or a time in the request is not taken over."""
+        """`updated` increases; parent, kind and times in the request are ignored."""
         subject.layer("base")
         snapshotter = subject.snapshotter
         match kind:
@@ -132,14 +132,14 @@ class LabelChecks(Checks):
             case Kind.COMMITTED:
                 subject.layer("it", parent="base", labels={"x": "1"})
         before = snapshotter.stat("it")
-        asked = Info("it", kind=Kind.VIEW, parent="elsewhere", labels={"y": "2"}, created=1, updated=2)
-        after = snapshotter.update(asked)
+        requested = Info("it", kind=Kind.VIEW, parent="elsewhere", labels={"y": "2"}, created=1, updated=2)
+        after = snapshotter.update(requested)
         assert after.updated > before.updated
         assert after == attrs.evolve(before, labels={"y": "2"}, updated=after.updated)
         assert snapshotter.stat("it") == after
 
     def test_an_update_leaves_others_alone(self, snapshotter: Snapshotter) -> None:
-        """One snapshot is changed, no other."""
+        """Other snapshots are unchanged."""
         for key in "abc":
             snapshotter.prepare(key, labels={"x": key})
         before = list(snapshotter.walk())
@@ -149,7 +149,7 @@ class LabelChecks(Checks):
         assert keys(snapshotter, "labels.x==changed") == ["b"]
 
     def test_labels_must_be_unicode(self, snapshotter: Snapshotter) -> None:
-        """The protocol could not carry them."""
+        """The protocol requires it."""
         with pytest.raises(InvalidArgument):
             snapshotter.prepare("a", labels={"half": "\ud800"})
         assert keys(snapshotter) == []

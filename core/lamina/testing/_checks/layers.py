@@ -1,4 +1,4 @@
-"""What layers do to each other."""
+"""Checks of several layers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LAYERS: Final = 128
 
 
 class LayerChecks(Checks):
-    """Replaced, removed, renamed: what is on top is what shows."""
+    """Upper layers replace, remove and rename entries of lower ones."""
 
     def test_content_and_mode_of_the_upper_layer_show(self, subject: Subject) -> None:
-        """Over and over, through several layers."""
+        """Through several layers."""
         subject.layer("l0", lambda root: (root / "file").write_text("0"))
         for number in range(1, 6):
 
@@ -36,7 +36,7 @@ class LayerChecks(Checks):
             assert_same(subject.tree(f"l{number}"), written)
 
     def test_a_removed_file_stays_removed(self, subject: Subject) -> None:
-        """Through an empty layer, until it is made again."""
+        """An empty layer in between changes nothing; the file can be created again."""
         subject.layer("l0", lambda root: (root / "file").write_text("old"))
         subject.layer("l1", lambda root: (root / "file").unlink(), parent="l0")
         subject.layer("l2", parent="l1")
@@ -46,7 +46,7 @@ class LayerChecks(Checks):
             assert (root / "file").read_text() == "new"
 
     def test_a_removed_directory_stays_removed(self, subject: Subject) -> None:
-        """With all that was in it."""
+        """With its content."""
         subject.layer("l0", self._write_directory)
         subject.layer("l1", lambda root: shutil.rmtree(root / "dir"), parent="l0")
         subject.layer("l2", lambda root: (root / "other").touch(), parent="l1")
@@ -60,7 +60,7 @@ class LayerChecks(Checks):
         (root / "dir/deeper/old").touch()
 
     def test_a_directory_made_again_hides_what_was_in_the_old_one(self, subject: Subject) -> None:
-        """In the layer that makes it, and in those above."""
+        """In the layer that creates it, and in those above."""
 
         def make_again(root: Path) -> None:
             shutil.rmtree(root / "dir")
@@ -74,7 +74,7 @@ class LayerChecks(Checks):
         assert paths(subject.tree("l2")) == {"dir", "dir/new", "dir/newer"}
 
     def test_a_file_in_place_of_a_directory(self, subject: Subject) -> None:
-        """And a directory in place of that again, which is empty."""
+        """A directory that replaces the file is empty."""
 
         def to_file(root: Path) -> None:
             shutil.rmtree(root / "dir")
@@ -93,7 +93,7 @@ class LayerChecks(Checks):
             assert tree["dir"].type == type_
 
     def test_a_link_in_place_of_a_directory(self, subject: Subject) -> None:
-        """What was in the directory does not show through the link."""
+        """The content of the directory does not show through the link."""
 
         def to_link(root: Path) -> None:
             shutil.rmtree(root / "dir")
@@ -107,7 +107,7 @@ class LayerChecks(Checks):
         assert "dir/old" not in written
 
     def test_owners_changed_all_over_a_tree(self, subject: Subject) -> None:
-        """Of files, links and directories, the root among them; the parent keeps its own."""
+        """On files, links and directories including the root. The parent is unchanged."""
 
         def give_away(root: Path) -> None:
             for directory, _, files in os.walk(root):
@@ -121,7 +121,7 @@ class LayerChecks(Checks):
         assert_same(subject.tree("l0"), before)
 
     def test_owners_and_modes_of_directories_over_three_layers(self, subject: Subject) -> None:
-        """Given away, removed, made again."""
+        """Changed, removed, created again."""
 
         def first(root: Path) -> None:
             for name in ("a", "b", "c"):
@@ -147,7 +147,7 @@ class LayerChecks(Checks):
         assert "c/sub" not in written
 
     def test_a_file_moved_by_link_and_removal(self, subject: Subject) -> None:
-        """A file of a lower layer gets a new name, and loses the old one."""
+        """A file of a lower layer is linked to a new name and unlinked from the old one."""
 
         def move(root: Path) -> None:
             os.link(root / "dir/old", root / "moved")
@@ -159,7 +159,7 @@ class LayerChecks(Checks):
         assert paths(written) == {"dir", "dir/deeper", "dir/deeper/old", "moved"}
 
     def test_files_of_a_lower_layer_renamed(self, subject: Subject) -> None:
-        """To a new name, into another directory, over another file."""
+        """To a new name, into another directory, and over another file."""
 
         def write(root: Path) -> None:
             for name in ("one", "two", "three", "target"):
@@ -179,7 +179,7 @@ class LayerChecks(Checks):
             assert (root / "target").read_text() == "three"
 
     def test_directories_of_the_same_layer_renamed(self, subject: Subject) -> None:
-        """Which always works."""
+        """This works on every file system."""
 
         def write(root: Path) -> None:
             self._write_directory(root)
@@ -190,7 +190,7 @@ class LayerChecks(Checks):
         assert_same(subject.tree("l0"), written)
 
     def test_directories_of_a_lower_layer_renamed(self, subject: Subject) -> None:
-        """With all that is in them; or rename(2) says EXDEV, and programs copy instead."""
+        """With their content; or rename(2) fails with EXDEV and programs copy instead."""
 
         def rename(root: Path) -> None:
             if not subject.traits.renames_directories:
@@ -205,7 +205,7 @@ class LayerChecks(Checks):
 
     @pytest.mark.parametrize("seed", range(4))
     def test_a_random_history_shows_what_a_plain_directory_shows(self, subject: Subject, seed: int) -> None:
-        """Layers of random changes, beside the same changes in a directory that was never a layer."""
+        """Random changes in layers have the same result as in an ordinary directory."""
         randomness = random.Random(seed)  # noqa: S311 - the same histories each time
         plain = subject.directory / "plain"
         plain.mkdir()
@@ -224,7 +224,7 @@ class LayerChecks(Checks):
             assert_same(subject.tree(parent), written)
 
     def test_128_layers(self, subject: Subject) -> None:
-        """Each mounts, shows what those below it have made, and takes from it and adds to it."""
+        """Each shows the lower layers, and adds and removes files."""
         plain = subject.directory / "plain"
         plain.mkdir()
         plain.chmod(0o755)

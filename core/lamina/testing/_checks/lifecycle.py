@@ -1,4 +1,4 @@
-"""From an empty tree to layers on layers, and back."""
+"""Checks of the life cycle of snapshots."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lamina.testing._checks.subject import Checks, Subject, assert_same, keys, m
 
 
 class LifecycleChecks(Checks):
-    """What each operation does."""
+    """The effect of each operation."""
 
     def test_a_snapshot_on_nothing_is_an_empty_tree(self, subject: Subject) -> None:
-        """`prepare` without a parent returns at least one mount, and it shows nothing."""
+        """`prepare` without a parent returns at least one mount."""
         mounts = subject.snapshotter.prepare("a")
         assert mounts
         with mounted(mounts) as root:
             assert not paths(subject.read(root))
 
     def test_a_view_on_nothing_is_an_empty_tree(self, subject: Subject) -> None:
-        """`view` without a parent too."""
+        """The same holds for `view`."""
         with mounted(subject.snapshotter.view("v")) as root:
             assert not paths(subject.read(root))
 
     def test_the_root_of_a_snapshot_on_nothing_has_mode_755(self, snapshotter: Snapshotter) -> None:
-        """So users who are not root can look into it, whatever the umask is."""
+        """Other users can read it, regardless of the umask."""
         before = os.umask(0o077)
         try:
             mounts = snapshotter.prepare("a")
@@ -53,7 +53,7 @@ class LifecycleChecks(Checks):
         assert_same(subject.tree("c"), written)
 
     def test_a_child_shows_its_parents_tree(self, subject: Subject) -> None:
-        """And what is written to it comes on top."""
+        """Changes to the child are on top of it."""
         base = subject.layer("base", write_two_files)
         with mounted(subject.snapshotter.prepare("a", "base")) as root:
             assert_same(subject.read(root), base)
@@ -66,13 +66,13 @@ class LifecycleChecks(Checks):
         assert paths(changed) == {"dir", "outer", "added"}
 
     def test_a_layer_may_change_nothing(self, subject: Subject) -> None:
-        """A commit without a write shows what the parent shows."""
+        """A commit without changes has the same tree as the parent."""
         base = subject.layer("base", write_two_files)
         subject.layer("same", parent="base")
         assert_same(subject.tree("same"), base)
 
     def test_two_children_see_nothing_of_each_other(self, subject: Subject) -> None:
-        """Both mounted at once, on the same parent."""
+        """While both are mounted."""
         subject.layer("base", write_two_files)
         one, two = subject.snapshotter.prepare("one", "base"), subject.snapshotter.prepare("two", "base")
         with mounted(one) as first, mounted(two) as second:
@@ -82,34 +82,34 @@ class LifecycleChecks(Checks):
             assert not (first / "new").exists()
 
     def test_stat_of_an_active_snapshot(self, snapshotter: Snapshotter) -> None:
-        """It says key and kind, and no parent where there is none; mounting changes nothing of it."""
+        """It returns key, kind and an empty parent; writes change nothing."""
         with mounted(snapshotter.prepare("a")) as root:
             (root / "x").touch()
         info = snapshotter.stat("a")
         assert (info.name, info.kind, info.parent) == ("a", Kind.ACTIVE, "")
 
     def test_stat_of_a_committed_snapshot(self, subject: Subject) -> None:
-        """It says name and kind, and no parent where there is none."""
+        """It returns name, kind and an empty parent."""
         subject.layer("c")
         info = subject.snapshotter.stat("c")
         assert (info.name, info.kind, info.parent) == ("c", Kind.COMMITTED, "")
 
     def test_stat_of_a_view(self, subject: Subject) -> None:
-        """It says key, kind and parent."""
+        """It returns key, kind and parent."""
         subject.layer("c")
         subject.snapshotter.view("v", "c")
         info = subject.snapshotter.stat("v")
         assert (info.name, info.kind, info.parent) == ("v", Kind.VIEW, "c")
 
     def test_parents_are_remembered_one_level_each(self, subject: Subject) -> None:
-        """The parent of a snapshot is the one that it was made on, not that one's parent."""
+        """`parent` is the direct parent."""
         subject.layer("one")
         subject.layer("two", parent="one")
         subject.snapshotter.prepare("three", "two")
         assert [subject.snapshotter.stat(key).parent for key in ("one", "two", "three")] == ["", "one", "two"]
 
     def test_commit_frees_the_key(self, snapshotter: Snapshotter) -> None:
-        """The key is unknown afterwards, and can be used again."""
+        """The key is not found afterwards, and can be reused."""
         snapshotter.prepare("a")
         snapshotter.commit("c", "a")
         with pytest.raises(NotFound):
@@ -119,7 +119,7 @@ class LifecycleChecks(Checks):
         assert snapshotter.stat("a").parent == "c"
 
     def test_mounts_are_those_that_prepare_returned(self, subject: Subject) -> None:
-        """At any time, for each shape of snapshot."""
+        """With no, one and two layers below."""
         subject.layer("one")
         subject.layer("two", parent="one")
         for number, parent in enumerate(("", "one", "two")):
@@ -129,7 +129,7 @@ class LifecycleChecks(Checks):
             assert subject.snapshotter.mounts(f"v{number}") == view
 
     def test_a_removed_key_can_be_used_again(self, subject: Subject) -> None:
-        """For another kind and parent; nothing of the old tree is in the new one."""
+        """For another kind and parent, without content of the old tree."""
         with mounted(subject.snapshotter.prepare("a")) as root:
             write_two_files(root)
         subject.snapshotter.remove("a")
@@ -139,14 +139,14 @@ class LifecycleChecks(Checks):
         assert subject.snapshotter.stat("a").kind is Kind.VIEW
 
     def test_a_removed_name_can_be_used_again(self, subject: Subject) -> None:
-        """What was committed under it before is gone."""
+        """Its old content is gone."""
         subject.layer("c", write_two_files)
         subject.snapshotter.remove("c")
         subject.layer("c")
         assert not paths(subject.tree("c"))
 
     def test_a_parent_can_be_removed_while_others_are_active(self, subject: Subject) -> None:
-        """Only its own children protect a snapshot."""
+        """Only its own children prevent a removal."""
         subject.layer("c")
         subject.snapshotter.prepare("unrelated")
         subject.snapshotter.remove("c")
@@ -154,7 +154,7 @@ class LifecycleChecks(Checks):
 
     @pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.name.lower())
     def test_a_parent_cannot_be_removed_before_its_child(self, subject: Subject, kind: Kind) -> None:
-        """Whatever kind the child is of; the message says what was asked."""
+        """Of any kind. The message names the operation."""
         subject.layer("base", write_two_files)
         snapshotter = subject.snapshotter
         match kind:
@@ -172,7 +172,7 @@ class LifecycleChecks(Checks):
         assert keys(snapshotter) == []
 
     def test_layers_are_removed_from_the_top(self, subject: Subject) -> None:
-        """A layer between others stays until those above it are gone."""
+        """A layer can be removed only after those above it."""
         subject.layer("one")
         subject.layer("two", parent="one")
         subject.layer("three", parent="two")
@@ -184,7 +184,7 @@ class LifecycleChecks(Checks):
         assert keys(subject.snapshotter) == []
 
     def test_times_of_a_new_snapshot(self, snapshotter: Snapshotter) -> None:
-        """`created` lies within the call, and `updated` is the same."""
+        """`created` is the time of the call, and `updated` is equal."""
         before = time.time_ns()
         snapshotter.prepare("a")
         snapshotter.view("v")
@@ -203,7 +203,7 @@ class LifecycleChecks(Checks):
         assert info.updated == info.created
 
     def test_info_can_be_given_back_to_update_unchanged(self, snapshotter: Snapshotter) -> None:
-        """What `stat` returns is what `update` takes; only `updated` moves."""
+        """`update` accepts the result of `stat`; only `updated` changes."""
         snapshotter.prepare("a", labels={"x": "1"})
         before: Info = snapshotter.stat("a")
         after = snapshotter.update(before)

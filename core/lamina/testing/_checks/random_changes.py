@@ -1,4 +1,4 @@
-"""Random changes of a tree, made in one place and repeated in others."""
+"""Random changes to a tree that can be repeated in another one."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import Final
 
 Change = Callable[[Path], object]
-"""Makes one change below a root."""
+"""Makes a change below a root."""
 
 COUNT: Final = 40
 MODES: Final = (0o700, 0o755, 0o1755)
-"""Of directories. In a sticky one that others may write to, even root could not open what is theirs
-(`protected_regular` and its siblings, proc_sys_fs(5))."""
+"""Modes of directories. None is sticky and writable by others: there, not even root can open the files of others
+(`protected_regular` and similar settings, proc_sys_fs(5))."""
 
 
 def make_random_changes(root: Path, randomness: random.Random) -> list[Change]:
     """Change a tree at random.
 
-    Hard links and renames of directories are left out: overlay treats them in its own way.
+    Hard links and renames of directories are excluded, because overlay differs from other file systems there.
 
     Args:
-        root: Where the changes are made.
-        randomness: Chooses them.
+        root: The root directory of the tree.
+        randomness: The source of randomness.
 
     Returns:
-        The changes, to be made in the same order below another root that had the same content.
+        The changes, which can be repeated in the same order below another root with the same content.
     """
     changes: list[Change] = []
     for _ in range(COUNT):

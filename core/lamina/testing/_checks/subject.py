@@ -1,4 +1,4 @@
-"""The snapshotter that a check is about, and what checks do with it again and again."""
+"""The snapshotter under test, fixtures and helpers for the checks."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from lamina.testing._factory import SnapshotterFactory, Traits
 from lamina.testing._tree import ROOT, Tree, differences, read_tree
 
 MAX_DIFFERENCES: Final = 30
-"""How many differences between two trees are told."""
+"""The maximum number of differences between two trees in a message."""
 TIMEOUT: Final = 60.0
-"""Seconds after which calls that run at once count as locked forever."""
+"""Seconds after which concurrent calls count as deadlocked."""
 
 
 class Subject:
-    """A snapshotter that was opened for one check, with nothing in it."""
+    """The snapshotter under test, with helpers that take several calls."""
 
     def __init__(self, factory: SnapshotterFactory, directory: Path, data: Path) -> None:
         self._factory = factory
         self._data = data
         self.directory = directory
-        """A directory for what the check itself keeps."""
+        """A directory for the check's own files."""
         self._opened = contextlib.ExitStack()
         self._numbers = itertools.count()
         self.snapshotter = self._opened.enter_context(factory.open(data))
 
     @property
     def traits(self) -> Traits:
-        """In what it may differ from others."""
+        """The traits of the snapshotter."""
         return self._factory.traits
 
     def reopen(self) -> Snapshotter:
-        """Close it, and open it again on the same data."""
+        """Close the snapshotter and open it again on the same data."""
         self._opened.close()
         self.snapshotter = self._opened.enter_context(self._factory.open(self._data))
         return self.snapshotter
 
     def close(self) -> None:
-        """Close it."""
+        """Close the snapshotter."""
         self._opened.close()
 
     def data(self) -> frozenset[str] | None:
-        """What is kept for snapshots; None where it cannot be told."""
+        """List the data that exists for snapshots; None if unknown."""
         return frozenset(self._factory.data(self._data)) if self._factory.data else None
 
     def layer(
@@ -62,7 +62,7 @@ class Subject:
         parent: str = "",
         labels: Mapping[str, str] | None = None,
     ) -> Tree:
-        """Commit a snapshot with what `write` makes in its tree; returns what was in it, seen before that."""
+        """Prepare a snapshot, let `write` change its tree, and commit it; return the tree as of the commit."""
         key = f"layer {next(self._numbers)}"
         with mounted(self.snapshotter.prepare(key, parent)) as root:
             write(root)
@@ -71,7 +71,7 @@ class Subject:
         return tree
 
     def tree(self, parent: str) -> Tree:
-        """What a view of a committed snapshot shows."""
+        """Return the tree of a committed snapshot."""
         key = f"view {next(self._numbers)}"
         with mounted(self.snapshotter.view(key, parent)) as root:
             tree = self.read(root)
@@ -79,24 +79,24 @@ class Subject:
         return tree
 
     def active_tree(self, key: str) -> Tree:
-        """What an active snapshot or view shows."""
+        """Return the tree of an active snapshot or view."""
         with mounted(self.snapshotter.mounts(key)) as root:
             return self.read(root)
 
     def read(self, root: Path, *, times: bool = True) -> Tree:
-        """A mounted tree with its root, without what the file system itself made there."""
+        """Read a mounted tree, without entries that the file system created."""
         return read_tree(root, ignore=self.traits.filesystem_entries, times=times)
 
 
 class Checks:
-    """What all groups of checks share: the fixtures."""
+    """The fixtures of all groups of checks."""
 
     factories: ClassVar[Sequence[SnapshotterFactory]] = ()
-    """The snapshotters that are checked."""
+    """The snapshotters to check."""
 
     @pytest.fixture
     def snapshotter_factory(self) -> SnapshotterFactory:
-        """Stands in for the parameter that the plugin gives to each check."""
+        """Fail, because the plugin did not parametrize the check."""
         raise pytest.UsageError(
             "the conformance checks need their plugin: run pytest with `-p lamina.testing.plugin`, or write "
             '`pytest_plugins = ["lamina.testing.plugin"]` in the topmost conftest.py'
@@ -104,7 +104,7 @@ class Checks:
 
     @pytest.fixture
     def subject(self, snapshotter_factory: SnapshotterFactory, tmp_path: Path) -> Iterator[Subject]:
-        """The snapshotter under test, and what checks do with it."""
+        """The snapshotter under test with its helpers."""
         data = tmp_path / "snapshotter"
         data.mkdir()
         with snapshotter_factory.environment(data):
@@ -116,24 +116,24 @@ class Checks:
 
     @pytest.fixture
     def snapshotter(self, subject: Subject) -> Snapshotter:
-        """The snapshotter under test itself."""
+        """The snapshotter under test."""
         return subject.snapshotter
 
 
 @contextlib.contextmanager
 def mounted(mounts: Sequence[Mount]) -> Iterator[Path]:
-    """Mount what a snapshotter returned, really; the block gets the root of the tree."""
+    """Mount the result of a snapshotter for the duration of the block, and yield the root of the tree."""
     with temporary_mount(mounts) as root:
         yield Path(root)
 
 
 def paths(tree: Tree) -> frozenset[str]:
-    """The paths in a tree, without its root."""
+    """Return the paths in a tree without its root."""
     return frozenset(tree.keys() - {ROOT})
 
 
 def assert_same(actual: Tree, expected: Tree) -> None:
-    """Fail, with every difference, where two trees are not the same."""
+    """Fail with the differences unless two trees are equal."""
     lines = differences(actual, expected)
     if lines:
         more = [f"and {len(lines) - MAX_DIFFERENCES} more"] if len(lines) > MAX_DIFFERENCES else []
@@ -141,18 +141,18 @@ def assert_same(actual: Tree, expected: Tree) -> None:
 
 
 def keys(snapshotter: Snapshotter, *filters: str) -> list[str]:
-    """The keys and names of a walk, in its order."""
+    """Return the keys and names of a walk in its order."""
     return [info.name for info in snapshotter.walk(*filters)]
 
 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
-    """Make calls at the same moment, each in a thread of its own.
+    """Make calls concurrently, each in its own thread.
 
     Returns:
-        What each returned; where it raised one of lamina's errors, that.
+        The result of each call, or the lamina error that it raised.
 
     Raises:
-        Exception: What else a call raised.
+        Exception: Any other exception of a call.
     """
     start = threading.Barrier(len(calls))
     outcomes: list[Any] = [None] * len(calls)
@@ -161,7 +161,7 @@ def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
         start.wait(TIMEOUT)
         try:
             outcomes[number] = calls[number]()
-        except Exception as error:  # noqa: BLE001 - told to the thread that waits
+        except Exception as error:  # noqa: BLE001 - returned to the caller
             outcomes[number] = error
 
     threads = [
@@ -180,7 +180,7 @@ def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def write_two_files(root: Path) -> None:
-    """Two files, one of them in a directory."""
+    """Write two files, one of them in a directory."""
     (root / "dir").mkdir()
     (root / "dir/inner").write_text("inner")
     (root / "outer").write_text("outer")

@@ -1,4 +1,4 @@
-"""Layers of an image, unpacked as containerd unpacks them."""
+"""Checks that unpack image layers as containerd does."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from lamina.testing._checks.subject import Checks, Subject, mounted, paths
 from lamina.testing._tree import ROOT
 
 KEY: Final = "default/12/extract-123456789-AbCd sha256:0123456789abcdef"
-"""A key of containerd's unpacker, as a snapshotter behind its metadata gets it."""
+"""A key of containerd's unpacker, as containerd passes it to a snapshotter."""
 BASE: Final = {"gone", "kept", "opq", "opq/old", "dir", "dir/gone"}
 REMAINING: Final = {"kept", "opq", "opq/new", "dir", "new"}
-"""What is left of `BASE` when `LAYER` was applied to it."""
+"""The paths after `LAYER` was applied to `BASE`."""
 
 
 @attrs.frozen
 class Layer:
-    """What the archive of a layer holds, as paths."""
+    """The content of a layer's archive, as paths."""
 
     opaque: tuple[str, ...] = ()
-    """Directories, which exist below, and lose what is in them there."""
+    """Opaque directories, which hide the content of the same directory in lower layers."""
     deleted: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     def apply(self, mounts: Sequence[Mount]) -> None:
-        """Apply the layer as containerd's applier does, to what a snapshotter returned.
+        """Apply the layer to the mounts of a snapshotter, as containerd's applier does.
 
-        It writes straight into the upper directory of a single overlay, and there whiteouts of overlayfs; whatever
-        else it mounts, and there it deletes what it finds.
+        A single overlay is not mounted: files and whiteouts go directly into its upper directory. Anything else is
+        mounted, and deleted files are removed.
         """
         upper = overlay_directories(mounts[0].options).upper if _is_one_overlay(mounts) else ""
         if upper:
@@ -78,7 +78,7 @@ LAYER: Final = Layer(opaque=("opq",), deleted=("gone", "dir/gone"), files=("new"
 
 
 class UnpackChecks(Checks):
-    """What a layer deletes of those below it is gone, whatever mounts it was applied to."""
+    """Deletions in a layer take effect, whichever mounts the layer was applied to."""
 
     @staticmethod
     def _base(subject: Subject) -> None:
@@ -87,16 +87,16 @@ class UnpackChecks(Checks):
         assert paths(subject.tree("base")) == BASE
 
     def test_a_layer_that_is_unpacked_on_its_parent_deletes_of_it(self, subject: Subject) -> None:
-        """One layer after another, as all releases of containerd can."""
+        """Layers are unpacked one after another, as all releases of containerd can."""
         self._base(subject)
         LAYER.apply(subject.snapshotter.prepare(KEY, "base"))
         subject.snapshotter.commit("c", KEY)
         assert paths(subject.tree("c")) == REMAINING
 
     def test_a_layer_that_is_unpacked_beside_its_parent_deletes_of_it(self, subject: Subject) -> None:
-        """As containerd does from 2.2 on: prepared without a parent, and put on it at commit (`rebase`)."""
+        """As containerd 2.2 does: prepared without a parent, which the commit sets (`rebase`)."""
         if not subject.traits.rebase:
-            return  # containerd, which is told so, waits for the parent
+            return  # containerd then unpacks layers one after another
         self._base(subject)
         LAYER.apply(subject.snapshotter.prepare(KEY))
         subject.snapshotter.commit("c", KEY, parent="base")
@@ -105,7 +105,7 @@ class UnpackChecks(Checks):
         assert paths(subject.tree("d")) == REMAINING
 
     def test_a_layer_may_delete_all_that_is_below_it(self, subject: Subject) -> None:
-        """Its root directory is opaque then."""
+        """Its root directory is opaque."""
         self._base(subject)
         for number, parent in enumerate(("base", "") if subject.traits.rebase else ("base",)):
             layer = Layer(opaque=(".",), files=("new", "dir/new"))
@@ -116,7 +116,7 @@ class UnpackChecks(Checks):
             assert shown[ROOT].mtime == 0
 
     def test_what_the_first_layer_deletes_of_nothing_leaves_no_trace(self, subject: Subject) -> None:
-        """Neither in a view nor in what is built on it, nor in the times of its directories."""
+        """Neither in a view nor in a child, nor in the times of directories."""
         LAYER.apply(subject.snapshotter.prepare(KEY))
         subject.snapshotter.commit("c", KEY)
         subject.layer("d", parent="c")

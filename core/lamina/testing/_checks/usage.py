@@ -1,4 +1,4 @@
-"""What snapshots take up."""
+"""Checks of disk usage."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ SIZE = 200_000
 
 
 def fill(root: Path) -> None:
-    """A file of `SIZE` bytes that cannot be compressed."""
+    """Write a file of `SIZE` incompressible bytes."""
     (root / "filled").write_bytes(os.urandom(SIZE))
 
 
 class UsageChecks(Checks):
-    """What snapshots take up."""
+    """Disk usage of snapshots."""
 
     def test_usage_of_an_active_snapshot_is_measured(self, subject: Subject) -> None:
-        """It grows with what is written."""
+        """It grows with writes."""
         mounts = subject.snapshotter.prepare("a")
         before = subject.snapshotter.usage("a")
         with mounted(mounts) as root:
             fill(root)
-            os.sync()  # a file system may give out blocks only when it writes them
+            os.sync()  # file systems with delayed allocation allocate blocks only on write-back
         after = subject.snapshotter.usage("a")
         assert after.size >= before.size + SIZE
         assert after.inodes >= before.inodes
 
     def test_usage_of_a_committed_snapshot_counts_its_layer(self, subject: Subject) -> None:
-        """It is there after the commit, and stays the same whatever is built on it."""
+        """It is measured at the commit, and children do not change it."""
         subject.layer("c", fill)
         usage = subject.snapshotter.usage("c")
         assert usage.size >= SIZE
@@ -38,7 +38,7 @@ class UsageChecks(Checks):
         assert subject.snapshotter.usage("c") == usage
 
     def test_a_view_takes_up_next_to_nothing(self, subject: Subject) -> None:
-        """Its parent's content is not its own."""
+        """The content of its parent does not count."""
         subject.layer("c", fill)
         subject.snapshotter.view("v", "c")
         assert subject.snapshotter.usage("v").size < SIZE

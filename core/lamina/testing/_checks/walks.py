@@ -1,4 +1,4 @@
-"""Walks and filters."""
+"""Checks of walks and filters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lamina.snapshots import Info, Snapshotter
 from lamina.testing._checks.subject import Checks, Subject, keys
 
 MANY = 130
-"""More than any batch in which records are read (100 in containerd)."""
+"""More than the batch size of any snapshotter (100 in containerd)."""
 
 FILTERS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "none": ((), {"base", "top", "a1", "a2", "v1"}),
@@ -38,10 +38,10 @@ FILTERS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 
 
 class WalkChecks(Checks):
-    """What a walk shows, and what may happen meanwhile."""
+    """Walks, filters, and concurrent changes."""
 
     def test_an_empty_snapshotter_has_nothing_to_walk(self, snapshotter: Snapshotter) -> None:
-        """That is no error, before the first snapshot and after the last."""
+        """A walk without results is not an error."""
         assert list(snapshotter.walk()) == []
         assert list(snapshotter.walk("kind==active")) == []
         snapshotter.prepare("a")
@@ -49,7 +49,7 @@ class WalkChecks(Checks):
         assert list(snapshotter.walk()) == []
 
     def test_a_walk_shows_what_stat_shows(self, subject: Subject) -> None:
-        """Of each snapshot, once."""
+        """Once for each snapshot."""
         self._make(subject)
         infos = list(subject.snapshotter.walk())
         assert [info.name for info in infos] == ["a1", "a2", "base", "top", "v1"]
@@ -57,7 +57,7 @@ class WalkChecks(Checks):
 
     @pytest.mark.parametrize("what", FILTERS)
     def test_a_filter_by(self, subject: Subject, what: str) -> None:
-        """Chooses snapshots by name, kind, parent and labels."""
+        """Selects snapshots by name, kind, parent and labels."""
         filters, expected = FILTERS[what]
         self._make(subject)
         assert keys(subject.snapshotter, *filters) == sorted(expected)
@@ -71,7 +71,7 @@ class WalkChecks(Checks):
         subject.snapshotter.view("v1", "top", {"color": "red"})
 
     def test_filters_see_changes(self, snapshotter: Snapshotter) -> None:
-        """Of labels, kind and name."""
+        """Updates of labels, kind and name take effect."""
         snapshotter.prepare("a", labels={"x": "1"})
         snapshotter.update(Info("a", labels={"x": "2"}))
         assert (keys(snapshotter, "labels.x==1"), keys(snapshotter, "labels.x==2")) == ([], ["a"])
@@ -81,7 +81,7 @@ class WalkChecks(Checks):
 
     @pytest.mark.parametrize("expression", ["name==a,", "name = a", "labels.a/b==1", 'name=="a', "name==a b"])
     def test_a_filter_that_is_none_is_refused(self, subject: Subject, expression: str) -> None:
-        """Also beside a good one, and before anything is shown."""
+        """Before anything is yielded, and also beside a valid filter."""
         subject.snapshotter.prepare("a")
         error = FilterSyntaxError if subject.traits.in_process else InvalidArgument
         with pytest.raises(error):
@@ -90,7 +90,7 @@ class WalkChecks(Checks):
             next(iter(subject.snapshotter.walk("name==a", expression)), None)
 
     def test_a_walk_is_in_byte_order(self, snapshotter: Snapshotter) -> None:
-        """Of the keys in UTF-8, whatever order they were made in."""
+        """Of the UTF-8 keys, independent of the order of creation."""
         unordered = [
             "b",
             "a",
@@ -111,7 +111,7 @@ class WalkChecks(Checks):
         assert keys(snapshotter) == sorted(set(unordered), key=str.encode)
 
     def test_a_walk_shows_everything_however_much_there_is(self, snapshotter: Snapshotter) -> None:
-        """In order, with and without a filter, also when two go on at once."""
+        """In order, with and without a filter, and in concurrent walks."""
         expected = [f"key{number:04}" for number in range(MANY)]
         for number, key in enumerate(reversed(expected)):
             snapshotter.prepare(key, labels={"odd": "yes"} if number % 2 else {})
@@ -120,13 +120,13 @@ class WalkChecks(Checks):
         assert keys(snapshotter, "labels.odd") == expected[::2]
 
     def test_stat_inside_a_walk(self, subject: Subject) -> None:
-        """Does not wait for the walk's end, and says the same."""
+        """It returns the same info without waiting for the end of the walk."""
         self._make(subject)
         for info in subject.snapshotter.walk():
             assert subject.snapshotter.stat(info.name) == info
 
     def test_everything_can_be_changed_inside_a_walk(self, snapshotter: Snapshotter) -> None:
-        """What is walked over can be updated, committed and removed, and others made."""
+        """Snapshots can be updated, committed, removed and created during a walk."""
         for number in range(4):
             snapshotter.prepare(f"m{number}")
         for info in snapshotter.walk("name~=^m"):
@@ -137,7 +137,7 @@ class WalkChecks(Checks):
         assert keys(snapshotter, "kind==active") == []
 
     def test_everything_can_be_removed_inside_a_walk(self, snapshotter: Snapshotter) -> None:
-        """However much there is, nothing is passed over."""
+        """No snapshot is skipped."""
         for number in range(MANY):
             snapshotter.prepare(f"key{number:04}")
         for info in snapshotter.walk():
@@ -145,7 +145,7 @@ class WalkChecks(Checks):
         assert keys(snapshotter) == []
 
     def test_a_walk_may_be_left_early(self, snapshotter: Snapshotter) -> None:
-        """Work goes on, and the next walk begins at the beginning."""
+        """Later operations work, and the next walk starts from the beginning."""
         for key in "abc":
             snapshotter.prepare(key)
         assert next(iter(snapshotter.walk())).name == "a"
