@@ -32,7 +32,7 @@ _PLACES: Final = {"root": default_root, "state": default_state}
 """What makes out the default of a setting that is not the same for every program."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Sources:
     """What a configuration is made from."""
 
@@ -49,7 +49,7 @@ class Sources:
     defer: bool = False
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Config:
     """A configuration whose top level is in order, or known not to be. `load` and `from_document` make one."""
 

@@ -24,7 +24,7 @@ class Target:
     """Whether it answers methods that are not `slow` without waiting for a disk, a process or a network."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Method:
     """One RPC.
 
@@ -59,7 +59,7 @@ def serialize(response: Message | bytes) -> bytes:
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Service:
     """A set of RPCs under one name."""
 

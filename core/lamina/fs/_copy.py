@@ -69,7 +69,7 @@ def copy_tree(source: str, target: str) -> None:
         raise from_os_error(error, f"copy {source} to {target}") from error
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _DirectoryCopy:
     """A directory whose copy is not complete."""
 
@@ -80,7 +80,7 @@ class _DirectoryCopy:
     """The subdirectories that are not copied yet."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _TreeCopy:
     """A depth-first copy. The metadata of a directory is set once its entries are copied."""
 

@@ -66,7 +66,7 @@ def copy_file(source: str, target: str) -> None:
         raise from_os_error(error, operation) from error
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class DataCopier:
     """Copies file data between two file systems with the best method that works for both.
 

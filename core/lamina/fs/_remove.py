@@ -48,7 +48,7 @@ def remove_tree(path: str) -> None:
         raise from_os_error(OSError(error.errno, error.strerror, path), "remove a tree") from error
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Removal:
     """A depth-first removal."""
 

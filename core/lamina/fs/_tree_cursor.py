@@ -27,7 +27,7 @@ class Opener(Protocol):
     def __call__(self, name: str, flags: int, /, *, dir_fd: int) -> int: ...
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Directory:
     name: str
     fd: int

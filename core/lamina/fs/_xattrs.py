@@ -18,7 +18,7 @@ ACL_PREFIX: Final = "system.posix_acl_"
 """The prefix of the attributes that store access control lists (acl(5))."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class XattrCopier:
     """Copies the extended attributes of files.
 

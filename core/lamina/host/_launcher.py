@@ -31,7 +31,7 @@ from lamina.plugin import (
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Launcher:
     """Brings up the plugins of a host."""
 

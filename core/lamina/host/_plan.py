@@ -12,7 +12,7 @@ from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Prepared:
     """A complete configuration and the plan that a host carries out with it."""
 

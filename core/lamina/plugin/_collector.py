@@ -29,7 +29,7 @@ _Hooks = Mapping[str, Callable[..., object]]
 """A module's own hook implementations, by the name of the hook."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Rejection:
     """Why a distribution was rejected."""
 

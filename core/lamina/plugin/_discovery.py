@@ -25,7 +25,7 @@ ENTRY_POINT_GROUP: Final = "lamina.plugins"
 """The entry-point group of lamina's plugin modules."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Discovery:
     """The result of `discover`."""
 

@@ -83,7 +83,7 @@ def _in_directories_alone() -> bool:
     )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Metadata:
     _directory: str
     """The directory in which the distribution is installed."""

@@ -24,7 +24,7 @@ _REFERENCE: Final = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
 """`module:object [extras]`, the last two optional (packaging.python.org/specifications/entry-points)."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Source:
     """A plugin module to load, and the entry point that names it."""
 

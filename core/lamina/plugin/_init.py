@@ -24,7 +24,7 @@ from lamina.plugin._registration import Registration, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Outcome:
     status: Status
     instance: Any = None

@@ -32,7 +32,7 @@ class Location:
         return f"{place} ({self.distribution})" if self.distribution else place
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Owner:
     """The code that belongs to a plugin."""
 

@@ -17,7 +17,7 @@ from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Plan:
     """The order of initialisation, and everything else that is decided before a plugin runs.
 
@@ -201,7 +201,7 @@ class Plan:
         return f"; could not be loaded: {'; '.join(problems)}" if problems else ""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Foresight:
     """The predicted outcome of a plan."""
 

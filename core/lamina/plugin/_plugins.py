@@ -118,7 +118,7 @@ def blocked_by(blocker: Plugin) -> PluginBlocked:
     return error
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Instances(Mapping[str, Any]):
     """The working instances of one type by plugin id, in the order of initialisation."""
 

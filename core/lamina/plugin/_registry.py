@@ -20,7 +20,7 @@ def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
     return PluginLoop(f"circular plugin dependency: {path}")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Registry:
     """Registrations in their order, contracts and proxy types. Immutable: methods that add return another."""
 

@@ -26,7 +26,7 @@ class Shared(abc.ABC, Generic[W]):
         """
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Request(Generic[W]):
     """Something that a step asks for."""
 

@@ -23,7 +23,7 @@ _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
 """Python's limit can be set to no less."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Document:
     """Settings from one place."""
 

@@ -36,7 +36,7 @@ class Origin:
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Merged:
     """What several documents say together."""
 

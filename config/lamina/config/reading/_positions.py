@@ -40,7 +40,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return scanner.lines
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WrittenKey:
     """A key as a document writes it: in a header, or before a value."""
 

@@ -34,7 +34,7 @@ where it finds nothing old."""
 _READ: Final = ", ".join(map(str, range(OLDEST, VERSION))) + f" or {VERSION}"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Heir:
     """A plugin whose settings stood in a table of their own up to version 3."""
 
@@ -66,7 +66,7 @@ _HEIRS: Final = (
 )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Migrated:
     """A document of the newest version, and what was to be said about the translation."""
 

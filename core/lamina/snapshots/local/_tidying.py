@@ -23,7 +23,7 @@ BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 """A UUID that is made anew whenever the machine boots (random(4))."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Tidying:
     """The work of a start on the snapshots that there are."""
 

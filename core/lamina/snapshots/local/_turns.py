@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator
 import attrs
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Turn:
     lock: threading.Lock = attrs.field(factory=threading.Lock)
     wanted: int = 0

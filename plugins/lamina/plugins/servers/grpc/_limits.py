@@ -23,7 +23,7 @@ CANCEL_GRACE: Final = 2.0
 """Seconds that cancelled calls have to end."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Limits:
     """Limits of one engine."""
 

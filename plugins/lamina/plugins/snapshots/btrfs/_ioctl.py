@@ -92,7 +92,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Subvolume:
     """A subvolume."""
 

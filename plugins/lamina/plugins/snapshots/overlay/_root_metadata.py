@@ -23,7 +23,7 @@ _ACL_ENTRY: Final = struct.Struct("<HHI")
 _ACL_USER, _ACL_GROUP = 0x02, 0x08
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RootMetadataCopier:
     """Copies metadata from the root directory of one layer to that of another."""
 

@@ -26,7 +26,7 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WhiteoutRemover:
     """A `lamina.fs.TreeVisitor` that removes whiteouts and opaque attributes from a layer without lower layers.
 
@@ -53,7 +53,7 @@ class WhiteoutRemover:
         return True
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class OpaqueXattrRenamer:
     """A `lamina.fs.TreeVisitor` that renames the opaque attribute of containerd for mounts with `userxattr`."""
 

@@ -197,7 +197,7 @@ class _Unary:
             return serialize(response)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Stream:
     """Answers streaming calls of a method."""
 

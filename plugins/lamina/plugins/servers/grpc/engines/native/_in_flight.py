@@ -22,7 +22,7 @@ _POLL: Final = 0.001
 """Seconds between two looks at the calls that are left. An event would cost each call something."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Call:
     """A call in flight."""
 

@@ -22,7 +22,7 @@ MAX_QUEUED: Final = 256
 """Calls that may wait in each queue."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Task:
     key: Key
     do: Callable[[], object]

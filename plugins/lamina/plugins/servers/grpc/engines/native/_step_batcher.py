@@ -28,14 +28,14 @@ Submit: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs a function in another thread; raises an error if there is no room for it."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Call:
     steps: Steps[None]
     context: CallContext
     submit: Submit
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Pending:
     """A call and the request that it waits for."""
 

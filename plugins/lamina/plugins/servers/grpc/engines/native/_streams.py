@@ -38,7 +38,7 @@ GoOn: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs the rest of a stream in a worker. It is never refused."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Stream:
     call: int
     messages: Messages
