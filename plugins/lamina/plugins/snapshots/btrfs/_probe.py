@@ -7,10 +7,11 @@ import os
 
 from lamina.errdefs import Error, SkipPlugin, from_os_error, is_transient
 from lamina.fs import is_full_or_read_only
-from lamina.mount import lookup, temporary_mount
+from lamina.mount import temporary_mount
 from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
 from lamina.plugins.snapshots.btrfs import _ioctl
 from lamina.plugins.snapshots.btrfs._backend import subvolume_mount
+from lamina.plugins.snapshots.btrfs._device import btrfs_device
 from lamina.plugins.snapshots.btrfs._subvolume import children, open_directory, open_subvolume
 
 _log = logging.getLogger(__name__)
@@ -30,19 +31,17 @@ def probe(root: str) -> str:
         ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no snapshots.
         Error: The probe failed for a transient reason.
     """
-    mounted = lookup(root)
-    if mounted.type != "btrfs":
-        raise SkipPlugin(f"{root} is on {mounted.type}: set root_path to a directory on a btrfs file system")
+    device = btrfs_device(root)
     remove_stale_probes(root)
     try:
-        _try(root, mounted.source)
+        _try(root, device)
     except (Error, OSError) as error:
         if is_full_or_read_only(error) or is_transient(error):
             if isinstance(error, OSError):
                 raise from_os_error(error, "try btrfs") from error
             raise
         raise SkipPlugin(f"btrfs subvolumes cannot be created and mounted in {root}: {error}") from error
-    return mounted.source
+    return device
 
 
 def _try(root: str, device: str) -> None:

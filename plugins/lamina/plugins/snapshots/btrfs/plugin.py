@@ -11,8 +11,7 @@ import attrs
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
-from lamina.plugins.snapshots.btrfs._backend import BtrfsBackend
-from lamina.plugins.snapshots.btrfs._probe import probe
+from lamina.plugins.snapshots.btrfs._device import btrfs_device
 from lamina.snapshots.local import LocalSnapshotter
 
 if TYPE_CHECKING:
@@ -57,6 +56,9 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     """
     config = ic.config
     root = create_data_root(ic, config.root_path)
+    btrfs_device(root)  # most hosts need nothing of what follows
+    from lamina.plugins.snapshots.btrfs import BtrfsBackend, probe
+
     device = probe(root)
     if stat.S_IMODE(os.stat(root).st_mode) != 0o700:  # chmod(2) would fail on a read-only disk
         os.chmod(root, 0o700)
