@@ -215,7 +215,7 @@ def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_ot
     assert scraping.numbers(url, "lamina_plugin_metrics_errors_total", "plugin").keys() == {
         ("com.example.clock.v1.bad",)
     }
-    (line,) = [line for line in lines(serving) if line["msg"] == "no metrics of a plugin"]
+    (line,) = [line for line in lines(serving) if line["msg"] == "failed to collect the metrics of a plugin"]
     assert (line["plugin"], line["error"]) == ("com.example.clock.v1.bad", "OSError: no clock")
 
 

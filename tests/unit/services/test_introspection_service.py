@@ -147,7 +147,7 @@ def test_an_empty_file_gets_a_uuid(ask, tmp_path):
 def test_a_file_without_a_uuid_is_an_error_and_stays(ask, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "uuid").write_text("lamina\n")
-    with pytest.raises(DataLoss, match="holds 'lamina', no UUID: remove it"):
+    with pytest.raises(DataLoss, match="contains 'lamina', which is not a UUID: remove the file"):
         ask("Server")
     assert (tmp_path / "own" / "uuid").read_text() == "lamina\n"
 

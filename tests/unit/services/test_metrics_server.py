@@ -99,7 +99,7 @@ def test_an_ipv6_address_works(start: Callable[..., MetricsServer]) -> None:
 
 def test_a_port_in_use_is_told_with_its_address(start: Callable[..., MetricsServer]) -> None:
     _, port = place(start())
-    with pytest.raises(Unavailable, match=rf"'127.0.0.1:{port}': cannot listen there: Address already in use"):
+    with pytest.raises(Unavailable, match=rf"'127.0.0.1:{port}': cannot listen: Address already in use"):
         start(f"127.0.0.1:{port}")
 
 
@@ -149,7 +149,7 @@ def test_close_ends_what_is_open_and_frees_the_port(start: Callable[..., Metrics
     server = start()
     host, port = place(server)
     with socket.create_connection((host, port), timeout=SECONDS) as silent:
-        wait_until(lambda: "reading of metrics" in names(), SECONDS, "a thread for the connection")
+        wait_until(lambda: "metrics request" in names(), SECONDS, "a thread for the connection")
         server.close()
         assert silent.recv(1) == b""
     server.close()
@@ -160,13 +160,13 @@ def test_after_close_no_thread_is_left(start: Callable[..., MetricsServer]) -> N
     server = start()
     read(server.url)
     with socket.create_connection(place(server), timeout=SECONDS):
-        wait_until(lambda: "reading of metrics" in names(), SECONDS, "a thread for the connection")
+        wait_until(lambda: "metrics request" in names(), SECONDS, "a thread for the connection")
         server.close()
         wait_until(lambda: not names(), SECONDS, "the end of its threads")
 
 
 def names() -> set[str]:
-    return {thread.name for thread in threading.enumerate()} & {"metrics", "reading of metrics"}
+    return {thread.name for thread in threading.enumerate()} & {"metrics", "metrics request"}
 
 
 class Broken(Collector):
@@ -185,7 +185,7 @@ def test_what_goes_wrong_in_a_reading_is_logged_and_the_next_one_works(
     registry.unregister(broken)
     assert "x 3.0\n" in read(server.url)[1]
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [
-        "a reading of the metrics failed"
+        "metrics request failed"
     ]
 
 

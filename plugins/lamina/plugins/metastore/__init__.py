@@ -1,1 +1,1 @@
-"""The metastore of the host, and the service that hands out copies of it."""
+"""The metastore of the host, and the service that sends copies of it."""

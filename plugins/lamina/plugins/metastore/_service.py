@@ -14,19 +14,19 @@ from lamina.errdefs import ResourceExhausted
 from lamina.snapshots.storage import MetaStore
 
 CHUNK: Final = 1 << 20
-"""Bytes in a response."""
+"""Size of a response in bytes."""
 COPIES: Final = 4
-"""How many copies may be on their way at a time: each takes as much space on disk as the metastore."""
+"""Maximum number of copies at a time, each of which takes as much disk space as the metastore."""
 
 
 class MetastoreService:
-    """Hands out copies of a metastore."""
+    """Sends copies of a metastore."""
 
     def __init__(self, store: Callable[[], MetaStore]) -> None:
-        """Serve a store.
+        """Create the service.
 
         Args:
-            store: Returns it, or raises why it is not there.
+            store: Returns the metastore, or raises the reason why it is not available.
         """
         self._store = store
         self._copies = threading.BoundedSemaphore(COPIES)
@@ -36,10 +36,9 @@ class MetastoreService:
         )
 
     def _copy(self, _request: CopyRequest) -> Iterator[CopyResponse]:
-        """Send a copy.
+        """Send a copy, which is complete before the first response.
 
-        It is made before it is sent: a transaction that lasts as long as its reader takes would keep LMDB from
-        using any page again meanwhile.
+        A transaction held while a client reads would keep LMDB from reusing pages.
         """
         with self._counted(), self._store().copy() as file:
             offset = 0

@@ -1,4 +1,4 @@
-"""The registrations of the metastore and of its service."""
+"""Registrations of the metastore and its service."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
 
 
 def init_service(ic: InitContext[None]) -> MetastoreService:
-    """Serve copies of the metastore, once it is there."""
+    """Return the service, which looks the metastore up for each call."""
     from lamina.plugins.metastore._service import MetastoreService
 
     return MetastoreService(lambda: ic.get_single(PluginType.METASTORE))
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:
-    """Look at the directory and its lock. The metastore itself is not opened: a host may have it open."""
+    """Check the directory and its lock, without opening the metastore, which a host may use."""
     from lamina.diagnosis import directory, lock
 
     path = context.exports.get("path") or str(context.root)

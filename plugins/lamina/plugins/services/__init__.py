@@ -1,1 +1,1 @@
-"""What the host offers over gRPC. Each service is described with `lamina.api`; a listener does the transport."""
+"""gRPC services, described with `lamina.api`. The transport is the listener's."""

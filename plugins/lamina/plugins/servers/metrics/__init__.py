@@ -1,1 +1,1 @@
-"""The metrics of a host over HTTP, in Prometheus' formats."""
+"""HTTP server for the metrics of the host, in Prometheus' formats."""

@@ -1,4 +1,4 @@
-"""Where to listen."""
+"""Parsing of addresses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from lamina.errdefs import InvalidArgument
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The two parts of an address.
+    """Return the host and the port of an address.
 
     Args:
-        address: `host:port`; an IPv6 host in brackets; no host: all of this machine's addresses, as in Go. Port 0:
-            one that is free.
+        address: `host:port`, an IPv6 host in brackets. An empty host means all addresses of this machine, as in
+            Go; port 0 a free one.
 
     Raises:
-        InvalidArgument: It is none.
+        InvalidArgument: The address is malformed.
     """
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")

@@ -1,4 +1,4 @@
-"""What the plugins tell of themselves, as Prometheus' metrics."""
+"""Converts the metrics of plugins to Prometheus' metric families."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from lamina.plugin import Plugin, Status, call_within
 _log = logging.getLogger(__name__)
 
 SECONDS: Final = 5.0
-"""How long a plugin may take to tell its numbers. Prometheus waits 10 s for all (`scrape_timeout`)."""
+"""Deadline of each plugin's `metrics()`, in seconds. Prometheus waits 10 s for a scrape (`scrape_timeout`)."""
 
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-"""What every version of Prometheus takes for the name of a metric or label."""
+"""Names of metrics and labels that every version of Prometheus accepts."""
 _TAKEN: Final = ("process_", "lamina_build")
-"""What the names of metrics that no plugin tells begin with."""
+"""Prefixes of names that plugins cannot use."""
 
 
 def registry_of(plugins: Callable[[], Iterable[Plugin]]) -> CollectorRegistry:
-    """A registry of this process and its plugins, apart from the one that prometheus_client has for everybody.
+    """Return a registry of this process and its plugins, separate from prometheus_client's global one.
 
     Args:
         plugins: Returns the records so far.
     """
-    # Whether names are taken is looked at for each reading: what plugins have to tell may change.
+    # Names are checked at each scrape, since the metrics of plugins may change.
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(PluginCollector(plugins))
@@ -52,26 +52,26 @@ def registry_of(plugins: Callable[[], Iterable[Plugin]]) -> CollectorRegistry:
 
 
 class PluginCollector(Collector):
-    """Asks every plugin that works and is `Metered`. One that cannot tell its numbers harms no other's."""
+    """Collects the metrics of all working plugins that are `Metered`, isolating their errors."""
 
     def __init__(self, plugins: Callable[[], Iterable[Plugin]], seconds: float = SECONDS) -> None:
-        """Nobody is asked before somebody reads.
+        """Create a collector.
 
         Args:
             plugins: Returns the records so far.
-            seconds: How long each may take.
+            seconds: The deadline of each plugin, in seconds.
         """
         self._plugins = plugins
         self._seconds = seconds
         self._lock = threading.Lock()
         self._problems: dict[str, str] = {}
-        """What was last wrong with the numbers of a plugin, by URI."""
+        """The last error of each plugin, by URI."""
         self._errors: Counter[str] = Counter()
         self._left: dict[str, LeftBehind] = {}
-        """Those that have not answered yet."""
+        """Calls that missed their deadline, by URI."""
 
     def collect(self) -> Iterator[Family]:
-        """The families of all plugins, those of one name put together."""
+        """Return the metric families of all plugins, merged by name."""
         yield InfoMetricFamily("lamina_build", "Which lamina this is.", _build())
         with self._lock:
             plugins = tuple(self._plugins())
@@ -100,14 +100,18 @@ class PluginCollector(Collector):
         left = self._left.pop(uri, None)
         if left is not None and left.goes_on:
             self._left[uri] = left
-            raise FailedPrecondition("it still has not answered an earlier reading")
+            raise FailedPrecondition("an earlier call of metrics() still runs")
 
     def _failed(self, uri: str, error: Exception) -> None:
         self._errors[uri] += 1
         problem = f"{type(error).__name__}: {message(error)}"
-        if self._problems.get(uri) != problem:  # else the log would grow with every reading
+        if self._problems.get(uri) != problem:  # otherwise each scrape would log it
             self._problems[uri] = problem
-            _log.error("no metrics of a plugin", extra={"plugin": uri, "error": problem}, exc_info=error)
+            _log.error(
+                "failed to collect the metrics of a plugin",
+                extra={"plugin": uri, "error": problem},
+                exc_info=error,
+            )
 
     def _told_errors(self) -> Metric:
         samples: dict[tuple[str, ...], float] = {(uri,): count for uri, count in self._errors.items()}
@@ -116,9 +120,9 @@ class PluginCollector(Collector):
 
 
 class _Families:
-    """Families, each put together out of metrics that say the same of themselves.
+    """Metric families, merged from metrics with the same description.
 
-    They are told apart by the stems of their names, as in OpenMetrics: `x` and `x_total` do not go together.
+    They are distinguished by the stem of their names, as in OpenMetrics: `x` and `x_total` conflict.
     """
 
     def __init__(self) -> None:
@@ -130,7 +134,7 @@ class _Families:
         """Add the metrics of one plugin, all or none.
 
         Raises:
-            InvalidArgument: One is none, or does not go with what is there.
+            InvalidArgument: A metric is malformed, or conflicts with another one.
         """
         metrics = list(metrics)
         seen: dict[str, set[tuple[str, ...]]] = {}
@@ -158,7 +162,7 @@ def _stem(metric: Metric) -> str:
 
 
 def _check(metric: Any) -> None:
-    """Check what would spoil the readings of all. Type hints bind nobody at run time."""
+    """Check a metric, so that it cannot break the scrape. Python does not enforce type hints."""
     if not isinstance(metric, Metric):
         raise InvalidArgument(f"expected a lamina.metrics.Metric, found {metric!r}")
     if not isinstance(metric.kind, MetricKind):

@@ -1,4 +1,4 @@
-"""`MetricsServer`: one page over HTTP, whose readers cannot hold anything for long."""
+"""`MetricsServer`: HTTP with limits on the number and duration of connections."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from lamina.plugins.servers.metrics._address import host_and_port
 _log = logging.getLogger(__name__)
 
 PATH: Final = "/v1/metrics"
-"""As containerd's."""
+"""The path of the metrics, as in containerd."""
 SECONDS: Final = 30.0
-"""How long a connection may last, whatever its client does. It is for one request."""
+"""Maximum duration of a connection, in seconds. It serves one request."""
 CONNECTIONS: Final = 16
-"""How many connections may be open at a time."""
+"""Maximum number of open connections."""
 _NOTICE: Final = 0.2
-"""Seconds after which to look again for connections that last too long."""
+"""Seconds between checks for expired connections."""
 
 
 class MetricsServer:
-    """Serves the metrics of a registry at `/v1/metrics`. There is no authentication."""
+    """Serves the metrics of a registry at `/v1/metrics`, without authentication."""
 
     def __init__(self, address: str, registry: CollectorRegistry, seconds: float = SECONDS) -> None:
-        """Nothing happens before `start`.
+        """Create a server that is not started.
 
         Args:
             address: `host:port`; see `host_and_port`.
-            registry: What to serve.
-            seconds: How long a connection may last.
+            registry: The registry to serve.
+            seconds: Maximum duration of a connection.
         """
         self._address = address
         self._registry = registry
@@ -47,11 +47,11 @@ class MetricsServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen, and answer from then on.
+        """Listen and start to serve.
 
         Raises:
-            InvalidArgument: The address is none, or none of this machine's.
-            Unavailable: Somebody listens there already, or it may not be used.
+            InvalidArgument: The address is malformed, or not one of this machine.
+            Unavailable: The address is in use, or not permitted.
         """
         host, port = host_and_port(self._address)
         try:
@@ -63,7 +63,7 @@ class MetricsServer:
             self._server = _Server(family, place, self._registry, self._seconds)
         except OSError as error:
             raise Unavailable(
-                f"address {self._address!r}: cannot listen there: {error.strerror}: set another one, or none"
+                f"address {self._address!r}: cannot listen: {error.strerror}: set another address, or none"
             ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_NOTICE,), name="metrics", daemon=True
@@ -73,14 +73,14 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are; "" while it does not serve."""
+        """The URL of the metrics; "" while the server is not running."""
         if self._server is None:
             return ""
         host, port = map(str, self._server.socket.getsockname()[:2])
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
 
     def close(self) -> None:
-        """Stop to listen, and end the connections that are open. Calling it again does nothing."""
+        """Stop listening, and close open connections. Calling it again does nothing."""
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
@@ -91,7 +91,7 @@ class MetricsServer:
 
 
 class _Server(socketserver.ThreadingMixIn, HTTPServer):
-    """Each connection has a thread, and not for long."""
+    """An HTTP server with a thread and a deadline for each connection."""
 
     daemon_threads = True
     block_on_close = False
@@ -102,18 +102,18 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         self.address_family = family
         self._seconds = seconds
         self._since: dict[socket.socket, float] = {}
-        """The open connections, and when each was made."""
+        """The open connections, and the time of their creation."""
         self._lock = threading.Lock()
         self.registry = registry
         super().__init__(cast("tuple[str, int]", place), _Handler)
 
     def server_bind(self) -> None:
-        """As in TCPServer: HTTPServer's asks the name service for this machine's name."""
+        """Bind as TCPServer does. HTTPServer would look up the host name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "", 0
 
     def verify_request(self, request: object, client_address: object) -> bool:
-        """Whether there is room for one more connection."""
+        """Return whether another connection is allowed."""
         with self._lock:
             if len(self._since) < CONNECTIONS:
                 self._since[cast("socket.socket", request)] = time.monotonic()
@@ -121,8 +121,8 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         return False
 
     def process_request_thread(self, request: object, client_address: object) -> None:
-        """Answer on a connection."""
-        threading.current_thread().name = "reading of metrics"
+        """Serve a connection, in its thread."""
+        threading.current_thread().name = "metrics request"
         super().process_request_thread(request, client_address)  # type: ignore[arg-type]  # its own argument
 
     def shutdown_request(self, request: object) -> None:
@@ -132,11 +132,11 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
             super().shutdown_request(request)  # type: ignore[arg-type]  # its own argument
 
     def service_actions(self) -> None:
-        """End the connections that last too long."""
+        """Shut down expired connections."""
         self.end_connections(self._seconds)
 
     def end_connections(self, seconds: float = 0.0) -> None:
-        """End the connections that have lasted so long. Their threads see that, and close them."""
+        """Shut down the connections that are older; their threads close them."""
         latest = time.monotonic() - seconds
         with self._lock:
             for connection, since in self._since.items():
@@ -144,21 +144,21 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
                     _shut_down(connection)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Log what went wrong, unless it is only that the client went away."""
+        """Log an error of a request, except disconnected clients."""
         error = sys.exception()
         if not isinstance(error, OSError):
-            _log.error("a reading of the metrics failed", exc_info=error)
+            _log.error("metrics request failed", exc_info=error)
 
 
 def _shut_down(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError as error:
-        _log.debug("a connection had ended already", extra={"error": str(error)})
+        _log.debug("connection was closed already", extra={"error": str(error)})
 
 
 class _Handler(MetricsHandler):
-    """Answers one request: other paths are told the right one."""
+    """Serves one request. The response to other paths names the right one."""
 
     server: _Server
 

@@ -1,4 +1,4 @@
-"""The registration of the server of metrics."""
+"""Registration of the metrics server."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
 
 @attrs.frozen
 class MetricsConfig:
-    """Where the host's metrics can be read, at `/v1/metrics`."""
+    """The address of the metrics server, which serves `/v1/metrics`."""
 
     address: str = attrs.field(default="", validator=_check_address)
-    """`host:port`, such as 127.0.0.1:1338; whoever can connect may read. Empty: nowhere."""
+    """`host:port`, such as 127.0.0.1:1338, without authentication. Empty: metrics are not served."""
 
 
 @hookimpl
@@ -39,10 +39,10 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_server(ic: InitContext[MetricsConfig]) -> MetricsServer:
-    """Make a server of what every plugin tells of itself when it is asked.
+    """Return the server of the metrics of all plugins.
 
     Raises:
-        SkipPlugin: No address is set.
+        SkipPlugin: The address is not set.
     """
     if not ic.config.address:
         raise SkipPlugin("address is not set")

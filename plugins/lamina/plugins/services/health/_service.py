@@ -21,18 +21,18 @@ from lamina.plugin import Plugin, Status
 _log = logging.getLogger(__name__)
 
 NOTICE: Final = 1.0
-"""Seconds after which a watch looks again: plugins may have an outage, and the client may have gone away."""
+"""Seconds between checks of a watch for outages and for a client that has gone away."""
 
 
 class HealthService:
-    """Tells whether the host as a whole is serving. As in containerd, no service has a status of its own.
+    """Reports whether the host as a whole is serving. As in containerd, services have no status of their own.
 
-    It is while no plugin has an outage. One that works, and whose instance has a method `outage()`, is asked: it
-    returns at once why it cannot do its work, or "".
+    The host is serving while no plugin has an outage. An instance may have a method `outage()`, which returns
+    without waiting why the plugin cannot work at the moment, or "".
     """
 
     def __init__(self, plugins: Callable[[], Iterable[Plugin]] = tuple) -> None:
-        """Begin as serving.
+        """Create the service in the state SERVING.
 
         Args:
             plugins: Returns the records of all plugins.
@@ -41,7 +41,7 @@ class HealthService:
         self._changed = threading.Condition()
         self._stopping = False
         self._outages: dict[str, str] = {}
-        """What was logged, by the plugin's URI."""
+        """The outages that were logged, by the URI of the plugin."""
         self.service = Service(
             name="grpc.health.v1.Health",
             methods=(
@@ -52,7 +52,7 @@ class HealthService:
         )
 
     def shutdown(self) -> None:
-        """Say from now on that the host is not serving. Those who watch are told, and their streams end."""
+        """Report NOT_SERVING from now on, and end the streams of watches."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -84,7 +84,7 @@ class HealthService:
             if now.status != told.status:
                 told = now
                 yield told
-        if told.status == HealthCheckResponse.SERVING:  # it was stopped while the client took its time
+        if told.status == HealthCheckResponse.SERVING:  # the service was shut down meanwhile
             yield self._response()
 
     def _wait_for_shutdown(self) -> None:
@@ -92,7 +92,7 @@ class HealthService:
             self._wait()
 
     def _wait(self) -> None:
-        """Wait for a moment, or for the shutdown."""
+        """Wait for the next check or the shutdown."""
         current().check()
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, NOTICE)
@@ -106,12 +106,12 @@ class HealthService:
 
 
 def _outage(plugin: Plugin) -> str:
-    """Why a plugin that was initialised cannot do its work now; "" where it can, or does not tell."""
+    """Return the outage of a plugin that works, or "" if it has none."""
     ask = getattr(plugin.instance, "outage", None)
     if plugin.status is not Status.OK or ask is None:
         return ""
     try:
         reason: str = ask()
-    except Exception as error:  # noqa: BLE001 - what a plugin of another package raises is an outage as well
+    except Exception as error:  # noqa: BLE001 - any exception of a plugin is an outage
         return f"{type(error).__name__}: {message(error)}"
     return reason

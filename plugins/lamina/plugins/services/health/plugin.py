@@ -1,4 +1,4 @@
-"""The registration of the health service."""
+"""Registration of the health service."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 @hookimpl(tryfirst=True)
 def lamina_host_stopping(plugins: PluginSet) -> None:
-    """Say that the host stops before anything is closed: plugins that take long to close may come first."""
+    """Report NOT_SERVING before the first plugin is closed, which may take long."""
     for plugin in plugins.of_type(PluginType.GRPC):
         if plugin.id == ID and plugin.status is Status.OK:
             plugin.instance.shutdown()
 
 
 def init_service(ic: InitContext[None]) -> HealthService:
-    """Serve the host's health. The hook tells it when the host stops, or else the listener that stops."""
+    """Return the service. The hook, or the listener that stops, shuts it down."""
     from lamina.plugins.services.health._service import HealthService
 
     return HealthService(ic.get_all)

@@ -1,1 +1,1 @@
-"""The introspection service: which plugins the host has, and which host it is."""
+"""The introspection service: the plugins and the identity of the host."""

@@ -16,14 +16,14 @@ from lamina.plugin import Plugin, Status
 
 
 class IntrospectionService:
-    """Tells of a host's plugins as they are when it is asked, and which host it is."""
+    """Returns the plugins of a host in their current state, and the UUID of the host."""
 
     def __init__(self, plugins: Callable[[], Iterable[Plugin]], uuid_path: str) -> None:
-        """Make the service. Nothing is read or written before it is asked.
+        """Create the service without reading or writing anything.
 
         Args:
-            plugins: Returns the records so far, in order of initialisation.
-            uuid_path: Where the host's UUID is kept. Made when it is first asked for.
+            plugins: Returns the records so far, in the order of initialisation.
+            uuid_path: Path of the file with the UUID of the host, created at its first use.
         """
         self._plugins = plugins
         self._uuid = UuidFile(uuid_path)
@@ -67,19 +67,19 @@ class IntrospectionService:
 
 
 class UuidFile:
-    """A file with the UUID of a host, random, which stays the same as long as the file does."""
+    """A file with the random UUID of a host."""
 
     def __init__(self, path: str) -> None:
-        """Name the file. It is not touched before it is read."""
+        """Create the object without touching the file."""
         self._directory, self._name = os.path.split(path)
         self._mutex = threading.Lock()
 
     def read(self) -> str:
-        """The UUID. A file that is missing or empty gets a new one.
+        """Return the UUID. Writes a new one if the file is missing or empty.
 
         Raises:
-            DataLoss: What the file holds is no UUID.
-            Error: It cannot be read or made.
+            DataLoss: The file does not contain a UUID.
+            Error: The file cannot be read or created.
         """
         with self._mutex:
             try:
@@ -94,7 +94,9 @@ class UuidFile:
             return text and str(uuid.UUID(text))
         except ValueError:
             path = directory.path_of(self._name)
-            raise DataLoss(f"{path} holds {text!r}, no UUID: remove it, and a new one is made") from None
+            raise DataLoss(
+                f"{path} contains {text!r}, which is not a UUID: remove the file to have a new one created"
+            ) from None
 
     def _make(self, directory: SecureDirectory) -> str:
         made = str(uuid.uuid4())
@@ -103,6 +105,6 @@ class UuidFile:
 
 
 def _fields(plugin: Plugin) -> Callable[[tuple[str, ...]], str | None]:
-    """What filters can ask of a plugin, as in containerd."""
+    """Return the look-up of the fields that filters can use, as in containerd."""
     fields: dict[tuple[str, ...], str] = {("type",): plugin.type, ("id",): plugin.id}
     return fields.get

@@ -1,4 +1,4 @@
-"""The registration of the introspection service."""
+"""Registration of the introspection service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_service(ic: InitContext[None]) -> IntrospectionService:
-    """Serve the records of all plugins, also of those that are initialised later; tell the host's directories."""
+    """Return the service, and export the directories of the host."""
     from lamina.plugins.services.introspection._service import (
         IntrospectionService,
     )

@@ -1,1 +1,1 @@
-"""The snapshots service: every snapshotter of the host, by name, over containerd's protocol."""
+"""The snapshots service: the snapshotters of the host by name, in containerd's protocol."""

@@ -15,7 +15,7 @@ class SnapshotsConfig:
     """The names under which clients find snapshotters."""
 
     aliases: dict[str, str] = attrs.field(factory=_DEFAULT_ALIASES.copy)
-    """Further names of snapshotters, each with a keyspace of its own: what one client has, no other sees."""
+    """Additional names of snapshotters, each with a keyspace of its own, invisible to clients of other names."""
 
     def aliases_beside(self, ids: Collection[str]) -> dict[str, str]:
         """Return the aliases, without the default alias if it is unchanged and a snapshotter has that id."""

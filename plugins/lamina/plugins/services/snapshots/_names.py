@@ -1,4 +1,4 @@
-"""Which snapshotter a name means."""
+"""The names of snapshotters, and look-ups by name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lamina.snapshots import Snapshotter
 
 
 class Snapshotters(Mapping[str, Snapshotter]):
-    """The snapshotters that work, by plugin id: those that do when they are looked up."""
+    """The snapshotters that work at the moment, by plugin id."""
 
     def __init__(self, plugins: Callable[[], Iterable[Plugin]]) -> None:
-        """Look nothing up yet.
+        """Create the mapping.
 
         Args:
             plugins: Returns the records of all snapshotters.
@@ -23,15 +23,15 @@ class Snapshotters(Mapping[str, Snapshotter]):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The plugin ids of all, those that work first."""
+        """Return the plugin ids of all snapshotters, working ones first."""
         return tuple(plugin.id for plugin in sorted(self._plugins(), key=lambda one: one.status is not Status.OK))
 
     def plugin(self, id: str) -> Plugin | None:  # noqa: A002 - containerd's word
-        """The record of a snapshotter, be it one that works or not; None if there is none."""
+        """Return the record of a snapshotter, or None if it does not exist."""
         return next((plugin for plugin in self._plugins() if plugin.id == id), None)
 
     def outage(self) -> str:
-        """Why none works, "" where one does. A plugin's `outage`: see `lamina.plugins.services.health`."""
+        """Return why no snapshotter works, or "". The health service calls it."""
         waiting = (plugin for plugin in self._plugins() if plugin.retrying)
         return "" if self else next((f"{plugin.uri}: {plugin.problem}" for plugin in waiting), "")
 
@@ -51,15 +51,15 @@ class Snapshotters(Mapping[str, Snapshotter]):
 class Names:
     """The names that clients may use for a snapshotter: its plugin id, its aliases, and `lamina-<id>`.
 
-    An alias is also a keyspace of that name: clients that use different aliases see nothing of each other.
+    An alias is also the name of a keyspace: clients of different aliases do not see each other's snapshots.
     """
 
     def __init__(self, snapshotters: Snapshotters, aliases: Mapping[str, str]) -> None:
-        """Check the aliases. One whose snapshotter does not work is kept: `find` says why.
+        """Check the aliases. An alias of a snapshotter that does not work is kept; `find` raises the reason.
 
         Args:
-            snapshotters: The host's snapshotters.
-            aliases: Alias to plugin id. One that is spelled `lamina-<id>` takes that name's place.
+            snapshotters: The snapshotters of the host.
+            aliases: The plugin id by alias. An alias `lamina-<id>` overrides the name that exists by default.
 
         Raises:
             InvalidArgument: An alias is empty, or the plugin id of another snapshotter.
@@ -76,13 +76,14 @@ class Names:
         self._found: dict[str, Snapshotter] = {}
 
     def preferred(self) -> str:
-        """A name for one more client to use: if any works, one with a keyspace of its own; "" if none works."""
+        """Return a name for a new client, preferably with a keyspace of its own; "" if no snapshotter works."""
         return next(filter(self._works, self._best_first()), "")
 
     def by_snapshotter(self) -> dict[str, list[str]]:
-        """The names for clients of each snapshotter that works, best first, by plugin id.
+        """Return the names for clients of each working snapshotter by plugin id, in order of preference.
 
-        Each is a keyspace of its own: the aliases and `lamina-<id>`, or the id if the snapshotter has only one.
+        Each name has a keyspace of its own: the aliases and `lamina-<id>`, or the id of a snapshotter that has
+        only one keyspace.
         """
         names: dict[str, list[str]] = {id_: [] for id_ in self.snapshotters}
         for name in self._best_first():
@@ -92,21 +93,21 @@ class Names:
         return names
 
     def dangling(self) -> dict[str, str]:
-        """The aliases of snapshotters that the host does not have, and the plugin id that each stands for."""
+        """Return the aliases of snapshotters that do not exist, with the plugin id of each."""
         ids = self.snapshotters.ids
         return {alias: target for alias, target in self._aliases.items() if target not in ids}
 
     def id(self, name: str) -> str:
-        """The plugin id that a name stands for, be there such a snapshotter or not."""
+        """Return the plugin id of a name, whether or not the snapshotter exists."""
         return self._aliases.get(name, name)
 
     def find(self, name: str) -> Snapshotter:
-        """The snapshotter, in the keyspace that goes with the name.
+        """Return the snapshotter of a name, in the keyspace of that name.
 
         Raises:
-            InvalidArgument: The name is empty or unknown, or what it means does not work.
-            Unavailable: What it means does not work yet, and is tried again.
-            Unimplemented: It is the alias of a snapshotter that has one keyspace only.
+            InvalidArgument: The name is empty or unknown, or the snapshotter does not work.
+            Unavailable: The snapshotter does not work yet, and is being retried.
+            Unimplemented: The name is an alias, and the snapshotter has only one keyspace.
         """
         if not name:
             raise InvalidArgument("snapshotter argument missing")
@@ -116,14 +117,14 @@ class Names:
         return found
 
     def _best_first(self) -> Iterator[str]:
-        """The names of the snapshotters that work, and all aliases, in the order in which to prefer them."""
+        """Return all aliases and the names of the working snapshotters, in order of preference."""
         own = [f"lamina-{id_}" for id_ in self.snapshotters]
         return iter(dict.fromkeys((*self._configured, *own, *self.snapshotters)))
 
     def _works(self, name: str) -> bool:
         try:
             self.find(name)
-        except Exception:  # noqa: BLE001 - whatever a snapshotter raises, whoever uses this name is told then
+        except Exception:  # noqa: BLE001 - a client that uses this name gets the exception
             return False
         return True
 
@@ -150,18 +151,18 @@ def _snapshotter(plugin: Plugin) -> Snapshotter:
 
 
 def _refusal(name: str, plugin: Plugin | None, missing: str) -> InvalidArgument | Unavailable:
-    """The error for a name whose snapshotter does not work, or is missing."""
-    said = f"snapshotter not loaded: {name}"
+    """Return the error for a name whose snapshotter does not work or does not exist."""
+    text = f"snapshotter not loaded: {name}"
     if plugin is None:
-        return InvalidArgument(said + missing)
+        return InvalidArgument(text + missing)
     if plugin.retrying:
-        return Unavailable(f"{said}: {plugin.problem}; it is being retried")
-    return InvalidArgument(f"{said}: {plugin.problem}")
+        return Unavailable(f"{text}: {plugin.problem}; it is being retried")
+    return InvalidArgument(f"{text}: {plugin.problem}")
 
 
 def _keyspace(snapshotter: Snapshotter, id_: str, alias: str) -> Snapshotter:
     try:
         return snapshotter.keyspace(alias)
     except Unimplemented as error:
-        # To share the one keyspace would let a client that collects garbage delete what is not its own.
+        # In a shared keyspace, the garbage collector of one client would delete the snapshots of others.
         raise Unimplemented(f"{alias} is an alias of {id_}: {error}: use the name {id_}") from error

@@ -22,18 +22,18 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount
 from lamina.plugin import Meta
+from lamina.plugins.services.snapshots._adapter import SnapshotterAdapter
 from lamina.plugins.services.snapshots._config import SnapshotsConfig
 from lamina.plugins.services.snapshots._names import Names
-from lamina.plugins.services.snapshots._offered import Offered
 from lamina.snapshots import Info, InSteps
 from lamina.steps import Steps
 
 M = TypeVar("M", bound=Message)
 
 CHUNK: Final = 100
-"""The most snapshots in one message of a list, as in containerd."""
+"""Maximum number of snapshots in one message of a list, as in containerd."""
 CHUNK_BYTES: Final = 1 << 20
-"""The most bytes in one of more than one snapshot: far below the 4 MiB that gRPC clients take by default."""
+"""Maximum bytes in a message of several snapshots, far below the 4 MiB that gRPC clients accept by default."""
 
 _LOGGED: Final = {
     "snapshotter": "snapshotter",
@@ -42,18 +42,18 @@ _LOGGED: Final = {
     "parent": "parent",
     "name": "committed",
 }
-"""What in a request says which snapshot it is about."""
+"""Fields of requests that identify snapshots, and their names in log lines."""
 
 
 class SnapshotsService:
-    """Every snapshotter of a host, by name. No call needs a namespace: containerd's proxy client sends none."""
+    """The snapshotters of a host by name. Calls need no namespace, since containerd's proxy client sends none."""
 
     def __init__(self, names: Names, meta: Meta | None = None) -> None:
-        """Serve the snapshotters that have a name.
+        """Create the service.
 
         Args:
-            names: The names.
-            meta: Where the names are exported: as `snapshotter` one that works, and those of each snapshotter.
+            names: The names of the snapshotters.
+            meta: Gets the names as exports: one that works as `snapshotter`, and the names of each snapshotter.
         """
         self._meta = Meta() if meta is None else meta
         self._use(names)
@@ -75,11 +75,11 @@ class SnapshotsService:
         )
 
     def _method(self, name: str, request: type[Message], handler: Callable[[Any], Any], **how: bool) -> Method:
-        """A method whose requests name the snapshotter that they use."""
+        """Return a method whose requests name a snapshotter."""
         return Method(name, request, handler, target=self._target, logged=_LOGGED, **how)
 
     def _target(self, request: Any) -> Target | None:
-        """The snapshotter of a request, the same for all its names; None for one that `Names.find` refuses."""
+        """Return the snapshotter of a request, the same for all its names; None if the name is unknown."""
         return self._targets.get(request.snapshotter) or self._new_target(request.snapshotter)
 
     def _new_target(self, name: str) -> Target | None:
@@ -92,9 +92,9 @@ class SnapshotsService:
         return target
 
     def reconfigure(self, config: SnapshotsConfig) -> None:
-        """Have calls from now on find the aliases of a configuration. Those under way keep what they found.
+        """Use the aliases of another configuration for new calls. Calls in progress are not affected.
 
-        Snapshots stay in the keyspace of an alias that is gone, and are found again when it is back.
+        The keyspace of a removed alias keeps its snapshots, which are visible again if the alias is added again.
 
         Raises:
             InvalidArgument: An alias is empty, or the id of another snapshotter. Nothing has changed.
@@ -106,23 +106,23 @@ class SnapshotsService:
     def _use(self, names: Names) -> None:
         self._names = names
         self._targets: dict[str, Target] = {}
-        self._offered: dict[str, Offered] = {}
-        """By name, for names that were found: to look at types takes as long as all else that `_find` does."""
+        self._adapters: dict[str, SnapshotterAdapter] = {}
+        """Adapters of names that were found, since checking the types takes half of the time of `_find`."""
 
     def export_names(self) -> None:
-        """Export the names of the snapshotters that work now."""
+        """Export the names of the working snapshotters."""
         preferred = self._names.preferred()
-        # A whole new dict: somebody may be reading the old one.
+        # Replace the dict as a whole: other threads may be reading it.
         self._meta.exports = {
             **({"snapshotter": preferred} if preferred else {}),
             **names_to_exports(self._names.by_snapshotter(), self._names.dangling()),
         }
 
-    def _find(self, name: str) -> Offered:
-        offered = self._offered  # before the names that are looked at: those that follow them have a new dict
-        found = offered.get(name)
+    def _find(self, name: str) -> SnapshotterAdapter:
+        adapters = self._adapters  # read before `_names`, which `_use` replaces first
+        found = adapters.get(name)
         if found is None:
-            found = offered[name] = Offered(self._names.find(name))
+            found = adapters[name] = SnapshotterAdapter(self._names.find(name))
         current().tags["snapshotter"] = name
         return found
 
@@ -156,7 +156,7 @@ class SnapshotsService:
         snapshotter = self._find(request.snapshotter).in_steps
         if not request.HasField("info"):
             raise InvalidArgument("info argument missing")
-        # Only labels can change. The times are not even read: clients send what is none.
+        # Only labels can change. The timestamps are not read, since clients may send invalid ones.
         info = Info(name=request.info.name, labels=dict(request.info.labels))
         updated = yield from snapshotter.update_steps(info, tuple(request.update_mask.paths))
         return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
@@ -183,7 +183,7 @@ def _with_mounts(response: type[M], mounts: Iterable[Mount]) -> M:
 
 
 def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The same, in lists that each fit into a message."""
+    """Group infos into lists that fit into one message each."""
     chunk: list[bytes] = []
     size = 0
     for info in infos:

@@ -1,4 +1,4 @@
-"""The registrations of the snapshots service."""
+"""Registrations of the snapshots service, and the contract and proxies of snapshotters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVICE: Final = "snapshots-service"
 
 @hookimpl
 def lamina_register() -> Iterable[Registration[Any]]:
-    """Register the map of snapshotters, and the service on it."""
+    """Register the mapping of snapshotters and the gRPC service."""
     return [
         Registration(
             type=PluginType.SERVICE,
@@ -66,7 +66,7 @@ def lamina_proxy_types() -> Iterable[ProxyType[Any]]:
 
 @hookimpl
 def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
-    """Have the service export the names of a snapshotter that was initialised after it."""
+    """Export the names of a snapshotter that was initialised after the service."""
     if plugin.type == PluginType.SNAPSHOTTER:
         for one in plugins.of_type(PluginType.GRPC):
             if one.id == ID and one.status is Status.OK:
@@ -74,14 +74,14 @@ def lamina_initialised(plugin: Plugin, plugins: PluginSet) -> None:
 
 
 def init_snapshotters(ic: InitContext[None]) -> Snapshotters:
-    """Serve the snapshotters of the host, also those that come up later."""
+    """Return the mapping of the host's snapshotters, including those initialised later."""
     from lamina.plugins.services.snapshots._names import Snapshotters
 
     return Snapshotters(lambda: [plugin for plugin in ic.get_all() if plugin.type == PluginType.SNAPSHOTTER])
 
 
 def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
-    """Give the snapshotters their names and serve them.
+    """Return the service for the snapshotters under their ids and aliases.
 
     Raises:
         InvalidArgument: An alias is empty, or the id of another snapshotter.

@@ -1,1 +1,1 @@
-"""The version service: what the host was built from."""
+"""The version service: the version of the host."""

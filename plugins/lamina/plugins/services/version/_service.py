@@ -11,13 +11,13 @@ from lamina.plugin import Distribution, distribution
 
 
 class VersionService:
-    """Tells what an installed distribution was built from."""
+    """Returns the version and revision of an installed distribution."""
 
     def __init__(self, name: str = "lamina") -> None:
-        """Look the distribution up.
+        """Create the service for a distribution.
 
         Raises:
-            NotFound: It is not installed.
+            NotFound: The distribution is not installed.
         """
         found = distribution(name)
         self._response = encode(VersionResponse, version=found.version, revision=_revision(found))
@@ -31,6 +31,6 @@ class VersionService:
 
 
 def _revision(found: Distribution) -> str:
-    """The commit that it was installed from, or "" where it was not installed from a repository (PEP 610)."""
+    """Return the commit of a distribution installed from a repository (PEP 610), or ""."""
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     return str(origin.get("vcs_info", {}).get("commit_id", ""))

@@ -1,4 +1,4 @@
-"""The registration of the version service."""
+"""Registration of the version service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_service(_ic: InitContext[None]) -> VersionService:
-    """Serve lamina's own version."""
+    """Return the service for the version of lamina."""
     from lamina.plugins.services.version._service import VersionService
 
     return VersionService()

@@ -1,4 +1,4 @@
-"""What a snapshotter offers besides the contract, or is made to offer."""
+"""Adapts snapshotters to the interfaces that the service uses."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
 from lamina.steps import BLOCKING, Steps
 
 
-class Offered:
-    """A snapshotter in the forms in which a service uses it."""
+class SnapshotterAdapter:
+    """Adds the interfaces `InSteps` and `InfoMessages` to snapshotters that do not implement them."""
 
     def __init__(self, snapshotter: Snapshotter) -> None:
-        """See what it offers."""
+        """Adapt a snapshotter."""
         self.snapshotter = snapshotter
         self.in_steps = snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter)
-        """Its operations in steps: its own, or each as one step that may block."""
+        """Its operations in steps; each is one blocking step if it does not implement them."""
         self.messages = snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter)
-        """Its infos as messages: its own, or encoded here."""
+        """Its infos as encoded messages."""
 
 
 class _Encoded(InfoMessages):
