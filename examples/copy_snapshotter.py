@@ -1,11 +1,11 @@
-"""A snapshotter of one's own: each snapshot is a plain copy of its parent.
+"""A minimal snapshotter: each snapshot is a full copy of its parent.
 
-Start a host with it, as root::
+Start a host with it as root::
 
     PYTHONPATH=examples lamina serve -p copy_snapshotter
 
-and use it as `copies`: `lamina snapshots --snapshotter copies prepare KEY`, or as `lamina-copies` from containerd.
-An installed package names the module in its `pyproject.toml` instead of `-p`::
+and use it as `copies`: `lamina snapshots --snapshotter copies prepare KEY`. From containerd, use `lamina-copies`.
+An installed package needs no `-p` if its `pyproject.toml` names the module::
 
     [project.entry-points."lamina.plugins"]
     copies = "copy_snapshotter"
@@ -29,29 +29,29 @@ from lamina.snapshots.storage import Record
 
 @attrs.frozen
 class CopyConfig:
-    """How the copying snapshotter keeps trees."""
+    """Configuration of the snapshotter."""
 
     root_path: str = ""
-    """Where copies are kept; empty: in the plugin's own directory below the host's root."""
+    """Directory of the copies; empty for the plugin's own directory below the host's root."""
 
 
 class CopyBackend(Backend):
-    """Trees that are copied whole, and shown through bind mounts."""
+    """Copies trees and mounts them with bind mounts."""
 
     def create(self, record: Record, path: str) -> None:
-        """Copy the parent's tree, with owners, attributes, hard links and devices, or make an empty one."""
+        """Copy the parent's tree with owners, attributes, hard links and devices, or create an empty one."""
         if record.parent_ids:
             copy_tree(self.path(record.parent_ids[0]), path)
         else:
             os.mkdir(path, 0o755)
 
     def mounts(self, record: Record) -> list[Mount]:
-        """A bind mount of the tree."""
+        """Return a bind mount of the tree."""
         access = "ro" if record.info.kind is Kind.VIEW else "rw"
         return [Mount(type="bind", source=self.path(record.id), options=("rbind", access))]
 
     def usage(self, record: Record) -> Usage:
-        """What the copy takes up."""
+        """Measure the copy."""
         return Usage(*disk_usage(self.path(record.id)))
 
 

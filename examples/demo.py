@@ -1,6 +1,6 @@
-"""The main job, end to end, in a temporary directory: host up, three layers, mounted, listed, host down.
+"""Start a host in a temporary directory, build three layers, mount and list them, and stop the host.
 
-Run it as root with `make demo`. Every line that begins with `$` is a command that you can type as well.
+Run it as root with `make demo`. Lines that begin with `$` are commands that you can run yourself.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def main() -> None:
             host.send_signal(signal.SIGTERM)
             host.wait(timeout=30)
         print(f"# host down, exit code {host.returncode}")
-    left = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
-    print(f"# mounts left: {len(left)}, directory left: {Path(name).exists()}")
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if name in line]
+    print(f"# mounts left: {len(mounts)}, directory left: {Path(name).exists()}")
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:
-    """Start a host and wait until it says that it is ready (sd_notify(3))."""
+    """Start a host and wait until it is ready (sd_notify(3))."""
     os.environ["LAMINA_ADDRESS"] = str(directory / "lamina.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, (directory / "log").open("wb") as log:
         notify.bind(str(directory / "notify"))
@@ -80,7 +80,7 @@ def show(directory: Path) -> None:
 
 
 def write(path: Path, content: str | None) -> None:
-    """Write a file, or delete it where there is no content."""
+    """Write a file, or delete it if `content` is None."""
     if content is None:
         print(f"  delete {path.name}")
         path.unlink()
@@ -91,7 +91,7 @@ def write(path: Path, content: str | None) -> None:
 
 
 def run(*arguments: str, quiet: bool = False) -> None:
-    """Run `lamina`, and show what was typed and what it printed."""
+    """Print and run a `lamina` command."""
     print("$", shlex.join(["lamina", *arguments]))
     output = subprocess.PIPE if quiet else None
     sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""Run a command in parallel copy-on-write sandboxes, and throw them away: no daemon, no socket, no image.
+"""Run a command in parallel copy-on-write sandboxes and discard them, without a daemon, a socket or an image.
 
-Run it as root, with a directory to keep the base tree in; each sandbox has its number in `$SANDBOX`::
+Run it as root with a directory for the base tree. Each sandbox has its number in `$SANDBOX`::
 
     python examples/sandboxes.py /var/tmp/sandboxes -n 8 -- sh -c 'echo $SANDBOX > file; cat file'
 """
@@ -33,7 +33,7 @@ def run(snapshotter: Snapshotter, base: str, number: int, command: list[str], ru
     mounts = snapshotter.prepare(key := f"sandbox {number}", base)
     try:
         with temporary_mount(mounts) as root:
-            # Nothing outlives the first process of a pid namespace: so nothing keeps the root mounted.
+            # All processes of a pid namespace end with its first one, so none keeps the root mounted.
             isolated = ["unshare", "--pid", "--kill-child", f"--root={root}", "--wd=/", "--", *command]
             env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SANDBOX": str(number)}
             process = Popen(isolated, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
@@ -48,8 +48,8 @@ def run(snapshotter: Snapshotter, base: str, number: int, command: list[str], ru
 
 def main(snapshotter: Snapshotter, count: int, tree: str, command: list[str]) -> bool:
     base, running = f"base {tree}", list[Popen[bytes]]()
-    for left in list(snapshotter.walk("kind==active")):  # by a run that was killed
-        snapshotter.remove(left.name)
+    for leftover in list(snapshotter.walk("kind==active")):  # of a run that was killed
+        snapshotter.remove(leftover.name)
     if not any(info.name == base for info in snapshotter.walk()):
         commit_base(snapshotter, base, tree)
     with ThreadPoolExecutor(count) as pool:
@@ -68,12 +68,12 @@ def main(snapshotter: Snapshotter, count: int, tree: str, command: list[str]) ->
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("-n", type=int, default=2, help="how many sandboxes")
-    parser.add_argument("--base", default="", metavar="TREE", help="what they begin with; by default busybox")
-    parser.add_argument("command", nargs="+", help="what to run, with its arguments")
-    given = parser.parse_args()
+    parser.add_argument("-n", type=int, default=2, help="number of sandboxes")
+    parser.add_argument("--base", default="", metavar="TREE", help="initial content; busybox by default")
+    parser.add_argument("command", nargs="+", help="command to run, with its arguments")
+    options = parser.parse_args()
     try:
-        with Host.from_config({"root": given.directory / "root", "state": given.directory / "state"}) as host:
-            sys.exit(main(host.get(PluginType.SNAPSHOTTER, "overlayfs"), given.n, given.base, given.command))
+        with Host.from_config({"root": options.directory / "root", "state": options.directory / "state"}) as host:
+            sys.exit(main(host.get(PluginType.SNAPSHOTTER, "overlayfs"), options.n, options.base, options.command))
     except (Error, CalledProcessError, ValueError, KeyboardInterrupt) as error:
         sys.exit(f"sandboxes: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Snapshots as ext4 images: each one file, a copy of its parent's, mounted through a loop device."""
+"""A snapshotter that stores each snapshot in an ext4 image, which is a copy of its parent's."""
 
 from __future__ import annotations
 
@@ -21,106 +21,106 @@ from lamina.snapshots.storage import Record
 
 ID = "blockfile"
 EMPTY = "empty"
-"""The image in a data root that snapshots without a parent are copies of."""
+"""The image in the data root of which snapshots without a parent are copies."""
 
 
 @attrs.frozen
 class BlockfileConfig:
-    """How the blockfile snapshotter makes and mounts images."""
+    """Configuration of the blockfile snapshotter."""
 
     root_path: str = ""
-    """Where images are kept; empty: in the plugin's own directory below the host's root."""
+    """Directory of the images; empty for the plugin's own directory below the host's root."""
     image_size: str = "10G"
-    """How large a tree can become, as mkfs.ext4 takes it. An image takes up only what was written to it."""
+    """The size of the file systems, in the notation of mkfs.ext4. Images are sparse."""
     mkfs_options: tuple[str, ...] = ("-I", "256", "-m", "0", "-O", "^resize_inode")
-    """Options of mkfs.ext4. Smaller inodes have no room for the nanoseconds of times."""
+    """Options of mkfs.ext4. Inodes smaller than 256 bytes do not store nanoseconds."""
     mount_options: tuple[str, ...] = ("discard", "data_err=abort")
-    """Options of each mount. Deleted files give their space back, and content that is not written is an error."""
+    """Options of each mount. The default returns the space of deleted files, and reports failed writes."""
 
 
 class BlockfileBackend(Backend):
-    """One image for each snapshot but views of a parent, which show the parent's own."""
+    """Stores one image for each snapshot. A view of a parent shows the parent's image."""
 
     def __init__(self, root: str, config: BlockfileConfig) -> None:
-        """Keep images in a data root where `make_empty_image` has made the first."""
+        """Store images in a data root that `make_empty_image` has prepared."""
         super().__init__(root)
         self._config = config
 
     def has_data(self, record: Record) -> bool:
-        """Whether a snapshot has an image of its own."""
+        """Return whether a snapshot has its own image."""
         return record.info.kind is not Kind.VIEW or not record.parent_ids
 
     def create(self, record: Record, path: str) -> None:
-        """Copy the parent's image, or the empty one."""
+        """Copy the parent's image or the empty one."""
         if self.has_data(record):
             empty = os.path.join(self.root, EMPTY)
             copy_file(self.path(record.parent_ids[0]) if record.parent_ids else empty, path)
 
     def mounts(self, record: Record) -> list[Mount]:
-        """The image, or the parent's, through a loop device; for a view, one that cannot be written to."""
+        """Return a loop mount of the image or of the parent's, which is read-only for a view."""
         shown = record.id if self.has_data(record) else record.parent_ids[0]
         access = "ro" if record.info.kind is Kind.VIEW else "rw"
         return [Mount("ext4", self.path(shown), ("loop", *self._config.mount_options, access))]
 
     def usage(self, record: Record) -> Usage:
-        """What the image takes up, also what was copied, and blocks that are shared with the parent's."""
+        """Measure the image, including copied blocks and blocks shared with the parent's."""
         return Usage(*disk_usage(self.path(record.id)))
 
     def commit(self, record: Record) -> None:
-        """Refuse an image that somebody can still write to, or that lacks what was written to it.
+        """Check that the image is cleanly unmounted, so that it is complete and cannot change.
 
         Raises:
-            FailedPrecondition: It was not unmounted, or its file system met an error.
+            FailedPrecondition: The image is still mounted, or its file system has an error.
         """
         image = self.path(record.id)
         if not is_clean(image):
             raise FailedPrecondition(
                 f"the image of snapshot {record.info.name!r} is not clean: unmount it. If it is not mounted, the "
-                f"machine stopped or its disk was full while it was written to: check it with `e2fsck -p {image}`"
+                f"machine crashed or the disk was full during a write: check it with `e2fsck -p {image}`"
             )
 
 
 def is_clean(image: str) -> bool:
-    """Whether all was written, and nothing will be (the kernel's documentation: ext4, The Super Block)."""
+    """Return whether a file system was unmounted without errors (kernel documentation, ext4, The Super Block)."""
     with open(image, "rb") as file:
         state, incompatible = struct.unpack_from("<58x H 36x I", file.read(2048), offset=1024)
-    return state == 1 and not incompatible & 4  # valid, without errors; no journal to be replayed
+    return state == 1 and not incompatible & 4  # valid, without errors, no journal to replay
 
 
 def make_empty_image(root: str, config: BlockfileConfig) -> None:
-    """Make a data root and the `EMPTY` image in it, and see by it whether images work here.
+    """Create a data root with the `EMPTY` image, and mount the image to verify that images work.
 
     Raises:
-        SkipPlugin: They cannot be formatted or mounted.
-        InvalidArgument: They can, but not as configured.
+        SkipPlugin: Images cannot be formatted or mounted.
+        InvalidArgument: Images do not work with the configured options.
     """
     os.makedirs(root, mode=0o700, exist_ok=True)
-    trial = tempfile.mkdtemp(prefix="trial-", dir=root)
-    image = os.path.join(trial, "image")
+    temporary = tempfile.mkdtemp(prefix="probe-", dir=root)
+    image = os.path.join(temporary, "image")
     try:
         format_image(image, config)
         try:
-            with temporary_mount([Mount("ext4", image, ("loop",))], directory=trial) as mounted:
-                os.rmdir(os.path.join(mounted, "lost+found"))  # else it would be part of every tree
+            with temporary_mount([Mount("ext4", image, ("loop",))], directory=temporary) as mounted:
+                os.rmdir(os.path.join(mounted, "lost+found"))  # or it would be part of every tree
         except MountFailed as error:
             raise SkipPlugin(f"ext4 images cannot be mounted in {root}: {error}") from error
         try:
-            with temporary_mount([Mount("ext4", image, ("loop", *config.mount_options))], directory=trial):
+            with temporary_mount([Mount("ext4", image, ("loop", *config.mount_options))], directory=temporary):
                 pass
         except MountFailed as error:
             raise InvalidArgument(f"mount_options {list(config.mount_options)}: {error}") from error
         os.rename(image, os.path.join(root, EMPTY))
     finally:
-        remove_tree(trial)
+        remove_tree(temporary)
 
 
 def format_image(image: str, config: BlockfileConfig) -> None:
-    """Make a sparse file with an empty file system."""
+    """Create a sparse file with an empty file system."""
     command = ["mkfs.ext4", "-q", *config.mkfs_options, image, config.image_size]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise SkipPlugin("there is no program mkfs.ext4: install e2fsprogs") from error
+        raise SkipPlugin("mkfs.ext4 is not installed: install e2fsprogs") from error
     except subprocess.CalledProcessError as error:
         raise InvalidArgument(f"{' '.join(command)}: {error.stderr.strip()}") from error
 
@@ -138,7 +138,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_blockfile(ic: InitContext[BlockfileConfig]) -> LocalSnapshotter:
-    """Try out images and open the snapshotter."""
+    """Prepare the data root and open the snapshotter."""
     root = os.path.abspath(ic.config.root_path or str(ic.root))
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())

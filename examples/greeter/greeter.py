@@ -1,4 +1,4 @@
-"""A daemon that greets over HTTP: languages, a greeter and a server, each a plugin."""
+"""A daemon that greets over HTTP. Languages, greeter and server are plugins."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from lamina.plugin import InitContext, PluginType, Registration, SkipPlugin, hoo
 _log = logging.getLogger(__name__)
 
 GREETING = "com.example.greeting.v1"
-"""Plugins of this type are languages; the instance is a template with `$name` in it."""
+"""The type of languages. An instance is a template that contains `$name`."""
 GREETER = "com.example.greeter.v1"
-"""The one plugin of this type greets in all of them."""
+"""The type of the greeter, which greets in all languages."""
 
 
 @attrs.frozen
 class CustomConfig:
-    """The words of one's own."""
+    """Configuration of a custom language."""
 
     template: str = ""
-    """What to say, with $name where the name goes."""
+    """The greeting, with $name in place of the name."""
 
 
 @attrs.frozen
 class GreeterConfig:
-    """How people are greeted."""
+    """Configuration of the greeter."""
 
     language: str = "english"
-    """The language where the request names none."""
+    """The default language."""
 
 
 @attrs.frozen
 class ServerConfig:
-    """Where requests are answered."""
+    """Configuration of the HTTP server."""
 
     address: str = "127.0.0.1"
     """The IP address to listen on."""
     port: int = attrs.field(default=8080, validator=[attrs.validators.ge(0), attrs.validators.le(65535)])
-    """The TCP port; 0: one that is free."""
+    """The TCP port; 0 for any free port."""
 
 
 @hookimpl
 def lamina_register() -> Iterable[Registration[Any]]:
-    """Register all of them. The host sees to the order."""
+    """Register all plugins. The host initialises them in dependency order."""
     yield Registration(
         type=PluginType.SERVER, id="http", requires=(GREETER,), config=ServerConfig, init=init_server
     )
@@ -66,14 +66,14 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_custom(ic: InitContext[CustomConfig]) -> str:
-    """Take the words from the configuration."""
+    """Return the configured template."""
     if not ic.config.template:
-        raise SkipPlugin("its table has no template")
+        raise SkipPlugin("no template is configured")
     return ic.config.template
 
 
 def init_greeter(ic: InitContext[GreeterConfig]) -> Greeter:
-    """Greet in every language that works."""
+    """Create the greeter with every language that works."""
     languages = ic.get_by_type(GREETING)
     if ic.config.language not in languages:
         raise ValueError(f"language {ic.config.language!r} is none of {', '.join(languages)}")
@@ -81,7 +81,7 @@ def init_greeter(ic: InitContext[GreeterConfig]) -> Greeter:
 
 
 def init_server(ic: InitContext[ServerConfig]) -> Server:
-    """Answer for the greeter. The host calls `start` when everything else is there."""
+    """Create the server. The host starts it after all plugins are initialised."""
     return Server(ic.get_single(GREETER), ic.config.address, ic.config.port)
 
 
@@ -93,7 +93,7 @@ class Greeter:
     default: str
 
     def greet(self, name: str, language: str = "") -> str:
-        """A greeting; KeyError where there is no such language."""
+        """Return a greeting. An unknown language raises KeyError."""
         return Template(self.languages[language or self.default]).safe_substitute(name=name)
 
 
@@ -101,17 +101,17 @@ class Server:
     """Answers `GET /NAME` and `GET /NAME?LANGUAGE`."""
 
     def __init__(self, greeter: Greeter, address: str, port: int) -> None:
-        """Nothing listens before `start`."""
+        """Store the parameters; `start` begins to listen."""
         self.url = ""
-        """Where it listens; known when it does."""
+        """The URL of the server; "" before `start`."""
         self._greeter = greeter
-        self._place = (address, port)
+        self._address = (address, port)
         self._http: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
-        """Begin to listen."""
-        self._http = ThreadingHTTPServer(self._place, partial(Handler, self._greeter))
-        self.url = f"http://{self._place[0]}:{self._http.server_port}"
+        """Start listening."""
+        self._http = ThreadingHTTPServer(self._address, partial(Handler, self._greeter))
+        self.url = f"http://{self._address[0]}:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, name="http").start()
 
     def close(self) -> None:
@@ -122,15 +122,15 @@ class Server:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Answers a request."""
 
     def __init__(self, greeter: Greeter, *request: Any) -> None:
-        """Answer it."""
+        """Answer the request."""
         self._greeter = greeter
         super().__init__(*request)
 
-    def do_GET(self) -> None:  # http.server looks for this name
-        """Greet."""
+    def do_GET(self) -> None:  # http.server requires this name
+        """Send a greeting."""
         url = urlsplit(self.path)
         try:
             status, text = 200, self._greeter.greet(unquote(url.path[1:]), url.query)
@@ -141,23 +141,23 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(f"{text}\n".encode())
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 # its name there
-        """Log a request as everything else is logged."""
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 # the name in the base class
+        """Log a request with the host's logging."""
         _log.info(format, *arguments)
 
 
 def main() -> None:
-    """`greeter serve`."""
+    """Run `greeter serve`."""
     parser = argparse.ArgumentParser(prog="greeter")
     serve = parser.add_subparsers(required=True).add_parser("serve", help="greet until SIGTERM")
-    serve.add_argument("file", nargs="?", help="configuration file; else /etc/greeter/config.toml")
-    serve.add_argument("-p", dest="modules", action="append", default=[], help="load this plugin module, too")
-    given = parser.parse_args()
+    serve.add_argument("file", nargs="?", help="configuration file; /etc/greeter/config.toml by default")
+    serve.add_argument("-p", dest="modules", action="append", default=[], help="also load this plugin module")
+    options = parser.parse_args()
 
     def make_host() -> Host:
-        config = load(given.file, program="greeter")
+        config = load(options.file, program="greeter")
         configure_logging(config.host.debug.level, config.host.debug.format)
-        return Host(config, given.modules)
+        return Host(config, options.modules)
 
     try:
         run(make_host, lambda host: print(f"Greeting on {host.get(PluginType.SERVER, 'http').url}", flush=True))

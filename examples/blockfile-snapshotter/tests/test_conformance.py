@@ -1,4 +1,4 @@
-"""The snapshotter goes through lamina's conformance suite: run `pytest` as root."""
+"""Run lamina's conformance suite: `pytest` as root."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from lamina.testing import Conformance, SnapshotterFactory
 
 @contextmanager
 def open_blockfile(directory: Path) -> Iterator[Snapshotter]:
-    """A snapshotter with its metastore and its images below a directory, as it is by default."""
+    """Open a snapshotter with its metastore and images in a directory."""
     root, config = str(directory / "images"), BlockfileConfig()
     make_empty_image(root, config)
     backend = BlockfileBackend(root, config)
     with (
         closing(MetaStore.open(str(directory / "metastore"))) as store,
-        # No check cuts the power: the disk need not be waited for.
+        # No check simulates a power failure, so syncing is unnecessary.
         closing(LocalSnapshotter.open(backend, store.snapshotter(ID), sync_fs=False)) as snapshotter,
     ):
         yield snapshotter
 
 
 def data(directory: Path) -> list[str]:
-    """What is kept for snapshots, removed ones too."""
+    """List the data of snapshots, including removed ones."""
     places = ("snapshots", "records", "trash")
     return [f"{place}/{name}" for place in places for name in os.listdir(directory / "images" / place)]
 
 
 class TestBlockfile(Conformance):
-    """Every check there is."""
+    """All checks."""
 
     factories = (SnapshotterFactory(ID, open_blockfile, data=data),)
