@@ -28,7 +28,7 @@ class CallContext:
     sampled: bool = False
     """True if the client that started the trace records it (W3C Trace Context, `sampled`)."""
     tags: dict[str, str] = attrs.field(factory=dict)
-    """What a service finds out about the call, by name, such as the backend that it uses.
+    """Properties of the call that a service determines, by name, such as the backend that it uses.
 
     Listeners show tags that they know in their log lines and metrics, so values come from a bounded set.
     """

@@ -13,7 +13,7 @@ from lamina.plugin._registration import is_text
 from lamina.plugin._types import PluginType
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Contract:
     """The interface of every plugin of a type, registered once by the package that defines the type.
 

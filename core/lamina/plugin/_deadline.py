@@ -41,7 +41,7 @@ def call_within(
     """
     if seconds is None:
         return function()
-    call = _Call(function, late)
+    call = _DeadlineCall(function, late)
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(call.run,), name=f"{name} {uri}", daemon=True)
     try:
@@ -57,7 +57,7 @@ def call_within(
     return call.result()
 
 
-class _Call(Generic[T]):
+class _DeadlineCall(Generic[T]):
     """The result of a function, shared by the thread that runs it and the thread that waits."""
 
     def __init__(self, function: Callable[[], T], late: Callable[[T], object]) -> None:

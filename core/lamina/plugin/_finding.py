@@ -33,7 +33,7 @@ class Repair:
     run: Callable[[], object] = attrs.field(eq=False, repr=False)
     """Performs the action. Raises an OSError or an error of `lamina.errdefs` if it fails."""
     beside_host: bool = False
-    """Whether the repair is safe while a host runs."""
+    """True if the repair is safe while a host runs."""
 
 
 @attrs.frozen

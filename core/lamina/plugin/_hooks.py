@@ -23,7 +23,7 @@ hookspec = pluggy.HookspecMarker("lamina")
 hookimpl = pluggy.HookimplMarker("lamina")
 """Decorator that marks a function of a plugin module as the implementation of the hook of that name."""
 _HOOKABLE: Final = (types.FunctionType, types.MethodType, staticmethod, classmethod)
-"""What pluggy takes for a hook in a module, if it is marked."""
+"""The types of objects in a module that can be hook implementations."""
 
 
 @hookspec

@@ -62,8 +62,8 @@ class Owner:
         return self._location(code, code.co_firstlineno, str(getattr(function, "__module__", "")))
 
     def _deepest(self, steps: Iterable[tuple[FrameType, int]]) -> Location | None:
-        told = ((frame, line) for frame, line in steps if not _runtime(frame))
-        found = [self._location(frame.f_code, line, _module(frame)) for frame, line in told]
+        own = ((frame, line) for frame, line in steps if not _runtime(frame))
+        found = [self._location(frame.f_code, line, _module(frame)) for frame, line in own]
         return next((location for location in found if location.distribution), next(iter(found), None))
 
     def _location(self, code: CodeType, line: int, module: str) -> Location:

@@ -67,10 +67,10 @@ class Plugin:
     blocked_by: Plugin | None = None
     """The plugin that blocks this one; None if no plugin provides a required type."""
     retrying: bool = False
-    """Whether a host retries it: its init failed with a temporary error (`is_retryable`), or it is blocked by such
-    a plugin."""
+    """True while a host retries it: its init failed with a temporary error (`is_retryable`), or it is blocked by
+    such a plugin."""
     registered_readiness: bool = False
-    """Whether init called `register_readiness`. The host cannot become ready if such a plugin does not work."""
+    """True if init called `register_readiness`. The host cannot become ready if such a plugin does not work."""
     seconds: float = 0.0
     """Duration of init, in seconds."""
     location: Location | None = None

@@ -14,7 +14,7 @@ from lamina.plugin._context import C, InitContext
 from lamina.plugin._registration import Registration, is_text, is_tuple_of_strings
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ProxyType(Generic[C]):
     """A type of plugin that a host creates from tables `[proxy_plugins.<name>]`, one plugin for each table.
 

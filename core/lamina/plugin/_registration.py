@@ -70,7 +70,7 @@ class Registration(Generic[C]):
     """Returns findings about the integrity of the plugin's data for `lamina doctor`, which may have a `Repair`.
     Called like `diagnose`."""
     late_binding: bool = False
-    """Whether to call init even if no plugin of a required type works yet, but one is being retried.
+    """True to call init even if no plugin of a required type works yet, but one is being retried.
 
     Look-ups raise `PluginUnavailable` then, so the instance performs them when it needs the other plugin.
     """

@@ -42,14 +42,14 @@ class SlowImports:
         self._loading = time.monotonic(), fields
 
     def _watch(self) -> None:
-        told = None
+        reported = None
         left = SECONDS
         while not self._ended.wait(left):
             loading, left = self._loading, SECONDS
-            if loading is None or loading is told:
+            if loading is None or loading is reported:
                 continue
             since, fields = loading
             left = since + SECONDS - time.monotonic()
             if left <= 0:
                 _log.warning("a plugin module is still loading after %g s", SECONDS, extra=fields)
-                told, left = loading, SECONDS
+                reported, left = loading, SECONDS

@@ -71,9 +71,9 @@ class SnapshotterProxy:
     namespace: str = attrs.field(default="", validator=_check_namespace)
     """containerd namespace of calls that have none. containerd requires one, lamina does not."""
     timeout: Duration = attrs.field(default=Duration(300), validator=_check_duration)
-    """How long a call may take."""
+    """Maximum duration of a call."""
     quick_timeout: Duration = attrs.field(default=Duration(10), validator=_check_duration)
-    """How long stat and mounts may take."""
+    """Maximum duration of stat and mounts."""
 
 
 def init_proxy(proxy: SnapshotterProxy, ic: InitContext[None]) -> Snapshotter:
