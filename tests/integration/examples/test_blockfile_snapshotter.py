@@ -71,7 +71,7 @@ def test_a_snapshot_that_lost_writes_to_a_full_disk_is_not_committed(open_images
         with open_images(disk) as snapshotter:
             with temporary_mount(snapshotter.prepare("a")) as root, contextlib.suppress(OSError):
                 (Path(root) / "file").write_bytes(os.urandom(32 << 20))
-            with pytest.raises(FailedPrecondition, match="its disk was full"):
+            with pytest.raises(FailedPrecondition, match="the disk was full"):
                 snapshotter.commit("c", "a")
             snapshotter.remove("a")
             snapshotter.cleanup()
