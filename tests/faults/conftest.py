@@ -1,4 +1,4 @@
-"""What the tests of hostile users share."""
+"""Fixtures for the tests of hostile users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.hostile.planted import Victim, deadline
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory of root's that every user can enter, on the way to which nothing is exposed."""
+    """A secure directory of root that every user can enter."""
     path = Path(tempfile.mkdtemp(prefix="hostile-"))
     path.chmod(0o755)
     yield path
@@ -23,7 +23,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def victim(place: Path) -> Iterator[Victim]:
-    """What is to stay as it is."""
+    """Files that must not change."""
     victim = Victim(place)
     yield victim
     victim.check()
@@ -31,14 +31,14 @@ def victim(place: Path) -> Iterator[Victim]:
 
 @pytest.fixture
 def in_time() -> Iterator[None]:
-    """Whatever is planted keeps nothing waiting."""
+    """Fail a test that blocks on a planted file."""
     with deadline():
         yield
 
 
 @pytest.fixture
 def shared(place: Path) -> Path:
-    """A directory like /tmp."""
+    """A sticky directory that every user can write to, like /tmp."""
     path = place / "shared"
     path.mkdir()
     path.chmod(0o1777)

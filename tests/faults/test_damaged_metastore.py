@@ -1,8 +1,8 @@
-"""Metastores with three data roots are damaged in every way that disks and bugs damage files, and opened.
+"""Open metastores with three data roots after every kind of damage that disks and bugs cause.
 
-No opening ends in a signal, no data of a snapshot is deleted, no record is served that is not as it was stored,
-and what is lost is said. Where a quarter of all pages is of an earlier moment, records may be as they were then,
-which is said too. `LAMINA_SOAK=1 pytest tests/faults/test_damaged_metastore.py` tries all of them.
+No opening ends in a signal, no data of a snapshot is deleted, no altered record is served, and losses are told.
+If a quarter of all pages is stale, stale records may be served, which is reported too.
+`LAMINA_SOAK=1 pytest tests/faults/test_damaged_metastore.py` tries all kinds of damage.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROCESSES = 2
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A metastore with three data roots, and the truth about it."""
+    """A metastore with three data roots, and its expected content."""
     path = tmp_path_factory.mktemp("damaged") / "base"
     path.mkdir()
     damage_trials.populate(path)
@@ -41,7 +41,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cases(base: Path) -> Iterator[dict[str, Any]]:
-    """What became of each damaged copy, from processes without threads: they fork."""
+    """Yield the outcome of each damaged copy, from processes without threads because they fork."""
     share = DAMAGES // PROCESSES
     program = (sys.executable, "-m", damage_trials.__name__)
     children = [
@@ -60,7 +60,7 @@ def cases(base: Path) -> Iterator[dict[str, Any]]:
 
 
 def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
-    """What must not be."""
+    """Yield violations of the promises."""
     for status, told in case["looks"]:
         if status:
             yield f"opening ended with status {status:#x}"
@@ -79,7 +79,7 @@ def wrong(case: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
 
 
 def lost(case: dict[str, Any], truth: dict[str, Any]) -> int:
-    """How many snapshots the first opening did not list."""
+    """Return the number of snapshots that the first opening did not list."""
     (_, told), _ = case["looks"]
     return sum(len(infos.keys() - told["infos"].get(name, {}).keys()) for name, infos in truth["infos"].items())
 
@@ -90,7 +90,7 @@ def said(case: dict[str, Any]) -> bool:
 
 
 def outcome(case: dict[str, Any]) -> str:
-    """The word for what became of a damage."""
+    """Classify the outcome of a damage."""
     (_, told), _ = case["looks"]
     if told["error"]:
         return "refused"
@@ -99,7 +99,7 @@ def outcome(case: dict[str, Any]) -> str:
     return "set aside" if case["aside"] else "harmless"
 
 
-def test_no_damage_kills_deletes_or_is_served(base: Path, tell: Callable[[str], None]) -> None:
+def test_damage_never_kills_the_process_deletes_data_or_is_served(base: Path, tell: Callable[[str], None]) -> None:
     truth = json.loads((base / "truth.json").read_text())
     outcomes: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -116,7 +116,7 @@ def test_no_damage_kills_deletes_or_is_served(base: Path, tell: Callable[[str], 
 
 
 @pytest.mark.parametrize("leaves", [2, _leaves.LEAVES])
-def test_a_quick_look_doubts_every_file_in_which_something_is_wrong(
+def test_the_quick_check_suspects_every_damaged_file(
     base: Path, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, leaves: int
 ) -> None:
     monkeypatch.setattr(_leaves, "LEAVES", leaves)

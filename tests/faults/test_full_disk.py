@@ -1,4 +1,4 @@
-"""Hosts on file systems that have no block, or no inode, left."""
+"""Hosts on file systems without free blocks or inodes."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ KINDS = [
     pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),
 ]
 SNAPSHOTS = rounds(60, 600)
-"""How many there are when the disk is full."""
+"""The number of snapshots on the full disk."""
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """A file system."""
+    """The kind of file system."""
     return str(request.param)
 
 
 @pytest.fixture
 def disk(tmp_path: Path, kind: str) -> Iterator[Path]:
-    """Where it is mounted, small and empty."""
+    """The mount point of a small, empty file system."""
     with mounted(tmp_path, kind) as mountpoint:
         yield mountpoint
 
 
 @pytest.fixture
 def host(disk: Path) -> Iterator[Host]:
-    """A host that runs, with its root on the disk."""
+    """A running host with its root on the disk."""
     with host_on(disk / "root") as running:
         yield running
 
 
 def outcomes(calls: Iterator[Callable[[], object]]) -> Counter[str]:
-    """How often each error was raised; "" where none was."""
+    """Count the errors that calls raise; "" counts successes."""
     counted: Counter[str] = Counter()
     for call in calls:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - all are counted
+        except Exception as error:  # noqa: BLE001 - all errors are counted
             counted[type(error).__name__] += 1
         else:
             counted[""] += 1
@@ -66,7 +66,7 @@ def outcomes(calls: Iterator[Callable[[], object]]) -> Counter[str]:
 
 
 def make(snapshotter: Snapshotter) -> list[str]:
-    """Snapshots to be removed; returns their keys."""
+    """Create snapshots to remove; return their keys."""
     keys = [f"{number:04}" for number in range(SNAPSHOTS)]
     for key in keys:
         snapshotter.prepare(key)
@@ -74,12 +74,12 @@ def make(snapshotter: Snapshotter) -> list[str]:
 
 
 def names_of(kind: str) -> list[str]:
-    """The snapshotters of a host on a file system."""
+    """Return the snapshotters that work on a file system."""
     return ["native", "overlayfs", *(["btrfs"] if kind == "btrfs" else [])]
 
 
 def abilities(host: Host) -> dict[str, tuple[str, ...]]:
-    """The capabilities of each snapshotter that works."""
+    """Return the capabilities of each working snapshotter."""
     with host.client() as client:
         plugins = [plugin for plugin in client.plugins() if plugin.type == PluginType.SNAPSHOTTER]
         return {plugin.id: plugin.capabilities for plugin in plugins if plugin.status == "ok"}
@@ -89,7 +89,7 @@ def abilities(host: Host) -> dict[str, tuple[str, ...]]:
 def test_a_host_starts_on_a_full_disk_and_removes_everything(
     host: Host, disk: Path, kind: str, what: str, tell: Callable[[str], None]
 ) -> None:
-    """What was there is served with the same abilities; and when there is space, new snapshots are made."""
+    """Existing snapshots are served with the same capabilities, and new ones are created once there is space."""
     with host.client() as client:
         keys = {name: make(client.snapshotter(name)) for name in names_of(kind)}
     before = abilities(host)
@@ -118,7 +118,7 @@ def test_a_host_starts_on_a_full_disk_and_removes_everything(
 def test_a_host_on_a_full_disk_answers_and_removes_everything(
     host: Host, disk: Path, kind: str, what: str, tell: Callable[[str], None]
 ) -> None:
-    """The host lives on when a disk fills up under it: it reads, refuses what takes space, and removes."""
+    """When the disk fills up, a running host reads, refuses writes, and removes."""
     with host.client() as client:
         overlay = client.snapshotter("overlayfs")
         keys = make(overlay)
@@ -138,10 +138,10 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
 
 
 @pytest.mark.parametrize("what", ["blocks", "names"])
-def test_data_on_a_full_disk_of_its_own_is_deleted(
+def test_data_on_a_separate_full_disk_is_deleted(
     tmp_path: Path, disk: Path, kind: str, what: str, tell: Callable[[str], None]
 ) -> None:
-    """The metastore has all the space that it wants, and its ballast is no help where the data is."""
+    """The metastore has enough space, and its ballast is on another disk."""
     config = "".join(
         f'[plugins."io.containerd.snapshotter.v1.{name}"]\nroot_path = "{disk}/{name}"\n'
         for name in names_of(kind)
@@ -162,7 +162,7 @@ def test_data_on_a_full_disk_of_its_own_is_deleted(
 
 @pytest.fixture(params=[*KINDS, pytest.param("btrfs with a quota", marks=pytest.mark.requires("btrfs"))])
 def filling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A file system that is about to be full, or has a quota that is about to be used up."""
+    """A file system that is nearly full, or has a nearly exhausted quota."""
     kind, _, quota = str(request.param).partition(" ")
     with mounted(tmp_path, kind) as mountpoint:
         if quota:
@@ -172,8 +172,8 @@ def filling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield mountpoint
 
 
-def test_no_update_on_a_filling_disk_is_told_of_lost_data(filling: Path, tell: Callable[[str], None]) -> None:
-    """LMDB makes an I/O error of a write that was cut short, as it is where some of the pages still fit."""
+def test_an_update_on_a_filling_disk_never_reports_lost_data(filling: Path, tell: Callable[[str], None]) -> None:
+    """LMDB reports EIO for a short write, which occurs if only some of the pages fit."""
     counted: Counter[str] = Counter()
     keys = [f"{number:03}" for number in range(40)]
     with contextlib.closing(MetaStore.open(str(filling / "root"), str(filling.parent / "state"))) as store:
@@ -194,7 +194,7 @@ def test_no_update_on_a_filling_disk_is_told_of_lost_data(filling: Path, tell: C
 
 
 def shrink(filler: Path, size: int) -> None:
-    """Give some bytes of the filler back, or all where a quota does not allow it to be cut."""
+    """Truncate the filler file, or delete it if a quota forbids truncating."""
     try:
         os.truncate(filler, max(filler.stat().st_size - size, 0))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whatever clients do, the host lives, its memory is bounded, and honest clients beside them are served."""
+"""Under attack by clients, the host survives, its memory is bounded, and honest clients are served."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from lamina.api.messages import snapshots_pb2 as pb
 from tests.support.directories import short_directory
-from tests.support.hostile import frames  # noqa: F401 - its attacks join the others
+from tests.support.hostile import frames  # noqa: F401 - registers its attacks
 from tests.support.hostile.clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
 from tests.support.processes.serving import Serving
 from tests.support.rounds import rounds
@@ -25,17 +25,14 @@ pytestmark = pytest.mark.requires("root")
 
 FACTOR = rounds(1, 10)
 PATIENCE = 30.0
-"""Seconds that an honest call may take, on a machine that does other things as well."""
+"""Seconds that an honest call may take on a loaded machine."""
 MEMORY = 1536
-"""MiB that the host may ever have, less than `MemoryMax` of the systemd unit."""
+"""The maximum resident size of the host in MiB, below `MemoryMax` of the systemd unit."""
 
 
 @pytest.fixture(scope="module", params=["grpcio", "native"])
 def host(request: pytest.FixtureRequest) -> Iterator[Serving]:
-    """A host with one snapshotter that works, and one behind a socket on which nobody answers.
-
-    The one that works has six megabytes to list.
-    """
+    """A host with a working snapshotter, whose list has six megabytes, and one behind a silent socket."""
     with short_directory() as directory, socket.socket(socket.AF_UNIX) as silent:
         silent.bind(f"{directory}/silent")
         silent.listen()
@@ -56,7 +53,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Serving]:
 
 
 class Honest:
-    """A client that does what clients do, one call after the other, and measures it."""
+    """A well-behaved client that makes one call after another and measures them."""
 
     def __init__(self, path: str) -> None:
         self.latencies: list[float] = []
@@ -92,27 +89,27 @@ class Honest:
             self._call(made, f"{SNAPSHOTS}/{method}", request.SerializeToString())
 
     def _call(self, made: grpc.Channel, method: str, data: bytes) -> None:
-        """Call, and again where there is no room: an honest client is told to try again later."""
+        """Make a call, and retry while the server reports RESOURCE_EXHAUSTED."""
         began = time.monotonic()
         while True:
             call = made.unary_unary(f"/{method}").future(data, timeout=PATIENCE)
             code = call.code()
             if code is not grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > began + PATIENCE:
                 break
-            time.sleep(0.05)  # as clients do before they try again
+            time.sleep(0.05)  # the back-off of a client
         if code is not grpc.StatusCode.OK:
             self.errors.append(f"{method}: {code}: {call.details()}")
         self.latencies.append(time.monotonic() - began)
 
 
 def peak(process: int) -> int:
-    """The most MiB that a process ever had (proc_pid_status(5), VmHWM)."""
+    """Return the peak resident size of a process in MiB (proc_pid_status(5), VmHWM)."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_honest_clients_are_served_beside(name: str, host: Serving) -> None:
+def test_honest_clients_are_served_during(name: str, host: Serving) -> None:
     path = str(host.state / "lamina.sock")
     with Honest(path) as honest:
         ATTACKS[name](path, FACTOR)

@@ -1,6 +1,6 @@
-"""Another user owns, plants or exchanges what a host of root's uses: he gains nothing, and root loses nothing.
+"""Another user owns, plants or replaces files of a host that runs as root, and gains nothing.
 
-Either the host refuses, and says what is wrong and what to do; or it works, and follows nothing that was planted.
+The host either refuses with the reason and a remedy, or works without following anything planted.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 
 
 @pytest.mark.parametrize("which", ["root", "state", "temp"])
-def test_a_directory_of_his_is_refused_and_he_is_named(place: Path, victim: Victim, which: str) -> None:
+def test_a_directory_of_another_user_is_refused(place: Path, victim: Victim, which: str) -> None:
     his(place / which)
     (place / which / "trash").symlink_to(victim.directory)
     if which == "temp":
-        # `temp` is of a host of its own process alone.
+        # Only a host with its own process uses `temp`.
         host = Host(host_on(place, temp=f"{place}/temp")._config)
         message = refusal(host)
     else:
@@ -55,7 +55,7 @@ def test_a_directory_of_his_is_refused_and_he_is_named(place: Path, victim: Vict
 
 
 @pytest.mark.parametrize("which", ["root", "state"])
-def test_a_link_that_he_made_in_a_directory_for_all_is_not_followed(
+def test_a_link_of_another_user_in_a_shared_directory_is_not_followed(
     place: Path, victim: Victim, which: str
 ) -> None:
     (place / "shared").mkdir()
@@ -65,14 +65,14 @@ def test_a_link_that_he_made_in_a_directory_for_all_is_not_followed(
     assert f"{place}/shared/{which} belongs to user {NOBODY}" in message
 
 
-def test_a_directory_above_of_his_is_refused(place: Path, victim: Victim) -> None:
+def test_a_parent_directory_of_another_user_is_refused(place: Path, victim: Victim) -> None:
     his(place / "home")
     (place / "home/root").mkdir(0o700)
     assert f"{place}/home belongs to user {NOBODY}" in refusal(host_on(place, root=f"{place}/home/root"))
 
 
 @pytest.mark.parametrize(("mode", "by"), [(0o777, "every user"), (0o775, f"group {NOBODY}")])
-def test_a_directory_above_in_which_he_can_rename_is_refused(
+def test_a_parent_directory_in_which_another_user_can_rename_is_refused(
     place: Path, victim: Victim, mode: int, by: str
 ) -> None:
     (place / "data/root").mkdir(parents=True)
@@ -82,10 +82,8 @@ def test_a_directory_above_in_which_he_can_rename_is_refused(
     assert f"{place}/data (mode {mode:04o}) can be written to by {by}" in message
 
 
-def test_a_directory_above_whose_access_control_list_lets_him_write_is_refused(
-    place: Path, victim: Victim
-) -> None:
-    """Its mode shows the list's mask as the rights of the group, which is root's."""
+def test_a_parent_directory_writable_by_access_control_list_is_refused(place: Path, victim: Victim) -> None:
+    """Its mode shows the mask of the list as the permissions of root's group."""
     (place / "data").mkdir()
     undefined = 0xFFFFFFFF
     entries = ((1, 7, undefined), (2, 7, NOBODY), (4, 5, undefined), (0x10, 7, undefined), (0x20, 5, undefined))
@@ -98,22 +96,22 @@ def test_a_directory_above_whose_access_control_list_lets_him_write_is_refused(
     assert "users that its access control list names" in refusal(host_on(place, root=f"{place}/data/root"))
 
 
-def test_a_root_that_all_can_write_to_and_that_holds_something_is_refused(place: Path, victim: Victim) -> None:
+def test_a_world_writable_root_with_content_is_refused(place: Path, victim: Victim) -> None:
     (place / "root").mkdir()
     (place / "root").chmod(0o777)
     run_as_nobody('ln -s "$2" "$1"', place / "root/io.lamina.metastore.v1.lmdb", victim.directory)
     assert f"{place}/root (mode 0777) can be written to by every user" in refusal(host_on(place))
 
 
-def test_an_empty_root_that_all_can_write_to_is_taken_from_them(place: Path, victim: Victim) -> None:
-    """As an emptyDir volume of Kubernetes is."""
+def test_an_empty_world_writable_root_gets_a_private_mode(place: Path, victim: Victim) -> None:
+    """Such as an emptyDir volume of Kubernetes."""
     (place / "root").mkdir()
     (place / "root").chmod(0o777)
     use(host_on(place))
     assert stat.S_IMODE((place / "root").stat().st_mode) == 0o700
 
 
-def test_a_state_on_a_file_system_that_he_mounted_is_refused(place: Path, victim: Victim) -> None:
+def test_a_state_directory_on_a_file_system_of_another_user_is_refused(place: Path, victim: Victim) -> None:
     (place / "state").mkdir()
     mount_all([Mount("tmpfs", "tmpfs", (f"uid={NOBODY}", "mode=0700"))], place / "state")
     try:
@@ -124,7 +122,7 @@ def test_a_state_on_a_file_system_that_he_mounted_is_refused(place: Path, victim
 
 @pytest.mark.parametrize("name", ["snapshots", "records", "trash", "quarantine"])
 @pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his directory"])
-def test_a_part_of_a_data_root_that_is_no_directory_of_root_s_is_refused(
+def test_a_data_root_with_a_foreign_subdirectory_is_refused(
     place: Path, victim: Victim, name: str, kind: str
 ) -> None:
     data = place / "root" / NATIVE
@@ -140,7 +138,7 @@ def test_a_part_of_a_data_root_that_is_no_directory_of_root_s_is_refused(
 
 
 @pytest.mark.parametrize("name", [NATIVE, METASTORE])
-def test_a_plugin_s_directory_that_is_a_link_of_his_is_refused(place: Path, victim: Victim, name: str) -> None:
+def test_a_plugin_directory_that_is_a_planted_link_is_refused(place: Path, victim: Victim, name: str) -> None:
     (place / "root").mkdir()
     (place / "root" / name).symlink_to(victim.directory)
     os.chown(place / "root" / name, NOBODY, NOBODY, follow_symlinks=False)
@@ -151,7 +149,7 @@ def test_a_plugin_s_directory_that_is_a_link_of_his_is_refused(place: Path, vict
 
 
 @pytest.mark.parametrize("change", ["owner", "mode"])
-def test_a_configuration_that_he_can_change_is_refused(place: Path, victim: Victim, change: str) -> None:
+def test_a_configuration_that_another_user_can_change_is_refused(place: Path, victim: Victim, change: str) -> None:
     file = place / "config.toml"
     file.write_text(f'version = 4\nroot = "{place}/root"\nstate = "{place}/state"\n')
     if change == "owner":
@@ -164,7 +162,7 @@ def test_a_configuration_that_he_can_change_is_refused(place: Path, victim: Vict
     assert not (place / "root").exists()
 
 
-def test_a_drop_in_that_he_can_change_is_refused_too(place: Path, victim: Victim) -> None:
+def test_a_drop_in_that_another_user_can_change_is_refused(place: Path, victim: Victim) -> None:
     file, imported = place / "config.toml", place / "more.toml"
     file.write_text(f'version = 4\nroot = "{place}/root"\nstate = "{place}/state"\nimports = ["more.toml"]\n')
     imported.write_text("version = 4\n")
@@ -172,20 +170,20 @@ def test_a_drop_in_that_he_can_change_is_refused_too(place: Path, victim: Victim
     assert f"configuration: {imported} belongs to user {NOBODY}" in refusal(Host.from_config(file))
 
 
-# Places to mount on.
+# Mount points.
 
 
-def test_a_runtime_directory_of_his_is_not_mounted_in(
+def test_nothing_is_mounted_in_a_runtime_directory_of_another_user(
     place: Path, victim: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """sudo(8) may leave XDG_RUNTIME_DIR as it was."""
+    """sudo(8) may keep XDG_RUNTIME_DIR."""
     his(place / "run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place / "run"))
     with temporary_mount([]) as mounted:
         assert not mounted.startswith(f"{place}/run")
 
 
-def test_a_directory_of_his_is_not_mounted_in(place: Path, victim: Victim) -> None:
+def test_nothing_is_mounted_in_a_directory_of_another_user(place: Path, victim: Victim) -> None:
     his(place / "run")
     with (
         pytest.raises(PermissionDenied, match=f"{place}/run belongs to user {NOBODY}"),
@@ -197,10 +195,10 @@ def test_a_directory_of_his_is_not_mounted_in(place: Path, victim: Victim) -> No
 # Races.
 
 
-def test_directories_that_he_exchanges_while_a_host_starts_lead_it_nowhere(
+def test_directories_replaced_during_the_start_of_a_host_do_not_redirect_it(
     place: Path, victim: Victim, tell: Callable[[str], None]
 ) -> None:
-    """In his directory `d` is now root's and now a link to the victim."""
+    """In the attacker's directory, `d` alternates between a directory of root and a link to the victim."""
     his(place / "home")
     (place / "home/d").mkdir()
     (place / "home/d/root").mkdir(0o700)
@@ -213,10 +211,10 @@ def test_directories_that_he_exchanges_while_a_host_starts_lead_it_nowhere(
     tell(f"{count} starts beside exchanges of a directory, all refused")
 
 
-def test_links_that_he_makes_and_removes_while_a_host_starts_lead_it_nowhere(
+def test_links_created_and_removed_during_the_start_of_a_host_do_not_redirect_it(
     place: Path, shared: Path, victim: Victim, tell: Callable[[str], None]
 ) -> None:
-    """In a directory like /tmp he makes and removes a link in the place of root's directory."""
+    """In a directory like /tmp, the attacker creates and removes a link in place of root's directory."""
     count, refused = rounds(20, 2_000), 0
     with deadline(600), looping_as_nobody('ln -s "$2" "$1"; rm -f "$1"', shared / "root", victim.directory):
         for _ in range(count):

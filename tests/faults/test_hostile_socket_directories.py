@@ -1,4 +1,4 @@
-"""Another user owns or plants what is where the host's socket will be: he gains nothing."""
+"""Another user owns the directory of the host's socket or plants files in it, and gains nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
 
 @attrs.define
 class PlainEngine:
-    """Listens and answers nothing."""
+    """An engine that listens and answers nothing."""
 
     bound: socket.socket | None = None
 
@@ -57,20 +57,20 @@ def listen() -> Iterator[Callable[[Path], Listener]]:
         listener.close()
 
 
-def test_a_socket_s_directory_of_his_is_refused(place: Path, victim: Victim, listen) -> None:
+def test_a_socket_directory_of_another_user_is_refused(place: Path, victim: Victim, listen) -> None:
     his(place / "run")
     with pytest.raises(PermissionDenied, match=f"{place}/run belongs to user {NOBODY}"):
         listen(place / "run/x.sock")
     assert os.listdir(place / "run") == []
 
 
-def test_a_socket_s_directory_of_his_is_good_for_a_socket_that_is_his(place: Path, victim: Victim, listen) -> None:
+def test_a_socket_directory_may_belong_to_the_owner_of_the_socket(place: Path, victim: Victim, listen) -> None:
     his(place / "run")
     listen(place / "run/x.sock", uid=NOBODY, gid=NOBODY)
     assert (place / "run/x.sock").stat().st_uid == NOBODY
 
 
-def test_a_dead_socket_that_he_planted_is_replaced(shared: Path, victim: Victim, listen) -> None:
+def test_a_planted_dead_socket_is_replaced(shared: Path, victim: Victim, listen) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(shared / "x.sock"))
     os.chown(shared / "x.sock", NOBODY, NOBODY)
@@ -78,7 +78,7 @@ def test_a_dead_socket_that_he_planted_is_replaced(shared: Path, victim: Victim,
     assert (shared / "x.sock").stat().st_uid == 0
 
 
-def test_a_socket_on_which_he_listens_is_refused(shared: Path, victim: Victim, listen) -> None:
+def test_a_socket_on_which_another_user_listens_is_refused(shared: Path, victim: Victim, listen) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(shared / "x.sock"))
         other.listen()
@@ -88,7 +88,7 @@ def test_a_socket_on_which_he_listens_is_refused(shared: Path, victim: Victim, l
 
 @pytest.mark.parametrize("suffix", ["", "~"])
 @pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
-def test_what_he_planted_where_the_socket_will_be_is_refused(
+def test_a_file_planted_in_place_of_the_socket_is_refused(
     shared: Path, victim: Victim, listen, suffix: str, kind: str
 ) -> None:
     plant(shared / f"x.sock{suffix}", kind, victim)
@@ -97,7 +97,7 @@ def test_what_he_planted_where_the_socket_will_be_is_refused(
     assert (shared / f"x.sock{suffix}").lstat()
 
 
-def test_a_directory_that_he_made_where_the_socket_is_made_is_refused(
+def test_a_directory_planted_in_place_of_the_temporary_socket_is_refused(
     shared: Path, victim: Victim, listen
 ) -> None:
     run_as_nobody('mkdir "$1"; ln -s "$2" "$1/s"', shared / "x.sock~", victim.file)
@@ -106,7 +106,7 @@ def test_a_directory_that_he_made_where_the_socket_is_made_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["a link to a file", "a FIFO", "a second name of a file", "a device", "his"])
-def test_a_lock_of_the_socket_that_he_planted_is_refused(shared: Path, victim: Victim, listen, kind: str) -> None:
+def test_a_planted_lock_file_of_the_socket_is_refused(shared: Path, victim: Victim, listen, kind: str) -> None:
     plant(shared / "x.sock.lock", kind, victim)
     with pytest.raises(FailedPrecondition, match=r"x\.sock\.lock .*refusing to use it") as caught:
         listen(shared / "x.sock")

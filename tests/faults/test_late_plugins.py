@@ -1,4 +1,4 @@
-"""Plugins for which there is no space when the host starts: it serves them when there is, without a restart."""
+"""Plugins that lack space when the host starts are served once there is space, without a restart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 60.0
 
 @contextlib.contextmanager
 def full_ext4(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """A directory on a full disk, and what makes space there."""
+    """Yield a directory on a full disk, and a function that frees space."""
     with mounted(path, "ext4") as disk:
         (disk / "empty").mkdir(mode=0o700)
         take_everything(disk, "blocks")
@@ -33,7 +33,7 @@ def full_ext4(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
 
 @contextlib.contextmanager
 def used_up_quota(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """A btrfs subvolume whose quota is used up, and what takes the quota off."""
+    """Yield a btrfs subvolume with an exhausted quota, and a function that removes the quota."""
     with mounted(path, "btrfs") as disk:
         run("btrfs", "subvolume", "create", disk / "empty")
         run("chmod", "0700", disk / "empty")
@@ -44,7 +44,7 @@ def used_up_quota(path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
 
 
 def statuses(host: Host) -> dict[str, tuple[str, bool]]:
-    """Of each plugin of the host: its status, and whether it is being retried."""
+    """Return the status of each plugin, and whether it is being retried."""
     with host.client() as client:
         return {plugin.id: (plugin.status, plugin.details.retrying) for plugin in client.plugins()}
 
@@ -57,14 +57,14 @@ def statuses(host: Host) -> dict[str, tuple[str, bool]]:
         pytest.param(used_up_quota, "btrfs", True, marks=pytest.mark.requires("btrfs")),
     ],
 )
-def test_a_new_data_root_without_space_is_served_when_there_is_some(
+def test_a_new_data_root_is_served_once_there_is_space(
     tmp_path: Path,
     full: Callable[[Path], contextlib.AbstractContextManager[tuple[Path, Callable[[], object]]]],
     late: str,
     *,
     hurried: bool,
 ) -> None:
-    """Other snapshotters are served from the start. The late one has all its names, by itself or after SIGHUP."""
+    """Other snapshotters are served from the start. The late one gets all its names, with or without SIGHUP."""
     other = "overlayfs" if late == "native" else "native"
     with full(tmp_path) as (directory, make_space):
         config = f'[plugins."{PluginType.SNAPSHOTTER}.{late}"]\nroot_path = "{directory}/root"\n'
@@ -98,8 +98,8 @@ def test_a_new_data_root_without_space_is_served_when_there_is_some(
         pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),
     ],
 )
-def test_a_new_metastore_without_space_is_served_when_there_is_some(tmp_path: Path, kind: str) -> None:
-    """Until then every call is told why, and health says that nothing is served."""
+def test_a_new_metastore_is_served_once_there_is_space(tmp_path: Path, kind: str) -> None:
+    """Until then, every call fails with the reason, and the health check reports NOT_SERVING."""
     metastore = tmp_path / "root" / f"{PluginType.METASTORE}.lmdb"
     metastore.mkdir(parents=True, mode=0o700)
     names = ("lamina", "native", "overlayfs")
@@ -134,8 +134,8 @@ def test_a_new_metastore_without_space_is_served_when_there_is_some(tmp_path: Pa
     "uri",
     [f"{PluginType.METASTORE}.lmdb", *(f"{PluginType.SNAPSHOTTER}.{name}" for name in ("native", "overlayfs"))],
 )
-def test_attempts_leave_nothing_open(tmp_path: Path, uri: str, tell: Callable[[str], None]) -> None:
-    """However often a plugin is tried, the host has no more descriptors and threads than after the first time."""
+def test_retries_leak_no_descriptors_or_threads(tmp_path: Path, uri: str, tell: Callable[[str], None]) -> None:
+    """Their numbers are the same after many retries as after the first."""
     place = tmp_path / "root" / uri
     place.mkdir(parents=True, mode=0o700)
     with full_ext4(tmp_path) as (directory, _):

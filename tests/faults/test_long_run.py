@@ -1,4 +1,4 @@
-"""Thirty-two clients that never stop, for half an hour under `make soak`: nothing fails, grows or slows down."""
+"""Thirty-two busy clients, for half an hour under `make soak`: nothing fails, grows or slows down."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.requires("root", "overlay")
 CLIENTS: Final = 32
 SECONDS: Final = rounds(20, 1800)
 WARM_UP: Final = SECONDS / 5
-"""Threads, pools and free pages grow for a moment; what they take after that is compared."""
+"""Seconds until threads, pools and free pages have stopped growing."""
 GROWTH: Final = 8 << 20
-"""Bytes that the host may grow by after that: the allocator's own."""
+"""Bytes that the host may grow by afterwards, for the allocator."""
 SLOWER: Final = 1.5
-"""How many times its first p99 the last one may be under `make soak`, on a machine that does nothing else."""
+"""The maximum ratio of the last p99 to the first under `make soak`, on an idle machine."""
 
 
 class Latencies:
-    """How long calls took, by when they ended."""
+    """The durations of calls, by their end times."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,13 +46,13 @@ class Latencies:
         return len(self._taken)
 
     def p99(self, since: float, until: float) -> float:
-        """The latency, in seconds, that one call in a hundred exceeded between two times."""
+        """Return the 99th percentile of the latency in seconds between two times."""
         taken = sorted(latency for ended, latency in self._taken if since <= ended < until)
         return taken[len(taken) * 99 // 100]
 
 
 def life(snapshotter: Snapshotter, name: str, depth: int) -> Iterator[Callable[[], object]]:
-    """The calls that build a chain, look at it and tear it down."""
+    """Yield the calls that build, inspect and remove a chain."""
     chain = [f"{name}/{level}" for level in range(depth)]
     for parent, layer in zip(["", *chain], chain, strict=False):
         active = f"{layer} active"
@@ -69,7 +69,7 @@ def life(snapshotter: Snapshotter, name: str, depth: int) -> Iterator[Callable[[
 
 
 def work(snapshotter: Snapshotter, name: str, until: float, latencies: Latencies) -> None:
-    """Live one life after the other, until the time is over."""
+    """Repeat life cycles until the deadline."""
     random = Random(name)
     while time.monotonic() < until:
         for call in life(snapshotter, name, random.randint(1, 4)):
@@ -79,7 +79,7 @@ def work(snapshotter: Snapshotter, name: str, until: float, latencies: Latencies
 
 
 def resident(pid: int) -> int:
-    """The bytes of memory that a process has (proc_pid_statm(5))."""
+    """Return the resident size of a process in bytes (proc_pid_statm(5))."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 

@@ -1,4 +1,4 @@
-"""Metastores that are deleted or damaged under many snapshots, and rebuilt."""
+"""Deleted and damaged metastores with many snapshots are rebuilt."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SNAPSHOTS = rounds(1_000, 10_000)
 KILLS = rounds(2, 50)
 CLIENTS = 8
 SECONDS = 2.5
-"""How long clients work before the host is killed."""
+"""Seconds that clients work before the host is killed."""
 BEHIND = 1.0
-"""Seconds before the kill from which on recovery records need not know what was acknowledged."""
+"""Recovery records may lack operations acknowledged in the last seconds before the kill."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def database(host: Host) -> Path:
 
 
 def rebuild(host: Host) -> dict[str, object]:
-    """Rebuild the metastore of a host that does not run. Exit code 1: there was data that nothing is known of."""
+    """Rebuild the metastore of a stopped host. Exit code 1 reports data without a record."""
     command = (*LAMINA, "metastore", "rebuild", "--json", "-c", host.file)
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
     assert done.returncode in {0, 1}, done.stderr
@@ -52,7 +52,7 @@ def rebuild(host: Host) -> dict[str, object]:
 
 
 def all_of(host: Host) -> dict[str, tuple[Info, Usage]]:
-    """What the host tells of every snapshot; active ones are not measured."""
+    """Return info and usage of every snapshot, without measuring active ones."""
     with host.client() as client:
         snapshotter = client.snapshotter("overlayfs")
         return {
@@ -62,7 +62,7 @@ def all_of(host: Host) -> dict[str, tuple[Info, Usage]]:
 
 
 def fill(host: Host, count: int) -> None:
-    """Make so many snapshots: chains of eight layers, each with an active one or a view on its top."""
+    """Create snapshots in chains of eight layers, each with an active snapshot or a view on top."""
 
     def chain(number: int) -> None:
         with host.client() as client:
@@ -82,7 +82,7 @@ def fill(host: Host, count: int) -> None:
 
 
 def test_a_deleted_metastore_is_rebuilt_with_all_snapshots(directory: Path, tell: Callable[[str], None]) -> None:
-    """Each field is what it was, and the host serves and goes on as if nothing had happened."""
+    """All fields are restored, and the host works as before."""
     with Host(directory / "h").running() as host:
         fill(host, SNAPSHOTS)
         before = all_of(host)
@@ -105,7 +105,7 @@ def test_a_deleted_metastore_is_rebuilt_with_all_snapshots(directory: Path, tell
 
 @attrs.define
 class History:
-    """What became of one key: its state as far as it was acknowledged, when, and when it was last asked for."""
+    """The last acknowledged state of a key with its time, and the time of the last request."""
 
     state: tuple[Kind, str, Mapping[str, str]] | None = None
     acknowledged: float = 0.0
@@ -113,7 +113,7 @@ class History:
 
 
 class Caller:
-    """A client that makes, changes, commits and removes snapshots, and remembers when what was acknowledged."""
+    """A client that creates, updates, commits and removes snapshots, and records acknowledgements."""
 
     def __init__(self, name: str) -> None:
         self.histories: dict[str, History] = {}
@@ -122,7 +122,7 @@ class Caller:
         self._number = 0
 
     def work(self, host: Host) -> None:
-        """Make calls until nobody answers."""
+        """Make calls until the host does not answer."""
         with host.client() as client:
             snapshotter = client.snapshotter("overlayfs")
             while True:
@@ -171,7 +171,7 @@ class Caller:
 
 
 def check(caller: Caller, found: Mapping[str, tuple[Info, Usage]], killed: float) -> int:
-    """Compare what came back with what was settled a second before the kill; returns how many that were."""
+    """Compare the rebuilt state with that of a second before the kill; return the number of keys compared."""
     settled = {key: one for key, one in caller.histories.items() if one.asked < killed - BEHIND}
     for key, one in settled.items():
         info = found[key][0] if key in found else None
@@ -180,10 +180,10 @@ def check(caller: Caller, found: Mapping[str, tuple[Info, Usage]], killed: float
     return len(settled)
 
 
-def test_after_a_kill_a_deleted_metastore_is_rebuilt_as_it_was_a_second_before(
+def test_after_a_kill_a_deleted_metastore_is_rebuilt_up_to_the_last_second(
     directory: Path, tell: Callable[[str], None]
 ) -> None:
-    """What was removed is not there again, and what was made, committed or changed is as it was acknowledged."""
+    """Removed snapshots do not return, and creations, commits and updates are as acknowledged."""
     settled = known = 0
     with Host(directory / "h").running() as host:
         for number in range(KILLS):

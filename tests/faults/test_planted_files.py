@@ -1,4 +1,4 @@
-"""What another user planted in a directory of root's is refused, deleted or left alone, and never followed."""
+"""Files that another user planted in a directory of root are refused, deleted or ignored, and never followed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED = ("a link to a file", "a FIFO", "a second name of a file", "a device", 
         f"{NATIVE}/uuid",
     ],
 )
-def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victim, name: str, kind: str) -> None:
+def test_a_planted_file_of_the_host_is_refused(place: Path, victim: Victim, name: str, kind: str) -> None:
     path = place / "root" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     plant(path, kind, victim)
@@ -45,7 +45,7 @@ def test_a_file_that_is_not_the_host_s_own_is_refused(place: Path, victim: Victi
 @pytest.mark.parametrize(
     "name", [f"{NATIVE}/uuid.new", f"{NATIVE}/failed-sync", f"{METASTORE}/lock.mdb", f"{METASTORE}/ballast"]
 )
-def test_a_file_that_the_host_makes_anew_is_not_written_through(
+def test_a_planted_link_is_not_written_through_when_a_file_is_replaced(
     place: Path, victim: Victim, name: str, kind: str
 ) -> None:
     path = place / "root" / name
@@ -55,7 +55,7 @@ def test_a_file_that_the_host_makes_anew_is_not_written_through(
 
 
 @pytest.mark.parametrize("kind", ["a link to a directory", "a link to a file", "a FIFO", "his"])
-def test_what_is_planted_in_the_trash_is_deleted_and_not_followed(place: Path, victim: Victim, kind: str) -> None:
+def test_a_planted_file_in_the_trash_is_deleted_and_not_followed(place: Path, victim: Victim, kind: str) -> None:
     with open_native(place):
         pass
     trash = place / "native/trash"
@@ -68,8 +68,8 @@ def test_what_is_planted_in_the_trash_is_deleted_and_not_followed(place: Path, v
 
 
 @pytest.mark.requires("overlay")
-def test_what_is_planted_in_the_trash_of_overlays_is_not_followed(place: Path, victim: Victim) -> None:
-    """A snapshot into which nothing was written is deleted by the names `work` and `fs` in it."""
+def test_a_planted_file_in_the_trash_of_overlays_is_not_followed(place: Path, victim: Victim) -> None:
+    """An empty snapshot is deleted by the names `work` and `fs`."""
     from tests.support.snapshotters.overlay import open_overlay  # noqa: PLC0415 - needs overlay
 
     with open_overlay(place):
@@ -82,7 +82,7 @@ def test_what_is_planted_in_the_trash_of_overlays_is_not_followed(place: Path, v
 
 @pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
 @pytest.mark.parametrize("suffix", ["", ".new"])
-def test_what_is_planted_where_a_snapshot_will_be_keeps_one_call_from_working_and_no_more(
+def test_a_file_planted_in_place_of_a_snapshot_fails_only_one_call(
     place: Path, victim: Victim, kind: str, suffix: str
 ) -> None:
     with open_native(place) as native:
@@ -97,7 +97,7 @@ def test_what_is_planted_where_a_snapshot_will_be_keeps_one_call_from_working_an
 
 
 @pytest.mark.parametrize("kind", ["a link to a directory", "a FIFO", "his"])
-def test_what_is_planted_as_data_of_before_is_put_away_and_not_followed(
+def test_a_file_planted_as_leftover_data_is_quarantined_and_not_followed(
     place: Path, victim: Victim, kind: str
 ) -> None:
     with open_native(place) as native:
@@ -112,7 +112,7 @@ def test_what_is_planted_as_data_of_before_is_put_away_and_not_followed(
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("suffix", ["", ".new"])
-def test_what_is_planted_as_a_recovery_record_is_not_written_through(
+def test_a_link_planted_as_a_recovery_record_is_not_written_through(
     place: Path, victim: Victim, kind: str, suffix: str
 ) -> None:
     with open_native(place) as native:
@@ -126,7 +126,7 @@ def test_what_is_planted_as_a_recovery_record_is_not_written_through(
         assert record.stat().st_uid == 0
 
 
-def test_a_directory_that_looks_like_a_probe_is_left_alone(place: Path, victim: Victim) -> None:
+def test_a_planted_probe_directory_is_ignored(place: Path, victim: Victim) -> None:
     (place / "root" / NATIVE).mkdir(parents=True)
     (place / "root" / NATIVE / "probe-x").symlink_to(victim.directory)
     use(host_on(place))

@@ -1,4 +1,4 @@
-"""The power fails at any point of any operation: what was acknowledged is there, whole, and nothing else is."""
+"""After a power failure at any point, exactly the acknowledged state exists, complete."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "m
 
 CUTS = rounds(8, 200)
 OPERATIONS = rounds(15, 60)
-"""How many each client does."""
+"""The number of operations of each client."""
 SEED = os.environ.get("LAMINA_SEED") or random.randbytes(4).hex()
 SECONDS = 60.0
 
 Snapshots = dict[str, tuple[Kind, str]]
-"""The kind and the parent of each."""
+"""The kind and the parent of each snapshot."""
 
 
 @attrs.frozen
@@ -44,10 +44,10 @@ class State:
 
     snapshots: Snapshots
     trees: dict[str, dict[str, str]]
-    """The files of each committed one, and their digests."""
+    """The digests of the files of each committed snapshot."""
 
     def after(self, done: dict[str, Any]) -> State:
-        """The state after one more operation."""
+        """Return the state after one more operation."""
         snapshots, trees = dict(self.snapshots), dict(self.trees)
         match done:
             case {"operation": "prepare", "key": key, "parent": parent}:
@@ -63,7 +63,7 @@ class State:
 
 
 def possible(operations: list[dict[str, Any]], cut: int) -> list[State]:
-    """The states that a client may find after a power cut at that size of the log: one, or two."""
+    """Return the one or two states that a client may find after a power failure at that size of the log."""
     state = State({}, {})
     for done in operations:
         if done["answered"] > cut:
@@ -73,7 +73,7 @@ def possible(operations: list[dict[str, Any]], cut: int) -> list[State]:
 
 
 def check(snapshotter: LocalSnapshotter, operations: dict[str, list[dict[str, Any]]], cut: int) -> int:
-    """Compare what is there with what was acknowledged; return the number of layers that were compared."""
+    """Compare the snapshots with the acknowledged state; return the number of layers compared."""
     layers = 0
     found: Snapshots = {info.name: (info.kind, info.parent) for info in snapshotter.walk()}
     for client, done in operations.items():
@@ -91,7 +91,7 @@ def check(snapshotter: LocalSnapshotter, operations: dict[str, list[dict[str, An
 
 
 def files(snapshotter: LocalSnapshotter, layer: str) -> dict[str, str]:
-    """The files of a layer and their digests, and its root directory."""
+    """Return the digests of the files of a layer and of its root directory."""
     with temporary_mount(snapshotter.view("looking", layer)) as root:
         paths = [path for path in Path(root).rglob("*") if path.is_file()]
         found = {str(path.relative_to(root)): cut_workload.digest(path.read_bytes()) for path in paths}
@@ -101,9 +101,9 @@ def files(snapshotter: LocalSnapshotter, layer: str) -> dict[str, str]:
 
 
 def check_no_orphan(snapshotter: LocalSnapshotter, root: Path) -> None:
-    """Wait until nothing is left of what no snapshot has, nor of what was removed.
+    """Wait until all data without a snapshot is deleted.
 
-    A metastore that knows no snapshot at all may have lost them: it gives nothing up.
+    A metastore without any snapshots may have lost them, so nothing is deleted then.
     """
     store, backend = snapshotter._store, snapshotter._backend
     ids = {str(record.id) for record in store.records()}
@@ -120,7 +120,7 @@ def check_no_orphan(snapshotter: LocalSnapshotter, root: Path) -> None:
 
 
 def do_operations(directory: Path, backend: str, kind: str) -> tuple[Path, dict[str, list[dict[str, Any]]]]:
-    """Have the clients at work on a disk; return its log and what was answered to each, in order."""
+    """Run the clients on a disk; return its log and the answers to each client, in order."""
     with disk(directory / "image") as device, mounted(device.device, kind, directory / "mnt") as mountpoint:
         Path(f"{device.log}.boot").write_text("before the power cut\n")
         program = (sys.executable, "-m", cut_workload.__name__)
@@ -135,7 +135,7 @@ def do_operations(directory: Path, backend: str, kind: str) -> tuple[Path, dict[
 
 
 def cuts(cut: PowerCut, answers: list[dict[str, Any]], chance: random.Random) -> Iterator[int]:
-    """How many entries of the log there are at each cut: half of the cuts are just after an answer."""
+    """Yield the log size at each power failure. Half of them come just after an answer."""
     sizes = [entry.end for entry in cut.entries]
     first, last = (next(i for i, size in enumerate(sizes) if size >= end(answers)) for end in (begin_of, end_of))
     after = [next(i for i, size in enumerate(sizes) if size >= answer["answered"]) + 1 for answer in answers]
@@ -153,10 +153,10 @@ def end_of(answers: list[dict[str, Any]]) -> int:
 
 
 @pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
-def test_what_was_acknowledged_is_there_after_a_power_cut(
+def test_acknowledged_operations_survive_a_power_failure(
     tmp_path: Path, backend: str, kind: str, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the metastore on the same disk, and two clients; unflushed writes are kept, lost or reordered."""
+    """With two clients and the metastore on the same disk; unflushed writes are kept, lost or reordered."""
     print(f"LAMINA_SEED={SEED}")  # shown with a failure
     make_file_system(kind, tmp_path / "image")
     shutil.copy(tmp_path / "image", tmp_path / "forward")

@@ -1,4 +1,4 @@
-"""Hosts whose root is on a file system that is read-only."""
+"""Hosts with their root on a read-only file system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = [
 
 
 def refused(call: Callable[[], object]) -> str:
-    """What a call that must change something is told."""
+    """Return the error message of a call that writes."""
     with pytest.raises(FailedPrecondition) as raised:
         call()
     return str(raised.value)
@@ -45,7 +45,7 @@ def snapshotters(client: Client, kind: str) -> list[Snapshotter]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, kind: str) -> None:
-    """It says so to whoever asks for its health, and goes on when the root can be written to again."""
+    """The health check reports it, and the host continues once the root is writable."""
     with mounted(tmp_path, kind) as disk, host_on(disk / "root") as host, host.client() as client:
         for snapshotter in snapshotters(client, kind):
             snapshotter.prepare("c-active")
@@ -83,10 +83,10 @@ def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, ki
 
 
 @pytest.mark.parametrize("claims", [False, True])
-def test_a_metastore_that_was_restored_alone_is_found_after_starts_on_a_read_only_root(
+def test_a_metastore_restored_alone_is_detected_after_starts_on_a_read_only_root(
     tmp_path: Path, claims: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Starts that cannot be counted make no backup of before as good as what came after."""
+    """Starts that cannot be counted do not make an old backup pass as current."""
     monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
     with mounted(tmp_path, "ext4") as disk:
         with open_native(disk) as native:
@@ -109,7 +109,7 @@ def test_a_metastore_that_was_restored_alone_is_found_after_starts_on_a_read_onl
             pass
 
 
-def test_a_metastore_restored_alone_is_found_on_a_read_only_root(tmp_path: Path) -> None:
+def test_a_metastore_restored_alone_is_detected_on_a_read_only_root(tmp_path: Path) -> None:
     with mounted(tmp_path, "ext4") as disk:
         with open_native(disk) as native:
             native.prepare("a")

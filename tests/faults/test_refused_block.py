@@ -1,4 +1,4 @@
-"""A disk refuses one block, once: nothing that may have lost it is ever acknowledged as a layer."""
+"""A disk fails to write one block once: a layer that may have lost it is never acknowledged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = 30.0
 
 
 def with_base(snapshotter: LocalSnapshotter) -> None:
-    """Commit a first layer."""
+    """Commit a base layer."""
     prepare(snapshotter, "base")
     snapshotter.commit("before", "base")
 
@@ -32,7 +32,7 @@ def assert_refused(snapshotter: LocalSnapshotter, *keys: str) -> None:
 
 
 @pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
-def test_what_may_have_lost_a_block_is_refused_for_good_and_all_else_goes_on(
+def test_a_layer_that_may_have_lost_a_block_is_refused_for_good_and_others_work(
     tmp_path: Path, backend: str, kind: str
 ) -> None:
     with running(tmp_path, backend, kind) as machine:
@@ -64,7 +64,7 @@ def test_what_may_have_lost_a_block_is_refused_for_good_and_all_else_goes_on(
 
 
 @pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
-def test_an_error_that_another_commit_met_refuses_the_damaged_one_at_its_first_try(
+def test_an_error_seen_by_another_commit_refuses_the_damaged_one_at_once(
     tmp_path: Path, backend: str, kind: str
 ) -> None:
     with running(tmp_path, backend, kind) as machine:
@@ -79,7 +79,7 @@ def test_an_error_that_another_commit_met_refuses_the_damaged_one_at_its_first_t
             assert_refused(snapshotter, "other", "damaged")
 
 
-def test_a_copy_whose_sync_failed_is_given_up_and_made_again(tmp_path: Path) -> None:
+def test_a_copy_whose_sync_failed_is_discarded_and_repeated(tmp_path: Path) -> None:
     with running(tmp_path, "native", "ext4") as machine:
         with machine.mounted() as mountpoint, machine.open() as snapshotter:
             with_base(snapshotter)
@@ -95,7 +95,7 @@ def test_a_copy_whose_sync_failed_is_given_up_and_made_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("reboot", [False, True], ids=["and-the-host-restarts", "and-the-machine-reboots-later"])
-def test_a_metastore_that_cannot_be_written_then_learns_of_it_later(tmp_path: Path, reboot: bool) -> None:
+def test_a_failed_sync_is_remembered_while_the_metastore_cannot_be_written(tmp_path: Path, reboot: bool) -> None:
     (tmp_path / "second").mkdir()
     make_file_system("ext4", tmp_path / "second/image")
     with (

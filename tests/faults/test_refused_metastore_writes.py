@@ -1,4 +1,4 @@
-"""A disk answers a write of the metastore with an error, and later the power fails."""
+"""A write of the metastore fails, and later the power fails."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.support.rounds import rounds
 pytestmark = pytest.mark.requires("root", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 
 META = b"\xde\xc0\xef\xbe"
-"""MDB_MAGIC of mdb.c in a page's bytes: only the pages that say where the tree is have it."""
+"""MDB_MAGIC of mdb.c as bytes, which only meta pages contain."""
 KINDS = ("ext4", "xfs", "btrfs")[: rounds(2, 3)]
 SETS = rounds(16, 64)
-"""How many ways to keep some of the writes before a flush and lose the others: all, of four writes."""
+"""The number of ways to keep some of the writes before a flush: all ways for four writes."""
 BEFORE, AFTER = 100, rounds(1, 3)
 _LOOK = """
 import contextlib
@@ -43,15 +43,15 @@ for line in sys.stdin:
     else:
         print(*names, flush=True)
 """
-"""A process of its own: LMDB may end one that reads a damaged page."""
+"""A separate program, because LMDB may abort a process that reads a damaged page."""
 
 
 @pytest.mark.parametrize("carried_out", [True, False], ids=["carried-out-nevertheless", "not-carried-out"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_that_was_acknowledged_is_lost_or_damaged_after_a_commit_that_failed(
+def test_a_failed_commit_neither_loses_nor_damages_acknowledged_records(
     tmp_path: Path, kind: str, carried_out: bool, tell: Callable[[str], None]
 ) -> None:
-    """What the disk carried out, and LMDB took back in memory, must not meet pages of later transactions there."""
+    """Writes of the failed commit that reached the disk must not mix with pages of later transactions."""
     make_file_system(kind, tmp_path / "image")
     shutil.copy(tmp_path / "image", tmp_path / "forward")
     log, acknowledged, begin = fail_a_commit(tmp_path, kind, carried_out=carried_out)
@@ -60,7 +60,7 @@ def test_nothing_that_was_acknowledged_is_lost_or_damaged_after_a_commit_that_fa
 
 
 def fail_a_commit(directory: Path, kind: str, *, carried_out: bool) -> tuple[Path, dict[str, int], int]:
-    """Store records, one of which fails; return the log, where in it each was answered, and where that began."""
+    """Store records, one of which fails; return the log, the position of each answer, and that of the failure."""
     acknowledged: dict[str, int] = {}
     with disk(directory / "image") as device, mounted(device.device, kind, directory / "mnt") as mountpoint:
         store = MetaStore.open(str(mountpoint / "metastore"))
@@ -84,7 +84,7 @@ def fail_a_commit(directory: Path, kind: str, *, carried_out: bool) -> tuple[Pat
 
 
 def cut_power(directory: Path, kind: str, log: Path, begin: int, acknowledged: dict[str, int]) -> int:
-    """Cut the power before each flush after the failed commit, keep some of the writes, and see what is there."""
+    """Fail the power before each flush after the failed commit, keep some of the writes, and check the records."""
     cuts = 0
     cut = PowerCut(log, directory / "forward")
     with subprocess.Popen(
@@ -105,7 +105,7 @@ def cut_power(directory: Path, kind: str, log: Path, begin: int, acknowledged: d
             assert expected <= found <= {"a-failed", *acknowledged}, (
                 f"{count} entries, {kept} kept: {answer[-1000:]}"
             )
-            assert len(found - expected) <= 2  # the one that failed, and the one that was under way
+            assert len(found - expected) <= 2  # the one that failed, and the one in progress
             cuts += 1
         looking.stdin.close()
     cut.close()
@@ -113,7 +113,7 @@ def cut_power(directory: Path, kind: str, log: Path, begin: int, acknowledged: d
 
 
 def losses(cut: PowerCut, begin: int, end: int) -> Iterator[tuple[int, set[int]]]:
-    """The counts of entries before each flush in a part of a log, with those writes that are kept of the last."""
+    """Yield the log size before each flush in a part of a log, with the last writes that are kept."""
     for count, entry in enumerate(cut.entries):
         if entry.kind != FLUSH or not begin < entry.end <= end:
             continue

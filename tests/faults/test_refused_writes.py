@@ -1,4 +1,4 @@
-"""A disk refuses any one of the writes that a commit leads to, be it of content, of names or of a journal."""
+"""A disk fails any one write of a commit: of data, of names or of the journal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = rounds(4, 42)
 
 
 def acknowledged(snapshotter: LocalSnapshotter, key: str) -> bool:
-    """Commit, and once more where it failed; return True if it is there in the end."""
+    """Commit, and retry once after a failure; return whether the snapshot is committed."""
     for _ in range(2):
         with contextlib.suppress(Error):
             snapshotter.commit(f"layer {key}", key)
@@ -31,7 +31,7 @@ def acknowledged(snapshotter: LocalSnapshotter, key: str) -> bool:
 
 
 def commit_both(machine: Machine, refuse: Callable[[], None]) -> list[str]:
-    """Commit two layers that were written before, and one that was not; return which ones were acknowledged."""
+    """Commit two layers written before, and a third; return the acknowledged ones."""
     layers: list[str] = []
     with machine.open() as snapshotter:
         for key in ("first", "second"):
@@ -46,7 +46,7 @@ def commit_both(machine: Machine, refuse: Callable[[], None]) -> list[str]:
 
 
 @pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
-def test_what_is_acknowledged_is_whole_whichever_write_is_refused(
+def test_acknowledged_layers_are_complete_whichever_write_fails(
     tmp_path: Path, backend: str, kind: str, tell: Callable[[str], None]
 ) -> None:
     refused = layers = 0
@@ -73,10 +73,10 @@ def test_what_is_acknowledged_is_whole_whichever_write_is_refused(
 
 
 @pytest.mark.parametrize(("backend", "kind"), COMBINATIONS)
-def test_nothing_is_acknowledged_on_a_file_system_that_gave_up_writing_before(
+def test_nothing_is_acknowledged_on_a_file_system_that_turned_read_only(
     tmp_path: Path, backend: str, kind: str
 ) -> None:
-    """By itself, in the background; the syncfs of the commit then finds nothing to do."""
+    """The file system did so in the background, so the syncfs of the commit has nothing to do."""
     with (
         running(tmp_path, backend, kind) as machine,
         machine.mounted() as mountpoint,

@@ -1,4 +1,4 @@
-"""Every mutating operation, and a start on a populated root, while one system call after the other fails."""
+"""Fail one system call after another during every mutating operation and a start on a populated root."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ UNFAULTED: Final = re.compile(
     "brk|clock_nanosleep|clone3?|close|exit|exit_group|futex|getpid|gettid|getrandom|madvise|mmap|mprotect|munmap"
     "|p?poll|prctl|restart_syscall|rseq|rt_sig.*|sched_yield|p?select6?|set_robust_list|sigaltstack|wait4|waitid"
 )
-"""Calls that change nothing and whose failure tests Python or the C library; a failed `close` still closes."""
+"""Calls that change nothing and whose failure tests only Python or libc; a failed `close` still closes."""
 _CALL: Final = re.compile(r"(\d+) +(?:\[pid +\d+\] )?(\w+)\(")
 
 
 @attrs.frozen
 class Fault:
-    """One fault in one call of an operation."""
+    """A fault in one system call of an operation."""
 
     operation: str
     call: str
     number: int
-    """The how many-th such call of its thread."""
+    """The ordinal of the call in its thread."""
     fault: str
 
     @property
@@ -51,7 +51,7 @@ class Fault:
 
 
 class Operator:
-    """The program that carries operations out, each in a process of its own."""
+    """The program that runs each operation in its own process."""
 
     def __init__(self, program: subprocess.Popen[str]) -> None:
         self._program = program
@@ -66,7 +66,7 @@ class Operator:
         self._program.stdin.flush()
 
     def run(self, operation: str, *strace: str | Path) -> str:
-        """Carry an operation out under strace; return `done`, `error CLASS`, or `killed`."""
+        """Run an operation under strace; return `done`, `error CLASS` or `killed`."""
         self.say("run", operation)
         answer = self.answer()
         assert answer.startswith("ready "), f"{operation}: {answer}"
@@ -82,14 +82,14 @@ class Operator:
         return lines[0] if lines else "killed" if status else "error without a word"
 
     def ended(self) -> tuple[list[str], int]:
-        """Return what a child has written, and its exit status."""
+        """Return the output of a child and its exit status."""
         lines = [self.answer()]
         while not lines[-1].startswith("exit "):
             lines.append(self.answer())
         return lines[:-1], int(lines[-1].removeprefix("exit "))
 
     def verify(self, operation: str, outcome: str) -> list[str]:
-        """Return what does not hold after an operation."""
+        """Return the violated promises after an operation."""
         self.say("verify", operation, outcome.partition(":")[0])
         lines, status = self.ended()
         problems = [f"the check ends with status {status}"] if status else []
@@ -121,7 +121,7 @@ def operator(backend: str, path: Path) -> Iterator[Operator]:
 
 
 def calls(running: Operator, operation: str, trace: Path) -> dict[str, int]:
-    """How often a thread makes each system call in an operation, at most."""
+    """Return the maximum number of each system call per thread in an operation."""
     outcome = running.run(operation, "-o", trace)
     assert outcome == "done", outcome
     assert running.verify(operation, outcome) == []
@@ -136,7 +136,7 @@ def calls(running: Operator, operation: str, trace: Path) -> dict[str, int]:
 
 
 def faults(running: Operator, directory: Path) -> list[Fault]:
-    """All that can be injected."""
+    """Return all faults to inject."""
     return [
         Fault(operation, call, number, fault)
         for operation in OPERATIONS
@@ -150,7 +150,7 @@ def faults(running: Operator, directory: Path) -> list[Fault]:
 def test_a_failing_system_call_loses_nothing_and_leaves_nothing_behind(
     backend: str, tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
-    """All that was acknowledged is there, nothing else is, and the operation can be repeated."""
+    """Exactly the acknowledged state exists, and the operation can be repeated."""
     seed = int(os.environ.get("LAMINA_SEED", Random().randrange(2**32)))
     failures: list[str] = []
     outcomes: collections.Counter[str] = collections.Counter()
