@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.places import LOCK
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
-from lamina.snapshots.storage import MetaStore
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext, Finding
     from lamina.plugins.metastore._service import MetastoreService
+    from lamina.snapshots.storage import MetaStore
 
 
 @hookimpl
@@ -31,6 +31,8 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_metastore(ic: InitContext[None]) -> MetaStore:
     """Open the metastore in the plugin's own directory."""
+    from lamina.snapshots.storage import MetaStore
+
     ic.meta.exports["path"] = str(ic.root)
     return MetaStore.open(str(ic.root), str(ic.state))
 

@@ -12,10 +12,10 @@ import attrs
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
 from lamina.plugins.snapshots.btrfs._device import btrfs_device
-from lamina.snapshots.local import LocalSnapshotter
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext, Finding
+    from lamina.snapshots.local import LocalSnapshotter
 
 ID = "btrfs"
 
@@ -58,6 +58,7 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
     root = create_data_root(ic, config.root_path)
     btrfs_device(root)  # most hosts need nothing of what follows
     from lamina.plugins.snapshots.btrfs import BtrfsBackend, probe
+    from lamina.snapshots.local import LocalSnapshotter
 
     device = probe(root)
     if stat.S_IMODE(os.stat(root).st_mode) != 0o700:  # chmod(2) would fail on a read-only disk

@@ -9,11 +9,10 @@ import attrs
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
-from lamina.plugins.snapshots.native._backend import NativeBackend
-from lamina.snapshots.local import LocalSnapshotter
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext, Finding
+    from lamina.snapshots.local import LocalSnapshotter
 
 ID = "native"
 
@@ -47,6 +46,9 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
     """Open the snapshotter."""
+    from lamina.plugins.snapshots.native import NativeBackend
+    from lamina.snapshots.local import LocalSnapshotter
+
     config = ic.config
     root = create_data_root(ic, config.root_path)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)

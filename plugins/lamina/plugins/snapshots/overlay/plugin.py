@@ -10,12 +10,10 @@ import attrs
 from lamina.errdefs import FailedPrecondition
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 from lamina.plugins.snapshots._data_root import create_data_root, diagnosed_data_root
-from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-from lamina.plugins.snapshots.overlay._probe import can_remap_ids, in_user_namespace, probe
-from lamina.snapshots.local import LocalSnapshotter
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext, Finding
+    from lamina.snapshots.local import LocalSnapshotter
 
 ID = "overlayfs"
 
@@ -63,6 +61,10 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
         SkipPlugin: overlayfs does not work in the data root.
         FailedPrecondition: Layers cannot be id-mapped there, but `remap_ids = true` requires it.
     """
+    from lamina.plugins.snapshots.overlay._backend import OverlayBackend
+    from lamina.plugins.snapshots.overlay._probe import can_remap_ids, in_user_namespace, probe
+    from lamina.snapshots.local import LocalSnapshotter
+
     config = ic.config
     root = create_data_root(ic, config.root_path)
     options = probe(root, config.mount_options)
