@@ -1,7 +1,7 @@
-"""Configuration: containerd's file format, read into attrs classes.
+"""Configuration: files in containerd's format, decoded into attrs classes.
 
-`load` reads a file and its imports, `from_document` takes a dict. Both give a `Config`: the top level
-decoded (`Config.host`), the plugins' tables to be decoded once it is known which plugins there are.
+`load` reads a file and its imports; `from_document` takes a dict. Both return a `Config` whose top level is
+decoded (`Config.host`). `Config.decode_plugins` decodes the plugins' tables once the plugins are discovered.
 
 `lamina.config.describing` prints and explains configurations, `lamina.config.versions.rewriting` migrates files.
 Starting a host imports neither.

@@ -1,4 +1,4 @@
-"""`Config`: what files, environment and flags say together, and the plugins' part of it decoded on request."""
+"""`Config`: files, environment and flags combined. Plugins' tables are decoded on request."""
 
 from __future__ import annotations
 
@@ -26,74 +26,77 @@ from lamina.places import PROGRAM, default_root, default_state
 T = TypeVar("T")
 
 _NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugins"})
-"""Settings without which plugins' tables cannot be decoded."""
+"""The settings needed to decode plugins' tables."""
 
 _PLACES: Final = {"root": default_root, "state": default_state}
-"""What makes out the default of a setting that is not the same for every program."""
+"""The functions that return the defaults that depend on the program."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class Sources:
-    """What a configuration is made from."""
+    """The inputs of a configuration."""
 
     file: Path | None
     documents: tuple[Document, ...]
-    """The files as they were read, the main one first."""
+    """The files as read, the main one first."""
     unread: tuple[Problem, ...] = ()
-    """Files that could not be read."""
+    """Problems of files that could not be read."""
     overrides: tuple[Document, ...] = ()
-    """What goes over the files, in the newest version."""
+    """Settings that override the files, in the newest version."""
     program: str = PROGRAM
     migrations: Mapping[str, Migration] = attrs.field(factory=dict)
-    """The steps of plugins from one version to the next, by URI."""
+    """The migrations of plugins from one version to the next, by URI."""
     defer: bool = False
 
 
 @attrs.frozen(eq=False, repr=False)
 class Config:
-    """A configuration whose top level is in order, or known not to be. `load` and `from_document` make one."""
+    """A configuration whose top level is valid, or whose problems are deferred.
+
+    Made by `load` and `from_document`.
+    """
 
     host: HostConfig
-    """The top level. Where problems are deferred, what is wrong has its default."""
+    """The top level. If problems are deferred, invalid settings have their defaults."""
     warnings: tuple[str, ...]
-    """What was left out in reading, a sentence each."""
+    """A sentence about each setting that was ignored."""
     failed_migrations: Mapping[str, PluginFailed]
-    """Why plugins could not bring their configuration up to date, by URI. See `with_migrations`."""
+    """Why plugins could not migrate their tables, by URI. See `with_migrations`."""
     _sources: Sources
     _merged: Merged
     _problems: tuple[Problem, ...]
-    """What is wrong with the top level."""
+    """The problems of the top level."""
 
     @property
     def program(self) -> str:
-        """Whose configuration it is: `lamina`, or the daemon of somebody else."""
+        """The program that the configuration is for: `lamina` or another daemon."""
         return self._sources.program
 
     @property
     def file(self) -> Path | None:
-        """The main file, or None where there is none."""
+        """The main file, or None if there is none."""
         return self._sources.file
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that were read, in that order; `<defaults>` or `<document>` stands for what is no file."""
+        """The files read, in order; `<defaults>` or `<document>` stands for a source that is not a file."""
         return tuple(document.name for document in self._sources.documents)
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
-        """How other users could change the files. A host does not start from such a one."""
+        """The ways in which other users could change the files. A host refuses to start if there are any."""
         found = (document.exposure for document in self._sources.documents)
         return tuple(exposure for exposure in found if exposure)
 
     @property
     def older_files(self) -> tuple[tuple[str, int], ...]:
-        """The files that are not of the newest version, and the version of each."""
+        """The files older than the newest version, each with its version."""
         versions = ((each.name, each.tables.get("version")) for each in self._sources.documents)
         return tuple((name, version) for name, version in versions if type(version) is int and version < VERSION)
 
     @property
     def plugins(self) -> Mapping[str, Mapping[str, Any]]:
-        """The plugins' tables by URI, merged and not decoded."""
+        """The merged but undecoded tables of plugins, by URI."""
         return self.host.plugins
 
     def decode_plugins(
@@ -105,19 +108,18 @@ class Config:
         """Decode the tables of plugins.
 
         Args:
-            schemas: For each plugin that is installed, by URI, the attrs class of its table; None where it
-                takes no configuration. Those in `disabled_plugins`, and those whose migration failed, are passed
-                over.
-            unloadable: URIs of plugins that are installed and cannot be loaded. Nothing is said of their tables.
+            schemas: The attrs class of each installed plugin's table, by URI; None if it takes no configuration.
+                Plugins in `disabled_plugins` and those whose migration failed are skipped.
+            unloadable: URIs of installed plugins that cannot be loaded. Their tables are not checked.
             proxies: The URI of each proxy plugin, by the name of its table.
 
         Returns:
-            By URI an instance of each class, of defaults alone where there is no table. And warnings: one
-            for each table that belongs to no installed plugin, or to one that takes no configuration.
+            An instance of each class by URI, with the defaults if there is no table; and a warning for each table
+            that belongs to no installed plugin or to one that takes no configuration.
 
         Raises:
-            ConfigError: With all problems of all tables, of proxy plugins, and of the top level where they were
-                deferred.
+            ConfigError: Some tables, proxy plugins or deferred settings of the top level are invalid; it lists all
+                problems.
         """
         values: dict[str, object] = {}
         installed, proxies = {*schemas, *unloadable}, proxies or {}
@@ -128,7 +130,7 @@ class Config:
                 continue
             decoded = _decode(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
             if isinstance(decoded, list):
-                # A table that is absent has no line; nor has what is missing in it.
+                # An absent table and its missing settings have no line.
                 problems += decoded if uri in self.plugins else [attrs.evolve(p, line=None) for p in decoded]
             else:
                 values[uri] = decoded
@@ -138,7 +140,7 @@ class Config:
         return values, [str(warning) for warning in warnings]
 
     def _not_uris(self, installed: Collection[str]) -> Iterator[Problem]:
-        """Plugins that are named by something else than their URIs."""
+        """Yield a problem for each plugin that is not named by its URI."""
         for key in ("disabled_plugins", "required_plugins"):
             for index, name in enumerate(getattr(self.host, key)):
                 if "." not in name:
@@ -166,37 +168,40 @@ class Config:
                 like = _meant(uri, schemas)
                 problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
                 if problem.key != dotted(path):  # the file does not name the plugin
-                    found = f"not used in part: {uri} has it now, and is not installed"
+                    found = f"partly not used: it is now part of {uri}, which is not installed"
                     problem = attrs.evolve(problem, found=found, nearest=None)
             unused.append(problem)
         return unused
 
     def origin(self, key: str) -> Origin | None:
-        """Where a setting or table was last set; None where it was not, so that the default holds.
+        """Return where a setting or table was last set, or None if it has its default.
 
         Args:
-            key: A dotted key of format version 4 as in TOML: `plugins."io.lamina.x.v1.y".root_path`.
+            key: A dotted TOML key of format version 4: `plugins."io.lamina.x.v1.y".root_path`.
 
         Raises:
-            InvalidArgument: It is no dotted key.
+            InvalidArgument: The key is malformed.
         """
         return self.origin_of(parse_key(key))
 
     def origin_of(self, path: KeyPath) -> Origin | None:
-        """As `origin`, of a path: the key of each table on the way, and the index of an array's element."""
+        """Return where the value at a path was last set.
+
+        The path has a key for each table and an index for each array.
+        """
         return self._merged.origin(path)
 
     def with_migrations(self, migrations: Mapping[str, Migration]) -> Config:
-        """This configuration with files of older versions translated by the plugins, too.
+        """Return this configuration with older files also migrated by plugins.
 
-        A migration that raises changes nothing: `failed_migrations` says why, and `decode_plugins` passes its
-        plugin over.
+        A migration that raises changes nothing: it is recorded in `failed_migrations`, and `decode_plugins` skips
+        its plugin.
 
         Args:
             migrations: `Registration.migrate` of each plugin that has one, by URI.
 
         Raises:
-            ConfigError: What is there now is wrong.
+            ConfigError: The migrated configuration is invalid.
         """
         if not migrations:
             return self
@@ -231,19 +236,19 @@ class Config:
         address: str | None = None,
         log_level: str | None = None,
     ) -> Config:
-        """This configuration with what the environment says put over it, and over that what flags say.
+        """Return this configuration overridden by the environment and by flags, which take precedence.
 
         Args:
-            environ: Environment variables: `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL`
-                are like the flags of those names; an empty one is none. None: there are none. Those of another
-                `program` begin with its name instead.
-            root: `--root`; a relative path is taken from the working directory. None leaves the setting alone.
+            environ: Environment variables. `LAMINA_ROOT`, `LAMINA_STATE`, `LAMINA_ADDRESS` and `LAMINA_LOG_LEVEL`
+                correspond to the flags; an empty variable counts as unset. For another `program` the prefix is its
+                name. None: no variables.
+            root: `--root`; a relative path is resolved against the working directory. None: not given.
             state: `--state`, likewise.
             address: `--address`, the listener's unix socket, likewise.
             log_level: `--log-level`.
 
         Raises:
-            ConfigError: The value of a variable or flag is wrong, or does not go with the rest.
+            ConfigError: A variable or flag has an invalid value or contradicts another setting.
         """
         flags = {"root": root, "state": state, "address": address, "log_level": log_level}
         overrides = overriding(flags, environ or {}, self.program)
@@ -253,16 +258,16 @@ class Config:
 
 
 def _meant(name: str, uris: Collection[str]) -> str | None:
-    """The plugin whose id or URI is a name, or most like it, if any is much like it."""
+    """Return the URI of the plugin that a name probably means, or None."""
     ids = {uri.rpartition(".")[2]: uri for uri in uris}
     return ids.get(name) or nearest(name, uris) or ids.get(nearest(name, ids) or "")
 
 
 def assemble(sources: Sources) -> Config:
-    """Put a configuration together.
+    """Assemble a configuration.
 
     Raises:
-        ConfigError: With all problems, as `load` tells.
+        ConfigError: See `load`.
     """
     migrated = [migrate(document, sources.migrations) for document in sources.documents]
     merged = merge([*(each.document for each in migrated), *sources.overrides])
@@ -271,7 +276,7 @@ def assemble(sources: Sources) -> Config:
     complete = not sources.unread and all(each.whole for each in migrated)
     if host is None or (problems and not (sources.defer and complete)):
         if merged.tables.get("plugins"):
-            problems.append(merged.problem(("plugins",), "not looked at until the rest is in order"))
+            problems.append(merged.problem(("plugins",), "not checked until the other problems are fixed"))
         raise config_error(problems)
     warnings = tuple(warning for each in migrated for warning in each.warnings)
     failures = {uri: error for each in migrated for uri, error in each.failures.items()}
@@ -279,9 +284,9 @@ def assemble(sources: Sources) -> Config:
 
 
 def _decode_host(merged: Merged, program: str) -> tuple[HostConfig | None, list[Problem]]:
-    """The top level with defaults in place of what is wrong, if that can do without; and what is wrong."""
-    tables = {key: value for key, value in merged.tables.items() if key != "version"}  # was looked at before
-    if program != PROGRAM:  # the class has lamina's places
+    """Decode the top level, with defaults for invalid settings where possible; also return the problems."""
+    tables = {key: value for key, value in merged.tables.items() if key != "version"}  # checked before
+    if program != PROGRAM:  # the class has lamina's defaults
         tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
     problems = list(_moved_tables(tables, merged))
     tables = {key: value for key, value in tables.items() if successor_of_table(key) is None}
@@ -296,16 +301,16 @@ def _decode_host(merged: Merged, program: str) -> tuple[HostConfig | None, list[
 
 
 def _moved_tables(tables: Iterable[str], merged: Merged) -> Iterator[Problem]:
-    """The tables at the top that are those of plugins by now."""
+    """Yield a problem for each top-level table that now belongs to a plugin."""
     for name in tables:
         if uri := successor_of_table(name):
-            found = f"unknown key: in version {VERSION} it is [{dotted(('plugins', uri))}]"
+            found = f"unknown key: since version {VERSION} it is [{dotted(('plugins', uri))}]"
             yield merged.problem((name,), found)
 
 
 def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, merged: Merged) -> T | list[Problem]:
-    """An instance of a class from the table at a path, of defaults where it is None; or what is wrong."""
+    """Decode the table at a path, or return its problems. A missing table gives the defaults."""
     if table is None:
-        with contextlib.suppress(Exception):  # told below
+        with contextlib.suppress(Exception):  # reported below
             return schema()
     return decode(schema, table or {}, path, merged.problem)

@@ -1,4 +1,4 @@
-"""Lengths of time as configuration files write them: `100ms`, `1m30s`."""
+"""Durations as configuration files write them: `100ms`, `1m30s`."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _UNITS: Final = {
 
 _UNIT: Final = "|".join(sorted(_UNITS, key=len, reverse=True))
 DURATION_PATTERN: Final = rf"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)({_UNIT}))+)$"
-"""What `Duration.parse` reads, as a regular expression of ECMA 262."""
+"""An ECMA 262 regular expression of the strings that `Duration.parse` accepts."""
 
 _TERM: Final = re.compile(rf"([0-9]*)(?:\.([0-9]*))?({_UNIT})")
 _LIMIT: Final = 2**63
-"""Go keeps a duration as nanoseconds in a signed 64-bit integer."""
+"""Go stores a duration as nanoseconds in a signed 64-bit integer."""
 
 
 class Duration(float):
-    """A length of time in seconds, written and read as Go writes it.
+    """A duration in seconds, written as Go writes it.
 
-    A plugin's configuration class gives a field this type to have it read from a string: `"1m30s"`.
+    A field of this type in a plugin's configuration class is read from a string: `"1m30s"`.
     """
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The length that a Go duration string stands for.
+        """Parse a duration as Go's `time.ParseDuration` does.
 
         Args:
-            text: `0`, or one or more decimal numbers with a unit each: `ns`, `us` (or `µs`), `ms`, `s`, `m`,
-                `h`; a sign may stand before them. As Go's `time.ParseDuration`.
+            text: `0`, or an optional sign followed by decimal numbers with units: `ns`, `us` (or `µs`), `ms`, `s`,
+                `m`, `h`.
 
         Raises:
-            InvalidArgument: It is no such string, or longer than about 292 years.
+            InvalidArgument: The string is malformed, or longer than about 292 years.
         """
         digits = text[1:] if text[:1] in {"+", "-"} else text
         nanoseconds = 0 if digits == "0" else _nanoseconds(digits)
@@ -57,7 +57,7 @@ class Duration(float):
         return cls((-nanoseconds if text[0] == "-" else nanoseconds) / _SECOND)
 
     def __str__(self) -> str:
-        """As Go prints it, to the nanosecond: `1m30s`, `1.5ms`, `0s`. `parse` reads it back."""
+        """Format the duration as Go does, to the nanosecond: `1m30s`, `1.5ms`, `0s`. `parse` reads it back."""
         numerator, denominator = self.as_integer_ratio()
         nanoseconds = (2 * abs(numerator) * _SECOND + denominator) // (2 * denominator)
         sign = "-" if numerator < 0 and nanoseconds else ""
@@ -76,7 +76,7 @@ class Duration(float):
 
 
 def _nanoseconds(digits: str) -> int | None:
-    """The sum of an unsigned duration's terms, each cut off at a nanosecond; None where one is malformed."""
+    """Return the sum of an unsigned duration's terms, each cut off at nanoseconds, or None if one is invalid."""
     total, at = 0, 0
     while at < len(digits) or at == 0:
         term = _TERM.match(digits, at)
@@ -91,7 +91,7 @@ def _nanoseconds(digits: str) -> int | None:
 
 
 def _decimal(nanoseconds: int, unit: int) -> str:
-    """A number of units, with as many decimals as it needs."""
+    """Format a number of units with as many decimals as needed."""
     whole, rest = divmod(nanoseconds, unit)
     fraction = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0") if rest else ""
     return f"{whole}.{fraction}" if fraction else str(whole)

@@ -1,4 +1,4 @@
-"""Reading a configuration: from a file and what it imports, or from a program's mapping."""
+"""Load a configuration from a file and its imports, or from a mapping."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from lamina.config.reading._document import Document, read, read_imports
 from lamina.places import PROGRAM, default_config_path, default_drop_ins
 
 _GIVEN: Final = "configuration given as a mapping"
-"""Where settings stand that a program gave: what their problems name instead of a file."""
+"""The name that problems of a mapping show instead of a file."""
 
 
 def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, defer: bool = False) -> Config:
-    """Read a configuration file and all that it imports.
+    """Read a configuration file and all its imports.
 
     Args:
-        path: The file. None: the one at `default_config_path()` if it exists, otherwise the defaults alone; and
-            the files of `default_drop_ins()`, as if it imported them last.
-        program: Whose configuration it is: names the default places, the environment variables that
-            `Config.with_overrides` reads, and the group of entry points in which a host looks for plugins.
-        defer: Whether problems of the top level may wait for `Config.decode_plugins`, which tells them together
-            with those of the plugins' tables. Do nothing before that but find the plugins.
+        path: The file. None: `default_config_path()` if it exists, otherwise the defaults; and the files of
+            `default_drop_ins()`, as if it imported them last.
+        program: The program that the configuration is for. Determines the default paths, the environment variables
+            that `Config.with_overrides` reads, and the group of entry points in which a host discovers plugins.
+        defer: Whether `Config.decode_plugins` raises the problems of the top level together with those of the
+            plugins' tables. Until then, only discover plugins.
 
     Raises:
-        ConfigError: With all problems of all files: files that cannot be read, syntax, format versions, and
-            the top level. Plugins' tables are not looked at yet: which plugins there are, and which
-            packages may be imported to find out, is what the top level says. See `Config.decode_plugins`.
-            What leaves that unknown is not deferred.
+        ConfigError: A file is unreadable, malformed or of an unknown version, or the top level is invalid; it
+            lists all problems. Problems that prevent the discovery of plugins are never deferred. Plugins' tables
+            are checked by `Config.decode_plugins`, because the top level decides which plugins there are.
     """
     name = os.fspath(default_config_path(program=program) if path is None else path)
     drop_ins = default_drop_ins(program=program) if path is None else ""
@@ -49,22 +48,21 @@ def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, 
 
 
 def from_document(tables: Mapping[str, Any], *, program: str = PROGRAM) -> Config:
-    """A configuration from a program instead of a file.
+    """Make a configuration from a mapping.
 
     Args:
-        tables: What tomli would return for a file; a tuple is as good as a list, and a path as a string. It is
-            copied. `version` may be left out, and is the newest then. Relative imports are taken from the working
-            directory.
-        program: As for `load`.
+        tables: A mapping as tomli returns it; tuples may stand for arrays and paths for strings. It is copied.
+            `version` defaults to the newest. Relative imports are resolved against the working directory.
+        program: See `load`.
 
     Raises:
-        ConfigError: As `load` does.
+        ConfigError: See `load`.
     """
     return _from_main(Document(_GIVEN, {"version": VERSION} | _as_read(tables)), program)
 
 
 def _as_read(value: Any) -> Any:
-    """A copy of a value as tomli returns it."""
+    """Copy a value into the types that tomli returns."""
     match value:
         case Mapping():
             return {str(key): _as_read(item) for key, item in value.items()}

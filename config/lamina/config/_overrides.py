@@ -1,4 +1,4 @@
-"""Settings of the environment and of flags, which override a configuration's files."""
+"""Settings from the environment and flags, which override the files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lamina.config.versions._migrate import GRPC_SERVER
 def overriding(
     flags: Mapping[str, str | os.PathLike[str] | None], environ: Mapping[str, str], program: str
 ) -> list[Document]:
-    """The documents that go over the files, flags last.
+    """Return the documents that override the files, flags last.
 
     Args:
-        flags: By setting, what a flag says; None: it was not given.
-        environ: The environment, in which an empty variable is none.
-        program: Its variables begin with this name.
+        flags: The flags by setting; None: not given.
+        environ: The environment. An empty variable counts as unset.
+        program: The prefix of its variables.
     """
     prefix = program.replace("-", "_")
     variables = {key: f"{prefix}_{key}".upper() for key in flags}
@@ -30,7 +30,7 @@ def overriding(
 
 
 def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
-    """The document in which a flag's setting stands."""
+    """Return the tables that contain a flag's setting."""
     match key:
         case "address":
             return {"plugins": {GRPC_SERVER: {"address": _absolute(os.fspath(value))}}}
@@ -41,6 +41,6 @@ def _tables(key: str, value: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _absolute(address: str) -> str:
-    """An address whose path is absolute. What is no path of a unix socket stays, and the listener refuses it."""
+    """Make the path of a socket absolute. Other addresses are unchanged; the listener refuses them."""
     path = address.removeprefix("unix://")
     return address if not path or "://" in path else os.path.abspath(path)

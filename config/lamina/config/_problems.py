@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said so that it can be mended."""
+"""Problems of a configuration, each with its place and the remedy."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import attrs
 from lamina.errdefs import ConfigError
 
 KeyPath = tuple[str | int, ...]
-"""A place in a configuration: the key of each table on the way, the index of each array's element."""
+"""A place in a configuration: a key for each table and an index for each array on the way."""
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN: Final = 80
-"""Characters of a string that a message shows."""
+"""The length to which a message cuts strings."""
 
 
 @attrs.frozen
 class Problem:
-    """One thing that is wrong."""
+    """One problem."""
 
     file: str
-    """The file; or what else gave the setting, such as a flag."""
+    """The file, or another source of the setting, such as a flag."""
     key: str
-    """The dotted key as that file writes it, or "" for the file as a whole."""
+    """The dotted key as written in the file, or "" for the whole file."""
     line: int | None
-    """Line in the file, from 1; None where there is none."""
+    """The line in the file, from 1; None if there is none."""
     found: str
-    """What is there; the whole message where `expected` is None."""
+    """The value found; the whole message if `expected` is None."""
     expected: str | None = None
-    """What should be there."""
+    """The value expected."""
     nearest: str | None = None
-    """The known name that is most like the one found."""
+    """The known name most similar to the one found."""
     column: int | None = None
-    """Column in the line, from 1, of a syntax error."""
+    """The column in the line, from 1, of a syntax error."""
 
     def __str__(self) -> str:
         """`FILE:LINE: KEY: expected …, found …`."""
@@ -47,18 +47,18 @@ class Problem:
 
 
 def config_error(problems: Sequence[Problem]) -> ConfigError:
-    """The error that carries problems, each file's together; its message has a line for each."""
+    """Return an error with the problems, grouped by file, and one line for each in its message."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     problems = sorted(problems, key=lambda problem: (files.index(problem.file), problem.line or 0))
     return ConfigError("\n".join(map(str, problems)), tuple(problems))
 
 
 def dotted(path: KeyPath, *, shorten: bool = True) -> str:
-    """A path as TOML writes it: names quoted where they must be, `[0]` for the element of an array.
+    """Format a path as TOML: names are quoted where necessary, and `[0]` stands for an array element.
 
     Args:
         path: The path.
-        shorten: Whether long names that need quotes are cut short, for a message.
+        shorten: Whether to cut long quoted names, for a message.
     """
     quote, text = quoted if shorten else toml_string, ""
     for part in path:
@@ -70,17 +70,17 @@ def dotted(path: KeyPath, *, shorten: bool = True) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string in quotes on one line, cut short where it is long."""
+    """Quote a string on one line and cut it if it is long."""
     return toml_string(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
 def toml_string(text: str) -> str:
-    """A string as TOML writes it, on one line."""
+    """Format a string as TOML, on one line."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def described(value: object) -> str:
-    """A value as a message names it."""
+    """Describe a value for a message."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -13,7 +13,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.places import default_root, default_state
 
 VERSION: Final = 4
-"""The newest format version, that of containerd 2.3."""
+"""The newest format version, introduced by containerd 2.3."""
 
 
 def _absolute(path: str) -> str:
@@ -33,17 +33,17 @@ def _check_given(_: object, field: attrs.Attribute[str], path: str) -> None:
 def _check_names(_: object, __: object, proxies: Mapping[str, object]) -> None:
     for name in proxies:
         if not name or "/" in name or "\0" in name:
-            raise InvalidArgument(f"{name!r} cannot name a plugin: it must not be empty, nor have a '/' or NUL")
+            raise InvalidArgument(f"{name!r} cannot name a plugin: it must not be empty or contain '/' or NUL")
 
 
 @attrs.frozen
 class Debug:
-    """What is logged, and how."""
+    """The level and format of the log."""
 
     level: Literal["trace", "debug", "info", "warn", "error", "fatal", "panic"] = "info"
-    """The least severe level that is logged: trace, debug, info, warn, error, fatal or panic."""
+    """The least severe level logged: trace, debug, info, warn, error, fatal or panic."""
     format: Literal["text", "json"] = "text"
-    """How a log line looks: text or json."""
+    """The format of log lines: text or json."""
 
 
 @attrs.frozen
@@ -53,11 +53,11 @@ class HostConfig:
     version: int = VERSION
     """Version of the file's format."""
     root: str = attrs.field(factory=default_root, converter=_absolute, validator=[_check_path, _check_given])
-    """Directory of the data that is to last; each plugin gets one of its own below it."""
+    """Directory for persistent data. Each plugin gets a subdirectory."""
     state: str = attrs.field(factory=default_state, converter=_absolute, validator=[_check_path, _check_given])
-    """Directory of what is gone after a reboot, such as sockets."""
+    """Directory for data that need not survive a reboot, such as sockets."""
     temp: str = attrs.field(default="", converter=_absolute, validator=_check_path)
-    """Directory for temporary files; the system's where it is empty."""
+    """Directory for temporary files; empty: the system's."""
     imports: list[str] = attrs.field(factory=list)
     """Files, or patterns of files, that are read after this one and override it."""
     disabled_plugins: list[str] = attrs.field(factory=list)
@@ -67,13 +67,13 @@ class HostConfig:
     disabled_distributions: list[str] = attrs.field(factory=list)
     """Names of installed packages whose plugins are not even imported."""
     timeouts: dict[str, Duration] = attrs.field(factory=dict)
-    """How long operations may take, by name, as durations such as "5s"."""
+    """Timeouts of operations by name, as durations such as "5s"."""
     debug: Debug = attrs.field(factory=Debug)
-    """What is logged, and how."""
+    """The level and format of the log."""
     proxy_plugins: dict[str, Any] = attrs.field(factory=dict, validator=_check_names)
-    """Plugins behind other sockets, by name. What a table may hold depends on its `type`."""
+    """Plugins behind other sockets, by name. The settings allowed depend on `type`."""
     plugins: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    """Settings of plugins, by URI; each plugin says what its table may hold."""
+    """Settings of plugins, by URI. Each plugin defines its own."""
 
     @state.validator
     def _check_state(self, _: attrs.Attribute[str], state: str) -> None:

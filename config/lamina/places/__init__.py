@@ -1,6 +1,6 @@
-"""Where a program keeps its files, and has its socket, where no configuration says.
+"""Default paths of a program's files and socket.
 
-Apart from `lamina.config`: a command that asks a host needs no more of a configuration than the address.
+Separate from `lamina.config`: a client needs no configuration but the address.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM: Final = "lamina"
-"""The program whose configuration is read where none is named."""
+"""The default program."""
 SOCKET: Final = "lamina.sock"
-"""The socket's name in the state directory."""
+"""The name of the socket in the state directory."""
 LOCK: Final = "lamina.lock"
-"""The name, in a directory, of the file that the process using the directory keeps locked."""
+"""The name of the lock file in a directory, locked by the process that uses the directory."""
 
 
 def default_root(
     environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
 ) -> str:
-    """Where data is kept: `/var/lib/<program>`, or `<program>` in the user's XDG data directory.
+    """Return the directory for persistent data: `/var/lib/<program>`, or `<program>` in the user's XDG one.
 
     Args:
         environ: Environment variables.
         uid: The user, by default the effective one.
-        program: Whose place it is.
+        program: The program.
     """
     if _is_root(uid):
         return f"/var/lib/{program}"
@@ -40,14 +40,14 @@ def default_root(
 def default_state(
     environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
 ) -> str:
-    """Where sockets are: `/run/<program>`, or `<program>` in the user's XDG runtime directory.
+    """Return the directory for sockets: `/run/<program>`, or `<program>` in the user's XDG runtime directory.
 
-    A user without one gets `/tmp/<program>-<uid>`, a name that others can take first: check its owner.
+    A user without one gets `/tmp/<program>-<uid>`, which others can create first: check its owner.
 
     Args:
         environ: Environment variables.
         uid: The user, by default the effective one.
-        program: Whose place it is.
+        program: The program.
     """
     if _is_root(uid):
         return f"/run/{program}"
@@ -56,7 +56,7 @@ def default_state(
 
 
 def default_address(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
-    """Return the path of lamina's socket where no configuration names another.
+    """Return the default path of lamina's socket.
 
     Args:
         environ: Environment variables.
@@ -68,12 +68,12 @@ def default_address(environ: Mapping[str, str] = os.environ, uid: int | None = N
 def default_config_path(
     environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
 ) -> Path:
-    """The file that is read where none is named: `/etc/<program>/config.toml`, or the user's XDG one.
+    """Return the default configuration file: `/etc/<program>/config.toml`, or the user's XDG one.
 
     Args:
         environ: Environment variables.
         uid: The user, by default the effective one.
-        program: Whose place it is.
+        program: The program.
     """
     from pathlib import Path
 
@@ -85,12 +85,12 @@ def default_config_path(
 def default_drop_ins(
     environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
 ) -> str:
-    """The pattern of the files that are read after the default one: `conf.d/*.toml` beside it.
+    """Return the pattern of the files that override the default one: `conf.d/*.toml` beside it.
 
     Args:
         environ: Environment variables.
         uid: The user, by default the effective one.
-        program: Whose place it is.
+        program: The program.
     """
     import glob
 
@@ -102,7 +102,7 @@ def _is_root(uid: int | None) -> bool:
 
 
 def _xdg(environ: Mapping[str, str], name: str) -> str | None:
-    """A directory of the XDG base directory specification, which says to ignore relative ones."""
+    """Return a directory of the XDG base directory specification, which says to ignore relative ones."""
     path = environ.get(name, "")
     return path if os.path.isabs(path) else None
 
@@ -110,5 +110,5 @@ def _xdg(environ: Mapping[str, str], name: str) -> str | None:
 def _home(environ: Mapping[str, str], program: str) -> str:
     home = environ.get("HOME", "")
     if not os.path.isabs(home):
-        raise ConfigError(f"no home directory to put {program}'s files in: set HOME, or give root and state")
+        raise ConfigError(f"no home directory for {program}'s files: set HOME, or root and state")
     return home

@@ -1,7 +1,7 @@
-"""Why things do not work on this machine: what `lamina diagnose` looks at, for plugins to look at it too.
+"""Diagnosis of this machine, for `lamina diagnose` and for plugins.
 
-Each function looks at one thing and says what it found as `lamina.plugin.Finding`. None changes anything. What
-this user may not look at is a finding too, and no error.
+Each function checks one thing and reports it as `lamina.plugin.Finding`. None changes anything. Whatever this user
+may not inspect is a finding too, not an error.
 """
 
 from lamina.diagnosis._data_root import data_root

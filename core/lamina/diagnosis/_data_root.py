@@ -1,4 +1,4 @@
-"""Whether a snapshotter can keep its data in a directory."""
+"""Check a snapshotter's data root."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lamina.plugin import Finding
 
 
 def data_root(path: str, host_pid: int | None) -> Iterator[Finding]:
-    """What there is to say of the data root of a local snapshotter (`lamina.snapshots.local`).
+    """Check the data root of a local snapshotter (`lamina.snapshots.local`).
 
     Args:
         path: Its absolute path; it need not exist.
-        host_pid: The process of the host that runs; None where none does.
+        host_pid: The process of the running host; None if none runs.
     """
     yield from directory("data root", path, lasts=True, trees=True)
     yield lock("lock of the data root", f"{path}/{LOCK}", host_pid)

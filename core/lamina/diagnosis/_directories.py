@@ -1,4 +1,4 @@
-"""Whether a host can keep its data in a directory."""
+"""Check whether a host can keep its data in a directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LITTLE_INODES: Final = 1000
 _RESTRICTIONS: Final = {
     "nodev": "devices in them cannot be opened",
     "noexec": "no program in them can be run",
-    "nosuid": "set-user-id programs in them run as whoever starts them",
+    "nosuid": "set-user-id programs in them run as the caller",
 }
 
 
@@ -33,15 +33,15 @@ def directory(
     shared: bool = False,
     trust: Trust | None = None,
 ) -> Iterator[Finding]:
-    """What keeps a host from using a directory; or that nothing does, with what is known of it.
+    """Report the problems of a directory, or what is known about it if there are none.
 
     Args:
-        check: Which directory it is.
-        path: Its absolute path. It need not exist: then it is about the nearest one above that does.
-        lasts: Whether what is there must survive a reboot.
-        trees: Whether trees in it are shown to containers by bind mounts.
+        check: The name of the check.
+        path: The absolute path. If it does not exist, the nearest existing directory above is checked.
+        lasts: Whether its content must survive a reboot.
+        trees: Whether it contains trees that containers see through bind mounts.
         shared: Whether others may write to it as to `/tmp` (`lamina.fs.open_path`).
-        trust: Who may write to it; None: as `lamina.fs.Trust.of_process`.
+        trust: Who may write to it; None: `lamina.fs.Trust.of_process`.
     """
     place = nearest_existing(path)
     try:
@@ -52,7 +52,7 @@ def directory(
     if not stat.S_ISDIR(status.st_mode):
         yield Finding.problem(check, f"{place} is not a directory", f"mv {place} {place}.old")
         return
-    missing = "" if path == place else f"{path} is to be made; "
+    missing = "" if path == place else f"{path} will be created; "
     found = [
         *_exposed(check, exposure_of(place, shared=shared or path != place, trust=trust)),
         *_writable(check, f"{missing}{place} ({ownership(status)})", place, mount),
@@ -66,19 +66,19 @@ def directory(
 
 
 def nearest_existing(path: str) -> str:
-    """The path itself if it exists, else the nearest directory above it that does, as far as can be seen."""
+    """Return the path if it exists, else the nearest existing directory above it, as far as this user can see."""
     while path != "/" and not _exists(path):
         path = os.path.dirname(path)
     return path
 
 
 def ownership(status: os.stat_result) -> str:
-    """Whose a file is, and who may use it."""
+    """Describe the owner and mode of a file."""
     return f"mode {stat.S_IMODE(status.st_mode):04o}, {user_name(status.st_uid)}:{group_name(status.st_gid)}"
 
 
 def group_name(gid: int) -> str:
-    """The name of a group, or the number where it has none."""
+    """Return the name of a group, or its number if it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -91,7 +91,7 @@ def _exists(path: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True  # it may; looking closer will tell why it cannot be seen
+        return True  # it may exist; a closer look reports why it is not visible
     return True
 
 
@@ -106,7 +106,7 @@ def _free(space: os.statvfs_result) -> str:
 
 def _exposed(check: str, exposure: Exposure | None) -> Iterator[Finding]:
     if exposure:
-        found = f"{exposure.found}, who could put there what the host then trusts: it refuses to start"
+        found = f"{exposure.found}, who could tamper with files that the host trusts: it refuses to start"
         yield Finding.problem(check, found, exposure.remedy)
 
 
@@ -115,34 +115,33 @@ def _writable(check: str, what: str, place: str, mount: MountInfo) -> Iterator[F
     if os.statvfs(place).f_flag & os.ST_RDONLY:
         yield Finding.problem(
             check,
-            f"{place} is on a file system that is mounted read-only ({mount.type} {mount.source} at "
-            f"{mount.mount_point})",
-            f"mount -o remount,rw {mount.mount_point}. Where the kernel made it read-only after errors, that is "
-            f"refused, and dmesg -T | grep -i error tells why: unmount it then, and fsck {mount.source}",
+            f"{place} is on a file system mounted read-only ({mount.type} {mount.source} at {mount.mount_point})",
+            f"mount -o remount,rw {mount.mount_point}. If the kernel made it read-only after errors, that is "
+            f"refused, and dmesg -T | grep -i error shows them: then unmount it and run fsck {mount.source}",
         )
     elif os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         return
     elif owner == user:
-        yield Finding.problem(check, f"{what} cannot be written to by its owner", f"chmod u+rwx {place}")
+        yield Finding.problem(check, f"{what} is not writable by its owner", f"chmod u+rwx {place}")
     elif user == 0:
-        found = f"{what} cannot be written to by root, which lacks CAP_DAC_OVERRIDE"
+        found = f"{what} is not writable by root, which lacks CAP_DAC_OVERRIDE"
         yield Finding.problem(check, found, f"chown root: {place}")
     else:
         who = user_name(user)
         yield Finding.unknown(
             check,
-            f"{what} cannot be written to by {who}, and a host of {who}'s could not use it",
-            f"if the host is {user_name(owner)}'s, {AS_ROOT}; if it is to be {who}'s, give it another root and "
-            "state",
+            f"{what} is not writable by {who}, so a host run by {who} could not use it",
+            f"if the host belongs to {user_name(owner)}, {AS_ROOT}; if it should belong to {who}, give it "
+            "another root and state",
         )
 
 
 def _roomy(check: str, place: str, space: os.statvfs_result) -> Iterator[Finding]:
     free, inodes = space.f_bavail * space.f_frsize, space.f_favail
     remedy = (
-        f"find what takes the space: du -xh {place} | sort -h | tail. Remove snapshots (lamina snapshots rm KEY; "
-        "containerd's: ctr images rm REF), and wait until their data is gone: lamina snapshots cleanup. Or move "
-        "root, or root_path, to a larger file system"
+        f"find out what uses the space: du -xh {place} | sort -h | tail. Remove snapshots (lamina snapshots rm "
+        "KEY; with containerd: ctr images rm REF) and wait until their data is deleted: lamina snapshots "
+        "cleanup. Or move root, or root_path, to a larger file system"
     )
     left = f"{free / 2**20:,.1f} MiB" + (f" and {inodes:,} inodes" if space.f_files else "")
     if free < _NO_BYTES or (space.f_files and inodes == 0):
@@ -154,13 +153,13 @@ def _roomy(check: str, place: str, space: os.statvfs_result) -> Iterator[Finding
 def _lasting(check: str, place: str, mount: MountInfo, *, lasts: bool) -> Iterator[Finding]:
     if lasts and mount.type in {"tmpfs", "ramfs"}:
         remedy = "choose a root on a disk"
-        yield Finding.warning(check, f"{place} is on {mount.type}: all is gone after a reboot", remedy)
+        yield Finding.warning(check, f"{place} is on {mount.type}: its content is lost after a reboot", remedy)
     elif lasts and mount.type == "overlay":
         yield Finding.warning(
             check,
-            f"{place} is on an overlay: is it a container's own file system? It goes with the container, and "
-            "overlayfs cannot write its layers there",
-            f"mount a directory of the machine at {place}, and have it at the same path outside",
+            f"{place} is on an overlay: is it a container's root file system? It is deleted with the container, "
+            "and overlayfs cannot write its layers there",
+            f"mount a directory of the machine at {place}, at the same path as outside",
         )
 
 
@@ -171,8 +170,8 @@ def _unrestricted(check: str, place: str, mount: MountInfo) -> Iterator[Finding]
         opposites = ",".join(option.removeprefix("no") for option in found)
         yield Finding.warning(
             check,
-            f"{place} is on a mount with {','.join(found)}, which every bind mount of it has too, and so every "
-            f"snapshot that is shown by one: {meaning}",
-            f"mount -o remount,bind,{opposites} {mount.mount_point}, and take {','.join(found)} out of its line "
+            f"{place} is on a mount with {','.join(found)}, which bind mounts of snapshots in it inherit: "
+            f"{meaning}",
+            f"mount -o remount,bind,{opposites} {mount.mount_point}, and remove {','.join(found)} from its line "
             "in /etc/fstab",
         )

@@ -1,4 +1,4 @@
-"""What the kernel has."""
+"""Check the features of the kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lamina.plugin import Finding
 
 
 def kernel() -> Iterator[Finding]:
-    """Which kernel it is, and whether it has what lamina uses where it can."""
+    """Report the kernel's version, and whether it has the features that lamina uses if available."""
     system = os.uname()
     yield Finding.ok("version", f"Linux {system.release} {system.machine}")
     yield _system_calls()
@@ -18,10 +18,10 @@ def kernel() -> Iterator[Finding]:
 
 
 def file_system(name: str) -> Finding:
-    """Whether the kernel has a file system.
+    """Check whether the kernel supports a file system.
 
     Args:
-        name: As in /proc/filesystems.
+        name: The name in /proc/filesystems.
     """
     check = f"kernel's {name}"
     with open("/proc/filesystems", encoding="ascii") as file:
@@ -29,16 +29,16 @@ def file_system(name: str) -> Finding:
             return Finding.ok(check, "registered in /proc/filesystems")
     release = os.uname().release
     modules = f"/lib/modules/{release}"
-    remedy = f"modprobe {name}; to have it after a reboot too: echo {name} > /etc/modules-load.d/{name}.conf"
+    remedy = f"modprobe {name}; to load it at boot: echo {name} > /etc/modules-load.d/{name}.conf"
     if not os.path.isdir(modules):
         return Finding.unknown(check, f"not registered, and there is no {modules} to look for a module in", remedy)
     if any(_lists(f"{modules}/{index}", f"/{name}.ko") for index in ("modules.dep", "modules.builtin")):
-        return Finding.ok(check, "not loaded, and there is a module, which the first mount loads")
+        return Finding.ok(check, "not loaded, but there is a module, which the first mount loads")
     return Finding.problem(
         check,
         f"Linux {release} has no {name}, and no module of it is in {modules}",
-        f"{remedy}. If there is none to load, install the rest of the kernel's modules (Ubuntu: apt install "
-        f"linux-modules-extra-{release}) or another kernel; if it was updated since it was booted: reboot",
+        f"{remedy}. If there is no module, install the kernel's extra modules (Ubuntu: apt install "
+        f"linux-modules-extra-{release}) or another kernel; if the kernel was updated since boot, reboot",
     )
 
 
@@ -55,13 +55,13 @@ def _system_calls() -> Finding:
     there = system_calls()
     missing = [name for name in there if not there[name]]
     if not missing:
-        return Finding.ok(check, f"{', '.join(there)}: all there")
+        return Finding.ok(check, f"{', '.join(there)}: available")
     return Finding.warning(
         check,
-        f"not there, or forbidden to this process: {', '.join(missing)}. Layers whose paths are together longer "
-        "than a page cannot be mounted, nor id-mapped ones",
-        "use Linux 6.7 or newer; in a container, a seccomp profile that allows them (docker run --security-opt "
-        "seccomp=unconfined)",
+        f"missing, or forbidden to this process: {', '.join(missing)}. Id-mapped layers cannot be mounted, nor "
+        "layers whose paths together exceed a page",
+        "use Linux 6.7 or newer; in a container, use a seccomp profile that allows them (docker run "
+        "--security-opt seccomp=unconfined)",
     )
 
 
@@ -76,7 +76,7 @@ def _user_namespaces() -> Finding:
         return Finding.ok(check, f"up to {limit:,}")
     return Finding.warning(
         check,
-        "none can be made: snapshots cannot be id-mapped",
-        "sysctl -w user.max_user_namespaces=10000 (and in /etc/sysctl.d, to keep it), with a kernel that has "
+        "disabled: snapshots cannot be id-mapped",
+        "sysctl -w user.max_user_namespaces=10000 (and in /etc/sysctl.d, to keep it); the kernel needs "
         "CONFIG_USER_NS",
     )

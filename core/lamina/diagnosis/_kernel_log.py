@@ -1,4 +1,4 @@
-"""What the kernel wrote about file systems."""
+"""Report the kernel's messages about file systems."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from lamina.diagnosis._remedies import mount_remedy
 from lamina.plugin import Finding
 
 _LOG: Final = "/dev/kmsg"
-_WARNING: Final = 4  # syslog(2): what is more severe has a lower number
+_WARNING: Final = 4  # syslog(2): lower numbers are more severe
 _ABOUT: Final = re.compile(r"overlayfs|overlay:|BTRFS|EXT4-fs|XFS|I/O error|SQUASHFS|erofs|FAT-fs|nfs:")
 _OF_NO_USE: Final = re.compile(r"/dev/null/layer|/probe-\w+/|callbacks suppressed|does not support tmpfile")
-"""In messages that tell nothing: of what lamina tried, of what was not written, of what overlay does without."""
+"""Matches messages that indicate no fault: about lamina's own probes, rate limits and features that overlay can do
+without."""
 _DAY: Final = 24 * 3600.0
 _RECORD: Final = 8192
 _SHOWN: Final = 3
@@ -33,7 +34,7 @@ class _Message:
 
 
 def kernel_log() -> Iterator[Finding]:
-    """What the kernel wrote in the last day about mounts and file systems of this machine that went wrong."""
+    """Report kernel messages of the last day about failures of mounts and file systems."""
     check = "messages"
     try:
         found = list(_messages())
@@ -41,20 +42,20 @@ def kernel_log() -> Iterator[Finding]:
         yield Finding.unknown(check, f"there is no {_LOG} here", "on the machine itself: dmesg -T | tail")
         return
     except PermissionError:
-        found_out = f"{_LOG}: only who has CAP_SYSLOG may read it (sysctl kernel.dmesg_restrict)"
+        found_out = f"{_LOG}: reading it requires CAP_SYSLOG (sysctl kernel.dmesg_restrict)"
         yield Finding.unknown(check, found_out, AS_ROOT)
         return
     if not found:
-        yield Finding.ok(check, "none in the last 24 hours about a mount or file system that went wrong")
+        yield Finding.ok(check, "no failure of a mount or file system in the last 24 hours")
     for message in found[-_SHOWN:]:
         yield Finding.warning(check, f"{moment(message.moment)}: {message.text}", mount_remedy(message.text))
 
 
 def _messages() -> Iterator[_Message]:
-    """Those about file systems, a warning or worse, that lamina's own trials did not cause; each text once."""
+    """Yield the warnings and errors about file systems that lamina's own probes did not cause, each text once."""
     last: dict[str, _Message] = {}
     for severity, microseconds, text in _records():
-        # The log's clock stands still while the machine sleeps, as this one does.
+        # The log's clock stops while the machine sleeps, and so does this one.
         age = time.monotonic() - microseconds / 1e6
         if severity <= _WARNING and age < _DAY and _ABOUT.search(text) and not _OF_NO_USE.search(text):
             last.pop(text, None)
@@ -63,7 +64,7 @@ def _messages() -> Iterator[_Message]:
 
 
 def _records() -> Iterator[tuple[int, int, str]]:
-    """Severity, microseconds since boot and text of all messages (Documentation/ABI/testing/dev-kmsg)."""
+    """Yield severity, microseconds since boot and text of all messages (Documentation/ABI/testing/dev-kmsg)."""
     log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         while True:
@@ -72,7 +73,7 @@ def _records() -> Iterator[tuple[int, int, str]]:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno != errno.EPIPE:  # overwritten meanwhile: the next read goes on after it
+                if error.errno != errno.EPIPE:  # overwritten meanwhile: the next read continues after it
                     raise
                 continue
             prefix, _, rest = record.partition(";")

@@ -1,4 +1,4 @@
-"""Who holds a lock."""
+"""Find the holder of a lock."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lamina.plugin import Finding
 
 
 def lock_holder(path: str) -> int | None:
-    """The process that holds the lock on a file (`lamina.fs.Lock`); None where none does that can be seen.
+    """Return the process that holds the lock on a file (`lamina.fs.Lock`), or None if no visible process does.
 
-    Nothing is locked to find out, which could keep away a host that starts just now. Holders in another pid
-    namespace are not seen, unless that is inside this one.
+    Does not lock the file to find out, which could stop a host that is starting. Holders in other pid namespaces
+    are only visible if those are nested in this one.
 
     Raises:
-        OSError: The file is not there, or may not be looked at.
+        OSError: The file does not exist or may not be inspected.
         Error: Its mount cannot be found.
     """
     inode = os.stat(path).st_ino
-    major, minor = map(int, lookup(path).device.split(":"))  # st_dev is another number on btrfs
+    major, minor = map(int, lookup(path).device.split(":"))  # st_dev differs on btrfs
     name = f"{major:02x}:{minor:02x}:{inode}"
     with open("/proc/locks", encoding="ascii") as file:
         for line in file:
@@ -32,35 +32,35 @@ def lock_holder(path: str) -> int | None:
 
 
 def lock(check: str, path: str, host_pid: int | None) -> Finding:
-    """Whether a lock is held by whom it should be.
+    """Check that a lock is held by the host, or by no process if no host runs.
 
     Args:
-        check: Which lock it is.
-        path: Its file.
-        host_pid: The process of the host that runs; None where none does.
+        check: The name of the check.
+        path: The lock file.
+        host_pid: The process of the running host; None if none runs.
     """
     try:
         pid = lock_holder(path)
     except FileNotFoundError:
-        return Finding.ok(check, f"{path} is not there: nobody has used it yet")
+        return Finding.ok(check, f"{path} does not exist: it has not been used yet")
     except (OSError, Error) as error:
         return Finding.unknown(check, f"{path}: {reason(error)}", AS_ROOT)
     holder = None if pid is None else process(pid)
     if holder is None:
-        return Finding.ok(check, f"{path} is held by nobody")
+        return Finding.ok(check, f"{path} is not locked")
     if holder.pid == host_pid:
         return Finding.ok(check, f"{path} is held by the host, process {holder.pid}")
     if host_pid is not None:
         return Finding.problem(
             check,
-            f"{path} is held by {holder}, and the host that answers is process {host_pid}",
-            "two hosts cannot share a directory. Stop the other one: "
-            f"kill {holder.pid}. Or give this one another root, root_path or address, and start it again",
+            f"{path} is held by {holder}, but the host that answers is process {host_pid}",
+            f"two hosts cannot share a directory. Stop the other one: kill {holder.pid}. Or give this one "
+            "another root, root_path or address, and restart it",
         )
-    stacks = f"kill -USR1 {pid} has it write to its log what it is at; " if holder.writes_stacks else ""
+    stacks = f"kill -USR1 {pid} makes it log its stacks; " if holder.writes_stacks else ""
     return Finding.problem(
         check,
-        f"{path} is held by {holder}, while no host answers at this address: no other can start",
-        f"if it serves at another address, name that with -a; if it hangs, {stacks}kill {pid} ends it, and where "
-        f"that does not, kill -9 {pid} (no acknowledged snapshot is lost)",
+        f"{path} is held by {holder}, but no host answers at this address: no other can start",
+        f"if it serves at another address, give that with -a; if it hangs, {stacks}kill {pid} stops it, or else "
+        f"kill -9 {pid} (no acknowledged snapshot is lost)",
     )

@@ -1,4 +1,4 @@
-"""What a process may do."""
+"""Check the privileges of a process."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from lamina.plugin import Finding
 _SYS_ADMIN: Final = 21
 _NEEDED: Final = {
     _SYS_ADMIN: ("CAP_SYS_ADMIN", "it cannot mount"),
-    0: ("CAP_CHOWN", "it cannot give files to the users that they belong to"),
-    1: ("CAP_DAC_OVERRIDE", "it cannot enter what belongs to a container's users"),
-    3: ("CAP_FOWNER", "it cannot change modes of what belongs to a container's users"),
-    27: ("CAP_MKNOD", "it cannot copy devices, nor overlay's whiteouts, which are devices"),
-    31: ("CAP_SETFCAP", "it cannot copy the capabilities of programs"),
+    0: ("CAP_CHOWN", "it cannot change the owners of files"),
+    1: ("CAP_DAC_OVERRIDE", "it cannot access files of a container's users"),
+    3: ("CAP_FOWNER", "it cannot change the modes of files of a container's users"),
+    27: ("CAP_MKNOD", "it cannot copy devices or overlay's whiteouts, which are devices"),
+    31: ("CAP_SETFCAP", "it cannot copy file capabilities"),
 }
-"""Numbers of include/uapi/linux/capability.h, and what a host without them cannot do."""
+"""The numbers in include/uapi/linux/capability.h, and what a host without the capability cannot do."""
 
 
 def may_mount() -> bool:
-    """Whether this process has CAP_SYS_ADMIN."""
+    """Return whether this process has CAP_SYS_ADMIN."""
     me = process(os.getpid())
     return me is not None and _has(me, _SYS_ADMIN)
 
 
 def privileges(host_pid: int | None) -> Iterator[Finding]:
-    """What the host that runs may do; where none does, what one may do that is started like this process.
+    """Report the privileges of the running host, or of a host started like this process if none runs.
 
     Args:
-        host_pid: The process of the host; None where none runs.
+        host_pid: The process of the host; None if none runs.
     """
     subject = process(os.getpid() if host_pid is None else host_pid)
-    if subject is None:  # it has just ended
+    if subject is None:  # it has just exited
         return
     who = "this command" if host_pid is None else f"the host, process {subject.pid},"
     yield _capabilities(subject, who)
     if subject.in_user_namespace:
-        yield Finding.ok("user namespace", f"{who} is in one: overlayfs needs the option userxattr there")
+        yield Finding.ok(
+            "user namespace", (f"{who} is in a user namespace: overlayfs needs the option userxattr there")
+        )
     if may_mount():
         yield _mounting()
 
@@ -61,7 +63,7 @@ def _capabilities(subject: Process, who: str) -> Finding:
     return make(
         check,
         f"{who} runs as {subject.user} and lacks {lacks}",
-        f"run it as root; in its systemd unit, have {' '.join(names)} in CapabilityBoundingSet=; in Docker, "
+        f"run it as root; in its systemd unit, add {' '.join(names)} to CapabilityBoundingSet=; in Docker, "
         f"docker run {added}; in Kubernetes, securityContext: {{privileged: true}}",
     )
 
@@ -77,17 +79,17 @@ def _mounting() -> Finding:
             check,
             f"{error}. This process has CAP_SYS_ADMIN: {guards} may forbid it",
             "in Docker, docker run --security-opt apparmor=unconfined --security-opt seccomp=unconfined; in "
-            "Kubernetes, securityContext: {privileged: true}; in a systemd unit, @mount in SystemCallFilter=. "
-            "With SELinux, ausearch -m avc -ts recent says what was denied",
+            "Kubernetes, securityContext: {privileged: true}; in a systemd unit, SystemCallFilter=@mount. With "
+            "SELinux, ausearch -m avc -ts recent shows what was denied",
         )
 
 
 def _guards() -> Iterator[str]:
-    """What restricts this process besides its capabilities."""
+    """Yield what restricts this process besides its capabilities."""
     me = process(os.getpid())
     if me is not None and me.seccomp:
         yield "its seccomp filter"
-    with contextlib.suppress(OSError):  # no security module shows labels
+    with contextlib.suppress(OSError):  # no security module provides labels
         with open("/proc/self/attr/current", encoding="utf-8", errors="replace") as file:
             label = file.read().strip("\0\n ")
         if label and label != "unconfined":

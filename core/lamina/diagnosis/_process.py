@@ -1,4 +1,4 @@
-"""Who a process is."""
+"""Information about processes from /proc."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ ALL_IDS: Final = "0 0 4294967295"
 """The only line of uid_map outside any user namespace (user_namespaces(7))."""
 
 AS_ROOT: Final = "run the same command as root (sudo)"
-"""The remedy where this user may not look."""
+"""The remedy for whatever this user may not inspect."""
 
 
 @attrs.frozen
 class Process:
-    """What /proc tells everybody of a process."""
+    """What every user may read about a process in /proc."""
 
     pid: int
     command: str
-    """Its command line, or its name where that cannot be read."""
+    """Its command line, or its name if the command line is empty."""
     user: str
     started: float
     """Seconds since 1970."""
     capabilities: int
-    """The effective set, a bit each: capabilities(7)."""
+    """The effective set as a bit mask: capabilities(7)."""
     seccomp: bool
-    """Whether a filter decides which system calls it may make."""
+    """Whether a seccomp filter restricts its system calls."""
     in_user_namespace: bool
-    """Whether it sees only a part of the machine's ids."""
+    """Whether it is in a user namespace other than the initial one."""
     writes_stacks: bool
-    """Whether it handles SIGUSR1, at which a host writes what it is at to its log. It ends all others."""
+    """Whether it handles SIGUSR1: a host then logs its stacks. The signal kills other processes."""
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command}; {self.user}, since {moment(self.started)})"
 
 
 def process(pid: int) -> Process | None:
-    """A process; None where it has ended."""
+    """Return a process, or None if it has exited."""
     try:
         status = dict(line.split(":\t", 1) for line in _read(pid, "status").splitlines())
         ticks = int(_read(pid, "stat").rpartition(")")[2].split()[19])
@@ -65,7 +65,7 @@ def process(pid: int) -> Process | None:
 
 
 def processes_named(name: str) -> Iterator[int]:
-    """The processes that run a program of that name (proc_pid_comm(5))."""
+    """Yield the processes that run a program of that name (proc_pid_comm(5))."""
     for path in glob.iglob("/proc/[0-9]*/comm"):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -77,12 +77,12 @@ def processes_named(name: str) -> Iterator[int]:
 
 
 def reason(error: Exception) -> str:
-    """What is wrong, without the path, which is told beside."""
+    """Return the message of an error without the path, which is shown beside it."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, or the number where it has none."""
+    """Return the name of a user, or its number if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -90,7 +90,7 @@ def user_name(uid: int) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A moment in local time, to the second."""
+    """Format a time as local time, to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 

@@ -1,4 +1,4 @@
-"""What to do when the kernel refuses a mount."""
+"""Remedies for mounts that the kernel refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 
 @attrs.frozen
 class _Known:
-    """What the kernel says, and what to do then."""
+    """A kernel message, and the remedy."""
 
     said: str
     """A regular expression."""
@@ -20,8 +20,8 @@ class _Known:
 _KNOWN: Final = (
     _Known(
         r"maximum fs stacking depth",
-        "overlays can be stacked on overlays once: set root_path to a directory on a file system of its own, no "
-        "overlay (in a container: a volume)",
+        "overlays can only be stacked once: set root_path to a directory on another file system, not an overlay "
+        "(in a container: a volume)",
     ),
     _Known(
         r"not supported as upperdir|upper fs does not support xattr|failed to (create|verify|set) .*upper",
@@ -31,57 +31,57 @@ _KNOWN: Final = (
     _Known(r"filesystem on .* not supported", "set root_path to a directory on ext4, xfs or btrfs"),
     _Known(
         r"(upper|work|lower)dir is in-use|Device or resource busy",
-        "another mount uses the same upper directory: grep -l UPPERDIR /proc/*/mountinfo says whose; unmount "
-        "that one",
+        "another mount uses the same upper directory: grep -l UPPERDIR /proc/*/mountinfo finds it; unmount that "
+        "one",
     ),
     _Known(
         r"incompat|volatile",
-        "the machine went down while the snapshot was mounted with volatile. If what was written may be "
-        "incomplete, remove the snapshot; else rm -r WORKDIR/work/incompat",
+        "the machine crashed while the snapshot was mounted with volatile. If its data may be incomplete, "
+        "remove the snapshot; else rm -r WORKDIR/work/incompat",
     ),
     _Known(
         r"too many lower|layer \d+ of \d+|options? is too long",
-        "the kernel stacks 500 layers, and older ones fewer: build the image again with fewer layers",
+        "the kernel stacks up to 500 layers, older ones fewer: rebuild the image with fewer layers",
     ),
     _Known(
         r"unknown parameter|unrecognized mount option|bad value|invalid value",
-        "take the option out of mount_options; which there are says "
+        "remove the option from mount_options; for the options available see "
         "https://docs.kernel.org/filesystems/overlayfs.html",
     ),
     _Known(
         r"failed to resolve|No such file or directory",
-        "what is named is gone: restore the data root and the metastore from the same backup, or remove the "
-        "snapshot and what is built on it, and pull its image again",
+        "the file is gone: restore the data root and the metastore from the same backup, or remove the snapshot "
+        "and its descendants and pull the image again",
     ),
     _Known(
         r"no such file system|No such device|unknown filesystem",
-        "modprobe overlay (or the file system that is named)",
+        "modprobe overlay (or the file system in the message)",
     ),
     _Known(r"No space left", "the file system is full: see its directory above"),
-    _Known(r"Read-only file system", "mount -o remount,rw on the file system that is named"),
+    _Known(r"Read-only file system", "mount -o remount,rw on the file system in the message"),
     _Known(
         r"EXT4-fs error|XFS .*(corrupt|shutdown|error)",
-        "stop the host, unmount the file system, and check it: fsck DEVICE (xfs: xfs_repair DEVICE); then look at "
+        "stop the host, unmount the file system, and check it: fsck DEVICE (xfs: xfs_repair DEVICE); then check "
         "the disk: smartctl -a DEVICE",
     ),
     _Known(
         r"BTRFS.*(error|critical)",
-        "btrfs device stats MOUNTPOINT; btrfs scrub start -B MOUNTPOINT; then the disk: smartctl -a DEVICE",
+        "btrfs device stats MOUNTPOINT; btrfs scrub start -B MOUNTPOINT; then check the disk: smartctl -a DEVICE",
     ),
-    _Known(r"I/O error", "the disk, or what is behind it, fails: smartctl -a DEVICE, and a backup at once"),
+    _Known(r"I/O error", "the storage device fails: smartctl -a DEVICE, and make a backup at once"),
     _Known(r"under the same mount|same filesystem", "upper and work directories must be on one file system"),
     _Known(
         r"needs CAP_SYS_ADMIN|Operation not permitted|Permission denied",
-        "mounting is forbidden to this process: see privileges",
+        "this process may not mount: see privileges",
     ),
 )
 
 
 def mount_remedy(message: str) -> str:
-    """What to do about a mount that failed, or about what the kernel wrote of one.
+    """Return the remedy for a failed mount or for a kernel message about one.
 
     Args:
         message: The error's message, or a line of the kernel's log.
     """
     remedies = (known.remedy for known in _KNOWN if re.search(known.said, message, re.IGNORECASE))
-    return next(remedies, "dmesg -T | tail -n 20 shows all that the kernel wrote about it")
+    return next(remedies, "dmesg -T | tail -n 20 shows all kernel messages about it")

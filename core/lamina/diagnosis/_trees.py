@@ -1,4 +1,4 @@
-"""Whether the mounts of a snapshot can be made, here and by others."""
+"""Check whether a snapshot's mounts can be made, by this process and by others."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Place:
 
 
 def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[Finding]:
-    """What keeps the mounts of a snapshot from being made; or that they were made, read-only, and taken off again.
+    """Report what prevents a snapshot's mounts; if nothing does, mount them read-only and unmount them again.
 
     Args:
-        mounts: What the snapshotter returned.
-        host_pid: The process of the host; None where it cannot be seen.
+        mounts: The mounts that the snapshotter returned.
+        host_pid: The process of the host; None if it is not visible.
     """
     places = [place for mount in mounts for place in _places(mount)]
     yield from _same_view(places, host_pid)
@@ -43,7 +43,9 @@ def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[F
     yield _mounted(found, writes=writes)
     if not found.places:
         yield from _left_by_volatile(places)
-    if not missing and not (writes and found.places):  # the kernel warns of an upper directory that is used twice
+    if not missing and not (
+        writes and found.places
+    ):  # the kernel logs a warning about an upper directory that is used twice
         yield _trial(mounts)
 
 
@@ -67,34 +69,34 @@ def _missing(places: Iterable[_Place]) -> Iterator[Finding]:
         except FileNotFoundError:
             yield Finding.problem(
                 "paths",
-                f"{place.role} {place.path} is not there",
-                "somebody deleted it, or its file system is not mounted: findmnt --target "
-                f"{os.path.dirname(place.path)}. If it is gone: restore the data root and the metastore from the "
-                "same backup; or remove the snapshot and what is built on it (lamina snapshots tree shows that, "
-                "lamina snapshots rm KEY removes it), and pull its image again",
+                f"{place.role} {place.path} does not exist",
+                "it was deleted, or its file system is not mounted: findmnt --target "
+                f"{os.path.dirname(place.path)}. If it was deleted, restore the data root and the metastore from "
+                "the same backup; or remove the snapshot and its descendants (lamina snapshots tree shows them, "
+                "lamina snapshots rm KEY removes one) and pull the image again",
             )
         except OSError as error:
             yield Finding.unknown("paths", f"{place.role} {place.path}: {reason(error)}", AS_ROOT)
 
 
 def _left_by_volatile(places: Iterable[_Place]) -> Iterator[Finding]:
-    """Overlay refuses a work directory after a volatile mount (Documentation/filesystems/overlayfs.rst)."""
+    """Report volatile mounts: overlay then refuses their workdir (Documentation/filesystems/overlayfs.rst)."""
     for place in places:
         incompat = f"{place.path}/work/incompat"
         if place.role == "workdir" and os.path.lexists(f"{incompat}/volatile"):
             yield Finding.problem(
                 "paths",
-                f"{incompat}/volatile is there: the snapshot was mounted with volatile, what was written may not "
-                "all be on disk, and it cannot be mounted again",
-                "if the machine went down meanwhile, remove the snapshot. If it did not, or to keep it all the "
-                f"same: rm -r {incompat}",
+                f"{incompat}/volatile exists: the snapshot was mounted with volatile, its data may not all be on "
+                "disk, and it cannot be mounted again",
+                "if the machine crashed meanwhile, remove the snapshot. If it did not, or to keep the snapshot "
+                f"anyway: rm -r {incompat}",
             )
 
 
 def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Finding]:
-    """Whether the host and containerd see at these paths what this process sees there."""
+    """Check that the host and containerd see the same files at these paths as this process."""
     check = "mount namespaces"
-    # A containerd in a container of its own may have nothing to do with this host.
+    # A containerd in a container may have nothing to do with this host.
     others = {pid: (f"containerd, process {pid},", Finding.warning) for pid in processes_named("containerd")}
     if host_pid is not None:
         others[host_pid] = (f"the host, process {host_pid},", Finding.problem)
@@ -102,21 +104,21 @@ def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Findi
         try:
             if _namespace(pid) == _namespace(os.getpid()):
                 continue
-        except FileNotFoundError:  # it has just ended
+        except FileNotFoundError:  # it has just exited
             continue
         except PermissionError:
-            yield Finding.unknown(check, f"that of {who} may not be looked at", AS_ROOT)
+            yield Finding.unknown(check, f"that of {who} may not be inspected", AS_ROOT)
             continue
         wrong = [place for place in places if not _same_file(place.path, f"/proc/{pid}/root{place.path}")]
         if not wrong:
-            yield Finding.ok(check, f"{who} is in another one, and sees the same at every path")
+            yield Finding.ok(check, f"{who} is in another one, but sees the same at every path")
             continue
         yield make(
             check,
             f"{who} is in another mount namespace (a container?), and sees something else at {wrong[0].path}",
-            "have the data root at the same absolute path in both, with propagation of mounts: docker run -v "
-            "DIR:DIR:rshared; in Kubernetes, hostPath with mountPropagation: Bidirectional. To look from there: "
-            f"nsenter --target {pid} --mount lamina diagnose",
+            "make the data root available at the same absolute path in both, with mount propagation: docker run "
+            "-v DIR:DIR:rshared; in Kubernetes, hostPath with mountPropagation: Bidirectional. To look from "
+            f"there: nsenter --target {pid} --mount lamina diagnose",
         )
 
 
@@ -132,24 +134,25 @@ def _same_file(one: str, other: str) -> bool:
 
 
 def _mounted(found: FoundMounts, *, writes: bool) -> Finding:
-    """Where the mounts are made already, in any mount namespace that can be seen."""
+    """Report where the mounts exist already, in any visible mount namespace."""
     check = "mounted"
     places = [f"{place.mount_point} (seen by {process(place.pid) or _named(place)})" for place in found.places]
     if writes and len({place.device for place in found.places}) > 1:
         return Finding.problem(
             check,
-            f"in {len(places)} places: {'; '.join(places)}. What becomes of an upper directory that is used "
+            f"in {len(places)} places: {'; '.join(places)}. The behaviour of an upper directory that is used "
             "twice is undefined",
-            "stop all but one of those who use it, and unmount what they leave behind: umount "
-            f"{found.places[-1].mount_point}",
+            f"stop all users but one, and unmount what they leave behind: umount {found.places[-1].mount_point}",
         )
     if places:
         return Finding.ok(check, f"at {'; '.join(places)}")
     if not found.hidden:
         return Finding.ok(check, "nowhere now")
     if os.geteuid() == 0:
-        return Finding.ok(check, "nowhere that can be seen")
-    return Finding.unknown(check, "nowhere that can be seen, and not every process may be looked at", AS_ROOT)
+        return Finding.ok(check, "in no visible mount namespace")
+    return Finding.unknown(
+        check, "in no visible mount namespace, but some processes may not be inspected", AS_ROOT
+    )
 
 
 def _named(place: MountPlace) -> str:

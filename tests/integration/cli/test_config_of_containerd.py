@@ -37,7 +37,7 @@ def test_containerds_own_default_is_accepted_and_sorted(tmp_path: Path) -> None:
     keys = keys_by_use(path)
     same = keys["means the same in lamina"]
     assert f'plugins."{OVERLAY}".upperdir_label' in same
-    own = keys["containerd's own: lamina needs one of its own"]
+    own = keys["is specific to containerd: lamina needs a value of its own"]
     assert own[:2] == ["root", "state"]
     assert 'plugins."io.containerd.grpc.v1.cri"' in keys["ignored"]
     assert "leads to this lamina" not in keys

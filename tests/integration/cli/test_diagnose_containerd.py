@@ -50,8 +50,8 @@ def test_a_proxy_that_says_so_wrongly_is_a_problem(host: Host, snapshotter: str,
     (remote,) = (one for one in found.of("containerd", "rebase") if one["Found"].startswith("remote: "))
     assert remote["Status"] == status
     if status == "problem":
-        assert "deleted files come back" in remote["Found"]
-        assert "take rebase out of capabilities of [proxy_plugins.remote]" in remote["Remedy"]
+        assert "deleted files reappear" in remote["Found"]
+        assert "remove rebase from the capabilities of [proxy_plugins.remote]" in remote["Remedy"]
 
 
 @pytest.mark.requires("containerd")
@@ -62,8 +62,8 @@ def test_what_a_containerd_is_told_of_snapshotters_is_compared_with_what_they_ca
         found = diagnose("-c", host.directory / "config.toml")
     assert found.one("containerd", "table lamina")["Status"] == "ok"
     rebase, remap = found.of("containerd", "table lamina-native")
-    assert "says that it has rebase, which native has not" in rebase["Found"]
-    assert "says that it has remap-ids, which native has not" in remap["Found"]
+    assert "gives it rebase, which native lacks" in rebase["Found"]
+    assert "gives it remap-ids, which native lacks" in remap["Found"]
     assert "lamina containerd-config lamina-native" in remap["Remedy"]
     assert found.one("containerd", "table nothing")["Status"] == "problem"
     assert found.code == 1

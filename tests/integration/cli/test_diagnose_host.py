@@ -38,7 +38,7 @@ def test_a_host_that_works_has_no_problem_and_holds_all_locks(directory: Path) -
         assert (found.code, found.problems()) == (0, [])
         assert found.one("configuration", "files")["Found"] == f"{host.directory}/config.toml"
         assert f"is served by process {host.pid} (" in found.one("host", "socket")["Found"]
-        assert found.one("host", "health")["Found"] == "it says that it is serving"
+        assert found.one("host", "health")["Found"] == "the host reports that it is serving"
         locks = [one["Found"] for one in found.findings if "lock" in one["Check"]]
         assert len(locks) == 5
         assert all(lock.endswith(f"is held by the host, process {host.pid}") for lock in locks)
@@ -69,7 +69,7 @@ def test_the_socket_of_a_killed_host_is_stale_and_the_remedy_is_to_start_it(dire
         assert (found.code, found.problems()) == (1, ["socket"])
         assert "is stale" in found.one("host", "socket")["Found"]
         assert found.one("host", "socket")["Remedy"].startswith(f"lamina serve -c {host.directory}/config.toml")
-        assert found.one("directories", "lock of root")["Found"].endswith("is held by nobody")
+        assert found.one("directories", "lock of root")["Found"].endswith("is not locked")
         host.start()
         assert diagnose("-c", host.directory / "config.toml").code == 0
 
@@ -204,7 +204,7 @@ def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> No
     socket = diagnose("--root", directory, "--state", directory / "s", prefix=prefix).one("host", "socket")
     roots = "lamina diagnose -a /run/lamina/lamina.sock -c /etc/lamina/config.toml"
     start = f"lamina serve --root {directory} --state {directory}/s"
-    assert socket["Remedy"] == f"{start}; or, if root's host is meant: {roots}"
+    assert socket["Remedy"] == f"{start}; or, if you meant root's host: {roots}"
 
 
 def test_a_host_that_is_named_by_its_address_alone_says_which_directories_are_its_own(

@@ -92,7 +92,7 @@ def test_a_read_only_file_system_is_named_with_the_command_that_changes_it(tmp_p
         shell("mount", "-o", "remount,ro", mountpoint)
         root = diagnose("-c", file).of(OVERLAY, "data root")[0]
         assert root["Status"] == "problem"
-        assert "is on a file system that is mounted read-only (ext4 /dev/loop" in root["Found"]
+        assert "is on a file system mounted read-only (ext4 /dev/loop" in root["Found"]
         shell(*shlex.split(root["Remedy"].partition(". ")[0]))
         assert diagnose("-c", file).one(OVERLAY, "mount options")["Status"] == "ok"
 
@@ -101,7 +101,7 @@ def test_restrictions_that_bind_mounts_take_over_are_warned_of(tmp_path: Path) -
     with mounted(tmp_path, "-t", "tmpfs", "-o", "nodev,noexec,mode=0700", "tmpfs") as mountpoint:
         file = configured(tmp_path, root_path=f'"{mountpoint}"')
         lasting, restricted = diagnose("-c", file).of(OVERLAY, "data root")
-        assert lasting["Found"] == f"{mountpoint} is on tmpfs: all is gone after a reboot"
+        assert lasting["Found"] == f"{mountpoint} is on tmpfs: its content is lost after a reboot"
         assert "is on a mount with nodev,noexec" in restricted["Found"]
         shell(*shlex.split(restricted["Remedy"].partition(", and ")[0]))
         assert len(diagnose("-c", file).of(OVERLAY, "data root")) == 1
@@ -125,7 +125,7 @@ def test_layers_on_an_overlay_are_told_to_go_elsewhere(tmp_path: Path) -> None:
     options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
     with mounted(tmp_path, "-t", "overlay", "-o", options, "overlay") as mountpoint:
         found = diagnose("-c", configured(tmp_path, root_path=f'"{mountpoint}"'))
-        assert "is it a container's own file system?" in found.one(OVERLAY, "data root")["Found"]
+        assert "is it a container's root file system?" in found.one(OVERLAY, "data root")["Found"]
         mount = found.one(OVERLAY, "mount")
         assert mount["Status"] == "problem"
         assert "set root_path to a directory on ext4, xfs or btrfs" in mount["Remedy"]

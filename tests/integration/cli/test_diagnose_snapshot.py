@@ -72,7 +72,7 @@ def test_a_layer_that_is_gone_is_named(
     found = ask("work")
     assert found.code == 1
     paths = found.one("snapshot work", "paths")
-    assert paths["Found"] == f"lowerdir 1 of 1 {layer} is not there"
+    assert paths["Found"] == f"lowerdir 1 of 1 {layer} does not exist"
     assert f"findmnt --target {Path(layer).parent}" in paths["Remedy"]
 
 
@@ -92,7 +92,7 @@ def test_a_key_as_ctr_shows_it_is_found_below_containerds_own_prefix(
 def test_a_key_that_is_under_another_name_is_found_there(ask: Callable[..., Diagnosis], host: Host) -> None:
     with host.client() as client:
         client.snapshotter("lamina").prepare("default/8/app")
-    expected = "default/8/app is there under the name lamina: use --snapshotter lamina"
+    expected = "default/8/app exists under the name lamina: use --snapshotter lamina"
     assert ask("app").one("snapshot app", "record")["Remedy"] == expected
 
 
@@ -103,7 +103,7 @@ def test_a_committed_one_whose_data_is_gone_is_told_with_what_helps(
     shutil.rmtree(layer)
     mounts = ask("base").one("snapshot base", "mounts")
     assert layer in mounts["Found"]
-    assert mounts["Remedy"].startswith("what is named is gone: restore the data root")
+    assert mounts["Remedy"].startswith("the file is gone: restore the data root")
 
 
 def test_what_keeps_a_volatile_mount_from_being_made_again_is_named(

@@ -94,7 +94,7 @@ def test_one_that_is_mounted_in_another_mount_namespace_is_refused(lamina, layer
         message = lamina("snapshots", "rm", "work", code=1)
         container.communicate()
     name = os.path.basename(sys.executable)
-    assert f"as process {container.pid} ({name}) sees it" in message
+    assert f"as seen by process {container.pid} ({name})" in message
     assert f"(nsenter --target {container.pid} --mount umount {target})" in message
     lamina("snapshots", "rm", "work")
 

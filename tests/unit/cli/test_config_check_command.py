@@ -109,7 +109,7 @@ Means the same in lamina:
 WHERE            KEY         VALUE    NOTE
 config.toml:5    grpc.uid    5
 
-Containerd's own: lamina needs one of its own:
+Is specific to containerd: lamina needs a value of its own:
 WHERE            KEY     VALUE    NOTE
 config.toml:2    root    "/c"
 
@@ -121,7 +121,7 @@ config.toml:3    oom_score    1        lamina has no such setting
     found = json.loads(printed("config", "check", "--containerd", path, "--json"))
     assert (found["files"], found["version"]) == ([str(path)], 2)
     assert found["settings"][0] == {
-        "use": "containerd's own: lamina needs one of its own",
+        "use": "is specific to containerd: lamina needs a value of its own",
         "file": str(path),
         "line": 2,
         "key": "root",

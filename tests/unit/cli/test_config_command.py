@@ -113,7 +113,7 @@ def test_explain_says_who_set_a_setting_and_what_it_means(path: Path) -> None:
         printed("config", "explain", "debug.level", "-c", path)
         == f"""\
 debug.level = "warn"
-  The least severe level that is logged: trace, debug, info, warn, error, fatal or panic.
+  The least severe level logged: trace, debug, info, warn, error, fatal or panic.
   set by   {path}:4
   default  "info"
   type     one of "trace", "debug", "info", "warn", "error", "fatal", "panic"
@@ -131,16 +131,16 @@ def test_explain_says_of_a_table_what_each_setting_is(path: Path) -> None:
         printed("config", "explain", "debug", "-c", path)
         == f"""\
 debug
-  What is logged, and how.
+  The level and format of the log.
 
 debug.level = "warn"
-  The least severe level that is logged: trace, debug, info, warn, error, fatal or panic.
+  The least severe level logged: trace, debug, info, warn, error, fatal or panic.
   set by   {path}:2
   default  "info"
   type     one of "trace", "debug", "info", "warn", "error", "fatal", "panic"
 
 debug.format = "text"
-  How a log line looks: text or json.
+  The format of log lines: text or json.
   set by   nothing: this is the default
   default  "text"
   type     one of "text", "json"
@@ -159,7 +159,7 @@ def test_explain_prints_json(path: Path) -> None:
         "default": "text",
         "set_by": None,
         "type": 'one of "text", "json"',
-        "meaning": "How a log line looks: text or json.",
+        "meaning": "The format of log lines: text or json.",
         "parts": [],
     }
 
@@ -202,7 +202,7 @@ def test_a_package_whose_migration_fails_is_left_out_alone(tmp_path: Path, path:
     install(tmp_path, DISK.replace('    if "bytes"', '    raise RuntimeError("torn")\n    if "bytes"'))
     path.write_text(OLD_DISK)
     done = run("config", "check", path, path=tmp_path)
-    why = "bring its configuration up from version 3: RuntimeError: torn"
+    why = "migrate its configuration from version 3: RuntimeError: torn"
     assert (done.returncode, done.stdout) == (0, f"{path}: valid\n")
     assert done.stderr == f"lamina: com.example.disk.v1.x was not loaded: {why}\n"
     assert complaints("config", "migrate", path, path=str(tmp_path)) == [f"lamina: {why}"]

@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_leaves_the_kernel_and_the_host_to_be_looked_
 def test_a_key_cannot_be_looked_at_without_a_host(tmp_path: Path) -> None:
     arguments = ("--root", tmp_path / "root", "--state", tmp_path / "state")
     found = diagnose(*arguments, "web")
-    assert found.one("snapshot web", "record")["Found"] == "the host cannot be asked for it"
+    assert found.one("snapshot web", "record")["Found"] == "the host does not answer"
     with pytest.raises(CommandFailed, match="exit code 1"):
         run(*LAMINA, "diagnose", *map(str, arguments), "web")
 
@@ -107,7 +107,7 @@ def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.Mon
     finding = Finding.problem(
         "d_type", "directory entries have no types, none at all", "mkfs.xfs -n ftype=1 /dev/sdb"
     )
-    assert list(_findings.lines([_findings.Told("overlayfs", finding)])) == [
+    assert list(_findings.lines([_findings.ReportedFinding("overlayfs", finding)])) == [
         "overlayfs",
         "  problem  d_type: directory entries have no",
         "             types, none at all",
@@ -123,7 +123,10 @@ def test_help_says_what_the_exit_code_means() -> None:
 
 
 def test_of_many_findings_alike_the_first_are_shown_and_the_others_counted() -> None:
-    many = [_findings.Told("overlayfs", Finding.problem("data", f"{number} is gone", "")) for number in range(13)]
+    many = [
+        _findings.ReportedFinding("overlayfs", Finding.problem("data", f"{number} is gone", ""))
+        for number in range(13)
+    ]
     shown = list(_findings.lines(many))
     assert shown[10:] == [
         "  problem  data: 9 is gone",

@@ -111,7 +111,7 @@ def test_a_problem_has_its_parts_apart(write: Write) -> None:
         (
             "version = 1\n[grpc]\nx = 1",
             (
-                "1: version: expected 2, 3 or 4, found 1: its short names of plugins are not read: "
+                "1: version: expected 2, 3 or 4, found 1: its short names of plugins are not supported: "
                 "write their URIs, and version = 2"
             ),
         ),

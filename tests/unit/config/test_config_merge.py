@@ -89,7 +89,7 @@ def test_the_origin_of_each_key_is_the_file_that_set_it_last(tmp_path: Path) -> 
 
 
 def test_the_origin_of_what_is_no_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="no dotted key"):
+    with pytest.raises(InvalidArgument, match="not a dotted key"):
         load_two(tmp_path, "", "").origin("a b")
 
 

@@ -46,7 +46,7 @@ def test_a_listeners_table_that_is_there_wins_with_a_warning(tmp_path: Path) -> 
     )
     config = load(path)
     assert config.plugins == {GRPC_SERVER: {"address": "/b"}}
-    assert config.warnings == (f'{path}:2: grpc: left out: the file also has plugins."{GRPC_SERVER}"',)
+    assert config.warnings == (f'{path}:2: grpc: ignored: the file also has plugins."{GRPC_SERVER}"',)
 
 
 def test_each_file_is_translated_by_itself(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_version_4_names_the_plugin_that_has_what_was_a_table_of_its_own(tmp_pat
         load(path)
     moved, level = str(caught.value).split("\n")
     place = f'[plugins."io.containerd.server.v1.{table}"]'
-    assert moved == f"{path}:2: {table}: unknown key: in version 4 it is {place}"
+    assert moved == f"{path}:2: {table}: unknown key: since version 4 it is {place}"
     assert ":5: debug.level: expected" in level
 
 
@@ -147,8 +147,8 @@ def test_a_server_that_is_not_installed_is_told_in_the_words_of_the_file(tmp_pat
     path = write(tmp_path, 'version = 2\n[grpc]\ntcp_address = "h:1"\n[ttrpc]\nuid = 5\n')
     _, warnings = load(path).decode_plugins({GRPC_SERVER: Listener})
     assert warnings == [
-        f"{path}:{line}: {table}: not used in part: "
-        f"io.containerd.server.v1.{server} has it now, and is not installed"
+        f"{path}:{line}: {table}: partly not used: it is now part of "
+        f"io.containerd.server.v1.{server}, which is not installed"
         for line, table, server in [(2, "grpc", "grpc-tcp"), (4, "ttrpc", "ttrpc")]
     ]
 
@@ -229,8 +229,8 @@ def test_a_migration_that_fails_changes_nothing_and_leaves_its_plugin_out(tmp_pa
     assert [*config.failed_migrations] == [NEW]
     left = f'left the number 5 at plugins."{NEW}": expected a table'
     assert str(config.failed_migrations[NEW]) in {
-        "bring its configuration up from version 3: RuntimeError: in pieces",
-        f"bring its configuration up from version 3: TypeError: {left}",
+        "migrate its configuration from version 3: RuntimeError: in pieces",
+        f"migrate its configuration from version 3: TypeError: {left}",
     }
     assert config.decode_plugins({NEW: Disk, OLD: Disk}) == ({OLD: Disk()}, [])
 

@@ -92,6 +92,6 @@ def test_another_program_is_named_where_there_is_no_place_for_it(monkeypatch: py
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     for name in XDG:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match="to put greeter's files in"):
+    with pytest.raises(ConfigError, match="for greeter's files"):
         from_document({"state": "/s"}, program="greeter")
     assert from_document({"root": "/r", "state": "/s"}, program="greeter").host.root == "/r"

@@ -63,7 +63,7 @@ def test_what_says_which_plugins_there_are_is_not_deferred_and_plugins_tables_ar
     write: Write, defer: bool, wrong: str
 ) -> None:
     path = write("config.toml", f"version = 4\n{wrong}\nplugins.x.y = 1\n")
-    with pytest.raises(ConfigError, match=r"plugins: not looked at until the rest is in order"):
+    with pytest.raises(ConfigError, match=r"plugins: not checked until the other problems are fixed"):
         load(path, defer=defer)
 
 

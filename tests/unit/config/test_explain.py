@@ -179,11 +179,11 @@ def test_an_array_united_from_several_files_names_each(config: Config, tmp_path:
         (f"{DISK}.path.x", f'plugins."{DISK}".path.x: there is no such setting'),
         ("proxy_plugins.fat", 'proxy_plugins.fat: there is no such setting (did you mean "far"?)'),
         ("timeouts.x", "timeouts.x: there is no such setting"),
-        ("debug.zzz", "debug.zzz: there is no such setting (there are format, level)"),
+        ("debug.zzz", "debug.zzz: there is no such setting (known are format, level)"),
         ("io.x.v1.dusk", f'plugins."io.x.v1.dusk": there is no such setting (did you mean "{DISK}"?)'),
         ("plugins.io.x.v1.dusk", f'plugins."io.x.v1.dusk": there is no such setting (did you mean "{DISK}"?)'),
-        ("plugins.x", f"plugins.x: there is no such setting (there are {GRPC_SERVER}, io.gone.v1.x, {DISK})"),
-        ('plugins."io.gone.v1.x".c.d', 'plugins."io.gone.v1.x".c: there is no such setting (there are a)'),
+        ("plugins.x", f"plugins.x: there is no such setting (known are {GRPC_SERVER}, io.gone.v1.x, {DISK})"),
+        ('plugins."io.gone.v1.x".c.d', 'plugins."io.gone.v1.x".c: there is no such setting (known are a)'),
     ],
 )
 def test_an_unknown_key_is_told_with_the_nearest(config: Config, key: str, message: str) -> None:
@@ -193,7 +193,7 @@ def test_an_unknown_key_is_told_with_the_nearest(config: Config, key: str, messa
 
 
 def test_what_is_no_key_is_refused(config: Config) -> None:
-    with pytest.raises(InvalidArgument, match="no dotted key"):
+    with pytest.raises(InvalidArgument, match="not a dotted key"):
         explain(config, "a b")
 
 

@@ -139,7 +139,7 @@ def test_a_table_that_is_left_out_is_told(path: Path) -> None:
     path.write_text(f'version = 3\n# a\n[grpc]\n# b\naddress = "/a"\n[plugins."{GRPC_SERVER}"]\naddress = "/b"\n')
     found = rewrite(str(path), {})
     assert found.text == f'version = 4\n# a\n# b\n[plugins."{GRPC_SERVER}"]\naddress = "/b"\n'
-    assert found.warnings == (f'{path}:3: grpc: left out: the file also has plugins."{GRPC_SERVER}"',)
+    assert found.warnings == (f'{path}:3: grpc: ignored: the file also has plugins."{GRPC_SERVER}"',)
 
 
 def test_nothing_changes_in_a_file_of_the_newest_version(path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_file_with_mistakes_is_not_rewritten(path: Path, text: str) -> None:
 
 def test_a_file_is_not_rewritten_without_a_plugin_that_fails(path: Path) -> None:
     path.write_text("version = 3\n[plugins.x]\n")
-    with pytest.raises(PluginFailed, match="bring its configuration up from version 3: ZeroDivisionError"):
+    with pytest.raises(PluginFailed, match="migrate its configuration from version 3: ZeroDivisionError"):
         rewrite(str(path), {"x": lambda version, plugins: 1 / 0})
 
 

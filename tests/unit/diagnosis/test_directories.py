@@ -13,7 +13,7 @@ def test_of_one_that_is_to_be_made_the_nearest_above_is_looked_at(tmp_path: Path
     assert nearest_existing(path) == str(tmp_path)
     (finding,) = directory("root", path)
     assert finding.status is Verdict.OK
-    assert finding.found.startswith(f"{path} is to be made; {tmp_path} (mode 0700, ")
+    assert finding.found.startswith(f"{path} will be created; {tmp_path} (mode 0700, ")
     assert not (tmp_path / "not").exists()
 
 
@@ -28,7 +28,7 @@ def test_one_that_others_may_write_to_is_told_with_what_a_host_would_say(tmp_pat
     tmp_path.chmod(0o777)
     (finding,) = directory("root", str(tmp_path))
     assert (finding.status, finding.remedy) == (Verdict.PROBLEM, f"chmod o-w {tmp_path}")
-    assert finding.found.startswith(f"{tmp_path} (mode 0777) can be written to by every user, who could put there")
+    assert finding.found.startswith(f"{tmp_path} (mode 0777) can be written to by every user, who could")
 
 
 def test_one_like_tmp_is_good_for_what_is_shared(tmp_path: Path) -> None:

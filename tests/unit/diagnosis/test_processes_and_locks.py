@@ -55,9 +55,9 @@ def test_the_holder_of_a_lock_is_found_without_taking_it(tmp_path: Path) -> None
 
 def test_a_lock_that_the_host_holds_is_in_order(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    assert lock("it", path, None).found == f"{path} is not there: nobody has used it yet"
+    assert lock("it", path, None).found == f"{path} does not exist: it has not been used yet"
     with Lock.acquire(path):
         assert lock("it", path, os.getpid()).status is Verdict.OK
         assert lock("it", path, None).status is Verdict.PROBLEM
         assert lock("it", path, os.getppid()).status is Verdict.PROBLEM
-    assert lock("it", path, os.getpid()).found == f"{path} is held by nobody"
+    assert lock("it", path, os.getpid()).found == f"{path} is not locked"

@@ -1,6 +1,6 @@
-"""Configurations printed, explained and described: what the command `lamina config` is made of.
+"""Print, explain and describe configurations, for the command `lamina config`.
 
-Starting a host imports none of it.
+Starting a host imports none of this.
 """
 
 from lamina.config.describing._containerd import ContainerdConfig, Setting, Use, read_containerd

@@ -1,4 +1,4 @@
-"""What containerd's own configuration would mean to lamina, setting by setting."""
+"""How lamina would interpret a containerd configuration, setting by setting."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from lamina.config.versions._migrate import GRPC_SERVER, OLDEST, migrate
 
 _OWN: Final = frozenset({"root", "state", "temp"})
 _OWN_ADDRESSES: Final = frozenset({(GRPC_SERVER, "address"), ("io.containerd.server.v1.metrics", "address")})
-"""Where lamina cannot listen as well."""
+"""Addresses at which lamina cannot listen as well."""
 _OWN_TIMEOUTS: Final = "io.lamina.timeout."
 
 
 class Use(enum.StrEnum):
-    """What lamina would make of a setting."""
+    """How lamina would interpret a setting."""
 
     HERE = "leads to this lamina"
     SAME = "means the same in lamina"
-    OWN = "containerd's own: lamina needs one of its own"
+    OWN = "is specific to containerd: lamina needs a value of its own"
     NONE = "ignored"
 
 
 @attrs.frozen
 class Setting:
-    """A setting of containerd's."""
+    """A setting of containerd."""
 
     use: Use
     file: str
     line: int | None
     key: str
-    """The dotted key as the file writes it."""
+    """The dotted key as written in the file."""
     value: Any
     note: str
-    """Why, where that needs saying; else ""."""
+    """The reason, if there is one; else ""."""
 
 
 @attrs.frozen
 class ContainerdConfig:
-    """What containerd's configuration means to lamina."""
+    """How lamina would interpret a containerd configuration."""
 
     files: tuple[str, ...]
-    """The file, and those that it imports."""
+    """The file and its imports."""
     version: int
     """Format version of the file."""
     settings: tuple[Setting, ...]
-    """A table that is ignored as a whole counts as one setting."""
+    """The settings. A table that is ignored as a whole counts as one."""
     unread: tuple[Problem, ...]
     """Imports that cannot be read."""
 
@@ -68,17 +68,17 @@ def read_containerd(
     address: str,
     names: Mapping[str, str],
 ) -> ContainerdConfig:
-    """Read a configuration of containerd's, of any version.
+    """Read a containerd configuration of any version.
 
     Args:
-        path: Such as `/etc/containerd/config.toml`.
-        schemas: For each plugin of lamina, by URI, the class of its table; None where it takes no configuration.
+        path: The file, such as `/etc/containerd/config.toml`.
+        schemas: The class of each lamina plugin's table, by URI; None if it takes no configuration.
         proxies: The class of a table in `[proxy_plugins]` by the value of its key `type`.
         address: Path of lamina's socket.
-        names: What clients of lamina find under each name, in words.
+        names: A description of the plugin behind each name that lamina's clients can use.
 
     Raises:
-        ConfigError: It cannot be read, or is no TOML, or of a version that is not known.
+        ConfigError: The file is unreadable, malformed or of an unknown version.
     """
     try:
         main = read(path)
@@ -98,7 +98,7 @@ def read_containerd(
 
 
 def _current(document: Document) -> Document:
-    """A document in the newest version. Of version 1 only the short names of plugins stay as they are."""
+    """Migrate a document to the newest version. The short plugin names of version 1 are unchanged."""
     version = document.tables.get("version", 1)
     if isinstance(version, int) and version < OLDEST:
         document = attrs.evolve(document, tables={**document.tables, "version": OLDEST})
@@ -114,7 +114,7 @@ class _Reader:
     _names: Mapping[str, str]
 
     def settings(self) -> Iterator[Setting]:
-        """All settings, in their order."""
+        """Yield all settings in order."""
         readers = {
             "timeouts": self._timeout,
             "debug": self._debug,

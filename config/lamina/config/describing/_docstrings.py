@@ -1,4 +1,4 @@
-"""What the classes of a configuration say of themselves."""
+"""Docstrings of configuration classes and their fields."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import attrs
 
 
 def class_docstring(cls: type) -> str:
-    """A class's docstring without its indentation; "" where there is none."""
+    """Return the dedented docstring of a class, or ""."""
     return inspect.cleandoc(cls.__doc__ or "")
 
 
 def attribute_docstrings(cls: type) -> dict[str, str]:
-    """The strings below a class's fields, its bases' included. Python does not keep them: the source has them."""
+    """Return the docstrings below the fields of a class and its bases, from the source, as Python drops them."""
     docstrings: dict[str, str] = {}
     for base in filter(attrs.has, reversed(cls.__mro__)):
         try:
             source = inspect.getsource(base)
         except (OSError, TypeError):
-            continue  # no source was installed: then there are none
+            continue  # the source is not installed
         definition = ast.parse(textwrap.dedent(source)).body[0]
         for field, below in itertools.pairwise(definition.body if isinstance(definition, ast.ClassDef) else ()):
             match field, below:
@@ -32,6 +32,6 @@ def attribute_docstrings(cls: type) -> dict[str, str]:
 
 
 def first_sentence(docstring: str) -> str:
-    """A docstring up to its first full stop, on one line."""
+    """Return the first sentence of a docstring on one line."""
     sentence, end, _ = (" ".join(docstring.split()) + " ").partition(". ")
     return f"{sentence}." if end else sentence.strip()

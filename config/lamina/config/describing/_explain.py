@@ -1,4 +1,4 @@
-"""What a setting is, what it means, and who set it."""
+"""Explain a setting: its value, default, origin, type and meaning."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Explanation:
     key: str
     """The dotted key in the newest version; "" for the whole configuration."""
     value: Any
-    """What holds, as TOML has it; None where nothing does."""
+    """The effective value in TOML's types, or None."""
     default: Any
-    """What would hold if nobody had set anything; None where nothing would."""
+    """The default in TOML's types, or None."""
     origin: Origin | None
-    """Where it was last set; None: nowhere, so that the default holds."""
+    """Where it was last set, or None if it has its default."""
     type: str
-    """What may stand there, in words."""
+    """A description of the allowed values."""
     meaning: str
-    """The docstring; "" where there is none."""
+    """The docstring, or ""."""
     parts: tuple[Explanation, ...] = ()
-    """The settings in a table; the elements of an array whose elements come from several places."""
+    """The settings in a table, or the elements of an array if they come from several places."""
 
     def settings(self) -> Iterator[Explanation]:
-        """All settings in a table, however deep; for a setting, itself."""
+        """Yield all settings in a table, at any depth; for a setting, itself."""
         if self.parts and isinstance(self.value, dict):
             for part in self.parts:
                 yield from part.settings()
@@ -46,18 +46,18 @@ class Explanation:
 
 
 def explain(config: Config, tables: Mapping[str, Any], schema: Schema, key: str = "") -> Explanation:
-    """Explain a setting, or a table and all that is in it.
+    """Explain a setting, or a table and everything in it.
 
     Args:
-        config: What was read, with the migrations of plugins.
-        tables: What `effective_tables` made of it.
-        schema: What `json_schema` made of the classes.
-        key: A dotted key as in TOML, or "" for everything. The URI of a plugin needs no quotes, and no `plugins.`
-            before it. A key of an older version stands for what it has become.
+        config: The configuration, with the migrations of plugins.
+        tables: The result of `effective_tables`.
+        schema: The result of `json_schema`.
+        key: A dotted TOML key, or "" for everything. A plugin's URI needs neither quotes nor the prefix
+            `plugins.`. A key of an older version stands for its successor.
 
     Raises:
-        InvalidArgument: It is no dotted key.
-        NotFound: There is no such setting; with the nearest one there is.
+        InvalidArgument: The key is malformed.
+        NotFound: There is no such setting; the message suggests the nearest one.
     """
     path = _whole_path(parse_key(key), tables, schema) if key else ()
     node: Schema | None = schema
@@ -69,7 +69,7 @@ def explain(config: Config, tables: Mapping[str, Any], schema: Schema, key: str 
 
 
 def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema) -> tuple[str, ...]:
-    """A path with a plugin's URI in one piece, in the words of the newest version."""
+    """Return a path in terms of the newest version, with a plugin's URI as one name."""
     top: Mapping[str, Any] = schema["properties"]
     uris = {*top["plugins"]["properties"], *tables["plugins"]}
     whole = path if path[0] in top else ("plugins", *path)
@@ -79,7 +79,7 @@ def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema
                 return ("plugins", uri, *whole[end:])
     if len(path) == 2 and (now := successor(*path)):
         return now
-    # A name of three parts and more that begins with no setting can only be meant for a URI.
+    # A name of three or more parts that begins with no setting can only be a URI.
     meant = whole[0] == "plugins" and len(whole) >= 4
     return ("plugins", ".".join(whole[1:])) if meant else path
 
@@ -87,7 +87,7 @@ def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema
 def _step(
     schema: Schema, node: Schema | None, value: Any, default: Any, path: tuple[str, ...], name: str
 ) -> tuple[Schema | None, Any, Any]:
-    """Go from a table to what a name stands for in it: its schema (None: not known), value and default."""
+    """Return the schema (None: unknown), value and default of a name in a table."""
     inside = value.get(name) if isinstance(value, dict) else None
     before = default.get(name) if isinstance(default, dict) else None
     node = _resolved(schema, node)
@@ -104,7 +104,7 @@ def _not_there(path: tuple[str, ...], others: Collection[str]) -> str:
     if not others:
         return f"{dotted(path)}: there is no such setting"
     like = nearest(path[-1], others)
-    known = f"did you mean {quoted(like)}?" if like else f"there are {', '.join(sorted(others))}"
+    known = f"did you mean {quoted(like)}?" if like else f"known are {', '.join(sorted(others))}"
     return f"{dotted(path)}: there is no such setting ({known})"
 
 
@@ -114,7 +114,7 @@ def _schema_of_entry(node: Schema | None) -> Schema | None:
 
 
 def _resolved(schema: Schema, node: Schema | None) -> Schema | None:
-    """A schema with what it refers to; its own words come first."""
+    """Resolve a schema's reference. Its own keywords take precedence."""
     if node is None or "$ref" not in node:
         return node
     definition: Schema = schema["$defs"][node["$ref"].rpartition("/")[2]]
@@ -154,7 +154,7 @@ class _Explainer:
 
 
 def _words(schema: Schema, node: Schema | None, many: bool = False) -> str:
-    """What may stand at a place, in words."""
+    """Describe the allowed values of a schema."""
     match _resolved(schema, node):
         case {"const": value}:
             words = inline(value)

@@ -1,7 +1,7 @@
-"""JSON Schema of configuration files, made from the attrs classes they are decoded into.
+"""JSON Schema of configuration files, derived from their attrs classes.
 
-Draft 2020-12, https://json-schema.org/draft/2020-12/json-schema-core. It says what can be said of one value at a
-time; what validators ask of values, and of one value next to another, only `load` knows.
+Draft 2020-12, https://json-schema.org/draft/2020-12/json-schema-core. The schema checks each value on its own.
+Only `load` runs validators and checks relations between values.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMappin
 
 
 def json_schema(schemas: Mapping[str, type | None], proxies: Mapping[str, type] | None = None) -> Schema:
-    """The schema of a file of the newest version.
+    """Return the schema of a file of the newest version.
 
     Args:
-        schemas: For each plugin, by URI, the attrs class of its table; None where it takes no configuration.
-            Tables of other plugins may hold anything.
+        schemas: The attrs class of each plugin's table, by URI; None if it takes no configuration. Tables of other
+            plugins are unrestricted.
         proxies: The attrs class of a table in `[proxy_plugins]` by the value of its key `type`. None: such tables
-            may hold anything.
+            are unrestricted.
     """
     writer = _Writer()
     root = writer.table(HostConfig)
@@ -65,20 +65,23 @@ def json_schema(schemas: Mapping[str, type | None], proxies: Mapping[str, type] 
 
 
 class _Writer:
-    """Writes schemas of types. Classes inside others are defined once, so that they may hold themselves."""
+    """Writes the schemas of types. Nested classes are defined once, so they may be recursive."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
 
     def plugin(self, cls: type) -> Schema:
-        """The schema of a plugin's table. Where the class cannot be read, anything goes: `load` will tell."""
+        """Return the schema of a plugin's table.
+
+        If the class cannot be inspected, anything is allowed; `load` reports it.
+        """
         try:
             return self.table(cls)
         except Exception:  # noqa: BLE001 # annotations are a package's own code
             return {"type": "object"}
 
     def table(self, cls: type) -> Schema:
-        """The schema of an attrs class."""
+        """Return the schema of an attrs class."""
         fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.init]
         docstrings, instance = attribute_docstrings(cls), default_instance(cls)
         properties = {}
@@ -103,9 +106,9 @@ class _Writer:
         return schema
 
     def _type(self, kind: Any) -> Schema:
-        kind = getattr(kind, "__supertype__", kind)  # what a NewType stands for
+        kind = getattr(kind, "__supertype__", kind)  # the type behind a NewType
         origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
-        schema: Schema = {}  # anything goes
+        schema: Schema = {}  # anything is allowed
         if origin in _SCALARS:
             schema = dict(_SCALARS[origin])
         elif origin is typing.Literal:
@@ -133,12 +136,12 @@ class _Writer:
         """Return a reference to the schema of an attrs class, which is written once."""
         name = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cls.__module__}.{cls.__qualname__}")
         if name not in self.definitions:
-            self.definitions[name] = {}  # the class may hold itself
+            self.definitions[name] = {}  # the class may be recursive
             self.definitions[name] = self.table(cls)
         return {"$ref": f"#/$defs/{name}"}
 
 
 def _constant(field: attrs.Attribute[Any]) -> Any:
-    """A field's default where it has one that is no function; else None."""
+    """Return a field's default if it is a constant, else None."""
     default = field.default
     return None if default is attrs.NOTHING or isinstance(default, attrs.Factory) else default  # type: ignore[arg-type] # a class, typed as a function

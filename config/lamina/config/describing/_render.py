@@ -1,4 +1,4 @@
-"""Configurations written as TOML."""
+"""Write configurations as TOML."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from lamina.config.describing._tables import default_instance, plain
 from lamina.config.reading._positions import key_lines
 
 _WIDTH: Final = 98
-"""Characters of a comment's line, without the mark."""
+"""The width of a comment line, without the mark."""
 
 
 def render(tables: Mapping[str, Any]) -> str:
-    """Plain tables as TOML."""
+    """Format plain tables as TOML."""
     import tomli_w
 
     return tomli_w.dumps(tables)
 
 
 def render_default(schemas: Mapping[str, type | None], host: HostConfig) -> str:
-    """A configuration file that says what holds anyway. `load` reads the same values back.
+    """Return a configuration file that spells out the defaults. `load` reads the same values back.
 
-    Above each key stands the first sentence of the docstring under the field, above each plugin's table that
-    of the class. A setting whose default is None has no line: TOML cannot write it.
+    Above each key is the first sentence of the field's docstring, above each plugin's table that of the class.
+    Settings whose default is None are left out: TOML cannot express them.
 
     Args:
-        schemas: For each plugin, by URI, the attrs class of its table; None where it takes no configuration.
-            A class with fields that have no default gets an empty table.
+        schemas: The attrs class of each plugin's table, by URI; None if it takes no configuration. A class with
+            required fields gets an empty table.
         host: The top level, without plugins' tables.
     """
     defaults = {uri: default_instance(schema) for uri, schema in schemas.items() if schema is not None}
@@ -47,8 +47,8 @@ def render_default(schemas: Mapping[str, type | None], host: HostConfig) -> str:
 
 
 def _commented(text: str, comments: Mapping[KeyPath, str]) -> str:
-    """TOML with a comment above each line on which one of the keys stands."""
-    lines = text.split("\n")  # splitlines() would also split at U+2028 and its like, inside strings
+    """Insert comments into TOML, above the lines of their keys."""
+    lines = text.split("\n")  # splitlines() would also split at U+2028 and the like, inside strings
     places = key_lines(text)
     above = {places[path]: comment for path, comment in comments.items() if path in places and comment}
     for line in sorted(above, reverse=True):
@@ -57,7 +57,7 @@ def _commented(text: str, comments: Mapping[KeyPath, str]) -> str:
 
 
 def _field_comments(instance: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """The comment of each field, those of nested instances included."""
+    """Yield the comment of each field, including those of nested instances."""
     if not attrs.has(type(instance)):
         return
     docstrings = attribute_docstrings(type(instance))

@@ -1,4 +1,4 @@
-"""A configuration as plain tables: what TOML and JSON have."""
+"""Configurations as plain tables, in the types of TOML and JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lamina.config._problems import dotted, toml_string
 
 
 def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str, Any]:
-    """All that holds, with every default filled in, in the newest version. Nothing is left to import.
+    """Return the effective configuration with all defaults filled in, in the newest version and without imports.
 
-    A setting that is None is left out: TOML cannot write it. What was not decoded is as it was written.
+    Settings that are None are left out: TOML cannot express them. Undecoded tables are unchanged.
 
     Args:
-        config: What was read.
-        plugins: What `Config.decode_plugins` made of the plugins' tables.
+        config: The configuration.
+        plugins: The result of `Config.decode_plugins`.
     """
     undecoded = {uri: table for uri, table in config.plugins.items() if uri not in plugins}
     all_plugins: dict[str, Any] = {**plugins, **undecoded}
@@ -32,13 +32,13 @@ def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str,
 
 
 def default_instance(schema: type) -> Any:
-    """An instance of a class with its defaults, or an empty table where some field has none."""
+    """Return an instance of a class with its defaults, or an empty table if a field is required."""
     complete = all(field.default is not attrs.NOTHING for field in attrs.fields(schema) if field.init)
     return schema() if complete else {}
 
 
 def plain(value: Any) -> Any:
-    """A value as TOML has it."""
+    """Convert a value to TOML's types."""
     if attrs.has(type(value)):
         value = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
     match value:
@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def json_ready(value: Any) -> Any:
-    """A plain value as JSON has it: times and numbers that are none as strings."""
+    """Convert a plain value to JSON's types: times and non-finite numbers become strings."""
     match value:
         case dict():
             return {key: json_ready(item) for key, item in value.items()}
@@ -72,7 +72,7 @@ def json_ready(value: Any) -> Any:
 
 
 def inline(value: Any) -> str:
-    """A plain value in TOML, on one line."""
+    """Format a plain value as TOML, on one line."""
     match value:
         case dict():
             items = (f"{dotted((key,), shorten=False)} = {inline(item)}" for key, item in value.items())

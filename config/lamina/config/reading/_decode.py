@@ -1,4 +1,4 @@
-"""Tables decoded into attrs classes, strictly: no value is ever turned into another to fit."""
+"""Decode tables into attrs classes, strictly: no value is converted to fit."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
 _MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 _WRONG: Final[Any] = object()
-"""In place of a value with problems, which have been reported."""
+"""Stands for a value whose problems have been reported."""
 
 
 class Mismatch(ValueError):
-    """A value is not of the kind that its place asks for."""
+    """The value has another type than expected."""
 
     def __init__(self, expected: str, value: object) -> None:
         self.expected = expected
@@ -50,7 +50,7 @@ class Mismatch(ValueError):
 
 
 class Report(Protocol):
-    """Makes the problem of a path. Who implements it knows which document set what is there."""
+    """Makes the problem of a path. The implementation knows which document set the value."""
 
     def __call__(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
@@ -58,19 +58,18 @@ class Report(Protocol):
 
 
 def decode(schema: type[T], table: Mapping[str, Any], path: KeyPath, report: Report) -> T | list[Problem]:
-    """Make an instance of an attrs class from a table.
+    """Decode a table into an instance of an attrs class.
 
     Args:
-        schema: The class. The type of a field is bool, int, float (which also takes a whole number), str,
-            `Duration`, `Path`, an enum (given by value), a `Literal`, `Any`, another attrs class, a list,
-            tuple, set or dict of these, or any of them `| None`. A key that is no field is a problem, and so
-            is whatever a validator raises.
+        schema: The class. The type of a field is bool, int, float (which also accepts a whole number), str,
+            `Duration`, `Path`, an enum (given by value), a `Literal`, `Any`, another attrs class, a list, tuple,
+            set or dict of these, or any of them `| None`. Unknown keys and exceptions of validators are problems.
         table: The table.
-        path: Where the table is.
+        path: The path of the table.
         report: Makes a problem.
 
     Returns:
-        The instance; or everything that is wrong with the table.
+        The instance, or all problems of the table.
     """
     decoder = _Decoder(report)
     instance = decoder.decode(schema, table, path)
@@ -78,7 +77,7 @@ def decode(schema: type[T], table: Mapping[str, Any], path: KeyPath, report: Rep
 
 
 class _Decoder:
-    """Decodes the values of one table, and keeps the problems that it meets."""
+    """Decodes the values of one table and collects their problems."""
 
     def __init__(self, report: Report) -> None:
         self.problems: list[Problem] = []
@@ -88,12 +87,12 @@ class _Decoder:
         """Decode a value.
 
         Args:
-            kind: The type that its place asks for.
-            value: The value, as it was read.
-            path: Where it is.
+            kind: The expected type.
+            value: The value as read.
+            path: The path of the value.
 
         Returns:
-            The value, or `_WRONG`.
+            The decoded value, or `_WRONG`.
         """
         try:
             return self._decode(kind, value, path)
@@ -107,7 +106,7 @@ class _Decoder:
         self.problems.append(self._report(path, found, expected, nearest))
 
     def _decode(self, kind: Any, value: Any, path: KeyPath) -> Any:
-        kind = getattr(kind, "__supertype__", kind)  # what a NewType stands for
+        kind = getattr(kind, "__supertype__", kind)  # the type behind a NewType
         origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
         if origin in {typing.Union, types.UnionType}:
             return self._optional(kind, value, path)
@@ -190,7 +189,7 @@ def _scalar(kind: Any, choices: tuple[Any, ...], value: Any) -> Any:
             raise Mismatch(_EXPECTED[Duration], value)
         return kind.parse(value)
     if issubclass(kind, Path):
-        # Path("") is the current directory, which nobody means by "".
+        # Path("") is the current directory, which is never intended.
         if not isinstance(value, str) or not value or "\0" in value:
             raise Mismatch(_EXPECTED[Path], value)
         return kind(value)
@@ -203,7 +202,7 @@ def _scalar(kind: Any, choices: tuple[Any, ...], value: Any) -> Any:
 
 
 def _one_of(choices: collections.abc.Sequence[Any], value: object) -> Any:
-    """The value, where it is among the choices, type and all: 1 is not true."""
+    """Return the value if it is one of the choices, including its type: 1 is not true."""
     if any(type(choice) is type(value) and choice == value for choice in choices):
         return value
     shown = ", ".join(quoted(choice) if isinstance(choice, str) else described(choice) for choice in choices)
@@ -211,14 +210,14 @@ def _one_of(choices: collections.abc.Sequence[Any], value: object) -> Any:
 
 
 def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exception]]:
-    """Ask converters, defaults and validators what they object to, field by field.
+    """Run converters, defaults and validators field by field, and yield their objections.
 
-    attrs stops at the first objection and does not say whose it is. So each is asked again here, of an
-    instance that was not validated, and that lacks the fields whose values are `_WRONG`.
+    attrs stops at the first objection and does not name the field. So each one runs again here, on an unvalidated
+    instance without the fields whose values are `_WRONG`.
 
     Args:
         cls: The class.
-        values: What was decoded, by field.
+        values: The decoded values by field.
     """
     instance = cls.__new__(cls)
     wrong = {name for name, value in values.items() if value is _WRONG}
@@ -235,12 +234,12 @@ def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exce
         try:
             field.validator(instance, field, getattr(instance, field.name))
         except Exception as error:  # noqa: BLE001 # reported, whatever it is
-            if not (wrong and isinstance(error, AttributeError)):  # then it asked for a field that is wrong itself
+            if not (wrong and isinstance(error, AttributeError)):  # then it accessed a field that is wrong itself
                 yield field.name, error
 
 
 def _value(field: Any, instance: object, values: Mapping[str, Any]) -> Any:
-    """The value that attrs would set a field of an instance to."""
+    """Return the value that attrs would assign to a field."""
     if field.name in values:
         value = values[field.name]
     elif isinstance(field.default, attrs.Factory):  # type: ignore[arg-type] # a class, typed as a function
@@ -253,7 +252,7 @@ def _value(field: Any, instance: object, values: Mapping[str, Any]) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """An exception as a message. attrs's own validators put the field and the value behind the text."""
+    """Return an exception's message. attrs's own validators append the field and the value."""
     if isinstance(error, Error | ValueError | TypeError) and error.args and isinstance(error.args[0], str):
         return error.args[0]
     return f"{type(error).__name__}: {error}"

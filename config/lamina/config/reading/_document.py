@@ -1,4 +1,4 @@
-"""The documents that a configuration is made of: a file, the files that it imports, flags."""
+"""The documents of a configuration: the main file, its imports, and flags."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from lamina.config.reading._positions import key_lines
 from lamina.fs import Exposure, Trust, content_exposure
 
 _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
-"""Python's limit can be set to no less."""
+"""Matches a whole number longer than Python's lowest limit."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class Document:
-    """Settings from one place."""
+    """Settings from one source."""
 
     name: str
-    """Path of the file; or what else gave them, such as a flag."""
+    """Path of the file, or another source, such as a flag."""
     tables: Mapping[str, Any]
     text: str = ""
-    """The TOML that the tables were read from, or "" where there is none."""
+    """The TOML text, or "" if there is none."""
     moved: Mapping[KeyPath, KeyPath] = attrs.field(factory=dict)
-    """What a translation moved: where it is now, to where the text has it."""
+    """The settings that a migration moved: from their paths in `tables` to those in the text."""
     exposure: Exposure | None = None
     """How other users could change the file."""
 
     def problem(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
     ) -> Problem:
-        """Something wrong at a place in `tables`, told in the words and with the line of the text."""
+        """Return a problem at a path in `tables`, with the key and line of the text."""
         path = self.written(path)
         return Problem(self.name, dotted(path), self.line(path), found, expected, nearest)
 
     def written(self, path: KeyPath) -> KeyPath:
-        """Where the text has what is at `path` in `tables`."""
+        """Return the path in the text of what is at `path` in `tables`."""
         return origin_of(path, self.moved)
 
     def line(self, path: KeyPath) -> int | None:
-        """The line of a key of the text, or of the nearest table around it; None where there is none."""
+        """Return the line of a key in the text, or of the nearest enclosing table; None if there is none."""
         around = (path[:end] for end in range(len(path), 0, -1))
         return next((self._lines[place] for place in around if place in self._lines), None)
 
@@ -59,14 +59,14 @@ class Document:
 
 
 def read(path: str) -> Document | Problem:
-    """A file's document, or what keeps it from being TOML.
+    """Read a file and return its document, or the reason why it is not TOML.
 
     Raises:
         OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         exposure = content_exposure(os.fstat(file.fileno()), path, Trust.of_process())
-        data = file.read().removeprefix(codecs.BOM_UTF8)  # as editors of Windows begin a file
+        data = file.read().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
     try:
         text = data.decode()
         return Document(path, tomli.loads(text), text, exposure=exposure)
@@ -76,28 +76,28 @@ def read(path: str) -> Document | Problem:
         return Problem(path, "", error.lineno, error.msg, column=error.colno)
     except RecursionError as error:
         return Problem(path, "", None, str(error))
-    except ValueError:  # int(): Python reads no more digits than this
+    except ValueError:  # int(): Python's limit on the number of digits
         found = f"a whole number of more than {sys.get_int_max_str_digits()} digits"
         number = _LONG_NUMBER.search(text)
         return Problem(path, "", text.count("\n", 0, number.start(1)) + 1 if number else None, found)
 
 
 def read_imports(main: Document, drop_ins: str = "") -> tuple[list[Document], list[Problem]]:
-    """Read all that a document imports, and what that imports in turn, each file once.
+    """Read all imports of a document, and theirs in turn, each file once.
 
-    The order is containerd's: first come, first served.
+    The order is containerd's: breadth first.
 
     Args:
         main: The document.
         drop_ins: A pattern of files that are read as if `main` imported them last; "" for none.
 
     Returns:
-        The documents, `main` first, each of which overrides those before it; and a problem for each file
-        that cannot be read.
+        The documents, `main` first, each overriding those before it; and a problem for each file that cannot be
+        read.
     """
     documents, problems = [main], list[Problem]()
     seen = {os.path.realpath(main.name)}
-    for importing in documents:  # grows as it goes: a first-in first-out queue
+    for importing in documents:  # grows during the loop: a first-in first-out queue
         dropped = sorted(glob.glob(drop_ins)) if importing is main and drop_ins else []
         for place, path in (*_imports(importing), *((None, path) for path in dropped)):
             if (real := os.path.realpath(path)) in seen:
@@ -119,12 +119,12 @@ def read_imports(main: Document, drop_ins: str = "") -> tuple[list[Document], li
 
 
 def _imports(document: Document) -> Iterator[tuple[KeyPath, str]]:
-    """The files that a document names in `imports`, and where it does."""
+    """Return the files that a document imports, and the place of each import."""
     directory = os.path.dirname(document.name)
     imports = document.tables.get("imports", ())
     for index, pattern in enumerate(imports if isinstance(imports, list) else ()):
         if not isinstance(pattern, str):
-            continue  # decoding the top level tells
+            continue  # decoding the top level reports it
         matches = sorted(glob.glob(pattern, root_dir=directory)) if glob.has_magic(pattern) else [pattern]
         for match in matches:
             yield ("imports", index), os.path.normpath(os.path.join(directory, match))

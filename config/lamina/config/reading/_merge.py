@@ -1,12 +1,12 @@
-"""Several documents made into one, with a memory of where each setting came from.
+"""Merge documents, keeping track of where each setting came from.
 
-The rules are containerd's, but for one: whatever a later document sets, it sets, also to false, 0, "" or [].
-(At the top level containerd takes such a value for one that was not set.)
+The rules are containerd's, with one exception: a later document overrides an earlier one even with false, 0, "" or
+[]. (At the top level containerd treats such values as unset.)
 
-- Tables are merged, key by key, at every depth; but a proxy plugin's table is replaced as a whole.
-- Arrays at the top level (`disabled_plugins`, `imports`, …) are united: elements stand in the order of their
-  first appearance, and none is ever taken out.
-- Everything else is replaced. What was replaced is not checked.
+- Tables are merged key by key, at any depth, but a proxy plugin's table is replaced as a whole.
+- Arrays at the top level (`disabled_plugins`, `imports`, …) are united: elements keep the order of their
+  first appearance, and none is removed.
+- Everything else is replaced. Replaced values are not checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lamina.config._problems import KeyPath, Problem
 from lamina.config.reading._document import Document
 
 _REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
-"""The table whose entries are each replaced as a whole: half of another's address and type makes no plugin."""
+"""The table whose entries are replaced as a whole: half of another plugin's settings make no plugin."""
 
 
 @attrs.frozen
@@ -28,9 +28,9 @@ class Origin:
     """Where a setting came from."""
 
     name: str
-    """Path of the file; or what else gave it, such as a flag."""
+    """Path of the file, or another source, such as a flag."""
     line: int | None
-    """Line in the file, from 1; None where there is none."""
+    """The line in the file, from 1; None if there is none."""
 
     def __str__(self) -> str:
         return self.name if self.line is None else f"{self.name}:{self.line}"
@@ -38,15 +38,15 @@ class Origin:
 
 @attrs.frozen(eq=False, repr=False)
 class Merged:
-    """What several documents say together."""
+    """The merged documents."""
 
     tables: dict[str, Any]
     _main: Document
     _sources: dict[KeyPath, tuple[Document, KeyPath]]
-    """For each key the document that set it last, and the key's path there."""
+    """The document that last set each key, and the key's path there."""
 
     def origin(self, path: KeyPath) -> Origin | None:
-        """Where the value or table at a path was last set; None where no document sets it."""
+        """Return where the value or table at a path was last set, or None if no document sets it."""
         if path not in self._sources:
             return None
         document, there = self._sources[path]
@@ -55,7 +55,7 @@ class Merged:
     def problem(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None
     ) -> Problem:
-        """Something wrong at a path, told of the document that set it, or the nearest table around it."""
+        """Return a problem at a path, in terms of the document that set it or its nearest enclosing table."""
         for end in range(len(path), 0, -1):
             if path[:end] in self._sources:
                 document, there = self._sources[path[:end]]
@@ -64,7 +64,7 @@ class Merged:
 
 
 def merge(documents: Sequence[Document]) -> Merged:
-    """Put documents, of which there is at least one, over each other; the last is on top."""
+    """Merge documents, of which there is at least one. Later ones override earlier ones."""
     merger = _Merger()
     for document in documents:
         merger.overlay(document)
@@ -100,6 +100,6 @@ class _Merger:
                 target.append(element)
 
     def _forget(self, path: KeyPath) -> None:
-        """Drop the sources of what is replaced."""
+        """Drop the sources of replaced values."""
         for known in [known for known in self.sources if known[: len(path)] == path]:
             del self.sources[known]

@@ -1,4 +1,4 @@
-"""Where settings were before somebody moved them."""
+"""Settings that a migration moved."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from lamina.config._problems import KeyPath
 
 Moves = dict[KeyPath, KeyPath]
-"""Where a table or setting is now, to where it was. What is not named is where its table is."""
+"""The original path of each table or setting that moved, by its new path. Everything else moves with its table."""
 
 
 def origin_of(path: KeyPath, moves: Mapping[KeyPath, KeyPath]) -> KeyPath:
-    """Where what is at a path now was before."""
+    """Return the original path of what is now at a path."""
     for end in range(len(path), 0, -1):
         if path[:end] in moves:
             return moves[path[:end]] + path[end:]
@@ -20,7 +20,7 @@ def origin_of(path: KeyPath, moves: Mapping[KeyPath, KeyPath]) -> KeyPath:
 
 
 def compose(later: Moves, earlier: Moves) -> Moves:
-    """The moves of one step after another."""
+    """Compose the moves of two consecutive migrations."""
     inside = {
         now + path[len(before) :]: origin
         for now, before in later.items()
@@ -31,16 +31,16 @@ def compose(later: Moves, earlier: Moves) -> Moves:
 
 
 def infer_moves(tables: dict[str, Any], path: KeyPath) -> Callable[[dict[str, Any]], Moves]:
-    """Take down a tree of tables; the function returned tells what was moved, given the tree as it is by then.
+    """Record a tree of tables; the function returned infers what moved, given the changed tree.
 
-    A table is known by its identity. A value that is gone from its place is known by being equal to one that
-    has come: by its key, or where there is one such value only.
+    A table is recognised by its identity. A value that disappeared is recognised by an equal one that appeared:
+    under the same key, or if only one such value appeared.
 
     Args:
         tables: The tree.
-        path: Where it stands.
+        path: The path of the tree.
     """
-    everything = dict(_walk(tables, path))  # held until the end, so that no identity is used again
+    everything = dict(_walk(tables, path))  # kept until the end, so that no identity is reused
     places = {id(value): where for where, value in everything.items() if isinstance(value, dict)}
     values = {where: value for where, value in everything.items() if not isinstance(value, dict)}
 
@@ -62,7 +62,7 @@ def infer_moves(tables: dict[str, Any], path: KeyPath) -> Callable[[dict[str, An
 
 
 def _walk(tables: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """Everything in a tree of tables, each table before what it holds."""
+    """Yield everything in a tree of tables, each table before its content."""
     yield path, tables
     for key, value in tables.items():
         if isinstance(value, dict):
@@ -72,7 +72,7 @@ def _walk(tables: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, A
 
 
 def _gone(where: KeyPath, value: object, gone: Mapping[KeyPath, Any]) -> KeyPath | None:
-    """Where a value that has come was before, if one like it is gone."""
+    """Return the original path of a value that appeared, if an equal one disappeared."""
     alike = [place for place, other in gone.items() if type(other) is type(value) and other == value]
     named = [place for place in alike if place[-1] == where[-1]]
     return named[0] if len(named) == 1 else alike[0] if len(alike) == 1 else None

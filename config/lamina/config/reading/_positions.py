@@ -1,6 +1,6 @@
-"""Where each key of a TOML document stands. No parser at hand tells.
+"""Positions of keys in a TOML document, which no available parser reports.
 
-For documents that tomli has accepted: this finds keys and checks nothing again. The grammar is that of
+Only for documents that tomli has accepted: this finds keys and checks nothing again. The grammar is that of
 https://toml.io/en/v1.1.0.
 """
 
@@ -28,9 +28,9 @@ _SCALAR: Final = re.compile(r"[^,\]}#\n]+")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The line, from 1, on which each key, table and array element of a document stands.
+    """Return the line, from 1, of each key, table and array element of a document.
 
-    A table that has a header of its own stands on that; any other, where its first key is.
+    A table with a header is on the header's line, any other on the line of its first key.
 
     Args:
         text: A valid TOML document.
@@ -42,23 +42,23 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 @attrs.frozen(eq=False, repr=False)
 class WrittenKey:
-    """A key as a document writes it: in a header, or before a value."""
+    """A key as written in a document: in a header, or before a value."""
 
     path: KeyPath
-    """What it stands for."""
+    """The full path of the key."""
     table: KeyPath
-    """The table in which it is written, whose path it goes on from; () for a header."""
+    """The table that contains the key, a prefix of `path`; () for a header."""
     start: int
     end: int
-    """Where its names are in the text."""
+    """The end of the key in the text."""
     value_end: int
-    """Where its value ends, or its header."""
+    """The end of its value or header."""
     movable: bool
-    """Whether it has lines of its own: not in an inline table."""
+    """Whether the key has lines of its own, outside of inline tables."""
 
 
 def written_keys(text: str) -> list[WrittenKey]:
-    """Every key of a document, in the order in which they are written.
+    """Return every key of a document, in the order of the text.
 
     Args:
         text: A valid TOML document.
@@ -69,10 +69,10 @@ def written_keys(text: str) -> list[WrittenKey]:
 
 
 def parse_key(text: str) -> tuple[str, ...]:
-    """The names that a dotted key consists of.
+    """Split a dotted key into names.
 
     Raises:
-        InvalidArgument: It is no dotted key.
+        InvalidArgument: The key is malformed.
     """
     scanner = _Scanner(text)
     try:
@@ -80,12 +80,12 @@ def parse_key(text: str) -> tuple[str, ...]:
     except ValueError:
         names = ()
     if not names or not scanner.at_end():
-        raise InvalidArgument(f"{quoted(text)} is no dotted key: names that are not plain words need quotes")
+        raise InvalidArgument(f"{quoted(text)} is not a dotted key: names with special characters need quotes")
     return names
 
 
 class _Scanner:
-    """Goes through a document once, from the left to the right."""
+    """Scans a document once, from start to end."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[KeyPath, int] = {}
@@ -95,9 +95,9 @@ class _Scanner:
         self._counted = 0
         self.written: list[WrittenKey] = []
         self._span = (0, 0)
-        """Where the last key is."""
+        """The position of the last key."""
         self._last: dict[KeyPath, int] = {}
-        """Index of the last element of each array of tables so far."""
+        """The index of the last element of each array of tables so far."""
 
     def document(self) -> None:
         table: KeyPath = ()
@@ -151,21 +151,21 @@ class _Scanner:
             self._match(_STRING if self._text[self._at] in "\"'" else _SCALAR)
 
     def _closed(self, mark: str) -> bool:
-        """Go to the next element, or past the end of an array or inline table."""
+        """Advance to the next element, or past the end of an array or inline table."""
         self._skip_blank()
         if self._take(","):
             self._skip_blank()
         return self._take(mark)
 
     def _name(self, table: KeyPath, names: tuple[str, ...]) -> KeyPath:
-        """Note a key, and the tables that it brings about, on the current line."""
+        """Record a key, and the tables that it creates, on the current line."""
         path = self._enclosing(table, names[:-1])
         path = (*path, names[-1])
         self.lines[path] = self._current_line()
         return path
 
     def _element(self, names: tuple[str, ...]) -> KeyPath:
-        """Note a new element of an array of tables on the current line."""
+        """Record a new element of an array of tables on the current line."""
         array = (*self._enclosing((), names[:-1]), names[-1])
         self._last[array] = self._last.get(array, -1) + 1
         self.lines.setdefault(array, self._current_line())
@@ -203,7 +203,7 @@ class _Scanner:
 
 
 def _plain(name: str) -> str:
-    """The name that a written key stands for."""
+    """Return the name that a written key stands for."""
     if name[0] == "'" or (name[0] == '"' and "\\" not in name):
         return name[1:-1]
     return next(iter(tomli.loads(f"{name} = 0"))) if name[0] == '"' else name

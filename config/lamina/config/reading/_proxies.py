@@ -10,7 +10,7 @@ from lamina.config.reading._decode import Report, decode
 
 
 def decode_proxy(schemas: Mapping[str, type], table: object, path: KeyPath, report: Report) -> Any:
-    """Return an instance of the class that goes with the type of a table, or a list of problems.
+    """Decode a table into the class for its type, or return its problems.
 
     Args:
         schemas: The attrs class of a table by the value of its key `type`.

@@ -1,8 +1,8 @@
-"""Older format versions, translated to the newest one, file by file, before files are merged.
+"""Migrate older format versions to the newest, file by file, before files are merged.
 
-A file goes up version by version, as in containerd: first what the format itself changed, then what each plugin
-changed in its own tables (`Registration.migrate`). Where settings have moved to is remembered, so that a problem
-is told in the words of the file.
+A file is migrated version by version, as in containerd: first the changes of the format itself, then those of each
+plugin in its own tables (`Registration.migrate`). Moves are recorded, so that a problem can be reported in terms
+of the file.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from lamina.config.reading._moves import Moves, compose, infer_moves
 from lamina.errdefs import PluginFailed, nearest
 
 OLDEST: Final = 2
-"""The oldest version that is read. Version 1, of containerd 1.0, has short names of plugins instead of URIs."""
+"""The oldest supported version. Version 1, of containerd 1.0, has short names of plugins instead of URIs."""
 
 GRPC_SERVER: Final = "io.containerd.server.v1.grpc"
 """URI of the plugin that listens on the unix socket."""
 
 Migration = Callable[[int, dict[str, dict[str, Any]]], object]
-"""A plugin's own step: given a file's version and its `[plugins]` table, it brings its tables one version further,
-in place. What it returns does not matter. It is called once for each version below the newest, and does nothing
-where it finds nothing old."""
+"""A plugin's migration: given a file's version and its `[plugins]` table, it migrates its own tables to the next
+version, in place. The result is ignored. It is called once for each version below the newest, and does nothing if
+it finds nothing old."""
 
 _READ: Final = ", ".join(map(str, range(OLDEST, VERSION))) + f" or {VERSION}"
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Heir:
-    """A plugin whose settings stood in a table of their own up to version 3."""
+class _Relocation:
+    """A plugin whose settings had a top-level table up to version 3."""
 
     table: str
     uri: str
     keys: Mapping[str, str]
-    """The settings that were there, and what the plugin calls them."""
+    """The old settings, and their names in the plugin's table."""
     with_address: bool = False
-    """Whether nothing is set where there is no address."""
+    """Whether to set nothing if there is no address."""
 
 
 def _same(*keys: str) -> dict[str, str]:
@@ -54,37 +54,37 @@ _SOCKET: Final = _same("address", "uid", "gid")
 _SIZES: Final = _same("max_recv_message_size", "max_send_message_size")
 _TLS: Final = {f"tcp_tls_{key}": f"tls_{key}" for key in ("ca", "cert", "key", "common_name")}
 
-_HEIRS: Final = (
-    _Heir("grpc", GRPC_SERVER, _SOCKET | _SIZES),
-    _Heir(
+_RELOCATIONS: Final = (
+    _Relocation("grpc", GRPC_SERVER, _SOCKET | _SIZES),
+    _Relocation(
         "grpc", "io.containerd.server.v1.grpc-tcp", {"tcp_address": "address"} | _TLS | _SIZES, with_address=True
     ),
-    _Heir("ttrpc", "io.containerd.server.v1.ttrpc", _SOCKET),
-    _Heir("metrics", "io.containerd.server.v1.metrics", _same("address")),
-    _Heir("metrics", "io.containerd.metrics.v1.grpc-prometheus", _same("grpc_histogram")),
-    _Heir("debug", "io.containerd.server.v1.debug", _SOCKET, with_address=True),
+    _Relocation("ttrpc", "io.containerd.server.v1.ttrpc", _SOCKET),
+    _Relocation("metrics", "io.containerd.server.v1.metrics", _same("address")),
+    _Relocation("metrics", "io.containerd.metrics.v1.grpc-prometheus", _same("grpc_histogram")),
+    _Relocation("debug", "io.containerd.server.v1.debug", _SOCKET, with_address=True),
 )
 
 
 @attrs.frozen(eq=False, repr=False)
 class Migrated:
-    """A document of the newest version, and what was to be said about the translation."""
+    """A document of the newest version, and the messages about its migration."""
 
     document: Document
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     whole: bool = True
-    """Whether the document has all settings: of a version that is not read they are left out."""
+    """Whether the document is complete: settings of an unsupported version are left out."""
     failures: Mapping[str, PluginFailed] = attrs.field(factory=dict)
-    """Plugins whose steps raised, by URI. They changed nothing."""
+    """Plugins whose migrations raised, by URI. They changed nothing."""
 
 
 def migrate(document: Document, migrations: Mapping[str, Migration]) -> Migrated:
-    """Translate a document to the newest version.
+    """Migrate a document to the newest version.
 
     Args:
-        document: It is not changed.
-        migrations: The steps of plugins, by URI.
+        document: The document. It is not changed.
+        migrations: The migrations of plugins, by URI.
     """
     version = document.tables.get("version")
     if type(version) is int and version == VERSION:
@@ -100,25 +100,27 @@ def migrate(document: Document, migrations: Mapping[str, Migration]) -> Migrated
 
 
 def successor(table: str, key: str) -> tuple[str, ...] | None:
-    """Where the newest version has a setting that stood in a top-level table up to version 3."""
-    heirs = (heir for heir in _HEIRS if heir.table == table and key in heir.keys)
-    return next((("plugins", heir.uri, heir.keys[key]) for heir in heirs), None)
+    """Return the current path of a setting of a top-level table of version 3, or None."""
+    relocations = (
+        relocation for relocation in _RELOCATIONS if relocation.table == table and key in relocation.keys
+    )
+    return next((("plugins", relocation.uri, relocation.keys[key]) for relocation in relocations), None)
 
 
 def successor_of_table(table: str) -> str | None:
-    """URI of the plugin that has what a top-level table had up to version 3; None of one that is still there."""
-    return next((heir.uri for heir in _HEIRS if heir.table == table != "debug"), None)
+    """Return the URI of the plugin that took over a top-level table of version 3, or None if the table remains."""
+    return next((relocation.uri for relocation in _RELOCATIONS if relocation.table == table != "debug"), None)
 
 
 def _unread(document: Document, version: object) -> Migrated:
-    """The answer to a version that is missing, or none that is read."""
+    """Return the result for a version that is missing or unsupported."""
     kept = document.tables
     if version is None:
         found = f'nothing: add "version = {VERSION}" before the first table'
     elif type(version) is not int:
         found = described(version)
     else:
-        old = f"its short names of plugins are not read: write their URIs, and version = {OLDEST}"
+        old = f"its short names of plugins are not supported: write their URIs, and version = {OLDEST}"
         found = f"{version}: {old if version < OLDEST else 'the file is for a newer lamina'}"
         kept = {}
     current = attrs.evolve(document, tables={**kept, "version": VERSION})
@@ -127,7 +129,7 @@ def _unread(document: Document, version: object) -> Migrated:
 
 
 class _Translation:
-    """A document on its way up."""
+    """A document during its migration."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -142,15 +144,15 @@ class _Translation:
         return Migrated(document, tuple(self._problems), tuple(self._warnings), failures=self._failures)
 
     def of_plugins(self, version: int, migrations: Mapping[str, Migration]) -> None:
-        """Let each plugin bring its tables one version further."""
+        """Run the migrations of all plugins to the next version."""
         if not isinstance(self._tables.get("plugins"), dict):
-            return  # decoding the top level tells, if it is something else
+            return  # decoding the top level reports it if it is not a table
         for uri, migration in migrations.items():
             try:
                 self._tables["plugins"], moves = _run(migration, version, self._tables["plugins"])
             except Exception as error:  # noqa: BLE001 # what a plugin raises is that plugin's failure
                 failed = PluginFailed(
-                    f"bring its configuration up from version {version}: {type(error).__name__}: {error}"
+                    f"migrate its configuration from version {version}: {type(error).__name__}: {error}"
                 )
                 failed.__cause__ = error
                 self._failures[uri] = failed.with_traceback(error.__traceback__)
@@ -159,63 +161,68 @@ class _Translation:
 
     def to_version_4(self) -> None:
         """Move the settings of servers into tables of plugins."""
-        for name, heirs in itertools.groupby(_HEIRS, lambda heir: heir.table):
+        for name, relocations in itertools.groupby(_RELOCATIONS, lambda relocation: relocation.table):
             old = self._tables.pop(name, {})
             if isinstance(old, dict):
-                self._bequeath(name, old, list(heirs))
+                self._relocate(name, old, list(relocations))
             else:
                 self._problems.append(self._document.problem((name,), described(old), expected="a table"))
 
-    def _bequeath(self, name: str, old: Mapping[str, Any], heirs: Sequence[_Heir]) -> None:
-        """Give a table's settings to its heirs. What is left is an unknown key, but in `[debug]`."""
-        known = [key for heir in heirs for key in heir.keys]
+    def _relocate(self, name: str, old: Mapping[str, Any], relocations: Sequence[_Relocation]) -> None:
+        """Move a table's settings to the plugins that took them over.
+
+        Leftovers are unknown keys, except in `[debug]`.
+        """
+        known = [key for relocation in relocations for key in relocation.keys]
         rest = {key: value for key, value in old.items() if key not in known}
-        for heir in heirs:
-            if settings := _settings(heir, old):
-                self._inherit(heir, settings, old)
+        for relocation in relocations:
+            if settings := _settings(relocation, old):
+                self._fill(relocation, settings, old)
         if name != "debug":
             unknown = (((name, key), "unknown key", nearest(key, known)) for key in rest)
             self._problems += [self._document.problem(path, found, nearest=like) for path, found, like in unknown]
         elif set_here := {key: value for key, value in rest.items() if value != ""}:
             self._tables[name] = set_here
 
-    def _inherit(self, heir: _Heir, settings: Mapping[str, str], old: Mapping[str, Any]) -> None:
-        """Give a plugin its settings, unless it has a table."""
+    def _fill(self, relocation: _Relocation, settings: Mapping[str, str], old: Mapping[str, Any]) -> None:
+        """Move settings to a plugin, unless it has a table."""
         plugins = self._tables.setdefault("plugins", {})
         if not isinstance(plugins, dict):
             return
-        if heir.uri in plugins:
-            found = f"left out: the file also has {dotted(('plugins', heir.uri))}"
-            self._warnings.append(str(self._document.problem((heir.table,), found)))
+        if relocation.uri in plugins:
+            found = f"ignored: the file also has {dotted(('plugins', relocation.uri))}"
+            self._warnings.append(str(self._document.problem((relocation.table,), found)))
             return
-        plugins[heir.uri] = {new: old[key] for key, new in settings.items()}
-        self._moved["plugins", heir.uri] = (heir.table,)
+        plugins[relocation.uri] = {new: old[key] for key, new in settings.items()}
+        self._moved["plugins", relocation.uri] = (relocation.table,)
         self._moved |= {
-            ("plugins", heir.uri, new): (heir.table, key) for key, new in settings.items() if key != new
+            ("plugins", relocation.uri, new): (relocation.table, key)
+            for key, new in settings.items()
+            if key != new
         }
 
 
-def _settings(heir: _Heir, old: Mapping[str, Any]) -> dict[str, str]:
-    """The settings that version 3 counts as set, and their new names.
+def _settings(relocation: _Relocation, old: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that version 3 counts as set, under their new names.
 
-    None that is empty, 0 or false; but an address comes with its owner.
+    Empty, 0 and false settings are left out, but an address keeps its owner.
     """
-    address = next((old.get(key) for key, new in heir.keys.items() if new == "address"), None)
-    if heir.with_address and not address:
+    address = next((old.get(key) for key, new in relocation.keys.items() if new == "address"), None)
+    if relocation.with_address and not address:
         return {}
 
     def is_set(key: str, value: object) -> bool:
         empty = value in {"", False} if isinstance(value, str | bool) else type(value) is int and value == 0
         return not empty or (key in {"uid", "gid"} and bool(address))
 
-    return {key: new for key, new in heir.keys.items() if key in old and is_set(key, old[key])}
+    return {key: new for key, new in relocation.keys.items() if key in old and is_set(key, old[key])}
 
 
 def _run(migration: Migration, version: int, plugins: dict[str, Any]) -> tuple[dict[str, Any], Moves]:
-    """What a plugin makes of `[plugins]`, which itself is not changed, and what moved where.
+    """Run a migration on a copy of `[plugins]`, and return the result and the moves.
 
     Raises:
-        Exception: What the plugin raises; or it left something that is no table.
+        Exception: The plugin raised it, or left something that is not a table.
     """
     tables: dict[Any, Any] = copy.deepcopy(plugins)
     moves_until = infer_moves(tables, ("plugins",))

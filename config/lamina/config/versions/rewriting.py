@@ -1,7 +1,7 @@
-"""A file of an older version rewritten in the newest one: comments and order stay, and so does all else that can.
+"""Rewrite a file of an older version in the newest one, keeping comments and order.
 
-What is called otherwise now is renamed where it stands, and what is gone is cut out, by our own index of the text.
-tomlkit does the rest: new values, and settings that have moved into another table.
+Renamed keys are renamed in place, and removed ones are cut out, with our own index of the text. tomlkit adds new
+values and settings that moved to another table.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class Rewritten:
     text: str
     changed: bool
     warnings: tuple[str, ...]
-    """What is no longer there, a sentence each."""
+    """A sentence about each setting that was dropped."""
 
 
 def rewrite(path: str, migrations: Mapping[str, Migration]) -> Rewritten:
-    """Rewrite a file, and not what it imports. The file itself is not touched.
+    """Return a file rewritten in the newest version. Neither the file nor its imports are changed.
 
     Args:
         path: The file.
         migrations: `Registration.migrate` of each plugin that has one, by URI.
 
     Raises:
-        ConfigError: It cannot be read as TOML, or has an older version's mistakes.
-        PluginFailed: A plugin could not bring its configuration up to date.
-        FailedPrecondition: Its comments cannot be kept.
-        OSError: It cannot be read.
+        ConfigError: The file is malformed or has problems of an older version.
+        PluginFailed: A plugin could not migrate its configuration.
+        FailedPrecondition: The comments cannot be kept.
+        OSError: The file cannot be read.
     """
     document = read(path)
     if isinstance(document, Problem):
@@ -59,21 +59,21 @@ def rewrite(path: str, migrations: Mapping[str, Migration]) -> Rewritten:
     text = rewritten(document.text, migrated.document.tables, dict(migrated.document.moved))
     if text is None:
         raise FailedPrecondition(
-            f"{path}: its tables are written in a way in which they cannot be changed with their comments: "
-            "give each table a [header] of its own, or use what `lamina config dump` prints"
+            f"{path}: the layout of its tables cannot be changed without losing comments: give each table a "
+            "[header] of its own, or use the output of `lamina config dump`"
         )
     return Rewritten(text, text != document.text, migrated.warnings)
 
 
 def replace(path: str, text: str) -> None:
-    """Give a file new content, all of it or, after a crash, none. Mode, owner and attributes stay.
+    """Replace a file's content atomically. Mode, owner and attributes are kept.
 
     Args:
-        path: The file; where it is a symbolic link, what that leads to.
-        text: The content.
+        path: The file, or a symbolic link to it.
+        text: The new content.
 
     Raises:
-        OSError: The file is as it was.
+        OSError: The file is unchanged.
     """
     import tempfile
 
@@ -103,12 +103,12 @@ def _copy_attributes(path: str, descriptor: int) -> None:
 
 
 def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
-    """A text that says something else now, changed as little as possible; None where that does not work.
+    """Return a text changed as little as possible to express other tables, or None if that fails.
 
     Args:
         text: A valid TOML document.
-        tables: What it is to say.
-        moves: Where in the text what has moved is.
+        tables: The tables to express.
+        moves: Where moved settings are in the text.
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
@@ -122,14 +122,14 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
             if _same(tomli.loads(result), tables):
                 return result
         except (TOMLKitError, tomli.TOMLDecodeError):
-            continue  # tables are written in a way that does not go with this one of adding others
+            continue  # the layout of the tables does not allow this way of adding others
     return None
 
 
 def _renamed(text: str, tables: Mapping[str, Any], moves: Moves) -> tuple[str, dict[KeyPath, str]]:
-    """A text with keys renamed where they stand, and gone ones cut out.
+    """Rename keys in place and cut out removed ones.
 
-    Also the comments behind those that are to stand in another table.
+    Also returns the comments behind those that move to another table.
     """
     successors = _successors(tables, moves)
     edits, comments = list[tuple[int, int, str]](), dict[KeyPath, str]()
@@ -151,7 +151,7 @@ def _renamed(text: str, tables: Mapping[str, Any], moves: Moves) -> tuple[str, d
 
 
 def _successors(tables: Mapping[str, Any], moves: Moves) -> Moves:
-    """Where what has moved from a place altogether is now, by that place."""
+    """Return the new path of what moved away from a place altogether, by the old path."""
     successors: Moves = {}
     for now, before in moves.items():
         if _present(tables, now) and not _present(tables, before):
@@ -160,7 +160,7 @@ def _successors(tables: Mapping[str, Any], moves: Moves) -> Moves:
 
 
 def _names(path: KeyPath) -> KeyPath:
-    """A path as a header has it: without the indices of arrays."""
+    """Return a path as in a header: without array indices."""
     return tuple(part for part in path if isinstance(part, str))
 
 
@@ -174,7 +174,7 @@ def _present(tables: Any, path: KeyPath) -> bool:
 
 
 def _lines(text: str, key: WrittenKey) -> tuple[int, int]:
-    """From where to where the lines of a key or header go."""
+    """Return the start and end of the lines of a key or header."""
     end = text.find("\n", key.value_end)
     return text.rfind("\n", 0, key.start) + 1, len(text) if end < 0 else end + 1
 
@@ -186,11 +186,10 @@ def _reconcile(
     comments: Mapping[KeyPath, str],
     apart: bool,
 ) -> Iterator[str]:
-    """Make a table of tomlkit's say what another says.
+    """Change a tomlkit table so that it expresses another.
 
     Yields:
-        The text of each new table, where these are to stand apart: at the end of a file they come between no
-        table and its comment.
+        The text of each new table if `apart`: at the end of a file they cannot separate a table from its comment.
     """
     for key in [key for key in container if key not in table]:
         del container[key]
@@ -241,7 +240,7 @@ def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, 
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same, types and all."""
+    """Return whether two plain values are equal, including their types."""
     match one, other:
         case dict(), dict():
             return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import click
 
-from lamina.cli.diagnose.findings import Told, lines
+from lamina.cli.diagnose.findings import ReportedFinding, lines
 from lamina.cli.options.connection import default_snapshotter
 from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE
@@ -44,10 +44,10 @@ def diagnose(
     from lamina.diagnosis.host.configured import ConfiguredHost
 
     found = findings(ConfiguredHost.find(file, **overrides), key, snapshotter, default_snapshotter)
-    told = [Told(*one) for one in progress(found, "checks")]
+    reported = [ReportedFinding(*one) for one in progress(found, "checks")]
     if as_json:
-        write_json([one.document() for one in told])
+        write_json([one.document() for one in reported])
     else:
-        write("\n".join(lines(told)))
-    if any(one.is_problem for one in told):
+        write("\n".join(lines(reported)))
+    if any(one.is_problem for one in reported):
         sys.exit(FAILURE)

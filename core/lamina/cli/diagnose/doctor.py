@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from lamina.cli.diagnose.findings import Told, lines
+from lamina.cli.diagnose.findings import ReportedFinding, lines
 from lamina.cli.options.settings import Overrides, file_option, override_options
 from lamina.cli.terminal.errors import FAILURE, reported
 from lamina.cli.terminal.output import json_option, write, write_json
@@ -46,29 +46,30 @@ def doctor(
         from lamina.diagnosis.host.examination import examination
 
         with examination(ConfiguredHost.find(file, **overrides), progress) as examined:
-            told = [
-                _mended(Told(area, finding), finding, examined, dry_run=dry_run) if repair else Told(area, finding)
+            reports = [
+                _repair(area, finding, examined, dry_run=dry_run) if repair else ReportedFinding(area, finding)
                 for area, finding in examined.found
             ]
     if as_json:
-        write_json([one.document() for one in told])
+        write_json([one.document() for one in reports])
     else:
-        write("\n".join(lines(told)))
-    if any(one.is_problem for one in told):
+        write("\n".join(lines(reports)))
+    if any(one.is_problem for one in reports):
         sys.exit(FAILURE)
 
 
-def _mended(told: Told, finding: Finding, examined: Examination, *, dry_run: bool) -> Told:
+def _repair(area: str, finding: Finding, examined: Examination, *, dry_run: bool) -> ReportedFinding:
     """Repair a finding, if it has a repair, and return the outcome."""
     repair = finding.repair
     if repair is None:
-        return told
+        return ReportedFinding(area, finding)
     if dry_run:
-        return Told(told.area, finding, f"would {repair.what}")
+        return ReportedFinding(area, finding, f"would {repair.what}")
     if examined.host_pid is not None and not repair.beside_host:
-        return Told(told.area, finding, f"not done while a host runs: stop it, then this would {repair.what}")
+        outcome = f"not done while a host runs: stop it, then this would {repair.what}"
+        return ReportedFinding(area, finding, outcome)
     try:
         repair.run()
     except (Error, OSError) as error:
-        return Told(told.area, finding, f"could not {repair.what}: {error}")
-    return Told(told.area, finding, f"done: {repair.what}", is_mended=True)
+        return ReportedFinding(area, finding, f"could not {repair.what}: {error}")
+    return ReportedFinding(area, finding, f"done: {repair.what}", is_repaired=True)

@@ -20,19 +20,19 @@ _NARROWEST: Final = 40
 
 
 @attrs.frozen
-class Told:
+class ReportedFinding:
     """A finding, and the outcome of its repair."""
 
     area: str
     finding: Finding
     repair: str = ""
     """What the repair did or would do, or why it was not made; "" if no repair was requested."""
-    is_mended: bool = False
+    is_repaired: bool = False
 
     @property
     def is_problem(self) -> bool:
         """Return whether the problem remains."""
-        return self.finding.status is Verdict.PROBLEM and not self.is_mended
+        return self.finding.status is Verdict.PROBLEM and not self.is_repaired
 
     def document(self) -> dict[str, str]:
         """Return the finding as a JSON object."""
@@ -47,12 +47,12 @@ class Told:
         return document | ({"Repair": self.repair} if self.repair else {})
 
 
-def lines(told: Sequence[Told]) -> Iterator[str]:
+def lines(reported: Sequence[ReportedFinding]) -> Iterator[str]:
     """Yield the findings below their areas, then their number by status."""
     width = terminal_width()
     area = ""
     counts: dict[tuple[str, str, Verdict], int] = {}
-    for one in told:
+    for one in reported:
         if one.area != area:
             yield from _left_out(counts)
             counts = {}
@@ -63,21 +63,21 @@ def lines(told: Sequence[Told]) -> Iterator[str]:
         if counts[which] <= SHOWN:
             yield from _of(one, width)
     yield from _left_out(counts)
-    totals = [(verdict, sum(one.finding.status is verdict for one in told)) for verdict in Verdict]
-    mended = sum(one.is_mended for one in told)
+    totals = [(verdict, sum(one.finding.status is verdict for one in reported)) for verdict in Verdict]
+    repaired = sum(one.is_repaired for one in reported)
     yield ""
     yield ", ".join(
         [
             *(f"{count} {verdict}" for verdict, count in totals if count),
-            *([f"{mended} mended"] if mended else []),
+            *([f"{repaired} repaired"] if repaired else []),
         ]
     )
 
 
-def _of(one: Told, width: int | None) -> Iterator[str]:
+def _of(one: ReportedFinding, width: int | None) -> Iterator[str]:
     finding = one.finding
     yield from _wrapped(f"{finding.status:{_MARK}}", f"{finding.check}: {finding.found}", width)
-    if finding.remedy and not one.is_mended:
+    if finding.remedy and not one.is_repaired:
         yield from _wrapped(" " * _MARK, f"remedy: {finding.remedy}", width)
     if one.repair:
         yield from _wrapped(" " * _MARK, f"repair: {one.repair}", width)

@@ -45,8 +45,8 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots.recovery import inspect_copy
 
-    site = ConfiguredHost.find(file, **overrides)
-    with copied(site, "check the metastore") as (path, copy):
+    host = ConfiguredHost.find(file, **overrides)
+    with copied(host, "check the metastore") as (path, copy):
         contents = inspect_copy(copy)
     if as_json:
         write_json(
@@ -81,8 +81,8 @@ def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Un
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots.recovery import write_backup
 
-    site = ConfiguredHost.find(file, **overrides)
-    with copied(site, "back up the metastore") as (_, copy):
+    host = ConfiguredHost.find(file, **overrides)
+    with copied(host, "back up the metastore") as (_, copy):
         made = write_backup(progress(copy, "MiB"), destination)
     if as_json:
         write_json(
@@ -145,13 +145,13 @@ def _rebuild(
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots import recovery
 
-    site = ConfiguredHost.find(file, **overrides)
-    if not site.is_known:
+    host = ConfiguredHost.find(file, **overrides)
+    if not host.is_known:
         raise FailedPrecondition(
-            f"rebuild the metastore: only the address {site.address} is given, and a stopped host cannot say "
+            f"rebuild the metastore: only the address {host.address} is given, and a stopped host cannot say "
             "where its data is: give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
         )
-    places = site.places("rebuild the metastore")
+    places = host.places("rebuild the metastore")
     rebuilt = recovery.rebuild(places, backup=backup, adopt=adopt, dry_run=dry_run, watch=progress)
     if as_json:
         write_json(rebuilt_document(rebuilt, places.metastore, dry_run=dry_run))
@@ -162,7 +162,7 @@ def _rebuild(
 
 
 @contextlib.contextmanager
-def copied(site: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+def copied(host: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Read a copy of the metastore: from the host if one runs, else from the file, which is locked meanwhile.
 
     Yields:
@@ -172,11 +172,11 @@ def copied(site: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[byt
     from lamina.snapshots.recovery import pieces, unused
 
     with contextlib.ExitStack() as closed:
-        copy = closed.enter_context(Client(site.address)).copy_metastore()
+        copy = closed.enter_context(Client(host.address)).copy_metastore()
         try:
             first = next(copy)
         except Unavailable:
-            path = site.places(asked).metastore
+            path = host.places(asked).metastore
             yield path, pieces(closed.enter_context(unused(path)))
         else:
-            yield site.address, itertools.chain([first], copy)
+            yield host.address, itertools.chain([first], copy)

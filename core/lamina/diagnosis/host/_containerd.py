@@ -1,4 +1,4 @@
-"""Check that the capabilities in containerd's configuration are those of the host's snapshotters."""
+"""Check the capabilities in containerd's configuration against those of the host's snapshotters."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lamina.mount import Mount, overlay_directories
 from lamina.plugin import Finding, PluginType
 
 CONFIG: Final = "/etc/containerd/config.toml"
-"""Where containerd reads its configuration if it is not told another place."""
+"""The default path of containerd's configuration."""
 _OUTCOMES: Final = {
-    "rebase": "containerd 2.2 and later unpacks the layers of an image side by side, and no image can be unpacked",
-    "remap-ids": "containerd has no owners mapped for a user namespace, and files there belong to 65534",
+    "rebase": "containerd 2.2 and later unpacks an image's layers in parallel and cannot unpack any image",
+    "remap-ids": "containerd does not map owners in user namespaces, and files there belong to 65534",
 }
-"""The consequence of each capability that containerd counts on and a snapshotter lacks."""
+"""The consequence of each capability that containerd expects and a snapshotter lacks."""
 
 
 @attrs.frozen
 class _Table:
-    """`[proxy_plugins.<name>]` of a containerd."""
+    """`[proxy_plugins.<name>]` in a containerd configuration."""
 
     name: str
     file: str
@@ -37,11 +37,11 @@ class _Table:
 
 
 def containerd(address: str, plugins: Sequence[Plugin]) -> Iterator[Finding]:
-    """Look at the capabilities of the host's snapshotters, and at what containerd's configuration says of them.
+    """Check the capabilities of the host's snapshotters, in the host and in containerd's configuration.
 
     Args:
         address: The host's socket.
-        plugins: Those of the host, which answers.
+        plugins: The plugins of the running host.
     """
     working = [one for one in plugins if one.type == PluginType.SNAPSHOTTER and one.init_error is None]
     with Client(address, timeout=SECONDS) as client:
@@ -60,7 +60,7 @@ def containerd(address: str, plugins: Sequence[Plugin]) -> Iterator[Finding]:
 
 
 def _unpacks_side_by_side(client: Client, id_: str) -> Finding:
-    """Find out whether a layer without a parent gets mounts on which containerd records deletions."""
+    """Check that a layer without a parent gets mounts on which containerd records deletions."""
     check, key = "rebase", f"lamina-diagnose/1/extract-{os.urandom(8).hex()}"
     snapshotter = client.snapshotter(id_)
     try:
@@ -69,18 +69,18 @@ def _unpacks_side_by_side(client: Client, id_: str) -> Finding:
     except Error as error:
         return Finding.unknown(check, f"{id_}: {error}", "see the message; the host's log may have more")
     if _keeps_deletions(mounts):
-        return Finding.ok(check, f"{id_}: a layer that is unpacked without a parent gets an overlay")
+        return Finding.ok(check, f"{id_}: a layer unpacked without a parent gets an overlay")
     return Finding.problem(
         check,
-        f"{id_}: a layer that is unpacked without a parent gets {', '.join(mount.type for mount in mounts)}, onto "
-        "which containerd 2.2 and later writes nothing of what the layer deletes: deleted files come back",
-        f"take rebase out of capabilities of [proxy_plugins.{id_}] in lamina's configuration, and out of "
-        "containerd's; then unpack again what was unpacked meanwhile",
+        f"{id_}: a layer unpacked without a parent gets {', '.join(mount.type for mount in mounts)}, on which "
+        "containerd 2.2 and later does not record the layer's deletions: deleted files reappear",
+        f"remove rebase from the capabilities of [proxy_plugins.{id_}] in lamina's and containerd's "
+        "configurations; then unpack the images again that were unpacked meanwhile",
     )
 
 
 def _keeps_deletions(mounts: Sequence[Mount]) -> bool:
-    """As containerd's applier sees it."""
+    """Return whether containerd's applier records deletions on these mounts."""
     return len(mounts) == 1 and mounts[0].type == "overlay" and bool(overlay_directories(mounts[0].options).upper)
 
 
@@ -89,45 +89,47 @@ def _compare(table: _Table, plugins: Mapping[str, Plugin]) -> Iterator[Finding]:
     check = f"table {table.name}"
     plugin = plugins.get(table.name)
     if plugin is None:
-        found = f"{table.file} names it, and the host has no snapshotter of that name that works"
-        yield Finding.problem(check, found, "lamina containerd-config prints the tables of those that it has")
+        found = f"{table.file} names it, but the host has no working snapshotter of that name"
+        yield Finding.problem(
+            check, found, ("lamina containerd-config prints the tables of the snapshotters it has")
+        )
         return
     false = [one for one in sorted(table.capabilities) if one in _OUTCOMES and one not in plugin.capabilities]
     for capability in false:
         yield Finding.problem(
             check,
-            f"{table.file} says that it has {capability}, which {plugin.id} has not: {_OUTCOMES[capability]}",
-            f"put there what lamina containerd-config {table.name} prints, and restart containerd",
+            f"{table.file} gives it {capability}, which {plugin.id} lacks: {_OUTCOMES[capability]}",
+            f"replace the table with the output of lamina containerd-config {table.name}, and restart containerd",
         )
     if not false:
-        yield Finding.ok(check, f"{table.file} says of {plugin.id} what is true")
+        yield Finding.ok(check, f"{table.file} has the right capabilities for {plugin.id}")
 
 
 def _files() -> Iterator[str]:
-    """The configuration files of the containerds that run, and the default one."""
+    """Yield the configuration files of the running containerds, and the default one."""
     yield from dict.fromkeys(_existing([CONFIG, *map(_configured, processes_named("containerd"))]))
 
 
 def _existing(files: Sequence[str]) -> Iterator[str]:
-    """Files, each followed by those that it imports."""
+    """Yield the existing files, each followed by its imports."""
     for file in files:
         if not os.path.lexists(file):
             continue
         yield file
         try:
             imports = _read(file).get("imports", [])
-        except (OSError, ValueError):  # told when its tables are read
+        except (OSError, ValueError):  # reported when its tables are read
             continue
         for pattern in imports:
             yield from sorted(glob.glob(os.path.join(os.path.dirname(file), pattern)))
 
 
 def _configured(pid: int) -> str:
-    """The configuration file that a containerd was started with, as this process sees it."""
+    """Return the configuration file that a containerd was started with, as visible to this process."""
     try:
         with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="surrogateescape") as words:
             arguments = words.read().split("\0")
-    except OSError:  # it has just ended
+    except OSError:  # it has just exited
         return CONFIG
     named = CONFIG
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
@@ -139,10 +141,10 @@ def _configured(pid: int) -> str:
 
 
 def _tables(file: str, address: str) -> Iterator[_Table]:
-    """The tables of a configuration that lead to a host.
+    """Yield the proxy plugin tables with the address of a host.
 
     Raises:
-        OSError, ValueError: It cannot be read.
+        OSError, ValueError: The file cannot be read.
     """
     for name, table in _read(file).get("proxy_plugins", {}).items():
         if isinstance(table, dict) and _is_same(str(table.get("address", "")), address):

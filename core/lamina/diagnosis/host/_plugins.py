@@ -1,4 +1,4 @@
-"""Whether plugins work."""
+"""Check the plugins of a host."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lamina.plugin import Finding
 
 
 def of_host(plugins: Sequence[Plugin], why: str, wanted: str) -> Iterator[Finding]:
-    """What became of the plugins of a host: those that do not work, or that all do.
+    """Report the plugins of a running host that do not work, and how many do.
 
     Args:
-        plugins: What the host says of them.
-        why: The command that says more of the plugin whose URI is put after it.
-        wanted: URI of the plugin without which it is all for nothing; "" where there is none.
+        plugins: The records of the plugins.
+        why: The command that explains the plugin whose URI is appended.
+        wanted: URI of the plugin that must work; "" for none.
     """
     broken = [plugin for plugin in plugins if plugin.init_error is not None]
     for plugin in broken:
@@ -29,17 +29,17 @@ def of_host(plugins: Sequence[Plugin], why: str, wanted: str) -> Iterator[Findin
     yield Finding.ok("others" if broken else "all", f"{len(plugins) - len(broken)} work")
 
 
-def of_site(site: ConfiguredHost, why: str) -> Iterator[Finding]:
-    """The plugins that cannot be loaded, of a host that cannot be asked.
+def of_configuration(host: ConfiguredHost, why: str) -> Iterator[Finding]:
+    """Report the plugins that cannot be loaded, if no host answers.
 
     Args:
-        site: The configuration.
-        why: As for `of_host`.
+        host: The configuration.
+        why: See `of_host`.
     """
-    for plugin in site.broken:
+    for plugin in host.broken:
         yield Finding.problem(plugin.uri, f"{plugin.status}: {plugin.reason}", f"{why} {plugin.uri}")
-    if site.prepared is None:
-        yield Finding.unknown("all", "which there are, the configuration must say", "mend the configuration")
-    elif not site.broken:
-        count = len(site.prepared.plan.order)
-        yield Finding.ok("all", f"{count} can be loaded; whether they work, a host must tell")
+    if host.prepared is None:
+        yield Finding.unknown("all", "unknown until the configuration is valid", "fix the configuration")
+    elif not host.broken:
+        count = len(host.prepared.plan.order)
+        yield Finding.ok("all", f"{count} can be loaded; start a host to see whether they work")

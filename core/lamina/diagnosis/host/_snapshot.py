@@ -1,4 +1,4 @@
-"""Why a snapshot does not work."""
+"""Check a snapshot."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lamina.snapshots import Kind, Snapshotter
 def snapshot(
     client: Client, name: str, key: str, host_pid: int | None, names: Iterable[str] = ()
 ) -> Iterator[Finding]:
-    """Look at a snapshot, and mount it for a moment where nothing can be written to it.
+    """Check a snapshot's record and mounts, mounting it read-only for a moment.
 
     Args:
         client: The host.
-        name: Which snapshotter.
+        name: The name of the snapshotter.
         key: The snapshot's key or name.
-        host_pid: The host's process; None where it cannot be seen.
-        names: All names of the host's snapshotters, under which it is looked for if it is not under `name`.
+        host_pid: The host's process; None if it is not visible.
+        names: All names of the host's snapshotters, which are searched if `name` does not have the key.
     """
     snapshotter = client.snapshotter(name)
     try:
@@ -50,7 +50,7 @@ def snapshot(
 
 @contextlib.contextmanager
 def _mounts(snapshotter: Snapshotter, key: str, kind: Kind) -> Iterator[list[Mount]]:
-    """A snapshot's mounts. A committed one has none: those of a view of it, which is there during the block."""
+    """Yield a snapshot's mounts. A committed one is shown by a view that exists during the block."""
     if kind is not Kind.COMMITTED:
         yield snapshotter.mounts(key)
         return
@@ -63,18 +63,18 @@ def _mounts(snapshotter: Snapshotter, key: str, kind: Kind) -> Iterator[list[Mou
 
 
 def _looking_for(client: Client, name: str, key: str, names: Iterable[str]) -> str:
-    """How to find what was meant, under this name of a snapshotter or another."""
+    """Return a remedy that suggests a similar key, under this name of a snapshotter or another."""
     keys = _keys(client, name)
     meant = _ending(keys, key)
     if meant is None:
         for other in names:
             if found := _ending(_keys(client, other), key):
-                return f"{found} is there under the name {other}: use --snapshotter {shlex.quote(other)}"
+                return f"{found} exists under the name {other}: use --snapshotter {shlex.quote(other)}"
         meant = nearest(key, keys)
     guess = f"did you mean {meant}? " if meant else ""
     return (
-        f"{guess}lamina snapshots --snapshotter {name} ls shows all that there are under this name; under the "
-        "host's other names there is none of this key"
+        f"{guess}lamina snapshots --snapshotter {name} ls lists all snapshots under this name; the host's other "
+        "names do not have this key either"
     )
 
 
@@ -83,5 +83,5 @@ def _keys(client: Client, name: str) -> list[str]:
 
 
 def _ending(keys: Sequence[str], key: str) -> str | None:
-    """A key, or one that ends in it: containerd puts namespace and number before its own, `default/7/key`."""
+    """Return the key, or one that ends in it: containerd adds namespace and number, as in `default/7/key`."""
     return key if key in keys else next((one for one in keys if one.endswith(f"/{key}")), None)

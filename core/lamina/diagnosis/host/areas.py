@@ -1,4 +1,4 @@
-"""All that is looked at, area by area."""
+"""Diagnose a host, area by area."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ _DEADLINE: Final = 60.0
 
 @attrs.frozen
 class _Area:
-    """Findings of one kind."""
+    """Findings about one subject."""
 
     name: str
     findings: Iterable[Finding]
 
 
 def findings(
-    site: ConfiguredHost, key: str, snapshotter: str | None, default: Callable[[Sequence[Plugin]], str]
+    host: ConfiguredHost, key: str, snapshotter: str | None, default: Callable[[Sequence[Plugin]], str]
 ) -> Iterator[tuple[str, Finding]]:
-    """All findings, each after the name of its area.
+    """Yield all findings, each with the name of its area.
 
     Args:
-        site: The host.
-        key: A snapshot to look at; "": none.
-        snapshotter: The only snapshotter to look at, by any of its names; None: all, or that of `key`.
-        default: Chooses the snapshotter of `key` from the host's plugins where none is named.
+        host: The host.
+        key: The snapshot to check; "" for none.
+        snapshotter: Any name of the only snapshotter to check; None: all, or that of `key`.
+        default: Chooses the snapshotter of `key` from the host's plugins if none is named.
     """
-    probe = probe_host(site.address, site.command("serve", overridden=True))
-    site = site.of_host(probe.plugins)
-    for area in _areas(key, snapshotter or (default(probe.plugins) if key else ""), site, probe):
+    probe = probe_host(host.address, host.command("serve", overridden=True))
+    host = host.of_host(probe.plugins)
+    for area in _areas(key, snapshotter or (default(probe.plugins) if key else ""), host, probe):
         try:
             for finding in area.findings:
                 yield area.name, finding
@@ -61,86 +61,86 @@ def findings(
             yield area.name, Finding.unknown("everything else", str(error), AS_ROOT)
 
 
-def _areas(key: str, name: str, site: ConfiguredHost, probe: HostProbe) -> Iterator[_Area]:
-    id_ = snapshotter_names(site.prepared).get(name, name) if site.prepared else name
+def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Iterator[_Area]:
+    id_ = snapshotter_names(host.prepared).get(name, name) if host.prepared else name
     wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
-    yield _Area("configuration", configuration(site))
-    yield _Area("host", [*probe.findings, *another_host(site)])
-    yield _Area("plugins", _plugins(site, probe, wanted))
+    yield _Area("configuration", configuration(host))
+    yield _Area("host", [*probe.findings, *another_host(host)])
+    yield _Area("plugins", _plugins(host, probe, wanted))
     if probe.answers:
-        yield _Area("containerd", containerd(site.address, probe.plugins))
+        yield _Area("containerd", containerd(host.address, probe.plugins))
     yield _Area("kernel", kernel())
-    yield _Area("kernel log", kernel_log())  # before anything is tried, of which it would tell too
+    yield _Area("kernel log", kernel_log())  # before any trial, which would log messages too
     yield _Area("privileges", privileges(probe.pid))
-    if not site.is_known:
-        yield _Area("directories", [unknown_place(site)])
-    elif site.config is not None:
-        yield _Area("directories", _directories(site, site.config.host, probe.pid))
-        yield from _own(site, probe.pid, wanted)
+    if not host.is_known:
+        yield _Area("directories", [unknown_place(host)])
+    elif host.config is not None:
+        yield _Area("directories", _directories(host, host.config.host, probe.pid))
+        yield from _own(host, probe.pid, wanted)
     if key:
-        yield _Area(f"snapshot {key}", _snapshot(site.address, name, key, probe))
+        yield _Area(f"snapshot {key}", _snapshot(host.address, name, key, probe))
 
 
-def _plugins(site: ConfiguredHost, probe: HostProbe, wanted: str) -> Iterator[Finding]:
+def _plugins(host: ConfiguredHost, probe: HostProbe, wanted: str) -> Iterator[Finding]:
     if not probe.answers:
-        return plugins.of_site(site, site.command("plugins why"))
-    elsewhere = "" if site.address == default_address() else f" -a {shlex.quote(site.address)}"
+        return plugins.of_configuration(host, host.command("plugins why"))
+    elsewhere = "" if host.address == default_address() else f" -a {shlex.quote(host.address)}"
     return plugins.of_host(probe.plugins, f"lamina plugins why{elsewhere}", wanted)
 
 
-def _directories(site: ConfiguredHost, config: HostConfig, host_pid: int | None) -> Iterator[Finding]:
-    address = site.address
+def _directories(host: ConfiguredHost, config: HostConfig, host_pid: int | None) -> Iterator[Finding]:
+    address = host.address
     yield from directory("root", config.root, lasts=True)
     yield lock("lock of root", f"{config.root}/{LOCK}", host_pid)
     yield from directory("state", config.state)
     if os.path.dirname(address) != config.state:
         yield from directory(
-            "socket's directory", os.path.dirname(address), shared=True, trust=_socket_trust(site)
+            "socket's directory", os.path.dirname(address), shared=True, trust=_socket_trust(host)
         )
     yield lock("lock of the socket", f"{address}.lock", host_pid)
     if config.temp:
         yield from directory("temp", config.temp, shared=True)
 
 
-def _socket_trust(site: ConfiguredHost) -> Trust:
-    """Who may write to the socket's directory, as the listener sees it."""
-    listener = site.prepared.configs.get(GRPC_SERVER) if site.prepared else None
+def _socket_trust(host: ConfiguredHost) -> Trust:
+    """Return who may write to the socket's directory, as the listener decides it."""
+    listener = host.prepared.configs.get(GRPC_SERVER) if host.prepared else None
     return Trust.of_process().with_owner(getattr(listener, "uid", -1), getattr(listener, "gid", -1))
 
 
-def another_host(site: ConfiguredHost) -> Iterator[Finding]:
-    """The finding where the host that answers is not the one whose directories were named."""
-    if site.another_host and site.config is not None:
+def another_host(host: ConfiguredHost) -> Iterator[Finding]:
+    """Yield a warning if the host that answers uses other directories than those given."""
+    if host.another_host and host.config is not None:
         yield Finding.warning(
             "directories",
-            f"the host that answers at {site.address} uses root {site.another_host}, and what is named here is "
-            f"{site.config.host.root}, which is looked at",
-            f"to look at the one that answers, name nothing but its address: -a {shlex.quote(site.address)}",
+            f"the host that answers at {host.address} uses root {host.another_host}, but this command checks "
+            f"{host.config.host.root}, as given",
+            f"to check the host that answers, give only its address: -a {shlex.quote(host.address)}",
         )
 
 
-def unknown_place(site: ConfiguredHost) -> Finding:
-    """The finding where an address is named of a host that does not answer, and its directories are not."""
-    found = f"no host answers at {site.address}, and where one of that address keeps its data is not known"
-    remedy = "name its configuration (-c FILE), or its directories (--root DIR --state DIR)"
+def unknown_place(host: ConfiguredHost) -> Finding:
+    """Return the finding for an address at which no host answers, if its directories are unknown."""
+    found = f"no host answers at {host.address}, and the directories of a host with that address are unknown"
+    remedy = "give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
     return Finding.unknown("root and state", found, remedy)
 
 
-def _own(site: ConfiguredHost, host_pid: int | None, wanted: str) -> Iterator[_Area]:
-    """What plugins say of themselves; of snapshotters only the one that is wanted, if one is."""
-    if site.prepared is None:
+def _own(host: ConfiguredHost, host_pid: int | None, wanted: str) -> Iterator[_Area]:
+    """Yield the findings of plugins about themselves; if a snapshotter is wanted, not those of others."""
+    if host.prepared is None:
         return
-    prepared, host = site.prepared, site.prepared.config.host
+    prepared, config = host.prepared, host.prepared.config.host
     for registration in prepared.plan.order:
         if registration.type == PluginType.SNAPSHOTTER and wanted not in {"", registration.uri}:
             continue
         found = diagnose_plugin(
             registration,
             config=prepared.configs.get(registration.uri),
-            root=Path(host.root),
-            state=Path(host.state),
+            root=Path(config.root),
+            state=Path(config.state),
             host_pid=host_pid,
-            exports=site.exports.get(registration.uri, {}),
+            exports=host.exports.get(registration.uri, {}),
             seconds=_DEADLINE,
         )
         yield _Area(registration.uri, found)
@@ -148,14 +148,14 @@ def _own(site: ConfiguredHost, host_pid: int | None, wanted: str) -> Iterator[_A
 
 def _snapshot(address: str, name: str, key: str, probe: HostProbe) -> Iterator[Finding]:
     if not probe.answers:
-        yield Finding.problem("record", "the host cannot be asked for it", "see host, above")
+        yield Finding.problem("record", "the host does not answer", "see host, above")
         return
     with Client(address, timeout=SECONDS, brief=True) as client:
         yield from snapshot(client, name, key, probe.pid, _names(probe))
 
 
 def _names(probe: HostProbe) -> Iterator[str]:
-    """The names of its snapshotters, those of which each is a keyspace first."""
+    """Yield the names of the host's snapshotters, those that are keyspaces first."""
     for plugin in probe.plugins:
         if plugin.uri == f"{PluginType.GRPC}.snapshots":
             yield from itertools.chain.from_iterable(names_from_exports(plugin.exports).values())

@@ -1,4 +1,4 @@
-"""Which host a command is about: where it keeps things, and where it listens."""
+"""The host that a command refers to, as its configuration describes it."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ INTROSPECTION = f"{PluginType.GRPC}.introspection"
 
 @attrs.frozen
 class ConfiguredHost:
-    """What is known of the host that a configuration makes, also where it is not in order."""
+    """The host that a configuration describes. The configuration may be invalid."""
 
     file: str | None
-    """The configuration file that was named; None: none was."""
+    """The configuration file given, or None."""
     address: str
     """Path of the host's socket."""
     config: Config | None = None
-    """None where it cannot be read."""
+    """None if it cannot be read."""
     prepared: Prepared | None = None
-    """None where something in it is wrong."""
+    """None if it is invalid."""
     error: Error | None = None
-    """What is wrong."""
+    """Why it is invalid."""
     options: str = ""
-    """The options that go over the file, to be typed again, each with a blank before it."""
+    """The options that override the file, as to be typed again, each with a leading space."""
     modules: Sequence[str] = ()
     """Plugin modules besides those of installed packages."""
     is_named: bool = False
-    """Whether it was said whose directories are meant: by a file, a root or a state."""
+    """Whether a file, a root or a state was given, which determines the directories."""
     is_known: bool = True
-    """Whether the directories are those of the host behind the socket. They may not be where an address is all
-    that is named, and it is not the configuration's."""
+    """Whether the directories are those of the host behind the socket. Unknown if only an address was given that
+    differs from the configuration's."""
     another_host: str = ""
-    """The root of the host that answers, where it is another one than was named."""
+    """The root of the host that answers, if it differs from the one given."""
     exports: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-    """What the plugins of the running host export, by URI; empty where none was asked."""
+    """The exports of the running host's plugins, by URI; empty if none was asked."""
 
     @classmethod
     def find(
@@ -59,10 +59,10 @@ class ConfiguredHost:
         log_level: str | None = None,
         modules: Sequence[str] = (),
     ) -> ConfiguredHost:
-        """Read a configuration as `lamina serve` would. No configuration is so wrong that this fails.
+        """Read a configuration as `lamina serve` would. An invalid one does not fail: see `error`.
 
         Args:
-            file: The file; None: the default one, if it exists.
+            file: The file; None: the default file, if it exists.
             root: Overrides the file, as do the next three.
             state: See `root`.
             address: See `root`.
@@ -71,36 +71,36 @@ class ConfiguredHost:
         """
         given = address or os.environ.get("LAMINA_ADDRESS")
         socket = (given or f"{state or default_state()}/{SOCKET}").removeprefix("unix://")
-        site = cls(file, os.path.abspath(socket), options=_options(root, state, address, modules), modules=modules)
+        host = cls(file, os.path.abspath(socket), options=_options(root, state, address, modules), modules=modules)
         try:
             config = load(file, defer=True).with_overrides(
                 os.environ, root=root, state=state, address=address, log_level=log_level
             )
         except Error as error:
-            return attrs.evolve(site, error=error)
+            return attrs.evolve(host, error=error)
         usual = f"{config.host.state}/{SOCKET}"
         is_named = bool(file or root or state or _named_by_environment())
-        is_known = is_named or not given or site.address == usual
-        socket = site.address if given else usual
-        return attrs.evolve(site, address=socket, is_named=is_named, is_known=is_known).with_config(config)
+        is_known = is_named or not given or host.address == usual
+        socket = host.address if given else usual
+        return attrs.evolve(host, address=socket, is_named=is_named, is_known=is_known).with_config(config)
 
     def with_config(self, config: Config) -> ConfiguredHost:
-        """The same with a configuration, prepared as far as it is in order."""
+        """Return a copy with another configuration, prepared as far as it is valid."""
         discovery = self.prepared.plan.discovery if self.prepared else None
         try:
             prepared = prepare(config, self.modules, discovery=discovery)
         except Error as error:
             return attrs.evolve(self, config=config, error=error)
-        # Where no listener is configured, another host may still be where clients look.
+        # Without a configured listener, another host may still serve at the default address.
         address = prepared.address or self.address
         return attrs.evolve(self, address=address, config=prepared.config, prepared=prepared, error=None)
 
     def of_host(self, plugins: Sequence[PluginRecord]) -> ConfiguredHost:
-        """The same with the directories of the host that answers, as it tells them itself.
+        """Return a copy with the directories that the running host reports.
 
         Args:
-            plugins: Its plugins. One that tells no directories changes nothing, nor does one that has others than
-                were named: `another_host` says so.
+            plugins: Its plugins. If they export no directories, or others than those given, the directories stay;
+                `another_host` names the latter.
         """
         exports = {plugin.uri: plugin.exports for plugin in plugins if plugin.init_error is None}
         told = exports.get(INTROSPECTION, {})
@@ -113,11 +113,11 @@ class ConfiguredHost:
         return attrs.evolve(found, address=self.address)
 
     def command(self, words: str, *, overridden: bool = False) -> str:
-        """What to type to run a command of lamina's with this configuration.
+        """Return the command line of a lamina command for this configuration.
 
         Args:
-            words: Such as `plugins why`.
-            overridden: Whether it takes the options that go over the file, too.
+            words: The command, such as `plugins why`.
+            overridden: Whether it takes the options that override the file.
         """
         file = "" if self.file is None else f" -c {shlex.quote(self.file)}"
         return f"lamina {words}{file}{self.options if overridden else ''}"
@@ -129,20 +129,20 @@ class ConfiguredHost:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the configuration, a sentence each."""
+        """The problems of the configuration, a sentence each."""
         if self.error is None:
             return ()
         return tuple(str(self.error).split("\n")) if isinstance(self.error, ConfigError) else (str(self.error),)
 
     def places(self, asked: str) -> Places:
-        """Where the host keeps its metastore and its data.
+        """Return where the host keeps its metastore and its data.
 
         Args:
-            asked: What is to be done there, for the message.
+            asked: The operation, for the message.
 
         Raises:
-            ConfigError: The configuration is not in order.
-            Unavailable: No host answers at the address that was named, and nothing says whose directories count.
+            ConfigError: The configuration is invalid.
+            Unavailable: No host answers at the address given, and its directories are unknown.
         """
         if self.error is not None:
             raise self.error
@@ -150,8 +150,8 @@ class ConfiguredHost:
             raise Unavailable(f"{asked}: there is no configuration")
         if not self.is_known:
             raise Unavailable(
-                f"{asked}: no host answers at {self.address}, and where one of that address keeps its data is not "
-                "known: name its configuration (-c FILE), or its directories (--root DIR --state DIR)"
+                f"{asked}: no host answers at {self.address}, and the directories of a host with that address "
+                "are unknown: give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
             )
         root = self.prepared.config.host.root
         return Places(root, self._metastore(self.prepared, root), dict(self._data_roots(self.prepared, root)))
@@ -162,7 +162,7 @@ class ConfiguredHost:
         return self.exports.get(uri, {}).get("path") or f"{root}/{uri}"
 
     def _data_roots(self, prepared: Prepared, root: str) -> Iterator[tuple[str, str]]:
-        """The data root of each snapshotter; those that keep none are named as well."""
+        """Yield the data root of each snapshotter, including those that do not use it."""
         for one in prepared.plan.registry:
             if one.type == PluginType.SNAPSHOTTER:
                 told = self.exports.get(one.uri, {}).get("root")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def snapshotter_names(found: Prepared) -> dict[str, str]:
-    """Return the plugin id of the snapshotter behind each name that clients of the host could use."""
+    """Return the plugin id of the snapshotter behind each name that clients of the host can use."""
     ids = [one.id for one in found.plan.registry if one.type == PluginType.SNAPSHOTTER]
     service: Any = found.configs.get(f"{PluginType.GRPC}.snapshots")
     names: dict[str, str] = {id_: id_ for id_ in ids} if service is None else service.names(ids)

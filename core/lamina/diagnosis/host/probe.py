@@ -1,4 +1,4 @@
-"""Whether a host runs, and whether this user reaches it."""
+"""Check whether a host runs and this user can connect to it."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lamina.places import default_address
 from lamina.plugin import Finding, Repair
 
 SECONDS: Final = 10.0
-"""How long the host may take to answer a call."""
+"""Timeout in seconds of a call to the host."""
 _CREDENTIALS: Final = struct.Struct("iii")  # struct ucred: pid, uid, gid (unix(7))
 _CHECK: Final = "socket"
 
 
 @attrs.frozen
 class HostProbe:
-    """What came of asking a host."""
+    """The result of probing a host."""
 
     findings: tuple[Finding, ...]
     pid: int | None = None
-    """Its process, also where this user may not connect to it; None where there is none that can be seen."""
+    """Its process, even if this user may not connect to it; None if none is visible."""
     answers: bool = False
-    """Whether it can be asked for more."""
+    """Whether it answers calls."""
     plugins: tuple[PluginRecord, ...] = ()
 
 
 def probe_host(address: str, start: str) -> HostProbe:
-    """Ask the host behind a socket how it is.
+    """Probe the host behind a socket.
 
     Args:
         address: The socket's absolute path.
@@ -58,42 +58,42 @@ def probe_host(address: str, start: str) -> HostProbe:
     except PermissionError:
         return HostProbe((_forbidden(address),), pid=_lock_holder(address))
     except ConnectionRefusedError:
-        found = f"{address} is stale: nobody listens there. A host was killed, and could not remove it"
+        found = (
+            f"{address} is stale: no process listens there. A host was killed before it could remove the socket"
+        )
         stale = Finding.problem(_CHECK, found, f"{start} (it replaces the socket)")
         delete = Repair("delete the socket", functools.partial(os.unlink, address))
         return HostProbe((stale.mended_by(delete),))
     except OSError as error:
-        remedy = f"see who has it: ss -xlp | grep {shlex.quote(address)}"
+        remedy = f"find out who uses it: ss -xlp | grep {shlex.quote(address)}"
         return HostProbe((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
     return _ask(address, _CREDENTIALS.unpack(credentials)[0], start)
 
 
 def _ask(address: str, pid: int, start: str) -> HostProbe:
-    """What the process that listens says of itself; 0 is one outside of this pid namespace."""
+    """Call the listening process. A pid of 0 is outside of this pid namespace."""
     who = process(pid) if pid else None
-    served = (
-        f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process that cannot be seen here'}"
-    )
+    served = f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process not visible from here'}"
     findings = [Finding.ok(_CHECK, served)]
-    remedy = _anew(who, start) if who else f"look at its log, and start it anew: {start}"
+    remedy = _anew(who, start) if who else f"check its log and restart it: {start}"
     try:
         with Client(address, timeout=SECONDS, brief=True) as client:
             if client.healthy():
-                findings.append(Finding.ok("health", "it says that it is serving"))
+                findings.append(Finding.ok("health", "the host reports that it is serving"))
             else:
-                findings.append(Finding.problem("health", "it says that it is not serving, as it stops", remedy))
+                findings.append(Finding.problem("health", "the host reports that it is stopping", remedy))
             findings.append(_version(client))
             plugins = tuple(client.plugins())
     except Error as error:
-        findings.append(Finding.problem("health", f"it does not answer as a host does: {error}", remedy))
+        findings.append(Finding.problem("health", f"it does not answer like a host: {error}", remedy))
         return HostProbe(tuple(findings), pid or None)
     return HostProbe(tuple(findings), pid or None, True, plugins)
 
 
 def _anew(host: Process, start: str) -> str:
-    """How to see what a host is at, and to start it anew."""
-    look = f"kill -USR1 {host.pid} has it write to its log what it is at. " if host.writes_stacks else ""
-    return f"{look}To start it anew: kill {host.pid}, where that does not end it kill -9 {host.pid}; then {start}"
+    """Return how to inspect and restart a host."""
+    look = f"kill -USR1 {host.pid} makes it log its stacks. " if host.writes_stacks else ""
+    return f"{look}To restart it: kill {host.pid} or, if that does not stop it, kill -9 {host.pid}; then {start}"
 
 
 def _version(client: Client) -> Finding:
@@ -102,12 +102,12 @@ def _version(client: Client) -> Finding:
     theirs, ours = client.version().version, version("lamina")
     if theirs == ours:
         return Finding.ok("version", theirs)
-    found = f"the host is of version {theirs}, and this command of {ours}"
-    return Finding.warning("version", found, "start the host again")
+    found = f"the host has version {theirs}, this command {ours}"
+    return Finding.warning("version", found, "restart the host")
 
 
 def _obstacle(address: str, start: str) -> Finding | None:
-    """What keeps anybody, or this user, from trying to connect."""
+    """Return what prevents every user, or this one, from connecting."""
     try:
         mode = os.lstat(address).st_mode
     except FileNotFoundError:
@@ -118,30 +118,28 @@ def _obstacle(address: str, start: str) -> Finding | None:
         return _forbidden(address)
     if stat.S_ISSOCK(mode):
         return None
-    return Finding.problem(
-        _CHECK, f"{address} is in the socket's place, and none", f"mv {address} {address}.old; {start}"
-    )
+    return Finding.problem(_CHECK, f"{address} exists but is not a socket", f"mv {address} {address}.old; {start}")
 
 
 def _absent(address: str, start: str) -> Finding:
-    """No host runs there; a user may have meant root's, which is not the default of anybody else."""
+    """Return the finding that no host runs there; the user may have meant root's host."""
     found = f"no host runs: there is no {address}"
     roots = default_address(uid=0)
     if address == roots or not os.path.lexists(roots):
         return Finding.warning(_CHECK, found, start)
     about_roots = f"lamina diagnose -a {roots} -c {default_config_path(uid=0)}"
-    return Finding.warning(_CHECK, found, f"{start}; or, if root's host is meant: {about_roots}")
+    return Finding.warning(_CHECK, found, f"{start}; or, if you meant root's host: {about_roots}")
 
 
 def _lock_holder(address: str) -> int | None:
-    """Who has a socket to which this user may not connect."""
-    with contextlib.suppress(OSError, Error):  # it may not be looked at either
+    """Return the owner of a socket to which this user may not connect."""
+    with contextlib.suppress(OSError, Error):  # it may not be inspected either
         return lock_holder(f"{address}.lock")
     return None
 
 
 def _forbidden(address: str) -> Finding:
-    """Which directory, or the socket itself, it is that this user may not use."""
+    """Name the directory, or the socket itself, that this user may not use."""
     user = user_name(os.geteuid())
     for path in _way(address):
         if os.access(path, os.W_OK if path == address else os.X_OK, effective_ids=True):
@@ -154,22 +152,22 @@ def _forbidden(address: str) -> Finding:
 
 
 def _way(address: str) -> Iterator[str]:
-    """The directories on the way to a path, from the root down, and itself."""
+    """Yield the ancestors of a path from the root down, then the path."""
     parts = address.split("/")
     for end in range(1, len(parts) + 1):
         yield "/".join(parts[:end]) or "/"
 
 
 def _way_in(status: os.stat_result, user: str) -> str:
-    """How a user comes to use what is somebody else's."""
+    """Return how a user gets access to a file."""
     needed = stat.S_IWGRP if stat.S_ISSOCK(status.st_mode) else stat.S_IXGRP
     if status.st_gid != 0 and status.st_mode & needed:
         group = group_name(status.st_gid)
         return (
-            f"run as root (sudo); or usermod -aG {group} {user}, and log in again. Whoever is in {group} is as "
-            "good as root"
+            f"run as root (sudo); or usermod -aG {group} {user}, and log in again. Members of {group} have "
+            "root's privileges"
         )
     return (
-        f'run as root (sudo); or set gid in [plugins."{GRPC_SERVER}"] to the number of a group, start the host '
-        f"again, and usermod -aG GROUP {user}. Whoever is in that group is as good as root"
+        f'run as root (sudo); or set gid in [plugins."{GRPC_SERVER}"] to the number of a group, restart the '
+        f"host, and usermod -aG GROUP {user}. Members of that group have root's privileges"
     )
