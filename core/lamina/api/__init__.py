@@ -1,8 +1,8 @@
 """containerd's gRPC protocol, without gRPC.
 
-`lamina.api.messages` holds the messages. Here are the description of a service that a listener can serve
-(`Service`, `Method`, `Target`), the conversions between messages and the objects of `lamina.snapshots`, and how
-lamina tells what containerd's messages have no field for.
+`lamina.api.messages` has the messages. This package has the descriptions of services that a listener serves
+(`Service`, `Method`, `Target`), and the conversions between messages and lamina's objects, including the data that
+containerd's messages have no fields for.
 """
 
 from typing import TYPE_CHECKING

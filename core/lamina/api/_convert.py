@@ -1,4 +1,4 @@
-"""Between the protocol's messages and the objects of the contract."""
+"""Conversions between messages and the objects of `lamina.snapshots`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _KINDS = {kind.value: kind for kind in Kind}
 
 
 def time_to_proto(nanoseconds: int) -> Timestamp:
-    """A time on the wire.
+    """Convert a time to a message.
 
     Args:
         nanoseconds: Nanoseconds since 1970, UTC.
 
     Raises:
-        InvalidArgument: It lies outside the years 1 to 9999.
+        InvalidArgument: The time is outside the years 1 to 9999.
     """
     seconds, nanos = divmod(check_time(nanoseconds), NANOSECONDS)
     return Timestamp(seconds=seconds, nanos=nanos)
 
 
 def time_from_proto(message: Timestamp) -> int:
-    """Nanoseconds since 1970, UTC.
+    """Convert a message to nanoseconds since 1970, UTC.
 
     Raises:
-        InvalidArgument: It breaks the bounds of google/protobuf/timestamp.proto: a time in the years 1 to 9999,
-            `nanos` from 0 to 999,999,999.
+        InvalidArgument: The message violates google/protobuf/timestamp.proto: the years 1 to 9999, and `nanos`
+            from 0 to 999,999,999.
     """
     if not 0 <= message.nanos < NANOSECONDS:
         raise InvalidArgument(f"timestamp with {message.nanos} ns: expected 0 to 999999999")
@@ -47,15 +47,15 @@ def time_from_proto(message: Timestamp) -> int:
 
 
 def kind_from_proto(number: int) -> Kind:
-    """The kind behind a number. As in containerd, a number that means none is a committed snapshot."""
+    """Return the kind of a number. As in containerd, an unknown number means a committed snapshot."""
     return _KINDS.get(number, Kind.COMMITTED)
 
 
 def info_to_proto(info: Info) -> InfoMessage:
-    """What is known of a snapshot, on the wire.
+    """Convert the info of a snapshot to a message.
 
     Raises:
-        InvalidArgument: A text is not UTF-8, or a time lies outside the years 1 to 9999.
+        InvalidArgument: A string is not UTF-8, or a time is outside the years 1 to 9999.
     """
     return encode(
         InfoMessage,
@@ -69,10 +69,10 @@ def info_to_proto(info: Info) -> InfoMessage:
 
 
 def info_from_proto(message: InfoMessage) -> Info:
-    """What is known of a snapshot. A time that was not sent is Go's zero time, as in containerd.
+    """Convert a message to the info of a snapshot. As in containerd, a missing time is Go's zero time.
 
     Raises:
-        InvalidArgument: A time is not one (`time_from_proto`).
+        InvalidArgument: A time is invalid (`time_from_proto`).
     """
     return Info(
         name=message.name,
@@ -85,20 +85,20 @@ def info_from_proto(message: InfoMessage) -> Info:
 
 
 def usage_to_proto(usage: Usage) -> UsageResponse:
-    """What a snapshot takes up, on the wire."""
+    """Convert the disk usage of a snapshot to a message."""
     return encode(UsageResponse, size=usage.size, inodes=usage.inodes)
 
 
 def usage_from_proto(message: UsageResponse) -> Usage:
-    """What a snapshot takes up."""
+    """Convert a message to the disk usage of a snapshot."""
     return Usage(size=message.size, inodes=message.inodes)
 
 
 def mounts_to_proto(mounts: Iterable[Mount]) -> list[MountMessage]:
-    """Mounts on the wire, in the same order.
+    """Convert mounts to messages, in the same order.
 
     Raises:
-        InvalidArgument: A text in one is not UTF-8.
+        InvalidArgument: A string is not UTF-8.
     """
     return [
         encode(MountMessage, type=mount.type, source=mount.source, target=mount.target, options=mount.options)
@@ -107,7 +107,7 @@ def mounts_to_proto(mounts: Iterable[Mount]) -> list[MountMessage]:
 
 
 def mounts_from_proto(messages: Iterable[MountMessage]) -> list[Mount]:
-    """Mounts, in the same order."""
+    """Convert messages to mounts, in the same order."""
     from lamina.mount import Mount
 
     return [
@@ -117,10 +117,10 @@ def mounts_from_proto(messages: Iterable[MountMessage]) -> list[Mount]:
 
 
 def platform_to_proto(platform: str) -> Platform:
-    """A platform on the wire.
+    """Convert a platform to a message.
 
     Args:
-        platform: `os/architecture` or `os/architecture/variant`, in Go's words.
+        platform: `os/architecture` or `os/architecture/variant`, in Go's terms.
     """
     os, _, rest = platform.partition("/")
     architecture, _, variant = rest.partition("/")
@@ -128,17 +128,17 @@ def platform_to_proto(platform: str) -> Platform:
 
 
 def platform_from_proto(message: Platform) -> str:
-    """A platform as `os/architecture` or `os/architecture/variant`."""
+    """Convert a message to `os/architecture` or `os/architecture/variant`."""
     return "/".join(filter(None, (message.os, message.architecture, message.variant)))
 
 
 def error_to_proto(error: BaseException) -> Status:
-    """An error as a message, for where it is told about instead of raised (a plugin's `init_err`)."""
+    """Convert an error to a message, for fields that report one, such as a plugin's `init_err`."""
     code, message = to_status(error)
-    # What a plugin raises may hold any text, and one odd character must not hide the others.
+    # A plugin's error may contain any text, and one invalid character must not hide the rest.
     return encode(Status, code=code, message=message.encode(errors="backslashreplace").decode())
 
 
 def error_from_proto(message: Status) -> Error:
-    """The error that such a message tells about."""
+    """Convert a message to the error that it reports."""
     return from_status(message.code, message.message)

@@ -1,4 +1,4 @@
-"""Making and reading messages, with lamina's errors for what does not fit."""
+"""Making and decoding messages, with lamina's errors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ M = TypeVar("M", bound=Message)
 
 
 def encode(message_type: type[M], **fields: Any) -> M:
-    """A message with the fields given.
+    """Make a message with the given fields.
 
     Raises:
-        InvalidArgument: A text is not UTF-8 (it has lone surrogates), or a number is out of its field's range.
+        InvalidArgument: A string is not UTF-8 (it has lone surrogates), or a number is out of range.
     """
     try:
         return message_type(**fields)
@@ -28,10 +28,10 @@ def encode(message_type: type[M], **fields: Any) -> M:
 
 
 def decode(message_type: type[M], data: bytes) -> M:
-    """The message that some bytes stand for. Unknown fields are kept and ignored.
+    """Decode a message. Unknown fields are kept and ignored.
 
     Raises:
-        InvalidArgument: They are cut short, or a text in them is not UTF-8.
+        InvalidArgument: The data is truncated, or a string in it is not UTF-8.
     """
     try:
         return message_type.FromString(data)

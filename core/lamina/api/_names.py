@@ -1,4 +1,4 @@
-"""The names of snapshotters, among the exports of the snapshots service."""
+"""The names of snapshotters in the exports of the snapshots service."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _DANGLING: Final = "dangling."
 
 
 def names_to_exports(names: Mapping[str, Iterable[str]], dangling: Mapping[str, str]) -> dict[str, str]:
-    """The exports that tell which names mean which snapshotter.
+    """Encode the names of snapshotters as exports.
 
     Args:
-        names: By plugin id, best first.
-        dangling: Aliases of snapshotters that the host does not have, each with the id that it stands for.
+        names: Names by plugin id, the preferred one first.
+        dangling: Plugin ids of missing snapshotters, by alias.
     """
     import json
 
@@ -25,7 +25,7 @@ def names_to_exports(names: Mapping[str, Iterable[str]], dangling: Mapping[str, 
 
 
 def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
-    """The names that exports tell, by plugin id, best first; none from a server that is no lamina host."""
+    """Decode names by plugin id, the preferred one first. Only lamina hosts export them."""
     import json
 
     return {
@@ -36,5 +36,5 @@ def names_from_exports(exports: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def dangling_from_exports(exports: Mapping[str, str]) -> dict[str, str]:
-    """The aliases of snapshotters that the host does not have, and the plugin id that each stands for."""
+    """Decode the plugin ids of missing snapshotters, by alias."""
     return {key.removeprefix(_DANGLING): id_ for key, id_ in exports.items() if key.startswith(_DANGLING)}

@@ -1,8 +1,8 @@
-"""Records of plugins on the wire.
+"""Conversions between plugin records and messages.
 
-containerd's message has no field for some of what lamina knows. How a plugin came to its state stands in the
-details of `init_err`, as a `google.rpc.ErrorInfo`; the rest stands among the exports, under keys that begin with
-`io.lamina.plugin.`. `ctr plugins ls` shows the exports as they are, and passes over details.
+containerd's message lacks fields for some of lamina's data. The reasons for a plugin's status are in the details
+of `init_err`, as a `google.rpc.ErrorInfo`; the rest is in exports whose keys begin with `io.lamina.plugin.`.
+`ctr plugins ls` prints these exports with the others, and ignores the details.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _DOMAIN: Final = "io.lamina.plugin"
 
 @attrs.frozen
 class PluginDetails:
-    """What a lamina host tells of a plugin beyond containerd's message. Of containerd's, all is empty."""
+    """Details of a plugin that containerd's message has no fields for. All are empty for containerd's plugins."""
 
     distribution: str = ""
     milliseconds: float | None = None
-    """How long its init took; None of one that could not even be loaded."""
+    """Duration of the init; None if the plugin could not be loaded."""
     outcome: str = ""
-    """`lamina.plugin.Status` of one that does not work: skipped, failed or blocked."""
+    """`lamina.plugin.Status` of a plugin that does not work: skipped, failed or blocked."""
     blocked_by: str = ""
-    """URI of the plugin that blocks it."""
+    """URI of the plugin that blocks this one."""
     retrying: bool = False
-    """Whether the host tries the plugin again: `lamina.plugin.Plugin.retrying`."""
+    """The host is retrying the plugin: `lamina.plugin.Plugin.retrying`."""
     location: Location | None = None
-    """Where in whose code it failed."""
+    """Source location of the failure."""
 
 
 def plugin_to_proto(plugin: Plugin) -> PluginMessage:
-    """The record of a plugin, on the wire."""
+    """Convert the record of a plugin to a message."""
     own = {
         _DISTRIBUTION: plugin.distribution,
         _MILLISECONDS: f"{plugin.seconds * 1000:.3f}" if plugin.seconds else "",
@@ -64,7 +64,7 @@ def plugin_to_proto(plugin: Plugin) -> PluginMessage:
 
 
 def details_from_proto(message: PluginMessage) -> PluginDetails:
-    """What the record of a plugin has for lamina alone."""
+    """Return the details that only lamina hosts put into a message."""
     info = _error_info(message.init_err)
     milliseconds = message.exports.get(_MILLISECONDS)
     return PluginDetails(
@@ -78,7 +78,7 @@ def details_from_proto(message: PluginMessage) -> PluginDetails:
 
 
 def exports_from_proto(message: PluginMessage) -> dict[str, str]:
-    """What the plugin itself exports."""
+    """Return the exports of the plugin itself."""
     return {key: value for key, value in message.exports.items() if not key.startswith(_EXPORTS)}
 
 

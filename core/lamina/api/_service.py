@@ -1,4 +1,4 @@
-"""What a gRPC service offers, said without gRPC: a listener reads it and does the transport."""
+"""Descriptions of gRPC services, independent of gRPC. A listener does the transport."""
 
 from __future__ import annotations
 
@@ -13,49 +13,48 @@ from lamina.steps import Steps
 
 @attrs.frozen
 class Target:
-    """The backend that a call will use, such as a snapshotter.
+    """The backend of a call, such as a snapshotter.
 
-    A listener has a queue for each target and method, so that no backend that hangs holds the calls of another.
+    A listener has a queue for each target and method, so that a backend that hangs does not delay other calls.
     """
 
     name: str
-    """Names the backend. Each name has a queue of its own, so names come from a known set."""
+    """Name of the backend. Each name has a queue, so the set of names must be limited."""
     quick: bool = False
-    """Whether it answers methods that are not `slow` without waiting for a disk, a process or a network."""
+    """Methods that are not `slow` never wait for a disk, a process or a network."""
 
 
 @attrs.frozen(eq=False)
 class Method:
     """One RPC.
 
-    A handler raises `lamina.errdefs` classes, which the listener turns into statuses with `to_status`, and
-    finds out about the call in `lamina.context.current()`. It may run in any thread.
+    A handler may run in any thread. It raises `lamina.errdefs` classes, which the listener converts with
+    `to_status`, and finds the context of the call in `lamina.context.current()`.
     """
 
     name: str
     """As in the `.proto` file: `Prepare`."""
     request: type[Message]
-    """What the handler takes; the listener makes it with `decode`."""
+    """Type of the request, which the listener decodes with `decode`."""
     handler: Callable[[Any], Message | bytes | Iterator[Message | bytes] | Steps[Message | bytes]]
-    """Takes the request, returns the response, or an iterator of responses where `streams` is set. A response is
-    a message, or the bytes of one."""
+    """Takes the request, and returns the response; an iterator of responses if `streams` is set. A response is a
+    message, or an encoded one."""
     streams: bool = False
-    """Whether there are many responses, in order, to one request. The iterator may be advanced by one thread
-    after another."""
+    """The method returns a stream of responses. Several threads may advance the iterator, one at a time."""
     slow: bool = False
-    """Whether a call may take long: slow calls must not keep quick ones waiting."""
+    """Calls may take long, so the listener does not let them delay quick ones."""
     in_steps: bool = False
-    """Whether the handler returns the steps that lead to its one response."""
+    """The handler returns `Steps`, whose result is the single response."""
     target: Callable[[Any], Target | None] | None = None
-    """Finds the backend that a request will use; None for a request that its handler will refuse. A method
-    without this uses none, or always the same."""
+    """Returns the backend of a request; None if the handler will reject the request. Methods without backends, or
+    with a single one, have no `target`."""
     logged: Mapping[str, str] = attrs.field(factory=dict)
-    """Fields of a request that a debug line shows where they are set, and what it calls them; `info.name` is a
-    field of a message in it. No name may be that of an attribute of `logging.LogRecord`."""
+    """Names in debug log lines, by field of the request; `info.name` is a field of a nested message. Names must
+    differ from the attributes of `logging.LogRecord`."""
 
 
 def serialize(response: Message | bytes) -> bytes:
-    """The bytes of what a handler returned."""
+    """Encode the response of a handler."""
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 
@@ -64,9 +63,9 @@ class Service:
     """A set of RPCs under one name."""
 
     name: str
-    """With its package: `containerd.services.snapshots.v1.Snapshots`."""
+    """Full name: `containerd.services.snapshots.v1.Snapshots`."""
     methods: tuple[Method, ...]
 
     def path(self, method: Method) -> str:
-        """Where gRPC looks for a method: `/<service>/<method>`."""
+        """Return the path of a method in gRPC: `/<service>/<method>`."""
         return f"/{self.name}/{method.name}"

@@ -1,7 +1,7 @@
-"""Makes `lamina.api.messages` from the `.proto` files. Run it after changing one; needs grpcio-tools.
+"""Generate `lamina.api.messages` from the `.proto` files. Run it after changing one; it needs grpcio-tools.
 
-`python -m lamina.api.generate` writes the modules. With `--check` it writes nothing, shows what differs, and
-exits with 1 if anything does. Run the file by its path where the modules that are there cannot be imported.
+`python -m lamina.api.generate` writes the modules. With `--check` it writes nothing, prints the differences, and
+exits with 1 if there are any. If the present modules cannot be imported, run this file by its path.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ PROTO = Path(__file__).parent / "proto"
 MESSAGES = Path(__file__).parent / "messages"
 PACKAGE = "lamina.api.messages"
 WELL_KNOWN = tuple(f"google/protobuf/{name}.proto" for name in ("any", "empty", "field_mask", "timestamp"))
-"""Files that protoc brings along, and that ours import."""
+"""Files of protoc itself that ours import."""
 
 _IMPORT = re.compile(r"^from [\w.]+ import (?=\w+_pb2 as )", re.MULTILINE)
 
 
 def generate() -> dict[str, str]:
-    """The generated modules and their stubs, by file name.
+    """Return the generated modules and their stubs, by file name.
 
     Raises:
-        subprocess.CalledProcessError: protoc refused a file; it has said why on standard error.
+        subprocess.CalledProcessError: protoc rejected a file, and printed the reason to standard error.
     """
     names = [*sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto")), *WELL_KNOWN]
     with tempfile.TemporaryDirectory() as temporary:
@@ -53,7 +53,7 @@ def _module(proto: str) -> str:
 
 
 def _source(file: FileDescriptorProto) -> str:
-    """A module that adds the file to the private pool and names what the file declares."""
+    """Return a module that adds a file to the private pool and names its declarations."""
     lines = [f'"""Generated from {file.name} by `python -m lamina.api.generate`."""', ""]
     if file.dependency:
         lines += [f"from {PACKAGE} import {', '.join(sorted(map(_module, file.dependency)))}"]
@@ -67,18 +67,18 @@ def _source(file: FileDescriptorProto) -> str:
 
 
 def _literal(content: bytes) -> Iterator[str]:
-    """A bytes literal in lines short enough to compare."""
+    """Yield a bytes literal in lines short enough to compare."""
     for start in range(0, len(content), 64):
         yield f"    {content[start : start + 64]!r}"
 
 
 def _stub(text: str) -> str:
-    """The stub that protoc made, importing from our package. Its bare `Mapping` is not strict enough for mypy."""
+    """Return protoc's stub with imports from our package. mypy finds its bare `Mapping` too loose."""
     return '# mypy: disable-error-code="type-arg"\n' + _IMPORT.sub(f"from {PACKAGE} import ", text)
 
 
 def differences(wanted: dict[str, str]) -> Iterator[str]:
-    """Lines of a diff from the modules that are there to those that should be; none where they agree."""
+    """Yield a diff from the present modules to the generated ones; nothing if they agree."""
     present = {path.name: path.read_text() for path in MESSAGES.glob("*_pb2.py*")}
     for name in sorted(present.keys() | wanted.keys()):
         old, new = (files.get(name, "").splitlines() for files in (present, wanted))
@@ -86,7 +86,7 @@ def differences(wanted: dict[str, str]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Write or compare; the exit status."""
+    """Write or compare the modules, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m lamina.api.generate", description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything differs")
     check = parser.parse_args().check

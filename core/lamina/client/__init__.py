@@ -1,4 +1,4 @@
-"""The other side of the socket: a lamina host's (or containerd's) services, from Python.
+"""Clients of the gRPC services of a lamina host or of containerd.
 
 ::
 

@@ -1,4 +1,4 @@
-"""`Client`: the way in."""
+"""`Client`: the services of a lamina host or of containerd."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
 
 class Client:
-    """A client of a lamina host, or of containerd. Connects when it is first used; may be used from any thread.
+    """A thread-safe client of a lamina host or of containerd. Connects at the first call.
 
-    Every call honours `lamina.context.current()`: its deadline and cancellation, and its namespace and lease
-    are passed on.
+    Each call obeys the deadline and the cancellation of `lamina.context.current()`, and sends its namespace and
+    lease.
 
-    Every call raises, besides what it lists: `Unavailable` (nobody listens there), `PermissionDenied` (the socket
-    may not be used), `DeadlineExceeded`, `Canceled`, and `FailedPrecondition` after `close`.
+    In addition to the errors that it lists, each call raises `Unavailable` (nothing listens on the socket),
+    `PermissionDenied` (the socket refuses this user), `DeadlineExceeded`, `Canceled`, and `FailedPrecondition`
+    after `close`.
     """
 
     def __init__(
@@ -34,14 +35,13 @@ class Client:
 
         Args:
             address: Path of the server's unix socket, with or without `unix://` before it.
-            timeout: Seconds that one call may take; None: as long as it takes.
-            namespace: containerd namespace of the calls whose context names none. lamina needs none.
-            brief: Whether this process makes a few calls and ends. It does without grpc then, which takes longer
-                to import than such calls take, and makes each of the calls that run side by side on a socket of
-                its own.
+            timeout: Limit of each call in seconds; None for no limit.
+            namespace: containerd namespace of calls whose context has none. lamina does not require one.
+            brief: Call without grpc, for a process that makes a few calls and exits: importing grpc takes longer
+                than such calls. Concurrent calls then use one socket each.
 
         Raises:
-            InvalidArgument: The address is no path of a unix socket, or too long for one.
+            InvalidArgument: The address is not the path of a unix socket, or is too long.
         """
         self._connection: Connection
         if brief:
@@ -59,21 +59,21 @@ class Client:
         return self._connection.path
 
     def snapshotter(self, name: str) -> Snapshotter:
-        """A snapshotter of the server. Asks nothing: a name that it does not know shows at the first call.
+        """Return a snapshotter of the server. Its name is not checked before the first call on it.
 
         Args:
-            name: Plugin id, or an alias.
+            name: Plugin id or alias.
         """
         return ProxySnapshotter(self._connection, name)
 
     def plugins(self, *filters: str) -> list[Plugin]:
-        """The server's plugins, failed and skipped ones too, in order of initialisation.
+        """Return the server's plugins, including failed and skipped ones, in order of initialisation.
 
         Args:
-            filters: Which ones, by `type` and `id`; none: all of them.
+            filters: Filters on `type` and `id`; without any, all plugins are returned.
 
         Raises:
-            InvalidArgument: A filter does not follow the grammar.
+            InvalidArgument: A filter has a syntax error.
         """
         from lamina.api import encode
         from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse
@@ -83,7 +83,7 @@ class Client:
         return [_plugin(message) for message in response.plugins]
 
     def server(self) -> Server:
-        """Which server answers."""
+        """Return the identity of the server."""
         from lamina.api.messages.empty_pb2 import Empty
         from lamina.api.messages.introspection_pb2 import ServerResponse
         from lamina.client._records import Server
@@ -92,7 +92,7 @@ class Client:
         return Server(uuid=response.uuid, pid=response.pid, pidns=response.pidns)
 
     def version(self) -> Version:
-        """The server's version."""
+        """Return the version of the server."""
         from lamina.api.messages.empty_pb2 import Empty
         from lamina.api.messages.version_pb2 import VersionResponse
         from lamina.client._records import Version
@@ -102,7 +102,7 @@ class Client:
         return Version(version=response.version, revision=response.revision)
 
     def healthy(self) -> bool:
-        """Whether the server says that it is serving. Raises `Unavailable` where there is nobody to ask."""
+        """Return whether the server reports that it is serving."""
         from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
         path = "/grpc.health.v1.Health/Check"
@@ -110,11 +110,11 @@ class Client:
         return response.status == HealthCheckResponse.SERVING
 
     def copy_metastore(self) -> Iterator[bytes]:
-        """A copy of the metastore's file as it is at one moment, in pieces, from its first byte to its last.
+        """Yield a consistent copy of the metastore's file, in chunks from start to end.
 
         Raises:
-            Unimplemented: The server is no lamina host, or has no metastore.
-            ResourceExhausted: It has no space for the copy, or sends many already.
+            Unimplemented: The server is not a lamina host, or has no metastore.
+            ResourceExhausted: The host has no space for the copy, or is sending too many already.
         """
         from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 
@@ -123,7 +123,7 @@ class Client:
             yield response.data
 
     def close(self) -> None:
-        """End the calls under way, as cancelled, and close the connection. Calling it again does nothing."""
+        """Cancel the calls in flight and close the connection. Does nothing if it is closed."""
         self._connection.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The connection to a server's socket: what every call takes along, and what becomes of its errors."""
+"""`Connection`: the metadata of calls to a server, and the errors that they raise."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="Message")
 
 MAX_MESSAGE = 16 << 20
-"""Bytes in a message, both ways: containerd's limit."""
+"""Limit of a message in either direction, in bytes: that of containerd."""
 MAX_METADATA = 1 << 20
-"""Bytes in a response's headers. grpc's own limit of 16 KiB drops statuses that name a long key."""
-MAX_PATH = 107
-"""Bytes in a socket's path: `sun_path` without its final NUL, unix(7)."""
+"""Limit of response headers in bytes. grpc's default of 16 KiB drops statuses that name a long key."""
+_SUN_PATH = 107
+"""Limit of a socket's path in bytes: `sun_path` without its final NUL, unix(7)."""
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class Connection(abc.ABC):
-    """Calls methods of the services behind a unix socket. May be used from any thread."""
+    """Calls methods of the services behind a unix socket. Thread-safe."""
 
     def __init__(
         self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
     ) -> None:
-        """Connect when it is first needed.
+        """Make a connection, which connects at the first call.
 
         Args:
             address: See `socket_path`.
-            timeout: Seconds that one call may take; None: as long as it takes.
-            namespace: containerd namespace of the calls whose context names none.
-            server: Who should answer there, for the message where nobody does.
+            timeout: Limit of each call in seconds; None for no limit.
+            namespace: containerd namespace of calls whose context has none.
+            server: Name of the server, for the message when it does not run.
         """
         self.path = socket_path(address)
         self._timeout = timeout
@@ -58,27 +58,27 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """End the calls under way, as cancelled, and close the connection. Calling it again does nothing."""
+        """Cancel the calls in flight and close the connection. Does nothing if it is closed."""
 
     @abc.abstractmethod
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        """Call a method that answers once.
+        """Call a method with a single response.
 
         Args:
             method: `/<service>/<method>`.
-            request: What it takes.
-            response: The type of its answer.
-            timeout: Seconds that this call may take, where the connection's timeout is not shorter.
+            request: The request message.
+            response: Type of the response.
+            timeout: Limit of this call in seconds, if shorter than that of the connection.
 
         Raises:
-            Error: The class that the server's status stands for, or one that says why it could not be asked.
+            Error: The class of the server's status, or of the reason why the call could not be made.
         """
 
     @abc.abstractmethod
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
-        """Call a method that answers many times. The call is made when the first answer is asked for.
+        """Call a method with a stream of responses. The call starts with the first iteration.
 
-        Args and errors are those of `unary`, without its timeout. Leaving the loop early ends the call.
+        Parameters and errors are those of `unary`, without the timeout. Leaving the loop early cancels the call.
         """
 
     def _begin(self) -> CallContext:
@@ -104,7 +104,7 @@ class Connection(abc.ABC):
         return tuple((name, value) for name, value in headers.items() if value)
 
     def _status_error(self, method: str, code: int, details: str) -> Error:
-        """The error of a status that is not OK."""
+        """Return the error of a status other than OK."""
         if code == Code.UNAVAILABLE:
             return self._unreachable() or from_status(code, details)
         if code == Code.UNIMPLEMENTED and details == "Method not found!":  # the words of grpc's servers
@@ -112,7 +112,7 @@ class Connection(abc.ABC):
         return from_status(code, details)
 
     def _unreachable(self) -> Error | None:
-        """Why nobody can connect to the socket; None where somebody answers."""
+        """Return why the socket refuses connections; None if it accepts them."""
         try:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(1)
@@ -122,35 +122,35 @@ class Connection(abc.ABC):
         return None
 
     def _refused(self, error: OSError) -> Error:
-        """The error for a connection that was not to be had."""
+        """Return the error of a failed connection."""
         if isinstance(error, PermissionError):
             return PermissionDenied(f"{self.path}: may not connect: run as root, or join the socket's group")
         return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
 
 
 def _traceparent(context: CallContext) -> str:
-    """The header that passes a trace on (W3C Trace Context); "" where the call has no trace id of that form."""
+    """Return the header that propagates a trace (W3C Trace Context); "" unless the trace id has that form."""
     if not _TRACE_ID.fullmatch(context.trace_id):
         return ""
-    # Each call is a step of its own. Nobody records it, so that its identifier only has to be another one.
+    # Each call is a span. Spans are not recorded, so the identifier only has to be unique.
     return f"00-{context.trace_id}-{os.urandom(8).hex()}-0{int(context.sampled)}"
 
 
 def socket_path(address: str) -> str:
-    """The absolute path in an address.
+    """Return the absolute path in an address.
 
     Args:
         address: A path, with or without `unix://` before it.
 
     Raises:
-        InvalidArgument: It is no path of a unix socket, too long for one, or has a comma in it.
+        InvalidArgument: The address is not the path of a unix socket, is too long, or contains a comma.
     """
     path = address.removeprefix("unix://")
     if not path or "://" in path or "\0" in path:
         raise InvalidArgument(f"address {address!r}: expected the path of a unix socket")
     path = os.path.abspath(path)
     if "," in path:
-        raise InvalidArgument(f"address {address!r}: gRPC takes a path with a comma for two; use a link to it")
-    if len(os.fsencode(path)) > MAX_PATH:
-        raise InvalidArgument(f"address {address!r}: a socket's path can be {MAX_PATH} bytes long")
+        raise InvalidArgument(f"address {address!r}: gRPC splits paths at commas; use a symbolic link to it")
+    if len(os.fsencode(path)) > _SUN_PATH:
+        raise InvalidArgument(f"address {address!r}: the path of a socket is limited to {_SUN_PATH} bytes")
     return path

@@ -1,4 +1,4 @@
-"""`GrpcConnection`: calls over grpcio. The only user of grpc."""
+"""`GrpcConnection`: calls over grpcio. No other module of the client imports grpc."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lamina.context import CallContext
 from lamina.errdefs import DeadlineExceeded, Error, from_status
 
 _RECONNECT = 100
-"""Milliseconds between attempts to connect again. A socket on this machine costs nothing to try."""
+"""Milliseconds between attempts to reconnect. Trying a local socket is cheap."""
 
 
 class GrpcConnection(Connection):
-    """A connection that lasts, and comes back when the server was away.
+    """A persistent connection, which reconnects after the server was down.
 
-    Those of one process to one address share a socket, which grpc closes when the last of them is closed.
+    The connections of a process to one address share a socket, which grpc closes with the last of them.
     """
 
     def __init__(
         self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
     ) -> None:
-        """As `Connection`."""
+        """See `Connection`."""
         super().__init__(address, timeout, namespace, server)
         self._channel = grpc.insecure_channel(
             f"unix:{urllib.parse.quote(self.path)}",
@@ -39,38 +39,38 @@ class GrpcConnection(Connection):
                 ("grpc.absolute_max_metadata_size", MAX_METADATA),
                 ("grpc.initial_reconnect_backoff_ms", _RECONNECT),
                 ("grpc.max_reconnect_backoff_ms", _RECONNECT),
-                ("grpc.enable_retries", 0),  # an error is told at once
+                ("grpc.enable_retries", 0),  # report errors at once
             ],
         )
 
     def close(self) -> None:
-        """As `Connection.close`."""
+        """See `Connection.close`."""
         self._closed = True
         self._channel.close()
 
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        """As `Connection.unary`."""
+        """See `Connection.unary`."""
         context = self._begin()
-        call = self._channel.unary_unary(method, _as_is, _as_is).future(
+        call = self._channel.unary_unary(method, _unchanged, _unchanged).future(
             request.SerializeToString(), timeout=self._seconds(context, timeout), metadata=self._metadata(context)
         )
-        with self._under_way(method, call, context):
+        with self._in_flight(method, call, context):
             return decode(response, call.result())
 
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
-        """As `Connection.stream`."""
+        """See `Connection.stream`."""
         context = self._begin()
-        call = self._channel.unary_stream(method, _as_is, _as_is)(
+        call = self._channel.unary_stream(method, _unchanged, _unchanged)(
             request.SerializeToString(), timeout=self._seconds(context), metadata=self._metadata(context)
         )
-        with self._under_way(method, call, context):
+        with self._in_flight(method, call, context):
             for data in call:
                 context.check()
                 yield decode(response, data)
 
     @contextlib.contextmanager
-    def _under_way(self, method: str, call: Any, context: CallContext) -> Iterator[None]:
-        """A block that waits for a call. It ends when the context is cancelled, and the call with the block."""
+    def _in_flight(self, method: str, call: Any, context: CallContext) -> Iterator[None]:
+        """Cancel a call with its context, and at the latest when the block ends."""
         unregister = context.on_cancel(call.cancel)
         try:
             yield
@@ -91,6 +91,6 @@ class GrpcConnection(Connection):
         return self._status_error(method, code.value[0], details)
 
 
-def _as_is(message: bytes) -> bytes:
-    """Instead of grpc's serializers, whose errors would become statuses without the reason."""
+def _unchanged(message: bytes) -> bytes:
+    """Replace grpc's serializers, whose errors would become statuses without a reason."""
     return message

@@ -1,6 +1,6 @@
-"""Header blocks of HTTP/2 (RFC 7541), of a connection on which nothing is indexed.
+"""Header compression of HTTP/2 (HPACK, RFC 7541) without a dynamic table.
 
-A client that sets SETTINGS_HEADER_TABLE_SIZE to 0 needs no dynamic table, but every string may be compressed.
+A client that sets SETTINGS_HEADER_TABLE_SIZE to 0 needs no dynamic table, but must decode compressed strings.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if-range if-unmodified-since last-modified link location max-forwards proxy-auth
 referer refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via
 www-authenticate
 """.split()  # noqa: SIM905 # a list of 61 strings has 61 lines
-"""Of the static table, from index 1 (appendix A)."""
+"""The names in the static table, from index 1 (appendix A)."""
 _STATUSES: Final = {8: b"200", 9: b"204", 10: b"206", 11: b"304", 12: b"400", 13: b"404", 14: b"500"}
-"""The values of the static table that a response can have, by index."""
+"""The values in the static table that occur in responses, by index."""
 
 _CODE_LENGTHS: Final = bytes.fromhex(
     "0d171c1c1c1c1c1c1c181e1c1c1e1c1c1c1c1c1c1c1c1e1c1c1c1c1c1c1c1c1c060a0a0c0d06080b0a0a080b08060606050505060606"
@@ -29,16 +29,16 @@ _CODE_LENGTHS: Final = bytes.fromhex(
     "1416161717151716161815161717151516151716171714161616171616171a1a1413161716191a1a1a1b1b1a181913151a1b1b1a1b18"
     "15151a1a1c1b1b1b14181415161515171616191918181a171a1b1a1a1b1b1b1b1b1c1b1b1b1b1b1a1e"
 )
-"""Bits in the Huffman code of each byte, and of the end of a string (appendix B)."""
+"""Length in bits of the Huffman code of each byte, and of the end of a string (appendix B)."""
 _END: Final = 256
 
 
 class MalformedBlock(ValueError):
-    """Bytes are no header block, or one that refers to what was not to be remembered."""
+    """A header block is malformed, or refers to the dynamic table."""
 
 
 def encode(fields: Iterable[tuple[str, str]]) -> bytes:
-    """A block in which nothing is compressed or indexed (6.2.2).
+    """Encode a header block without compressing or indexing anything (6.2.2).
 
     Args:
         fields: Names and values, in ASCII.
@@ -47,15 +47,15 @@ def encode(fields: Iterable[tuple[str, str]]) -> bytes:
 
 
 def decode(block: bytes) -> dict[str, bytes]:
-    """The fields of a block; of several with one name, the last.
+    """Decode a header block. Of fields with the same name, the last is returned.
 
     Raises:
-        MalformedBlock: It is none.
+        MalformedBlock: The block cannot be decoded.
     """
     try:
         return dict(_fields(block))
     except IndexError:
-        raise MalformedBlock("it ends too early") from None
+        raise MalformedBlock("the block is truncated") from None
 
 
 def _fields(block: bytes) -> Iterator[tuple[str, bytes]]:
@@ -86,7 +86,7 @@ def _name(index: int) -> str:
 
 
 def _read_integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """An integer (5.1), and where what follows begins."""
+    """Return an integer (5.1) and the offset of the byte after it."""
     most = (1 << bits) - 1
     number = block[at] & most
     at += 1
@@ -102,12 +102,12 @@ def _read_integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
 
 
 def _read_string(block: bytes, at: int) -> tuple[bytes, int]:
-    """A string (5.2), and where what follows begins."""
+    """Return a string (5.2) and the offset of the byte after it."""
     compressed = block[at] & 0x80
     length, at = _read_integer(block, at, 7)
     data = block[at : at + length]
     if len(data) < length:
-        raise MalformedBlock("it ends too early")
+        raise MalformedBlock("the block is truncated")
     return _decompressed(data) if compressed else data, at + length
 
 
@@ -128,13 +128,13 @@ def _decompressed(data: bytes) -> bytes:
 
 def _byte(symbol: int) -> int:
     if symbol == _END:
-        raise MalformedBlock("a string holds the code of its end")
+        raise MalformedBlock("a string contains the code of its end")
     return symbol
 
 
 @functools.cache
 def _symbols() -> Mapping[tuple[int, int], int]:
-    """The symbol of each code, given its length and bits. It is canonical: the lengths tell the codes."""
+    """Return the symbol of each code, by length and bits. In a canonical code, the lengths determine the codes."""
     symbols, code, before = {}, 0, 0
     for length, symbol in sorted((length, symbol) for symbol, length in enumerate(_CODE_LENGTHS)):
         code <<= length - before
@@ -149,7 +149,7 @@ def _string(text: str) -> bytes:
 
 
 def _integer(number: int) -> bytes:
-    """The length of a string that is not compressed (5.1, 5.2)."""
+    """Encode the length of an uncompressed string (5.1, 5.2)."""
     if number < 0x7F:
         return bytes([number])
     result = bytearray([0x7F])

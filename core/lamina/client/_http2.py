@@ -1,4 +1,4 @@
-"""As much of HTTP/2 (RFC 9113) as a client needs that makes one call of gRPC at a time on a connection."""
+"""The part of HTTP/2 (RFC 9113) that a gRPC client needs for one call at a time on a connection."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTIN
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 _HEADER_TABLE_SIZE, _ENABLE_PUSH, _INITIAL_WINDOW_SIZE = 1, 2, 4
 _FRAME: Final = 16384
-"""Bytes in a frame where nothing else was agreed upon (6.5.2)."""
+"""Default limit of a frame's payload in bytes (6.5.2)."""
 _WINDOW: Final = 65535
-"""Bytes that may be sent before more are allowed, as above (6.9.2)."""
+"""Default size of a flow-control window in bytes (6.9.2)."""
 _LARGEST_WINDOW: Final = 2**31 - 1
 
 Fields = dict[str, bytes]
 
 
 class ProtocolError(Exception):
-    """The other side does not speak HTTP/2 and gRPC, or does not want to."""
+    """The server violates HTTP/2 or gRPC, or refuses the call."""
 
 
 class Http2:
-    """A connection. For one thread, and one call at a time; after any exception it can only be closed."""
+    """A connection for one thread and one call at a time. After any exception it can only be closed."""
 
     def __init__(self, path: str, deadline: float | None) -> None:
         """Connect.
 
         Args:
-            path: Of the unix socket.
-            deadline: Until when, in seconds of `time.monotonic()`; None: as long as it takes.
+            path: Path of the unix socket.
+            deadline: When to give up, by `time.monotonic()`; None for never.
 
         Raises:
-            OSError: That does not work.
+            OSError: The connection failed, or the deadline passed (TimeoutError).
         """
         self._deadline = deadline
         self._stream = -1
         self._window = self._stream_window = self._initial_window = _WINDOW
         self._taken = self._stream_taken = 0
-        """Bytes on the connection, and of the call, since the other side was last told that it may send more."""
+        """Bytes received on the connection, and for the call, since the last WINDOW_UPDATE."""
         self._socket = socket.socket(socket.AF_UNIX)
         self._reader = self._socket.makefile("rb", 1 << 16)
         try:
@@ -61,62 +61,62 @@ class Http2:
             raise
 
     def close(self) -> None:
-        """Close the connection, and with it end a call that is under way."""
+        """Close the connection. A call in flight fails."""
         self._reader.close()
         self._socket.close()
 
     def interrupt(self) -> None:
-        """Have a call that is under way in another thread end, with an error."""
-        with contextlib.suppress(OSError):  # the other side may have closed the connection
+        """Make a call in flight in another thread fail."""
+        with contextlib.suppress(OSError):  # the server may have closed the connection
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def call(
         self, fields: Iterable[tuple[str, str]], message: bytes, limit: int, deadline: float | None
     ) -> Generator[bytes, None, Fields]:
-        """Make a call, and yield the messages that answer it.
+        """Make a call, and yield the response messages.
 
         Args:
-            fields: The request's headers.
-            message: What is asked.
-            limit: Bytes that a message of the answer, or the headers, may have.
+            fields: The request headers.
+            message: The request message.
+            limit: Limit of a response message, and of the headers, in bytes.
             deadline: As for the connection.
 
         Returns:
-            The fields of the last headers, among which is the status.
+            The response headers and trailers, which have the gRPC status.
 
         Raises:
-            ProtocolError: The other side gives up the call, or breaks the protocol.
-            ResourceExhausted: A message is larger.
-            OSError: The connection does not hold, or the deadline passed (TimeoutError).
+            ProtocolError: The server reset the call, or violated the protocol.
+            ResourceExhausted: A message exceeds the limit.
+            OSError: The connection broke, or the deadline passed (TimeoutError).
         """
         self._deadline = deadline
         self._stream += 2
         self._stream_window, self._stream_taken = self._initial_window, 0
         self._send(_frame(_HEADERS, _END_HEADERS, self._stream, encode(fields)))
         self._send_message(struct.pack(">BI", 0, len(message)) + message)
-        received, told = bytearray(), Fields()
+        received, headers = bytearray(), Fields()
         while True:
             kind, flags, payload = self._next()
             if kind == _DATA:
                 received += _unpadded(payload, flags)
                 self._take(len(payload))
-                while (answer := _first_message(received, limit)) is not None:
-                    yield answer
+                while (response := _first_message(received, limit)) is not None:
+                    yield response
             elif kind == _HEADERS:
-                told |= self._headers(payload, flags, limit)
+                headers |= self._headers(payload, flags, limit)
             elif kind == _RST_STREAM:
                 raise ProtocolError(f"the call was reset, with code {int.from_bytes(payload)} of HTTP/2")
             if flags & _END_STREAM and kind in {_DATA, _HEADERS}:
-                return told
+                return headers
 
     def _send_message(self, data: bytes) -> None:
-        """Send all of a message, as fast as the other side allows."""
+        """Send a message as fast as flow control allows."""
         at = 0
         while at < len(data):
             size = min(_FRAME, self._window, self._stream_window, len(data) - at)
             if size <= 0:
-                if self._next()[0] in {_DATA, _HEADERS, _RST_STREAM}:  # it does not want the rest
-                    raise ProtocolError("the call was answered before all of the request was sent")
+                if self._next()[0] in {_DATA, _HEADERS, _RST_STREAM}:  # the server does not want the rest
+                    raise ProtocolError("the server answered before the request was complete")
                 continue
             flags = _END_STREAM if at + size == len(data) else 0
             self._send(_frame(_DATA, flags, self._stream, data[at : at + size]))
@@ -125,20 +125,20 @@ class Http2:
             self._stream_window -= size
 
     def _headers(self, payload: bytes, flags: int, limit: int) -> Fields:
-        """The fields of a HEADERS frame and of those that continue it."""
+        """Read the fields of a HEADERS frame and its continuations."""
         block = _unpadded(payload, flags)[5 if flags & _PRIORITY else 0 :]
         while not flags & _END_HEADERS:
             kind, flags, more = self._next()
             block += more
             if kind != _CONTINUATION or len(block) > limit:
-                raise ProtocolError("headers are interrupted, or too long")
+                raise ProtocolError("the headers are interrupted, or too long")
         try:
             return decode(block)
         except MalformedBlock as error:
             raise ProtocolError(f"malformed headers: {error}") from error
 
     def _next(self) -> tuple[int, int, bytes]:
-        """The next frame of the call, or one that may let more of it be sent: kind, flags, and what is in it."""
+        """Return the next frame of the call, or one that may widen a window: type, flags, payload."""
         while True:
             kind, flags, stream, payload = self._receive()
             if kind == _WINDOW_UPDATE and stream == self._stream:
@@ -151,20 +151,20 @@ class Http2:
             elif kind == _PING and not flags & _ACK:
                 self._send(_frame(_PING, _ACK, 0, payload))
             elif kind == _GOAWAY and int.from_bytes(payload[:4]) < self._stream:
-                reason = payload[8:].decode(errors="backslashreplace") or "it gives no reason"
-                raise ProtocolError(f"the server closes the connection: {reason}")
+                reason = payload[8:].decode(errors="backslashreplace") or "no reason given"
+                raise ProtocolError(f"the server closed the connection: {reason}")
             if stream == self._stream or kind in {_WINDOW_UPDATE, _SETTINGS}:
                 return kind, flags, payload
 
     def _set(self, payload: bytes) -> None:
-        """Hear the other side's settings."""
+        """Apply the server's settings."""
         for number, value in struct.iter_unpack(">HI", payload):
             if number == _INITIAL_WINDOW_SIZE:
                 self._stream_window += value - self._initial_window
                 self._initial_window = value
 
     def _take(self, size: int) -> None:
-        """Let the other side send as much again, now and then."""
+        """Count received bytes, and widen a window when half of it is used."""
         self._taken += size
         self._stream_taken += size
         if self._taken > _LARGEST_WINDOW // 2:
@@ -175,11 +175,11 @@ class Http2:
             self._stream_taken = 0
 
     def _receive(self) -> tuple[int, int, int, bytes]:
-        """A frame: kind, flags, stream, payload."""
+        """Receive a frame: type, flags, stream, payload."""
         header = self._read(9)
         length = int.from_bytes(header[:3])
         if length > _FRAME:
-            raise ProtocolError(f"a frame of {length} bytes: at most {_FRAME} are taken")
+            raise ProtocolError(f"a frame of {length} bytes: the limit is {_FRAME}")
         kind, flags, stream = struct.unpack(">BBI", header[3:])
         return kind, flags, stream & 0x7FFFFFFF, self._read(length)
 
@@ -195,7 +195,7 @@ class Http2:
         self._socket.sendall(data)
 
     def _wait(self) -> None:
-        """Have the next step wait for no longer than the call may take."""
+        """Limit the next socket operation to the time that is left."""
         if self._deadline is None:
             self._socket.settimeout(None)
         elif (seconds := self._deadline - time.monotonic()) > 0:
@@ -205,28 +205,28 @@ class Http2:
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """A frame (4.1)."""
+    """Encode a frame (4.1)."""
     return len(payload).to_bytes(3) + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def _unpadded(payload: bytes, flags: int) -> bytes:
-    """A payload without its padding (6.1)."""
+    """Return a payload without its padding (6.1)."""
     if not flags & _PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise ProtocolError("a frame has more padding than there is room for")
+        raise ProtocolError("a frame has more padding than payload")
     return payload[1 : len(payload) - payload[0]]
 
 
 def _first_message(received: bytearray, limit: int) -> bytes | None:
-    """Take the first message off what was received, if it is whole (gRPC over HTTP/2, Length-Prefixed-Message)."""
+    """Remove and return the first message, if it is complete (gRPC over HTTP/2, Length-Prefixed-Message)."""
     if len(received) < 5:
         return None
     compressed, length = struct.unpack_from(">BI", received)
     if compressed:
-        raise ProtocolError("a message is compressed, which was not asked for")
+        raise ProtocolError("a message is compressed, although the client did not offer that")
     if length > limit:
-        raise ResourceExhausted(f"a message of {length} bytes: at most {limit} are taken")
+        raise ResourceExhausted(f"a message of {length} bytes: the limit is {limit}")
     if len(received) < 5 + length:
         return None
     message = bytes(received[5 : 5 + length])

@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""Records of a server: its plugins, identity and version."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lamina.errdefs import Error, SkipPlugin
 
 @attrs.frozen
 class Plugin:
-    """A plugin of the server, as its introspection service shows it."""
+    """A plugin of the server, as reported by its introspection service."""
 
     type: str
     id: str
     requires: tuple[str, ...] = ()
-    """Plugin types; a single `*` stands for every other plugin."""
+    """Plugin types; a single `*` stands for all other plugins."""
     platforms: tuple[str, ...] = ()
     """Each as `os/architecture` or `os/architecture/variant`."""
     exports: Mapping[str, str] = attrs.field(factory=dict)
     capabilities: tuple[str, ...] = ()
     init_error: Error | None = None
-    """Why it does not work; None where it does."""
+    """Why the plugin does not work; None if it works."""
     details: PluginDetails = attrs.field(factory=PluginDetails)
-    """What only a lamina host tells."""
+    """Details that only lamina hosts report."""
 
     @property
     def uri(self) -> str:
@@ -35,16 +35,16 @@ class Plugin:
 
     @property
     def status(self) -> Literal["ok", "skip", "error"]:
-        """In the words of `ctr plugins ls`. A skip is told from an error by its text alone, as `ctr` does."""
+        """The status in the words of `ctr plugins ls`. As in `ctr`, only the error text marks a skip."""
         if self.init_error is None:
             return "ok"
         return "skip" if SkipPlugin.text in str(self.init_error) else "error"
 
     @property
     def reason(self) -> str:
-        """Why it does not work, and whether it is being retried; "" where it does.
+        """Why the plugin does not work, and whether it is being retried; "" if it works.
 
-        It is without the words that tell `ctr` of a skip.
+        The text that marks a skip for `ctr` is removed.
         """
         if self.init_error is None:
             return ""
@@ -54,20 +54,20 @@ class Plugin:
 
 @attrs.frozen
 class Server:
-    """Which server answers."""
+    """The identity of a server."""
 
     uuid: str
-    """Stays the same when it is started again on the same root."""
+    """Stays the same across restarts on the same root."""
     pid: int
-    """0 where the server does not say, as containerd before 1.7."""
+    """0 if the server does not report it, as containerd before 1.7."""
     pidns: int
-    """Inode of its pid namespace, or 0."""
+    """Inode of its PID namespace, or 0."""
 
 
 @attrs.frozen
 class Version:
-    """What the server was built from."""
+    """The version of a server."""
 
     version: str
     revision: str
-    """Of the source, or ""."""
+    """Revision of the source, or ""."""

@@ -1,4 +1,4 @@
-"""A snapshotter that is somewhere else."""
+"""`ProxySnapshotter`: a snapshotter behind a socket."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 
 _SERVICE = "/containerd.services.snapshots.v1.Snapshots"
-_OF_A_WALK = (FailedPrecondition, InvalidArgument, NotFound, Unavailable)
-"""What a walk may raise that comes without its code: see `_classified`."""
+_WALK_ERRORS = (FailedPrecondition, InvalidArgument, NotFound, Unavailable)
+"""Errors of a walk that arrive without their code: see `_classified`."""
 
 
 class ProxySnapshotter(Snapshotter):
-    """Asks a snapshots service for everything.
+    """Forwards every call to a snapshots service.
 
-    It has the one keyspace that the service keeps for the name. `close` closes the connection of what `connect`
-    made; otherwise it does nothing, for the client owns the connection.
+    It has a single keyspace, the one that the service keeps for the name. `close` closes the connection if
+    `connect` made it; a client closes its own.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class ProxySnapshotter(Snapshotter):
         *,
         owns_connection: bool = False,
     ) -> None:
-        """Ask over a connection.
+        """Use an existing connection.
 
         Args:
             connection: The connection.
-            name: The name that the service knows the snapshotter by.
-            quick_timeout: As for `connect`.
+            name: The service's name of the snapshotter.
+            quick_timeout: See `connect`.
             owns_connection: Whether `close` closes the connection.
         """
         self.name = name
@@ -71,17 +71,17 @@ class ProxySnapshotter(Snapshotter):
         quick_timeout: float | None = None,
         namespace: str = "",
     ) -> Self:
-        """A snapshotter without a client. Connects when it is first used, and again after the server was away.
+        """Make a snapshotter without a client, which connects at the first call and reconnects when needed.
 
         Args:
             address: Path of the server's unix socket, with or without `unix://` before it.
-            name: The name that the server knows the snapshotter by. Not every server looks at it.
-            timeout: Seconds that one call may take; None: as long as it takes.
-            quick_timeout: Seconds that `stat` and `mounts` may take, which cost a read, if that is less.
-            namespace: containerd namespace of the calls whose context names none.
+            name: The server's name of the snapshotter. Some servers ignore it.
+            timeout: Limit of each call in seconds; None for no limit.
+            quick_timeout: Limit of `stat` and `mounts` in seconds, if shorter.
+            namespace: containerd namespace of calls whose context has none.
 
         Raises:
-            InvalidArgument: The address is no path of a unix socket, or too long for one.
+            InvalidArgument: The address is not the path of a unix socket, or is too long.
         """
         from lamina.client._grpc_connection import GrpcConnection
 
@@ -139,7 +139,7 @@ class ProxySnapshotter(Snapshotter):
         self._call("Remove", request, Empty)
 
     def walk(self, *filters: str) -> Iterator[Info]:
-        """As in the contract. The timeout of the client holds for the whole walk, the caller's loop included."""
+        """See `Snapshotter.walk`. The timeout covers the whole walk, including the body of the caller's loop."""
         request = encode(snapshots_pb2.ListSnapshotsRequest, snapshotter=self.name, filters=filters)
         responses = self._connection.stream(f"{_SERVICE}/List", request, snapshots_pb2.ListSnapshotsResponse)
         begun = False
@@ -149,7 +149,7 @@ class ProxySnapshotter(Snapshotter):
                 yield from map(info_from_proto, response.info)
         except (NotFound, Unknown) as error:
             classified = _classified(error)
-            # Until the first snapshot is made, a snapshotter of containerd has no store to walk.
+            # containerd's snapshotters answer NotFound until they have their first snapshot.
             if begun or not isinstance(classified, NotFound):
                 raise classified from error.__cause__
         finally:
@@ -160,7 +160,7 @@ class ProxySnapshotter(Snapshotter):
 
     def keyspace(self, name: str) -> Snapshotter:
         raise Unimplemented(
-            f"keyspace {name!r}: a snapshotter behind a socket has the one that its server keeps for {self.name!r}"
+            f"keyspace {name!r}: a snapshotter behind a socket has only the one of the server for {self.name!r}"
         )
 
     def close(self) -> None:
@@ -172,10 +172,10 @@ class ProxySnapshotter(Snapshotter):
 
 
 def _classified(error: Error) -> Error:
-    """The error of a walk in its class.
+    """Return the error of a walk in its own class.
 
-    containerd's `List` methods (`plugins/services/snapshots`, `contrib/snapshotservice`) return what was raised
-    as it is: UNKNOWN on the wire, the class text at the end of the message.
+    containerd's `List` methods (`plugins/services/snapshots`, `contrib/snapshotservice`) do not convert errors:
+    they arrive as UNKNOWN, with the class text at the end of the message.
     """
     message, _, text = str(error).rpartition(": ")
-    return next((cls(message) for cls in _OF_A_WALK if cls.text == text), error)
+    return next((cls(message) for cls in _WALK_ERRORS if cls.text == text), error)

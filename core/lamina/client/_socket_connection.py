@@ -1,4 +1,4 @@
-"""`SocketConnection`: calls without grpc, whose import takes longer than the few calls of a command."""
+"""`SocketConnection`: calls without grpc, which takes longer to import than a command's few calls."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LIMIT = 10**8
 
 
 class SocketConnection(Connection):
-    """Sockets on each of which one call is made at a time, so that calls side by side have one each."""
+    """A pool of sockets. Concurrent calls use one socket each."""
 
     def __init__(
         self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
     ) -> None:
-        """As `Connection`."""
+        """See `Connection`."""
         super().__init__(address, timeout, namespace, server)
         self._idle: list[Http2] = []
         self._busy: set[Http2] = set()
 
     def close(self) -> None:
-        """As `Connection.close`."""
+        """See `Connection.close`."""
         self._closed = True
         for http2 in list(self._busy):
             http2.interrupt()
@@ -41,18 +41,18 @@ class SocketConnection(Connection):
             self._idle.pop().close()
 
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        """As `Connection.unary`."""
-        with contextlib.closing(self._call(method, request, timeout)) as answers:
-            for first in answers:
-                for _ in answers:  # to the status, which may be an error's
-                    raise Unknown(f"{self.path}: {method} answered more than once")
+        """See `Connection.unary`."""
+        with contextlib.closing(self._call(method, request, timeout)) as messages:
+            for first in messages:
+                for _ in messages:  # read on to the status, which may be an error
+                    raise Unknown(f"{self.path}: {method} sent more than one response")
                 return decode(response, first)
-        raise Unknown(f"{self.path}: {method} ended without an answer")
+        raise Unknown(f"{self.path}: {method} ended without a response")
 
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
-        """As `Connection.stream`."""
-        with contextlib.closing(self._call(method, request)) as answers:
-            for data in answers:
+        """See `Connection.stream`."""
+        with contextlib.closing(self._call(method, request)) as messages:
+            for data in messages:
                 yield decode(response, data)
 
     def _call(self, method: str, request: Message, timeout: float | None = None) -> Generator[bytes, None, None]:
@@ -61,16 +61,16 @@ class SocketConnection(Connection):
         deadline = None if seconds is None else time.monotonic() + seconds
         data = request.SerializeToString()
         if len(data) > MAX_MESSAGE:
-            raise ResourceExhausted(f"{method}: a request of {len(data)} bytes: at most {MAX_MESSAGE} are sent")
+            raise ResourceExhausted(f"{method}: a request of {len(data)} bytes: the limit is {MAX_MESSAGE}")
         fields = [*_headers(method, seconds), *self._metadata(context)]
         with self._connected(method, context, deadline) as http2:
-            told = yield from http2.call(fields, data, MAX_MESSAGE, deadline)
-        if error := self._failure(method, told):
+            trailers = yield from http2.call(fields, data, MAX_MESSAGE, deadline)
+        if error := self._failure(method, trailers):
             raise error
 
     @contextlib.contextmanager
     def _connected(self, method: str, context: CallContext, deadline: float | None) -> Iterator[Http2]:
-        """A connection that nobody else uses. It is used again if the block comes to its end."""
+        """Take a connection from the pool, or open one. It returns to the pool if the block succeeds."""
         http2 = self._idle_one() or self._new(method, deadline)
         self._busy.add(http2)
         unregister = context.on_cancel(http2.interrupt)
@@ -109,18 +109,18 @@ class SocketConnection(Connection):
         except OSError as error:
             raise self._refused(error) from error
 
-    def _failure(self, method: str, told: Fields) -> Error | None:
-        """What the last headers of a call tell, if that is an error."""
-        if told.get("grpc-status") == b"0":
+    def _failure(self, method: str, trailers: Fields) -> Error | None:
+        """Return the error in the trailers of a call, if there is one."""
+        if trailers.get("grpc-status") == b"0":
             return None
-        if "grpc-status" not in told:
-            status = told.get(":status", b"").decode("latin-1")
-            return Unknown(f"{self.path}: {method} ended without a status of gRPC (status {status} of HTTP)")
+        if "grpc-status" not in trailers:
+            status = trailers.get(":status", b"").decode("latin-1")
+            return Unknown(f"{self.path}: {method} ended without a gRPC status (HTTP status {status})")
         try:
-            code = int(told["grpc-status"])
+            code = int(trailers["grpc-status"])
         except ValueError:
             code = Code.UNKNOWN
-        return self._status_error(method, code, _unquoted(told.get("grpc-message", b"")))
+        return self._status_error(method, code, _unquoted(trailers.get("grpc-message", b"")))
 
 
 def _headers(method: str, seconds: float | None) -> Iterator[tuple[str, str]]:
@@ -131,7 +131,7 @@ def _headers(method: str, seconds: float | None) -> Iterator[tuple[str, str]]:
 
 
 def _timeout(seconds: float) -> str:
-    """A timeout in the finest unit in which it has no more digits than it may have."""
+    """Encode a timeout in the finest unit that fits into eight digits."""
     for unit, name in ((1e6, "u"), (1e3, "m"), (1, "S")):
         if seconds * unit < _LIMIT:
             return f"{max(1, int(seconds * unit))}{name}"
@@ -139,7 +139,7 @@ def _timeout(seconds: float) -> str:
 
 
 def _unquoted(message: bytes) -> str:
-    """A status message (gRPC over HTTP/2, Percent-Encoded)."""
+    """Decode a status message (gRPC over HTTP/2, Percent-Encoded)."""
     from urllib.parse import unquote_to_bytes
 
     return unquote_to_bytes(message).decode(errors="replace")

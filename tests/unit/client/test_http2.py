@@ -140,13 +140,17 @@ def test_an_error_without_an_answer_has_its_class_and_its_message(
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (frame(GOAWAY, 0, 0, struct.pack(">II", 0, 0) + b"enough"), Unavailable, "closes the connection: enough"),
+        (frame(GOAWAY, 0, 0, struct.pack(">II", 0, 0) + b"enough"), Unavailable, "closed the connection: enough"),
         (frame(RST_STREAM, 0, 1, struct.pack(">I", 7)), Unavailable, "reset, with code 7"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Unavailable, "at most 16384 are taken"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Unavailable, "the limit is 16384"),
         (headers(b"\xbf", end=True), Unavailable, "malformed headers: index 63"),
-        (headers(encode([(":status", "404")]), end=True), Unknown, "status 404 of HTTP"),
-        (headers(STARTED) + headers(ENDED, end=True), Unknown, "without an answer"),
-        (headers(STARTED) + frame(DATA, 0, 1, ANSWER * 2) + headers(ENDED, end=True), Unknown, "more than once"),
+        (headers(encode([(":status", "404")]), end=True), Unknown, "HTTP status 404"),
+        (headers(STARTED) + headers(ENDED, end=True), Unknown, "without a response"),
+        (
+            headers(STARTED) + frame(DATA, 0, 1, ANSWER * 2) + headers(ENDED, end=True),
+            Unknown,
+            "more than one",
+        ),
         (headers(STARTED) + frame(DATA, 0, 1, b"\1" + ANSWER[1:]), Unavailable, "is compressed"),
         (headers(STARTED) + frame(DATA, 0x8, 1, b"\xff"), Unavailable, "padding"),
     ],

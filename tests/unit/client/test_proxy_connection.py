@@ -278,7 +278,7 @@ def test_it_has_one_keyspace() -> None:
     with connected("/s") as snapshotter, pytest.raises(Unimplemented) as caught:
         snapshotter.keyspace("team")
     assert str(caught.value) == (
-        "keyspace 'team': a snapshotter behind a socket has the one that its server keeps for 's'"
+        "keyspace 'team': a snapshotter behind a socket has only the one of the server for 's'"
     )
 
 

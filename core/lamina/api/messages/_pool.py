@@ -1,4 +1,4 @@
-"""The pool, and what the generated modules ask of it."""
+"""The private descriptor pool, and the functions that the generated modules call."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _pool: Any
 _class_of: Callable[[Any], type[Message]]
 
 if api_implementation.Type() == "upb":
-    # What the public modules below hand on. They import the messages in pure Python, their text format and pickle
-    # besides: a twentieth of a start, for nothing that is used.
+    # The public modules below wrap these classes, but also import the pure Python messages, their text format and
+    # pickle, which takes a twentieth of a start.
     _upb: Any = importlib.import_module("google._upb._message")
     _pool = _upb.DescriptorPool()
 
@@ -37,17 +37,17 @@ def add_file(serialized: bytes) -> FileDescriptor:
     """Add a file to the pool.
 
     Args:
-        serialized: A FileDescriptorProto. The files it imports have been added before.
+        serialized: A FileDescriptorProto. The files that it imports must have been added.
     """
     file: FileDescriptor = _pool.AddSerializedFile(serialized)
     return file
 
 
 def message(file: FileDescriptor, name: str) -> type[Message]:
-    """The class of a message declared at the top of a file."""
+    """Return the class of a top-level message of a file."""
     return _class_of(file.message_types_by_name[name])
 
 
 def enum(file: FileDescriptor, name: str) -> EnumTypeWrapper:
-    """The wrapper, with `Name` and `Value`, of an enum declared at the top of a file."""
+    """Return the wrapper of a top-level enum of a file, with `Name` and `Value`."""
     return EnumTypeWrapper(file.enum_types_by_name[name])
