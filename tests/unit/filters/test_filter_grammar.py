@@ -1,4 +1,4 @@
-"""What the filter language accepts, and what it says of the rest."""
+"""The grammar of filters and its errors."""
 
 import contextlib
 
@@ -124,7 +124,7 @@ def test_does_not_match(expression: str) -> None:
         ("name==a\udcff", "[name==a >|\udcff|< ]: rune error"),
     ],
 )
-def test_a_syntax_error_shows_where_and_what(expression: str, message: str) -> None:
+def test_a_syntax_error_shows_position_and_reason(expression: str, message: str) -> None:
     with pytest.raises(FilterSyntaxError) as caught:
         parse(expression)
     assert str(caught.value) == f"filters: parse error: {message}"
@@ -150,13 +150,13 @@ def test_an_empty_expression_among_others_matches_everything() -> None:
     assert matches("absent", "")
 
 
-def test_one_bad_expression_spoils_all() -> None:
+def test_one_invalid_expression_fails_all() -> None:
     with pytest.raises(FilterSyntaxError):
         parse("name", "", "name==")
 
 
-def test_a_filter_as_long_as_may_be_parses() -> None:
-    """No recursion and no going back: quotes, selectors and fields are each read once."""
+def test_a_filter_of_the_maximum_size_parses() -> None:
+    """The parser neither recurses nor backtracks."""
     assert matches('name!="' + r"\\x" * 80_000 + '"')
     assert matches(",".join(["name"] * 1024))
     assert not matches(".".join(["a"] * 100_000))

@@ -1,4 +1,4 @@
-"""How much a request's filters may hold, and what is said of more."""
+"""Limits of the filters in a request."""
 
 import subprocess
 import sys
@@ -41,12 +41,12 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("what", AS_MUCH_AS_MAY_BE)
-def test_what_is_within_a_limit_is_taken(what: str) -> None:
+def test_a_filter_at_a_limit_is_accepted(what: str) -> None:
     parse(*AS_MUCH_AS_MAY_BE[what]).match(lambda _: "aaa")
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_what_is_beyond_a_limit_is_refused_by_its_name(what: str) -> None:
+def test_a_filter_beyond_a_limit_is_refused_with_its_name(what: str) -> None:
     expressions, message = TOO_MUCH[what]
     with pytest.raises(InvalidArgument) as caught:
         parse(*expressions)
@@ -55,7 +55,7 @@ def test_what_is_beyond_a_limit_is_refused_by_its_name(what: str) -> None:
 
 
 @pytest.mark.parametrize("character", ["k", "\n", "\x7f", '"', "\u0085", "\u200b", "\U000e0001"])
-def test_the_longest_key_can_be_asked_for_beside_the_longest_label(character: str) -> None:
+def test_the_longest_key_and_the_longest_label_fit_into_a_filter(character: str) -> None:
     """As containerd composes it: `labels."…"==X,parent=="key"`; a key has up to 32,768 bytes."""
     key = character * (32_768 // len(character.encode()))
     label = '"' * 4096
@@ -64,7 +64,7 @@ def test_the_longest_key_can_be_asked_for_beside_the_longest_label(character: st
 
 
 def test_groups_are_not_captured() -> None:
-    """Each would cost time for each character of the text: a minute here, instead of milliseconds."""
+    """Captures would take time for each character of the text: a minute here, instead of milliseconds."""
     script = (
         "import resource, lamina.filters as filters\n"
         "resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"
@@ -74,7 +74,7 @@ def test_groups_are_not_captured() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_a_syntax_error_shows_only_the_surroundings_of_its_place() -> None:
+def test_a_syntax_error_shows_only_the_text_around_its_position() -> None:
     with pytest.raises(FilterSyntaxError) as caught:
         parse("a" * 100_000 + "-" + "b" * 100_000)
     assert str(caught.value) == (
@@ -82,7 +82,7 @@ def test_a_syntax_error_shows_only_the_surroundings_of_its_place() -> None:
     )
 
 
-def test_an_operator_that_is_none_is_shown_short() -> None:
+def test_a_long_invalid_operator_is_shortened() -> None:
     with pytest.raises(FilterSyntaxError) as caught:
         parse("name" + "=" * 100_000)
     assert len(str(caught.value)) < 300
@@ -101,7 +101,7 @@ def test_a_search_ends_with_its_call(context: CallContext, error: type[Exception
         filter_.match(lambda _: "a")
 
 
-def test_regular_expressions_have_a_budget_of_processor_time_for_all_matches_together(
+def test_the_processor_time_limit_covers_all_matches_of_a_filter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 0.2)
@@ -112,7 +112,7 @@ def test_regular_expressions_have_a_budget_of_processor_time_for_all_matches_tog
         sum(filter_.match(lambda _: "v" * 200) for _ in range(1_000))
 
 
-def test_the_budget_of_processor_time_is_one_for_all_regular_expressions_of_a_request(
+def test_the_processor_time_limit_covers_all_regular_expressions_of_a_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 0.2)
@@ -121,7 +121,7 @@ def test_the_budget_of_processor_time_is_one_for_all_regular_expressions_of_a_re
         filter_.match(lambda _: "v" * 200)
 
 
-def test_an_ordinary_regular_expression_is_far_from_its_budget_of_processor_time(
+def test_a_common_regular_expression_stays_far_below_the_processor_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lamina.filters._filter.MAX_PATTERN_SECONDS", 5.0)

@@ -1,4 +1,4 @@
-"""A filter means what its parts mean."""
+"""Matching of filters."""
 
 import logging
 
@@ -21,7 +21,7 @@ Selector = tuple[tuple[str, ...], str, str]
 def render(selector: Selector) -> str:
     path, operator, value = selector
     if operator == "~=":
-        # Every character by its number, so that it stands for itself.
+        # Every character is escaped by its number.
         value = "".join(f"\\x{{{ord(character):x}}}" for character in value)
     return ".".join(map(quote, path)) + operator + (quote(value) if operator else "")
 
@@ -37,7 +37,7 @@ def holds(selector: Selector, fields: dict[tuple[str, ...], str]) -> bool:
 
 
 @given(TREES, OBJECTS)
-def test_a_rendered_tree_matches_what_the_tree_means(
+def test_a_rendered_filter_matches_like_its_selectors(
     tree: list[list[Selector]], fields: dict[tuple[str, ...], str]
 ) -> None:
     filter_ = parse(*(",".join(map(render, selectors)) for selectors in tree))
@@ -46,7 +46,7 @@ def test_a_rendered_tree_matches_what_the_tree_means(
 
 
 @given(st.text())
-def test_quoted_text_means_itself(text: str) -> None:
+def test_quoted_text_round_trips(text: str) -> None:
     assert parse(f"field=={quote(text)}").match(lambda _: text)
     assert parse(f"{quote(text)}").match(lambda path: "" if path == (text,) else None)
 
@@ -56,14 +56,14 @@ def test_quoted_text_is_printable(text: str) -> None:
     assert quote(text).isprintable()
 
 
-def test_bytes_that_are_not_utf8_match_the_surrogate_escapes_that_stand_for_them() -> None:
+def test_bytes_that_are_not_utf8_match_their_surrogate_escapes() -> None:
     assert parse(r'name=="\xff"').match(lambda _: "\udcff")
 
 
 def test_an_invalid_expression_parses_warns_once_and_matches_nothing(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """containerd reports it when it matches; once for each filter is enough."""
+    """containerd warns at each match; once for each filter is enough."""
     filter_ = parse('labels.foo~="("')
     with caplog.at_level(logging.WARNING):
         assert not filter_.match(lambda _: "(")
@@ -73,11 +73,11 @@ def test_an_invalid_expression_parses_warns_once_and_matches_nothing(
 
 
 @pytest.mark.parametrize("expression", [r"name~=(?=foo)", r"name~=(f)\1", r'name~="\xff"'])
-def test_what_re2_cannot_do_matches_nothing(expression: str) -> None:
+def test_unsupported_regular_expressions_match_nothing(expression: str) -> None:
     assert not parse(expression).match(lambda _: "foo")
 
 
-def test_an_expression_that_would_go_back_and_forth_is_still_quick() -> None:
+def test_an_expression_prone_to_backtracking_is_fast() -> None:
     """RE2 takes time linear in the value; a backtracking engine would not return."""
     assert not parse("name~=^(a+)+$").match(lambda _: "a" * 100_000 + "b")
 
@@ -86,7 +86,7 @@ def test_an_expression_matches_any_text() -> None:
     assert parse("name~=o").match(lambda _: "\ud800o\udcff\0")
 
 
-def test_a_field_is_asked_for_by_its_whole_path() -> None:
+def test_a_field_is_looked_up_by_its_whole_path() -> None:
     asked: list[tuple[str, ...]] = []
     parse('labels."a.b".c').match(asked.append)
     assert asked == [("labels", "a.b", "c")]

@@ -1,4 +1,4 @@
-"""What the tests of copies share."""
+"""Fixtures for the tests of copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamina.fs import remove_tree
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[Path]:
-    """An empty directory. It and its copy, `target` beside it, are removed, however deep they are."""
+    """An empty directory. It and its copy `target` beside it are removed afterwards, at any depth."""
     (tmp_path / "source").mkdir()
     yield tmp_path / "source"
     for name in ("source", "target"):

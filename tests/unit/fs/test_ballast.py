@@ -1,4 +1,4 @@
-"""Space that is kept, given up and taken again."""
+"""A ballast file reserves space, releases it and reserves it again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ def space(path: Path) -> int:
     return path.stat().st_blocks * 512 if path.exists() else 0
 
 
-def test_the_space_is_taken_and_stays_when_it_is_closed(tmp_path: Path) -> None:
+def test_the_space_is_reserved_and_stays_so_after_close(tmp_path: Path) -> None:
     ballast = Ballast(str(tmp_path / "ballast"))
     ballast.close()
     ballast.close()
     assert space(tmp_path / "ballast") >= BALLAST_BYTES == (tmp_path / "ballast").stat().st_size
 
 
-def test_what_is_given_up_comes_back_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_released_ballast_comes_back_once_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "ballast"
     ballast = Ballast(str(path))
     monkeypatch.setattr(ballast_module, "RETRY_SECONDS", 600)
@@ -34,25 +36,25 @@ def test_what_is_given_up_comes_back_when_there_is_room(tmp_path: Path, monkeypa
     monkeypatch.setattr(ballast_module, "RETRY_SECONDS", 0.01)
     again = Ballast(str(path))
     again.release()
-    wait_until(lambda: space(path) >= BALLAST_BYTES, SECONDS, "the ballast to be made again")
+    wait_until(lambda: space(path) >= BALLAST_BYTES, SECONDS, "the ballast to be recreated")
     again.close()
 
 
-def test_giving_up_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_releasing_a_missing_ballast_is_not_an_error(tmp_path: Path) -> None:
     ballast = Ballast(str(tmp_path / "ballast"))
     ballast.release()
     ballast.release()
     ballast.close()
 
 
-def test_a_file_that_a_crash_left_unfinished_is_completed(tmp_path: Path) -> None:
+def test_a_partial_ballast_is_completed(tmp_path: Path) -> None:
     path = tmp_path / "ballast"
     path.touch()
     Ballast(str(path)).close()
     assert space(path) >= BALLAST_BYTES
 
 
-def test_a_ballast_that_was_never_possible_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_ballast_that_cannot_be_created_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "ballast").mkdir()
     Ballast(str(tmp_path / "ballast")).close()
     assert [record.message for record in caplog.records] == [

@@ -1,4 +1,4 @@
-"""What differs between two trees."""
+"""Changes between two trees."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_trees_with_the_same_content_and_times_do_not_differ(trees: tuple[Path, 
     assert told(*trees) == []
 
 
-def test_of_an_empty_tree_everything_but_the_root_is_made(trees: tuple[Path, Path]) -> None:
+def test_compared_with_an_empty_tree_everything_is_added(trees: tuple[Path, Path]) -> None:
     paths = ["/dir", "/dir/deeper", "/dir/deeper/leaf", "/dir/file", "/fifo", "/link"]
     assert told("", trees[1]) == [("add", path) for path in paths]
 
 
-def test_names_are_in_byte_order_with_what_is_in_a_directory_right_after_it(tmp_path: Path) -> None:
+def test_changes_are_in_byte_order_with_entries_right_after_their_directory(tmp_path: Path) -> None:
     for name in ("a", "a-b", "a.b", "é", "Z", "\U00010000", "\uffff"):
         (tmp_path / "new" / name).mkdir(parents=True)
         (tmp_path / "new" / name / "x").touch()
@@ -56,7 +56,7 @@ def test_names_are_in_byte_order_with_what_is_in_a_directory_right_after_it(tmp_
     assert len(found) == 14
 
 
-def test_names_that_are_not_unicode_are_told(tmp_path: Path) -> None:
+def test_names_that_are_not_unicode_are_reported(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / os.fsdecode(b"\xff\xfe")).touch()
     assert told("", tmp_path / "new") == [("add", "/\udcff\udcfe")]
@@ -78,7 +78,7 @@ CHANGED: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_a_change_is_told(trees: tuple[Path, Path], name: str) -> None:
+def test_a_change_is_reported(trees: tuple[Path, Path], name: str) -> None:
     change, expected = CHANGED[name]
     change(trees[1])
     assert told(*trees) == expected
@@ -90,13 +90,13 @@ def test_a_directory_that_became_a_file_is_one_change(trees: tuple[Path, Path]) 
     assert told(*trees) == [("modify", "/dir")]
 
 
-def test_a_file_that_became_a_directory_is_told_with_what_is_in_it(trees: tuple[Path, Path]) -> None:
+def test_a_file_that_became_a_directory_is_reported_with_its_entries(trees: tuple[Path, Path]) -> None:
     (trees[1] / "dir/file").unlink()
     (trees[1] / "dir/file/x").mkdir(parents=True)
     assert told(*trees) == [("modify", "/dir/file"), ("add", "/dir/file/x")]
 
 
-def test_where_both_times_are_whole_seconds_the_content_decides(trees: tuple[Path, Path]) -> None:
+def test_content_is_compared_if_both_times_are_whole_seconds(trees: tuple[Path, Path]) -> None:
     (trees[1] / "dir/file").write_text("CONTENT")
     for root in trees:
         os.utime(root / "dir/file", ns=(0, 5 * SECONDS))
@@ -106,7 +106,7 @@ def test_where_both_times_are_whole_seconds_the_content_decides(trees: tuple[Pat
     assert told(*trees) == []
 
 
-def test_where_both_times_are_whole_seconds_the_target_of_a_link_decides(trees: tuple[Path, Path]) -> None:
+def test_link_targets_are_compared_if_both_times_are_whole_seconds(trees: tuple[Path, Path]) -> None:
     (trees[1] / "link").unlink()
     (trees[1] / "link").symlink_to("dir/elif")
     for root in trees:
@@ -114,14 +114,14 @@ def test_where_both_times_are_whole_seconds_the_target_of_a_link_decides(trees: 
     assert told(*trees) == [("modify", "/link")]
 
 
-def test_equal_times_with_a_fraction_of_a_second_are_believed(trees: tuple[Path, Path]) -> None:
+def test_equal_times_with_fractional_seconds_mean_equal_files(trees: tuple[Path, Path]) -> None:
     (trees[1] / "dir/file").write_text("CONTENT")
     for root in trees:
         os.utime(root / "dir/file", ns=(0, 5 * SECONDS + 1))
     assert told(*trees) == []
 
 
-def test_unchanged_files_with_several_names_are_told(trees: tuple[Path, Path]) -> None:
+def test_unchanged_files_with_several_links_are_reported(trees: tuple[Path, Path]) -> None:
     for root in trees:
         os.link(root / "dir/file", root / "dir/other name")
     assert told(*trees) == [("unmodified", "/dir/file"), ("unmodified", "/dir/other name")]
@@ -150,7 +150,7 @@ def test_a_root_that_does_not_exist_is_not_found(tmp_path: Path) -> None:
         told(tmp_path, tmp_path / "file")
 
 
-def test_a_call_that_nobody_waits_for_ends(trees: tuple[Path, Path]) -> None:
+def test_a_cancelled_call_ends(trees: tuple[Path, Path]) -> None:
     context = CallContext()
     context.cancel()
     with use(context), pytest.raises(Canceled):
@@ -159,14 +159,14 @@ def test_a_call_that_nobody_waits_for_ends(trees: tuple[Path, Path]) -> None:
         told(*trees)
 
 
-def test_a_directory_that_vanishes_meanwhile_counts_as_empty(trees: tuple[Path, Path]) -> None:
+def test_a_directory_that_vanishes_counts_as_empty(trees: tuple[Path, Path]) -> None:
     found = changes("", str(trees[1]))
     assert next(found) == Change(ChangeKind.ADD, "/dir")
     shutil.rmtree(trees[1] / "dir")
     assert [change.path for change in found] == ["/fifo", "/link"]
 
 
-def test_leaving_early_closes_what_is_open(trees: tuple[Path, Path]) -> None:
+def test_closing_the_generator_closes_its_descriptors(trees: tuple[Path, Path]) -> None:
     before = open_files()
     found = changes(str(trees[0]), str(trees[1]))
     shutil.rmtree(trees[1] / "dir")
@@ -182,7 +182,7 @@ def deep_trees(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     for root in roots:
         make_deep_tree(root, levels=3000)
     yield roots
-    subprocess.run(["rm", "-rf", *roots], check=True)  # pytest's own cleaning does not get that deep
+    subprocess.run(["rm", "-rf", *roots], check=True)  # pytest cannot remove such deep trees
 
 
 def test_no_tree_is_too_deep(deep_trees: tuple[Path, Path]) -> None:
@@ -200,7 +200,7 @@ Node = bytes | str | dict[str, Any]
 
 
 def build(path: Path, node: Node) -> None:
-    """Make a directory of a dict, a file of bytes, a symbolic link of a text; all with the same time."""
+    """Create a directory for a dict, a file for bytes, and a symbolic link for a str, all with the same time."""
     match node:
         case bytes():
             path.write_bytes(node)
@@ -221,7 +221,7 @@ def find(node: Node, path: str) -> Node:
 
 
 def apply(change: Change, tree: dict[str, Any], later: dict[str, Any]) -> None:
-    """Do to `tree` what a change says, taking what is new from `later`."""
+    """Apply a change to `tree`, with new content from `later`."""
     parent, _, name = change.path.rpartition("/")
     directory = find(tree, parent)
     assert isinstance(directory, dict)

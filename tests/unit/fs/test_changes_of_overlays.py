@@ -1,4 +1,4 @@
-"""What an overlay's upper directory says has changed."""
+"""Changes in the upper directory of an overlay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def diff(tmp_path: Path) -> Path:
 
 
 def whiteout(path: Path) -> None:
-    os.mknod(path, stat.S_IFCHR, 0)  # nobody needs a privilege for this one device: mknod(2)
+    os.mknod(path, stat.S_IFCHR, 0)  # this device needs no privilege: mknod(2)
 
 
 def told(base: Path | str, diff: Path) -> list[tuple[str, str]]:
@@ -41,7 +41,7 @@ def test_an_empty_upper_directory_changes_nothing(base: Path, diff: Path) -> Non
     assert told(base, diff) == []
 
 
-def test_what_is_there_is_added_or_modified(base: Path, diff: Path) -> None:
+def test_entries_are_added_or_modified(base: Path, diff: Path) -> None:
     (diff / "file").write_text("other")
     (diff / "new").mkdir()
     (diff / "new/x").touch()
@@ -58,20 +58,20 @@ def test_a_whiteout_of_nothing_is_the_addition_of_a_device(base: Path, diff: Pat
     assert told(base, diff) == [("add", "/nothing")]
 
 
-def test_an_opaque_directory_deletes_what_it_held_first(base: Path, diff: Path) -> None:
+def test_an_opaque_directory_first_deletes_its_content(base: Path, diff: Path) -> None:
     (diff / "dir").mkdir()
     os.setxattr(diff / "dir", "user.overlay.opaque", b"y")
     (diff / "dir/new").touch()
     assert told(base, diff) == [("delete", f"/dir/{OPAQUE}"), ("modify", "/dir"), ("add", "/dir/new")]
 
 
-def test_an_opaque_mark_with_another_value_means_nothing(base: Path, diff: Path) -> None:
+def test_an_opaque_attribute_with_another_value_is_ignored(base: Path, diff: Path) -> None:
     (diff / "dir").mkdir()
     os.setxattr(diff / "dir", "user.overlay.opaque", b"x")
     assert told(base, diff) == []
 
 
-def test_a_directory_that_is_the_same_is_told_before_what_comes_or_goes_in_it(base: Path, diff: Path) -> None:
+def test_an_equal_directory_is_reported_before_additions_and_deletions_in_it(base: Path, diff: Path) -> None:
     (diff / "dir/deeper").mkdir(parents=True)
     (diff / "dir/deeper/new").touch()
     (diff / "dir/deeper/newer").touch()
@@ -82,31 +82,31 @@ def test_a_directory_that_is_the_same_is_told_before_what_comes_or_goes_in_it(ba
     ]
 
 
-def test_a_directory_that_is_the_same_is_not_told_for_a_modification_in_it(base: Path, diff: Path) -> None:
+def test_an_equal_directory_is_not_reported_for_a_modification_in_it(base: Path, diff: Path) -> None:
     (diff / "dir/deeper").mkdir(parents=True)
     (diff / "dir/deeper/leaf").write_text("other")
     assert told(base, diff) == [("modify", "/dir/deeper/leaf")]
 
 
-def test_a_directory_with_another_mode_is_told_once(base: Path, diff: Path) -> None:
+def test_a_directory_with_another_mode_is_reported_once(base: Path, diff: Path) -> None:
     (diff / "dir").mkdir(mode=0o700)
     whiteout(diff / "dir/file")
     assert told(base, diff) == [("modify", "/dir"), ("delete", "/dir/file")]
 
 
-def test_a_directory_in_place_of_a_file_is_told_with_what_is_in_it(base: Path, diff: Path) -> None:
+def test_a_directory_in_place_of_a_file_is_reported_with_its_entries(base: Path, diff: Path) -> None:
     (diff / "file").mkdir()
     (diff / "file/x").touch()
     assert told(base, diff) == [("modify", "/file"), ("add", "/file/x")]
 
 
-def test_of_nothing_everything_is_made(diff: Path) -> None:
+def test_compared_with_an_empty_tree_everything_is_added(diff: Path) -> None:
     (diff / "dir").mkdir()
     (diff / "dir/x").touch()
     assert told("", diff) == [("add", "/dir"), ("add", "/dir/x")]
 
 
-def test_a_call_that_nobody_waits_for_ends(base: Path, diff: Path) -> None:
+def test_a_cancelled_call_ends(base: Path, diff: Path) -> None:
     (diff / "x").touch()
     context = CallContext()
     context.cancel()

@@ -1,4 +1,4 @@
-"""Copying what is in one file."""
+"""Copies of single files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamina.fs import copy_file
 SIZE = 64 << 20
 
 
-def test_the_copy_has_the_content_and_the_holes(tmp_path: Path) -> None:
+def test_the_copy_has_the_same_data_and_holes(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"head")
     os.truncate(source, SIZE)
@@ -23,7 +23,7 @@ def test_the_copy_has_the_content_and_the_holes(tmp_path: Path) -> None:
     assert target.stat().st_blocks * 512 < SIZE // 4
 
 
-def test_the_copy_is_its_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_copy(tmp_path: Path) -> None:
     (tmp_path / "source").touch(0o666)
     copy_file(str(tmp_path / "source"), str(tmp_path / "target"))
     assert (tmp_path / "target").stat().st_mode & 0o7777 == 0o600
@@ -37,7 +37,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "old"
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for name in ("fifo", "."):
         with pytest.raises(InvalidArgument, match="not a regular file"):
@@ -51,7 +51,7 @@ def test_a_missing_source_is_not_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_reflinks")
-def test_a_copy_that_nobody_waits_for_ends_soon(tmp_path: Path) -> None:
+def test_a_cancelled_copy_ends_promptly(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(bytes(SIZE))
     context = CallContext()
     context.cancel()
@@ -62,5 +62,5 @@ def test_a_copy_that_nobody_waits_for_ends_soon(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_reflinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where blocks are shared, a copy is over before anybody could give it up."""
+    """Sharing blocks takes no time, so such a copy cannot be cancelled."""
     monkeypatch.setattr("lamina.fs._file_data.DataCopier._share", lambda *_: False)

@@ -1,4 +1,4 @@
-"""Copies of trees that change meanwhile, and copies that are cancelled."""
+"""Copies of trees that change during the copy, and cancelled copies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamina.fs import copy_tree
 from tests.support.trees import Steps, open_files
 
 CHUNK = 16 << 20
-"""How many bytes of a file are copied between two questions whether to go on."""
+"""Bytes of a file copied between two checks for cancellation."""
 
 
 def make_small_tree(source: Path) -> None:
@@ -23,8 +23,8 @@ def make_small_tree(source: Path) -> None:
         (source / name / "link").symlink_to("x")
 
 
-def test_others_may_remove_from_the_source_at_the_same_time(source: Path) -> None:
-    """At each step of the copy in turn, everything goes."""
+def test_the_source_may_be_removed_concurrently(source: Path) -> None:
+    """At each step of the copy in turn, everything is removed."""
     for at in range(1, 100):
         make_small_tree(source)
 
@@ -45,7 +45,7 @@ def test_others_may_remove_from_the_source_at_the_same_time(source: Path) -> Non
     assert 10 < context.checks < 99
 
 
-def test_what_becomes_something_else_is_not_half_copied(source: Path) -> None:
+def test_an_entry_that_changes_its_type_is_not_partly_copied(source: Path) -> None:
     """At each step in turn, files become directories, and directories become links."""
     refused = 0
     for at in range(1, 100):
@@ -65,7 +65,7 @@ def test_what_becomes_something_else_is_not_half_copied(source: Path) -> None:
             try:
                 copy_tree(str(tree), str(source.with_name(f"target{at}")))
             except Aborted as error:
-                assert "was replaced during the copy; try again" in str(error)  # noqa: PT017 - it need not come
+                assert "was replaced during the copy; try again" in str(error)  # noqa: PT017 - it may not be raised
                 refused += 1
         if context.checks < at:
             break

@@ -1,4 +1,4 @@
-"""What anybody can copy. Owners, devices and mounts are in tests/integration/fs/test_copy_tree_as_root.py."""
+"""Copies that need no privileges; see tests/integration/fs/test_copy_tree_as_root.py for the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def umask() -> Iterator[None]:
 
 
 def copied(source: Path) -> Path:
-    """Copy a tree, make sure that nothing of it is different, and return the copy."""
+    """Copy a tree, check that the copy is equal, and return it."""
     target = source.with_name("target")
     before = open_files()
     copy_tree(str(source), str(target))
@@ -49,7 +49,7 @@ def copied(source: Path) -> Path:
 
 
 def data_parts(path: Path) -> list[tuple[int, int]]:
-    """Where a file has data, as the file system tells it."""
+    """Return the data ranges that the file system reports for a file."""
     parts, end = [], 0
     with path.open("rb") as file:
         while end < path.stat().st_size:
@@ -90,12 +90,12 @@ def test_modes_are_kept_whatever_the_umask(source: Path, mode: int) -> None:
     (source / "sub").mkdir()
     (source / "sub/file").write_bytes(b"x")
     os.mkfifo(source / "sub/fifo")
-    (source / "sub/file").chmod(mode | 0o400)  # who is not root has to read it
+    (source / "sub/file").chmod(mode | 0o400)  # needed to read it without privileges
     (source / "sub/fifo").chmod(mode)
     (source / "sub").chmod(mode | 0o500)
     target = copied(source)
     for root in (source, target):
-        (root / "sub").chmod(0o700)  # so that it can be emptied
+        (root / "sub").chmod(0o700)  # needed to remove it
 
 
 def test_times_are_kept_to_the_nanosecond(source: Path) -> None:
@@ -119,7 +119,7 @@ def test_times_before_the_epoch_are_kept(source: Path) -> None:
     copied(source)
 
 
-def test_files_with_several_names_are_one_file_in_the_copy(source: Path) -> None:
+def test_hard_links_are_preserved(source: Path) -> None:
     (source / "a/b").mkdir(parents=True)
     (source / "file").write_bytes(b"x")
     (source / "link").symlink_to("x")
@@ -131,13 +131,13 @@ def test_files_with_several_names_are_one_file_in_the_copy(source: Path) -> None
     assert (target / "file").stat().st_nlink == 4
 
 
-def test_a_name_outside_the_tree_is_nothing_to_the_copy(source: Path, tmp_path: Path) -> None:
+def test_hard_links_outside_the_tree_are_ignored(source: Path, tmp_path: Path) -> None:
     (source / "file").touch()
     os.link(source / "file", tmp_path / "outside")
     assert (copied(source) / "file").stat().st_nlink == 1
 
 
-def test_files_with_several_names_may_be_too_deep_for_a_path(source: Path) -> None:
+def test_hard_links_may_be_too_deep_for_a_path(source: Path) -> None:
     (source / "top").write_bytes(b"x")
     top, fd = os.open(source, os.O_RDONLY), os.open(source, os.O_RDONLY)
     for _ in range(50):
@@ -204,13 +204,13 @@ def test_access_control_lists_are_kept(source: Path) -> None:
     for name in ("file", "sub/file", "fifo"):
         os.mkfifo(source / name) if name == "fifo" else (source / name).touch(0o600)
         os.setxattr(source / name, "system.posix_acl_access", ACL)
-    os.setxattr(source / "sub", "system.posix_acl_default", ACL)  # from now on, for what is made in it
+    os.setxattr(source / "sub", "system.posix_acl_default", ACL)  # applies to new entries
     target = copied(source)
     assert os.getxattr(target / "sub", "system.posix_acl_default") == ACL
     assert os.listxattr(target / "sub/file") == ["system.posix_acl_access"]
 
 
-def test_what_the_directory_around_the_target_hands_down_is_not_in_the_copy(source: Path, tmp_path: Path) -> None:
+def test_the_copy_inherits_nothing_from_the_parent_directory_of_the_target(source: Path, tmp_path: Path) -> None:
     (source / "sub").mkdir()
     (source / "sub/file").touch()
     around = tmp_path / "around"
@@ -260,7 +260,7 @@ def test_a_link_to_the_source_is_followed(source: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "file", "link"])
-def test_what_is_at_the_target_is_left_alone(source: Path, kind: str) -> None:
+def test_an_existing_target_is_unchanged(source: Path, kind: str) -> None:
     target = source.with_name("target")
     if kind == "directory":
         target.mkdir()
@@ -273,20 +273,20 @@ def test_what_is_at_the_target_is_left_alone(source: Path, kind: str) -> None:
     assert not target.is_dir() or os.listdir(target) == []
 
 
-def test_a_missing_source_makes_no_target(source: Path) -> None:
+def test_a_missing_source_creates_no_target(source: Path) -> None:
     with pytest.raises(NotFound, match=r"copy .*missing to .*target"):
         copy_tree(f"{source}/missing", f"{source}/target")
     assert os.listdir(source) == []
 
 
-def test_a_source_that_is_no_directory_is_refused(source: Path) -> None:
+def test_a_source_that_is_not_a_directory_is_refused(source: Path) -> None:
     (source / "file").touch()
     with pytest.raises(FailedPrecondition, match="Not a directory"):
         copy_tree(f"{source}/file", f"{source}/target")
 
 
 @pytest.mark.parametrize("place", ["target", "sub/target"])
-def test_a_target_in_the_source_is_refused(source: Path, place: str) -> None:
+def test_a_target_inside_the_source_is_refused(source: Path, place: str) -> None:
     (source / "sub").mkdir()
     with pytest.raises(InvalidArgument, match="the target is inside the source"):
         copy_tree(str(source), str(source / place))

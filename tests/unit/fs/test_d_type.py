@@ -6,7 +6,7 @@ from lamina.errdefs import NotFound
 from lamina.fs import supports_d_type
 
 
-def test_usual_file_systems_tell_types_and_nothing_stays_behind(tmp_path: Path) -> None:
+def test_common_file_systems_have_d_type_and_the_probe_is_removed(tmp_path: Path) -> None:
     assert supports_d_type(str(tmp_path))
     assert supports_d_type(f"{tmp_path}/")
     assert list(tmp_path.iterdir()) == []

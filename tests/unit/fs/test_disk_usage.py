@@ -34,7 +34,7 @@ def deep_tree(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "deep"
     make_deep_tree(root, levels=5000)
     yield root
-    subprocess.run(["rm", "-rf", root], check=True)  # pytest's own cleaning does not get that deep
+    subprocess.run(["rm", "-rf", root], check=True)  # pytest cannot remove such deep trees
 
 
 def du(*roots: Path) -> tuple[int, int]:
@@ -71,7 +71,7 @@ def test_roots_may_overlap(tree: Path, more: list[str]) -> None:
     assert disk_usage(str(tree), *roots) == disk_usage(*roots, str(tree)) == disk_usage(str(tree))
 
 
-def test_no_roots_take_up_nothing() -> None:
+def test_no_roots_use_no_space() -> None:
     assert disk_usage() == (0, 0)
 
 
@@ -83,7 +83,7 @@ def test_a_root_that_is_a_link_is_not_followed(tree: Path) -> None:
     assert disk_usage(str(tree / "link")) == ((tree / "link").lstat().st_blocks * 512, 1)
 
 
-def test_a_hole_takes_up_nothing(tree: Path) -> None:
+def test_a_hole_uses_no_space(tree: Path) -> None:
     assert disk_usage(str(tree / "sparse")) == (0, 1)
 
 
@@ -120,15 +120,15 @@ def test_depth_has_no_limit(deep_tree: Path) -> None:
     assert most < before + 30
 
 
-def test_branches_deep_down_are_all_visited(tmp_path: Path) -> None:
-    """Going up beyond what is held open, and down again, and up again."""
+def test_all_deep_branches_are_visited(tmp_path: Path) -> None:
+    """The walk returns to directories that were closed, and descends again."""
     for depth in (1, 20, 25, 39, 40):
         (tmp_path / ("d/" * depth) / "branch/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b/b").mkdir(parents=True)
     assert disk_usage(str(tmp_path)) == du(tmp_path)
 
 
-def test_what_vanishes_meanwhile_is_no_error(tmp_path: Path) -> None:
-    """Whatever is removed, and whenever: at each step of the walk in turn, everything below the root goes."""
+def test_vanishing_entries_are_not_an_error(tmp_path: Path) -> None:
+    """At each step of the walk in turn, everything below the root is removed."""
     for at in range(1, 100):
         root = tmp_path / str(at)
         for name in ("a", "b", "c"):
@@ -164,7 +164,7 @@ def test_a_directory_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None
     assert inodes == 2
 
 
-def test_a_directory_that_is_moved_away_from_under_a_deep_walk_aborts_it(tmp_path: Path) -> None:
+def test_moving_a_directory_aborts_a_deep_walk_inside_it(tmp_path: Path) -> None:
     make_deep_tree(tmp_path / "root", levels=60)
     (tmp_path / "elsewhere").mkdir()
 

@@ -24,10 +24,10 @@ SECONDS = 20
 
 
 class Gate:
-    """A syncfs that waits for `open` before its n-th run ends; every run is a real one."""
+    """A real syncfs whose n-th run waits for `open`."""
 
     def __init__(self, *outcomes: OSError | None) -> None:
-        """`outcomes` are what the runs raise, in order."""
+        """`outcomes` are the errors that the runs raise, in order."""
         self.outcomes = list(outcomes)
         self.runs = 0
         self.entered = threading.Semaphore(0)
@@ -48,7 +48,7 @@ def start(call: Callable[[], None]) -> tuple[threading.Thread, Future[None]]:
     def run() -> None:
         try:
             outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to the test
+        except BaseException as error:  # noqa: BLE001 - returned to the test
             outcome.set_exception(error)
 
     thread = threading.Thread(target=run)
@@ -57,13 +57,13 @@ def start(call: Callable[[], None]) -> tuple[threading.Thread, Future[None]]:
 
 
 def is_waiting(thread: threading.Thread) -> bool:
-    """Whether a thread in `sync` has joined a round."""
+    """Return whether a thread waits in `sync`."""
     frame = sys._current_frames().get(thread.ident or 0)
     return frame is not None and frame.f_code is FileSystemSync.sync.__code__ and "unregister" in frame.f_locals
 
 
 def wait_for(sync: FileSystemSync, gate: Gate, waiters: int) -> list[Future[None]]:
-    """One caller whose syncfs is under way, then others, all of whom wait for the next one."""
+    """Start one caller whose syncfs is running, then others that wait for the next one."""
     _, first = start(sync.sync)
     assert gate.entered.acquire(timeout=SECONDS)
     started = [start(sync.sync) for _ in range(waiters)]
@@ -71,14 +71,14 @@ def wait_for(sync: FileSystemSync, gate: Gate, waiters: int) -> list[Future[None
     return [first, *(outcome for _, outcome in started)]
 
 
-def test_syncs_for_real(tmp_path: Path) -> None:
+def test_it_syncs_the_file_system(tmp_path: Path) -> None:
     sync = FileSystemSync(str(tmp_path))
     (tmp_path / "file").write_bytes(b"x")
     sync.sync()
     sync.close()
 
 
-def test_callers_that_come_during_a_syncfs_share_the_next_one(tmp_path: Path) -> None:
+def test_callers_during_a_syncfs_share_the_next_one(tmp_path: Path) -> None:
     gate = Gate()
     sync = FileSystemSync(str(tmp_path), gate)
     outcomes = wait_for(sync, gate, waiters=8)
@@ -111,7 +111,7 @@ def test_each_call_returns_after_a_syncfs_that_began_after_the_call(tmp_path: Pa
     sync.close()
 
 
-def test_a_failure_reaches_every_caller_that_shared_it_and_no_other(tmp_path: Path) -> None:
+def test_a_failure_is_raised_in_exactly_the_callers_that_shared_it(tmp_path: Path) -> None:
     gate = Gate(None, OSError(errno.EIO, os.strerror(errno.EIO)), None)
     sync = FileSystemSync(str(tmp_path), gate)
     first, *others = wait_for(sync, gate, waiters=3)
@@ -125,8 +125,8 @@ def test_a_failure_reaches_every_caller_that_shared_it_and_no_other(tmp_path: Pa
     sync.close()
 
 
-def test_a_failure_is_told_before_the_next_syncfs_begins(tmp_path: Path) -> None:
-    """So a caller whose own syncfs succeeds afterwards can know of it."""
+def test_a_failure_is_reported_before_the_next_syncfs_begins(tmp_path: Path) -> None:
+    """A caller whose own syncfs succeeds afterwards can detect it."""
     seen: list[str] = []
     errors = iter([OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), None])
 
@@ -146,7 +146,7 @@ def test_a_failure_is_told_before_the_next_syncfs_begins(tmp_path: Path) -> None
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[tuple[FileSystemSync, Gate]]:
-    """A sync whose first syncfs is under way, and goes on when the gate, or the test, lets it."""
+    """A sync whose first syncfs runs until the gate is opened, by the test or at its end."""
     gate = Gate()
     sync = FileSystemSync(str(tmp_path), gate)
     (first,) = wait_for(sync, gate, waiters=0)
@@ -156,7 +156,7 @@ def held(tmp_path: Path) -> Iterator[tuple[FileSystemSync, Gate]]:
     sync.close()
 
 
-def test_a_cancelled_call_waits_no_more_and_the_others_get_their_syncfs(held: tuple[FileSystemSync, Gate]) -> None:
+def test_a_cancelled_call_returns_and_the_others_get_their_syncfs(held: tuple[FileSystemSync, Gate]) -> None:
     sync, gate = held
     context = CallContext()
 
@@ -181,7 +181,7 @@ def test_a_call_waits_until_its_deadline(held: tuple[FileSystemSync, Gate]) -> N
         sync.sync()
 
 
-def test_a_call_that_is_not_wanted_begins_no_syncfs(tmp_path: Path) -> None:
+def test_a_cancelled_call_starts_no_syncfs(tmp_path: Path) -> None:
     gate = Gate()
     sync = FileSystemSync(str(tmp_path), gate)
     with use(CallContext(cancelled=True)), pytest.raises(Canceled):
@@ -190,7 +190,7 @@ def test_a_call_that_is_not_wanted_begins_no_syncfs(tmp_path: Path) -> None:
     assert gate.runs == 0
 
 
-def test_ctrl_c_ends_the_wait_of_the_main_thread_and_of_nobody_else(held: tuple[FileSystemSync, Gate]) -> None:
+def test_ctrl_c_ends_only_the_wait_of_the_main_thread(held: tuple[FileSystemSync, Gate]) -> None:
     sync, gate = held
     main = threading.main_thread()
     assert threading.current_thread() is main
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_wait_of_the_main_thread_and_of_nobody_else(held: tuple[
     assert gate.runs == 3
 
 
-def test_closing_waits_for_what_was_asked_for_and_releases_all_and_may_be_repeated(tmp_path: Path) -> None:
+def test_close_waits_for_requested_syncs_and_may_be_repeated(tmp_path: Path) -> None:
     files, threads = open_files(), threading.active_count()
     gate = Gate()
     sync = FileSystemSync(str(tmp_path), gate)
@@ -226,7 +226,7 @@ def test_closing_waits_for_what_was_asked_for_and_releases_all_and_may_be_repeat
     wait_until(lambda: threading.active_count() == threads, SECONDS, "every thread has ended")
 
 
-def test_a_closed_one_refuses(tmp_path: Path) -> None:
+def test_a_closed_sync_refuses_calls(tmp_path: Path) -> None:
     sync = FileSystemSync(str(tmp_path))
     sync.close()
     with pytest.raises(FailedPrecondition, match="already closed"):

@@ -42,10 +42,10 @@ def test_the_refusal_names_the_file_the_holder_and_the_remedy(tmp_path: Path) ->
     assert str(caught.value) == (
         f"{path} is locked by process {holder.pid}; stop that process, or use another directory"
     )
-    Lock.acquire(path).close()  # the kernel let go of it with the process
+    Lock.acquire(path).close()  # the kernel released it with the process
 
 
-def test_the_refusal_tells_that_the_holder_is_this_very_process(tmp_path: Path) -> None:
+def test_the_refusal_says_that_this_process_holds_the_lock(tmp_path: Path) -> None:
     with Lock.acquire(str(tmp_path / "lock")), pytest.raises(LockHeld) as caught:
         Lock.acquire(str(tmp_path / "lock"))
     assert f"process {os.getpid()}, which is this one; close the other holder, or use another" in str(caught.value)
@@ -64,17 +64,17 @@ def test_a_shorter_pid_replaces_a_longer_one(tmp_path: Path) -> None:
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
 
 
-def test_closing_lets_go_keeps_the_file_and_may_be_repeated(tmp_path: Path) -> None:
+def test_close_releases_the_lock_keeps_the_file_and_may_be_repeated(tmp_path: Path) -> None:
     lock = Lock.acquire(str(tmp_path / "lock"))
     lock.close()
     assert (tmp_path / "lock").exists()
     with Lock.acquire(str(tmp_path / "lock")):
-        lock.close()  # does not touch what is not its own any more
+        lock.close()  # does not release the other holder's lock
         with pytest.raises(LockHeld):
             Lock.acquire(str(tmp_path / "lock"))
 
 
-def test_a_program_that_the_holder_starts_does_not_hold_it_on(tmp_path: Path) -> None:
+def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
     lock = Lock.acquire(str(tmp_path / "lock"))
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False):
         lock.close()

@@ -1,4 +1,4 @@
-"""Directories are made by `SecureDirectory.open` and `open_path`, which look whose those above are."""
+"""Directories are created by `SecureDirectory.open` and `open_path`, which verify their ancestors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 SOURCES = Path(__file__).parents[3]
 
 
-def test_nothing_makes_directories_whose_parents_get_the_mode_that_the_umask_leaves() -> None:
-    """os.makedirs gives its mode to the last one alone, and does not look whose the others are."""
+def test_no_module_uses_os_makedirs() -> None:
+    """os.makedirs applies the mode only to the last directory, and does not check the owners of the others."""
     found = [
         f"{file.relative_to(SOURCES)}:{node.lineno}"
         for root in ("core", "plugins", "config")

@@ -12,7 +12,7 @@ from lamina.fs import remove_tree
 from tests.support.trees import Steps, make_deep_tree, open_files
 
 
-def test_removes_a_tree_of_everything(tmp_path: Path) -> None:
+def test_files_of_all_types_are_removed(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     (root / "sub/deeper").mkdir(parents=True)
     (root / "file").write_bytes(b"x")
@@ -30,14 +30,14 @@ def test_slashes_at_the_end_do_not_matter(tmp_path: Path, suffix: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_relative_path_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tree/sub").mkdir(parents=True)
     remove_tree("tree")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_removes_a_file(tmp_path: Path) -> None:
+def test_a_file_is_removed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     remove_tree(str(tmp_path / "file"))
     assert list(tmp_path.iterdir()) == []
@@ -55,12 +55,12 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing", "missing/below"])
-def test_a_missing_path_is_no_error(tmp_path: Path, path: str) -> None:
+def test_a_missing_path_is_not_an_error(tmp_path: Path, path: str) -> None:
     remove_tree(str(tmp_path / path))
 
 
 @pytest.mark.parametrize("path", ["", "/", ".", "..", "//", "tree/.", "tree/.."])
-def test_a_path_without_a_name_at_its_end_is_refused(path: str) -> None:
+def test_a_path_that_does_not_end_in_a_name_is_refused(path: str) -> None:
     with pytest.raises(InvalidArgument, match="must end in the name"):
         remove_tree(path)
 
@@ -89,8 +89,8 @@ def test_a_directory_larger_than_one_read_of_it_is_emptied(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_others_may_remove_at_the_same_time(tmp_path: Path) -> None:
-    """At each step of the removal in turn, everything that is left goes."""
+def test_others_may_remove_entries_concurrently(tmp_path: Path) -> None:
+    """At each step of the removal in turn, everything that remains is removed."""
     for at in range(1, 100):
         root = tmp_path / "root"
         for name in ("a", "b"):
@@ -110,7 +110,7 @@ def test_others_may_remove_at_the_same_time(tmp_path: Path) -> None:
     assert context.checks < 99
 
 
-def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path) -> None:
+def test_entries_added_during_the_removal_are_removed_too(tmp_path: Path) -> None:
     """At each step of the removal in turn, a file and a directory with a file appear."""
     for at in range(1, 100):
         root = tmp_path / "root"
@@ -132,7 +132,7 @@ def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path) -> None:
     assert context.checks < 99
 
 
-def test_a_tree_that_somebody_keeps_filling_is_given_up(tmp_path: Path) -> None:
+def test_a_tree_that_keeps_filling_up_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "root/sub").mkdir(parents=True)
 
     def fill(step: int) -> None:
@@ -157,8 +157,8 @@ def test_a_directory_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "kept", tmp_path / "kept/file"]
 
 
-def test_a_directory_that_is_moved_away_takes_the_removal_nowhere_else(tmp_path: Path) -> None:
-    """The way back up from it would lead into a directory that nobody asked to remove."""
+def test_moving_a_directory_does_not_redirect_the_removal(tmp_path: Path) -> None:
+    """Its new parent must not be removed."""
     make_deep_tree(tmp_path / "root", levels=60)
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").touch()

@@ -1,4 +1,4 @@
-"""`SecureDirectory`: a directory in which no other user can put anything."""
+"""Secure directories."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def umask(request):
 
 
 @pytest.mark.usefixtures("umask")
-def test_what_is_made_has_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_new_directory_has_the_requested_mode_whatever_the_umask(tmp_path: Path) -> None:
     with SecureDirectory.open(str(tmp_path / "a/b"), create_mode=0o711) as directory:
         assert (mode(tmp_path / "a"), mode(tmp_path / "a/b")) == (0o755, 0o711)
         with directory.subdirectory("c", create_mode=0o750):
             assert mode(tmp_path / "a/b/c") == 0o750
 
 
-def test_what_is_there_keeps_its_mode(tmp_path: Path) -> None:
+def test_an_existing_directory_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     SecureDirectory.open(str(tmp_path), create_mode=0o700).close()
     assert mode(tmp_path) == 0o755
@@ -42,7 +42,7 @@ def test_a_path_with_a_nul_is_refused(tmp_path: Path) -> None:
         SecureDirectory.open(f"{tmp_path}/a\0b", create_mode=0o700)
 
 
-def test_a_missing_one_is_not_made_unless_asked_for(tmp_path: Path) -> None:
+def test_a_missing_directory_is_created_only_on_request(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
         SecureDirectory.open(str(tmp_path / "absent"))
     with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FileNotFoundError, match="absent"):
@@ -50,7 +50,7 @@ def test_a_missing_one_is_not_made_unless_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bits", "by"), [(0o777, "every user"), (0o1777, "every user"), (0o775, "group 12345")])
-def test_one_with_something_in_it_that_others_may_write_to_is_refused(tmp_path: Path, bits: int, by: str) -> None:
+def test_a_non_empty_directory_that_others_can_write_to_is_refused(tmp_path: Path, bits: int, by: str) -> None:
     (tmp_path / "planted").touch()
     if "group" in by:
         if os.geteuid() != 0:
@@ -64,20 +64,20 @@ def test_one_with_something_in_it_that_others_may_write_to_is_refused(tmp_path: 
     assert mode(tmp_path) == bits
 
 
-def test_an_empty_one_that_others_may_write_to_gets_the_mode_of_one_that_is_made(tmp_path: Path) -> None:
+def test_an_empty_directory_that_others_can_write_to_gets_the_requested_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     SecureDirectory.open(str(tmp_path), create_mode=0o711).close()
     assert mode(tmp_path) == 0o711
 
 
-def test_one_below_a_sticky_directory_is_as_good_as_any(tmp_path: Path) -> None:
+def test_a_directory_below_a_sticky_one_is_accepted(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     SecureDirectory.open(str(tmp_path / "own"), create_mode=0o700).close()
     assert exposure_of(str(tmp_path / "own")) is None
     assert exposure_of(str(tmp_path), shared=True) is None
 
 
-def test_one_below_a_directory_in_which_others_can_rename_it_is_refused(tmp_path: Path) -> None:
+def test_a_directory_that_others_can_rename_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     tmp_path.chmod(0o777)
     exposure = exposure_of(str(tmp_path / "own"))
@@ -88,7 +88,7 @@ def test_one_below_a_directory_in_which_others_can_rename_it_is_refused(tmp_path
     )
 
 
-def test_links_on_the_way_are_followed(tmp_path: Path) -> None:
+def test_symbolic_links_in_the_path_are_followed(tmp_path: Path) -> None:
     (tmp_path / "real/inner").mkdir(parents=True)
     (tmp_path / "absolute").symlink_to(tmp_path / "real")
     (tmp_path / "real/relative").symlink_to("../absolute/./inner/")
@@ -96,7 +96,7 @@ def test_links_on_the_way_are_followed(tmp_path: Path) -> None:
         assert os.path.samestat(os.fstat(directory.fd), (tmp_path / "real/inner").stat())
 
 
-def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
+def test_circular_links_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
@@ -104,7 +104,7 @@ def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "fifo"])
-def test_an_entry_that_should_be_a_directory_is_one(tmp_path: Path, kind: str) -> None:
+def test_a_subdirectory_that_is_not_a_directory_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").mkdir()
     match kind:
         case "link":
@@ -136,7 +136,7 @@ PLANTED = ("a symbolic link", "a FIFO", "a directory", "1 more hard links")
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-def test_a_file_is_not_read_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
+def test_planted_entries_are_not_read(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("secret")
     plant(tmp_path / "uuid", kind)
     with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition, match=kind):
@@ -144,7 +144,7 @@ def test_a_file_is_not_read_through_what_stands_in_its_place(tmp_path: Path, kin
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "a directory"])
-def test_a_file_is_not_written_through_what_stands_in_its_place(tmp_path: Path, kind: str) -> None:
+def test_planted_entries_are_not_written_through(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("precious")
     plant(tmp_path / "uuid.new", kind)
     with SecureDirectory.open(str(tmp_path)) as directory:
@@ -155,7 +155,7 @@ def test_a_file_is_not_written_through_what_stands_in_its_place(tmp_path: Path, 
     assert not os.path.lexists(tmp_path / "uuid.new")
 
 
-def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_an_error(tmp_path: Path) -> None:
     with SecureDirectory.open(str(tmp_path)) as directory:
         assert directory.read("uuid") is None
         assert not directory.has("uuid")
@@ -163,7 +163,7 @@ def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
         assert directory.has("uuid")
 
 
-def test_a_group_may_be_trusted_besides(tmp_path: Path) -> None:
+def test_an_additional_group_can_be_trusted(tmp_path: Path) -> None:
     trust = Trust(users=frozenset({0, os.geteuid()}), groups=frozenset())
     tmp_path.chmod(0o770)
     with pytest.raises(PermissionDenied, match="can be written to by group"):
@@ -171,7 +171,7 @@ def test_a_group_may_be_trusted_besides(tmp_path: Path) -> None:
     os.close(open_path(str(tmp_path), trust=trust.with_owner(-1, tmp_path.stat().st_gid)))
 
 
-def test_nothing_stays_open(tmp_path: Path) -> None:
+def test_no_descriptor_leaks(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     (tmp_path / "x").touch()
     tmp_path.chmod(0o777)

@@ -1,4 +1,4 @@
-"""The pytest plugin, in a pytest of its own, as a third party would use it."""
+"""The pytest plugin, used as by a third party in a separate pytest process."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class TestOther:
         pass
 """
 UNMOUNTED = "test_a_key_cannot_be_empty or test_removed_snapshots_do_not_come_back or test_something_else"
-"""Two checks that mount nothing, so nobody has to be root. The first has two cases, the second needs a trait."""
+"""Two checks that mount nothing and need no root. The first has two cases, the second needs a trait."""
 
 
 ENVIRONMENT = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-"""Only what is under test is loaded: starting is quicker."""
+"""Load only the plugin under test, to start faster."""
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("conformance: ")]
 
 
-def test_each_snapshotter_goes_through_the_checks_and_is_counted(project: Path) -> None:
+def test_the_checks_run_for_each_snapshotter_and_are_counted(project: Path) -> None:
     status, output = run(project, "-k", UNMOUNTED)
     assert status == 0, output
     assert lines(output) == ["conformance: one: 3 checks", "conformance: two: 2 checks, 1 skipped"]
     assert "6 passed, 1 skipped" in output
 
 
-def test_snapshotters_are_chosen_by_name(project: Path) -> None:
+def test_snapshotters_are_selected_by_name(project: Path) -> None:
     status, output = run(project, "-k", UNMOUNTED, "--snapshotter", "one")
     assert status == 0, output
     assert lines(output) == ["conformance: one: 3 checks"]
@@ -87,13 +87,13 @@ def test_snapshotters_are_chosen_by_name(project: Path) -> None:
     assert "skipped" not in output
 
 
-def test_an_unknown_name_is_an_error_that_says_which_are_known(project: Path) -> None:
+def test_an_unknown_name_is_an_error_with_the_known_names(project: Path) -> None:
     status, output = run(project, "--snapshotter", "one,three")
     assert status == 4
     assert "--snapshotter three: unknown; known: one, two" in output
 
 
-def test_marks_of_a_snapshotter_are_those_of_its_checks(project: Path) -> None:
+def test_marks_of_a_snapshotter_apply_to_its_checks(project: Path) -> None:
     status, output = run(project, "-k", UNMOUNTED, "-m", "slow")
     assert status == 0, output
     assert lines(output) == ["conformance: two: 2 checks, 1 skipped"]

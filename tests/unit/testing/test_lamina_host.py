@@ -48,7 +48,7 @@ def init_clock(ic: InitContext[ClockConfig]) -> Clock:
 
 @pytest.fixture
 def clock_host(lamina_host: HostFactory) -> Callable[..., Any]:
-    """A host of the program `clocks`, of which nothing is installed: its plugins are those of this module."""
+    """A host of the program `clocks`, whose only plugins are those of this module."""
     return lambda **settings: lamina_host(__name__, program="clocks", **settings)
 
 
@@ -63,7 +63,7 @@ def test_tables_of_plugins_override_their_defaults(clock_host: Callable[..., Any
     assert clock_host(plugins={f"{TYPE}.clock": {"zone": "CET"}}).get(TYPE, "clock").zone == "CET"
 
 
-def test_settings_of_the_top_level_override_theirs(clock_host: Callable[..., Any]) -> None:
+def test_top_level_settings_override_their_defaults(clock_host: Callable[..., Any]) -> None:
     with pytest.raises(NoInstance):
         clock_host(disabled_plugins=[f"{TYPE}.clock"]).get(TYPE, "clock")
 
@@ -73,7 +73,7 @@ def test_an_unknown_setting_is_refused(clock_host: Callable[..., Any]) -> None:
         clock_host(plugins={f"{TYPE}.clock": {"zon": "CET"}})
 
 
-def test_servers_start_only_where_they_are_asked_for(clock_host: Callable[..., Any]) -> None:
+def test_servers_start_only_on_request(clock_host: Callable[..., Any]) -> None:
     embedded = clock_host()
     with pytest.raises(NoInstance):
         embedded.get(PluginType.SERVER, "clock")
@@ -81,7 +81,7 @@ def test_servers_start_only_where_they_are_asked_for(clock_host: Callable[..., A
     assert clock_host(serve=True).get(PluginType.SERVER, "clock").started
 
 
-def test_a_second_host_is_a_restart_after_the_first_has_stopped(clock_host: Callable[..., Any]) -> None:
+def test_a_second_host_after_the_first_has_stopped_is_a_restart(clock_host: Callable[..., Any]) -> None:
     first = clock_host()
     with pytest.raises(LockHeld):
         clock_host()
@@ -90,7 +90,7 @@ def test_a_second_host_is_a_restart_after_the_first_has_stopped(clock_host: Call
     assert clock_host().get(TYPE, "clock").root == root
 
 
-def test_hosts_that_still_run_are_stopped_at_the_end(tmp_path: Path) -> None:
+def test_running_hosts_are_stopped_at_the_end(tmp_path: Path) -> None:
     factory = HostFactory(tmp_path)
     hosts = [
         factory(__name__, program="clocks", root=tmp_path / name, state=tmp_path / f"{name}-state")
@@ -103,7 +103,7 @@ def test_hosts_that_still_run_are_stopped_at_the_end(tmp_path: Path) -> None:
         hosts[0].get(TYPE, "clock")
 
 
-def test_a_plugin_of_lamina_s_own_is_there_without_a_word(lamina_host: HostFactory) -> None:
+def test_built_in_plugins_are_available_by_default(lamina_host: HostFactory) -> None:
     host = lamina_host(
         disabled_plugins=["io.containerd.snapshotter.v1.overlayfs", "io.containerd.snapshotter.v1.btrfs"]
     )

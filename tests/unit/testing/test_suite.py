@@ -21,9 +21,9 @@ def test_there_are_many_checks() -> None:
     assert len(CHECKS) >= 60
 
 
-def test_each_check_says_what_it_demands() -> None:
+def test_each_check_has_a_docstring() -> None:
     assert [name for name in CHECKS if not inspect.getdoc(getattr(Conformance, name))] == []
 
 
-def test_pytest_does_not_collect_the_suite_where_it_is_only_imported() -> None:
+def test_pytest_does_not_collect_an_imported_suite() -> None:
     assert not Conformance.__name__.startswith("Test")

@@ -1,4 +1,4 @@
-"""Trees are compared by everything that makes a file what it is."""
+"""Comparisons of trees."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def copy(tree: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def test_a_faithful_copy_is_the_same(tree: Path, copy: Path) -> None:
+def test_an_exact_copy_is_equal(tree: Path, copy: Path) -> None:
     assert read_tree(tree).keys() == {".", "dir", "dir/same", "file", "link", "fifo"}
     assert differences(read_tree(copy), read_tree(tree)) == []
 
@@ -84,20 +84,20 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_difference_is_told(tree: Path, copy: Path, what: str) -> None:
+def test_a_difference_is_reported(tree: Path, copy: Path, what: str) -> None:
     change, expected = CHANGES[what]
     change(copy)
     found = differences(read_tree(copy), read_tree(tree))
     assert [line[: len(start)] for line, start in zip(found, expected, strict=True)] == expected
 
 
-def test_what_is_missing_and_what_is_too_much_is_told(tree: Path, copy: Path) -> None:
+def test_missing_and_unexpected_entries_are_reported(tree: Path, copy: Path) -> None:
     (copy / "fifo").rename(copy / "pipe")
     found = differences(read_tree(copy, times=False), read_tree(tree, times=False))
     assert found == ["'fifo': missing", "'pipe': unexpected"]
 
 
-def test_another_type_is_told(tree: Path, copy: Path) -> None:
+def test_another_type_is_reported(tree: Path, copy: Path) -> None:
     (copy / "fifo").unlink()
     (copy / "fifo").mkdir()
     assert "'fifo': type is 'directory', expected 'FIFO'" in differences(read_tree(copy), read_tree(tree))
@@ -116,6 +116,6 @@ def test_names_in_the_root_can_be_left_out(tree: Path) -> None:
     assert found.keys() == {".", "dir", "dir/same", "dir/lost+found", "file", "link", "fifo"}
 
 
-def test_devices_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+def test_devices_are_distinguished_by_their_numbers(tmp_path: Path) -> None:
     null = read_tree("/dev", ignore=set(os.listdir("/dev")) - {"null"})["null"]
     assert (null.type, null.device) == ("character device", (1, 3))
