@@ -12,16 +12,16 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.client._client import Client
-    from lamina.client._records import Plugin, Server, Version
+    from lamina.client._records import RemotePlugin, Server, Version
     from lamina.client._snapshotter import ProxySnapshotter
 
-__all__ = ["Client", "Plugin", "ProxySnapshotter", "Server", "Version"]
+__all__ = ["Client", "ProxySnapshotter", "RemotePlugin", "Server", "Version"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "_client": "Client",
-        "_records": "Plugin Server Version",
+        "_records": "RemotePlugin Server Version",
         "_snapshotter": "ProxySnapshotter",
     },
 )

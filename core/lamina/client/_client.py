@@ -12,7 +12,7 @@ from lamina.snapshots import Snapshotter
 if TYPE_CHECKING:
     from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
     from lamina.client._connection import Connection
-    from lamina.client._records import Plugin, Server, Version
+    from lamina.client._records import RemotePlugin, Server, Version
 
 _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
@@ -66,7 +66,7 @@ class Client:
         """
         return ProxySnapshotter(self._connection, name)
 
-    def plugins(self, *filters: str) -> list[Plugin]:
+    def plugins(self, *filters: str) -> list[RemotePlugin]:
         """Return the server's plugins, including failed and skipped ones, in order of initialisation.
 
         Args:
@@ -135,16 +135,16 @@ class Client:
         self.close()
 
 
-def _plugin(message: PluginMessage) -> Plugin:
+def _plugin(message: PluginMessage) -> RemotePlugin:
     from lamina.api import (
         details_from_proto,
         error_from_proto,
         exports_from_proto,
         platform_from_proto,
     )
-    from lamina.client._records import Plugin
+    from lamina.client._records import RemotePlugin
 
-    return Plugin(
+    return RemotePlugin(
         type=message.type,
         id=message.id,
         requires=tuple(message.requires),

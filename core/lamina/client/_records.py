@@ -12,7 +12,7 @@ from lamina.errdefs import Error, SkipPlugin
 
 
 @attrs.frozen
-class Plugin:
+class RemotePlugin:
     """A plugin of the server, as reported by its introspection service."""
 
     type: str

@@ -2,11 +2,11 @@
 
 from lamina.api import PluginDetails
 from lamina.cli.plugins.command import plugin_document, plugin_lines
-from lamina.client import Plugin
+from lamina.client import RemotePlugin
 from lamina.errdefs import FailedPrecondition, Unavailable, Unknown
 from lamina.plugin import Location
 
-WORKING = Plugin(
+WORKING = RemotePlugin(
     "io.containerd.snapshotter.v1",
     "overlayfs",
     requires=("io.lamina.metastore.v1", "io.containerd.event.v1"),
@@ -14,8 +14,8 @@ WORKING = Plugin(
     exports={"root": "/var/lib", "a": "b"},
     capabilities=("rebase", "remap-ids"),
 )
-FAILED = Plugin("io.x.v1", "y", init_error=FailedPrecondition("no\nluck"))
-LOCATED = Plugin(
+FAILED = RemotePlugin("io.x.v1", "y", init_error=FailedPrecondition("no\nluck"))
+LOCATED = RemotePlugin(
     "io.x.v1",
     "y",
     init_error=Unknown("ValueError: cable cut"),
@@ -80,13 +80,15 @@ def test_a_failed_plugin_of_a_lamina_host_in_json():
 
 
 def test_a_plugin_that_is_tried_again_says_so():
-    plugin = Plugin("io.x.v1", "y", init_error=Unavailable("no socket"), details=PluginDetails(retrying=True))
+    plugin = RemotePlugin(
+        "io.x.v1", "y", init_error=Unavailable("no socket"), details=PluginDetails(retrying=True)
+    )
     assert "Status:        error (retrying)" in plugin_lines(plugin)
     assert plugin_document(plugin)["Error"]["Retrying"] is True
 
 
 def test_a_skipped_plugin_in_json():
-    document = plugin_document(Plugin("io.x.v1", "y", init_error=Unknown("no btrfs: skip plugin")))
+    document = plugin_document(RemotePlugin("io.x.v1", "y", init_error=Unknown("no btrfs: skip plugin")))
     error = document.pop("Error")
     assert (error["Code"], error["Message"]) == ("Unknown", "no btrfs: skip plugin")
     assert document == {

@@ -11,7 +11,7 @@ import pytest
 
 from lamina.api import PluginDetails
 from lamina.cli.plugins.why import from_host, text
-from lamina.client import Plugin
+from lamina.client import RemotePlugin
 from lamina.errdefs import Unknown
 from tests.support.commands import CommandFailed, run
 from tests.support.directories import short_directory
@@ -185,15 +185,15 @@ def test_an_id_stands_for_the_only_plugin_that_has_it(site: Site) -> None:
 
 
 def test_a_working_plugin_of_a_host_says_how_long_its_init_took() -> None:
-    answer = from_host([Plugin("a.v1", "x", details=PluginDetails(milliseconds=1.25))], "a.v1.x")
+    answer = from_host([RemotePlugin("a.v1", "x", details=PluginDetails(milliseconds=1.25))], "a.v1.x")
     assert answer is not None
     assert list(text(answer)) == ["a.v1.x: ok: initialised in 1.2 ms"]
 
 
 def test_a_plugin_of_containerds_that_does_not_work_is_told_in_its_words() -> None:
     plugins = [
-        Plugin("a.v1", "skipped", init_error=Unknown("no btrfs: skip plugin")),
-        Plugin("a.v1", "failed", init_error=Unknown("no disk")),
+        RemotePlugin("a.v1", "skipped", init_error=Unknown("no btrfs: skip plugin")),
+        RemotePlugin("a.v1", "failed", init_error=Unknown("no disk")),
     ]
     answers = [from_host(plugins, plugin.uri) for plugin in plugins]
     assert [list(text(answer)) for answer in answers if answer] == [

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from lamina.cli.containerd.command import Offer, Offers
 from lamina.cli.containerd.release import Release
 from lamina.cli.containerd.stanza import Stanza
-from lamina.client import Plugin
+from lamina.client import RemotePlugin
 from lamina.errdefs import FailedPrecondition, NotFound, Unknown
 from lamina.plugin import host_platform
 
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
 NAMES = '["lamina", "lamina-overlayfs"]'
-SERVICE = Plugin("io.containerd.grpc.v1", "snapshots", exports={"names.overlayfs": NAMES})
-OVERLAY = Plugin(
+SERVICE = RemotePlugin("io.containerd.grpc.v1", "snapshots", exports={"names.overlayfs": NAMES})
+OVERLAY = RemotePlugin(
     SNAPSHOTTER,
     "overlayfs",
     platforms=(host_platform(),),
@@ -51,7 +51,7 @@ def test_a_stanza_has_only_what_the_release_reads(version, keys):
 
 
 def test_a_platform_is_told_only_if_it_is_not_the_machines():
-    plugin = Plugin(SNAPSHOTTER, "far", platforms=("linux/s390x",))
+    plugin = RemotePlugin(SNAPSHOTTER, "far", platforms=("linux/s390x",))
     assert Offer(plugin, ["far"]).stanza("far", "/x").platform == "linux/s390x"
     assert Offer(OVERLAY, ["lamina"]).stanza("lamina", "/x").platform == ""
 
@@ -81,13 +81,13 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant_or_those_that_th
 
 
 def test_a_snapshotter_that_does_not_work_is_missing_with_its_reason():
-    broken = Plugin(SNAPSHOTTER, "btrfs", init_error=Unknown("not on btrfs: skip plugin"))
+    broken = RemotePlugin(SNAPSHOTTER, "btrfs", init_error=Unknown("not on btrfs: skip plugin"))
     assert Offers.of([broken, OVERLAY, SERVICE]).missing == {"btrfs": "not on btrfs"}
 
 
 def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_offered():
-    service = Plugin("io.containerd.grpc.v1", "snapshots", exports={"names.devmapper": '["devmapper"]'})
-    offers = Offers.of([Plugin(SNAPSHOTTER, "devmapper"), service])
+    service = RemotePlugin("io.containerd.grpc.v1", "snapshots", exports={"names.devmapper": '["devmapper"]'})
+    offers = Offers.of([RemotePlugin(SNAPSHOTTER, "devmapper"), service])
     assert offers.offers == []
     assert offers.missing == {
         "devmapper": "containerd has built-in snapshotters of all its names: add another alias in lamina"
@@ -98,8 +98,8 @@ def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_
     ("plugins", "problem"),
     [
         ([OVERLAY], "the host does not have it"),
-        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id, init_error=Unknown("no luck"))], "no luck"),
-        ([OVERLAY, Plugin(SERVICE.type, SERVICE.id)], "it is not a lamina host"),
+        ([OVERLAY, RemotePlugin(SERVICE.type, SERVICE.id, init_error=Unknown("no luck"))], "no luck"),
+        ([OVERLAY, RemotePlugin(SERVICE.type, SERVICE.id)], "it is not a lamina host"),
     ],
 )
 def test_a_host_that_cannot_serve_containerd_is_refused_with_the_reason(plugins, problem):

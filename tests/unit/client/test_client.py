@@ -16,7 +16,7 @@ from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckRespon
 from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
 from lamina.api.messages.introspection_pb2 import PluginsRequest, PluginsResponse, ServerResponse
 from lamina.api.messages.version_pb2 import VersionResponse
-from lamina.client import Client, Plugin, Server, Version
+from lamina.client import Client, RemotePlugin, Server, Version
 from lamina.context import CallContext, current, use
 from lamina.errdefs import (
     Canceled,
@@ -352,7 +352,7 @@ def test_plugins_come_in_the_servers_order_with_their_state(serve):
     )
     with Client(serve(service).address) as client:
         works, skipped, failed = client.plugins("type==a", "id==b")
-    assert works == Plugin("io.a.v1", "works", ("*",), ("linux/arm64/v8",), {"root": "/r"}, ("rebase",))
+    assert works == RemotePlugin("io.a.v1", "works", ("*",), ("linux/arm64/v8",), {"root": "/r"}, ("rebase",))
     assert works.uri == "io.a.v1.works"
     assert [plugin.status for plugin in (works, skipped, failed)] == ["ok", "skip", "error"]
     assert type(failed.init_error) is NotFound

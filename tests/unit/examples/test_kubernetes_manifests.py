@@ -13,7 +13,7 @@ import yaml
 
 from lamina.cli.containerd.command import Offer
 from lamina.cli.containerd.release import Release
-from lamina.client import Plugin
+from lamina.client import RemotePlugin
 from lamina.host._process import _EXIT_SECONDS
 from lamina.host._reload import _TIMEOUTS
 from lamina.plugin import PluginType, host_platform
@@ -139,7 +139,7 @@ def test_the_stanza_is_what_the_command_prints_for_that_containerd(config, conta
     file, said = containerd
     exports = {"root": f"{config['root']}/{PluginType.SNAPSHOTTER}.overlayfs"}
     capabilities = ("remap-ids", "only-remap-ids", "rebase")  # on Linux 5.19 or later
-    plugin = Plugin(
+    plugin = RemotePlugin(
         PluginType.SNAPSHOTTER, "overlayfs", (), (host_platform(),), exports=exports, capabilities=capabilities
     )
     address = config["plugins"]["io.containerd.server.v1.grpc"]["address"]

@@ -18,7 +18,7 @@ import pytest
 
 from lamina.api import details_from_proto, error_from_proto, plugin_to_proto
 from lamina.cli.plugins import graph, why
-from lamina.client import Plugin as TheirPlugin
+from lamina.client import RemotePlugin
 from lamina.config import Config, from_document
 from lamina.errdefs import Error, NoInstance, PluginFailed, SkipPlugin
 from lamina.host import Host, prepare
@@ -218,10 +218,10 @@ def chain_of(plugin: Plugin | None) -> Iterator[Plugin]:
         plugin = plugin.blocked_by
 
 
-def their_view(plugin: Plugin) -> TheirPlugin:
+def their_view(plugin: Plugin) -> RemotePlugin:
     """What the introspection service tells of a plugin."""
     message = plugin_to_proto(plugin)
-    return TheirPlugin(
+    return RemotePlugin(
         message.type,
         message.id,
         requires=tuple(message.requires),

@@ -25,7 +25,7 @@ from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound, neares
 from lamina.plugin import PluginType, host_platform
 
 if TYPE_CHECKING:
-    from lamina.client import Plugin
+    from lamina.client import RemotePlugin
 
 _SERVICE: Final = f"{PluginType.GRPC}.snapshots"
 _SECONDS: Final = 10
@@ -36,7 +36,7 @@ _SECONDS: Final = 10
 class Offer:
     """A snapshotter that works, and the names by which containerd may use it."""
 
-    plugin: Plugin
+    plugin: RemotePlugin
     names: Sequence[str]
     """Best first."""
 
@@ -59,7 +59,7 @@ class Offers:
     """The reason why each dangling alias has no target, by alias."""
 
     @classmethod
-    def of(cls, plugins: Sequence[Plugin]) -> Offers:
+    def of(cls, plugins: Sequence[RemotePlugin]) -> Offers:
         """Collect the offers from a host's plugins.
 
         Raises:

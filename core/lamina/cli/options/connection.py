@@ -15,7 +15,7 @@ from lamina.places import default_address
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
-    from lamina.client import Client, Plugin
+    from lamina.client import Client, RemotePlugin
 
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
@@ -56,7 +56,7 @@ def connected_snapshotter() -> Iterator[Snapshotter]:
         yield client.snapshotter(name)
 
 
-def default_snapshotter(plugins: Sequence[Plugin]) -> str:
+def default_snapshotter(plugins: Sequence[RemotePlugin]) -> str:
     """Return the id of the default snapshotter: overlayfs or, if that does not work, another one.
 
     Args:

@@ -16,7 +16,7 @@ from lamina.errdefs import Unavailable
 
 if TYPE_CHECKING:
     from lamina.cli.plugins.why import Answer
-    from lamina.client import Plugin
+    from lamina.client import RemotePlugin
     from lamina.errdefs import Error
     from lamina.host import Prepared
 
@@ -161,7 +161,7 @@ def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
     return prepared
 
 
-def plugin_document(plugin: Plugin) -> dict[str, Any]:
+def plugin_document(plugin: RemotePlugin) -> dict[str, Any]:
     """Return a plugin as a JSON object."""
     document: dict[str, Any] = {
         "Type": plugin.type,
@@ -186,7 +186,7 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
     return document
 
 
-def plugin_lines(plugin: Plugin) -> list[str]:
+def plugin_lines(plugin: RemotePlugin) -> list[str]:
     """Return a plugin as lines for `-d`: the fields of `ctr plugins ls -d`, then those of lamina hosts alone."""
     details = plugin.details
     lines = [
@@ -209,7 +209,7 @@ def plugin_lines(plugin: Plugin) -> list[str]:
     return lines
 
 
-def _status(plugin: Plugin) -> str:
+def _status(plugin: RemotePlugin) -> str:
     return f"{plugin.status} (retrying)" if plugin.details.retrying else plugin.status
 
 
@@ -218,13 +218,13 @@ def _block(title: str, values: Iterable[str]) -> list[str]:
     return [f"{f'{title}:' if not row else '':14} {one_line(value)}" for row, value in enumerate(values)]
 
 
-def _location(plugin: Plugin) -> dict[str, Any] | None:
+def _location(plugin: RemotePlugin) -> dict[str, Any] | None:
     from lamina.cli.plugins.why import location_document
 
     return location_document(plugin.details.location)
 
 
-def _platforms(plugin: Plugin) -> str:
+def _platforms(plugin: RemotePlugin) -> str:
     return ",".join(sorted(set(plugin.platforms)))
 
 

@@ -12,7 +12,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
 
 if TYPE_CHECKING:
-    from lamina.client import Plugin as PluginRecord
+    from lamina.client import RemotePlugin
 
 
 @attrs.frozen
@@ -82,7 +82,7 @@ def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "")
     return Answer((*chain, *filter(None, disabled)), refused if disabled else (*_suspects(plan), *refused))
 
 
-def from_host(plugins: Iterable[PluginRecord], uri: str) -> Answer | None:
+def from_host(plugins: Iterable[RemotePlugin], uri: str) -> Answer | None:
     """Explain the status of a plugin in a host; return None if the host does not have it.
 
     Args:
@@ -211,7 +211,7 @@ def _suspects(plan: Plan) -> Iterator[str]:
             yield f"Could not be loaded: {plugin.id}: {plugin.reason}"
 
 
-def _link_of(plugin: PluginRecord, records: Mapping[str, PluginRecord]) -> Link:
+def _link_of(plugin: RemotePlugin, records: Mapping[str, RemotePlugin]) -> Link:
     details = plugin.details
     if plugin.init_error is None:
         took = "" if details.milliseconds is None else f"initialised in {details.milliseconds:.1f} ms"

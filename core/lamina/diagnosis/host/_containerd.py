@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from lamina.api import names_from_exports
-from lamina.client import Client, Plugin
+from lamina.client import Client, RemotePlugin
 from lamina.diagnosis import AS_ROOT, processes_named
 from lamina.diagnosis.host.probe import SECONDS
 from lamina.errdefs import Error
@@ -36,7 +36,7 @@ class _Table:
     capabilities: frozenset[str]
 
 
-def containerd(address: str, plugins: Sequence[Plugin]) -> Iterator[Finding]:
+def containerd(address: str, plugins: Sequence[RemotePlugin]) -> Iterator[Finding]:
     """Check the capabilities of the host's snapshotters, in the host and in containerd's configuration.
 
     Args:
@@ -84,7 +84,7 @@ def _keeps_deletions(mounts: Sequence[Mount]) -> bool:
     return len(mounts) == 1 and mounts[0].type == "overlay" and bool(overlay_directories(mounts[0].options).upper)
 
 
-def _compare(table: _Table, plugins: Mapping[str, Plugin]) -> Iterator[Finding]:
+def _compare(table: _Table, plugins: Mapping[str, RemotePlugin]) -> Iterator[Finding]:
     """Compare the capabilities in containerd's table with those of the snapshotter."""
     check = f"table {table.name}"
     plugin = plugins.get(table.name)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lamina.client import Plugin
+from lamina.client import RemotePlugin
 from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.plugin import Finding
 
 
-def of_host(plugins: Sequence[Plugin], why: str, wanted: str) -> Iterator[Finding]:
+def of_host(plugins: Sequence[RemotePlugin], why: str, wanted: str) -> Iterator[Finding]:
     """Report the plugins of a running host that do not work, and how many do.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from lamina.api import names_from_exports
-from lamina.client import Client, Plugin
+from lamina.client import Client, RemotePlugin
 from lamina.config import GRPC_SERVER, HostConfig
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
 from lamina.diagnosis.host import _plugins as plugins
@@ -41,7 +41,7 @@ class _Area:
 
 
 def findings(
-    host: ConfiguredHost, key: str, snapshotter: str | None, default: Callable[[Sequence[Plugin]], str]
+    host: ConfiguredHost, key: str, snapshotter: str | None, default: Callable[[Sequence[RemotePlugin]], str]
 ) -> Iterator[tuple[str, Finding]]:
     """Yield all findings, each with the name of its area.
 

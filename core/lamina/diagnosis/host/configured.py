@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from lamina.client import Plugin as PluginRecord
+from lamina.client import RemotePlugin
 from lamina.config import Config, default_state, load
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare
@@ -95,7 +95,7 @@ class ConfiguredHost:
         address = prepared.address or self.address
         return attrs.evolve(self, address=address, config=prepared.config, prepared=prepared, error=None)
 
-    def of_host(self, plugins: Sequence[PluginRecord]) -> ConfiguredHost:
+    def of_host(self, plugins: Sequence[RemotePlugin]) -> ConfiguredHost:
         """Return a copy with the directories that the running host reports.
 
         Args:

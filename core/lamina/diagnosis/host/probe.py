@@ -14,8 +14,7 @@ from typing import Final
 
 import attrs
 
-from lamina.client import Client
-from lamina.client import Plugin as PluginRecord
+from lamina.client import Client, RemotePlugin
 from lamina.config import GRPC_SERVER, default_config_path
 from lamina.diagnosis import Process, group_name, lock_holder, ownership, process, user_name
 from lamina.errdefs import Error
@@ -37,7 +36,7 @@ class HostProbe:
     """Its process, even if this user may not connect to it; None if none is visible."""
     answers: bool = False
     """Whether it answers calls."""
-    plugins: tuple[PluginRecord, ...] = ()
+    plugins: tuple[RemotePlugin, ...] = ()
 
 
 def probe_host(address: str, start: str) -> HostProbe:
