@@ -46,7 +46,7 @@ def _round(space: Keyspace, number: int) -> dict[str, float]:
 
     def stat(transaction: Any, n: int) -> object:
         table = space._table
-        return table.get(transaction, table.find_number(transaction), names[n].encode())
+        return table.get(transaction, table.number(transaction, create=True), names[n].encode())
 
     return {
         "a read transaction": _microseconds(lambda _: environment.read(lambda _: None), number),

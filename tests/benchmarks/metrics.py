@@ -24,6 +24,7 @@ from lamina.plugins.servers.metrics._collector import registry_of
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage._environment import Transaction
+from lamina.steps import run
 
 SNAPSHOTS, BATCH = 100_000, 10_000
 CALLS = 200_000
@@ -44,7 +45,7 @@ def readings(store: MetaStore, keyspace: Keyspace, rounds: int, *, change: bool)
     taken = []
     for number in range(rounds):
         if change:
-            keyspace.create(keyspace.draft(Kind.ACTIVE, f"new {number}", "", {}))
+            run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"new {number}", "", {})))
         began = time.perf_counter()
         generate_latest(registry)
         taken.append((time.perf_counter() - began) * 1000)

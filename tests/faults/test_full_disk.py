@@ -16,6 +16,7 @@ from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.storage import MetaStore
+from lamina.steps import run as run_steps
 from tests.support.disks.full_disks import fill, give_back, host_on, mounted, take_everything
 from tests.support.processes.hosts import Host
 from tests.support.rounds import rounds
@@ -179,7 +180,7 @@ def test_an_update_on_a_filling_disk_never_reports_lost_data(filling: Path, tell
     with contextlib.closing(MetaStore.open(str(filling / "root"), str(filling.parent / "state"))) as store:
         space = store.snapshotter("native").keyspace("native")
         for key in keys:
-            space.create(space.draft(Kind.ACTIVE, key, "", {}))
+            run_steps(space.create(space.draft(Kind.ACTIVE, key, "", {})))
         for number in range(rounds(8, 80)):
             filler = fill(filling)
             for gap in (0, 1, 3, 8):

@@ -15,6 +15,7 @@ import pytest
 from lamina.errdefs import Error
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore
+from lamina.steps import run
 from tests.support.disks.block_devices import disk, loop_device, make_file_system, mounted
 from tests.support.disks.write_log import FLUSH, PowerCut
 from tests.support.rounds import rounds
@@ -67,7 +68,7 @@ def fail_a_commit(directory: Path, kind: str, *, carried_out: bool) -> tuple[Pat
         keyspace = store.snapshotter("overlayfs").keyspace("lamina")
 
         def create(name: str) -> None:
-            keyspace.create(keyspace.draft(Kind.ACTIVE, name, "", {"label": "x" * 1000}))
+            run(keyspace.create(keyspace.draft(Kind.ACTIVE, name, "", {"label": "x" * 1000})))
             acknowledged[name] = device.log.stat().st_size
 
         for number in range(BEFORE):

@@ -1,9 +1,8 @@
-"""The snapshotter contract: what every storage backend offers, to containerd and in process.
+"""The snapshotter contract, implemented by every storage backend for containerd and for use in process.
 
-A snapshotter keeps file trees. An *active* snapshot is made by `prepare` (or, read-only, a *view* by `view`)
-on a committed parent or on nothing, and is named by a *key*. `commit` turns an active snapshot into a
-*committed* one, named by a *name*, which never changes again and can be a parent. Keys and names share one
-space.
+A snapshotter keeps file trees. `prepare` creates an *active* snapshot (and `view` a read-only *view*) on a
+committed parent or on nothing; a *key* names it. `commit` turns an active snapshot into a *committed* one, which
+never changes again and can be a parent; a *name* names it. Keys and names share one keyspace.
 
 Worked example, three layers deep::
 
@@ -16,7 +15,7 @@ Worked example, three layers deep::
 """
 
 from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
-from lamina.snapshots._in_steps import InSteps
+from lamina.snapshots._in_steps import InSteps, StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
 
@@ -29,6 +28,7 @@ __all__ = [
     "InfoMessages",
     "Kind",
     "Snapshotter",
+    "StepwiseSnapshotter",
     "Usage",
     "check_time",
     "format_time",

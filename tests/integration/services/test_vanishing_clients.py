@@ -92,11 +92,12 @@ def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
 ) -> None:
     overlay._store.reserve_id()  # so that the call itself needs one commit only
     environment = overlay._store._environment
+    commits = environment._commits
     with commit_held_up(environment):
         future = prepare(channel)
-        wait_until(lambda: environment._waiting, SECONDS, "the call waits for its commit")
+        wait_until(lambda: commits._waiting, SECONDS, "the call waits for its commit")
         future.cancel()
-        wait_until(lambda: environment._waiting[0]._context.cancelled, SECONDS, "the host knows that it is gone")
+        wait_until(lambda: commits._waiting[0]._context.cancelled, SECONDS, "the host knows that it is gone")
     wait_until(lambda: not os.listdir(tmp_path / "overlay/snapshots"), SECONDS, "its directory is gone")
     with pytest.raises(NotFound):
         overlay.stat("k")

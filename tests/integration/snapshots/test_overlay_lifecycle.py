@@ -20,6 +20,7 @@ from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
+from lamina.steps import run
 from tests.support.snapshotters.overlay import open_overlay, snapshots, trash_is_empty
 from tests.support.waiting import wait_until
 
@@ -174,14 +175,14 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
 
         def fill() -> None:
             for number in range(10_000):
-                keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number:05}", "", {"l": "v" * 2000}))
+                run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number:05}", "", {"l": "v" * 2000})))
                 created.append(f"{number:05}")
 
         with pytest.raises(ResourceExhausted):
             fill()
         assert len(created) > 100
         assert [record.info.name for record in keyspace.walk()] == created
-        keyspace.remove(created.pop())
+        run(keyspace.remove(created.pop()))
         store.close()
         store = MetaStore.open(small)
         keyspace = store.snapshotter("overlayfs").keyspace("lamina")

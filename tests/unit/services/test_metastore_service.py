@@ -16,6 +16,7 @@ from lamina.errdefs import ResourceExhausted
 from lamina.plugins.metastore._service import COPIES, MetastoreService
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
+from lamina.steps import run
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def copy(service: MetastoreService) -> Iterator[CopyResponse]:
 
 
 def create(keyspace: Keyspace, key: str) -> None:
-    keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
 def open_files() -> list[str]:
@@ -128,9 +129,9 @@ def test_a_slow_reader_keeps_no_page_from_being_used_again(store: MetaStore, key
 
     for _ in range(20):
         create(keyspace, "again")
-        keyspace.remove("again")
+        run(keyspace.remove("again"))
     settled = size()
     for _ in range(200):
         create(keyspace, "again")
-        keyspace.remove("again")
+        run(keyspace.remove("again"))
     assert size() == settled

@@ -12,6 +12,7 @@ from lamina.snapshots.storage import Keyspace, MetaStore, SnapshotterStore
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Transaction
+from lamina.steps import run
 
 SPACE = layout.NUMBER.pack(2)
 
@@ -24,9 +25,9 @@ def overlayfs(store: MetaStore) -> SnapshotterStore:
 @pytest.fixture
 def stored(overlayfs: SnapshotterStore, keyspace: Keyspace) -> Keyspace:
     """A keyspace with a committed snapshot and one on it."""
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "making", "", {}))
-    keyspace.commit("base", keyspace.get("making"), {"a": "1"}, "", Usage(4096, 2))
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "child", "base", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "making", "", {})))
+    run(keyspace.commit("base", keyspace.get("making"), {"a": "1"}, "", Usage(4096, 2)))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "child", "base", {})))
     overlayfs.remember_boot("a boot")
     return keyspace
 
@@ -78,10 +79,10 @@ def change(store: MetaStore, key: bytes) -> None:
         lambda keyspace: keyspace.get_data("base"),
         lambda keyspace: list(keyspace.walk()),
         lambda keyspace: list(keyspace.walk_data()),
-        lambda keyspace: keyspace.update(Info("base", labels={"b": "2"})),
+        lambda keyspace: run(keyspace.update(Info("base", labels={"b": "2"}))),
         lambda keyspace: keyspace.draft(Kind.ACTIVE, "another", "base", {}),
         lambda keyspace: keyspace.draft(Kind.ACTIVE, "base", "", {}),
-        lambda keyspace: keyspace.remove("base"),
+        lambda keyspace: run(keyspace.remove("base")),
     ],
 )
 def test_a_record_that_has_changed_is_never_served_and_named(
@@ -96,7 +97,7 @@ def test_a_record_that_has_changed_is_never_served_and_named(
 def test_a_child_that_has_changed_keeps_its_parent_from_being_removed(store: MetaStore, stored: Keyspace) -> None:
     change(store, layout.child_key(SPACE, 1, 2))
     with pytest.raises(DataLoss, match="child of identifier 1 2"):
-        stored.remove("base")
+        run(stored.remove("base"))
 
 
 def test_an_identifier_that_has_changed_leads_nowhere(

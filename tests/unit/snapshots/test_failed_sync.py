@@ -15,6 +15,7 @@ from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record, SnapshotterStore
 from lamina.snapshots.storage._salvage import salvage
+from lamina.steps import run
 from tests.support.waiting import wait_until
 
 SECONDS = 10.0
@@ -28,10 +29,10 @@ class Opened:
     state: Path
 
     def prepare(self, key: str) -> Record:
-        return self.keyspace.create(self.keyspace.draft(Kind.ACTIVE, key, "", {}))
+        return run(self.keyspace.create(self.keyspace.draft(Kind.ACTIVE, key, "", {})))
 
     def commit(self, name: str, draft: Record) -> Record:
-        return self.keyspace.commit(name, draft, {}, "", Usage())
+        return run(self.keyspace.commit(name, draft, {}, "", Usage()))
 
     def files(self) -> list[str]:
         return [name for name in os.listdir(self.state) if name.startswith("failed-sync")]
@@ -83,19 +84,19 @@ def test_identifiers_that_are_handed_out_and_not_stored_yet_count(tmp_path: Path
         draft = one.keyspace.draft(Kind.ACTIVE, "first", "", {})
         one.store.sync_failed()
         with pytest.raises(DataLoss):
-            one.commit("c", one.keyspace.create(draft))
+            one.commit("c", run(one.keyspace.create(draft)))
 
 
 def test_committed_snapshots_and_other_snapshotters_are_untouched(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         one.commit("c", one.prepare("first"))
         one.store.sync_failed()
-        one.keyspace.create(one.keyspace.draft(Kind.ACTIVE, "child", "c", {}))
+        run(one.keyspace.create(one.keyspace.draft(Kind.ACTIVE, "child", "c", {})))
         assert one.keyspace.get("c").info.kind is Kind.COMMITTED
     metastore = MetaStore.open(str(tmp_path / "metastore"))
     keyspace = metastore.snapshotter("native").keyspace("lamina")
-    active = keyspace.create(keyspace.draft(Kind.ACTIVE, "first", "", {}))
-    keyspace.commit("c", active, {}, "", Usage())
+    active = run(keyspace.create(keyspace.draft(Kind.ACTIVE, "first", "", {})))
+    run(keyspace.commit("c", active, {}, "", Usage()))
     metastore.close()
 
 

@@ -22,33 +22,34 @@ from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import BATCH
 from lamina.snapshots.storage._snapshotter_store import BLOCK
+from lamina.steps import run
 
 
 def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> Record:
-    return keyspace.create(keyspace.draft(kind, key, parent, {}))
+    return run(keyspace.create(keyspace.draft(kind, key, parent, {})))
 
 
 def commit(keyspace: Keyspace, name: str, parent: str = "") -> Record:
-    return keyspace.commit(name, create(keyspace, f"making {name}", parent), {}, "", Usage(1, 1))
+    return run(keyspace.commit(name, create(keyspace, f"making {name}", parent), {}, "", Usage(1, 1)))
 
 
 def test_created_and_updated_are_equal_at_creation_and_fresh_at_commit(keyspace: Keyspace) -> None:
     active = create(keyspace, "a")
     assert active.info.created == active.info.updated > 0
-    committed = keyspace.commit("c", active, {}, "", Usage())
+    committed = run(keyspace.commit("c", active, {}, "", Usage()))
     assert committed.info.created == committed.info.updated > active.info.created
 
 
 def test_updated_moves_and_created_stays_when_labels_change(keyspace: Keyspace) -> None:
     before = create(keyspace, "a").info
-    after = keyspace.update(Info("a", labels={"l": "v"})).info
+    after = run(keyspace.update(Info("a", labels={"l": "v"}))).info
     assert after.created == before.created
     assert after.updated > before.updated
 
 
 def test_a_snapshot_keeps_its_identifier_when_it_is_committed(keyspace: Keyspace) -> None:
     active = create(keyspace, "a")
-    assert keyspace.commit("c", active, {}, "", Usage()).id == active.id
+    assert run(keyspace.commit("c", active, {}, "", Usage())).id == active.id
 
 
 def test_a_record_carries_its_whole_chain_nearest_first(keyspace: Keyspace) -> None:
@@ -58,11 +59,11 @@ def test_a_record_carries_its_whole_chain_nearest_first(keyspace: Keyspace) -> N
 
 def test_a_parent_given_at_commit_brings_its_chain(keyspace: Keyspace) -> None:
     base, middle = commit(keyspace, "base"), commit(keyspace, "middle", "base")
-    committed = keyspace.commit("top", create(keyspace, "a"), {}, "middle", Usage())
+    committed = run(keyspace.commit("top", create(keyspace, "a"), {}, "middle", Usage()))
     assert committed.info.parent == "middle"
     assert committed.parent_ids == (middle.id, base.id)
     with pytest.raises(HasChildren):
-        keyspace.remove("middle")
+        run(keyspace.remove("middle"))
 
 
 @pytest.mark.parametrize("key", ["", "k" * (layout.KEY_LIMIT + 1), "ü" * layout.KEY_LIMIT, "\ud800"])
@@ -109,15 +110,15 @@ def test_has_children_names_some(keyspace: Keyspace) -> None:
     for number in range(5):
         create(keyspace, f"child{number}", "base")
     with pytest.raises(HasChildren, match=r'cannot remove.*"child0", "child1", "child2" and others'):
-        keyspace.remove("base")
+        run(keyspace.remove("base"))
 
 
 def test_labels_beyond_the_limit_are_refused_and_at_the_limit_are_kept(keyspace: Keyspace) -> None:
     fits = {"k" * 96: "v" * 4000}
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "a", "", fits))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "a", "", fits)))
     assert keyspace.get("a").info.labels == fits
     with pytest.raises(InvalidArgument, match="4097 bytes"):
-        keyspace.update(Info("a", labels={"k" * 97: "v" * 4000}))
+        run(keyspace.update(Info("a", labels={"k" * 97: "v" * 4000})))
 
 
 def test_a_filter_that_cannot_be_parsed_is_refused_before_the_walk(keyspace: Keyspace) -> None:
@@ -131,7 +132,7 @@ def test_a_walk_sees_what_changes_while_it_stands(keyspace: Keyspace) -> None:
         create(keyspace, f"{number:04}")
     seen = []
     for record in keyspace.walk():
-        keyspace.remove(record.info.name)
+        run(keyspace.remove(record.info.name))
         seen.append(record.info.name)
     assert seen == [f"{number:04}" for number in range(350)]
     assert list(keyspace.walk()) == []
@@ -148,7 +149,7 @@ def test_two_keyspaces_do_not_see_each_other(store: MetaStore) -> None:
     with pytest.raises(NotFound):
         right.get("a")
     create(right, "a")
-    left.remove("a")
+    run(left.remove("a"))
     assert right.get("a").info.name == "a"
 
 
@@ -170,7 +171,7 @@ def test_the_map_grows_while_others_read_and_write(tmp_path: Path) -> None:
 
     def fill(start: int) -> None:
         for number in range(start, start + 100):
-            keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", value))
+            run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", value)))
             assert keyspace.get(f"{number}").info.labels == value
 
     with ThreadPoolExecutor(4) as pool:
@@ -194,7 +195,7 @@ def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspac
 def test_a_parent_that_is_removed_and_made_again_meanwhile_is_not_taken_for_the_same(keyspace: Keyspace) -> None:
     commit(keyspace, "base")
     draft = keyspace.draft(Kind.ACTIVE, "a", "base", {})
-    keyspace.remove("base")
+    run(keyspace.remove("base"))
     commit(keyspace, "base")
     with pytest.raises(Aborted, match="made again"):
-        keyspace.create(draft)
+        run(keyspace.create(draft))

@@ -10,6 +10,7 @@ from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore, _checking
 from lamina.snapshots.storage import _layout as layout
+from lamina.steps import run
 from tests.support.metastores.changed import KEYS, SPACE, change, flip, populate, set_aside
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
@@ -85,6 +86,6 @@ def test_the_check_in_the_background_gives_way_to_a_map_that_must_grow(tmp_path:
     store = MetaStore.open(str(tmp_path / "metastore"), map_size=1 << 17)
     keyspace = store.snapshotter("native").keyspace("native")
     for number in range(60):
-        keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000}))
+        run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000})))
     assert len(list(keyspace.walk())) == 60 + len(KEYS)
     store.close()

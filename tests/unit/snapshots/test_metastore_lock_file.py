@@ -13,6 +13,7 @@ import pytest
 from lamina.errdefs import FailedPrecondition, PermissionDenied
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore
+from lamina.steps import run
 
 SHARED_AND_WRITABLE = re.compile(r"^\S+ .w.s \S+ \S+ \S+ +(?P<file>/.*)$", re.MULTILINE)
 """A line of /proc/self/maps of a mapping that a file system may have no space for (proc_pid_maps(5))."""
@@ -21,7 +22,7 @@ SHARED_AND_WRITABLE = re.compile(r"^\S+ .w.s \S+ \S+ \S+ +(?P<file>/.*)$", re.MU
 def fill(store: MetaStore) -> None:
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     for key in "abc":
-        keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+        run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
 def test_no_file_of_a_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ from lamina.errdefs import Unavailable
 from lamina.metrics import Histogram
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore
-from lamina.snapshots.storage import _census as census
+from lamina.snapshots.storage import _snapshot_counter as snapshot_counter
+from lamina.steps import run
 from tests.support.waiting import wait_until
 
 SECONDS = 20
 
 
 def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> None:
-    keyspace.create(keyspace.draft(kind, key, parent, {}))
+    run(keyspace.create(keyspace.draft(kind, key, parent, {})))
 
 
 def snapshots(store: MetaStore) -> dict[tuple[str, ...], object]:
@@ -45,7 +46,7 @@ def test_snapshots_are_counted_by_snapshotter_keyspace_and_kind(store: MetaStore
     overlay, native = store.snapshotter("overlayfs"), store.snapshotter("native")
     one = overlay.keyspace("lamina")
     create(one, "a")
-    one.commit("c", one.get("a"), {}, "", Usage())
+    run(one.commit("c", one.get("a"), {}, "", Usage()))
     for key in "xyz":
         create(one, key, "c")
     create(one, "v", "c", Kind.VIEW)
@@ -63,7 +64,7 @@ def test_snapshots_are_counted_by_snapshotter_keyspace_and_kind(store: MetaStore
 def test_a_kind_of_which_there_is_none_any_more_is_0(store: MetaStore) -> None:
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     create(keyspace, "a")
-    keyspace.remove("a")
+    run(keyspace.remove("a"))
     metric = next(metric for metric in store.metrics() if metric.name == "lamina_snapshots")
     assert metric.samples == {("overlayfs", "lamina", kind): 0 for kind in ("active", "committed", "view")}
 
@@ -75,7 +76,7 @@ def test_they_are_counted_again_only_when_something_was_stored(
     create(keyspace, "a")
     before = snapshots(store)
     with monkeypatch.context() as patch:
-        patch.setattr(census, "_by_number_and_kind", None)
+        patch.setattr(snapshot_counter, "_by_number_and_kind", None)
         assert snapshots(store) == before
     create(keyspace, "b")
     assert snapshots(store) == {("overlayfs", "lamina", "active"): 2}
@@ -93,7 +94,7 @@ def test_operations_that_share_a_commit_are_one_commit(store: MetaStore) -> None
         first = threads.submit(environment.write, hold)
         assert entered.wait(SECONDS)
         others = [threads.submit(environment.write, lambda _transaction: None) for _ in range(8)]
-        wait_until(lambda: len(environment._waiting) == 8, SECONDS, "the others to wait")
+        wait_until(lambda: len(environment._commits._waiting) == 8, SECONDS, "the others to wait")
         go.set()
         for one in (first, *others):
             one.result()
@@ -108,7 +109,7 @@ def test_the_pages_of_the_file_are_used_or_free(store: MetaStore, tmp_path: Path
         create(keyspace, f"{key:0200}")
     full = number(store, "used_bytes")
     for key in range(200):
-        keyspace.remove(f"{key:0200}")
+        run(keyspace.remove(f"{key:0200}"))
     assert number(store, "used_bytes") < full / 4
     assert number(store, "free_bytes") > full / 2
     assert number(store, "file_bytes") == (tmp_path / "metastore/data.mdb").stat().st_size

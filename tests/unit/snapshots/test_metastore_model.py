@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lamina.errdefs import AlreadyExists, Error, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
+from lamina.steps import run
 
 # Few names, so that operations meet each other; some longer than LMDB's keys, which share their beginnings.
 LONG = "k" * 600
@@ -60,7 +61,7 @@ class Create:
         model[self.key] = Modelled(self.kind, self.parent, kept(self.labels))
 
     def on_store(self, keyspace: Keyspace) -> None:
-        keyspace.create(keyspace.draft(self.kind, self.key, self.parent, self.labels))
+        run(keyspace.create(keyspace.draft(self.kind, self.key, self.parent, self.labels)))
 
 
 @attrs.frozen
@@ -92,7 +93,7 @@ class Commit:
 
     def on_store(self, keyspace: Keyspace) -> None:
         draft = keyspace.check_commit(self.name, self.key, self.parent)
-        keyspace.commit(self.name, draft, self.labels, self.parent, self.usage)
+        run(keyspace.commit(self.name, draft, self.labels, self.parent, self.usage))
 
 
 @attrs.frozen
@@ -107,7 +108,7 @@ class Remove:
         del model[self.key]
 
     def on_store(self, keyspace: Keyspace) -> None:
-        keyspace.remove(self.key)
+        run(keyspace.remove(self.key))
 
 
 @attrs.frozen
@@ -132,7 +133,7 @@ class Update:
                 snapshot.labels[label] = self.labels[label]
 
     def on_store(self, keyspace: Keyspace) -> None:
-        keyspace.update(Info(self.key, labels=self.labels), self.paths)
+        run(keyspace.update(Info(self.key, labels=self.labels), self.paths))
 
 
 Operation = Create | Commit | Remove | Update

@@ -12,10 +12,11 @@ import pytest
 from lamina.errdefs import DataLoss, FailedPrecondition, LockHeld, Unavailable
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
+from lamina.steps import run
 
 
 def create(keyspace: Keyspace, key: str) -> None:
-    keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
@@ -23,10 +24,11 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
         "import sys\n"
         "from lamina.snapshots.storage import MetaStore\n"
         "from lamina.snapshots import Kind\n"
+        "from lamina.steps import run\n"
         "space = MetaStore.open(sys.argv[1]).snapshotter('overlayfs').keyspace('lamina')\n"
         "number = 0\n"
         "while True:\n"
-        "    space.create(space.draft(Kind.ACTIVE, str(number), '', {}))\n"
+        "    run(space.create(space.draft(Kind.ACTIVE, str(number), '', {})))\n"
         "    print(number, flush=True)\n"
         "    number += 1\n"
     )

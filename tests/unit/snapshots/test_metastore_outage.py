@@ -14,13 +14,14 @@ from lamina.errdefs import DataLoss, Error, ResourceExhausted, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.snapshots.storage import _opened as opened_module
+from lamina.steps import run
 from tests.support.waiting import wait_until
 
 SECONDS = 20
 
 
 def create(keyspace: Keyspace, key: str) -> None:
-    keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
 def descriptors(store: MetaStore, flag: int) -> list[int]:
@@ -131,10 +132,10 @@ def test_a_file_that_may_not_grow_is_no_loss_of_data(store: MetaStore, keyspace:
     try:
         for number in range(20):
             try:
-                keyspace.update(Info("a", labels={"l": f"{number}" * 2000}))
+                run(keyspace.update(Info("a", labels={"l": f"{number}" * 2000})))
             except Error as error:
                 outcomes.add(type(error))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert outcomes == {ResourceExhausted}
-    keyspace.update(Info("a", labels={"l": "v"}))
+    run(keyspace.update(Info("a", labels={"l": "v"})))

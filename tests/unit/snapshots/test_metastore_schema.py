@@ -16,6 +16,7 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import check, has_checksum
 from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._format import SCHEMA
+from lamina.steps import run
 from tests.support.metastores import schema_2
 
 
@@ -72,11 +73,12 @@ def old_record(id_: int, name: str, parent: str, *parent_ids: int) -> bytes:
 def store_as_before(path: Path, *records: bytes) -> None:
     """Put records named `layer`, `layer1`, … on two parents into a store, as schema version 1 has them."""
     store = MetaStore.open(str(path))
-    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {}))
+    overlayfs = store.snapshotter("overlayfs")
+    keyspace = overlayfs.keyspace("lamina")
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {})))
 
     def put(transaction: Transaction) -> None:
-        space, number = layout.NUMBER.pack(2), keyspace._store.number
+        space, number = layout.NUMBER.pack(2), overlayfs.number
         transaction.delete(layout.record_key(space, b"other"))
         transaction.delete(layout.id_key(number, 1))
         snapshots = {

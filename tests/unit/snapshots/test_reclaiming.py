@@ -18,6 +18,7 @@ from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._environment import Transaction
+from lamina.steps import run
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
 
@@ -105,10 +106,10 @@ CASES: dict[str, Callable[[Transaction], object]] = {
         t.delete(layout.id_key(NATIVE, 1)),
     ),
     "the keyspace has another number": lambda t: t.put(
-        layout.space_key("native", "native"), layout.NUMBER.pack(3)
+        layout.keyspace_key("native", "native"), layout.NUMBER.pack(3)
     ),
     "the keyspace has another name": lambda t: move(
-        t, layout.space_key("native", "native"), layout.space_key("nativd", "native")
+        t, layout.keyspace_key("native", "native"), layout.keyspace_key("nativd", "native")
     ),
 }
 
@@ -255,7 +256,7 @@ def test_a_recovery_record_of_a_later_time_than_the_metastore_is_reported_and_st
     written = (tmp_path / "native/records/3").read_bytes()
     change(tmp_path, lambda t: t.put(key, before))
     with open_native(tmp_path):
-        wait_until(lambda: "recovery record of a snapshot is later" in caplog.text, 10, "it is reported")
+        wait_until(lambda: "recovery record of a snapshot is newer" in caplog.text, 10, "it is reported")
     assert (tmp_path / "native/records/3").read_bytes() == written
 
 
@@ -264,7 +265,7 @@ def test_walks_end_where_keys_are_out_of_order(tmp_path: Path, walk: str) -> Non
     with open_native(tmp_path) as native:
         for number in range(600):
             keyspace = native._keyspace
-            keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number:04}", "", {}))
+            run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number:04}", "", {})))
     file = tmp_path / "metastore/data.mdb"
     pages = file.read_bytes()
     for key, lower in (

@@ -13,6 +13,7 @@ from lamina.fs import SecureDirectory
 from lamina.snapshots import Kind
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
+from lamina.steps import run
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def overlayfs(store: MetaStore) -> SnapshotterStore:
 def create(overlayfs: SnapshotterStore, key: str) -> int:
     """Create a snapshot; returns its identifier."""
     keyspace = overlayfs.keyspace("overlayfs")
-    return keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})).id
+    return run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {}))).id
 
 
 @pytest.fixture

@@ -16,19 +16,19 @@ from lamina.errdefs import AlreadyExists, Canceled, Error, NotFound, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.snapshots.storage._pending import Body, Transaction
-from lamina.steps import Request
+from lamina.steps import Request, run
 
 
 def test_writers_that_fail_in_a_shared_commit_fail_alone(keyspace: Keyspace) -> None:
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "taken", "", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "taken", "", {})))
     keys = [f"free{number}" if number % 2 else "taken" for number in range(64)]
     with ThreadPoolExecutor(16) as pool:
         drafts = {key: keyspace.draft(Kind.ACTIVE, key, "", {}) for key in keys if key != "taken"}
-        taken = Record(keyspace._store.reserve_id(), Info("taken", Kind.ACTIVE))
+        taken = Record(keyspace._reserve_id(), Info("taken", Kind.ACTIVE))
 
         def attempt(key: str) -> type[Error] | None:
             try:
-                keyspace.create(drafts.get(key, taken))
+                run(keyspace.create(drafts.get(key, taken)))
             except Error as error:
                 return type(error)
             return None
@@ -51,7 +51,7 @@ def test_writers_that_wait_together_share_a_commit(store: MetaStore) -> None:
         first = pool.submit(environment.write, hold)
         assert started.wait(10)
         ids = [pool.submit(environment.write, lambda txn: txn.put(b"x", b"y") and txn.id()) for _ in range(8)]
-        while len(environment._waiting) < 8:
+        while len(environment._commits._waiting) < 8:
             os.sched_yield()
         proceed.set()
         first.result()
@@ -61,7 +61,7 @@ def test_writers_that_wait_together_share_a_commit(store: MetaStore) -> None:
 def test_an_operation_whose_caller_has_gone_leaves_nothing(keyspace: Keyspace) -> None:
     draft = keyspace.draft(Kind.ACTIVE, "a", "", {})
     with use(CallContext(cancelled=True)), pytest.raises(Canceled):
-        keyspace.create(draft)
+        run(keyspace.create(draft))
     with pytest.raises(NotFound):
         keyspace.get("a")
 

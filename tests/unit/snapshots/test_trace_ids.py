@@ -70,7 +70,7 @@ def test_an_operation_that_fails_in_a_shared_commit_logs_the_id_of_its_own_call(
         first = threads.submit(write, "first", hold)
         assert entered.wait(SECONDS)
         others = [threads.submit(write, f"call {number}", fail) for number in range(5)]
-        wait_until(lambda: len(environment._waiting) == 5, SECONDS, "the others to wait")
+        wait_until(lambda: len(environment._commits._waiting) == 5, SECONDS, "the others to wait")
         go.set()
         first.result()
         assert all(isinstance(other.exception(), NotFound) for other in others)
@@ -90,8 +90,8 @@ def test_what_concerns_a_whole_commit_has_no_calls_id(
     def end(_transaction: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(environment, "_recover", recover)
-    monkeypatch.setattr(environment, "_operations", None)  # so that the commit itself goes wrong
+    monkeypatch.setattr(environment._transactions, "_recover", recover)
+    monkeypatch.setattr(environment._transactions, "_operations", None)  # so that the commit itself goes wrong
     with use(CallContext(trace_id="mine")), pytest.raises(Exception, match="observe"):
         environment.write(lambda _transaction: None)
     assert trace_ids.of == {"recovering": ""}
@@ -110,7 +110,7 @@ def test_what_a_call_does_when_nobody_waits_any_more_has_its_id(tmp_path: Path, 
         overlay.prepare("a")
         with use(CallContext(trace_id="mine")):
             overlay.commit("c", "a")
-    assert trace_ids.of == {"what only the active snapshot needed is still there": "mine"}
+    assert trace_ids.of == {"could not discard the data that only the active snapshot needed": "mine"}
 
 
 def test_what_is_deleted_in_the_background_has_no_calls_id(tmp_path: Path, trace_ids: TraceIds) -> None:

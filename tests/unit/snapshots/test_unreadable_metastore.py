@@ -12,6 +12,7 @@ import pytest
 from lamina.errdefs import DataLoss, ResourceExhausted
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore
+from lamina.steps import run
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     """A metastore with a snapshot, closed."""
     store = MetaStore.open(str(tmp_path))
     keyspace = store.snapshotter("overlayfs").keyspace("overlayfs")
-    keyspace.create(keyspace.draft(Kind.ACTIVE, "key", "", {}))
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "key", "", {})))
     store.close()
     return tmp_path
 
@@ -55,7 +56,7 @@ def test_a_disk_that_cannot_be_read_changes_nothing(path: Path, monkeypatch: pyt
     before = (path / "data.mdb").read_bytes()
     with monkeypatch.context() as failure:
         failure.setattr(os, "pread", failing(2**30, errno.EIO, os.pread))
-        with pytest.raises(DataLoss, match="Input/output error; nothing was changed: look at the disk"):
+        with pytest.raises(DataLoss, match="Input/output error; nothing was changed: check the disk"):
             MetaStore.open(str(path))
     assert (path / "data.mdb").read_bytes() == before
     assert not list(path.glob("data.mdb.*"))

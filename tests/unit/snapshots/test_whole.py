@@ -11,6 +11,7 @@ from lamina.snapshots.storage import Keyspace, MetaStore, _leaves
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._meta import newest_meta
 from lamina.snapshots.storage._whole import is_whole
+from lamina.steps import run
 
 
 def finds_nothing(tmp_path: Path) -> bool:
@@ -22,8 +23,8 @@ def finds_nothing(tmp_path: Path) -> bool:
 
 
 def make_base(keyspace: Keyspace) -> None:
-    making = keyspace.create(keyspace.draft(Kind.ACTIVE, "making", "", {}))
-    keyspace.commit("base", making, {}, "", Usage())
+    making = run(keyspace.create(keyspace.draft(Kind.ACTIVE, "making", "", {})))
+    run(keyspace.commit("base", making, {}, "", Usage()))
 
 
 def test_a_new_store_is_whole(store: MetaStore, tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_children_whose_names_hardly_fit_into_a_key_or_do_not_are_whole(store: M
     keyspace = store.snapshotter("native").keyspace("native")
     make_base(keyspace)
     for length in (*range(layout.DATABASE_KEY_LIMIT - 8, layout.DATABASE_KEY_LIMIT + 1), layout.KEY_LIMIT):
-        keyspace.create(keyspace.draft(Kind.ACTIVE, "x" * length, "base", {}))
+        run(keyspace.create(keyspace.draft(Kind.ACTIVE, "x" * length, "base", {})))
     assert finds_nothing(tmp_path)
 
 
@@ -48,7 +49,7 @@ def test_snapshots_of_several_snapshotters_and_keyspaces_are_whole_and_lost_ones
         for keyspace in map(snapshotter.keyspace, (name, "another")):
             make_base(keyspace)
             for number in range(20):
-                keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "base", {"l": "v" * 300}))
+                run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "base", {"l": "v" * 300})))
     assert finds_nothing(tmp_path)
     store._environment.write(lambda t: t.delete(layout.record_key(layout.NUMBER.pack(3), b"7")))
     assert not finds_nothing(tmp_path)

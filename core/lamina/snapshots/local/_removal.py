@@ -1,4 +1,4 @@
-"""Deleting the record of a snapshot, on a full disk too."""
+"""Deleting the record of a snapshot, even on a full disk."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from lamina.steps import BLOCKING, Steps
 _log = logging.getLogger(__name__)
 
 _PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
-"""Seconds before each further attempt to remove a snapshot on a full disk: btrfs gives space back late."""
+"""Seconds before each further attempt to remove a snapshot on a full disk: btrfs frees space late."""
 
 
 def remove_record(keyspace: Keyspace, key: str, root: DataRoot, store: SnapshotterStore) -> Steps[Record]:
-    """Delete the record of a snapshot and return it, with space that is made for it where the disk is full.
+    """Delete the record of a snapshot and return it, freeing space if the disk is full.
 
     Args:
-        keyspace: Where the snapshot is.
+        keyspace: The keyspace of the snapshot.
         key: Its key.
-        root: The data root, which may have something to spare.
-        store: Has the ballast, which is given up.
+        root: The data root, whose quarantine is emptied.
+        store: The store, whose ballast is released.
 
     Raises:
         Error: As `Keyspace.remove`.
-        ResourceExhausted: All that could be given up is not enough.
+        ResourceExhausted: The disk is still full after that.
     """
     for pause in _PAUSES:
         try:
-            return (yield from keyspace.remove_steps(key))
+            return (yield from keyspace.remove(key))
         except ResourceExhausted:
             yield BLOCKING
         time.sleep(pause)
         current().check()
         _make_space(root, store)
-    return (yield from keyspace.remove_steps(key))
+    return (yield from keyspace.remove(key))
 
 
 def _make_space(root: DataRoot, store: SnapshotterStore) -> None:
-    """Give up all that is kept for a full disk, so that a removal has the space that it takes itself."""
+    """Release all reserves kept for a full disk: a removal itself takes some space."""
     try:
         root.free_space()
         store.ballast.release()

@@ -1,4 +1,4 @@
-"""The directory in which a local snapshotter keeps its data."""
+"""The data root, in which a local snapshotter keeps its data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lamina.places import LOCK
 from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
+from lamina.snapshots.local._throttled import throttled
 from lamina.snapshots.local._trash import NO_SPACE, Trash
-from lamina.snapshots.local._unhurried import unhurried
 from lamina.snapshots.storage import SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -34,9 +34,9 @@ class DataRoot:
     ``uuid``          the UUID of the metastore that the data belongs to, and how often it was opened (`Claim`)
     ``failed-sync``   the highest identifier that a failed sync may have damaged, 0: none has failed (`FailedSync`)
     ``snapshots/``    one entry for each identifier
-    ``records/``      what is needed to make the metastore anew, one file for each identifier
-    ``trash/``        what has been removed and is being deleted
-    ``quarantine/``   what no snapshot had at a start, kept for a week (`Quarantine`)
+    ``records/``      recovery records, from which a metastore can be rebuilt, one file for each identifier
+    ``trash/``        removed data that is being deleted
+    ``quarantine/``   data that had no snapshot at a start, kept for a week (`Quarantine`)
     ================  ==========================================================================
     """
 
@@ -61,7 +61,7 @@ class DataRoot:
         self._quarantine = Quarantine(directory, trash)
         self._sync = sync
         self.agrees = False
-        """Whether the metastore was found to agree with itself. Nothing in quarantine is deleted before."""
+        """Whether the metastore was found consistent. Until then nothing in quarantine is deleted."""
         self._opened = opened
 
     @classmethod
@@ -72,15 +72,15 @@ class DataRoot:
 
         Args:
             path: Its absolute path.
-            store: Whose data it holds.
+            store: The store whose data it holds.
             destroy: Deletes the data of one removed snapshot, given its path in the trash.
-            sync_fs: Whether `sync` does anything.
+            sync_fs: Make `sync` sync the file system; otherwise it does nothing.
 
         Raises:
             LockHeld: Another process uses it.
-            PermissionDenied: Another user could put there what is then trusted, or could once.
-            FailedPrecondition: It holds data that belongs to another metastore, or to a later state of this one;
-                or it has a part on another file system, or a link in the place of one. Nothing in it is touched.
+            PermissionDenied: Another user could, or once could, plant files in it.
+            FailedPrecondition: It holds data of another metastore, or of a later state of this one; or one of its
+                directories is a link or on another file system. Nothing in it was touched.
             OSError, ResourceExhausted, ReadOnly: It is new, and cannot be written to.
         """
         with contextlib.ExitStack() as undo:
@@ -90,17 +90,17 @@ class DataRoot:
             claim = Claim(directory, store, found.get(SNAPSHOTS))
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), create_mode=0o700)
             _check_one_file_system(directory, parts)
-            remove_default_acl(parts[SNAPSHOTS].fd)  # else the roots of snapshots would inherit it
+            remove_default_acl(parts[SNAPSHOTS].fd)  # the roots of snapshots would inherit it
             claim.make_if_possible()
             trash = Trash(parts[TRASH], destroy)
             sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
             return cls(directory, parts, store, claim, trash, sync, undo.pop_all())
 
     def start(self, first: Callable[[], None]) -> None:
-        """Start deleting what is discarded, in the background.
+        """Start deleting discarded data in the background.
 
         Args:
-            first: What the background thread does before.
+            first: Called by the background thread before it deletes anything.
         """
         self._trash.start(first)
         self.records.start()
@@ -108,20 +108,20 @@ class DataRoot:
 
     @property
     def syncs(self) -> bool:
-        """Whether `sync` has anything to do."""
+        """Whether `sync` syncs the file system."""
         return self._sync is not None
 
     def sync(self) -> None:
-        """Wait until all that was written before is on disk, if that is wanted of this root."""
+        """Wait until everything written before is on disk, if this root syncs."""
         if self._sync is not None:
             self._sync.sync()
 
     @contextlib.contextmanager
     def synced(self) -> Iterator[None]:
-        """A block all of whose writes are on disk at its end, if that is wanted of this root.
+        """Sync all writes of the block at its end, if this root syncs.
 
         Raises:
-            DataLoss: A sync failed meanwhile, be it another caller's.
+            DataLoss: A sync failed during the block, perhaps another caller's.
         """
         failures = self._sync.failures if self._sync is not None else 0
         yield
@@ -130,26 +130,26 @@ class DataRoot:
             raise DataLoss(f"sync {self.path}: a sync failed while data was made, which may be lost: try again")
 
     def check_unused(self, id_: int) -> None:
-        """Check that there is no data of a new identifier, before anything is made, or given up, in its name.
+        """Check that a new identifier has no data, before any is made or discarded in its name.
 
         Raises:
-            FailedPrecondition: There is.
+            FailedPrecondition: It has.
         """
         if self._snapshots.has(str(id_)):
             raise FailedPrecondition(
-                f"there is data at {self.data_path(id_)}, though nothing was ever made there: was the metastore "
-                "replaced? Nothing there was touched. Stop lamina, and see what `lamina doctor` says"
+                f"there is data at {self.data_path(id_)}, though no snapshot ever used it: was the metastore "
+                "replaced? Nothing there was touched. Stop lamina and run `lamina doctor`"
             )
 
     def make(self, id_: int, create: Callable[[str], None]) -> None:
-        """Make the data of an identifier: whole, or not at all, whatever crashes.
+        """Make the data of an identifier atomically, even if the machine crashes.
 
-        File systems keep the order in which names change, so the last name is there only with all that is below.
-        btrfs does not, if others sync files: see `Backend.mend`.
+        File systems preserve the order of changes to names, so the final name exists only with everything below
+        it. btrfs is the exception, if other processes sync files: see `Backend.mend`.
 
         Args:
-            id_: The identifier, of which there is no data.
-            create: Makes the data at the path that it is given, where nothing is, or makes nothing at all.
+            id_: An identifier without data.
+            create: Makes the data at the given path, which does not exist, or makes nothing.
         """
         path = self.data_path(id_)
         try:
@@ -164,41 +164,41 @@ class DataRoot:
             os.rename(name + UNFINISHED, name, src_dir_fd=fd, dst_dir_fd=fd)
 
     def data_path(self, id_: int) -> str:
-        """Where the data of an identifier is."""
+        """Return the path of the data of an identifier."""
         return self._snapshots.path_of(str(id_))
 
     def discard(self, id_: int) -> None:
-        """Give up the data of a snapshot that was removed, or never stored, by this process."""
+        """Discard the data of a snapshot that this process removed, or never stored."""
         try:
             self._trash.put(self._snapshots, str(id_))
         finally:
-            self.records.remove(id_)  # the snapshot is gone, also where its data cannot be moved
+            self.records.remove(id_)  # the snapshot is gone even if its data cannot be moved
 
     def discard_unfinished(self, id_: int) -> None:
-        """Give up what was made of the data of a snapshot, and not moved to where the whole is."""
+        """Discard unfinished data of a snapshot."""
         self._trash.put(self._snapshots, str(id_) + UNFINISHED)
 
     def discard_remains(self, id_: int) -> None:
-        """Give up what a crash has left of the data of a snapshot, which is made again."""
+        """Discard the remains of data that a crash damaged, before it is made again."""
         self.discard_unfinished(id_)
         self._trash.put(self._snapshots, str(id_))
 
     def reclaim(self) -> int:
-        """Put into quarantine what earlier processes left behind: data of identifiers that no snapshot has.
+        """Move data without a snapshot, left behind by earlier processes, to quarantine.
 
-        Data of identifiers handed out by this process is never touched: its calls may be under way. Nothing is
-        touched while the metastore's entries disagree, or where it knows no snapshot of an earlier process: it may
-        have lost them.
+        Data of identifiers reserved by this process is never touched: its calls may be in progress. Nothing is
+        touched if the metastore's entries disagree, or if it has no snapshots from earlier processes: it may have
+        lost them.
 
         Returns:
-            How many identifiers were put there. What cannot be is logged.
+            The number of identifiers moved. Failures are logged.
 
         Raises:
-            Canceled: It is not wanted any more.
+            Canceled: The work was cancelled.
         """
         found = self._ids_in(SNAPSHOTS) | self._ids_in(RECORDS)
         try:
-            known = set(unhurried(self._store.named_ids()))
+            known = set(throttled(self._store.named_ids()))
         except DataLoss as error:
             _log.error("nothing is reclaimed: the metastore is damaged", exc_info=error, extra={"path": self.path})
             return 0
@@ -206,7 +206,7 @@ class DataRoot:
         leftovers = {id_ for id_ in found - known if id_ < first_id}
         if leftovers and not any(id_ < first_id for id_ in known):
             _log.warning(
-                "the metastore knows no snapshot of before: leaving what it does not know alone",
+                "the metastore has no snapshots from earlier runs: leaving unknown data alone",
                 extra={"path": self.path, "entries": len(leftovers)},
             )
             return 0
@@ -219,8 +219,8 @@ class DataRoot:
             self._quarantine.expire()
 
     def _ids_in(self, name: str) -> set[int]:
-        """The identifiers of which there is something in a directory."""
-        stems = (entry.removesuffix(UNFINISHED) for entry in unhurried(self._parts[name].names()))
+        """Return the identifiers with entries in a directory."""
+        stems = (entry.removesuffix(UNFINISHED) for entry in throttled(self._parts[name].names()))
         return {int(stem) for stem in stems if stem.isdecimal()}
 
     def _reclaim_one(self, id_: int) -> bool:
@@ -229,39 +229,37 @@ class DataRoot:
             self.records.drop_unfinished(id_)
             self._quarantine.put(id_, self._snapshots, self._parts[RECORDS])
         except OSError as error:
-            _log.warning(
-                "could not reclaim what an interrupted call left behind", exc_info=error, extra={"id": id_}
-            )
+            _log.warning("could not reclaim the data of an interrupted call", exc_info=error, extra={"id": id_})
             return False
         return True
 
     def empty_trash(self) -> None:
-        """Delete all that has been discarded, with what was written down of it, and return when it is gone.
+        """Delete all discarded data and its recovery records, and return when they are gone.
 
-        What is in quarantine goes when it has been there long enough (`Quarantine.expire`).
+        Expired entries in quarantine are deleted too (`Quarantine.expire`).
         """
         self._expire()
         self._trash.empty()
         self.records.flush()
 
     def free_space(self) -> bool:
-        """Give back what can be spared of a full disk: what is in quarantine (`Quarantine.give_up`).
+        """Free space on a full disk by deleting quarantined data (`Quarantine.give_up`).
 
         Returns:
-            Whether there was something, so that it is worthwhile to try again.
+            Whether anything was deleted, so that a retry may succeed.
         """
         return self.agrees and bool(self._quarantine.give_up())
 
     def trash_entries(self) -> int:
-        """How much of what has been discarded is still there.
+        """Return the number of discarded entries not yet deleted.
 
         Raises:
-            OSError: That cannot be seen.
+            OSError: The directory cannot be read.
         """
         return sum(1 for _ in self._parts[TRASH].names())
 
     def close(self) -> None:
-        """Stop deleting and give up the lock. Closing twice does nothing."""
+        """Stop deleting and release the lock. Closing twice does nothing."""
         self._trash.close()
         self.records.close()
         if self._sync is not None:
@@ -277,7 +275,7 @@ def _is_no_space(error: OSError | ResourceExhausted) -> bool:
 def _open_parts(
     directory: SecureDirectory, opened: contextlib.ExitStack, names: Iterable[str], create_mode: int | None = None
 ) -> dict[str, SecureDirectory]:
-    """The directories in a data root that exist or are made, by name."""
+    """Return the directories of a data root by name; without `make`, only those that exist."""
     parts = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):
@@ -286,11 +284,11 @@ def _open_parts(
 
 
 def _check_one_file_system(directory: SecureDirectory, parts: Mapping[str, SecureDirectory]) -> None:
-    """Check that data can be renamed into the trash, and is synced with the root."""
+    """Check that a rename can move data to the trash, and that one syncfs covers all data."""
     device = os.fstat(directory.fd).st_dev
     for part in parts.values():
         if os.fstat(part.fd).st_dev != device:
             raise FailedPrecondition(
-                f"{part.path} is on another file system than {directory.path}: mount that one on the data "
+                f"{part.path} is on another file system than {directory.path}: mount that file system on the data "
                 "root itself, or set root_path"
             )

@@ -11,17 +11,17 @@ from lamina.context import current, use
 from lamina.errdefs import Error, Unimplemented, translated
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
-from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
-from lamina.snapshots._in_steps import InSteps
+from lamina.snapshots._contract import Info, Kind, Usage
+from lamina.snapshots._in_steps import StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._data import SnapshotData
+from lamina.snapshots.local._keyed_lock import KeyedLock
 from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
 from lamina.snapshots.local._removal import remove_record
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._tidying import Tidying
-from lamina.snapshots.local._turns import Turns
 from lamina.snapshots.storage import (
     Keyspace,
     Record,
@@ -31,16 +31,16 @@ from lamina.snapshots.storage import (
     shorten,
     with_labels,
 )
-from lamina.steps import BLOCKING, Steps, run
+from lamina.steps import BLOCKING, Steps
 
 _log = logging.getLogger(__name__)
 
 
-class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
+class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
     """A snapshotter whose data is in a directory of this machine.
 
-    The order of work in each operation is what makes it safe against a crash: data is made before its record is
-    stored and given up after its record is deleted, so that a record always has its data.
+    Each operation makes data before it stores the record, and discards data after it has deleted the record, so
+    that a record always has its data, even after a crash.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         root: DataRoot,
         store: SnapshotterStore,
         keyspace: Keyspace,
-        commits: Turns,
+        commits: KeyedLock,
         mounted: MountedWarnings,
         *,
         sync_remove: bool,
@@ -68,18 +68,18 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
     def open(
         cls, backend: Backend, store: SnapshotterStore, *, sync_fs: bool = True, sync_remove: bool = False
     ) -> LocalSnapshotter:
-        """Open the snapshotter whose data is at `backend.root`, made where it does not exist.
+        """Open the snapshotter whose data is at `backend.root`, which is created if it does not exist.
 
-        Interrupted calls of earlier processes are tidied up in the background. If the machine has booted since,
-        directories that the crash lost are made again first.
+        A background thread tidies up after interrupted calls of earlier processes. If the machine has booted since
+        the last start, directories lost in a crash are made again first.
 
         Args:
-            backend: How its data is made and mounted. Closed with the snapshotter.
-            store: Its part of the metastore; its name is the snapshotter's own keyspace.
-            sync_fs: Whether `commit`, and `prepare` and `view` where they make more than names, return only when
-                the file system has written everything. A commit of a snapshot in which nothing was written needs
-                no sync: its data is made again where a crash loses it.
-            sync_remove: Whether `remove` returns only when the data is deleted.
+            backend: Makes and mounts the data. Closed with the snapshotter.
+            store: Its part of the metastore, whose name is the name of the snapshotter's own keyspace.
+            sync_fs: Sync the file system before `commit` returns, and before `prepare` and `view` return if they
+                copy files. A commit of a snapshot in which nothing was written needs no sync: the next start
+                makes its data again if a crash loses it.
+            sync_remove: Delete the data before `remove` returns.
 
         Raises:
             LockHeld: Another process uses the data root.
@@ -92,14 +92,14 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             root,
             store,
             store.keyspace(store.name),
-            Turns(),
+            KeyedLock(),
             MountedWarnings(root.path),
             sync_remove=sync_remove,
         )
         try:
             with translated(f"open data root {backend.root}"):
                 backend.open()
-            with translated(f"restore what a crash has lost of {backend.root}"):
+            with translated(f"restore directories that a crash lost in {backend.root}"):
                 snapshotter._tidying().restore()
         except BaseException:
             root.close()
@@ -108,7 +108,7 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         return snapshotter
 
     def keyspace(self, name: str) -> LocalSnapshotter:
-        """The same data root and backend with another space of keys."""
+        """Return a snapshotter on the same data root and backend, with another keyspace."""
         return LocalSnapshotter(
             self._backend,
             self._root,
@@ -120,52 +120,40 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         )
 
     def stat(self, key: str) -> Info:
-        """As `Snapshotter.stat`."""
+        """Implement `Snapshotter.stat`."""
         return self._shown(self._keyspace.get(key))
 
     def stat_message(self, key: str) -> bytes:
-        """As `InfoMessages.stat_message`."""
+        """Implement `InfoMessages.stat_message`."""
         return self._shown_message(self._keyspace.get_data(key))
 
-    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
-        """As `Snapshotter.update`."""
-        return run(self.update_steps(info, fieldpaths))
-
     def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
-        """As `InSteps.update_steps`."""
-        record = yield from self._keyspace.update_steps(info, fieldpaths)
+        """Implement `InSteps.update_steps`."""
+        record = yield from self._keyspace.update(info, fieldpaths)
         self._root.records.write(record.id)
         return self._shown(record)
 
     def usage(self, key: str) -> Usage:
-        """As `Snapshotter.usage`."""
+        """Implement `Snapshotter.usage`."""
         record = self._keyspace.get(key)
         if record.info.kind is not Kind.ACTIVE:
             return record.usage
         return self._data.usage(record)
 
     def mounts(self, key: str) -> list[Mount]:
-        """As `Snapshotter.mounts`."""
+        """Implement `Snapshotter.mounts`."""
         return self._data.mounts(self._keyspace.get_mountable(key))
-
-    def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
-        """As `Snapshotter.prepare`."""
-        return run(self.prepare_steps(key, parent, labels))
 
     def prepare_steps(
         self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
     ) -> Steps[list[Mount]]:
-        """As `InSteps.prepare_steps`."""
+        """Implement `InSteps.prepare_steps`."""
         return self._create(Kind.ACTIVE, key, parent, labels or {})
-
-    def view(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
-        """As `Snapshotter.view`."""
-        return run(self.view_steps(key, parent, labels))
 
     def view_steps(
         self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
     ) -> Steps[list[Mount]]:
-        """As `InSteps.view_steps`."""
+        """Implement `InSteps.view_steps`."""
         return self._create(Kind.VIEW, key, parent, labels or {})
 
     def _create(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Steps[list[Mount]]:
@@ -178,39 +166,35 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
         self._data.check_unused(draft)
         try:
             self._data.make(draft)
-            mounts = self._data.mounts(draft)  # once it is stored, somebody may remove it
-            record = yield from self._keyspace.create_steps(draft)
+            mounts = self._data.mounts(draft)  # before `create`: once stored, another call may remove it
+            record = yield from self._keyspace.create(draft)
         except BaseException:
-            # Interrupted between commit and return, the record is there; its data must stay as well.
+            # If interrupted after the commit, the record exists, and its data must stay.
             if self._store.record(draft.id) is None:
                 self._data.discard(draft.id, unfinished=True)
             raise
         self._root.records.write(record.id)
         return mounts
 
-    def _claim(self, asked: str) -> None:
-        """Do what the start could not do, as the disk was full or read-only."""
-        with translated(asked):
+    def _claim(self, operation: str) -> None:
+        """Claim the data root, if the disk was full or read-only at the start."""
+        with translated(operation):
             self._root.claim.make()
-
-    def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
-        """As `Snapshotter.commit`."""
-        run(self.commit_steps(name, key, labels, parent))
 
     def commit_steps(
         self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = ""
     ) -> Steps[None]:
-        """As `InSteps.commit_steps`."""
+        """Implement `InSteps.commit_steps`."""
         new_labels = check_labels(labels or {})
         if not self._root.claim.made:
             yield BLOCKING
             self._claim(f"commit snapshot {shorten(key)}")
-        turn = self._keyspace.name, key
-        if self._commits.taken(turn):
+        active = self._keyspace.name, key
+        if self._commits.is_held(active):
             yield BLOCKING
-        with self._commits.take(turn):
-            draft = self._keyspace.check_commit(name, key, parent)
-            if not self._backend.commits_quickly(draft):
+        with self._commits.hold(active):
+            record = self._keyspace.check_commit(name, key, parent)
+            if not self._backend.commits_quickly(record):
                 yield BLOCKING
             is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
             if is_rebased and not self._backend.rebases:
@@ -218,28 +202,24 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
                     f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
                 )
             with translated(f"commit snapshot {key!r}"):
-                usage = self._backend.finish(draft)
+                usage = self._backend.finish(record)
                 if is_rebased:
-                    self._backend.rebase(draft)
-                self._backend.commit(draft)
-                if self._root.syncs and (is_rebased or not self._data.is_as_created(draft, usage)):
+                    self._backend.rebase(record)
+                self._backend.commit(record)
+                if self._root.syncs and (is_rebased or not self._data.is_as_created(record, usage)):
                     yield BLOCKING
                     self._root.sync()
-            record = yield from self._keyspace.commit_steps(name, draft, new_labels, parent, usage)
+            record = yield from self._keyspace.commit(name, record, new_labels, parent, usage)
             with use(current().detached()):
                 self._data.give_up_active(record)
         self._root.records.write(record.id)
         if not self._backend.freezes:
             self._mounted.check(record, COMMITTED)
 
-    def remove(self, key: str) -> None:
-        """As `Snapshotter.remove`."""
-        run(self.remove_steps(key))
-
     def remove_steps(self, key: str) -> Steps[None]:
-        """As `InSteps.remove_steps`."""
+        """Implement `InSteps.remove_steps`."""
         if self._sync_remove:
-            yield BLOCKING  # before the record is gone: what may block may be refused
+            yield BLOCKING  # before the record is gone: a call that may block may be refused
         record = yield from remove_record(self._keyspace, key, self._root, self._store)
         self._data.discard(record.id)
         self._mounted.check(record, REMOVED)
@@ -247,32 +227,32 @@ class LocalSnapshotter(Snapshotter, InfoMessages, InSteps):
             try:
                 self.cleanup()
             except (Error, OSError) as error:
-                # The snapshot is gone for its users, as in containerd; what stays is deleted later.
-                _log.warning("removed data is still there", exc_info=error)
+                # As in containerd, the snapshot is gone for its users; the data is deleted later.
+                _log.warning("could not delete removed data yet", exc_info=error)
 
     def walk(self, *filters: str) -> Iterator[Info]:
-        """As `Snapshotter.walk`."""
+        """Implement `Snapshotter.walk`."""
         return map(self._shown, self._keyspace.walk(*filters))
 
     def walk_messages(self, *filters: str) -> Iterator[bytes]:
-        """As `InfoMessages.walk_messages`."""
+        """Implement `InfoMessages.walk_messages`."""
         return map(self._shown_message, self._keyspace.walk_data(*filters))
 
     def cleanup(self) -> None:
-        """Delete now what removed snapshots have left behind.
+        """Delete the data of removed snapshots now.
 
         Raises:
-            FailedPrecondition: Some of it cannot be deleted; the message says why.
+            FailedPrecondition: Some data cannot be deleted; the message says why.
         """
-        with translated("delete what removed snapshots have left behind"):
+        with translated("delete the data of removed snapshots"):
             self._root.empty_trash()
 
     def metrics(self) -> Iterator[Metric]:
-        """How much of what was removed waits for its deletion."""
+        """Yield the number of removed snapshots whose data is not yet deleted."""
         yield Metric(
             MetricKind.GAUGE,
             "lamina_trash_entries",
-            "Removed snapshots whose data waits for its deletion.",
+            "Removed snapshots whose data is not yet deleted.",
             {(self._store.name,): self._root.trash_entries()},
             ("snapshotter",),
         )

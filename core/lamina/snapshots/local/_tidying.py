@@ -1,4 +1,4 @@
-"""Making good, after a start, what a crash has lost and what interrupted calls did not come to do."""
+"""Repairs at a start: data lost in a crash, and work left undone by interrupted calls."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from lamina.snapshots._contract import Kind
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._data import SnapshotData
 from lamina.snapshots.local._root import DataRoot
-from lamina.snapshots.local._unhurried import unhurried
+from lamina.snapshots.local._throttled import throttled
 from lamina.snapshots.storage import Record, SnapshotterStore
+from lamina.steps import run
 
 _log = logging.getLogger(__name__)
 
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
-"""A UUID that is made anew whenever the machine boots (random(4))."""
+"""A UUID that is new at each boot of the machine (random(4))."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class Tidying:
-    """The work of a start on the snapshots that there are."""
+    """Repairs the existing snapshots of a data root at a start."""
 
     _backend: Backend
     _root: DataRoot
@@ -33,9 +34,9 @@ class Tidying:
     _data: SnapshotData
 
     def restore(self) -> None:
-        """Make again the directories that a crash of the machine lost: they were made after its last sync.
+        """Make again the directories that a crash of the machine lost, because they had not been synced.
 
-        Of a metastore that was damaged, drop the records that came back from an earlier time.
+        If the metastore was salvaged, first drop records of removed snapshots that have come back.
         """
         if self._store.is_salvaged():
             self._drop_removed()
@@ -48,18 +49,18 @@ class Tidying:
         try:
             self._store.remember_boot(boot)
         except (ResourceExhausted, ReadOnly) as error:
-            _log.warning("cannot remember that directories were looked for since the boot", exc_info=error)
+            _log.warning("cannot store that directories were checked since the boot", exc_info=error)
 
     def _drop_removed(self) -> None:
-        """Drop records without data and recovery record: the disk has kept them from before their removal."""
+        """Drop records with neither data nor recovery record: the disk kept them from before their removal."""
         for record in sorted(filter(self._is_removed, self._store.records()), key=lambda record: -record.id):
             found = self._store.record(record.id)
             if found is None:
                 continue
             try:
-                self._store.keyspace(found[0]).remove(record.info.name)
+                run(self._store.keyspace(found[0]).remove(record.info.name))
             except (HasChildren, ResourceExhausted, ReadOnly) as error:
-                _log.warning("a snapshot is listed whose data is gone", exc_info=error, extra={"id": record.id})
+                _log.warning("a listed snapshot has no data", exc_info=error, extra={"id": record.id})
             else:
                 _log.warning("dropped a snapshot that had been removed", extra={"key": record.info.name})
 
@@ -91,22 +92,22 @@ class Tidying:
             self._data.discard(record.id)
 
     def tidy_up(self) -> None:
-        """Do what interrupted calls of earlier processes did not come to do."""
+        """Complete the work of interrupted calls of earlier processes."""
         try:
             reclaimed = self._root.reclaim()
             if reclaimed:
-                _log.info("reclaimed what interrupted calls left behind", extra={"entries": reclaimed})
-            for record in unhurried(self._store.records()):
+                _log.info("reclaimed the data of interrupted calls", extra={"entries": reclaimed})
+            for record in throttled(self._store.records()):
                 current().check()
                 if record.id < self._store.first_id:
                     self._tidy_up_one(record)
-            added = sum(unhurried(self._store.add_checksums())) if self._root.agrees else 0
+            added = sum(throttled(self._store.add_checksums())) if self._root.agrees else 0
             if added:
                 _log.info("gave entries of an earlier schema their checksums", extra={"entries": added})
-        except Canceled:  # closed meanwhile; the next start does it
+        except Canceled:  # closed meanwhile: the next start does the rest
             return
         except (Error, OSError) as error:
-            _log.warning("could not tidy up what interrupted calls left behind", exc_info=error)
+            _log.warning("could not tidy up after interrupted calls", exc_info=error)
 
     def _tidy_up_one(self, record: Record) -> None:
         self._restore_one(record)
@@ -118,8 +119,8 @@ class Tidying:
     def _write_recovery_record(self, record: Record) -> None:
         if self._root.records.knows_later(record):
             _log.error(
-                "the recovery record of a snapshot is later than its record in the metastore, which lost one: "
-                "`lamina metastore rebuild` takes the later one",
+                "the recovery record of a snapshot is newer than its record in the metastore, which lost one: "
+                "`lamina metastore rebuild` takes the newer one",
                 extra={"key": record.info.name, "id": record.id},
             )
             return

@@ -1,10 +1,10 @@
-"""The metastore: what snapshotters remember, in one LMDB environment.
+"""The metastore: the records of all snapshotters, in one LMDB environment.
 
-`MetaStore` is the environment of a host. `MetaStore.snapshotter` gives a `SnapshotterStore`, which hands out
-identifiers, and that gives a `Keyspace` for every name under which the snapshotter is used. A keyspace has the
-operations of the snapshotter contract on records; files are not its business.
+`MetaStore` is the metastore of a host. `MetaStore.snapshotter` returns a `SnapshotterStore`, which reserves
+identifiers and returns a `Keyspace` for each client name of the snapshotter. A keyspace has the operations of the
+snapshotter contract on records; it does not touch data.
 
-What no start of a host needs has modules of its own: `file`, and `recovery_record`.
+Modules that no start of a host needs are imported separately: `file` and `recovery_record`.
 """
 
 from lamina.snapshots.storage._failed_sync import FAILED_SYNC, failed_sync_in

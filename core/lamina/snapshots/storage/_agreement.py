@@ -1,59 +1,55 @@
-"""The identifiers that a snapshotter's entries name, each compared with the other entries of its snapshot."""
+"""The identifiers named by a snapshotter's entries, verified against each other."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import get
-from lamina.snapshots.storage._entries import ascending
+from lamina.snapshots.storage._entries import BATCH, ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._record import decode, id_in
 
-BATCH: Final = 256
-"""How many entries one read transaction covers."""
-
 Compare: TypeAlias = Callable[[Transaction, bytes, bytes], Iterable[int]]
-"""Compares an entry with others in its transaction, and returns the identifiers that it names."""
+"""Compares an entry with others of its transaction, and returns the identifiers that it names."""
 
 
 class Agreement:
-    """The entries of a snapshotter: records, the index of identifiers, and the index of children.
+    """Verifies the records of a snapshotter against the indexes of identifiers and children.
 
-    Each entry is compared in the transaction in which it is read, so that snapshots which are made, committed and
-    removed meanwhile are no disagreement.
+    Each entry is compared in the transaction that reads it, so that concurrent operations cause no disagreement.
     """
 
     def __init__(self, environment: Environment, snapshotter: str, number: bytes) -> None:
         """Compare the entries of a snapshotter.
 
         Args:
-            environment: Where they are.
+            environment: The environment.
             snapshotter: Its plugin id.
-            number: The four bytes that stand for it in database keys.
+            number: Its number in database keys.
         """
         self._environment = environment
         self._snapshotter = snapshotter
         self._number = number
-        self._spaces: set[bytes] = set()
+        self._keyspaces: set[bytes] = set()
 
     def ids(self) -> Iterator[int]:
-        """Every identifier that an entry names, in no order and some repeatedly, read in batches.
+        """Yield every identifier that an entry names, in no order and some repeatedly.
 
         Raises:
-            DataLoss: Entries disagree, cannot be read, or are not in order. The message names the first.
+            DataLoss: Entries disagree, are unreadable or out of order. The message names the first.
         """
         self._environment.read(self._check_not_salvaged)
-        self._spaces = self._environment.read(self._check_spaces)
+        self._keyspaces = self._environment.read(self._check_keyspaces)
         yield from self._compare_all(b"i" + self._number, self._compare_identifier)
-        for space in sorted(self._spaces):
-            yield from self._compare_all(b"k" + space, self._compare_record)
-            yield from self._compare_all(b"c" + space, self._compare_child)
+        for keyspace in sorted(self._keyspaces):
+            yield from self._compare_all(b"k" + keyspace, self._compare_record)
+            yield from self._compare_all(b"c" + keyspace, self._compare_child)
 
     def _compare_all(self, prefix: bytes, compare: Compare) -> Iterator[int]:
         start = prefix
@@ -67,26 +63,28 @@ class Agreement:
         since = get(transaction, layout.SALVAGED)
         if since is not None:
             raise DataLoss(
-                f"what was damaged of the metastore was left out at {since.decode()}, so it does not know all "
-                "snapshots: `lamina metastore rebuild` restores what can be restored"
+                f"damaged entries of the metastore were left out at {since.decode()}, so that it lacks snapshots: "
+                "restore them with `lamina metastore rebuild`"
             )
 
-    def _check_spaces(self, transaction: Transaction) -> set[bytes]:
-        """The numbers of the snapshotter's keyspaces. One without a name may be its own, too."""
+    def _check_keyspaces(self, transaction: Transaction) -> set[bytes]:
+        """Return the numbers of the snapshotter's keyspaces. Keyspaces without a name are a disagreement."""
         names = {number: key[1:].partition(b"\0") for key, number in ascending(transaction, b"s")}
         for snapshotter, _, _ in names.values():
             if get(transaction, b"n" + snapshotter) is None:
-                raise self._disagreement(f"a keyspace belongs to snapshotter {snapshotter!r}, which is not there")
+                raise self._disagreement(
+                    f"a keyspace belongs to snapshotter {snapshotter!r}, which does not exist"
+                )
         for number in _numbers(transaction):
             if number not in names:
                 raise self._disagreement(f"keyspace number {number.hex()} has records and no name")
         own = self._snapshotter.encode()
         return {number for number, (snapshotter, _, _) in names.items() if snapshotter == own}
 
-    def _is_own(self, transaction: Transaction, space: bytes) -> bool:
-        if space not in self._spaces:  # made meanwhile, if it is there at all
-            self._spaces = self._check_spaces(transaction)
-        return space in self._spaces
+    def _is_own(self, transaction: Transaction, keyspace: bytes) -> bool:
+        if keyspace not in self._keyspaces:  # perhaps created meanwhile
+            self._keyspaces = self._check_keyspaces(transaction)
+        return keyspace in self._keyspaces
 
     def _compare_identifier(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
         id_ = int.from_bytes(key[5:], "big")
@@ -97,14 +95,14 @@ class Agreement:
 
     def _compare_record(self, transaction: Transaction, key: bytes, value: bytes) -> Iterable[int]:
         record = decode(value)
-        space, name, shown = key[1:5], record.info.name.encode(), shorten(record.info.name)
-        if layout.record_key(space, name) != key:
+        keyspace, name, shown = key[1:5], record.info.name.encode(), shorten(record.info.name)
+        if layout.record_key(keyspace, name) != key:
             raise self._disagreement(f"the record of snapshot {shown} is under another's key")
         if get(transaction, layout.id_key(self._number, record.id)) != key:
             raise self._disagreement(f"identifier {record.id} does not lead to snapshot {shown}")
         if record.parent_ids:
             parent_id = record.parent_ids[0]
-            if get(transaction, layout.child_key(space, parent_id, record.id)) != name:
+            if get(transaction, layout.child_key(keyspace, parent_id, record.id)) != name:
                 raise self._disagreement(f"snapshot {shown} is not among its parent's children")
             if get(transaction, layout.id_key(self._number, parent_id)) is None:
                 raise self._disagreement(f"identifier {parent_id} leads to no parent of snapshot {shown}")
@@ -114,7 +112,7 @@ class Agreement:
         parent_id, child_id = int.from_bytes(key[5:13], "big"), int.from_bytes(key[13:], "big")
         data = get(transaction, layout.record_key(key[1:5], value))
         if not data or id_in(data) != child_id or decode(data).parent_ids[:1] != (parent_id,):
-            raise self._disagreement(f"identifier {parent_id} has a child {child_id} that is not there")
+            raise self._disagreement(f"identifier {parent_id} has a child {child_id} that does not exist")
         return (parent_id, child_id)
 
     def _disagreement(self, found: str) -> DataLoss:
@@ -122,7 +120,7 @@ class Agreement:
 
 
 def _batch(transaction: Transaction, prefix: bytes, start: bytes, compare: Compare) -> tuple[set[int], bytes]:
-    """The identifiers that some entries name, and where the next batch starts; empty: there are no more."""
+    """Return the identifiers named by a batch of entries, and the start of the next batch; b"": there is none."""
     ids: set[int] = set()
     key = b""
     for key, value in itertools.islice(ascending(transaction, prefix, start), BATCH):
@@ -131,7 +129,7 @@ def _batch(transaction: Transaction, prefix: bytes, start: bytes, compare: Compa
 
 
 def _numbers(transaction: Transaction) -> Iterator[bytes]:
-    """The numbers of the keyspaces that have records, found without reading all of them."""
+    """Yield the numbers of the keyspaces that have records, without reading all records."""
     start = b"k"
     while True:
         key, _ = next(ascending(transaction, b"k", start), (b"", b""))

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.storage._checksum import check
 from lamina.snapshots.storage._environment import Transaction
 
+BATCH: Final = 256
+"""Entries in one transaction of a walk over many: a long transaction would keep freed pages from being reused."""
+
 
 def ascending(transaction: Transaction, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-    """The entries whose keys begin with a prefix, each checked (`_checksum`).
+    """Yield the entries whose keys have a prefix, with verified values (`_checksum`).
 
-    LMDB trusts the order of its keys. Where a page is damaged, a walk that goes on behind the last key that it has
-    seen would come by the same keys for ever.
+    LMDB trusts the order of its keys: on a damaged page, a walk that resumes after the last key seen might never
+    end.
 
     Args:
         transaction: A transaction.
-        prefix: What the keys begin with.
+        prefix: The prefix of the keys.
         start: The least key; empty: the first one with the prefix.
 
     Raises:
-        DataLoss: The keys are not in ascending order, or a value is not what was stored.
+        DataLoss: The keys are not in ascending order, or a checksum is wrong.
     """
     cursor = transaction.cursor()
     least = start or prefix
@@ -40,8 +44,8 @@ def check_order(least: bytes, keys: Sequence[bytes]) -> None:
     """Check that keys ascend.
 
     Args:
-        least: The least that the first may be.
-        keys: The keys, as the database has them.
+        least: The lower bound of the first key.
+        keys: The keys, in the order of the database.
 
     Raises:
         DataLoss: They do not.

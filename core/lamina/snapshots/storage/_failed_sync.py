@@ -1,4 +1,4 @@
-"""What must be remembered when a sync has failed."""
+"""Remembering that a sync has failed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _log = logging.getLogger(__name__)
 FAILED_SYNC: Final = "failed-sync"
 """The name of the file in a data root."""
 RETRY_SECONDS: Final = 1.0
-"""How long a metastore that could not store a failure is left alone before the next attempt."""
+"""Seconds between attempts to store a failure in the metastore."""
 
 
 def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> str:
-    """The file of a snapshotter in the directory of the metastore's state.
+    """Return the path of a snapshotter's file in the directory of the metastore's state.
 
     Earlier versions of lamina named it by the snapshotter's number, which a salvage or a rebuild changes. A file
-    of that name is renamed, so that what was remembered since the machine booted counts.
+    of that name is renamed, so that failures since the machine's boot are kept.
 
     Args:
         state: The directory.
@@ -36,10 +36,10 @@ def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> 
         number: Its number.
 
     Raises:
-        OSError: The earlier file cannot be renamed, and the disk is neither full nor read-only.
+        OSError: The earlier file cannot be renamed, although the disk is neither full nor read-only.
     """
     prefix = os.path.join(state, f"failed-sync-{uuid}-")
-    path = prefix + snapshotter.replace("/", "\1")  # names are printable: no other has that character
+    path = prefix + snapshotter.replace("/", "\1")  # unambiguous: names are printable
     earlier = prefix + number.hex()
     if os.path.lexists(earlier) and not os.path.lexists(path):
         try:
@@ -52,10 +52,10 @@ def failed_sync_path(state: str, uuid: str, snapshotter: str, number: bytes) -> 
 
 
 def failed_sync_in(root: SecureDirectory) -> int | None:
-    """The highest identifier that a failed sync may have damaged, as a data root says it; 0: none has failed.
+    """Read from a data root the highest identifier that a failed sync may have damaged; 0: no sync has failed.
 
     Returns:
-        None where it does not say.
+        The identifier, or None if it is not stored there.
 
     Raises:
         FailedPrecondition: The file is a link, or another user's.
@@ -66,26 +66,26 @@ def failed_sync_in(root: SecureDirectory) -> int | None:
 
 
 class FailedSync:
-    """The last sync of a snapshotter's data that failed, and the active snapshots that are refused for it.
+    """The last failed sync of a snapshotter's data, and the active snapshots refused because of it.
 
     The kernel reports a failed write once for each open file (syncfs(2); errseq_t in the kernel's
-    Documentation/core-api/errseq.rst), and the page cache answers for the disk until it is dropped: neither a
-    sync that succeeds afterwards nor reading back proves anything. So every active snapshot up to the highest
-    identifier that was handed out when the sync failed is refused at its commit, for good.
+    Documentation/core-api/errseq.rst), and serves reads from the page cache: neither a later successful sync nor
+    reading back proves anything. So every active snapshot up to the highest identifier reserved when the sync
+    failed is refused at its commit, for good.
 
-    The identifier goes to memory at once, then to a file, which survives the process, then to the metastore, which
-    survives the machine. Any commit takes it there; a thread tries it where none does. From there it goes to a
-    file in the data root, from which a lost metastore is made anew.
+    The identifier is stored in memory at once, then in a file, which survives the process, then in the metastore,
+    which survives the machine: the next commit stores it there, or else a thread. It is also stored in a file of
+    the data root, for a rebuild of the metastore.
     """
 
     def __init__(self, environment: Environment, name: str, path: str, last_id: int) -> None:
-        """Read what earlier processes have left.
+        """Read the failures of earlier processes.
 
         Args:
             environment: The metastore.
             name: The snapshotter.
             path: The file. Its directory must exist.
-            last_id: The highest identifier handed out so far: stands in for a file that cannot be read.
+            last_id: The highest identifier reserved so far, assumed for an unreadable file.
 
         Raises:
             OSError: The file cannot be opened.
@@ -96,27 +96,26 @@ class FailedSync:
         self._path = path
         self._last_before = last_id
         self._lock = threading.Lock()
-        """Guards what follows; not held while the metastore stores."""
+        """Guards the attributes below; not held while the metastore stores."""
         found = self._read(last_id)
         self._last_id = max(found, environment.read(self._stored))
         self._saved = not found
-        """The metastore and the data root have the identifier, and there is no file."""
+        """Whether metastore and data root have the identifier, and the file is deleted."""
         self._root: SecureDirectory | None = None
         self._in_root: int | None = None
-        """What the data root says."""
+        """The identifier in the data root."""
         self._writing_in_root = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
     def attach(self, root: SecureDirectory, *, counts: bool) -> None:
-        """Keep the identifier in a data root as well, and count what is there.
+        """Also store the identifier in a data root, and consider the one already there.
 
-        Of a metastore that was put together from a damaged one, the identifier may be lost. Where the data root
-        does not say it either, any sync may have failed.
+        A salvaged metastore may have lost the identifier. If the data root lacks it too, any sync may have failed.
 
         Args:
-            root: The data root. Its owner closes it, later than this.
-            counts: Whether what it says is of this metastore's identifiers.
+            root: The data root. Its owner closes it after this.
+            counts: Whether its identifiers are those of this metastore.
 
         Raises:
             FailedPrecondition, OSError: As `failed_sync_in`.
@@ -130,7 +129,7 @@ class FailedSync:
             self._last_id = last_id
 
     def write_in_root(self) -> None:
-        """Write the identifier to the data root, if it is not there, also where no sync has failed.
+        """Write the identifier to the data root unless it is there, even if no sync has failed.
 
         Raises:
             OSError: It cannot be written.
@@ -142,25 +141,25 @@ class FailedSync:
                 self._in_root = last_id
 
     def mark(self, last_id: int) -> None:
-        """Refuse all active snapshots up to an identifier from now on. Never raises for a disk that fails."""
+        """Refuse all active snapshots up to an identifier from now on. A failing disk raises no exception."""
         with self._lock:
             self._last_id = max(self._last_id, last_id)
             self._saved = False
             _log.error(
-                "a sync failed: active snapshots cannot be committed any more and must be prepared again",
+                "a sync failed: active snapshots can no longer be committed and must be prepared again",
                 extra={"snapshotter": self._name, "last_id": self._last_id},
             )
             try:
                 replace_file(self._path, b"%d\n" % self._last_id)
             except OSError as error:
-                _log.warning("cannot write down that a sync failed", exc_info=error, extra={"path": self._path})
+                _log.warning("cannot write the file of a failed sync", exc_info=error, extra={"path": self._path})
         self.start()
 
     def check(self, transaction: Transaction, record: Record) -> None:
-        """Check that no sync has failed that an active snapshot depends on.
+        """Check that no sync has failed while a snapshot was active.
 
         Raises:
-            DataLoss: One has.
+            DataLoss: A sync has failed.
         """
         if record.id <= max(self._last_id, self._stored(transaction)):
             raise DataLoss(
@@ -169,19 +168,19 @@ class FailedSync:
             )
 
     def store(self, transaction: Transaction) -> None:
-        """Store the identifier with what else a transaction stores."""
+        """Store the identifier in a write transaction."""
         if self._stored(transaction) < self._last_id:
             checksum.put(transaction, layout.failed_sync_key(self._name), layout.IDENTIFIER.pack(self._last_id))
 
     def start(self) -> None:
-        """Store the identifier in the background, if it is not stored, and try again until it is."""
+        """Store the identifier in the background, with retries, unless it is stored."""
         with self._lock:
             if not self._saved and self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._work, name=f"failed sync {self._name}", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop trying. The file stays for the next process. Closing twice does nothing."""
+        """Stop retrying. The file stays for the next process. Closing twice does nothing."""
         self._closed.set()
         with self._lock:
             thread = self._thread
@@ -196,7 +195,7 @@ class FailedSync:
             except (Error, OSError) as error:
                 if not failed:
                     extra = {"snapshotter": self._name}
-                    _log.warning("cannot store that a sync failed, will try again", exc_info=error, extra=extra)
+                    _log.warning("cannot store a failed sync, will try again", exc_info=error, extra=extra)
                 failed = True
                 self._closed.wait(RETRY_SECONDS)
             with self._lock:
@@ -209,7 +208,7 @@ class FailedSync:
         self._environment.write(self.store)
         self.write_in_root()
         with self._lock:
-            if self._last_id == last_id:  # else the file tells of a later failure already
+            if self._last_id == last_id:  # otherwise the file already has a later failure
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._path)
                 self._saved = True
@@ -225,7 +224,10 @@ class FailedSync:
         except FileNotFoundError:
             return 0
         except ValueError:
-            _log.warning("cannot read which sync failed: any may have", extra={"path": self._path})
+            _log.warning(
+                "cannot read the file of a failed sync: assuming that all active snapshots are affected",
+                extra={"path": self._path},
+            )
             return last_id
 
 

@@ -1,4 +1,4 @@
-"""Who may use an LMDB environment, and when."""
+"""Shared and exclusive use of an LMDB environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lamina.errdefs import FailedPrecondition, Unavailable
 
 
 class Gate:
-    """Lets a process have any number of transactions open, and now and then somebody who needs that none is."""
+    """Admits any number of transactions, and on demand one thread that needs all transactions closed."""
 
     def __init__(self, path: str) -> None:
-        """Open for the process at hand.
+        """Admit transactions of this process.
 
         Args:
             path: The environment's directory, for messages.
@@ -23,26 +23,26 @@ class Gate:
         self._path = path
         self._pid = os.getpid()
         self._forked: list[None] = []
-        """Not empty in a forked child. Python says so, since to ask for the pid is a system call for each read."""
+        """Not empty in a forked child. Comparing pids instead would cost a system call for each read."""
         os.register_at_fork(after_in_child=functools.partial(self._forked.append, None))
         self._closed = False
         self._condition = threading.Condition()
         self._inside: list[None] = []
-        """As many as there are transactions open. To append and to pop is atomic, and quicker than a lock."""
+        """One item for each open transaction. Appending and popping are atomic, and faster than a lock."""
         self._alone = False
-        """Somebody wants no transaction to be open, and waits until none is; set under the condition."""
+        """A thread wants all transactions closed. Set under the condition."""
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody wants no transaction to be open."""
+        """Whether a thread waits for all transactions to be closed."""
         return self._alone
 
     def check(self) -> None:
-        """Do nothing while there is no reason not to enter.
+        """Raise the error that `enter` would raise.
 
         Raises:
-            FailedPrecondition: This process is another one, forked from the first.
-            Unavailable: It is closed.
+            FailedPrecondition: This process was forked from the one that opened the environment.
+            Unavailable: The environment is closed.
         """
         if self._forked:
             raise FailedPrecondition(
@@ -53,7 +53,7 @@ class Gate:
             raise Unavailable(f"metastore {self._path} is closed")
 
     def enter(self) -> None:
-        """Open a transaction after this, and `leave` when it is closed.
+        """Wait until a transaction may be opened. Call `leave` when it is closed.
 
         Raises:
             Error: As `check`.
@@ -61,7 +61,7 @@ class Gate:
         if self._forked or self._closed:
             self.check()
         self._inside.append(None)
-        if self._alone:  # looked at after it was appended: whoever set this before sees it, or is seen here
+        if self._alone:  # read after the append: `alone` sees the item, or this thread sees the flag
             self._inside.pop()
             self._enter_later()
 
@@ -74,7 +74,7 @@ class Gate:
             self._inside.append(None)
 
     def leave(self) -> None:
-        """Say that a transaction is closed."""
+        """Report that a transaction is closed."""
         self._inside.pop()
         if self._alone:
             with self._condition:
@@ -82,7 +82,7 @@ class Gate:
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """A block between `enter` and `leave`."""
+        """Enter before the block and leave after it."""
         self.enter()
         try:
             yield
@@ -91,7 +91,7 @@ class Gate:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """A block during which no transaction is open in this process.
+        """Keep all transactions of this process closed during the block.
 
         Raises:
             Error: As `check`.
@@ -107,10 +107,10 @@ class Gate:
                 self._condition.notify_all()
 
     def close(self, last: Callable[[], None]) -> None:
-        """Let nobody in any more. Closing twice, or a copy in a forked child, does nothing.
+        """Refuse all further transactions. Closing twice, or in a forked child, does nothing.
 
         Args:
-            last: Called when no transaction is open.
+            last: Called once no transaction is open.
         """
         if self._forked:
             return
@@ -122,6 +122,6 @@ class Gate:
             last()
 
     def _wait_until_empty(self) -> None:
-        """Wait until no transaction is open. `_alone` must be set, so that nobody enters any more."""
+        """Wait until no transaction is open. `_alone` must be set, so that none is admitted."""
         while self._inside:
             self._condition.wait()

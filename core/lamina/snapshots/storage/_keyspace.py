@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
@@ -16,30 +15,39 @@ from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
+from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._preconditions import Preconditions
 from lamina.snapshots.storage._record import Record, decode, encode
 from lamina.snapshots.storage._selection import fields, parse_filters
 from lamina.snapshots.storage._table import Table
-from lamina.steps import Steps, ask, run
-
-if TYPE_CHECKING:
-    from lamina.snapshots.storage._snapshotter_store import SnapshotterStore
+from lamina.steps import Steps, ask
 
 
 class Keyspace:
-    """The snapshots of one snapshotter under one name. Every method may be called from any thread."""
+    """The records of one snapshotter under one client name. Every method may be called from any thread.
 
-    def __init__(self, environment: Environment, store: SnapshotterStore, name: str) -> None:
+    An operation that writes returns steps (`lamina.steps`); its result is durable once they have run.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        table: Table,
+        failed_sync: FailedSync,
+        reserve_id: Callable[[], int],
+        name: str,
+    ) -> None:
         """Use `SnapshotterStore.keyspace`."""
         self._environment = environment
-        self._store = store
+        self._table = table
+        self._failed_sync = failed_sync
+        self._reserve_id = reserve_id
+        self._preconditions = Preconditions(table, failed_sync)
         self.name = name
-        self._table = Table(store.name, store.number, name)
-        self._preconditions = Preconditions(self._table, store.failed_sync)
 
     def get(self, key: str) -> Record:
-        """The record of a snapshot of any kind.
+        """Return the record of a snapshot of any kind.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -47,7 +55,7 @@ class Keyspace:
         return decode(self.get_data(key))
 
     def get_data(self, key: str) -> bytes:
-        """As `get`, the record's bytes (`info_message`).
+        """Return the encoded record of a snapshot of any kind (see `info_message`).
 
         Raises:
             NotFound: There is no such snapshot.
@@ -58,7 +66,7 @@ class Keyspace:
         )
 
     def get_mountable(self, key: str) -> Record:
-        """The record of a snapshot that can be mounted: an active one or a view.
+        """Return the record of an active snapshot or a view.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -72,9 +80,9 @@ class Keyspace:
         return record
 
     def draft(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Record:
-        """The record of a snapshot that could be created now, with an identifier reserved for it.
+        """Return the record of a snapshot to be created, with a newly reserved identifier.
 
-        Nothing is stored. Whoever has made the snapshot's data passes the draft to `create`.
+        Nothing is stored: make the snapshot's data, then pass the draft to `create`.
 
         Raises:
             InvalidArgument: The kind is not active or view; key or labels are malformed; the parent is not
@@ -90,65 +98,56 @@ class Keyspace:
                 transaction, self._table.number(transaction), draft
             )
         )
-        return attrs.evolve(draft, id=self._store.reserve_id(), parent_ids=parent_ids)
+        return attrs.evolve(draft, id=self._reserve_id(), parent_ids=parent_ids)
 
-    def create(self, draft: Record) -> Record:
-        """Store a snapshot that `draft` described. Durable on return.
+    def create(self, draft: Record) -> Steps[Record]:
+        """Store a snapshot that `draft` returned.
 
         Raises:
-            NotFound, InvalidArgument, AlreadyExists: As `draft`, if something has changed since.
-            Aborted: The parent is another one than it was.
+            NotFound, InvalidArgument, AlreadyExists: As `draft`, if the keyspace has changed since.
+            Aborted: The parent was removed and created again.
         """
-        return run(self.create_steps(draft))
-
-    def create_steps(self, draft: Record) -> Steps[Record]:
-        """As `create`."""
         return ask(self._environment, lambda transaction: self._create(transaction, draft))
 
     def _create(self, transaction: Transaction, draft: Record) -> Record:
-        space = self._table.make_number(transaction)
-        if self._preconditions.check_create(transaction, space, draft) != draft.parent_ids:
+        number = self._table.number(transaction, create=True)
+        if self._preconditions.check_create(transaction, number, draft) != draft.parent_ids:
             raise Aborted(
                 f"parent snapshot {shorten(draft.info.parent)} was removed and made again while "
                 f"{shorten(draft.info.name)} was made on it: try again"
             )
         now = time.time_ns()
-        info = attrs.evolve(draft.info, created=now, updated=now)
-        record = attrs.evolve(draft, info=info)
-        self._table.put(transaction, space, record)
+        record = attrs.evolve(draft, info=attrs.evolve(draft.info, created=now, updated=now))
+        self._table.put(transaction, number, record)
         return record
 
-    def commit(self, name: str, draft: Record, labels: Mapping[str, str], parent: str, usage: Usage) -> Record:
-        """Turn an active snapshot into a committed one. Durable on return.
+    def commit(
+        self, name: str, active: Record, labels: Mapping[str, str], parent: str, usage: Usage
+    ) -> Steps[Record]:
+        """Turn an active snapshot into a committed one.
 
         Args:
-            name: The name that it gets.
-            draft: The active snapshot's record, as it was when its usage was measured.
-            labels: The labels that it gets; none are inherited.
-            parent: Its own parent, or "", or where it has none the one that it gets.
-            usage: What is stored as its usage.
+            name: The name of the committed snapshot.
+            active: The record of the active snapshot, as read before its usage was measured.
+            labels: The labels of the committed snapshot; none are inherited.
+            parent: The snapshot's own parent, or ""; for a snapshot without a parent, the one to put it on.
+            usage: The usage to store.
 
         Raises:
             AlreadyExists: The name is taken.
             NotFound: The active snapshot is gone, or the parent does not exist.
             FailedPrecondition: The snapshot is not active, or the parent is not committed.
-            InvalidArgument: The parent is another one than the snapshot has; name or labels are malformed.
+            InvalidArgument: The snapshot has another parent; name or labels are malformed.
             DataLoss: A sync failed while the snapshot was active.
         """
-        return run(self.commit_steps(name, draft, labels, parent, usage))
-
-    def commit_steps(
-        self, name: str, draft: Record, labels: Mapping[str, str], parent: str, usage: Usage
-    ) -> Steps[Record]:
-        """As `commit`."""
         new_labels = check_labels(labels)
         return ask(
             self._environment,
-            lambda transaction: self._commit(transaction, name, draft, new_labels, parent, usage),
+            lambda transaction: self._commit(transaction, name, active, new_labels, parent, usage),
         )
 
     def check_commit(self, name: str, key: str, parent: str) -> Record:
-        """The record of an active snapshot that could be committed now.
+        """Return the record of an active snapshot, with the parents that a commit gives it.
 
         Raises:
             Error: As `commit`.
@@ -163,84 +162,78 @@ class Keyspace:
         self,
         transaction: Transaction,
         name: str,
-        draft: Record,
+        active: Record,
         labels: Mapping[str, str],
         parent: str,
         usage: Usage,
     ) -> Record:
-        self._store.failed_sync.store(transaction)
-        space, key = self._table.make_number(transaction), draft.info.name
-        record = self._preconditions.check_commit(transaction, space, name, key, parent)
-        if record.id != draft.id:
+        self._failed_sync.store(transaction)
+        number, key = self._table.number(transaction, create=True), active.info.name
+        record = self._preconditions.check_commit(transaction, number, name, key, parent)
+        if record.id != active.id:
             raise NotFound(f"snapshot {shorten(key)} was removed and made again while it was committed")
         now = _later_than(record.info)
         info = Info(name, Kind.COMMITTED, record.info.parent, labels, created=now, updated=now)
         committed = attrs.evolve(record, info=info, usage=usage)
-        transaction.delete(layout.record_key(space, check_key(key)))
-        self._table.put(transaction, space, committed)
+        transaction.delete(layout.record_key(number, check_key(key)))
+        self._table.put(transaction, number, committed)
         return committed
 
-    def remove(self, key: str) -> Record:
-        """Delete the record of a snapshot and return it. Durable on return.
+    def remove(self, key: str) -> Steps[Record]:
+        """Delete the record of a snapshot and return it.
 
         Raises:
             NotFound: There is no such snapshot.
-            HasChildren: Others are built on it; the message names some.
+            HasChildren: It is the parent of others; the message names some.
         """
-        return run(self.remove_steps(key))
-
-    def remove_steps(self, key: str) -> Steps[Record]:
-        """As `remove`."""
         data = check_key(key)
         return ask(self._environment, lambda transaction: self._remove(transaction, data))
 
     def _remove(self, transaction: Transaction, key: bytes) -> Record:
-        space, record = self._table.locate(transaction, key)
-        self._preconditions.check_childless(transaction, space, record)
-        self._table.delete(transaction, space, key, record)
+        number = self._table.number(transaction, create=True)
+        record = self._table.get(transaction, number, key)
+        self._preconditions.check_childless(transaction, number, record)
+        self._table.delete(transaction, number, key, record)
         return record
 
-    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Record:
-        """Change the labels of a snapshot, as `Snapshotter.update` says. Durable on return.
+    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Record]:
+        """Change the labels of a snapshot, as `Snapshotter.update` does.
 
         Raises:
             NotFound: There is no such snapshot.
-            InvalidArgument: A field path names something that cannot change; a label is malformed.
+            InvalidArgument: A field path names a field that cannot change; a label is malformed.
         """
-        return run(self.update_steps(info, fieldpaths))
-
-    def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Record]:
-        """As `update`."""
-        data = check_key(info.name)
+        key = check_key(info.name)
         labels = check_labels(info.labels)
-        return ask(self._environment, lambda transaction: self._update(transaction, data, labels, fieldpaths))
+        return ask(self._environment, lambda transaction: self._update(transaction, key, labels, fieldpaths))
 
     def _update(
         self, transaction: Transaction, key: bytes, labels: Mapping[str, str], fieldpaths: tuple[str, ...]
     ) -> Record:
-        space, record = self._table.locate(transaction, key)
+        number = self._table.number(transaction, create=True)
+        record = self._table.get(transaction, number, key)
         new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
         info = attrs.evolve(record.info, labels=new_labels, updated=_later_than(record.info))
         updated = attrs.evolve(record, info=info)
-        checksum.put(transaction, layout.record_key(space, key), encode(updated))
+        checksum.put(transaction, layout.record_key(number, key), encode(updated))
         return updated
 
     def walk(self, *expressions: str) -> Iterator[Record]:
-        """The records that match any filter (all, where there is none), in byte order of their keys.
+        """Yield the records that match any filter (all without filters), in byte order of their keys.
 
-        No transaction is open while a record is looked at: the walk reads in batches.
+        The walk reads in batches; no transaction is open while the caller handles a record.
 
         Raises:
-            FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
+            FilterSyntaxError: A filter does not follow the grammar. Raised by the call, not by the iterator.
         """
         chosen = parse_filters(expressions)
         return (record for record in map(decode, self._values()) if chosen.match(fields(record.info)))
 
     def walk_data(self, *expressions: str) -> Iterator[bytes]:
-        """As `walk`, the records' bytes (`info_message`).
+        """Yield the encoded records (see `info_message`) that `walk` would yield.
 
         Raises:
-            FilterSyntaxError: A filter does not follow the grammar. Raised at once, not at the first record.
+            FilterSyntaxError: As `walk`.
         """
         if not expressions:
             return self._values()
@@ -258,12 +251,12 @@ class Keyspace:
 
 
 def _later_than(info: Info) -> int:
-    """Now, or as good as now if the clock was set back: so a state of a record is known by its time."""
+    """Return the time now, or just after the last update if the clock went back: the time identifies a state."""
     return max(time.time_ns(), info.updated + 1)
 
 
 def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -> dict[str, str]:
-    """The labels after an update along the field paths."""
+    """Return the labels after an update along the field paths."""
     result = dict(info.labels)
     for path in fieldpaths:
         field, _, key = path.partition(".")

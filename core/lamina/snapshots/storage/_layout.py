@@ -1,9 +1,9 @@
-"""Which key of the database holds what.
+"""The layout of the database.
 
 ========================================  ==========================================================
 key                                       value
 ========================================  ==========================================================
-``m`` name                                what concerns the whole store: uuid, schema version, counter
+``m`` name                                metadata of the whole store: uuid, schema version, counter
 ``n`` snapshotter                         the snapshotter's number, next free identifier and generation
 ``b`` snapshotter                         the boot of the machine during which it was last opened
 ``f`` snapshotter                         the highest identifier that a failed sync may have damaged
@@ -13,9 +13,9 @@ key                                       value
 ``i`` snapshotter id                      the database key of the record
 ========================================  ==========================================================
 
-Keyspace and snapshotter numbers have 4 bytes, identifiers 8, all big-endian, so that what belongs together
-lies together and is walked in order. Every value has a checksum (`_checksum`) but ``mschema``, which laminas of
-all versions read; ``mversion`` holds the same number with one.
+Keyspace and snapshotter numbers have 4 bytes, identifiers 8, all big-endian, so that related
+entries are adjacent and are walked in order. Every value has a checksum (`_checksum`) but ``mschema``, which every
+version of lamina reads; ``mversion`` holds the same number with one.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SCHEMA: Final = b"mschema"
 VERSION: Final = b"mversion"
 COUNTER: Final = b"mcounter"
 UNKNOWN_ID: Final = 1 << 40
-"""The first identifier of a snapshotter of which it is not known how many were handed out."""
+"""The next identifier of a snapshotter whose counter was lost."""
 SALVAGED: Final = b"msalvaged"
-"""There where the store was made from what was whole of a damaged one; the value is the time (UTC)."""
+"""Present if the store was salvaged from a damaged one; the value is the time (UTC)."""
 
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")
@@ -46,7 +46,7 @@ SNAPSHOTTER: Final = struct.Struct(">IQQ")
 
 
 def check_key(key: str) -> bytes:
-    """A snapshot's key or name as bytes.
+    """Encode a snapshot's key or name.
 
     Raises:
         InvalidArgument: It is empty, longer than `KEY_LIMIT` bytes, or not Unicode text.
@@ -64,13 +64,13 @@ def check_key(key: str) -> bytes:
     return data
 
 
-def record_key(space: bytes, key: bytes) -> bytes:
-    """The database key of a record.
+def record_key(number: bytes, key: bytes) -> bytes:
+    """Return the database key of a record.
 
-    One that would reach LMDB's limit is cut and ends in a digest. Only such ones have exactly
-    `DATABASE_KEY_LIMIT` bytes, so none can be taken for a short one.
+    A key that would reach LMDB's limit is truncated and ends in a digest. Only such keys have exactly
+    `DATABASE_KEY_LIMIT` bytes, so that they cannot collide with short ones.
     """
-    whole = b"k" + space + key
+    whole = b"k" + number + key
     if len(whole) < DATABASE_KEY_LIMIT:
         return whole
     import hashlib
@@ -78,36 +78,36 @@ def record_key(space: bytes, key: bytes) -> bytes:
     return whole[:SHARED] + hashlib.sha256(key).digest()
 
 
-def child_key(space: bytes, parent_id: int, child_id: int) -> bytes:
-    """The database key that says that one snapshot is built on another."""
-    return children_prefix(space, parent_id) + IDENTIFIER.pack(child_id)
+def child_key(number: bytes, parent_id: int, child_id: int) -> bytes:
+    """Return the database key of a child's entry in the index of its parent."""
+    return children_prefix(number, parent_id) + IDENTIFIER.pack(child_id)
 
 
-def children_prefix(space: bytes, parent_id: int) -> bytes:
-    """What the database keys of all children of a snapshot begin with."""
-    return b"c" + space + IDENTIFIER.pack(parent_id)
+def children_prefix(number: bytes, parent_id: int) -> bytes:
+    """Return the prefix of the database keys of a snapshot's children."""
+    return b"c" + number + IDENTIFIER.pack(parent_id)
 
 
 def id_key(snapshotter: bytes, id_: int) -> bytes:
-    """The database key that leads from an identifier to its record."""
+    """Return the database key that leads from an identifier to its record."""
     return b"i" + snapshotter + IDENTIFIER.pack(id_)
 
 
 def snapshotter_key(snapshotter: str) -> bytes:
-    """The database key of a snapshotter's number, next identifier and generation."""
+    """Return the database key of a snapshotter's number, next identifier and generation."""
     return b"n" + snapshotter.encode()
 
 
 def boot_key(snapshotter: str) -> bytes:
-    """The database key of the boot during which a snapshotter was last opened."""
+    """Return the database key of the boot during which a snapshotter was last opened."""
     return b"b" + snapshotter.encode()
 
 
 def failed_sync_key(snapshotter: str) -> bytes:
-    """The database key of the highest identifier that a failed sync may have damaged."""
+    """Return the database key of the highest identifier that a failed sync may have damaged."""
     return b"f" + snapshotter.encode()
 
 
-def space_key(snapshotter: str, keyspace: str) -> bytes:
-    """The database key of a keyspace's number."""
+def keyspace_key(snapshotter: str, keyspace: str) -> bytes:
+    """Return the database key of a keyspace's number."""
     return b"s" + snapshotter.encode() + b"\0" + keyspace.encode()

@@ -1,4 +1,4 @@
-"""The store of a host."""
+"""The metastore of a host."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lamina.metrics import Metric, MetricKind
 from lamina.places import LOCK
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._census import Census
 from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._schema import migrate
+from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
 
 _log = logging.getLogger(__name__)
@@ -54,28 +54,27 @@ class MetaStore:
         self._ballast = ballast
         self._checks = checks
         self.uuid = environment.read(_known_uuid) or environment.write(functools.partial(_initialise, path=path))
-        """Made with the store. The same stands in every data root that belongs to it."""
-        self._census = Census(environment)
+        """The UUID of the store, which is also in every data root that belongs to it."""
+        self._counter = SnapshotCounter(environment)
 
     @classmethod
     def open(cls, path: str, state: str = "", map_size: int = MAP_SIZE) -> MetaStore:
-        """Open the store in a directory, both made (0700) where they do not exist.
+        """Open the store in a directory; create both (0700) if they do not exist.
 
-        The file is checked before. One that is damaged is set aside, and what is whole of it is served.
+        The file is checked first. A damaged file is set aside, and its intact entries are served.
 
         Args:
             path: The directory.
-            state: A directory for what need not survive a reboot, best on a tmpfs; empty: the store's own, which
-                it is also where that one is not there and cannot be made on a full disk.
-            map_size: Bytes of address space to reserve; it grows by itself.
+            state: A directory for files that need not survive a reboot, best on a tmpfs; empty: the store's own,
+                which also replaces one that cannot be created on a full disk.
+            map_size: Bytes of address space to reserve at first; grows when needed.
 
         Raises:
             LockHeld: Another process has it open.
-            PermissionDenied: Another user could put there what is then trusted.
+            PermissionDenied: Another user could plant files in the directory.
             FailedPrecondition: It was written by a newer lamina; or one of its files is a link, or another user's.
-            DataLoss: It is damaged, and not enough of it is left.
-            ResourceExhausted, ReadOnly: It cannot be written to, and is new or needs to be migrated. Any other is
-                opened all the same.
+            DataLoss: It is damaged, and too little is intact.
+            ResourceExhausted, ReadOnly: It is not writable, and is new or must be migrated; others are opened.
         """
         with contextlib.ExitStack() as undo:
             try:
@@ -104,26 +103,26 @@ class MetaStore:
             return store
 
     def snapshotter(self, name: str) -> SnapshotterStore:
-        """The part of one snapshotter.
+        """Return the part of one snapshotter.
 
         Args:
             name: Its plugin id.
 
         Raises:
-            InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
+            InvalidArgument: The name is empty, longer than 128 bytes, or not printable text.
         """
         check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[int]:
-        """A copy of the store's file as it is at one moment, in a temporary file beside it that has no name.
+        """Make a consistent copy of the store's file in an unnamed temporary file beside it.
 
         Yields:
-            Its descriptor. It is closed, and the copy gone, at the end of the block.
+            Its descriptor, which is closed at the end of the block.
 
         Raises:
-            ResourceExhausted: There is no space for it.
+            ResourceExhausted: There is no space for the copy.
             Unavailable: The store is closed.
         """
         with _unnamed_file(self.path) as file:
@@ -131,26 +130,26 @@ class MetaStore:
             yield file.fileno()
 
     def metrics(self) -> Iterator[Metric]:
-        """How many snapshots there are, how large the store is, and how long commits take.
+        """Yield the number of snapshots, the size of the store, and the durations of commits.
 
         Raises:
-            Unavailable: It is closed.
+            Unavailable: The store is closed.
         """
         yield Metric(
             MetricKind.GAUGE,
             "lamina_snapshots",
-            "Snapshots that there are. A keyspace is what one client name of a snapshotter sees.",
-            self._census.take(),
+            "Snapshots by kind. Each client name of a snapshotter has a keyspace of its own.",
+            self._counter.count(),
             ("snapshotter", "keyspace", "kind"),
         )
         yield from self._environment.metrics()
 
     def outage(self) -> str:
-        """Why nothing can be stored, "" where something can: see `Environment.outage`."""
+        """Return why nothing can be stored, or "" if something can (see `Environment.outage`)."""
         return self._environment.outage()
 
     def close(self) -> None:
-        """Close the store. Operations under way finish first. Closing twice does nothing."""
+        """Close the store after the operations in progress. Closing twice does nothing."""
         self._ballast.close()
         self._checks.stop()
         self._environment.close()
@@ -180,20 +179,20 @@ def _initialise(transaction: Transaction, path: str) -> str:
     elif found < SCHEMA:
         _log.info("bringing the metastore to a new schema", extra={"path": path, "old": found, "new": SCHEMA})
         migrate(transaction, found)
-    if found < SCHEMA:  # else there is nothing to commit
+    if found < SCHEMA:  # otherwise there is nothing to store
         transaction.put(layout.SCHEMA, str(SCHEMA).encode())
         checksum.put(transaction, layout.VERSION, str(SCHEMA).encode())
     return (checksum.get(transaction, layout.UUID) or b"").decode()
 
 
 def _known_uuid(transaction: Transaction) -> str:
-    """The UUID of a store that can be used as it is; "" where it must be made or migrated, or be refused."""
-    as_it_is = transaction.get(layout.SCHEMA) == str(SCHEMA).encode()
-    return (checksum.get(transaction, layout.UUID) or b"").decode() if as_it_is else ""
+    """Return the UUID of a store of the present schema; "" if it must be created, migrated or refused."""
+    is_present = transaction.get(layout.SCHEMA) == str(SCHEMA).encode()
+    return (checksum.get(transaction, layout.UUID) or b"").decode() if is_present else ""
 
 
 def _make_state(state: str) -> str:
-    """Make the directory; returns "" where a full disk, or a read-only one, does not let it be made."""
+    """Make the directory; return "" if the disk is full or read-only."""
     try:
         if state:
             SecureDirectory.open(state, create_mode=0o700).close()
@@ -215,7 +214,7 @@ def _unnamed_file(directory: str) -> IO[bytes]:
 
 
 def _unreadable(path: str, error: OSError) -> Error:
-    """A failure to read or replace a metastore, of which nobody knows whether it is damaged."""
+    """Return the error for a metastore that could not be checked or replaced, and may or may not be damaged."""
     problem = from_os_error(error, f"check metastore {path}")
-    remedy = "nothing was changed: look at the disk (dmesg); `lamina metastore rebuild` does without what is lost"
+    remedy = "nothing was changed: check the disk (dmesg); `lamina metastore rebuild` rebuilds a lost metastore"
     return type(problem)(f"{problem}; {remedy}")

@@ -1,4 +1,4 @@
-"""An LMDB environment that is opened anew when it refuses to go on."""
+"""An LMDB environment, opened again when it refuses to go on."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ import lmdb
 from lamina.errdefs import Error, ReadOnly, Unavailable, from_os_error
 from lamina.fs import NO_SPACE
 from lamina.snapshots.storage._errors import translated
+from lamina.snapshots.storage._gate import Gate
 from lamina.snapshots.storage._opening import DATA, open_lmdb
 
 _log = logging.getLogger(__name__)
 
 META_PAGES: Final = 2
-"""The pages of an LMDB file that say where the tree is (NUM_METAS in mdb.c)."""
+"""The number of meta pages, which point to the tree, at the start of an LMDB file (NUM_METAS in mdb.c)."""
 RETRY_SECONDS: Final = 1.0
-"""How long an environment that could not be opened anew is left alone before the next attempt."""
+"""The least time between two attempts to repair an environment."""
 
 
 class Opened:
-    """The environment of a directory, and why it cannot be used, if it cannot.
+    """The LMDB environment of a directory, and the reason for which it cannot be used, if any."""
 
-    The caller sees to it that only one thread mends it or grows it, while no transaction is open.
-    """
+    def __init__(self, path: str, state: str, map_size: int, gate: Gate) -> None:
+        """Open it.
 
-    def __init__(self, path: str, state: str, map_size: int) -> None:
-        """Open it, with the parameters of `open_lmdb`.
+        Args:
+            path: As `open_lmdb`.
+            state: As `open_lmdb`.
+            map_size: As `open_lmdb`.
+            gate: Keeps transactions out while the environment is repaired or grows.
 
         Raises:
             Error: It cannot be opened.
@@ -37,12 +41,13 @@ class Opened:
         self._path = path
         self._state = state
         self._map_size = map_size
+        self._gate = gate
         self.lmdb = self._open()
         self.outage = self._obstacle()
-        """Why nothing can be stored until it is mended: to be raised."""
+        """The error to raise for every write until the environment is repaired; None: it can be used."""
         self._next_attempt = 0.0
-        self._told = ""
-        self._tell()
+        self._logged = ""
+        self._log_change()
 
     def _open(self) -> lmdb.Environment:
         try:
@@ -52,11 +57,11 @@ class Opened:
             raise from_os_error(error, f"open metastore {self._path}") from error
 
     def _obstacle(self) -> Error | None:
-        """Why nothing can be stored in what was opened, or stayed open after a commit that failed."""
+        """Return why nothing can be stored in an environment just opened, or left open by a failed commit."""
         if self.lmdb.flags()["readonly"]:
             return ReadOnly(f"metastore {self._path} is on a read-only file system: make it writable")
         try:
-            _settle(os.path.join(self._path, DATA), META_PAGES * self.lmdb.stat()["psize"])
+            _rewrite(os.path.join(self._path, DATA), META_PAGES * self.lmdb.stat()["psize"])
         except Error as error:
             return self._unusable(error)
         return None
@@ -65,36 +70,42 @@ class Opened:
         return Unavailable(f"metastore {self._path} cannot be used, will try again: {error}")
 
     def grow(self) -> None:
-        """Double the map.
+        """Double the map once no transaction is open, as mdb_env_set_mapsize demands.
 
         Raises:
-            Error: There is no address space for that.
+            Error: The address space is exhausted, or the environment is closed.
         """
-        with translated(self._path):
+        with self._gate.alone(), translated(self._path):
             self.lmdb.set_mapsize(2 * self._map_size)
-        self._map_size *= 2
+            self._map_size *= 2
 
     def fail(self, error: Error) -> None:
-        """Take a commit for failed: nothing is stored before `mend` has looked at what can be."""
+        """Refuse writes after a failed commit, until `repair` has found the environment usable."""
         self.outage = Unavailable(f"{error}; the metastore is opened again")
         self._next_attempt = 0.0
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time for the next attempt to mend it."""
-        return time.monotonic() >= self._next_attempt
-
-    def mend(self) -> bool:
-        """Find out whether the environment can be used, and open it anew where it cannot.
-
-        When a write to its first pages fails, LMDB refuses everything from then on, also when the disk has space
-        again (MDB_FATAL_ERROR in mdb.c). It is closed first, since a process must not open a file twice.
+    def repair(self) -> bool:
+        """Open an unusable environment again, unless the last attempt was less than `RETRY_SECONDS` ago.
 
         Returns:
             Whether it can be used; if not, `outage` says why.
         """
+        if time.monotonic() < self._next_attempt:
+            return self.outage is None
+        try:
+            with self._gate.alone():
+                return self._repair()
+        except Error:  # it is closed
+            return False
+
+    def _repair(self) -> bool:
+        """Open the environment again if LMDB refuses everything, and find out whether the disk works.
+
+        When a write to a meta page fails, LMDB refuses everything from then on, even if the disk has space again
+        (MDB_FATAL_ERROR in mdb.c). It is closed first: a process must not open a file twice.
+        """
         refuses = self._refuses()
-        if self.outage is None and not refuses:  # another thread was quicker
+        if self.outage is None and not refuses:  # another thread has repaired it
             return True
         try:
             if refuses:
@@ -103,16 +114,16 @@ class Opened:
             self.outage = self._obstacle()
         except Error as error:
             self.outage = self._unusable(error)
-        self._tell()
+        self._log_change()
         self._next_attempt = time.monotonic() + RETRY_SECONDS if self.outage else 0.0
         return self.outage is None
 
-    def _tell(self) -> None:
-        """Log when the environment cannot be used, and when it can again."""
-        told, self._told = self._told, "" if self.outage is None else str(self.outage)
-        if self._told and self._told != told:
-            _log.error("nothing can be stored", extra={"error": self._told})
-        elif told and not self._told:
+    def _log_change(self) -> None:
+        """Log the beginning and the end of an outage."""
+        logged, self._logged = self._logged, "" if self.outage is None else str(self.outage)
+        if self._logged and self._logged != logged:
+            _log.error("nothing can be stored", extra={"error": self._logged})
+        elif logged and not self._logged:
             _log.info("the metastore can be used again", extra={"path": self._path})
 
     def _refuses(self) -> bool:
@@ -122,18 +133,23 @@ class Opened:
             return True
         return False
 
+    def close(self) -> None:
+        """Close the environment. No transaction may be open."""
+        self.lmdb.close()
 
-def _settle(path: str, size: int) -> None:
-    """Make the meta pages on the disk those that are in memory.
 
-    The last write of a commit is a meta page. If it fails, LMDB takes it back in memory alone (mdb_env_write_meta
-    in mdb.c): the disk may lead to the pages of the failed transaction, over which the next one writes. A power
-    cut between the two would leave a mixture. So the next one begins when the disk has what memory has. The pages
-    are written again for that: after an fdatasync that failed, another one would find nothing to do, and succeed.
+def _rewrite(path: str, size: int) -> None:
+    """Write the meta pages of memory to the disk again.
+
+    The last write of a commit is a meta page. If it fails, LMDB restores the page in memory alone
+    (mdb_env_write_meta in mdb.c): the page on disk may point to the failed transaction, whose pages the next one
+    overwrites. A power cut between the two would leave a mixture. So the next transaction begins only when the
+    disk agrees with memory. The pages are written anew for that: after a failed fdatasync, a second one would find
+    nothing to do, and succeed.
 
     Args:
         path: The file.
-        size: Bytes of the meta pages, with which it begins.
+        size: Bytes of the meta pages.
 
     Raises:
         Error: The disk failed again.
@@ -146,5 +162,7 @@ def _settle(path: str, size: int) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        if error.errno not in NO_SPACE:  # then the next commit, which writes and syncs as well, is told
+        if (
+            error.errno not in NO_SPACE
+        ):  # a full disk is reported by the next commit, which writes and syncs as well
             raise from_os_error(error, "write the metastore") from error

@@ -16,15 +16,15 @@ from lamina.steps import Request
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Body: TypeAlias = Callable[[Transaction], Any]
-"""An operation. It may be run more than once, in any thread; only its last run counts. It does nothing slow."""
+"""An operation. It may run more than once, in any thread; only its last run counts. It must not be slow."""
 
 
 class Refused(Exception):
-    """An operation failed in the transaction that it shares with others, which is undone and repeated."""
+    """An operation failed in a shared transaction, which is aborted and repeated."""
 
 
 class Pending:
-    """An operation that waits for the commit it will be part of."""
+    """An operation that waits for a commit."""
 
     def __init__(self, request: Request[Body]) -> None:
         self._body = request.what
@@ -35,18 +35,18 @@ class Pending:
         self.wake.acquire()
 
     def cancel(self) -> None:
-        """Do not run the operation any more, if it is not too late."""
+        """Cancel the operation unless it has run."""
         self._context = attrs.evolve(self._context, cancelled=True)
 
     def run(self, transaction: Transaction) -> None:
         """Run the body. May be called again after an abort.
 
         Raises:
-            Refused: It raised something: what it has changed must be undone.
+            Refused: The body raised an exception: its changes must be undone.
         """
         request = self._request
         request.result = request.error = None
-        with use(self._context):  # it may be another call that commits
+        with use(self._context):  # the thread may belong to another call
             try:
                 self._context.check()
             except Error as error:
@@ -60,7 +60,7 @@ class Pending:
                 raise Refused from error
 
     def run_apart(self, environment: lmdb.Environment, transaction: Transaction, path: str) -> None:
-        """As `run`, in a child transaction, so that it fails alone."""
+        """Run the body in a child transaction, and store its result or error."""
         request = self._request
         request.result = request.error = None
         child = environment.begin(parent=transaction, write=True)
@@ -72,23 +72,23 @@ class Pending:
         except MapFull:
             child.abort()
             raise
-        except Exception as error:  # noqa: BLE001 - re-raised in the thread whose operation it is
+        except Exception as error:  # noqa: BLE001 - re-raised in the thread that asked for the operation
             child.abort()
             request.error = error
 
     def fail(self, error: Exception) -> None:
-        """Say that the operation failed with the whole commit."""
+        """Fail the operation because the whole commit failed."""
         self._request.result, self._request.error = None, error
 
 
-def fail(batch: Sequence[Pending], error: Exception) -> None:
-    """Give each operation an error of its own."""
-    for pending in batch:
+def fail(group: Sequence[Pending], error: Exception) -> None:
+    """Fail each operation with its own copy of an error."""
+    for pending in group:
         pending.fail(copy_of(error))
 
 
 def copy_of(error: Exception) -> Error:
-    """A copy to raise: an error that is raised in many threads, or again and again, collects their tracebacks."""
+    """Return a copy to raise: one exception raised in many threads would collect all their tracebacks."""
     if not isinstance(error, Error):
         copy: Error = Internal(f"{type(error).__name__}: {error}")
         copy.__cause__ = error

@@ -1,6 +1,6 @@
-"""What must hold before a record is created, committed or deleted.
+"""Preconditions of creating, committing and deleting a record.
 
-The order of the checks in each operation is containerd's, so that of two errors the same one is met.
+The order of the checks is containerd's, so that of two errors the same one is reported.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage._table import Table
 
 NAMED_CHILDREN: Final = 3
-"""How many children an error names."""
+"""The most children that an error names."""
 
 
 class Preconditions:
-    """The checks of one keyspace, each in the transaction that it is passed."""
+    """Checks the preconditions of one keyspace, in the transaction of the caller."""
 
     def __init__(self, table: Table, failed_sync: FailedSync) -> None:
-        """Check what is in a table.
+        """Check the records of a table.
 
         Args:
             table: The keyspace's.
-            failed_sync: Which active snapshots cannot be committed any more.
+            failed_sync: Knows the active snapshots that can no longer be committed.
         """
         self._table = table
         self._failed_sync = failed_sync
 
-    def check_create(self, transaction: Transaction, space: bytes | None, draft: Record) -> tuple[int, ...]:
+    def check_create(self, transaction: Transaction, number: bytes | None, draft: Record) -> tuple[int, ...]:
         """Check that a snapshot can be created, and return the identifiers of its parents.
 
         Raises:
@@ -49,19 +49,19 @@ class Preconditions:
         key = check_key(draft.info.name)
         parent_ids: tuple[int, ...] = ()
         if draft.info.parent:
-            parent_ids = self._parent_ids(transaction, space, draft.info.parent, InvalidArgument)
-        self._check_free(transaction, space, key)
+            parent_ids = self._parent_ids(transaction, number, draft.info.parent, InvalidArgument)
+        self._check_free(transaction, number, key)
         return parent_ids
 
     def _parent_ids(
         self,
         transaction: Transaction,
-        space: bytes | None,
+        number: bytes | None,
         parent: str,
         uncommitted: type[InvalidArgument | FailedPrecondition],
     ) -> tuple[int, ...]:
         try:
-            record = self._table.get(transaction, space, check_key(parent))
+            record = self._table.get(transaction, number, check_key(parent))
         except NotFound:
             raise NotFound(f"parent snapshot {shorten(parent)} does not exist") from None
         if record.info.kind is not Kind.COMMITTED:
@@ -71,8 +71,8 @@ class Preconditions:
             )
         return (record.id, *record.parent_ids)
 
-    def _check_free(self, transaction: Transaction, space: bytes | None, key: bytes) -> None:
-        data = space and checksum.get(transaction, layout.record_key(space, key))
+    def _check_free(self, transaction: Transaction, number: bytes | None, key: bytes) -> None:
+        data = number and checksum.get(transaction, layout.record_key(number, key))
         if data:
             info = decode(data).info
             kind = info.kind.name.lower()
@@ -80,15 +80,15 @@ class Preconditions:
             raise AlreadyExists(f"snapshot {shorten(info.name)} already exists as {article} {kind} snapshot")
 
     def check_commit(
-        self, transaction: Transaction, space: bytes | None, name: str, key: str, parent: str
+        self, transaction: Transaction, number: bytes | None, name: str, key: str, parent: str
     ) -> Record:
-        """Check that a snapshot can be committed, and return it with the parents that it will have.
+        """Check that a snapshot can be committed, and return its record with the parents that a commit gives it.
 
         Raises:
             Error: As `Keyspace.commit`.
         """
-        self._check_free(transaction, space, check_key(name))
-        record = self._table.get(transaction, space, check_key(key))
+        self._check_free(transaction, number, check_key(name))
+        record = self._table.get(transaction, number, check_key(key))
         info = record.info
         if info.kind is not Kind.ACTIVE:
             kind = _described(info.kind)
@@ -103,16 +103,16 @@ class Preconditions:
                 f"snapshot {shorten(key)} has the parent {shorten(info.parent)} and cannot be put on "
                 f"{shorten(parent)}: only a snapshot without a parent can be given one at commit"
             )
-        parent_ids = self._parent_ids(transaction, space, parent, FailedPrecondition)
+        parent_ids = self._parent_ids(transaction, number, parent, FailedPrecondition)
         return attrs.evolve(record, info=attrs.evolve(info, parent=parent), parent_ids=parent_ids)
 
-    def check_childless(self, transaction: Transaction, space: bytes, record: Record) -> None:
-        """Check that no snapshot is built on another.
+    def check_childless(self, transaction: Transaction, number: bytes, record: Record) -> None:
+        """Check that a snapshot has no children.
 
         Raises:
-            HasChildren: Some are; the message names a few.
+            HasChildren: It has; the message names some.
         """
-        entries = ascending(transaction, layout.children_prefix(space, record.id))
+        entries = ascending(transaction, layout.children_prefix(number, record.id))
         children = [shorten(child.decode()) for _, child in itertools.islice(entries, NAMED_CHILDREN + 1)]
         if children:
             more = " and others" if len(children) > NAMED_CHILDREN else ""

@@ -1,4 +1,4 @@
-"""The versions of what is stored, and the way from an earlier one to the present one."""
+"""Migration of metastores of earlier schema versions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._checksum import check, has_checksum, put
+from lamina.snapshots.storage._entries import BATCH
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._record import Record, encode
-
-BATCH: Final = 256
-"""How many entries get their checksums in one transaction."""
 
 # A record of version 1 is this head, name, parent, parent ids and labels. Big-endian: kind, id, created and
 # updated (seconds, nanoseconds), size, inodes, lengths of name and parent, numbers of parents and of labels.
@@ -25,14 +23,14 @@ _PAIR: Final = struct.Struct(">II")
 
 
 def migrate(transaction: Transaction, version: int) -> None:
-    """Bring a store to the present version.
+    """Migrate a store to the present schema version.
 
-    What has no checksum in version 2 may be without in version 3 as well: `SnapshotterStore.add_checksums` adds it
-    later, unhurriedly. What is neither record nor index has it at once.
+    Records and index entries of version 2 have no checksums, which version 3 permits:
+    `SnapshotterStore.add_checksums` adds them later in the background. All other entries get theirs at once.
 
     Args:
         transaction: A write transaction.
-        version: The version that the store has, lower than `SCHEMA`.
+        version: The version of the store, lower than `SCHEMA`.
 
     Raises:
         DataLoss: A record cannot be read. Nothing is changed.
@@ -46,10 +44,10 @@ def migrate(transaction: Transaction, version: int) -> None:
 
 
 def add_checksums(environment: Environment, prefix: bytes) -> Iterator[int]:
-    """Give the entries whose keys begin with a prefix the checksums that version 2 did not store.
+    """Add checksums to the entries of version 2 whose keys have a prefix.
 
     Yields:
-        How many a batch of entries had that were without one.
+        The number of entries changed, for each batch.
     """
     start = prefix
     while start:
@@ -60,7 +58,7 @@ def add_checksums(environment: Environment, prefix: bytes) -> Iterator[int]:
 
 
 def _without_checksum(transaction: Transaction, prefix: bytes, start: bytes) -> tuple[list[bytes], bytes]:
-    """The keys of those of a batch of entries that have no checksum, and where the next batch begins."""
+    """Return the keys without a checksum in a batch of entries, and the start of the next batch."""
     keys: list[bytes] = []
     cursor = transaction.cursor()
     if cursor.set_range(start):
@@ -77,12 +75,12 @@ def _without_checksum(transaction: Transaction, prefix: bytes, start: bytes) -> 
 def _add_checksums(transaction: Transaction, keys: Sequence[bytes]) -> None:
     for key in keys:
         value = transaction.get(key)
-        if value is not None and not has_checksum(value):  # else it was removed or stored anew meanwhile
+        if value is not None and not has_checksum(value):  # otherwise it was removed or replaced meanwhile
             put(transaction, key, check(key, value))
 
 
 def _entries(transaction: Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The entries whose keys begin with a prefix, each of which may be replaced meanwhile."""
+    """Yield the entries whose keys have a prefix. The caller may replace each one meanwhile."""
     cursor = transaction.cursor()
     found = cursor.set_range(prefix)
     while found and cursor.key().startswith(prefix):

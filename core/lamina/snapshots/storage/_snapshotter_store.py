@@ -1,4 +1,4 @@
-"""The part of a store that is one snapshotter's."""
+"""The part of a metastore that belongs to one snapshotter."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from lamina.fs import Ballast
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
-from lamina.snapshots.storage._entries import ascending
+from lamina.snapshots.storage._entries import BATCH, ascending
 from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync, failed_sync_path
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._record import Record, decode, id_in
 from lamina.snapshots.storage._schema import add_checksums
-from lamina.snapshots.storage._table import next_number
+from lamina.snapshots.storage._table import Table, keyspace_names, next_number
 
 _log = logging.getLogger(__name__)
 
 BLOCK: Final = 1024
-"""How many identifiers one durable reservation covers."""
-BATCH: Final = 256
-"""How many entries one read transaction of a walk covers."""
+"""Identifiers in one durable reservation."""
 
 
 class SnapshotterStore:
-    """What one snapshotter remembers: its keyspaces, and identifiers that are unique across them."""
+    """The keyspaces of one snapshotter, and the identifiers, which are unique across them."""
 
     def __init__(self, environment: Environment, uuid: str, state: str, name: str, ballast: Ballast) -> None:
         """Use `MetaStore.snapshotter`."""
@@ -40,23 +38,23 @@ class SnapshotterStore:
         self.uuid = uuid
         """The UUID of the whole store."""
         self.state = state
-        """A directory for what need not survive a reboot, shared by all snapshotters of the store."""
+        """A directory for files that need not survive a reboot, shared by all snapshotters of the store."""
         self.name = name
         self.ballast = ballast
-        """The space beside the metastore's file, for removals when there is no other."""
+        """The reserve of disk space beside the metastore's file, for removals on a full disk."""
         self._number, self.first_id, self.opened_before = self._register()
-        """`first_id`: every identifier below it was handed out by an earlier opening of the store.
-        `opened_before`: how often it was opened. A data root that was opened more often knows more than the store.
+        """`first_id`: all lower identifiers were reserved by earlier processes.
+        `opened_before`: how often the store was opened. A data root opened more often is newer than the store.
         """
         self._mutex = threading.Lock()
         self._free = iter(range(0))
         self._last_id = self.first_id - 1
-        """The highest identifier that was handed out."""
+        """The highest identifier reserved."""
         path = failed_sync_path(state, uuid, name, self._number)
         self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
     def _register(self) -> tuple[bytes, int, int]:
-        """Count this opening, if the store can be written to, and return what was stored before."""
+        """Count this opening, if the store is writable, and return the counters stored before."""
         try:
             found = self._environment.write(self._count_opening)
             self.counted = True
@@ -76,7 +74,7 @@ class SnapshotterStore:
         stored = checksum.get(transaction, key)
         if stored is not None:
             number, next_id, generation = layout.SNAPSHOTTER.unpack(stored)
-        elif transaction.get(layout.SALVAGED) is not None:  # perhaps it was there, and is lost
+        elif transaction.get(layout.SALVAGED) is not None:  # its counters may be lost
             number, next_id, generation = next_number(transaction), layout.UNKNOWN_ID, int(time.time())
         else:
             number, next_id, generation = next_number(transaction), 1, 0
@@ -84,10 +82,10 @@ class SnapshotterStore:
         return number, next_id, generation
 
     def count_opening(self) -> int:
-        """Count this opening, if it could not be counted at once; returns how many there were, with this one.
+        """Count this opening, unless `__init__` did; return the number of openings, including this one.
 
         Raises:
-            ResourceExhausted, ReadOnly: The store still cannot be written to.
+            ResourceExhausted, ReadOnly: The store is still not writable.
         """
         with self._mutex:
             if not self.counted:
@@ -96,21 +94,22 @@ class SnapshotterStore:
         return self.opened_before + 1
 
     def keyspace(self, name: str) -> Keyspace:
-        """The keyspace of that name; it exists from its first snapshot on.
+        """Return the keyspace of that name, which is created with its first snapshot.
 
         Raises:
-            InvalidArgument: The name is empty, has more than 128 bytes, or is no printable text.
+            InvalidArgument: The name is empty, longer than 128 bytes, or not printable text.
         """
         check_name("keyspace", name)
-        return Keyspace(self._environment, self, name)
+        table = Table(self.name, self.number, name)
+        return Keyspace(self._environment, table, self.failed_sync, self.reserve_id, name)
 
     @property
     def number(self) -> bytes:
-        """The four bytes that stand for this snapshotter in database keys."""
+        """The snapshotter's number in database keys: four bytes."""
         return self._number
 
     def reserve_id(self) -> int:
-        """An identifier that was never handed out before and never will be again, whatever crashes."""
+        """Return an identifier that was never used before, even if a crash interrupted earlier processes."""
         with self._mutex:
             reserved = next(self._free, None)
             if reserved is None:
@@ -121,8 +120,8 @@ class SnapshotterStore:
             return reserved
 
     def sync_failed(self) -> None:
-        """Remember that a sync of the data failed: active snapshots of now are refused at their commit."""
-        self.failed_sync.mark(self._last_id)  # without the mutex, which may be held as long as a disk takes
+        """Record that a sync of the data failed: commits of all present active snapshots are refused."""
+        self.failed_sync.mark(self._last_id)  # without the mutex, which may be held during a slow write
 
     def _reserve_block(self, transaction: Transaction) -> int:
         key = layout.snapshotter_key(self.name)
@@ -131,10 +130,10 @@ class SnapshotterStore:
         return int(next_id)
 
     def ids(self) -> Iterator[int]:
-        """The identifiers of all snapshots of all keyspaces, in order, read in batches.
+        """Yield the identifiers of all snapshots of all keyspaces in order.
 
         Raises:
-            DataLoss: The entries that lead from identifiers to records are not in order.
+            DataLoss: The entries of identifiers are out of order.
         """
         first = 0
         while batch := self._environment.read(functools.partial(self._index, first=first)):
@@ -142,7 +141,7 @@ class SnapshotterStore:
             first = batch[-1][0] + 1
 
     def _index(self, transaction: Transaction, first: int) -> list[tuple[int, bytes]]:
-        """Some identifiers, and the database keys of their records."""
+        """Return a batch of identifiers, and the database keys of their records."""
         prefix = b"i" + self._number
         entries = ascending(transaction, prefix, layout.id_key(self._number, first))
         return [
@@ -150,18 +149,18 @@ class SnapshotterStore:
         ]
 
     def named_ids(self) -> Iterator[int]:
-        """The identifiers that any entry names: of snapshots, of parents, of children. Some come repeatedly.
+        """Yield the identifiers that any entry names: of snapshots, parents and children; some repeatedly.
 
         Raises:
-            DataLoss: Entries disagree, cannot be read or are not in order: then some may be missing.
+            DataLoss: Entries disagree, are unreadable or out of order, so that identifiers may be missing.
         """
         return Agreement(self._environment, self.name, self._number).ids()
 
     def records(self) -> Iterator[Record]:
-        """The records of all snapshots of all keyspaces, in order of their identifiers, read in batches.
+        """Yield the records of all snapshots of all keyspaces, in the order of their identifiers.
 
         Raises:
-            DataLoss: A record cannot be read, or an identifier leads to none.
+            DataLoss: A record is unreadable or missing.
         """
         first = 0
         while batch := self._environment.read(functools.partial(self._records, first=first)):
@@ -172,14 +171,14 @@ class SnapshotterStore:
         return [self._read(transaction, id_, key) for id_, key in self._index(transaction, first)]
 
     def _read(self, transaction: Transaction, id_: int, key: bytes) -> Record:
-        """The record that an identifier leads to."""
+        """Return the record to which an identifier leads."""
         data = checksum.get(transaction, key)
         if not data or id_in(data) != id_:
             raise DataLoss(f"snapshotter {self.name}: the record of identifier {id_} is missing")
         return decode(data)
 
     def record(self, id_: int) -> tuple[str, Record] | None:
-        """The keyspace and the record of an identifier, or None where no snapshot has it.
+        """Return the keyspace and the record of an identifier, or None if no snapshot has it.
 
         Raises:
             DataLoss: The record cannot be read, or the identifier leads to none.
@@ -191,40 +190,40 @@ class SnapshotterStore:
         if key is None:
             return None
         record = self._read(transaction, id_, key)
-        return self._keyspace_name(transaction, key[1 : 1 + layout.NUMBER.size]), record
+        number = key[1 : 1 + layout.NUMBER.size]
+        name = self._keyspaces(transaction).get(number)
+        if name is None:
+            raise DataLoss(f"snapshotter {self.name}: keyspace number {number.hex()} has no name")
+        return name, record
 
-    def _keyspace_name(self, transaction: Transaction, space: bytes) -> str:
-        prefix = layout.space_key(self.name, "")
-        for key, number in ascending(transaction, prefix):
-            if number == space:
-                return key[len(prefix) :].decode()
-        raise DataLoss(f"snapshotter {self.name}: keyspace number {space.hex()} has no name")
+    def _keyspaces(self, transaction: Transaction) -> dict[bytes, str]:
+        """Return the names of this snapshotter's keyspaces, by number."""
+        names = keyspace_names(transaction).items()
+        return {number: name for number, (snapshotter, name) in names if snapshotter == self.name}
 
     def add_checksums(self) -> Iterator[int]:
-        """Give the entries that schema version 2 stored their checksums, in batches.
+        """Add checksums to the entries that schema version 2 stored.
 
         Yields:
-            How many a batch had that were without one.
+            The number of entries changed, for each batch.
         """
-        spaces = self._environment.read(
-            lambda transaction: [number for _, number in ascending(transaction, layout.space_key(self.name, ""))]
-        )
+        numbers = self._environment.read(self._keyspaces)
         yield from add_checksums(self._environment, b"i" + self._number)
-        for space in spaces:
-            yield from add_checksums(self._environment, b"k" + space)
-            yield from add_checksums(self._environment, b"c" + space)
+        for number in numbers:
+            yield from add_checksums(self._environment, b"k" + number)
+            yield from add_checksums(self._environment, b"c" + number)
 
     def is_salvaged(self) -> bool:
-        """Whether the store was put together from a damaged one, and not rebuilt since."""
+        """Return whether the store was salvaged from a damaged one, and not rebuilt since."""
         return self._environment.read(lambda transaction: checksum.get(transaction, layout.SALVAGED)) is not None
 
     def boot(self) -> str:
-        """The machine's boot during which `remember_boot` was last called, or ""."""
+        """Return the boot id last passed to `remember_boot`, or ""."""
         key = layout.boot_key(self.name)
         return self._environment.read(lambda transaction: (checksum.get(transaction, key) or b"").decode())
 
     def remember_boot(self, boot: str) -> None:
-        """Store the boot id of the machine (proc(5), /proc/sys/kernel/random/boot_id)."""
+        """Store the machine's boot id (proc(5), /proc/sys/kernel/random/boot_id)."""
         key = layout.boot_key(self.name)
         self._environment.write(lambda transaction: checksum.put(transaction, key, boot.encode()))
 
@@ -233,11 +232,11 @@ def check_name(what: str, name: str) -> None:
     """Check the name of a snapshotter or of a keyspace.
 
     Args:
-        what: Which of the two.
+        what: "snapshotter" or "keyspace", for the message.
         name: The name.
 
     Raises:
-        InvalidArgument: It is empty, has more than 128 bytes, or is no printable text.
+        InvalidArgument: It is empty, longer than 128 bytes, or not printable text.
     """
     if not name or "\0" in name or not name.isprintable() or len(name.encode()) > 128:
         raise InvalidArgument(f"{what} name {name[:128]!r}: expected 1 to 128 bytes of printable text")

@@ -1,114 +1,113 @@
-"""The entries of one keyspace: its records, and those that lead to them."""
+"""The entries of one keyspace: its records, and the index entries that lead to them."""
 
 from __future__ import annotations
+
+from typing import Literal, overload
 
 from lamina.errdefs import NotFound
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import batch
+from lamina.snapshots.storage._entries import ascending
 from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._record import Record, decode, encode
 
 
 class Table:
-    """The records of one keyspace, by key, each with the entries that lead to it from its identifier and parent.
+    """The records of one keyspace by key, each with index entries by identifier and by parent.
 
-    A keyspace has a number in the database's keys, which it is given with its first record. Methods take the
-    number, None before that, as a caller looks several records up in one transaction.
+    A keyspace gets its number, by which database keys name it, with its first record. Methods take the number
+    (None before that), so that a caller who looks up several records resolves it once.
     """
 
     def __init__(self, snapshotter: str, snapshotter_number: bytes, name: str) -> None:
-        """Look at one keyspace.
+        """Describe a keyspace.
 
         Args:
             snapshotter: The snapshotter's name.
-            snapshotter_number: Its number in the database's keys.
+            snapshotter_number: The snapshotter's number in database keys.
             name: The keyspace's name.
         """
         self._snapshotter_number = snapshotter_number
-        self._number_key = layout.space_key(snapshotter, name)
-        self._remembered: bytes | None = None
+        self._number_key = layout.keyspace_key(snapshotter, name)
+        self._number: bytes | None = None
 
-    def number(self, transaction: Transaction) -> bytes | None:
-        """As `find_number`, for read transactions: what they see is there for good, so it is remembered."""
-        if self._remembered is None:
-            self._remembered = self.find_number(transaction)
-        return self._remembered
+    @overload
+    def number(self, transaction: Transaction, *, create: Literal[False] = False) -> bytes | None: ...
 
-    def find_number(self, transaction: Transaction) -> bytes | None:
-        """The keyspace's number; None until its first snapshot is created.
+    @overload
+    def number(self, transaction: Transaction, *, create: Literal[True]) -> bytes: ...
 
-        Not remembered where it is read in a write transaction: it may be undone with it.
+    def number(self, transaction: Transaction, *, create: bool = False) -> bytes | None:
+        """Return the keyspace's number, or None if it has no snapshot yet.
+
+        Args:
+            transaction: A read transaction.
+            create: Assign a number if there is none; `transaction` is a write transaction.
         """
-        return self._remembered or checksum.get(transaction, self._number_key)
-
-    def make_number(self, transaction: Transaction) -> bytes:
-        """As `find_number`, given now where there is none."""
-        number = self.find_number(transaction)
-        if number is None:
+        if self._number is not None:
+            return self._number
+        number = checksum.get(transaction, self._number_key)
+        if not create:
+            self._number = number
+        elif number is None:  # not cached: the transaction may be aborted
             number = layout.NUMBER.pack(next_number(transaction))
             checksum.put(transaction, self._number_key, number)
         return number
 
-    def get(self, transaction: Transaction, space: bytes | None, key: bytes) -> Record:
-        """The record of a key.
+    def get(self, transaction: Transaction, number: bytes | None, key: bytes) -> Record:
+        """Return the record of a key.
 
         Raises:
             NotFound: There is none.
         """
-        return decode(self.get_data(transaction, space, key))
+        return decode(self.get_data(transaction, number, key))
 
-    def get_data(self, transaction: Transaction, space: bytes | None, key: bytes) -> bytes:
-        """As `get`, the record's bytes.
+    def get_data(self, transaction: Transaction, number: bytes | None, key: bytes) -> bytes:
+        """Return the encoded record of a key.
 
         Raises:
             NotFound: There is none.
         """
-        data = space and checksum.get(transaction, layout.record_key(space, key))
+        data = number and checksum.get(transaction, layout.record_key(number, key))
         if not data:
-            raise _missing(key)
+            raise NotFound(f"snapshot {shorten(key.decode())} does not exist")
         return data
 
-    def locate(self, transaction: Transaction, key: bytes) -> tuple[bytes, Record]:
-        """The keyspace's number and the record of a key, in a write transaction.
-
-        Raises:
-            NotFound: There is none.
-        """
-        space = self.find_number(transaction)
-        if space is None:
-            raise _missing(key)
-        return space, decode(self.get_data(transaction, space, key))
-
-    def put(self, transaction: Transaction, space: bytes, record: Record) -> None:
-        """Store a record and the two keys that lead to it, from its parent and from its identifier."""
+    def put(self, transaction: Transaction, number: bytes, record: Record) -> None:
+        """Store a record and its index entries."""
         name = record.info.name.encode()
-        key = layout.record_key(space, name)
+        key = layout.record_key(number, name)
         checksum.put(transaction, key, encode(record))
         checksum.put(transaction, layout.id_key(self._snapshotter_number, record.id), key)
         if record.parent_ids:
-            checksum.put(transaction, layout.child_key(space, record.parent_ids[0], record.id), name)
+            checksum.put(transaction, layout.child_key(number, record.parent_ids[0], record.id), name)
 
-    def delete(self, transaction: Transaction, space: bytes, key: bytes, record: Record) -> None:
-        """Delete what `put` stored of a record."""
-        transaction.delete(layout.record_key(space, key))
+    def delete(self, transaction: Transaction, number: bytes, key: bytes, record: Record) -> None:
+        """Delete a record and its index entries."""
+        transaction.delete(layout.record_key(number, key))
         transaction.delete(layout.id_key(self._snapshotter_number, record.id))
         if record.parent_ids:
-            transaction.delete(layout.child_key(space, record.parent_ids[0], record.id))
+            transaction.delete(layout.child_key(number, record.parent_ids[0], record.id))
 
     def batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
-        """Some records' bytes in byte order of their keys, and where the next ones start (`_batch.batch`)."""
-        space = self.number(transaction)
-        return ([], None) if space is None else batch(transaction, b"k" + space, start)
+        """Return encoded records in byte order of their keys, and the start of the next batch (`_batch.batch`)."""
+        number = self.number(transaction)
+        return ([], None) if number is None else batch(transaction, b"k" + number, start)
+
+
+def keyspace_names(transaction: Transaction) -> dict[bytes, tuple[str, str]]:
+    """Return the snapshotter and the name of each keyspace, by its number."""
+    found: dict[bytes, tuple[str, str]] = {}
+    for key, number in ascending(transaction, b"s"):
+        snapshotter, _, keyspace = key[1:].decode().partition("\0")
+        found[number] = snapshotter, keyspace
+    return found
 
 
 def next_number(transaction: Transaction) -> int:
-    """A number that no snapshotter or keyspace of the store has yet."""
+    """Return a new number for a snapshotter or a keyspace."""
     number = int(checksum.get(transaction, layout.COUNTER) or b"0") + 1
     checksum.put(transaction, layout.COUNTER, str(number).encode())
     return number
-
-
-def _missing(key: bytes) -> NotFound:
-    return NotFound(f"snapshot {shorten(key.decode())} does not exist")

@@ -1,4 +1,4 @@
-"""Writing a whole metastore file at once."""
+"""Writing a whole metastore file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._record import Record, encode
 
 _BATCH: Final = 10_000
-"""Entries in one transaction."""
+"""Entries in each transaction."""
 _ROOM: Final = 4
-"""Bytes of address space for each byte of keys and values: pages are half empty at worst, and copied."""
+"""Bytes of address space per byte of keys and values: pages may be half empty, and are copied."""
 _LEAST: Final = 1 << 24
 
 
@@ -27,13 +27,13 @@ def write_file(path: str, contents: Contents) -> None:
     """Write contents to a new file, durably, in the present schema.
 
     Args:
-        path: The file; one that is there is replaced. It is not there as long as it is not whole.
-        contents: With the counters of each snapshotter that has snapshots.
+        path: The file, which is replaced if it exists.
+        contents: The contents, with counters for each snapshotter that has snapshots.
 
     Raises:
-        FailedPrecondition: Two snapshots have one key, or one identifier.
+        FailedPrecondition: Two snapshots have the same key or identifier.
         ResourceExhausted: The disk is full.
-        OSError: The file cannot be made.
+        OSError: The file cannot be created.
     """
     with_checksums = ((key, checksum.add(key, value)) for key, value in _entries(contents))
     entries = sorted([(layout.SCHEMA, str(SCHEMA).encode()), *with_checksums])
@@ -54,32 +54,34 @@ def write_file(path: str, contents: Contents) -> None:
 
 def _entries(contents: Contents) -> Iterator[tuple[bytes, bytes]]:
     names = sorted({*contents.counters, *(one.snapshotter for one in contents.snapshots)})
-    spaces = sorted({(one.snapshotter, one.keyspace) for one in contents.snapshots})
+    keyspaces = sorted({(one.snapshotter, one.keyspace) for one in contents.snapshots})
     numbers = {name: number for number, name in enumerate(names, 1)}
-    space_numbers = {space: layout.NUMBER.pack(number) for number, space in enumerate(spaces, len(numbers) + 1)}
+    keyspace_numbers = {
+        keyspace: layout.NUMBER.pack(number) for number, keyspace in enumerate(keyspaces, len(numbers) + 1)
+    }
     yield layout.UUID, contents.uuid.encode()
     yield layout.VERSION, str(SCHEMA).encode()
-    yield layout.COUNTER, str(len(numbers) + len(space_numbers)).encode()
+    yield layout.COUNTER, str(len(numbers) + len(keyspace_numbers)).encode()
     if contents.salvaged:
         yield layout.SALVAGED, contents.salvaged.encode()
     for name, number in numbers.items():
         counters = contents.counters.get(name, Counters())
         counted = layout.SNAPSHOTTER.pack(number, counters.next_id, counters.generation)
         yield layout.snapshotter_key(name), counted
-    for space, packed in space_numbers.items():
-        yield layout.space_key(*space), packed
+    for keyspace, packed in keyspace_numbers.items():
+        yield layout.keyspace_key(*keyspace), packed
     for name, last_id in contents.failed_syncs.items():
         yield layout.failed_sync_key(name), layout.IDENTIFIER.pack(last_id)
     for one in contents.snapshots:
         own = layout.NUMBER.pack(numbers[one.snapshotter])
-        yield from _entries_of(one.record, own, space_numbers[one.snapshotter, one.keyspace])
+        yield from _entries_of(one.record, own, keyspace_numbers[one.snapshotter, one.keyspace])
 
 
-def _entries_of(record: Record, snapshotter: bytes, space: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The entries of a snapshot: its record, and what leads to it from its identifier and its parent's."""
+def _entries_of(record: Record, snapshotter: bytes, keyspace: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the record of a snapshot and its index entries."""
     name = record.info.name.encode()
-    key = layout.record_key(space, name)
+    key = layout.record_key(keyspace, name)
     yield key, encode(record)
     yield layout.id_key(snapshotter, record.id), key
     if record.parent_ids:
-        yield layout.child_key(space, record.parent_ids[0], record.id), name
+        yield layout.child_key(keyspace, record.parent_ids[0], record.id), name

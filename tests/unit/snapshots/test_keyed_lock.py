@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.snapshots.local._turns import Turns
+from lamina.snapshots.local._keyed_lock import KeyedLock
 
 SECONDS = 10
 
 
 def test_nobody_else_is_in_the_block_with_the_same_key() -> None:
-    turns, inside, most = Turns(), 0, 0
+    lock, inside, most = KeyedLock(), 0, 0
 
     def work(_: int) -> None:
         nonlocal inside, most
-        with turns.take("key"):
+        with lock.hold("key"):
             inside += 1
             most = max(most, inside)
             inside -= 1
@@ -28,13 +28,13 @@ def test_nobody_else_is_in_the_block_with_the_same_key() -> None:
 
 
 def test_other_keys_do_not_wait() -> None:
-    turns, reached = Turns(), threading.Event()
+    lock, reached = KeyedLock(), threading.Event()
 
     def work() -> None:
-        with turns.take(("b",)):
+        with lock.hold(("b",)):
             reached.set()
 
-    with turns.take(("a",)):
+    with lock.hold(("a",)):
         thread = threading.Thread(target=work)
         thread.start()
         assert reached.wait(SECONDS)
@@ -42,9 +42,9 @@ def test_other_keys_do_not_wait() -> None:
 
 
 def test_nothing_is_kept_of_a_key_when_its_block_is_left_even_by_an_error() -> None:
-    turns = Turns()
-    with pytest.raises(RuntimeError), turns.take("key"):
+    lock = KeyedLock()
+    with pytest.raises(RuntimeError), lock.hold("key"):
         raise RuntimeError
-    assert turns._turns == {}
-    with turns.take("key"):
+    assert lock._entries == {}
+    with lock.hold("key"):
         pass

@@ -1,0 +1,43 @@
+"""Mutual exclusion by key."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Hashable, Iterator
+
+import attrs
+
+
+@attrs.define(eq=False, repr=False)
+class _Entry:
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    users: int = 0
+    """The number of threads that hold the lock or wait for it."""
+
+
+class KeyedLock:
+    """A lock for each key, kept only while a thread holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._entries: dict[Hashable, _Entry] = {}
+
+    @contextlib.contextmanager
+    def hold(self, key: Hashable) -> Iterator[None]:
+        """Hold the lock of a key during the block."""
+        with self._guard:
+            entry = self._entries.setdefault(key, _Entry())
+            entry.users += 1
+        try:
+            with entry.lock:
+                yield
+        finally:
+            with self._guard:
+                entry.users -= 1
+                if not entry.users:
+                    del self._entries[key]
+
+    def is_held(self, key: Hashable) -> bool:
+        """Return whether `hold` would wait now."""
+        return key in self._entries

@@ -1,0 +1,104 @@
+"""Running the operations of a group in one LMDB write transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import lmdb
+
+from lamina.errdefs import Aborted, Error, ResourceExhausted
+from lamina.metrics import Histogram, Metric
+from lamina.snapshots.storage._environment_metrics import OPERATIONS, SECONDS, commit_metrics
+from lamina.snapshots.storage._errors import MapFull, translated
+from lamina.snapshots.storage._gate import Gate
+from lamina.snapshots.storage._opened import Opened
+from lamina.snapshots.storage._pending import Pending, Refused, fail
+
+
+class WriteTransactions:
+    """Commits groups of operations, one at a time.
+
+    If an operation fails, the transaction is aborted and repeated with each operation in a child transaction, so
+    that it fails alone. That is rare: nearly every error is found before an operation is requested.
+    """
+
+    def __init__(self, path: str, gate: Gate, opened: Opened) -> None:
+        """Commit nothing yet.
+
+        Args:
+            path: The environment's directory, for messages.
+            gate: Entered during each transaction.
+            opened: The environment.
+        """
+        self._path = path
+        self._gate = gate
+        self._opened = opened
+        self._operations = Histogram(OPERATIONS)
+        self._seconds = Histogram(SECONDS)
+
+    def commit(self, group: list[Pending]) -> None:
+        """Run operations in one transaction, durable on return, and store each one's result or error.
+
+        Raises:
+            BaseException: The commit was interrupted; every operation has an error.
+        """
+        if self._opened.outage is not None and not self._opened.repair():
+            fail(group, self._opened.outage)
+            return
+        apart = False
+        while True:
+            try:
+                self._run(group, apart=apart)
+            except Refused:
+                apart = True
+                continue
+            except MapFull:
+                if self._grow(group):
+                    continue
+            except Exception as error:  # noqa: BLE001 - re-raised in each thread that asked for an operation
+                self._give_up(group, error)
+            except BaseException:
+                fail(group, Aborted(f"metastore {self._path}: the commit was interrupted"))
+                raise
+            return
+
+    def _run(self, group: list[Pending], *, apart: bool) -> None:
+        environment = self._opened.lmdb
+        with self._gate.inside(), translated(self._path), environment.begin(write=True) as transaction:
+            for pending in group:
+                if apart:
+                    pending.run_apart(environment, transaction, self._path)
+                else:
+                    pending.run(transaction)
+            began = time.perf_counter()
+        self._operations.observe(len(group))
+        self._seconds.observe(time.perf_counter() - began)
+
+    def _give_up(self, group: list[Pending], error: Exception) -> None:
+        self._recover(error)
+        if isinstance(error, ResourceExhausted) and len(group) > 1:
+            # An operation that needs too much space must not fail another that may even free some.
+            for pending in group:
+                self.commit([pending])
+        else:
+            fail(group, error)
+
+    def _grow(self, group: list[Pending]) -> bool:
+        """Grow the map; if that is impossible, fail the operations and return False."""
+        try:
+            self._opened.grow()
+        except Error as error:
+            fail(group, error)
+            return False
+        return True
+
+    def _recover(self, error: Exception) -> None:
+        """Find out whether the environment is usable after LMDB failed to commit."""
+        if isinstance(error, Error) and isinstance(error.__cause__, lmdb.Error):
+            self._opened.fail(error)
+            self._opened.repair()
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the number of operations in each commit, and the durations of commits."""
+        yield from commit_metrics(self._operations, self._seconds)
