@@ -1,4 +1,4 @@
-"""The words of the contract, and the abstract `Snapshotter`."""
+"""The types of the contract, and the abstract `Snapshotter`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.IntEnum):
-    """What a snapshot is. The numbers are those of containerd's protocol."""
+    """The kind of a snapshot. The numbers are those of containerd's protocol."""
 
     VIEW = 1
     ACTIVE = 2
@@ -24,15 +24,15 @@ class Kind(enum.IntEnum):
 
     @property
     def title(self) -> str:
-        """`View`, `Active` or `Committed`, as containerd's JSON and `ctr` print it."""
+        """The kind as containerd's JSON and `ctr` print it: `View`, `Active` or `Committed`."""
         return self.name.capitalize()
 
     @classmethod
     def parse(cls, word: str) -> Kind:
-        """The kind that a word names, in any case.
+        """Return the kind of that name, in upper or lower case.
 
         Raises:
-            InvalidArgument: It names none.
+            InvalidArgument: There is no such kind.
         """
         try:
             return cls[word.upper()]
@@ -42,13 +42,13 @@ class Kind(enum.IntEnum):
 
 @attrs.frozen
 class Info:
-    """What a snapshotter knows of a snapshot. `created` and `updated` are nanoseconds since 1970, UTC."""
+    """The metadata of a snapshot. `created` and `updated` are nanoseconds since 1970, UTC."""
 
     name: str
     """The key of an active snapshot or view, the name of a committed one."""
     kind: Kind = Kind.COMMITTED
     parent: str = ""
-    """The committed snapshot that it is built on, or ""."""
+    """The name of the committed snapshot below, or ""."""
     labels: Mapping[str, str] = attrs.field(factory=dict)
     created: int = 0
     updated: int = 0
@@ -56,7 +56,7 @@ class Info:
 
 @attrs.frozen
 class Usage:
-    """What a snapshot takes up beyond its parent."""
+    """The disk space of a snapshot beyond its parent."""
 
     size: int = 0
     """Bytes allocated on disk."""
@@ -66,14 +66,14 @@ class Usage:
 class Snapshotter(abc.ABC):
     """Keeps snapshots. Every method may be called from any thread, at any time until `close`.
 
-    Long work asks `lamina.context.current().check()` as it goes, so that a call nobody waits for ends.
+    Long work calls `lamina.context.current().check()` repeatedly, so that it ends when the call is cancelled.
     Methods raise `lamina.errdefs` classes; each lists those that it adds to `InvalidArgument` (a malformed
     key or label), `Canceled`, `DeadlineExceeded` and `ResourceExhausted` (a full disk).
     """
 
     @abc.abstractmethod
     def stat(self, key: str) -> Info:
-        """What is known of a snapshot of any kind. Costs one read.
+        """Return the metadata of a snapshot of any kind. Costs one read.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -81,15 +81,15 @@ class Snapshotter(abc.ABC):
 
     @abc.abstractmethod
     def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
-        """Change labels, the only thing of a snapshot that can change.
+        """Change the labels of a snapshot; nothing else can change.
 
         Args:
-            info: `info.name` says which snapshot; `info.labels` holds the new values.
+            info: `info.name` names the snapshot; `info.labels` holds the new values.
             fieldpaths: `labels` replaces all labels; `labels.<key>` sets one, or deletes it where `info` has
                 no value for it (the key is everything after the first dot). Empty: as `labels`.
 
         Returns:
-            The snapshot as it is now.
+            The updated metadata.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -98,7 +98,7 @@ class Snapshotter(abc.ABC):
 
     @abc.abstractmethod
     def usage(self, key: str) -> Usage:
-        """What a snapshot takes up. Active ones are measured now; others answer what was measured at commit.
+        """Return the disk usage of a snapshot: of an active one now, of others as measured at commit.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -106,7 +106,7 @@ class Snapshotter(abc.ABC):
 
     @abc.abstractmethod
     def mounts(self, key: str) -> list[Mount]:
-        """The mounts of an active snapshot or view, as `prepare` or `view` returned them.
+        """Return the mounts of an active snapshot or view, as `prepare` or `view` returned them.
 
         Raises:
             NotFound: There is no such snapshot.
@@ -117,26 +117,26 @@ class Snapshotter(abc.ABC):
     def prepare(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
         """Create an active snapshot: a writable tree that shows the parent's content.
 
-        The root directory is part of the tree: mode, owner, extended attributes and time are the parent's. The
-        root of an empty tree has mode 0755.
+        The root directory is part of the tree: it has the parent's mode, owner, extended attributes and time of
+        modification. The root of an empty tree has mode 0755.
 
         Args:
             key: Its key.
             parent: Name of a committed snapshot, or "" for an empty tree.
-            labels: Its labels; those with an empty value are dropped.
+            labels: Its labels; labels with an empty value are dropped.
 
         Returns:
-            The mounts that give its tree, in order.
+            The mounts that show its tree, in order.
 
         Raises:
             NotFound: The parent does not exist.
             InvalidArgument: The parent is not committed.
-            AlreadyExists: The key is taken, by a snapshot of whatever kind.
+            AlreadyExists: A snapshot of any kind has the key.
         """
 
     @abc.abstractmethod
     def view(self, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> list[Mount]:
-        """Create a view: as `prepare`, but read-only, and it can never be committed."""
+        """Create a view: like `prepare`, but read-only; a view can never be committed."""
 
     @abc.abstractmethod
     def commit(self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = "") -> None:
@@ -145,57 +145,57 @@ class Snapshotter(abc.ABC):
         Args:
             name: The new name.
             key: The active snapshot.
-            labels: The committed snapshot's labels. None are inherited from the active one.
-            parent: Where the active snapshot has no parent, the one to put it on (`rebase`); its root directory
-                takes that one's mode, owner and extended attributes, each where it is as `prepare` made it.
-                Otherwise its own parent, or "".
+            labels: The committed snapshot's labels; none are inherited from the active one.
+            parent: For an active snapshot without a parent, the one to put it on (`rebase`): the root directory
+                then takes the parent's mode, owner and extended attributes, unless they were changed since
+                `prepare`. Otherwise the snapshot's own parent, or "".
 
         Raises:
             AlreadyExists: The name is taken.
             NotFound: There is no such key or parent.
             FailedPrecondition: The key is not active, or the parent is not committed.
-            InvalidArgument: The parent is not the one that the snapshot has.
+            InvalidArgument: The snapshot has another parent.
         """
 
     @abc.abstractmethod
     def remove(self, key: str) -> None:
-        """Remove a snapshot of any kind. Its data is given back in the background.
+        """Remove a snapshot of any kind. Its data is deleted in the background.
 
         Raises:
             NotFound: There is no such snapshot.
-            HasChildren: Others are built on it.
+            HasChildren: It is the parent of others.
         """
 
     @abc.abstractmethod
     def walk(self, *filters: str) -> Iterator[Info]:
-        """Every snapshot that matches any of the filters (all, where there is none), in byte order of the keys.
+        """Yield every snapshot that matches any of the filters (all without filters), in byte order of the keys.
 
-        The walk is no snapshot in time: what is added or removed meanwhile may be seen or not. Calling any
-        other method from inside the loop is allowed. The iterator may be advanced by one thread after another, so
-        that nothing in it may belong to a thread; it is closed where it is not taken to its end.
+        The walk is not atomic: snapshots added or removed meanwhile may be missing or present. Other methods may
+        be called during the walk. Different threads may advance the iterator, one at a time, so it must hold
+        nothing that belongs to a thread; callers close an iterator that they do not exhaust.
 
         Raises:
-            FilterSyntaxError: A filter does not follow the grammar. Raised before anything is yielded.
-            InvalidArgument: The filters are beyond a limit of `lamina.filters`. Raised as early.
+            FilterSyntaxError: A filter does not follow the grammar. Raised before the first item.
+            InvalidArgument: The filters exceed a limit of `lamina.filters`. Raised before the first item.
         """
 
     def cleanup(self) -> None:
-        """Give back now what removed snapshots and interrupted calls have left behind.
+        """Delete the data of removed snapshots and interrupted calls now.
 
         Raises:
-            Unimplemented: This snapshotter keeps nothing behind.
+            Unimplemented: This snapshotter leaves nothing to delete.
         """
         raise Unimplemented("snapshotter does not implement Cleanup method")
 
     def keyspace(self, name: str) -> Snapshotter:
-        """The same snapshotter with a space of keys of its own: nothing in one is seen from another.
+        """Return the same snapshotter with another keyspace; snapshots of one are invisible in all others.
 
-        The snapshotter itself is the keyspace with its plugin's id. Closing the snapshotter closes all.
+        The snapshotter itself is the keyspace named by its plugin's id. Closing the snapshotter closes all.
 
         Raises:
-            Unimplemented: This snapshotter has one space of keys only.
+            Unimplemented: This snapshotter has only one keyspace.
         """
-        raise Unimplemented(f"keyspace {name!r}: this snapshotter has one space of keys only")
+        raise Unimplemented(f"keyspace {name!r}: this snapshotter has only one keyspace")
 
     def close(self) -> None:  # noqa: B027 - most snapshotters in memory or behind a socket hold nothing
-        """Release what is held. Calling it again does nothing."""
+        """Release all resources. Closing twice does nothing."""

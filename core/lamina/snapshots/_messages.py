@@ -1,4 +1,4 @@
-"""Infos in the form in which they are sent."""
+"""Metadata encoded for the wire."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 
 class InfoMessages(abc.ABC):
-    """What a snapshotter may offer besides the contract, to a service that passes on what it is told.
+    """An optional addition to the contract: encoded infos, which a service passes on without decoding them.
 
-    An info is here the bytes of field 1 of a message, with tag and length, and costs no object.
+    An encoded info is field 1 of a message, with tag and length.
     """
 
     @abc.abstractmethod
     def stat_message(self, key: str) -> bytes:
-        """As `Snapshotter.stat`; a `containerd.services.snapshots.v1.StatSnapshotResponse`."""
+        """Return the result of `Snapshotter.stat` as a `containerd.services.snapshots.v1.StatSnapshotResponse`."""
 
     @abc.abstractmethod
     def walk_messages(self, *filters: str) -> Iterator[bytes]:
-        """As `Snapshotter.walk`; each a `containerd.services.snapshots.v1.ListSnapshotsResponse` with one info.
+        """Yield each item of `Snapshotter.walk` as a `containerd.services.snapshots.v1.ListSnapshotsResponse`.
 
-        Such messages one behind the other are one with all their infos.
+        Concatenated messages are one message with all infos.
         """

@@ -29,7 +29,7 @@ def check_time(nanoseconds: int) -> int:
 
 
 def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, with as many of nine fractional digits as the time needs, as Go prints it.
+    """Format a time by RFC 3339 in UTC, without trailing zeros in the fraction, as Go does.
 
     Args:
         nanoseconds: Nanoseconds since 1970-01-01T00:00:00Z.

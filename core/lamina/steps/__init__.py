@@ -1,8 +1,8 @@
-"""Work in steps: between two of them it waits for what others wait for as well, and one thread can do it for many.
+"""Work divided into steps, so that one thread can do the work of many callers and wait for them all at once.
 
-A step that needs something durable asks for it (`ask`) instead of waiting in its thread. Whoever takes the steps
-collects what many have asked for, and has it done at once: so sixteen callers cost one commit, and no sixteen
-threads that take the interpreter's lock from one another. `run` takes the steps of one piece of work by itself.
+A step that needs something durable asks for it (`ask`) instead of waiting in its thread. The runner of the steps
+collects the requests of many callers and performs them together: sixteen callers cost one commit, and not sixteen
+threads that contend for the interpreter's lock. `run` runs the steps of one caller.
 """
 
 from lamina.steps._steps import BLOCKING, Request, Shared, Steps, ask, run

@@ -1,4 +1,4 @@
-"""Steps, what they ask for, and who does it."""
+"""Steps, and the requests that they yield."""
 
 from __future__ import annotations
 
@@ -15,42 +15,41 @@ R = TypeVar("R")
 
 
 class Shared(abc.ABC, Generic[W]):
-    """What takes its time, and takes no more of it for many than for one: a commit that is durable."""
+    """Work that takes as long for many requests as for one, such as a durable commit."""
 
     @abc.abstractmethod
     def perform(self, requests: Sequence[Request[W]]) -> None:
-        """Do what is requested, and put into each request what came of it.
+        """Perform requests, and store each one's result or error in it.
 
         Raises:
-            BaseException: It was interrupted. Errors are put into the requests.
+            BaseException: It was interrupted.
         """
 
 
 @attrs.define(eq=False, repr=False)
 class Request(Generic[W]):
-    """Something that a step asks for."""
+    """A request that a step yields."""
 
     shared: Shared[W]
-    """Who does it."""
+    """Performs the request."""
     what: W
     context: CallContext = attrs.field(factory=current)
-    """The call for which it is."""
+    """The context of the call that asks."""
     result: Any = None
     error: Exception | None = None
 
 
 BLOCKING: Final = None
-"""Yielded by a step if the next one may block for long: that is then taken where it harms nobody. If there is no
-room for it, or nobody waits for it any more, an error is raised instead: it comes before anything that cannot be
-undone."""
+"""Yielded before a step that may block for long. The runner goes on in a thread that may block, or raises an error
+here: there are too many such calls, or this one was cancelled. Yield it before anything that cannot be undone."""
 
 Steps: TypeAlias = Generator[Request[Any] | None, None, R]
-"""Work that yields what it asks for, or `BLOCKING`, and returns its result. It is one call's, and taken in that
-call's context, but each step perhaps in another thread."""
+"""A generator that yields requests or `BLOCKING`, and returns its result. All steps run in the context of one
+call, but perhaps in different threads."""
 
 
 def ask(shared: Shared[W], what: W) -> Steps[Any]:
-    """Ask for something, to `yield from`; returns its result, and raises what was raised instead of that."""
+    """Yield a request, and return its result or raise its error. Use it with `yield from`."""
     request = Request(shared, what)
     yield request
     if request.error is not None:
@@ -59,14 +58,14 @@ def ask(shared: Shared[W], what: W) -> Steps[Any]:
 
 
 def run(steps: Steps[R], before_blocking: Callable[[], object] = lambda: None) -> R:
-    """Take all steps here and now, with what they ask for done for them alone, and return the result.
+    """Run all steps in this thread, performing each request by itself, and return the result.
 
     Args:
         steps: The steps.
-        before_blocking: Called before a step that may block; what it raises is raised in the steps.
+        before_blocking: Called before a step that may block; its exceptions are raised in the steps.
 
     Raises:
-        BaseException: What the steps raise, which are also told of an interruption.
+        BaseException: The steps raised it. An interruption is raised in the steps first.
     """
     try:
         request = next(steps)
@@ -80,12 +79,12 @@ def run(steps: Steps[R], before_blocking: Callable[[], object] = lambda: None) -
 def _done(
     request: Request[Any] | None, steps: Steps[Any], before_blocking: Callable[[], object]
 ) -> Request[Any] | None:
-    """Do what a step asked for, and take the next one."""
+    """Perform the request of a step, and run the next step."""
     try:
         if request is BLOCKING:
             before_blocking()
         else:
             request.shared.perform([request])
-    except BaseException as interruption:  # noqa: BLE001 - the steps raise it again, or know better
+    except BaseException as interruption:  # noqa: BLE001 - the steps raise it again, or handle it
         return steps.throw(interruption)
     return next(steps)

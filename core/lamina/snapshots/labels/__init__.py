@@ -1,4 +1,4 @@
-"""The rules for labels (containerd's `labels.Validate`), and the labels that mean something to a snapshotter."""
+"""The rules for labels (containerd's `labels.Validate`), and the labels that snapshotters interpret."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from lamina.errdefs import InvalidArgument
 LIMIT: Final = 4096
 """The most bytes that a label's key and value may have together."""
 UPPERDIR: Final = "containerd.io/snapshot/overlay.upperdir"
-"""Where the overlay snapshotter says which directory a snapshot's own files are in."""
+"""The directory with a snapshot's own files, shown by the overlay snapshotter."""
 UID_MAPPING: Final = "containerd.io/snapshot/uidmapping"
-"""`container:host:size[,…]`: how the users of a container appear on the host."""
+"""The map of a container's users to users of the host: `container:host:size[,…]`."""
 GID_MAPPING: Final = "containerd.io/snapshot/gidmapping"
-"""As `UID_MAPPING`, for groups."""
+"""The same map for groups."""
 MAX_SIZE: Final = "containerd.io/snapshot/max-size"
-"""The most bytes that a snapshot may take up, a decimal number; a snapshotter may ignore it."""
+"""The size limit of a snapshot in bytes, decimal; a snapshotter may ignore it."""
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that are to be stored: those with a value.
+    """Check labels, and return those to be stored.
 
     Args:
-        labels: Labels as a caller gave them. An empty value stands for "no such label".
+        labels: Labels of a request. A label with an empty value is dropped.
 
     Raises:
         InvalidArgument: A key and its value exceed `LIMIT` bytes together, or are not Unicode text.

@@ -1,7 +1,6 @@
-"""What snapshotters that keep their data in a local directory have in common.
+"""Snapshotters that keep their data in a local directory.
 
-`LocalSnapshotter` is the whole contract; a `Backend` is what differs: how a snapshot's data is made, mounted,
-measured and destroyed.
+`LocalSnapshotter` implements the contract on a `Backend`, which makes, mounts, measures and deletes the data.
 """
 
 from lamina.snapshots.local._backend import Backend

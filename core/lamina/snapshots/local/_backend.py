@@ -1,4 +1,4 @@
-"""What differs between local snapshotters."""
+"""The interface between a local snapshotter and its storage."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from lamina.snapshots.storage import Record
 
 
 class Backend(abc.ABC):
-    """How the data of snapshots is made, mounted, measured and destroyed.
+    """Makes, mounts, measures and deletes the data of snapshots.
 
-    Called from any thread, and from several at a time. Long work asks `lamina.context.current().check()` as it
-    goes. OSErrors may pass: `LocalSnapshotter` raises them as `lamina.errdefs` classes.
+    Methods are called from any thread, and from several at a time. Long work calls
+    `lamina.context.current().check()` repeatedly. OSErrors may propagate: `LocalSnapshotter` raises them as
+    `lamina.errdefs` classes.
     """
 
     rebases: ClassVar[bool] = False
-    """Whether a snapshot that was made without a parent can be put on one when it is committed: whether its data
-    is only what is different from the parent's, whatever that is. If so, `rebase` makes its root directory fit."""
+    """Whether a snapshot made without a parent can be put on one at its commit, because its data holds only the
+    differences from a parent. If so, `rebase` adapts its root directory."""
 
     freezes: ClassVar[bool] = False
-    """Whether what was committed can no longer be changed through mounts and open files of the active snapshot. If
-    not, `LocalSnapshotter` logs each commit of one that is still mounted in its own mount namespace."""
+    """Whether mounts and open files of the active snapshot can no longer change the committed one. If they can,
+    `LocalSnapshotter` logs each commit of a snapshot still mounted in its own mount namespace."""
 
     def __init__(self, root: str) -> None:
         """Keep data below a directory.
@@ -36,34 +37,34 @@ class Backend(abc.ABC):
         """
         self.root = root
         self.snapshots = os.path.join(root, "snapshots", "")
-        """The directory of all snapshots' data, with a slash behind it."""
+        """The directory of all snapshots' data, with a trailing slash."""
 
     def open(self) -> None:  # noqa: B027 - not every backend keeps something
-        """Make, or check, what the backend itself keeps in the data root. No other process uses that now.
+        """Make or check the backend's own files in the data root. No other process uses them now.
 
-        On a full or read-only disk the backend goes without it as far as it can.
+        On a full or read-only disk, go on without them as far as possible.
         """
 
     def path(self, id_: int) -> str:
-        """Where the data of the snapshot with that identifier is."""
+        """Return the path of the data of the snapshot with that identifier."""
         return f"{self.snapshots}{id_}"
 
     def has_data(self, record: Record) -> bool:
-        """Whether a snapshot has data of its own; if not, `create` makes nothing."""
+        """Return whether a snapshot has data of its own; if not, `create` makes nothing."""
         return True
 
     def mend(self, record: Record) -> bool:
-        """Make whole what a crash has left of a snapshot's data; return False where there is nothing to keep.
+        """Complete the data of a snapshot after a crash; return False if nothing of it is worth keeping.
 
-        After a crash a directory may be there without what was made in it before it got its name: btrfs replays
-        its log of what was synced, and of the directories that lead there, but not of all that is in them.
+        After a crash, a directory may lack entries made before it got its name: btrfs replays the log of synced
+        files and of the directories that lead to them, but not of the other entries there.
         """
         return os.path.lexists(self.path(record.id))
 
     def needs_sync(self, record: Record) -> bool:
-        """Whether what `create` makes must be on disk before the snapshot is there: contents of files must be.
+        """Return whether the data that `create` makes must be on disk before the record: contents of files must.
 
-        Names need not: where a crash loses the whole of what was created, it is created again.
+        Directories need not: if a crash loses all that was created, the next start creates it again.
         """
         return True
 
@@ -84,74 +85,73 @@ class Backend(abc.ABC):
         return False
 
     def creates_quickly(self, record: Record) -> bool:
-        """Whether `create` takes no more than a few system calls. If so, many calls may share one thread."""
+        """Return whether `create` takes only a few system calls, so that many calls may share one thread."""
         return False
 
     def commits_quickly(self, record: Record) -> bool:
-        """As `creates_quickly`: whether `usage` and `commit` do."""
+        """Return whether `finish` and `commit` take only a few system calls, like `creates_quickly`."""
         return False
 
     @abc.abstractmethod
     def create(self, record: Record, path: str) -> None:
         """Make the data of a new snapshot.
 
-        Its tree is the parent's, root directory included: mode, owner, extended attributes (access control lists
-        among them) and time of modification. The root directory of a tree without a parent has mode 0755, the
-        owner that this process has, and no attributes.
+        Its tree is the parent's, including the root directory's mode, owner, extended attributes (and with them
+        access control lists) and time of modification. The root directory of a tree without a parent has mode
+        0755, the owner of this process, and no attributes.
 
         Args:
             record: The snapshot.
-            path: Where to make it: nothing is there. It is moved to `path(record.id)` when it is whole, and
-                discarded otherwise.
+            path: Where to make it; nothing is there. The caller renames it to `path(record.id)`, or discards it if
+                this method raises.
         """
 
     @abc.abstractmethod
     def mounts(self, record: Record) -> list[Mount]:
-        """The mounts that show an active snapshot or a view."""
+        """Return the mounts of an active snapshot or a view."""
 
     @abc.abstractmethod
     def usage(self, record: Record) -> Usage:
-        """What the data of a snapshot takes up now."""
+        """Measure the data of a snapshot."""
 
     def finish(self, record: Record) -> Usage:
         """Measure an active snapshot for its commit.
 
-        Where layers have marks for what is deleted of those below, the marks that mean nothing under the parents
-        that the snapshot will have are removed in the same walk, or replaced by others. Called before `rebase`;
-        and again after a commit that failed, or that a crash interrupted.
+        In the same walk, remove or replace marks of deletion that have no meaning above the parents that the
+        commit gives it. Called before `rebase`, and again if a commit failed or a crash interrupted it.
 
         Args:
-            record: The snapshot, with the parents that it will have.
+            record: The snapshot, with the parents that the commit gives it.
         """
         return self.usage(record)
 
     def rebase(self, record: Record) -> None:  # noqa: B027 - only where `rebases`
-        """Give the root directory of an active snapshot without a parent what its new parent's has.
+        """Give the root directory of a snapshot made without a parent the attributes of its new parent's.
 
-        That is mode, owner and extended attributes, each where it still is as `create` made it. Called before
-        `commit`; and again, maybe with another parent, after a commit that failed.
+        These are mode, owner and extended attributes, except those changed since `create`. Called before `commit`,
+        and again, perhaps with another parent, if a commit failed.
 
         Args:
-            record: The snapshot, with the parents that it will have.
+            record: The snapshot, with the parents that the commit gives it.
         """
 
-    def commit(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
-        """Do what must be done to the data of an active snapshot before it is made durable and committed."""
+    def commit(self, record: Record) -> None:  # noqa: B027 - few backends need it
+        """Prepare the data of an active snapshot for its sync and commit."""
 
-    def committed(self, record: Record) -> None:  # noqa: B027 - not every backend has something to do
-        """Give up what only the active snapshot needed: its commit is durable.
+    def committed(self, record: Record) -> None:  # noqa: B027 - few backends need it
+        """Discard data that only the active snapshot needed; its commit is durable.
 
-        Called after a commit, and for every committed snapshot at the next start, since a crash may come between.
-        A failure is logged; the snapshot is committed nevertheless.
+        Called after each commit, and for every committed snapshot at the next start, in case of a crash in
+        between. Failures are logged; the snapshot stays committed.
         """
 
     def labels(self, id_: int) -> Mapping[str, str]:
-        """Labels that are shown with the snapshot of that identifier, but neither stored nor seen by filters."""
+        """Return labels to show with a snapshot, which are neither stored nor seen by filters."""
         return {}
 
     def destroy(self, path: str) -> None:
-        """Delete the data of a removed snapshot, wherever it has been moved to."""
+        """Delete the data of a removed snapshot at the path to which it was moved."""
         remove_tree(path)
 
     def close(self) -> None:  # noqa: B027 - not every backend holds something
-        """Release what is held."""
+        """Release all resources."""

@@ -1,4 +1,4 @@
-"""Which metastore a data root belongs to."""
+"""The claim of a metastore to a data root."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ UUID: Final = "uuid"
 class Claim:
     """The file `uuid` of a data root: the UUID of its metastore, and how often that was opened with it.
 
-    A metastore that was restored from a backup was opened less often than its data root, and does not know what
-    was made since. So nothing is made or committed before the file is written. Where a full disk prevents that,
-    snapshots are served and removed all the same, and the file is written before the first is made.
+    A metastore restored from a backup was opened less often than its data root, and does not know the snapshots
+    made since. So the file is written before any snapshot is made or committed. If a full disk prevents that at
+    the start, snapshots are still served and removed, and the file is written before the first is made.
     """
 
     def __init__(self, root: SecureDirectory, store: SnapshotterStore, snapshots: SecureDirectory | None) -> None:
-        """Check that the data, if there is any, is the store's and no newer. Nothing is written.
+        """Check that existing data belongs to the store and is not newer. Write nothing.
 
         Args:
             root: The data root. The caller closes it after this.
             store: The store that the data should belong to.
-            snapshots: The directory with the data; None where there is none yet.
+            snapshots: The directory with the data, or None if it does not exist yet.
 
         Raises:
-            FailedPrecondition: It is another metastore's, or that of a later state of this one.
-            OSError: What it says of failed syncs cannot be read.
+            FailedPrecondition: It belongs to another metastore, or to a later state of this one.
+            OSError: Its file of failed syncs cannot be read.
         """
         self.made = False
-        """Whether the file is written."""
+        """Whether the file has been written by this process."""
         self._root = root
         self._store = store
         self._making = threading.Lock()
@@ -50,22 +50,23 @@ class Claim:
             raise FailedPrecondition(
                 f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which "
                 "does not know them. Nothing there was touched. If the metastore's file was lost, stop lamina and "
-                "rebuild it: `lamina metastore rebuild`; to begin with nothing, move the data root away or set "
+                "rebuild it: `lamina metastore rebuild`; to start empty, move the data root away or set "
                 "root_path to an empty directory"
             )
         if self._is_known and opened > store.opened_before:
             raise FailedPrecondition(
                 f"data root {path} is newer than the metastore, which was opened {store.opened_before} times, "
-                f"and the data root {opened} times: was an older copy put in its place? It does not know what has "
-                "been made since. Nothing there was touched. Stop lamina, and `lamina metastore rebuild` adds that"
+                f"and the data root {opened} times: was an older copy put in its place? It does not know the "
+                "snapshots made since. Nothing there was touched. Stop lamina, and add them: `lamina "
+                "metastore rebuild`"
             )
         store.failed_sync.attach(root, counts=self._is_known)
 
     def make_if_possible(self) -> None:
-        """Write the file, or leave it for later where it is the store's already and the disk is full or read-only.
+        """Write the file, or defer that if the root is the store's already and the disk is full or read-only.
 
         Raises:
-            OSError, Error: As `make`, where the root is new.
+            OSError, Error: As `make`, if the root is new.
         """
         if self._is_known and not self._store.counted:
             return
@@ -77,7 +78,7 @@ class Claim:
             _log.warning("nothing can be made in the data root", exc_info=error, extra={"path": self._root.path})
 
     def make(self) -> None:
-        """Write the file, if it is not.
+        """Write the file, unless it has been written.
 
         Raises:
             OSError: It cannot be written.

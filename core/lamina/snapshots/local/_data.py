@@ -1,4 +1,4 @@
-"""The data of snapshots: what a backend makes in a data root."""
+"""The data of snapshots, made by a backend in a data root."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _log = logging.getLogger(__name__)
 
 
 class SnapshotData:
-    """The data of the snapshots of one data root: made, mounted, measured and given up by a backend.
+    """Makes, mounts, measures and discards the data of the snapshots of one data root.
 
-    What a backend raises is raised as `lamina.errdefs` classes, which say whether data that is missing is lost or
-    rightly gone.
+    Exceptions of the backend are raised as `lamina.errdefs` classes, which tell lost data from data of a snapshot
+    removed meanwhile.
     """
 
     def __init__(self, backend: Backend, root: DataRoot, store: SnapshotterStore) -> None:
         """Work in a data root.
 
         Args:
-            backend: Makes what is there.
+            backend: The backend.
             root: The data root.
-            store: Says which snapshots there are.
+            store: The records of the snapshots.
         """
         self._backend = backend
         self._root = root
         self._store = store
 
     def make(self, record: Record) -> None:
-        """Make the data of a snapshot: whole, or not at all."""
+        """Make the data of a snapshot atomically."""
         with self._using(record, "make the data of"):
             self._root.make(record.id, functools.partial(self._create, record))
 
     def check_unused(self, record: Record) -> None:
-        """Check that there is no data of a new identifier (`DataRoot.check_unused`)."""
+        """Check that a new identifier has no data (`DataRoot.check_unused`)."""
         try:  # not `_using`: see `mounts`
             self._root.check_unused(record.id)
         except OSError as error:
@@ -55,7 +55,7 @@ class SnapshotData:
             self._backend.create(record, path)
 
     def syncs(self, record: Record) -> bool:
-        """Whether what is made for a snapshot is synced before its record is stored."""
+        """Return whether the data of a new snapshot is synced before its record is stored."""
         return self._root.syncs and self._backend.has_data(record) and self._backend.needs_sync(record)
 
     def is_as_created(self, active: Record, usage: Usage) -> bool:
@@ -63,7 +63,7 @@ class SnapshotData:
 
         Args:
             active: Its record.
-            usage: What it takes up.
+            usage: Its disk usage.
         """
         committed = attrs.evolve(active, usage=usage)
         return self._can_make_committed(committed) and self._backend.is_unchanged(active)
@@ -84,23 +84,23 @@ class SnapshotData:
         return bool(record.usage.inodes == 1 and record.parent_ids) and self._backend.creates_empty(record)
 
     def mounts(self, record: Record) -> list[Mount]:
-        """The mounts of a snapshot."""
-        try:  # what `_using` does, in the most frequent call but stat, without what a generator costs
+        """Return the mounts of a snapshot."""
+        try:  # like `_using`, without the cost of a generator: only stat is called more often
             return self._backend.mounts(record)
         except (NotFound, OSError) as error:
             raise self._explained(error, record, "mount") from error
 
     def usage(self, record: Record) -> Usage:
-        """What a snapshot takes up now."""
+        """Measure the disk usage of a snapshot."""
         with self._using(record, "measure"):
             return self._backend.usage(record)
 
     def discard(self, id_: int, *, unfinished: bool = False) -> None:
-        """Give up data. What cannot be given up now is reclaimed at the next start.
+        """Discard data. On failure, the next start reclaims it.
 
         Args:
             id_: The identifier, which no snapshot has any more.
-            unfinished: Whether some may not be whole.
+            unfinished: Whether there may be unfinished data too.
         """
         try:
             if unfinished:
@@ -110,25 +110,27 @@ class SnapshotData:
             _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": id_})
 
     def give_up_active(self, record: Record) -> None:
-        """Give up what only an active snapshot needed, of one that is committed now."""
+        """Discard data that only the active snapshot needed, after its commit."""
         try:
             self._backend.committed(record)
         except (Error, OSError) as error:
             _log.warning(
-                "what only the active snapshot needed is still there", exc_info=error, extra={"id": record.id}
+                "could not discard the data that only the active snapshot needed",
+                exc_info=error,
+                extra={"id": record.id},
             )
 
     @contextlib.contextmanager
-    def _using(self, record: Record, asked: str) -> Iterator[None]:
-        """Work on the data of a snapshot."""
+    def _using(self, record: Record, operation: str) -> Iterator[None]:
+        """Raise errors of an operation on the data of a snapshot as lamina's."""
         try:
             yield
         except (NotFound, OSError) as error:
-            raise self._explained(error, record, asked) from error
+            raise self._explained(error, record, operation) from error
 
-    def _explained(self, error: NotFound | OSError, record: Record, asked: str) -> Error:
-        """What to raise for an error: if some data is not there, say whether it is lost, or rightly gone."""
-        named = f"{asked} snapshot {shorten(record.info.name)}"
+    def _explained(self, error: NotFound | OSError, record: Record, operation: str) -> Error:
+        """Return the error to raise; for missing data, it tells whether the data is lost or was removed."""
+        named = f"{operation} snapshot {shorten(record.info.name)}"
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return from_os_error(error, named)
         own = self._store.record(record.id)

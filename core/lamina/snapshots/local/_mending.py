@@ -1,4 +1,4 @@
-"""Putting a data root in order while no host uses it, without deleting anything."""
+"""Repairs of a data root that no host uses. Nothing is deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def quarantine_data(path: str, id_: int) -> None:
 
     Args:
         path: The data root.
-        id_: The identifier, which no snapshot has.
+        id_: An identifier that no snapshot has.
 
     Raises:
         OSError: It cannot be moved.
@@ -36,11 +36,11 @@ def quarantine_data(path: str, id_: int) -> None:
 
 
 def write_recovery_records(path: str, records: Iterable[RecoveryRecord]) -> None:
-    """Write recovery records anew.
+    """Write recovery records, replacing those that exist.
 
     Args:
         path: The data root.
-        records: What they are to say.
+        records: The records.
 
     Raises:
         OSError: One cannot be written.

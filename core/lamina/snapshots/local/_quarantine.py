@@ -1,8 +1,8 @@
-"""Where data that no snapshot has waits before it is deleted.
+"""The quarantine, in which data without a snapshot is kept before it is deleted.
 
-Such data is found at a start: an interrupted call left it, or a metastore has lost records without showing it.
-A rename of `quarantine/<id>-<time>` to `snapshots/<id>` brings it back, and one of `quarantine/<id>-<time>.json`
-to `records/<id>` its recovery record.
+A start finds such data: an interrupted call left it, or a metastore has lost records unnoticed. Rename
+`quarantine/<id>-<time>` to `snapshots/<id>` to restore data, and `quarantine/<id>-<time>.json` to `records/<id>`
+to restore its recovery record.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 QUARANTINE: Final = "quarantine"
 """The name of the directory."""
 KEPT: Final = timedelta(days=7)
-"""How long data is kept at least, where the disk has space."""
+"""The least time for which data is kept while the disk has space."""
 SPARE: Final = 0.1
 """The share of the file system's blocks that is kept free of quarantined data."""
 _RECORD: Final = ".json"
@@ -33,7 +33,7 @@ _RECORD: Final = ".json"
 
 @attrs.frozen(order=True)
 class Entry:
-    """Data or a recovery record in quarantine. What has been there longest comes first."""
+    """Data or a recovery record in quarantine. The oldest sorts first."""
 
     since: datetime
     name: str
@@ -42,10 +42,9 @@ class Entry:
 
 
 class Quarantine:
-    """A directory beside the data, made (0700) when something is put there.
+    """A directory beside the data, made (0700) when first needed.
 
-    Data of an identifier that a recovery record in quarantine knows is the likeliest to be missed: it is deleted
-    for its age alone.
+    Data with a recovery record in quarantine is the likeliest to be missed: it is deleted for its age alone.
     """
 
     def __init__(self, root: SecureDirectory, trash: Trash) -> None:
@@ -53,7 +52,7 @@ class Quarantine:
 
         Args:
             root: The data root.
-            trash: Where data goes from here.
+            trash: The trash in which expired data is deleted.
         """
         self.path = root.path_of(QUARANTINE)
         self._root = root
@@ -62,7 +61,7 @@ class Quarantine:
     def put(self, id_: int, snapshots: SecureDirectory, records: SecureDirectory) -> None:
         """Move the data and the recovery record of an identifier here. Either may be missing.
 
-        Where a full file system refuses, what is here is deleted first.
+        If the file system is too full for that, delete data without a recovery record first.
 
         Args:
             id_: The identifier.
@@ -70,7 +69,7 @@ class Quarantine:
             records: The directory of the recovery records.
 
         Raises:
-            OSError: They cannot be moved. They stay where they are.
+            OSError: They cannot be moved, and stay in place.
         """
         new_name = f"{id_}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         moves = ((snapshots, new_name), (records, new_name + _RECORD))
@@ -88,10 +87,10 @@ class Quarantine:
                     os.rename(name, new_name, src_dir_fd=source.fd, dst_dir_fd=directory.fd)
 
     def expire(self) -> int:
-        """Delete what was kept long enough, and the oldest while the disk has less space than it should.
+        """Delete entries older than `KEPT`, and the oldest others while less than `SPARE` of the disk is free.
 
         Returns:
-            How many entries were given up.
+            The number of deleted entries.
         """
         limit = datetime.now(UTC) - KEPT
         given_up = self._delete(entry for entry in self._entries() if entry.since < limit)
@@ -102,15 +101,15 @@ class Quarantine:
         return given_up
 
     def give_up(self) -> int:
-        """Delete now what no recovery record knows: the disk is full.
+        """Delete all data without a recovery record now, because the disk is full.
 
         Returns:
-            How many entries were given up.
+            The number of deleted entries.
         """
         return self._delete(self._unknown())
 
     def _unknown(self) -> list[Entry]:
-        """The entries that no recovery record knows, the oldest first."""
+        """Return the entries without a recovery record, oldest first."""
         entries = self._entries()
         known = {entry.id for entry in entries if entry.is_record}
         return [entry for entry in entries if entry.id not in known]
@@ -123,7 +122,7 @@ class Quarantine:
             return []
 
     def _delete(self, entries: Iterable[Entry]) -> int:
-        """Delete entries, and return when they are gone. What cannot be deleted is logged."""
+        """Delete entries, and return when they are gone. Failures are logged."""
         count = 0
         try:
             for entry in entries:
@@ -134,7 +133,7 @@ class Quarantine:
         except (Canceled, DeadlineExceeded):
             raise
         except (Error, OSError) as error:
-            _log.warning("could not delete what was in quarantine", exc_info=error, extra={"path": self.path})
+            _log.warning("could not delete quarantined data", exc_info=error, extra={"path": self.path})
         return count
 
     def _give_up(self, entry: Entry) -> None:
@@ -146,7 +145,7 @@ class Quarantine:
 
 
 def _parse(name: str) -> Iterator[Entry]:
-    """The entry of that name; nothing for a name that this module did not make."""
+    """Yield the entry of that name, unless the name is not in the format of this module."""
     stem = name.removesuffix(_RECORD)
     id_, _, since = stem.partition("-")
     with contextlib.suppress(ValueError):

@@ -1,8 +1,8 @@
-"""Recovery records: a file beside each snapshot's data, from which a lost metastore is rebuilt.
+"""Recovery records: files beside the data, from which a lost metastore is rebuilt.
 
-One JSON file (`RecoveryRecord`) for each identifier, replaced whole when the record has changed, in the
-background: a crash leaves some a moment behind, which the next start mends. The host reads none of them: the
-metastore is the truth.
+There is one JSON file (`RecoveryRecord`) for each identifier. A background thread replaces it when the record has
+changed; a crash may leave it outdated, which the next start repairs. Hosts never use its content: the metastore is
+authoritative.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 _log = logging.getLogger(__name__)
 
 DELAY: Final = 0.1
-"""Seconds for which changes are collected: what is made and removed again within them is never written."""
+"""Seconds during which changes are collected: a snapshot created and removed in that time is never written."""
 MOST: Final = 1 << 24
-"""Bytes of a file that are read: gRPC carries no larger message."""
+"""The most bytes of a file that are read: no request that gRPC accepts is larger."""
 UNFINISHED: Final = ".new"
-"""Ends the name of a file that is being written."""
+"""The suffix of a file that is being written."""
 
 
 class RecoveryRecords:
@@ -38,13 +38,13 @@ class RecoveryRecords:
         """Keep the files of a snapshotter.
 
         Args:
-            directory: Where they are. The caller closes it, later than this.
-            store: What they say.
+            directory: Their directory. The caller closes it after this.
+            store: The source of the records.
         """
         self._directory = directory
         self._store = store
         self._changed: collections.deque[tuple[int, bool]] = collections.deque()
-        """Identifiers, and whether their snapshots are removed."""
+        """Identifiers, each with whether its snapshot was removed."""
         self._writing = threading.Lock()
         self._failing = False
         self._wake = threading.Event()
@@ -52,15 +52,15 @@ class RecoveryRecords:
         self._thread = threading.Thread(target=self._work, name=f"recovery records {directory.path}", daemon=True)
 
     def start(self) -> None:
-        """Begin to write, what has changed before as well."""
+        """Start the thread, which also writes earlier changes."""
         self._thread.start()
 
     def write(self, id_: int) -> None:
-        """Write down soon what the metastore says of a snapshot. If it says nothing, the file stays as it is."""
+        """Write the record of a snapshot soon. If the metastore has none, the file stays unchanged."""
         self._change(id_, removed=False)
 
     def remove(self, id_: int) -> None:
-        """Delete soon the file of a snapshot that was removed. If the metastore still has it, the file stays."""
+        """Delete the file of a removed snapshot soon. If the metastore still has a record, the file stays."""
         self._change(id_, removed=True)
 
     def _change(self, id_: int, *, removed: bool) -> None:
@@ -69,7 +69,7 @@ class RecoveryRecords:
             self._wake.set()
 
     def flush(self) -> None:
-        """Write what has changed so far. What cannot be written is written with the next change."""
+        """Write all changes so far. Failed writes are repeated with the next change."""
         with self._writing:
             changed = dict(self._changed.popleft() for _ in range(len(self._changed)))
             failed = {
@@ -80,12 +80,12 @@ class RecoveryRecords:
                 self._report(failed)
 
     def close(self) -> None:
-        """Write what has changed, and end. Closing twice does nothing."""
+        """Write all changes and stop the thread. Closing twice does nothing."""
         self._stopped.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.flush()  # what came while the thread was at its last
+        self.flush()  # changes made while the thread was ending
 
     def _work(self) -> None:
         while not self._stopped.is_set():
@@ -95,7 +95,7 @@ class RecoveryRecords:
             self.flush()
 
     def _write(self, id_: int, *, removed: bool) -> Exception | None:
-        """Write or delete one; returns what kept it from that. The operation itself is durable already."""
+        """Write or delete one file; return an error instead of raising it: the operation itself is durable."""
         try:
             found = self._store.record(id_)
             if found is not None:
@@ -107,7 +107,7 @@ class RecoveryRecords:
         return None
 
     def _report(self, failed: Mapping[int, Exception]) -> None:
-        """Say when writing begins to fail and when it works again, not with each change between."""
+        """Log when writing begins to fail and when it works again, but not each failure."""
         if failed and not self._failing:
             error = next(iter(failed.values()))
             fields = {"path": self._directory.path, "snapshots": len(failed)}
@@ -125,12 +125,12 @@ class RecoveryRecords:
             os.unlink(str(id_), dir_fd=self._directory.fd)
 
     def drop_unfinished(self, id_: int) -> None:
-        """Delete what an interrupted write left of the file of a snapshot that is not there."""
+        """Delete the unfinished file that an interrupted write left behind."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(str(id_) + UNFINISHED, dir_fd=self._directory.fd)
 
     def knows_later(self, record: Record) -> bool:
-        """Whether the file of a snapshot tells of a later change than its record: the metastore lost one."""
+        """Return whether a snapshot's file is newer than its record, because the metastore lost a change."""
         data = self._directory.read(str(record.id), MOST)
         try:
             told = RecoveryRecord.decode(data or b"")
@@ -139,29 +139,29 @@ class RecoveryRecords:
         return told.metastore == self._store.uuid and told.record.info.updated > record.info.updated
 
     def has(self, id_: int) -> bool:
-        """Whether there is a file of an identifier."""
+        """Return whether an identifier has a file."""
         return self._directory.has(str(id_))
 
     def is_behind(self, record: Record) -> bool:
-        """Whether there is no file of a snapshot, or one that holds another state than its record."""
+        """Return whether a snapshot's file is missing or differs from its record."""
         try:
             status = os.stat(str(record.id), dir_fd=self._directory.fd, follow_symlinks=False)
         except FileNotFoundError:
             return True
-        if not status.st_size:  # what a power cut leaves of a file that was written just before
+        if not status.st_size:  # a power cut can leave a file just written empty
             return True
         written, updated = status.st_mtime_ns, record.info.updated
-        if written % NANOSECONDS == 0:  # perhaps a file system that knows no fractions of a second
+        if written % NANOSECONDS == 0:  # perhaps the file system stores whole seconds only
             updated -= updated % NANOSECONDS
         return written != updated
 
 
 def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
-    """Write a recovery record, old or new whatever crashes.
+    """Replace a recovery record atomically.
 
     Args:
         directory: The directory of the recovery records.
-        written: What it is to say.
+        written: The new record.
 
     Raises:
         OSError: It cannot be written.
@@ -171,6 +171,6 @@ def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
     with open(directory.create(name + UNFINISHED), "wb") as file:
         file.write(written.encode())
         file.flush()
-        # So `RecoveryRecords.is_behind` sees which state of the record is in the file without reading it.
+        # `RecoveryRecords.is_behind` compares the time without reading the file.
         os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
     os.rename(name + UNFINISHED, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)

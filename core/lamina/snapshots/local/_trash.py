@@ -1,4 +1,4 @@
-"""Where removed data waits for its deletion."""
+"""The trash, in which removed data waits to be deleted."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _log = logging.getLogger(__name__)
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 """The errors of a full file system (open(2))."""
 SHOWN: Final = 3
-"""How many failures a message shows."""
+"""The most failures that a message shows."""
 _FIRST_SECONDS: Final = 0.2
-"""How long what an earlier process left waits: the host that is starting has enough to do."""
+"""The delay before data left by an earlier process is deleted: a starting host is busy."""
 _DELAY: Final = 0.05
-"""Seconds for which removals are collected: to wake the thread and read the directory for each costs too much."""
+"""Seconds during which removals are collected: reading the directory for each would cost too much."""
 
 
 class Trash:
-    """A directory whose entries are deleted by a thread in the background.
+    """A directory whose entries a background thread deletes, those of earlier processes included.
 
-    Moving something there is one rename, however large it is. What is left of an earlier process goes as well.
+    Moving a tree there is one rename, however large it is.
     """
 
     def __init__(self, directory: SecureDirectory, destroy: Callable[[str], None]) -> None:
-        """Take over a directory. Nothing is deleted before `start`.
+        """Use a directory. Nothing is deleted before `start`.
 
         Args:
-            directory: The directory, on the file system of what is put there. The caller closes it after this.
+            directory: The directory, on the file system of the data. The caller closes it after this.
             destroy: Deletes one directory, given its path.
         """
         self._path = directory.path
         self._directory = directory
         self._destroy = destroy
         self._mark = uuid.uuid4().hex
-        """Makes names new: what another process put there may not be deleted yet."""
+        """Makes names unique: entries of another process may not be deleted yet."""
         self._numbers = itertools.count()
         self._emptying = threading.Lock()
         self._context = CallContext()
@@ -53,26 +53,26 @@ class Trash:
         self._thread: threading.Thread | None = None
 
     def start(self, first: Callable[[], None]) -> None:
-        """Start the thread. It begins with the first removal, or a moment later.
+        """Start the thread. It begins with the first removal, or after `_FIRST_SECONDS`.
 
         Args:
-            first: What it does before it deletes anything.
+            first: Called by the thread before it deletes anything.
         """
         self._thread = threading.Thread(target=self._work, args=(first,), name=f"trash {self._path}", daemon=True)
         self._thread.start()
 
     def put(self, source: SecureDirectory, name: str) -> None:
-        """Move a file or directory to the trash. Nothing happens where it does not exist.
+        """Move a file or directory to the trash, if it exists.
 
-        Where there is no space even for that, it is deleted where it is, before this returns.
+        If there is no space even for a rename, delete it in place before returning.
 
         Args:
-            source: The directory that it is in.
+            source: The directory that holds it.
             name: Its name there.
 
         Raises:
             OSError: It cannot be moved.
-            Error: It cannot be deleted, or the call is no longer wanted.
+            Error: It cannot be deleted, or the call was cancelled.
         """
         new_name = f"{name}-{self._mark}-{next(self._numbers)}"
         try:
@@ -82,16 +82,16 @@ class Trash:
                 raise
             return
         except OSError as error:
-            # A copy-on-write file system that is full refuses a rename, while it keeps some space for deletions.
+            # A full copy-on-write file system refuses renames, but reserves some space for deletions.
             if error.errno not in NO_SPACE:
                 raise
             self._delete(source, name)
             return
-        if not self._filled.is_set():  # to set it again takes a lock
+        if not self._filled.is_set():  # setting it again would take a lock
             self._filled.set()
 
     def empty(self) -> None:
-        """Delete all that is in the trash now, and return when it is gone.
+        """Delete all present entries, and return when they are gone.
 
         Raises:
             FailedPrecondition: Some entries could not be deleted. The others are gone.
@@ -112,7 +112,7 @@ class Trash:
             ) from failures[0]
 
     def _delete(self, directory: SecureDirectory, name: str) -> None:
-        """Delete an entry. `destroy`, which works by path, never meets a link that it could follow."""
+        """Delete an entry. `destroy`, which works by path, is called for directories only, never for links."""
         try:
             os.unlink(name, dir_fd=directory.fd)
         except IsADirectoryError:
@@ -138,7 +138,7 @@ class Trash:
                 self._closed.wait(_DELAY)
 
     def close(self) -> None:
-        """Stop deleting; what is left is deleted by the next process. Closing twice does nothing."""
+        """Stop deleting; the next process deletes the rest. Closing twice does nothing."""
         self._context.cancel()
         self._closed.set()
         self._filled.set()

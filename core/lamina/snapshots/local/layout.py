@@ -1,4 +1,4 @@
-"""The names in a data root (`DataRoot` says what is there)."""
+"""The names in a data root (see `DataRoot`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Bringing a metastore back: what there is in data roots, and what that, a damaged file and a backup say together.
+"""Rebuilding a metastore from data roots, its own file, which may be damaged, and a backup.
 
-`lamina metastore` and `lamina doctor` are built on it, and no host needs it.
+`lamina metastore` and `lamina doctor` use it; hosts do not.
 """
 
 from lamina.snapshots.recovery._backup import Backup, inspect_copy, pieces, unused, write_backup

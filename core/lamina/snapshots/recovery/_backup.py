@@ -1,4 +1,4 @@
-"""Copies of a metastore: taken, checked, and kept as one file."""
+"""Backups of a metastore: one checked file each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Backup:
 
     path: str
     size: int
-    """Bytes."""
+    """The size in bytes."""
     contents: Contents
 
 
 @contextlib.contextmanager
 def unused(metastore: str) -> Iterator[str]:
-    """The file of a metastore, which nobody uses during the block.
+    """Lock a metastore during the block, and yield the path of its file.
 
     Args:
         metastore: The metastore's directory.
@@ -46,7 +46,7 @@ def unused(metastore: str) -> Iterator[str]:
 
 
 def pieces(path: str) -> Iterator[bytes]:
-    """What a file holds, in pieces."""
+    """Yield the content of a file in pieces."""
     with open(path, "rb") as file:
         while data := file.read(_CHUNK):
             yield data
@@ -55,7 +55,7 @@ def pieces(path: str) -> Iterator[bytes]:
 def write_backup(copy: Iterable[bytes], path: str) -> Backup:
     """Write a copy of a metastore to a file (mode 0600), durably, and check it.
 
-    The file is there when it is whole and found to be in order; one that was there before is replaced.
+    The file is created, or replaced, only when the copy is complete and found sound.
 
     Args:
         copy: The copy, in pieces.
@@ -84,7 +84,7 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
 
 
 def inspect_copy(copy: Iterable[bytes]) -> Contents:
-    """What can be read of a copy of a metastore. It is looked at in a temporary file, which is removed again.
+    """Read the intact contents of a copy of a metastore, by way of a temporary file.
 
     Args:
         copy: The copy, in pieces.
@@ -101,10 +101,10 @@ def inspect_copy(copy: Iterable[bytes]) -> Contents:
 
 
 def checked(path: str) -> Contents:
-    """The contents of a metastore's file in which nothing is wrong.
+    """Read the contents of a sound metastore file.
 
     Raises:
-        DataLoss: Something is; the message has the first problem.
+        DataLoss: The file is damaged; the message has the first problem.
     """
     contents = read_file(path)
     if contents.problems or not contents.uuid:

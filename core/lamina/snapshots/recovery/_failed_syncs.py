@@ -1,4 +1,4 @@
-"""What is known of failed syncs when a metastore is made anew (`lamina.snapshots.storage.FailedSync`)."""
+"""Failed syncs known to the sources of a rebuild (`lamina.snapshots.storage.FailedSync`)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lamina.snapshots.storage.file import Contents
 
 @attrs.frozen
 class FailedSyncs:
-    """The active snapshots that are refused at their commit."""
+    """The active snapshots whose commits will be refused."""
 
     last_ids: Mapping[str, int]
-    """By snapshotter, the highest identifier that is refused."""
+    """The highest identifier refused, by snapshotter."""
     unknown: Mapping[str, int]
-    """By snapshotter of which nothing says whether a sync failed, how many active snapshots are refused for that:
-    all that there are."""
+    """The number of active snapshots refused because no source tells whether a sync failed, by snapshotter: in
+    that case, all of them."""
 
 
 def find_failed_syncs(
@@ -28,13 +28,13 @@ def find_failed_syncs(
     metastores: Iterable[Contents],
     known: Collection[str],
 ) -> FailedSyncs:
-    """Put together what data roots and metastores say.
+    """Collect the failed syncs known to data roots and metastores.
 
     Args:
-        merged: The snapshots that there are.
-        roots: The data roots that are used, by snapshotter.
-        metastores: What can be read of the metastore, and of a backup.
-        known: The snapshotters of which one of the metastores says what there is now.
+        merged: The restored snapshots.
+        roots: The data roots in use, by snapshotter.
+        metastores: The contents of the metastore, and of a backup.
+        known: The snapshotters for which one of the metastores is up to date.
     """
     last_ids: dict[str, int] = {}
     unknown: dict[str, int] = {}

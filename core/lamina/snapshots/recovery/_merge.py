@@ -1,9 +1,9 @@
-"""One truth out of several sources: which snapshots there are, and what is known of each.
+"""Merging the records of a metastore and of data roots.
 
-An identifier is never used again, so that it stands for a snapshot whatever its key. Of two records with one
-identifier the one that was changed later counts. A snapshot is there if the metastore at hand says so; where that
-is lost, or is an older one, if there is data of it: removed snapshots have none. Views of a parent have none
-either, and are there if they have a recovery record.
+Identifiers are never reused, so that an identifier names one snapshot even if its key changes. Of two records with
+the same identifier, the one updated later wins. A snapshot exists if an up-to-date metastore has it; if that is
+lost or outdated, a snapshot exists if it has data, which removed snapshots lack. Views of a parent have no data,
+and exist if they have a recovery record.
 """
 
 from __future__ import annotations
@@ -23,71 +23,71 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 class Source(enum.StrEnum):
-    """Where a record comes from."""
+    """The source of a record."""
 
     METASTORE = "metastore"
     RECOVERY_RECORD = "recovery record"
     CHILDREN = "children"
-    """Its children's records: they say its name, its identifier and the identifiers of its parents. Its labels,
-    times and usage are lost."""
+    """The records of its children, which have its name, its identifier and those of its parents. Its labels, times
+    and usage are lost."""
 
 
 @attrs.frozen
 class Restored:
-    """A snapshot that is there."""
+    """A restored snapshot."""
 
     found: RecoveryRecord
     source: Source
     has_data: bool = True
-    """Whether its data is there, as far as it has any."""
+    """Whether its data exists, or none is needed."""
 
 
 @attrs.frozen
 class LeftOut:
-    """What some source names and is not restored."""
+    """A snapshot that a source names, but that is not restored."""
 
     snapshotter: str
     id: int
     reason: str
     key: str = ""
-    """"" where it is not known."""
+    """The key, or "" if unknown."""
     path: str = ""
-    """Where its data is; "" where there is none."""
+    """The path of its data, or "" if there is none."""
 
 
 @attrs.frozen
 class Merged:
-    """What the sources say together."""
+    """The merged sources."""
 
     contents: Contents
     restored: tuple[Restored, ...]
     left_out: tuple[LeftOut, ...]
 
     def active(self, snapshotter: str) -> tuple[int, ...]:
-        """The identifiers of the active snapshots of a snapshotter that are there."""
+        """Return the identifiers of a snapshotter's restored active snapshots."""
         theirs = (one.found.record for one in self.restored if one.found.snapshotter == snapshotter)
         return tuple(record.id for record in theirs if record.info.kind is Kind.ACTIVE)
 
     def with_failed_syncs(self, last_ids: Mapping[str, int]) -> Self:
-        """This, with the highest identifier that a failed sync may have damaged, by snapshotter."""
+        """Return a copy with the highest identifier that a failed sync may have damaged, by snapshotter."""
         return attrs.evolve(self, contents=attrs.evolve(self.contents, failed_syncs=last_ids))
 
 
 RESERVE = 1024
-"""Identifiers that are passed over, since some may have been handed out and left no trace."""
+"""The number of identifiers to skip: some may have been reserved without a trace."""
 
 
 def merge(
     uuid: str, metastore: Contents, roots: Mapping[str, DataRootContents], current: Container[str]
 ) -> Merged:
-    """Put the sources together. What is known of failed syncs is not in the outcome: see `with_failed_syncs`.
+    """Merge the sources, except for failed syncs (see `with_failed_syncs`).
 
     Args:
-        uuid: The UUID that the outcome gets.
-        metastore: What can be read of the metastore, or of a backup.
+        uuid: The UUID of the result.
+        metastore: The intact contents of the metastore, or of a backup.
         roots: The data roots that belong to it, by snapshotter.
-        current: The snapshotters of which the metastore, as far as it can be read, says what there is now: it is
-            no backup, and no older than their data roots.
+        current: The snapshotters for which the metastore is up to date: it is no backup, and not older than their
+            data roots.
     """
     names = {*metastore.counters, *roots, *(one.snapshotter for one in metastore.snapshots)}
     of_metastore: dict[str, list[RecoveryRecord]] = defaultdict(list)
@@ -106,7 +106,7 @@ def merge(
 
 
 class _Merge:
-    """The snapshots of one snapshotter."""
+    """Merges the snapshots of one snapshotter."""
 
     def __init__(
         self, name: str, of_metastore: Iterable[RecoveryRecord], root: DataRootContents | None, *, current: bool
@@ -121,7 +121,7 @@ class _Merge:
         self._dead: dict[int, Restored] = {}
 
     def run(self) -> None:
-        """Decide on each snapshot."""
+        """Decide which snapshots exist."""
         for id_ in sorted({*self._metastore, *self._recorded}):
             self._decide(self._latest(id_))
         self._settle_keys()
@@ -132,11 +132,11 @@ class _Merge:
         self._report_data()
 
     def restored(self) -> Iterator[Restored]:
-        """The snapshots that are there, in the order of their identifiers."""
+        """Return the restored snapshots in the order of their identifiers."""
         return (self._alive[id_] for id_ in sorted(self._alive))
 
     def counters(self, known: Counters) -> Counters:
-        """The counters, beyond everything that any source names."""
+        """Return counters beyond every identifier that a source names."""
         ids = (id_ for one in self._metastore.values() for id_ in (one.record.id, *one.record.parent_ids))
         last = max(known.next_id - 1, self._root.last_id if self._root else 0, *ids, 0)
         generation = max(known.generation, self._root.generation if self._root else 0)
@@ -166,7 +166,7 @@ class _Merge:
         return self._root is None or record.id in self._root.data or _needs_no_data(record)
 
     def _settle_keys(self) -> None:
-        """Leave out all but the latest of several snapshots with one key."""
+        """Leave out all but the latest of several snapshots with the same key."""
         by_key: dict[tuple[str, str], list[Restored]] = defaultdict(list)
         for one in self._alive.values():
             by_key[one.found.keyspace, one.found.record.info.name].append(one)
@@ -180,7 +180,7 @@ class _Merge:
         return self._current and record.id in self._metastore, record.info.updated, record.id
 
     def _settle_parents(self, child: RecoveryRecord) -> None:
-        """See that the parents of a snapshot are there: they were, and committed, when it was made."""
+        """Restore the parents of a snapshot: they existed, and were committed, when it was made."""
         while child.record.parent_ids:
             parent_id = child.record.parent_ids[0]
             known = self._alive.get(parent_id) or self._dead.pop(parent_id, None)
@@ -192,7 +192,7 @@ class _Merge:
             child = known.found
 
     def _derived(self, child: RecoveryRecord, stale: Restored | None) -> Restored | None:
-        """The record of a snapshot as its child knows it; None where its parent's name is known to nobody."""
+        """Derive the record of a parent from its child; return None if the grandparent's name is unknown."""
         parent_id, *rest = child.record.parent_ids
         name = ""
         if rest:
@@ -207,7 +207,7 @@ class _Merge:
         return Restored(found, Source.CHILDREN, self._has_data(record))
 
     def _leave_out_orphans(self) -> None:
-        """Leave out snapshots whose chain of parents is not complete, parents first."""
+        """Leave out snapshots whose chain of parents is incomplete, parents first."""
         for one in sorted(self._alive.values(), key=lambda one: len(one.found.record.parent_ids)):
             record = one.found.record
             if record.parent_ids and (problem := self._parent_problem(one.found)):
@@ -220,20 +220,20 @@ class _Merge:
         parent = self._alive.get(parent_id)
         if parent is None:
             shown = shorten(child.record.info.parent)
-            return f"nothing is known of its parent {shown} but that it had identifier {parent_id}"
+            return f"its parent {shown} (identifier {parent_id}) is unknown"
         record = parent.found.record
         agrees = (parent.found.keyspace, record.info.name) == (child.keyspace, child.record.info.parent)
         if not agrees or record.parent_ids != tuple(rest):
-            return f"it names another parent than identifier {parent_id} has"
+            return f"it names another parent than that of identifier {parent_id}"
         return ""
 
     def _report_data(self) -> None:
-        """Tell of data that no record is known of."""
+        """Report data without a record."""
         if self._root is None:
             return
         for id_ in sorted(self._root.data - {*self._alive, *self.left_out}):
             torn = self._root.torn.get(id_)
-            reason = torn or "it has no recovery record: its key is not known"
+            reason = torn or "it has no recovery record: its key is unknown"
             self.left_out[id_] = LeftOut(self.name, id_, reason, path=self._root.data_path(id_))
 
     def _drop(self, found: RecoveryRecord, reason: str) -> None:
@@ -248,5 +248,5 @@ class _Merge:
 
 
 def _needs_no_data(record: Record) -> bool:
-    """Whether a snapshot may have no data of its own: views of a parent show the parent's, in most backends."""
+    """Return whether a snapshot may lack data of its own: with most backends, views show their parent's data."""
     return record.info.kind is Kind.VIEW and bool(record.parent_ids)

@@ -1,4 +1,4 @@
-"""Making a metastore anew from whatever is left: its own file, a backup, recovery records, and the data itself."""
+"""Rebuilding a metastore from its own file, a backup, recovery records, and the data."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from lamina.snapshots.storage.file import DATA, Contents, read_file, write_file
 
 @attrs.frozen
 class Places:
-    """Where a host keeps things."""
+    """The directories of a host."""
 
     root: str
     """The host's root directory."""
     metastore: str
     """The metastore's directory."""
     data_roots: Mapping[str, str]
-    """The data root of each snapshotter. They need not exist, and need not be those of local snapshotters."""
+    """The data root of each snapshotter. They need not exist or belong to local snapshotters."""
 
     def found_data_roots(self) -> dict[str, str]:
-        """The data roots that exist: those that are given, and those of plugins that are gone."""
+        """Return the existing data roots: the configured ones, and those of plugins no longer configured."""
         found = {name: path for name, path in self.data_roots.items() if is_data_root(path)}
         known = {os.path.realpath(path) for path in found.values()}
         with contextlib.suppress(FileNotFoundError):
@@ -46,23 +46,23 @@ class Places:
 
 @attrs.frozen
 class Rebuilt:
-    """What a rebuild does, or would do."""
+    """The result of a rebuild, or of a dry run."""
 
     merged: Merged
     roots: tuple[DataRootContents, ...]
-    """The data roots that were used."""
+    """The data roots used."""
     foreign: tuple[DataRootContents, ...]
-    """Data roots that belong to another metastore, and were left alone."""
+    """The data roots of another metastore, which were not touched."""
     before: Contents
-    """What could be read of the metastore, or of the backup."""
+    """The intact contents of the metastore, or of the backup."""
     failed_syncs: FailedSyncs
-    """Which active snapshots are refused at their commit."""
+    """The active snapshots whose commits will be refused."""
     changes: bool
-    """Whether the metastore is not as it should be already."""
+    """Whether the rebuild changes the metastore."""
     backup: str = ""
-    """The backup that it began with; "" where that was the metastore's own file."""
+    """The backup used; "" for the metastore's own file."""
     set_aside: str = ""
-    """Where the metastore of before is; "" where there was none, or nothing was changed."""
+    """The path of the replaced metastore; "" if there was none, or nothing was changed."""
 
 
 def rebuild(
@@ -73,19 +73,19 @@ def rebuild(
     dry_run: bool = False,
     watch: Watch = unwatched,
 ) -> Rebuilt:
-    """Make the metastore anew. Killed at any moment, it leaves the old one or the new one.
+    """Rebuild the metastore. If the process is killed, either the old one or the new one is in place.
 
     Args:
-        places: Where everything is. No host may run there.
-        backup: A copy of the metastore's file to begin with; "": its own file, or what is left of it.
-        adopt: Whether data roots of another metastore are taken over.
-        dry_run: Find out what would be done, and do nothing.
-        watch: Is shown what is looked at.
+        places: The directories of the host, which must not run.
+        backup: A copy of the metastore's file to start from; "": its own file.
+        adopt: Take over data roots of another metastore.
+        dry_run: Change nothing; return what would be done.
+        watch: Reports progress.
 
     Raises:
-        NotFound: There is nothing there to make one from.
-        LockHeld: A host runs there.
-        FailedPrecondition: The backup is of another metastore than the data roots belong to.
+        NotFound: There is neither a metastore nor a data root.
+        LockHeld: The host runs.
+        FailedPrecondition: The backup is not of the metastore to which the data roots belong.
         DataLoss: The backup is damaged.
         Error: A directory cannot be read; the disk is full.
     """
@@ -155,7 +155,7 @@ def _read_present(directory: str) -> Contents:
 
 
 def _read_replaced(directory: str) -> Contents:
-    """As `_read_present`, of a metastore whose place a backup takes: it need not be of a version that is known."""
+    """Read a metastore that a backup replaces, and whose version may be unknown."""
     try:
         return _read_present(directory)
     except Error as error:
@@ -163,7 +163,7 @@ def _read_replaced(directory: str) -> Contents:
 
 
 def _choose_uuid(before: Contents, roots: Iterable[DataRootContents]) -> str:
-    """The UUID that most recovery records stand under; the metastore's own counts where they say nothing."""
+    """Return the UUID of most data and recovery records, or else the metastore's own."""
     counted = Counter({before.uuid: 0}) if before.uuid else Counter[str]()
     for one in roots:
         if one.uuid:
@@ -177,9 +177,9 @@ def _choose_uuid(before: Contents, roots: Iterable[DataRootContents]) -> str:
 def _about(
     before: Contents, roots: Mapping[str, DataRootContents], used: Mapping[str, DataRootContents], chosen: str
 ) -> Contents:
-    """What a metastore says of the data roots that are used, where they were its own.
+    """Return the contents of a metastore without the snapshots of data roots that were not its own.
 
-    The same identifiers stand for other snapshots in another metastore's data root.
+    In another metastore's data root, the same identifiers name other snapshots.
     """
     own = {name for name, one in used.items() if one.uuid in {"", before.uuid}}
     if before.uuid == chosen:
@@ -192,9 +192,9 @@ def _belongs(one: DataRootContents, chosen: str) -> bool:
 
 
 def _current(before: Contents, roots: Mapping[str, DataRootContents]) -> tuple[str, ...]:
-    """The snapshotters whose part of the metastore is no older than their data root.
+    """Return the snapshotters whose part of the metastore is not older than their data root.
 
-    In a damaged file there may be records of an earlier time: what it says that there is, data must prove.
+    There are none for a damaged file, which may hold outdated records: only data proves that a snapshot exists.
     """
     if before.problems:
         return ()
@@ -221,7 +221,7 @@ def _aside_name(backup: str, before: Contents) -> str:
 
 
 def _replace(directory: str, contents: Contents, aside: str) -> str:
-    """Put a new file in the place of the metastore's, and return where the old one is."""
+    """Replace the metastore's file, and return the path to which the old one was moved."""
     path = os.path.join(directory, DATA)
     unfinished = path + layout.UNFINISHED
     SecureDirectory.open(directory, create_mode=0o700).close()
@@ -235,15 +235,15 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
         return ""
     kept = os.path.join(directory, aside)
     os.rename(unfinished, kept)
-    exchange(kept, path)  # in one step: where there is no file for a moment, a host starts anew
+    exchange(kept, path)  # atomically: without a file, a host would start with an empty metastore
     sync_directory(directory)
     return kept
 
 
 def _verify(path: str, contents: Contents) -> None:
-    """Check that a file says what was written to it."""
+    """Check that a file holds the contents written to it."""
     written = read_file(path)
     counted = (written.counters, written.failed_syncs) == (dict(contents.counters), dict(contents.failed_syncs))
     if written.problems or _changes(written, contents) or not counted:
-        problem = written.problems[0] if written.problems else "it differs from what was written"
-        raise DataLoss(f"{path} is not what was written to it, and was not used: {problem}: does the disk fail?")
+        problem = written.problems[0] if written.problems else "it differs from the data written"
+        raise DataLoss(f"{path} was written wrongly, and was not used: {problem}: is the disk failing?")

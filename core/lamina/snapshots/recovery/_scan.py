@@ -1,4 +1,4 @@
-"""What there is in a data root, seen without any metastore."""
+"""Scanning a data root without a metastore."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ from lamina.snapshots.storage import failed_sync_in
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 LIMIT: Final = 64 << 20
-"""Bytes beyond which a file is no recovery record: no message that makes a snapshot is a quarter as large."""
+"""The most bytes of a recovery record: four times the size of the largest request."""
 _IDENTIFIERS: Final = 1 << 64
-"""No identifier is as large: the database has eight bytes for each."""
+"""The upper bound of identifiers, which have eight bytes in the database."""
 
 
 @attrs.frozen
 class DataRootContents:
-    """A data root as it was when it was looked through. Identifiers are those that stand in names of files."""
+    """The contents of a data root, with identifiers taken from the names of files."""
 
     path: str
     uuid: str = ""
-    """The metastore that it belongs to; "" where it does not say."""
+    """The UUID of its metastore, or "" if not stored."""
     generation: int = 0
-    """How often that was opened with it."""
+    """How often the metastore was opened with it."""
     data: frozenset[int] = frozenset()
-    """Of which there is data."""
+    """Identifiers with data."""
     unfinished: frozenset[int] = frozenset()
-    """Of which there is data that was never whole."""
+    """Identifiers with unfinished data."""
     records: Mapping[int, RecoveryRecord] = attrs.field(factory=dict)
-    """The recovery records that can be read."""
+    """The readable recovery records."""
     torn: Mapping[int, str] = attrs.field(factory=dict)
-    """Why the others cannot be."""
+    """The problems of the unreadable ones."""
     quarantined: frozenset[int] = frozenset()
-    """Of which there is something in quarantine."""
+    """Identifiers in quarantine."""
     failed_sync: int | None = None
-    """The highest identifier that a failed sync may have damaged; None where it does not say."""
+    """The highest identifier that a failed sync may have damaged, or None if not stored."""
     last_id: int = 0
-    """The largest identifier that anything in the data root names."""
+    """The highest identifier found anywhere in the data root."""
 
     @property
     def snapshotter(self) -> str:
-        """The snapshotter that most recovery records name; "" where there are none."""
+        """The snapshotter that most recovery records name, or "" if there are none."""
         names = Counter(found.snapshotter for found in self.records.values())
         return names.most_common(1)[0][0] if names else ""
 
     def data_path(self, id_: int) -> str:
-        """Where the data of an identifier is."""
+        """Return the path of the data of an identifier."""
         return os.path.join(self.path, layout.SNAPSHOTS, str(id_))
 
     def record_path(self, id_: int) -> str:
-        """Where the recovery record of an identifier is."""
+        """Return the path of the recovery record of an identifier."""
         return os.path.join(self.path, layout.RECORDS, str(id_))
 
 
 def is_data_root(path: str) -> bool:
-    """Whether a directory is the data root of a local snapshotter, or was."""
+    """Return whether a directory is, or was, the data root of a local snapshotter."""
     return all(os.path.isdir(os.path.join(path, name)) for name in (layout.SNAPSHOTS, layout.RECORDS))
 
 
 Watch: TypeAlias = Callable[[Iterable[Any], str], Iterable[Any]]
-"""Passes items on, and shows how many there have been, as commands do on a terminal."""
+"""Passes items on and reports progress, given a description."""
 
 
 def unwatched(items: Iterable[Any], _what: str) -> Iterable[Any]:
-    """Pass items on, and show nothing."""
+    """Return the items, reporting nothing."""
     return items
 
 
 def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
-    """Look through a data root. Nothing in it is changed, and others may change it meanwhile.
+    """Scan a data root without changing it. Other processes may change it meanwhile.
 
     Args:
         path: Its absolute path.
-        watch: Is passed the recovery records' names.
+        watch: Reports progress through the recovery records.
 
     Raises:
-        PermissionDenied: Another user could change what is in it.
-        OSError: It cannot be looked at.
+        PermissionDenied: Another user could change its contents.
+        OSError: It cannot be read.
     """
     with SecureDirectory.open(path) as directory:
         uuid, generation = _owner(directory)
@@ -113,13 +113,13 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
 
 
 def _owner(directory: SecureDirectory) -> tuple[str, int]:
-    """The metastore that a data root belongs to, and how often it was opened with that."""
+    """Return the UUID of a data root's metastore, and how often that was opened with it."""
     owner, _, generation = (directory.read(layout.UUID) or b"").decode("ascii", "replace").strip().partition(" ")
     return owner, int(generation) if generation.isdecimal() else 0
 
 
 def _records(directory: SecureDirectory, watch: Watch) -> tuple[dict[int, RecoveryRecord], dict[int, str]]:
-    """The recovery records that can be read, and what is wrong with the others."""
+    """Return the readable recovery records, and the problems of the others."""
     records: dict[int, RecoveryRecord] = {}
     torn: dict[int, str] = {}
     if not directory.has(layout.RECORDS):
@@ -151,7 +151,7 @@ def _names(directory: SecureDirectory, name: str) -> list[str]:
 
 
 def _leading_ids(directory: SecureDirectory, name: str) -> Iterator[int]:
-    """The identifiers that the names in a directory begin with."""
+    """Yield the identifiers with which names in a directory begin."""
     for entry in _names(directory, name):
         if (id_ := _leading_id(entry)) is not None:
             yield id_
@@ -162,7 +162,7 @@ def _leading_id(name: str) -> int | None:
 
 
 def _id(name: str) -> int | None:
-    """The identifier that a name is; None where it is none."""
+    """Parse a name as an identifier; return None if it is not one."""
     if not (name.isascii() and name.isdecimal()) or (len(name) > 1 and name[0] == "0"):
         return None
     return id_ if (id_ := int(name)) < _IDENTIFIERS else None

@@ -1,4 +1,4 @@
-"""Reading records in the order of their keys, a few at a time."""
+"""Reading records in batches, in the order of their keys."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._record import name_in
 
 BATCH: Final = 100
-"""How many records one read transaction of a walk covers, as in containerd."""
+"""Records in one read transaction of a walk, as in containerd."""
 
 
 def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple[list[bytes], bytes | None]:
-    """The bytes of some records, checked, and where the next batch starts; None: there are no more.
+    """Return the verified bytes of a batch of records, and the key at which the next batch starts, or None.
 
-    Keys that share their first `layout.SHARED` bytes are in the order of their digests: they are sorted here, and
+    The database orders keys that share their first `layout.SHARED` bytes by digest: they are sorted here, and
     never split between batches.
 
     Args:
         transaction: A read transaction.
-        prefix: What the database keys of the records begin with.
-        start: Where to start; None: at the first.
+        prefix: The prefix of the records' database keys.
+        start: The key at which to start; None: the first.
 
     Raises:
-        DataLoss: The keys are not in ascending order, or a record is not what was stored.
+        DataLoss: The keys are not in ascending order, or a checksum is wrong.
     """
     cursor = transaction.cursor()
     if not cursor.set_range(start or prefix):
@@ -44,7 +44,7 @@ def batch(transaction: Transaction, prefix: bytes, start: bytes | None) -> tuple
 
 
 def _in_order(prefix: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], bytes | None]:
-    """As `batch`, of entries some of whose keys may be long, or belong to others."""
+    """Return the same for entries of which some have long keys, or another prefix."""
     values: list[bytes] = []
     group: list[bytes] = []
     shared = b""

@@ -1,4 +1,4 @@
-"""When a metastore's file is checked: before it is used, and where that was quick, once more while it is used."""
+"""Checks of a metastore's file: before it is used, and if that check was partial, again while it is used."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SMALL: Final = 2 << 20
-"""Bytes of a file all of which is checked before it is used, however it was closed: in ten milliseconds."""
+"""The size up to which a file is always checked entirely before use, which takes ten milliseconds."""
 LARGE: Final = 16 << 20
-"""Bytes of a file for which a process is started that checks it. A smaller one is checked here, which costs the
-memory that it takes, and not the forty milliseconds in which an interpreter starts."""
+"""The size from which a child process checks the file. Checking a smaller one here costs memory, but saves the
+forty milliseconds that an interpreter takes to start."""
 CLOSED: Final = "closed"
-"""A file in the metastore's directory: the last transaction, when a process that had checked it closed it."""
+"""The file in the metastore's directory with the last transaction before a clean close of a checked file."""
 _ROOM: Final = "lamina.snapshots.storage"
 _PROGRAM: Final = f"""
 import sys, types
@@ -38,12 +38,12 @@ for name in ("lamina", "lamina.snapshots", "{_ROOM}"):
 from {_ROOM}._check import main
 sys.exit(main(*sys.argv[1:]))
 """
-"""Runs `_check` without the packages that it is in, which would take longer to import than most checks."""
+"""A program that runs `_check` without importing its packages, which would take longer than most checks."""
 _POLL_SECONDS: Final = 0.05
 
 
 class Checks:
-    """The checks of the file of one metastore, as long as it is open."""
+    """Checks the file of one metastore."""
 
     def __init__(self, directory: str) -> None:
         """Check nothing yet.
@@ -54,20 +54,20 @@ class Checks:
         self._path = os.path.join(directory, DATA)
         self._closed_path = os.path.join(directory, CLOSED)
         self._unchecked: Meta | None = None
-        """What only a quick look was taken at."""
+        """The meta page of a file that was only partially checked."""
         self._passed = False
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def check(self) -> list[str]:
-        """Check the file before it is used: quickly, where the last process had checked it and closed it.
+        """Check the file before it is used: only partially if the last process checked it and closed it cleanly.
 
         Returns:
-            What is wrong with it, a line each.
+            The problems, a line each.
 
         Raises:
             FailedPrecondition: It is a link, or another user's (`lamina.fs.open_secure_file`).
-            OSError: It cannot be read. That proves no damage.
+            OSError: It cannot be read, which proves no damage.
         """
         try:
             fd = open_secure_file(self._path, os.O_RDONLY)
@@ -93,16 +93,16 @@ class Checks:
         return problems
 
     def start(self, environment: Environment) -> None:
-        """Check in the background what only a quick look was taken at.
+        """Check a partially checked file entirely in the background.
 
         Args:
-            environment: The file, opened, to which nothing was written yet.
+            environment: The environment, to which nothing was written yet.
         """
         if self._unchecked is None:
             return
         held = threading.Event()
         self._thread = threading.Thread(
-            target=self._check_behind,
+            target=self._check_in_background,
             args=(environment, self._unchecked, held),
             name=f"check {self._path}",
             daemon=True,
@@ -110,12 +110,12 @@ class Checks:
         self._thread.start()
         held.wait()
 
-    def _check_behind(self, environment: Environment, meta: Meta, held: threading.Event) -> None:
+    def _check_in_background(self, environment: Environment, meta: Meta, held: threading.Event) -> None:
         try:
             with environment.hold() as transaction:
                 held.set()
                 problems = self._wait(environment, meta) if transaction == meta.transaction else None
-        except Exception as error:  # noqa: BLE001 - all that is lost is a check, which the next start makes
+        except Exception as error:  # noqa: BLE001 - the next start makes the check
             _log.warning("could not check the metastore", exc_info=error, extra={"path": self._path})
             return
         finally:
@@ -123,13 +123,13 @@ class Checks:
         self._passed = problems == []
         if problems:
             _log.error(
-                "the metastore is damaged: restart lamina, which sets aside what is damaged: %s",
+                "the metastore is damaged: restart lamina, which sets a damaged file aside: %s",
                 "; ".join(problems[:3]),
                 extra={"path": self._path, "problems": len(problems)},
             )
 
     def _wait(self, environment: Environment, meta: Meta) -> list[str] | None:
-        """What is wrong; None where that was not found out."""
+        """Return the problems, or None if the check was interrupted."""
         with _started(self._path, meta) as child:
             while child.poll() is None:
                 if self._stopped.wait(_POLL_SECONDS) or environment.is_wanted:
@@ -138,13 +138,13 @@ class Checks:
             return _verdict(child)
 
     def stop(self) -> None:
-        """End the check in the background. Stopping twice does nothing."""
+        """Stop the background check. Stopping twice does nothing."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     def mark_closed(self) -> None:
-        """Write down that a large file, which was found to be whole, is as the last commit left it."""
+        """Record the last transaction of a large file that was found sound."""
         if not self._passed:
             return
         self._passed = False
@@ -154,10 +154,10 @@ class Checks:
                 if meta is not None and not damages and os.fstat(file.fileno()).st_size > SMALL:
                     replace_file(self._closed_path, f"{meta.transaction}\n".encode())
         except OSError as error:
-            _log.info("the next start will check all of the metastore: %s", error)
+            _log.info("the next start will check the whole metastore: %s", error)
 
     def _take_mark(self) -> int:
-        """The transaction that `mark_closed` wrote down. The next process checks all, whatever ends this one."""
+        """Return the transaction recorded by `mark_closed`, and delete it: a start after a crash checks all."""
         try:
             with open(open_secure_file(self._closed_path, os.O_RDONLY), "rb") as file:
                 transaction = int(file.read(32))
@@ -168,7 +168,7 @@ class Checks:
 
 
 def _check_in_child(path: str, fd: int) -> list[str]:
-    """Check a file in a process of its own, or where there is none to be had, or it dies, in this one."""
+    """Check a file in a child process, or in this one if that is impossible or the child dies."""
     if os.path.basename(sys.executable).startswith("python"):
         with _started(path) as child:
             child.wait()
@@ -183,7 +183,7 @@ def _check_here(fd: int) -> list[str]:
 
 
 def _started(path: str, meta: Meta | None = None) -> subprocess.Popen[str]:
-    """Start the check in a process of its own."""
+    """Start the check in a child process."""
     import subprocess
 
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM, path, *([json.dumps(meta)] if meta else [])]
@@ -193,7 +193,7 @@ def _started(path: str, meta: Meta | None = None) -> subprocess.Popen[str]:
 
 
 def _verdict(child: subprocess.Popen[str]) -> list[str] | None:
-    """What a check that has ended has found, which fits into the pipe; None where it did not come to an end."""
+    """Return the problems found by a finished child, which fit in the pipe; None if it failed."""
     if child.returncode not in {0, DAMAGED} or child.stdout is None:
         _log.warning("the check of the metastore ended with code %d", child.returncode)
         return None

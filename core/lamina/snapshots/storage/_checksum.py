@@ -1,8 +1,8 @@
-"""Entries with a checksum, so that no damaged one is taken for what was stored.
+"""Checksums of entries, by which damaged ones are detected.
 
-A value is stored as `MARK`, the value, and the CRC-32 of key, mark and value (little-endian): so that a value
-under another's key is found as well. Values of schema version 2 have neither mark nor checksum, and no byte of the
-mark begins them: no flipped bit turns one kind into the other.
+A value is stored as `MARK`, the value, and the CRC-32 of key, mark and value (little-endian), which also detects a
+value under the wrong key. Values of schema version 2 have neither mark nor checksum, and neither of their first
+two bytes is a byte of the mark: no flipped bit turns one form into the other.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from lamina.snapshots.storage._format import MARK, RESIDUE, SIZE, describe
 
 
 def get(transaction: Transaction, key: bytes) -> bytes | None:
-    """The value of a key, checked; None where there is none.
+    """Return the verified value of a key, or None if there is none.
 
     Raises:
-        DataLoss: It is not what was stored under this key.
+        DataLoss: The checksum is wrong.
     """
     data = transaction.get(key)
     if data is None:
         return None
-    if data[:2] == MARK and crc32(key + data) == RESIDUE:  # as in `check`, without what a call costs each read
+    if data[:2] == MARK and crc32(key + data) == RESIDUE:  # `check` inlined: a call would slow down each read
         return data[2:-SIZE]
     return check(key, data)
 
@@ -34,19 +34,19 @@ def put(transaction: Transaction, key: bytes, value: bytes) -> None:
 
 
 def add(key: bytes, value: bytes) -> bytes:
-    """A value with its checksum."""
+    """Return a value with its checksum."""
     marked = MARK + value
     return marked + crc32(key + marked).to_bytes(SIZE, "little")
 
 
 def check(key: bytes, data: bytes) -> bytes:
-    """The value in what is stored under a key.
+    """Return the value in the stored bytes of a key.
 
     Raises:
-        DataLoss: It is not what was stored under this key.
+        DataLoss: The checksum is wrong.
     """
     if data[:2] == MARK:
-        if crc32(key + data) != RESIDUE:  # to join them costs less than a second call
+        if crc32(key + data) != RESIDUE:  # joining costs less than a second call
             raise _damaged(key)
         return data[2:-SIZE]
     if b"\xff" in data[:2]:
@@ -55,12 +55,12 @@ def check(key: bytes, data: bytes) -> bytes:
 
 
 def has_checksum(data: bytes) -> bool:
-    """Whether what is stored under a key has a checksum: all has that was stored since schema version 3."""
+    """Return whether stored bytes have a checksum, as all have since schema version 3."""
     return data[:2] == MARK
 
 
 def _damaged(key: bytes) -> DataLoss:
     return DataLoss(
-        f"the metastore is damaged: {describe(key)} is not what was stored (wrong checksum). Restart "
-        "lamina: it checks the metastore before it serves, and sets aside what is damaged"
+        f"the metastore is damaged: {describe(key)} has a wrong checksum. Restart lamina: it "
+        "checks the metastore before it serves, and sets a damaged file aside"
     )

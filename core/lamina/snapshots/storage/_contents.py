@@ -1,4 +1,4 @@
-"""A metastore's entries, put together without an environment: they may be those of a damaged file."""
+"""The contents of a metastore, assembled from entries that may come from a damaged file."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _VERSIONS: Final = ("2", "3")
-"""The schema versions whose entries can be read. Values of version 2 have no checksum (`_checksum`)."""
+"""The readable schema versions. Values of version 2 have no checksum (`_checksum`)."""
 
 
 @attrs.frozen
 class Counters:
-    """What a metastore counts for a snapshotter."""
+    """The counters of a snapshotter."""
 
     next_id: int = 1
-    """No identifier from this one on has been handed out."""
+    """The lowest identifier that was never reserved."""
     generation: int = 0
-    """How often it was opened."""
+    """The number of times that the snapshotter was opened."""
 
 
 @attrs.frozen
 class Contents:
-    """What could be read of a metastore, or is to be written to one."""
+    """The contents read from a metastore, or to be written to one."""
 
     uuid: str = ""
     counters: Mapping[str, Counters] = attrs.field(factory=dict)
     """By snapshotter."""
     snapshots: tuple[RecoveryRecord, ...] = ()
-    """In the order of their keys in the database."""
+    """In the order of their database keys."""
     failed_syncs: Mapping[str, int] = attrs.field(factory=dict)
     """By snapshotter, the highest identifier that a failed sync may have damaged."""
     problems: tuple[str, ...] = ()
-    """What cannot be read, or contradicts another entry, a sentence each."""
+    """Unreadable or contradictory entries, a sentence each."""
     salvaged: str = ""
-    """When it was made from what was whole of a damaged file; "" where it was not."""
+    """The time at which the metastore was salvaged from a damaged file; "" if it was not."""
 
     def greatest_id(self, snapshotter: str) -> int:
-        """The greatest identifier of a snapshot of a snapshotter, or of a parent; 0 where there is none."""
+        """Return the greatest identifier of a snapshotter's snapshots and their parents; 0 if there is none."""
         ids = (
             id_
             for one in self.snapshots
@@ -56,7 +56,7 @@ class Contents:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[bytes, bytes]]) -> Contents:
-        """Put entries together.
+        """Assemble entries.
 
         Args:
             entries: Keys and values of the database, in any order; some may be missing.
@@ -67,28 +67,28 @@ class Contents:
             try:
                 by_kind.setdefault(key[:1], {})[key] = check(key, value)
             except DataLoss:
-                problems.append(f"{layout.describe(key)} is not what was stored: its checksum is wrong")
+                problems.append(f"{layout.describe(key)} has a wrong checksum")
         return _Reading(by_kind, problems).contents()
 
 
 @attrs.define
 class _Reading:
-    """Entries on the way to contents."""
+    """Assembles the contents."""
 
     entries: Mapping[bytes, Mapping[bytes, bytes]]
-    """By the first byte of their keys."""
+    """Entries by the first byte of their keys."""
     problems: list[str]
     numbers: dict[bytes, str] = attrs.field(factory=dict)
-    """The snapshotters, by their numbers."""
-    spaces: dict[bytes, tuple[str, str]] = attrs.field(factory=dict)
-    """The snapshotter and the name of each keyspace, by its number."""
+    """Snapshotters by number."""
+    keyspaces: dict[bytes, tuple[str, str]] = attrs.field(factory=dict)
+    """Snapshotter and name of each keyspace, by number."""
 
     def contents(self) -> Contents:
         self._check_version()
         counters = dict(self._counters())
         for key, number in self._of(b"s"):
             snapshotter, _, keyspace = _text(key[1:]).partition("\0")
-            self.spaces[number] = snapshotter, keyspace
+            self.keyspaces[number] = snapshotter, keyspace
         snapshots = tuple(self._snapshots())
         failed = {_text(key[1:]): int.from_bytes(value, "big") for key, value in self._of(b"f")}
         general = dict(self._of(b"m"))
@@ -102,8 +102,8 @@ class _Reading:
         version = _text(dict(self._of(b"m")).get(layout.SCHEMA, b""))
         if version and version not in _VERSIONS:
             raise FailedPrecondition(
-                f"a metastore of schema version {version} cannot be read, versions {' and '.join(_VERSIONS)} can: "
-                "of an older one start a host on it once, of a newer one upgrade this lamina"
+                f"a metastore of schema version {version} cannot be read, only {' and '.join(_VERSIONS)}: "
+                "start a host on an older one once; for a newer one, upgrade lamina"
             )
 
     def _counters(self) -> Iterator[tuple[str, Counters]]:
@@ -128,16 +128,16 @@ class _Reading:
             if layout.record_key(key[1:5], record.info.name.encode()) != key:
                 self.problems.append(f"the record of snapshot {shown} stands under the key of another")
                 continue
-            if key[1:5] not in self.spaces:
+            if key[1:5] not in self.keyspaces:
                 self.problems.append(f"snapshot {shown} is in keyspace {key[1:5].hex()}, which has no name")
                 continue
             indexed.compare(key, record)
-            yield RecoveryRecord(*self.spaces[key[1:5]], record)
-        indexed.rest()
+            yield RecoveryRecord(*self.keyspaces[key[1:5]], record)
+        indexed.report_rest()
 
 
 class _Indexed:
-    """The entries that lead to records, which records have not been compared with yet."""
+    """The index entries not yet compared with records."""
 
     def __init__(self, reading: _Reading) -> None:
         self._reading = reading
@@ -146,9 +146,9 @@ class _Indexed:
         self._number_of = {name: number for number, name in reading.numbers.items()}
 
     def compare(self, key: bytes, record: Record) -> None:
-        """Look whether both indexes lead to a record."""
+        """Check that both indexes lead to a record."""
         shown = layout.shorten(record.info.name)
-        snapshotter, _ = self._reading.spaces[key[1:5]]
+        snapshotter, _ = self._reading.keyspaces[key[1:5]]
         number = self._number_of.get(snapshotter)
         if number is not None and self._ids.pop(layout.id_key(number, record.id), None) != key:
             self._reading.problems.append(f"identifier {record.id} does not lead to snapshot {shown}")
@@ -157,13 +157,13 @@ class _Indexed:
             if self._children.pop(child, None) != record.info.name.encode():
                 self._reading.problems.append(f"snapshot {shown} is not among the children of its parent")
 
-    def rest(self) -> None:
-        """Tell what leads to no record."""
+    def report_rest(self) -> None:
+        """Report index entries that lead to no record."""
         for key in self._ids:
             self._reading.problems.append(f"identifier {int.from_bytes(key[5:], 'big')} leads to no record")
         for key, name in self._children.items():
             shown, parent = layout.shorten(_text(name)), int.from_bytes(key[5:13], "big")
-            self._reading.problems.append(f"identifier {parent} has a child {shown} that is not there")
+            self._reading.problems.append(f"identifier {parent} has a child {shown} that does not exist")
 
 
 def _text(data: bytes) -> str:

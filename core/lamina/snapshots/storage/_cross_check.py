@@ -1,4 +1,4 @@
-"""A comparison of a metastore's entries with each other. As `_check`, it needs nothing of the rest of lamina."""
+"""The cross-check of a metastore's entries. Like `_check`, it imports nothing from the rest of lamina."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from lamina.snapshots.storage._format import (
 
 
 class Entries:
-    """What the entries say of each other."""
+    """Compares the entries of a metastore with each other."""
 
     def __init__(
         self,
-        spaces: Iterable[bytes] = (),
+        keyspaces: Iterable[bytes] = (),
         missing: Iterable[bytes] = (),
         owners: Mapping[bytes, bytes] = MappingProxyType({}),
         greatest: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
-        """Begin with what is known of records that have been compared.
+        """Start with the results of a comparison of records.
 
         Args:
-            spaces: The numbers of their keyspaces.
-            missing: Keyspace number and identifier of each parent of theirs that is not among them.
-            owners: By keyspace number, the number of the snapshotter.
-            greatest: By snapshotter number, the greatest identifier of a snapshot.
+            keyspaces: The numbers of the records' keyspaces.
+            missing: Keyspace number and identifier of each parent that has no record.
+            owners: Snapshotter numbers by keyspace number.
+            greatest: The greatest identifier of a snapshot, by snapshotter number.
         """
         self._ids: dict[bytes, bytes] = {}
-        """By the database key of the record, the key of the identifier that leads there."""
+        """Keys of identifier entries by the record key to which they lead."""
         self._children: dict[bytes, bytes] = {}
-        """By the key of the entry, the child's name."""
-        self._spaces_in_use = set(spaces)
+        """Names of children by the key of their entry."""
+        self._keyspaces_in_use = set(keyspaces)
         self._records: set[bytes] = set()
-        """Keyspace number and identifier of each."""
+        """Keyspace number and identifier of each record."""
         self._parents = set(missing)
-        """As `_records`, of those that others are built on."""
+        """Keyspace number and identifier of each parent."""
         self._owners = dict(owners)
         self._greatest = dict(greatest)
         self._numbers: dict[bytes, bytes] = {}
-        """By snapshotter, its number."""
-        self._spaces: dict[bytes, bytes] = {}
-        """By keyspace number, its snapshotter."""
+        """Snapshotter numbers by name."""
+        self._keyspaces: dict[bytes, bytes] = {}
+        """Snapshotter names by keyspace number."""
         self._general: dict[bytes, bytes] = {}
 
     def check(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-        """Look at entries in the order of their keys."""
+        """Yield the problems of entries, which come in the order of their keys."""
         looks = {
             b"b": self._ignore,
             b"c": self._look_at_child,
@@ -65,11 +65,11 @@ class Entries:
         }
         for key, data in entries:
             if not is_intact(key, data):
-                yield f"{describe(key)} is not what was stored: its checksum is wrong"
+                yield f"{describe(key)} has a wrong checksum"
                 continue
             look = looks.get(key[:1])
             if look is None:
-                yield f"there is no such entry as {key!r}"
+                yield f"entry {key!r} is of no known kind"
                 continue
             try:
                 yield from look(key, value_in(data))
@@ -99,17 +99,17 @@ class Entries:
             return
         if record_key(key[:5], name) != key:
             yield f"{describe(key)} is the record of another"
-        space, id_ = key[1:5], value[1:9]
-        self._spaces_in_use.add(space)
-        self._records.add(space + id_)
+        keyspace, id_ = key[1:5], value[1:9]
+        self._keyspaces_in_use.add(keyspace)
+        self._records.add(keyspace + id_)
         index = self._ids.pop(key, None)
-        if index is None or index[5:] != id_ or self._owners.setdefault(space, index[1:5]) != index[1:5]:
+        if index is None or index[5:] != id_ or self._owners.setdefault(keyspace, index[1:5]) != index[1:5]:
             yield f"identifier {int.from_bytes(id_, 'big')} does not lead to {describe(key)}"
         else:
             owner = index[1:5]
             self._greatest[owner] = max(self._greatest.get(owner, 0), int.from_bytes(id_, "big"))
         if parents:
-            parent = space + value[HEAD.size : HEAD.size + 8]
+            parent = keyspace + value[HEAD.size : HEAD.size + 8]
             self._parents.add(parent)
             if self._children.pop(b"c" + parent + id_, None) != name:
                 yield f"{describe(key)} is not among the children of its parent"
@@ -125,15 +125,15 @@ class Entries:
             yield f"{describe(key)} has the number of another"
         self._numbers[key[1:]] = packed
         if next_id <= self._greatest.get(packed, 0):
-            yield f"{describe(key)} would hand out identifier {next_id} again"
+            yield f"{describe(key)} would reserve identifier {next_id} again"
 
     def _look_at_keyspace(self, key: bytes, value: bytes) -> Iterator[str]:
         snapshotter = key[1:].partition(b"\0")[0]
-        if value in self._spaces or len(value) != 4:
+        if value in self._keyspaces or len(value) != 4:
             yield f"{describe(key)} has the number of another"
-        self._spaces[value] = snapshotter
+        self._keyspaces[value] = snapshotter
         if snapshotter not in self._numbers:
-            yield f"{describe(key)} belongs to snapshotter {snapshotter!r}, which is not there"
+            yield f"{describe(key)} belongs to snapshotter {snapshotter!r}, which does not exist"
         elif self._owners.get(value, self._numbers[snapshotter]) != self._numbers[snapshotter]:
             yield f"{describe(key)} has snapshots of another snapshotter"
 
@@ -142,12 +142,12 @@ class Entries:
             yield f"{describe(key)} leads to no record"
         for key in self._children:
             yield f"{describe(key)} leads to no child"
-        is_salvaged = b"msalvaged" in self._general  # then records may be missing, and that is known
+        is_salvaged = b"msalvaged" in self._general  # a salvaged store may lack records
         for parent in () if is_salvaged else self._parents - self._records:
-            yield f"identifier {int.from_bytes(parent[4:], 'big')} is the parent of a snapshot, and not there"
-        for space in self._spaces_in_use - self._spaces.keys():
-            yield f"keyspace number {space.hex()} has snapshots and no name"
-        if self._general or self._numbers or self._spaces_in_use:
+            yield f"identifier {int.from_bytes(parent[4:], 'big')} is the parent of a snapshot, and does not exist"
+        for number in self._keyspaces_in_use - self._keyspaces.keys():
+            yield f"keyspace number {number.hex()} has snapshots and no name"
+        if self._general or self._numbers or self._keyspaces_in_use:
             yield from self._look_at_generals()
 
     def _look_at_generals(self) -> Iterator[str]:
@@ -157,14 +157,14 @@ class Entries:
         schema = general.get(b"mschema", b"")
         if general.get(b"mversion", b"2") != schema:
             yield f"the schema version is {schema!r} in one place, and {general.get(b'mversion')!r} in another"
-        numbers = {*self._numbers.values(), *self._spaces}
+        numbers = {*self._numbers.values(), *self._keyspaces}
         wanted = {struct.pack(">I", number) for number in range(1, int(general.get(b"mcounter", b"0")) + 1)}
-        if numbers != wanted:  # each was handed out once, and nothing that has one is ever deleted
-            yield "a snapshotter or a keyspace is missing, or has a number that was not handed out"
+        if numbers != wanted:  # each number is assigned once, and no owner of one is ever deleted
+            yield "a snapshotter or a keyspace is missing, or has an unassigned number"
 
 
 def record_key(prefix: bytes, name: bytes) -> bytes:
-    """As `_layout.record_key`."""
+    """Return the database key of a record, like `_layout.record_key`."""
     whole = prefix + name
     if len(whole) < DATABASE_KEY_LIMIT:
         return whole

@@ -1,4 +1,4 @@
-"""How large an LMDB environment is, and how long its commits take, as metrics."""
+"""Metrics of an LMDB environment: its size, and the durations of its commits."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lamina.snapshots.storage._opened import META_PAGES
 from lamina.snapshots.storage._opening import DATA
 
 OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
-"""The buckets of how many operations share a commit."""
+"""Buckets for the number of operations in a commit."""
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""The buckets of how long a commit takes: mostly what the disk takes to sync."""
+"""Buckets for the duration of a commit, most of which is the disk's sync."""
 
 
 def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:
-    """How large the file is, and what of it is used.
+    """Yield the size of the file, and the space in use.
 
     Args:
-        environment: The environment, opened.
+        environment: The environment.
         path: Its directory.
     """
     info, stat = environment.info(), environment.stat()
@@ -41,11 +41,11 @@ def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:
 
 
 def commit_metrics(operations: Histogram, seconds: Histogram) -> Iterator[Metric]:
-    """How many operations share a commit, and how long commits take.
+    """Yield the number of operations in each commit, and the durations of commits.
 
     Args:
-        operations: How many operations each commit had.
-        seconds: How long each took.
+        operations: The numbers of operations.
+        seconds: The durations.
     """
     for name, what, histogram in (
         ("commit_operations", "Operations that shared a commit.", operations),

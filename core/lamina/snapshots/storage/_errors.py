@@ -1,4 +1,4 @@
-"""LMDB's errors, as lamina's."""
+"""Translation of LMDB's errors to lamina's."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lamina.fs import is_full
 
 
 class MapFull(Exception):
-    """The map is too small for a transaction; it is grown and the transaction repeated."""
+    """The map is too small for a transaction, which is repeated when the map has grown."""
 
 
 @contextlib.contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Raise LMDB's errors as lamina's.
+    """Raise LMDB's errors in the block as lamina's.
 
     Args:
         path: The environment's directory.
@@ -30,7 +30,7 @@ def translated(path: str) -> Iterator[None]:
 
 
 def translation(error: lmdb.Error, path: str) -> Exception:
-    """The error to raise for one of LMDB's.
+    """Return the error to raise for one of LMDB's.
 
     Args:
         error: What LMDB raised.
@@ -43,11 +43,11 @@ def translation(error: lmdb.Error, path: str) -> Exception:
             return _exhausted(error, path)
         case lmdb.CorruptedError() | lmdb.PageNotFoundError() | lmdb.PanicError() | lmdb.InvalidError():
             return DataLoss(
-                f"metastore {path} is damaged: {error}: restart lamina, which sets aside what is damaged"
+                f"metastore {path} is damaged: {error}: restart lamina, which sets a damaged file aside"
             )
     if error.code == errno.EIO and is_full(path):
-        return _exhausted(error, path)  # mdb_page_flush in mdb.c makes EIO of a write that was cut short
-    if error.code > 0:  # those of LMDB itself are negative
+        return _exhausted(error, path)  # mdb_page_flush in mdb.c reports a short write as EIO
+    if error.code > 0:  # LMDB's own codes are negative
         return from_os_error(OSError(error.code, str(error)), f"metastore {path}")
     return Internal(f"metastore {path}: {error}")
 

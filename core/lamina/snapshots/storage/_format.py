@@ -1,4 +1,4 @@
-"""The form of entries and records, for code that runs without the rest of lamina (`_check`)."""
+"""The format of entries and records, for code that runs without the rest of lamina (`_check`)."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from typing import Final
 from zlib import crc32
 
 SCHEMA: Final = 3
-"""The version that this code reads and writes. A store of a lower one is migrated, one of a higher one refused."""
+"""The schema version that this code reads and writes. Older stores are migrated, newer ones refused."""
 
 MARK: Final = b"\xff\xff"
-"""Begins a value with a checksum. UTF-8 has no such byte, and neither numbers nor kinds are so large."""
+"""The prefix of a value with a checksum. UTF-8 has no such byte, and neither numbers nor kinds are that large."""
 SIZE: Final = 4
 """Bytes of a CRC-32."""
 RESIDUE: Final = 0x2144DF1C
-"""The CRC-32 of anything that is followed by its own CRC-32, little-endian."""
+"""The CRC-32 of any bytes followed by their own CRC-32 (little-endian)."""
 
 DATABASE_KEY_LIMIT: Final = 511
 """MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
 DIGEST: Final = 32
 """Bytes of a SHA-256 digest."""
 SHARED: Final = DATABASE_KEY_LIMIT - DIGEST
-"""How many leading bytes of a long key its database key keeps."""
+"""Leading bytes of a long key that its database key keeps."""
 
 HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
-"""The head of a record, which parent ids and message follow. Kind, id, number of parents, length of the message;
-created and updated (seconds, nanoseconds: a Go zero time does not fit 64 bits of nanoseconds), size, inodes; where
-in the message the name begins, the lengths of name and parent, and where the labels begin."""
+"""The head of a record, before parent ids and message: kind, id, number of parents, length of the message; created
+and updated (seconds, nanoseconds: Go's zero time does not fit in 64 bits of nanoseconds); size, inodes; the offset
+of the name in the message, the lengths of name and parent, and the offset of the labels."""
 
 
 UPDATED: Final = slice(29, 41)
-"""Where the time of the last change is in a record: of two, the later one has the greater bytes."""
+"""The place of the update time in a record. Its bytes compare like the times."""
 
 
 def is_intact(key: bytes, data: bytes) -> bool:
-    """Whether what is stored under a key is what was stored there, as far as that can be seen."""
+    """Return whether the stored bytes of a key have the right checksum, or none."""
     if data[:2] == MARK:
         return crc32(key + data) == RESIDUE
     return b"\xff" not in data[:2]
 
 
 def value_in(data: bytes) -> bytes:
-    """The value in what is stored, which is intact."""
+    """Return the value in intact stored bytes."""
     return data[2:-SIZE] if data[:2] == MARK else data
 
 
 def shorten(key: str) -> str:
-    """A key in quotes for a message, cut where it is over 256 characters: gRPC limits a status message."""
+    """Quote a key for a message, truncated to 256 characters: gRPC limits the size of a status."""
     return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
 
 
 def describe(key: bytes) -> str:
-    """The entry of a database key, for a message."""
+    """Describe the entry of a database key for a message."""
     match key[:1]:
         case b"k":
             return f"snapshot {shorten(key[5:].decode(errors='replace'))} in keyspace number {key[1:5].hex()}"

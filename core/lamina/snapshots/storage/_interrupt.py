@@ -1,4 +1,4 @@
-"""Ctrl-C beside a commit."""
+"""Deferring Ctrl-C during a commit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from types import FrameType
 
 @contextlib.contextmanager
 def uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done.
+    """Defer Ctrl-C until the end of the block.
 
-    Python raises KeyboardInterrupt between any two instructions of the main thread; others wait for what it does
-    here.
+    Python raises KeyboardInterrupt between any two instructions of the main thread, which other threads may be
+    waiting for here.
 
     Args:
         on_interrupt: Called at once when Ctrl-C is typed.

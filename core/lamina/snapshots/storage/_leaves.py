@@ -1,8 +1,8 @@
-"""The entries of an LMDB file, those of some hundred leaves at a time.
+"""The entries of a sound LMDB file, read many leaves at a time.
 
-Each step is a built-in function, or a comprehension, over all entries of those leaves: one by one they would take
-twice as long. Nothing is told but that all is well, or that it may not be. As `_check`, it needs nothing of the
-rest of lamina.
+Each step is a built-in function or a comprehension over all entries of those leaves: one by one they would take
+twice as long. If anything may be wrong, `Doubtful` is raised without details. Like `_check`, the module imports
+nothing from the rest of lamina.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import mmap
 
 LEAVES: Final = 64
-"""How many are read together: what is made of them fits into a processor's cache."""
+"""Leaves read together: their data fits in a processor's cache."""
 _NODE: Final = struct.Struct("=IHH")
-"""As `NODE`, with the size of the value in one number. In a branch the first two are the child's page."""
+"""A node like `NODE`, with the size of the value in one number. In a branch the first two are the child's page."""
 
 Data: TypeAlias = "bytes | mmap.mmap"
-"""All of a file."""
+"""A whole file."""
 
 
 class Doubtful(Exception):
-    """Something may not be as it should be."""
+    """The file may be damaged."""
 
 
 class Batch(NamedTuple):
@@ -37,9 +37,9 @@ class Batch(NamedTuple):
 
     keys: Sequence[bytes]
     sizes: Sequence[int]
-    """Bytes of each key."""
+    """The length of each key."""
     entries: Sequence[bytes]
-    """Each is a key, and the value."""
+    """Key and value, concatenated."""
 
 
 def doubt() -> NoReturn:
@@ -48,14 +48,14 @@ def doubt() -> NoReturn:
 
 
 def batches(pages: Pages, data: Data) -> Iterator[Batch]:
-    """All entries, in order.
+    """Yield all entries in order.
 
     Args:
-        pages: Reads large values; of the trees of its file none was walked. Its `used` gets the pages of this one.
+        pages: Reads large values; has walked no tree yet. The pages of this tree are added to its `used`.
         data: The file.
 
     Raises:
-        Doubtful, struct.error: `Pages.entries` may find a damage.
+        Doubtful, struct.error: The file may be damaged.
     """
     meta, tree, file = pages.meta, pages.meta.main, _File(pages, data)
     numbers, lows = ([tree.root], [b""]) if tree.root != NONE else ([], [])
@@ -92,7 +92,7 @@ class _File:
         self._size = pages.meta.page_size
 
     def children(self, numbers: Sequence[int], lows: Sequence[bytes]) -> tuple[list[int], list[bytes]]:
-        """The pages below branches, and the least key that each may have."""
+        """Return the pages below branches, and the least key that each may hold."""
         data = self._data
         children: list[int] = []
         least: list[bytes] = []
@@ -106,14 +106,14 @@ class _File:
                     doubt()
                 children.append(first | second << 32)
                 keys.append(data[at + 8 : at + 8 + key_size])
-            keys[0] = low  # the first has no meaning
+            keys[0] = low  # the first key is unused
             least += keys
         if not _ascend(least) or not all(2 <= number <= self._pages.meta.last_page for number in children):
             doubt()
         return children, least
 
     def batch(self, numbers: Sequence[int], lows: Sequence[bytes]) -> Batch:
-        """The entries of leaves, which have no lesser keys than they may have."""
+        """Return the entries of leaves, given the least key that each may hold."""
         places, taken = self._places(numbers, LEAF)
         ats = [number * self._size + place for number, some in zip(numbers, places, strict=True) for place in some]
         lengths, sizes, entries = self._entries(ats)
@@ -129,7 +129,7 @@ class _File:
         return Batch(keys, sizes, entries) if are_right else doubt()
 
     def _places(self, numbers: Sequence[int], kind: int) -> tuple[list[tuple[int, ...]], list[int]]:
-        """Where the nodes of pages are, and how many bytes all nodes of each take."""
+        """Return the offsets of the nodes of each page, and the bytes that the nodes of each page take."""
         data, size = self._data, self._size
         bases = [number * size for number in numbers]
         if max(bases) + size > len(data):
@@ -154,7 +154,7 @@ class _File:
         return places, [size - upper for upper in uppers]
 
     def _entries(self, ats: Sequence[int]) -> tuple[list[int], Sequence[int], list[bytes]]:
-        """Of each node how many bytes follow its head, the size of its key, and the entry."""
+        """Return for each node its length without the head, the size of its key, and the entry."""
         data = self._data
         values, flags, sizes = zip(*map(_NODE.unpack_from, repeat(data), ats), strict=True)
         lengths = [*map(operator.add, values, sizes)]
@@ -170,7 +170,7 @@ class _File:
         return lengths, sizes, entries
 
     def _large(self, at: int, size: int) -> bytes:
-        """The value of a node that is on pages of its own."""
+        """Return a value stored on overflow pages."""
         number, place = divmod(at, self._size)
         page = self._data[at - place : at - place + self._size]
         return self._pages.big(number, page, place, size) or doubt()

@@ -1,7 +1,6 @@
-"""What `Stat` and `List` answer of a snapshot, in the bytes in which it is sent and stored.
+"""The encoding of `containerd.services.snapshots.v1.Info`, in which snapshots are both sent and stored.
 
-The message is `containerd.services.snapshots.v1.Info`; how it is encoded stands in
-https://protobuf.dev/programming-guides/encoding/.
+The wire format is described at https://protobuf.dev/programming-guides/encoding/.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
 
 
 def encode_info(info: Info, name: bytes, parent: bytes) -> tuple[bytes, int, int]:
-    """An info as the field that it is of an answer, and where its name and its labels are in that.
+    """Encode an info as field 1 of a response; return it with the offsets of its name and its labels.
 
     Args:
         info: The info.
@@ -47,25 +46,25 @@ def encode_info(info: Info, name: bytes, parent: bytes) -> tuple[bytes, int, int
 
 
 def with_labels(message: bytes, labels: Mapping[str, str]) -> bytes:
-    """A field of `encode_info` with labels added to its own, or replacing them."""
+    """Add labels to an encoded field; they override its own."""
     _, at = read_varint(message, len(_INFO))
     fields = message[at:] + _label_fields(labels)
     return _INFO + varint(len(fields)) + fields
 
 
 def decode_labels(message: bytes, at: int) -> dict[str, str]:
-    """The labels in a field of `encode_info`.
+    """Decode the labels of an encoded field.
 
     Args:
         message: Bytes that end with the field.
-        at: Where its labels begin.
+        at: The offset of its labels.
 
     Raises:
         ValueError, IndexError: They are damaged.
     """
     labels = {}
     while at < len(message):
-        if message[at + 1] < 0x80:  # a short label, of which every length has one byte
+        if message[at + 1] < 0x80:  # a short label: each of its lengths takes one byte
             key_at = at + 4
             value_tag = key_at + message[at + 3]
             value_at = value_tag + 2
@@ -92,7 +91,7 @@ def _label(key: bytes, value: bytes) -> bytes:
 
 
 def _timestamp(nanoseconds: int) -> bytes:
-    """A `google.protobuf.Timestamp`, with its length before it."""
+    """Encode a `google.protobuf.Timestamp`, preceded by its length."""
     seconds, nanos = divmod(nanoseconds, NANOSECONDS)
     content = _seconds(seconds)
     if nanos:
@@ -106,7 +105,7 @@ def _seconds(seconds: int) -> bytes:
 
 
 def varint(number: int) -> bytes:
-    """A number of up to 64 bits, seven of them in a byte, the lowest first."""
+    """Encode a number of up to 64 bits, seven bits a byte, lowest first."""
     if number < 0x80:
         return _SHORT[number]
     encoded = []
@@ -118,10 +117,10 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that `varint` has put there, and where the next byte is.
+    """Decode a number; return it with the offset after it.
 
     Raises:
-        IndexError: The bytes end before it does.
+        IndexError: The number is truncated.
     """
     byte = data[at]
     at += 1

@@ -1,7 +1,7 @@
-"""The meta pages of an LMDB file: what it says of itself, checked.
+"""The meta pages of an LMDB file.
 
-The format is that of LMDB 0.9 on this machine (mdb.c: MDB_page, MDB_meta, MDB_db). The first two pages take turns:
-each describes two trees as of one transaction, one of entries and one of free pages.
+The format is that of LMDB 0.9 on this machine (mdb.c: MDB_page, MDB_meta, MDB_db). Transactions write the first
+two pages alternately; each describes two trees as of one transaction: the entries, and the free pages.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 HEADER: Final = struct.Struct("=QHHHH")
-"""Of a page: its number, padding, flags, and where the free space between pointers and nodes begins and ends."""
+"""The header of a page: number, padding, flags, and the bounds of the free space between pointers and nodes."""
 META: Final = 0x08
 """The flag of a meta page (P_META)."""
 NONE: Final = (1 << 64) - 1
 """The root of an empty tree (P_INVALID)."""
 DEEPEST: Final = 32
-"""No tree has more levels (CURSOR_STACK)."""
+"""The most levels of a tree (CURSOR_STACK)."""
 PAGE_SIZES: Final = tuple(1 << bits for bits in range(9, 17))
-"""Bytes that a page may have."""
+"""The possible sizes of a page in bytes."""
 
 _META: Final = struct.Struct("=16xIIQQ")
 """Magic, version, address and size of the map."""
 _TREE: Final = struct.Struct("=IHHQQQQQ")
 _END: Final = struct.Struct("=QQ")
-"""The last page that is used, and the transaction."""
+"""The last page in use, and the transaction."""
 _MAGIC: Final = 0xBEEFC0DE
 _VERSION: Final = 1
 _TREE_AT: Final = _META.size
@@ -33,24 +33,24 @@ _END_AT: Final = _TREE_AT + 2 * _TREE.size
 _SIZE: Final = _END_AT + _END.size
 
 Read: TypeAlias = Callable[[int, int], bytes]
-"""Reads, from an offset, as many bytes as are wanted; fewer where the file ends or the disk fails."""
+"""Reads the given number of bytes at an offset; fewer if the file ends or the disk fails."""
 
 
 class Damage(NamedTuple):
-    """A place in a file where something is not as LMDB leaves it."""
+    """A damaged place in a file."""
 
     page: int
     offset: int
-    """Bytes from the beginning of the page."""
+    """The offset in the page, in bytes."""
     problem: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Describe the damage in one line."""
         return f"page {self.page}, offset {self.offset}: {self.problem}"
 
 
 class Tree(NamedTuple):
-    """A tree, as a meta page describes it (MDB_db)."""
+    """The description of a tree in a meta page (MDB_db)."""
 
     padding: int
     flags: int
@@ -74,19 +74,19 @@ class Meta(NamedTuple):
 
 
 def newest_meta(read: Read) -> tuple[Meta | None, list[Damage]]:
-    """The meta page of the last commit, and what is wrong with the two.
+    """Read the meta pages.
 
     Args:
         read: Reads the file.
 
     Returns:
-        The meta page of the later transaction of those that are whole; None where neither is.
+        The sound meta page of the later transaction, or None if neither is sound; and the damages of both.
     """
     first = next((meta for size in PAGE_SIZES if (meta := _parse(read(0, size), 0, size))), None)
     sizes = (first.page_size,) if first else PAGE_SIZES
     second = next((meta for size in sizes if (meta := _parse(read(size, size), 1, size))), None)
     damages = [
-        Damage(number, 0, "it is no whole meta page: the last commit may be lost")
+        Damage(number, 0, "it is not a sound meta page: the last commit may be lost")
         for number, meta in ((0, first), (1, second))
         if meta is None
     ]
@@ -97,7 +97,7 @@ def newest_meta(read: Read) -> tuple[Meta | None, list[Damage]]:
 
 
 def _parse(page: bytes, number: int, size: int) -> Meta | None:
-    """A meta page; None where it is not whole, or none of a file with pages of that size."""
+    """Parse a meta page; return None if it is damaged or belongs to a file with another page size."""
     if len(page) < _SIZE:
         return None
     own, _, flags, _, _ = HEADER.unpack_from(page)
@@ -107,7 +107,7 @@ def _parse(page: bytes, number: int, size: int) -> Meta | None:
     is_whole = (
         (own, flags, magic, version, address) == (number, META, _MAGIC, _VERSION, 0)
         and (free.padding, main.padding, main.flags) == (size, 0, 0)
-        and (transaction % 2 == number or not transaction)  # a new file has number 0 twice
+        and (transaction % 2 == number or not transaction)  # in a new file, both have number 0
         and all((tree.root == NONE) == (tree.depth == 0) and tree.depth <= DEEPEST for tree in (free, main))
     )
     return Meta(number, size, free, main, last_page, transaction) if is_whole else None

@@ -1,9 +1,9 @@
-"""Opening an LMDB environment whose lock file is on no disk.
+"""Opening an LMDB environment whose lock file is in memory.
 
-LMDB maps its lock file shared and writable, and writes to it at every read. Where a page of such a file has no
-block yet, or is copied when it is written, and the disk is full, the kernel answers with SIGBUS (mmap(2)). So LMDB
-opens a directory that is made for the opening alone and holds two links: `data.mdb` to the file of that name, and
-`lock.mdb` to memory that has been allocated. The locks keep nobody else out: `lamina.lock` beside `data.mdb` does.
+LMDB maps its lock file shared and writable, and writes to it at every read. If a page of such a file has no block
+yet, or is copied on write, and the disk is full, the kernel sends SIGBUS (mmap(2)). So LMDB opens a temporary
+directory with two links: `data.mdb` to the file of that name, and `lock.mdb` to allocated memory. Its locks
+exclude no other process: `lamina.lock` beside `data.mdb` does.
 """
 
 from __future__ import annotations
@@ -27,31 +27,32 @@ DATA: Final = "data.mdb"
 _LOCK: Final = "lock.mdb"
 """The name of its lock file."""
 READERS: Final = 1024
-"""How many threads may read at once."""
+"""The most threads that may read at once."""
 _LOCK_BYTES: Final = 64 * (READERS + 2)
-"""Of the lock file. LMDB takes as many readers as fit: 64 bytes each, the header that of two (MDB_txninfo)."""
+"""The size of the lock file. LMDB admits as many readers as fit: 64 bytes each, after a header of twice that
+(MDB_txninfo)."""
 _TEMPORARY: Final = ("/dev/shm", "/tmp")  # noqa: S108 - a directory there is used if it is this user's
-"""Where a directory can be made for a moment: first shared memory (shm_overview(7)), which is on no disk."""
+"""Places for a temporary directory: shared memory (shm_overview(7)) first, which is on no disk."""
 _FD: Final = "/proc/self/fd"
 _MFD_NOEXEC_SEAL: Final = 0x8
-"""linux/memfd.h: wanted where the sysctl vm.memfd_noexec is 2, unknown before Linux 6.3."""
+"""linux/memfd.h: required if the sysctl vm.memfd_noexec is 2, unknown before Linux 6.3."""
 
 
 def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
-    """Open the environment of a directory; its data is made where it does not exist.
+    """Open the environment of a directory; create its data if it does not exist.
 
-    The caller keeps other processes out. Nothing is left behind but the data, and no program that this process
-    starts inherits a descriptor of it. Where the file system is read-only, so is the environment
+    The caller keeps other processes out. Nothing but the data is left behind, and programs that this process
+    starts inherit no descriptor of it. On a read-only file system the environment is read-only
     (`flags()["readonly"]`).
 
     Args:
         path: The directory, which must exist.
-        state: A directory that is not on that disk, if there is one: best on a tmpfs.
-        map_size: Bytes of address space.
+        state: A directory on another disk, best on a tmpfs; empty: none.
+        map_size: Bytes of address space to reserve.
 
     Raises:
         lmdb.Error: LMDB cannot open it.
-        OSError: There is no descriptor, memory or directory to be had.
+        OSError: No descriptor, memory or temporary directory is available.
         FailedPrecondition: `data.mdb` is a link, or another user's (`lamina.fs.open_secure_file`).
     """
     with contextlib.ExitStack() as opened:
@@ -84,7 +85,7 @@ def open_lmdb(path: str, state: str, map_size: int) -> lmdb.Environment:
 
 
 def _open_data(path: str) -> tuple[int, bool]:
-    """Open the file of the data; also returns whether it can only be read."""
+    """Open the data file; return its descriptor, and whether it is read-only."""
     try:
         return open_secure_file(path, os.O_RDWR | os.O_CREAT), False
     except OSError as error:
@@ -94,7 +95,7 @@ def _open_data(path: str) -> tuple[int, bool]:
 
 
 def _allocated(size: int) -> int:
-    """A descriptor of memory all of which is there: to write to it cannot fail."""
+    """Return a descriptor of allocated memory, to which writes cannot fail."""
     try:
         fd = os.memfd_create(_LOCK, os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
     except OSError as error:
@@ -111,9 +112,9 @@ def _allocated(size: int) -> int:
 
 @contextlib.contextmanager
 def _temporary_directory(name: str, parents: tuple[str, ...]) -> Iterator[str]:
-    """A directory that only this user can look into, during the block, in the first place that lets it be made.
+    """Make a private directory for the block, in the first parent that permits it.
 
-    One that a process left there which was killed meanwhile is removed before.
+    One left behind by a killed process is removed first.
     """
     problem: OSError | None = None
     for parent in filter(None, parents):
@@ -135,7 +136,7 @@ def _temporary_directory(name: str, parents: tuple[str, ...]) -> Iterator[str]:
 
 
 def _is_own(path: str) -> bool:
-    """Whether a directory is this user's, or not there."""
+    """Return whether a directory is this user's, or does not exist."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -144,7 +145,7 @@ def _is_own(path: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    """Remove a directory of links, if it is there."""
+    """Remove a directory of links, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(path):
             os.unlink(os.path.join(path, name))
@@ -152,21 +153,21 @@ def _remove(path: str) -> None:
 
 
 def _close_on_exec(data: os.stat_result) -> None:
-    """Let no program that is started inherit LMDB's descriptors of the data, which lack the flag (mdb_fopen)."""
+    """Set close-on-exec on LMDB's descriptors of the data, which lack the flag (mdb_fopen)."""
     for fd in map(int, os.listdir(_FD)):
-        with contextlib.suppress(OSError):  # what others close meanwhile
+        with contextlib.suppress(OSError):  # closed meanwhile by another thread
             if os.path.samestat(os.fstat(fd), data):
                 os.set_inheritable(fd, False)
 
 
 def _restore_size(environment: lmdb.Environment, data: int) -> None:
-    """Give a file that was cut its size again: its lost end is then met as damage, and not as SIGBUS."""
+    """Extend a truncated file to its former size, so that reading the lost end shows damage instead of SIGBUS."""
     size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if os.fstat(data).st_size < size:
         os.ftruncate(data, size)
 
 
 def _remove_old_lock_file(path: str) -> None:
-    """Remove the lock file that earlier versions of lamina had beside the data."""
-    with contextlib.suppress(OSError):  # it does no harm
+    """Remove the lock file that earlier versions of lamina kept beside the data."""
+    with contextlib.suppress(OSError):  # it is harmless
         os.unlink(os.path.join(path, _LOCK))

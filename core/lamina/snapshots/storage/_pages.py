@@ -1,8 +1,8 @@
-"""Reading an LMDB file page by page, whatever is wrong with it.
+"""Reading a possibly damaged LMDB file page by page.
 
-LMDB trusts its file: what is damaged may end the process by a signal. Here nothing is read out of bounds, and no
-page twice. What is damaged is listed, and the rest is read all the same. The format is that of LMDB 0.9 on this
-machine (mdb.c: MDB_page, MDB_node).
+LMDB trusts its file, so that damage may end the process with a signal. This module never reads out of bounds, and
+no page twice; it lists damages and reads the rest. The format is that of LMDB 0.9 on this machine (mdb.c:
+MDB_page, MDB_node).
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ BRANCH: Final = 0x01
 LEAF: Final = 0x02
 OVERFLOW: Final = 0x04
 BIG: Final = 0x01
-"""The flag of a node whose value is on pages of its own (F_BIGDATA)."""
+"""The flag of a node whose value is on overflow pages (F_BIGDATA)."""
 _COUNT: Final = struct.Struct("=12xI")
-"""In the header of the first of such pages: how many there are."""
+"""The number of overflow pages, in the header of the first."""
 NODE: Final = struct.Struct("=HHHH")
-"""Two halves of the value's size, flags, size of the key. In a branch the first three are the child's page."""
+"""Both halves of the value's size, flags, size of the key. In a branch the first three are the child's page."""
 _NUMBER: Final = struct.Struct("=Q")
 
 
 class Child(NamedTuple):
-    """A page below another, with the least key that it may have, and the first that it may not."""
+    """A page below another, with the least key that it may hold, and the least that it may not."""
 
     number: int
     level: int
-    """That of the root is 1."""
+    """The root has level 1."""
     low: bytes | None = None
     high: bytes | None = None
 
 
 class Pages:
-    """The pages of a file that nobody writes to."""
+    """The pages of a file to which no process writes."""
 
     def __init__(self, read: Read, meta: Meta) -> None:
         """Read nothing yet.
 
         Args:
             read: Reads the file.
-            meta: What it says of itself (`newest_meta`).
+            meta: Its meta page (`newest_meta`).
         """
         self._read = read
         self.meta = meta
         self.damages: list[Damage] = []
-        """What was found so far."""
+        """The damages found so far."""
         self.used: set[int] = set()
-        """The pages that trees use, as far as they were walked."""
+        """The pages of the trees walked so far."""
         self.misses_entries = False
-        """Whether there was something that could not be read, so that entries may be missing."""
+        """Whether unreadable pages may have hidden entries."""
 
     def entries(self, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
-        """The keys and values of a tree, in order. Of a damaged page those that are within its bounds.
+        """Yield the keys and values of a tree in order; of a damaged page, those within its bounds.
 
         Args:
             tree: `meta.main` or `meta.free`.
@@ -70,17 +70,17 @@ class Pages:
         walk.check_counts()
 
     def free(self) -> set[int]:
-        """The pages that the file says are free."""
+        """Return the pages that the file lists as free."""
         free: set[int] = set()
         for _, value in self.entries(self.meta.free):
             self._add_free(value, free)
         return free
 
     def orphans(self, free: set[int]) -> Iterator[tuple[bytes, bytes]]:
-        """The entries of leaves that are neither free nor used: a damaged page led to them.
+        """Yield the entries of leaves neither free nor in use, to which a damaged page had led.
 
         Args:
-            free: The free pages. They must be right: leaves that are free have entries that were deleted.
+            free: The free pages. They must be correct: free leaves hold deleted entries.
         """
         for number in range(2, self.meta.last_page + 1):
             if number in self.used or number in free:
@@ -90,27 +90,27 @@ class Pages:
                 yield from zip(*self._nodes(number, page), strict=True)
 
     def page(self, number: int) -> bytes:
-        """The bytes of a page; fewer where the file ends."""
+        """Return the bytes of a page; fewer if the file ends."""
         return self._read(number * self.meta.page_size, self.meta.page_size)
 
     def header(self, number: int) -> bytes:
-        """The bytes of the header of a page."""
+        """Return the bytes of the header of a page."""
         return self._read(number * self.meta.page_size, HEADER.size)
 
     def report(self, page: int, offset: int, problem: str, *, loses: bool = False) -> None:
         """Add a damage.
 
         Args:
-            page: Where it is.
-            offset: Where it is in the page.
-            problem: In what it consists.
-            loses: Whether entries cannot be read for it.
+            page: The page.
+            offset: The offset in the page.
+            problem: A description.
+            loses: Whether it hides entries.
         """
         self.damages.append(Damage(page, offset, problem))
         self.misses_entries |= loses
 
     def _nodes(self, number: int, page: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The keys and values of a leaf that are within its bounds."""
+        """Return the keys and values of a leaf within its bounds."""
         keys, values = [], []
         size = len(page)
         upper, places = pointers(page)
@@ -135,7 +135,7 @@ class Pages:
         return keys, values
 
     def big(self, number: int, page: bytes, at: int, size: int) -> bytes | None:
-        """The value of a node that is on pages of its own; None where they cannot be right."""
+        """Return a value stored on overflow pages, or None if these are damaged."""
         (first,) = _NUMBER.unpack_from(page, at + 8 + NODE.unpack_from(page, at)[3])
         wanted = range(first, first - (-(HEADER.size + size) // self.meta.page_size))
         if not 2 <= first <= wanted[-1] <= self.meta.last_page:
@@ -143,7 +143,7 @@ class Pages:
             return None
         header = self.header(first)
         if len(header) < HEADER.size or HEADER.unpack(header)[:3] != (first, 0, OVERFLOW):
-            self.report(first, 0, "it is no page with a value", loses=True)
+            self.report(first, 0, "it is not an overflow page", loses=True)
             return None
         (count,) = _COUNT.unpack(header)
         if count != len(wanted) or not self.used.isdisjoint(wanted):
@@ -154,7 +154,7 @@ class Pages:
         self.used.update(wanted)
         value = self._read(first * self.meta.page_size + HEADER.size, size)
         if len(value) < size:
-            self.report(first, 0, "its value cannot be read: the file is cut, or the disk fails", loses=True)
+            self.report(first, 0, "its value cannot be read: the file is truncated, or the disk fails", loses=True)
             return None
         return value
 
@@ -172,7 +172,7 @@ class Pages:
 
 
 class _Walk:
-    """A walk over the pages of a tree."""
+    """Walks the pages of a tree."""
 
     def __init__(self, pages: Pages, tree: Tree) -> None:
         self._pages = pages
@@ -180,11 +180,11 @@ class _Walk:
         self._order = _by_number if tree == pages.meta.free else bytes
         self._last = b""
         self._found = [0, 0, 0]
-        """Branch pages, leaf pages, entries."""
+        """The numbers of branch pages, leaf pages and entries."""
         self._used_before = len(pages.used)
 
     def leaves(self) -> Iterator[tuple[Child, bytes]]:
-        """The leaves and their pages, from the least key to the greatest."""
+        """Yield the leaves and their bytes in the order of their keys."""
         pending = [Child(self._tree.root, 1)] if self._tree.root != NONE else []
         while pending:
             child = pending.pop()
@@ -201,7 +201,7 @@ class _Walk:
                 pending += reversed(self._children(child, page))
 
     def check_order(self, child: Child, keys: list[bytes]) -> None:
-        """Check that the keys of a leaf follow those before, and are where the pages above lead to."""
+        """Check that the keys of a leaf follow those before it, and are within the bounds of its parents."""
         ordered = keys if self._order is bytes else [*map(self._order, keys)]
         if not ordered:
             return
@@ -210,24 +210,24 @@ class _Walk:
         if (child.low is not None and ordered[0] < child.low) or (
             child.high is not None and ordered[-1] >= child.high
         ):
-            self._pages.report(child.number, 0, "it has keys that do not belong where it is in the tree")
+            self._pages.report(child.number, 0, "it has keys outside the bounds of its parents")
         self._last = ordered[-1]
 
     def check_counts(self) -> None:
-        """Compare what was found with what the meta page says."""
+        """Compare the numbers of pages and entries with the meta page."""
         pages, tree = self._pages, self._tree
         found, said = self._found, [tree.branch_pages, tree.leaf_pages, tree.entries]
         found.append(len(pages.used) - self._used_before - found[0] - found[1])
         said.append(tree.overflow_pages)
         if found != said:
             what = "branch pages, leaf pages, entries and pages of large values"
-            pages.report(pages.meta.page, 0, f"a tree is said to have {said} {what}, and has {found}")
+            pages.report(pages.meta.page, 0, f"a tree should have {said} {what}, and has {found}")
 
     def _page(self, child: Child, *, is_leaf: bool) -> bytes:
-        """A page whose header is sound; nothing where it is not."""
+        """Return the bytes of a page; none if its header is not sound."""
         pages, number = self._pages, child.number
         if not 2 <= number <= pages.meta.last_page or child.level > DEEPEST:
-            pages.report(number, 0, "the tree leads to it, and it is out of bounds", loses=True)
+            pages.report(number, 0, "the tree leads to it, but it is out of bounds", loses=True)
             return b""
         if number in pages.used:
             pages.report(number, 0, "the tree leads to it twice")
@@ -235,24 +235,24 @@ class _Walk:
         pages.used.add(number)
         page = pages.page(number)
         if len(page) < pages.meta.page_size:
-            pages.report(number, 0, "it cannot be read: the file is cut, or the disk fails", loses=True)
+            pages.report(number, 0, "it cannot be read: the file is truncated, or the disk fails", loses=True)
             return b""
         own, padding, flags, lower, upper = HEADER.unpack_from(page)
         if (own, padding) != (number, 0):
-            pages.report(number, 0, f"it says that it is page {own}", loses=True)
+            pages.report(number, 0, f"its header is that of page {own}", loses=True)
         if flags != (LEAF if is_leaf else BRANCH) or not 16 < lower <= upper <= pages.meta.page_size or lower % 2:
             kind = "leaf" if is_leaf else "branch"
             pages.report(
                 number,
                 10,
-                f"it is no {kind}: flags {flags:#x}, pointers to {lower}, nodes from {upper}",
+                f"it is not a {kind}: flags {flags:#x}, pointers to {lower}, nodes from {upper}",
                 loses=True,
             )
             return b""
         return page
 
     def _children(self, parent: Child, page: bytes) -> list[Child]:
-        """The pages below a branch."""
+        """Return the pages below a branch."""
         numbers: list[int] = []
         keys: list[bytes] = []
         upper, places = pointers(page)
@@ -263,7 +263,7 @@ class _Walk:
                 continue
             numbers.append(first | second << 16 | third << 32)
             keys.append(self._order(page[at + 8 : at + 8 + key_size]))
-        if not all(map(operator.lt, keys[1:], keys[2:])):  # the first has no meaning
+        if not all(map(operator.lt, keys[1:], keys[2:])):  # the first key is unused
             self._pages.report(parent.number, 0, "its keys are not in order")
         ends = [parent.low, *keys[1:], parent.high]
         level = parent.level + 1
@@ -271,11 +271,11 @@ class _Walk:
 
 
 def pointers(page: bytes) -> tuple[int, tuple[int, ...]]:
-    """Where the nodes of a page begin, and where each is."""
+    """Return the offset of the first node of a page, and the offset of each."""
     *_, lower, upper = HEADER.unpack_from(page)
     return upper, struct.unpack_from(f"={(lower - HEADER.size) >> 1}H", page, HEADER.size)
 
 
 def _by_number(key: bytes) -> bytes:
-    """A number of this machine's, in bytes that are in its order."""
+    """Convert a native integer to bytes that compare like it."""
     return key[::-1] if sys.byteorder == "little" else key

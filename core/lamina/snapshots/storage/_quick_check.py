@@ -1,4 +1,4 @@
-"""A look at an LMDB file that takes a microsecond or two for each page: at headers, and not at entries."""
+"""A check of page headers of an LMDB file, which takes one to two microseconds a page."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from lamina.snapshots.storage._meta import HEADER, NONE, Damage, Meta, Read, Tre
 from lamina.snapshots.storage._pages import BRANCH, LEAF, NODE, pointers
 
 MOST_SHOWN: Final = 100
-"""After so many damages it ends."""
+"""The number of damages after which the check ends."""
 
 
 def quick_check(read: Read, meta: Meta) -> list[Damage]:
-    """Look for pages that are missing, zeroed, or others than they should be.
+    """Find missing, zeroed and misplaced pages.
 
     Args:
-        read: Reads the file, to which nobody may write meanwhile.
-        meta: What it says of itself (`newest_meta`).
+        read: Reads the file, to which no process may write meanwhile.
+        meta: Its meta page (`newest_meta`).
 
     Returns:
-        What is damaged: pages that cannot be read, are not where they belong, or have no sound header; and trees
-        that do not have as many pages and entries as they are said to have.
+        The damages: pages that are unreadable, misplaced or lack a sound header; and trees whose numbers of pages
+        and entries differ from the meta page.
     """
     check = _QuickCheck(read, meta)
     for tree in (meta.free, meta.main):
-        check.look_at(tree)
+        check.check(tree)
     return check.damages
 
 
@@ -35,8 +35,8 @@ class _QuickCheck:
         self._used: set[int] = set()
         self.damages: list[Damage] = []
 
-    def look_at(self, tree: Tree) -> None:
-        """Look at a tree, level by level."""
+    def check(self, tree: Tree) -> None:
+        """Check a tree, level by level."""
         numbers = [tree.root] if tree.root != NONE else []
         found = [0, 0, 0]
         for _ in range(1, tree.depth):
@@ -51,15 +51,13 @@ class _QuickCheck:
         said = [tree.branch_pages, tree.leaf_pages, tree.entries]
         if found != said:
             what = "branch pages, leaf pages and entries"
-            self.damages.append(
-                Damage(self._meta.page, 0, f"a tree is said to have {said} {what}, and has {found}")
-            )
+            self.damages.append(Damage(self._meta.page, 0, f"a tree should have {said} {what}, and has {found}"))
 
     def _is_sound(self, number: int, kind: int) -> bool:
         return self._entries(number, kind) > 0
 
     def _entries(self, number: int, kind: int) -> int:
-        """How many entries a page has; 0 where its header is not sound."""
+        """Return the number of entries of a page; 0 if its header is not sound."""
         size = self._meta.page_size
         header = self._read(number * size, 16)
         if len(header) == 16:
@@ -74,7 +72,7 @@ class _QuickCheck:
             ):
                 self._used.add(number)
                 return int(lower - 16 >> 1)
-        self.damages.append(Damage(number, 0, "it is missing, used twice, or another page than it should be"))
+        self.damages.append(Damage(number, 0, "it is missing, used twice, or misplaced"))
         return 0
 
     def _children(self, number: int) -> list[int]:

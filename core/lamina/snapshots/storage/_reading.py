@@ -1,4 +1,4 @@
-"""Reading a whole metastore file that nobody has open."""
+"""Reading a whole metastore file that no process has open."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lamina.snapshots.storage._pages import Pages
 
 
 def read_file(path: str) -> Contents:
-    """Read the contents of a file, as far as they are whole. Nothing is written, also not beside it.
+    """Read the intact contents of a file. Nothing is written to it or beside it.
 
     Args:
-        path: The file. Nobody may change it meanwhile.
+        path: The file. No process may change it meanwhile.
 
     Raises:
         NotFound: It does not exist.
-        FailedPrecondition: It is of a schema version that is not known.
+        FailedPrecondition: Its schema version is unknown.
     """
     with open(path, "rb", buffering=0) as file:
         found = read_pages(_lenient(reader(file.fileno())))
@@ -30,7 +30,7 @@ def read_file(path: str) -> Contents:
 
 
 def _lenient(read: Read) -> Read:
-    """Read nothing where the disk fails: the rest is wanted all the same."""
+    """Return no bytes for a failed read, so that the rest can be read."""
 
     def read_if_possible(offset: int, size: int) -> bytes:
         try:
@@ -43,24 +43,24 @@ def _lenient(read: Read) -> Read:
 
 @attrs.frozen
 class Readable:
-    """What can be read of a file."""
+    """The readable entries of a file."""
 
     entries: Mapping[bytes, bytes] = attrs.field(factory=dict)
-    """Keys and values, as they are stored."""
+    """Keys and stored bytes."""
     problems: tuple[str, ...] = ()
-    """What is wrong with its pages, a line each."""
+    """The problems of its pages, a line each."""
     misses_entries: bool = False
-    """Whether some of the pages could not be read."""
+    """Whether unreadable pages may hide entries."""
 
 
 def read_pages(read: Read) -> Readable:
-    """Read all entries of a file that can be read.
+    """Read all readable entries of a file.
 
-    Entries of leaves that no page leads to any more are among them if the list of free pages is in order, so that
-    they are known not to be free.
+    Leaves to which no page leads any more are included if the list of free pages is intact, and does not name
+    them.
 
     Args:
-        read: Reads the file, which nobody uses.
+        read: Reads the file, which no process uses.
     """
     meta, damages = newest_meta(read)
     if meta is None:

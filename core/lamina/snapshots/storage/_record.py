@@ -1,4 +1,4 @@
-"""One snapshot as it is stored, and its bytes."""
+"""The record of a snapshot, and its encoding."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from lamina.snapshots.storage._message import decode_labels, encode_info, read_v
 
 @attrs.frozen
 class Record:
-    """What the metastore holds of a snapshot."""
+    """A snapshot in the metastore."""
 
     id: int
-    """Names the snapshot's data. Never used again, and kept when the snapshot is committed."""
+    """The identifier, which names the snapshot's data. Never reused, and kept at commit."""
     info: Info
     usage: Usage = attrs.field(factory=Usage)
-    """Measured at commit; zero for the other kinds."""
+    """The usage measured at commit; zero for other kinds."""
     parent_ids: tuple[int, ...] = ()
-    """The whole chain, nearest first: so a mount list costs one read however deep the chain."""
+    """All ancestors, nearest first, so that a mount list costs one read at any depth."""
 
 
 _SHAPE: Final = struct.Struct(">II")
-"""The part of the head that tells where the message is."""
+"""The part of the head from which the offset of the message follows."""
 _SHAPE_AT: Final = struct.calcsize(">BQ")
 _NONE: Final = Usage()
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 
 def encode(record: Record) -> bytes:
-    """The bytes of a record: a fixed head, the parent ids, and what is sent of it (`info_message`).
+    """Encode a record: a fixed head, the parent ids, and the message for the wire (`info_message`).
 
-    Where that says what `decode` needs, it is not stored twice, except for numbers: they are read faster so.
+    Only numbers are in both head and message: they are decoded faster from the head.
     """
     info = record.info
     name, parent = info.name.encode(), info.parent.encode()
@@ -60,10 +60,10 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes) -> Record:
-    """The record that `encode` made the bytes from.
+    """Decode a record.
 
     Raises:
-        DataLoss: They are no such bytes.
+        DataLoss: The bytes are not an encoded record.
     """
     try:
         return _decode(data)
@@ -72,13 +72,13 @@ def decode(data: bytes) -> Record:
 
 
 def info_message(data: bytes) -> bytes:
-    """What is sent of a record: the `Info` message as field 1, which it is of the answers of `Stat` and `List`.
+    """Return the record encoded for the wire: `Info` as field 1 of the answer of `Stat` or `List`.
 
     Args:
-        data: What `encode` made of the record.
+        data: An encoded record.
 
     Raises:
-        DataLoss: It is no such bytes.
+        DataLoss: The bytes are not an encoded record.
     """
     try:
         return data[_message_at(data, *_SHAPE.unpack_from(data, _SHAPE_AT)) :]
@@ -87,12 +87,12 @@ def info_message(data: bytes) -> bytes:
 
 
 def id_in(data: bytes) -> int:
-    """The identifier in the bytes of a record."""
+    """Return the identifier in an encoded record."""
     return int.from_bytes(data[1:9], "big")
 
 
 def name_in(data: bytes) -> bytes:
-    """The name in the bytes of a record."""
+    """Return the name in an encoded record."""
     _, _, parents, length, *_, name_at, name_length, _, _ = HEAD.unpack_from(data)
     at = _message_at(data, parents, length) + name_at
     return data[at : at + name_length]
@@ -139,7 +139,7 @@ def _decode(data: bytes) -> Record:
 
 
 def _message_at(data: bytes, parents: int, length: int) -> int:
-    """Where the message of that length begins in the bytes of a record with so many parents."""
+    """Return the offset of the message, given its length and the number of parents."""
     at = HEAD.size + 8 * parents
     if at + length != len(data):
         raise ValueError(f"{len(data)} bytes where {at + length} are used")

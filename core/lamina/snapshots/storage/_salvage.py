@@ -1,4 +1,4 @@
-"""Making a metastore's file anew from what is whole of a damaged one."""
+"""Salvaging the intact entries of a damaged metastore file."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from lamina.snapshots.storage._writing import write_file
 _log = logging.getLogger(__name__)
 
 MORE_IDS: Final = 1 << 20
-"""How many identifiers are left out: so many may have been handed out by commits that are lost."""
+"""The number of identifiers to skip: lost commits may have reserved some."""
 TOLD: Final = 10
-"""How many problems are logged, a line each."""
+"""The most problems that are logged, a line each."""
 _UUID: Final = re.compile(re.escape(layout.UUID + MARK) + rb"([0-9a-f-]{36})....", re.DOTALL)
 
 
 def salvage(directory: str, problems: Sequence[str]) -> None:
-    """Replace a damaged file by a new one that holds what is whole. The damaged one is set aside, never deleted.
+    """Replace a damaged file by a new one with the intact entries. The damaged one is set aside, never deleted.
 
-    The new one has the same UUID, a later generation and identifiers that were never handed out, and says that it
-    was salvaged (`layout.SALVAGED`): nothing is reclaimed until it is rebuilt.
+    The new file has the same UUID, a later generation and unused identifiers, and is marked as salvaged
+    (`layout.SALVAGED`): nothing is reclaimed until it is rebuilt.
 
     Args:
-        directory: The metastore's directory. Nobody uses it.
-        problems: What is wrong with its file.
+        directory: The metastore's directory, which no process uses.
+        problems: The problems of its file.
 
     Raises:
-        DataLoss: Not enough is left.
-        ResourceExhausted: There is no space for a new one. Nothing was changed.
+        DataLoss: Too little is intact.
+        ResourceExhausted: There is no space for a new file. Nothing was changed.
     """
     path = os.path.join(directory, DATA)
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
@@ -55,29 +55,29 @@ def salvage(directory: str, problems: Sequence[str]) -> None:
             contents = _salvaged(_whole_contents(file.fileno()), now)
         if not contents.uuid:
             raise DataLoss(
-                f"metastore {directory} is damaged: {'; '.join(problems[:3])}. Not enough of it is left to serve. "
-                "Nothing was changed. `lamina metastore rebuild` makes it anew from what lies beside the data; or "
-                "restore it and the data roots from the same backup"
+                f"metastore {directory} is damaged: {'; '.join(problems[:3])}. Too little of it is intact. "
+                "Nothing was changed. Rebuild it from recovery records (`lamina metastore rebuild`), or restore "
+                "it and the data roots from the same backup"
             )
         unfinished = path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
         write_file(unfinished, contents)
         os.rename(unfinished, aside)
-        exchange(aside, path)  # at no moment is there no file, or one with two names: no start would accept that
+        exchange(aside, path)  # atomically: no start would accept a missing file, or one with two names
         sync_directory(directory)
     except OSError as error:
         raise from_os_error(error, f"replace the damaged metastore {path}") from error
-    _tell(contents, problems, aside)
+    _log_damage(contents, problems, aside)
 
 
-def _tell(contents: Contents, problems: Sequence[str], aside: str) -> None:
+def _log_damage(contents: Contents, problems: Sequence[str], aside: str) -> None:
     lost = [problem for problem in contents.problems if problem not in problems]
     for problem in [*problems, *lost][:TOLD]:
         _log.error("the metastore was damaged: %s", problem)
     _log.error(
-        "the metastore was damaged: what is whole of it is served, and nothing is reclaimed. `lamina metastore "
-        "rebuild` restores what can be restored",
+        "the metastore was damaged: its intact entries are served, and nothing is reclaimed. Restore the rest: "
+        "`lamina metastore rebuild`",
         extra={
             "problems": len(problems) + len(lost),
             "snapshots": len(contents.snapshots),
@@ -108,20 +108,20 @@ def _whole_contents(fd: int) -> Contents:
         failed_syncs={**contents.failed_syncs, **suspect},
         problems=(
             *contents.problems,
-            *(f"{layout.describe(key)} is left out: no identifier leads to it" for key in stale),
+            *(f"{layout.describe(key)} was left out: no identifier leads to it" for key in stale),
         ),
     )
 
 
 def _stale_records(entries: Mapping[bytes, bytes], *, is_complete: bool) -> set[bytes]:
-    """The keys of records that are of an earlier time: a disk that loses a write leaves a page as it was.
+    """Return the keys of outdated records: a disk that loses a write leaves an earlier page in place.
 
-    No identifier leads to a record that was removed or renamed since. That counts where no part of the index could
-    be lost in another way, or where another record has the same identifier.
+    No identifier leads to a record that was removed or renamed since. That is conclusive if the index is complete,
+    or if another record has the same identifier.
 
     Args:
-        entries: All that can be read.
-        is_complete: Whether that is all there is.
+        entries: All readable entries.
+        is_complete: Whether all entries are readable.
     """
     values = {key: value_in(data) for key, data in entries.items() if is_intact(key, data)}
     owners = {number: key[1:].partition(b"\0")[0] for key, number in values.items() if key[:1] == b"s"}
@@ -138,7 +138,7 @@ def _stale_records(entries: Mapping[bytes, bytes], *, is_complete: bool) -> set[
 
 
 def _uuids(read: Read, size: int) -> Iterator[str]:
-    """The UUIDs that are somewhere in a file: there is one, and it never changes."""
+    """Yield the UUIDs found anywhere in a file; a metastore has only one, which never changes."""
     step = 1 << 20
     for start in range(0, size, step):
         for found in _UUID.finditer(read(start, step + 64)):
@@ -147,13 +147,13 @@ def _uuids(read: Read, size: int) -> Iterator[str]:
 
 
 def _salvaged(contents: Contents, now: str) -> Contents:
-    """Contents with counters that nothing before has reached."""
+    """Return the contents with counters beyond all that were ever used."""
     names = {*contents.counters, *(one.snapshotter for one in contents.snapshots)}
     counters = {name: contents.counters.get(name, Counters(layout.UNKNOWN_ID)) for name in names}
     advanced = {
         name: Counters(
             max(one.next_id, contents.greatest_id(name) + 1) + MORE_IDS,
-            max(one.generation, int(time.time())),  # no store is opened once a second
+            max(one.generation, int(time.time())),  # no store is opened as often as once a second
         )
         for name, one in counters.items()
     }

@@ -1,4 +1,4 @@
-"""Choosing snapshots by filters."""
+"""Selection of snapshots by filters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def parse_filters(expressions: Sequence[str]) -> Filter:
-    """Parse filters, of which a snapshot must match one, or none where there are none.
+    """Parse filters, any of which may match; without filters, everything matches.
 
     Raises:
-        FilterSyntaxError: One does not follow the grammar.
+        FilterSyntaxError: A filter does not follow the grammar.
     """
     from lamina.filters import parse
 
@@ -23,7 +23,7 @@ def parse_filters(expressions: Sequence[str]) -> Filter:
 
 
 def fields(info: Info) -> Callable[[tuple[str, ...]], str | None]:
-    """The fields by which filters choose snapshots: name, parent, kind and labels."""
+    """Return a function that looks up the fields known to filters: name, parent, kind and labels."""
 
     def field(path: tuple[str, ...]) -> str | None:
         match path:

@@ -1,9 +1,8 @@
-"""A quick look at all of a metastore's file, which tells only that all is well, or that it may not be.
+"""A fast check of a whole metastore file, whose only result is that the file is sound, or may not be.
 
-It compares what `Pages` and `Entries` compare, but a record with its key: one whose checksum is right is what was
-stored under that key. No entry is looked up: two sets of entries that must be the same have the same sum of
-hashes, which are of 64 bits and differ in each process (PYTHONHASHSEED in the manual of CPython). As `_check`, it
-needs nothing of the rest of lamina.
+It makes the comparisons of `Pages` and `Entries` except that of a record with its key, which the checksum implies.
+Instead of looking up entries, it compares the sums of 64-bit hashes of sets that must be equal; the hashes differ
+in each process (PYTHONHASHSEED in CPython's manual). Like `_check`, it imports nothing from the rest of lamina.
 """
 
 from __future__ import annotations
@@ -23,34 +22,34 @@ from lamina.snapshots.storage._meta import Meta
 from lamina.snapshots.storage._pages import Pages
 
 _CHILD_SIZE: Final = 21
-"""Bytes of the key of a child: `c`, keyspace number, and the identifiers of the parent and of the child."""
+"""The length of a child's key: `c`, keyspace number, and the identifiers of parent and child."""
 _ID_SIZE: Final = 13
-"""Bytes of the key of an identifier: `i`, snapshotter number, identifier."""
+"""The length of an identifier's key: `i`, snapshotter number, identifier."""
 _RIGHT: Final = {RESIDUE}
 _PARENTS_AT: Final = len(MARK) + HEAD.size
-"""Where the parents are in a record as it is stored."""
+"""The offset of the parents in a stored record."""
 
 _NAME_AT: Final = _CHILD_SIZE - 5 + len(MARK)
-"""Where the name is in what is stored of a child, behind the number of the keyspace."""
+"""The offset of the name in a stored child entry, after the keyspace number."""
 _LONG_CHILD: Final = _NAME_AT + DATABASE_KEY_LIMIT - 5
-"""Bytes of that where the name does not fit into the key of the record."""
+"""The length from which the name does not fit in a record's key."""
 
 _prefix: Final = operator.itemgetter(slice(5))
-"""Of a key: its kind, and the number of the snapshotter or of the keyspace."""
-_space: Final = operator.itemgetter(slice(_ID_SIZE + len(MARK) + 1, _ID_SIZE + len(MARK) + 5))
-"""Of what is stored of an identifier: the number of the record's keyspace."""
+"""The prefix of a key: its kind, and the number of the snapshotter or keyspace."""
+_keyspace: Final = operator.itemgetter(slice(_ID_SIZE + len(MARK) + 1, _ID_SIZE + len(MARK) + 5))
+"""The keyspace number of the record in a stored identifier entry."""
 
 
 def is_whole(data: Data, meta: Meta) -> bool:
-    """Tell whether nothing is wrong with a file.
+    """Return whether a file is sound.
 
     Args:
         data: The file.
-        meta: What it says of itself; nobody reuses the pages that this leads to.
+        meta: Its meta page, none of whose pages may be reused meanwhile.
 
     Returns:
-        Whether `Pages` and `Entries` would find nothing. False also where that is not known: of stores of other
-        schema versions.
+        True if `Pages` and `Entries` would find no problem; False if they might, and for stores of other schema
+        versions.
     """
     pages = Pages(lambda offset, size: data[offset : offset + size], meta)
     comparison = _Comparison()
@@ -64,24 +63,24 @@ def is_whole(data: Data, meta: Meta) -> bool:
 
 
 class _Comparison:
-    """The comparison of entries with each other."""
+    """Compares entries with each other."""
 
     def __init__(self) -> None:
         self._ids = 0
-        """The sum of the hashes of what leads to records, less those of records and their identifiers."""
+        """The sum of the hashes of identifier entries, minus those computed from records."""
         self._children: defaultdict[bytes, int] = defaultdict(int)
-        """By keyspace number, as `_ids`, of children, less those of records and their identifiers and parents."""
+        """The sum of the hashes of child entries, minus those computed from records, by keyspace number."""
         self._missing: defaultdict[bytes, set[bytes]] = defaultdict(set)
-        """By keyspace number, the identifiers of parents whose records were not met."""
+        """The identifiers of parents not yet met among the records, by keyspace number."""
         self._owners: set[tuple[bytes, bytes]] = set()
-        """Keyspace number and the number of its snapshotter, of each that identifiers lead to."""
+        """The keyspace number and snapshotter number of each record to which an identifier leads."""
         self._greatest: dict[bytes, int] = {}
-        """By snapshotter number, the greatest identifier of a snapshot."""
+        """The greatest identifier of a snapshot, by snapshotter number."""
         self._others: list[tuple[bytes, bytes]] = []
-        """The entries that are compared one by one."""
+        """The entries to compare one by one."""
 
     def add(self, batch: Batch) -> None:
-        """Look at some entries. Children come before identifiers, and these before records."""
+        """Add a batch of entries. Children come before identifiers, and identifiers before records."""
         looks = {b"c": self._add_children, b"i": self._add_identifiers, b"k": self._add_records}
         end = 0
         while end < len(batch.keys):
@@ -96,40 +95,40 @@ class _Comparison:
             else:
                 doubt()
 
-    def _add_children(self, space: bytes, batch: Batch) -> None:
+    def _add_children(self, keyspace: bytes, batch: Batch) -> None:
         if set(batch.sizes) != {_CHILD_SIZE}:
             doubt()
         named = [entry[5:-SIZE] for entry in batch.entries]  # parent, child, mark, name
         if max(map(len, named)) >= _LONG_CHILD:
-            named = [one[:_NAME_AT] + record_key(b"k" + space, one[_NAME_AT:])[5:] for one in named]
-        self._children[space] += sum(map(hash, named))
-        self._missing[space].update([one[:8] for one in named])
+            named = [one[:_NAME_AT] + record_key(b"k" + keyspace, one[_NAME_AT:])[5:] for one in named]
+        self._children[keyspace] += sum(map(hash, named))
+        self._missing[keyspace].update([one[:8] for one in named])
 
     def _add_identifiers(self, snapshotter: bytes, batch: Batch) -> None:
         if set(batch.sizes) != {_ID_SIZE}:
             doubt()
         self._ids += sum(map(hash, [entry[5:-SIZE] for entry in batch.entries]))  # identifier, mark, record's key
-        self._owners.update((space, snapshotter) for space in set(map(_space, batch.entries)))
+        self._owners.update((keyspace, snapshotter) for keyspace in set(map(_keyspace, batch.entries)))
         self._greatest[snapshotter] = int.from_bytes(batch.keys[-1][5:], "big")
 
-    def _add_records(self, space: bytes, batch: Batch) -> None:
+    def _add_records(self, keyspace: bytes, batch: Batch) -> None:
         keys, sizes, entries = batch
         ids = [entry[size + 3 : size + 11] for entry, size in zip(entries, sizes, strict=True)]
         marked = [*map(operator.add, ids, repeat(MARK))]
         self._ids -= sum(map(hash, map(operator.add, marked, keys)))
-        self._missing[space].difference_update(ids)
+        self._missing[keyspace].difference_update(ids)
         are_built = [entry[size + 14] or entry[size + 13] for entry, size in zip(entries, sizes, strict=True)]
         named = [
             entry[size + _PARENTS_AT : size + _PARENTS_AT + 8] + one + key[5:]
             for entry, size, one, key in compress(zip(entries, sizes, marked, keys, strict=True), are_built)
         ]
-        self._children[space] -= sum(map(hash, named))
+        self._children[keyspace] -= sum(map(hash, named))
 
     def agrees(self) -> bool:
-        """Whether everything agrees that was added."""
+        """Return whether all entries agree."""
         owners = dict(self._owners)
         if self._ids or any(self._children.values()) or len(owners) < len(self._owners):
             return False
-        missing = [space + id_ for space, ids in self._missing.items() for id_ in ids]
+        missing = [keyspace + id_ for keyspace, ids in self._missing.items() for id_ in ids]
         rest = Entries(self._children, missing, owners, self._greatest)
         return next(iter(rest.check(self._others)), None) is None

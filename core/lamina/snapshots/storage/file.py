@@ -1,4 +1,4 @@
-"""The whole contents of a metastore's file: read while nobody has it open, changed, and written as a new file."""
+"""Reading and writing the whole contents of a metastore file that no process has open."""
 
 from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._opening import DATA

@@ -1,4 +1,4 @@
-"""One recovery record: a snapshot's record in a form that needs no metastore to be read."""
+"""Recovery records: records of snapshots that can be read without a metastore."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots.storage._record import Record
 
 VERSION: Final = 2
-"""The version that is written. Version 1 has neither `metastore` nor `crc32`, and is read as well."""
+"""The version to write. Version 1, without `metastore` and `crc32`, can be read too."""
 
 
 @attrs.frozen
 class RecoveryRecord:
-    """What the file of a snapshot says."""
+    """The content of a recovery record's file."""
 
     snapshotter: str
     keyspace: str
@@ -28,16 +28,16 @@ class RecoveryRecord:
     """The UUID of the metastore that held the record; "" in version 1."""
 
     def encode(self) -> bytes:
-        """The file's contents: a JSON object with a checksum of the rest of it."""
+        """Encode the record as a JSON object with a checksum of the other fields."""
         document = self._document()
         return json.dumps(document | {"crc32": _checksum(document)}).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read a file's contents.
+        """Decode a file.
 
         Raises:
-            DataLoss: They are cut short, changed, or no recovery record.
+            DataLoss: It is truncated, altered, or not a recovery record.
         """
         try:
             document = json.loads(data)
@@ -91,21 +91,21 @@ class RecoveryRecord:
 
 
 def _check(document: Any) -> None:
-    """Check that a document is an object of a known version, and take its checksum out where that is right."""
+    """Check the version and the checksum of a document, and remove the checksum."""
     if not isinstance(document, dict):
         raise TypeError(f"a JSON {type(document).__name__} instead of an object")
     version = document.get("version")
     if version == 1:
         return
     if version != VERSION:
-        raise ValueError(f"version {version!r}, where 1 and {VERSION} are known: written by a newer lamina?")
+        raise ValueError(f"version {version!r} is unknown (1 and {VERSION} are known): written by a newer lamina?")
     stored = document.pop("crc32", None)
     if stored != (computed := _checksum(document)):
-        raise ValueError(f"its checksum is {computed}, and {stored!r} is stored in it")
+        raise ValueError(f"its checksum is {computed}, but it stores {stored!r}")
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
-    """The CRC-32 of a document, whatever the order and spacing in its file."""
+    """Return the CRC-32 of a document, independent of order and spacing in its file."""
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return f"{zlib.crc32(canonical.encode()):08x}"
 
