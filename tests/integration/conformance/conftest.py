@@ -1,4 +1,4 @@
-"""Another look at what checks leave behind."""
+"""Leak checks for the conformance suite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _hosts_are_stopped() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_behind(tmp_path: Path) -> Iterator[None]:
-    """In place of the one for all tests: the hosts that a check is the first to need outlive it."""
+    """Replace the fixture of all tests, because shared hosts outlive the check that starts them."""
     yield
     if found := leftovers.remove_mounts(tmp_path) + leftovers.remove_loop_devices(tmp_path):
         pytest.fail("left behind: " + "; ".join(found), pytrace=False)

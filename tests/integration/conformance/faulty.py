@@ -1,4 +1,4 @@
-"""The conformance suite on snapshotters with a fault: what fails here is meant to. `test_faults.py` runs it."""
+"""The conformance suite on faulty snapshotters, which must fail. `test_faults.py` runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each of lamina's snapshotters goes through the conformance suite."""
+"""The conformance suite on each of lamina's snapshotters."""
 
 from __future__ import annotations
 

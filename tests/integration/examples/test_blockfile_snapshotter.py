@@ -1,4 +1,4 @@
-"""The example of a third party's snapshotter: what is its own, besides the contract that the suite checks."""
+"""The blockfile example, beyond the contract that the conformance suite checks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECONDS = 20
 pytestmark = pytest.mark.requires("root", "loop", "mkfs.ext4")
 
 Open = Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
-"""Opens a snapshotter whose images are below a directory, and whose metastore is elsewhere."""
+"""Opens a snapshotter with its images in a directory and its metastore elsewhere."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def open_images(blockfile: ModuleType, tmp_path: Path) -> Open:
     return open_
 
 
-def test_a_snapshot_that_is_mounted_is_not_committed(open_images: Open, tmp_path: Path) -> None:
+def test_a_mounted_snapshot_cannot_be_committed(open_images: Open, tmp_path: Path) -> None:
     with open_images(tmp_path) as snapshotter:
         with temporary_mount(snapshotter.prepare("a")) as root:
             (Path(root) / "file").touch()
@@ -63,7 +63,7 @@ def test_a_snapshot_that_is_mounted_is_not_committed(open_images: Open, tmp_path
         snapshotter.commit("c", "a")
 
 
-def test_a_snapshot_that_lost_writes_to_a_full_disk_is_not_committed(open_images: Open, tmp_path: Path) -> None:
+def test_a_snapshot_that_lost_writes_on_a_full_disk_cannot_be_committed(open_images: Open, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=24M", "tmpfs", disk)
@@ -103,7 +103,7 @@ def test_views_of_a_parent_have_no_image(open_images: Open, tmp_path: Path) -> N
             assert os.listdir(one) == os.listdir(two) == []
 
 
-def test_it_is_skipped_where_there_is_no_mkfs(
+def test_it_is_skipped_without_mkfs(
     blockfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -112,7 +112,7 @@ def test_it_is_skipped_where_there_is_no_mkfs(
     assert os.listdir(tmp_path / "images") == []
 
 
-def test_it_is_skipped_where_nothing_can_be_mounted(tmp_path: Path) -> None:
+def test_it_is_skipped_without_permission_to_mount(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import sys
         from blockfile_snapshotter import BlockfileConfig, make_empty_image
@@ -133,9 +133,7 @@ def test_its_readme_shows_the_defaults(blockfile: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"image_size": "10 apples"}, {"mount_options": ("nonsense",)}], ids=str)
-def test_what_is_configured_wrongly_is_an_error(
-    blockfile: ModuleType, tmp_path: Path, wrong: dict[str, object]
-) -> None:
+def test_a_wrong_setting_is_an_error(blockfile: ModuleType, tmp_path: Path, wrong: dict[str, object]) -> None:
     (said,) = wrong.values()
     word = said if isinstance(said, str) else "nonsense"
     with pytest.raises(InvalidArgument, match=word):

@@ -1,4 +1,4 @@
-"""What stands in examples/ works as it says."""
+"""The examples work as documented."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_demo_shows_three_layers_and_leaves_nothing() -> None:
     assert shown.endswith("# host down, exit code 0\n# mounts left: 0, directory left: False\n")
 
 
-def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_copy_snapshotter_serves_real_trees(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
     with (
         Host(directory / "host", arguments=("-p", "copy_snapshotter")).running() as host,
@@ -62,7 +62,7 @@ def test_a_snapshotter_of_ones_own_serves_real_trees(directory: Path, monkeypatc
             assert os.stat(f"{root}/device").st_rdev == os.makedev(1, 3)
 
 
-def test_the_configuration_is_accepted_whole() -> None:
+def test_the_configuration_is_accepted() -> None:
     config = load(EXAMPLES / "config.toml")
     decoded, warnings = config.decode_plugins({one.uri: one.config for one in discover().registry})
     assert warnings == []
@@ -72,7 +72,7 @@ def test_the_configuration_is_accepted_whole() -> None:
     }
 
 
-def test_a_snapshotter_that_cannot_rebase_says_so_instead_of_losing_the_parents_files(
+def test_a_snapshotter_that_cannot_rebase_refuses_instead_of_losing_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)

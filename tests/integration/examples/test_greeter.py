@@ -1,4 +1,4 @@
-"""The example of a daemon that has nothing to do with snapshots, installed without what only those need."""
+"""The greeter example, installed without the dependencies of snapshotters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.processes.daemons import Daemon
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "examples/greeter"
 NEEDED = ("attrs", "pluggy", "tomli")
-"""What lamina's plugin runtime is made with."""
+"""The dependencies of lamina's plugin runtime."""
 NOT_NEEDED = ("grpc", "pygrpc_native", "google.protobuf", "lmdb", "re2", "click", "rich", "tomlkit", "tomli_w")
 SECONDS = 30
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.requires("package-index", "curl")
 
 @pytest.fixture(scope="module")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with lamina and the greeter, and no more than they need here."""
+    """The programs of an environment with only lamina, the greeter and their dependencies."""
     directory = tmp_path_factory.mktemp("greeter")
     source, wheels, made = (directory / name for name in ("source", "wheels", "environment"))
     shutil.copytree(PACKAGE, source)
@@ -53,7 +53,7 @@ def port() -> int:
 
 
 class GreeterDaemon(Daemon):
-    """`greeter serve` with a module of the test's own."""
+    """`greeter serve` with an additional plugin module."""
 
     def __init__(self, directory: Path, binaries: Path, port: int, module: str = "") -> None:
         file = directory / "greeter.toml"
@@ -65,13 +65,13 @@ class GreeterDaemon(Daemon):
         super().__init__(directory, binaries / "greeter", "serve", *(("-p", "more") if module else ()), file)
 
 
-def test_lamina_s_wheel_carries_its_unit_file_and_its_configuration(binaries: Path) -> None:
+def test_the_wheel_of_lamina_contains_unit_file_and_configuration(binaries: Path) -> None:
     for example in ("systemd/lamina.service", "config.toml"):
         installed = binaries.parent / "share/lamina" / Path(example).name
         assert installed.read_text() == (ROOT / "examples" / example).read_text()
 
 
-def test_it_is_installed_without_what_it_does_not_need(binaries: Path) -> None:
+def test_it_runs_without_grpc_and_lmdb(binaries: Path) -> None:
     code = f"""
 import importlib
 for name in {NOT_NEEDED}:
@@ -84,7 +84,7 @@ for name in {NOT_NEEDED}:
     assert run(binaries / "python", "-c", code) == ""
 
 
-def test_it_uses_three_packages_of_lamina_alone() -> None:
+def test_it_uses_only_three_packages_of_lamina() -> None:
     tree = ast.parse((PACKAGE / "greeter.py").read_text())
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -97,13 +97,13 @@ def test_its_own_tests_pass(binaries: Path, tmp_path: Path) -> None:
     assert " 3 passed" in run(*command, f"--rootdir={PACKAGE}", PACKAGE / "tests")
 
 
-def test_what_its_readme_shows_is_what_happens(binaries: Path, tmp_path: Path, port: int) -> None:
+def test_the_commands_of_its_readme_work(binaries: Path, tmp_path: Path, port: int) -> None:
     with Session(binaries, tmp_path) as session:
         for command, expected in console((PACKAGE / "README.md").read_text(), tmp_path, port):
             session.type(command, expected)
 
 
-def test_when_it_stops_the_last_is_closed_first(
+def test_plugins_are_closed_in_reverse_order(
     binaries: Path, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -130,7 +130,7 @@ def lamina_register():
     assert steps == [f"{server} is started", *(f"{name} is closed" for name in (server, guest, greeting))]
 
 
-def test_it_hosts_nobodys_plugins_but_its_own(binaries: Path, tmp_path: Path, port: int) -> None:
+def test_it_hosts_only_its_own_plugins(binaries: Path, tmp_path: Path, port: int) -> None:
     with GreeterDaemon(tmp_path, binaries, port).running() as daemon:
         assert sorted(os.listdir(tmp_path / "root")) == ["lamina.lock"]
     loaded = re.findall(r'msg="loaded plugin" id=(\S+)', daemon.log)
@@ -138,7 +138,7 @@ def test_it_hosts_nobodys_plugins_but_its_own(binaries: Path, tmp_path: Path, po
     assert 'msg="greeter successfully booted in ' in daemon.log
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(binaries: Path, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(binaries: Path, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -150,7 +150,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(binaries: Path, tmp_path: Path
 
 
 def console(readme: str, directory: Path, port: int) -> Iterator[tuple[str, str]]:
-    """Each command of the README's sessions and what it prints, in a directory and at a port of the test's own."""
+    """Yield each command of the README and its output, adapted to a directory and a port."""
     readme = readme.replace("/tmp/greeter", str(directory)).replace("8080", str(port))
     for block in re.findall(r"^```console\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -161,7 +161,7 @@ def console(readme: str, directory: Path, port: int) -> Iterator[tuple[str, str]
 
 
 class Session:
-    """A shell in which commands are typed, one of which may run in the background."""
+    """A shell session with at most one background command."""
 
     def __init__(self, binaries: Path, directory: Path) -> None:
         self._directory = directory
@@ -177,7 +177,7 @@ class Session:
             self._background.communicate()
 
     def type(self, command: str, expected: str) -> None:
-        """Type a command, and see that it prints what it should."""
+        """Type a command and check its output."""
         if command == "kill %1":
             assert self._background
             self._background.terminate()

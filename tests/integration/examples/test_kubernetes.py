@@ -1,4 +1,4 @@
-"""What stands in examples/kubernetes, run on this machine as far as it goes without a cluster."""
+"""The Kubernetes examples, as far as they work without a cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def manifest(kind: str) -> dict:
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
-    """A host with the configuration of the ConfigMap, its directories moved."""
+    """A host with the configuration of the ConfigMap in other directories."""
     with short_directory() as directory:
         config = manifest("ConfigMap")["data"]["config.toml"]
         file = directory / "config.toml"
@@ -41,7 +41,7 @@ def serving() -> Iterator[Serving]:
 
 
 @pytest.mark.parametrize(("file", "version"), [("containerd-1.7.toml", "1.7.16"), ("containerd-2.toml", "2.0")])
-def test_the_stanza_is_what_the_host_prints(serving: Serving, file: str, version: str) -> None:
+def test_the_stanza_equals_the_output_of_the_host(serving: Serving, file: str, version: str) -> None:
     command = (sys.executable, "-m", "lamina.cli.main", "containerd-config", "--containerd-version", version)
     shown = run(*command, "lamina", env={"LAMINA_ADDRESS": f"{serving.state}/lamina.sock"})
     there = shown.replace(str(serving.root), "/var/lib/lamina").replace(str(serving.state), "/run/lamina")
@@ -53,7 +53,7 @@ def test_the_stanza_is_what_the_host_prints(serving: Serving, file: str, version
 
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
-def test_a_probe_succeeds_where_a_host_answers_and_fails_where_none_does(serving: Serving, probe: str) -> None:
+def test_a_probe_succeeds_only_if_a_host_answers(serving: Serving, probe: str) -> None:
     (container,) = manifest("DaemonSet")["spec"]["template"]["spec"]["containers"]
     program, *arguments = container[probe]["exec"]["command"]
     assert program == "lamina"
@@ -68,7 +68,7 @@ def test_a_probe_succeeds_where_a_host_answers_and_fails_where_none_does(serving
 
 
 @pytest.mark.requires("containerd")
-def test_containerd_1_finds_the_runtime_where_its_cri_plugin_reads_it() -> None:
+def test_the_cri_plugin_of_containerd_1_finds_the_runtime() -> None:
     dumped = run("containerd", "--config", DIRECTORY / "containerd-1.7.toml", "config", "dump")
     cri = tomllib.loads(dumped)["plugins"]["io.containerd.grpc.v1.cri"]
     runtime = cri["containerd"]["runtimes"][manifest("RuntimeClass")["handler"]]

@@ -1,4 +1,4 @@
-"""The example that runs commands in sandboxes, thrown away in whatever way they end."""
+"""The sandboxes example removes its sandboxes however they end."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ pytestmark = pytest.mark.requires("root", "overlay", "busybox-static")
 
 def start(directory: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     command = (sys.executable, SANDBOXES, directory, *arguments)
-    # With the mount points here, it can be seen that they are gone.
+    # Mount points in this directory can be checked afterwards.
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory.parent)}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def outputs(printed: str) -> dict[int, tuple[int, str]]:
-    """By number, the exit code of a sandbox and what it printed."""
+    """Parse the exit code and output of each sandbox, by number."""
     parts = re.split(r"^sandbox (\d+): exit code (-?\d+), \d+ bytes written\n", printed, flags=re.MULTILINE)[1:]
     return {int(parts[i]): (int(parts[i + 1]), parts[i + 2]) for i in range(0, len(parts), 3)}
 
 
 def run(directory: Path, *arguments: str | Path) -> tuple[int, dict[int, tuple[int, str]], str]:
-    """The exit code, what the sandboxes did, and what went to standard error."""
+    """Return the exit code, the results of the sandboxes, and standard error."""
     with start(directory, *arguments) as process:
         stdout, stderr = process.communicate(timeout=SECONDS)
     return process.returncode, outputs(stdout), stderr
 
 
 def left(directory: Path) -> list[str]:
-    """Mount points, and data of snapshots other than the base."""
+    """Return mount points, and data of snapshots other than the base."""
     mount_points = [path.name for path in directory.parent.glob("lamina-mount*")]
     snapshots = os.listdir(directory / "root/io.containerd.snapshotter.v1.overlayfs/snapshots")
     return mount_points + snapshots[1:]
 
 
-def test_each_sandbox_writes_to_a_tree_of_its_own_and_is_thrown_away(tmp_path: Path) -> None:
-    """The command is the one that the example itself shows."""
+def test_each_sandbox_has_its_own_tree_and_is_removed(tmp_path: Path) -> None:
+    """With the command in the docstring of the example."""
     directory = tmp_path / "sandboxes"
     shown = re.search(r"/var/tmp/sandboxes -n 8 -- sh -c '(.*)'", SANDBOXES.read_text())
     assert shown
@@ -59,7 +59,7 @@ def test_each_sandbox_writes_to_a_tree_of_its_own_and_is_thrown_away(tmp_path: P
         assert left(directory) == []
 
 
-def test_a_command_that_fails_is_told_and_its_sandbox_removed(tmp_path: Path) -> None:
+def test_a_failing_command_is_reported_and_its_sandbox_removed(tmp_path: Path) -> None:
     directory = tmp_path / "sandboxes"
     code, found, _ = run(directory, "-n", "3", "--", "sh", "-c", "exit $SANDBOX")
     assert (code, found) == (1, {0: (0, ""), 1: (1, ""), 2: (2, "")})
@@ -68,7 +68,7 @@ def test_a_command_that_fails_is_told_and_its_sandbox_removed(tmp_path: Path) ->
     assert left(directory) == []
 
 
-def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
+def test_background_processes_end_with_their_command(tmp_path: Path) -> None:
     directory = tmp_path / "sandboxes"
     code, _, stderr = run(directory, "--", "sh", "-c", "setsid sleep 1000 < / & setsid sleep 1000 < / & exit 0")
     assert (code, stderr) == (0, "")
@@ -106,7 +106,7 @@ def test_an_interrupt_ends_all_and_leaves_nothing(tmp_path: Path, impatient: boo
     assert left(directory) == []
 
 
-def test_sandboxes_of_a_run_that_was_killed_are_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_next_run_removes_sandboxes_of_a_killed_one(tmp_path: Path) -> None:
     directory = tmp_path / "sandboxes"
     with start(directory, "-n", "1", "--", "true") as process:
         process.communicate(timeout=SECONDS)
@@ -123,7 +123,7 @@ with Host.from_config({"root": f"{sys.argv[1]}/root", "state": f"{sys.argv[1]}/s
     assert left(directory) == []
 
 
-def test_a_second_run_in_the_same_place_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_second_run_in_the_same_directory_is_refused_in_one_line(tmp_path: Path) -> None:
     directory = tmp_path / "sandboxes"
     with start(directory, "-n", "1", "--", "sh", "-c", "echo > running; sleep 1000") as first:
         wait_until(lambda: bool(list(directory.glob("root/*/snapshots/*/fs/running"))), SECONDS, "a sandbox")

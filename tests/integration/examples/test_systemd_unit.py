@@ -1,4 +1,4 @@
-"""examples/systemd/lamina.service: what systemd takes it for, and a host that runs as it says."""
+"""The systemd unit is valid, and a host works under its settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def directory() -> Iterator[Path]:
 def served(
     directory: Path, config: str = "", prefix: tuple[str, ...] = (), environment: dict[str, str] | None = None
 ) -> Iterator[Serving]:
-    """A host that is ready."""
+    """Run a host and wait until it is ready."""
     file = directory / "config.toml"
     file.write_text(f"version = 4\n{config}")
     serving = Serving(directory, "--config", str(file), prefix=prefix, environment=environment)
@@ -53,14 +53,14 @@ def served(
         serving.close()
 
 
-def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     program = UNIT["ExecStart"].split()[0]
     unit = tmp_path / FILE.name
     unit.write_text(FILE.read_text().replace(program, str(Path(sys.executable).with_name("lamina"))))
     assert run("systemd-analyze", "verify", "--man=no", unit) == ""
 
 
-def test_systemd_waits_longer_than_lamina_does() -> None:
+def test_timeouts_of_systemd_exceed_those_of_lamina() -> None:
     start, stop, watchdog = (int(UNIT[name]) for name in ("TimeoutStartSec", "TimeoutStopSec", "WatchdogSec"))
     assert start > _TIMEOUTS["init"] + _TIMEOUTS["start"]
     assert stop > _GIVE_UP_SECONDS + _EXIT_SECONDS
@@ -68,7 +68,7 @@ def test_systemd_waits_longer_than_lamina_does() -> None:
     assert watchdog > _TIMEOUTS["reconfigure"]
 
 
-def test_the_service_manager_is_told_every_step_in_order(directory: Path) -> None:
+def test_the_service_manager_is_notified_of_every_step_in_order(directory: Path) -> None:
     with served(directory, environment={"WATCHDOG_USEC": "50000"}) as serving:
         serving.wait_for("WATCHDOG=1")
         run(*UNIT["ExecReload"].replace("$MAINPID", str(serving.process.pid)).split())
@@ -81,7 +81,7 @@ def test_the_service_manager_is_told_every_step_in_order(directory: Path) -> Non
     assert steps == ["X_RELOADING=1", "READY=1\nSTATUS=Serving", "STOPPING=1\nSTATUS=Closing plugins"]
 
 
-def test_its_directories_have_the_modes_that_lamina_gives_them(directory: Path) -> None:
+def test_its_directories_have_the_modes_that_lamina_sets(directory: Path) -> None:
     with served(directory) as serving:
         modes = {path.name: f"{stat.S_IMODE(path.stat().st_mode):04o}" for path in (serving.root, serving.state)}
         assert serving.stop() == 0
@@ -92,11 +92,11 @@ def test_its_directories_have_the_modes_that_lamina_gives_them(directory: Path) 
 
 Cycle = Callable[[list[str]], None]
 OUTSIDE = {"overlayfs": ["only-remap-ids", "rebase", "remap-ids"], "native": [], "btrfs": []}
-"""The snapshotters, and the capabilities that they have outside the sandbox."""
+"""The snapshotters and their capabilities outside the sandbox."""
 
 
 def fill(root: Path) -> None:
-    """Make one of everything that an image can have and that asks for a privilege of who copies or removes it."""
+    """Create files of all types whose copying or removal requires privileges."""
     (root / "private").mkdir()
     (root / "private/file").write_text("of somebody else")
     (root / "setuid").write_text("#!/bin/sh")
@@ -108,14 +108,14 @@ def fill(root: Path) -> None:
     (root / "private").chmod(0o700)
     (root / "private/file").chmod(0o600)
     (root / "setuid").chmod(0o6755)
-    # struct vfs_cap_data, revision 2: CAP_NET_RAW, as ping has it (linux/capability.h).
+    # struct vfs_cap_data, revision 2, with CAP_NET_RAW (linux/capability.h), as for ping.
     os.setxattr(root / "capable", "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
     os.setxattr(root / "private", "trusted.lamina", b"kept")
     os.utime(root / "private/file", (1, 1))
 
 
 def described(root: Path) -> dict[str, object]:
-    """Everything that `fill` cares about, by path."""
+    """Return the metadata that `fill` sets, by path."""
     found: dict[str, object] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
@@ -131,7 +131,7 @@ def described(root: Path) -> dict[str, object]:
 
 
 def use(snapshotter: Snapshotter) -> None:
-    """Make, fill, commit, prepare again and remove a snapshot; what comes out is what was put in."""
+    """Create, fill, commit and remove a snapshot, and compare the tree of a child."""
     with temporary_mount(snapshotter.prepare("work")) as root:
         fill(Path(root))
         filled = described(Path(root))
@@ -149,7 +149,7 @@ def use(snapshotter: Snapshotter) -> None:
 
 @pytest.fixture
 def cycle(directory: Path) -> Iterator[Cycle]:
-    """`cycle(capabilities)` has a host in the sandbox do everything with all three snapshotters."""
+    """Return a function that runs a host in the sandbox and uses all three snapshotters."""
     with mounted_btrfs(directory) as btrfs:
         root_path = f'[plugins."{PluginType.SNAPSHOTTER}.btrfs"]\nroot_path = "{btrfs}/root"\n'
 
@@ -171,7 +171,7 @@ def cycle(directory: Path) -> Iterator[Cycle]:
 
 
 def check_sandbox(pid: int, capabilities: int) -> None:
-    """Fail if a process is not as confined as it should be."""
+    """Check that a process is confined as configured."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     assert int(status["CapEff"], 16).bit_count() == int(status["CapBnd"], 16).bit_count() == capabilities
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
@@ -181,15 +181,15 @@ def check_sandbox(pid: int, capabilities: int) -> None:
 
 
 def trash(*roots: Path) -> list[str]:
-    """What was removed and is still there, as nobody could delete it."""
+    """List removed data that could not be deleted."""
     return [str(found) for root in roots for trash in root.glob("**/trash") for found in trash.iterdir()]
 
 
-def test_in_its_sandbox_every_snapshotter_does_all_that_it_does_outside(cycle: Cycle) -> None:
+def test_every_snapshotter_works_in_the_sandbox(cycle: Cycle) -> None:
     cycle(UNIT.capabilities)
 
 
 @pytest.mark.parametrize("capability", UNIT.capabilities)
-def test_it_names_no_capability_that_lamina_can_do_without(cycle: Cycle, capability: str) -> None:
+def test_every_capability_of_the_unit_is_required(cycle: Cycle, capability: str) -> None:
     with pytest.raises((AssertionError, Error, OSError)):
         cycle([name for name in UNIT.capabilities if name != capability])

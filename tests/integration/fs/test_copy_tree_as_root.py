@@ -1,4 +1,4 @@
-"""What only root can copy, and what needs file systems of several kinds."""
+"""Copies that need root or several file systems."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def mounted(target: Path, *arguments: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def file_system(target: Path, *arguments: str | Path) -> Iterator[Path]:
-    """A file system on a directory that is made for it."""
+    """Mount a file system on a new directory."""
     target.mkdir()
     with mounted(target, *arguments):
         yield target
@@ -53,7 +53,7 @@ def copied(source: Path, target: Path) -> Path:
 
 
 def furnish(source: Path) -> None:
-    """Put everything there is into a directory."""
+    """Create files of all types in a directory."""
     (source / "sub").mkdir()
     (source / "file").write_bytes(os.urandom(100_000))
     os.truncate(source / "file", 1 << 20)
@@ -81,7 +81,7 @@ def test_everything_is_copied(source: Path, tmp_path: Path) -> None:
     assert os.getxattr(target / "program", "security.capability") == CAPABILITY
 
 
-def test_a_directory_that_hands_down_its_group_has_no_say_in_it(source: Path, tmp_path: Path) -> None:
+def test_a_setgid_parent_directory_does_not_change_groups(source: Path, tmp_path: Path) -> None:
     furnish(source)
     (tmp_path / "around").mkdir()
     os.chown(tmp_path / "around", 7, 8)
@@ -99,7 +99,7 @@ def test_everything_is_copied_to_another_file_system(source: Path, tmp_path: Pat
 
 @pytest.mark.requires("overlay")
 def test_everything_is_copied_out_of_an_overlay(source: Path, tmp_path: Path) -> None:
-    """Files of an overlay have another device than its directories where its layers have several file systems."""
+    """Files and directories of an overlay have different devices if its layers are on several file systems."""
     furnish(source)
     os.unlink(source / "whiteout")  # hides itself
     for name in os.listdir(source):
@@ -114,7 +114,7 @@ def test_everything_is_copied_out_of_an_overlay(source: Path, tmp_path: Path) ->
 
 
 @pytest.mark.requires("btrfs")
-def test_blocks_are_shared_where_the_file_system_can(tmp_path: Path) -> None:
+def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as btrfs:
         (btrfs / "source").mkdir()
         furnish(btrfs / "source")
@@ -156,7 +156,7 @@ def test_a_mount_of_the_same_file_system_is_refused(source: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("other", ["a regular file", "/dev/null", "a file system"])
-def test_a_file_with_something_mounted_on_it_is_refused(source: Path, tmp_path: Path, other: str) -> None:
+def test_a_file_that_is_a_mount_point_is_refused(source: Path, tmp_path: Path, other: str) -> None:
     (source / "file").touch()
     with ExitStack() as mounts:
         if other == "a regular file":
@@ -171,20 +171,20 @@ def test_a_file_with_something_mounted_on_it_is_refused(source: Path, tmp_path: 
             copy_tree(str(source), f"{tmp_path}/target")
 
 
-def test_a_fifo_with_something_mounted_on_it_is_refused(source: Path, tmp_path: Path) -> None:
+def test_a_fifo_that_is_a_mount_point_is_refused(source: Path, tmp_path: Path) -> None:
     os.mkfifo(source / "fifo")
     is_refused = pytest.raises(FailedPrecondition, match="source/fifo is a mount point")
     with mounted(source / "fifo", "--bind", Path("/dev/null")), is_refused:
         copy_tree(str(source), f"{tmp_path}/target")
 
 
-def test_what_is_mounted_at_the_source_is_copied(source: Path, tmp_path: Path) -> None:
+def test_the_source_may_be_a_mount_point(source: Path, tmp_path: Path) -> None:
     with mounted(source, "-t", "tmpfs", "tmpfs"):
         furnish(source)
         copied(source, tmp_path / "target")
 
 
-def test_a_full_file_system_is_resource_exhausted_and_the_file_named(source: Path, tmp_path: Path) -> None:
+def test_a_full_file_system_raises_resource_exhausted_and_names_the_file(source: Path, tmp_path: Path) -> None:
     (source / "sub").mkdir()
     (source / "sub/file").write_bytes(bytes(1 << 20))
     with file_system(tmp_path / "full", "-t", "tmpfs", "-o", "size=64k", "tmpfs") as full:
@@ -195,7 +195,7 @@ def test_a_full_file_system_is_resource_exhausted_and_the_file_named(source: Pat
 
 @pytest.mark.parametrize("attribute", ["user.x", "trusted.x"])
 def test_an_attribute_that_would_be_lost_is_an_error(source: Path, tmp_path: Path, attribute: str) -> None:
-    """ramfs knows no attributes."""
+    """ramfs does not support attributes."""
     (source / "file").touch()
     os.setxattr(source / "file", attribute, b"x")
     with file_system(tmp_path / "ramfs", "-t", "ramfs", "ramfs") as ramfs:
@@ -204,7 +204,7 @@ def test_an_attribute_that_would_be_lost_is_an_error(source: Path, tmp_path: Pat
         assert f"{source}/file: attribute {attribute}: Operation not supported" in str(caught.value)
 
 
-def test_a_security_attribute_that_may_not_be_set_is_logged_once(
+def test_a_security_attribute_that_cannot_be_set_is_logged_once(
     source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("a", "b", "c"):

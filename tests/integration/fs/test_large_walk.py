@@ -1,4 +1,4 @@
-"""Work on a tree that is too large to wait for."""
+"""Cancelled walks of a large tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamina.fs import disk_usage, remove_tree
 from tests.support.trees import Steps
 
 FILES = 200_000
-LINKS = 50_000  # ext4 allows 65,000 names for an inode
+LINKS = 50_000  # ext4 allows 65,000 links to an inode
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Removal stops where another file system, or another view of the same one, begins."""
+"""Removal stops at mount points, including bind mounts of the same file system."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mounted(target: Path, *arguments: str | Path) -> Iterator[None]:
 
 @contextmanager
 def flagged(path: Path, flag: int) -> Iterator[None]:
-    """Set one of the flags that chattr(1) sets."""
+    """Set a flag of chattr(1)."""
     fd = os.open(path, os.O_RDONLY)
     try:
         before = fcntl.ioctl(fd, FS_IOC_GETFLAGS, bytes(8))
@@ -92,7 +92,7 @@ def test_a_file_that_is_a_mount_point_is_refused(tmp_path: Path, kept: Path) -> 
     assert (kept / "sub/file").exists()
 
 
-def test_below_a_mount_point_removal_works_as_anywhere(tmp_path: Path) -> None:
+def test_trees_below_a_mount_point_are_removed(tmp_path: Path) -> None:
     (tmp_path / "mnt").mkdir()
     with mounted(tmp_path / "mnt", "-t", "tmpfs", "tmpfs"):
         (tmp_path / "mnt/root/sub").mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_after_unmounting_the_rest_is_removed(tmp_path: Path, kept: Path) -> Non
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o555])
-def test_root_removes_what_its_modes_forbid(tmp_path: Path, mode: int) -> None:
+def test_root_removes_files_regardless_of_modes(tmp_path: Path, mode: int) -> None:
     (tmp_path / "root/sub/deeper").mkdir(parents=True)
     (tmp_path / "root/sub/file").touch(mode)
     for path in ("root/sub/deeper", "root/sub", "root"):
@@ -133,7 +133,7 @@ def test_an_immutable_file_is_named_with_the_remedy(tmp_path: Path, flag: int) -
     remove_tree(str(tmp_path / "root"))
 
 
-def test_what_is_in_an_immutable_directory_is_named(tmp_path: Path) -> None:
+def test_an_entry_of_an_immutable_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "root/sub").mkdir(parents=True)
     (tmp_path / "root/sub/file").touch()
     is_refused = pytest.raises(PermissionDenied, match="root/sub/file: Operation not permitted; `chattr -ia`")

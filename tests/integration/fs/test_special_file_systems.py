@@ -1,4 +1,4 @@
-"""What needs a file system of its own kind."""
+"""Full file systems, and ones without d_type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.requires("root")
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
-    """A file system that has no block left, and a lock file on it, not held."""
+    """A full file system with a lock file that is not held."""
     target = tmp_path / "full"
     target.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", target], check=True)
@@ -51,7 +51,7 @@ def test_a_lock_can_be_taken_again_on_a_full_disk(full: Path) -> None:
         assert (full / "lock").read_text() == f"{os.getpid()}\n"
 
 
-def test_a_new_lock_on_a_full_disk_names_nobody(full: Path) -> None:
+def test_a_new_lock_on_a_full_disk_does_not_name_its_holder(full: Path) -> None:
     with Lock.acquire(str(full / "new")), pytest.raises(LockHeld, match="locked by another process"):
         Lock.acquire(str(full / "new"))
     assert (full / "new").read_text() == ""
@@ -68,7 +68,7 @@ def test_entries_without_types_are_recognised(untyped: Path) -> None:
 
 
 @pytest.mark.requires("loop", "mkfs.ext4")
-def test_trees_whose_entries_have_no_types_are_measured_synced_and_removed(untyped: Path) -> None:
+def test_trees_without_d_type_are_measured_synced_and_removed(untyped: Path) -> None:
     (untyped / "root/sub").mkdir(parents=True)
     (untyped / "root/sub/file").write_bytes(b"x")
     (untyped / "root/link").symlink_to("sub")
@@ -80,8 +80,8 @@ def test_trees_whose_entries_have_no_types_are_measured_synced_and_removed(untyp
     assert not (untyped / "root").exists()
 
 
-def test_a_file_system_that_became_read_only_is_not_synced(full: Path) -> None:
-    """As file systems do after an error: the syncfs itself has nothing to do then, and succeeds."""
+def test_syncing_a_file_system_that_turned_read_only_fails(full: Path) -> None:
+    """File systems do so after an error; syncfs(2) itself then succeeds without effect."""
     with contextlib.closing(FileSystemSync(str(full))) as sync:
         sync.sync()
         subprocess.run(["mount", "-o", "remount,ro", full], check=True)

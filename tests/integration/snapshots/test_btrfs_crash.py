@@ -1,4 +1,4 @@
-"""The btrfs snapshotter's process is killed, at chosen points and at any."""
+"""The process of the btrfs snapshotter is killed at chosen and at random points."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ with open_btrfs(Path(path)) as btrfs:
         btrfs.remove("a")
         btrfs.cleanup()
 """
-"""A call during which the process is killed at a chosen point: its arguments are that and a directory."""
+"""A program that is killed at a chosen point of a call. Its arguments are the point and a directory."""
 
 ENDLESS = """
 import itertools, sys
@@ -73,7 +73,7 @@ path = Path(sys.argv[1])
 with open_btrfs(path, sync_fs=False) as btrfs:
     names = {info.name for info in btrfs.walk()}
     for key in filter(lambda name: name.startswith("key "), names):
-        btrfs.remove(key)  # what was never committed is not there to be removed later
+        btrfs.remove(key)  # an uncommitted snapshot cannot be removed later
     for number in itertools.count(1 + max((int(name) for name in names if name.isdecimal()), default=0)):
         key = f"key {number}"
         btrfs.prepare(key)
@@ -85,7 +85,7 @@ with open_btrfs(path, sync_fs=False) as btrfs:
             btrfs.remove(f"{number - 3}")
             print("removed", number - 3, flush=True)
 """
-"""Calls without end, each told when it is acknowledged. Its argument is a directory."""
+"""A program that makes calls without end and prints each acknowledgement. Its argument is a directory."""
 
 
 def command(program: str, *arguments: str | Path) -> list[str]:
@@ -120,7 +120,7 @@ def mountpoint(tmp_path: Path) -> Iterator[Path]:
 
 
 def settled(mountpoint: Path, expected: set[str]) -> None:
-    """Wait until there are these subvolumes below `snapshots/`, and no others anywhere but in quarantine."""
+    """Wait until exactly these subvolumes exist below `snapshots/`, and no others except in quarantine."""
     paths = {f"root/snapshots/{path}" for path in expected}
 
     def found() -> set[str]:
@@ -129,8 +129,8 @@ def settled(mountpoint: Path, expected: set[str]) -> None:
     wait_until(lambda: found() == paths, 10, f"subvolumes are {paths}")
 
 
-def test_before_the_commit_is_durable_the_snapshot_is_active_and_goes_on(mountpoint: Path, tmp_path: Path) -> None:
-    """What is written after the crash is committed too, and the usage is not confused by the copy left behind."""
+def test_a_crash_before_the_commit_is_durable_leaves_the_snapshot_active(mountpoint: Path, tmp_path: Path) -> None:
+    """Later writes are committed too, and the leftover copy does not affect the usage."""
     die_at("before the commit is durable", tmp_path)
     assert subvolumes(mountpoint) == {f"root/snapshots/{path}" for path in ("1/active", "2/active", "2/committed")}
     with open_btrfs(tmp_path) as btrfs:
@@ -143,10 +143,10 @@ def test_before_the_commit_is_durable_the_snapshot_is_active_and_goes_on(mountpo
         settled(mountpoint, {"1/active", "2/committed"})
 
 
-def test_before_the_active_subvolume_is_deleted_the_snapshot_is_committed(
+def test_a_crash_before_the_active_subvolume_is_deleted_leaves_the_snapshot_committed(
     mountpoint: Path, tmp_path: Path
 ) -> None:
-    """What is written to the subvolume that was left does not count, and the next start deletes it."""
+    """Writes to the leftover subvolume do not count, and the next start deletes it."""
     die_at("before the active subvolume is deleted", tmp_path)
     (mountpoint / "root/snapshots/2/active/content").write_text("late")
     with open_btrfs(tmp_path) as btrfs:
@@ -155,7 +155,7 @@ def test_before_the_active_subvolume_is_deleted_the_snapshot_is_committed(
 
 
 @pytest.mark.parametrize("step", ["before a removed snapshot is in the trash", "in the middle of a deletion"])
-def test_a_removal_is_finished_at_the_next_start(mountpoint: Path, tmp_path: Path, step: str) -> None:
+def test_the_next_start_finishes_a_removal(mountpoint: Path, tmp_path: Path, step: str) -> None:
     die_at(step, tmp_path)
     with open_btrfs(tmp_path) as btrfs:
         assert [info.name for info in btrfs.walk()] == ["other"]
@@ -163,7 +163,7 @@ def test_a_removal_is_finished_at_the_next_start(mountpoint: Path, tmp_path: Pat
         wait_until(lambda: not os.listdir(mountpoint / "root/trash"), 10, "the trash is empty")
 
 
-def test_a_snapshot_without_a_record_goes_at_the_next_start(mountpoint: Path, tmp_path: Path) -> None:
+def test_the_next_start_deletes_a_snapshot_without_a_record(mountpoint: Path, tmp_path: Path) -> None:
     die_at("before a new snapshot has its record", tmp_path)
     assert len(subvolumes(mountpoint)) == 3
     with open_btrfs(tmp_path) as btrfs:
@@ -171,7 +171,7 @@ def test_a_snapshot_without_a_record_goes_at_the_next_start(mountpoint: Path, tm
         settled(mountpoint, {"1/active", "2/active"})
 
 
-def test_what_was_acknowledged_survives_a_kill_at_any_moment(mountpoint: Path, tmp_path: Path) -> None:
+def test_acknowledged_calls_survive_a_kill_at_any_time(mountpoint: Path, tmp_path: Path) -> None:
     random = Random()
     known: dict[str, set[str]] = {"committed": set(), "removed": set()}
     for _ in range(6):
@@ -183,14 +183,14 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(mountpoint: Path, t
                 what, name = process.stdout.readline().split()
                 known[what].add(name)
             process.kill()
-            for line in process.stdout:  # what it said before it died
+            for line in process.stdout:  # output before the kill
                 what, name = line.split()
                 known[what].add(name)
         with open_btrfs(tmp_path) as btrfs:
             infos = list(btrfs.walk())
             committed = {info.name for info in infos if info.kind is Kind.COMMITTED}
             there = known["committed"] - known["removed"]
-            # The call under way may have happened: at most one more commit, at most one more removal.
+            # The interrupted call may have taken effect: at most one more commit and one more removal.
             assert len(there - committed) <= 1
             assert not committed & known["removed"]
             for name in committed:
@@ -200,10 +200,8 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(mountpoint: Path, t
 
 
 @pytest.mark.parametrize("parent", ["", "c"])
-def test_a_subvolume_that_a_power_cut_lost_is_made_again_where_its_directory_is_there(
-    tmp_path: Path, parent: str
-) -> None:
-    """As btrfs leaves it where somebody has synced the directory that this one is in."""
+def test_a_subvolume_lost_in_a_power_failure_is_recreated_in_its_directory(tmp_path: Path, parent: str) -> None:
+    """btrfs keeps the directory if its parent was synced."""
     with mounted_btrfs(tmp_path):
         with open_btrfs(tmp_path) as btrfs:
             layer(btrfs, "c", "", lambda root: (root / "f").write_text("x"))

@@ -1,4 +1,4 @@
-"""The btrfs snapshotter's data: committed for good, removed, reclaimed, and never lost."""
+"""The life cycle of btrfs snapshots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.requires("root", "btrfs")
 
 
 def fill(root: Path) -> None:
-    """Write data until no more fits, then metadata."""
+    """Fill the file system with data, then with metadata."""
     with (root / "data").open("wb") as file, contextlib.suppress(OSError):
         for number in range(1000):
             os.posix_fallocate(file.fileno(), number << 20, 1 << 20)
@@ -38,8 +38,8 @@ def fill(root: Path) -> None:
             os.setxattr(root / f"{number}", "user.large", b"x" * 3500)
 
 
-def test_nothing_written_after_a_commit_reaches_what_was_committed(btrfs: LocalSnapshotter) -> None:
-    """Neither through the mount that is still there, nor through a file that is still open."""
+def test_writes_after_a_commit_do_not_reach_the_committed_snapshot(btrfs: LocalSnapshotter) -> None:
+    """Through a remaining mount or an open file."""
     with temporary_mount(btrfs.prepare("a")) as root, (Path(root) / "f").open("w") as file:
         file.write("before")
         file.flush()
@@ -56,7 +56,7 @@ def test_a_commit_leaves_one_read_only_subvolume(btrfs: LocalSnapshotter, mountp
     assert subvolumes(mountpoint) == {"root/snapshots/1/committed"}
 
 
-def test_of_commits_at_the_same_time_one_succeeds_and_has_everything(
+def test_one_of_several_concurrent_commits_succeeds_with_all_data(
     btrfs: LocalSnapshotter, mountpoint: Path
 ) -> None:
     def commit(number: int) -> str:
@@ -76,7 +76,7 @@ def test_of_commits_at_the_same_time_one_succeeds_and_has_everything(
     assert is_empty(btrfs, mountpoint)
 
 
-def test_a_commit_under_a_name_that_is_taken_changes_nothing(btrfs: LocalSnapshotter) -> None:
+def test_a_commit_to_an_existing_name_changes_nothing(btrfs: LocalSnapshotter) -> None:
     layer(btrfs, "c", "", lambda root: (root / "f").write_text("first"))
     with temporary_mount(btrfs.prepare("a")) as root:
         with pytest.raises(AlreadyExists):
@@ -86,7 +86,7 @@ def test_a_commit_under_a_name_that_is_taken_changes_nothing(btrfs: LocalSnapsho
     assert (content(btrfs, "c"), content(btrfs, "d")) == ({"f": "first"}, {"g": "second"})
 
 
-def test_a_snapshot_that_is_still_mounted_can_be_removed(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
+def test_a_mounted_snapshot_can_be_removed(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
     with temporary_mount(btrfs.prepare("a")) as root, (Path(root) / "f").open("w") as file:
         btrfs.remove("a")
         assert is_empty(btrfs, mountpoint)
@@ -102,7 +102,7 @@ def test_a_removal_is_finished_in_the_background(btrfs: LocalSnapshotter, mountp
     wait_until(lambda: not subvolumes(mountpoint), 10, "every subvolume is deleted")
 
 
-def test_a_synchronous_removal_has_deleted_the_subvolume_when_it_returns(mountpoint: Path, tmp_path: Path) -> None:
+def test_a_synchronous_removal_deletes_the_subvolume_before_it_returns(mountpoint: Path, tmp_path: Path) -> None:
     with open_btrfs(tmp_path, sync_remove=True) as btrfs:
         btrfs.prepare("a")
         btrfs.remove("a")
@@ -125,7 +125,7 @@ def test_failed_calls_leave_no_subvolume(btrfs: LocalSnapshotter, mountpoint: Pa
     assert subvolumes(mountpoint) == before
 
 
-def test_snapshots_that_a_power_cut_lost_are_made_again_after_the_next_boot(
+def test_snapshots_lost_in_a_power_failure_are_recreated_after_the_next_boot(
     mountpoint: Path, tmp_path: Path
 ) -> None:
     with open_btrfs(tmp_path) as btrfs:
@@ -144,7 +144,7 @@ def test_snapshots_that_a_power_cut_lost_are_made_again_after_the_next_boot(
             assert os.listdir(root) == []
 
 
-def test_a_snapshot_whose_subvolume_is_gone_is_an_error_that_names_it(
+def test_a_missing_subvolume_is_an_error_that_names_the_snapshot(
     btrfs: LocalSnapshotter, mountpoint: Path
 ) -> None:
     btrfs.prepare("a")
@@ -153,10 +153,10 @@ def test_a_snapshot_whose_subvolume_is_gone_is_an_error_that_names_it(
         btrfs.mounts("a")
 
 
-def test_a_directory_in_the_place_of_a_subvolume_is_refused_and_removed_alone(
+def test_a_directory_in_place_of_a_subvolume_is_refused_and_only_it_is_removed(
     btrfs: LocalSnapshotter, mountpoint: Path
 ) -> None:
-    """Data that was copied by what knows nothing of subvolumes: the subvolume around it must not be meant."""
+    """Data may be copied by tools that ignore subvolumes. The containing subvolume must not be affected."""
     btrfs.prepare("other")
     btrfs.prepare("a")
     directory = mountpoint / "root/snapshots/2/active"
@@ -172,9 +172,7 @@ def test_a_directory_in_the_place_of_a_subvolume_is_refused_and_removed_alone(
     assert os.listdir(mountpoint / "root/trash") == []
 
 
-def test_keyspaces_share_the_data_root_and_see_nothing_of_each_other(
-    btrfs: LocalSnapshotter, mountpoint: Path
-) -> None:
+def test_keyspaces_share_the_data_root_and_are_independent(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
     other = btrfs.keyspace("other")
     btrfs.prepare("a")
     other.prepare("a")
@@ -184,7 +182,7 @@ def test_keyspaces_share_the_data_root_and_see_nothing_of_each_other(
 
 
 def test_a_full_file_system_is_reported_and_loses_nothing(tmp_path: Path) -> None:
-    """When even metadata does not fit, all that was acknowledged is there, and a removal makes room again."""
+    """Even without space for metadata, acknowledged snapshots remain, and a removal frees space."""
     with btrfs_snapshotter(tmp_path, megabytes=114) as btrfs:
         layer(btrfs, "c", "", lambda root: (root / "f").write_text("kept"))
         keys: list[str] = []
@@ -205,13 +203,13 @@ def test_a_full_file_system_is_reported_and_loses_nothing(tmp_path: Path) -> Non
                 assert (Path(root) / "f").read_text() == "kept"
             btrfs.remove(key)
         btrfs.cleanup()
-        run("btrfs", "filesystem", "sync", tmp_path / "btrfs")  # else the kernel frees space when it likes
+        run("btrfs", "filesystem", "sync", tmp_path / "btrfs")  # or the kernel frees the space later
         run("btrfs", "subvolume", "sync", tmp_path / "btrfs")
         layer(btrfs, "d", "c", lambda root: (root / "g").write_text("new"))
         assert content(btrfs, "d") == {"f": "kept", "g": "new"}
 
 
-def test_a_parent_that_has_children_stays(btrfs: LocalSnapshotter) -> None:
+def test_a_parent_with_children_cannot_be_removed(btrfs: LocalSnapshotter) -> None:
     layer(btrfs, "c", "", lambda root: (root / "f").write_text("kept"))
     btrfs.view("v", "c")
     with pytest.raises(FailedPrecondition, match="child"):

@@ -27,8 +27,8 @@ def write(path: Path, size: int) -> None:
             os.fsync(file.fileno())
 
 
-def test_with_quotas_nothing_can_be_written_beyond_the_limit(tmp_path: Path) -> None:
-    """What the parent has does not count; what was written within the limit stays and can be committed."""
+def test_with_quotas_writes_beyond_the_limit_fail(tmp_path: Path) -> None:
+    """The parent's data does not count. Data within the limit can be committed."""
     with btrfs_snapshotter(tmp_path, megabytes=256, quota=True) as btrfs:
         layer(btrfs, "base", "", lambda root: write(root / "of the parent", 20 * MIB))
         with temporary_mount(btrfs.prepare("a", "base", {LABEL: str(10 * MIB)})) as root:
@@ -41,7 +41,7 @@ def test_with_quotas_nothing_can_be_written_beyond_the_limit(tmp_path: Path) -> 
         assert 5 * MIB < btrfs.usage("full").size <= 10 * MIB
 
 
-def test_what_is_built_on_a_limited_snapshot_is_not_limited(tmp_path: Path) -> None:
+def test_children_of_a_limited_snapshot_are_not_limited(tmp_path: Path) -> None:
     with btrfs_snapshotter(tmp_path, megabytes=256, quota=True) as btrfs:
         btrfs.prepare("a", labels={LABEL: str(2 * MIB)})
         btrfs.commit("base", "a", {LABEL: str(2 * MIB)})
@@ -49,9 +49,7 @@ def test_what_is_built_on_a_limited_snapshot_is_not_limited(tmp_path: Path) -> N
             write(Path(root) / "f", 10 * MIB)
 
 
-def test_without_quotas_a_log_line_says_that_there_is_no_limit(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_quotas_the_missing_limit_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
         btrfs_snapshotter(tmp_path) as btrfs,
         caplog.at_level(logging.WARNING),
@@ -64,7 +62,7 @@ def test_without_quotas_a_log_line_says_that_there_is_no_limit(
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1M", " 1", "1e3", "٣", str(2**63), "9" * 4000])
-def test_a_malformed_limit_is_refused_and_nothing_is_made(tmp_path: Path, text: str) -> None:
+def test_a_malformed_limit_is_refused_and_creates_nothing(tmp_path: Path, text: str) -> None:
     with mounted_btrfs(tmp_path) as mountpoint, open_btrfs(tmp_path) as btrfs:
         with pytest.raises(InvalidArgument, match=LABEL):
             btrfs.prepare("a", labels={LABEL: text})
@@ -72,7 +70,7 @@ def test_a_malformed_limit_is_refused_and_nothing_is_made(tmp_path: Path, text: 
         assert subvolumes(mountpoint) == set()
 
 
-def test_a_view_has_no_limit_and_takes_any_label(tmp_path: Path) -> None:
+def test_a_view_has_no_limit_and_accepts_any_label(tmp_path: Path) -> None:
     with btrfs_snapshotter(tmp_path, quota=True) as btrfs:
         btrfs.view("v", labels={LABEL: "much"})
         assert btrfs.stat("v").labels == {LABEL: "much"}

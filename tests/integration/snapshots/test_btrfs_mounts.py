@@ -1,4 +1,4 @@
-"""The btrfs snapshotter's mounts: their shapes, and what is seen through them."""
+"""The mounts of the btrfs snapshotter."""
 
 from __future__ import annotations
 
@@ -22,36 +22,32 @@ def btrfs(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 
 def subvolume_id(path: Path) -> str:
-    """The id of a subvolume, as the `btrfs` program tells it."""
+    """Return the id of a subvolume according to btrfs(8)."""
     return run("btrfs", "inspect-internal", "rootid", path)
 
 
 def expected(tmp_path: Path, subvolume: str, *more: str) -> list[Mount]:
-    """The mount of a subvolume below `snapshots/`."""
+    """Return the mount of a subvolume below `snapshots/`."""
     root = tmp_path / "btrfs/root"
     options = (f"subvolid={subvolume_id(root / 'snapshots' / subvolume)}", *more)
     return [Mount("btrfs", lookup(root).source, options)]
 
 
-def test_an_active_snapshot_is_its_subvolume_by_id_whether_or_not_it_has_a_parent(
-    btrfs: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_an_active_snapshot_is_mounted_by_subvolume_id(btrfs: LocalSnapshotter, tmp_path: Path) -> None:
     assert btrfs.prepare("a") == expected(tmp_path, "1/active")
     btrfs.commit("c", "a")
     assert btrfs.prepare("b", "c") == expected(tmp_path, "2/active")
     assert btrfs.mounts("b") == expected(tmp_path, "2/active")
 
 
-def test_a_view_is_its_subvolume_read_only_whether_or_not_it_has_a_parent(
-    btrfs: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_a_view_is_mounted_read_only_by_subvolume_id(btrfs: LocalSnapshotter, tmp_path: Path) -> None:
     assert btrfs.view("v") == expected(tmp_path, "1/view", "ro")
     layer(btrfs, "c", "", lambda root: (root / "f").touch())
     assert btrfs.view("w", "c") == expected(tmp_path, "3/view", "ro")
     assert btrfs.mounts("w") == expected(tmp_path, "3/view", "ro")
 
 
-def test_what_is_written_stays_in_its_snapshot(btrfs: LocalSnapshotter) -> None:
+def test_writes_affect_only_their_snapshot(btrfs: LocalSnapshotter) -> None:
     layer(btrfs, "c", "", lambda root: (root / "f").write_text("parent"))
     with temporary_mount(btrfs.prepare("a", "c")) as one, temporary_mount(btrfs.prepare("b", "c")) as other:
         (Path(one) / "f").write_text("child")
@@ -64,7 +60,7 @@ def test_what_is_written_stays_in_its_snapshot(btrfs: LocalSnapshotter) -> None:
 
 @pytest.mark.parametrize("parent", ["", "c"])
 def test_a_view_cannot_be_written_to(btrfs: LocalSnapshotter, tmp_path: Path, parent: str) -> None:
-    """Neither through its mount nor by somebody who mounts it without `ro`."""
+    """Even if it is mounted without `ro`."""
     layer(btrfs, "c", "", lambda root: (root / "f").touch())
     mounts = btrfs.view("v", parent)
     writable = [Mount(mounts[0].type, mounts[0].source, mounts[0].options[:1])]
@@ -90,7 +86,7 @@ def test_the_root_of_a_snapshot_without_parent_has_mode_0755_whatever_the_umask(
         os.umask(before)
 
 
-def test_owner_and_mode_of_the_root_are_the_parents(btrfs: LocalSnapshotter) -> None:
+def test_the_root_has_the_owner_and_mode_of_its_parent(btrfs: LocalSnapshotter) -> None:
     layer(btrfs, "c", "", lambda root: (os.chown(root, 1000, 1001), root.chmod(0o1777)))
     with temporary_mount(btrfs.prepare("a", "c")) as root:
         status = os.stat(root)
@@ -107,7 +103,7 @@ def test_a_chain_of_layers_shows_every_file_and_no_deleted_one(btrfs: LocalSnaps
     assert found == {f"f{number}": str(number) for number in range(1, 33)}
 
 
-def test_names_that_are_not_text_hard_links_and_attributes_come_along(btrfs: LocalSnapshotter) -> None:
+def test_non_utf8_names_hard_links_and_attributes_are_preserved(btrfs: LocalSnapshotter) -> None:
     def change(root: Path) -> None:
         name = os.fsencode(root) + b"/\xff\n"
         os.close(os.open(name, os.O_CREAT))
@@ -122,7 +118,7 @@ def test_names_that_are_not_text_hard_links_and_attributes_come_along(btrfs: Loc
         assert os.getxattr(path + b"/\xff\n2", "user.x") == b"\0value"
 
 
-def test_snapshots_and_their_mounts_are_the_same_after_closing_and_opening(tmp_path: Path) -> None:
+def test_snapshots_and_mounts_are_the_same_after_reopening(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         with open_btrfs(tmp_path) as btrfs:
             layer(btrfs, "c", "", lambda root: (root / "f").write_text("kept"))

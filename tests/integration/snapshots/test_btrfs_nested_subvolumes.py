@@ -1,4 +1,4 @@
-"""Subvolumes that others made inside a btrfs snapshot: never lost by a commit, and taken along by a removal."""
+"""Subvolumes nested in a btrfs snapshot: a commit never loses them, and a removal deletes them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def make_subvolume(path: Path, user: int = 0) -> None:
     subprocess.run(["/usr/bin/btrfs", "subvolume", "create", path], user=user, check=True, capture_output=True)
 
 
-def test_a_commit_is_refused_that_would_lose_subvolumes_inside(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
-    """Whoever made them, be they read-only or inside others; when they are gone it succeeds."""
+def test_a_commit_that_would_lose_nested_subvolumes_is_refused(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
+    """Of any user, read-only or nested in others. Without them, it succeeds."""
     with temporary_mount(btrfs.prepare("a")) as path:
         root = Path(path)
         (root / "f").write_text("kept")
@@ -55,7 +55,7 @@ def test_a_commit_is_refused_that_would_lose_subvolumes_inside(btrfs: LocalSnaps
     assert subvolumes(mountpoint) == {"root/snapshots/1/committed"}
 
 
-def test_of_many_subvolumes_inside_some_are_named(btrfs: LocalSnapshotter) -> None:
+def test_only_some_of_many_nested_subvolumes_are_named(btrfs: LocalSnapshotter) -> None:
     with temporary_mount(btrfs.prepare("a")) as path:
         for number in range(12):
             make_subvolume(Path(path) / f"s{number}")
@@ -63,7 +63,7 @@ def test_of_many_subvolumes_inside_some_are_named(btrfs: LocalSnapshotter) -> No
             btrfs.commit("c", "a")
 
 
-def test_a_subvolume_that_is_made_while_the_commit_is_under_way_is_not_lost(
+def test_a_subvolume_created_during_the_commit_is_not_lost(
     btrfs: LocalSnapshotter, mountpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with temporary_mount(btrfs.prepare("a")) as path:
@@ -80,7 +80,7 @@ def test_a_subvolume_that_is_made_while_the_commit_is_under_way_is_not_lost(
     assert subvolumes(mountpoint) == {"root/snapshots/1/active", "root/snapshots/1/active/late"}
 
 
-def test_the_remedy_for_subvolumes_inside_keeps_what_is_in_them(btrfs: LocalSnapshotter) -> None:
+def test_the_remedy_for_nested_subvolumes_keeps_their_content(btrfs: LocalSnapshotter) -> None:
     with temporary_mount(btrfs.prepare("a")) as path:
         make_subvolume(Path(path) / "s")
         (Path(path) / "s/f").write_text("kept")
@@ -95,9 +95,7 @@ def test_the_remedy_for_subvolumes_inside_keeps_what_is_in_them(btrfs: LocalSnap
         assert (Path(root) / "s/f").read_text() == "kept"
 
 
-def test_a_removal_takes_along_what_others_made_inside_even_if_it_is_read_only(
-    btrfs: LocalSnapshotter, mountpoint: Path
-) -> None:
+def test_a_removal_deletes_nested_subvolumes_even_if_read_only(btrfs: LocalSnapshotter, mountpoint: Path) -> None:
     with temporary_mount(btrfs.prepare("a")) as root:
         outer = Path(root) / "d" / "outer"
         outer.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Where the btrfs snapshotter does not work, it says why."""
+"""The probe of the btrfs snapshotter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ probe(sys.argv[1])
 """
 
 
-def test_off_btrfs_it_is_skipped_and_the_reason_names_the_file_system(tmp_path: Path) -> None:
+def test_on_another_file_system_it_is_skipped_and_names_that(tmp_path: Path) -> None:
     with pytest.raises(SkipPlugin, match=f"{tmp_path} is on {lookup(tmp_path).type}: set root_path"):
         probe(str(tmp_path))
 
@@ -35,7 +35,7 @@ def test_on_btrfs_it_finds_the_device_and_leaves_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.requires("root", "btrfs")
-def test_on_a_read_only_btrfs_it_fails_as_that_may_be_written_to_later(tmp_path: Path) -> None:
+def test_on_a_read_only_btrfs_it_fails_and_can_be_retried(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         run("mount", "-o", "remount,ro", mountpoint)
         with pytest.raises(ReadOnly, match="Read-only file system"):
@@ -44,7 +44,7 @@ def test_on_a_read_only_btrfs_it_fails_as_that_may_be_written_to_later(tmp_path:
 
 @pytest.mark.requires("root", "btrfs")
 def test_in_a_user_namespace_it_is_skipped_and_leaves_nothing(tmp_path: Path) -> None:
-    """Only root of the machine may look into btrfs's trees."""
+    """Searching btrfs trees requires root in the initial user namespace."""
     with mounted_btrfs(tmp_path) as mountpoint:
         command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", IN_A_USER_NAMESPACE]
         done = subprocess.run([*command, mountpoint], capture_output=True, text=True, check=False)

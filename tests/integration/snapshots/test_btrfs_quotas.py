@@ -1,4 +1,4 @@
-"""Limits of subvolumes that are not what labels say are found, and set."""
+"""Size limits that differ from labels are found and repaired."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    """The data root of a limited snapshot and a committed one, on a file system with quotas."""
+    """A data root with a limited snapshot and a committed one, on a file system with quotas."""
     with btrfs_snapshotter(tmp_path, quota=True) as btrfs:
         btrfs.prepare("a", labels={MAX_SIZE: str(4 * MIB)})
         btrfs.prepare("b", labels={MAX_SIZE: str(4 * MIB)})
@@ -33,12 +33,12 @@ def wrong(root: Path) -> list[Finding]:
     return [finding for finding in check_quotas(str(root)) if finding.status is not Verdict.OK]
 
 
-def test_limits_that_are_as_labels_say_are_no_finding(root: Path) -> None:
+def test_limits_that_match_their_labels_are_not_reported(root: Path) -> None:
     assert wrong(root) == []
 
 
 @pytest.mark.parametrize("limit", ["none", str(MIB)])
-def test_another_limit_is_found_and_set_again(root: Path, limit: str) -> None:
+def test_another_limit_is_reported_and_repaired(root: Path, limit: str) -> None:
     run("btrfs", "qgroup", "limit", "-e", limit, root / "snapshots/1/active")
     (finding,) = wrong(root)
     assert f"btrfs qgroup limit -e {4 * MIB}" in finding.remedy
@@ -54,7 +54,7 @@ def test_the_remedy_sets_the_limit_too(root: Path) -> None:
     assert wrong(root) == []
 
 
-def test_without_quotas_labels_have_no_effect_and_that_is_found(root: Path) -> None:
+def test_labels_without_quotas_are_reported(root: Path) -> None:
     run("btrfs", "quota", "disable", root)
     (finding,) = wrong(root)
     assert "quotas are off: the label" in finding.found

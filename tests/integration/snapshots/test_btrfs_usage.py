@@ -1,4 +1,4 @@
-"""What the btrfs snapshotter says that snapshots take up, without quotas and with them."""
+"""Disk usage of btrfs snapshots, with and without quotas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.requires("root", "btrfs")
 MIB = 1 << 20
 BLOCK = 4096
 NODE = 16384
-"""The size of a node of btrfs's trees: what an empty subvolume takes up."""
+"""The node size of btrfs, which is the size of an empty subvolume."""
 
 
 @pytest.fixture
@@ -37,22 +37,22 @@ def quotas(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 
 def base(root: Path) -> None:
-    """A tree for parents."""
+    """Write the tree of the parent."""
     (root / "large").write_bytes(os.urandom(4 * MIB))
     (root / "d").mkdir()
-    for number in range(2000):  # more than a search returns at once
+    for number in range(2000):  # more than one search returns
         (root / "d" / f"{number}").write_bytes(b"x" * (number % 5000))
 
 
 def usage_after(snapshotter: LocalSnapshotter, change: Callable[[Path], object]) -> Usage:
-    """The usage of an active snapshot of `base` in which something has been changed."""
+    """Return the usage of an active snapshot on `base` after a change."""
     layer(snapshotter, "base", "", base)
     with temporary_mount(snapshotter.prepare("a", "base")) as root:
         change(Path(root))
         return snapshotter.usage("a")
 
 
-def test_without_a_parent_everything_counts_as_du_counts_it(btrfs: LocalSnapshotter) -> None:
+def test_without_a_parent_usage_is_that_of_du(btrfs: LocalSnapshotter) -> None:
     with temporary_mount(btrfs.prepare("a")) as root:
         path = Path(root)
         base(path)
@@ -63,11 +63,11 @@ def test_without_a_parent_everything_counts_as_du_counts_it(btrfs: LocalSnapshot
         assert btrfs.usage("a") == Usage(*disk_usage(root))
 
 
-def test_an_unchanged_snapshot_of_a_parent_takes_up_nothing(btrfs: LocalSnapshotter) -> None:
+def test_an_unchanged_snapshot_uses_no_space(btrfs: LocalSnapshotter) -> None:
     assert usage_after(btrfs, lambda _root: None) == Usage(0, 0)
 
 
-def test_what_is_read_or_deleted_costs_nothing(btrfs: LocalSnapshotter) -> None:
+def test_reads_and_deletions_use_no_space(btrfs: LocalSnapshotter) -> None:
     def read_and_delete(root: Path) -> None:
         run("mount", "-o", "remount,strictatime", root)
         before = (root / "large").stat().st_atime_ns
@@ -78,7 +78,7 @@ def test_what_is_read_or_deleted_costs_nothing(btrfs: LocalSnapshotter) -> None:
     assert usage_after(btrfs, read_and_delete) == Usage(0, 0)
 
 
-def test_added_and_changed_files_count_whole_and_each_inode_once(btrfs: LocalSnapshotter) -> None:
+def test_added_and_changed_files_count_completely_and_once_per_inode(btrfs: LocalSnapshotter) -> None:
     def change(root: Path) -> None:
         (root / "new").write_bytes(os.urandom(MIB))
         (root / "new again").hardlink_to(root / "new")
@@ -90,7 +90,7 @@ def test_added_and_changed_files_count_whole_and_each_inode_once(btrfs: LocalSna
     assert usage_after(btrfs, change) == Usage(5 * MIB, 4)
 
 
-def test_of_a_directory_only_owner_and_mode_count(btrfs: LocalSnapshotter) -> None:
+def test_only_owner_and_mode_of_a_directory_count(btrfs: LocalSnapshotter) -> None:
     def change(root: Path) -> None:
         (root / "d/1").unlink()
         root.chmod(0o700)
@@ -105,27 +105,27 @@ def test_a_file_that_is_deleted_but_open_does_not_count(btrfs: LocalSnapshotter)
         assert btrfs.usage("a") == Usage(0, 1)
 
 
-def test_a_committed_snapshot_answers_what_was_measured_at_its_commit(btrfs: LocalSnapshotter) -> None:
+def test_the_usage_of_a_committed_snapshot_is_measured_at_its_commit(btrfs: LocalSnapshotter) -> None:
     usage = usage_after(btrfs, lambda root: (root / "new").write_bytes(os.urandom(MIB)))
     btrfs.commit("c", "a")
     assert btrfs.usage("c") == usage == Usage(MIB, 1)
 
 
-def test_a_view_takes_up_nothing(btrfs: LocalSnapshotter) -> None:
+def test_a_view_uses_no_space(btrfs: LocalSnapshotter) -> None:
     layer(btrfs, "c", "", base)
     btrfs.view("v", "c")
     assert btrfs.usage("v") == Usage(0, 0)
 
 
-def test_a_call_that_nobody_waits_for_stops_measuring(btrfs: LocalSnapshotter) -> None:
+def test_a_cancelled_call_stops_measuring(btrfs: LocalSnapshotter) -> None:
     with temporary_mount(btrfs.prepare("a")) as root:
         base(Path(root))
         with use(CallContext(cancelled=True)), pytest.raises(Canceled):
             btrfs.usage("a")
 
 
-def test_with_quotas_only_what_is_shared_with_nobody_counts(quotas: LocalSnapshotter) -> None:
-    """A few bytes changed in a large file cost a block, not the file; what was just written counts already."""
+def test_with_quotas_only_exclusive_data_counts(quotas: LocalSnapshotter) -> None:
+    """A few changed bytes in a large file count as a block. Cached writes count too."""
 
     def change(root: Path) -> None:
         with (root / "large").open("r+b") as file:
@@ -141,15 +141,15 @@ def test_with_quotas_only_what_is_shared_with_nobody_counts(quotas: LocalSnapsho
     assert MIB <= more.size - usage.size < MIB + 4 * NODE
 
 
-def test_with_quotas_the_usage_that_is_stored_is_the_one_before_the_commit(quotas: LocalSnapshotter) -> None:
-    """While it is committed, a snapshot shares everything with its copy."""
+def test_with_quotas_the_stored_usage_is_the_one_before_the_commit(quotas: LocalSnapshotter) -> None:
+    """During a commit, a snapshot shares all data with its copy."""
     usage = usage_after(quotas, lambda root: (root / "new").write_bytes(os.urandom(MIB)))
     quotas.commit("c", "a")
     assert quotas.usage("c") == usage
     assert usage.size > MIB
 
 
-def test_where_quotas_are_turned_off_again_files_are_measured(quotas: LocalSnapshotter, tmp_path: Path) -> None:
+def test_after_quotas_are_disabled_files_are_measured(quotas: LocalSnapshotter, tmp_path: Path) -> None:
     run("btrfs", "quota", "disable", tmp_path / "btrfs")
     usage = usage_after(quotas, lambda root: (root / "new").write_bytes(os.urandom(MIB)))
     assert usage == Usage(MIB, 1)

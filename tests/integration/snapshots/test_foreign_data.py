@@ -1,4 +1,4 @@
-"""Data where a new snapshot's is to be, though the metastore knows of none, is not this host's to touch."""
+"""Unknown data at the path of a new snapshot is not touched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_directory(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [make_file, make_directory])
-def test_foreign_data_is_neither_overwritten_nor_given_up(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+def test_foreign_data_is_neither_overwritten_nor_deleted(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     with open_native(tmp_path) as snapshotter:
         precious = make(tmp_path / "native/snapshots/1")
         with pytest.raises(FailedPrecondition, match="Nothing there was touched"):

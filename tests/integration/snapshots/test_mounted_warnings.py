@@ -1,4 +1,4 @@
-"""A host logs what it sees of snapshots that are committed or removed while they are mounted."""
+"""Commits and removals of mounted snapshots are logged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Warned:
         self._caplog = caplog
 
     def found(self) -> list[tuple[str, str, str]]:
-        """What was done to which key that is mounted where."""
+        """Return operation, key and mount point of each warning."""
         return [
             (record.message.split()[0], record.__dict__["key"], record.__dict__["mount_point"])
             for record in self._caplog.records
@@ -51,7 +51,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> Warned:
 
 
 def settle(snapshotter: LocalSnapshotter, warned: Warned, directory: Path) -> None:
-    """Return when all that was done before has been looked at: calls are looked at in their order."""
+    """Wait until all earlier calls have been checked, which happens in their order."""
     before = warned.found()
     with temporary_mount(snapshotter.prepare("last"), directory=directory) as root:
         snapshotter.remove("last")
@@ -59,7 +59,7 @@ def settle(snapshotter: LocalSnapshotter, warned: Warned, directory: Path) -> No
 
 
 @pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native], ids=["overlay", "native"])
-def test_a_commit_of_what_is_mounted_is_logged(tmp_path: Path, warned: Warned, open_snapshotter: Open) -> None:
+def test_a_commit_of_a_mounted_snapshot_is_logged(tmp_path: Path, warned: Warned, open_snapshotter: Open) -> None:
     with open_snapshotter(tmp_path) as snapshotter:
         for name, parent in (("base", ""), ("top", "base")):
             with temporary_mount(snapshotter.prepare("work", parent)) as root:
@@ -68,10 +68,10 @@ def test_a_commit_of_what_is_mounted_is_logged(tmp_path: Path, warned: Warned, o
 
 
 @pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native], ids=["overlay", "native"])
-def test_views_and_children_that_are_mounted_after_the_commit_are_not_logged(
+def test_views_and_children_mounted_after_the_commit_are_not_logged(
     tmp_path: Path, warned: Warned, open_snapshotter: Open
 ) -> None:
-    """However late the look is: they show the committed layer and cannot change it."""
+    """However late the check runs: they cannot change the committed layer."""
     with open_snapshotter(tmp_path) as snapshotter, contextlib.ExitStack() as mounted:
         snapshotter._mounted._closed.set()  # the thread is not started
         for name, parent in (("base", ""), ("top", "base")):
@@ -84,7 +84,7 @@ def test_views_and_children_that_are_mounted_after_the_commit_are_not_logged(
         assert [key for _, key, _ in warned.found()] == ["last"]
 
 
-def test_what_is_committed_on_btrfs_is_out_of_reach_and_not_logged(tmp_path: Path, warned: Warned) -> None:
+def test_commits_on_btrfs_are_not_logged_because_mounts_cannot_change_them(tmp_path: Path, warned: Warned) -> None:
     with mounted_btrfs(tmp_path), open_btrfs(tmp_path) as btrfs:
         with temporary_mount(btrfs.prepare("work")):
             btrfs.commit("base", "work")
@@ -95,7 +95,7 @@ def test_what_is_committed_on_btrfs_is_out_of_reach_and_not_logged(tmp_path: Pat
 @pytest.mark.parametrize("sync_remove", [True, False])
 @pytest.mark.parametrize("open_snapshotter", [open_overlay, open_native, open_btrfs])
 @pytest.mark.requires("btrfs")
-def test_a_removal_of_what_is_mounted_is_logged(
+def test_a_removal_of_a_mounted_snapshot_is_logged(
     tmp_path: Path,
     warned: Warned,
     open_snapshotter: Callable[..., contextlib.AbstractContextManager[LocalSnapshotter]],
@@ -112,8 +112,8 @@ def test_a_removal_of_what_is_mounted_is_logged(
                 warned.wait_for(*expected)
 
 
-def test_a_removal_of_what_a_forgotten_view_shows_is_logged(tmp_path: Path, warned: Warned) -> None:
-    """The view itself has gone, and protects its parent no more."""
+def test_a_removal_of_the_parent_of_a_removed_but_mounted_view_is_logged(tmp_path: Path, warned: Warned) -> None:
+    """The removed view no longer protects its parent."""
     with open_overlay(tmp_path) as overlay:
         for number in range(3):
             overlay.prepare("making", f"c{number - 1}" if number else "")
@@ -125,8 +125,8 @@ def test_a_removal_of_what_a_forgotten_view_shows_is_logged(tmp_path: Path, warn
             warned.wait_for(("removed", "c2", root), ("removed", "c1", root))
 
 
-def test_nothing_is_logged_of_what_is_not_mounted_or_elsewhere(tmp_path: Path, warned: Warned) -> None:
-    """In another mount namespace, or from another data root with the same numbers."""
+def test_snapshots_that_are_not_mounted_here_are_not_logged(tmp_path: Path, warned: Warned) -> None:
+    """Mounts in another namespace, or of another data root with the same ids, do not count."""
     other = tmp_path / "other"
     other.mkdir()
     with open_overlay(tmp_path) as overlay, open_overlay(other) as same:
@@ -160,7 +160,7 @@ def test_a_data_root_behind_a_link_is_recognised(tmp_path: Path, warned: Warned)
         warned.wait_for(("committed", "base", root))
 
 
-def test_closing_waits_for_no_look(tmp_path: Path) -> None:
+def test_close_does_not_wait_for_checks(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         for number in range(20):
             overlay.prepare("work")
@@ -170,7 +170,7 @@ def test_closing_waits_for_no_look(tmp_path: Path) -> None:
     overlay.close()
 
 
-def test_lines_that_mention_a_text_are_found(tmp_path: Path) -> None:
+def test_lines_that_contain_a_text_are_found(tmp_path: Path) -> None:
     with temporary_mount([Mount("tmpfs", "tmpfs")], directory=tmp_path) as root:
         assert [info.mount_point for info in mountinfo(mentioning=[os.path.basename(root), "not there"])] == [root]
         assert mountinfo(mentioning=["not there"]) == mountinfo(mentioning=[]) == []

@@ -1,4 +1,4 @@
-"""Many copies at once behind a socket, and clients that do not wait for them."""
+"""Concurrent copies behind a socket, and clients that cancel them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SECONDS = 30
 
 
 class HeldBackend(NativeBackend):
-    """Begins to copy from a parent when it is allowed to."""
+    """A backend that waits for permission before it copies a parent."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.begun: queue.SimpleQueue[CallContext] = queue.SimpleQueue()
-        """The contexts of the calls that have come to that point."""
+        """The contexts of the waiting calls."""
         self.allowed = threading.Event()
 
     def create(self, record: Record, path: str) -> None:
@@ -77,7 +77,7 @@ def address(native: LocalSnapshotter, tmp_path: Path, make_engine: Callable[...,
 
 @pytest.fixture
 def copying(native: LocalSnapshotter, address: str) -> Iterator[list[grpc.Future]]:
-    """The prepares, none of which has begun to copy, and all of which are in the snapshotter."""
+    """Prepare calls that have reached the snapshotter and not begun to copy."""
     with grpc.insecure_channel(f"unix:{address}") as channel:
         call = channel.unary_unary("/containerd.services.snapshots.v1.Snapshots/Prepare")
         requests = [
@@ -88,9 +88,7 @@ def copying(native: LocalSnapshotter, address: str) -> Iterator[list[grpc.Future
         yield futures
 
 
-def test_copies_do_not_keep_a_stat_waiting(
-    native: LocalSnapshotter, address: str, copying: list[grpc.Future]
-) -> None:
+def test_copies_do_not_delay_a_stat(native: LocalSnapshotter, address: str, copying: list[grpc.Future]) -> None:
     with Client(address, timeout=SECONDS) as client:
         snapshotter = client.snapshotter("native")
         assert snapshotter.stat("c").kind is Kind.COMMITTED
@@ -103,7 +101,7 @@ def test_copies_do_not_keep_a_stat_waiting(
             assert snapshotter.stat(str(number)).parent == "c"
 
 
-def test_copies_that_nobody_waits_for_are_given_up_and_leave_no_directory(
+def test_cancelled_copies_end_and_leave_no_directory(
     native: LocalSnapshotter, copying: list[grpc.Future], tmp_path: Path
 ) -> None:
     for future in copying:

@@ -1,4 +1,4 @@
-"""The native snapshotter: the shapes of its mounts, its directories and what they take up."""
+"""The mounts, directories and usage of the native snapshotter."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_an_empty_snapshot_has_mode_0755_whatever_the_umask(native: LocalSnapsho
         assert stat.S_IMODE(directory(tmp_path, id_).stat().st_mode) == 0o755
 
 
-def test_the_root_of_a_copy_is_as_the_parents(native: LocalSnapshotter, tmp_path: Path) -> None:
+def test_the_root_of_a_copy_has_the_metadata_of_the_parents(native: LocalSnapshotter, tmp_path: Path) -> None:
     def change(root: Path) -> None:
         (root / "f").touch()
         os.setxattr(root, "user.x", b"y")
@@ -115,7 +115,7 @@ def test_the_root_of_a_copy_is_as_the_parents(native: LocalSnapshotter, tmp_path
     assert (status.st_mtime_ns, attribute) == (10**18 + 2, b"y")
 
 
-def test_a_copy_is_as_its_parent_and_changes_nothing_in_it(native: LocalSnapshotter, tmp_path: Path) -> None:
+def test_a_copy_equals_its_parent_and_is_independent(native: LocalSnapshotter, tmp_path: Path) -> None:
     def make(root: Path) -> None:
         (root / "d").mkdir()
         (root / "d/f").write_text("old")
@@ -149,15 +149,15 @@ def test_usage_is_that_of_the_whole_directory(native: LocalSnapshotter) -> None:
     assert native.usage("d") == active
 
 
-def test_views_take_up_nothing(native: LocalSnapshotter) -> None:
+def test_views_use_no_space(native: LocalSnapshotter) -> None:
     layer(native, "c", "", lambda root: (root / "f").write_bytes(b"x"))
     native.view("v")
     native.view("w", "c")
     assert native.usage("v") == native.usage("w") == Usage(0, 0)
 
 
-def test_a_snapshot_without_parent_cannot_be_given_one_at_commit(native: LocalSnapshotter) -> None:
-    """Its directory has not what is in the parent's."""
+def test_a_commit_cannot_set_a_parent(native: LocalSnapshotter) -> None:
+    """The directory lacks the parent's content."""
     layer(native, "c", "", lambda _: None)
     native.prepare("a")
     with pytest.raises(Unimplemented):
@@ -193,7 +193,7 @@ def test_a_cancelled_prepare_ends_within_a_file_and_leaves_no_directory(
     native.prepare("a", "c")
 
 
-def test_a_prepare_that_is_cancelled_while_its_copy_goes_to_disk_ends_at_once_and_leaves_no_directory(
+def test_a_prepare_cancelled_during_its_sync_ends_at_once_and_leaves_no_directory(
     native: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer(native, "c", "", lambda root: (root / "f").write_text("x"))
@@ -213,10 +213,10 @@ def test_a_prepare_that_is_cancelled_while_its_copy_goes_to_disk_ends_at_once_an
     native.prepare("a", "c")
 
 
-def test_a_copy_during_which_another_call_met_a_failed_sync_is_given_up(
+def test_a_copy_concurrent_with_a_failed_sync_of_another_call_fails(
     native: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own sync succeeds, since the kernel has told of the error."""
+    """Its own sync succeeds, because the kernel has already reported the error."""
     layer(native, "c", "", lambda root: (root / "f").write_text("x"))
     answers = iter([OSError(errno.EIO, os.strerror(errno.EIO)), None])
     create = native._backend.create
@@ -241,9 +241,7 @@ def test_a_copy_during_which_another_call_met_a_failed_sync_is_given_up(
     native.commit("d", "a")
 
 
-def test_only_copies_of_files_are_synced_when_they_are_made(
-    native: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_copies_of_files_are_synced(native: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch) -> None:
     layer(native, "empty", "", lambda root: None)
     layer(native, "c", "", lambda root: (root / "f").touch())
     synced: list[int] = []
@@ -257,7 +255,7 @@ def test_only_copies_of_files_are_synced_when_they_are_made(
     assert len(synced) == 1
 
 
-def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(
+def test_removed_data_disappears_at_once_and_is_deleted_in_the_background(
     native: LocalSnapshotter, tmp_path: Path
 ) -> None:
     layer(native, "c", "", lambda root: (root / "f").touch())
@@ -266,14 +264,14 @@ def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(
     wait_until(lambda: not os.listdir(tmp_path / "native/trash"), 10, "the trash is empty")
 
 
-def test_a_synchronous_removal_has_deleted_the_data_when_it_returns(tmp_path: Path) -> None:
+def test_a_synchronous_removal_deletes_the_data_before_it_returns(tmp_path: Path) -> None:
     with open_native(tmp_path, sync_remove=True) as native:
         native.prepare("a")
         native.remove("a")
         assert os.listdir(tmp_path / "native/trash") == []
 
 
-def test_after_a_crash_of_the_machine_lost_directories_are_made_and_views_of_a_parent_have_none(
+def test_lost_directories_are_recreated_after_a_crash_except_for_views_of_a_parent(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_native(tmp_path) as native:

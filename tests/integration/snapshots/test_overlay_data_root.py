@@ -1,4 +1,4 @@
-"""The data root of an overlay snapshotter: whose it is, and what interrupted work left there."""
+"""The data root of the overlay snapshotter, its owner and leftovers."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_leftovers_of_a_crash_are_reclaimed_at_the_next_start(tmp_path: Path) ->
         wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
 
 
-def test_data_of_calls_under_way_is_never_reclaimed(tmp_path: Path) -> None:
-    """What has an identifier of this process but no record yet stays, whenever the reclaiming comes by."""
+def test_data_of_running_calls_is_never_reclaimed(tmp_path: Path) -> None:
+    """Data with an identifier of this process and without a record is kept."""
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("kept")
     with open_overlay(tmp_path) as overlay:
@@ -42,7 +42,7 @@ def test_data_of_calls_under_way_is_never_reclaimed(tmp_path: Path) -> None:
         assert snapshots(tmp_path) == {"1", str(in_flight)}
 
 
-def test_a_store_that_knows_nothing_reclaims_nothing(tmp_path: Path) -> None:
+def test_an_empty_store_reclaims_nothing(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("a")
         overlay.remove("a")
@@ -87,7 +87,7 @@ def test_a_data_root_in_use_is_refused_with_the_pid_of_its_user(tmp_path: Path) 
         other.communicate()
 
 
-def test_what_an_interrupted_write_left_in_the_records_is_reclaimed(tmp_path: Path) -> None:
+def test_leftovers_of_an_interrupted_record_write_are_reclaimed(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("kept")
     records = tmp_path / "overlay/records"
@@ -98,7 +98,7 @@ def test_what_an_interrupted_write_left_in_the_records_is_reclaimed(tmp_path: Pa
 
 
 def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
-    """Restored from a backup, it would hand out identifiers again, and reclaim what was made since."""
+    """Restored from a backup, it would reuse identifiers and reclaim newer data."""
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("before")
     shutil.copytree(tmp_path / "metastore", tmp_path / "backup")
@@ -112,7 +112,7 @@ def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(
     assert len(snapshots(tmp_path)) == 2
 
 
-def test_leftovers_are_reclaimed_also_beside_what_an_earlier_process_did_not_come_to_delete(
+def test_leftovers_are_reclaimed_beside_unfinished_deletions_of_an_earlier_process(
     tmp_path: Path,
 ) -> None:
     with open_overlay(tmp_path) as overlay:
@@ -123,7 +123,7 @@ def test_leftovers_are_reclaimed_also_beside_what_an_earlier_process_did_not_com
         wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
 
 
-def test_data_of_an_identifier_that_is_handed_out_again_is_never_taken_over(overlay: LocalSnapshotter) -> None:
+def test_data_of_a_reused_identifier_is_never_adopted(overlay: LocalSnapshotter) -> None:
     strange = Path(overlay._backend.path(overlay._store.reserve_id() + 1), "fs")
     strange.mkdir(parents=True)
     (strange / "secret").touch()

@@ -1,4 +1,4 @@
-"""The overlay snapshotter for whoever is root only in a user namespace of his own."""
+"""The overlay snapshotter in a user namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The overlay snapshotter's data: made, measured, removed, reclaimed, and never touched where it is not known."""
+"""The life cycle of overlay snapshots."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("root", "overlay")
 
 
-def test_usage_of_an_active_snapshot_is_measured_and_of_a_committed_one_remembered(
+def test_usage_is_measured_for_active_and_stored_for_committed_snapshots(
     overlay: LocalSnapshotter,
 ) -> None:
     with temporary_mount(overlay.prepare("a")) as root:
@@ -40,12 +40,12 @@ def test_usage_of_an_active_snapshot_is_measured_and_of_a_committed_one_remember
     assert overlay.usage("c") == during
 
 
-def test_a_view_takes_up_nothing(overlay: LocalSnapshotter) -> None:
+def test_a_view_uses_no_space(overlay: LocalSnapshotter) -> None:
     overlay.view("v")
     assert overlay.usage("v") == Usage(0, 0)
 
 
-def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(
+def test_removed_data_disappears_at_once_and_is_deleted_in_the_background(
     overlay: LocalSnapshotter, tmp_path: Path
 ) -> None:
     with temporary_mount(overlay.prepare("a")) as root:
@@ -55,7 +55,7 @@ def test_removed_data_goes_at_once_and_is_deleted_without_being_asked(
     wait_until(lambda: trash_is_empty(tmp_path), 10, "the trash is empty")
 
 
-def test_a_synchronous_removal_has_deleted_the_data_when_it_returns(tmp_path: Path) -> None:
+def test_a_synchronous_removal_deletes_the_data_before_it_returns(tmp_path: Path) -> None:
     with open_overlay(tmp_path, sync_remove=True) as overlay:
         overlay.prepare("a")
         overlay.remove("a")
@@ -96,9 +96,7 @@ def test_the_upperdir_label_is_shown_and_neither_stored_nor_filtered_by(tmp_path
         assert overlay.stat("a").labels == {}
 
 
-def test_keyspaces_share_the_data_root_and_see_nothing_of_each_other(
-    overlay: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_keyspaces_share_the_data_root_and_are_independent(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     other = overlay.keyspace("other")
     overlay.prepare("a")
     other.prepare("a")
@@ -108,7 +106,7 @@ def test_keyspaces_share_the_data_root_and_see_nothing_of_each_other(
     assert list(other.walk()) == []
 
 
-def test_snapshots_are_there_after_closing_and_opening(tmp_path: Path) -> None:
+def test_snapshots_persist_after_reopening(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         with temporary_mount(overlay.prepare("a")) as root:
             (Path(root) / "f").write_text("kept")
@@ -124,7 +122,7 @@ def test_closing_twice_is_allowed(tmp_path: Path) -> None:
         overlay.close()
 
 
-def test_directories_that_a_power_cut_lost_are_made_again_after_the_next_boot(tmp_path: Path) -> None:
+def test_directories_lost_in_a_power_failure_are_recreated_after_the_next_boot(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("a")
         overlay._store.remember_boot("an earlier boot")
@@ -135,9 +133,7 @@ def test_directories_that_a_power_cut_lost_are_made_again_after_the_next_boot(tm
         (Path(root) / "f").touch()
 
 
-def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
-    overlay: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_recovery_records_suffice_to_rebuild_the_metastore(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     overlay.prepare("base-key", labels={"l": "v"})
     overlay.commit("base", "base-key", {"x": "y"})
     overlay.keyspace("other").view("v")
@@ -158,7 +154,7 @@ def test_enough_is_written_beside_the_data_to_make_the_metastore_anew(
     }
 
 
-def test_the_record_of_a_snapshot_that_is_removed_goes_as_well(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+def test_a_removal_deletes_the_recovery_record(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     records = tmp_path / "overlay/records"
     overlay.prepare("a")
     wait_until(lambda: os.listdir(records) == ["1"], 10, "its record is there")
@@ -167,7 +163,7 @@ def test_the_record_of_a_snapshot_that_is_removed_goes_as_well(overlay: LocalSna
 
 
 def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
-    """The metastore on a file system of 2 MiB: at some point nothing fits, and all that was acknowledged stays."""
+    """With the metastore on a file system of 2 MiB, acknowledged snapshots remain."""
     with temporary_mount([Mount("tmpfs", "tmpfs", ("size=2m",))], directory=tmp_path) as small:
         store = MetaStore.open(small)
         keyspace = store.snapshotter("overlayfs").keyspace("lamina")
@@ -190,7 +186,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
         store.close()
 
 
-def test_one_lost_layer_keeps_no_other_snapshot_away(tmp_path: Path) -> None:
+def test_a_lost_layer_does_not_affect_other_snapshots(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("making base")
         overlay.commit("base", "making base")

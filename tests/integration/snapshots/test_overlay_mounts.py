@@ -1,4 +1,4 @@
-"""The overlay snapshotter's mounts: their shapes, and what is seen through them."""
+"""The mounts of the overlay snapshotter."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_view_of_two_layers_is_an_overlay_without_upper(overlay: LocalSnapshot
     assert overlay.view("v", "c1") == [Mount("overlay", "overlay", (lower, "index=off"))]
 
 
-def test_configured_options_come_before_needed_ones_and_never_reach_bind_mounts(tmp_path: Path) -> None:
+def test_configured_options_precede_required_ones_and_do_not_apply_to_bind_mounts(tmp_path: Path) -> None:
     with open_overlay(tmp_path, options=("volatile", "index=off")) as overlay:
         assert overlay.prepare("a")[0].options == ("rw", "rbind")
         overlay.commit("c", "a")
@@ -93,16 +93,14 @@ def test_a_view_has_no_work_directory(overlay: LocalSnapshotter, tmp_path: Path)
     assert os.listdir(tmp_path / "overlay/snapshots/1") == ["fs"]
 
 
-def test_a_snapshot_takes_over_the_owner_of_its_parents_root(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+def test_a_snapshot_inherits_the_owner_of_its_parents_root(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     layer(overlay, "c", "", lambda root: os.chown(root, 1000, 1001))
     overlay.prepare("a", "c")
     status = os.stat(fs(tmp_path, 2))
     assert (status.st_uid, status.st_gid) == (1000, 1001)
 
 
-def test_mapping_labels_give_the_root_to_whom_the_containers_root_is_mapped(
-    overlay: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_mapping_labels_make_the_mapped_root_the_owner(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     overlay.prepare("a", labels={"containerd.io/snapshot/uidmapping": "5:9:1,0:2000:65536"})
     status = os.stat(fs(tmp_path, 1))
     assert (status.st_uid, status.st_gid) == (2000, 0)
@@ -124,7 +122,7 @@ def test_a_deleted_file_stays_deleted_in_every_layer_above(overlay: LocalSnapsho
         assert sorted(os.listdir(root)) == ["f1", "new"]
 
 
-def test_a_directory_made_anew_hides_what_the_layers_below_had_in_it(overlay: LocalSnapshotter) -> None:
+def test_a_recreated_directory_hides_its_content_in_lower_layers(overlay: LocalSnapshotter) -> None:
     layer(overlay, "below", "", lambda root: ((root / "d").mkdir(), (root / "d/old").touch()))
 
     def make_anew(root: Path) -> None:
@@ -146,7 +144,7 @@ def test_a_view_cannot_be_written_to(overlay: LocalSnapshotter, depth: int) -> N
         (Path(root) / "x").touch()
 
 
-def test_a_parent_never_changes_with_what_is_written_on_top(overlay: LocalSnapshotter) -> None:
+def test_writes_to_a_child_never_change_its_parent(overlay: LocalSnapshotter) -> None:
     chain(overlay, 2)
     with temporary_mount(overlay.prepare("a", "c1")) as root:
         (Path(root) / "f0").write_text("changed")
@@ -154,8 +152,8 @@ def test_a_parent_never_changes_with_what_is_written_on_top(overlay: LocalSnapsh
             assert (Path(parent) / "f0").read_text() == "0"
 
 
-def test_a_layer_with_whiteouts_can_be_given_its_parent_at_commit(overlay: LocalSnapshotter) -> None:
-    """`rebase`: the layer was made alone, with an overlay whiteout (a 0:0 character device) in it."""
+def test_a_commit_can_set_the_parent_of_a_layer_with_whiteouts(overlay: LocalSnapshotter) -> None:
+    """`rebase`: the layer was created without a parent, and contains a whiteout."""
     chain(overlay, 2)
     with temporary_mount(overlay.prepare("alone")) as root:
         os.mknod(Path(root) / "f0", 0o020000, os.makedev(0, 0))

@@ -1,4 +1,4 @@
-"""The overlay snapshotter for containers whose users are mapped to others of the host."""
+"""The overlay snapshotter for containers in user namespaces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def overlay(tmp_path: Path) -> Iterator[LocalSnapshotter]:
 
 
 def two_layers(snapshotter: LocalSnapshotter) -> None:
-    """Committed `c1` on `c0`, with a file each that belongs to root and one to user 5, group 6."""
+    """Commit `c1` on `c0`, each with files of root and of user 5, group 6."""
     for number, parent in enumerate(("", "c0")):
         with temporary_mount(snapshotter.prepare("making", parent)) as root:
             Path(root, f"root{number}").touch()
@@ -59,7 +59,7 @@ def fs(tmp_path: Path, number: int) -> str:
 CONTAINER_ROOT, CONTAINER_USER = (1000, 2000), (1005, 2006)
 
 
-def test_the_maps_come_first_in_every_shape_of_mount(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+def test_id_map_options_come_first_in_all_mounts(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     two_layers(overlay)
     lower = f"lowerdir={fs(tmp_path, 2)}:{fs(tmp_path, 1)}"
     work = f"workdir={tmp_path}/overlay/snapshots/5/work"
@@ -77,12 +77,12 @@ def test_without_labels_nothing_is_mapped(overlay: LocalSnapshotter, tmp_path: P
     assert overlay.prepare("a") == [Mount("bind", fs(tmp_path, 1), ("rw", "rbind"))]
 
 
-def test_where_ids_cannot_be_remapped_labels_ask_for_nothing(tmp_path: Path) -> None:
+def test_labels_have_no_effect_if_ids_cannot_be_remapped(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         assert overlay.prepare("a", labels=LABELS)[0].options == ("rw", "rbind")
 
 
-def test_a_container_sees_all_layers_as_its_own(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+def test_a_container_owns_all_layers(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     two_layers(overlay)
     seen = {"root0": CONTAINER_ROOT, "root1": CONTAINER_ROOT, "user0": CONTAINER_USER, "user1": CONTAINER_USER}
     mounts = overlay.prepare("a", "c1", LABELS)
@@ -105,7 +105,7 @@ def test_a_view_shows_layers_as_the_containers_own(
         seen = owners(root)
         with pytest.raises(OSError, match="Read-only"):
             Path(root, "new").touch()
-    # The topmost directory of a view is that of the topmost layer.
+    # The root directory of a view is that of the topmost layer.
     assert seen.pop(".") == CONTAINER_ROOT
     assert sorted(seen.values()) == sorted([CONTAINER_ROOT, CONTAINER_USER] * layers)
 
@@ -122,7 +122,7 @@ def test_the_root_of_an_empty_snapshot_belongs_to_the_containers_root_and_is_roo
 
 
 @pytest.mark.parametrize("text", ["0:1000", "1:1000:5", "0:1000:1,x", "0:4294967295:1"])
-def test_a_label_that_is_no_map_of_root_is_refused_and_leaves_nothing(
+def test_a_label_that_does_not_map_root_is_refused_and_creates_nothing(
     overlay: LocalSnapshotter, tmp_path: Path, text: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=f"label containerd.io/snapshot/uidmapping={text}: "):
@@ -131,9 +131,7 @@ def test_a_label_that_is_no_map_of_root_is_refused_and_leaves_nothing(
     assert os.listdir(tmp_path / "overlay/snapshots") == []
 
 
-def test_a_limit_of_size_is_ignored_with_a_log_line(
-    overlay: LocalSnapshotter, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_size_limit_is_ignored_and_logged(overlay: LocalSnapshotter, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         overlay.prepare("a", labels={"containerd.io/snapshot/max-size": "4096"})
     assert [record.message for record in caplog.records] == [
@@ -143,16 +141,16 @@ def test_a_limit_of_size_is_ignored_with_a_log_line(
 
 
 def chown(root: Path) -> None:
-    """Give a tree to the users of the host that the container's are mapped to, as containerd does in a copy."""
+    """Change the owners of a tree to the mapped host users, as containerd does in a copy."""
     for path in (root, *root.iterdir()):
         status = path.stat()
         os.chown(path, 1000 + status.st_uid, 2000 + status.st_gid)
 
 
-def test_what_a_client_has_chowned_is_not_mapped_again(
+def test_a_tree_chowned_by_a_client_is_not_mapped_again(
     overlay: LocalSnapshotter, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """containerd 1.7 chowns a copy, and 2.x if its table lacks `remap-ids`; and prepares on it with the labels."""
+    """containerd 1.7, and 2.x without `remap-ids`, chowns a copy and prepares a labelled snapshot on it."""
     two_layers(overlay)
     with temporary_mount(overlay.prepare("copy-remap", "c1")) as root:
         chown(Path(root))
@@ -166,7 +164,7 @@ def test_what_a_client_has_chowned_is_not_mapped_again(
     assert caplog.records == []
 
 
-def test_an_id_mapped_mount_is_logged_with_the_setting_for_clients_that_cannot_make_it(
+def test_an_id_mapped_mount_is_logged_with_the_setting_for_older_clients(
     overlay: LocalSnapshotter, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "lamina.plugins.snapshots.overlay"):
@@ -200,14 +198,14 @@ def started(tmp_path: Path, config: OverlayConfig) -> Iterator[Plugin]:
     ("slow_chown", "capabilities"),
     [(False, ["remap-ids", "only-remap-ids", "rebase"]), (True, ["remap-ids", "rebase"])],
 )
-def test_the_plugin_says_what_it_can_do(tmp_path: Path, slow_chown: bool, capabilities: list[str]) -> None:
+def test_the_plugin_reports_its_capabilities(tmp_path: Path, slow_chown: bool, capabilities: list[str]) -> None:
     with started(tmp_path, OverlayConfig(slow_chown=slow_chown)) as plugin:
         assert (plugin.status, plugin.meta.capabilities) == (Status.OK, capabilities)
         assert isinstance(plugin.instance, LocalSnapshotter)
         assert plugin.instance.prepare("a", labels=LABELS)[0].options == (*MAPS, "rw", "rbind")
 
 
-def test_without_remap_ids_labels_ask_for_nothing_and_clients_chown_a_copy(tmp_path: Path) -> None:
+def test_without_remap_ids_labels_have_no_effect_and_clients_chown_a_copy(tmp_path: Path) -> None:
     with started(tmp_path, OverlayConfig(remap_ids=False)) as plugin:
         assert plugin.meta.capabilities == ["rebase"]
         assert isinstance(plugin.instance, LocalSnapshotter)
@@ -225,8 +223,8 @@ with started(Path(sys.argv[1]), OverlayConfig(remap_ids=True)) as plugin:
 """
 
 
-def test_where_ids_must_be_remapped_and_cannot_be_the_plugin_fails(tmp_path: Path) -> None:
-    """Whoever is root only in a user namespace cannot."""
+def test_the_plugin_fails_if_remapping_is_required_and_impossible(tmp_path: Path) -> None:
+    """Root in a user namespace cannot remap ids."""
     places = os.pathsep.join((str(Path(__file__).parent), str(CHECKOUT)))
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", MUST_REMAP, str(tmp_path)],
@@ -248,13 +246,13 @@ print(can_remap_ids(sys.argv[1], probe(sys.argv[1], ())))
 """
 
 
-def test_the_probe_mounts_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_probe_leaves_nothing_behind(tmp_path: Path) -> None:
     assert can_remap_ids(str(tmp_path), ("index=off",))
     assert not can_remap_ids(str(tmp_path), ("nonsense",))
     assert os.listdir(tmp_path) == []
 
 
-def test_whoever_is_root_only_in_a_user_namespace_cannot_remap(tmp_path: Path) -> None:
+def test_ids_cannot_be_remapped_in_a_user_namespace(tmp_path: Path) -> None:
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", IN_A_USER_NAMESPACE]
     done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("layers cannot be id-mapped here\nFalse\n", "")

@@ -27,7 +27,7 @@ LABELS = {
 
 
 def shown(mounts: list[Mount]) -> set[str]:
-    """The files in what is mounted."""
+    """Return the files in a mounted tree."""
     with temporary_mount(mounts) as root:
         return {
             os.path.relpath(os.path.join(directory, name), root)
@@ -36,8 +36,8 @@ def shown(mounts: list[Mount]) -> set[str]:
         }
 
 
-def marks(root: Path) -> set[str]:
-    """The whiteouts and opaque directories in a layer."""
+def whiteouts(root: Path) -> set[str]:
+    """Return the whiteouts and opaque directories of a layer."""
     found = set()
     for directory, _, files in os.walk(root):
         if any(name.endswith("overlay.opaque") for name in os.listxattr(directory)):
@@ -49,7 +49,7 @@ def marks(root: Path) -> set[str]:
 
 
 def unpacked(snapshotter: Snapshotter, name: str, layer: Layer, parent: str = "") -> None:
-    """Have a layer unpacked as containerd unpacks it beside others."""
+    """Unpack a layer as containerd does in parallel."""
     layer.apply(snapshotter.prepare(KEY))
     snapshotter.commit(name, KEY, parent=parent)
 
@@ -75,7 +75,7 @@ def test_a_layer_without_parent_is_unpacked_onto_an_overlay_of_the_empty_directo
         ("default/12/extract", "bind"),
     ],
 )
-def test_what_follows_the_last_slash_of_the_key_tells_that_a_layer_is_unpacked(
+def test_the_key_after_the_last_slash_identifies_an_unpack(
     overlay: LocalSnapshotter, key: str, type_: str
 ) -> None:
     assert overlay.prepare(key)[0].type == type_
@@ -96,7 +96,7 @@ def test_the_empty_directory_cannot_be_written_to_by_others_whatever_the_umask(t
     assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o555, 0, 0)
 
 
-def test_a_link_in_the_place_of_the_empty_directory_is_refused(tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "overlay").mkdir()
     (tmp_path / "overlay/empty").symlink_to("/etc")
     with pytest.raises(FailedPrecondition, match="empty is not a directory"), open_overlay(tmp_path):
@@ -112,7 +112,7 @@ def test_an_empty_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
-    """A data root with a snapshot, as an older lamina made it, on a file system that takes no writes."""
+    """A data root of an older lamina with a snapshot, on a read-only file system."""
     root = tmp_path / "overlay"
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("a")
@@ -126,7 +126,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_read_only_data_root_without_the_empty_directory_is_served(read_only: Path, tmp_path: Path) -> None:
-    """And the directory is made with the first snapshot that needs it."""
+    """The first snapshot that needs the directory creates it."""
     with open_overlay(tmp_path, options=("index=off",)) as overlay:
         assert [info.name for info in overlay.walk()] == ["a"]
         assert not (read_only / "empty").exists()
@@ -134,32 +134,30 @@ def test_a_read_only_data_root_without_the_empty_directory_is_served(read_only: 
         assert shown(overlay.prepare(KEY)) == set()
 
 
-def test_what_a_layer_deletes_of_the_parent_that_it_gets_at_commit_stays_deleted(
-    overlay: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_deletions_in_a_rebased_layer_take_effect(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     unpacked(overlay, "base", BASE)
     unpacked(overlay, "c", LAYER, parent="base")
     assert shown(overlay.view("v", "c")) == {"kept", "new", "opq/new"}
-    assert marks(tmp_path / "overlay/snapshots/2/fs") == {"gone", "dir/gone", "opq"}
+    assert whiteouts(tmp_path / "overlay/snapshots/2/fs") == {"gone", "dir/gone", "opq"}
 
 
-def test_marks_in_a_layer_that_is_committed_without_a_parent_are_removed_and_not_counted(
+def test_whiteouts_of_a_layer_without_a_parent_are_removed_and_not_counted(
     overlay: LocalSnapshotter, tmp_path: Path
 ) -> None:
     unpacked(overlay, "c", LAYER)
-    assert marks(tmp_path / "overlay/snapshots/1/fs") == set()
+    assert whiteouts(tmp_path / "overlay/snapshots/1/fs") == set()
     unpacked(overlay, "same", Layer(files=("new", "opq/new", "dir/file")))
     assert overlay.usage("c").inodes == overlay.usage("same").inodes - 1
     assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
 
 
-def test_an_active_snapshot_keeps_its_marks_when_it_is_measured(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+def test_measuring_an_active_snapshot_keeps_its_whiteouts(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     LAYER.apply(overlay.prepare(KEY))
     overlay.usage(KEY)
-    assert marks(tmp_path / "overlay/snapshots/1/fs") == {"gone", "dir/gone", "opq"}
+    assert whiteouts(tmp_path / "overlay/snapshots/1/fs") == {"gone", "dir/gone", "opq"}
 
 
-def test_a_commit_that_failed_after_it_had_removed_marks_can_be_made_again(
+def test_a_commit_that_failed_after_removing_whiteouts_can_be_repeated(
     overlay: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -170,14 +168,14 @@ def test_a_commit_that_failed_after_it_had_removed_marks_can_be_made_again(
         broken.setattr(overlay._root, "sync", fail)
         with pytest.raises(Unknown):
             overlay.commit("c", KEY)
-    assert marks(tmp_path / "overlay/snapshots/1/fs") == set()
+    assert whiteouts(tmp_path / "overlay/snapshots/1/fs") == set()
     overlay.commit("c", KEY)
     assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
 
 
 @pytest.mark.parametrize("beside", [True, False])
-def test_what_containerd_marks_as_opaque_is_opaque_with_userxattr_too(tmp_path: Path, beside: bool) -> None:
-    """There overlayfs reads `user.overlay.opaque`; containerd writes `trusted.overlay.opaque`."""
+def test_opaque_directories_of_containerd_work_with_userxattr(tmp_path: Path, beside: bool) -> None:
+    """overlayfs then reads `user.overlay.opaque`, but containerd writes `trusted.overlay.opaque`."""
     with open_overlay(tmp_path, options=("userxattr", "index=off")) as overlay:
         unpacked(overlay, "base", BASE)
         LAYER.apply(overlay.prepare(KEY, "" if beside else "base"))
@@ -185,10 +183,10 @@ def test_what_containerd_marks_as_opaque_is_opaque_with_userxattr_too(tmp_path: 
         assert shown(overlay.view("v", "c")) == {"kept", "new", "opq/new"}
 
 
-def test_a_layer_that_could_not_be_made_to_hide_all_below_can_be_committed_again(
+def test_a_commit_that_failed_to_expand_an_opaque_root_can_be_repeated(
     overlay: LocalSnapshotter, tmp_path: Path
 ) -> None:
-    """overlayfs takes no notice of an opaque root directory: each name below is hidden by itself."""
+    """overlayfs ignores an opaque root directory, so each lower name is hidden separately."""
     unpacked(overlay, "base", BASE)
     Layer(opaque=(".",), files=("new", "dir/new")).apply(overlay.prepare(KEY))
     root = tmp_path / "overlay/snapshots/2/fs"
@@ -198,14 +196,14 @@ def test_a_layer_that_could_not_be_made_to_hide_all_below_can_be_committed_again
             overlay.commit("c", KEY, parent="base")
     finally:
         subprocess.run(["chattr", "-i", root / "dir"], check=True)
-    assert "." in marks(root)
+    assert "." in whiteouts(root)
     overlay.commit("c", KEY, parent="base")
     assert shown(overlay.view("v", "c")) == {"new", "dir/new"}
-    assert marks(root) == {"gone", "kept", "opq", "dir"}
+    assert whiteouts(root) == {"gone", "kept", "opq", "dir"}
 
 
-def test_a_layer_that_is_unpacked_for_mapped_users_belongs_to_the_containers_root(tmp_path: Path) -> None:
-    """An overlay maps its lower layers alone, and shows the upper one as it is."""
+def test_a_layer_unpacked_for_mapped_users_belongs_to_the_containers_root(tmp_path: Path) -> None:
+    """An overlay maps only its lower layers, not the upper one."""
     with open_overlay(tmp_path, remap_ids=True) as overlay:
         mounts = overlay.prepare(KEY, labels=LABELS)
         assert mounts[0].options[:2] == ("uidmap=0:1000:65536", "gidmap=0:2000:65536")

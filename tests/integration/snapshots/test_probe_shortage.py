@@ -1,4 +1,4 @@
-"""Probes of a process that runs short of descriptors: that says nothing of what the kernel can do."""
+"""Probes that run out of descriptors, which says nothing about the kernel."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ print(sorted(map(str, outcomes)))
 
 
 @pytest.mark.requires("root", "overlay")
-def test_overlays_are_not_skipped_nor_shown_with_other_owners_for_a_shortage(tmp_path: Path) -> None:
+def test_a_shortage_neither_skips_overlays_nor_changes_owners(tmp_path: Path) -> None:
     root = tmp_path / "overlay"
     root.mkdir(0o700)
     assert run(sys.executable, "-c", PROBES, root, "overlay") == "['True', 'short']\n"
 
 
 @pytest.mark.requires("root", "btrfs")
-def test_subvolumes_are_not_skipped_for_a_shortage(tmp_path: Path) -> None:
+def test_a_shortage_does_not_skip_btrfs(tmp_path: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         root = mountpoint / "root"
         root.mkdir(0o700)

@@ -1,4 +1,4 @@
-"""lamina in front of lamina: the outer host's snapshotter lives in the inner one."""
+"""A host that proxies a snapshotter of another host."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def works(snapshotter: Snapshotter, key: str) -> bool:
     return True
 
 
-def test_a_life_of_a_snapshot_through_both(client: Client, inner: Host) -> None:
+def test_all_operations_work_through_both_hosts(client: Client, inner: Host) -> None:
     remote = client.snapshotter("remote")
     with temporary_mount(remote.prepare("work", labels={"a": "b"})) as tree:
         (Path(tree) / "file").write_text("content")
@@ -128,7 +128,7 @@ def test_the_outer_host_shows_its_proxies(client: Client, inner: Host) -> None:
     assert remote.platforms == plugins["overlayfs"].platforms
 
 
-def test_a_proxy_has_the_keyspace_of_the_name_that_it_asks_for(client: Client, inner: Host) -> None:
+def test_a_proxy_uses_the_keyspace_of_its_remote_name(client: Client, inner: Host) -> None:
     client.snapshotter("lamina-team").prepare("theirs")
     client.snapshotter("remote").prepare("ours")
     client.snapshotter("overlayfs").prepare("the outer host's own")
@@ -147,13 +147,13 @@ def test_a_proxy_has_no_further_keyspaces(client: Client, name: str) -> None:
     )
 
 
-def test_a_name_that_the_inner_host_does_not_know_is_told_in_its_words(client: Client) -> None:
+def test_a_name_unknown_to_the_inner_host_raises_its_error(client: Client) -> None:
     with pytest.raises(InvalidArgument, match=r"snapshotter not loaded: unknown \(loaded: .*overlayfs"):
         client.snapshotter("unknown").stat("k")
 
 
 def test_the_inner_host_may_die_and_come_back(client: Client, inner: Host) -> None:
-    """Meanwhile its snapshotter is unavailable, and the outer host serves the others."""
+    """Until then its snapshotter is unavailable, and the outer host serves the others."""
     remote = client.snapshotter("remote")
     remote.prepare("kept")
     inner.kill()
@@ -169,7 +169,7 @@ def test_the_inner_host_may_die_and_come_back(client: Client, inner: Host) -> No
     assert [info.name for info in remote.walk()] == ["kept"]
 
 
-def test_a_host_starts_before_what_its_proxies_ask(tmp_path: Path) -> None:
+def test_a_host_starts_without_the_servers_of_its_proxies(tmp_path: Path) -> None:
     inner = Host(tmp_path / "i", INNER)
     with Host(tmp_path / "o", CONFIG.format(inner.address)).running() as outer, outer.client() as client:
         remote = client.snapshotter("remote")
@@ -189,7 +189,7 @@ def _refuses(snapshotter: Snapshotter) -> bool:
 
 
 def test_calls_to_an_inner_host_that_hangs_end_at_their_deadline(client: Client, inner: Host) -> None:
-    """More calls hang than the outer host has quick workers; each ends, and the others get their answers."""
+    """More calls hang than the outer host has quick workers, and other calls are answered."""
     remote = client.snapshotter("remote")
     remote.prepare("kept")
     client.snapshotter("overlayfs").prepare("own")
@@ -207,8 +207,8 @@ def test_calls_to_an_inner_host_that_hangs_end_at_their_deadline(client: Client,
     wait_until(lambda: works(remote, "kept"), SECONDS, "the inner host is connected again")
 
 
-def test_a_caller_that_gives_up_frees_the_worker_that_waits_for_the_proxy(tmp_path: Path) -> None:
-    """The host has one slow worker, and whoever is behind the proxy accepts and never answers."""
+def test_a_cancelled_call_frees_the_worker_that_waits_for_the_proxy(tmp_path: Path) -> None:
+    """The host has one slow worker, and the server behind the proxy never answers."""
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(f"{tmp_path}/hung.sock")
         hung.listen()

@@ -1,4 +1,4 @@
-"""The root directory of a snapshot: the same in what is prepared on a layer as in a view of it."""
+"""The root directory is the same in a view of a layer and in its children."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS = {"containerd.io/snapshot/uidmapping": UIDS, "containerd.io/snapshot/gid
 
 
 def acl(user: int, group: int) -> bytes:
-    """`system.posix_acl_access` (linux/posix_acl_xattr.h) that lets a user and a group look in."""
+    """Return a `system.posix_acl_access` (linux/posix_acl_xattr.h) that lets a user and a group read."""
     entries = (
         (0x01, 7, NOBODY), (0x02, 5, user), (0x04, 5, NOBODY),
         (0x08, 5, group), (0x10, 7, NOBODY), (0x20, 0, NOBODY),
@@ -44,7 +44,7 @@ def layer(
 
 
 def root_of(mounts: Sequence[Mount], directory: Path | None = None) -> Entry:
-    """The root of a mounted snapshot; of its tree, only that."""
+    """Return the root entry of a mounted snapshot."""
     with temporary_mount(mounts, directory=directory) as root:
         return read_tree(root, ignore=os.listdir(root))["."]
 
@@ -62,7 +62,7 @@ def write_root(root: Path) -> None:
 @pytest.mark.parametrize(
     "open_snapshotter", [open_overlay, open_native, open_btrfs], ids=["overlay", "native", "btrfs"]
 )
-def test_a_default_access_control_list_above_the_data_root_reaches_no_snapshot(
+def test_snapshots_do_not_inherit_the_default_access_control_list_of_the_data_root(
     tmp_path: Path, open_snapshotter: Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
 ) -> None:
     with mounted_btrfs(tmp_path):
@@ -85,8 +85,8 @@ def fs(tmp_path: Path, number: int) -> Path:
     return tmp_path / f"overlay/snapshots/{number}/fs"
 
 
-def test_what_overlay_notes_at_a_root_is_not_taken_over(overlay: LocalSnapshotter, tmp_path: Path) -> None:
-    """Else what it says of the parent would be said of the child: an opaque one would hide the parent."""
+def test_attributes_of_overlayfs_are_not_copied(overlay: LocalSnapshotter, tmp_path: Path) -> None:
+    """The copy of an opaque attribute would hide the parent."""
 
     def write(root: Path) -> None:
         (root / "file").touch()
@@ -101,9 +101,7 @@ def test_what_overlay_notes_at_a_root_is_not_taken_over(overlay: LocalSnapshotte
     assert "trusted.overlay.overlay.inner" in names
 
 
-def test_a_root_that_a_crash_lost_is_made_again_like_its_parents(
-    overlay: LocalSnapshotter, tmp_path: Path
-) -> None:
+def test_a_root_lost_in_a_crash_is_recreated_from_its_parents(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     layer(overlay, "base", write=write_root)
     expected = root_of(overlay.prepare("a", "base"))
     overlay._store.remember_boot("an earlier boot")
@@ -119,10 +117,10 @@ def remapping(tmp_path: Path) -> Iterator[LocalSnapshotter]:
         yield snapshotter
 
 
-def test_in_a_remapped_snapshot_a_list_names_the_containers_users(
+def test_access_control_lists_of_a_remapped_snapshot_name_the_containers_users(
     remapping: LocalSnapshotter, tmp_path: Path
 ) -> None:
-    """As a view shows it; and the root belongs to the container's root."""
+    """As in a view, and the container's root is the owner."""
     layer(remapping, "base", write=write_root)
     found = root_of(remapping.prepare("a", "base", LABELS), tmp_path)
     shown = root_of(remapping.view("v", "base", LABELS), tmp_path)
@@ -131,7 +129,7 @@ def test_in_a_remapped_snapshot_a_list_names_the_containers_users(
     assert found.xattrs["system.posix_acl_access"] == acl(1007, 2008)
 
 
-def test_entries_of_users_that_are_not_mapped_are_left_out(remapping: LocalSnapshotter, tmp_path: Path) -> None:
+def test_entries_of_unmapped_users_are_dropped(remapping: LocalSnapshotter, tmp_path: Path) -> None:
     layer(remapping, "base", write=lambda root: os.setxattr(root, "system.posix_acl_access", acl(77, 8)))
     found = root_of(remapping.prepare("a", "base", LABELS), tmp_path)
     value = acl(77, 2008)
@@ -139,7 +137,7 @@ def test_entries_of_users_that_are_not_mapped_are_left_out(remapping: LocalSnaps
 
 
 def test_a_rebased_remapped_layer_takes_its_parents_root(remapping: LocalSnapshotter, tmp_path: Path) -> None:
-    """On disk it has the container's ids, as its parent has."""
+    """On disk it has the container's ids, like its parent."""
     layer(remapping, "base", write=write_root)
     remapping.prepare("a", labels=LABELS)
     remapping.commit("c", "a", parent="base")
@@ -149,7 +147,7 @@ def test_a_rebased_remapped_layer_takes_its_parents_root(remapping: LocalSnapsho
 
 
 @pytest.mark.parametrize("own", ["mode", "owner", "group", "list", "attribute"])
-def test_a_rebased_layer_keeps_what_it_was_given_and_takes_the_rest(
+def test_a_rebased_layer_keeps_its_own_metadata_and_copies_the_rest(
     overlay: LocalSnapshotter, tmp_path: Path, own: str
 ) -> None:
     layer(overlay, "base", write=write_root)
@@ -185,10 +183,10 @@ def test_a_rebased_layer_keeps_what_it_was_given_and_takes_the_rest(
     assert found == expected
 
 
-def test_a_commit_with_the_parent_that_a_snapshot_has_changes_nothing_of_its_root(
+def test_a_commit_that_names_the_current_parent_does_not_change_the_root(
     overlay: LocalSnapshotter, tmp_path: Path
 ) -> None:
-    """Only what was made without a parent is rebased: here 0755 was chosen."""
+    """Only a layer without a parent is rebased: here mode 0755 was set on purpose."""
     layer(overlay, "base", write=write_root)
     with temporary_mount(overlay.prepare("a", "base")) as root:
         os.removexattr(root, "system.posix_acl_access")
@@ -199,10 +197,10 @@ def test_a_commit_with_the_parent_that_a_snapshot_has_changes_nothing_of_its_roo
     assert (found.mode, found.uid, found.gid) == (0o755, 0, 0)
 
 
-def test_a_layer_takes_its_root_before_it_is_synced(
+def test_a_layer_is_rebased_before_it_is_synced(
     overlay: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As everything that a commit does to a layer: else a power cut could undo it."""
+    """Otherwise a power failure could undo the rebase."""
     layer(overlay, "base")
     overlay.prepare("a")
     order: list[str] = []
