@@ -1,4 +1,4 @@
-"""Mounts: the record that snapshotters hand out, and the system calls that turn it into a mounted tree."""
+"""The mount record of snapshotters, and the system calls that mount it."""
 
 from typing import TYPE_CHECKING
 

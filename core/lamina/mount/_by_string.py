@@ -19,16 +19,16 @@ from lamina.mount._record import Mount
 def mount_by_string(mount: Mount, options: Options, place: str) -> None:
     """Mount with mount(2).
 
-    Where the layers of an overlay are too many for a page, they are named from the directory that they are all in.
+    If the layers of an overlay do not fit in a page, they are given relative to their common directory.
 
     Args:
-        mount: What to mount; its options are taken from `options`.
+        mount: The mount; its options are taken from `options`.
         options: Its options.
-        place: Where.
+        place: The mount point.
 
     Raises:
         OSError: The kernel refused.
-        InvalidArgument: The options are malformed, or more than mount(2) takes.
+        InvalidArgument: The options are malformed, or too long for mount(2).
     """
     if _size(options) <= mmap.PAGESIZE:
         _mount(mount, options, place)
@@ -37,9 +37,9 @@ def mount_by_string(mount: Mount, options: Options, place: str) -> None:
     size = _size(shorter)
     if size > mmap.PAGESIZE:
         raise InvalidArgument(
-            f"mount options is too long: {size} bytes{f' as seen from {directory}' if directory else ''}, and "
-            f"mount(2) takes {mmap.PAGESIZE}. Use fewer layers, a shorter root_path, or Linux 6.7 or newer, where "
-            "overlay takes its layers one by one"
+            f"mount options is too long: {size} bytes{f' relative to {directory}' if directory else ''}, and "
+            f"mount(2) takes {mmap.PAGESIZE}. Use fewer layers, a shorter root_path, or Linux 6.7 or newer, "
+            "where overlay takes its layers one by one"
         )
     _mount_from(directory, mount, shorter, os.path.abspath(place))
 
@@ -53,7 +53,7 @@ def _mount(mount: Mount, options: Options, place: str) -> None:
 
 
 def _from_common_directory(mount: Mount, options: Options) -> tuple[str, Options]:
-    """The options with layers as seen from a directory, and that; "" where there is none to name them from."""
+    """Return the options with layers relative to their common directory, and that directory or ""."""
     parameters = dict(split_parameters(options.data))
     lowerdir = parameters.get("lowerdir")
     if mount.type != "overlay" or lowerdir is None:
@@ -67,7 +67,7 @@ def _from_common_directory(mount: Mount, options: Options) -> tuple[str, Options
 
 
 def _mount_from(directory: str, mount: Mount, options: Options, place: str) -> None:
-    """Mount in a thread with a working directory of its own: that of the process stays where it is."""
+    """Mount in a thread with its own working directory; that of the process is unchanged."""
 
     def mount_there() -> None:
         _syscalls.unshare_directories()

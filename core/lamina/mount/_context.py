@@ -1,4 +1,4 @@
-"""The file system context of fsopen(2): a file system that is configured step by step, then mounted."""
+"""The file system context of fsopen(2): a file system is configured step by step, then mounted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lamina.mount import _syscalls
 
 
 class FilesystemContext:
-    """A file system in the making.
+    """A file system under construction.
 
-    Every method raises OSError where the kernel refuses; the notes of the error say at which parameter, and
-    what the kernel wrote about it. Use it in a `with` block: leaving it closes the descriptor.
+    Every method raises OSError if the kernel refuses; the notes of the error name the parameter and repeat the
+    kernel's messages. Use it in a `with` block, which closes the descriptor.
     """
 
     def __init__(self, fs_type: str) -> None:
@@ -30,7 +30,7 @@ class FilesystemContext:
         os.close(self._fd)
 
     def set_flag(self, key: str) -> None:
-        """Set a parameter that has no value."""
+        """Set a parameter without a value."""
         try:
             _syscalls.fsconfig_flag(self._fd, key)
         except OSError as error:
@@ -44,7 +44,7 @@ class FilesystemContext:
             raise self._noted(error, f"at {key}={value}") from None
 
     def set_directory(self, key: str, path: str) -> None:
-        """Set a parameter to a directory whose path may be of any length.
+        """Set a parameter to a directory with a path of any length.
 
         Args:
             key: The parameter.
@@ -61,7 +61,7 @@ class FilesystemContext:
 
     def _set_opened(self, key: str, directory: int) -> None:
         try:
-            # Then mountinfo shows the path, by which others see that the directory is in use.
+            # mountinfo then shows the path, so that others see that the directory is in use.
             _syscalls.fsconfig_fd(self._fd, key, directory)
         except OSError as error:
             if error.errno != errno.EINVAL:
@@ -70,17 +70,17 @@ class FilesystemContext:
             self.set_string(key, f"/proc/self/fd/{directory}")
 
     def create(self) -> None:
-        """Make the file system."""
+        """Create the file system."""
         try:
             _syscalls.fsconfig_create(self._fd)
         except OSError as error:
             raise self._noted(error) from None
 
     def attach(self, target: str, attributes: int, namespace: int | None = None) -> None:
-        """Mount the file system that was made.
+        """Mount the file system.
 
         Args:
-            target: Where; must exist.
+            target: The mount point, which must exist.
             attributes: MOUNT_ATTR_* of include/uapi/linux/mount.h.
             namespace: A user namespace whose maps apply to the owners of files, or None.
         """
@@ -107,7 +107,7 @@ class FilesystemContext:
         return error
 
     def _messages(self) -> list[str]:
-        """What the kernel has to say, one message a read until ENODATA, each after its level and a space."""
+        """Yield the kernel's messages, one a read until ENODATA, each after its level and a space."""
         messages: list[str] = []
         while True:
             try:
@@ -121,15 +121,15 @@ class FilesystemContext:
 
 @functools.cache
 def overlay_takes_single_layers() -> bool:
-    """Whether overlay here accepts `lowerdir+`, one layer a call. Found out by trying, once per process.
+    """Return whether overlay accepts `lowerdir+`, one layer a call. Determined by a trial, once per process.
 
     Raises:
         OSError: There is no fsopen(2) (ENOSYS), no permission for it (EPERM) or no overlay (ENODEV).
     """
     with FilesystemContext("overlay") as context:
         try:
-            # Nothing can be below /dev/null. A kernel that knows the parameter looks; one that does not answers
-            # EINVAL; one whose overlay predates file system contexts notes any parameter down unseen.
+            # Nothing can exist below /dev/null. A kernel that knows the parameter looks it up; one that does not
+            # returns EINVAL; one whose overlay predates file system contexts accepts any parameter unseen.
             context.set_string("lowerdir+", "/dev/null/layer")
         except OSError as error:
             return error.errno in (errno.ENOTDIR, errno.ENOENT)

@@ -1,4 +1,4 @@
-"""Mounting a new file system: through a context where the kernel has one, else with mount(2)."""
+"""Mount a new file system: through a context if the kernel supports it, else with mount(2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamina.mount._record import Mount
 
 _Parameters = list[tuple[str, str | None]]
 
-# The words by which fsconfig(2) sets what mount(2) has flags for (fs/fs_context.c).
+# The fsconfig(2) parameters for flags of mount(2) (fs/fs_context.c).
 _SUPERBLOCK_WORDS = {
     MountFlag.RDONLY: "ro",
     MountFlag.SYNCHRONOUS: "sync",
@@ -33,21 +33,21 @@ _ATTRIBUTES = {
 _NOATIME = 0x10
 _STRICTATIME = 0x20
 
-_MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h, told to people only: the kernel decides
+_MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h, only for messages: the kernel enforces it
 
 
 def mount_filesystem(mount: Mount, options: Options, place: str, namespace: int | None = None) -> None:
-    """Mount something that is no bind mount.
+    """Mount anything but a bind mount.
 
     Args:
-        mount: What to mount; its options are taken from `options`.
+        mount: The mount; its options are taken from `options`.
         options: Its options.
-        place: Where.
+        place: The mount point.
         namespace: A user namespace whose maps apply to the owners of files, or None.
 
     Raises:
-        OSError: The kernel refused; the notes say at what, and what it wrote about it.
-        InvalidArgument: The options are malformed, or more than mount(2) takes.
+        OSError: The kernel refused; the notes name the step and repeat the kernel's messages.
+        InvalidArgument: The options are malformed, or too long for mount(2).
         Unimplemented: Only mount(2) can mount this, which cannot map ids.
     """
     parameters = split_parameters(options.data)
@@ -64,7 +64,7 @@ def mount_filesystem(mount: Mount, options: Options, place: str, namespace: int 
 
 
 def _open_context(mount: Mount, parameters: _Parameters) -> FilesystemContext | None:
-    """A context to configure; None where only mount(2) can do it."""
+    """Open a context, or return None if only mount(2) can do it."""
     strings = [value for key, value in parameters if value is not None and not _is_path(mount, key)]
     if not all(_fits(string) for string in (mount.source, *strings)):
         return None
@@ -73,7 +73,7 @@ def _open_context(mount: Mount, parameters: _Parameters) -> FilesystemContext | 
             return None
         return FilesystemContext(mount.type)
     except OSError as error:
-        # EPERM: there are seccomp profiles that forbid fsopen(2) and allow mount(2).
+        # EPERM: some seccomp profiles forbid fsopen(2) but allow mount(2).
         if error.errno in (errno.ENOSYS, errno.EPERM):
             return None
         raise
@@ -91,7 +91,7 @@ def _configure(context: FilesystemContext, mount: Mount, flags: MountFlag, param
         elif not _is_path(mount, key):
             context.set_string(key, value)
         elif key == "lowerdir":
-            lowerdir = value  # of several the last one counts; layers set one by one would add up
+            lowerdir = value  # the last of several counts; layers set one by one would add up
         else:
             _set_path(context, key, value, unescape(value))
     if lowerdir is not None:
@@ -107,13 +107,13 @@ def _set_layers(context: FilesystemContext, lowerdir: str) -> None:
             if number > _MAX_LAYERS:
                 error.add_note(
                     f"layer {number} of {len(layers)}: this kernel stacks {number - 1}; merge layers, for "
-                    "example by building the image again with fewer"
+                    "example by rebuilding the image with fewer"
                 )
             raise
 
 
 def _set_path(context: FilesystemContext, key: str, value: str, path: str) -> None:
-    """Set a directory, as `value` where that fits: mountinfo shows what was given."""
+    """Set a directory, as `value` if that fits: mountinfo shows the string that was set."""
     if _fits(value):
         context.set_string(key, value)
     else:

@@ -1,4 +1,4 @@
-"""FUSE file systems: programs, which a mount helper starts (mount.fuse3(8))."""
+"""FUSE file systems, which a mount helper starts (mount.fuse3(8))."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from lamina.errdefs import MountFailed, Unimplemented
 from lamina.mount._record import Mount
 
 _HELPERS: Final = {"fuse": "mount.fuse", "fuse3": "mount.fuse3"}
-"""The helper for types that begin with a word and a dot."""
+"""The helper for each prefix of a type."""
 
 
 def is_fuse(mount: Mount) -> bool:
-    """Whether a mount is one that a helper makes."""
+    """Return whether a helper makes the mount."""
     word, dot, _ = mount.type.partition(".")
     return bool(dot) and word in _HELPERS
 
 
 def mount_fuse(mount: Mount, path: str) -> None:
-    """Have the helper mount a file system, and return when it is mounted.
+    """Run the helper and return when the file system is mounted.
 
     Args:
-        mount: What to mount.
-        path: Where.
+        mount: The mount.
+        path: The mount point.
 
     Raises:
         Unimplemented: There is no helper.
-        MountFailed: It failed. The message has what it printed.
+        MountFailed: The helper failed. The message has its output.
     """
     import subprocess
 
@@ -36,7 +36,7 @@ def mount_fuse(mount: Mount, path: str) -> None:
     options = [word for option in mount.options for word in ("-o", option)]
     command = [helper, mount.source, path, *options, "-t", program]
     try:
-        # The file system lives on as a process, which lets go of these pipes when it becomes a daemon.
+        # The file system stays as a process, which closes these pipes when it becomes a daemon.
         done = subprocess.run(  # noqa: S603 - who may mount may do anything
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )

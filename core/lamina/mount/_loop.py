@@ -27,9 +27,9 @@ _RETRY_SECONDS = 0.01
 
 
 class LoopDevice:
-    """A block device backed by a file. The kernel frees it when nobody has it open or mounted any more.
+    """A block device backed by a file. The kernel frees it once it is neither open nor mounted.
 
-    Use it in a `with` block: leaving it closes the device, which stays as long as it is mounted.
+    Use it in a `with` block, which closes the device. It stays as long as it is mounted.
     """
 
     def __init__(self, path: str, fd: int) -> None:
@@ -42,12 +42,12 @@ class LoopDevice:
     def attach(
         cls, backing: str | os.PathLike[str], *, read_only: bool = False, direct_io: bool = False
     ) -> LoopDevice:
-        """Attach a file to a free loop device. Needs Linux 5.8.
+        """Attach a file to a free loop device. Requires Linux 5.8.
 
         Args:
             backing: The file.
-            read_only: Whether the device, and so the file, cannot be written to.
-            direct_io: Whether it bypasses the page cache, where the file's file system can do that.
+            read_only: Whether the device, and so the file, is read-only.
+            direct_io: Whether the device bypasses the page cache, if the file's file system supports that.
 
         Raises:
             MountFailed: There is no such file, no free device or no permission; `__cause__` is the OSError.
@@ -69,7 +69,7 @@ class LoopDevice:
             raise MountFailed(f"attach {path!r} to a loop device: {where}{error.strerror}") from error
 
     def close(self) -> None:
-        """Close the device. What is mounted from it stays. Closing twice does nothing."""
+        """Close the device. Its mounts stay. Closing twice does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -91,7 +91,7 @@ def _configuration(file: int, name: bytes, read_only: bool, direct_io: bool) -> 
 
 
 def _attach(access: int, configuration: bytes) -> tuple[str, int]:
-    """The path and a descriptor of a device that was free and is configured now."""
+    """Configure a free device and return its path and a descriptor."""
     for _ in range(_TRIES):
         path, device = _open_free(access)
         try:
@@ -105,7 +105,7 @@ def _attach(access: int, configuration: bytes) -> tuple[str, int]:
             raise
         else:
             return path, device
-        # Somebody else took it, or looks at it: nobody tells when that ends.
+        # Another process took it or is inspecting it, and no event tells when that ends.
         time.sleep(_RETRY_SECONDS)
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
 

@@ -1,4 +1,4 @@
-"""Directories to mount on for a while."""
+"""Temporary mount points."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - where shm_overview(7) has it; 
 
 
 def make_mount_point(directory: str | os.PathLike[str] | None = None) -> str:
-    """Make a new empty directory.
+    """Create a new empty directory.
 
     Args:
-        directory: Where. By default `$XDG_RUNTIME_DIR` if that is the user's own, as it must be and after sudo(8)
-            need not, else the system's directory for temporary files; or in shared memory, which is on no disk,
-            where that one is full or read-only.
+        directory: The parent. By default `$XDG_RUNTIME_DIR` if this user owns it (after sudo(8) it may be another
+            user's), else the system's directory for temporary files; or shared memory, which is not on a disk, if
+            that one is full or read-only.
 
     Raises:
-        PermissionDenied: Another user could put something else in its place, to be mounted on.
-        OSError: It cannot be made.
+        PermissionDenied: Another user could replace it before it is mounted on.
+        OSError: It cannot be created.
     """
     location = os.fspath(directory or _runtime_directory() or _system_directory())
     try:

@@ -1,4 +1,4 @@
-"""What is mounted: /proc/self/mountinfo."""
+"""The mounts in /proc/self/mountinfo."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lamina.errdefs import NotFound, from_os_error
 
 @attrs.frozen
 class MountInfo:
-    """One line of /proc/self/mountinfo, its escapes undone (proc_pid_mountinfo(5))."""
+    """A line of /proc/self/mountinfo, unescaped (proc_pid_mountinfo(5))."""
 
     id: int
-    """Unique while the mount exists; may be used again after."""
+    """Unique while the mount exists; may be reused afterwards."""
     parent: int
-    """The id of the mount on which this one is mounted."""
+    """The id of the mount below this one."""
     device: str
-    """`major:minor` of the files in it."""
+    """`major:minor` of its files."""
     root: str
     """The path inside the file system that is mounted."""
     mount_point: str
-    """Where, seen from the process's root directory."""
+    """The mount point, relative to the process's root directory."""
     options: tuple[str, ...]
     """Options of this mount."""
     propagation: tuple[str, ...]
@@ -36,15 +36,15 @@ class MountInfo:
 
 
 def mountinfo(pid: int | None = None, *, mentioning: Iterable[str] | None = None) -> list[MountInfo]:
-    """All mounts of a process's mount namespace below its root directory, in the kernel's order.
+    """Return all mounts of a process's mount namespace below its root directory, in the kernel's order.
 
     Args:
         pid: The process; None: this one.
-        mentioning: Return only those in whose lines one of these texts is, found without decoding the lines: texts
-            without what is escaped there (blanks, backslashes, `#`).
+        mentioning: Return only mounts whose lines contain one of these texts, found without decoding the lines.
+            The texts must not contain escaped characters (blanks, backslashes, `#`).
 
     Raises:
-        OSError: It has ended, or may not be looked at.
+        OSError: The process has exited or may not be inspected.
     """
     data = _read(pid)
     if mentioning is None:
@@ -61,12 +61,12 @@ def mount_points() -> set[str]:
 
 
 def lookup(path: str | os.PathLike[str]) -> MountInfo:
-    """The mount that a path lies in: the one with the longest mount point that contains it.
+    """Return the mount that contains a path: the visible one with the longest mount point.
 
-    Where mounts cover each other it is the one that is seen. Symbolic links are followed.
+    Symbolic links are followed.
 
     Raises:
-        NotFound: There is no such path, or its mount is outside of the process's root directory.
+        NotFound: The path does not exist, or its mount is outside of the process's root directory.
         PermissionDenied: A directory on the way may not be searched.
     """
     try:
@@ -76,7 +76,7 @@ def lookup(path: str | os.PathLike[str]) -> MountInfo:
     try:
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
             mount_id = int(dict(line.split(":", 1) for line in file if ":" in line)["mnt_id"])
-        lines = _read().splitlines()  # while the descriptor keeps the mount, and so its id
+        lines = _read().splitlines()  # while the descriptor keeps the mount and its id
     finally:
         os.close(fd)
     for line in lines:
@@ -88,7 +88,7 @@ def lookup(path: str | os.PathLike[str]) -> MountInfo:
 def parse_line(line: bytes) -> MountInfo:
     """Decode one line, without its end, in the format of proc_pid_mountinfo(5)."""
     fields = line.split(b" ")
-    separator = fields.index(b"-", 6)  # any number of optional fields precedes it
+    separator = fields.index(b"-", 6)  # preceded by any number of optional fields
     fs_type, source, super_options = fields[separator + 1 : separator + 4]
     return MountInfo(
         id=int(fields[0]),

@@ -1,4 +1,4 @@
-"""Mounting: from `Mount` records to a mounted tree."""
+"""Mount the records of a snapshotter."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPORTED_BY_STATVFS = (
 """Flags for which statvfs(3) and mount(2) use the same numbers."""
 
 _OF_A_BIND = _REPORTED_BY_STATVFS | MountFlag.STRICTATIME
-"""Flags of a mount, not of its file system: those that a bind mount can have of its own."""
+"""Flags of a mount, not of its file system: a bind mount can have its own."""
 
 _REMEDIES = {
     errno.ENODEV: "no such file system in this kernel (for a bind mount, give the option bind or rbind)",
@@ -37,32 +37,32 @@ _REMEDIES = {
 
 
 def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
-    """Mount everything, in order.
+    """Mount everything in order.
 
-    If one mount fails, those before it are taken off again in reverse order (containerd leaves them).
+    If a mount fails, the previous ones are unmounted in reverse order (containerd leaves them).
 
-    A bind mount honours `nosuid`, `nodev`, `noexec` and the access time options as it does `ro`, which takes
-    a second call; they apply to the top mount only. It also keeps what restricts its source. (containerd
-    ignores those options without `ro`, and with it loosens what restricted the source.)
+    A bind mount honours `nosuid`, `nodev`, `noexec` and the access time options as it does `ro`, with a second
+    call; they apply to the top mount only. It also keeps the restrictions of its source. (containerd ignores those
+    options without `ro`, and with it drops the source's restrictions.)
 
     With `loop` the source is a file, mounted through a loop device that the kernel frees when it is unmounted; the
-    file cannot be written to where the mount is `ro`. With `uidmap` and `gidmap` the mount is id-mapped: a
-    container's files on disk belong to the container's users on the host. Of an overlay it is the lower
-    layers that are mapped. (containerd never maps a read-only bind mount; this does.)
+    file is read-only if the mount is `ro`. With `uidmap` and `gidmap` the mount is id-mapped: a container's files
+    on disk belong to the container's users on the host. For an overlay the lower layers are mapped. (containerd
+    never maps a read-only bind mount; this does.)
 
-    A type such as `fuse3.fuse-overlayfs` is mounted by the program `mount.fuse3`, which is given all options as
-    they are, and runs what is named after the dot; `fuse.…` by `mount.fuse`.
+    A type such as `fuse3.fuse-overlayfs` is mounted by the program `mount.fuse3`, which gets all options unchanged
+    and runs the program named after the dot; `fuse.…` by `mount.fuse`.
 
     Args:
-        mounts: What a snapshotter returned.
+        mounts: The mounts that a snapshotter returned.
         target: The mount point, an existing directory (for a bind mount of a file, a file). `Mount.target` is
-            looked up inside it, after the mounts before; no symbolic link leads out of it.
+            looked up inside it after the previous mounts; no symbolic link leads out of it.
 
     Raises:
-        MountFailed: The kernel refused a mount. The message carries what it said; `__cause__` is the OSError.
-        InvalidArgument: An option is malformed, or there are more options than mount(2) takes.
-        Unimplemented: `Mount.target` is set, or a file system is to be id-mapped, and the kernel lacks the system
-            calls for it; or there is no such program for a FUSE file system.
+        MountFailed: The kernel refused a mount. The message has the kernel's own; `__cause__` is the OSError.
+        InvalidArgument: An option is malformed, or the options are too long for mount(2).
+        Unimplemented: `Mount.target` is set or a file system is to be id-mapped, and the kernel lacks the system
+            calls; or there is no helper for a FUSE file system.
     """
     root = os.fspath(target)
     done: list[str] = []
@@ -75,18 +75,18 @@ def mount_all(mounts: Iterable[Mount], target: str | os.PathLike[str]) -> None:
 
 
 def unmount_mounts(mounts: Iterable[Mount], target: str | os.PathLike[str], *, lazy: bool = False) -> None:
-    """Take off what `mount_all` mounted and nothing else: one mount for each, in reverse order.
+    """Unmount exactly what `mount_all` mounted: one mount for each, in reverse order.
 
-    All are tried. What is not mounted is unmounted already.
+    All are tried. Mounts that no longer exist count as unmounted.
 
     Args:
-        mounts: What was mounted.
-        target: Where. A symbolic link there is not followed.
-        lazy: Detach them now, and let the kernel clean up when nobody uses them any more.
+        mounts: The mounts.
+        target: The mount point. A symbolic link there is not followed.
+        lazy: Detach them now, and let the kernel clean up once they are unused.
 
     Raises:
-        FailedPrecondition: One is still in use after 2.5 seconds of trying: the first failure, with the others as
-            its notes. (containerd tells a failure of the last mount only.)
+        FailedPrecondition: One is still in use after 2.5 seconds of retries: the first failure, with the others as
+            its notes. (containerd reports a failure of the last mount only.)
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
     root = os.fspath(target)
@@ -108,11 +108,11 @@ def _undo(places: list[str], reason: BaseException) -> None:
         try:
             unmount(os.path.realpath(place))  # mounting follows a link at the target
         except Error as error:
-            reason.add_note(f"what was mounted before is still there: {error}")
+            reason.add_note(f"a previous mount could not be unmounted: {error}")
 
 
 def _mount(mount: Mount, root: str) -> str:
-    """Mount one record; returns the path at which it is mounted."""
+    """Mount one record and return its mount point."""
     try:
         if is_fuse(mount):
             path = _path(root, mount)
@@ -131,14 +131,14 @@ def _mount(mount: Mount, root: str) -> str:
 
 
 def _path(root: str, mount: Mount) -> str:
-    """The path at which a record is mounted, now that there is what was mounted before it."""
+    """Return the mount point of a record, given the previous mounts."""
     with _inside(root, mount.target) as place:
         return os.readlink(place) if mount.target else root
 
 
 @contextlib.contextmanager
 def _device(mount: Mount, options: Options) -> Iterator[str]:
-    """The source to mount, which lives as long as it is mounted or the block lasts."""
+    """Yield the source to mount, which stays as long as it is mounted or the block lasts."""
     if not options.loop:
         yield mount.source
         return
@@ -167,7 +167,7 @@ def _mount_at(place: str, mount: Mount, options: Options, namespace: int | None)
 
 @contextlib.contextmanager
 def _inside(root: str, target: str) -> Iterator[str]:
-    """A path to `target` below `root` which no one can redirect while it is used."""
+    """Yield a path to `target` below `root` that no other process can redirect while it is used."""
     if not target:
         yield root
         return
@@ -187,13 +187,13 @@ def _inside(root: str, target: str) -> Iterator[str]:
 
 
 def _restrict(mount: Mount, options: Options, root: str, path: str) -> None:
-    """Give a fresh bind mount its own flags: the call that makes it ignores them (mount(2))."""
+    """Set the flags of a new bind mount: the call that makes it ignores them (mount(2))."""
     wanted = options.flags & _OF_A_BIND
     if not wanted:
         return
     try:
         with _inside(root, mount.target) as place:  # looked up again: now it is the new mount
-            # The flags given replace those that are there, and a user namespace may not clear some of them.
+            # The flags given replace the existing ones, and a user namespace may not clear some of them.
             kept = os.statvfs(place).f_flag & _REPORTED_BY_STATVFS
             _syscalls.mount("", place, "", wanted | kept | MountFlag.BIND | MountFlag.REMOUNT)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""fstab-style options: which are flags of mount(2), which are parameters of the file system."""
+"""Parse fstab-style options into flags of mount(2) and parameters of the file system."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class MountFlag(enum.IntFlag):
 
 @attrs.frozen
 class Options:
-    """The options of one mount, sorted out."""
+    """The parsed options of one mount."""
 
     flags: MountFlag
     data: tuple[str, ...]
-    """What is left for the file system, in order. mount(2) takes it joined with `,`."""
+    """The parameters of the file system, in order. mount(2) takes them joined with `,`."""
     id_maps: IdMaps | None = None
     """How `uidmap` and `gidmap` map the owners of files."""
     loop: bool = False
-    """Whether the source is to be attached to a loop device first."""
+    """Whether to attach the source to a loop device first."""
     direct_io: bool = False
     """Whether that loop device bypasses the page cache."""
 
@@ -76,26 +76,26 @@ _CLEARS = {
     "nostrictatime": MountFlag.STRICTATIME,
     "rw": MountFlag.RDONLY,
     "suid": MountFlag.NOSUID,
-    # fstab's word for "no option" (fstab(5)). containerd hands it to the file system as data, which the kernel
+    # fstab's word for "no option" (fstab(5)). containerd passes it to the file system as data, which the kernel
     # refuses as an unknown parameter.
     "defaults": MountFlag(0),
 }
 
 
 def parse_options(options: Iterable[str]) -> Options:
-    """Sort options. Where two contradict each other, the later one wins.
+    """Parse options. If two contradict each other, the later one wins.
 
-    `loop`, `uidmap=` and `gidmap=` are requests to whoever mounts, and so is `direct-io` next to `loop`. The words
-    of mount(8) that change how mounts propagate (`shared`, `rslave`, …) are data, as in containerd.
+    `loop`, `uidmap=` and `gidmap=` are instructions for the mounting program, and so is `direct-io` with `loop`.
+    The words of mount(8) for the propagation of mounts (`shared`, `rslave`, …) are data, as in containerd.
 
     Args:
-        options: One option each, as in `Mount.options`. Elements that are none of these and not the name of a
-            flag are data and are kept as they are, also when they hold several parameters joined with `,`.
+        options: One option each, as in `Mount.options`. All other elements are data and stay unchanged, even if
+            they contain several parameters joined with `,`.
 
     Raises:
-        InvalidArgument: An option is one that containerd's mount manager should have consumed; `uidmap` or
-            `gidmap` is malformed or stands alone (containerd ignores a single one, and shows owners that nobody
-            asked for); or a bind mount has `loop`, or a remount `loop` or id maps.
+        InvalidArgument: containerd's mount manager should have consumed an option; `uidmap` or `gidmap` is
+            malformed or given without the other (containerd ignores a single one, and shows wrong owners); or a
+            bind mount has `loop`, or a remount `loop` or id maps.
     """
     flags = MountFlag(0)
     data: list[str] = []
@@ -123,14 +123,14 @@ def parse_options(options: Iterable[str]) -> Options:
 
 
 def split_parameters(data: Iterable[str]) -> list[tuple[str, str | None]]:
-    r"""Cut data into keys and values, as the kernel cuts it; a key without `=` has the value None.
+    r"""Split data into keys and values as the kernel does; a key without `=` has the value None.
 
-    A comma ends a parameter unless a backslash precedes it (Documentation/filesystems/overlayfs.rst) or it
-    stands in the quoted value of an SELinux context. Backslashes are kept, those quotes are not: the kernel
-    removes them from the string that mount(2) takes, but not from a value given on its own.
+    A comma ends a parameter unless a backslash precedes it (Documentation/filesystems/overlayfs.rst) or it is in
+    the quoted value of an SELinux context. Backslashes are kept, those quotes are not: the kernel removes them
+    from the string that mount(2) takes, but not from a single value.
 
     Args:
-        data: Elements that may each hold several parameters, as in `Options.data`.
+        data: Elements that may each contain several parameters, as in `Options.data`.
     """
     parameters: list[tuple[str, str | None]] = []
     for match in _PARAMETER.finditer(",".join(data)):
@@ -142,7 +142,7 @@ def split_parameters(data: Iterable[str]) -> list[tuple[str, str | None]]:
 
 
 def replace_parameter(data: Iterable[str], key: str, value: str) -> tuple[str, ...]:
-    """Data with one value for a key, at the end; everything else is kept as it is."""
+    """Set one parameter, at the end of the data; everything else is unchanged."""
     others = [match[0] for match in _PARAMETER.finditer(",".join(data)) if match[0].partition("=")[0] != key]
     return (*others, f"{key}={value}")
 
@@ -175,6 +175,6 @@ def _check_combination(options: Options) -> None:
 def _refuse_unconsumed(option: str) -> None:
     if option.startswith("X-containerd."):
         raise InvalidArgument(
-            f"mount option {option!r} is meant for containerd's mount manager, which has to activate this "
-            "mount before it can be mounted"
+            f"mount option {option!r} is meant for containerd's mount manager, which must activate this mount "
+            "first"
         )

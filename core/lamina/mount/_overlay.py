@@ -1,4 +1,4 @@
-"""Overlay's `lowerdir`: a list of directories in one string."""
+"""Overlay's `lowerdir`, a list of directories in one string."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _LAYER_OR_SEPARATOR = re.compile(r"(?P<layer>(?:\\.|[^:\\]|\\\Z)+)|:+", re.DOTAL
 
 @attrs.frozen
 class OverlayDirectories:
-    """What an overlay is made of."""
+    """The directories of an overlay."""
 
     lower: tuple[str, ...]
     """The layers, topmost first."""
     upper: str = ""
-    """Where what is written goes; "" where nothing can be written."""
+    """Where writes go; "" if it is read-only."""
     work: str = ""
-    """The directory that overlay itself needs for that."""
+    """The working directory that overlay needs for writes."""
 
 
 def overlay_directories(options: Iterable[str]) -> OverlayDirectories:
-    """The directories that the options of an overlay name, those to mount it with or those that mountinfo shows.
+    """Return the directories in the options of an overlay, given for mounting or shown by mountinfo.
 
     Raises:
         InvalidArgument: A layer is empty, or a separator is longer than `::`.
@@ -50,21 +50,21 @@ def overlay_directories(options: Iterable[str]) -> OverlayDirectories:
 
 
 def unescape(value: str) -> str:
-    r"""The path that overlay reads from an option's value: a backslash stands for the character after it."""
+    r"""Return the path that overlay reads from an option's value: a backslash escapes the next character."""
     return re.sub(r"\\(.?)", r"\1", value, flags=re.DOTALL)
 
 
 def escape(path: str) -> str:
-    r"""The option's value from which overlay reads that path in `lowerdir`."""
+    r"""Return the option's value from which overlay reads the path in `lowerdir`."""
     return re.sub(r"[\\:,]", r"\\\g<0>", path)
 
 
 def split_layers(lowerdir: str) -> Layers:
-    r"""Cut `lowerdir` into the parameters that set its layers one by one.
+    r"""Split `lowerdir` into the parameters that set its layers one by one.
 
     Args:
-        lowerdir: Its value: paths separated by `:`, or by `::` before a data-only layer, with `\:` for a
-            colon in a path (Documentation/filesystems/overlayfs.rst).
+        lowerdir: Paths separated by `:`, or by `::` before a data-only layer, with `\:` for a colon in a path
+            (Documentation/filesystems/overlayfs.rst).
 
     Returns:
         The layers. Their paths are unescaped, because the kernel takes these parameters literally.
@@ -89,25 +89,25 @@ def split_layers(lowerdir: str) -> Layers:
 
 
 def format_layers(layers: Layers) -> str:
-    """The `lowerdir` that `split_layers` cuts into these layers."""
+    """Return the `lowerdir` that `split_layers` splits into these layers."""
     parts = ["::" if key == "datadir+" else ":" for key, _ in layers[1:]]
     return "".join(part + escape(path) for part, (_, path) in zip(["", *parts], layers, strict=True))
 
 
 def shorten_layers(layers: Layers) -> tuple[str, Layers]:
-    """The directory that all layers are in, and the layers as seen from there.
+    """Return the common directory of all layers, and the layers relative to it.
 
-    Links and `..` keep their meaning: only what the paths begin with is cut off. The directory is `/` or "" where
-    nothing can be.
+    Only the beginning of the paths is cut off, so links and `..` keep their meaning. The directory is `/` or "" if
+    there is no other.
     """
-    # os.path.commonpath would lose `//` and `/./`, and with them the place to cut at.
+    # os.path.commonpath would lose `//` and `/./`, and with them the place to cut.
     common = os.path.commonprefix([path for _, path in layers])  # noqa: RUF071 - cut at a slash next
     directory = os.path.dirname(common)
     return directory, [(key, path[len(directory) :].strip("/") or ".") for key, path in layers]
 
 
 def join_layers(upper: str, lowerdir: str | None) -> str:
-    r"""`lowerdir` with what was the upper directory on top.
+    r"""Prepend an upper directory to `lowerdir`.
 
     Args:
         upper: The value of `upperdir`, in which a colon needs no escape.

@@ -1,4 +1,4 @@
-"""Mounts changed into others: read-only ones, ones without `volatile` or without id maps."""
+"""Derive other mounts: read-only ones, and ones without `volatile` or id maps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lamina.mount._record import Mount
 
 
 def is_read_only(mount: Mount) -> bool:
-    """Whether nothing can be written through a mount.
+    """Return whether a mount is read-only.
 
-    An `erofs` is always read-only; an `overlay` is with `ro` or without an upper directory; everything else
-    with `ro`. The type counts without what precedes its last `/` (`format/overlay`).
+    An `erofs` always is; an `overlay` is with `ro` or without an upper directory; everything else with `ro`. Only
+    the part of the type after the last `/` counts (`format/overlay`).
     """
     fs_type = mount.type.rpartition("/")[2]
     if fs_type == "erofs":
@@ -27,19 +27,19 @@ def is_read_only(mount: Mount) -> bool:
 
 
 def read_only(mounts: Iterable[Mount]) -> list[Mount]:
-    """The same trees without a way to write to them, as new mounts.
+    """Return read-only mounts of the same trees.
 
-    An overlay's upper directory becomes its topmost lower one; its `workdir`, `uidmap` and `gidmap` go. Any
-    other mount gets `ro` in place of `rw`.
+    An overlay's upper directory becomes its topmost lower one; its `workdir`, `uidmap` and `gidmap` are dropped.
+    Any other mount gets `ro` instead of `rw`.
     """
     return [_read_only_overlay(mount) if mount.type == "overlay" else _with_ro(mount) for mount in mounts]
 
 
 def without_volatile(mounts: Iterable[Mount]) -> list[Mount]:
-    """The same mounts, overlays among them without `volatile` and `fsync=volatile`.
+    """Return the mounts with `volatile` and `fsync=volatile` removed from overlays.
 
-    After a volatile mount, overlay refuses the upper directory until somebody removes
-    `work/incompat/volatile` by hand (Documentation/filesystems/overlayfs.rst).
+    After a volatile mount, overlay refuses the upper directory until `work/incompat/volatile` is removed by hand
+    (Documentation/filesystems/overlayfs.rst).
     """
     return [
         _without(mount, "volatile", "fsync=volatile") if mount.type == "overlay" else mount for mount in mounts
@@ -47,7 +47,7 @@ def without_volatile(mounts: Iterable[Mount]) -> list[Mount]:
 
 
 def without_id_map(mounts: Iterable[Mount]) -> list[Mount]:
-    """The same mounts without `uidmap` and `gidmap`: owners as they are on disk."""
+    """Return the mounts without `uidmap` and `gidmap`, so that owners are those on disk."""
     return [_without_keys(mount, "uidmap", "gidmap") for mount in mounts]
 
 

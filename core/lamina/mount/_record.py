@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen
 class Mount:
-    """One mount(2) call that somebody is to make: containerd's `types.Mount`."""
+    """The arguments of a mount(2) call: containerd's `types.Mount`."""
 
     type: str
     """File system type: `overlay`, `bind`, …"""
@@ -16,4 +16,4 @@ class Mount:
     options: tuple[str, ...] = ()
     """fstab-style options, in the order in which they are passed."""
     target: str = ""
-    """Path below the mount point; "" is the mount point itself."""
+    """Path relative to the mount point; "" is the mount point itself."""

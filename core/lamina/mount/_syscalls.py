@@ -1,4 +1,4 @@
-"""The system calls, a function each: see the manual pages. A failure is an OSError with the kernel's errno."""
+"""System calls, one function each: see the manual pages. Failures are OSErrors with the kernel's errno."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import struct
 
 from lamina.errdefs import InvalidArgument
 
-# include/uapi/asm-generic/unistd.h: system calls as new as these have one number on all architectures.
+# include/uapi/asm-generic/unistd.h: new system calls have one number on all architectures.
 _OPEN_TREE = 428
 _MOVE_MOUNT = 429
 _FSOPEN = 430
@@ -51,10 +51,10 @@ CLONE_NEWUSER = 0x10000000
 _CAP_SYS_ADMIN = 21  # include/uapi/linux/capability.h
 
 _WALL = 0x40000000  # include/uapi/linux/wait.h
-_STACK = 64 * 1024  # bytes, far more than _exit(2) takes
+_STACK = 64 * 1024  # bytes, far more than _exit(2) needs
 
 FSCONFIG_STRING_SIZE = 256
-"""Bytes that a key or a value of fsconfig(2) may take, its final NUL among them (fs/fsopen.c)."""
+"""The size in bytes of a key or value of fsconfig(2), including the final NUL (fs/fsopen.c)."""
 
 
 def mount(source: str, target: str, fs_type: str, flags: int, data: str | None = None) -> None:
@@ -63,17 +63,17 @@ def mount(source: str, target: str, fs_type: str, flags: int, data: str | None =
 
 
 def umount2(target: str, flags: int = 0) -> None:
-    """Unmount. A symbolic link at the target is not followed, and is no mount point (EINVAL)."""
+    """Unmount. A symbolic link at the target is not followed, and is not a mount point (EINVAL)."""
     _check(_libc().umount2(_c(target.rstrip("/") or "/"), flags | _UMOUNT_NOFOLLOW))
 
 
 def fsopen(fs_type: str) -> int:
-    """A descriptor on which a new file system is configured."""
+    """Return a descriptor for configuring a new file system."""
     return _syscall(_FSOPEN, _c(fs_type), _FSOPEN_CLOEXEC)
 
 
 def fsconfig_flag(context: int, key: str) -> None:
-    """Set a parameter that has no value."""
+    """Set a parameter without a value."""
     _syscall(_FSCONFIG, context, _FSCONFIG_SET_FLAG, _c(key), None, 0)
 
 
@@ -83,17 +83,17 @@ def fsconfig_string(context: int, key: str, value: str) -> None:
 
 
 def fsconfig_fd(context: int, key: str, value: int) -> None:
-    """Set a parameter to what a descriptor is open on."""
+    """Set a parameter to an open file."""
     _syscall(_FSCONFIG, context, _FSCONFIG_SET_FD, _c(key), None, value)
 
 
 def fsconfig_create(context: int) -> None:
-    """Make the file system as configured."""
+    """Create the file system as configured."""
     _syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
 
 
 def fsmount(context: int, attributes: int) -> int:
-    """The descriptor of a mount that is not attached anywhere yet."""
+    """Return the descriptor of a mount that is not attached yet."""
     return _syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes)
 
 
@@ -104,19 +104,19 @@ def move_mount(tree: int, target: str) -> None:
 
 
 def open_tree(path: str, *, recursive: bool = False) -> int:
-    """The descriptor of a copy of a mount, of what is at and below `path`, that is not attached anywhere yet."""
+    """Return the descriptor of a detached copy of the mount at and below `path`."""
     return _syscall(
         _OPEN_TREE, _AT_FDCWD, _c(path), _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
     )
 
 
 def map_ids(tree: int, namespace: int, *, recursive: bool = False) -> None:
-    """Map the owners in a mount that is not attached anywhere, by mount_setattr(2).
+    """Map the owners in a detached mount with mount_setattr(2).
 
     Args:
         tree: The mount's descriptor.
         namespace: The descriptor of a user namespace with the maps.
-        recursive: Whether those in mounts below it are mapped too.
+        recursive: Whether to map the mounts below it too.
     """
     attributes = struct.pack("=4Q", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
@@ -124,23 +124,23 @@ def map_ids(tree: int, namespace: int, *, recursive: bool = False) -> None:
 
 
 def unshare_directories() -> None:
-    """Give the calling thread a working directory, a root directory and a umask of its own (unshare(2))."""
+    """Give the calling thread its own working directory, root directory and umask (unshare(2))."""
     _check(_libc().unshare(_CLONE_FS))
 
 
 def exited_child(namespaces: int) -> int:
-    """The process id of a child in new namespaces that has exited already; `reap` it.
+    """Return the process id of a child in new namespaces that has already exited; `reap` it.
 
-    The child runs _exit(2) of the C library and nothing else, on a stack of its own, while the calling thread
-    waits: as posix_spawn(3) does. So it is safe with any number of threads, where a forked interpreter
-    is not, and it takes no time, which a started one would. It signals nobody, and no wait(2) but `reap` sees it.
+    The child only runs _exit(2) of the C library, on its own stack, while the calling thread waits, as
+    posix_spawn(3) does. So it is safe with any number of threads, unlike a forked interpreter, and fast, unlike a
+    started one. It sends no signal, and only `reap` can wait(2) for it.
 
     Args:
         namespaces: `CLONE_NEW*` flags of clone(2).
     """
     libc = _libc()
     stack = ctypes.create_string_buffer(_STACK)
-    top = (ctypes.addressof(stack) + _STACK) & ~15  # where most ABIs want a stack to be aligned
+    top = (ctypes.addressof(stack) + _STACK) & ~15  # most ABIs require an aligned stack
     # A signal in the child would run this process's handlers on this process's memory.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -151,21 +151,21 @@ def exited_child(namespaces: int) -> int:
 
 
 def reap(child: int) -> None:
-    """Wait for a child that `exited_child` made."""
+    """Wait for a child of `exited_child`."""
     os.waitpid(child, _WALL)
 
 
 def open_inside(root: int, path: str) -> int:
-    """An O_PATH descriptor by openat2(2). No link and no `..` leads out of the directory `root`."""
+    """Open a path with O_PATH and openat2(2). No link and no `..` leads out of the directory `root`."""
     how = (ctypes.c_uint64 * 3)(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
     return _syscall(_OPENAT2, root, _c(path), bytes(how), ctypes.sizeof(how))
 
 
 def system_calls() -> dict[str, bool]:
-    """Whether system calls that not every kernel has are there, and not forbidden to this process (seccomp(2)).
+    """Return whether each optional system call exists and is not forbidden to this process (seccomp(2)).
 
-    Each is called with arguments that it refuses. To a process without CAP_SYS_ADMIN most of them are
-    forbidden anyway, which says nothing: they count as there.
+    Each is called with arguments that it refuses. Most of them are forbidden to a process without CAP_SYS_ADMIN,
+    which proves nothing: then they count as existing.
     """
     calls: dict[str, tuple[int, tuple[int | bytes | None, ...]]] = {
         "openat2": (_OPENAT2, (-1, None, None, 0)),

@@ -1,4 +1,4 @@
-"""Mounts that last as long as a `with` block."""
+"""Mounts for the duration of a `with` block."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from lamina.mount._unmounting import unmount_recursive
 def temporary_mount(
     mounts: Sequence[Mount], *, read_only: bool = False, directory: str | os.PathLike[str] | None = None
 ) -> Iterator[str]:
-    """Mount on a directory of its own, which the `with` block gets, and take everything off again.
+    """Mount on a temporary directory, which the `with` block receives, and unmount everything afterwards.
 
-    What is mounted there is private: it does not propagate, and taking it off takes off nothing else. The
-    option `volatile` is left out. The directory is removed only when it is empty, never what is in it: a
-    failed unmount can delete no data.
+    The mounts are private: they do not propagate, and unmounting them unmounts nothing else. The option `volatile`
+    is left out. The directory is only removed if it is empty, so a failed unmount cannot delete data.
 
     Args:
-        mounts: What a snapshotter returned. None at all give an empty directory.
-        read_only: Mount them so that nothing can be written (see the function `read_only`).
-        directory: Where the mount point is made. By default `$XDG_RUNTIME_DIR` if set, else the system's
-            directory for temporary files.
+        mounts: The mounts that a snapshotter returned. None give an empty directory.
+        read_only: Mount them read-only (see the function `read_only`).
+        directory: The parent of the mount point. By default `$XDG_RUNTIME_DIR` if set, else the system's directory
+            for temporary files.
 
     Raises:
-        MountFailed: As `mount_all`, and its other errors too. Nothing stays mounted.
-        FailedPrecondition: When the block has ended, something still uses the mount, which stays; or there were no
-            mounts and the directory is not empty.
-        NotFound: There is no such `directory`. (PermissionDenied, ResourceExhausted: none can be made there.)
+        MountFailed: See `mount_all`, also for other errors. Nothing stays mounted.
+        FailedPrecondition: The mount is still in use after the block, and stays; or there were no mounts and the
+            directory is not empty.
+        NotFound: `directory` does not exist. (PermissionDenied, ResourceExhausted: nothing can be created there.)
     """
     mounts = _readonly.without_volatile(_readonly.read_only(mounts) if read_only else mounts)
     with _explained("make a mount point"):
@@ -52,8 +51,8 @@ def temporary_mount(
 
 
 def _make_private(path: str) -> None:
-    # A recursive bind mount is otherwise a peer of its source, and what is taken off below it here would be
-    # taken off there too (mount_namespaces(7)).
+    # A recursive bind mount is otherwise a peer of its source, and unmounting below it here would unmount there
+    # too (mount_namespaces(7)).
     with _explained(f"make the mounts at {path} private"):
         _syscalls.mount("", path, "", MountFlag.REC | MountFlag.PRIVATE)
 

@@ -1,4 +1,4 @@
-"""Unmounting."""
+"""Unmount mount points and trees."""
 
 from __future__ import annotations
 
@@ -16,30 +16,29 @@ _RETRY_SECONDS = 0.05
 
 
 def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
-    """Take off the topmost mount at a path. What is not mounted is unmounted already.
+    """Unmount the topmost mount at a path. A path without a mount counts as unmounted.
 
     Args:
-        target: The mount point. A symbolic link there is not followed: whoever can put one there would say what is
-            unmounted.
-        lazy: Detach it now, and let the kernel clean up when nobody uses it any more.
+        target: The mount point. A symbolic link there is not followed: its creator would choose what is unmounted.
+        lazy: Detach it now, and let the kernel clean up once it is unused.
 
     Raises:
-        FailedPrecondition: It is still in use after 2.5 seconds of trying, or is a symbolic link.
-        NotFound: There is no such path.
+        FailedPrecondition: It is still in use after 2.5 seconds of retries, or is a symbolic link.
+        NotFound: The path does not exist.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
     _unmount_top(os.fspath(target), lazy=lazy)
 
 
 def unmount_all(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
-    """Take off every mount that is stacked at a path. "" and a path that does not exist have none.
+    """Unmount all mounts stacked at a path. "" and a nonexistent path have none.
 
     Args:
-        target: As for `unmount`.
-        lazy: As for `unmount`.
+        target: See `unmount`.
+        lazy: See `unmount`.
 
     Raises:
-        FailedPrecondition: One is still in use after 2.5 seconds of trying, or the target is a symbolic link.
+        FailedPrecondition: One is still in use after 2.5 seconds of retries, or the target is a symbolic link.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
     path = os.fspath(target)
@@ -53,17 +52,17 @@ def unmount_all(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
 
 
 def unmount_recursive(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
-    """Take off every mount at and below a path, deepest first. A path that does not exist has none.
+    """Unmount all mounts at and below a path, deepest first. A nonexistent path has none.
 
-    All are tried. Where the mounts are shared with another tree (mount_namespaces(7)), as those below a
-    recursive bind mount usually are, they go from there too.
+    All are tried. If the mounts are shared with another tree (mount_namespaces(7)), as those below a recursive
+    bind mount usually are, they disappear from there too.
 
     Args:
-        target: The root of the tree. Symbolic links on the way there are followed, one at its end is not.
-        lazy: As for `unmount`.
+        target: The root of the tree. Symbolic links on the way are followed, one at its end is not.
+        lazy: See `unmount`.
 
     Raises:
-        FailedPrecondition: As `unmount_all`: the first failure, with the others as its notes.
+        FailedPrecondition: See `unmount_all`: the first failure, with the others as its notes.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
     _check_no_link(os.fspath(target))
@@ -80,7 +79,7 @@ def unmount_recursive(target: str | os.PathLike[str], *, lazy: bool = False) -> 
 
 
 def raise_first(failures: list[Error]) -> None:
-    """Raise the first of some failures, if there is any, with the others as its notes."""
+    """Raise the first failure, if there is any, with the others as its notes."""
     if failures:
         for failure in failures[1:]:
             failures[0].add_note(str(failure))
@@ -88,7 +87,7 @@ def raise_first(failures: list[Error]) -> None:
 
 
 def _unmount_top(target: str, *, lazy: bool = False) -> bool:
-    """Unmount once; returns whether there was anything."""
+    """Unmount once; return whether there was a mount."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -101,7 +100,7 @@ def _unmount_top(target: str, *, lazy: bool = False) -> bool:
                 raise _explained(target, error) from error
         else:
             return True
-        time.sleep(_RETRY_SECONDS)  # the kernel tells nobody when a mount is no longer in use
+        time.sleep(_RETRY_SECONDS)  # no event tells when a mount is no longer in use
 
 
 def _check_no_link(target: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a snapshot is mounted, in any mount namespace that can be read."""
+"""Find where a snapshot is mounted, in every readable mount namespace."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from lamina.mount._overlay import OverlayDirectories, overlay_directories
 from lamina.mount._record import Mount
 
 MountMatcher = Callable[[MountInfo, str], bool]
-"""Picks mounts: takes one, and the path by which the root directory of the process that has it is reached."""
+"""Selects mounts, given a mount and a path to the root directory of the process that has it."""
 
 
 @attrs.frozen
 class MountPlace:
-    """A place where something is mounted, as one process sees it."""
+    """A place where something is mounted, as seen by a process."""
 
     device: str
-    """`major:minor` of its files: the same for copies of one mount, as other mount namespaces have them."""
+    """`major:minor` of its files: the same for copies of the mount in other mount namespaces."""
     mount_point: str
-    """Where, seen from the process's root directory."""
+    """The mount point, relative to the process's root directory."""
     pid: int = attrs.field(eq=False)
-    """The first process that was found to see it there."""
+    """The first process found with this mount."""
     command: str = attrs.field(eq=False)
     """The name of that process (proc_pid_comm(5))."""
 
 
 @attrs.frozen
 class FoundMounts:
-    """Where something is mounted."""
+    """The places where something is mounted."""
 
     places: tuple[MountPlace, ...]
-    """Each place once, however many processes see it."""
+    """Each place once, regardless of the number of processes."""
     hidden: bool
-    """Whether there are processes that may not be looked at: then there may be more places."""
+    """Whether some processes may not be inspected, so that there may be more places."""
 
 
 def find_mounts(matches: MountMatcher) -> FoundMounts:
-    """Look through the mounts of every process that can be read.
+    """Search the mounts of every readable process.
 
-    A mount namespace is read once. Missed are mounts of namespaces that no process is in, and those that were
-    detached (`umount --lazy`) and are still in use.
+    Each mount namespace is read once. Not found are mounts in namespaces without a process, and detached mounts
+    (`umount --lazy`) that are still in use.
 
     Args:
-        matches: Picks mounts: what `made_of` or `made_below` returned.
+        matches: Selects mounts: the result of `made_of` or `made_below`.
     """
     found: dict[MountPlace, None] = {}
     seen: set[tuple[str, int, int]] = set()
@@ -62,7 +62,7 @@ def find_mounts(matches: MountMatcher) -> FoundMounts:
         except PermissionError:
             hidden = True
             continue
-        except OSError:  # it has just ended
+        except OSError:  # it has just exited
             continue
         seen.add(view)
         for info in mounts:
@@ -72,23 +72,23 @@ def find_mounts(matches: MountMatcher) -> FoundMounts:
 
 
 def made_of(mounts: Iterable[Mount]) -> MountMatcher:
-    """Match mounts that show what these show, whoever made them.
+    """Return a matcher for mounts that show the same as these.
 
-    A writable overlay is told by its upper directory, another by its layers, a bind mount by the directory or one
-    below it, a btrfs by the id of its subvolume. Other types are not recognised.
+    A writable overlay is recognised by its upper directory, a read-only one by its layers, a bind mount by the
+    directory or one below it, a btrfs by the id of its subvolume. Other types are not recognised.
 
     Args:
-        mounts: What a snapshotter returned.
+        mounts: The mounts that a snapshotter returned.
     """
     matchers = [matcher for mount in mounts for matcher in _matchers(mount)]
     return lambda info, root: any(matches(info, root) for matches in matchers)
 
 
 def made_below(path: str) -> MountMatcher:
-    """Match mounts of a directory or of one below it, and overlays that write there.
+    """Return a matcher for mounts of a directory or of one below it, and overlays that write there.
 
     Args:
-        path: Its absolute path. Where it does not exist, nothing matches.
+        path: The absolute path. If it does not exist, nothing matches.
     """
     inside = _inside(path)
     beginning = f"{path}/", f"{os.path.realpath(path)}/"
@@ -121,12 +121,12 @@ def _matchers(mount: Mount) -> Iterator[MountMatcher]:
 
 
 def _directories(info: MountInfo) -> OverlayDirectories:
-    """The directories of an overlay; none of anything else."""
+    """Return the directories of an overlay; none for other types."""
     if info.type != "overlay":
         return OverlayDirectories(())
     try:
         return overlay_directories(info.super_options)
-    except InvalidArgument:  # no overlay that this project understands, and so none that it made
+    except InvalidArgument:  # not an overlay that lamina can have made
         return OverlayDirectories(())
 
 
@@ -139,9 +139,9 @@ def _is_overlay(found: OverlayDirectories, root: str, wanted: OverlayDirectories
 
 
 def _is_same(found: str, root: str, wanted: str) -> bool:
-    """Whether a directory, named as another process names it, is the wanted one.
+    """Return whether a directory, as named by another process, is the wanted one.
 
-    A relative name counts where the wanted path ends in it: from where it was named cannot be known.
+    A relative path matches if the wanted path ends in it: the directory that it is relative to is unknown.
     """
     if not found or not _ends_alike(found, wanted):
         return False
@@ -154,7 +154,7 @@ def _is_same(found: str, root: str, wanted: str) -> bool:
 
 
 def _is_same_device(found: str, root: str, wanted: str) -> bool:
-    """Whether a block device is the wanted one, whatever it is called."""
+    """Return whether a block device is the wanted one, under any name."""
     try:
         return os.stat(f"{root}{found}").st_rdev == os.stat(wanted).st_rdev
     except OSError:
@@ -162,12 +162,12 @@ def _is_same_device(found: str, root: str, wanted: str) -> bool:
 
 
 def _ends_alike(found: str, wanted: str) -> bool:
-    """Whether the last two names of two paths are the same: symbolic links lead to a data root, not into it."""
+    """Return whether two paths end in the same two names: symbolic links lead to a data root, not into it."""
     return found.split("/")[-2:] == wanted.split("/")[-2:]
 
 
 def _inside(path: str) -> MountMatcher:
-    """Match mounts of a directory or of one below it. The device and the path in its file system tell it."""
+    """Return a matcher for mounts of a directory or of one below it, by device and path in the file system."""
     try:
         around = lookup(path)
     except Error:
@@ -180,7 +180,7 @@ def _inside(path: str) -> MountMatcher:
 
 
 def _view(pid: int) -> tuple[str, int, int]:
-    """What decides which mounts a process sees: its mount namespace and its root directory."""
+    """Return what decides which mounts a process sees: its mount namespace and its root directory."""
     root = os.stat(f"/proc/{pid}/root")
     return os.readlink(f"/proc/{pid}/ns/mnt"), root.st_dev, root.st_ino
 

@@ -82,7 +82,7 @@ def test_an_upper_directory_stays_where_it_is(directory: Path) -> None:
 def test_data_that_is_still_over_a_page_is_refused(directory: Path) -> None:
     message, unchanged = mount(directory, make_layers(directory, 200, "name" * 10))
     assert message.startswith("mount options is too long: ")
-    assert f"bytes as seen from {directory}/" in message
+    assert f"bytes relative to {directory}/" in message
     assert "Use fewer layers, a shorter root_path, or Linux 6.7 or newer" in message
     assert unchanged == "True True"
 

@@ -1,7 +1,7 @@
-"""Whether what a host keeps is whole: the metastore, data, mounts and recovery records, compared with one another.
+"""Check the integrity of a host's data by comparing the metastore, data, mounts and recovery records.
 
-`lamina doctor` prints it. Each function looks at one thing and yields what it found as `lamina.plugin.Finding`; a
-finding that can be mended without a loss has a `Repair`. Nothing is changed before that is run.
+`lamina doctor` prints the findings. Each function checks one thing and yields `lamina.plugin.Finding`s. A finding
+that can be repaired without data loss has a `Repair`; nothing changes before it runs.
 """
 
 from lamina.diagnosis.integrity._checks import examine, gather

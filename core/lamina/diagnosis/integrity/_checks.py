@@ -1,4 +1,4 @@
-"""All that is looked at."""
+"""Gather the evidence, and run all checks on it."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def gather(
     address: str,
     watch: Watch,
 ) -> Evidence:
-    """Look at everything, the data roots first: what is made meanwhile has a record by then.
+    """Gather the evidence. Data roots come first, so that snapshots created meanwhile have a record.
 
     Args:
-        places: Where the host keeps things.
-        contents: Reads the metastore, or a copy of it; None: there is none.
-        host_pid: The process of the host that runs; None where none does.
+        places: Where the host keeps its data.
+        contents: Reads the metastore or a copy of it; returns None if there is none.
+        host_pid: The process of the running host; None if none runs.
         options: See `Evidence.options`.
         address: See `Evidence.address`.
-        watch: Is shown what is looked at.
+        watch: Reports progress.
 
     Raises:
-        Error: The metastore cannot be looked at.
-        OSError: As above.
+        Error: The metastore cannot be read.
+        OSError: See above.
     """
     roots: dict[str, DataRootContents] = {}
     unread: dict[str, str] = {}
@@ -90,12 +90,12 @@ def gather(
 
 
 def examine(evidence: Evidence) -> Iterator[tuple[str, Finding]]:
-    """Compare all that there is; each finding after the area that it is about."""
+    """Compare the evidence, and yield each finding with the area that it concerns."""
     for look in _METASTORE:
         yield from _guarded("metastore", look(evidence))
     for path, problem in evidence.unread.items():
         area = f"data root {path}"
-        yield area, Finding.problem("contents", f"they were not looked at: {problem}", "mend that, and look again")
+        yield area, Finding.problem("contents", f"not checked: {problem}", "fix that, and check again")
         yield from _guarded(area, modes_below(path))
     for name, root in evidence.roots.items():
         for check in _DATA_ROOT:
@@ -103,7 +103,7 @@ def examine(evidence: Evidence) -> Iterator[tuple[str, Finding]]:
 
 
 def _guarded(area: str, findings: Iterator[Finding]) -> Iterator[tuple[str, Finding]]:
-    """What a function finds, and that it cannot go on where it cannot."""
+    """Yield the findings of a check, and another one if the check fails."""
     try:
         for finding in findings:
             yield area, finding

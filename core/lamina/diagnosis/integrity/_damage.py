@@ -1,4 +1,4 @@
-"""Whether the metastore can be read, and agrees with itself."""
+"""Check the metastore for unreadable and contradictory entries."""
 
 from __future__ import annotations
 
@@ -15,38 +15,41 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def damage(evidence: Evidence) -> Iterator[Finding]:
-    """Look for entries that cannot be read, or contradict one another."""
+    """Report entries that cannot be read or contradict each other."""
     check = "entries"
     if not evidence.exists:
         count = sum(len(root.data) for root in evidence.roots.values())
         if count:
-            found = f"there is none in {evidence.metastore}, and the data roots hold data of {count:,} snapshots"
+            found = f"there is none in {evidence.metastore}, but the data roots hold data of {count:,} snapshots"
             yield Finding.problem(check, found, evidence.rebuild)
         else:
             yield Finding.ok(check, f"there is no metastore in {evidence.metastore} yet, and no data")
         return
     if evidence.contents.salvaged:
-        found = f"it was salvaged from a damaged file at {evidence.contents.salvaged}: nothing is reclaimed since"
+        found = (
+            f"it was salvaged from a damaged file at {evidence.contents.salvaged}: nothing has been "
+            "reclaimed since"
+        )
         yield Finding.problem("salvaged", found, evidence.rebuild)
     for problem in evidence.contents.problems:
         yield Finding.problem(check, problem, evidence.rebuild)
     if not evidence.contents.problems:
         count = len(evidence.contents.snapshots)
-        yield Finding.ok(check, f"{count:,} snapshots, nothing is damaged, and both indexes lead to all of them")
+        yield Finding.ok(check, f"{count:,} snapshots, undamaged, and both indexes contain all of them")
 
 
 def set_aside(evidence: Evidence) -> Iterator[Finding]:
-    """Tell of metastores that were replaced, and are kept beside the one in use."""
+    """Report replaced metastores that are kept beside the one in use."""
     with contextlib.suppress(FileNotFoundError):
         names = [name for name in os.listdir(evidence.metastore) if name.startswith(f"{DATA}.") and "-" in name]
         if names:
             place = os.path.join(evidence.metastore, f"{DATA}.*-*")
-            found = f"{len(names)} metastores of before are kept: {place}. They can be deleted when all is well"
+            found = f"{len(names)} old metastores are kept: {place}. They can be deleted once everything works"
             yield Finding.ok("set aside", found)
 
 
 def parents(evidence: Evidence) -> Iterator[Finding]:
-    """Look for snapshots whose parents are not there."""
+    """Report snapshots whose parents do not exist."""
     check = "parents"
     dangling = 0
     for snapshots in evidence.snapshots.values():
@@ -55,18 +58,18 @@ def parents(evidence: Evidence) -> Iterator[Finding]:
                 dangling += 1
                 yield Finding.problem(check, f"{described(one)}: {wrong}", evidence.rebuild)
     if not dangling and evidence.exists:
-        yield Finding.ok(check, "each parent is there, and committed")
+        yield Finding.ok(check, "every parent exists and is committed")
 
 
 def _wrong(child: RecoveryRecord, parent: RecoveryRecord | None) -> str:
-    """What is wrong with the parent of a snapshot; "" where nothing is."""
+    """Return what is wrong with a snapshot's parent, or ""."""
     info, ids = child.record.info, child.record.parent_ids
     shown = f"parent {shorten(info.parent)} (identifier {ids[0]})"
     if parent is None:
-        return f"its {shown} is not there"
+        return f"its {shown} does not exist"
     record = parent.record
     if (parent.keyspace, record.info.name) != (child.keyspace, info.parent):
         return f"its {shown} is {shorten(record.info.name)} in keyspace {parent.keyspace}"
     if record.info.kind is not Kind.COMMITTED:
         return f"its {shown} is not committed"
-    return f"its {shown} has other parents than it says" if record.parent_ids != ids[1:] else ""
+    return f"its {shown} has other parents than the snapshot's record says" if record.parent_ids != ids[1:] else ""

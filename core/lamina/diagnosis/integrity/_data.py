@@ -1,4 +1,4 @@
-"""Whether every snapshot has its data, and all data a snapshot."""
+"""Check that every snapshot has its data, and all data belongs to a snapshot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for snapshots without their data.
+    """Report snapshots without their data.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
@@ -27,48 +27,50 @@ def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Itera
     snapshots = evidence.snapshots[name]
     missing = [one for id_, one in sorted(snapshots.items()) if id_ not in root.data and has_own_data(one.record)]
     for one in missing:
-        found = f"{described(one)} has none: {root.data_path(one.record.id)} is not there"
+        found = f"{described(one)} has none: {root.data_path(one.record.id)} does not exist"
         yield Finding.problem(check, found, _recovery(evidence, one, root))
     if not missing:
-        yield Finding.ok(check, f"each of {len(snapshots):,} snapshots has what it needs")
+        yield Finding.ok(check, f"all {len(snapshots):,} snapshots have their data")
 
 
 def _recovery(evidence: Evidence, one: RecoveryRecord, root: DataRootContents) -> str:
-    """How to get lost data back, or to live without."""
+    """Return how to recover lost data, or how to do without it."""
     id_ = one.record.id
     if id_ in root.quarantined:
         kept = f"{shlex.quote(os.path.join(root.path, layout.QUARANTINE))}/{id_}-*Z"
         return f"it is in quarantine: mv {kept} {shlex.quote(root.data_path(id_))}"
     back = f"restore {root.data_path(id_)} from a backup of the data root"
     if one.record.info.kind is Kind.ACTIVE:
-        return f"{back}; or remove it, what was written to it is lost: {evidence.removal(one)}"
-    return f"{back}; or remove what is built on it, then it ({evidence.removal(one)}), and pull its image again"
+        return f"{back}; or remove it, which loses the data written to it: {evidence.removal(one)}"
+    return (
+        f"{back}; or remove its descendants, then the snapshot ({evidence.removal(one)}), and pull the image again"
+    )
 
 
 def orphans(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for data that no snapshot has.
+    """Report data without a snapshot.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
     check = "data without a snapshot"
     if not evidence.contents.uuid or root.uuid != evidence.contents.uuid:
-        return  # all of it is, and another finding says why
+        return  # there is no metastore to compare with, which another finding reports
     strays = sorted(root.data - evidence.snapshots[name].keys())
     recorded = [id_ for id_ in strays if id_ in root.records]
     for id_ in recorded:
         found = (
-            f"{root.data_path(id_)} is data of {described(root.records[id_])}, as its recovery record says, and "
-            "the metastore does not know that snapshot"
+            f"{root.data_path(id_)} is data of {described(root.records[id_])} according to its recovery record, "
+            "but the metastore does not have that snapshot"
         )
-        yield Finding.problem(check, found, f"to have it back, {evidence.rebuild}")
+        yield Finding.problem(check, found, f"to recover it, {evidence.rebuild}")
     for id_ in strays:
         if id_ not in root.records:
-            found = f"{root.data_path(id_)}: no snapshot has identifier {id_}, and no recovery record is of it"
+            found = f"{root.data_path(id_)}: neither a snapshot nor a recovery record has identifier {id_}"
             doctor = f"lamina doctor{evidence.options} --repair"
-            remedy = f"an interrupted call left it. The next start moves it to quarantine; so does {doctor}"
+            remedy = f"an interrupted call left it. The next start moves it to quarantine, and so does {doctor}"
             repair = Repair("move it to quarantine", functools.partial(quarantine_data, root.path, id_))
             yield Finding.warning(check, found, remedy).mended_by(repair)
     if not strays:
@@ -76,7 +78,7 @@ def orphans(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[F
 
 
 def quarantined(evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Tell what is in quarantine."""
+    """Report data in quarantine."""
     check = "quarantine"
     if not root.quarantined:
         yield Finding.ok(check, "empty")
@@ -86,7 +88,7 @@ def quarantined(evidence: Evidence, _name: str, root: DataRootContents) -> Itera
     record = f"mv {place}/ID-TIME.json {shlex.quote(root.record_path(0)[:-1])}ID"
     yield Finding.warning(
         check,
-        f"{place} keeps what no snapshot had at a start, of identifiers {named(root.quarantined)}",
-        f"look at it: ls -la {place}. If nothing misses it, do nothing: it is deleted after a week. To have it "
-        f"back: stop the host, {back}, {record}, and lamina metastore rebuild{evidence.options}",
+        f"{place} keeps data without a snapshot, found when a host started; identifiers {named(root.quarantined)}",
+        f"inspect it: ls -la {place}. If it is not needed, do nothing: it is deleted after a week. To recover "
+        f"it: stop the host, {back}, {record}, and lamina metastore rebuild{evidence.options}",
     )

@@ -1,4 +1,4 @@
-"""What the sources say that are compared with one another."""
+"""The evidence to compare: the metastore and its data roots."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from lamina.snapshots.storage.file import Contents
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _NAMED: Final = 10
-"""How many identifiers a sentence names."""
+"""How many identifiers a message lists."""
 
 
 @attrs.frozen(eq=False)
 class Evidence:
-    """A metastore and its data roots, looked at as nearly at the same time as may be."""
+    """A metastore and its data roots, read as nearly at the same time as possible."""
 
     metastore: str
     """The metastore's directory."""
     contents: Contents
-    """What the metastore says."""
+    """The contents of the metastore."""
     exists: bool
     """Whether there is a metastore."""
     roots: Mapping[str, DataRootContents]
     """The data roots that exist, by snapshotter."""
     unread: Mapping[str, str] = attrs.field(factory=dict)
-    """Why the data roots that could not be looked through could not be, by path."""
+    """The errors of data roots that could not be read, by path."""
     host_pid: int | None = None
-    """The process of the host that runs; None where none does. Then nobody else changes anything."""
+    """The process of the running host; None if none runs, so that nothing else changes the data."""
     options: str = ""
-    """What names the host's directories in a command, with a blank before it: ` -c FILE`."""
+    """The options that name the host's directories in a command, with a leading space: ` -c FILE`."""
     address: str = ""
-    """What names its socket in a command, with a blank before it: ` -a SOCKET`."""
+    """The option that names its socket in a command, with a leading space: ` -a SOCKET`."""
 
     @property
     def rebuild(self) -> str:
-        """What to do where the metastore does not say what the other sources say."""
+        """The remedy if the metastore contradicts the other sources."""
         stop = "" if self.host_pid is None else "stop the host, then "
         command = f"lamina metastore rebuild{self.options}"
         return f"{stop}{command} (with --dry-run it shows what it would do)"
 
     def removal(self, one: RecoveryRecord) -> str:
-        """The command that removes a snapshot, of a host that runs."""
+        """Return the command that removes a snapshot from a running host."""
         name, key = shlex.quote(one.keyspace), shlex.quote(one.record.info.name)
         return f"lamina snapshots{self.address} --snapshotter {name} rm {key}"
 
     @functools.cached_property
     def snapshots(self) -> Mapping[str, Mapping[int, RecoveryRecord]]:
-        """What the metastore says of each snapshot, by snapshotter and identifier."""
+        """The snapshots in the metastore, by snapshotter and identifier."""
         found: dict[str, dict[int, RecoveryRecord]] = {name: {} for name in self.roots}
         for one in self.contents.snapshots:
             found.setdefault(one.snapshotter, {})[one.record.id] = one
@@ -62,18 +62,18 @@ class Evidence:
 
 
 def has_own_data(record: Record) -> bool:
-    """Whether a snapshot has data of its own in every backend: views of a parent may show the parent's."""
+    """Return whether every backend stores data for a snapshot: a view may share its parent's."""
     return record.info.kind is not Kind.VIEW or not record.parent_ids
 
 
 def named(ids: Iterable[int]) -> str:
-    """Identifiers for a sentence: the first few, and how many more there are."""
+    """Format identifiers for a message: the first few, and the number of the others."""
     ordered = sorted(ids)
     shown = ", ".join(map(str, ordered[:_NAMED]))
     return f"{shown} and {len(ordered) - _NAMED:,} more" if len(ordered) > _NAMED else shown
 
 
 def described(one: RecoveryRecord) -> str:
-    """A snapshot for a sentence."""
+    """Describe a snapshot for a message."""
     record = one.record
     return f"{record.info.kind.name.lower()} snapshot {shorten(record.info.name)} (identifier {record.id})"

@@ -1,4 +1,4 @@
-"""Which snapshots a failed sync has spoilt."""
+"""Check for snapshots affected by a failed sync."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lamina.snapshots.recovery import DataRootContents
 
 
 def failed_syncs(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for active snapshots that are refused at their commit, since the disk lost writes.
+    """Report active snapshots that cannot be committed because the disk lost writes.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
@@ -28,7 +28,7 @@ def failed_syncs(evidence: Evidence, name: str, root: DataRootContents) -> Itera
                 f"{described(one)} was prepared before a sync of its file system failed: it cannot be committed"
             )
             cause = "dmesg -T | grep -i error"
-            remedy = f"look for the cause ({cause}); then {evidence.removal(one)}, and prepare it again"
+            remedy = f"find the cause ({cause}); then {evidence.removal(one)}, and prepare it again"
             yield Finding.problem(check, found, remedy)
     if not refused:
-        yield Finding.ok(check, "no snapshot depends on one")
+        yield Finding.ok(check, "no snapshot depends on a failed sync")

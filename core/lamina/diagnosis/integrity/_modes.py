@@ -1,4 +1,4 @@
-"""Whether other users could read or change what the host keeps."""
+"""Check whether other users could read or change a host's data."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FILES = (layout.UUID, layout.FAILED_SYNC, layout.LOCK)
 
 
 def modes_of(_evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look at the modes and owners in a data root; those of the layers themselves are their own business."""
+    """Check modes and owners in a data root, except inside the layers."""
     yield from modes_below(root.path)
 
 
 def modes_below(path: str) -> Iterator[Finding]:
-    """Look at the modes and owners in a data root.
+    """Check modes and owners in a data root.
 
     Args:
         path: The data root.
@@ -35,7 +35,7 @@ def modes_below(path: str) -> Iterator[Finding]:
 
 
 def modes_of_metastore(evidence: Evidence) -> Iterator[Finding]:
-    """Look at the modes and owners of the metastore's directory and files."""
+    """Check modes and owners of the metastore's directory and files."""
     files = [os.path.join(evidence.metastore, name) for name in (DATA, layout.LOCK)]
     yield from _modes([evidence.metastore], files)
 
@@ -54,20 +54,20 @@ def _exposed(check: str, directories: Iterable[str]) -> Iterator[Finding]:
         if not os.path.isdir(path):
             continue
         exposure = exposure_of(path)
-        if exposure and exposure not in told:  # one directory exposes all that is below it
+        if exposure and exposure not in told:  # one directory exposes everything below it
             told.add(exposure)
-            found = f"{exposure.found}, who could put there what is then trusted"
+            found = f"{exposure.found}, who could tamper with trusted files"
             yield Finding.problem(check, found, exposure.remedy)
 
 
 def _open(check: str, paths: Iterable[str], wanted: int) -> Iterator[Finding]:
-    """What others may use, in whatever way."""
+    """Report paths that others may access."""
     for path in paths:
         try:
             mode = stat.S_IMODE(os.lstat(path).st_mode)
         except FileNotFoundError:
             continue
         if mode & ~wanted:
-            found = f"{path} has mode {mode:04o}, and should have {wanted:04o}: others may use it"
+            found = f"{path} has mode {mode:04o} instead of {wanted:04o}: others may access it"
             repair = Repair(f"set mode {wanted:04o}", functools.partial(os.chmod, path, wanted), beside_host=True)
             yield Finding.warning(check, found, f"chmod {wanted:04o} {shlex.quote(path)}").mended_by(repair)

@@ -1,4 +1,4 @@
-"""Whether a data root and the metastore belong together."""
+"""Check that a data root and the metastore belong together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Itera
     """Compare the UUID and the generation of a data root with the metastore's.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
@@ -24,22 +24,23 @@ def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Itera
     if not root.data and not root.records:
         yield Finding.ok(check, "the data root is empty")
     elif not theirs:
-        found = f"{root.path}/uuid is missing or empty: whose the data is cannot be told, and no host uses it"
+        found = f"{root.path}/uuid is missing or empty: the owner of the data is unknown, and no host uses it"
         yield Finding.problem(check, found, evidence.rebuild)
     elif theirs != ours:
         whose = f"the metastore in use is {ours}" if ours else "the metastore in use cannot be read"
-        found = f"{root.path} belongs to metastore {theirs}, and {whose}"
+        found = f"{root.path} belongs to metastore {theirs}, but {whose}"
         yield Finding.problem(
             check,
             found,
-            f"if that metastore was lost, {evidence.rebuild}; if a backup of it is left, lamina metastore restore"
-            f"{evidence.options} FILE; if the data root is another host's, set root_path to another directory",
+            f"if that metastore was lost, {evidence.rebuild}; if there is a backup of it, lamina metastore "
+            f"restore{evidence.options} FILE; if the data root belongs to another host, set root_path to another "
+            "directory",
         )
     elif root.generation > generation:
         found = (
-            f"{root.path} was opened {root.generation} times with this metastore, which knows of {generation}: it "
-            "was put back from a copy, and does not know what has been made since"
+            f"{root.path} was opened {root.generation} times with this metastore, which has recorded "
+            f"{generation}: it was restored from a copy and lacks later changes"
         )
         yield Finding.problem(check, found, evidence.rebuild)
     else:
-        yield Finding.ok(check, f"the data root belongs to metastore {ours}, and is no newer")
+        yield Finding.ok(check, f"the data root belongs to metastore {ours} and is not newer")

@@ -1,4 +1,4 @@
-"""Whether recovery records say what the metastore says."""
+"""Check that the recovery records match the metastore."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
     """Compare the recovery records of a data root with the metastore.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
     if not evidence.contents.uuid or root.uuid != evidence.contents.uuid:
-        return  # there is nothing to compare them with, and another finding says so
+        return  # there is nothing to compare with, which another finding reports
     check = "recovery records"
     snapshots = evidence.snapshots[name]
     torn = {id_ for id_ in root.torn if id_ in snapshots}
@@ -33,35 +33,35 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
     stale = differing - later
     if later:
         found = (
-            f"{len(later):,} in {root.path}/records are later than the metastore, which lost a change: of "
+            f"{len(later):,} in {root.path}/records are newer than the metastore, which lost a change; "
             f"identifiers {named(later)}"
         )
         yield Finding.problem(check, found, evidence.rebuild)
     remedy = (
-        "the metastore could not be rebuilt from them. Start the host again: it writes them; or, while none runs, "
-        f"lamina doctor{evidence.options} --repair"
+        "the metastore could not be rebuilt from them. Restart the host, which writes them; or, while none "
+        f"runs, lamina doctor{evidence.options} --repair"
     )
     for what, ids in (("missing", missing), ("damaged", torn), ("behind the metastore", stale)):
         if ids:
-            found = f"{len(ids):,} in {root.path}/records are {what}: of identifiers {named(ids)}"
+            found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}"
             anew = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
             write = functools.partial(write_recovery_records, root.path, anew)
             yield Finding.warning(check, found, remedy).mended_by(Repair("write them", write))
     yield from _strays(check, evidence, name, root)
     if not (torn or missing or differing):
-        yield Finding.ok(check, f"{len(snapshots):,} say what the metastore says")
+        yield Finding.ok(check, f"{len(snapshots):,} match the metastore")
 
 
 def _strays(check: str, evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Records of snapshots that are not there, and have no data either."""
+    """Report recovery records without a snapshot or data."""
     strays = {*root.records, *root.torn} - evidence.snapshots[name].keys() - root.data
     viewed = {id_ for id_ in strays if id_ in root.records and not has_own_data(root.records[id_].record)}
     if strays:
         views = f", {len(viewed):,} of them views" if viewed else ""
         yield Finding.warning(
             check,
-            f"{len(strays):,} in {root.path}/records are of snapshots that are gone{views}: identifiers "
-            f"{named(strays)}",
+            f"{len(strays):,} in {root.path}/records belong to snapshots that no longer exist{views}; "
+            f"identifiers {named(strays)}",
             "they were removed just before a crash: start the host, which moves the records to quarantine",
         )
 

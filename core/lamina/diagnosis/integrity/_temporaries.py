@@ -1,4 +1,4 @@
-"""What interrupted work has left behind."""
+"""Check for leftovers of interrupted operations."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
 _OLD: Final = 3600.0
-"""Seconds after which what a running host makes for a moment is taken for left behind."""
+"""Seconds after which a temporary file of a running host counts as a leftover."""
 _TRIALS: Final = re.compile(r"(probe|lamina)-[\w-]+|tmp[a-z0-9_]{8}")
-"""Names of directories in which something was tried or mounted for a moment, beside the data."""
+"""Matches the names of temporary directories for probes and mounts, beside the data."""
 
 
 def temporaries_of(evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for what was being written or made in a data root, and directories in which something was tried."""
+    """Report unfinished files and temporary directories in a data root."""
     found = [
         *_left(root.path, _is_unfinished, evidence),
         *_left(root.path, _TRIALS.fullmatch, evidence),
@@ -34,18 +34,18 @@ def temporaries_of(evidence: Evidence, _name: str, root: DataRootContents) -> It
 
 
 def temporaries_of_metastore(evidence: Evidence) -> Iterator[Finding]:
-    """Look for a metastore that was being written."""
+    """Report an unfinished metastore."""
     yield from _told(_left(evidence.metastore, _is_unfinished, evidence))
 
 
 def _told(paths: list[str]) -> Iterator[Finding]:
     check = "temporaries"
     for path in paths:
-        found = f"{path} was left behind by something that was interrupted"
+        found = f"{path} is a leftover of an interrupted operation"
         repair = Repair("delete it", functools.partial(remove_tree, path))
         yield Finding.warning(check, found, f"rm -r {shlex.quote(path)}, or --repair").mended_by(repair)
     if not paths:
-        yield Finding.ok(check, "nothing was left behind")
+        yield Finding.ok(check, "no leftovers")
 
 
 def _is_unfinished(name: str) -> bool:
@@ -53,7 +53,7 @@ def _is_unfinished(name: str) -> bool:
 
 
 def _left(directory: str, matches: Callable[[str], object], evidence: Evidence) -> list[str]:
-    """What of such a name is in a directory: beside a host, only what is too old to be under way."""
+    """Return the matching names in a directory; beside a running host only old ones."""
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:

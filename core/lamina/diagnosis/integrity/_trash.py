@@ -1,4 +1,4 @@
-"""Whether removed data goes away."""
+"""Check that removed data is deleted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
 _LOOKED_AT: Final = 100
-"""How many directories that are gone are looked for among the mounts."""
+"""How many deleted directories are looked for among the mounts."""
 _DELETED: Final = "//deleted"
-"""How the root of a mount ends in mountinfo when its directory was deleted (`dentry_path` of the kernel)."""
+"""The suffix of a mount's root in mountinfo if its directory was deleted (`dentry_path` of the kernel)."""
 _PATIENCE: Final = 600.0
 """Seconds that a running host may take to delete a tree."""
 
 
 def trash(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for removed data that is not deleted.
+    """Report removed data that is not deleted.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
@@ -43,16 +43,16 @@ def trash(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Fin
         cleanup = f"lamina snapshots{evidence.address} --snapshotter {shlex.quote(name)} cleanup"
         for entry in left:
             path = os.path.join(directory, entry)
-            found = f"{path} was removed {_age(path) / 3600:.1f} hours ago, and is still there"
-            yield Finding.problem(check, found, f"{cleanup} says why")
+            found = f"{path} was removed {_age(path) / 3600:.1f} hours ago, and still exists"
+            yield Finding.problem(check, found, f"{cleanup} reports the cause")
     elif entries:
-        yield Finding.ok(check, f"{len(entries):,} removed snapshots wait for their deletion, by a host that runs")
+        yield Finding.ok(check, f"{len(entries):,} removed snapshots will be deleted by the next running host")
     else:
         yield Finding.ok(check, "empty")
 
 
 def _age(path: str) -> float:
-    """Seconds since something was put there: a rename sets the time of its last change of status."""
+    """Return the seconds since a file was moved there: a rename sets its status change time."""
     try:
         return time.time() - os.lstat(path).st_ctime
     except FileNotFoundError:
@@ -60,10 +60,10 @@ def _age(path: str) -> float:
 
 
 def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Look for mounts of snapshots that are gone, and of directories in which something was tried.
+    """Report mounts of removed snapshots and of temporary directories.
 
     Args:
-        evidence: What the sources say.
+        evidence: The evidence.
         name: The snapshotter.
         root: Its data root.
     """
@@ -86,18 +86,21 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
     places = find_mounts(matches).places
     for place in places:
         found = (
-            f"{place.mount_point} shows {shown[place.device, place.mount_point]}; process {place.pid} "
-            f"({place.command}) sees it"
+            f"{place.mount_point} shows {shown[place.device, place.mount_point]}; visible to process {place.pid} "
+            f"({place.command})"
         )
         unmount = f"nsenter --target {place.pid} --mount umount {shlex.quote(place.mount_point)}"
-        yield Finding.problem(check, found, f"end what uses it, then {unmount}")
+        yield Finding.problem(check, found, f"stop the processes that use it, then {unmount}")
     inside = [info for info in mountinfo() if info.mount_point.startswith(f"{os.path.realpath(root.path)}/")]
-    if evidence.host_pid is None:  # a host that runs mounts for a moment, to try what works
+    if evidence.host_pid is None:  # a running host makes temporary mounts to probe features
         for info in inside:
-            found = f"{info.type} is mounted at {info.mount_point}, in the data root: something was interrupted"
+            found = (
+                f"{info.type} is mounted at {info.mount_point}, in the data root: a leftover of an "
+                "interrupted operation"
+            )
             yield Finding.problem(check, found, f"umount {shlex.quote(info.mount_point)}")
     if not places and not (inside and evidence.host_pid is None):
-        yield Finding.ok(check, "nothing shows a snapshot that is gone")
+        yield Finding.ok(check, "no removed snapshot is mounted")
 
 
 def _is_known(path: str, snapshots: Container[int]) -> bool:
@@ -107,11 +110,11 @@ def _is_known(path: str, snapshots: Container[int]) -> bool:
 
 
 def _deleted(info: MountInfo, root: str) -> Iterator[str]:
-    """Directories of a data root that a mount shows, and that are not there any more."""
+    """Return the deleted directories of a data root that a mount still shows."""
     if info.type == "overlay":
         try:
             directories = overlay_directories(info.super_options)
-        except InvalidArgument:  # none of this project's
+        except InvalidArgument:  # not one of lamina's mounts
             return
         for path in filter(None, (directories.upper, *directories.lower)):
             if path.startswith(f"{root}/") and not os.path.exists(path):
@@ -125,9 +128,9 @@ def _deleted(info: MountInfo, root: str) -> Iterator[str]:
 
 
 def _places(root: DataRootContents) -> Iterator[tuple[str, str]]:
-    """What nobody should have mounted, and what it is."""
+    """Yield directories that should not be mounted, each with a description."""
     for part, what in (
-        (layout.SNAPSHOTS, "data that no snapshot has"),
+        (layout.SNAPSHOTS, "data without a snapshot"),
         (layout.TRASH, "which was removed"),
         (layout.QUARANTINE, "which is in quarantine"),
     ):

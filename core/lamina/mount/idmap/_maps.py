@@ -1,4 +1,4 @@
-"""Which ids of a container are which ids of the host."""
+"""Maps from a container's ids to the host's."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ class Extent:
     host: int
     """The first id on the host."""
     size: int
-    """How many ids follow one another from there."""
+    """The number of consecutive ids."""
 
 
 @attrs.frozen
 class IdMap:
-    """A map of ids; those that it does not name have no counterpart."""
+    """A map of ids. Ids that it does not contain have no counterpart."""
 
     extents: tuple[Extent, ...]
 
     @classmethod
     def parse(cls, text: str) -> IdMap:
-        """Read a map as it stands in mount options and labels: `container:host:size[,…]`, decimal numbers.
+        """Parse a map from mount options or labels: `container:host:size[,…]`, decimal numbers.
 
         Raises:
-            InvalidArgument: The text is something else, or a range is empty or reaches beyond `LARGEST_ID`.
+            InvalidArgument: The text is malformed, or a range is empty or exceeds `LARGEST_ID`.
         """
         return cls(tuple(map(_parse_extent, text.split(","))))
 
     def to_host(self, id_: int) -> int | None:
-        """The id on the host that an id of the container stands for, or None."""
+        """Return the id on the host for an id of the container, or None."""
         for extent in self.extents:
             if 0 <= id_ - extent.container < extent.size:
                 return extent.host + id_ - extent.container
         return None
 
     def __str__(self) -> str:
-        """The text that `parse` reads."""
+        """Format the map as `parse` reads it."""
         return ",".join(f"{extent.container}:{extent.host}:{extent.size}" for extent in self.extents)
 
 

@@ -1,4 +1,4 @@
-"""Id-mapped mounts (mount_setattr(2)): files of one owner on disk belong to another where they are seen."""
+"""Id-mapped mounts (mount_setattr(2)): files appear with other owners than on disk."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MNT_DETACH = 2  # umount2(2)
 
 
 def bind_id_mapped(mount: Mount, options: Options, namespace: int, place: str) -> None:
-    """Make a bind mount through which owners are mapped; with `rbind`, in all mounts of the tree.
+    """Make an id-mapped bind mount; with `rbind`, of all mounts of the tree.
 
     Args:
-        mount: What to mount.
+        mount: The mount.
         options: Its options.
         namespace: A user namespace with the maps.
-        place: Where.
+        place: The mount point.
 
     Raises:
-        OSError: The kernel refused; the notes say at what.
+        OSError: The kernel refused; the notes name the step.
     """
     tree = _clone(mount.source, namespace, recursive=bool(options.flags & MountFlag.REC))
     try:
@@ -39,13 +39,13 @@ def bind_id_mapped(mount: Mount, options: Options, namespace: int, place: str) -
 
 
 def mount_overlay_id_mapped(mount: Mount, options: Options, namespace: int, place: str) -> None:
-    """Mount an overlay whose lower layers are id-mapped, each by itself; what is written is stored as it is.
+    """Mount an overlay whose lower layers are each id-mapped. Written files keep their owners on disk.
 
     Parameters as above.
 
     Raises:
-        OSError: The kernel refused; the notes say at what.
-        InvalidArgument: The options are malformed, or more than mount(2) takes.
+        OSError: The kernel refused; the notes name the step.
+        InvalidArgument: The options are malformed, or too long for mount(2).
     """
     lowerdir = dict(split_parameters(options.data)).get("lowerdir") or ""
     layers = split_layers(lowerdir)
@@ -60,13 +60,13 @@ def mount_overlay_id_mapped(mount: Mount, options: Options, namespace: int, plac
 
 
 def mount_on_attached(trees: list[int], layers: Layers, mount: Mount, options: Options, place: str) -> None:
-    """Mount an overlay on layers that are attached to temporary mount points until it is there."""
+    """Mount an overlay on layers that are attached to temporary mount points meanwhile."""
     with _attached(trees) as paths:
         mount_filesystem(mount, _with_layers(options, layers, paths), place)
 
 
 def _mount_on(paths: list[str], layers: Layers, mount: Mount, options: Options, place: str) -> bool:
-    """Mount on layers that are attached nowhere; returns whether this kernel does that (since Linux 6.15)."""
+    """Mount on detached layers; return whether this kernel supports that (since Linux 6.15)."""
     try:
         mount_filesystem(mount, _with_layers(options, layers, paths), place)
     except OSError as error:
@@ -98,7 +98,7 @@ def _with_layers(options: Options, layers: Layers, paths: list[str]) -> Options:
 
 
 def _clone(path: str, namespace: int, *, recursive: bool = False) -> int:
-    """The descriptor of an id-mapped copy of a mount, of what is at and below `path`; attached nowhere."""
+    """Return the descriptor of a detached id-mapped copy of the mount at and below `path`."""
     try:
         tree = _syscalls.open_tree(path, recursive=recursive)
         try:

@@ -1,4 +1,4 @@
-"""User namespaces that nobody lives in: the kernel takes the maps of an id-mapped mount from one."""
+"""User namespaces without processes: the kernel takes the maps of an id-mapped mount from one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lamina.mount.idmap._maps import IdMap, IdMaps
 
 @contextlib.contextmanager
 def user_namespace(maps: IdMaps) -> Iterator[int]:
-    """A descriptor of a new user namespace with the given maps, closed at the end of the block.
+    """Open a new user namespace with the given maps, closed at the end of the block.
 
     Raises:
-        OSError: The kernel refused; the notes say what.
+        OSError: The kernel refused; the notes name the step.
     """
     namespace = _open(maps)
     try:
@@ -31,7 +31,7 @@ def _open(maps: IdMaps) -> int:
         error.add_note("at a user namespace for the id maps (how many there may be: user.max_user_namespaces)")
         raise
     try:
-        # A process that was not waited for yet keeps its namespace (pid_namespaces(7) calls it a zombie).
+        # A process that has not been waited for keeps its namespace (pid_namespaces(7) calls it a zombie).
         _write_map(child, "uid", maps.uids)
         _write_map(child, "gid", maps.gids)
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
