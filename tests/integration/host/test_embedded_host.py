@@ -176,5 +176,5 @@ def test_after_the_block_each_call_says_that_it_is_over(tmp_path: Path) -> None:
         snapshotter.prepare("late")
     with pytest.raises(FailedPrecondition, match="the host is not running"):
         host.get(PluginType.SNAPSHOTTER, "overlayfs")
-    with pytest.raises(FailedPrecondition, match="make another one"):
+    with pytest.raises(FailedPrecondition, match="create another one"):
         host.start()

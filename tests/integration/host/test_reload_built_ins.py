@@ -83,7 +83,7 @@ def test_each_key_that_cannot_change_is_told(host: Host) -> None:
     overlay = f"{PluginType.SNAPSHOTTER}.overlayfs"
     host.configure(f'temp = "/nowhere"\n[plugins."{overlay}"]\nsync_fs = false\nsync_remove = true\n')
     host.reload()
-    told = [line for line in host.log.splitlines() if "not changed while lamina runs" in line]
+    told = [line for line in host.log.splitlines() if "requires a restart of lamina" in line]
     assert [line.partition("key=")[2].replace('\\"', '"').strip('"') for line in told] == [
         "temp",
         f'plugins."{overlay}".sync_remove',

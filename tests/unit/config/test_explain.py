@@ -15,7 +15,7 @@ from lamina.config import GRPC_SERVER, Config, Duration, Origin, from_document, 
 from lamina.config.describing import Explanation, effective_tables, json_schema
 from lamina.config.describing import explain as explain_in
 from lamina.errdefs import InvalidArgument, NotFound
-from lamina.plugins.services.snapshots._proxy import SnapshotterProxy
+from lamina.plugins.services.snapshots._config import SnapshotterProxy
 
 DISK = "io.x.v1.disk"
 

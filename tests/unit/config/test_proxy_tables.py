@@ -10,7 +10,7 @@ import pytest
 from lamina.config import Config, HostConfig, Origin, from_document, load
 from lamina.config.describing import render_default
 from lamina.errdefs import ConfigError
-from lamina.plugins.services.snapshots._proxy import SnapshotterProxy
+from lamina.plugins.services.snapshots._config import SnapshotterProxy
 
 PROXIES = dict.fromkeys(("snapshot", "io.containerd.snapshotter.v1"), SnapshotterProxy)
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"

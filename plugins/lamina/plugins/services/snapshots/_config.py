@@ -1,13 +1,21 @@
-"""The configuration of the snapshots service: the names under which clients find snapshotters."""
+"""The configuration classes of the snapshots service and of proxies of snapshotters."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
+from lamina.config import Duration
+from lamina.errdefs import InvalidArgument
+
 _DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
+_PLATFORM: Final = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
+_NAMESPACE_LENGTH: Final = 76
+"""Maximum number of characters in a namespace (containerd `pkg/identifiers`)."""
 
 
 @attrs.frozen
@@ -31,3 +39,57 @@ class SnapshotsConfig:
 def with_own_names(ids: Collection[str], aliases: Mapping[str, str]) -> dict[str, str]:
     """Return the aliases, and for each snapshotter `lamina-<id>`, unless an alias already has that name."""
     return {**{f"lamina-{id_}": id_ for id_ in ids}, **aliases}
+
+
+def _check_address(_: object, __: object, address: str) -> None:
+    if not address:
+        raise InvalidArgument("address must be specified")
+    if "\0" in address:
+        raise InvalidArgument("a path cannot contain a NUL")
+
+
+def _check_platform(_: object, __: object, platform: str) -> None:
+    if platform and not _PLATFORM.fullmatch(platform):
+        raise InvalidArgument(f'"{platform}" is no platform: expected one like "linux/amd64" or "linux/arm/v7"')
+
+
+def _check_namespace(_: object, __: object, name: str) -> None:
+    if name and (len(name) > _NAMESPACE_LENGTH or not _NAMESPACE.fullmatch(name)):
+        raise InvalidArgument(
+            f'"{name}" is no namespace: expected up to {_NAMESPACE_LENGTH} letters and digits, '
+            "with single '.', '_' or '-' between them"
+        )
+
+
+def _check_duration(_: object, __: object, duration: Duration) -> None:
+    if duration <= 0:
+        raise InvalidArgument(f"expected a duration longer than 0s, found {duration}")
+
+
+@attrs.frozen
+class SnapshotterProxy:
+    """A snapshotter behind another socket.
+
+    The plugin's id is the name of this table. The proxy has the single keyspace that the other side keeps for it,
+    so aliases and `lamina-<id>` do not work for it. For several keyspaces, add a proxy plugin for each, with a
+    `snapshotter` that is another keyspace there.
+    """
+
+    type: Literal["snapshot", "io.containerd.snapshotter.v1"]
+    """The type of the proxy; both words mean a snapshotter. containerd's other types are not supported."""
+    address: str = attrs.field(validator=_check_address)
+    """Path of the unix socket. The server may start later than the host."""
+    platform: str = attrs.field(default="", validator=_check_platform)
+    """The platform of the snapshots, such as linux/arm64; empty: the platform of this machine."""
+    exports: dict[str, str] = attrs.field(factory=dict)
+    """Exports of the plugin; `address` is always added."""
+    capabilities: list[str] = attrs.field(factory=list)
+    """Capabilities of the snapshotter, such as rebase or remap-ids."""
+    snapshotter: str = ""
+    """Name of the snapshotter on the other side; empty: the name of this table."""
+    namespace: str = attrs.field(default="", validator=_check_namespace)
+    """containerd namespace of calls that have none. containerd requires one, lamina does not."""
+    timeout: Duration = attrs.field(default=Duration(300), validator=_check_duration)
+    """Maximum duration of a call."""
+    quick_timeout: Duration = attrs.field(default=Duration(10), validator=_check_duration)
+    """Maximum duration of stat and mounts."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from lamina.errdefs import InvalidArgument
 from lamina.plugin import (
+    PROPERTY_GRPC_ADDRESS,
     Contract,
     InitContext,
     Plugin,
@@ -15,9 +18,9 @@ from lamina.plugin import (
     Registration,
     Status,
     hookimpl,
+    host_platform,
 )
-from lamina.plugins.services.snapshots._config import SnapshotsConfig
-from lamina.plugins.services.snapshots._proxy import SnapshotterProxy, init_proxy
+from lamina.plugins.services.snapshots._config import SnapshotsConfig, SnapshotterProxy
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
@@ -91,3 +94,27 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
 
     snapshotters: Snapshotters = ic.get_by_id(PluginType.SERVICE, SERVICE)
     return SnapshotsService(Names(snapshotters, ic.config.aliases_beside(snapshotters.ids)), ic.meta)
+
+
+def init_proxy(proxy: SnapshotterProxy, ic: InitContext[None]) -> Snapshotter:
+    """Return a snapshotter that connects to the other socket when it is first used.
+
+    Raises:
+        InvalidArgument: The address is malformed, or is this host's own.
+    """
+    from lamina.client import ProxySnapshotter
+
+    path = proxy.address.removeprefix("unix://")
+    ic.meta.platforms.append(proxy.platform or host_platform())
+    ic.meta.exports.update(proxy.exports, address=path)
+    ic.meta.capabilities.extend(proxy.capabilities)
+    own = ic.properties[PROPERTY_GRPC_ADDRESS]
+    if own and os.path.realpath(path) == os.path.realpath(own):
+        raise InvalidArgument(f"address {proxy.address!r}: this host itself answers there")
+    return ProxySnapshotter.connect(
+        proxy.address,
+        proxy.snapshotter or ic.uri.removeprefix(f"{PluginType.SNAPSHOTTER}."),
+        timeout=proxy.timeout,
+        quick_timeout=proxy.quick_timeout,
+        namespace=proxy.namespace,
+    )
