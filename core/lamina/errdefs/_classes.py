@@ -240,7 +240,7 @@ class LeftBehind(DeadlineExceeded):
         self.thread = thread
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """True while the call still runs."""
         return self.thread is not None and self.thread.is_alive()
 

@@ -261,7 +261,7 @@ class Host:
             if not idle:
                 return
             self._changing.release()
-            if not any(isinstance(end, LeftBehind) and end.goes_on for end in ends):
+            if not any(isinstance(end, LeftBehind) and end.is_running for end in ends):
                 lock.close()
 
         return close

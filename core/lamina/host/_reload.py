@@ -96,7 +96,7 @@ class ActiveConfig:
     def _reconfigure(self, plugin: Plugin, wanted: object, live: Collection[str]) -> BaseException | None:
         """Call `reconfigure` with new live fields; return the error if the plugin keeps its old configuration."""
         before = self.left_behind.get(plugin.uri)
-        if before and before.goes_on:
+        if before and before.is_running:
             return FailedPrecondition("an earlier reconfigure was left behind and still runs")
         try:
             config = _with_fields(self.configs[plugin.uri], wanted, live)

@@ -50,10 +50,10 @@ def test_what_is_not_done_in_time_is_left_behind_in_a_daemon_thread(release: thr
     thread = caught.value.thread
     assert thread is not None
     assert thread.daemon
-    assert caught.value.goes_on
+    assert caught.value.is_running
     release.set()
     thread.join(60)
-    assert not caught.value.goes_on
+    assert not caught.value.is_running
 
 
 def test_a_late_result_is_handed_over(release: threading.Event) -> None:
@@ -84,7 +84,7 @@ def test_an_interrupt_ends_the_wait_and_its_cause_says_what_goes_on(release: thr
         call_within(60, "init", "t.one", hang, late.append)
     cause = caught.value.__cause__
     assert isinstance(cause, LeftBehind)
-    assert cause.goes_on
+    assert cause.is_running
     release.set()
     assert cause.thread is not None
     cause.thread.join(60)

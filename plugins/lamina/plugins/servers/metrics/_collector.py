@@ -98,7 +98,7 @@ class PluginCollector(Collector):
 
     def _check_answered(self, uri: str) -> None:
         left = self._left.pop(uri, None)
-        if left is not None and left.goes_on:
+        if left is not None and left.is_running:
             self._left[uri] = left
             raise FailedPrecondition("an earlier call of metrics() still runs")
 
