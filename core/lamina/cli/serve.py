@@ -58,8 +58,8 @@ def announce(host: Host) -> None:
     for handler in logging.root.handlers:
         handler.removeFilter(_tells_more)
     plugins = host.plugins.get_all()
-    told = _summary(plugins) if _on_terminal() else _table(plugins)
-    lines = [*told, "", *_next_steps(plugins, host.address)]
+    overview = _summary(plugins) if _on_terminal() else _table(plugins)
+    lines = [*overview, "", *_next_steps(plugins, host.address)]
     try:
         # sys.stdout would keep what it cannot write, and fail again at exit.
         with open(1, "wb", closefd=False) as stdout:
@@ -82,8 +82,8 @@ def _hide_plugins(level: str) -> None:
 
 def _tells_more(record: logging.LogRecord) -> bool:
     """Return whether a log record says more than that a plugin works, or why it does not."""
-    told = ("loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin")
-    return not str(record.msg).startswith(told) or record.exc_info is not None
+    announced = ("loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin")
+    return not str(record.msg).startswith(announced) or record.exc_info is not None
 
 
 def _table(plugins: Sequence[Plugin]) -> list[str]:

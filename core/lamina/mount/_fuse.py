@@ -32,7 +32,7 @@ def mount_fuse(mount: Mount, path: str) -> None:
 
     word, _, program = mount.type.partition(".")
     helper = _HELPERS[word]
-    asked = f"mount {mount.type} {mount.source!r} on {path}"
+    operation = f"mount {mount.type} {mount.source!r} on {path}"
     options = [word for option in mount.options for word in ("-o", option)]
     command = [helper, mount.source, path, *options, "-t", program]
     try:
@@ -41,6 +41,6 @@ def mount_fuse(mount: Mount, path: str) -> None:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:
-        raise Unimplemented(f"{asked}: there is no program {helper} (Debian: fuse3)") from error
+        raise Unimplemented(f"{operation}: there is no program {helper} (Debian: fuse3)") from error
     if done.returncode:
-        raise MountFailed(f"{asked}: {helper}: exit code {done.returncode}: {done.stderr.strip()}")
+        raise MountFailed(f"{operation}: {helper}: exit code {done.returncode}: {done.stderr.strip()}")

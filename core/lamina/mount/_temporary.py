@@ -58,8 +58,8 @@ def _make_private(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _explained(asked: str) -> Iterator[None]:
+def _explained(operation: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, asked) from error
+        raise from_os_error(error, operation) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from lamina.cli.plugins.graph import Node, Requirement, dot, mermaid
+from lamina.cli.plugins.graph import PluginNode, Requirement, dot, mermaid
 from tests.support.commands import CommandFailed, run
 
 SOURCE = """
@@ -127,9 +127,9 @@ def test_a_circle_is_told_as_a_path(site: Site) -> None:
 
 ODD = 'x.v1.a"b\\c/d&amp;[e]|`f'
 NODES = [
-    Node("x.v1.a", "init", requires=(Requirement("y.v1", (ODD,)), Requirement("z.v1", ()))),
-    Node(ODD, "failed"),
-    Node("w.v1.all", "init", requires=(Requirement("*", ()),)),
+    PluginNode("x.v1.a", "init", requires=(Requirement("y.v1", (ODD,)), Requirement("z.v1", ()))),
+    PluginNode(ODD, "failed"),
+    PluginNode("w.v1.all", "init", requires=(Requirement("*", ()),)),
 ]
 
 

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from lamina.api import PluginDetails
-from lamina.cli.plugins.why import from_host, text
+from lamina.cli.plugins.root_cause import from_host, text
 from lamina.client import RemotePlugin
 from lamina.errdefs import Unknown
 from tests.support.commands import CommandFailed, run

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli.snapshots.tree import Node, tree, tree_json, tree_line
+from lamina.cli.snapshots.tree import SnapshotNode, tree, tree_json, tree_line
 from lamina.snapshots import Info, Kind
 
 KEYS = st.text("abc\n", min_size=1, max_size=2)
@@ -48,7 +48,10 @@ def test_a_parent_that_is_not_there_is_a_root():
 
 
 def test_a_parent_that_is_not_there_is_of_unknown_kind():
-    assert list(tree([Info("app", parent="gone")])) == [Node(0, "gone", "Unknown"), Node(1, "app", "Committed")]
+    assert list(tree([Info("app", parent="gone")])) == [
+        SnapshotNode(0, "gone", "Unknown"),
+        SnapshotNode(1, "app", "Committed"),
+    ]
 
 
 def test_no_snapshots_are_no_lines():

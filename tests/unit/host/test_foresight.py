@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 from lamina.api import details_from_proto, error_from_proto, plugin_to_proto
-from lamina.cli.plugins import graph, why
+from lamina.cli.plugins import graph, root_cause
 from lamina.client import RemotePlugin
 from lamina.config import Config, from_document
 from lamina.errdefs import Error, NoInstance, PluginFailed, SkipPlugin
@@ -193,8 +193,8 @@ def check_why(plan: Plan, plugins: PluginSet) -> None:
     foresight = plan.foresee()
     theirs = [their_view(plugin) for plugin in plugins]
     for uri in plan.known():
-        foreseen = why.from_plan(plan, foresight, uri)
-        happened = why.from_host(theirs, uri)
+        foreseen = root_cause.from_plan(plan, foresight, uri)
+        happened = root_cause.from_host(theirs, uri)
         if foreseen.chain[0].status == "disabled":
             assert happened is None
             continue

@@ -209,9 +209,9 @@ def _text(release: Release, source: str, chosen: Sequence[tuple[Offer, Stanza]],
         yield f"# Without {' and '.join(withheld)}: containerd {release} cannot make id-mapped mounts."
     for offer, stanza in chosen:
         others = [name for name in offer.names if name != stanza.name]
-        told = f" Its other names: {one_line(', '.join(others))}." if others else ""
+        note = f" Its other names: {one_line(', '.join(others))}." if others else ""
         yield ""
-        yield f"# lamina's snapshotter {one_line(offer.plugin.id)}.{told}"
+        yield f"# lamina's snapshotter {one_line(offer.plugin.id)}.{note}"
         yield from stanza.lines(release)
     for id_, reason in offers.missing.items():
         yield ""

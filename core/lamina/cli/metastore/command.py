@@ -162,7 +162,7 @@ def _rebuild(
 
 
 @contextlib.contextmanager
-def copied(host: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+def copied(host: ConfiguredHost, operation: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Read a copy of the metastore: from the host if one runs, else from the file, which is locked meanwhile.
 
     Yields:
@@ -176,7 +176,7 @@ def copied(host: ConfiguredHost, asked: str) -> Iterator[tuple[str, Iterable[byt
         try:
             first = next(copy)
         except Unavailable:
-            path = host.places(asked).metastore
+            path = host.places(operation).metastore
             yield path, pieces(closed.enter_context(unused(path)))
         else:
             yield host.address, itertools.chain([first], copy)

@@ -15,7 +15,7 @@ from lamina.cli.terminal.output import json_option, one_line, write, write_json,
 from lamina.errdefs import Unavailable
 
 if TYPE_CHECKING:
-    from lamina.cli.plugins.why import Answer
+    from lamina.cli.plugins.root_cause import Answer
     from lamina.client import RemotePlugin
     from lamina.errdefs import Error
     from lamina.host import Prepared
@@ -68,20 +68,20 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
     Imports the plugin packages as `lamina serve` would, but initialises nothing. Plugins that would not be
     initialised are marked with the reason.
     """
-    from lamina.cli.plugins import graph as _graph
+    from lamina.cli.plugins.graph import document, dot, mermaid, nodes, text
 
     plan = _prepare(file, modules).plan
     foresight = plan.foresee()
-    nodes = _graph.nodes(plan, foresight)
+    found = nodes(plan, foresight)
     match "json" if as_json else form:
         case "json":
-            write_json(_graph.document(nodes, plan, foresight))
+            write_json(document(found, plan, foresight))
         case "mermaid":
-            write("\n".join(_graph.mermaid(nodes)))
+            write("\n".join(mermaid(found)))
         case "dot":
-            write("\n".join(_graph.dot(nodes)))
+            write("\n".join(dot(found)))
         case _:
-            write("\n".join(_graph.text(nodes, plan, foresight)))
+            write("\n".join(text(found, plan, foresight)))
 
 
 @plugins.command()
@@ -99,24 +99,24 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     If no host runs, or it does not have the plugin, the configuration tells what would happen. The last line names
     the source.
     """
-    from lamina.cli.plugins import why as _why
+    from lamina.cli.plugins import root_cause
 
     ask = address_given() or not (file or modules)
     answer, host = _ask_host(plugin) if ask else (None, "")
     if answer is not None:
         source = {"Kind": "host", "Address": host}
-        told = f"Reported by the host at {host}."
+        note = f"Reported by the host at {host}."
     else:
         prepared = _prepare(file, modules)
         answer = _foresee(plugin, prepared)
         source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
         who = str(prepared.config.file or "the defaults")
-        asked = f"The host at {host} has no such plugin." if host else "No host was asked."
-        told = f"{asked} Predicted from {who}: only a host can tell whether a plugin initialises."
+        outcome = f"The host at {host} has no such plugin." if host else "No host was asked."
+        note = f"{outcome} Predicted from {who}: only a host can tell whether a plugin initialises."
     if as_json:
-        write_json(_why.document(answer, source))
+        write_json(root_cause.document(answer, source))
     else:
-        write("\n".join([*_why.text(answer), "", one_line(told)]))
+        write("\n".join([*root_cause.text(answer), "", one_line(note)]))
 
 
 def _ask_host(name: str) -> tuple[Answer | None, str]:
@@ -131,13 +131,13 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
     Raises:
         Unavailable: No host runs at the address that the command names.
     """
-    from lamina.cli.plugins import why as _why
+    from lamina.cli.plugins import root_cause
 
     try:
         with connected() as client:
             found = client.plugins()
-            uri = _why.uri_of(name, {plugin.uri: plugin.id for plugin in found})
-            return _why.from_host(found, uri), client.address
+            uri = root_cause.uri_of(name, {plugin.uri: plugin.id for plugin in found})
+            return root_cause.from_host(found, uri), client.address
     except Unavailable:
         if address_given():
             raise
@@ -145,11 +145,11 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
 
 
 def _foresee(name: str, prepared: Prepared) -> Answer:
-    from lamina.cli.plugins import why as _why
+    from lamina.cli.plugins import root_cause
 
-    uri = _why.uri_of(name, prepared.plan.ids())
+    uri = root_cause.uri_of(name, prepared.plan.ids())
     disabled_at = prepared.config.origin("disabled_plugins")
-    return _why.from_plan(prepared.plan, prepared.plan.foresee(), uri, str(disabled_at or ""))
+    return root_cause.from_plan(prepared.plan, prepared.plan.foresee(), uri, str(disabled_at or ""))
 
 
 def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
@@ -219,7 +219,7 @@ def _block(title: str, values: Iterable[str]) -> list[str]:
 
 
 def _location(plugin: RemotePlugin) -> dict[str, Any] | None:
-    from lamina.cli.plugins.why import location_document
+    from lamina.cli.plugins.root_cause import location_document
 
     return location_document(plugin.details.location)
 

@@ -26,7 +26,7 @@ class Requirement:
 
 
 @attrs.frozen
-class Node:
+class PluginNode:
     """A plugin in the graph."""
 
     uri: str
@@ -38,21 +38,23 @@ class Node:
     requires: tuple[Requirement, ...] = ()
 
 
-def nodes(plan: Plan, foresight: Foresight) -> list[Node]:
+def nodes(plan: Plan, foresight: Foresight) -> list[PluginNode]:
     """Return all plugins found: in order of initialisation, then the disabled ones."""
     disabled = [one for one in (*plan.registry, *plan.discovery.failed) if one.uri in plan.disabled]
     return [
         *(_node(plan, plugin) for plugin in foresight.plugins),
         *(
-            Node(one.uri, "disabled", "in disabled_plugins", one.distribution, _requirements(plan, one.requires))
+            PluginNode(
+                one.uri, "disabled", "in disabled_plugins", one.distribution, _requirements(plan, one.requires)
+            )
             for one in disabled
         ),
     ]
 
 
-def _node(plan: Plan, plugin: Plugin) -> Node:
+def _node(plan: Plan, plugin: Plugin) -> PluginNode:
     status = _INIT if plugin.status is Status.OK else str(plugin.status)
-    return Node(plugin.uri, status, plugin.reason, plugin.distribution, _requirements(plan, plugin.requires))
+    return PluginNode(plugin.uri, status, plugin.reason, plugin.distribution, _requirements(plan, plugin.requires))
 
 
 def _requirements(plan: Plan, requires: tuple[str, ...]) -> tuple[Requirement, ...]:
@@ -60,7 +62,7 @@ def _requirements(plan: Plan, requires: tuple[str, ...]) -> tuple[Requirement, .
     return tuple(Requirement(required, found.get(required, ())) for required in requires)
 
 
-def document(graph: list[Node], plan: Plan, foresight: Foresight) -> dict[str, Any]:
+def document(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> dict[str, Any]:
     """Return the graph as a JSON object."""
     return {
         "Plugins": [
@@ -78,7 +80,7 @@ def document(graph: list[Node], plan: Plan, foresight: Foresight) -> dict[str, A
     }
 
 
-def text(graph: list[Node], plan: Plan, foresight: Foresight) -> Iterator[str]:
+def text(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> Iterator[str]:
     """Yield the graph as text: each plugin with its position, followed by its requirements."""
     status = {node.uri: node.status for node in graph}
     numbers = iter(range(1, len(graph) + 1))
@@ -98,7 +100,7 @@ def text(graph: list[Node], plan: Plan, foresight: Foresight) -> Iterator[str]:
         yield one_line(f"The host would not start: {foresight.refusal}")
 
 
-def _targets(node: Node, status: dict[str, str]) -> Iterator[str]:
+def _targets(node: PluginNode, status: dict[str, str]) -> Iterator[str]:
     for required in node.requires:
         for uri in required.uris:
             yield uri if status[uri] == _INIT else f"{uri} ({status[uri]})"
@@ -108,7 +110,7 @@ def _targets(node: Node, status: dict[str, str]) -> Iterator[str]:
             yield f"{required.type} (no plugin provides it)"
 
 
-def mermaid(graph: list[Node]) -> Iterator[str]:
+def mermaid(graph: list[PluginNode]) -> Iterator[str]:
     """Yield the graph as a Mermaid flowchart (mermaid.js.org/syntax/flowchart.html): an arrow means "requires"."""
     names = _names(graph)
     yield "flowchart LR"
@@ -125,7 +127,7 @@ def _mermaid(label: str) -> str:
     return re.sub(r"[^\w .:/,()-]", lambda found: f"#{ord(found[0])};", one_line(label))
 
 
-def dot(graph: list[Node]) -> Iterator[str]:
+def dot(graph: list[PluginNode]) -> Iterator[str]:
     """Yield the graph in Graphviz's language (graphviz.org/doc/info/lang.html): an arrow means "requires"."""
     names = _names(graph)
     yield "digraph plugins {"
@@ -145,13 +147,13 @@ def _dot(label: str) -> str:
     return escaped.replace("&", "&amp;")
 
 
-def _names(graph: list[Node]) -> dict[str, str]:
+def _names(graph: list[PluginNode]) -> dict[str, str]:
     """Return an identifier for each plugin and for each required type that no plugin provides."""
     absent = [one.type for node in graph for one in node.requires if not one.uris and one.type != EVERY_TYPE]
     return {what: f"n{number}" for number, what in enumerate(dict.fromkeys([*(n.uri for n in graph), *absent]))}
 
 
-def _labels(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+def _labels(graph: list[PluginNode], names: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield the identifier, label and status of every box."""
     status = {node.uri: node.status for node in graph}
     for what, name in names.items():
@@ -164,7 +166,7 @@ def _labels(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str
                 yield name, f"{what} ({left_out})", left_out
 
 
-def _edges(graph: list[Node], names: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _edges(graph: list[PluginNode], names: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the identifiers of both ends of every arrow."""
     for node in graph:
         for required in node.requires:

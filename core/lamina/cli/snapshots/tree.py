@@ -15,7 +15,7 @@ _SHORTEST = 16
 
 
 @attrs.frozen
-class Node:
+class SnapshotNode:
     """A snapshot in its tree."""
 
     depth: int
@@ -25,7 +25,7 @@ class Node:
     """`View`, `Active`, `Committed`, or `Unknown` for a parent that was not listed."""
 
 
-def tree(infos: Iterable[Info]) -> Iterator[Node]:
+def tree(infos: Iterable[Info]) -> Iterator[SnapshotNode]:
     """Yield every snapshot once, after its parent. Parents that were not listed become roots.
 
     Keys reused during the walk can seem to be each other's ancestors. Such a cycle is cut at its first key.
@@ -46,11 +46,11 @@ def tree(infos: Iterable[Info]) -> Iterator[Node]:
             if key in shown:
                 continue
             shown.add(key)
-            yield Node(depth, key, known[key].kind.title if key in known else "Unknown")
+            yield SnapshotNode(depth, key, known[key].kind.title if key in known else "Unknown")
             stack.extend((depth + 1, child) for child in reversed(children.get(key, ())))
 
 
-def tree_line(node: Node, width: int | None = None) -> str:
+def tree_line(node: SnapshotNode, width: int | None = None) -> str:
     r"""Format a snapshot as `ctr` does: ` root`, `  \_ child`.
 
     Args:
@@ -62,7 +62,7 @@ def tree_line(node: Node, width: int | None = None) -> str:
     return prefix + (key if width is None else shorten(key, max(width - len(prefix), _SHORTEST)))
 
 
-def tree_json(nodes: Iterable[Node]) -> Iterator[str]:
+def tree_json(nodes: Iterable[SnapshotNode]) -> Iterator[str]:
     """Yield the pieces of a JSON array of roots, each with `Name`, `Kind` and `Children`.
 
     Not recursive, because a chain of snapshots can be deeper than `json.dumps` allows.

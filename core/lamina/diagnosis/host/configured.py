@@ -103,12 +103,12 @@ class ConfiguredHost:
                 `another_host` names the latter.
         """
         exports = {plugin.uri: plugin.exports for plugin in plugins if plugin.init_error is None}
-        told = exports.get(INTROSPECTION, {})
-        if self.config is None or not {"root", "state"} <= told.keys():
+        exported = exports.get(INTROSPECTION, {})
+        if self.config is None or not {"root", "state"} <= exported.keys():
             return attrs.evolve(self, exports=exports)
-        if self.is_named and told["root"] != self.config.host.root:
-            return attrs.evolve(self, another_host=told["root"])
-        config = self.config.with_overrides(root=told["root"], state=told["state"])
+        if self.is_named and exported["root"] != self.config.host.root:
+            return attrs.evolve(self, another_host=exported["root"])
+        config = self.config.with_overrides(root=exported["root"], state=exported["state"])
         found = attrs.evolve(self, exports=exports, is_known=True).with_config(config)
         return attrs.evolve(found, address=self.address)
 
@@ -134,11 +134,11 @@ class ConfiguredHost:
             return ()
         return tuple(str(self.error).split("\n")) if isinstance(self.error, ConfigError) else (str(self.error),)
 
-    def places(self, asked: str) -> Places:
+    def places(self, operation: str) -> Places:
         """Return where the host keeps its metastore and its data.
 
         Args:
-            asked: The operation, for the message.
+            operation: The operation, for the message.
 
         Raises:
             ConfigError: The configuration is invalid.
@@ -147,10 +147,10 @@ class ConfiguredHost:
         if self.error is not None:
             raise self.error
         if self.prepared is None:
-            raise Unavailable(f"{asked}: there is no configuration")
+            raise Unavailable(f"{operation}: there is no configuration")
         if not self.is_known:
             raise Unavailable(
-                f"{asked}: no host answers at {self.address}, and the directories of a host with that address "
+                f"{operation}: no host answers at {self.address}, and the directories of a host with that address "
                 "are unknown: give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
             )
         root = self.prepared.config.host.root
@@ -165,9 +165,9 @@ class ConfiguredHost:
         """Yield the data root of each snapshotter, including those that do not use it."""
         for one in prepared.plan.registry:
             if one.type == PluginType.SNAPSHOTTER:
-                told = self.exports.get(one.uri, {}).get("root")
+                exported = self.exports.get(one.uri, {}).get("root")
                 configured = getattr(prepared.configs.get(one.uri), "root_path", "")
-                yield one.id, told or (os.path.abspath(configured) if configured else f"{root}/{one.uri}")
+                yield one.id, exported or (os.path.abspath(configured) if configured else f"{root}/{one.uri}")
 
 
 def _named_by_environment() -> bool:

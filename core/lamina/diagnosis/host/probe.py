@@ -74,7 +74,7 @@ def _ask(address: str, pid: int, start: str) -> HostProbe:
     who = process(pid) if pid else None
     served = f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process not visible from here'}"
     findings = [Finding.ok(_CHECK, served)]
-    remedy = _anew(who, start) if who else f"check its log and restart it: {start}"
+    remedy = _restart(who, start) if who else f"check its log and restart it: {start}"
     try:
         with Client(address, timeout=SECONDS, brief=True) as client:
             if client.healthy():
@@ -89,7 +89,7 @@ def _ask(address: str, pid: int, start: str) -> HostProbe:
     return HostProbe(tuple(findings), pid or None, True, plugins)
 
 
-def _anew(host: Process, start: str) -> str:
+def _restart(host: Process, start: str) -> str:
     """Return how to inspect and restart a host."""
     look = f"kill -USR1 {host.pid} makes it log its stacks. " if host.writes_stacks else ""
     return f"{look}To restart it: kill {host.pid} or, if that does not stop it, kill -9 {host.pid}; then {start}"

@@ -44,8 +44,8 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
     for what, ids in (("missing", missing), ("damaged", torn), ("behind the metastore", stale)):
         if ids:
             found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}"
-            anew = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
-            write = functools.partial(write_recovery_records, root.path, anew)
+            records = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
+            write = functools.partial(write_recovery_records, root.path, records)
             yield Finding.warning(check, found, remedy).mended_by(Repair("write them", write))
     yield from _strays(check, evidence, name, root)
     if not (torn or missing or differing):

@@ -30,15 +30,15 @@ def temporaries_of(evidence: Evidence, _name: str, root: DataRootContents) -> It
         *_left(os.path.join(root.path, layout.RECORDS), _is_unfinished, evidence),
         *_left(os.path.join(root.path, layout.SNAPSHOTS), _is_unfinished, evidence),
     ]
-    yield from _told(found)
+    yield from _leftovers(found)
 
 
 def temporaries_of_metastore(evidence: Evidence) -> Iterator[Finding]:
     """Report an unfinished metastore."""
-    yield from _told(_left(evidence.metastore, _is_unfinished, evidence))
+    yield from _leftovers(_left(evidence.metastore, _is_unfinished, evidence))
 
 
-def _told(paths: list[str]) -> Iterator[Finding]:
+def _leftovers(paths: list[str]) -> Iterator[Finding]:
     check = "temporaries"
     for path in paths:
         found = f"{path} is a leftover of an interrupted operation"
