@@ -28,7 +28,7 @@ from lamina.plugin import Plan, Plugin, PluginSet, PluginType, Readiness, Regist
 
 _log = logging.getLogger(__name__)
 
-_READINESS_NOTICE: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 """Seconds between checks for cancellation while waiting for readiness."""
 
 
@@ -155,7 +155,7 @@ class Host:
             Canceled: The current call context was cancelled. The host keeps running.
             DeadlineExceeded: The deadline of the context passed. The host keeps running.
         """
-        while not self._readiness.wait(_READINESS_NOTICE):
+        while not self._readiness.wait(_POLL_SECONDS):
             current().check()
         self._notify("lamina_host_ready", plugins=self.plugins)
 

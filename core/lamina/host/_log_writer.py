@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TextIO
 
-WAITING_BYTES: Final = 1 << 20
+MAX_QUEUED_BYTES: Final = 1 << 20
 """Maximum bytes of queued lines; twice as many for warnings and errors. Further lines are dropped."""
 FLUSH_SECONDS: Final = 2.0
 """Seconds that the end of the process waits for queued lines to be written."""
@@ -43,7 +43,7 @@ class LogHandler(logging.Handler):
             where = f"{record.pathname}:{record.lineno}"
             line = self.format(_record(logging.ERROR, f"malformed log record from {where}"))
         severe = record.levelno >= logging.WARNING
-        self._writer.write(_encoded(line), 2 * WAITING_BYTES if severe else WAITING_BYTES)
+        self._writer.write(_encoded(line), 2 * MAX_QUEUED_BYTES if severe else MAX_QUEUED_BYTES)
 
     def flush(self) -> None:
         """Wait until all queued lines are written, up to a deadline."""
@@ -121,7 +121,7 @@ class Writer:
         """
         self._target = target
         self._notice = notice
-        self._waiting: collections.deque[bytes] = collections.deque()
+        self._queue: collections.deque[bytes] = collections.deque()
         self._bytes = 0
         self._dropped = 0
         """Number of lines dropped after the last queued one."""
@@ -137,7 +137,7 @@ class Writer:
             limit: Maximum bytes of queued lines, this one included.
         """
         with self._changed:
-            if not self._waiting:
+            if not self._queue:
                 line = self._write_now(line)
             if not line:
                 return
@@ -151,7 +151,7 @@ class Writer:
         """Wait until the queue is empty, for so many seconds at most."""
         latest = time.monotonic() + seconds
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, max(0.0, latest - time.monotonic()))
+            self._changed.wait_for(lambda: not self._queue, max(0.0, latest - time.monotonic()))
 
     def _write_now(self, line: bytes) -> bytes:
         """Write as much of a line as possible; return the rest."""
@@ -169,7 +169,7 @@ class Writer:
         return self._thread is not None
 
     def _add(self, line: bytes) -> None:
-        self._waiting.append(line)
+        self._queue.append(line)
         self._bytes += len(line)
         self._changed.notify_all()
 
@@ -181,13 +181,13 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
-                line = self._waiting[0]
+                self._changed.wait_for(lambda: self._queue)
+                line = self._queue[0]
             self._write_all(line)
             with self._changed:
-                self._waiting.popleft()
+                self._queue.popleft()
                 self._bytes -= len(line)
-                if not self._waiting:
+                if not self._queue:
                     self._tell_dropped()
                 self._changed.notify_all()
 

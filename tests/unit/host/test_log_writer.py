@@ -84,7 +84,7 @@ def test_a_full_pipe_keeps_nobody_waiting_and_no_order_is_lost(pipe, handler) ->
 
 
 def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe, handler, monkeypatch) -> None:
-    monkeypatch.setattr(_log_writer, "WAITING_BYTES", 24)
+    monkeypatch.setattr(_log_writer, "MAX_QUEUED_BYTES", 24)
     filled = pipe.fill()
     for number in range(10):
         handler.emit(record(f"line {number:6}"))  # 12 bytes
@@ -95,7 +95,7 @@ def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe,
 
 
 def test_a_line_says_how_many_were_dropped_also_when_no_other_follows(pipe, handler, monkeypatch) -> None:
-    monkeypatch.setattr(_log_writer, "WAITING_BYTES", 10)
+    monkeypatch.setattr(_log_writer, "MAX_QUEUED_BYTES", 10)
     handler.setFormatter(logging.Formatter("%(message)s %(lines)s", defaults={"lines": ""}))
     filled = pipe.fill()
     for _ in range(5):

@@ -13,7 +13,7 @@ import pytest
 
 from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 from lamina.errdefs import ResourceExhausted
-from lamina.plugins.metastore._service import COPIES, MetastoreService
+from lamina.plugins.metastore._service import MAX_COPIES, MetastoreService
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.steps import run
@@ -104,7 +104,7 @@ def test_no_copy_is_left_on_disk_when_its_reader_goes_away(tmp_path: Path, store
 
 def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> None:
     service = MetastoreService(lambda: store)
-    readers = [copy(service) for _ in range(COPIES)]
+    readers = [copy(service) for _ in range(MAX_COPIES)]
     for reader in readers:
         next(reader)
     with pytest.raises(ResourceExhausted, match="try again later"):

@@ -21,7 +21,7 @@ from lamina.errdefs import ConfigError, InvalidArgument, SkipPlugin, Unavailable
 from lamina.plugin import Plugin, PluginSet, Readiness, Status, initialise
 from lamina.plugins.servers.metrics import plugin as metrics_plugin
 from lamina.plugins.servers.metrics._address import host_and_port
-from lamina.plugins.servers.metrics._server import CONNECTIONS, MetricsServer
+from lamina.plugins.servers.metrics._server import MAX_CONNECTIONS, MetricsServer
 from tests.support.waiting import wait_until
 
 SECONDS = 20
@@ -135,7 +135,7 @@ def drip(connection: socket.socket) -> None:
 
 def test_silent_readers_keep_no_place_for_ever(start: Callable[..., MetricsServer]) -> None:
     server = start(seconds=0.5)
-    silent = [socket.create_connection(place(server), timeout=SECONDS) for _ in range(CONNECTIONS + 1)]
+    silent = [socket.create_connection(place(server), timeout=SECONDS) for _ in range(MAX_CONNECTIONS + 1)]
     try:
         assert silent[-1].recv(1) == b"", "one too many must be turned away"
         assert all(one.recv(1) == b"" for one in silent)

@@ -20,7 +20,7 @@ from lamina.errdefs import (
     Unimplemented,
 )
 from lamina.plugins.services.snapshots._names import Names
-from lamina.plugins.services.snapshots._service import CHUNK, CHUNK_BYTES, SnapshotsService
+from lamina.plugins.services.snapshots._service import MAX_CHUNK, MAX_CHUNK_BYTES, SnapshotsService
 from tests.support.snapshotters.records import snapshotters_of
 
 NAME = "lamina"
@@ -179,7 +179,7 @@ def test_nothing_is_sent_for_an_empty_list(ask):
     assert ask("List") == []
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(CHUNK, [CHUNK]), (CHUNK + 1, [CHUNK, 1])])
+@pytest.mark.parametrize(("count", "sizes"), [(MAX_CHUNK, [MAX_CHUNK]), (MAX_CHUNK + 1, [MAX_CHUNK, 1])])
 def test_a_list_comes_in_messages_of_a_hundred(ask, lamina, count, sizes):
     for number in range(count):
         lamina.prepare(f"key {number}")
@@ -192,7 +192,7 @@ def test_a_list_of_long_infos_comes_in_messages_that_clients_accept(ask, lamina)
         lamina.prepare(f"key {number}", labels=labels)
     responses = ask("List")
     assert sum(len(response.info) for response in responses) == 9
-    assert max(response.ByteSize() for response in responses) < CHUNK_BYTES + 1000
+    assert max(response.ByteSize() for response in responses) < MAX_CHUNK_BYTES + 1000
     assert len(responses) == 3
 
 

@@ -107,7 +107,7 @@ def test_a_plugin_that_was_not_initialised_has_no_outage_of_the_host(call):
 
 
 def test_who_watches_is_told_of_an_outage_and_of_its_end(monkeypatch):
-    monkeypatch.setattr(service_module, "NOTICE", 0.01)
+    monkeypatch.setattr(service_module, "POLL_SECONDS", 0.01)
     instance = Plugged()
     health = HealthService(lambda: [Plugin(type="t", id="a", instance=instance)])
     statuses = watch(health)

@@ -15,7 +15,7 @@ from lamina.snapshots.storage import MetaStore
 
 CHUNK: Final = 1 << 20
 """Size of a response in bytes."""
-COPIES: Final = 4
+MAX_COPIES: Final = 4
 """Maximum number of copies at a time, each of which takes as much disk space as the metastore."""
 
 
@@ -29,7 +29,7 @@ class MetastoreService:
             store: Returns the metastore, or raises the reason why it is not available.
         """
         self._store = store
-        self._copies = threading.BoundedSemaphore(COPIES)
+        self._copies = threading.BoundedSemaphore(MAX_COPIES)
         self.service = Service(
             name="lamina.services.metastore.v1.Metastore",
             methods=(Method("Copy", CopyRequest, self._copy, streams=True, slow=True),),
@@ -49,7 +49,9 @@ class MetastoreService:
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         if not self._copies.acquire(blocking=False):
-            raise ResourceExhausted(f"{COPIES} copies of the metastore are being sent already: try again later")
+            raise ResourceExhausted(
+                f"{MAX_COPIES} copies of the metastore are being sent already: try again later"
+            )
         try:
             yield
         finally:

@@ -23,9 +23,9 @@ PATH: Final = "/v1/metrics"
 """The path of the metrics, as in containerd."""
 SECONDS: Final = 30.0
 """Maximum duration of a connection, in seconds. It serves one request."""
-CONNECTIONS: Final = 16
+MAX_CONNECTIONS: Final = 16
 """Maximum number of open connections."""
-_NOTICE: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 """Seconds between checks for expired connections."""
 
 
@@ -66,7 +66,7 @@ class MetricsServer:
                 f"address {self._address!r}: cannot listen: {error.strerror}: set another address, or none"
             ) from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_NOTICE,), name="metrics", daemon=True
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="metrics", daemon=True
         )
         self._thread.start()
         _log.info("serving metrics", extra={"url": self.url})
@@ -115,7 +115,7 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
     def verify_request(self, request: object, client_address: object) -> bool:
         """Return whether another connection is allowed."""
         with self._lock:
-            if len(self._since) < CONNECTIONS:
+            if len(self._since) < MAX_CONNECTIONS:
                 self._since[cast("socket.socket", request)] = time.monotonic()
                 return True
         return False

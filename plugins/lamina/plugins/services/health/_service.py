@@ -20,7 +20,7 @@ from lamina.plugin import Plugin, Status
 
 _log = logging.getLogger(__name__)
 
-NOTICE: Final = 1.0
+POLL_SECONDS: Final = 1.0
 """Seconds between checks of a watch for outages and for a client that has gone away."""
 
 
@@ -95,7 +95,7 @@ class HealthService:
         """Wait for the next check or the shutdown."""
         current().check()
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping, NOTICE)
+            self._changed.wait_for(lambda: self._stopping, POLL_SECONDS)
 
     def _list(self, _request: HealthListRequest) -> HealthListResponse:
         return encode(HealthListResponse, statuses={"": self._response()})

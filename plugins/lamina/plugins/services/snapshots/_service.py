@@ -30,9 +30,9 @@ from lamina.steps import Steps
 
 M = TypeVar("M", bound=Message)
 
-CHUNK: Final = 100
+MAX_CHUNK: Final = 100
 """Maximum number of snapshots in one message of a list, as in containerd."""
-CHUNK_BYTES: Final = 1 << 20
+MAX_CHUNK_BYTES: Final = 1 << 20
 """Maximum bytes in a message of several snapshots, far below the 4 MiB that gRPC clients accept by default."""
 
 _LOGGED: Final = {
@@ -187,7 +187,7 @@ def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
     size = 0
     for info in infos:
-        if chunk and (len(chunk) == CHUNK or size + len(info) > CHUNK_BYTES):
+        if chunk and (len(chunk) == MAX_CHUNK or size + len(info) > MAX_CHUNK_BYTES):
             yield chunk
             chunk, size = [], 0
         chunk.append(info)
