@@ -13,7 +13,7 @@ PROGRAM = Path(sys.executable).with_name("lamina")
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("words", ["plugins ls", "snapshots ls", "snapshots tree", "snapshots usage"])
-def test_what_only_shows_something_ends_well(lamina, layer, words, closed):
+def test_a_closed_stdout_does_not_fail_a_listing(lamina, layer, words, closed):
     layer("base")
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" {words} {closed}', PROGRAM],
@@ -28,7 +28,7 @@ def test_what_only_shows_something_ends_well(lamina, layer, words, closed):
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])
-def test_what_was_done_is_not_told_as_a_failure(lamina, snapshotter, closed):
+def test_a_closed_stdout_does_not_fail_a_completed_operation(lamina, snapshotter, closed):
     command = ["sh", "-c", f'exec "$0" snapshots prepare key {closed}', PROGRAM]
     done = subprocess.run(command, env=lamina.environment(), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -37,7 +37,7 @@ def test_it_prints_toml_with_a_table_for_each_snapshotter_that_works(lamina):
     assert "# lamina's snapshotter overlayfs. Its other names: lamina-overlayfs." in lines
 
 
-def test_one_that_does_not_work_is_told_in_a_comment_with_the_reason(lamina):
+def test_a_broken_snapshotter_is_a_comment_with_the_reason(lamina):
     (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==btrfs"))
     if plugin["Status"] == "ok":
         pytest.skip("the directory for temporary files is on btrfs")
@@ -46,7 +46,7 @@ def test_one_that_does_not_work_is_told_in_a_comment_with_the_reason(lamina):
     assert f"# lamina's snapshotter btrfs is left out: {reason}" in shown
 
 
-def test_a_newer_containerd_is_told_what_a_snapshotter_can_do_and_where_its_data_is(lamina):
+def test_newer_containerds_get_capabilities_and_data_roots(lamina):
     (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==overlayfs"))
     shown = tomllib.loads(lamina("containerd-config", "--containerd-version", "2.1", "lamina-overlayfs"))
     table = {
@@ -66,7 +66,7 @@ def test_a_containerd_that_cannot_map_ids_is_not_told_that_a_snapshotter_can(lam
     assert told in shown.splitlines()
 
 
-def test_what_the_transfer_service_must_be_told_is_printed_for_the_containerds_that_have_one(lamina):
+def test_unpack_config_is_printed_for_containerds_with_a_transfer_service(lamina):
     lines = lamina("containerd-config", "--containerd-version", "2.1", "lamina").splitlines()
     comments = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
     start = comments.index('[[plugins."io.containerd.transfer.v1.local".unpack_config]]')
@@ -89,7 +89,7 @@ def test_a_relative_address_is_printed_as_containerd_finds_it(lamina, monkeypatc
     assert shown["proxy_plugins"]["lamina"]["address"] == lamina.address
 
 
-def test_the_containerd_on_path_decides_the_form_and_is_told(lamina, path):
+def test_the_containerd_on_path_decides_the_format_and_is_named(lamina, path):
     say(path, "containerd github.com/containerd/containerd 1.7.16~x 5d8f")
     first, *_ = shown = lamina("containerd-config").splitlines()
     assert "of containerd 1.7.16, as reported by `containerd --version`." in first

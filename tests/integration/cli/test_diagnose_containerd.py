@@ -35,14 +35,14 @@ def host() -> Iterator[Host]:
         yield host
 
 
-def test_a_snapshotter_that_can_have_layers_unpacked_side_by_side_is_told(host: Host) -> None:
+def test_a_snapshotter_that_supports_rebase_is_reported(host: Host) -> None:
     found = diagnose("-c", host.directory / "config.toml").one("containerd", "rebase")
     assert (found["Status"], found["Found"].split(":")[0]) == ("ok", "overlayfs")
     assert host.keys("overlayfs") == []
 
 
 @pytest.mark.parametrize(("snapshotter", "status"), [("native", "problem"), ("overlayfs", "ok")])
-def test_a_proxy_that_says_so_wrongly_is_a_problem(host: Host, snapshotter: str, status: str) -> None:
+def test_a_proxy_with_a_wrong_rebase_capability_is_a_problem(host: Host, snapshotter: str, status: str) -> None:
     """As one of containerd's own overlay snapshotter, or of a lamina that answers with a bind mount."""
     proxy = PROXY.format(host.address, snapshotter)
     with short_directory() as directory, Host(directory / "h", proxy).running() as outer:
@@ -55,7 +55,7 @@ def test_a_proxy_that_says_so_wrongly_is_a_problem(host: Host, snapshotter: str,
 
 
 @pytest.mark.requires("containerd")
-def test_what_a_containerd_is_told_of_snapshotters_is_compared_with_what_they_can(host: Host) -> None:
+def test_capabilities_in_containerds_configuration_are_compared_with_the_snapshotters(host: Host) -> None:
     tables = [("lamina", ["rebase"]), ("lamina-native", ["rebase", "remap-ids"]), ("nothing", [])]
     stanzas = "".join(TABLE.format(name, host.address, capabilities) for name, capabilities in tables)
     with short_directory() as directory, Containerd(directory / "c", stanzas=stanzas).running():

@@ -45,7 +45,7 @@ def test_a_host_that_works_has_no_problem_and_holds_all_locks(directory: Path) -
         assert found.one("privileges", "capabilities")["Status"] == "ok"
 
 
-def test_without_a_host_the_configuration_is_looked_at_and_nothing_is_made(directory: Path) -> None:
+def test_without_a_host_the_configuration_is_checked_and_nothing_is_created(directory: Path) -> None:
     file = configured(directory)
     found = diagnose("-c", file)
     assert (found.code, found.problems()) == (0, [])
@@ -57,7 +57,7 @@ def test_without_a_host_the_configuration_is_looked_at_and_nothing_is_made(direc
     assert os.listdir(directory) == ["config.toml"]
 
 
-def test_what_starts_the_host_has_the_options_that_the_command_was_given(directory: Path) -> None:
+def test_the_command_to_start_the_host_has_the_given_options(directory: Path) -> None:
     socket = diagnose("--root", directory / "r", "--state", directory / "a state").one("host", "socket")
     assert socket["Remedy"] == f"lamina serve --root {directory}/r --state '{directory}/a state'"
 
@@ -74,7 +74,7 @@ def test_the_socket_of_a_killed_host_is_stale_and_the_remedy_is_to_start_it(dire
         assert diagnose("-c", host.directory / "config.toml").code == 0
 
 
-def test_an_ordinary_user_is_told_who_may_connect_and_what_only_root_can_see(directory: Path) -> None:
+def test_an_ordinary_user_learns_who_may_connect_and_what_needs_root(directory: Path) -> None:
     with Host(directory / "h").running() as host:
         found = diagnose("-c", host.directory / "config.toml", prefix=NOBODY)
         assert (found.code, found.problems()) == (1, ["socket"])
@@ -94,7 +94,7 @@ def test_a_file_that_only_root_may_read_is_unknown_to_an_ordinary_user(directory
     assert (files["Status"], files["Found"]) == ("unknown", f"{file}: cannot be read: Permission denied")
 
 
-def test_who_is_in_the_group_of_the_socket_reaches_the_host(directory: Path) -> None:
+def test_members_of_the_socket_group_reach_the_host(directory: Path) -> None:
     config = '[plugins."io.containerd.server.v1.grpc"]\ngid = 65534\n'
     with Host(directory / "h", config).running() as host:
         found = diagnose("-c", host.directory / "config.toml", prefix=NOBODY)
@@ -130,14 +130,14 @@ def test_a_program_that_holds_the_lock_is_named_with_a_way_to_end_it(directory: 
     assert "USR1" not in lock["Remedy"]  # which would end it
 
 
-def test_two_hosts_of_one_root_are_told_apart(directory: Path) -> None:
+def test_two_hosts_of_one_root_are_distinguished(directory: Path) -> None:
     with Host(directory / "h").running() as first, Host(directory / "i").running() as second:
         found = diagnose("-c", first.directory / "config.toml", "-a", second.address)
         assert f"is held by process {first.pid}" in found.one("directories", "lock of root")["Found"]
         assert found.one("directories", "lock of root")["Found"].endswith(f"is process {second.pid}")
 
 
-def test_something_else_in_the_place_of_the_socket_is_to_be_moved_away(directory: Path) -> None:
+def test_the_remedy_moves_another_file_at_the_socket_path_away(directory: Path) -> None:
     file = configured(directory)
     (directory / "state").mkdir()
     address = directory / "state/lamina.sock"
@@ -147,7 +147,7 @@ def test_something_else_in_the_place_of_the_socket_is_to_be_moved_away(directory
     assert found.one("host", "socket")["Remedy"].startswith(f"mv {address} {address}.old")
 
 
-def test_a_plugin_that_does_not_work_is_told_with_the_command_that_says_why(directory: Path) -> None:
+def test_a_failed_plugin_is_reported_with_the_command_that_explains_it(directory: Path) -> None:
     uri = "io.containerd.snapshotter.v1.overlayfs"
     config = f'[plugins."{uri}"]\nmount_options = ["bogus=1"]\n'
     with Host(directory / "h", config).running() as host:
@@ -160,7 +160,7 @@ def test_a_plugin_that_does_not_work_is_told_with_the_command_that_says_why(dire
         assert "bogus" in why.stdout
 
 
-def test_a_skipped_snapshotter_is_a_problem_to_whoever_wants_it(directory: Path) -> None:
+def test_a_skipped_snapshotter_is_a_problem_if_requested(directory: Path) -> None:
     uri = "io.containerd.snapshotter.v1.btrfs"
     with Host(directory / "h").running() as host:
         file = host.directory / "config.toml"
@@ -177,7 +177,7 @@ def test_every_mistake_in_the_configuration_is_a_problem(directory: Path) -> Non
     assert found.one("plugins", "all")["Status"] == "unknown"
 
 
-def test_a_host_without_the_capability_to_mount_is_told_so(directory: Path) -> None:
+def test_a_host_without_the_capability_to_mount_is_reported(directory: Path) -> None:
     file = configured(directory)
     less = ("setpriv", "--bounding-set=-sys_admin,-mknod", "--inh-caps=-sys_admin,-mknod")
     found = diagnose("-c", file, prefix=less)
@@ -188,7 +188,7 @@ def test_a_host_without_the_capability_to_mount_is_told_so(directory: Path) -> N
     assert found.one("overlayfs", "mount options")["Status"] == "unknown"
 
 
-def test_the_text_has_each_remedy_below_what_it_is_for(directory: Path) -> None:
+def test_each_remedy_is_below_its_finding(directory: Path) -> None:
     file = configured(directory)
     done = subprocess.run([*LAMINA, "diagnose", "-c", file], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
@@ -198,7 +198,7 @@ def test_the_text_has_each_remedy_below_what_it_is_for(directory: Path) -> None:
     assert lines[-1].startswith(f"{sum(line.startswith('  ok ') for line in lines)} ok, ")
 
 
-def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> None:
+def test_an_ordinary_user_without_a_host_is_pointed_to_root(directory: Path) -> None:
     script = 'mount -t tmpfs tmpfs /run && mkdir /run/lamina && touch /run/lamina/lamina.sock && exec "$@"'
     prefix = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *NOBODY)
     socket = diagnose("--root", directory, "--state", directory / "s", prefix=prefix).one("host", "socket")
@@ -207,7 +207,7 @@ def test_an_ordinary_user_without_a_host_is_told_of_roots(directory: Path) -> No
     assert socket["Remedy"] == f"{start}; or, if you meant root's host: {roots}"
 
 
-def test_a_host_that_is_named_by_its_address_alone_says_which_directories_are_its_own(
+def test_a_host_named_by_its_address_reports_its_directories(
     directory: Path,
 ) -> None:
     """Those of the configuration that is at hand are another host's."""
@@ -221,7 +221,7 @@ def test_a_host_that_is_named_by_its_address_alone_says_which_directories_are_it
         assert f"held by the host, process {host.pid}" in found.one("directories", "lock of root")["Found"]
 
 
-def test_an_address_at_which_nobody_answers_is_not_judged_by_another_hosts_directories(
+def test_an_address_without_a_host_is_not_matched_with_another_hosts_directories(
     directory: Path,
 ) -> None:
     found = diagnose("-a", directory / "nobody.sock")

@@ -58,7 +58,7 @@ def mounted_ext4(directory: Path, *arguments: str) -> Iterator[Path]:
 
 
 @pytest.mark.requires("mkfs.ext4")
-def test_a_file_system_without_d_type_is_mended_by_what_the_remedy_says(tmp_path: Path) -> None:
+def test_the_remedy_enables_d_type(tmp_path: Path) -> None:
     with mounted_ext4(tmp_path, "-O", "^filetype") as mountpoint:
         file = configured(tmp_path, root_path=f'"{mountpoint}/layers"')
         d_type = diagnose("-c", file).one(OVERLAY, "d_type")
@@ -108,7 +108,7 @@ def test_restrictions_that_bind_mounts_take_over_are_warned_of(tmp_path: Path) -
 
 
 @pytest.mark.requires("mkfs.ext4")
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     with mounted_ext4(tmp_path, "-m", "0") as mountpoint:
         file = configured(tmp_path, root_path=f'"{mountpoint}"')
         assert diagnose("-c", file).one(OVERLAY, "data root")["Status"] == "warning"
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         assert f"du -xh {mountpoint}" in root["Remedy"]
 
 
-def test_layers_on_an_overlay_are_told_to_go_elsewhere(tmp_path: Path) -> None:
+def test_a_data_root_on_an_overlay_is_a_problem(tmp_path: Path) -> None:
     for name in ("lower", "upper", "work"):
         (tmp_path / name).mkdir()
     options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
@@ -140,7 +140,7 @@ def test_of_the_mount_options_the_one_that_is_refused_is_named_in_the_kernels_wo
     assert option["Remedy"] == "remove 'bogus=1' from mount_options"
 
 
-def test_options_that_are_refused_only_together_are_told_so(tmp_path: Path) -> None:
+def test_options_rejected_only_together_are_reported(tmp_path: Path) -> None:
     file = configured(tmp_path, mount_options='["userxattr", "metacopy=on"]')
     option = diagnose("-c", file).one(OVERLAY, "mount options")
     assert option["Found"].startswith("userxattr, metacopy=on are each accepted alone, and rejected together: ")
@@ -174,6 +174,6 @@ def test_subvolumes_that_are_wanted_elsewhere_than_on_btrfs_are_a_problem(tmp_pa
         assert "not on btrfs" in diagnose("-c", file).one(uri, "file system")["Found"]
 
 
-def test_whether_layers_can_be_id_mapped_is_not_asked_where_they_are_not_to_be(tmp_path: Path) -> None:
+def test_id_mapping_is_not_probed_if_disabled(tmp_path: Path) -> None:
     found = diagnose("-c", configured(tmp_path, remap_ids="false")).one("overlayfs", "id-mapped layers")
     assert (found["Status"], found["Found"]) == ("ok", "disabled: remap_ids = false")

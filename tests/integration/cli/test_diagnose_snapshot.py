@@ -76,27 +76,27 @@ def test_a_layer_that_is_gone_is_named(
     assert f"findmnt --target {Path(layer).parent}" in paths["Remedy"]
 
 
-def test_a_key_that_nobody_has_is_told_with_the_nearest(ask: Callable[..., Diagnosis]) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest_one(ask: Callable[..., Diagnosis]) -> None:
     found = ask("wirk")
     assert found.problems() == ["record"]
     assert found.one("snapshot wirk", "record")["Remedy"].startswith("did you mean work? ")
 
 
-def test_a_key_as_ctr_shows_it_is_found_below_containerds_own_prefix(
+def test_a_key_shown_by_ctr_is_found_with_containerds_prefix(
     ask: Callable[..., Diagnosis], snapshotter: Snapshotter
 ) -> None:
     snapshotter.prepare("default/7/web", "base")
     assert ask("web").one("snapshot web", "record")["Remedy"].startswith("did you mean default/7/web? ")
 
 
-def test_a_key_that_is_under_another_name_is_found_there(ask: Callable[..., Diagnosis], host: Host) -> None:
+def test_a_key_in_another_keyspace_is_found(ask: Callable[..., Diagnosis], host: Host) -> None:
     with host.client() as client:
         client.snapshotter("lamina").prepare("default/8/app")
     expected = "default/8/app exists under the name lamina: use --snapshotter lamina"
     assert ask("app").one("snapshot app", "record")["Remedy"] == expected
 
 
-def test_a_committed_one_whose_data_is_gone_is_told_with_what_helps(
+def test_a_committed_snapshot_without_data_is_reported_with_the_remedy(
     ask: Callable[..., Diagnosis], snapshotter: Snapshotter
 ) -> None:
     (layer,) = overlay_directories(snapshotter.mounts("work")[0].options).lower
@@ -106,7 +106,7 @@ def test_a_committed_one_whose_data_is_gone_is_told_with_what_helps(
     assert mounts["Remedy"].startswith("the file is gone: restore the data root")
 
 
-def test_what_keeps_a_volatile_mount_from_being_made_again_is_named(
+def test_a_leftover_of_a_volatile_mount_is_named(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:
     mounts = snapshotter.mounts("work")
@@ -125,7 +125,7 @@ def test_what_keeps_a_volatile_mount_from_being_made_again_is_named(
     unmount(target)
 
 
-def test_it_is_told_where_a_snapshot_is_mounted_and_by_whom_it_is_seen(
+def test_mount_points_and_their_processes_are_listed(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:
     with temporary_mount(snapshotter.mounts("work")) as place:
@@ -173,7 +173,7 @@ def test_a_mount_that_only_another_mount_namespace_has_is_found(
     assert mounted.startswith(f"at {target} (seen by process {container.pid} (")
 
 
-def test_a_host_that_sees_something_else_at_the_same_path_is_told(
+def test_a_host_with_another_directory_at_the_same_path_is_reported(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:
     command = "mount -t tmpfs tmpfs $0 && exec $1 -m lamina.cli.main diagnose --json -c $2 work"

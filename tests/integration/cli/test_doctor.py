@@ -42,7 +42,7 @@ def test_beside_a_host_in_order_nothing_is_found(host: Host) -> None:
         assert any(str(host.overlay) in one["Area"] for one in found.findings)
 
 
-def test_without_a_host_nothing_is_found_either(stopped: Host) -> None:
+def test_a_healthy_stopped_host_has_no_findings(stopped: Host) -> None:
     found = doctor("-c", stopped.file)
     assert (found.code, found.wrong()) == (0, [])
 
@@ -160,7 +160,7 @@ BREAKS: list[tuple[Callable[[Host], None], str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("damage", "check", "status", "mends"), BREAKS, ids=[one[0].__name__ for one in BREAKS])
-def test_what_is_broken_is_found_told_with_a_remedy_and_mended_if_that_loses_nothing(
+def test_damage_is_reported_with_a_remedy_and_repaired_if_nothing_is_lost(
     stopped: Host, damage: Callable[[Host], None], check: str, status: str, mends: bool
 ) -> None:
     damage(stopped)
@@ -212,7 +212,7 @@ def test_the_remedy_of_a_lost_metastore_brings_everything_back(stopped: Host) ->
     assert (found.code, found.wrong()) == (0, [])
 
 
-def test_a_metastore_that_was_salvaged_at_a_start_is_told_until_it_is_rebuilt(stopped: Host) -> None:
+def test_a_salvaged_metastore_is_reported_until_it_is_rebuilt(stopped: Host) -> None:
     damage_metastore(stopped)
     stopped.start()
     (salvaged,) = doctor("-c", stopped.file).of("salvaged")
@@ -234,13 +234,13 @@ def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) ->
     assert not record.exists()
 
 
-def test_a_data_root_that_all_may_write_to_is_told_once(stopped: Host) -> None:
+def test_a_world_writable_data_root_is_reported_once(stopped: Host) -> None:
     stopped.overlay.chmod(0o777)
     found = [one["Status"] for one in doctor("-c", stopped.file).of("modes and owners")]
     assert found == ["problem", "warning"]
 
 
-def test_where_it_cannot_look_it_says_so_with_another_exit_code(host: Host, tmp_path: Path) -> None:
+def test_checks_that_cannot_run_have_another_exit_code(host: Host, tmp_path: Path) -> None:
     assert doctor("-a", tmp_path / "nobody.sock").code == 2
     os.rename(host.address, f"{host.address}.away")
     held = doctor("-c", host.file)

@@ -31,7 +31,7 @@ def leave_data(host: Host) -> None:
     (host.overlay / "snapshots/99/fs").mkdir(parents=True)
 
 
-def test_a_mount_of_data_that_is_gone_is_found_with_the_process_that_sees_it(host: Host) -> None:
+def test_a_mount_of_deleted_data_is_reported_with_its_process(host: Host) -> None:
     leave_data(host)
     mounted = host.directory / "mounted"
     mounted.mkdir()
@@ -62,7 +62,7 @@ def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host,
     assert doctor("-c", host.file).code == 0
 
 
-def test_a_mount_that_a_trial_left_in_the_data_root_is_found_and_its_remedies_take_it_away(stopped: Host) -> None:
+def test_a_leftover_probe_mount_is_reported_and_its_remedies_remove_it(stopped: Host) -> None:
     left = stopped.overlay / "probe-left"
     left.mkdir()
     run("mount", "-t", "tmpfs", "left", left)

@@ -56,24 +56,24 @@ def keys(host: Host) -> set[str]:
         return {info.name for info in client.snapshotter("overlayfs").walk()}
 
 
-def test_a_running_host_is_asked_for_a_copy_by_its_configuration_or_its_address(host: Host) -> None:
+def test_a_backup_comes_from_the_running_host_by_configuration_or_address(host: Host) -> None:
     for found in (document("check", "-c", host.file), document("check", LAMINA_ADDRESS=host.address)):
         assert (found["Metastore"], found["Snapshots"], found["Problems"]) == (host.address, 3, [])
 
 
-def test_without_a_host_the_file_is_looked_at(host: Host) -> None:
+def test_without_a_host_the_file_is_checked(host: Host) -> None:
     host.terminate()
     found = document("check", "-c", host.file)
     assert (found["Metastore"], found["Snapshots"]) == (str(database(host).parent), 3)
 
 
-def test_an_address_at_which_nobody_answers_is_no_reason_to_look_elsewhere(host: Host, tmp_path: Path) -> None:
+def test_an_address_without_a_host_is_an_error(host: Host, tmp_path: Path) -> None:
     said = metastore("check", code=1, LAMINA_ADDRESS=str(tmp_path / "x.sock"), LAMINA_CONFIG="")
     assert "no host answers" in said
     assert "-c FILE" in said
 
 
-def test_a_rebuild_beside_a_host_of_which_the_address_alone_is_known_says_what_to_name(host: Host) -> None:
+def test_a_rebuild_with_only_an_address_says_which_option_is_missing(host: Host) -> None:
     said = metastore("rebuild", code=1, LAMINA_ADDRESS=host.address, LAMINA_CONFIG="")
     assert "only the address" in said
     assert "-c FILE" in said
@@ -129,7 +129,7 @@ def test_nothing_is_rebuilt_or_restored_beside_a_host(host: Host, tmp_path: Path
         assert f"is locked by process {host.pid}" in metastore(*words, "-c", host.file, code=1)
 
 
-def test_a_host_serves_what_was_rebuilt(host: Host) -> None:
+def test_a_host_serves_a_rebuilt_metastore(host: Host) -> None:
     host.terminate()
     database(host).unlink()
     assert document("rebuild", "--dry-run", "-c", host.file)["Changed"] is False
@@ -141,7 +141,7 @@ def test_a_host_serves_what_was_rebuilt(host: Host) -> None:
     assert keys(host) == {"base", "top", "box"}
 
 
-def test_what_was_made_since_a_backup_is_there_after_it_is_restored(host: Host, tmp_path: Path) -> None:
+def test_snapshots_newer_than_a_restored_backup_are_recovered(host: Host, tmp_path: Path) -> None:
     metastore("backup", "-c", host.file, tmp_path / "copy")
     with host.client() as client:
         client.snapshotter("overlayfs").remove("box")

@@ -20,7 +20,7 @@ def target(tmp_path):
     return directory
 
 
-def test_what_is_written_to_a_mounted_snapshot_is_in_those_built_on_it(lamina, target):
+def test_writes_to_a_mounted_snapshot_are_visible_in_its_children(lamina, target):
     for key, parent in (("base", []), ("app", ["base"])):
         lamina("snapshots", "prepare", "box", *parent)
         assert lamina("snapshots", "mount", "box", target) == ""
@@ -134,7 +134,7 @@ def test_tree_shows_children_below_their_parents(lamina, layer):
     ]
 
 
-def test_usage_counts_what_was_written(lamina, layer):
+def test_usage_counts_written_data(lamina, layer):
     layer("base", big="x" * 100_000)
     lamina("snapshots", "prepare", "box", "base")
     used = {each["Key"]: each for each in json.loads(lamina("snapshots", "usage", "--json"))}
@@ -159,7 +159,7 @@ def test_label_sets_deletes_and_prints(lamina):
     assert lamina("snapshots", "label", "box") == "containerd.io/gc.root=true\n"
 
 
-def test_rm_stops_at_the_first_error_and_names_what_is_in_the_way(lamina, layer):
+def test_rm_stops_at_the_first_error_and_names_the_obstacle(lamina, layer):
     layer("base")
     lamina("snapshots", "prepare", "box", "base")
     lamina("snapshots", "prepare", "other")
@@ -180,12 +180,12 @@ def test_a_key_that_is_taken_is_said_to_be_of_which_kind(lamina, layer):
         assert message.endswith(f"exists as {kind} snapshot\n")
 
 
-def test_a_snapshot_that_is_not_there_is_named(lamina):
+def test_a_missing_snapshot_is_named(lamina):
     for command in (["info"], ["usage"], ["label"], ["rm"], ["mounts", "/mnt"]):
         assert '"gone"' in lamina("snapshots", *command, "gone", code=1)
 
 
-def test_a_failed_mount_says_what_the_kernel_said_and_where_there_is_more(lamina, layer, target):
+def test_a_failed_mount_shows_the_kernels_message_and_where_to_find_more(lamina, layer, target):
     layer("base")
     (mount,) = json.loads(lamina("snapshots", "prepare", "--json", "box", "base"))
     shutil.rmtree(next(option for option in mount["Options"] if option.startswith("workdir="))[8:])
@@ -195,7 +195,7 @@ def test_a_failed_mount_says_what_the_kernel_said_and_where_there_is_more(lamina
     assert message.count("\n") == 1
 
 
-def test_a_target_that_is_no_directory_is_a_usage_error(lamina, tmp_path):
+def test_a_target_that_is_not_a_directory_is_a_usage_error(lamina, tmp_path):
     lamina("snapshots", "prepare", "box")
     (tmp_path / "file").touch()
     for path in (tmp_path / "missing", tmp_path / "file"):
@@ -224,7 +224,7 @@ def test_another_snapshotter_is_named_before_or_after_the_command(lamina):
     assert "nowhere" in lamina("snapshots", "ls", "--snapshotter", "nowhere", code=1)
 
 
-def test_a_terminal_gets_rows_of_its_width_and_a_word_of_success(lamina, layer, target):
+def test_a_terminal_gets_rows_that_fit_and_a_confirmation(lamina, layer, target):
     key = "sha256:" + "0123456789abcdef" * 4
     layer("base")
     shown = lamina.on_terminal("snapshots", "prepare", key, "base")

@@ -173,7 +173,7 @@ def _check_disk(host: Host, ids: list[str]) -> None:
     assert host.data() == expected
 
 
-def test_what_was_acknowledged_survives_a_kill_and_nothing_is_orphaned(tmp_path: Path) -> None:
+def test_acknowledged_operations_survive_a_kill_without_orphans(tmp_path: Path) -> None:
     """One snapshot stays all the time: from under a metastore that knows none, nothing is reclaimed."""
     random = Random()
     callers = [Caller(f"client-{number}", Random(random.random())) for number in range(CLIENTS)]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.requires("root", "overlay")
 
 
 @pytest.mark.parametrize("lost", [("work",), ("fs",), ("fs", "work")], ids=" and ".join)
-def test_what_an_active_snapshot_lost_is_made_again_and_what_was_written_stays(
+def test_lost_parts_of_an_active_snapshot_are_recreated_and_writes_kept(
     tmp_path: Path, lost: tuple[str, ...]
 ) -> None:
     with open_overlay(tmp_path) as overlay:

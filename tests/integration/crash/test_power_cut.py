@@ -66,7 +66,7 @@ def mounted(image: Path) -> Iterator[Path]:
         run("umount", "--lazy", disk)
 
 
-def test_what_was_acknowledged_is_on_disk(image: Path) -> None:
+def test_acknowledged_operations_are_on_disk(image: Path) -> None:
     """Layers with their files, and the records of active snapshots, whose directories are made again."""
     with mounted(image) as disk, open_overlay(disk) as overlay:
         for number in range(LAYERS):

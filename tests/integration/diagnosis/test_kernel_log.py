@@ -25,7 +25,7 @@ def test_a_mount_that_failed_is_in_it_with_its_time(tmp_path: Path) -> None:
     assert abs(message.moment - time.time()) < 60
 
 
-def test_what_lamina_tries_out_is_not(tmp_path: Path) -> None:
+def test_messages_about_probes_of_lamina_are_ignored(tmp_path: Path) -> None:
     before = {one.text for one in _messages()}
     with pytest.raises(Exception, match="bogus"):
         probe(os.fspath(tmp_path), ("bogus=1",))

@@ -19,7 +19,7 @@ OF_THE_READING = {"le"}
 
 
 @pytest.mark.requires("root", "overlay")
-def test_the_table_has_what_a_host_tells() -> None:
+def test_the_table_lists_the_metrics_of_a_host() -> None:
     page = PAGE.read_text()
     written = {row[1]: (row[2], set(re.findall(r"`(\w+)`", row[3]))) for row in ROW.finditer(page)}
     example = re.search(r"```toml\n(\[plugins.\"io\.containerd\.server\.v1\.metrics.*?)```", page, re.DOTALL)

@@ -113,7 +113,7 @@ def test_a_program_embeds_the_snapshotters_again_and_again(tmp_path: Path) -> No
     assert len(re.findall(r"^sandbox \d: exit code 0, .*\n\d$", printed, re.MULTILINE)) == 8
 
 
-def test_a_plugin_of_ones_own_answers_ctr(tree: Path) -> None:
+def test_the_plugin_of_the_readme_answers_ctr(tree: Path) -> None:
     plugin, serve, ask = blocks("Write a snapshotter")
     (tree / "copies.py").write_text(plugin)
     with served(tree, serve) as type_:
@@ -124,7 +124,7 @@ def test_a_plugin_of_ones_own_answers_ctr(tree: Path) -> None:
     assert shown.endswith(" base\n  \\_ next\n")
 
 
-def test_prometheus_reads_what_the_readme_configures(tree: Path) -> None:
+def test_the_metrics_configuration_of_the_readme_works(tree: Path) -> None:
     (configuration,) = blocks("Run it in production")
     (tree / "config.toml").write_text(configuration.replace(":1338", ":0"))
     serving = Serving(tree, "--config", f"{tree}/config.toml").wait_ready()

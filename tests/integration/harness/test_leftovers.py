@@ -12,7 +12,7 @@ from tests.support import leftovers
 pytestmark = pytest.mark.requires("root")
 
 
-def test_mounts_below_the_directory_and_of_what_is_in_it(tmp_path: Path) -> None:
+def test_mounts_in_the_directory_and_of_its_content_are_found(tmp_path: Path) -> None:
     own, other = tmp_path / "own", tmp_path / "own-not"
     for directory in (own / "with space", own / "tree", other / "bound", other / "tmpfs"):
         directory.mkdir(parents=True)
@@ -47,7 +47,7 @@ def test_a_loop_device_that_another_process_lets_go_of_a_moment_later_is_not_lef
         assert leftovers.remove_loop_devices(tmp_path) == []
 
 
-def test_children_that_nobody_waited_for(tmp_path: Path) -> None:
+def test_unreaped_children_are_found(tmp_path: Path) -> None:
     before = leftovers.children()
     with subprocess.Popen(["sleep", "60"]) as process:
         assert leftovers.remove_processes(tmp_path, before) == [f"process {process.pid}: sleep 60 "]

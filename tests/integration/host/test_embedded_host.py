@@ -112,7 +112,7 @@ def test_the_process_stays_the_programs_own(tmp_path: Path) -> None:
     assert printed == "['root', 'state', 'temp']\n"
 
 
-def test_a_file_is_as_good_as_a_mapping(tmp_path: Path) -> None:
+def test_a_configuration_file_works_like_a_mapping(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f'version = 4\nroot = "{tmp_path}/root"\nstate = "{tmp_path}/state"\n')
     with Host.from_config(file) as host:
@@ -135,7 +135,7 @@ def test_the_configuration_of_a_daemon_does_for_a_program(tmp_path: Path) -> Non
     assert not (tmp_path / "lamina.sock").exists()
 
 
-def test_what_a_program_kept_a_daemon_serves() -> None:
+def test_a_daemon_serves_the_snapshots_of_an_embedded_host() -> None:
     with short_directory() as directory:
         daemon = Daemon(directory / "host")
         with Host.from_config(settings(daemon.directory)) as host:
@@ -153,7 +153,7 @@ def test_two_hosts_in_one_process_keep_to_themselves(tmp_path: Path) -> None:
         assert [read(snapshotter) for snapshotter in snapshotters] == ["one", "two"]
 
 
-def test_a_second_host_on_the_same_root_is_told_that_its_own_process_has_it(tmp_path: Path) -> None:
+def test_a_second_host_on_the_same_root_in_one_process_is_refused(tmp_path: Path) -> None:
     with Host.from_config(settings(tmp_path)) as host:
         with pytest.raises(
             LockHeld, match=rf"by process {os.getpid()}, which is this one; close the other holder"
@@ -169,7 +169,7 @@ def test_an_exception_in_the_block_closes_everything(tmp_path: Path) -> None:
         assert host.get(PluginType.SNAPSHOTTER, "overlayfs")
 
 
-def test_after_the_block_each_call_says_that_it_is_over(tmp_path: Path) -> None:
+def test_calls_after_the_block_fail(tmp_path: Path) -> None:
     with Host.from_config(settings(tmp_path)) as host:
         snapshotter = host.get(PluginType.SNAPSHOTTER, "overlayfs")
     with pytest.raises(Unavailable, match=r"metastore .* is closed"):

@@ -190,7 +190,7 @@ def test_a_package_whose_init_raises(broken: Broken) -> None:
     the_failure(broken, "init-raises", "raises.v1.x", "ValueError: cable cut", "init")
 
 
-def test_a_package_whose_init_hangs_is_left_behind_and_what_requires_it_is_blocked(broken: Broken) -> None:
+def test_a_hanging_init_is_abandoned_and_blocks_its_dependants(broken: Broken) -> None:
     hangs = broken["init-hangs"]
     assert list(hangs) == ["hangs.v1.x", "hangs.user.v1.x"]
     failed, blocked = hangs.values()
@@ -251,7 +251,7 @@ def test_a_package_that_requires_everything_from_a_type_that_others_require(brok
     assert uri in path
 
 
-def test_a_package_that_requires_a_type_that_nobody_provides(broken: Broken) -> None:
+def test_a_package_that_requires_an_unknown_type_is_blocked(broken: Broken) -> None:
     ((uri, error),) = broken["lonely"].items()
     assert (uri, error["Outcome"], error["Message"]) == (
         "lonely.v1.x",

@@ -96,7 +96,7 @@ def test_calls_are_counted_by_method_snapshotter_and_code(client: Client, url: s
     }  # fmt: skip
 
 
-def test_names_that_nobody_has_make_no_series(client: Client, url: str) -> None:
+def test_unknown_names_create_no_series(client: Client, url: str) -> None:
     for number in range(20):
         with pytest.raises(InvalidArgument, match="not loaded"):
             client.snapshotter(f"made-up-{number}").stat("a")
@@ -136,7 +136,7 @@ def test_commits_of_the_metastore_have_all_operations(client: Client, url: str) 
     assert commits == scraping.numbers(url, "lamina_metastore_commit_seconds_count")
 
 
-def test_the_init_of_each_plugin_is_told_as_introspection_tells_it(client: Client, url: str) -> None:
+def test_the_init_of_each_plugin_is_exported_as_by_introspection(client: Client, url: str) -> None:
     told = {
         (sample.labels["type"], sample.labels["id"], sample.labels["status"])
         for family in scraping.families(url)
@@ -167,7 +167,7 @@ def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Cli
     )  # fmt: skip
 
 
-def test_the_line_of_a_call_says_which_snapshot_it_was_about(client: Client, serving: Serving) -> None:
+def test_the_log_line_of_a_call_names_its_snapshot(client: Client, serving: Serving) -> None:
     lamina = client.snapshotter("lamina")
     lamina.prepare("work")
     lamina.commit("base", "work")
@@ -205,7 +205,7 @@ def lamina_register():
 """
 
 
-def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_other(
+def test_third_party_plugins_export_metrics_and_a_failing_one_affects_no_other(
     directory: Path, serve: Callable[..., Serving]
 ) -> None:
     (directory / "clock.py").write_text(PLUGIN)
@@ -219,7 +219,7 @@ def test_a_plugin_of_somebody_else_tells_its_own_and_one_that_cannot_harms_no_ot
     assert (line["plugin"], line["error"]) == ("com.example.clock.v1.bad", "OSError: no clock")
 
 
-def test_a_port_in_use_ends_the_start_and_is_told(serve: Callable[..., Serving]) -> None:
+def test_a_port_in_use_fails_the_start(serve: Callable[..., Serving]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         serving = serve(scraping.CONFIG.replace(":0", f":{port}"))
@@ -228,7 +228,7 @@ def test_a_port_in_use_ends_the_start_and_is_told(serve: Callable[..., Serving])
     assert "Address already in use" in serving.stderr
 
 
-def test_a_bad_address_is_told_with_its_key(serve: Callable[..., Serving]) -> None:
+def test_an_invalid_address_is_reported_with_its_key(serve: Callable[..., Serving]) -> None:
     serving = serve(scraping.CONFIG.replace("127.0.0.1:0", "here"))
     assert serving.wait() == 1
     assert 'plugins."io.containerd.server.v1.metrics".address' in serving.stderr
@@ -256,7 +256,7 @@ def lamina_register():
 """
 
 
-def test_without_an_address_nothing_of_it_is_imported(serve: Callable[..., Serving], directory: Path) -> None:
+def test_without_an_address_its_modules_are_not_imported(serve: Callable[..., Serving], directory: Path) -> None:
     (directory / "spy.py").write_text(SPY)
     serving = serve("", "-p", "spy").wait_ready()
     assert serving.stop() == 0

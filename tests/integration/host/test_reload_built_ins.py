@@ -43,7 +43,7 @@ def test_a_new_alias_answers_and_one_that_is_gone_does_not_until_it_is_back(host
         assert client.snapshotter("lamina").stat("key").name == "key"
 
 
-def test_what_lamina_tells_clients_to_use_follows_the_aliases(host: Host) -> None:
+def test_printed_client_settings_follow_the_aliases(host: Host) -> None:
     def exports() -> str:
         with host.client() as client:
             (plugin,) = client.plugins(f"type=={PluginType.GRPC},id==snapshots")
@@ -55,7 +55,7 @@ def test_what_lamina_tells_clients_to_use_follows_the_aliases(host: Host) -> Non
     assert exports() == "mine"
 
 
-def test_an_alias_of_a_snapshotter_that_there_is_none_of_is_told_by_the_host_and_by_who_looks_at_it(
+def test_an_alias_of_an_unknown_snapshotter_is_reported_by_host_and_commands(
     host: Host,
 ) -> None:
     config = f'[plugins."{SNAPSHOTS}".aliases]\nlamina = "overlay"\n'
@@ -79,7 +79,7 @@ def test_lines_that_were_not_logged_are_logged_after_a_reload(host: Host) -> Non
     assert '"msg": "reloaded configuration", "changed": "debug.level, debug.format"' in host.log
 
 
-def test_each_key_that_cannot_change_is_told(host: Host) -> None:
+def test_each_key_that_needs_a_restart_is_reported(host: Host) -> None:
     overlay = f"{PluginType.SNAPSHOTTER}.overlayfs"
     host.configure(f'temp = "/nowhere"\n[plugins."{overlay}"]\nsync_fs = false\nsync_remove = true\n')
     host.reload()
@@ -100,7 +100,7 @@ def test_each_key_that_cannot_change_is_told(host: Host) -> None:
         ("[", "config.toml:4"),
     ],
 )
-def test_a_file_that_is_wrong_changes_nothing_and_says_why(host: Host, config: str, reason: str) -> None:
+def test_an_invalid_file_changes_nothing_and_is_reported(host: Host, config: str, reason: str) -> None:
     host.configure(config)
     host.reload()
     assert reason in host.log

@@ -85,7 +85,7 @@ def health(serving: Serving) -> Iterator[Callable[..., object]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_while_it_stops_it_says_so_before_anything_is_closed(
+def test_stopping_is_announced_before_anything_is_closed(
     serving: Serving, gate: socket.socket, health: Callable[..., object], number: signal.Signals
 ) -> None:
     watch = health("Watch")

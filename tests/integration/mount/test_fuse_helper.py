@@ -39,7 +39,7 @@ def test_the_helper_gets_source_target_options_and_program(programs: Path, targe
     assert lookup(target).source != "own"
 
 
-def test_a_target_inside_is_looked_up_after_the_mounts_before(programs: Path, tmp_path: Path) -> None:
+def test_a_target_is_resolved_after_the_preceding_mounts(programs: Path, tmp_path: Path) -> None:
     write_program(programs / "mount.fuse3", 'mount -t tmpfs own "$2"')
     (tmp_path / "tree/inside").mkdir(parents=True)
     tree = Mount("bind", f"{tmp_path}/tree", ("rbind", "rw"))
@@ -47,7 +47,7 @@ def test_a_target_inside_is_looked_up_after_the_mounts_before(programs: Path, tm
         assert lookup(f"{root}/inside").source == "own"
 
 
-def test_a_helper_that_fails_is_told_with_what_it_said(programs: Path, target: Path) -> None:
+def test_the_output_of_a_failing_helper_is_reported(programs: Path, target: Path) -> None:
     write_program(programs / "mount.fuse3", "echo no such share >&2; exit 3")
     with pytest.raises(MountFailed) as failure:
         mount_all([Mount("fuse3.x", "data")], target)

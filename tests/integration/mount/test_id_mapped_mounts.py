@@ -66,7 +66,7 @@ def test_the_owners_in_a_bind_mount_are_mapped(source: Path, target: Path) -> No
     unmount(target)
 
 
-def test_what_a_mapped_user_writes_belongs_to_its_counterpart_on_disk(source: Path, target: Path) -> None:
+def test_files_of_a_mapped_user_belong_to_its_counterpart_on_disk(source: Path, target: Path) -> None:
     mount_all([Mount("bind", str(source), (*MAPS, "rw", "rbind"))], target)
     os.chmod(source, 0o777)
     subprocess.run(["touch", "new"], cwd=target, user=1003, group=2004, extra_groups=[], check=True)
@@ -140,7 +140,7 @@ def test_500_layers_can_be_mapped(tmp_path: Path, target: Path) -> None:
     unmount(target)
 
 
-def test_a_read_only_overlay_forgets_the_maps_of_its_layers(tmp_path: Path, source: Path, target: Path) -> None:
+def test_a_read_only_overlay_drops_the_maps_of_its_layers(tmp_path: Path, source: Path, target: Path) -> None:
     """As in containerd: the upper directory becomes a layer, and it was not mapped."""
     (tmp_path / "upper").mkdir()
     overlay = Mount("overlay", "overlay", (*MAPS, f"upperdir={tmp_path}/upper", f"lowerdir={source}"))

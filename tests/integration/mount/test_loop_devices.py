@@ -31,7 +31,7 @@ def attached(backing: Path) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_an_image_is_mounted_and_its_device_goes_with_the_mount(image: Path, target: Path) -> None:
+def test_the_loop_device_of_an_image_is_freed_with_the_mount(image: Path, target: Path) -> None:
     mount_all([Mount("ext4", str(image), ("loop",))], target)
     assert attached(image) == [lookup(target).source]
     (target / "file").write_text("kept")

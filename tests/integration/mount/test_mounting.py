@@ -112,7 +112,7 @@ def test_of_several_lowerdirs_the_last_one_counts(tmp_path: Path, target: Path) 
     unmount(target)
 
 
-def test_a_refusal_carries_what_the_kernel_said(tmp_path: Path, target: Path) -> None:
+def test_a_refusal_has_the_kernels_message(tmp_path: Path, target: Path) -> None:
     with pytest.raises(MountFailed) as failure:
         mount_all([overlay(f"lowerdir={layers(tmp_path / 'layers', 2)}", "index=maybe")], target)
     message = str(failure.value)
@@ -197,9 +197,7 @@ def test_a_bind_mount_is_writable_or_read_only_as_asked(tmp_path: Path, target: 
     unmount(target)
 
 
-def test_a_bind_mount_honours_what_restricts_it_and_keeps_what_restricts_its_source(
-    tmp_path: Path, target: Path
-) -> None:
+def test_a_bind_mount_applies_its_restrictions_and_keeps_those_of_its_source(tmp_path: Path, target: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     mount_all([Mount("tmpfs", "tmpfs", ("nosuid", "noatime"))], source)

@@ -69,9 +69,7 @@ def test_an_overlay_is_found_by_its_upper_directory(tmp_path: Path, target: Path
         assert places(other) == []
 
 
-def test_an_overlay_is_found_that_was_mounted_by_a_relative_path_or_through_a_link(
-    tmp_path: Path, target: Path
-) -> None:
+def test_an_overlay_mounted_by_relative_path_or_link_is_found(tmp_path: Path, target: Path) -> None:
     mount = overlay(tmp_path / "snapshots/7")
     (tmp_path / "link").symlink_to(tmp_path / "snapshots")
     for root in ("snapshots", str(tmp_path / "link")):
@@ -87,7 +85,7 @@ def test_an_overlay_is_found_that_was_mounted_by_a_relative_path_or_through_a_li
             unmount(target)
 
 
-def test_an_overlay_that_cannot_be_written_to_is_found_by_its_layers(tmp_path: Path, target: Path) -> None:
+def test_a_read_only_overlay_is_found_by_its_layers(tmp_path: Path, target: Path) -> None:
     overlay(tmp_path / "a", layers=3)
     view = Mount("overlay", "overlay", (f"lowerdir={tmp_path}/a/lower0:{tmp_path}/a/lower1",))
     longer = Mount("overlay", "overlay", (f"{view.options[0]}:{tmp_path}/a/lower2",))
@@ -147,9 +145,7 @@ def test_the_same_path_in_another_namespace_may_be_another_directory(tmp_path: P
         assert places(mount) == []
 
 
-def test_mounts_are_found_though_a_process_in_another_root_directory_comes_first(
-    tmp_path: Path, target: Path
-) -> None:
+def test_mounts_are_found_despite_a_process_with_another_root_directory(tmp_path: Path, target: Path) -> None:
     """Such a process sees only the mounts below its root directory."""
     mount = overlay(tmp_path / "1")
     (tmp_path / "jail").mkdir()
@@ -166,7 +162,7 @@ def test_mounts_are_found_though_a_process_in_another_root_directory_comes_first
             process.communicate()
 
 
-def test_what_lies_below_a_directory_is_found(tmp_path: Path, target: Path) -> None:
+def test_mounts_below_a_directory_are_found(tmp_path: Path, target: Path) -> None:
     mount = overlay(tmp_path / "1")
     (tmp_path / "link").symlink_to(tmp_path)
     bind = Mount("bind", str(tmp_path / "1/fs"), ("bind",))

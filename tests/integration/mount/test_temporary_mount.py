@@ -53,7 +53,7 @@ def test_read_only_hides_nothing_and_allows_no_write(tmp_path: Path, where: Path
     assert list(where.iterdir()) == []
 
 
-def test_an_exception_in_the_block_comes_out_and_nothing_stays(where: Path, overlay: Mount) -> None:
+def test_an_exception_in_the_block_propagates_and_unmounts(where: Path, overlay: Mount) -> None:
     with pytest.raises(KeyError), temporary_mount([overlay], directory=where):
         raise KeyError
     assert list(where.iterdir()) == []
@@ -95,7 +95,7 @@ def test_volatile_is_left_out(tmp_path: Path, where: Path, overlay: Mount) -> No
     assert not (tmp_path / "work" / "work" / "incompat").exists()
 
 
-def test_what_is_mounted_inside_the_block_goes_too(where: Path, overlay: Mount) -> None:
+def test_nested_mounts_of_the_block_are_unmounted(where: Path, overlay: Mount) -> None:
     with temporary_mount([overlay], directory=where) as root:
         Path(root, "sub").mkdir()
         mount_all([Mount("tmpfs", "tmpfs", (), "sub")], root)

@@ -29,7 +29,7 @@ def points_below(directory: Path) -> list[str]:
     return [info.mount_point for info in mountinfo() if info.mount_point.startswith(str(directory))]
 
 
-def test_what_is_not_mounted_is_unmounted_already(tmp_path: Path) -> None:
+def test_unmounting_an_unmounted_directory_does_nothing(tmp_path: Path) -> None:
     unmount(tmp_path)
 
 
@@ -49,7 +49,7 @@ def test_unmount_takes_one_of_a_stack_and_unmount_all_the_rest(tmp_path: Path) -
     assert points_below(tmp_path) == []
 
 
-def test_a_busy_mount_is_an_error_that_says_who_to_ask_unless_it_is_lazy(tmp_path: Path) -> None:
+def test_a_busy_mount_is_an_error_with_the_remedy_unless_lazy(tmp_path: Path) -> None:
     mount_all([TMPFS], tmp_path)
     with (tmp_path / "file").open("w") as file:
         with pytest.raises(FailedPrecondition, match=f"busy .who uses it: fuser --verbose --mount {tmp_path}"):
@@ -98,7 +98,7 @@ def test_a_link_at_the_target_is_not_followed(tmp_path: Path, call: Callable[[st
     assert points_below(tmp_path) == []
 
 
-def test_what_was_mounted_through_a_link_before_a_mount_failed_is_taken_off(tmp_path: Path) -> None:
+def test_mounts_through_a_link_are_undone_after_a_failure(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to("target")
     with pytest.raises(MountFailed):
@@ -121,7 +121,7 @@ def test_unmount_recursive_tries_all_and_raises_the_first_failure(tmp_path: Path
     unmount_recursive(tree)
 
 
-def test_lazily_a_whole_tree_goes_though_it_is_busy(tmp_path: Path) -> None:
+def test_a_busy_tree_can_be_unmounted_lazily(tmp_path: Path) -> None:
     mount_all([TMPFS, TMPFS], tmp_path)
     (tmp_path / "below").mkdir()
     mount_all([TMPFS], tmp_path / "below")
@@ -134,7 +134,7 @@ def test_lazily_a_whole_tree_goes_though_it_is_busy(tmp_path: Path) -> None:
         assert points_below(tmp_path) == []
 
 
-def test_unmount_mounts_takes_what_mount_all_mounted_and_nothing_else(tmp_path: Path) -> None:
+def test_unmount_mounts_reverts_exactly_mount_all(tmp_path: Path) -> None:
     tree, target = tmp_path / "tree", tmp_path / "target"
     (tree / "inside").mkdir(parents=True)
     target.mkdir()

@@ -87,7 +87,7 @@ def commit_held_up(environment: Environment) -> Iterator[None]:
         thread.join()
 
 
-def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
+def test_a_client_that_leaves_before_the_durable_commit_leaves_nothing_behind(
     overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
 ) -> None:
     overlay._store.reserve_id()  # so that the call itself needs one commit only
@@ -103,7 +103,7 @@ def test_a_client_that_goes_before_the_durable_commit_leaves_nothing(
         overlay.stat("k")
 
 
-def test_a_client_that_goes_after_the_durable_commit_changes_nothing(
+def test_a_client_that_leaves_after_the_durable_commit_changes_nothing(
     overlay: LocalSnapshotter, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call is held up between commit and answer: where what only the active snapshot needed is given up."""

@@ -13,7 +13,7 @@ def test_the_modules_in_the_tree_are_those_that_the_proto_files_give(capsys, mon
     assert capsys.readouterr().out == ""
 
 
-def test_check_shows_what_differs_and_writes_nothing(tmp_path, capsys, monkeypatch):
+def test_check_shows_differences_and_writes_nothing(tmp_path, capsys, monkeypatch):
     wanted = generate.generate()
     changed = wanted["mount_pb2.py"] + "Extra = 1\n"
     present = wanted | {"mount_pb2.py": changed, "gone_pb2.py": "Gone = 1\n"}

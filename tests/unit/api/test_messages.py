@@ -145,7 +145,7 @@ def test_damaged_bytes_are_an_invalid_argument(data):
         ({"kind": 2**31}, "Info: Value out of range: 2147483648"),
     ],
 )
-def test_what_no_message_can_hold_is_an_invalid_argument(fields, message):
+def test_values_that_messages_cannot_hold_are_invalid_arguments(fields, message):
     with pytest.raises(InvalidArgument) as caught:
         encode(snapshots_pb2.Info, **fields)
     assert str(caught.value) == message
@@ -205,7 +205,7 @@ OURS = """
 
 @pytest.mark.parametrize("implementation", ["upb", "python"])
 @pytest.mark.parametrize("order", ["clash(); ours()", "ours(); clash()"])
-def test_another_packages_copies_of_the_same_messages_do_no_harm(order, implementation):
+def test_another_packages_copies_of_the_same_messages_do_not_conflict(order, implementation):
     """Whichever is imported first, and in both of protobuf's implementations."""
     program = textwrap.dedent(CLASH + OURS) + order
     environment = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": implementation}

@@ -43,7 +43,7 @@ FAILED = Plugin(
         ),
     ],
 )
-def test_what_only_lamina_knows_survives_the_wire(plugin: Plugin, details: PluginDetails) -> None:
+def test_lamina_specific_fields_survive_the_wire(plugin: Plugin, details: PluginDetails) -> None:
     message = PluginMessage.FromString(plugin_to_proto(plugin).SerializeToString())
     assert details_from_proto(message) == details
 
@@ -90,7 +90,7 @@ def test_a_server_that_is_not_lamina_has_no_details(message: PluginMessage) -> N
     assert details_from_proto(message) == PluginDetails()
 
 
-def test_details_of_somebody_elses_are_not_taken_for_laminas() -> None:
+def test_foreign_details_are_not_parsed_as_laminas() -> None:
     detail = Any()
     detail.Pack(ErrorInfo(reason="FAILED", domain="example.com"))
     assert details_from_proto(PluginMessage(init_err=StatusMessage(details=[detail]))) == PluginDetails()

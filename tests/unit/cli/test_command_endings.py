@@ -16,7 +16,7 @@ def run(*words):
 
 
 @pytest.mark.parametrize("words", [["plugins", "ls"], ["snapshots", "ls"], ["snapshots", "rm", "k"]])
-def test_a_host_that_is_not_running_is_named_with_what_to_start(words, tmp_path):
+def test_a_stopped_host_is_named_with_the_start_command(words, tmp_path):
     done = run(*words, "--address", tmp_path / "lamina.sock")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"{tmp_path}/lamina.sock: No such file or directory: is `lamina serve` running?\n")
@@ -68,7 +68,7 @@ def test_a_timeout_ends_the_wait(silence):
     assert "was not answered in time" in done.stderr
 
 
-def test_what_is_typed_beats_the_environment(tmp_path, monkeypatch):
+def test_an_option_overrides_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LAMINA_ADDRESS", str(tmp_path / "environment.sock"))
     for words in (["snapshots", "ls"], ["snapshots", "--address", tmp_path / "typed.sock", "ls"]):
         assert ("typed.sock" if len(words) > 2 else "environment.sock") in run(*words).stderr

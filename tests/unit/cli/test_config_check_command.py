@@ -22,7 +22,7 @@ def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
     assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
 
 
-def test_check_tells_all_problems_at_once(path: Path) -> None:
+def test_check_reports_all_problems_at_once(path: Path) -> None:
     path.write_text(WRONG)
     assert complaints("config", "check", path) == [
         f'lamina: {path}:2: rot: unknown key (did you mean "root"?)',
@@ -31,7 +31,7 @@ def test_check_tells_all_problems_at_once(path: Path) -> None:
     ]
 
 
-def test_check_tells_problems_in_their_parts(path: Path) -> None:
+def test_check_reports_each_part_of_a_problem(path: Path) -> None:
     path.write_text(WRONG)
     done = run("config", "check", path, "--json")
     assert (done.returncode, done.stderr) == (1, "")
@@ -48,7 +48,7 @@ def test_check_tells_problems_in_their_parts(path: Path) -> None:
     }
 
 
-def test_check_warns_of_what_is_not_used(path: Path) -> None:
+def test_check_warns_of_unused_tables(path: Path) -> None:
     path.write_text('version = 4\n[plugins."io.x.v1.y"]\n')
     done = run("config", "check", path)
     assert (done.returncode, done.stdout) == (0, f"{path}: valid\n")
@@ -57,7 +57,7 @@ def test_check_warns_of_what_is_not_used(path: Path) -> None:
     assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
 
 
-def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
+def test_check_reports_a_missing_required_plugin(path: Path) -> None:
     path.write_text('version = 4\nrequired_plugins = ["io.containerd.snapshotter.v1.overlay"]\n')
     (line,) = complaints("config", "check", path)
     assert line.startswith(
@@ -68,7 +68,7 @@ def test_check_tells_a_required_plugin_that_is_not_there(path: Path) -> None:
 ALIASES = 'plugins."io.containerd.grpc.v1.snapshots".aliases'
 
 
-def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path) -> None:
+def test_check_reports_an_alias_of_an_unknown_snapshotter(path: Path) -> None:
     path.write_text(f'version = 4\n[{ALIASES}]\nlamina = "overlay"\nfast = "native"\n')
     found = 'plugin io.containerd.snapshotter.v1.overlay is not installed (did you mean "overlayfs"?)'
     assert complaints("config", "check", path) == [f"lamina: {path}:3: {ALIASES}.lamina: {found}"]
@@ -86,19 +86,19 @@ def test_check_tells_an_alias_of_a_snapshotter_that_there_is_none_of(path: Path)
         f'[{ALIASES}]\nfar = "elsewhere"\n[proxy_plugins.elsewhere]\ntype = "snapshot"\naddress = "/s"\n',
     ],
 )
-def test_check_has_nothing_against_an_alias_that_nobody_set_or_that_will_work(path: Path, config: str) -> None:
+def test_check_accepts_default_and_valid_aliases(path: Path, config: str) -> None:
     path.write_text(f"version = 4\n{config}")
     assert printed("config", "check", path) == f"{path}: valid\n"
 
 
-def test_check_tells_a_wrong_environment_variable_and_flag(path: Path) -> None:
+def test_check_reports_a_wrong_environment_variable_and_flag(path: Path) -> None:
     path.write_text("version = 4\n")
     level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")
     assert state == "lamina: LAMINA_STATE: state: root and state must be different paths, both are /x"
     assert level.startswith("lamina: --log-level: debug.level: expected one of")
 
 
-def test_check_says_what_a_configuration_of_containerds_means(path: Path) -> None:
+def test_check_explains_a_configuration_of_containerd(path: Path) -> None:
     path.write_text('version = 2\nroot = "/c"\noom_score = 1\n[grpc]\nuid = 5\n')
     assert (
         printed("config", "check", "--containerd", path, LAMINA_CONFIG="")

@@ -58,7 +58,7 @@ def test_config_default_prints_a_file_that_can_be_loaded(tmp_path: Path) -> None
     assert "io.containerd.snapshotter.v1.overlayfs" in config.plugins
 
 
-def test_config_default_tells_of_packages_that_it_cannot_load(tmp_path: Path) -> None:
+def test_config_default_reports_packages_that_fail_to_load(tmp_path: Path) -> None:
     info = tmp_path / "torn-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1\n")
@@ -107,7 +107,7 @@ def test_serve_hears_the_same_environment(path: Path) -> None:
     assert sorted(line.split(": ")[1] for line in told) == [f"{path}:2", "LAMINA_LOG_LEVEL"]
 
 
-def test_explain_says_who_set_a_setting_and_what_it_means(path: Path) -> None:
+def test_explain_shows_origin_and_meaning_of_a_setting(path: Path) -> None:
     path.write_text('version = 4\n\n[debug]\nlevel = "warn"\n')
     assert (
         printed("config", "explain", "debug.level", "-c", path)
@@ -125,7 +125,7 @@ debug.level = "warn"
     assert "set by   --log-level\n" in text
 
 
-def test_explain_says_of_a_table_what_each_setting_is(path: Path) -> None:
+def test_explain_shows_each_setting_of_a_table(path: Path) -> None:
     path.write_text('version = 4\ndebug.level = "warn"\n')
     assert (
         printed("config", "explain", "debug", "-c", path)
@@ -164,14 +164,14 @@ def test_explain_prints_json(path: Path) -> None:
     }
 
 
-def test_explain_tells_the_nearest_of_an_unknown_key(path: Path) -> None:
+def test_explain_suggests_the_nearest_key(path: Path) -> None:
     path.write_text("version = 4\n")
     assert complaints("config", "explain", f"{OVERLAY}.sync_remve", "-c", path) == [
         f'lamina: plugins."{OVERLAY}".sync_remve: there is no such setting (did you mean "sync_remove"?)'
     ]
 
 
-def test_schema_takes_what_default_prints() -> None:
+def test_the_schema_accepts_the_default_configuration() -> None:
     schema = json.loads(printed("config", "schema"))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

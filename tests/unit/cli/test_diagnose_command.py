@@ -57,7 +57,7 @@ def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Dia
     return look
 
 
-def test_a_plugin_of_anybodys_tells_what_it_finds_with_its_own_configuration(
+def test_a_third_party_plugin_is_diagnosed_with_its_configuration(
     tape: Callable[[str], Diagnosis], tmp_path: Path
 ) -> None:
     found = tape("blank")
@@ -77,9 +77,7 @@ def test_its_problem_is_one_of_the_host(tape: Callable[[str], Diagnosis]) -> Non
     assert found.of("x.tape.v1.tape", "reel")[1]["Remedy"] == "glue it"
 
 
-def test_its_own_failure_keeps_nothing_else_from_being_looked_at(
-    tape: Callable[[str], Diagnosis], tmp_path: Path
-) -> None:
+def test_a_failing_check_does_not_prevent_others(tape: Callable[[str], Diagnosis], tmp_path: Path) -> None:
     found = tape("odd")
     failure = found.one("x.tape.v1.tape", "everything else")
     assert (found.code, failure["Status"]) == (0, "unknown")
@@ -87,14 +85,14 @@ def test_its_own_failure_keeps_nothing_else_from_being_looked_at(
     assert found.of("directories", "root")
 
 
-def test_a_file_that_cannot_be_read_leaves_the_kernel_and_the_host_to_be_looked_at(tmp_path: Path) -> None:
+def test_an_unreadable_configuration_does_not_prevent_checks_of_kernel_and_host(tmp_path: Path) -> None:
     found = diagnose("-c", tmp_path / "absent.toml", "--state", tmp_path)
     assert found.problems() == ["files"]
     assert found.one("host", "socket")["Found"].endswith(f"there is no {tmp_path}/lamina.sock")
     assert found.one("kernel", "version")["Found"].startswith(f"Linux {os.uname().release}")
 
 
-def test_a_key_cannot_be_looked_at_without_a_host(tmp_path: Path) -> None:
+def test_a_key_cannot_be_diagnosed_without_a_host(tmp_path: Path) -> None:
     arguments = ("--root", tmp_path / "root", "--state", tmp_path / "state")
     found = diagnose(*arguments, "web")
     assert found.one("snapshot web", "record")["Found"] == "the host does not answer"
@@ -117,12 +115,12 @@ def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.Mon
     ]
 
 
-def test_help_says_what_the_exit_code_means() -> None:
+def test_help_explains_the_exit_codes() -> None:
     shown = CliRunner().invoke(command.diagnose, ["--help"]).output
     assert "Exits with 1 if there is a problem" in re.sub(r"\s+", " ", shown)
 
 
-def test_of_many_findings_alike_the_first_are_shown_and_the_others_counted() -> None:
+def test_similar_findings_are_counted_after_the_first_ones() -> None:
     many = [
         _findings.ReportedFinding("overlayfs", Finding.problem("data", f"{number} is gone", ""))
         for number in range(13)

@@ -18,7 +18,7 @@ def doctor(directory: Path, *words: str) -> Result:
     )
 
 
-def test_a_directory_that_is_not_there_is_not_said_to_be_in_order(tmp_path: Path) -> None:
+def test_a_missing_directory_is_not_reported_as_healthy(tmp_path: Path) -> None:
     done = doctor(tmp_path)
     assert done.exit_code == 2
     assert f"there is no directory {tmp_path}/root: is it the right root directory?" in done.stderr
@@ -38,7 +38,7 @@ def test_a_directory_without_a_data_root_is_not_said_to_be_in_order(
     assert sorted(os.listdir(tmp_path / "root")) == sorted(holds), "nothing is left there either"
 
 
-def test_what_a_host_without_snapshots_left_is_examined(tmp_path: Path) -> None:
+def test_a_host_without_snapshots_is_examined(tmp_path: Path) -> None:
     (tmp_path / "root" / "io.containerd.grpc.v1.introspection").mkdir(parents=True)
     done = doctor(tmp_path)
     assert done.exit_code == 0
@@ -46,9 +46,7 @@ def test_what_a_host_without_snapshots_left_is_examined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("--dry-run",), ("--dry-run", "--json")])
-def test_a_dry_run_of_nothing_is_refused_and_names_what_it_goes_with(
-    tmp_path: Path, words: tuple[str, ...]
-) -> None:
+def test_dry_run_without_repair_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = doctor(tmp_path, *words)
     assert done.exit_code == 2
     assert "use --repair --dry-run" in done.stderr

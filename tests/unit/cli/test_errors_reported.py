@@ -27,7 +27,7 @@ def noted(error, *notes):
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_an_error_is_told_on_stderr_and_ends_with_a_code(error, code, message, capsys):
+def test_an_error_is_printed_to_stderr_with_an_exit_code(error, code, message, capsys):
     with pytest.raises(SystemExit) as ending, reported():
         raise error
     assert ending.value.code == code
@@ -59,7 +59,7 @@ with reported():
 """
 
 
-def test_a_reader_that_goes_away_ends_it_silently():
+def test_a_closed_pipe_ends_the_command_silently():
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing) as stdout:
@@ -69,7 +69,7 @@ def test_a_reader_that_goes_away_ends_it_silently():
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_a_full_disk_below_stdout_is_told_once():
+def test_a_full_disk_below_stdout_is_reported_once():
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-c", WRITE_MUCH], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"lamina: No space left on device\n")

@@ -40,7 +40,7 @@ def test_help_imports_nothing_but_click_and_a_little_of_lamina() -> None:
     assert not imported("--help") & slow
 
 
-def test_a_list_of_snapshots_imports_neither_grpc_nor_what_starts_a_host(tmp_path: Path) -> None:
+def test_listing_snapshots_imports_neither_grpc_nor_the_host(tmp_path: Path) -> None:
     modules = imported("snapshots", "ls", "-a", f"{tmp_path}/s")
     assert "lamina.client._http2" in modules
     slow = {"grpc", "importlib.metadata", "json", "logging", "rich"}
@@ -70,7 +70,7 @@ def test_each_summary_fits_on_one_line_of_80_columns(group: tuple[str, ...]) -> 
     assert not [line for line in commands if re.fullmatch(r"  [\w-]+ +\S.*[^.]|   .*|.*\.\.\.|.{81,}", line)]
 
 
-def test_the_list_says_of_each_command_what_its_own_help_says_first() -> None:
+def test_the_command_list_shows_the_first_line_of_each_help() -> None:
     context = click.Context(lamina)
     listed = {item.value: item.help for item in lamina.shell_complete(context, "")}
     for name in lamina.list_commands(context):
@@ -92,7 +92,7 @@ def test_the_list_says_of_each_command_what_its_own_help_says_first() -> None:
         (("config", "explane"), "explain"),
     ],
 )
-def test_a_word_that_is_no_command_is_told_with_the_nearest(words: tuple[str, ...], meant: str) -> None:
+def test_an_unknown_command_is_reported_with_the_nearest_one(words: tuple[str, ...], meant: str) -> None:
     assert refusal(*words).endswith(f"Did you mean {meant!r}?")
 
 
@@ -116,7 +116,7 @@ def unknown_fields(directory: Path, *words: str) -> list[str]:
     return [line.partition("warning: ")[2] for line in str(caught.value).splitlines() if "warning" in line]
 
 
-def test_a_field_of_a_filter_that_nothing_has_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_filter_field_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
     told = ["unknown snapshot field nam: did you mean name?"]
     assert unknown_fields(tmp_path, "snapshots", "ls", "nam==x,labels.a", "parent", "kind==view") == told
     assert unknown_fields(tmp_path, "snapshots", "tree", "nam") == told
@@ -143,7 +143,7 @@ def test_a_host_that_is_named_and_does_not_run_has_no_version(tmp_path: Path) ->
         run(*LAMINA, "version", "-a", f"{tmp_path}/lamina.sock")
 
 
-def test_the_version_of_a_host_stands_beside_that_of_the_command() -> None:
+def test_the_versions_of_host_and_command_are_shown() -> None:
     with short_directory() as directory:
         serving = Serving(directory)
         try:

@@ -79,7 +79,7 @@ def test_a_failed_plugin_of_a_lamina_host_in_json():
     }
 
 
-def test_a_plugin_that_is_tried_again_says_so():
+def test_a_plugin_that_is_retried_is_marked():
     plugin = RemotePlugin(
         "io.x.v1", "y", init_error=Unavailable("no socket"), details=PluginDetails(retrying=True)
     )

@@ -67,7 +67,7 @@ def without_built_ins(lines: list[str]) -> list[str]:
     return [line for line in lines if "not imported" not in line]
 
 
-def test_the_text_has_the_order_and_what_each_requires(site: Site) -> None:
+def test_the_text_shows_order_and_requirements(site: Site) -> None:
     lines = site.lamina("graph").splitlines()
     assert without_built_ins(lines) == [
         "1  x.wall.v1.east",
@@ -109,7 +109,7 @@ def test_json_has_the_plugins_behind_each_required_type(site: Site) -> None:
     assert document["Refusal"] == ""
 
 
-def test_that_a_host_would_not_start_is_told(site: Site) -> None:
+def test_a_host_that_would_not_start_is_reported(site: Site) -> None:
     with (site.path / "config.toml").open("a") as config:
         config.write('required_plugins = ["x.door.v1.front"]\n')
     refusal = "load required plugin x.door.v1.front: no plugin provides x.key.v1"
@@ -117,7 +117,7 @@ def test_that_a_host_would_not_start_is_told(site: Site) -> None:
     assert json.loads(site.lamina("graph", "--json"))["Refusal"] == refusal
 
 
-def test_a_circle_is_told_as_a_path(site: Site) -> None:
+def test_a_cycle_is_shown_as_a_path(site: Site) -> None:
     source = SOURCE.replace('plugin("x.wall.v1.east")', 'plugin("x.wall.v1.east", "x.roof.v1")')
     (site.path / "house.py").write_text(source)
     path = "x.roof.v1.red -> x.wall.v1.east -> x.roof.v1.red"
@@ -133,7 +133,7 @@ NODES = [
 ]
 
 
-def test_mermaid_escapes_what_has_a_meaning_there() -> None:
+def test_mermaid_escapes_special_characters() -> None:
     assert list(mermaid(NODES))[:9] == [
         "flowchart LR",
         '    n0["x.v1.a"]',
@@ -147,7 +147,7 @@ def test_mermaid_escapes_what_has_a_meaning_there() -> None:
     ]
 
 
-def test_dot_escapes_what_has_a_meaning_there() -> None:
+def test_dot_escapes_special_characters() -> None:
     assert list(dot(NODES)) == [
         "digraph plugins {",
         "    rankdir=LR",

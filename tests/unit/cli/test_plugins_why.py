@@ -88,20 +88,20 @@ def test_a_plugin_that_is_in(site: Site) -> None:
     ]
 
 
-def test_a_plugin_that_is_disabled_with_the_line_that_says_so(site: Site) -> None:
+def test_a_disabled_plugin_with_the_line_that_disables_it(site: Site) -> None:
     assert site.answer("x.off.v1.off") == [
         f"x.off.v1.off: disabled: it is in disabled_plugins ({site.path}/config.toml:5)"
     ]
 
 
-def test_a_plugin_that_requires_what_is_disabled(site: Site) -> None:
+def test_a_plugin_that_requires_a_disabled_one(site: Site) -> None:
     assert site.answer("x.wants.v1.off") == [
         "x.wants.v1.off: blocked: no plugin provides x.off.v1",
         f"└─ x.off.v1.off: disabled: it is in disabled_plugins ({site.path}/config.toml:5)",
     ]
 
 
-def test_a_plugin_that_requires_what_nobody_has_names_the_packages_that_were_not_looked_at(site: Site) -> None:
+def test_a_plugin_with_an_unknown_requirement_names_the_packages_that_were_not_loaded(site: Site) -> None:
     first, empty, *notes = site.answer("x.wants.v1.more")
     assert (first, empty) == ("x.wants.v1.more: blocked: no plugin provides x.wants.v1x", "")
     assert "Not imported because its distribution is in disabled_distributions: lamina:overlayfs" in notes
@@ -127,7 +127,7 @@ def test_that_the_host_would_not_start_is_noted(site: Site) -> None:
     ]
 
 
-def test_json_says_who_told(site: Site) -> None:
+def test_json_names_the_source(site: Site) -> None:
     document = json.loads(site.why("x.wants.v1.off", "--json"))
     assert document["Source"] == {"Kind": "configuration", "File": f"{site.path}/config.toml"}
     assert (document["URI"], document["Status"]) == ("x.wants.v1.off", "blocked")
@@ -142,7 +142,7 @@ def test_a_host_that_was_named_must_be_there(site: Site) -> None:
         site.why("x.call.v1.mum", "-a", f"{site.path}/none.sock")
 
 
-def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_there() -> None:
+def test_a_missing_plugin_is_explained_by_the_configuration() -> None:
     with short_directory() as directory:
         (directory / "phones.py").write_text(SOURCE)
         config = CONFIG.format(directory).replace('disabled_distributions = ["lamina"]\n', "")
@@ -177,20 +177,20 @@ def test_a_host_says_what_happened_and_the_configuration_why_a_plugin_is_not_the
             serving.close()
 
 
-def test_an_id_stands_for_the_only_plugin_that_has_it(site: Site) -> None:
+def test_a_unique_id_identifies_its_plugin(site: Site) -> None:
     assert site.answer("cable") == site.answer("x.line.v1.cable")
     with pytest.raises(CommandFailed, match=r"off is the id of several plugins: .*x\.off\.v1\.off"):
         site.why("off")
     assert site.answer("cabel")[0].endswith("(did you mean x.line.v1.cable?)")
 
 
-def test_a_working_plugin_of_a_host_says_how_long_its_init_took() -> None:
+def test_the_init_time_of_a_working_plugin_is_shown() -> None:
     answer = from_host([RemotePlugin("a.v1", "x", details=PluginDetails(milliseconds=1.25))], "a.v1.x")
     assert answer is not None
     assert list(text(answer)) == ["a.v1.x: ok: initialised in 1.2 ms"]
 
 
-def test_a_plugin_of_containerds_that_does_not_work_is_told_in_its_words() -> None:
+def test_a_failed_plugin_of_containerd_is_reported_with_its_message() -> None:
     plugins = [
         RemotePlugin("a.v1", "skipped", init_error=Unknown("no btrfs: skip plugin")),
         RemotePlugin("a.v1", "failed", init_error=Unknown("no disk")),

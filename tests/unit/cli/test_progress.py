@@ -33,7 +33,7 @@ def test_in_a_pipe_items_pass_and_nothing_is_shown():
     assert stderr.getvalue() == ""
 
 
-def test_on_a_terminal_what_takes_long_is_counted_until_it_is_done():
+def test_a_terminal_shows_the_progress_of_long_operations():
     terminal, theirs = pty.openpty()
     with (
         open(terminal, "rb", buffering=0),

@@ -61,7 +61,7 @@ def test_info_in_json_has_containerds_keys_in_containerds_order():
     ]
 
 
-def test_info_in_json_leaves_out_what_is_empty():
+def test_json_omits_empty_fields():
     assert list(info_document(Info("base"))) == ["Kind", "Name", "Created", "Updated"]
 
 

@@ -36,7 +36,7 @@ def test_versions_are_read_as_containerd_and_its_packagers_write_them(text, rele
         ("3.0", "containerd 3.0.0 is not supported: the formats known are those of 1.2 to 2.x"),
     ],
 )
-def test_what_is_no_version_or_cannot_use_lamina_is_refused_with_the_reason(text, message):
+def test_unknown_and_unsupported_versions_are_refused_with_the_reason(text, message):
     with pytest.raises(InvalidArgument) as caught:
         Release.parse(text)
     assert message in str(caught.value)
@@ -58,7 +58,7 @@ def test_what_is_no_version_or_cannot_use_lamina_is_refused_with_the_reason(text
         ("2.6", ["platform", "exports", "capabilities"]),
     ],
 )
-def test_each_release_reads_what_its_release_notes_say(text, keys):
+def test_each_release_has_the_settings_of_its_release_notes(text, keys):
     release = Release.parse(text)
     assert [key for key in ("platform", "exports", "capabilities") if release.reads(key)] == keys
     assert release.reads("type")
@@ -66,5 +66,5 @@ def test_each_release_reads_what_its_release_notes_say(text, keys):
 
 
 @pytest.mark.parametrize(("text", "capabilities"), [("1.7.29", {"rebase"}), ("2.0", {"rebase", "remap-ids"})])
-def test_a_release_that_cannot_make_id_mapped_mounts_is_not_told_of_them(text, capabilities):
+def test_a_release_without_id_mapped_mounts_gets_no_such_capabilities(text, capabilities):
     assert set(filter(Release.parse(text).knows, ("rebase", "remap-ids"))) == capabilities

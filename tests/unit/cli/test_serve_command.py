@@ -87,7 +87,7 @@ def test_it_serves_when_its_program_is_not_where_its_name_says(
 
 
 @pytest.mark.parametrize("name", ["lamina", "two words"])
-def test_it_prints_the_socket_and_what_to_type_next(workshop: Workshop, name: str) -> None:
+def test_it_prints_the_socket_and_the_next_commands(workshop: Workshop, name: str) -> None:
     address = workshop.directory / "my.sock"
     steps = addressed(workshop, address, snapshotter=name)
     assert f"Serving on {address}\n" in steps
@@ -97,7 +97,7 @@ def test_it_prints_the_socket_and_what_to_type_next(workshop: Workshop, name: st
     assert stanza == {"proxy_plugins": {name: {"type": "snapshot", "address": str(address)}}}
 
 
-def test_where_no_snapshotter_has_a_name_that_works_nothing_is_told_of_them(workshop: Workshop) -> None:
+def test_without_a_working_snapshotter_none_is_suggested(workshop: Workshop) -> None:
     steps = addressed(workshop, workshop.directory / "my.sock")
     assert "  lamina plugins ls -a " in steps
     assert "ctr" not in steps
@@ -249,7 +249,7 @@ BUSY = """
 """
 
 
-def test_the_stacks_of_a_busy_host_can_be_asked_for_again_and_again(workshop: Workshop) -> None:
+def test_the_stacks_of_a_busy_host_can_be_dumped_repeatedly(workshop: Workshop) -> None:
     """Whoever reads the frames of a thread that runs reads what is just then changed: that would be a crash."""
     serving = workshop.serve(SERVER, 'plugin("x.a.v1.busy", start_working)', code=BUSY).wait_ready()
     for number in range(1, 101):

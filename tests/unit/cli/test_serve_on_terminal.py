@@ -32,7 +32,7 @@ def shown(workshop: Workshop, config: str = "", **environment: str) -> str:
     return text.decode().replace("\r\n", "\n")
 
 
-def test_plugins_are_counted_and_those_that_do_not_work_are_told_once_with_the_reason(workshop: Workshop) -> None:
+def test_plugins_are_counted_and_failed_ones_reported_once_with_the_reason(workshop: Workshop) -> None:
     lines = COLOUR.sub("", shown(workshop)).splitlines()
     assert lines[lines.index("3 plugins: 1 ok, 1 failed, 1 skipped") + 1 :][:2] == [
         "  failed   x.line.v1.cable: ValueError: cable cut",
@@ -47,11 +47,11 @@ def test_the_traceback_of_a_plugin_that_failed_is_logged(workshop: Workshop) -> 
     assert lines[line + 1] == "    Traceback (most recent call last):"
 
 
-def test_the_last_line_says_that_it_has_stopped(workshop: Workshop) -> None:
+def test_the_last_line_reports_the_stop(workshop: Workshop) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d info    stopped", COLOUR.sub("", shown(workshop)).splitlines()[-1])
 
 
-def test_the_status_of_what_does_not_work_is_coloured(workshop: Workshop) -> None:
+def test_the_status_of_failed_plugins_is_coloured(workshop: Workshop) -> None:
     assert "\x1b[31mfailed  \x1b[0m x.line" in shown(workshop)
 
 

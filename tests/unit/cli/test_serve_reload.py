@@ -51,7 +51,7 @@ def reload(serving: Serving) -> None:
     serving.send(signal.SIGHUP).wait_ready()
 
 
-def test_sighup_changes_what_is_live_and_tells_what_needs_a_restart_again_and_again(workshop: Workshop) -> None:
+def test_each_sighup_applies_live_settings_and_reports_the_others(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="")).wait_ready()
     workshop.configure(lamp(level=2, socket="E14"))
     reload(serving)
@@ -106,7 +106,7 @@ def test_a_wrong_file_changes_nothing_and_each_problem_is_a_line_of_the_log(work
     assert levels(workshop) == ["1"]
 
 
-def test_a_plugin_that_refuses_is_told_with_its_traceback_and_the_host_goes_on(workshop: Workshop) -> None:
+def test_a_plugin_that_fails_to_reconfigure_is_logged_and_the_host_continues(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="config.level < 2 or fail(config)")).wait_ready()
     workshop.configure(lamp(level=2))
     reload(serving)
@@ -138,7 +138,7 @@ def test_sighup_during_the_start_is_obeyed_when_that_has_ended(workshop: Worksho
     assert levels(workshop) == ["1", "2"]
 
 
-def test_many_signals_to_reload_do_no_harm_and_the_last_file_holds(workshop: Workshop) -> None:
+def test_after_many_reload_signals_the_last_file_applies(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="")).wait_ready()
     for level in range(2, 50):
         workshop.configure(lamp(level=level))
@@ -169,7 +169,7 @@ def test_a_signal_while_a_reload_hangs_stops_the_host(workshop: Workshop, where:
 # The watchdog
 
 
-def test_the_watchdog_is_told_from_the_moment_the_host_is_ready(workshop: Workshop) -> None:
+def test_the_watchdog_is_notified_once_the_host_is_ready(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"WATCHDOG_USEC": "20000"}).wait_ready()
     assert "WATCHDOG=1" not in serving.notifications
     for _ in range(3):

@@ -27,7 +27,7 @@ TEXTS = st.text(st.characters(codec="utf-8"))
 
 
 @given(TEXTS, TEXTS, st.lists(TEXTS), st.dictionaries(TEXTS, TEXTS))
-def test_whatever_its_texts_are_a_stanza_is_toml_that_says_them(name, address, capabilities, exports):
+def test_a_stanza_with_any_text_is_valid_toml(name, address, capabilities, exports):
     stanza = Stanza(name, address, "", tuple(capabilities), exports)
     table = {"type": "snapshot", "address": address}
     table |= {"capabilities": capabilities} if capabilities else {}
@@ -43,14 +43,14 @@ def test_whatever_its_texts_are_a_stanza_is_toml_that_says_them(name, address, c
         ("2.1", ["type", "address", "capabilities", "exports"]),
     ],
 )
-def test_a_stanza_has_only_what_the_release_reads(version, keys):
+def test_a_stanza_has_only_settings_of_the_release(version, keys):
     stanza = Offer(OVERLAY, ["lamina"]).stanza("lamina", "/run/lamina.sock")
     table = stanza.table(Release.parse(version))
     assert list(table) == keys
     assert table.get("exports", {"root": "/data"}) == {"root": "/data"}
 
 
-def test_a_platform_is_told_only_if_it_is_not_the_machines():
+def test_a_platform_is_printed_only_if_it_differs_from_the_machines():
     plugin = RemotePlugin(SNAPSHOTTER, "far", platforms=("linux/s390x",))
     assert Offer(plugin, ["far"]).stanza("far", "/x").platform == "linux/s390x"
     assert Offer(OVERLAY, ["lamina"]).stanza("lamina", "/x").platform == ""

@@ -56,7 +56,7 @@ def test_a_relative_path_is_an_address(serve, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["%41 b", "é", "a?b#c", "a:b"])
-def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
+def test_a_path_is_used_verbatim(serve, tmp_path, name):
     served = serve(version_service(answer))
     os.rename(served.address, tmp_path / name)
     with Client(str(tmp_path / name)) as client:
@@ -66,7 +66,7 @@ def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
 @pytest.mark.parametrize(
     "address", ["", "unix://", "tcp://localhost:1", "/run/" + "x" * 110, "/run/\0", "/run/a,b"]
 )
-def test_what_is_no_path_of_a_socket_is_refused(address):
+def test_an_address_that_is_not_a_socket_path_is_refused(address):
     with pytest.raises(InvalidArgument, match="address"):
         Client(address)
 
@@ -77,7 +77,7 @@ def test_a_missing_socket_is_unavailable_with_the_path_and_the_remedy(tmp_path):
     assert str(caught.value) == f"{tmp_path}/no.sock: No such file or directory: is `lamina serve` running?"
 
 
-def test_a_socket_that_nobody_listens_on_is_unavailable(tmp_path):
+def test_a_socket_without_a_listener_is_unavailable(tmp_path):
     path = f"{tmp_path}/stale.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
@@ -180,7 +180,7 @@ def test_the_earlier_of_timeout_and_the_contexts_deadline_is_sent(serve):
     assert third is None
 
 
-def test_a_context_that_is_over_makes_no_call(serve):
+def test_a_cancelled_context_makes_no_call(serve):
     served = serve(version_service(answer))
     with Client(served.address) as client:
         with use(CallContext(deadline=time.monotonic() - 1)), pytest.raises(DeadlineExceeded):
@@ -280,7 +280,7 @@ def test_an_error_that_names_a_long_key_arrives(serve):
     assert str(caught.value) == "k" * 32_768
 
 
-def test_a_service_that_is_not_there_is_unimplemented_with_what_tells_why(serve):
+def test_a_missing_service_is_unimplemented_with_a_hint(serve):
     served = serve(version_service(answer))
     with Client(served.address) as client, pytest.raises(Unimplemented) as caught:
         client.healthy()
@@ -309,7 +309,7 @@ def test_a_large_request_passes(serve):
             assert plugin.id == "3000000"
 
 
-def test_a_malformed_answer_is_told_with_its_type(serve):
+def test_a_malformed_answer_is_reported_with_its_type(serve):
     class Damaged:
         def SerializeToString(self):  # noqa: N802 - protobuf's name
             return b"\x0a\x05x"
@@ -359,14 +359,14 @@ def test_plugins_come_in_the_servers_order_with_their_state(serve):
     assert str(failed.init_error) == "/x"
 
 
-def test_a_server_says_which_it_is(serve):
+def test_a_server_reports_its_identity(serve):
     method = Method("Server", Empty, lambda _: encode(ServerResponse, uuid="u", pid=7, pidns=8))
     service = Service("containerd.services.introspection.v1.Introspection", (method,))
     with Client(serve(service).address) as client:
         assert client.server() == Server(uuid="u", pid=7, pidns=8)
 
 
-def test_healthy_is_what_the_server_says(serve):
+def test_health_is_that_of_the_server(serve):
     statuses = iter(["SERVING", "NOT_SERVING"])
     method = Method("Check", HealthCheckRequest, lambda _: HealthCheckResponse(status=next(statuses)))
     with Client(serve(Service("grpc.health.v1.Health", (method,))).address) as client:

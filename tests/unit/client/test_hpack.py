@@ -40,7 +40,7 @@ def test_a_block_without_compression_is_read() -> None:
 
 
 @given(st.dictionaries(TEXTS, TEXTS))
-def test_what_is_written_is_read_again(fields: dict[str, str]) -> None:
+def test_encoded_headers_round_trip(fields: dict[str, str]) -> None:
     assert decode(encode(fields.items())) == {name: value.encode() for name, value in fields.items()}
 
 
@@ -55,12 +55,12 @@ def test_what_is_written_is_read_again(fields: dict[str, str]) -> None:
         "00016184ffffffff",  # one that holds the code of its end
     ],
 )
-def test_a_block_that_is_none_is_refused(block: str) -> None:
+def test_an_invalid_block_is_refused(block: str) -> None:
     with pytest.raises(MalformedBlock):
         decode(bytes.fromhex(block))
 
 
 @given(st.binary())
-def test_whatever_comes_is_read_or_refused(block: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(block: bytes) -> None:
     with contextlib.suppress(MalformedBlock):
         decode(block)

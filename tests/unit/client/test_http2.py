@@ -155,7 +155,7 @@ def test_an_error_without_an_answer_has_its_class_and_its_message(
         (headers(STARTED) + frame(DATA, 0x8, 1, b"\xff"), Unavailable, "padding"),
     ],
 )
-def test_what_is_no_answer_of_grpc_is_an_error(
+def test_an_answer_that_is_not_grpc_is_an_error(
     ask: Callable[[bytes], tuple[str, Frames]], answer: bytes, error: type[Error], message: str
 ) -> None:
     with pytest.raises(error, match=message):

@@ -100,7 +100,7 @@ def test_closing_one_leaves_the_others_connected(serve: Any) -> None:
         assert b.stat("k") == Info("k")
 
 
-def test_closing_ends_the_calls_under_way(serve: Any) -> None:
+def test_close_ends_running_calls(serve: Any) -> None:
     arrived, ended = threading.Event(), threading.Event()
 
     def handler(_: Any) -> Any:
@@ -125,7 +125,7 @@ def test_closing_ends_the_calls_under_way(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["stat", "mounts"])
-def test_the_quick_timeout_bounds_what_costs_a_read(hung: socket.socket, method: str) -> None:
+def test_the_quick_timeout_bounds_reads(hung: socket.socket, method: str) -> None:
     with (
         connected(hung.getsockname(), timeout=1000, quick_timeout=0.1) as snapshotter,
         pytest.raises(DeadlineExceeded, match=r"hung\.sock: .*/(Stat|Mounts) was not answered in time"),
@@ -133,7 +133,7 @@ def test_the_quick_timeout_bounds_what_costs_a_read(hung: socket.socket, method:
         getattr(snapshotter, method)("k")
 
 
-def test_the_earliest_limit_is_told_to_the_server(serve: Any) -> None:
+def test_the_earliest_deadline_is_sent_to_the_server(serve: Any) -> None:
     remaining: list[float | None] = []
 
     def handler(_: Any) -> Any:
@@ -210,7 +210,7 @@ def test_a_call_that_has_ended_leaves_nothing_registered_with_its_context(serve:
     assert not context._callbacks
 
 
-def test_a_store_that_is_not_there_yet_is_an_empty_walk_without_the_code_too(serve: Any) -> None:
+def test_a_missing_store_is_an_empty_walk_by_its_message_too(serve: Any) -> None:
     """containerd's snapshotters, served with its own package, send the class in the text alone."""
 
     def handler(_: Any) -> Any:
@@ -244,7 +244,7 @@ def test_a_walks_error_has_its_class_also_where_the_server_sends_no_code(
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), Unknown("gone: not found")])
-def test_not_found_in_the_middle_of_a_walk_is_no_end_of_it(serve: Any, error: Error) -> None:
+def test_not_found_in_the_middle_of_a_walk_is_an_error(serve: Any, error: Error) -> None:
     def handler(_: Any) -> Any:
         yield snapshots_pb2.ListSnapshotsResponse(info=[info_to_proto(Info("k"))])
         raise error
@@ -262,7 +262,7 @@ def test_cleanup_is_forwarded(serve: Any) -> None:
     assert requests == [snapshots_pb2.CleanupRequest(snapshotter="s")]
 
 
-def test_the_other_sides_lack_of_cleanup_is_told(serve: Any) -> None:
+def test_a_server_without_cleanup_is_reported(serve: Any) -> None:
     def handler(_: Any) -> Any:
         raise Unimplemented("snapshotter does not implement Cleanup method")
 
@@ -288,6 +288,6 @@ def test_a_missing_server_is_not_taken_for_lamina(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/no.sock: No such file or directory: is its server running?"
 
 
-def test_what_is_no_address_is_refused_at_once() -> None:
+def test_an_invalid_address_is_refused_at_once() -> None:
     with pytest.raises(InvalidArgument, match="expected the path of a unix socket"):
         ProxySnapshotter.connect("tcp://localhost:1", "s")

@@ -184,7 +184,7 @@ def test_a_filters_error_is_the_servers(connect):
         next(connect(List=handler).walk("=="))
 
 
-def test_a_walk_that_fails_later_raises_after_what_came_before(connect):
+def test_a_walk_that_fails_raises_after_the_first_results(connect):
     def handler(_):
         yield from chunks(100)
         raise InvalidArgument("broken")

@@ -65,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "lamina"
 
 
-def test_drop_ins_are_read_after_the_default_file_and_what_it_imports(write: Write, home: Path) -> None:
+def test_drop_ins_are_read_after_the_default_file_and_its_imports(write: Write, home: Path) -> None:
     write("lamina/config.toml", 'version = 4\nimports = ["a.toml"]\ntemp = "/main"\nroot = "/main"\n')
     write("lamina/a.toml", 'version = 4\ntemp = "/a"\nroot = "/a"\n')
     write("lamina/conf.d/10.toml", 'version = 4\ntemp = "/10"\n')
@@ -98,7 +98,7 @@ def test_drop_ins_that_the_file_imports_itself_are_read_once(write: Write, home:
     assert config.host.imports == [f"{home}/conf.d/*.toml", "b.toml"]
 
 
-def test_a_drop_in_that_cannot_be_read_is_told_by_its_path(write: Write, home: Path) -> None:
+def test_an_unreadable_drop_in_is_reported_with_its_path(write: Write, home: Path) -> None:
     (home / "conf.d" / "a.toml").mkdir(parents=True)
     with pytest.raises(ConfigError, match=f"^{home}/conf.d/a.toml: cannot be read: Is a directory$"):
         load()

@@ -60,7 +60,7 @@ sync_remove = true
     )
 
 
-def test_all_problems_of_all_files_are_told_by_file_and_line(write: Write, tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_with_file_and_line(write: Write, tmp_path: Path) -> None:
     path = write(
         "config.toml",
         """\
@@ -140,7 +140,7 @@ def test_the_version_must_be_one_that_is_read(write: Write, text: str, problem: 
         ('root = "/a\\u0000"', "root: a path cannot contain a NUL"),
     ],
 )
-def test_a_wrong_top_level_is_told(write: Write, text: str, problem: str) -> None:
+def test_a_wrong_top_level_is_reported(write: Write, text: str, problem: str) -> None:
     path = write("config.toml", f"version = 4\n{text}\n")
     assert any(f": {problem}" in line for line in problems_of(path))
 
@@ -154,7 +154,7 @@ def test_a_directory_is_an_error(tmp_path: Path) -> None:
     assert problems_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
 
 
-def test_bytes_that_are_no_text_are_told_with_their_line(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'version = 4\nroot = "\xff"\n')
     assert problems_of(path) == [f"{path}:2: not UTF-8 text: invalid start byte"]
@@ -173,7 +173,7 @@ def test_a_byte_order_mark_begins_a_file_as_if_it_were_not_there(tmp_path: Path)
 @example("version = 4\nroot = " + "[" * 399 + "]" * 399)
 @example("version = 4\nroot = " + "[" * 5000)
 @example("version = 4\nroot = " + "9" * 5000)
-def test_whatever_a_file_holds_is_read_or_refused(tmp_path: Path, content: str | bytes) -> None:
+def test_any_file_is_read_or_refused(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     refusal = refusal_of(path)
@@ -222,19 +222,19 @@ def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
 
 
-def test_a_program_may_give_what_is_as_good_as_what_toml_has() -> None:
+def test_a_program_may_pass_equivalents_of_toml_values() -> None:
     plugins = MappingProxyType({"io.x.v1.y": {}})
     config = from_document({"root": Path("/r"), "disabled_plugins": ("io.x.v1.y",), "plugins": plugins})
     assert (config.host.root, config.host.disabled_plugins) == ("/r", ["io.x.v1.y"])
     assert config.plugins == {"io.x.v1.y": {}}
 
 
-def test_a_wrong_dict_is_told_as_what_it_is() -> None:
+def test_a_problem_in_a_dict_is_reported_as_such() -> None:
     with pytest.raises(ConfigError, match=r"^configuration given as a mapping: rot: unknown key \(did you mean"):
         from_document({"rot": 1})
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-" + "9_" * 5000 + "9", "[1, " + "9" * 5000 + "]"])
-def test_a_number_of_more_digits_than_python_reads_is_told_with_its_line(write: Write, number: str) -> None:
+def test_a_number_with_too_many_digits_is_reported_with_its_line(write: Write, number: str) -> None:
     path = write("config.toml", f"version = 4\n[plugins.x]\nsize = {number}\n")
     assert problems_of(path) == [f"{path}:3: a whole number of more than 4300 digits"]

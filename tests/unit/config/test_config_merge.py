@@ -68,7 +68,7 @@ def test_a_table_and_a_value_replace_each_other(tmp_path: Path) -> None:
     assert config.origin(f'plugins."{URI}".b.c') is None
 
 
-def test_what_was_overridden_is_not_checked(tmp_path: Path) -> None:
+def test_overridden_values_are_not_checked(tmp_path: Path) -> None:
     assert load_two(tmp_path, "temp = 5", 'temp = "/x"').host.temp == "/x"
 
 
@@ -88,7 +88,7 @@ def test_the_origin_of_each_key_is_the_file_that_set_it_last(tmp_path: Path) -> 
     assert str(config.origin("temp")) == f"{main}:3"
 
 
-def test_the_origin_of_what_is_no_key_is_refused(tmp_path: Path) -> None:
+def test_the_origin_of_an_unknown_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="not a dotted key"):
         load_two(tmp_path, "", "").origin("a b")
 

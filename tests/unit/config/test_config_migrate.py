@@ -65,7 +65,7 @@ class Listener:
     uid: int = 0
 
 
-def test_a_problem_is_told_where_the_file_has_it(tmp_path: Path) -> None:
+def test_a_problem_is_reported_at_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, 'version = 3\n[grpc]\nuid = "root"\n')
     with pytest.raises(
         ConfigError, match=f'^{path}:3: grpc.uid: expected a whole number, found the string "root"$'
@@ -86,7 +86,7 @@ def test_grpc_must_be_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", ["grpc", "ttrpc", "metrics"])
-def test_version_4_names_the_plugin_that_has_what_was_a_table_of_its_own(tmp_path: Path, table: str) -> None:
+def test_version_4_names_the_plugin_that_replaces_a_table(tmp_path: Path, table: str) -> None:
     path = write(tmp_path, f'version = 4\n[{table}]\naddress = "/a"\n[debug]\nlevel = 5\n')
     with pytest.raises(ConfigError) as caught:
         load(path)
@@ -135,7 +135,7 @@ def test_settings_of_servers_become_tables_of_plugins(
     assert load(write(tmp_path, f"version = {version}\n{text}")).plugins == plugins
 
 
-def test_what_of_debug_is_no_servers_stays(tmp_path: Path) -> None:
+def test_debug_settings_of_the_host_stay(tmp_path: Path) -> None:
     path = write(tmp_path, 'version = 2\n[debug]\naddress = "/d"\nlevel = "warn"\n')
     config = load(path)
     assert config.host.debug.level == "warn"
@@ -143,7 +143,7 @@ def test_what_of_debug_is_no_servers_stays(tmp_path: Path) -> None:
     assert config.origin('plugins."io.containerd.server.v1.debug".address') == Origin(str(path), 3)
 
 
-def test_a_server_that_is_not_installed_is_told_in_the_words_of_the_file(tmp_path: Path) -> None:
+def test_a_missing_server_is_reported_with_the_name_in_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, 'version = 2\n[grpc]\ntcp_address = "h:1"\n[ttrpc]\nuid = 5\n')
     _, warnings = load(path).decode_plugins({GRPC_SERVER: Listener})
     assert warnings == [
@@ -189,7 +189,7 @@ def test_without_a_plugins_table_there_is_nothing_for_a_migration(tmp_path: Path
     assert config.with_migrations({NEW: lambda version, plugins: plugins.clear()}).failed_migrations == {}
 
 
-def test_what_a_plugin_renamed_is_told_in_the_words_of_the_file(tmp_path: Path) -> None:
+def test_a_renamed_key_is_reported_with_the_name_in_the_file(tmp_path: Path) -> None:
     text = f'version = 2\n[plugins."{OLD}"]\nlabel = 5\nbytes = "big"\n'
     path = write(tmp_path, text)
     config = load(path).with_migrations({NEW: rename})

@@ -62,17 +62,17 @@ def test_environment_variables_override_files_and_flags_override_them(write: Wri
     assert config.origin("temp") == Origin(str(path), 4)
 
 
-def test_an_empty_environment_variable_is_none(write: Write) -> None:
+def test_an_empty_environment_variable_counts_as_unset(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     assert config.with_overrides({"LAMINA_ROOT": "", "LAMINA_STAGE": "/x"}).host == config.host
 
 
-def test_a_flag_may_mend_what_the_environment_breaks(write: Write) -> None:
+def test_a_flag_overrides_an_invalid_environment_variable(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     assert config.with_overrides({"LAMINA_STATE": "/r"}, state="/s").host.state == "/s"
 
 
-def test_a_wrong_environment_variable_is_told_by_its_name(write: Write) -> None:
+def test_a_wrong_environment_variable_is_reported_with_its_name(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     with pytest.raises(ConfigError, match=r'^LAMINA_LOG_LEVEL: debug.level: expected one of .* "loud"$'):
         config.with_overrides({"LAMINA_LOG_LEVEL": "loud"})
@@ -83,7 +83,7 @@ def test_flags_not_given_change_nothing(write: Write) -> None:
     assert config.with_overrides().host == config.host
 
 
-def test_a_wrong_flag_is_told_by_its_name(write: Write) -> None:
+def test_a_wrong_flag_is_reported_with_its_name(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     with pytest.raises(ConfigError) as caught:
         config.with_overrides(state="/r", log_level="loud")
@@ -95,7 +95,7 @@ def test_a_wrong_flag_is_told_by_its_name(write: Write) -> None:
         config.with_overrides(root="")
 
 
-def test_another_program_hears_its_own_variables_alone() -> None:
+def test_another_program_reads_only_its_own_variables() -> None:
     config = from_document({"root": "/r", "state": "/s"}, program="my-greeter")
     environment = {"LAMINA_ROOT": "/lamina", "MY_GREETER_STATE": "/mine"}
     host = config.with_overrides(environment).host

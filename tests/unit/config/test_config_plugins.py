@@ -76,7 +76,7 @@ def test_a_table_that_is_named_after_an_id_is_a_warning_with_the_uri(tmp_path: P
     ]
 
 
-def test_a_list_of_plugins_with_an_id_in_it_is_told_with_the_uri(tmp_path: Path) -> None:
+def test_an_id_in_a_list_of_plugins_is_reported_with_its_uri(tmp_path: Path) -> None:
     lists = f'disabled_plugins = ["{OVERLAY}", "overlayfs", "zfs"]\nrequired_plugins = ["natif"]\n'
     path = write(tmp_path, f"version = 4\n{lists}")
     with pytest.raises(ConfigError) as caught:
@@ -103,7 +103,7 @@ def test_a_disabled_plugins_table_is_neither_checked_nor_warned_of(tmp_path: Pat
     assert config.decode_plugins({OVERLAY: Overlay, NATIVE: Native}) == ({NATIVE: Native()}, [])
 
 
-def test_a_missing_key_stands_on_the_tables_line(tmp_path: Path) -> None:
+def test_a_missing_key_is_reported_at_the_line_of_its_table(tmp_path: Path) -> None:
     path = write(tmp_path, f'version = 4\n[plugins."{NATIVE}"]\n\n[plugins."{OVERLAY}"]\n')
     with pytest.raises(
         ConfigError, match=f'^{path}:4: plugins."{OVERLAY}".endpoint: expected a string, found nothing$'

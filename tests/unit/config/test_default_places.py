@@ -39,7 +39,7 @@ def test_without_a_home_directory_the_remedy_is_named() -> None:
         default_root({}, 1000)
 
 
-def test_a_default_that_cannot_be_made_out_is_a_problem_of_its_key(
+def test_a_default_that_cannot_be_determined_is_a_problem_of_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "config.toml"
@@ -51,7 +51,7 @@ def test_a_default_that_cannot_be_made_out_is_a_problem_of_its_key(
         load(path)
 
 
-def test_a_default_file_that_cannot_be_looked_at_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inaccessible_default_file_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     # A name that is too long stands for a directory that may not be entered, which root may.
     directory = "/" + "x" * 300
     monkeypatch.setattr("os.geteuid", lambda: 1000)
@@ -76,7 +76,7 @@ def test_the_top_level_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (host.root, host.state, host.temp) == ("/var/lib/lamina", "/run/lamina", "")
 
 
-def test_another_program_has_places_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_has_its_own_default_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     for name, value in XDG.items():
         monkeypatch.setenv(name, f"{tmp_path}{value}")

@@ -28,7 +28,7 @@ def deferred(path: Path) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def test_deferred_problems_of_the_top_level_are_told_with_those_of_plugins_tables(write: Write) -> None:
+def test_deferred_problems_of_the_top_level_are_reported_with_those_of_plugins(write: Write) -> None:
     path = write(
         "config.toml", f'version = 4\nrot = 1\n[debug]\nlevel = "loud"\n[plugins."{LISTENER}"]\nuid = "x"\n'
     )
@@ -39,7 +39,7 @@ def test_deferred_problems_of_the_top_level_are_told_with_those_of_plugins_table
     ]
 
 
-def test_deferred_problems_of_version_3_are_told_with_those_of_the_moved_table(write: Write) -> None:
+def test_deferred_problems_of_version_3_are_reported_with_those_of_the_moved_table(write: Write) -> None:
     path = write("config.toml", 'version = 3\n[grpc]\nuid = "x"\nfoo = 1\n')
     assert deferred(path) == [
         f'{path}:3: grpc.uid: expected a whole number, found the string "x"',
@@ -59,9 +59,7 @@ def test_a_flag_may_mend_a_deferred_problem(write: Write) -> None:
     "wrong",
     ["disabled_distributions = 5", "disabled_plugins = [5]", 'imports = ["absent.toml"]', "plugins.y = 5"],
 )
-def test_what_says_which_plugins_there_are_is_not_deferred_and_plugins_tables_are_told_to_wait(
-    write: Write, defer: bool, wrong: str
-) -> None:
+def test_problems_of_plugin_selection_are_not_deferred(write: Write, defer: bool, wrong: str) -> None:
     path = write("config.toml", f"version = 4\n{wrong}\nplugins.x.y = 1\n")
     with pytest.raises(ConfigError, match=r"plugins: not checked until the other problems are fixed"):
         load(path, defer=defer)

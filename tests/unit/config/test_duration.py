@@ -30,14 +30,14 @@ from lamina.errdefs import InvalidArgument
         ("2m1h", 3720),
     ],
 )
-def test_reads_what_go_reads(text: str, seconds: float) -> None:
+def test_durations_are_parsed_as_in_go(text: str, seconds: float) -> None:
     assert Duration.parse(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "1", "s", ".s", "1 s", "1m 30s", "1d", "--1s", "-", "1e3s", "1s ", "٣s", "999999999h"]
 )
-def test_refuses_what_go_refuses(text: str) -> None:
+def test_durations_are_refused_as_in_go(text: str) -> None:
     with pytest.raises(InvalidArgument, match="duration"):
         Duration.parse(text)
 
@@ -63,7 +63,7 @@ def test_prints_as_go_prints(seconds: float, text: str) -> None:
 
 @settings(deadline=None)
 @given(st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1))
-def test_what_is_printed_reads_back(nanoseconds: int) -> None:
+def test_printed_durations_round_trip(nanoseconds: int) -> None:
     duration = Duration(nanoseconds / 10**9)
     if abs(duration) < 2**63 / 10**9:
         assert Duration.parse(str(duration)) == duration

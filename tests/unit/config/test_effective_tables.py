@@ -115,7 +115,7 @@ documents = st.fixed_dictionaries(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents)
-def test_what_is_written_loads_as_the_same(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_the_written_configuration_loads_as_the_same(tmp_path: Path, document: dict[str, Any]) -> None:
     config = from_document(document).with_overrides(root="/r", state="/s", log_level="error")
     path = tmp_path / "dump.toml"
     path.write_text(render(tables_of(config)))
@@ -145,7 +145,7 @@ def test_a_value_on_one_line_is_toml(value: Any) -> None:
     assert tomli.loads(f"x = {text}") == {"x": value}
 
 
-def test_json_has_strings_for_what_it_cannot_write() -> None:
+def test_json_represents_other_types_as_strings() -> None:
     tables = tomli.loads("a = [nan, -inf, 1.5]\nb.c = 2020-01-02T03:04:05Z\nd = 07:00:00\n")
     assert json_ready(tables) == {
         "a": ["nan", "-inf", 1.5],

@@ -92,7 +92,7 @@ def test_a_setting_of_a_file(config: Config, tmp_path: Path) -> None:
     )
 
 
-def test_a_setting_that_nobody_set(config: Config) -> None:
+def test_an_unset_setting_shows_its_default(config: Config) -> None:
     found = explain(config, f'plugins."{DISK}".limits.files')
     assert (found.value, found.default, found.origin, found.meaning) == (100, 100, None, "How many files.")
 
@@ -126,7 +126,7 @@ def test_a_setting_that_has_neither_value_nor_default() -> None:
         ("io.gone.v1.x.a.b", "anything"),
     ],
 )
-def test_the_type_is_told_in_words(config: Config, key: str, words: str) -> None:
+def test_the_type_is_shown_in_words(config: Config, key: str, words: str) -> None:
     assert explain(config, key).type == words
 
 
@@ -144,7 +144,7 @@ def test_a_uri_needs_neither_quotes_nor_plugins_before_it(config: Config, key: s
     assert explain(config, key).value == "/mine"
 
 
-def test_a_key_of_an_older_version_stands_for_what_it_has_become(config: Config) -> None:
+def test_a_key_of_an_older_version_is_translated(config: Config) -> None:
     assert explain(config, "grpc.address").key == f'plugins."{GRPC_SERVER}".address'
 
 
@@ -186,13 +186,13 @@ def test_an_array_united_from_several_files_names_each(config: Config, tmp_path:
         ('plugins."io.gone.v1.x".c.d', 'plugins."io.gone.v1.x".c: there is no such setting (known are a)'),
     ],
 )
-def test_an_unknown_key_is_told_with_the_nearest(config: Config, key: str, message: str) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest_one(config: Config, key: str, message: str) -> None:
     with pytest.raises(NotFound) as caught:
         explain(config, key)
     assert str(caught.value) == message
 
 
-def test_what_is_no_key_is_refused(config: Config) -> None:
+def test_an_invalid_key_is_refused(config: Config) -> None:
     with pytest.raises(InvalidArgument, match="not a dotted key"):
         explain(config, "a b")
 
@@ -222,7 +222,7 @@ contents = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(contents, st.none() | st.just("/over"), st.none() | st.just("warn"))
-def test_every_setting_is_explained_as_it_holds_and_as_its_origin_says(
+def test_every_setting_is_explained_with_value_and_origin(
     document: dict[str, Any], root: str | None, level: str | None
 ) -> None:
     config = from_document(document).with_overrides({"LAMINA_LOG_LEVEL": level or ""}, root=root)

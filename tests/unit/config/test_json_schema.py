@@ -179,7 +179,7 @@ OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
         (f'version = 4\nplugins."{OVERLAY}".mount_options = [1]', ["plugins", OVERLAY, "mount_options", 0]),
     ],
 )
-def test_what_is_faulty_is_told_at_its_place(
+def test_errors_are_reported_at_their_location(
     validator: jsonschema.Draft202012Validator, text: str, place: list[str | int]
 ) -> None:
     (error,) = validator.iter_errors(tomli.loads(text))

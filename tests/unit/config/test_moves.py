@@ -63,7 +63,7 @@ def test_every_value_is_found_where_it_was(tree: dict[str, Any], data: st.DataOb
         assert origin_of(path, moved) == before[value]
 
 
-def test_what_is_new_is_where_its_table_was() -> None:
+def test_new_keys_originate_in_their_table() -> None:
     tree: dict[str, Any] = {"a": {"x": 1}}
     moves_until = infer_moves(tree, ())
     tree["b"] = tree.pop("a")
@@ -71,7 +71,7 @@ def test_what_is_new_is_where_its_table_was() -> None:
     assert origin_of(("b", "y"), moves_until(tree)) == ("a", "y")
 
 
-def test_a_value_that_could_have_been_two_is_taken_for_the_one_of_its_name_or_for_none() -> None:
+def test_an_ambiguous_value_is_matched_by_name_or_not_at_all() -> None:
     tree: dict[str, Any] = {"a": {"x": 0, "y": 0}}
     moves_until = infer_moves(tree, ())
     del tree["a"]

@@ -138,7 +138,7 @@ def test_a_dotted_key_reads_back_from_its_text(parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a.", ".a", "a b", "a = 1", 'a."b', "a\nb", "a[0]", '"\\q"'])
-def test_what_is_no_dotted_key_is_refused(text: str) -> None:
+def test_an_invalid_dotted_key_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="not a dotted key"):
         parse_key(text)
 

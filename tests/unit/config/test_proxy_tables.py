@@ -98,7 +98,7 @@ def test_another_type_is_an_error_that_names_what_is_supported(tmp_path: Path, w
         ('type = "snapshot"\naddress = "/s"\ncapabilities = "rebase"', "capabilities: expected an array"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_told_with_its_key(tmp_path: Path, table: str, message: str) -> None:
+def test_a_problem_of_a_table_is_reported_with_its_key(tmp_path: Path, table: str, message: str) -> None:
     assert message in problem(tmp_path, f"[proxy_plugins.remote]\n{table}\n")
 
 
@@ -145,7 +145,7 @@ exports = {a = "b"}
     assert config.origin("proxy_plugins.two.address") == Origin(f"{tmp_path}/main.toml", 10)
 
 
-def test_what_a_replaced_table_had_is_no_help_to_the_new_one(tmp_path: Path) -> None:
+def test_a_replacing_table_inherits_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"over\.toml:2: proxy_plugins\.one\.address: .* found nothing"):
         load_two(
             tmp_path,

@@ -86,7 +86,7 @@ def told(config: ContainerdConfig) -> list[tuple[Use, int | None, str, str]]:
     ],
 )
 @pytest.mark.parametrize("version", [2, 3])
-def test_of_each_setting_it_is_told_what_lamina_makes_of_it(
+def test_the_meaning_of_each_setting_is_reported(
     tmp_path: Path, version: int, text: str, expected: tuple[Use, str, str]
 ) -> None:
     config = read(tmp_path, f"version = {version}\n{text}\n")
@@ -94,7 +94,7 @@ def test_of_each_setting_it_is_told_what_lamina_makes_of_it(
     assert [(one.use, one.key, one.note) for one in config.settings] == [expected]
 
 
-def test_a_proxy_plugin_that_leads_here_is_told_with_what_it_finds(tmp_path: Path) -> None:
+def test_a_proxy_plugin_of_lamina_is_reported_with_its_snapshotter(tmp_path: Path) -> None:
     tables = "".join(
         f'[proxy_plugins.{name}]\ntype = "snapshot"\naddress = "unix://{tmp_path}/./lamina.sock"\n'
         for name in ("lamina", "other")
@@ -114,7 +114,7 @@ def test_a_plugin_behind_a_proxy_may_be_disabled(tmp_path: Path) -> None:
     assert [one.use for one in config.settings] == [Use.SAME, Use.SAME]
 
 
-def test_imports_are_followed_and_those_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_imports_are_followed_and_unreadable_ones_reported(tmp_path: Path) -> None:
     (tmp_path / "more.toml").write_text("version = 3\n[grpc]\nuid = 7\n")
     config = read(tmp_path, 'version = 2\nimports = ["more.toml", "none.toml"]\n[grpc]\nuid = 5\n')
     assert config.files == (f"{tmp_path}/config.toml", f"{tmp_path}/more.toml")
@@ -139,7 +139,7 @@ def test_version_1_is_read_but_for_short_names_of_plugins(tmp_path: Path, versio
         ("version =", ":1:10: Invalid value"),
     ],
 )
-def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unreadable_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
     assert str(caught.value) == f"{tmp_path}/config.toml{message}"

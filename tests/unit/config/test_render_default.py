@@ -63,7 +63,7 @@ def read_back(tmp_path: Path, text: str) -> HostConfig:
     return load(path).host
 
 
-def test_what_is_printed_reads_back_as_the_defaults(tmp_path: Path) -> None:
+def test_the_printed_defaults_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(render_default({OVERLAY: Overlay, "io.x.v1.none": None}, HostConfig()))
     config = load(path)

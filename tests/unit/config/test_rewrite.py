@@ -135,7 +135,7 @@ def test_keys_are_renamed_however_they_are_written(path: Path, before: str, afte
     assert rewritten(path, before) == after
 
 
-def test_a_table_that_is_left_out_is_told(path: Path) -> None:
+def test_an_omitted_table_is_reported(path: Path) -> None:
     path.write_text(f'version = 3\n# a\n[grpc]\n# b\naddress = "/a"\n[plugins."{GRPC_SERVER}"]\naddress = "/b"\n')
     found = rewrite(str(path), {})
     assert found.text == f'version = 4\n# a\n# b\n[plugins."{GRPC_SERVER}"]\naddress = "/b"\n'

@@ -213,7 +213,7 @@ class Checked:
             raise ValueError("not today")
 
 
-def test_what_a_validator_raises_is_a_problem_of_its_key() -> None:
+def test_a_failed_validator_is_a_problem_of_its_key() -> None:
     assert problems_of({"high": 0}, Checked) == [".high: high is 0, less than low"]
 
 
@@ -226,7 +226,7 @@ def test_a_validator_that_needs_a_bad_field_is_not_heard() -> None:
     assert problems_of({"low": "x", "high": 5}, Checked) == ['.low: expected a whole number, found the string "x"']
 
 
-def test_what_the_class_itself_raises_is_a_problem_of_the_table() -> None:
+def test_an_exception_of_the_class_is_a_problem_of_the_table() -> None:
     assert problems_of({"high": 13}, Checked) == [": not today"]
 
 

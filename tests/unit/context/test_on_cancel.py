@@ -10,7 +10,7 @@ import pytest
 from lamina.context import CallContext
 
 
-def test_a_callback_is_called_once_by_whoever_cancels() -> None:
+def test_a_callback_is_called_once_by_the_cancelling_thread() -> None:
     context = CallContext()
     callers: list[int] = []
     context.on_cancel(lambda: callers.append(threading.get_ident()))

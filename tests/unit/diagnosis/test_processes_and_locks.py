@@ -14,7 +14,7 @@ from lamina.plugin import Verdict
 from tests.support.waiting import wait_until
 
 
-def test_a_process_is_told_by_command_user_and_start() -> None:
+def test_a_process_is_described_by_command_user_and_start() -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeping:
         cmdline = Path(f"/proc/{sleeping.pid}/cmdline")
         wait_until(cmdline.read_bytes, 10, "the new process has its arguments")
@@ -26,13 +26,13 @@ def test_a_process_is_told_by_command_user_and_start() -> None:
     assert str(found).startswith(f"process {sleeping.pid} (sleep 60; ")
 
 
-def test_one_that_has_ended_is_none() -> None:
+def test_an_ended_process_is_none() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     assert process(ended.pid) is None
 
 
-def test_only_one_that_handles_sigusr1_writes_its_stacks_at_it() -> None:
+def test_only_a_process_that_handles_sigusr1_writes_its_stacks() -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
         here = process(os.getpid())

@@ -26,5 +26,5 @@ from lamina.diagnosis import mount_remedy
         ("overlayfs: something new", "dmesg -T"),
     ],
 )
-def test_what_is_known_has_its_remedy_and_all_else_the_kernels_log(said: str, remedy: str) -> None:
+def test_known_errors_have_a_remedy_and_others_refer_to_the_kernel_log(said: str, remedy: str) -> None:
     assert remedy in mount_remedy(said)

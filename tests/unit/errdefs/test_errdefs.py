@@ -52,16 +52,16 @@ def test_a_message_carries_the_class_text_once() -> None:
     assert to_status(errdefs.NotFound("snapshot x")) == (Code.NOT_FOUND, "snapshot x: not found")
 
 
-def test_a_skip_is_told_from_an_error_by_its_text() -> None:
+def test_a_skip_is_distinguished_from_an_error_by_its_text() -> None:
     assert to_status(errdefs.SkipPlugin("no overlayfs")) == (Code.UNKNOWN, "no overlayfs: skip plugin")
 
 
-def test_an_exception_of_somebody_elses_is_unknown_and_keeps_its_class() -> None:
+def test_a_foreign_exception_is_unknown_and_keeps_its_class() -> None:
     assert to_status(KeyError("k")) == (Code.UNKNOWN, "KeyError: 'k'")
 
 
 @pytest.mark.parametrize("code", [0, 17, 99])
-def test_a_code_that_is_none_becomes_unknown(code: int) -> None:
+def test_an_invalid_code_becomes_unknown(code: int) -> None:
     assert type(from_status(code, "what")) is errdefs.Unknown
 
 
@@ -75,13 +75,13 @@ def test_a_code_that_is_none_becomes_unknown(code: int) -> None:
         (errno.ERANGE, errdefs.Unknown),
     ],
 )
-def test_a_failed_system_call_says_what_was_asked_where_and_why(number: int, cls: type[Error]) -> None:
+def test_a_failed_system_call_names_operation_path_and_reason(number: int, cls: type[Error]) -> None:
     found = from_os_error(OSError(number, os.strerror(number), "/there"), "make it")
     assert type(found) is cls
     assert str(found) == f"make it: /there: {os.strerror(number)}"
 
 
-def test_a_failed_system_call_without_a_path_says_what_was_asked_and_why() -> None:
+def test_a_failed_system_call_without_a_path_names_operation_and_reason() -> None:
     assert str(from_os_error(OSError(errno.EIO, "Input/output error"), "read")) == "read: Input/output error"
 
 

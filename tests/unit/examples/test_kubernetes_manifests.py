@@ -65,7 +65,7 @@ def name_and_kind(document):
 
 @pytest.mark.parametrize("version", ["1.30", "newest"])
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_and_kind)
-def test_each_manifest_is_what_kubernetes_published_schemas_allow(document, version):
+def test_each_manifest_matches_the_schemas_of_kubernetes(document, version):
     version = kubernetes_validate.latest_version() if version == "newest" else version
     kubernetes_validate.validate(document, version, strict=True)
 
@@ -87,7 +87,7 @@ def test_a_mistake_would_be_found(mistake):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_what_comes_from_the_node_has_the_same_absolute_path_in_the_pod(pod, container):
+def test_host_paths_are_the_same_in_the_pod(pod, container):
     on_node = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
     in_pod = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in on_node}
     assert on_node == in_pod
@@ -95,7 +95,7 @@ def test_what_comes_from_the_node_has_the_same_absolute_path_in_the_pod(pod, con
     assert all(PurePath(path).is_absolute() for path in on_node.values())
 
 
-def test_data_and_socket_are_in_what_comes_from_the_node(pod, config):
+def test_data_and_socket_are_in_host_paths(pod, config):
     shared = [PurePath(volume["hostPath"]["path"]) for volume in pod["volumes"] if "hostPath" in volume]
     address = config["plugins"]["io.containerd.server.v1.grpc"]["address"]
     for path in (config["root"], config["state"], address):
@@ -135,7 +135,7 @@ def test_containerd_2_pulls_and_unpacks_for_that_runtime_with_that_snapshotter()
     assert {one["snapshotter"] for one in unpacks} == {"overlayfs", snapshotter}
 
 
-def test_the_stanza_is_what_the_command_prints_for_that_containerd(config, containerd):
+def test_the_stanza_equals_the_output_of_the_command(config, containerd):
     file, said = containerd
     exports = {"root": f"{config['root']}/{PluginType.SNAPSHOTTER}.overlayfs"}
     capabilities = ("remap-ids", "only-remap-ids", "rebase")  # on Linux 5.19 or later
@@ -147,13 +147,13 @@ def test_the_stanza_is_what_the_command_prints_for_that_containerd(config, conta
     assert said["proxy_plugins"] == {"lamina": stanza.table(Release.parse(TABLES[file][0]))}
 
 
-def test_the_pod_uses_the_runtime_class_and_tells_containerd_the_runtime():
+def test_the_pod_uses_the_runtime_class_and_its_annotation():
     pod, runtime_class = the("Pod"), the("RuntimeClass")
     assert pod["spec"]["runtimeClassName"] == runtime_class["metadata"]["name"]
     assert pod["metadata"]["annotations"]["io.containerd.cri.runtime-handler"] == runtime_class["handler"]
 
 
-def test_lamina_itself_does_not_need_what_it_brings(pod):
+def test_lamina_does_not_depend_on_its_own_snapshotter(pod):
     assert "runtimeClassName" not in pod
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.interop.release_table import Outcome, table
 
 
-def test_a_cell_says_yes_where_everything_passed_and_otherwise_what_did() -> None:
+def test_a_cell_is_yes_if_everything_passed_and_else_lists_what_passed() -> None:
     found = [
         Outcome("run", "1.10.0", "overlayfs", "passed"),
         Outcome("run", "1.10.0", "native", "passed"),

@@ -34,12 +34,12 @@ def skip(ic: InitContext[Any]) -> object:
     raise SkipPlugin("no tape here")
 
 
-def test_a_second_host_on_the_same_root_is_told_who_has_it(bench: Bench) -> None:
+def test_a_second_host_on_the_same_root_learns_the_holder(bench: Bench) -> None:
     with bench.host(), pytest.raises(LockHeld, match=rf"lamina\.lock is locked by process {os.getpid()}"):
         bench.host().start()
 
 
-def test_a_root_that_cannot_be_made_is_told_with_the_remedy(bench: Bench) -> None:
+def test_a_root_that_cannot_be_created_is_reported_with_the_remedy(bench: Bench) -> None:
     # Nobody may make a directory there, root included.
     with pytest.raises(
         PermissionDenied, match=r"root directory: /sys/lamina: .*; run as root, or set another root"
@@ -47,7 +47,7 @@ def test_a_root_that_cannot_be_made_is_told_with_the_remedy(bench: Bench) -> Non
         bench.host(root="/sys/lamina").start()
 
 
-def test_a_root_that_is_a_file_is_told(bench: Bench) -> None:
+def test_a_root_that_is_a_file_is_reported(bench: Bench) -> None:
     (bench.directory / "root").touch()
     with pytest.raises(FailedPrecondition, match=r"the root directory: .*/root: Not a directory"):
         bench.host().start()
@@ -94,7 +94,7 @@ def test_a_required_plugin_that_is_not_installed_is_fatal_and_the_nearest_is_nam
     assert bench.steps == []
 
 
-def test_a_required_plugin_whose_package_cannot_be_loaded_is_told_with_the_reason(
+def test_a_required_plugin_whose_package_fails_to_load_is_reported_with_the_reason(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = tmp_path / "torn-1.dist-info"
@@ -144,7 +144,7 @@ def test_a_plugin_that_fails_after_it_registered_readiness_is_fatal(bench: Bench
         bench.host().start()
 
 
-def test_a_cancelled_start_gives_up_before_the_next_plugin_and_closes_the_others(bench: Bench) -> None:
+def test_a_cancelled_start_ends_before_the_next_plugin_and_closes_the_others(bench: Bench) -> None:
     context = CallContext()
 
     def cancel(ic: InitContext[None]) -> object:
@@ -159,7 +159,7 @@ def test_a_cancelled_start_gives_up_before_the_next_plugin_and_closes_the_others
     assert bench.steps == ["init first", "close second", "close first"]
 
 
-def test_a_module_that_registers_what_it_must_not_is_fatal(bench: Bench) -> None:
+def test_an_invalid_registration_of_a_named_module_is_fatal(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor", requires=("x.store.v1",))
     with pytest.raises(InvalidArgument, match="cannot require its own type"):
         bench.host().start()

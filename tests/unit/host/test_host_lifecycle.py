@@ -33,7 +33,7 @@ def skip(ic: InitContext[Any]) -> object:
 # Order
 
 
-def test_plugins_are_initialised_after_what_they_require_and_closed_the_other_way_round(bench: Bench) -> None:
+def test_plugins_are_initialised_after_their_requirements_and_closed_in_reverse(bench: Bench) -> None:
     bench.plugin("x.service.v1.roof", requires=("x.store.v1",))
     bench.plugin("x.store.v1.floor")
     with bench.host():
@@ -137,9 +137,7 @@ def test_temporary_files_go_to_temp_while_the_host_runs(bench: Bench) -> None:
 # Plugins that do not work
 
 
-def test_a_plugin_that_fails_is_shown_and_stops_nobody_else(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_plugin_is_shown_and_stops_no_other(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.plugin("x.line.v1.cable", fail)
     bench.plugin("x.tape.v1.tape", skip)
     bench.plugin("x.user.v1.phone", requires=("x.line.v1",))
@@ -189,7 +187,7 @@ def test_a_plugin_is_given_its_own_table_decoded(bench: Bench) -> None:
         assert host.get("x.store.v1", "floor") == FloorConfig(12)
 
 
-def test_everything_wrong_in_plugins_tables_is_told_before_anything_is_initialised(bench: Bench) -> None:
+def test_all_problems_of_plugin_tables_are_reported_before_any_init(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor", config=FloorConfig)
     bench.plugin("x.store.v1.roof", config=FloorConfig)
     tables = {"x.store.v1.floor": {"area": "wide"}, "x.store.v1.roof": {"aria": 1}}
@@ -200,7 +198,7 @@ def test_everything_wrong_in_plugins_tables_is_told_before_anything_is_initialis
     assert bench.steps == []
 
 
-def test_a_table_that_nobody_reads_is_a_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unused_table_is_a_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     with bench.host(plugins={"x.store.v1.cellar": {}}):
         pass
     assert any("x.store.v1.cellar" in record.message for record in caplog.records)
@@ -215,7 +213,7 @@ class ListenerConfig:
     ("table", "address"),
     [({}, "{state}/lamina.sock"), ({"address": "/a.sock"}, "/a.sock"), ({"address": "unix:///a.sock"}, "/a.sock")],
 )
-def test_plugins_are_told_the_grpc_address(bench: Bench, table: dict[str, str], address: str) -> None:
+def test_plugins_receive_the_grpc_address(bench: Bench, table: dict[str, str], address: str) -> None:
     bench.plugin("x.store.v1.floor", lambda ic: ic.properties[PROPERTY_GRPC_ADDRESS])
     bench.plugin(f"{PluginType.SERVER}.grpc", config=ListenerConfig)
     expected = address.format(state=bench.directory / "state")
@@ -252,7 +250,7 @@ def test_a_host_is_ready_when_every_plugin_is(bench: Bench) -> None:
 # Hooks and stop
 
 
-def test_hooks_are_told_of_each_plugin_and_of_the_host(bench: Bench) -> None:
+def test_hooks_are_called_for_each_plugin_and_the_host(bench: Bench) -> None:
     def note(event: str) -> Callable[[Plugin], None]:
         return lambda plugin: bench.steps.append(f"{event} {plugin.id}")
 

@@ -84,7 +84,7 @@ def test_a_host_whose_address_cannot_be_opened_initialises_nothing(bench: Bench)
 
 
 @pytest.mark.parametrize("engine", ["native", "grpcio"])
-def test_a_call_that_comes_while_plugins_are_initialised_is_answered_when_the_host_is_up(
+def test_a_call_during_plugin_init_is_answered_once_the_host_is_up(
     bench: Bench, tmp_path: Path, engine: str
 ) -> None:
     path = tmp_path / "s"

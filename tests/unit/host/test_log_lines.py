@@ -60,7 +60,7 @@ def test_in_colour_the_level_and_the_names_of_fields_stand_out(logger: logging.L
     assert stream.getvalue().endswith(" \x1b[31merror  \x1b[0m no \x1b[2mkey=\x1b[0mv\n")
 
 
-def test_a_traceback_on_a_terminal_stands_below_its_line(logger: logging.Logger) -> None:
+def test_a_traceback_on_a_terminal_follows_its_line(logger: logging.Logger) -> None:
     stream = lines(logger, TerminalFormatter(colour=False))
     logger.error("odd", exc_info=ValueError("cable cut"))
     first, second = stream.getvalue().splitlines()
@@ -166,7 +166,7 @@ def test_a_json_line_keeps_the_types_of_fields(logger: logging.Logger) -> None:
     }  # fmt: skip
 
 
-def test_a_field_named_like_one_of_the_lines_own_gets_out_of_its_way(logger: logging.Logger) -> None:
+def test_a_field_with_a_reserved_name_is_renamed(logger: logging.Logger) -> None:
     stream = lines(logger, JsonFormatter())
     logger.info("x", extra={"time": "later", "level": "high"})
     record = json.loads(stream.getvalue())
@@ -205,7 +205,7 @@ def test_an_exception_that_ends_a_thread_is_a_log_line() -> None:
     assert (record["level"], record["thread_name"], record["error"]) == ("error", "worker", "division by zero")
 
 
-def test_an_exception_that_nobody_can_raise_is_a_log_line() -> None:
+def test_an_exception_that_cannot_be_raised_is_logged() -> None:
     (record,) = run_configured("class A:\n def __del__(self): 1 / 0\nA()")
     assert record["level"] == "error"
     assert "A.__del__" in record["where"]

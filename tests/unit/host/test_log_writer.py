@@ -71,7 +71,7 @@ def test_a_line_is_there_when_it_was_logged(pipe, handler) -> None:
     assert os.read(pipe.reading, 100) == b"first\n"
 
 
-def test_a_full_pipe_keeps_nobody_waiting_and_no_order_is_lost(pipe, handler) -> None:
+def test_a_full_pipe_blocks_no_caller_and_preserves_order(pipe, handler) -> None:
     filled = pipe.fill()
     lines = [f"line {number}" for number in range(1000)]
     for line in lines:
@@ -94,7 +94,7 @@ def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe,
     assert pipe.read(filled + len(expected))[filled:] == expected
 
 
-def test_a_line_says_how_many_were_dropped_also_when_no_other_follows(pipe, handler, monkeypatch) -> None:
+def test_the_number_of_dropped_lines_is_logged_even_without_later_lines(pipe, handler, monkeypatch) -> None:
     monkeypatch.setattr(_log_writer, "MAX_QUEUED_BYTES", 10)
     handler.setFormatter(logging.Formatter("%(message)s %(lines)s", defaults={"lines": ""}))
     filled = pipe.fill()
@@ -104,19 +104,19 @@ def test_a_line_says_how_many_were_dropped_also_when_no_other_follows(pipe, hand
     assert pipe.read(filled + len(expected))[filled:] == expected
 
 
-def test_flushing_waits_for_no_reader_who_does_not_come(pipe, handler, monkeypatch) -> None:
+def test_flush_does_not_wait_for_an_absent_reader(pipe, handler, monkeypatch) -> None:
     monkeypatch.setattr(_log_writer, "FLUSH_SECONDS", 0.05)
     pipe.fill()
     handler.emit(record("never read"))
     handler.flush()
 
 
-def test_a_record_that_cannot_be_formatted_is_told_with_its_place(pipe, handler) -> None:
+def test_a_record_that_cannot_be_formatted_is_logged_with_its_location(pipe, handler) -> None:
     handler.emit(logging.LogRecord("x", logging.INFO, "x.py", 7, "%d", ("no number",), None))
     assert os.read(pipe.reading, 100) == b"malformed log record from x.py:7\n"
 
 
-def test_a_reader_who_is_gone_harms_nobody() -> None:
+def test_a_closed_reader_affects_no_caller() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
@@ -129,7 +129,7 @@ def test_a_stream_without_a_descriptor_is_written_to() -> None:
     assert stream.getvalue() == "text\n"
 
 
-def test_configuring_again_keeps_what_waits(monkeypatch) -> None:
+def test_reconfiguring_keeps_pending_lines(monkeypatch) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logging.root, "level", logging.WARNING)
     stream = io.StringIO()
@@ -139,7 +139,7 @@ def test_configuring_again_keeps_what_waits(monkeypatch) -> None:
     assert logging.root.handlers == [before]
 
 
-def test_a_process_whose_standard_error_nobody_reads_goes_on_and_ends() -> None:
+def test_a_process_with_unread_standard_error_runs_and_ends() -> None:
     program = (
         "import logging, threading, lamina.host\n"
         "lamina.host.configure_logging('debug', 'text')\n"

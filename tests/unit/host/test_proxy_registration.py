@@ -66,7 +66,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, _module(monkeypatch, "proxies", lamina_proxy_types=lamina_proxy_types))
 
 
-def test_a_proxy_is_a_snapshotter_plugin_that_works_though_nobody_answers_yet(bench: Bench) -> None:
+def test_a_proxy_works_as_a_plugin_before_its_server_answers(bench: Bench) -> None:
     address = f"{bench.directory}/no.sock"
     with bench.host({"remote": {"address": address}}) as host:
         snapshotter = host.get(PluginType.SNAPSHOTTER, "remote")
@@ -74,7 +74,7 @@ def test_a_proxy_is_a_snapshotter_plugin_that_works_though_nobody_answers_yet(be
             snapshotter.stat("k")
 
 
-def test_a_proxy_tells_of_itself_what_its_table_says(bench: Bench) -> None:
+def test_a_proxy_reports_the_properties_of_its_table(bench: Bench) -> None:
     plugin = bench.record(
         address="unix:///run/remote.sock",
         platform="linux/arm64",
@@ -87,14 +87,12 @@ def test_a_proxy_tells_of_itself_what_its_table_says(bench: Bench) -> None:
     assert plugin.meta.capabilities == ["rebase"]
 
 
-def test_a_proxy_is_for_this_machine_where_its_table_does_not_say(bench: Bench) -> None:
+def test_the_platform_of_a_proxy_defaults_to_the_machine(bench: Bench) -> None:
     assert bench.record().meta.platforms == [host_platform()]
 
 
 @pytest.mark.parametrize(("table", "name"), [({}, "remote"), ({"snapshotter": "native"}, "native")])
-def test_a_proxy_asks_for_its_own_name_unless_its_table_says_another(
-    bench: Bench, table: dict[str, str], name: str
-) -> None:
+def test_the_remote_name_of_a_proxy_defaults_to_its_own(bench: Bench, table: dict[str, str], name: str) -> None:
     assert bench.record(**table).instance.name == name
 
 
@@ -115,7 +113,7 @@ def test_a_proxy_can_be_disabled_and_required(bench: Bench) -> None:
         bench.host({"remote": {}}, required_plugins=[URI], disabled_plugins=[URI]).start()
 
 
-def test_an_address_that_is_none_fails_the_plugin_alone(bench: Bench) -> None:
+def test_an_invalid_address_fails_only_its_plugin(bench: Bench) -> None:
     plugin = bench.record(address="tcp://localhost:1")
     assert plugin.status is Status.FAILED
     assert plugin.problem == "address 'tcp://localhost:1': expected the path of a unix socket"

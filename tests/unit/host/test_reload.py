@@ -56,25 +56,25 @@ def lit(bench: Bench) -> Iterator[Lit]:
         yield lit
 
 
-def test_a_plugin_is_given_its_live_fields_anew_and_the_others_as_they_hold(lit: Lit) -> None:
+def test_a_plugin_gets_new_live_fields_and_the_other_current_values(lit: Lit) -> None:
     reloaded = lit.reload(level=3, socket="E14")
     assert reloaded == Reloaded(changed=(key("level"),), needs_restart=(key("socket"),))
     assert lit.lamp.given == [LampConfig(), LampConfig(level=3)]
 
 
-def test_entries_of_a_table_are_told_one_by_one(lit: Lit) -> None:
+def test_changed_entries_of_a_table_are_reported_separately(lit: Lit) -> None:
     lit.reload(colours={"a": "red", "b": "blue"})
     reloaded = lit.reload(colours={"b": "green", "two words": "white"})
     assert set(reloaded.changed) == {key("colours.a"), key("colours.b"), key('colours."two words"')}
 
 
-def test_a_plugin_of_which_nothing_live_has_changed_is_left_alone(lit: Lit) -> None:
+def test_a_plugin_without_live_changes_is_not_reconfigured(lit: Lit) -> None:
     assert lit.reload() == Reloaded()
     lit.reload(socket="E14")
     assert lit.lamp.given == [LampConfig()]
 
 
-def test_what_needs_a_restart_is_told_until_it_is_as_it_was(lit: Lit) -> None:
+def test_a_needed_restart_is_reported_until_the_change_is_reverted(lit: Lit) -> None:
     assert [lit.reload(socket=socket).needs_restart for socket in ("E14", "E14", "E27")] == [
         (key("socket"),),
         (key("socket"),),
@@ -82,7 +82,7 @@ def test_what_needs_a_restart_is_told_until_it_is_as_it_was(lit: Lit) -> None:
     ]
 
 
-def test_a_wrong_configuration_changes_nothing_and_all_of_it_is_told(lit: Lit, bench: Bench) -> None:
+def test_an_invalid_configuration_changes_nothing_and_all_problems_are_reported(lit: Lit, bench: Bench) -> None:
     wrong = bench.config(debug={"level": "debug"}, plugins={URI: {"level": "bright", "sockt": ""}})
     with pytest.raises(ConfigError) as caught:
         lit.host.reload(wrong)
@@ -94,7 +94,7 @@ def test_a_wrong_configuration_changes_nothing_and_all_of_it_is_told(lit: Lit, b
     assert lit.host.reload(bench.config(debug={"level": "debug"})).changed == ("debug.level",)
 
 
-def test_a_plugin_that_refuses_its_configuration_keeps_the_old_one_and_is_asked_again(lit: Lit) -> None:
+def test_a_plugin_that_rejects_a_configuration_keeps_the_old_one_and_is_retried(lit: Lit) -> None:
     for _ in range(2):
         reloaded = lit.reload(level=13)
         assert (reloaded.changed, list(reloaded.failed)) == ((), [URI])
@@ -103,7 +103,7 @@ def test_a_plugin_that_refuses_its_configuration_keeps_the_old_one_and_is_asked_
     assert lit.lamp.given == [LampConfig()]
 
 
-def test_live_fields_that_do_not_go_with_what_holds_are_refused(bench: Bench) -> None:
+def test_live_fields_that_conflict_with_current_values_are_refused(bench: Bench) -> None:
     """Each file is in order; but the level of the second needs the least level of the second."""
     lit = Lit(bench, plugins={URI: {"level": 9, "least": 5}})
     with lit.host:
@@ -133,14 +133,14 @@ def test_the_log_and_timeouts_can_change(lit: Lit, bench: Bench) -> None:
         ({"disabled_distributions": ["lamina", "other"]}, ("disabled_distributions",)),
     ],
 )
-def test_what_the_whole_host_is_made_of_needs_a_restart(
+def test_host_wide_settings_need_a_restart(
     lit: Lit, bench: Bench, settings: dict[str, Any], keys: tuple[str, ...]
 ) -> None:
     for _ in range(2):
         assert lit.host.reload(bench.config(**settings)) == Reloaded(needs_restart=keys)
 
 
-def test_a_changed_or_added_proxy_needs_a_restart_and_is_told_by_its_setting(bench: Bench) -> None:
+def test_a_changed_or_added_proxy_needs_a_restart_and_is_named(bench: Bench) -> None:
     def proxies(**addresses: str) -> dict[str, Any]:
         return {name: {"type": "snapshot", "address": address} for name, address in addresses.items()}
 
@@ -150,7 +150,7 @@ def test_a_changed_or_added_proxy_needs_a_restart_and_is_told_by_its_setting(ben
     assert changed.needs_restart == ("proxy_plugins.far.address", "proxy_plugins.near")
 
 
-def test_how_a_configuration_is_written_down_makes_no_difference(bench: Bench, tmp_path: Path) -> None:
+def test_only_the_values_of_a_configuration_matter(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "more.toml").write_text("version = 3\n")
     one, two = ["x.a.v1.a", "x.b.v1.b"], ["x.b.v1.b", "x.a.v1.a", "x.b.v1.b"]
     with bench.host(disabled_plugins=one) as host:
@@ -180,7 +180,7 @@ def test_a_table_of_an_older_version_is_migrated_and_a_migration_that_fails_is_t
         assert "dim" in str(reloaded.failed[URI])
 
 
-def test_packages_are_not_asked_again_for_their_plugins(lit: Lit, bench: Bench) -> None:
+def test_a_reload_does_not_repeat_discovery(lit: Lit, bench: Bench) -> None:
     bench.plugin("x.late.v1.comer", config=LampConfig)
     lit.reload(level=2)
     assert [plugin.id for plugin in lit.host.plugins] == ["lamp"]
@@ -220,7 +220,7 @@ TABLES = st.fixed_dictionaries(
 
 @settings(max_examples=50, deadline=None)
 @given(tables=st.lists(TABLES, min_size=1, max_size=5))
-def test_whatever_came_before_the_live_fields_are_the_last_files_and_the_others_the_first(
+def test_live_fields_come_from_the_last_file_and_others_from_the_first(
     tmp_path_factory: pytest.TempPathFactory, tables: list[dict[str, Any]]
 ) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:

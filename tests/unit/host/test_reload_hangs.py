@@ -54,7 +54,7 @@ def test_a_plugin_that_hangs_is_left_behind_and_not_called_again_while_it_does(b
     assert str(second) == "an earlier reconfigure was left behind and still runs"
 
 
-def test_of_a_plugin_that_was_left_behind_nobody_knows_what_holds(bench: Bench, stuck: Host) -> None:
+def test_the_configuration_of_an_abandoned_plugin_is_unknown(bench: Bench, stuck: Host) -> None:
     """The file is as it was at first; the plugin has changed since, too late for anybody to be told."""
     left_behind = stuck.reload(bright(bench, 2)).failed[URI]
     assert isinstance(left_behind, LeftBehind)

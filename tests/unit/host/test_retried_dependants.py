@@ -17,7 +17,7 @@ from tests.support.plugins.failing_plugins import DISK, GUEST, USER, Failing, hu
 from tests.support.waiting import wait_until
 
 
-def test_what_it_blocked_comes_up_after_it_and_is_closed_before_it(bench: Bench, failing: Failing) -> None:
+def test_blocked_plugins_come_up_after_it_and_are_closed_before_it(bench: Bench, failing: Failing) -> None:
     bench.plugin(USER, requires=("x.store.v1",))
     bench.plugin(GUEST, requires=("x.user.v1",))
     bench.plugin("x.line.v1.cable")
@@ -37,7 +37,7 @@ def test_what_it_blocked_comes_up_after_it_and_is_closed_before_it(bench: Bench,
     ]
 
 
-def test_what_looked_it_up_in_vain_is_tried_again_with_it(bench: Bench, failing: Failing) -> None:
+def test_plugins_that_failed_to_look_it_up_are_retried_with_it(bench: Bench, failing: Failing) -> None:
     bench.plugin(USER, lambda ic: ic.get_by_id("x.store.v1", "disk"))
     with bench.host() as host:
         assert statuses(host.plugins) == {"disk": "failed", "user": "blocked"}
@@ -46,7 +46,7 @@ def test_what_looked_it_up_in_vain_is_tried_again_with_it(bench: Bench, failing:
         wait_for(host, disk="ok", user="ok")
 
 
-def test_what_blocks_is_the_provider_that_is_tried_again(bench: Bench) -> None:
+def test_the_blocking_plugin_is_the_retried_provider(bench: Bench) -> None:
     failing = Failing(bench)
     bench.plugin("x.store.v1.broken", Failing(bench, ValueError("a bug")))
     bench.plugin(DISK, failing)
@@ -94,7 +94,7 @@ def test_a_server_that_comes_up_and_does_not_start_is_closed_and_has_failed(benc
     assert bench.steps == ["init early", "start early", "init late", "close late", "close early"]
 
 
-def test_one_that_binds_late_is_initialised_without_what_it_requires(bench: Bench, failing: Failing) -> None:
+def test_a_late_binding_plugin_is_initialised_without_its_requirements(bench: Bench, failing: Failing) -> None:
     bench.plugin(USER, lambda ic: ic, requires=("x.store.v1",), late_binding=True)
     with bench.host() as host:
         assert statuses(host.plugins) == {"disk": "failed", "user": "ok"}

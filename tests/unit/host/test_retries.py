@@ -25,9 +25,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_plugin_that_fails_a_few_times_comes_up_by_itself_and_is_tried_no_more(
-    bench: Bench, failing: Failing
-) -> None:
+def test_a_plugin_that_fails_a_few_times_comes_up_and_is_not_retried(bench: Bench, failing: Failing) -> None:
     with bench.host() as host:
         wait_until(lambda: failing.calls > 3, 20, "it was tried again and again")
         failing.error = None
@@ -42,7 +40,7 @@ def test_a_plugin_that_fails_a_few_times_comes_up_by_itself_and_is_tried_no_more
     [FULL, Unavailable("no socket"), ReadOnly("ro"), LockHeld("by 7"), OSError(errno.ENOSPC, "full")],
     ids=lambda error: type(error).__name__,
 )
-def test_what_may_go_is_tried_again(bench: Bench, failing: Failing, error: Exception) -> None:
+def test_transient_failures_are_retried(bench: Bench, failing: Failing, error: Exception) -> None:
     failing.error = error
     with bench.host() as host:
         (plugin,) = host.plugins
@@ -73,7 +71,7 @@ def test_another_failure_is_final(bench: Bench, failing: Failing, error: Excepti
     assert failing.calls == 1
 
 
-def test_a_failure_that_becomes_a_final_one_is_tried_no_more(bench: Bench, failing: Failing) -> None:
+def test_a_failure_that_becomes_permanent_is_not_retried(bench: Bench, failing: Failing) -> None:
     bench.plugin(USER, requires=("x.store.v1",))
     with bench.host() as host:
         failing.error = ValueError("a bug")
@@ -93,7 +91,7 @@ def test_a_plugin_that_does_not_apply_after_all_is_skipped(bench: Bench, failing
         wait_for(host, disk="skipped")
 
 
-def test_waits_grow_to_a_minute_and_begin_anew_when_something_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delays_grow_to_a_minute_and_reset_after_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     waits = [_retries.FIRST_SECONDS]
     for anew in (*[False] * 7, True, False):
@@ -155,7 +153,7 @@ def test_the_log_has_a_line_at_first_one_when_it_is_up_and_only_debug_lines_betw
     ]
 
 
-def test_hooks_are_told_when_it_comes_up(bench: Bench, failing: Failing) -> None:
+def test_hooks_are_called_when_it_comes_up(bench: Bench, failing: Failing) -> None:
     told: list[tuple[str, ...]] = []
     bench.hooks = {
         "lamina_initialised": lambda plugin, plugins: told.append(

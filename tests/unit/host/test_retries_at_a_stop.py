@@ -57,7 +57,7 @@ def begin(bench: Bench) -> Callable[..., Host]:
     return begin
 
 
-def test_an_attempt_that_looks_at_its_call_ends_with_the_host_and_what_it_opened_is_closed_first(
+def test_a_cancellable_attempt_ends_with_the_host_after_closing_its_resources(
     bench: Bench, begin: Callable[..., Host]
 ) -> None:
     begin(Slow(bench, looks=True), "20s").stop()
@@ -68,7 +68,7 @@ def test_an_attempt_that_looks_at_its_call_ends_with_the_host_and_what_it_opened
         pass
 
 
-def test_an_attempt_that_goes_on_holds_up_no_stop_and_keeps_the_lock_and_is_closed_at_last(
+def test_a_running_attempt_does_not_delay_the_stop_and_keeps_the_lock(
     bench: Bench, begin: Callable[..., Host]
 ) -> None:
     slow = Slow(bench)
@@ -103,7 +103,7 @@ def test_a_host_that_stops_tries_nothing_any_more(bench: Bench, failing: Failing
     assert failing.calls == 1
 
 
-def test_readiness_that_an_attempt_holds_back_keeps_nobody_waiting(bench: Bench) -> None:
+def test_a_stop_does_not_wait_for_readiness_of_an_attempt(bench: Bench) -> None:
     calls: list[int] = []
 
     def init(ic: InitContext[None]) -> object:

@@ -15,7 +15,7 @@ def test_a_number_belongs_to_the_first_bucket_whose_bound_it_does_not_exceed():
     assert (histogram.count, histogram.total) == (6, 36.0)
 
 
-def test_a_copy_stays_as_it_is():
+def test_a_copy_is_not_updated():
     histogram = Histogram((1.0,))
     histogram.observe(1)
     copy = histogram.copy()

@@ -48,7 +48,7 @@ def test_defaults_means_no_option() -> None:
     assert parse_options(["defaults", "ro"]) == parse_options(["ro"])
 
 
-def test_everything_else_is_data_kept_as_it_is_and_in_order() -> None:
+def test_other_options_are_data_in_their_order() -> None:
     options = ["workdir=/w", "ro", "lowerdir=/a:/b", "index=off,xino=on", "shared", "RO"]
     assert parse_options(options).data == ("workdir=/w", "lowerdir=/a:/b", "index=off,xino=on", "shared", "RO")
 

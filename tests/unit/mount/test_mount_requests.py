@@ -51,7 +51,7 @@ def test_a_remount_with_id_maps_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "0:1", "0:1:2:3", "0:1:2,", "-1:0:1", "a:0:1", "0:1:+2", "0: 1:2", "0:²:1", "0:1:0"]
 )
-def test_a_malformed_id_map_is_refused_with_the_option_that_it_stands_in(text: str) -> None:
+def test_a_malformed_id_map_is_refused_with_its_option(text: str) -> None:
     with pytest.raises(InvalidArgument, match=r"mount option 'gidmap=.*': id map: .* found"):
         parse_options(["uidmap=0:1:2", f"gidmap={text}"])
 
@@ -76,7 +76,7 @@ def test_an_id_map_survives_being_written_and_read(ranges: list[Extent]) -> None
     assert IdMap.parse(str(id_map)) == id_map
 
 
-def test_ids_are_found_in_the_range_that_they_are_in() -> None:
+def test_ids_are_mapped_by_their_range() -> None:
     id_map = IdMap.parse("5:9:1,0:2000:3")
     assert [id_map.to_host(id_) for id_ in (0, 2, 3, 5, 6)] == [2000, 2002, None, 9, None]
 

@@ -51,7 +51,7 @@ def test_other_mounts_get_ro_in_place_of_rw() -> None:
     assert read_only(mounts)[0].target == "sub"
 
 
-def test_what_was_made_read_only_is_read_only_and_stays_the_same() -> None:
+def test_making_a_mount_read_only_is_idempotent() -> None:
     mounts = [
         Mount("overlay", "o", ("upperdir=/u", "workdir=/w", "lowerdir=/l")),
         Mount("bind", "/d", ("rw", "bind")),

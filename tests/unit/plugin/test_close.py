@@ -30,12 +30,12 @@ def test_the_last_initialised_is_closed_first() -> None:
     assert closed == ["c", "b", "a"]
 
 
-def test_what_has_no_close_or_no_instance_is_left_alone() -> None:
+def test_plugins_without_close_or_instance_are_skipped() -> None:
     failed = Plugin(type="t", id="failed", status=Status.FAILED, error=OSError())
     assert close_all([failed, Plugin(type="t", id="plain", instance={})], 60) == {}
 
 
-def test_what_init_returned_and_was_refused_is_closed() -> None:
+def test_a_rejected_instance_is_closed() -> None:
     closed: list[str] = []
     refused = Plugin(
         type="t", id="x", status=Status.FAILED, error=OSError(), instance=Closes(lambda: closed.append("x"))

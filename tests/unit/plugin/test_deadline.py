@@ -44,7 +44,7 @@ def test_without_a_deadline_it_runs_in_the_calling_thread() -> None:
     assert call_within(None, "init", "t.one", threading.current_thread) is threading.current_thread()
 
 
-def test_what_is_not_done_in_time_is_left_behind_in_a_daemon_thread(release: threading.Event) -> None:
+def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(release: threading.Event) -> None:
     with pytest.raises(LeftBehind, match=r"^close did not end within 0\.01 s and was left behind$") as caught:
         call_within(0.01, "close", "t.one", release.wait)
     thread = caught.value.thread
@@ -73,7 +73,7 @@ def test_a_result_in_time_is_not_late() -> None:
     assert late == []
 
 
-def test_an_interrupt_ends_the_wait_and_its_cause_says_what_goes_on(release: threading.Event) -> None:
+def test_an_interrupt_ends_the_wait_and_names_the_running_function(release: threading.Event) -> None:
     late: list[bool] = []
 
     def hang() -> bool:

@@ -25,7 +25,7 @@ def ask(look: Any, *, seconds: float | None = None, **fields: Any) -> list[Findi
     )
 
 
-def test_it_is_given_what_its_init_would_be_given() -> None:
+def test_it_gets_the_context_of_init() -> None:
     seen: list[DiagnoseContext[ClockConfig]] = []
 
     def look(context: DiagnoseContext[ClockConfig]) -> Iterable[Finding]:
@@ -42,7 +42,7 @@ def test_one_without_diagnose_has_nothing_to_tell() -> None:
     assert ask(None) == []
 
 
-def test_what_was_found_before_a_failure_is_kept_and_the_line_is_told() -> None:
+def test_findings_before_a_failure_are_kept_with_the_failing_line() -> None:
     def look(_: object) -> Iterator[Finding]:
         yield Finding.warning("spring", "slack", "wind it")
         raise SystemExit("out of time")
@@ -55,7 +55,7 @@ def test_what_was_found_before_a_failure_is_kept_and_the_line_is_told() -> None:
     assert last.remedy == "report this to the authors of clocks"
 
 
-def test_examine_is_asked_for_the_whole_and_diagnose_is_not() -> None:
+def test_a_whole_examination_calls_examine_instead_of_diagnose() -> None:
     registration = Registration(
         type="t",
         id="clock",
@@ -69,7 +69,7 @@ def test_examine_is_asked_for_the_whole_and_diagnose_is_not() -> None:
     assert found == [Finding.ok("spring", "wound")]
 
 
-def test_what_is_no_finding_is_told_as_a_failure() -> None:
+def test_a_result_that_is_not_a_finding_is_a_failure() -> None:
     (finding,) = ask(lambda _: ["slack"])
     assert finding.status is Verdict.UNKNOWN
     assert "diagnose gave 'slack': not a Finding" in finding.found

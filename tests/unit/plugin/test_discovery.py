@@ -50,7 +50,7 @@ def test_another_host_finds_the_plugins_of_its_own_group(site: Site) -> None:
     assert not [name for name in found["imported"] if name.startswith("lamina.plugins")]
 
 
-def test_of_another_hosts_own_distribution_only_the_entry_point_is_set_aside(site: Site) -> None:
+def test_only_the_entry_point_of_another_hosts_own_distribution_is_excluded(site: Site) -> None:
     points = "[greeter.plugins]\none = greeter_one\ntwo = greeter_two\n"
     site.install("greeter", {"greeter_one": "import absent", "greeter_two": GOOD}, points)
     found = site.discover(group="greeter.plugins", disabled_distributions=[])
@@ -90,7 +90,7 @@ def test_a_distribution_seen_twice_is_taken_once(site: Site, tmp_path: Path) -> 
     assert (found["registry"], found["failed"]) == ({"good.x": "good"}, {})
 
 
-def test_a_module_asked_for_by_name_comes_last(site: Site) -> None:
+def test_a_named_module_comes_last(site: Site) -> None:
     site.install("zeta", {"zeta": source("plugin('zeta')")})
     (site.path / "asked.py").write_text(GOOD)
     found = site.discover(modules=["asked"])
@@ -98,13 +98,13 @@ def test_a_module_asked_for_by_name_comes_last(site: Site) -> None:
     assert found["hooks"] == ["zeta:zeta", "asked"]
 
 
-def test_a_module_asked_for_by_name_and_installed_is_taken_once(site: Site) -> None:
+def test_a_named_and_installed_module_is_loaded_once(site: Site) -> None:
     site.install("good-dist", {"good": GOOD})
     found = site.discover(modules=["good", "good"])
     assert found["registry"] == {"good.x": "good-dist"}
 
 
-def test_a_module_asked_for_by_name_that_does_not_exist_is_an_error(site: Site) -> None:
+def test_a_missing_named_module_is_an_error(site: Site) -> None:
     found = site.discover(modules=["no_such.module"])
     assert found == {
         "raised": "NotFound",
@@ -125,14 +125,14 @@ def test_a_module_asked_for_by_name_that_does_not_exist_is_an_error(site: Site) 
         (source("plugin('good')"), "plugin module 'asked': good.x: plugin: id already registered"),
     ],
 )
-def test_a_module_asked_for_by_name_that_is_broken_is_an_error(site: Site, text: str, message: str) -> None:
+def test_a_broken_named_module_is_an_error(site: Site, text: str, message: str) -> None:
     site.install("good", {"good": GOOD})
     (site.path / "asked.py").write_text(text)
     found = site.discover(modules=["asked"])
     assert (found["raised"], found["message"]) == ("InvalidArgument", message)
 
 
-def test_a_module_asked_for_by_name_that_closes_a_circle_is_an_error(site: Site) -> None:
+def test_a_named_module_that_closes_a_cycle_is_an_error(site: Site) -> None:
     site.install("good", {"good": source("plugin('good', requires=('asked',))")})
     (site.path / "asked.py").write_text(source("plugin('asked', requires=('good',))"))
     found = site.discover(modules=["asked"])

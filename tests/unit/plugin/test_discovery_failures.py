@@ -75,7 +75,7 @@ def test_a_registration_that_breaks_a_rule_is_a_failed_plugin(
     assert found["failed"] == {uri: ["bad", "failed", problem]}
 
 
-def test_a_distribution_is_set_aside_as_a_whole(site: Site) -> None:
+def test_a_distribution_is_excluded_as_a_whole(site: Site) -> None:
     """Its other plugins are shown as blocked by the one that offends, and its hooks are gone."""
     site.install("bad", {"bad_a": source("plugin('a')"), "bad_b": source("plugin('b')", "plugin('c', '')")})
     found = site.discover()
@@ -88,7 +88,7 @@ def test_a_distribution_is_set_aside_as_a_whole(site: Site) -> None:
     }
 
 
-def test_of_laminas_own_only_the_entry_point_is_set_aside(site: Site) -> None:
+def test_only_the_failing_entry_point_of_lamina_itself_is_excluded(site: Site) -> None:
     """So that a plugin whose library is missing does not take the others with it."""
     site.install("lamina", {"own_a": "import does_not_exist", "own_b": source("plugin('own')")})
     found = site.discover(disabled_distributions=[])
@@ -108,7 +108,7 @@ def test_an_id_that_is_taken_is_refused_and_keeps_its_owner(site: Site) -> None:
     }
 
 
-def test_what_was_withdrawn_leaves_its_name_to_others(site: Site) -> None:
+def test_excluded_plugins_free_their_names(site: Site) -> None:
     site.install("a-first", {"first": source("plugin('good')", "plugin('bad', '')")})
     site.install("b-second", {"second": GOOD})
     found = site.discover()
@@ -116,7 +116,7 @@ def test_what_was_withdrawn_leaves_its_name_to_others(site: Site) -> None:
     assert list(found["failed"]) == ["io.lamina.entry-point.v1.a-first:first"]
 
 
-def test_a_circle_sets_aside_who_came_last(site: Site) -> None:
+def test_a_cycle_excludes_the_last_distribution(site: Site) -> None:
     site.install("a-first", {"first": source("plugin('a', requires=('b',))")})
     site.install("b-second", {"second": source("plugin('b', requires=('a',))", "plugin('c')")})
     found = site.discover()
@@ -154,7 +154,7 @@ def test_a_circle_among_laminas_own_is_an_error(site: Site) -> None:
     )
 
 
-def test_a_circle_through_a_disabled_plugin_is_none(site: Site) -> None:
+def test_a_cycle_through_a_disabled_plugin_is_ignored(site: Site) -> None:
     site.install("a-first", {"first": source("plugin('a', requires=('b',))")})
     site.install("b-second", {"second": source("plugin('b', requires=('a',))")})
     found = site.discover(disabled_plugins=["a.x"])
@@ -171,7 +171,7 @@ def test_malformed_entry_points_are_their_distributions_failure(site: Site) -> N
     assert "entry_points.txt of bad is malformed" in record[2]
 
 
-def test_a_damaged_distribution_that_has_no_plugins_harms_nobody(site: Site) -> None:
+def test_a_damaged_distribution_without_plugins_is_ignored(site: Site) -> None:
     site.install("good", {"good": GOOD})
     site.install("malformed", {}, "[console_scripts]\nthis is no entry point\n")
     damaged = site.path / "damaged-1.0.dist-info"

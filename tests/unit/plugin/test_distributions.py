@@ -46,12 +46,12 @@ def test_a_distribution_in_an_archive_is_found(tmp_path: Path, monkeypatch: pyte
     assert distribution("some-thing").version == "3"
 
 
-def test_one_that_is_not_installed_is_not_found() -> None:
+def test_a_distribution_that_is_not_installed_is_not_found() -> None:
     with pytest.raises(NotFound, match="distribution no-such-thing is not installed"):
         distribution("no-such-thing")
 
 
-def test_a_distribution_without_a_name_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_distribution_without_a_name_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nameless-1.dist-info").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(NotFound, match=r"nameless-1\.dist-info has no Name"):

@@ -70,7 +70,7 @@ class Mute(Exception):
 
 
 @pytest.mark.parametrize("error", [ValueError("oh"), SystemExit(1), Mute()])
-def test_one_that_raises_is_logged_with_its_distribution_and_stops_nobody(
+def test_a_failing_hook_is_logged_with_its_distribution_and_stops_no_other(
     manager: pluggy.PluginManager, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     calls: list[str] = []

@@ -80,7 +80,7 @@ def test_a_failure_keeps_its_traceback(host: Host) -> None:
     assert traceback.extract_tb(plugin.error.__traceback__)[-1].name == "fails"
 
 
-def test_a_failed_init_does_not_keep_what_it_held(host: Host) -> None:
+def test_a_failed_init_releases_its_objects(host: Host) -> None:
     class Held:
         pass
 
@@ -130,7 +130,7 @@ def test_meta_is_kept_when_init_fails(host: Host) -> None:
         ("exports", {"\udcff": ""}, "meta.exports must be a dict of UTF-8 strings, not {'\\udcff': ''}"),
     ],
 )
-def test_a_meta_that_nobody_can_list_is_a_failure(host: Host, name: str, value: object, message: str) -> None:
+def test_a_meta_that_cannot_be_listed_is_a_failure(host: Host, name: str, value: object, message: str) -> None:
     def init(ic: InitContext[Any]) -> object:
         setattr(ic.meta, name, value)
         return "instance"
@@ -177,7 +177,7 @@ def test_init_of_a_blocked_plugin_is_not_called(host: Host) -> None:
     assert called == []
 
 
-def test_requiring_everything_blocks_nobody(host: Host) -> None:
+def test_requiring_everything_does_not_block(host: Host) -> None:
     host.run("t.one", fails)
     assert host.run("u.one", works, "*").status is Status.OK
 
@@ -199,7 +199,7 @@ def test_a_chain_of_blocked_plugins_names_the_root_cause_once(host: Host) -> Non
     assert last.error.__cause__ is last.blocked_by.error
 
 
-def test_a_chain_ends_at_what_nobody_provides(host: Host) -> None:
+def test_a_chain_of_blocks_ends_at_the_missing_type(host: Host) -> None:
     host.run("b.one", works, "absent")
     assert host.run("c.one", works, "b").problem == "blocked by b.one: no plugin provides absent"
 
@@ -222,7 +222,7 @@ class Unreadable(Exception):
     __repr__ = __str__
 
 
-def test_an_exception_whose_text_cannot_be_read_is_told_by_its_class(host: Host) -> None:
+def test_an_exception_without_readable_text_is_shown_by_its_class(host: Host) -> None:
     def init(_: InitContext[Any]) -> object:
         raise Unreadable
 
@@ -259,7 +259,7 @@ def test_a_look_up_of_nothing_that_escapes_from_init_is_a_failure(host: Host) ->
     assert isinstance(plugin.error, NoInstance)
 
 
-def test_a_failure_of_ones_own_making_is_no_block(host: Host) -> None:
+def test_a_plugin_failed_error_of_its_own_is_not_a_block(host: Host) -> None:
     def init(_: InitContext[Any]) -> object:
         raise PluginFailed("my own words")
 

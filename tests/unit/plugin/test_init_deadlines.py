@@ -56,7 +56,7 @@ def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(
     thread_of(plugin).join(60)
 
 
-def test_what_a_late_init_returns_is_closed(
+def test_the_instance_of_a_late_init_is_closed(
     host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = threading.Event()
@@ -77,7 +77,7 @@ def test_what_a_late_init_returns_is_closed(
     assert [record.message for record in caplog.records] == ["closed plugin whose init missed its deadline"]
 
 
-def test_what_a_late_init_returns_and_cannot_be_closed_is_logged(
+def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
     host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Late:

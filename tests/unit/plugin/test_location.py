@@ -86,7 +86,7 @@ def test_an_init_behind_a_partial_is_found() -> None:
     assert (location.file, location.distribution) == (__file__, "own")
 
 
-def test_what_the_runtime_itself_raised_has_no_line() -> None:
+def test_errors_of_the_runtime_have_no_line() -> None:
     assert run(lambda ic: None, module="elsewhere") is not None
     assert run(int, module="elsewhere") is None  # written in C, and called with what it does not take
 

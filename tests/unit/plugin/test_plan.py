@@ -46,7 +46,7 @@ def foreseen(plan: Plan) -> list[tuple[str, str, str]]:
     return [(plugin.uri, str(plugin.status), plugin.problem) for plugin in plan.foresee().plugins]
 
 
-def test_what_could_not_be_loaded_comes_first_then_everything_in_order() -> None:
+def test_load_failures_come_first_then_all_plugins_in_order() -> None:
     plan = Plan.of(found(one("b.x", "a"), one("a.x"), failed=(UNLOADABLE,)), more=[one("c.x")])
     assert foreseen(plan) == [
         (f"{ENTRY_POINT_TYPE}.bad:main", "failed", "ImportError: no"),
@@ -56,7 +56,7 @@ def test_what_could_not_be_loaded_comes_first_then_everything_in_order() -> None
     ]
 
 
-def test_what_is_disabled_is_left_out_and_blocks_what_requires_it() -> None:
+def test_disabled_plugins_are_left_out_and_block_their_dependants() -> None:
     withdrawn = Plugin(type="d", id="x", status=Status.FAILED, error=OSError())
     plan = Plan.of(found(one("b.x", "a"), one("a.x"), failed=(withdrawn,)), disabled=["a.x", "d.x"])
     assert foreseen(plan) == [("b.x", "blocked", "no plugin provides a")]
@@ -109,13 +109,13 @@ def test_a_name_that_is_taken_is_refused() -> None:
         Plan.of(found(one("a.x")), more=[one("a.x")])
 
 
-def test_the_plugins_behind_a_required_type_are_told_whatever_becomes_of_them() -> None:
+def test_the_providers_of_a_required_type_are_listed_whatever_their_status() -> None:
     broken = Plugin(type="a", id="broken", status=Status.FAILED, error=OSError())
     plan = Plan.of(found(one("a.off"), one("a.on"), failed=(broken,)), disabled=["a.off"])
     assert plan.providers(("a", "nobody", "*")) == {"a": ("a.on", "a.broken", "a.off"), "nobody": ()}
 
 
-def test_carrying_out_tells_of_each_plugin_before_the_next_is_initialised() -> None:
+def test_each_plugin_is_reported_before_the_next_init() -> None:
     steps: list[str] = []
     plugins = PluginSet()
 
@@ -128,7 +128,7 @@ def test_carrying_out_tells_of_each_plugin_before_the_next_is_initialised() -> N
     assert steps == ["init a.x after 0", "told of a.x", "init b.x after 1", "told of b.x"]
 
 
-def test_what_is_set_aside_later_is_a_failure_of_that_plugin_alone() -> None:
+def test_a_later_exclusion_fails_only_that_plugin() -> None:
     discovery = found(one("a.x"), one("b.x", "a"), one("c.x")).set_aside({"a.x": ValueError("bad table")})
     assert foreseen(Plan.of(discovery)) == [
         ("a.x", "failed", "ValueError: bad table"),

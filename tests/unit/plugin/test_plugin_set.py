@@ -61,7 +61,7 @@ def test_none_registered_is_no_instance(look_up: str) -> None:
 
 
 @pytest.mark.parametrize("look_up", ["get_single", "get_by_type"])
-def test_all_skipped_is_no_instance_and_says_why(look_up: str) -> None:
+def test_if_all_are_skipped_the_error_has_the_reasons(look_up: str) -> None:
     with pytest.raises(NoInstance, match=r"^no plugins registered for t; skipped is skipped: no such kernel$"):
         getattr(plugin_set(SKIPPED), look_up)("t")
 
@@ -102,5 +102,5 @@ def test_get_by_type_gives_the_working_ones_and_the_failed_beside_them() -> None
     assert dict(instances.failed) == {"failed": FAILED}
 
 
-def test_none_is_an_instance_only_of_those_who_say_so() -> None:
+def test_a_falsy_instance_is_an_instance() -> None:
     assert plugin_set(working("t.one", 0)).get_single("t") == 0

@@ -7,7 +7,7 @@ import threading
 from lamina.plugin import Readiness
 
 
-def test_ready_where_nobody_registered() -> None:
+def test_a_host_without_readiness_checks_is_ready() -> None:
     assert Readiness().wait(0)
 
 

@@ -99,7 +99,7 @@ def test_containerd_types_make_containerd_uris() -> None:
         ({"diagnose": 1}, "t.x: plugin: diagnose must be a function or None, not 1"),
     ],
 )
-def test_register_refuses_what_breaks_a_rule(fields: dict[str, Any], message: str) -> None:
+def test_register_refuses_invalid_registrations(fields: dict[str, Any], message: str) -> None:
     fields = {"type": "t", "id": "x", "init": init_nothing, **fields}
     with pytest.raises(InvalidRegistration) as raised:
         Registry().register(Registration(**fields))
@@ -142,13 +142,13 @@ def test_graph_follows_requires_as_declared() -> None:
     assert uris(registry.graph()) == ["content.content", "snapshotter.overlayfs", "metadata.bolt"]
 
 
-def test_graph_leaves_out_disabled_plugins_and_does_not_move_what_only_they_require() -> None:
+def test_the_graph_omits_disabled_plugins_without_reordering_others() -> None:
     registry = registry_of(registration("a.1", "c"), registration("b.1"), registration("c.1"))
     assert uris(registry.graph({"a.1"})) == ["b.1", "c.1"]
     assert uris(registry.graph({"c.1"})) == ["a.1", "b.1"]
 
 
-def test_a_circle_is_shown_as_a_path() -> None:
+def test_a_cycle_is_shown_as_a_path() -> None:
     registry = registry_of(
         registration("z.1", "a"), registration("a.1", "b"), registration("b.1", "c"), registration("c.1", "a")
     )
@@ -170,7 +170,7 @@ def test_requiring_the_type_of_a_plugin_that_requires_all_closes_a_circle() -> N
         registry.graph()
 
 
-def test_a_circle_through_a_disabled_plugin_is_none() -> None:
+def test_a_cycle_through_a_disabled_plugin_is_ignored() -> None:
     registry = registry_of(registration("a.1", "b"), registration("b.1", "a"))
     assert uris(registry.graph(["b.1"])) == ["a.1"]
     assert registry.loop(["b.1"]) == ()

@@ -35,7 +35,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
     sys.modules.pop("hanging_plugin", None)
 
 
-def test_an_import_that_hangs_is_told_by_its_distribution_and_module(hanging, monkeypatch, caplog) -> None:
+def test_a_hanging_import_is_reported_with_distribution_and_module(hanging, monkeypatch, caplog) -> None:
     monkeypatch.setattr(_slow_imports, "SECONDS", 0.05)
     before = set(threading.enumerate())
     discovering = threading.Thread(target=lambda: discover(entry_points=[hanging]))

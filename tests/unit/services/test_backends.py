@@ -118,7 +118,7 @@ def test_backends_that_hang_hold_no_call_of_another(connect, hung, overlay):
     assert any(not call.done() for call in calls)
 
 
-def test_what_is_beyond_the_share_of_a_backend_is_refused_by_its_name(connect, hung):
+def test_calls_beyond_the_share_of_a_backend_are_refused_with_its_name(connect, hung):
     hanging = connect("hung")
     calls = [hanging.begin("Usage") for _ in range(400)]
     wait_until(lambda: any(call.done() for call in calls), SECONDS, "a refusal")
@@ -127,7 +127,7 @@ def test_what_is_beyond_the_share_of_a_backend_is_refused_by_its_name(connect, h
     assert refused.details().startswith("hung: too many calls of Usage wait for an answer")
 
 
-def test_calls_that_were_given_up_make_room_for_others(connect, hung):
+def test_cancelled_calls_free_their_slots(connect, hung):
     """However many waited for a backend, once nobody waits for them they are not in the way."""
     hanging = connect("hung")
     calls = [hanging.begin("Usage") for _ in range(400)]
@@ -140,7 +140,7 @@ def test_calls_that_were_given_up_make_room_for_others(connect, hung):
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_lists_that_nobody_reads_hold_no_other_call(connect, overlay):
+def test_unread_lists_do_not_block_other_calls(connect, overlay):
     """Each of these has more to send than sockets and windows hold."""
     for number in range(300):
         overlay.prepare(f"{number} {'k' * 30_000}")
@@ -153,7 +153,7 @@ def test_lists_that_nobody_reads_hold_no_other_call(connect, overlay):
     assert len(lists) == 40
 
 
-def test_lists_that_nobody_reads_give_way_to_those_of_others(connect, overlay, tmp_path, monkeypatch):
+def test_unread_lists_give_way_to_other_lists(connect, overlay, tmp_path, monkeypatch):
     """As many as may wait for their clients, and as many again after each that gave way."""
     monkeypatch.setattr(_stalls, "GIVE_WAY", 0.5)
     for number in range(10):

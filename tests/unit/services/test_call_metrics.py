@@ -129,7 +129,7 @@ def test_a_call_counts_for_the_snapshotter_that_its_service_found(serve):
     assert handled(listener) == {("A", "lamina", "OK"): 1}
 
 
-def test_calls_that_wait_are_told(serve):
+def test_waiting_calls_are_counted(serve):
     go = threading.Event()
     try:
         call, listener = serve(method("A", lambda _: go.wait(SECONDS) and RESPONSE, slow=True))
@@ -182,7 +182,7 @@ def test_a_debug_line_shows_the_fields_of_the_request_that_its_method_names(serv
     assert [line.get("service") for line in lines] == ["sandbox", f"{'a' * 128}…{'b' * 128}", None]
 
 
-def test_a_debug_line_of_a_call_that_failed_says_what_its_client_was_told(serve, caplog):
+def test_the_debug_line_of_a_failed_call_has_the_status_sent(serve, caplog):
     caplog.set_level(logging.DEBUG, "lamina.plugins.servers.grpc._call_metrics")
 
     def fail(request):

@@ -27,7 +27,7 @@ from tests.support.listener.engines import (
 from tests.support.waiting import wait_until
 
 
-def test_a_service_that_comes_later_is_served_or_refused_with_the_remedy(serve):
+def test_a_late_service_is_served_or_refused_with_the_remedy(serve):
     served = serve()
     more = Service("test.Test", (method("More", lambda _request: RESPONSE), method("Quick", raising(KeyError()))))
     if isinstance(served.engine, NativeEngine):
@@ -54,9 +54,7 @@ def test_calls_that_come_before_the_start_wait_for_it(tmp_path, make_engine):
         assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
 
 
-def test_calls_under_way_are_answered_while_the_listener_closes_and_so_are_those_that_come_meanwhile(
-    serve, blocker, tmp_path
-):
+def test_running_and_new_calls_are_answered_while_the_listener_closes(serve, blocker, tmp_path):
     served = serve(method("Slow", blocker, slow=True))
     call = served.begin("Slow")
     blocker.wait_entered()
@@ -95,7 +93,7 @@ def test_calls_that_take_longer_than_the_grace_period_are_cancelled_and_waited_f
 
 
 @pytest.mark.parametrize("name", ["a b%20c.sock", "ü?#.sock"])
-def test_a_path_is_taken_as_it_is(serve, tmp_path, name):
+def test_a_path_is_used_verbatim(serve, tmp_path, name):
     serve(path=tmp_path / name)
     (tmp_path / name).rename(tmp_path / "plain")
     with grpc.insecure_channel(f"unix:{tmp_path / 'plain'}") as channel:

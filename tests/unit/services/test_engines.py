@@ -58,7 +58,7 @@ def test_an_error_becomes_the_status_of_its_class(serve, error, code, details):
     assert failure(lambda: serve(method("Fail", raising(error))).unary("Fail")) == (code, details)
 
 
-def test_an_error_in_the_middle_of_a_stream_comes_after_what_was_sent(serve):
+def test_an_error_within_a_stream_follows_the_sent_messages(serve):
     def handler(_request):
         yield RESPONSE
         raise NotFound("the rest")

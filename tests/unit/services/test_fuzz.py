@@ -116,21 +116,21 @@ calls = st.builds(
 
 @quickly
 @given(st.binary(max_size=2000))
-def test_any_bytes_on_a_connection_harm_nobody_else(served: Served, data: bytes) -> None:
+def test_random_bytes_on_a_connection_do_not_affect_others(served: Served, data: bytes) -> None:
     served.throw(data)
     served.check()
 
 
 @quickly
 @given(st.lists(frames | calls, max_size=12))
-def test_any_frames_harm_nobody_else(served: Served, sent: list[bytes]) -> None:
+def test_random_frames_do_not_affect_others(served: Served, sent: list[bytes]) -> None:
     served.throw(PREFACE + frame(4, 0, 0, b"") + b"".join(sent))
     served.check()
 
 
 @quickly
 @given(st.lists(calls, min_size=1, max_size=4).map(b"".join), st.data())
-def test_calls_that_are_cut_short_harm_nobody_else(served: Served, sent: bytes, data: st.DataObject) -> None:
+def test_truncated_calls_do_not_affect_others(served: Served, sent: bytes, data: st.DataObject) -> None:
     served.throw(PREFACE + frame(4, 0, 0, b"") + sent[: data.draw(st.integers(0, len(sent)))])
     served.check()
 

@@ -43,7 +43,7 @@ def test_one_request_may_be_larger_than_the_budget(calls) -> None:
     assert calls.add(call(100))
 
 
-def test_what_was_decoded_still_counts(calls) -> None:
+def test_decoded_requests_still_count(calls) -> None:
     first = call(20_000)
     calls.add(first)
     first.data = b""

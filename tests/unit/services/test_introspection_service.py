@@ -64,11 +64,11 @@ def ids(response):
     return [plugin.id for plugin in response.plugins]
 
 
-def test_all_plugins_are_listed_in_order_of_initialisation_whatever_became_of_them(ask):
+def test_all_plugins_are_listed_in_init_order_whatever_their_status(ask):
     assert ids(ask("Plugins")) == ["works", "skipped", "failed", "blocked", "plain"]
 
 
-def test_a_plugin_is_told_with_everything_that_it_said(ask):
+def test_a_plugin_is_listed_with_its_meta(ask):
     works = ask("Plugins").plugins[0]
     assert (works.type, list(works.requires), list(works.capabilities)) == ("a.v1", ["b.v1", "c.v1"], ["rebase"])
     (platform,) = works.platforms
@@ -77,7 +77,7 @@ def test_a_plugin_is_told_with_everything_that_it_said(ask):
     assert not works.HasField("init_err")
 
 
-def test_what_a_plugin_requires_is_told_literally(ask):
+def test_requirements_are_listed_verbatim(ask):
     assert list(ask("Plugins").plugins[2].requires) == ["*"]
 
 
@@ -90,7 +90,7 @@ def test_errors_are_statuses_and_a_skip_says_skip_plugin(ask):
     ]
 
 
-def test_an_error_says_where_in_whose_code_it_was_raised(ask, plugins):
+def test_an_error_names_file_and_line(ask, plugins):
     location = Location("/site/acme.py", 12, "init", "acme", "acme")
     plugins.add(Plugin(type="d.v1", id="bad", status=Status.FAILED, error=KeyError("oops"), location=location))
     told = ask("PluginInfo", type="d.v1", id="bad").plugin
@@ -130,7 +130,7 @@ def test_a_bad_filter_is_an_invalid_argument(ask):
     assert isinstance(caught.value, InvalidArgument)
 
 
-def test_the_uuid_is_made_when_it_is_first_asked_for_and_stays(ask, tmp_path):
+def test_the_uuid_is_created_on_first_use_and_persists(ask, tmp_path):
     assert not (tmp_path / "own").exists()
     made = ask("Server").uuid
     assert uuid.UUID(made).version == 4
@@ -169,7 +169,7 @@ def test_an_unknown_plugin_is_not_found(ask):
         ask("PluginInfo", type="a.v1", id="plain")
 
 
-def test_options_go_to_the_plugin_and_what_it_answers_comes_back(ask):
+def test_options_are_passed_to_the_plugin_and_its_answer_returned(ask):
     response = ask("PluginInfo", type="a.v1", id="works", options=Any(value=b"data"))
     assert (response.extra.type_url, response.extra.value) == ("answer", b"data")
 

@@ -83,7 +83,7 @@ def test_the_socket_is_for_its_owner_and_group(listener, path):
     connect(path)
 
 
-def test_nobody_else_can_reach_the_socket_before_it_has_its_mode(listener, engine):
+def test_other_users_cannot_reach_the_socket_before_its_mode_is_set(listener, engine):
     before = os.umask(0)
     try:
         listener.start()
@@ -114,7 +114,7 @@ def test_nothing_but_the_socket_and_its_lock_is_there_and_only_the_lock_stays(li
     assert os.listdir(path.parent) == ["x.sock.lock"]
 
 
-def test_closing_tells_so_first_and_then_gives_calls_their_time_and_twice_is_once(path, engine):
+def test_close_announces_itself_then_drains_calls_and_may_be_repeated(path, engine):
     told = engine.events
     stopping = [lambda: told.append(f"stopping, {path.exists()}")]
     listener = Listener(str(path), engine, stopping=stopping, grace=3)
@@ -141,7 +141,7 @@ def test_it_can_be_started_again(path, listener):
 
 
 @pytest.mark.parametrize("umask", [0o077, 0])
-def test_a_missing_directory_is_made_for_owner_and_group_whatever_the_umask(tmp_path, engine, umask):
+def test_a_missing_directory_is_created_for_owner_and_group_whatever_the_umask(tmp_path, engine, umask):
     before = os.umask(umask)
     try:
         listener = Listener(str(tmp_path / "a" / "b" / "x.sock"), engine)
@@ -170,7 +170,7 @@ def test_a_socket_of_the_dead_is_replaced(listener, path):
 
 
 @pytest.mark.parametrize("backlog", [8, 0])
-def test_an_address_where_somebody_answers_is_in_use_even_when_he_is_busy(listener, path, backlog):
+def test_an_address_with_a_busy_listener_is_in_use(listener, path, backlog):
     with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as client:
         other.bind(str(path))
         other.listen(backlog)
@@ -192,7 +192,7 @@ def test_the_holder_of_an_address_is_named_before_anything_is_touched(listener, 
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link"])
-def test_what_is_no_socket_is_never_removed(listener, path, kind):
+def test_files_other_than_sockets_are_never_removed(listener, path, kind):
     match kind:
         case "file":
             path.touch()
@@ -207,14 +207,14 @@ def test_what_is_no_socket_is_never_removed(listener, path, kind):
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_what_is_not_the_host_s_is_not_removed_from_where_the_socket_is_made_either(listener, path):
+def test_foreign_files_at_the_temporary_socket_path_are_not_removed(listener, path):
     path.with_name("x.sock~").write_text("precious")
     with pytest.raises(AlreadyExists, match="~ is in the way"):
         listener.start()
     assert path.with_name("x.sock~").read_text() == "precious"
 
 
-def test_what_a_host_that_was_killed_has_left_is_removed(listener, path):
+def test_leftovers_of_a_killed_host_are_removed(listener, path):
     left = path.with_name("x.sock~")
     left.mkdir(0o700)
     with socket.socket(socket.AF_UNIX) as dead:
@@ -247,14 +247,14 @@ def test_an_address_is_an_absolute_path(address, engine):
         Listener(address, engine).start()
 
 
-def test_a_directory_that_cannot_be_made_is_told_with_the_kernel_s_reason(tmp_path, engine):
+def test_a_directory_that_cannot_be_created_is_reported_with_the_errno(tmp_path, engine):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "x.sock"
     with pytest.raises(FailedPrecondition, match=f"listen on {path}: {tmp_path}/file: Not a directory"):
         Listener(str(path), engine).start()
 
 
-def test_a_socket_that_cannot_be_made_is_told_with_the_kernel_s_reason(engine):
+def test_a_socket_that_cannot_be_created_is_reported_with_the_errno(engine):
     with pytest.raises(NotFound, match=r"lock file: /proc/lamina\.sock\.lock: No such file or directory"):
         Listener("/proc/lamina.sock", engine).start()
 
@@ -268,7 +268,7 @@ def test_a_start_that_fails_leaves_the_address_free(path):
     Lock.acquire(f"{path}.lock").close()
 
 
-def test_a_socket_that_is_somebody_else_s_by_now_stays(listener, path):
+def test_a_socket_that_now_belongs_to_another_host_is_kept(listener, path):
     listener.start()
     path.unlink()
     with socket.socket(socket.AF_UNIX) as other:
@@ -277,7 +277,7 @@ def test_a_socket_that_is_somebody_else_s_by_now_stays(listener, path):
         assert path.exists()
 
 
-def test_a_socket_that_somebody_removed_is_no_error(listener, path):
+def test_a_removed_socket_is_not_an_error(listener, path):
     listener.start()
     path.unlink()
     listener.close()

@@ -93,7 +93,7 @@ def test_copies_made_while_others_write_are_whole(tmp_path: Path, store: MetaSto
         assert keys == [f"{number:06}" for number in range(len(keys))]
 
 
-def test_no_copy_is_left_on_disk_when_its_reader_goes_away(tmp_path: Path, store: MetaStore) -> None:
+def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaStore) -> None:
     before = set(os.listdir(tmp_path / "metastore"))
     responses = copy(MetastoreService(lambda: store))
     next(responses)

@@ -60,7 +60,7 @@ def samples(*plugins):
     }
 
 
-def test_each_kind_of_metric_is_told():
+def test_each_kind_of_metric_is_exported():
     counter = Metric(MetricKind.COUNTER, "x_total", "Calls.", {("a", "b"): 3}, ("l", "m"))
     assert samples(plugin("a", [counter, gauge("y", a=1.5), histogram()])) == {
         ("x_total", "a", "b"): 3,
@@ -89,7 +89,7 @@ def test_metrics_of_one_name_are_put_together():
     }
 
 
-def test_the_init_of_every_plugin_is_told():
+def test_the_init_of_every_plugin_is_exported():
     plugins = (
         plugin("a", [], seconds=0.5),
         Plugin(type="test.v1", id="b", status=Status.SKIPPED, error=SkipPlugin("x"), seconds=0.25),
@@ -134,13 +134,13 @@ def test_plugins_are_counted_by_status_and_by_whether_they_are_tried_again():
     ],
     ids=repr,
 )
-def test_one_that_cannot_tell_harms_no_other_and_tells_nothing_by_halves(told, caplog):
+def test_a_failing_source_affects_no_other_and_exports_nothing_partial(told, caplog):
     found = samples(plugin("good", [gauge("good", x=1)]), plugin("bad", told), plugin("b", [gauge("z", a=2)]))
     assert found == {("good", "x"): 1, ("z", "a"): 2, (ERRORS, "test.v1.bad"): 1}
     assert [record.plugin for record in caplog.records] == ["test.v1.bad"]
 
 
-def test_what_goes_wrong_the_same_way_is_logged_once_and_counted_each_time(caplog):
+def test_a_repeated_failure_is_logged_once_and_counted_each_time(caplog):
     registry = registry_of(lambda: [plugin("bad", OSError("disk"))])
     for _ in range(3):
         generate_latest(registry)
@@ -148,7 +148,7 @@ def test_what_goes_wrong_the_same_way_is_logged_once_and_counted_each_time(caplo
     assert len(caplog.records) == 1
 
 
-def test_one_that_hangs_is_asked_again_only_when_it_has_answered():
+def test_a_hanging_source_is_read_again_only_after_it_returns():
     go, asked = threading.Event(), threading.Semaphore(0)
 
     class Hanging:
@@ -166,9 +166,9 @@ def test_one_that_hangs_is_asked_again_only_when_it_has_answered():
     assert not asked.acquire(blocking=False)
 
 
-def test_plugins_that_do_not_work_are_not_asked():
+def test_failed_plugins_are_not_read():
     assert samples(plugin("a", [gauge("y", a=1)], status=Status.FAILED, error=OSError("x"))) == {}
 
 
-def test_instances_that_tell_nothing_are_no_error():
+def test_instances_without_metrics_are_not_an_error():
     assert samples(Plugin(type="test.v1", id="a", instance=object())) == {}

@@ -70,21 +70,21 @@ def test_the_metrics_are_at_containerds_path(start: Callable[..., MetricsServer]
     assert "x 3.0\n" in text
 
 
-def test_who_asks_for_openmetrics_gets_that(start: Callable[..., MetricsServer]) -> None:
+def test_openmetrics_is_served_on_request(start: Callable[..., MetricsServer]) -> None:
     kind, text = read(start().url, Accept="application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
     assert text.endswith("# EOF\n")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/v1/metrics/"])
-def test_another_path_is_told_the_right_one(start: Callable[..., MetricsServer], path: str) -> None:
+def test_another_path_is_refused_with_the_right_one(start: Callable[..., MetricsServer], path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         read(start().url.replace("/v1/metrics", path))
     with caught.value as error:
         assert (error.code, error.read()) == (404, b"The metrics are at /v1/metrics\n")
 
 
-def test_it_listens_where_it_is_told_alone(start: Callable[..., MetricsServer]) -> None:
+def test_it_listens_only_on_its_address(start: Callable[..., MetricsServer]) -> None:
     host, port = place(start("127.0.0.1:0"))
     assert host == "127.0.0.1"
     with socket.socket() as other:
@@ -97,18 +97,18 @@ def test_an_ipv6_address_works(start: Callable[..., MetricsServer]) -> None:
     assert "x 3.0\n" in read(server.url)[1]
 
 
-def test_a_port_in_use_is_told_with_its_address(start: Callable[..., MetricsServer]) -> None:
+def test_a_port_in_use_is_reported_with_its_address(start: Callable[..., MetricsServer]) -> None:
     _, port = place(start())
     with pytest.raises(Unavailable, match=rf"'127.0.0.1:{port}': cannot listen: Address already in use"):
         start(f"127.0.0.1:{port}")
 
 
-def test_an_address_of_another_machine_is_told(start: Callable[..., MetricsServer]) -> None:
+def test_an_address_of_another_machine_is_reported(start: Callable[..., MetricsServer]) -> None:
     with pytest.raises(Unavailable, match="Cannot assign requested address"):
         start("192.0.2.1:0")
 
 
-def test_a_name_that_nobody_knows_is_told(start: Callable[..., MetricsServer]) -> None:
+def test_an_unknown_host_name_is_reported(start: Callable[..., MetricsServer]) -> None:
     with pytest.raises(InvalidArgument, match=r"'nobody\.invalid:0'"):
         start("nobody.invalid:0")
 
@@ -174,7 +174,7 @@ class Broken(Collector):
         raise KeyError("x")
 
 
-def test_what_goes_wrong_in_a_reading_is_logged_and_the_next_one_works(
+def test_a_failed_scrape_is_logged_and_the_next_one_works(
     start: Callable[..., MetricsServer], registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start()
@@ -205,7 +205,7 @@ def test_an_address_is_host_and_port(address: str, parts: tuple[str, int]) -> No
 @pytest.mark.parametrize(
     "address", ["1338", "x", "x:", "x:y", "x:65536", "x:-1", "::1:1338", "unix:///run/x", "x:²"]
 )
-def test_what_is_no_address_is_refused_with_the_name_of_its_setting(address: str) -> None:
+def test_an_invalid_address_is_refused_with_its_setting(address: str) -> None:
     (registration,) = metrics_plugin.lamina_register()
     config = from_document({"plugins": {URI: {"address": address}}})
     with pytest.raises(ConfigError, match=f"{URI}.*address.*expected"):

@@ -41,7 +41,7 @@ def test_each_further_backend_may_hold_half_of_what_is_left() -> None:
     assert taken(shares, ("g", "Stat")) == 1
 
 
-def test_what_is_given_back_may_be_taken_again() -> None:
+def test_released_slots_can_be_reused() -> None:
     shares = Shares(8)
     count = taken(shares, A)
     for _ in range(count):
@@ -89,7 +89,7 @@ def loads(made: FairQueues) -> dict[str, tuple[int, int]]:
     return {load.backend: (load.running, load.waiting) for load in made.loads()}
 
 
-def test_what_one_backend_holds_keeps_no_other_waiting(made, blocking) -> None:
+def test_slots_of_one_backend_do_not_block_others(made, blocking) -> None:
     done = threading.Event()
     for _ in range(20):
         made.add(A, blocking, CallContext())
@@ -122,7 +122,7 @@ def test_calls_beyond_the_limit_of_a_queue_are_refused(made, blocking, monkeypat
 
 
 @pytest.mark.parametrize("context", [CallContext(cancelled=True), CallContext(deadline=time.monotonic() - 1)])
-def test_calls_that_wait_in_vain_make_room(made, blocking, monkeypatch, context) -> None:
+def test_cancelled_waiting_calls_free_their_slots(made, blocking, monkeypatch, context) -> None:
     monkeypatch.setattr(_queues, "MAX_QUEUED", 1)
     for _ in range(2):
         made.add(A, blocking, CallContext())
@@ -132,14 +132,14 @@ def test_calls_that_wait_in_vain_make_room(made, blocking, monkeypatch, context)
     assert ended.is_set()
 
 
-def test_what_was_begun_goes_on_however_many_wait(made, blocking, monkeypatch) -> None:
+def test_running_calls_continue_however_many_wait(made, blocking, monkeypatch) -> None:
     monkeypatch.setattr(_queues, "MAX_QUEUED", 0)
     done = threading.Event()
     made.go_on(A, done.set, CallContext())
     assert done.wait(SECONDS)
 
 
-def test_something_that_fails_harms_nothing_else(made, caplog) -> None:
+def test_a_failing_call_affects_no_other(made, caplog) -> None:
     def fail() -> None:
         raise SystemExit(1)
 

@@ -83,7 +83,7 @@ def test_the_thread_that_receives_calls_answers_them_in_their_order(served):
     assert answers == [(n, served.received_by[0]) for n in range(3)]
 
 
-def test_a_call_that_comes_after_one_that_is_stuck_is_answered_beside_it(served):
+def test_a_call_after_a_blocked_one_is_answered_by_another_thread(served):
     first = served.bring_stuck()
     assert answered(served)
     assert not first.ended.is_set()
@@ -98,7 +98,7 @@ def test_a_call_that_came_together_with_one_that_is_stuck_is_answered_beside_it(
     first.let_go.set()
 
 
-def test_no_more_calls_than_the_limit_are_answered_side_by_side_and_those_that_wait_are_answered_later(served):
+def test_at_most_the_limit_of_calls_run_concurrently_and_others_wait(served):
     both = [served.bring_stuck(), served.bring_stuck()]
     third = Stuck()
     served.bring(third)
@@ -111,7 +111,7 @@ def test_no_more_calls_than_the_limit_are_answered_side_by_side_and_those_that_w
         one.let_go.set()
 
 
-def test_what_comes_is_received_while_as_many_calls_are_stuck_as_may_be(served):
+def test_calls_are_received_while_all_threads_are_blocked(served):
     both = [served.bring_stuck(), served.bring_stuck()]
     wait_until(lambda: len(set(served.received_by)) == 2, DEADLINE, "a second thread receives")
     before = len(served.received_by)
@@ -163,7 +163,7 @@ def test_calls_that_are_stuck_again_and_again_lose_none(served):
     assert served.calls.load().running <= 1
 
 
-def test_where_no_thread_can_be_had_one_is_tried_again(served, monkeypatch):
+def test_starting_a_thread_is_retried_after_a_failure(served, monkeypatch):
     start, tried = threading.Thread.start, []
 
     def refuse_twice(thread: threading.Thread) -> None:
@@ -179,7 +179,7 @@ def test_where_no_thread_can_be_had_one_is_tried_again(served, monkeypatch):
     first.let_go.set()
 
 
-def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(served, caplog):
+def test_a_failing_answer_is_logged_and_blocks_no_other(served, caplog):
     def fail() -> None:
         raise OSError("gone")
 
@@ -190,7 +190,7 @@ def test_an_answer_that_fails_is_logged_and_keeps_nobody_from_being_answered(ser
     assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "call failed")]
 
 
-def test_nobody_is_left_when_nothing_comes_any_more(limit):
+def test_all_threads_end_after_the_last_batch(limit):
     served = Served(limit)
     before = set(threading.enumerate())
     served.calls.start()

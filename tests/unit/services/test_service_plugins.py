@@ -64,7 +64,7 @@ def test_every_plugin_is_listed_the_listener_itself_too(served):
     assert statuses["io.containerd.snapshotter.v1.btrfs"] == "skip"
 
 
-def test_the_host_tells_its_version_its_uuid_and_its_health(served, tmp_path):
+def test_the_host_serves_version_uuid_and_health(served, tmp_path):
     client, _plugins = served
     assert client.version().version
     file = tmp_path / "root" / "io.containerd.grpc.v1.introspection" / "uuid"
@@ -72,7 +72,7 @@ def test_the_host_tells_its_version_its_uuid_and_its_health(served, tmp_path):
     assert client.healthy()
 
 
-def test_who_watches_is_told_that_the_host_stops_and_delays_it_not(served):
+def test_watchers_are_notified_of_the_stop_and_do_not_delay_it(served):
     client, plugins = served
     health = plugins.get_by_id(PluginType.GRPC, "healthcheck")
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
@@ -93,7 +93,7 @@ def test_the_snapshots_service_exports_a_name_that_works(start):
     assert exports["io.containerd.grpc.v1.snapshots"]["snapshotter"] == "lamina"
 
 
-def test_a_client_is_told_the_names_of_each_snapshotter_that_works(served):
+def test_clients_see_the_names_of_each_working_snapshotter(served):
     client, _plugins = served
     (snapshots,) = client.plugins("type==io.containerd.grpc.v1,id==snapshots")
     assert names_from_exports(snapshots.exports) == {"overlayfs": ["lamina", "lamina-overlayfs"]}
@@ -109,7 +109,7 @@ def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
 
 
 @pytest.mark.parametrize("service", [None, Service("x.X", None), Service("x.X", ("method",))])
-def test_a_service_that_is_none_is_told_and_the_others_are_served(start, tmp_path, caplog, service):
+def test_an_invalid_service_is_reported_and_the_others_are_served(start, tmp_path, caplog, service):
     class Broken:
         pass
 
@@ -123,7 +123,7 @@ def test_a_service_that_is_none_is_told_and_the_others_are_served(start, tmp_pat
         assert client.healthy()
 
 
-def test_a_configured_address_comes_before_the_host_s(start, tmp_path):
+def test_a_configured_address_overrides_the_host_s(start, tmp_path):
     config = listener_plugin.ListenerConfig(address=str(tmp_path / "other.sock"))
     listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
     listener.start()
@@ -142,7 +142,7 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [(name, *bounds) for name, bounds in BOUNDS.items()])
-def test_the_listener_s_numbers_have_bounds_that_are_told_with_file_line_and_key(tmp_path, name, low, high):
+def test_numbers_of_the_listener_out_of_bounds_are_reported_with_file_line_and_key(tmp_path, name, low, high):
     uri = "io.containerd.server.v1.grpc"
     schemas = {uri: listener_plugin.ListenerConfig}
     file = tmp_path / "config.toml"
@@ -170,7 +170,7 @@ def test_the_largest_numbers_of_the_listener_do_not_keep_it_from_answering(start
 
 
 @pytest.mark.parametrize("engine", ["native", "grpcio"])
-def test_a_service_that_comes_up_after_the_listener_is_served_or_told_of(start, tmp_path, caplog, engine):
+def test_a_service_that_comes_up_after_the_listener_is_served_or_reported(start, tmp_path, caplog, engine):
     plugins = start({"io.containerd.server.v1.grpc": listener_plugin.ListenerConfig(engine=engine)})
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
     listener.start()

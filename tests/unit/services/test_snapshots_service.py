@@ -97,7 +97,7 @@ def test_commit_forwards_the_parent_to_rebase_on(ask):
     assert ask("Stat", key="top").info.parent == "base"
 
 
-def test_stat_tells_what_is_known(ask, lamina):
+def test_stat_returns_all_fields(ask, lamina):
     lamina.prepare("key", labels={"a": "b"})
     info = ask("Stat", key="key").info
     assert (info.name, info.kind, info.parent, dict(info.labels)) == ("key", ACTIVE, "", {"a": "b"})
@@ -156,7 +156,7 @@ def test_usage_is_measured(ask, lamina):
     assert usage.inodes == 1
 
 
-def test_cleanup_asks_the_snapshotter(ask):
+def test_cleanup_calls_the_snapshotter(ask):
     ask("Prepare", key="key")
     ask("Remove", key="key")
     ask("Cleanup")
@@ -216,7 +216,7 @@ def test_every_method_needs_the_name_of_a_snapshotter(service, call, method):
         call(service, method, snapshotter="other")
 
 
-def test_no_namespace_is_needed_and_a_call_that_nobody_wants_changes_nothing(ask, lamina):
+def test_no_namespace_is_required_and_a_cancelled_call_changes_nothing(ask, lamina):
     gone = CallContext()
     gone.cancel()
     with use(gone), pytest.raises(Canceled):

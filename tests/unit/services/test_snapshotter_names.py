@@ -63,7 +63,7 @@ def test_an_alias_of_a_snapshotter_with_one_keyspace_is_refused_instead_of_share
         ({"gone": "erofs"}, (), ""),
     ],
 )
-def test_the_preferred_name_works_and_has_a_keyspace_of_its_own_if_any_has(
+def test_the_preferred_name_works_and_has_its_own_keyspace_if_possible(
     overlay, plain, aliases, working, preferred
 ):
     snapshotters = {"overlayfs": overlay, "plain": plain}
@@ -76,7 +76,7 @@ def test_the_names_of_a_snapshotter_are_its_aliases_in_their_order_and_the_one_t
     assert names.by_snapshotter() == {"overlayfs": ["b", "a", "lamina-overlayfs"]}
 
 
-def test_an_alias_in_the_place_of_the_name_that_a_snapshotter_has_anyway_is_told_once(overlay):
+def test_an_alias_equal_to_a_default_name_is_listed_once(overlay):
     names = Names(snapshotters_of({"overlayfs": overlay}), {"lamina-overlayfs": "overlayfs"})
     assert names.by_snapshotter() == {"overlayfs": ["lamina-overlayfs"]}
 
@@ -89,23 +89,23 @@ def test_no_name(names):
     assert refusal(names, "") == "snapshotter argument missing"
 
 
-def test_an_unknown_name_is_told_which_ones_there_are(names):
+def test_an_unknown_name_is_refused_with_the_known_ones(names):
     known = "lamina, lamina-overlayfs, lamina-plain, overlayfs, plain"
     assert refusal(names, "native") == f"snapshotter not loaded: native (loaded: {known})"
 
 
-def test_a_snapshotter_that_does_not_work_says_why(names):
+def test_a_failed_snapshotter_is_refused_with_the_reason(names):
     assert refusal(names, "zfs") == "snapshotter not loaded: zfs: OSError: no device"
     assert refusal(names, "lamina-btrfs") == (
         "snapshotter not loaded: lamina-btrfs: alias of btrfs: skipped: not a btrfs"
     )
 
 
-def test_an_alias_whose_snapshotter_does_not_work_is_kept_and_says_why(names):
+def test_an_alias_of_a_failed_snapshotter_is_kept_with_the_reason(names):
     assert refusal(names, "fast") == "snapshotter not loaded: fast: alias of btrfs: skipped: not a btrfs"
 
 
-def test_an_alias_whose_snapshotter_is_not_there_is_kept_and_says_so(names):
+def test_an_alias_of_an_unknown_snapshotter_is_kept_with_the_reason(names):
     assert refusal(names, "gone") == "snapshotter not loaded: gone: alias of erofs: not installed, or disabled"
 
 
@@ -140,7 +140,7 @@ def waiting():
 
 
 @pytest.mark.parametrize(("name", "said"), [("overlayfs", ""), ("lamina-overlayfs", ": alias of overlayfs")])
-def test_a_snapshotter_that_is_tried_again_is_unavailable_and_says_why(waiting, name, said):
+def test_a_retried_snapshotter_is_unavailable_with_the_reason(waiting, name, said):
     names = Names(Snapshotters(lambda: waiting), {})
     with pytest.raises(Unavailable) as caught:
         names.find(name)

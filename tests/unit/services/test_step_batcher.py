@@ -87,7 +87,7 @@ def offer(together: StepBatcher, call: Call, steps: Steps[None]) -> bool:
     return together.offer(steps, CallContext(trace_id=call.name), in_a_thread)
 
 
-def test_what_calls_ask_for_while_something_is_done_is_done_for_all_of_them_at_once(together, disk, monkeypatch):
+def test_requests_during_a_batch_share_the_next_one(together, disk, monkeypatch):
     monkeypatch.setattr(_relieved_worker, "BLOCKED", DEADLINE)  # nothing relieves the only thread
     first = Call("first", disk)
     offer(together, first, first.steps())
@@ -111,7 +111,7 @@ def test_one_thread_takes_all_steps_that_are_soon_done(together, disk):
     assert len({thread for call in calls for thread in call.threads}) == 1
 
 
-def test_a_call_that_may_block_goes_on_in_another_thread(together, disk):
+def test_a_call_that_may_block_continues_in_another_thread(together, disk):
     disk.may.set()
     go = threading.Event()
     blocking, other = Call("blocking", disk), Call("other", disk)
@@ -146,7 +146,7 @@ def test_more_calls_than_the_limit_are_refused_until_one_has_ended(together, dis
     assert calls[3].ended.wait(DEADLINE)
 
 
-def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
+def test_failing_steps_affect_no_other_call(together, disk, caplog):
     def failing() -> Steps[None]:
         yield from ask(disk, "failing")
         raise SystemExit(1)
@@ -160,7 +160,7 @@ def test_steps_that_fail_harm_no_other_call(together, disk, caplog):
     assert [record.message for record in caplog.records] == ["call failed"]
 
 
-def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking_with_it(disk):
+def test_a_call_that_cannot_be_moved_fails_and_affects_no_other(disk):
     def refuse(_rest: Callable[[], None]) -> None:
         raise ResourceExhausted("too many wait already")
 
@@ -186,7 +186,7 @@ def test_a_call_that_cannot_go_on_elsewhere_is_told_so_and_harms_no_other_asking
     assert [str(error) for error in told] == ["too many wait already"]
 
 
-def test_what_is_asked_of_several_is_done_by_each(together, disk):
+def test_requests_to_several_targets_are_performed_by_each(together, disk):
     second = Disk()
     disk.may.set()
     second.may.set()

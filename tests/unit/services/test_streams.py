@@ -95,7 +95,7 @@ def test_a_client_that_stops_reading_holds_no_thread_and_gets_the_rest_later(mad
     assert answer.error is None
 
 
-def test_a_client_that_goes_away_ends_its_stream(made, client) -> None:
+def test_a_disconnect_ends_the_stream(made, client) -> None:
     answer = Answer()
     made.answer(1, answer.messages(), CallContext(), in_a_thread)
     client.gone = True

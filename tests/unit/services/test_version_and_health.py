@@ -55,7 +55,7 @@ def test_the_host_as_a_whole_is_serving(call):
     assert {name: status.status for name, status in call(service, "List").statuses.items()} == {"": SERVING}
 
 
-def test_no_service_has_a_status_of_its_own(call):
+def test_all_services_share_one_status(call):
     with pytest.raises(NotFound, match="unknown service"):
         call(HealthService().service, "Check", service="containerd.services.snapshots.v1.Snapshots")
 
@@ -67,7 +67,7 @@ def test_after_shutdown_the_host_is_not_serving(call):
     assert list(watch(health)) == [NOT_SERVING]
 
 
-def test_who_watches_is_told_the_status_and_its_change_and_then_the_stream_ends():
+def test_watchers_get_the_status_and_its_change_and_then_the_stream_ends():
     health = HealthService()
     statuses = watch(health)
     assert next(statuses) == SERVING
@@ -106,7 +106,7 @@ def test_a_plugin_that_was_not_initialised_has_no_outage_of_the_host(call):
     assert call(HealthService(lambda: [record]).service, "Check").status == SERVING
 
 
-def test_who_watches_is_told_of_an_outage_and_of_its_end(monkeypatch):
+def test_watchers_are_notified_of_an_outage_and_its_end(monkeypatch):
     monkeypatch.setattr(service_module, "POLL_SECONDS", 0.01)
     instance = Plugged()
     health = HealthService(lambda: [Plugin(type="t", id="a", instance=instance)])
@@ -118,7 +118,7 @@ def test_who_watches_is_told_of_an_outage_and_of_its_end(monkeypatch):
     assert [*found, *statuses] == [SERVING, NOT_SERVING, SERVING, NOT_SERVING]
 
 
-def test_who_watches_an_unknown_service_waits_with_the_others():
+def test_a_watch_of_an_unknown_service_ends_at_a_shutdown():
     health = HealthService()
     statuses = watch(health, "other")
     assert next(statuses) == HealthCheckResponse.SERVICE_UNKNOWN
@@ -126,7 +126,7 @@ def test_who_watches_an_unknown_service_waits_with_the_others():
     assert list(statuses) == []
 
 
-def test_a_watch_ends_when_the_client_goes_away():
+def test_a_watch_ends_when_the_client_disconnects():
     context = CallContext()
     with use(context):
         statuses = watch(HealthService())

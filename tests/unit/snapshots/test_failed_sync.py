@@ -100,7 +100,7 @@ def test_committed_snapshots_and_other_snapshotters_are_untouched(tmp_path: Path
     metastore.close()
 
 
-def test_a_new_process_refuses_what_the_metastore_says(tmp_path: Path) -> None:
+def test_a_new_process_refuses_snapshots_marked_in_the_metastore(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         active = one.prepare("first")
         one.store.sync_failed()
@@ -111,7 +111,7 @@ def test_a_new_process_refuses_what_the_metastore_says(tmp_path: Path) -> None:
         one.commit("c", one.prepare("later"))
 
 
-def test_a_new_process_refuses_what_the_file_says_and_takes_it_to_the_metastore(tmp_path: Path) -> None:
+def test_a_new_process_refuses_snapshots_marked_in_the_file_and_copies_the_mark(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         active = one.prepare("first")
         one.store.failed_sync.close()  # as if the process ended before the metastore had it
@@ -126,7 +126,7 @@ def test_a_new_process_refuses_what_the_file_says_and_takes_it_to_the_metastore(
         one.commit("c", active)
 
 
-def test_a_file_that_cannot_be_read_stands_for_all_snapshots_of_before(tmp_path: Path) -> None:
+def test_an_unreadable_file_marks_all_earlier_snapshots(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         active = one.prepare("first")
         one.store.failed_sync.close()

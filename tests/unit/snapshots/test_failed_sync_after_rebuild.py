@@ -53,7 +53,7 @@ def commits_later(site: Site) -> bool:
     return commits(site, "later")
 
 
-def test_what_was_refused_is_refused_when_the_metastore_was_lost(site: Site) -> None:
+def test_refused_snapshots_stay_refused_after_the_metastore_is_lost(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("refused")
         fail_sync(site, snapshotter)
@@ -65,7 +65,7 @@ def test_what_was_refused_is_refused_when_the_metastore_was_lost(site: Site) -> 
     assert commits(site, "after")
 
 
-def test_what_was_refused_is_refused_by_a_backup_of_before(site: Site) -> None:
+def test_refused_snapshots_stay_refused_with_an_older_backup(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("refused")
     shutil.copy(site.database, backup := site.directory / "backup")
@@ -76,7 +76,7 @@ def test_what_was_refused_is_refused_by_a_backup_of_before(site: Site) -> None:
     assert commits_later(site)
 
 
-def test_what_no_sync_failed_for_can_be_committed(site: Site) -> None:
+def test_snapshots_without_a_failed_sync_can_be_committed(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("a")
     site.database.unlink()
@@ -84,7 +84,7 @@ def test_what_no_sync_failed_for_can_be_committed(site: Site) -> None:
     assert commits(site, "a")
 
 
-def test_all_that_is_active_is_refused_where_nothing_says_whether_a_sync_failed(site: Site) -> None:
+def test_active_snapshots_are_refused_if_failed_syncs_are_unknown(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("a")
         snapshotter.prepare("b")
@@ -123,7 +123,7 @@ def test_a_backup_takes_it_from_the_metastore_that_it_replaces_where_the_data_ro
     assert commits(site, "after")
 
 
-def test_a_backup_refuses_all_that_is_active_where_neither_says_it(site: Site) -> None:
+def test_a_backup_refuses_active_snapshots_if_failed_syncs_are_unknown(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("a")
     shutil.copy(site.database, backup := site.directory / "backup")
@@ -133,7 +133,7 @@ def test_a_backup_refuses_all_that_is_active_where_neither_says_it(site: Site) -
     assert not commits(site, "a")
 
 
-def test_a_data_root_that_says_more_than_the_metastore_counts(site: Site) -> None:
+def test_a_data_root_with_more_failed_syncs_than_the_metastore_counts(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("refused")
     (site.root / "failed-sync").write_text("1\n")

@@ -27,7 +27,7 @@ def test_many_are_inside_at_a_time(gate: Gate) -> None:
         pass
 
 
-def test_nobody_is_inside_while_somebody_is_alone(gate: Gate) -> None:
+def test_an_exclusive_holder_excludes_all_others(gate: Gate) -> None:
     inside, met = [0], []
     lock = threading.Lock()
 
@@ -58,7 +58,7 @@ def begun(function: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def test_closing_waits_for_who_is_inside_and_lets_nobody_else_in(gate: Gate) -> None:
+def test_close_waits_for_holders_and_admits_no_new_ones(gate: Gate) -> None:
     closed: list[bool] = []
     with gate.inside():
         closing = begun(lambda: gate.close(lambda: closed.append(True)))
@@ -78,7 +78,7 @@ def test_closing_waits_for_who_is_inside_and_lets_nobody_else_in(gate: Gate) -> 
     assert closed == [True]
 
 
-def test_who_waits_for_somebody_alone_is_told_when_the_gate_is_closed_instead(gate: Gate) -> None:
+def test_waiters_for_an_exclusive_holder_fail_if_the_gate_is_closed(gate: Gate) -> None:
     told: list[type[BaseException]] = []
     alone, go = threading.Event(), threading.Event()
 

@@ -12,7 +12,7 @@ from lamina.snapshots.local._keyed_lock import KeyedLock
 SECONDS = 10
 
 
-def test_nobody_else_is_in_the_block_with_the_same_key() -> None:
+def test_blocks_with_the_same_key_exclude_each_other() -> None:
     lock, inside, most = KeyedLock(), 0, 0
 
     def work(_: int) -> None:

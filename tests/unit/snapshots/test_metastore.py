@@ -74,7 +74,7 @@ def test_a_key_that_is_empty_too_long_or_no_text_is_refused(keyspace: Keyspace, 
         keyspace.get(key)
 
 
-def test_keys_up_to_the_limit_are_told_apart_by_their_last_byte(keyspace: Keyspace) -> None:
+def test_keys_at_the_limit_are_distinguished_by_their_last_byte(keyspace: Keyspace) -> None:
     stem = "k" * (layout.KEY_LIMIT - 1)
     records = [create(keyspace, stem + end) for end in "abc"]
     assert [keyspace.get(stem + end) for end in "abc"] == records
@@ -96,7 +96,7 @@ def test_a_message_shortens_a_long_key(keyspace: Keyspace) -> None:
     assert len(str(raised.value)) < 400
 
 
-def test_already_exists_says_of_what_kind_the_existing_one_is(keyspace: Keyspace) -> None:
+def test_already_exists_names_the_kind_of_the_existing_snapshot(keyspace: Keyspace) -> None:
     create(keyspace, "a")
     commit(keyspace, "c")
     with pytest.raises(AlreadyExists, match='"a" already exists as an active snapshot'):
@@ -126,7 +126,7 @@ def test_a_filter_that_cannot_be_parsed_is_refused_before_the_walk(keyspace: Key
         keyspace.walk("name==a,")
 
 
-def test_a_walk_sees_what_changes_while_it_stands(keyspace: Keyspace) -> None:
+def test_a_paused_walk_sees_later_changes(keyspace: Keyspace) -> None:
     """No transaction is open between two records: others can write, and the walk goes on."""
     for number in range(350):
         create(keyspace, f"{number:04}")
@@ -180,7 +180,7 @@ def test_the_map_grows_while_others_read_and_write(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspace) -> None:
+def test_a_cancelled_walk_ends_between_two_batches(keyspace: Keyspace) -> None:
     for number in range(BATCH + 1):
         create(keyspace, f"{number:04}")
     context = CallContext()
@@ -192,7 +192,7 @@ def test_a_walk_that_nobody_waits_for_ends_between_two_batches(keyspace: Keyspac
             list(records)
 
 
-def test_a_parent_that_is_removed_and_made_again_meanwhile_is_not_taken_for_the_same(keyspace: Keyspace) -> None:
+def test_a_removed_and_recreated_parent_is_a_different_one(keyspace: Keyspace) -> None:
     commit(keyspace, "base")
     draft = keyspace.draft(Kind.ACTIVE, "a", "base", {})
     run(keyspace.remove("base"))

@@ -20,7 +20,7 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "metastore/closed"
 
 
-def test_a_large_file_that_was_closed_in_good_order_is_looked_at_quickly_first(
+def test_a_large_cleanly_closed_file_is_quick_checked_first(
     tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     populate(tmp_path)
@@ -47,7 +47,7 @@ def test_a_large_file_that_was_not_closed_is_checked_as_a_whole(
     assert checked == [str(tmp_path / "metastore/data.mdb")]
 
 
-def test_damage_that_a_quick_look_does_not_see_is_reported_and_set_aside_by_the_next_start(
+def test_damage_missed_by_the_quick_check_is_reported_and_salvaged_at_the_next_start(
     tmp_path: Path, as_if_large: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     populate(tmp_path)

@@ -38,7 +38,7 @@ LOST = {"a record": {"key 3"}, "a missing record": {"key 3"}, "a missing identif
 
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_whole_is_served_and_what_is_damaged_is_set_aside(
+def test_intact_records_are_served_and_the_damaged_file_is_kept_aside(
     tmp_path: Path,
     damage: str,
     large: bool,

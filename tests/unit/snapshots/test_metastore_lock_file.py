@@ -41,7 +41,7 @@ def test_the_lock_file_has_all_its_pages_from_the_start(tmp_path: Path) -> None:
     assert status.st_blocks * 512 >= status.st_size > 1024 * 64
 
 
-def test_opening_leaves_nothing_behind_but_what_is_in_the_root(tmp_path: Path) -> None:
+def test_opening_leaves_files_only_in_the_root(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state"))
     fill(store)
     found = {name: sorted(os.listdir(tmp_path / name)) for name in os.listdir(tmp_path)}
@@ -49,7 +49,7 @@ def test_opening_leaves_nothing_behind_but_what_is_in_the_root(tmp_path: Path) -
     assert found == {"root": ["ballast", "data.mdb", "lamina.lock"], "state": []}
 
 
-def test_what_a_killed_opening_left_behind_goes(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_opening_are_removed(tmp_path: Path) -> None:
     MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state")).close()
     killed = (
         "import os, signal, sys, lmdb\n"

@@ -61,7 +61,7 @@ def test_snapshots_are_counted_by_snapshotter_keyspace_and_kind(store: MetaStore
     }
 
 
-def test_a_kind_of_which_there_is_none_any_more_is_0(store: MetaStore) -> None:
+def test_a_kind_without_snapshots_is_0(store: MetaStore) -> None:
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     create(keyspace, "a")
     run(keyspace.remove("a"))

@@ -19,7 +19,7 @@ def create(keyspace: Keyspace, key: str) -> None:
     run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
-def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+def test_acknowledged_records_survive_a_kill(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from lamina.snapshots.storage import MetaStore\n"
@@ -48,7 +48,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     assert len(keys) <= acknowledged + 2
 
 
-def test_a_second_process_is_refused_and_told_who_holds_the_store(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_holder(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     program = (
         "import sys; from lamina.errdefs import LockHeld; from lamina.snapshots.storage import MetaStore\n"
@@ -88,13 +88,13 @@ def test_a_forked_child_is_refused(store: MetaStore, keyspace: Keyspace) -> None
     assert "must not be used in its child" in message
 
 
-def test_a_file_that_is_no_store_is_reported_as_damaged(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_reported_as_damaged(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"something else" * 1000)
     with pytest.raises(DataLoss, match="damaged"):
         MetaStore.open(str(tmp_path))
 
 
-def test_a_closed_store_says_so_and_can_be_closed_again(tmp_path: Path) -> None:
+def test_a_closed_store_refuses_calls_and_can_be_closed_again(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     store.close()

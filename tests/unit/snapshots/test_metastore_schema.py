@@ -128,7 +128,7 @@ def entries(path: Path) -> dict[bytes, bytes]:
         return dict(transaction.cursor())
 
 
-def test_a_store_of_schema_version_2_serves_what_it_had(tmp_path: Path) -> None:
+def test_a_store_of_schema_version_2_serves_its_records(tmp_path: Path) -> None:
     schema_2.write_schema_2(tmp_path / "old")
     for _ in range(2):
         store = MetaStore.open(str(tmp_path / "old"))
@@ -146,14 +146,14 @@ def test_an_earlier_lamina_reads_the_schema_version_of_the_present_one(tmp_path:
     assert int(entries(tmp_path / "old")[b"mschema"]) == SCHEMA == 3
 
 
-def test_what_is_no_record_and_no_index_has_its_checksum_after_the_first_opening(tmp_path: Path) -> None:
+def test_other_entries_get_checksums_at_the_first_opening(tmp_path: Path) -> None:
     schema_2.write_schema_2(tmp_path / "old")
     MetaStore.open(str(tmp_path / "old")).close()
     without = {key for key, value in entries(tmp_path / "old").items() if not has_checksum(value)}
     assert {key[:1] for key in without - {b"mschema"}} == {b"k", b"i", b"c"}
 
 
-def test_records_and_indexes_get_their_checksums_later_and_stay_what_they_are(tmp_path: Path) -> None:
+def test_records_and_indexes_get_checksums_later_without_other_changes(tmp_path: Path) -> None:
     schema_2.write_schema_2(tmp_path / "old")
     before = entries(tmp_path / "old")
     store = MetaStore.open(str(tmp_path / "old"))

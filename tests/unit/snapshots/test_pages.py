@@ -128,7 +128,7 @@ def test_a_new_file_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [1, 2])
-def test_every_zeroed_page_is_found_and_all_below_a_branch_is_read_all_the_same(
+def test_zeroed_pages_are_found_and_other_children_of_a_branch_are_read(
     data: bytes, truth: dict[bytes, bytes], kind: int
 ) -> None:
     for number in tree_pages(data, kind):
@@ -162,7 +162,7 @@ def test_two_pages_that_have_changed_places_are_found(data: bytes) -> None:
     assert all_at_a_time(bytes(changed)) is None
 
 
-def test_a_file_that_is_cut_anywhere_is_found_to_be(data: bytes) -> None:
+def test_a_truncated_file_is_detected(data: bytes) -> None:
     for size in range(2 * PAGE, len(data), 7 * PAGE):
         assert look(data[:size])[1]
         assert quick(data[:size])
@@ -185,7 +185,7 @@ def test_without_a_meta_page_nothing_is_read(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_is_changed_reading_ends_and_raises_nothing(data: bytes, seed: int) -> None:
+def test_reading_ends_without_errors_after_any_change(data: bytes, seed: int) -> None:
     random = Random(seed)
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 10, 1000))):
@@ -212,7 +212,7 @@ def test_a_cycle_of_pages_is_walked_once(data: bytes) -> None:
     assert any("twice" in damage.problem for damage in damages)
 
 
-def test_a_meta_page_from_elsewhere_is_none(data: bytes) -> None:
+def test_a_foreign_meta_page_is_ignored(data: bytes) -> None:
     changed = data[PAGE : 2 * PAGE] + data[PAGE:]
     pages, damages = opened(changed)
     assert pages is not None

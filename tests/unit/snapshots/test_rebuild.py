@@ -31,7 +31,7 @@ def test_all_is_back_field_by_field_when_the_file_was_deleted(site: Site) -> Non
     assert len(before) == 12
 
 
-def test_what_a_salvage_left_out_is_restored_and_reclaiming_goes_on(site: Site) -> None:
+def test_records_lost_in_a_salvage_are_restored_and_reclaiming_resumes(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
         before = everything(snapshotter, "overlayfs", "other")
@@ -51,7 +51,7 @@ def test_what_a_salvage_left_out_is_restored_and_reclaiming_goes_on(site: Site) 
         wait_until(lambda: not (site.root / "snapshots/77").exists(), 10, "what nothing knows is in quarantine")
 
 
-def test_what_was_rebuilt_works_as_what_was_lost(site: Site) -> None:
+def test_a_rebuilt_metastore_works_like_the_lost_one(site: Site) -> None:
     """Both indexes are there: parents cannot be removed, children can, and then their parents."""
     with site.open() as snapshotter:
         fill(snapshotter)
@@ -88,7 +88,7 @@ def test_rebuilding_again_changes_nothing(site: Site) -> None:
     assert os.listdir(site.metastore) == names
 
 
-def test_a_metastore_that_is_in_order_is_left_alone(site: Site) -> None:
+def test_an_intact_metastore_is_not_rebuilt(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
     before = site.database.read_bytes()
@@ -129,7 +129,7 @@ def test_it_is_refused_while_someone_uses_the_metastore(site: Site) -> None:
             site.rebuild()
 
 
-def test_a_data_root_of_another_metastore_is_left_alone(site: Site, tmp_path: Path) -> None:
+def test_a_data_root_of_another_metastore_is_not_changed(site: Site, tmp_path: Path) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
     uuid = site.root / "uuid"
@@ -160,7 +160,7 @@ def test_a_data_root_without_its_uuid_gets_it_again(site: Site) -> None:
     assert site.all() == before
 
 
-def test_a_new_metastore_that_a_host_began_in_the_place_of_the_old_one_gives_way(site: Site) -> None:
+def test_a_new_metastore_of_a_host_is_replaced(site: Site) -> None:
     """Without its file a host starts with an empty metastore, and refuses the data root."""
     with site.open() as snapshotter:
         fill(snapshotter)

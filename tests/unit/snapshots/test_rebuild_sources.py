@@ -112,7 +112,7 @@ def test_a_record_of_before_its_commit_is_corrected_by_its_children(site: Site) 
         }
 
 
-def test_data_of_a_parent_that_is_gone_leaves_its_children_with_an_error_that_says_so(site: Site) -> None:
+def test_children_of_a_lost_parent_get_a_clear_error(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
     shutil.rmtree(site.root / "snapshots/2")

@@ -126,7 +126,7 @@ def test_nothing_is_reclaimed_while_entries_disagree(
     assert "nothing is reclaimed" in caplog.text
 
 
-def test_what_no_snapshot_has_is_quarantined_with_its_record_where_entries_agree(tmp_path: Path) -> None:
+def test_unknown_data_is_quarantined_with_its_record_if_sources_agree(tmp_path: Path) -> None:
     populate(tmp_path)
     (tmp_path / "native/records/4").write_text(json.dumps({"id": 4}))
     with open_native(tmp_path):
@@ -178,7 +178,7 @@ def test_quarantined_data_is_deleted_when_its_time_has_passed(filled: Path) -> N
     assert quarantined(filled) == ["5", "6", "6.json"]
 
 
-def test_a_full_disk_takes_back_all_but_what_a_record_knows(filled: Path) -> None:
+def test_on_a_full_disk_only_data_with_a_record_is_kept(filled: Path) -> None:
     with open_native(filled) as native:
         wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 10, "reclaiming is done")
         assert native._root.free_space()
@@ -186,7 +186,7 @@ def test_a_full_disk_takes_back_all_but_what_a_record_knows(filled: Path) -> Non
         assert not native._root.free_space()
 
 
-def test_where_space_is_short_the_oldest_goes_first(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_data_is_deleted_first_if_space_is_short(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "_is_crowded", lambda _: True)
     with open_native(filled):
         wait_until(lambda: quarantined(filled) == ["6", "6.json"], 10, "what no record knows is deleted")
@@ -201,7 +201,7 @@ def test_nothing_in_quarantine_is_deleted_while_entries_disagree(filled: Path) -
     assert quarantined(filled) == ["4", "5", "6", "6.json"]
 
 
-def test_a_rename_that_a_full_disk_refuses_deletes_nothing_but_what_is_in_quarantine(
+def test_a_rename_failing_on_a_full_disk_deletes_only_quarantined_data(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.rename
@@ -219,7 +219,7 @@ def test_a_rename_that_a_full_disk_refuses_deletes_nothing_but_what_is_in_quaran
     assert "7" in data(filled)
 
 
-def test_data_is_made_on_a_full_disk_in_the_space_of_what_is_in_quarantine(filled: Path) -> None:
+def test_data_is_created_on_a_full_disk_in_the_space_of_quarantined_data(filled: Path) -> None:
     class Full(NativeBackend):
         """As if the file system were full while 5 is there."""
 

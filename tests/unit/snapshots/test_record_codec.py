@@ -33,7 +33,7 @@ records = st.builds(
 
 
 @given(records)
-def test_decoding_gives_what_was_encoded(record: Record) -> None:
+def test_records_round_trip(record: Record) -> None:
     assert decode(encode(record)) == record
 
 
@@ -56,7 +56,7 @@ def test_labels_put_into_the_message_add_to_its_own(record: Record, labels: dict
 
 
 @given(records)
-def test_name_and_identifier_are_found_in_its_bytes(record: Record) -> None:
+def test_name_and_identifier_are_read_without_decoding(record: Record) -> None:
     data = encode(record)
     assert (id_in(data), name_in(data).decode()) == (record.id, record.info.name)
 

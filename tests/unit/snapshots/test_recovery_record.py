@@ -44,7 +44,7 @@ EXAMPLE = RecoveryRecord(
 
 
 @given(written)
-def test_what_is_written_is_read(original: RecoveryRecord) -> None:
+def test_recovery_records_round_trip(original: RecoveryRecord) -> None:
     assert RecoveryRecord.decode(original.encode()) == original
 
 
@@ -62,7 +62,7 @@ def test_no_beginning_of_a_file_is_a_record() -> None:
             RecoveryRecord.decode(data[:length])
 
 
-def test_a_changed_byte_is_found_or_changes_nothing() -> None:
+def test_a_changed_byte_is_detected_or_irrelevant() -> None:
     data = EXAMPLE.encode()
     for at in range(len(data)):
         for bit in range(8):
@@ -84,6 +84,6 @@ def test_a_changed_byte_is_found_or_changes_nothing() -> None:
     ],
     ids=["empty", "zeros", "list", "newer", "bare", "deep"],
 )
-def test_what_is_wrong_is_said(data: bytes, problem: str) -> None:
+def test_an_invalid_record_is_reported_with_the_reason(data: bytes, problem: str) -> None:
     with pytest.raises(DataLoss, match=problem):
         RecoveryRecord.decode(data)

@@ -40,9 +40,7 @@ def obstruct(directory: SecureDirectory, id_: int) -> Path:
     return obstacle
 
 
-def test_closing_writes_what_no_thread_has_come_to_write(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
-) -> None:
+def test_close_writes_pending_records(directory: SecureDirectory, overlayfs: SnapshotterStore) -> None:
     id_ = create(overlayfs, "k")
     records = RecoveryRecords(directory, overlayfs)
     records.write(id_)
@@ -50,7 +48,7 @@ def test_closing_writes_what_no_thread_has_come_to_write(
     assert json.loads(directory.read(str(id_)) or b"")["key"] == "k"
 
 
-def test_what_could_not_be_written_is_written_with_the_next_change(
+def test_a_failed_write_is_repeated_with_the_next_change(
     directory: SecureDirectory, overlayfs: SnapshotterStore
 ) -> None:
     first, second = create(overlayfs, "a"), create(overlayfs, "b")
@@ -64,7 +62,7 @@ def test_what_could_not_be_written_is_written_with_the_next_change(
     assert set(directory.names()) == {str(first), str(second)}
 
 
-def test_the_log_tells_once_that_writing_fails_and_once_that_it_works_again(
+def test_failing_and_recovered_writes_are_each_logged_once(
     directory: SecureDirectory, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that is full for a while does not fill the log too."""

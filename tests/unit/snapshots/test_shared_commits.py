@@ -93,7 +93,7 @@ def test_operations_performed_together_share_a_commit_and_one_that_fails_does_so
     assert found == [b"value", None, b"value"]
 
 
-def test_what_a_closed_store_is_asked_to_perform_fails_with_errors_of_its_own(tmp_path: Path) -> None:
+def test_operations_on_a_closed_store_fail_with_separate_errors(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     environment = store._environment
     store.close()

@@ -49,7 +49,7 @@ def test_a_pause_is_three_times_as_long_as_the_work_before(clock: Clock) -> None
     assert clock.pauses == pytest.approx([0.003, 0.006])
 
 
-def test_what_is_done_with_an_item_is_work_too(clock: Clock) -> None:
+def test_the_work_of_the_consumer_counts(clock: Clock) -> None:
     for _ in throttled([1, 2]):
         clock.now += 0.001
     assert clock.pauses == pytest.approx([0.003, 0.003])

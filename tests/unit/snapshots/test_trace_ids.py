@@ -81,7 +81,7 @@ def test_an_operation_that_fails_in_a_shared_commit_logs_the_id_of_its_own_call(
     }
 
 
-def test_what_concerns_a_whole_commit_has_no_calls_id(
+def test_log_lines_of_a_shared_commit_have_no_trace_id(
     environment: Environment, trace_ids: TraceIds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def recover(_error: Exception) -> None:
@@ -104,7 +104,7 @@ class Uncommitted(OverlayBackend):
         raise OSError("stuck")
 
 
-def test_what_a_call_does_when_nobody_waits_any_more_has_its_id(tmp_path: Path, trace_ids: TraceIds) -> None:
+def test_log_lines_of_a_cancelled_call_have_its_trace_id(tmp_path: Path, trace_ids: TraceIds) -> None:
     (tmp_path / "overlay").mkdir()
     with open_local(tmp_path / "metastore", Uncommitted(str(tmp_path / "overlay")), "overlayfs") as overlay:
         overlay.prepare("a")
@@ -113,7 +113,7 @@ def test_what_a_call_does_when_nobody_waits_any_more_has_its_id(tmp_path: Path, 
     assert trace_ids.of == {"could not discard the data that only the active snapshot needed": "mine"}
 
 
-def test_what_is_deleted_in_the_background_has_no_calls_id(tmp_path: Path, trace_ids: TraceIds) -> None:
+def test_log_lines_of_background_deletions_have_no_trace_id(tmp_path: Path, trace_ids: TraceIds) -> None:
     deleted = threading.Event()
 
     class Telling(OverlayBackend):

@@ -39,7 +39,7 @@ def quadruple(shared: Shared[int], number: int) -> Steps[int]:
     return result
 
 
-def test_each_request_is_done_when_it_is_asked_for_and_the_result_returned() -> None:
+def test_each_request_is_performed_and_its_result_returned() -> None:
     doubling = Doubling()
     assert run(quadruple(doubling, 3)) == 12
     assert doubling.performed == [1, 1]
@@ -53,7 +53,7 @@ def test_steps_that_ask_for_nothing_are_taken() -> None:
     assert run(steps()) == "done"
 
 
-def test_an_error_is_raised_where_it_was_asked_and_may_be_handled_there() -> None:
+def test_an_error_is_raised_at_the_request_and_can_be_handled() -> None:
     def handling() -> Steps[str]:
         try:
             yield from ask(Doubling(), 0)
@@ -66,7 +66,7 @@ def test_an_error_is_raised_where_it_was_asked_and_may_be_handled_there() -> Non
         run(quadruple(Doubling(), 0))
 
 
-def test_an_interruption_is_told_to_the_steps_and_raised() -> None:
+def test_an_interruption_is_raised_in_the_steps() -> None:
     cleaned: list[bool] = []
 
     def steps() -> Steps[None]:
@@ -80,7 +80,7 @@ def test_an_interruption_is_told_to_the_steps_and_raised() -> None:
     assert cleaned == [True]
 
 
-def test_a_request_is_that_of_the_call_at_hand() -> None:
+def test_a_request_carries_the_context_of_its_call() -> None:
     context = CallContext(trace_id="7")
     with use(context):
         steps = ask(Doubling(), 1)
