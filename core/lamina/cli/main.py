@@ -25,7 +25,7 @@ _COMMANDS: Final = {
     ),
     "containerd-config": Lazy(
         "lamina.cli.containerd.command:containerd_config",
-        "Print containerd's configuration for a host's snapshotters.",
+        "Print the configuration that containerd needs.",
     ),
     "diagnose": Lazy(
         "lamina.cli.diagnose.command:diagnose",

@@ -183,7 +183,7 @@ def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Over
 @config.command()
 @modules_option
 def schema(modules: Sequence[str]) -> None:
-    """Print a JSON Schema for editors, including every installed plugin."""
+    """Print a JSON Schema for editors, including installed plugins."""
     found = discover(modules)
     tell_left_out(found)
     write_json(json_schema(_schemas(found.registry), _proxies(found.registry)))

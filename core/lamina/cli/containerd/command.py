@@ -134,7 +134,7 @@ def _dangling(target: str, ids: Sequence[str]) -> str:
 @json_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def containerd_config(*, version: str | None, as_json: bool, names: tuple[str, ...]) -> None:
-    """Print containerd's configuration for a host's snapshotters.
+    """Print the configuration that containerd needs.
 
     Prints a table for /etc/containerd/config.toml for each working snapshotter, under its first alias or under
     each NAME given. A name is a keyspace: two containerds must not share one.
