@@ -142,8 +142,8 @@ def test_a_proxy_has_no_further_keyspaces(client: Client, name: str) -> None:
     with pytest.raises(Unimplemented) as caught:
         client.snapshotter(name).stat("k")
     assert str(caught.value) == (
-        f"{name} is an alias of remote: keyspace '{name}': a snapshotter behind a socket has the one that "
-        "its server keeps for 'overlayfs': use the name remote"
+        f"{name} is an alias of remote: keyspace '{name}': a snapshotter behind a socket has "
+        "only the one of the server for 'overlayfs': use the name remote"
     )
 
 
