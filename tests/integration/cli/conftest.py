@@ -1,4 +1,4 @@
-"""The command line as its users meet it: real processes, a real host."""
+"""The command line in real processes against a real host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands whose standard streams somebody closed: they do what they are asked, and end as always."""
+"""Commands with closed standard streams work and end normally."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Configurations of a real containerd are read, and nothing in them is an error."""
+"""Configurations of a real containerd are read without errors."""
 
 from __future__ import annotations
 

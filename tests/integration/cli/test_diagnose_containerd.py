@@ -1,4 +1,4 @@
-"""`lamina diagnose` of what containerd is told of snapshotters."""
+"""`lamina diagnose` of the snapshotter settings of containerd."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_snapshotter_that_supports_rebase_is_reported(host: Host) -> None:
 
 @pytest.mark.parametrize(("snapshotter", "status"), [("native", "problem"), ("overlayfs", "ok")])
 def test_a_proxy_with_a_wrong_rebase_capability_is_a_problem(host: Host, snapshotter: str, status: str) -> None:
-    """As one of containerd's own overlay snapshotter, or of a lamina that answers with a bind mount."""
+    """As for containerd's own overlay snapshotter, or a lamina that returns a bind mount."""
     proxy = PROXY.format(host.address, snapshotter)
     with short_directory() as directory, Host(directory / "h", proxy).running() as outer:
         found = diagnose("-c", outer.directory / "config.toml")

@@ -1,4 +1,4 @@
-"""`lamina diagnose` of a host: running, killed, hidden, or kept from starting."""
+"""`lamina diagnose` of a host that runs, was killed, is hidden or cannot start."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_an_ordinary_user_without_a_host_is_pointed_to_root(directory: Path) -> 
 def test_a_host_named_by_its_address_reports_its_directories(
     directory: Path,
 ) -> None:
-    """Those of the configuration that is at hand are another host's."""
+    """The directories of the local configuration belong to another host."""
     data = directory / "elsewhere"
     config = f'[plugins."io.containerd.snapshotter.v1.overlayfs"]\nroot_path = "{data}"\n'
     with Host(directory / "h", config).running() as host:

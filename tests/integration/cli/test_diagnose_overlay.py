@@ -1,4 +1,4 @@
-"""`lamina diagnose` of file systems on which overlays and bind mounts do not work, or not as one would think."""
+"""`lamina diagnose` of file systems on which overlays or bind mounts do not work as expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lamina doctor`: what is broken is found, told with a remedy, and mended where that loses nothing."""
+"""`lamina doctor` reports damage with a remedy, and repairs it if nothing is lost."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_healthy_stopped_host_has_no_findings(stopped: Host) -> None:
 
 
 def test_a_host_at_work_is_no_finding(host: Host) -> None:
-    """What is made and removed while doctor looks is in one place, and not yet or not any more in another."""
+    """Snapshots created or removed during the examination are in one source, but not in another."""
     script = """
 import itertools, sys
 from lamina.client import Client

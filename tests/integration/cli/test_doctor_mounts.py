@@ -1,4 +1,4 @@
-"""`lamina doctor` finds mounts that were left behind, with what takes them away."""
+"""`lamina doctor` reports leftover mounts with the command that removes them."""
 
 from __future__ import annotations
 

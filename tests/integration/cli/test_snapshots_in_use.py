@@ -1,4 +1,4 @@
-"""`lamina snapshots` keeps off snapshots that are mounted."""
+"""`lamina snapshots` refuses to change mounted snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host is killed while clients change snapshots, again and again."""
+"""The host is repeatedly killed while clients change snapshots."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ upperdir_label = true
 
 @attrs.frozen
 class Known:
-    """What a client knows of one snapshot."""
+    """A client's knowledge of a snapshot."""
 
     kind: Kind
     parent: str
@@ -62,7 +62,7 @@ class Caller:
         self._under_way = Operation(lambda _: None, {})
 
     def work(self, host: Host, acknowledged: Callable[[], None]) -> None:
-        """Make calls until nobody answers."""
+        """Make calls until the host does not answer."""
         with host.client() as client:
             snapshotter = client.snapshotter("overlayfs")
             while True:
@@ -174,7 +174,7 @@ def _check_disk(host: Host, ids: list[str]) -> None:
 
 
 def test_acknowledged_operations_survive_a_kill_without_orphans(tmp_path: Path) -> None:
-    """One snapshot stays all the time: from under a metastore that knows none, nothing is reclaimed."""
+    """One snapshot always exists, because an empty metastore reclaims nothing."""
     random = Random()
     callers = [Caller(f"client-{number}", Random(random.random())) for number in range(CLIENTS)]
     with Host(tmp_path / "h", CONFIG).running() as host:

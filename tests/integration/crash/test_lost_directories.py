@@ -1,4 +1,4 @@
-"""A crash leaves the directory of a snapshot, and not all that was in it, as btrfs may."""
+"""A crash leaves the directory of a snapshot with only part of its content, as on btrfs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on disk when the power fails: a real file system that is shut down without writing anything more."""
+"""The state on disk after a power failure: a real file system is shut down without writing anything more."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def image(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def mounted(image: Path) -> Iterator[Path]:
-    """What is in an image, in the block. At its end all is written, unless the power was cut."""
+    """Mount an image for the duration of the block. At its end all is written, unless the power failed."""
     disk = image.with_name("disk")
     disk.mkdir(exist_ok=True)
     run("mount", "-o", "loop", image, disk)
@@ -90,7 +90,7 @@ def test_acknowledged_operations_are_on_disk(image: Path) -> None:
 
 @pytest.mark.parametrize("meanwhile", [pytest.param(lambda _: None, id="at once"), sync_directory])
 def test_a_prepared_copy_has_all_files_of_its_parent(image: Path, meanwhile: Callable[[str], None]) -> None:
-    """Also when somebody's fsync has written the names in the journal since, and no content."""
+    """Even if another fsync has since written the names in the journal without their content."""
     with mounted(image) as disk, open_native(disk) as native:
         with temporary_mount(native.prepare("making")) as root:
             for number in range(LAYERS):

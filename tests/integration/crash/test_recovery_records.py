@@ -1,4 +1,4 @@
-"""The files that the metastore could be made anew from, after the host was killed before it wrote one."""
+"""Recovery records after the host was killed before it wrote one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer in which nothing was written is committed without a sync, and made again where a crash loses it."""
+"""An empty layer is committed without a sync, and recreated if a crash loses it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_layer_in_which_anything_was_changed_is_synced(
 
 @BOTH
 def test_a_first_layer_is_synced(tmp_path: Path, open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing says which time its root directory was made with."""
+    """The time of its root directory is unknown."""
     with open_(tmp_path) as snapshotter:
         done = syncs(snapshotter, monkeypatch)
         snapshotter.prepare("making")
@@ -99,7 +99,7 @@ def test_a_first_layer_is_synced(tmp_path: Path, open_: Open, monkeypatch: pytes
 def test_a_layer_that_gets_its_parent_at_its_commit_is_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be older than its parent, which must be made before it."""
+    """It may be older than its parent, which must be created first."""
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("extract-layer")
         make_base(overlay)

@@ -1,4 +1,4 @@
-"""What the README says of the snapshotters' capabilities."""
+"""The table of capabilities in the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `docs/operations.md` says of the scraping."""
+"""The table of metrics in `docs/operations.md`."""
 
 from __future__ import annotations
 

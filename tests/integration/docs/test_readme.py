@@ -196,5 +196,5 @@ def isolated(script: str) -> tuple[str, ...]:
 
 
 def beside(pid: int) -> tuple[str, ...]:
-    """What a command is prefixed with to see what a process sees."""
+    """Return the command prefix that enters the mount namespace of a process."""
     return ("nsenter", f"--mount=/proc/{pid}/ns/mnt")

@@ -1,4 +1,4 @@
-"""What a test leaves behind is found and taken away."""
+"""Leftovers of a test are found and removed."""
 
 from __future__ import annotations
 

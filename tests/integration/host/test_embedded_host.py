@@ -77,7 +77,7 @@ ENVIRONMENT = {
     "LAMINA_CONFIG": "/proc/nowhere",
     "LAMINA_LOG_LEVEL": "nonsense",
 }
-"""What a daemon would stumble over."""
+"""Environment variables that would fail a daemon, and that an embedded host ignores."""
 
 
 def settings(directory: Path, **more: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def write(snapshotter: Snapshotter, text: str) -> None:
 
 
 def read(snapshotter: Snapshotter) -> str:
-    """What is in that file."""
+    """The content of that file."""
     with temporary_mount(snapshotter.prepare("sandbox", "base")) as root:
         text = (Path(root) / "file").read_text()
     snapshotter.remove("sandbox")

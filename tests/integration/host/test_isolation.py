@@ -137,7 +137,7 @@ def host(directory: Path, environment: Environment) -> Iterator[IsolatedHost]:
 
 @pytest.fixture(scope="module")
 def plugins(host: IsolatedHost) -> list[dict[str, Any]]:
-    """What `lamina plugins ls --json` tells."""
+    """Return the output of `lamina plugins ls --json`."""
     return json.loads(host.environment.lamina("plugins", "ls", "--json", "-a", host.address))  # type: ignore[no-any-return]
 
 

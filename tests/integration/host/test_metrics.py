@@ -1,4 +1,4 @@
-"""The metrics of a real host, of which each number is known."""
+"""The metrics of a real host with known numbers."""
 
 from __future__ import annotations
 

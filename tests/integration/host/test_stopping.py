@@ -1,4 +1,4 @@
-"""What a host says of its health while it stops."""
+"""The health status of a host during its stop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def gate(directory: Path) -> Iterator[socket.socket]:
-    """Where the server that is closed first comes by."""
+    """The socket that the first server to be closed waits on."""
     with socket.socket(socket.AF_UNIX) as gate:
         gate.settimeout(SECONDS)
         gate.bind(f"{directory}/gate")

@@ -1,4 +1,4 @@
-"""Where to mount."""
+"""Fixtures for mount tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FUSE file systems, which a program mounts: here one that mounts a tmpfs and tells what it was given."""
+"""FUSE file systems, with a helper that mounts a tmpfs and prints its arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mounts in which the owners of files are others than on disk."""
+"""Id-mapped mounts."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_500_layers_can_be_mapped(tmp_path: Path, target: Path) -> None:
 
 
 def test_a_read_only_overlay_drops_the_maps_of_its_layers(tmp_path: Path, source: Path, target: Path) -> None:
-    """As in containerd: the upper directory becomes a layer, and it was not mapped."""
+    """As in containerd: the upper directory, which is not mapped, becomes a layer."""
     (tmp_path / "upper").mkdir()
     overlay = Mount("overlay", "overlay", (*MAPS, f"upperdir={tmp_path}/upper", f"lowerdir={source}"))
     mount_all(read_only([overlay]), target)

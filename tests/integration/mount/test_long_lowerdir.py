@@ -1,4 +1,4 @@
-"""More layers than mount(2) takes in one page, where it is all there is."""
+"""More layers than fit into the one page of mount(2), without the new mount API."""
 
 from __future__ import annotations
 

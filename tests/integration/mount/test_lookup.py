@@ -1,4 +1,4 @@
-"""Which mount a path lies in, where mounts cover each other."""
+"""The mount that contains a path, if mounts cover each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several mounts together: in order, all or none, and none outside of the target."""
+"""Several mounts are made in order, all or none, and only inside the target."""
 
 from __future__ import annotations
 

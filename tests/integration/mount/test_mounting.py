@@ -1,4 +1,4 @@
-"""Mounting for real: what is mounted, how, and what is left when the kernel refuses."""
+"""Real mounts, their options, and refusals of the kernel."""
 
 from __future__ import annotations
 

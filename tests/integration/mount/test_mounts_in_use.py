@@ -1,4 +1,4 @@
-"""Finding where something is mounted, in this mount namespace and in others."""
+"""Mounts of a directory in this and in other mount namespaces."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_mount_of_another_namespace_is_found_with_a_process_that_sees_it(tmp_p
 
 
 def test_the_same_path_in_another_namespace_may_be_another_directory(tmp_path: Path, target: Path) -> None:
-    """As in a container that has a host of its own, with a data root at the same path."""
+    """As in a container with its own host and a data root at the same path."""
     mount = overlay(tmp_path / "data/1")
     make = f"mount -t tmpfs tmpfs {tmp_path}/data && mkdir -p {tmp_path}/data/1/fs {tmp_path}/data/1/work"
     make += f" {tmp_path}/data/1/lower0 && mount -t overlay -o {','.join(mount.options)} overlay {target}"

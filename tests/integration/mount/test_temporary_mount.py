@@ -1,4 +1,4 @@
-"""Mounts for the length of a `with` block."""
+"""Temporary mounts."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_unmount_recursive_takes_everything_at_and_below_and_nothing_beside(tmp_
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("call", [unmount, unmount_all, unmount_recursive, partial(unmount_mounts, [TMPFS])])
 def test_a_link_at_the_target_is_not_followed(tmp_path: Path, call: Callable[[str], object], slash: str) -> None:
-    """Whoever put it there does not choose what is unmounted."""
+    """A planted link does not redirect the unmount."""
     (tmp_path / "mounted").mkdir()
     mount_all([TMPFS], tmp_path / "mounted")
     (tmp_path / "link").symlink_to("mounted")

@@ -1,4 +1,4 @@
-"""What a service does with real mounts, other owners and clients that die."""
+"""The service with real mounts, other owners and dying clients."""
 
 from __future__ import annotations
 

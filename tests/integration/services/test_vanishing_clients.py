@@ -1,4 +1,4 @@
-"""Clients that go away while their snapshot is being made."""
+"""Clients that disconnect during a prepare."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def commit(channel: grpc.Channel) -> grpc.Future:
 
 @contextlib.contextmanager
 def commit_held_up(environment: Environment) -> Iterator[None]:
-    """A block during which a commit is under way, so that whoever comes has to wait for the next."""
+    """Keep a commit running during the block, so that other writers wait for the next one."""
     entered, leave = threading.Event(), threading.Event()
 
     def hold(_transaction: object) -> None:
@@ -106,7 +106,7 @@ def test_a_client_that_leaves_before_the_durable_commit_leaves_nothing_behind(
 def test_a_client_that_leaves_after_the_durable_commit_changes_nothing(
     overlay: LocalSnapshotter, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call is held up between commit and answer: where what only the active snapshot needed is given up."""
+    """The call is blocked between the durable commit and the answer, in `committed`."""
     stored, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hold(_record: Record) -> None:

@@ -1,4 +1,4 @@
-"""The generated modules and the program that makes them."""
+"""The generated modules and their generator."""
 
 import pytest
 

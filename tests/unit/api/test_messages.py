@@ -1,4 +1,4 @@
-"""The messages: their bytes, their pool, and what they do with damaged input."""
+"""The bytes and the pool of messages, and damaged input."""
 
 import contextlib
 import os
@@ -206,7 +206,7 @@ OURS = """
 @pytest.mark.parametrize("implementation", ["upb", "python"])
 @pytest.mark.parametrize("order", ["clash(); ours()", "ours(); clash()"])
 def test_another_packages_copies_of_the_same_messages_do_not_conflict(order, implementation):
-    """Whichever is imported first, and in both of protobuf's implementations."""
+    """In either import order and with both implementations of protobuf."""
     program = textwrap.dedent(CLASH + OURS) + order
     environment = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": implementation}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A workshop for each test, and an environment without settings of lamina."""
+"""A directory for each test, and an environment without settings of lamina."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.processes.workshops import Workshop
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither those of who runs the tests nor the tests' own, which no command knows."""
+    """Neither those of the user who runs the tests nor those of the tests themselves."""
     for name in [name for name in os.environ if name.startswith("LAMINA_")]:
         monkeypatch.delenv(name)
 

@@ -1,4 +1,4 @@
-"""How `lamina` ends where there is no host, or nobody to answer."""
+"""`lamina` without a host, or with one that does not answer."""
 
 import signal
 import socket
@@ -44,7 +44,7 @@ def test_a_usage_error_shows_the_usage(words):
 
 @pytest.fixture
 def silence(tmp_path):
-    """A socket at which somebody listens and never answers."""
+    """A socket with a listener that never answers."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "silent.sock"))
         listener.listen()

@@ -1,4 +1,4 @@
-"""`lamina config check`: what is wrong with a configuration, and what only looks so."""
+"""`lamina config check`."""
 
 from __future__ import annotations
 

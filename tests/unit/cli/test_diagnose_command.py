@@ -1,4 +1,4 @@
-"""`lamina diagnose`: what other people's plugins tell, and how it is printed."""
+"""`lamina diagnose`: findings of third-party plugins, and the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lamina doctor` where there is nothing to examine, or nothing of lamina's."""
+"""`lamina doctor` without a host's data."""
 
 from __future__ import annotations
 

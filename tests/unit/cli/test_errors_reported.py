@@ -1,4 +1,4 @@
-"""How commands end when something goes wrong."""
+"""Failing commands."""
 
 import os
 import subprocess

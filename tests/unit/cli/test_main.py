@@ -1,4 +1,4 @@
-"""The command `lamina` itself: what it lists, imports, and says of what it does not know."""
+"""The command `lamina` itself: its help, imports and errors."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_variable_that_no_command_reads_is_reported_with_the_nearest() -> None
 
 
 def unknown_fields(directory: Path, *words: str) -> list[str]:
-    """What is told of filters before a host is asked, of which there is none."""
+    """Return the warnings about filters of a command, without a host."""
     with pytest.raises(CommandFailed) as caught:
         run(*LAMINA, *words, "-a", f"{directory}/s")
     return [line.partition("warning: ")[2] for line in str(caught.value).splitlines() if "warning" in line]

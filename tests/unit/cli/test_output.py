@@ -1,4 +1,4 @@
-"""Tables, and text made safe to print."""
+"""Tables, and escaping of text."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ HEADER = ("KEY", "PARENT", "KIND")
 
 
 def printed(function, argument):
-    """What reaches a stdout that takes ASCII only, as in a bare locale."""
+    """Return the output on an ASCII-only stdout, as in the C locale."""
     raw = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(raw, encoding="ascii")):
         function(argument)

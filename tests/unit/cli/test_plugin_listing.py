@@ -1,4 +1,4 @@
-"""What is printed of a plugin."""
+"""The listing of plugins."""
 
 from lamina.api import PluginDetails
 from lamina.cli.plugins.command import plugin_document, plugin_lines

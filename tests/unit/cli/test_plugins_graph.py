@@ -1,4 +1,4 @@
-"""`lamina plugins graph`: what a host would have, drawn without starting one."""
+"""`lamina plugins graph` draws the plugins of a host without starting it."""
 
 from __future__ import annotations
 

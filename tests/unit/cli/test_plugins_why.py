@@ -1,4 +1,4 @@
-"""`lamina plugins why`: answers, and who gives them."""
+"""`lamina plugins why` and the sources of its answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Site:
         return run(*command, *options, env={"PYTHONPATH": str(self.path)})
 
     def answer(self, uri: str) -> list[str]:
-        """What the configuration says, without the last line."""
+        """Return the answer from the configuration, without its last line."""
         *lines, empty, told = self.why(uri).splitlines()
         assert (empty, told) == ("", FORESEEN.format(self.path))
         return lines

@@ -1,4 +1,4 @@
-"""Progress is shown to those who look on, and only when it takes long."""
+"""Progress is shown on terminals, and only for long operations."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What is printed of snapshots, mounts and labels."""
+"""The output of snapshots, mounts and labels."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""What is known of containerd's releases."""
+"""The table of containerd's releases."""
 
 import pytest
 

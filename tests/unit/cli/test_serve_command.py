@@ -1,4 +1,4 @@
-"""`lamina serve` as a process: what it says, and signals. No built-in plugins."""
+"""`lamina serve` as a process, without built-in plugins: its output and signals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ADDRESSED = """
 
 
 def addressed(workshop: Workshop, address: Path, **exports: str) -> str:
-    """What is printed below the table of a host whose snapshots service exports that."""
+    """Return the text below the table of a host whose snapshots service has these exports."""
     serving = workshop.serve(
         'plugin("io.containerd.server.v1.grpc", config=Door)',
         'plugin("io.containerd.grpc.v1.snapshots", serve_snapshots)',
@@ -146,7 +146,7 @@ def test_a_reader_of_stdout_that_went_away_does_not_end_the_host(workshop: Works
 
 
 def test_closed_standard_streams_are_not_taken_for_the_hosts_files(workshop: Workshop) -> None:
-    """Where one is closed, the lock would become the standard output, and what is printed written into it."""
+    """Otherwise the lock file would become standard output and receive the printed text."""
     serving = Serving(
         workshop.directory, *isolated(workshop.directory), prefix=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-")
     )
@@ -250,7 +250,7 @@ BUSY = """
 
 
 def test_the_stacks_of_a_busy_host_can_be_dumped_repeatedly(workshop: Workshop) -> None:
-    """Whoever reads the frames of a thread that runs reads what is just then changed: that would be a crash."""
+    """Reading the frames of a running thread without care could crash the process."""
     serving = workshop.serve(SERVER, 'plugin("x.a.v1.busy", start_working)', code=BUSY).wait_ready()
     for number in range(1, 101):
         serving.send(signal.SIGUSR1)

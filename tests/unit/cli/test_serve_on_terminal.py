@@ -1,4 +1,4 @@
-"""`lamina serve` for somebody who looks on: stdout and stderr are one terminal."""
+"""`lamina serve` with stdout and stderr on one terminal."""
 
 from __future__ import annotations
 

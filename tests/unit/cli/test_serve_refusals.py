@@ -1,4 +1,4 @@
-"""Every way in which `lamina serve` does not start. No built-in plugins."""
+"""Start failures of `lamina serve`, without built-in plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.processes.workshops import SERVER, Workshop
 
 
 def assert_refused(serving: Serving, *expected: str) -> None:
-    """The process ends with status 1 and a message on one line, after which nothing comes."""
+    """Check that the process ends with status 1 and a message in one last line."""
     assert serving.wait() == 1, serving.stderr
     message = serving.stderr.splitlines()[-1]
     assert message.startswith("lamina: ")

@@ -1,4 +1,4 @@
-"""`lamina serve` while it runs: SIGHUP, and the service manager's watchdog. No built-in plugins."""
+"""SIGHUP and the watchdog of the service manager, without built-in plugins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lamp(**settings: object) -> str:
 
 
 def levels(workshop: Workshop) -> list[str]:
-    """What the lamp was set to, one after the other."""
+    """Return the successive settings of the lamp."""
     return [note.removeprefix("level ") for note in workshop.notes() if note.startswith("level ")]
 
 

@@ -1,4 +1,4 @@
-"""What containerd is told of the snapshotters of a host."""
+"""The stanzas for containerd."""
 
 import tomllib
 

@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What carries the calls of the module's `Client`, if it uses that."""
+    """The transport of the module's `Client`."""
     if hasattr(request, "param"):
         client = functools.partial(request.module.Client, brief=request.param)
         monkeypatch.setattr(request.module, "Client", client)

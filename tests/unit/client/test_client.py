@@ -1,4 +1,4 @@
-"""Connecting, circumstances of a call, errors, and the small services."""
+"""Connections, call contexts, errors and the small services."""
 
 import os
 import re

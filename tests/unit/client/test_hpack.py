@@ -1,4 +1,4 @@
-"""Header blocks are read as RFC 7541 writes them."""
+"""Header blocks are decoded as in RFC 7541."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client without grpc makes of servers that do what grpc's servers may do, and what they must not."""
+"""The HTTP/2 client against servers that follow or violate the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshotter with a connection of its own: shared sockets, time limits, cancellation, closing."""
+"""The connection of a proxy: shared sockets, time limits, cancellation and close."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snapshotter over gRPC: each method's request, and what becomes of the answer."""
+"""The snapshotter over gRPC: the request of each method, and the conversion of answers."""
 
 import threading
 
@@ -130,7 +130,7 @@ def test_a_walk_yields_every_info_of_every_message_in_order(connect, count):
 
 
 def test_a_walk_that_is_left_ends_on_the_server_too(connect):
-    """It reads as the loop goes: an endless list costs what was asked of it."""
+    """A walk reads lazily, so that even an endless list can be used."""
     ended = threading.Event()
 
     def handler(_):

@@ -1,4 +1,4 @@
-"""A file and all that it imports are read, and everything that is wrong is told at once."""
+"""A file and its imports are read, and all problems are reported together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Later files override earlier ones key by key, and it is known which file set what."""
+"""Later files override earlier ones key by key, and the origin of each key is known."""
 
 from __future__ import annotations
 

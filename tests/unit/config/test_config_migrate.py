@@ -1,4 +1,4 @@
-"""Files of versions 2 and 3 are read as if they had been written in version 4."""
+"""Files of versions 2 and 3 are migrated to version 4."""
 
 from __future__ import annotations
 

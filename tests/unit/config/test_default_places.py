@@ -1,4 +1,4 @@
-"""Where lamina keeps its files when no one says."""
+"""The default paths of lamina."""
 
 from __future__ import annotations
 

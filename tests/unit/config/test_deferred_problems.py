@@ -1,4 +1,4 @@
-"""Problems of the top level that wait, to be told with those of the plugins' tables."""
+"""Problems of the top level that are deferred and reported with those of plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LISTENER = "io.containerd.server.v1.grpc"
 
 
 def deferred(path: Path) -> list[str]:
-    """The problems that are told when the listener's table is decoded."""
+    """Return the problems that decoding the listener's table reports."""
     config = load(path, defer=True)
     with pytest.raises(ConfigError) as caught:
         config.decode_plugins({LISTENER: Listener})

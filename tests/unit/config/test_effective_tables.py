@@ -1,4 +1,4 @@
-"""What holds can be written as one file that says the same."""
+"""The effective configuration can be written as one equivalent file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A setting is explained: what it is, who set it, what it is by default, and what it means."""
+"""Explanations of settings: value, origin, default and meaning."""
 
 from __future__ import annotations
 

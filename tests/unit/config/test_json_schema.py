@@ -1,4 +1,4 @@
-"""The JSON Schema takes what `load` takes, and refuses what an editor can see is wrong."""
+"""The JSON Schema accepts valid files and rejects mistakes that an editor can detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""It is found out where tables and settings were before somebody moved them."""
+"""The origin of moved tables and settings is inferred."""
 
 from __future__ import annotations
 

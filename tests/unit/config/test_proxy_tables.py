@@ -1,4 +1,4 @@
-"""The tables of proxy plugins: what they may hold, and how two files say it together."""
+"""The tables of proxy plugins, and their merging from several files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def proxies(**tables: Any) -> dict[str, SnapshotterProxy]:
 
 
 def problem(tmp_path: Path, text: str) -> str:
-    """What is wrong with a file, without its path."""
+    """Return the problems of a file without its path."""
     path = tmp_path / "config.toml"
     path.write_text(f"version = 4\n{text}")
     with pytest.raises(ConfigError) as caught:

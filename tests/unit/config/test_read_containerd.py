@@ -1,4 +1,4 @@
-"""containerd's own configuration is read, and what lamina would make of it is told."""
+"""containerd's own configuration is read and explained."""
 
 from __future__ import annotations
 

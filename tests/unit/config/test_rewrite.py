@@ -1,4 +1,4 @@
-"""A file is rewritten in the newest version: it says the same, and its comments and order stay."""
+"""A file is rewritten in the newest version with the same meaning, comments and order."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_rewritten_file_loads_as_the_original_does_and_has_its_comments(
 
 
 def sorted_tables(config: Config) -> str:
-    """All that holds, whatever its order. As text, since what is not a number is not even equal to itself."""
+    """Return all values independent of order, as text because NaN does not equal itself."""
 
     def ordered(value: Any) -> Any:
         return {key: ordered(value[key]) for key in sorted(value)} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Tables become attrs classes, and nothing is turned into something else to fit."""
+"""Tables are decoded into attrs classes without coercion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call's context does when the call is cancelled."""
+"""Cancellation of a call context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a directory can be used."""
+"""Findings about directories."""
 
 from __future__ import annotations
 

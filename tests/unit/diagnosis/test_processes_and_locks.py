@@ -1,4 +1,4 @@
-"""Who a process is, and who holds a lock."""
+"""Descriptions of processes and lock holders."""
 
 from __future__ import annotations
 

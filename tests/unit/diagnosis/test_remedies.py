@@ -1,4 +1,4 @@
-"""What to do about what the kernel says."""
+"""Remedies for messages of the kernel."""
 
 from __future__ import annotations
 

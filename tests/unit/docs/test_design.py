@@ -16,7 +16,7 @@ ARCHITECTURE = (CHECKOUT / "docs/architecture.md").read_text()
 DESIGN = (CHECKOUT / "docs/design.md").read_text()
 SOURCES = [CHECKOUT / root / "lamina" for root in ("core", "plugins", "config")]
 THREADS = {"Thread", "Timer", "ThreadPoolExecutor", "ThreadingMixIn"}
-"""What starts threads when it is called or subclassed."""
+"""Names that start threads when called or subclassed."""
 
 
 def test_the_floors_are_those_of_the_linter() -> None:

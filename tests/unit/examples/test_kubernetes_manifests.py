@@ -1,4 +1,4 @@
-"""The manifests in examples/kubernetes: valid, and of one mind."""
+"""The manifests in examples/kubernetes are valid and consistent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def the(kind):
 
 @pytest.fixture(scope="module")
 def pod():
-    """What the DaemonSet runs."""
+    """The pod of the DaemonSet."""
     return the("DaemonSet")["spec"]["template"]["spec"]
 
 

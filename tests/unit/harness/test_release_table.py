@@ -1,4 +1,4 @@
-"""The table of what works with which containerd."""
+"""The table of features by containerd release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of hosts share."""
+"""Fixtures for tests of hosts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def failing(bench: Bench) -> Failing:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is tried again soon."""
+    """Shorten the delays of retries."""
     monkeypatch.setattr(_retries, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr(_retries, "LONGEST_SECONDS", 0.02)
 
 
 @pytest.fixture(autouse=True)
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is tried again, unless a test wants it."""
+    """Disable retries unless a test requests them."""
     monkeypatch.setattr(_retries, "FIRST_SECONDS", 3600.0)

@@ -1,4 +1,4 @@
-"""What keeps a host from starting, with the reason and the remedy."""
+"""Failures to start a host, with reason and remedy."""
 
 from __future__ import annotations
 

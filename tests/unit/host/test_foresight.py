@@ -97,11 +97,11 @@ def random_package(chance: random.Random, name: str) -> Package:
 
 @attrs.frozen
 class Case:
-    """A random configuration, and everything that is known of it before anything starts."""
+    """The plan of a random configuration predicts the outcome of a start."""
 
     config: Config
     outcomes: dict[str, str]
-    """What the init of each plugin does, by distribution and URI."""
+    """The effect of each plugin's init, by distribution and URI."""
 
     def known(self, registration: Registration[Any]) -> str:
         return self.outcomes[f"{registration.distribution} {registration.uri}"]
@@ -219,7 +219,7 @@ def chain_of(plugin: Plugin | None) -> Iterator[Plugin]:
 
 
 def their_view(plugin: Plugin) -> RemotePlugin:
-    """What the introspection service tells of a plugin."""
+    """Return a plugin as in the introspection service."""
     message = plugin_to_proto(plugin)
     return RemotePlugin(
         message.type,
@@ -231,7 +231,7 @@ def their_view(plugin: Plugin) -> RemotePlugin:
 
 
 def check_to_the_letter(case: Case, plan: Plan, plugins: PluginSet, refusal: Error | None) -> None:
-    """With what each init does taken as known, every record and the refusal are foreseen word for word."""
+    """Given the effect of each init, every record and the refusal are predicted literally."""
     foreseen = PluginSet()
     expected: Error | None = None
     try:

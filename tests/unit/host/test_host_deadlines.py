@@ -1,4 +1,4 @@
-"""Plugins that do not end when they are told to."""
+"""Plugins that miss their deadlines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.plugins.benches import Bench, Closable, statuses
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What a plugin that hangs waits for. Set at the end, whatever happens."""
+    """The event that a hanging plugin waits for, set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()

@@ -1,4 +1,4 @@
-"""Start and stop of a host, with plugins of the test's own."""
+"""Start and stop of a host with test plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How log records become lines."""
+"""Formatting of log records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines are written in order, and no call waits for the one who reads them."""
+"""Log lines are written in order without blocking callers."""
 
 from __future__ import annotations
 

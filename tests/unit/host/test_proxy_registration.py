@@ -56,7 +56,7 @@ class Bench:
         return Host(from_document({**document, **settings}), [self.proxies, *modules])
 
     def record(self, **table: Any) -> Plugin:
-        """What becomes of a proxy plugin."""
+        """Return the record of a proxy plugin."""
         with self.host({"remote": table}) as host:
             return next(plugin for plugin in host.plugins if plugin.uri == URI)
 

@@ -1,4 +1,4 @@
-"""`Host.reload`: what another configuration changes in a host that runs."""
+"""`Host.reload` applies another configuration to a running host."""
 
 from __future__ import annotations
 

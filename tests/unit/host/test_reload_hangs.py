@@ -1,4 +1,4 @@
-"""`Host.reload` with plugins that hang in it."""
+"""`Host.reload` with hanging plugins."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_plugin_that_hangs_is_left_behind_and_not_called_again_while_it_does(b
 
 
 def test_the_configuration_of_an_abandoned_plugin_is_unknown(bench: Bench, stuck: Host) -> None:
-    """The file is as it was at first; the plugin has changed since, too late for anybody to be told."""
+    """The file is unchanged, but the abandoned plugin has applied the change late."""
     left_behind = stuck.reload(bright(bench, 2)).failed[URI]
     assert isinstance(left_behind, LeftBehind)
     assert left_behind.thread is not None

@@ -1,4 +1,4 @@
-"""What requires a plugin that is tried again, and servers that come up late."""
+"""Dependants of retried plugins, and late servers."""
 
 from __future__ import annotations
 

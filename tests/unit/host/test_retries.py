@@ -1,4 +1,4 @@
-"""Plugins that failed for a cause that may go: a host tries them again."""
+"""A host retries plugins that failed for a transient reason."""
 
 from __future__ import annotations
 

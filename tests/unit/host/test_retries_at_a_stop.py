@@ -1,4 +1,4 @@
-"""Attempts to bring up a plugin that are under way when the host stops."""
+"""Retries that run while the host stops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 @attrs.frozen
 class Slow:
-    """An init that is under way until it is released, or until its call is cancelled where it looks at that."""
+    """An init that runs until it is released or, if it checks, until its call is cancelled."""
 
     bench: Bench
     looks: bool = False

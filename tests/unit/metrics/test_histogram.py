@@ -1,4 +1,4 @@
-"""Numbers by how large they are."""
+"""Histograms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options become flags, or data for the file system."""
+"""Parsing of mount options into flags and data."""
 
 from __future__ import annotations
 

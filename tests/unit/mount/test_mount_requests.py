@@ -1,4 +1,4 @@
-"""Options that are requests to whoever mounts: loop devices and id maps."""
+"""Options that request loop devices and id maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/proc/self/mountinfo becomes records."""
+"""Parsing of /proc/self/mountinfo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lowerdir` and the single layers that it stands for."""
+"""Splitting and joining of `lowerdir`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read-only mounts: which are, and how others become so."""
+"""Read-only mounts, and making others read-only."""
 
 from __future__ import annotations
 

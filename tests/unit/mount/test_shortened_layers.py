@@ -1,4 +1,4 @@
-"""Layers as seen from the directory that they are all in."""
+"""Layers relative to their common directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which system calls there are."""
+"""Availability of system calls."""
 
 from __future__ import annotations
 

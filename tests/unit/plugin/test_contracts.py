@@ -1,4 +1,4 @@
-"""Contracts: what the plugins of a type must have, said once by the package that defines the type."""
+"""Contracts, which the package that defines a type states for its plugins."""
 
 from __future__ import annotations
 

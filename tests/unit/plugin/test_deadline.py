@@ -15,7 +15,7 @@ from lamina.plugin import call_within
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What a call that hangs waits for. Set at the end, whatever happens."""
+    """The event that a hanging call waits for, set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()

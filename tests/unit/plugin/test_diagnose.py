@@ -1,4 +1,4 @@
-"""A plugin that is asked what is wrong with it."""
+"""Diagnosis by plugins."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def site(tmp_path: Path) -> Site:
 
 
 def test_nothing_heavy_is_imported(site: Site) -> None:
-    """Whoever builds another daemon on the framework needs neither gRPC nor a database."""
+    """Another daemon on the framework needs neither gRPC nor a database."""
     heavy = ("grpc", "lmdb", "click", "rich", "google.protobuf")
     out = site.python("-c", f"import lamina.plugin, sys; print([m for m in {heavy} if m in sys.modules])")
     assert out.strip() == "[]"
@@ -41,7 +41,7 @@ def test_installed_plugins_are_found_in_a_fixed_order(site: Site) -> None:
 
 
 def test_another_host_finds_the_plugins_of_its_own_group(site: Site) -> None:
-    """Its own distribution's come first; lamina's are not looked at."""
+    """Plugins of its own distribution come first; lamina's are ignored."""
     for name in ("a-third", "greeter"):
         module = name.replace("-", "_")
         site.install(name, {module: source(f"plugin('{module}')")}, f"[greeter.plugins]\nx = {module}\n")
@@ -82,7 +82,7 @@ def test_a_disabled_distribution_is_not_imported(site: Site) -> None:
 
 
 def test_a_distribution_seen_twice_is_taken_once(site: Site, tmp_path: Path) -> None:
-    """As where an editable install lies beside a regular one: what comes first on sys.path is meant."""
+    """As with an editable install beside a regular one: the first on sys.path counts."""
     site.install("good", {"good": GOOD})
     again = Site(tmp_path / "again")
     again.install("Good", {"good_old": source("plugin('old')")})

@@ -1,4 +1,4 @@
-"""`discover` sets aside what is broken, with all of its distribution, and nobody else."""
+"""`discover` excludes broken distributions as a whole, and no others."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_distribution_is_excluded_as_a_whole(site: Site) -> None:
 
 
 def test_only_the_failing_entry_point_of_lamina_itself_is_excluded(site: Site) -> None:
-    """So that a plugin whose library is missing does not take the others with it."""
+    """A plugin with a missing library does not exclude the others."""
     site.install("lamina", {"own_a": "import does_not_exist", "own_b": source("plugin('own')")})
     found = site.discover(disabled_distributions=[])
     assert found["registry"] == {"own.x": "lamina"}

@@ -1,4 +1,4 @@
-"""What is installed is found as `importlib.metadata` finds it."""
+"""Distributions are found as by `importlib.metadata`."""
 
 from __future__ import annotations
 

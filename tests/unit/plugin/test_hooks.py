@@ -1,4 +1,4 @@
-"""`notify`: each implementation of a hook alone."""
+"""`notify` calls each implementation of a hook separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`initialise`: whatever an init does becomes a record."""
+"""`initialise` records every outcome of an init."""
 
 from __future__ import annotations
 

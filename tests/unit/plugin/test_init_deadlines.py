@@ -1,4 +1,4 @@
-"""`initialise` with a deadline: an init that outlives it is left behind, and reaches nothing any more."""
+"""`initialise` with a deadline: a late init is abandoned and cut off."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def host() -> Host:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What an init that hangs waits for. Set at the end, whatever happens."""
+    """The event that a hanging init waits for, set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()

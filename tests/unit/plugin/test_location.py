@@ -1,4 +1,4 @@
-"""Where in whose code a failure is said to be."""
+"""The reported location of a failure."""
 
 from __future__ import annotations
 

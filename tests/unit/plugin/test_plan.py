@@ -1,4 +1,4 @@
-"""`Plan`: what is decided before any plugin runs."""
+"""`Plan`: decisions before any plugin runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin module that takes long to load is told of while it does."""
+"""Slow imports of plugin modules are reported while they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real snapshotter on real directories, never mounted; a service's methods with and without a transport."""
+"""A real snapshotter without mounts, and service methods with and without a transport."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def plain() -> Plain:
 
 
 RESPONSES = {"List": ListSnapshotsResponse, "Stat": StatSnapshotResponse}
-"""What the bytes are that handlers return in place of a message."""
+"""Decode the bytes that handlers return instead of a message."""
 
 
 @pytest.fixture

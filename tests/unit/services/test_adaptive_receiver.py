@@ -1,4 +1,4 @@
-"""Between calls that follow closely upon each other, the thread that receives does not sleep."""
+"""The receiving thread does not sleep between closely spaced calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Client:
 
     pause: float
     calls: int = 1
-    """How many come together."""
+    """The size of a batch."""
     now: float = 0.0
     answered: float = 0.0
     looks: int = 0

@@ -1,4 +1,4 @@
-"""Aliases of snapshotters: configured, exported, and changed while the service is used."""
+"""Aliases of snapshotters: configuration, exports and reloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend that hangs, and clients that do not read, keep no call of others from being answered."""
+"""Hanging backends and clients that do not read do not block other calls."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Client:
         return list(call) if name == "List" else call.result(timeout=SECONDS)
 
     def store(self, number: int) -> None:
-        """One call of each method but `List`, all of which succeed."""
+        """Make a successful call of each method except `List`."""
         self.call("Prepare", key=f"active {number}")
         self.call("Stat", key=f"active {number}")
         self.call("Mounts", key=f"active {number}")
@@ -128,7 +128,7 @@ def test_calls_beyond_the_share_of_a_backend_are_refused_with_its_name(connect, 
 
 
 def test_cancelled_calls_free_their_slots(connect, hung):
-    """However many waited for a backend, once nobody waits for them they are not in the way."""
+    """Any number of waiting calls free their slots once they are cancelled."""
     hanging = connect("hung")
     calls = [hanging.begin("Usage") for _ in range(400)]
     wait_until(lambda: any(call.done() for call in calls), SECONDS, "a refusal")
@@ -154,7 +154,7 @@ def test_unread_lists_do_not_block_other_calls(connect, overlay):
 
 
 def test_unread_lists_give_way_to_other_lists(connect, overlay, tmp_path, monkeypatch):
-    """As many as may wait for their clients, and as many again after each that gave way."""
+    """Start as many lists as can be parked, and as many again after each that gave way."""
     monkeypatch.setattr(_stalls, "GIVE_WAY", 0.5)
     for number in range(10):
         overlay.prepare(f"{number} {'k' * 30_000}")

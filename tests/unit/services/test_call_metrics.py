@@ -1,4 +1,4 @@
-"""What a listener counts and logs of its calls, over each engine."""
+"""Metrics and logs of calls, with each engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine takes on: what waits, what is refused, and that no call keeps one of another kind waiting."""
+"""Limits of an engine: calls wait or are refused, and do not block calls of other kinds."""
 
 from __future__ import annotations
 

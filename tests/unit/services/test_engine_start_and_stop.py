@@ -1,4 +1,4 @@
-"""The start and the end of an engine and of its listener: no call is lost."""
+"""Engines and listeners start and stop without losing calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engines of the listener: calls over a real socket, the same for each."""
+"""Calls over a real socket, the same for each engine."""
 
 from __future__ import annotations
 

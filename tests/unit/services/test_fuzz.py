@@ -1,4 +1,4 @@
-"""Whatever bytes come, each engine answers or closes the connection, and goes on answering others."""
+"""On any input, each engine answers or closes the connection, and keeps serving others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.snapshotters.records import snapshotters_of
 
 SECONDS = 20.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What an HTTP/2 client says first (RFC 9113, 3.4)."""
+"""The connection preface of an HTTP/2 client (RFC 9113, 3.4)."""
 SNAPSHOTS = "containerd.services.snapshots.v1.Snapshots"
 NAMES = ("Prepare", "View", "Mounts", "Commit", "Remove", "Stat", "Update", "List", "Usage", "Cleanup")
 METHODS = (*(f"{SNAPSHOTS}/{name}" for name in NAMES), "grpc.health.v1.Health/Check")
@@ -41,7 +41,7 @@ class Served:
         self._channel = channel
 
     def call(self, method: str, data: bytes) -> grpc.StatusCode:
-        """What a call with these bytes for a message is answered with."""
+        """Return the answer to a call with these bytes as its message."""
         call = self._channel.unary_stream(f"/{method}")(data, timeout=SECONDS)
         with contextlib.suppress(grpc.RpcError):
             list(call)

@@ -1,4 +1,4 @@
-"""`Listener`: what it does with the socket's path. The engine is a plain socket here."""
+"""The socket path of a `Listener`, whose engine here is a plain socket."""
 
 from __future__ import annotations
 

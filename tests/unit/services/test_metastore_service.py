@@ -1,4 +1,4 @@
-"""Copies of a metastore that is in use."""
+"""Backups of a metastore in use."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> N
 
 
 def test_a_slow_reader_keeps_no_page_from_being_used_again(store: MetaStore, keyspace: Keyspace) -> None:
-    """A transaction that is open keeps every page that is given up after it."""
+    """An open transaction keeps every page that is freed after it began."""
     create(keyspace, "first")
     responses = copy(MetastoreService(lambda: store))
     next(responses)

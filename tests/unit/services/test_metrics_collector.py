@@ -1,4 +1,4 @@
-"""What plugins tell of themselves, as Prometheus reads it."""
+"""Metrics of plugins in Prometheus format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERRORS = "lamina_plugin_metrics_errors_total"
 
 @attrs.define
 class Told:
-    """An instance that tells what it is given, or raises it."""
+    """An instance that returns the given metrics or raises the given error."""
 
     told: object
 

@@ -1,4 +1,4 @@
-"""The server of metrics, over real connections."""
+"""The metrics server over real connections."""
 
 from __future__ import annotations
 

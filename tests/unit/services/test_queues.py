@@ -1,4 +1,4 @@
-"""Workers are shared so that nothing that holds them for ever holds all of them."""
+"""Workers are shared so that no backend can hold all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ A, B = ("a", "Commit"), ("b", "Commit")
 
 
 def taken(shares: Shares, key: tuple[str, str]) -> int:
-    """How many workers a key can take, all of which it takes."""
+    """Take as many workers as possible for a key, and return their number."""
     count = 0
     while shares.may_take(key):
         shares.take(key)

@@ -1,4 +1,4 @@
-"""What comes is done by the thread that receives it, and does not wait for what is stuck."""
+"""The receiving thread answers calls, and is replaced while one is blocked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stuck:
 
 
 class Served:
-    """Calls that come in batches, and what receives them."""
+    """Batches of calls and their receiver."""
 
     def __init__(self, limit: int) -> None:
         self.batches: queue.SimpleQueue[list[Callable[[], object]] | None] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""The plugins together, initialised and served as a host does it, and asked through `lamina.client`."""
+"""All service plugins, initialised and served as by a host, used through `lamina.client`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Names`: which snapshotter a client means."""
+"""Resolution of snapshotter names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thread takes the steps of many calls, and has what they ask for done at once."""
+"""One thread runs the steps of many calls and batches their requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEADLINE = 10.0
 
 @attrs.define(eq=False)
 class Disk(Shared[str]):
-    """Keeps what it is asked to, in batches, when it may."""
+    """Performs requests in batches when it is allowed to."""
 
     batches: list[list[str]] = attrs.field(factory=list)
     may: threading.Event = attrs.field(factory=threading.Event)
@@ -35,7 +35,7 @@ class Disk(Shared[str]):
 
 @attrs.define(eq=False)
 class Call:
-    """What became of one call."""
+    """The outcome of a call."""
 
     name: str
     disk: Disk

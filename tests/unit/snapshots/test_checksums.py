@@ -1,4 +1,4 @@
-"""No entry that a flipped bit has changed, or that is under another's key, is taken for what was stored."""
+"""Entries with flipped bits or under a wrong key are detected."""
 
 from __future__ import annotations
 

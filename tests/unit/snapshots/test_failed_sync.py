@@ -1,4 +1,4 @@
-"""Active snapshots are refused at their commit once a sync has failed, and stay refused."""
+"""After a failed sync, commits of active snapshots are refused for good."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_sync_that_fails_between_the_check_and_the_transaction_is_seen(tmp_pat
 
 
 def test_identifiers_that_are_handed_out_and_not_stored_yet_count(tmp_path: Path) -> None:
-    """What is made for them may have been written before the sync failed."""
+    """Their data may have been written before the sync failed."""
     with opened(tmp_path) as one:
         draft = one.keyspace.draft(Kind.ACTIVE, "first", "", {})
         one.store.sync_failed()
@@ -140,7 +140,7 @@ def test_an_unreadable_file_marks_all_earlier_snapshots(tmp_path: Path) -> None:
 
 
 def test_a_commit_takes_it_to_the_metastore(tmp_path: Path) -> None:
-    """So no commit is durable that the failure is not durable with."""
+    """The failure is as durable as any later commit."""
     with opened(tmp_path) as one:
         active = one.prepare("first")
         one.store.failed_sync.close()

@@ -1,4 +1,4 @@
-"""A metastore that is made anew refuses the active snapshots that a failed sync may have damaged."""
+"""A rebuilt metastore refuses active snapshots that a failed sync may have damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who needs that no transaction is open gets that, and everybody else gets on."""
+"""A gate lets transactions pass, and stops them for exclusive holders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One at a time for each key."""
+"""Mutual exclusion by key."""
 
 from __future__ import annotations
 

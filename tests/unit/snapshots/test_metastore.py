@@ -1,4 +1,4 @@
-"""What the metastore promises beyond the single operation."""
+"""Promises of the metastore beyond single operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How thoroughly a metastore's file is checked, when, and by which process."""
+"""Checks of the metastore's file: their depth, time and process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A damaged metastore is found before it is served: the file is set aside, and what is whole is served."""
+"""Damage is detected before a metastore is served; intact records are salvaged."""
 
 from __future__ import annotations
 

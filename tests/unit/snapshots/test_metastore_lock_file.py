@@ -1,4 +1,4 @@
-"""Where LMDB's lock file is, and what opening a metastore leaves behind."""
+"""The location of LMDB's lock file, and leftovers of opening a metastore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metastore tells of itself."""
+"""Metrics of the metastore."""
 
 from __future__ import annotations
 

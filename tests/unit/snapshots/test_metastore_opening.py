@@ -1,4 +1,4 @@
-"""Who may open a metastore, and what is there when it is opened again."""
+"""Opening and reopening of a metastore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A metastore whose disk refused a write: what is answered, and when it is used again."""
+"""Outage and recovery of a metastore after a failed write."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def replaced(fd: int, path: str, flags: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_descriptors_left() -> Iterator[None]:
-    """EMFILE for whatever is opened in the block."""
+    """Let every open(2) in the block fail with EMFILE."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:

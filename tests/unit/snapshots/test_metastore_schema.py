@@ -1,4 +1,4 @@
-"""A store of another version is migrated, or refused."""
+"""Stores of other schema versions are migrated or refused."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_store_of_schema_version_2_serves_its_records(tmp_path: Path) -> None:
 
 
 def test_an_earlier_lamina_reads_the_schema_version_of_the_present_one(tmp_path: Path) -> None:
-    """It reads no more, and says `has schema version 3, this lamina reads up to 2: upgrade lamina`."""
+    """An older lamina refuses it: `has schema version 3, this lamina reads up to 2: upgrade lamina`."""
     schema_2.write_schema_2(tmp_path / "old")
     MetaStore.open(str(tmp_path / "old")).close()
     assert int(entries(tmp_path / "old")[b"mschema"]) == SCHEMA == 3

@@ -1,4 +1,4 @@
-"""Pages of LMDB files are read as LMDB reads them, and whatever is damaged is found, listed, and survived."""
+"""Pages of LMDB files are read as by LMDB, and damage is found and reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> dict[bytes, bytes]:
-    """What LMDB reads."""
+    """Return the entries that LMDB reads."""
     path = tmp_path_factory.mktemp("truth") / "data.mdb"
     path.write_bytes(data)
     with lmdb.open(str(path), subdir=False, lock=False, readonly=True) as environment:
@@ -81,7 +81,7 @@ def quick(data: bytes) -> list[Damage]:
 
 
 def all_at_a_time(data: bytes) -> list[tuple[bytes, bytes]] | None:
-    """What `batches` reads; None where it doubts the file."""
+    """Return the entries that `batches` reads; None if it suspects damage."""
     pages, _ = opened(data)
     assert pages is not None
     try:

@@ -1,4 +1,4 @@
-"""A metastore that is lost, damaged or old is made anew from what is left."""
+"""A lost, damaged or stale metastore is rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the sources of a rebuild disagree, or one is lost, each snapshot is taken from the one that is right."""
+"""A rebuild takes each snapshot from the right source if sources disagree or are lost."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_children_of_a_lost_parent_get_a_clear_error(site: Site) -> None:
 
 
 def test_a_chain_of_which_a_name_is_lost_is_left_out_and_named(site: Site) -> None:
-    """Two records in a row are gone: the child knows the name of the upper one, nobody that of the lower."""
+    """Two successive records are lost: the child has the name of the upper one; that of the lower is unknown."""
     with site.open() as snapshotter:
         space = snapshotter.keyspace("overlayfs")
         parent = ""

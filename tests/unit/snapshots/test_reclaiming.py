@@ -1,4 +1,4 @@
-"""What no snapshot has is put into quarantine, and nothing that any entry of the metastore names."""
+"""Data without a snapshot is quarantined, and data named by any entry is kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPACE = layout.NUMBER.pack(2)
 
 @pytest.fixture(autouse=True)
 def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if all damage came after the start, which finds it."""
+    """Pretend that all damage happened after the check at the start."""
     monkeypatch.setattr(Checks, "check", lambda _: [])
 
 
@@ -74,7 +74,7 @@ def data(tmp_path: Path) -> set[str]:
 
 
 def quarantined(tmp_path: Path) -> list[str]:
-    """What is in quarantine, without the times."""
+    """Return the names in quarantine without their times."""
     path = tmp_path / "native/quarantine"
     names = sorted(os.listdir(path)) if path.exists() else []
     return [name.partition("-")[0] + (".json" if name.endswith(".json") else "") for name in names]
@@ -221,7 +221,7 @@ def test_a_rename_failing_on_a_full_disk_deletes_only_quarantined_data(
 
 def test_data_is_created_on_a_full_disk_in_the_space_of_quarantined_data(filled: Path) -> None:
     class Full(NativeBackend):
-        """As if the file system were full while 5 is there."""
+        """Pretend that the file system is full while 5 exists."""
 
         def create(self, record: Record, path: str) -> None:
             super().create(record, path)
@@ -235,7 +235,7 @@ def test_data_is_created_on_a_full_disk_in_the_space_of_quarantined_data(filled:
 
 
 def test_the_recovery_record_of_a_snapshot_whose_identifier_is_lost_stays(tmp_path: Path) -> None:
-    """An update writes it anew, if the metastore can be asked what it says, and else leaves it as it is."""
+    """An update rewrites it if the metastore is readable, and keeps it otherwise."""
     populate(tmp_path)
     with open_native(tmp_path) as native:
         native._store._environment.write(lambda t: t.delete(layout.id_key(NATIVE, 3)))

@@ -1,4 +1,4 @@
-"""A record survives its bytes, whatever is in it, and they say on the wire what it says."""
+"""Any record round-trips, and its stored bytes are valid on the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recovery record says all that the metastore held of a snapshot, and never something else."""
+"""A recovery record contains exactly the metastore's record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that the metastore could be made anew from are written behind, and none is forgotten."""
+"""Recovery records are written in the background, and none is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of removed snapshots that a damaged metastore has kept from an earlier time."""
+"""Stale records of removed snapshots in a damaged metastore."""
 
 from __future__ import annotations
 

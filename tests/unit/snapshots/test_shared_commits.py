@@ -1,4 +1,4 @@
-"""Writers that wait together share a commit; one that fails, is interrupted or is given up, does so alone."""
+"""Waiting writers share a commit; failures, interrupts and cancellations affect only their own writer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_writers_that_fail_in_a_shared_commit_fail_alone(keyspace: Keyspace) -> 
 
 
 def test_writers_that_wait_together_share_a_commit(store: MetaStore) -> None:
-    """While one commit is under way, all who come wait, and one transaction then serves them all."""
+    """Writers that arrive during a commit wait, and share the next transaction."""
     environment = store._environment
     started, proceed = threading.Event(), threading.Event()
 

@@ -13,7 +13,7 @@ from lamina.snapshots.local._throttled import throttled
 
 
 class Clock:
-    """Time that passes only while somebody works or sleeps."""
+    """A clock that advances only with work and sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""Whose trace id what is done for another call has."""
+"""The trace ids of work done on behalf of other calls."""
 
 from __future__ import annotations
 

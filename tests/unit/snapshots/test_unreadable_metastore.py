@@ -1,4 +1,4 @@
-"""A metastore on a disk that fails to read: that is no damage, and nothing is set aside for it."""
+"""Read errors of the disk are not treated as damage."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_disk_that_cannot_be_read_changes_nothing(path: Path, monkeypatch: pyt
 
 
 def test_a_metastore_that_cannot_be_checked_is_not_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a descriptor for the check, LMDB would be the first to see the file."""
+    """Without a free descriptor the check cannot run, and LMDB must not open the file unchecked."""
     module = "lamina.snapshots.storage._checking.open_secure_file"
     monkeypatch.setattr(module, failing(1, errno.EMFILE, lambda *_: 0))
     with pytest.raises(ResourceExhausted, match="check metastore"):

@@ -1,4 +1,4 @@
-"""A quick look at a metastore's file finds that nothing is wrong where nothing is, whatever is stored."""
+"""The quick check never suspects an intact file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps are taken to their end, with what they ask for done in between."""
+"""Steps run to their end, and their requests are performed in between."""
 
 from __future__ import annotations
 
