@@ -14,20 +14,12 @@ from typing import TYPE_CHECKING
 
 from lamina.errdefs import SkipPlugin
 from lamina.lazy import lazy_exports
-from lamina.plugin._close import close_all
-from lamina.plugin._context import InitContext
 from lamina.plugin._contract import Contract, Server
-from lamina.plugin._deadline import call_within
-from lamina.plugin._discovery import ENTRY_POINT_GROUP, Discovery, discover
-from lamina.plugin._distributions import Distribution, distribution
 from lamina.plugin._hooks import hookimpl, hookspec, notify
-from lamina.plugin._init import initialise
-from lamina.plugin._location import Location
 from lamina.plugin._plan import Foresight, Plan
 from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, is_retryable
 from lamina.plugin._proxy import ProxyType
-from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._types import (
@@ -40,10 +32,18 @@ from lamina.plugin._types import (
     SERVING_TYPES,
     PluginType,
 )
+from lamina.plugin.discovery._discover import ENTRY_POINT_GROUP, Discovery, discover
+from lamina.plugin.discovery._distributions import Distribution, distribution
+from lamina.plugin.lifecycle._close import close_all
+from lamina.plugin.lifecycle._context import InitContext
+from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._init import initialise
+from lamina.plugin.lifecycle._location import Location
+from lamina.plugin.lifecycle._readiness import Readiness
 
 if TYPE_CHECKING:
-    from lamina.plugin._diagnose import diagnose
-    from lamina.plugin._finding import DiagnoseContext, Finding, Repair, Verdict
+    from lamina.plugin.findings._diagnose import diagnose
+    from lamina.plugin.findings._finding import DiagnoseContext, Finding, Repair, Verdict
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -91,5 +91,5 @@ __all__ = [
 ]
 
 __getattr__ = lazy_exports(
-    __name__, {"_diagnose": "diagnose", "_finding": "DiagnoseContext Finding Repair Verdict"}
+    __name__, {"findings._diagnose": "diagnose", "findings._finding": "DiagnoseContext Finding Repair Verdict"}
 )

@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 
 from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
-from lamina.plugin._discovery import Discovery
-from lamina.plugin._init import foresee
 from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, first_retrying
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
+from lamina.plugin.discovery._discover import Discovery
+from lamina.plugin.lifecycle._init import foresee
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -23,7 +23,7 @@ from lamina.errdefs import (
     from_os_error,
     message,
 )
-from lamina.plugin._location import Location
+from lamina.plugin.lifecycle._location import Location
 
 _RETRYABLE: Final = (ResourceExhausted, Unavailable, ReadOnly, LockHeld)
 

@@ -10,8 +10,8 @@ from typing import Any, Generic
 import attrs
 
 from lamina.errdefs import InvalidRegistration
-from lamina.plugin._context import C, InitContext
 from lamina.plugin._registration import Registration, is_text, is_tuple_of_strings
+from lamina.plugin.lifecycle._context import C, InitContext
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic
 import attrs
 
 from lamina.errdefs import InvalidRegistration
-from lamina.plugin._context import C, InitContext
 from lamina.plugin._types import EVERY_TYPE
+from lamina.plugin.lifecycle._context import C, InitContext
 
 if TYPE_CHECKING:
-    from lamina.plugin._finding import DiagnoseContext, Finding
+    from lamina.plugin.findings._finding import DiagnoseContext, Finding
 
 
 @attrs.frozen(kw_only=True)

@@ -23,7 +23,7 @@ from lamina.config import Config, from_document
 from lamina.errdefs import Error, NoInstance, PluginFailed, SkipPlugin
 from lamina.host import Host, prepare
 from lamina.plugin import ENTRY_POINT_TYPE, Plan, Plugin, PluginSet, Registration, Status
-from lamina.plugin._init import foresee
+from lamina.plugin.lifecycle._init import foresee
 
 CONFIGURATIONS = 200
 TYPES = ("one.v1", "two.v1", "three.v1", "four.v1", "five.v1", "io.containerd.server.v1")

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.errdefs import NotFound
 from lamina.plugin import distribution
-from lamina.plugin._distributions import _Metadata, distributions
+from lamina.plugin.discovery._distributions import _Metadata, distributions
 
 METADATA = "Metadata-Version: 2.1\nName: Some.Thing\nVersion: 3\n\nName: another\n"
 

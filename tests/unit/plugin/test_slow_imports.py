@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.plugin import _slow_imports, discover
+from lamina.plugin import discover
+from lamina.plugin.discovery import _slow_imports
 from tests.support.waiting import wait_until
 
 SECONDS = 20

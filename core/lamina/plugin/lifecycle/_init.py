@@ -13,15 +13,15 @@ from typing import Any
 import attrs
 
 from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin
-from lamina.plugin._close import close_late
-from lamina.plugin._context import InitContext
 from lamina.plugin._contract import Contract
-from lamina.plugin._deadline import call_within
-from lamina.plugin._location import Location, Owner, unwrapped
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, first_retrying, is_retryable
-from lamina.plugin._readiness import Readiness
 from lamina.plugin._registration import Registration, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
+from lamina.plugin.lifecycle._close import close_late
+from lamina.plugin.lifecycle._context import InitContext
+from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._location import Location, Owner, unwrapped
+from lamina.plugin.lifecycle._readiness import Readiness
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -10,7 +10,7 @@ import attrs
 
 from lamina.errdefs import FailedPrecondition
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet
-from lamina.plugin._readiness import Readiness
+from lamina.plugin.lifecycle._readiness import Readiness
 
 C = TypeVar("C")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from lamina.errdefs import InvalidRegistration
-from lamina.plugin._distributions import distributions, normalise
+from lamina.plugin.discovery._distributions import distributions, normalise
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable
 
 from lamina.errdefs import LeftBehind, message
-from lamina.plugin._deadline import call_within
 from lamina.plugin._plugins import Plugin
+from lamina.plugin.lifecycle._deadline import call_within
 
 _log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ import pluggy
 
 from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
 from lamina.plugin._contract import Contract
-from lamina.plugin._entry_points import Source
 from lamina.plugin._hooks import new_manager
-from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import describe
 from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
-from lamina.plugin._slow_imports import SlowImports
+from lamina.plugin.discovery._entry_points import Source
+from lamina.plugin.discovery._slow_imports import SlowImports
+from lamina.plugin.lifecycle._location import Location, Owner
 
 _log = logging.getLogger(__name__)
 

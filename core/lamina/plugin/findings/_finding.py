@@ -9,7 +9,7 @@ from typing import Generic, Self
 
 import attrs
 
-from lamina.plugin._context import C
+from lamina.plugin.lifecycle._context import C
 
 
 class Verdict(enum.StrEnum):

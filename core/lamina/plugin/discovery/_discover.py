@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pluggy
 
-from lamina.plugin._collector import Collector, Rejection
-from lamina.plugin._distributions import normalise
-from lamina.plugin._entry_points import in_load_order, installed, source_of
-from lamina.plugin._location import Owner
 from lamina.plugin._plugins import Plugin, Status, blocked_by
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
-from lamina.plugin._slow_imports import SlowImports
 from lamina.plugin._types import ENTRY_POINT_TYPE
+from lamina.plugin.discovery._collector import Collector, Rejection
+from lamina.plugin.discovery._distributions import normalise
+from lamina.plugin.discovery._entry_points import in_load_order, installed, source_of
+from lamina.plugin.discovery._slow_imports import SlowImports
+from lamina.plugin.lifecycle._location import Owner
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

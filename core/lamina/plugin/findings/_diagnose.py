@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errdefs import LeftBehind
-from lamina.plugin._deadline import call_within
-from lamina.plugin._finding import DiagnoseContext, Finding
-from lamina.plugin._location import Location, Owner
 from lamina.plugin._plugins import describe
 from lamina.plugin._registration import Registration
+from lamina.plugin.findings._finding import DiagnoseContext, Finding
+from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._location import Location, Owner
 
 
 def diagnose(

@@ -1,0 +1,1 @@
+"""Discovery of plugins: from entry points to registrations."""

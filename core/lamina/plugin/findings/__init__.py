@@ -1,0 +1,1 @@
+"""Findings about a plugin for `lamina diagnose` and `lamina doctor`."""
