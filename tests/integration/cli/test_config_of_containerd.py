@@ -43,7 +43,7 @@ def test_containerds_own_default_is_accepted_and_sorted(tmp_path: Path) -> None:
     assert "leads to this lamina" not in keys
 
 
-def test_the_way_from_containerd_to_lamina_is_recognised(tmp_path: Path) -> None:
+def test_the_proxy_table_of_lamina_is_recognised(tmp_path: Path) -> None:
     path, mine = tmp_path / "config.toml", tmp_path / "lamina.toml"
     mine.write_text(f'version = 4\nstate = "{tmp_path}"\n')
     stanza = f'[proxy_plugins.lamina]\ntype = "snapshot"\naddress = "{tmp_path}/lamina.sock"\n'

@@ -58,7 +58,7 @@ def test_newer_containerds_get_capabilities_and_data_roots(lamina):
     assert shown == {"proxy_plugins": {"lamina-overlayfs": table}}
 
 
-def test_a_containerd_that_cannot_map_ids_is_not_told_that_a_snapshotter_can(lamina):
+def test_a_containerd_without_id_mapping_gets_no_such_capability(lamina):
     shown = lamina("containerd-config", "--containerd-version", "1.7.24", "lamina")
     table = tomllib.loads(shown)["proxy_plugins"]["lamina"]
     assert table["capabilities"] == ["rebase"]
@@ -82,7 +82,7 @@ def test_json_has_the_tables_and_all_names(lamina):
     assert document["Snapshotters"] == [{"ID": "overlayfs", "Names": ["lamina", "lamina-overlayfs"]}]
 
 
-def test_a_relative_address_is_printed_as_containerd_finds_it(lamina, monkeypatch):
+def test_a_relative_address_is_printed_as_absolute(lamina, monkeypatch):
     monkeypatch.chdir(Path(lamina.address).parent)
     relative = attrs.evolve(lamina, address=os.path.basename(lamina.address))
     shown = tomllib.loads(relative("containerd-config"))
@@ -96,7 +96,7 @@ def test_the_containerd_on_path_decides_the_format_and_is_named(lamina, path):
     assert set(tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]) == {"type", "address", "exports"}
 
 
-def test_without_a_containerd_on_path_the_form_is_the_newest(lamina, path):
+def test_without_a_containerd_on_path_the_newest_format_is_printed(lamina, path):
     first, *_ = shown = lamina("containerd-config").splitlines()
     assert "the newest known, because containerd is not on PATH" in first
     assert "capabilities" in tomllib.loads("\n".join(shown))["proxy_plugins"]["lamina"]
@@ -109,7 +109,7 @@ def test_without_a_containerd_on_path_the_form_is_the_newest(lamina, path):
         ("containerd", "'' is not a version of containerd"),
     ],
 )
-def test_a_containerd_on_path_that_is_of_no_use_is_refused_with_the_remedy(lamina, path, says, message):
+def test_an_unusable_containerd_on_path_is_refused_with_the_remedy(lamina, path, says, message):
     say(path, says)
     refusal = lamina("containerd-config", code=1)
     assert message in refusal

@@ -32,7 +32,7 @@ def configured(directory: Path, config: str = "") -> Path:
     return file
 
 
-def test_a_host_that_works_has_no_problem_and_holds_all_locks(directory: Path) -> None:
+def test_a_working_host_has_no_problem_and_holds_all_locks(directory: Path) -> None:
     with Host(directory / "h").running() as host:
         found = diagnose("-c", host.directory / "config.toml")
         assert (found.code, found.problems()) == (0, [])
@@ -102,7 +102,7 @@ def test_members_of_the_socket_group_reach_the_host(directory: Path) -> None:
         assert found.one("host", "health")["Status"] == "ok"
 
 
-def test_a_directory_that_may_not_be_entered_is_named(directory: Path) -> None:
+def test_an_inaccessible_directory_is_named(directory: Path) -> None:
     with Host(directory / "h").running() as host:
         state = host.directory / "state"
         state.chmod(0o700)
@@ -111,7 +111,7 @@ def test_a_directory_that_may_not_be_entered_is_named(directory: Path) -> None:
         assert f"nobody may not enter {state} (mode 0700" in found.one("host", "socket")["Found"]
 
 
-def test_a_program_that_holds_the_lock_is_named_with_a_way_to_end_it(directory: Path) -> None:
+def test_a_program_that_holds_the_lock_is_named_with_the_kill_command(directory: Path) -> None:
     file = configured(directory)
     (directory / "root").mkdir()
     program = (

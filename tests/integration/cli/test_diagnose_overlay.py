@@ -97,7 +97,7 @@ def test_a_read_only_file_system_is_named_with_the_command_that_changes_it(tmp_p
         assert diagnose("-c", file).one(OVERLAY, "mount options")["Status"] == "ok"
 
 
-def test_restrictions_that_bind_mounts_take_over_are_warned_of(tmp_path: Path) -> None:
+def test_restrictions_inherited_by_bind_mounts_are_warned_of(tmp_path: Path) -> None:
     with mounted(tmp_path, "-t", "tmpfs", "-o", "nodev,noexec,mode=0700", "tmpfs") as mountpoint:
         file = configured(tmp_path, root_path=f'"{mountpoint}"')
         lasting, restricted = diagnose("-c", file).of(OVERLAY, "data root")
@@ -131,7 +131,7 @@ def test_a_data_root_on_an_overlay_is_a_problem(tmp_path: Path) -> None:
         assert "set root_path to a directory on ext4, xfs or btrfs" in mount["Remedy"]
 
 
-def test_of_the_mount_options_the_one_that_is_refused_is_named_in_the_kernels_words(tmp_path: Path) -> None:
+def test_a_rejected_mount_option_is_named_with_the_kernels_message(tmp_path: Path) -> None:
     file = configured(tmp_path, mount_options='["redirect_dir=on", "bogus=1"]')
     option = diagnose("-c", file).one(OVERLAY, "mount options")
     assert option["Status"] == "problem"
@@ -153,7 +153,7 @@ def test_a_path_that_cannot_be_passed_in_mount_options_is_a_problem(tmp_path: Pa
 
 
 @pytest.mark.requires("btrfs")
-def test_on_btrfs_a_subvolume_is_made_and_mounted(tmp_path: Path) -> None:
+def test_on_btrfs_a_subvolume_is_created_and_mounted(tmp_path: Path) -> None:
     file = configured(tmp_path)
     uri = "io.containerd.snapshotter.v1.btrfs"
     with mounted_btrfs(tmp_path) as mountpoint:
@@ -165,7 +165,7 @@ def test_on_btrfs_a_subvolume_is_made_and_mounted(tmp_path: Path) -> None:
         assert os.listdir(mountpoint) == []
 
 
-def test_subvolumes_that_are_wanted_elsewhere_than_on_btrfs_are_a_problem(tmp_path: Path) -> None:
+def test_a_btrfs_root_path_on_another_file_system_is_a_problem(tmp_path: Path) -> None:
     file = configured(tmp_path)
     uri = "io.containerd.snapshotter.v1.btrfs"
     with file.open("a") as config:

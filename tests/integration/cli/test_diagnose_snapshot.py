@@ -45,7 +45,7 @@ def ask(host: Host) -> Callable[..., Diagnosis]:
     return lambda *words, **how: diagnose("-c", host.directory / "config.toml", *words, **how)
 
 
-def test_a_snapshot_that_works_is_mounted_for_a_moment(ask: Callable[..., Diagnosis]) -> None:
+def test_a_working_snapshot_is_mounted_briefly(ask: Callable[..., Diagnosis]) -> None:
     found = ask("work")
     assert (found.code, found.problems()) == (0, [])
     area = "snapshot work"
@@ -55,7 +55,7 @@ def test_a_snapshot_that_works_is_mounted_for_a_moment(ask: Callable[..., Diagno
     assert mount["Found"] == "mounted read-only for a moment; entries in its root directory: 1"
 
 
-def test_of_a_committed_one_a_view_is_mounted_that_does_not_stay(
+def test_a_committed_snapshot_is_mounted_through_a_temporary_view(
     ask: Callable[..., Diagnosis], snapshotter: Snapshotter
 ) -> None:
     found = ask("base")
@@ -64,9 +64,7 @@ def test_of_a_committed_one_a_view_is_mounted_that_does_not_stay(
     assert {info.name for info in snapshotter.walk()} == {"base", "work"}
 
 
-def test_a_layer_that_is_gone_is_named(
-    ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
-) -> None:
+def test_a_missing_layer_is_named(ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter) -> None:
     (layer,) = overlay_directories(snapshotter.mounts("work")[0].options).lower
     shutil.rmtree(layer)
     found = ask("work")
@@ -133,9 +131,7 @@ def test_mount_points_and_their_processes_are_listed(
         assert (mounted["Status"], mounted["Found"].startswith(f"at {place} (seen by process ")) == ("ok", True)
 
 
-def test_one_that_is_mounted_is_not_mounted_again_of_which_the_kernel_warns(
-    ask: Callable[..., Diagnosis], snapshotter: Snapshotter
-) -> None:
+def test_a_mounted_snapshot_is_not_mounted_again(ask: Callable[..., Diagnosis], snapshotter: Snapshotter) -> None:
     with temporary_mount(snapshotter.mounts("work")):
         found = ask("work")
     assert found.code == 0
@@ -155,7 +151,7 @@ def test_two_overlays_on_one_upper_directory_are_a_problem(
         assert other in mounted["Found"]
 
 
-def test_a_mount_that_only_another_mount_namespace_has_is_found(
+def test_a_mount_in_another_mount_namespace_is_found(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:
     (mount,) = snapshotter.mounts("work")
@@ -185,6 +181,6 @@ def test_a_host_with_another_directory_at_the_same_path_is_reported(
     assert f"nsenter --target {host.pid} --mount lamina diagnose" in done.stdout
 
 
-def test_an_ordinary_user_may_not_ask_for_it(ask: Callable[..., Diagnosis]) -> None:
+def test_an_ordinary_user_cannot_diagnose_a_snapshot(ask: Callable[..., Diagnosis]) -> None:
     found = ask("work", prefix=NOBODY)
     assert (found.code, found.problems()) == (1, ["socket", "record"])

@@ -36,7 +36,7 @@ def metastore(host: Host) -> Path:
     return host.directory / "root/io.lamina.metastore.v1.lmdb"
 
 
-def test_beside_a_host_in_order_nothing_is_found(host: Host) -> None:
+def test_a_healthy_running_host_has_no_findings(host: Host) -> None:
     for found in (doctor("-c", host.file), doctor(LAMINA_ADDRESS=host.address)):
         assert (found.code, found.wrong()) == (0, [])
         assert any(str(host.overlay) in one["Area"] for one in found.findings)
@@ -47,7 +47,7 @@ def test_a_healthy_stopped_host_has_no_findings(stopped: Host) -> None:
     assert (found.code, found.wrong()) == (0, [])
 
 
-def test_a_host_at_work_is_no_finding(host: Host) -> None:
+def test_a_busy_host_has_no_findings(host: Host) -> None:
     """Snapshots created or removed during the examination are in one source, but not in another."""
     script = """
 import itertools, sys
@@ -187,7 +187,7 @@ def tree(host: Host) -> list[str]:
     return sorted(line for line in found if ".lock " not in line)
 
 
-def test_nothing_that_a_source_names_is_moved(stopped: Host) -> None:
+def test_data_that_any_source_names_is_not_moved(stopped: Host) -> None:
     """The metastore forgot a snapshot, of which there are data and a recovery record."""
     shutil.copytree(stopped.overlay / "snapshots/4", stopped.overlay / "snapshots/2000")
     record = json.loads((stopped.overlay / "records/4").read_text()) | {
@@ -204,7 +204,7 @@ def test_nothing_that_a_source_names_is_moved(stopped: Host) -> None:
     assert (stopped.overlay / "records/2000").exists()
 
 
-def test_the_remedy_of_a_lost_metastore_brings_everything_back(stopped: Host) -> None:
+def test_the_remedy_of_a_lost_metastore_restores_everything(stopped: Host) -> None:
     lose_metastore(stopped)
     (lost,) = doctor("-c", stopped.file).of("entries")
     run(*LAMINA, *lost["Remedy"].partition(" (")[0].removeprefix("lamina ").split())
@@ -224,7 +224,7 @@ def test_a_salvaged_metastore_is_reported_until_it_is_rebuilt(stopped: Host) -> 
     assert (found.code, found.wrong()) == (0, [])
 
 
-def test_beside_a_host_a_repair_that_would_disturb_it_is_not_done(host: Host) -> None:
+def test_a_repair_that_would_disturb_a_running_host_is_not_done(host: Host) -> None:
     record = host.overlay / "records/3"
     wait_until(lambda: record.exists() and "layer-2" in record.read_text(), 10, "it tells of the commit")
     lose_record(host)

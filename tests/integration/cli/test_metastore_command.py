@@ -88,7 +88,7 @@ def test_a_damaged_record_is_found(host: Host) -> None:
     assert "lamina metastore rebuild" in said
 
 
-def test_a_metastore_of_which_half_is_garbage_is_rebuilt_from_the_rest_and_recovery_records(host: Host) -> None:
+def test_a_half_overwritten_metastore_is_rebuilt_from_the_rest_and_recovery_records(host: Host) -> None:
     host.terminate()
     data = bytearray(database(host).read_bytes())
     data[len(data) // 2 :] = os.urandom(len(data) - len(data) // 2)
@@ -99,7 +99,7 @@ def test_a_metastore_of_which_half_is_garbage_is_rebuilt_from_the_rest_and_recov
     assert keys(host) == {"base", "top", "box"}
 
 
-def test_a_backup_of_a_running_host_is_a_file_that_only_its_owner_reads(host: Host, tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_backup_of_a_running_host(host: Host, tmp_path: Path) -> None:
     found = document("backup", "-c", host.file, tmp_path / "copy")
     assert (found["Path"], found["Snapshots"]) == (str(tmp_path / "copy"), 3)
     assert os.stat(tmp_path / "copy").st_mode & 0o777 == 0o600
@@ -113,7 +113,7 @@ def test_a_backup_without_a_host_is_the_same(host: Host, tmp_path: Path) -> None
     assert document("backup", "-c", host.file, tmp_path / "cold")["Snapshots"] == 3
 
 
-def test_a_backup_that_cannot_be_written_leaves_the_one_before(host: Host, tmp_path: Path) -> None:
+def test_a_backup_that_cannot_be_written_keeps_the_previous_one(host: Host, tmp_path: Path) -> None:
     host.terminate()
     metastore("backup", "-c", host.file, tmp_path / "copy")
     before = (tmp_path / "copy").read_bytes()
@@ -123,7 +123,7 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(host: Host, tmp_p
     assert os.listdir(tmp_path) == ["copy"]
 
 
-def test_nothing_is_rebuilt_or_restored_beside_a_host(host: Host, tmp_path: Path) -> None:
+def test_a_running_host_prevents_rebuild_and_restore(host: Host, tmp_path: Path) -> None:
     metastore("backup", "-c", host.file, tmp_path / "copy")
     for words in (["rebuild"], ["restore", tmp_path / "copy"]):
         assert f"is locked by process {host.pid}" in metastore(*words, "-c", host.file, code=1)

@@ -17,30 +17,30 @@ def test_ls_has_ctrs_columns(lamina):
     assert status["io.lamina.metastore.v1", "lmdb"] == "ok"
 
 
-def test_ls_takes_filters(lamina):
+def test_ls_accepts_filters(lamina):
     rows = lamina("plugins", "ls", f"type=={SNAPSHOTTER},id==overlayfs").splitlines()
     assert [row.split()[:2] for row in rows[1:]] == [[SNAPSHOTTER, "overlayfs"]]
 
 
-def test_details_say_what_a_plugin_requires(lamina):
+def test_details_show_the_requirements_of_a_plugin(lamina):
     lines = lamina("plugins", "ls", "-d", "id==overlayfs").splitlines()
     assert lines[:2] == [f"Type:          {SNAPSHOTTER}", "ID:            overlayfs"]
     assert "Requires:      io.lamina.metastore.v1" in lines
     assert "Status:        ok" in lines
 
 
-def test_details_say_how_long_the_init_took(lamina):
+def test_details_show_the_duration_of_the_init(lamina):
     (line,) = [line for line in lamina("plugins", "ls", "-d", "id==overlayfs").splitlines() if "Millisec" in line]
     assert float(line.removeprefix("Milliseconds:")) > 0
 
 
-def test_why_asks_the_host(lamina):
+def test_why_queries_the_host(lamina):
     lines = lamina("plugins", "why", f"{SNAPSHOTTER}.overlayfs").splitlines()
     assert lines[0].startswith(f"{SNAPSHOTTER}.overlayfs: ok: initialised in ")
     assert lines[-1] == f"Reported by the host at {lamina.address}."
 
 
-def test_json_has_all_that_is_known(lamina):
+def test_json_has_all_fields(lamina):
     (plugin,) = json.loads(lamina("plugins", "ls", "--json", "id==overlayfs"))
     assert (plugin["Type"], plugin["ID"], plugin["Status"]) == (SNAPSHOTTER, "overlayfs", "ok")
     assert plugin["Requires"] == ["io.lamina.metastore.v1"]

@@ -77,14 +77,14 @@ def test_ls_shows_keys_parents_and_kinds(lamina, layer):
     )  # fmt: skip
 
 
-def test_ls_takes_filters(lamina, layer):
+def test_ls_accepts_filters(lamina, layer):
     layer("base")
     lamina("snapshots", "prepare", "--label", "team=a", "box", "base")
     assert lamina("snapshots", "ls", "labels.team==a").splitlines()[1:] == ["box    base      Active"]
     assert "unsupported operator" in lamina("snapshots", "ls", "kind=active", code=1)
 
 
-def test_ls_as_json_is_exact_where_the_table_is_readable(lamina):
+def test_json_of_ls_is_exact_and_its_table_readable(lamina):
     lamina("snapshots", "prepare", "--label", "k=v\nw", ODD_KEY)
     (document,) = json.loads(lamina("snapshots", "ls", "--json"))
     assert (document["Name"], document["Kind"], document["Labels"]) == (ODD_KEY, "Active", {"k": "v\nw"})
@@ -92,7 +92,7 @@ def test_ls_as_json_is_exact_where_the_table_is_readable(lamina):
     assert json.loads(lamina("snapshots", "info", ODD_KEY)) == document
 
 
-def test_ls_of_nothing_is_an_empty_table_and_an_empty_array(lamina):
+def test_ls_without_snapshots_prints_an_empty_table_or_array(lamina):
     assert lamina("snapshots", "ls") == "KEY    PARENT    KIND\n"
     assert json.loads(lamina("snapshots", "ls", "--json")) == []
 
@@ -171,7 +171,7 @@ def test_rm_stops_at_the_first_error_and_names_the_obstacle(lamina, layer):
     assert lamina("snapshots", "rm", "box", "base") == ""
 
 
-def test_a_key_that_is_taken_is_said_to_be_of_which_kind(lamina, layer):
+def test_an_existing_key_is_reported_with_its_kind(lamina, layer):
     layer("base")
     lamina("snapshots", "prepare", "box")
     for command, key, kind in (("prepare", "base", "a committed"), ("view", "box", "an active")):
@@ -202,14 +202,14 @@ def test_a_target_that_is_not_a_directory_is_a_usage_error(lamina, tmp_path):
         assert str(path) in lamina("snapshots", "mount", "box", path, code=2)
 
 
-def test_commit_can_put_a_snapshot_on_a_parent(lamina, layer):
+def test_commit_can_set_the_parent(lamina, layer):
     layer("base")
     lamina("snapshots", "prepare", "box")
     lamina("snapshots", "commit", "--parent", "base", "app", "box")
     assert json.loads(lamina("snapshots", "info", "app"))["Parent"] == "base"
 
 
-def test_cleanup_gives_back_removed_data(lamina, layer):
+def test_cleanup_deletes_removed_data(lamina, layer):
     layer("base")
     (mount,) = json.loads(lamina("snapshots", "view", "--json", "look", "base"))
     lamina("snapshots", "rm", "look", "base")

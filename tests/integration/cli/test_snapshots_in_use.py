@@ -43,7 +43,7 @@ def is_mounted(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("words", [["mount", "work", "OTHER"], ["commit", "top", "work"], ["rm", "work"]])
-def test_one_that_is_mounted_is_refused_and_the_mount_and_a_process_are_named(lamina, work, target, other, words):
+def test_a_mounted_snapshot_is_refused_with_mount_point_and_process(lamina, work, target, other, words):
     words = [str(other) if word == "OTHER" else word for word in words]
     message = lamina("snapshots", *words, code=1)
     assert f'snapshot "work" is mounted on {target}, as seen by process ' in message
@@ -63,7 +63,7 @@ def test_force_overrides(lamina, work, other):
     assert [line.split()[0] for line in lamina("snapshots", "ls").splitlines()[1:]] == ["base", "top"]
 
 
-def test_one_without_a_parent_is_refused_as_well(lamina, target):
+def test_a_mounted_snapshot_without_a_parent_is_refused(lamina, target):
     """Its mount is a bind mount."""
     lamina("snapshots", "prepare", "work")
     lamina("snapshots", "mount", "work", target)
@@ -74,7 +74,7 @@ def test_one_without_a_parent_is_refused_as_well(lamina, target):
     lamina("snapshots", "commit", "base", "work")
 
 
-def test_a_link_to_the_mount_point_does_as_well(lamina, target, tmp_path):
+def test_a_link_to_the_mount_point_is_accepted(lamina, target, tmp_path):
     """The command line resolves it before anything is mounted or unmounted."""
     (tmp_path / "link").symlink_to(target)
     lamina("snapshots", "prepare", "work")
@@ -84,7 +84,7 @@ def test_a_link_to_the_mount_point_does_as_well(lamina, target, tmp_path):
     assert not is_mounted(target)
 
 
-def test_one_that_is_mounted_in_another_mount_namespace_is_refused(lamina, layer, target):
+def test_a_snapshot_mounted_in_another_mount_namespace_is_refused(lamina, layer, target):
     layer("base")
     commands = lamina("snapshots", "prepare", "-t", target, "work", "base")
     script = f"{commands}exec $0 -c 'import sys; print(flush=True); sys.stdin.read()'"
@@ -99,7 +99,7 @@ def test_one_that_is_mounted_in_another_mount_namespace_is_refused(lamina, layer
     lamina("snapshots", "rm", "work")
 
 
-def test_a_view_may_be_mounted_twice_and_is_not_removed_meanwhile(lamina, layer, target, other):
+def test_a_view_may_be_mounted_twice_and_not_removed(lamina, layer, target, other):
     layer("base")
     lamina("snapshots", "view", "look", "base")
     for path in (target, other):
@@ -111,7 +111,7 @@ def test_a_view_may_be_mounted_twice_and_is_not_removed_meanwhile(lamina, layer,
     lamina("snapshots", "rm", "look")
 
 
-def test_a_view_is_removed_where_the_mount_may_be_that_of_another_one(lamina, layer, target):
+def test_a_view_is_removed_if_the_mount_may_belong_to_another_one(lamina, layer, target):
     """Views of one parent have the same mounts. Which of them is mounted does not show."""
     layer("base")
     lamina("snapshots", "view", "one", "base")
@@ -122,7 +122,7 @@ def test_a_view_is_removed_where_the_mount_may_be_that_of_another_one(lamina, la
     lamina("snapshots", "unmount", target)
 
 
-def test_rm_removes_those_before_the_one_that_is_mounted(lamina, work):
+def test_rm_stops_at_the_first_mounted_snapshot(lamina, work):
     lamina("snapshots", "prepare", "before")
     message = lamina("snapshots", "rm", "before", "work", "base", code=1)
     assert message.startswith('lamina: failed to remove "work": ')

@@ -89,7 +89,9 @@ def test_acknowledged_operations_are_on_disk(image: Path) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [pytest.param(lambda _: None, id="at once"), sync_directory])
-def test_a_prepared_copy_has_all_files_of_its_parent(image: Path, meanwhile: Callable[[str], None]) -> None:
+def test_a_prepared_copy_has_all_files_of_its_parent_after_a_power_failure(
+    image: Path, meanwhile: Callable[[str], None]
+) -> None:
     """Even if another fsync has since written the names in the journal without their content."""
     with mounted(image) as disk, open_native(disk) as native:
         with temporary_mount(native.prepare("making")) as root:

@@ -39,9 +39,7 @@ def read(file: Path) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize("crash", [remove, leave_half, leave_as_before])
-def test_a_record_that_was_not_written_is_written_at_the_next_start(
-    tmp_path: Path, crash: Callable[[Path], None]
-) -> None:
+def test_the_next_start_writes_missing_recovery_records(tmp_path: Path, crash: Callable[[Path], None]) -> None:
     file = tmp_path / "overlay/records/1"
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("k", labels={"a": "b"})

@@ -51,7 +51,7 @@ def data(snapshotter: LocalSnapshotter, name: str) -> Path:
 
 
 @BOTH
-def test_a_layer_in_which_nothing_was_written_is_committed_without_a_sync(
+def test_an_unchanged_layer_is_committed_without_a_sync(
     tmp_path: Path, open_: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_(tmp_path) as snapshotter:
@@ -75,7 +75,7 @@ def test_a_layer_in_which_nothing_was_written_is_committed_without_a_sync(
         pytest.param(lambda root: os.utime(root, ns=(1, 5)), id="the time"),
     ],
 )
-def test_a_layer_in_which_anything_was_changed_is_synced(
+def test_a_changed_layer_is_synced(
     tmp_path: Path, open_: Open, write: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_(tmp_path) as snapshotter:
@@ -96,9 +96,7 @@ def test_a_first_layer_is_synced(tmp_path: Path, open_: Open, monkeypatch: pytes
     assert len(done) == 1
 
 
-def test_a_layer_that_gets_its_parent_at_its_commit_is_synced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rebased_layer_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be older than its parent, which must be created first."""
     with open_overlay(tmp_path) as overlay:
         overlay.prepare("extract-layer")
@@ -112,7 +110,7 @@ def test_a_layer_that_gets_its_parent_at_its_commit_is_synced(
 
 
 @BOTH
-def test_an_empty_layer_that_a_crash_lost_is_made_again(tmp_path: Path, open_: Open) -> None:
+def test_an_empty_layer_lost_in_a_crash_is_recreated(tmp_path: Path, open_: Open) -> None:
     with open_(tmp_path) as snapshotter:
         make_base(snapshotter)
         for parent, name in (("base", "first"), ("first", "second")):
@@ -130,7 +128,7 @@ def test_an_empty_layer_that_a_crash_lost_is_made_again(tmp_path: Path, open_: O
 
 
 @BOTH
-def test_a_layer_with_files_that_is_lost_is_not_made_again(tmp_path: Path, open_: Open) -> None:
+def test_a_lost_layer_with_files_is_not_recreated(tmp_path: Path, open_: Open) -> None:
     with open_(tmp_path) as snapshotter:
         make_base(snapshotter)
         prepare_and_write(snapshotter, "base", lambda root: (root / "f").touch())
@@ -144,7 +142,7 @@ def test_a_layer_with_files_that_is_lost_is_not_made_again(tmp_path: Path, open_
                 snapshotter.prepare("active", "layer")
 
 
-def test_a_tree_that_was_emptied_and_lost_is_not_made_again(tmp_path: Path) -> None:
+def test_a_lost_tree_that_was_emptied_is_not_recreated(tmp_path: Path) -> None:
     """Native would make a copy of the parent's files, which were deleted."""
     with open_native(tmp_path) as native:
         prepare_and_write(native, "", lambda root: (root / "f").touch())

@@ -15,7 +15,7 @@ from lamina.plugins.snapshots.overlay import probe
 pytestmark = pytest.mark.requires("root", "overlay")
 
 
-def test_a_mount_that_failed_is_in_it_with_its_time(tmp_path: Path) -> None:
+def test_a_failed_mount_is_in_the_kernel_log_with_its_time(tmp_path: Path) -> None:
     layer = tmp_path / "gone"
     command = ["mount", "-t", "overlay", "-o", f"lowerdir={layer}:{layer}", "overlay", tmp_path]
     done = subprocess.run(command, capture_output=True, check=False)

@@ -52,7 +52,7 @@ def test_the_package_of_the_guide_names_the_module(clock: Path) -> None:
     assert project["tool"]["pytest"] == tomli.loads(blocks("testing", "toml")[0])["tool"]["pytest"]
 
 
-def test_the_hook_of_the_guide_is_told_of_plugins_that_fail(tmp_path: Path) -> None:
+def test_the_hook_of_the_guide_is_called_for_failed_plugins(tmp_path: Path) -> None:
     module = blocks("hooks", "python")[0] + (
         "\n\nfrom lamina.plugin import Registration\n\n\n@hookimpl\ndef lamina_register():\n"
         '    return [Registration(type="com.example.clock.v1", id="broken", init=lambda ic: 1 / 0)]\n'

@@ -61,14 +61,14 @@ def tree() -> Iterator[Path]:
         yield directory
 
 
-def test_no_block_is_without_a_test() -> None:
+def test_every_block_has_a_test() -> None:
     sections = re.findall(r"^## (.*)$", README, re.MULTILINE)
     assert {section: len(blocks(section)) for section in sections if blocks(section)} == BLOCKS
     assert len(re.findall(r"^```\w", README, re.MULTILINE)) == sum(BLOCKS.values())
 
 
 @pytest.mark.requires("package-index")
-def test_a_clone_is_installed_by_make_run_and_by_pip(tmp_path: Path) -> None:
+def test_make_run_and_pip_install_a_clone(tmp_path: Path) -> None:
     make, pip, path = blocks("Install")
     commands = [line.partition("#")[0].strip() for line in make.splitlines()]
     assert commands == ["make run", "make test"]
@@ -102,7 +102,7 @@ def test_the_command_line_and_ctr_see_the_same_snapshots(tree: Path) -> None:
 
 
 @pytest.mark.requires("busybox-static")
-def test_a_program_embeds_the_snapshotters_again_and_again(tmp_path: Path) -> None:
+def test_a_program_can_embed_the_snapshotters_repeatedly(tmp_path: Path) -> None:
     program, sandboxes = [block.replace("/var/tmp/sandboxes", str(tmp_path / "s")) for block in blocks("Embed it")]
     for _ in range(2):
         assert run(sys.executable, "-c", program).endswith("/tools\n")

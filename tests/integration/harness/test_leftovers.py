@@ -34,7 +34,7 @@ def test_loop_devices_of_files_in_the_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.requires("loop", "mkfs.ext4")
-def test_a_loop_device_that_another_process_lets_go_of_a_moment_later_is_not_left_behind(tmp_path: Path) -> None:
+def test_a_loop_device_that_is_released_shortly_afterwards_is_not_a_leftover(tmp_path: Path) -> None:
     image, target = tmp_path / "image", tmp_path / "target"
     image.write_bytes(bytes(1 << 20))
     target.mkdir()

@@ -100,13 +100,13 @@ def read(snapshotter: Snapshotter) -> str:
 
 
 @pytest.mark.parametrize("imports", ["free", "blocked"])
-def test_snapshots_need_no_socket_and_nothing_that_only_a_server_does(tmp_path: Path, imports: str) -> None:
+def test_snapshots_need_neither_a_socket_nor_server_modules(tmp_path: Path, imports: str) -> None:
     printed = run(sys.executable, "-c", CYCLE, tmp_path, json.dumps(NOT_NEEDED), imports)
     assert printed == "overlayfs\nnative\n[]\n[]\n"
     assert os.listdir(tmp_path / "state") == ["io.lamina.metastore.v1.lmdb"]
 
 
-def test_the_process_stays_the_programs_own(tmp_path: Path) -> None:
+def test_the_process_is_not_changed(tmp_path: Path) -> None:
     """No signal handler, logging, environment variable or temporary directory is changed; no LAMINA_* is read."""
     printed = run(sys.executable, "-c", TOUCHED, tmp_path, env=ENVIRONMENT)
     assert printed == "['root', 'state', 'temp']\n"
@@ -121,7 +121,7 @@ def test_a_configuration_file_works_like_a_mapping(tmp_path: Path) -> None:
         assert read(host.get(PluginType.SNAPSHOTTER, "overlayfs")) == "from a file"
 
 
-def test_the_configuration_of_a_daemon_does_for_a_program(tmp_path: Path) -> None:
+def test_a_program_can_use_the_configuration_of_a_daemon(tmp_path: Path) -> None:
     """Also where it requires, and sets up, what the program leaves out."""
     listener = f"{PluginType.SERVER}.grpc"
     config = settings(
@@ -144,7 +144,7 @@ def test_a_daemon_serves_the_snapshots_of_an_embedded_host() -> None:
             assert read(client.snapshotter("overlayfs")) == "kept"
 
 
-def test_two_hosts_in_one_process_keep_to_themselves(tmp_path: Path) -> None:
+def test_two_hosts_in_one_process_are_independent(tmp_path: Path) -> None:
     one, two = settings(tmp_path / "one"), settings(tmp_path / "two")
     with Host.from_config(one) as first, Host.from_config(two) as second:
         snapshotters = [host.get(PluginType.SNAPSHOTTER, "overlayfs") for host in (first, second)]

@@ -24,7 +24,7 @@ def directory() -> Iterator[Path]:
         yield directory
 
 
-def test_a_data_root_is_served_when_its_holder_lets_go(directory: Path) -> None:
+def test_a_data_root_is_served_once_its_holder_releases_it(directory: Path) -> None:
     """The command line says meanwhile who has it, and that it is being retried."""
     (directory / "native").mkdir(mode=0o700)
     config = f'[plugins."{URI}"]\nroot_path = "{directory}/native"\n'

@@ -210,7 +210,7 @@ def test_a_package_that_returns_the_wrong_type(broken: Broken) -> None:
     )
 
 
-def test_a_package_that_claims_an_id_that_is_taken(broken: Broken, plugins: list[dict[str, Any]]) -> None:
+def test_a_package_that_registers_an_existing_id(broken: Broken, plugins: list[dict[str, Any]]) -> None:
     the_failure(
         broken,
         "taken-id",
@@ -222,7 +222,7 @@ def test_a_package_that_claims_an_id_that_is_taken(broken: Broken, plugins: list
     assert (native["Distribution"], native["Status"]) == ("lamina", "ok")
 
 
-def test_a_package_that_closes_a_circle(broken: Broken) -> None:
+def test_a_package_that_closes_a_cycle(broken: Broken) -> None:
     the_failure(
         broken,
         "circle",
@@ -260,7 +260,7 @@ def test_a_package_that_requires_an_unknown_type_is_blocked(broken: Broken) -> N
     )
 
 
-def test_everything_else_works(host: IsolatedHost, broken: Broken, plugins: list[dict[str, Any]]) -> None:
+def test_all_other_packages_work(host: IsolatedHost, broken: Broken, plugins: list[dict[str, Any]]) -> None:
     assert set(broken) == set(PACKAGES) - {"good", "close-hangs"}
     good = [plugin["Status"] for plugin in plugins if plugin["Distribution"] == "good"]
     assert good == ["ok", "ok"]
@@ -268,7 +268,9 @@ def test_everything_else_works(host: IsolatedHost, broken: Broken, plugins: list
     assert listed.splitlines()[0].split() == ["KEY", "PARENT", "KIND"]
 
 
-def test_the_graph_foresees_every_failure_that_no_init_decides(host: IsolatedHost, broken: Broken) -> None:
+def test_the_graph_predicts_every_failure_that_does_not_depend_on_an_init(
+    host: IsolatedHost, broken: Broken
+) -> None:
     graph = json.loads(host.environment.lamina("plugins", "graph", "--json", "--config", host.file))
     foreseen = {node["URI"] for node in graph["Plugins"] if node["Status"] != "init"}
     happened = {uri for errors in broken.values() for uri in errors}
@@ -281,7 +283,7 @@ def test_the_graph_foresees_every_failure_that_no_init_decides(host: IsolatedHos
     assert foreseen <= happened
 
 
-def test_why_leads_to_the_line_in_the_package_that_is_the_root_cause(host: IsolatedHost) -> None:
+def test_why_names_the_line_of_the_root_cause(host: IsolatedHost) -> None:
     said = host.environment.lamina("plugins", "why", "hangs.user.v1.x", "-a", host.address).splitlines()
     assert said[:2] == [
         "hangs.user.v1.x: blocked: it requires hangs.v1",
@@ -290,9 +292,7 @@ def test_why_leads_to_the_line_in_the_package_that_is_the_root_cause(host: Isola
     assert said[2].endswith(", in wait_for_ever (init-hangs)")
 
 
-def test_a_package_whose_close_hangs_is_left_behind_and_the_others_are_closed(
-    directory: Path, environment: Environment
-) -> None:
+def test_a_hanging_close_is_abandoned_and_the_others_are_closed(directory: Path, environment: Environment) -> None:
     host = IsolatedHost(directory / "other", environment)
     with host.running():
         assert host.terminate() == 0

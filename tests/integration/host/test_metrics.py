@@ -147,7 +147,7 @@ def test_the_init_of_each_plugin_is_exported_as_by_introspection(client: Client,
     assert told == {(plugin.type, plugin.id, status[plugin.status]) for plugin in client.plugins()}
 
 
-def test_both_formats_tell_the_same(client: Client, url: str) -> None:
+def test_both_formats_have_the_same_metrics(client: Client, url: str) -> None:
     client.snapshotter("lamina").prepare("a")
 
     def names(families: list[scraping.Metric]) -> set[str]:
@@ -235,7 +235,7 @@ def test_an_invalid_address_is_reported_with_its_key(serve: Callable[..., Servin
     assert "expected host:port" in serving.stderr
 
 
-def test_a_silent_reader_keeps_the_host_from_nothing(client: Client, serving: Serving, url: str) -> None:
+def test_a_silent_reader_does_not_affect_the_host(client: Client, serving: Serving, url: str) -> None:
     host, port = url.split("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=30) as silent:
         client.snapshotter("lamina").prepare("a")

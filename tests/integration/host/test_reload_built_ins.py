@@ -29,7 +29,7 @@ def aliases(**names: str) -> str:
     return "\n".join([f'[plugins."{SNAPSHOTS}".aliases]', *lines, ""])
 
 
-def test_a_new_alias_answers_and_one_that_is_gone_does_not_until_it_is_back(host: Host) -> None:
+def test_a_new_alias_answers_and_a_removed_one_does_not_until_restored(host: Host) -> None:
     with host.client() as client:
         client.snapshotter("lamina").prepare("key")
         host.configure(aliases(fast="native"))
@@ -73,7 +73,7 @@ def test_an_alias_of_an_unknown_snapshotter_is_reported_by_host_and_commands(
     assert (finding["Status"], "snapshotter.v1.overlay is not installed" in finding["Found"]) == ("warning", True)
 
 
-def test_lines_that_were_not_logged_are_logged_after_a_reload(host: Host) -> None:
+def test_a_reload_changes_the_log_level(host: Host) -> None:
     host.configure('[debug]\nlevel = "debug"\nformat = "json"\n')
     host.reload()
     assert '"msg": "reloaded configuration", "changed": "debug.level, debug.format"' in host.log

@@ -62,7 +62,7 @@ def test_after_sigterm_the_socket_is_gone(serving: Serving) -> None:
     assert not (serving.state / "lamina.sock").exists()
 
 
-def test_after_sigkill_it_starts_again_in_the_same_place(serving: Serving) -> None:
+def test_it_starts_again_after_sigkill(serving: Serving) -> None:
     address = str(serving.state / "lamina.sock")
     with Client(address, timeout=10) as client:
         client.snapshotter("overlayfs").prepare("mine")
@@ -85,13 +85,13 @@ def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Serving) -
         assert client.healthy()
 
 
-def test_an_address_that_is_too_long_for_a_socket(directory: Path) -> None:
+def test_an_address_too_long_for_a_socket_is_refused(directory: Path) -> None:
     with serve(directory, "--address", f"{directory}/{'x' * 100}") as serving:
         assert serving.wait() == 1
         assert "104 bytes" in serving.stderr.splitlines()[-1]
 
 
-def test_another_user_cannot_take_the_place_of_the_state_directory(directory: Path) -> None:
+def test_another_user_cannot_replace_the_state_directory(directory: Path) -> None:
     """A user without XDG_RUNTIME_DIR has the state directory in /tmp, where others could make it first."""
     (directory / "state").mkdir()
     os.chown(directory / "state", 12345, 12345)

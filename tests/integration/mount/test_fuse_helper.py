@@ -54,7 +54,7 @@ def test_the_output_of_a_failing_helper_is_reported(programs: Path, target: Path
     assert str(failure.value) == f"mount fuse3.x 'data' on {target}: mount.fuse3: exit code 3: no such share"
 
 
-def test_without_a_helper_it_is_named(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_helper_is_named(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(target))
     with pytest.raises(Unimplemented, match=r"there is no program mount.fuse3 \(Debian: fuse3\)"):
         mount_all([Mount("fuse3.x", "data")], target)

@@ -83,7 +83,7 @@ def test_a_read_only_bind_mount_is_mapped_too(source: Path, target: Path) -> Non
     unmount(target)
 
 
-def test_only_a_recursive_bind_mount_takes_the_mounts_below_along(tmp_path: Path, source: Path) -> None:
+def test_only_a_recursive_bind_mount_includes_nested_mounts(tmp_path: Path, source: Path) -> None:
     (source / "below").mkdir()
     mount_all([Mount("tmpfs", "tmpfs", (), "below")], source)
     make_file(source / "below" / "file", 1, 1)
@@ -110,7 +110,7 @@ def test_the_owners_in_the_layers_of_an_overlay_are_mapped(tmp_path: Path, sourc
 
 
 @pytest.mark.usefixtures("nothing_stays_open")
-def test_layers_that_the_kernel_wants_attached_are_attached_for_a_moment(
+def test_layers_are_attached_temporarily_if_the_kernel_requires_it(
     tmp_path: Path, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_file(tmp_path / "other" / "other", 1, 2)
@@ -157,7 +157,7 @@ def test_a_new_file_system_can_be_mapped(target: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_stays_open")
-def test_a_map_that_the_kernel_refuses_is_named(source: Path, target: Path) -> None:
+def test_a_map_refused_by_the_kernel_is_named(source: Path, target: Path) -> None:
     overlapping = ("uidmap=0:1000:10,5:3000:1", "gidmap=0:0:1")
     with pytest.raises(MountFailed, match=r"Invalid argument; at uidmap=0:1000:10,5:3000:1 \(user_namespaces"):
         mount_all([Mount("bind", str(source), (*overlapping, "rbind"))], target)
@@ -172,7 +172,7 @@ def test_a_file_system_that_cannot_be_mapped_is_named(target: Path, fs_type: str
     assert not os.path.ismount(target)
 
 
-def test_maps_are_made_while_other_threads_are_at_work(source: Path, tmp_path: Path) -> None:
+def test_maps_can_be_created_while_other_threads_run(source: Path, tmp_path: Path) -> None:
     """The child whose namespace is used shares this process's memory for a moment."""
     stop = threading.Event()
 

@@ -67,11 +67,11 @@ def make_layers(directory: Path, count: int, suffix: str = "") -> str:
 
 
 @pytest.mark.parametrize("count", [128, 500])
-def test_layers_are_named_from_the_directory_that_they_are_in(directory: Path, count: int) -> None:
+def test_layers_are_named_relative_to_their_common_directory(directory: Path, count: int) -> None:
     assert mount(directory, make_layers(directory, count)) == [str(count), "False False", "True True"]
 
 
-def test_an_upper_directory_stays_where_it_is(directory: Path) -> None:
+def test_the_path_of_an_upper_directory_is_not_shortened(directory: Path) -> None:
     for name in ("upper", "work"):
         (directory / name).mkdir()
     (directory / "upper" / "upper").touch()
@@ -79,7 +79,7 @@ def test_an_upper_directory_stays_where_it_is(directory: Path) -> None:
     assert mount(directory, *upper, make_layers(directory, 128)) == ["128", "True False", "True True"]
 
 
-def test_data_that_is_still_over_a_page_is_refused(directory: Path) -> None:
+def test_data_that_still_exceeds_a_page_is_refused(directory: Path) -> None:
     message, unchanged = mount(directory, make_layers(directory, 200, "name" * 10))
     assert message.startswith("mount options is too long: ")
     assert f"bytes relative to {directory}/" in message
@@ -87,7 +87,7 @@ def test_data_that_is_still_over_a_page_is_refused(directory: Path) -> None:
     assert unchanged == "True True"
 
 
-def test_relative_paths_are_not_taken_for_others(directory: Path) -> None:
+def test_relative_paths_are_not_confused_with_others(directory: Path) -> None:
     options = ("workdir=work", "upperdir=upper", make_layers(directory, 128))
     message, unchanged = mount(directory, *options)
     assert message.startswith("mount options is too long: ")

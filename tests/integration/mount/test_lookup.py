@@ -15,13 +15,13 @@ def tmpfs(source: str) -> Mount:
     return Mount("tmpfs", source)
 
 
-def test_of_stacked_mounts_the_one_that_is_seen(tmp_path: Path) -> None:
+def test_the_topmost_of_stacked_mounts_is_found(tmp_path: Path) -> None:
     mount_all([tmpfs("first"), tmpfs("second")], tmp_path)
     assert lookup(tmp_path).source == "second"
     unmount_recursive(tmp_path)
 
 
-def test_a_longer_mount_point_that_is_covered_does_not_count(tmp_path: Path) -> None:
+def test_a_covered_mount_point_is_ignored(tmp_path: Path) -> None:
     target = tmp_path / "target"
     (target / "sub").mkdir(parents=True)
     mount_all([tmpfs("below")], target / "sub")

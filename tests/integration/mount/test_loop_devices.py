@@ -92,14 +92,14 @@ def test_a_path_with_a_nul_is_refused(target: Path) -> None:
         mount_all([Mount("ext4", "/a\0b", ("loop",))], target)
 
 
-def test_a_directory_is_no_image(tmp_path: Path) -> None:
+def test_a_directory_is_not_an_image(tmp_path: Path) -> None:
     with pytest.raises(MountFailed, match="Is a directory"):
         LoopDevice.attach(tmp_path)
     with pytest.raises(MountFailed, match="Invalid argument"):
         LoopDevice.attach(tmp_path, read_only=True)
 
 
-def test_a_device_is_there_until_it_is_closed(image: Path) -> None:
+def test_a_device_exists_until_it_is_closed(image: Path) -> None:
     device = LoopDevice.attach(image)
     assert attached(image) == [device.path]
     device.close()
@@ -107,7 +107,7 @@ def test_a_device_is_there_until_it_is_closed(image: Path) -> None:
     assert attached(image) == []
 
 
-def test_many_at_once_get_a_device_each(tmp_path: Path) -> None:
+def test_concurrent_mounts_get_separate_devices(tmp_path: Path) -> None:
     images = [tmp_path / f"{number}" for number in range(32)]
     for path in images:
         path.touch()

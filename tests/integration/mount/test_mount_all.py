@@ -35,7 +35,7 @@ def test_mounts_are_made_in_order_and_later_ones_find_their_targets_in_earlier_o
 
 
 @pytest.mark.parametrize("link", ["/outside", "../../outside"])
-def test_a_symbolic_link_does_not_lead_a_target_out(tmp_path: Path, target: Path, link: str) -> None:
+def test_a_symbolic_link_does_not_redirect_a_target_outside(tmp_path: Path, target: Path, link: str) -> None:
     (tmp_path / "outside").mkdir()
     (target / "outside").mkdir()
     (target / "link").symlink_to(link)
@@ -46,7 +46,7 @@ def test_a_symbolic_link_does_not_lead_a_target_out(tmp_path: Path, target: Path
     unmount(target / "outside")
 
 
-def test_a_failure_undoes_what_was_mounted_before_it(tmp_path: Path, target: Path) -> None:
+def test_a_failure_undoes_the_earlier_mounts(tmp_path: Path, target: Path) -> None:
     (target / "sub").mkdir()
     mounts = [Mount("tmpfs", "tmpfs", (), "sub"), TMPFS, Mount("tmpfs", "tmpfs", (), "absent")]
     with pytest.raises(MountFailed, match=f"on {target}/absent: No such file"):

@@ -37,7 +37,7 @@ def open_files() -> list[str]:
     return sorted(os.listdir("/proc/self/fd"))
 
 
-def test_an_overlay_shows_its_layers_and_takes_writes(tmp_path: Path, target: Path) -> None:
+def test_an_overlay_shows_its_layers_and_accepts_writes(tmp_path: Path, target: Path) -> None:
     lower, upper, work = directory_with(tmp_path / "lower", "a", "lower"), tmp_path / "upper", tmp_path / "work"
     upper.mkdir()
     work.mkdir()
@@ -147,7 +147,7 @@ def test_an_argument_with_a_nul_is_refused(target: Path) -> None:
         mount_all([Mount("tmpfs", "tmp\0fs")], target)
 
 
-def test_data_over_a_page_is_refused_where_only_mount_2_can_do_it(tmp_path: Path, target: Path) -> None:
+def test_data_over_a_page_is_refused_with_mount_2(tmp_path: Path, target: Path) -> None:
     source = "s" * 256  # longer than fsconfig(2) takes
     many = ":".join(f"{tmp_path}/{'layer' * 10}{n}" for n in range(100))
     with pytest.raises(InvalidArgument, match=r"mount options is too long: .* Use fewer layers"):
@@ -184,7 +184,7 @@ def test_a_read_only_overlay(tmp_path: Path, target: Path) -> None:
     unmount(target)
 
 
-def test_a_bind_mount_is_writable_or_read_only_as_asked(tmp_path: Path, target: Path) -> None:
+def test_a_bind_mount_is_writable_or_read_only_as_requested(tmp_path: Path, target: Path) -> None:
     source = directory_with(tmp_path / "source", "file", "seen")
     mount_all([Mount("bind", str(source), ("rw", "rbind"))], target)
     (target / "new").touch()
@@ -224,7 +224,7 @@ def test_a_remount_changes_the_flags(target: Path) -> None:
     unmount(target)
 
 
-def test_mounting_keeps_the_working_directory_and_opens_nothing_for_good(tmp_path: Path, target: Path) -> None:
+def test_mounting_keeps_the_working_directory_and_leaks_no_descriptor(tmp_path: Path, target: Path) -> None:
     mount = overlay(f"lowerdir={layers(tmp_path / 'layers', 3)}")
     before, here = open_files(), Path.cwd()
     for _ in range(3):
@@ -233,7 +233,7 @@ def test_mounting_keeps_the_working_directory_and_opens_nothing_for_good(tmp_pat
     assert (open_files(), Path.cwd()) == (before, here)
 
 
-def test_single_layers_are_used_where_the_kernel_takes_them(tmp_path: Path, target: Path) -> None:
+def test_layers_are_passed_separately_if_the_kernel_supports_it(tmp_path: Path, target: Path) -> None:
     mount_all([overlay(f"lowerdir={layers(tmp_path / 'layers', 2)}")], target)
     shown = "lowerdir+=" in " ".join(lookup(target).super_options)
     assert shown is overlay_takes_single_layers()
@@ -263,7 +263,7 @@ unmount(target)
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSYS, errno.EPERM])
-def test_mount_2_is_used_where_fsopen_is_missing_or_forbidden(tmp_path: Path, target: Path, reason: int) -> None:
+def test_mount_2_is_used_if_fsopen_is_missing_or_forbidden(tmp_path: Path, target: Path, reason: int) -> None:
     command = [sys.executable, "-c", WITHOUT_FSOPEN, str(reason), layers(tmp_path / "layers", 2), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("False True\n", "")

@@ -107,9 +107,7 @@ def test_a_bind_mount_of_a_directory_or_of_one_in_it_is_found(tmp_path: Path, ta
 
 
 @pytest.mark.requires("btrfs")
-def test_a_btrfs_is_found_by_the_id_of_its_subvolume_whatever_its_device_is_called(
-    tmp_path: Path, target: Path
-) -> None:
+def test_a_btrfs_is_found_by_subvolume_id_whatever_its_device_name(tmp_path: Path, target: Path) -> None:
     with mounted_btrfs(tmp_path) as mountpoint:
         run("btrfs", "subvolume", "create", mountpoint / "s")
         device = run("findmnt", "--raw", "-no", "SOURCE", mountpoint)
@@ -124,7 +122,7 @@ def test_a_btrfs_is_found_by_the_id_of_its_subvolume_whatever_its_device_is_call
             assert [place.mount_point for place in below] == [root]
 
 
-def test_a_mount_of_another_namespace_is_found_with_a_process_that_sees_it(tmp_path: Path, target: Path) -> None:
+def test_a_mount_in_another_namespace_is_found_with_a_process_of_it(tmp_path: Path, target: Path) -> None:
     mount = overlay(tmp_path / "1")
     with in_another_namespace(f"mount -t overlay -o {','.join(mount.options)} overlay {target}") as pid:
         (place,) = find_mounts(made_of([mount])).places

@@ -35,7 +35,7 @@ def points_below(directory: Path) -> list[str]:
     return [info.mount_point for info in mountinfo() if info.mount_point.startswith(str(directory))]
 
 
-def test_it_is_mounted_inside_the_block_and_gone_after_it(tmp_path: Path, where: Path, overlay: Mount) -> None:
+def test_it_is_mounted_only_inside_the_block(tmp_path: Path, where: Path, overlay: Mount) -> None:
     with temporary_mount([overlay], directory=where) as root:
         assert Path(root).parent == where
         assert Path(root, "file").read_text() == "seen"
@@ -44,7 +44,9 @@ def test_it_is_mounted_inside_the_block_and_gone_after_it(tmp_path: Path, where:
     assert list(where.iterdir()) == []
 
 
-def test_read_only_hides_nothing_and_allows_no_write(tmp_path: Path, where: Path, overlay: Mount) -> None:
+def test_a_read_only_mount_shows_everything_and_refuses_writes(
+    tmp_path: Path, where: Path, overlay: Mount
+) -> None:
     (tmp_path / "upper" / "own").touch()
     with temporary_mount([overlay], read_only=True, directory=where) as root:
         assert sorted(os.listdir(root)) == ["file", "own"]
@@ -73,7 +75,7 @@ def test_no_mounts_give_an_empty_directory(where: Path) -> None:
     assert list(where.iterdir()) == []
 
 
-def test_files_in_a_directory_that_nothing_was_mounted_on_are_not_removed(where: Path) -> None:
+def test_files_in_an_unmounted_mount_point_are_not_removed(where: Path) -> None:
     with pytest.raises(FailedPrecondition, match="not empty"), temporary_mount([], directory=where) as root:
         Path(root, "file").touch()
     assert Path(root, "file").exists()
@@ -87,7 +89,7 @@ def test_a_location_that_does_not_exist(tmp_path: Path) -> None:
         pytest.fail("the block is not entered")
 
 
-def test_volatile_is_left_out(tmp_path: Path, where: Path, overlay: Mount) -> None:
+def test_the_option_volatile_is_dropped(tmp_path: Path, where: Path, overlay: Mount) -> None:
     volatile = Mount("overlay", "overlay", (*overlay.options, "volatile"))
     for _ in range(2):  # overlay would refuse the second one
         with temporary_mount([volatile], directory=where) as root:
@@ -102,7 +104,7 @@ def test_nested_mounts_of_the_block_are_unmounted(where: Path, overlay: Mount) -
     assert points_below(where) == []
 
 
-def test_a_mount_below_a_recursively_bound_source_stays(tmp_path: Path, where: Path) -> None:
+def test_a_mount_below_a_recursively_bound_source_is_kept(tmp_path: Path, where: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     mount_all([Mount("tmpfs", "source")], source)
@@ -125,7 +127,7 @@ def test_a_busy_mount_is_reported_and_its_data_survives(tmp_path: Path, where: P
     assert (tmp_path / "lower" / "file").read_text() == "seen"
 
 
-def test_by_default_it_lies_in_the_runtime_directory(
+def test_by_default_it_is_in_the_runtime_directory(
     where: Path, overlay: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(where))

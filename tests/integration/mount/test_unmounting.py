@@ -41,7 +41,7 @@ def test_a_path_that_does_not_exist_is_an_error_of_unmount_alone(tmp_path: Path)
     unmount_all("")
 
 
-def test_unmount_takes_one_of_a_stack_and_unmount_all_the_rest(tmp_path: Path) -> None:
+def test_unmount_removes_one_of_a_stack_and_unmount_all_the_rest(tmp_path: Path) -> None:
     mount_all([TMPFS, TMPFS, TMPFS], tmp_path)
     unmount(tmp_path)
     assert points_below(tmp_path) == [str(tmp_path)] * 2
@@ -59,7 +59,7 @@ def test_a_busy_mount_is_an_error_with_the_remedy_unless_lazy(tmp_path: Path) ->
     assert points_below(tmp_path) == []
 
 
-def test_a_mount_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+def test_unmount_waits_for_a_briefly_busy_mount(tmp_path: Path) -> None:
     mount_all([TMPFS], tmp_path)
     with (tmp_path / "file").open("w") as file:
         closing = threading.Timer(0.2, file.close)
@@ -69,7 +69,7 @@ def test_a_mount_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None
     assert points_below(tmp_path) == []
 
 
-def test_unmount_recursive_takes_everything_at_and_below_and_nothing_beside(tmp_path: Path) -> None:
+def test_unmount_recursive_unmounts_exactly_the_tree(tmp_path: Path) -> None:
     tree, beside = tmp_path / "tree", tmp_path / "tree-beside"
     for directory in (tree, beside):
         directory.mkdir()

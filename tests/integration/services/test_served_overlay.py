@@ -71,7 +71,7 @@ def test_layers_made_through_the_socket_can_be_mounted(tmp_path, serving):
 
 
 @pytest.mark.requires("root")
-def test_socket_and_made_directory_are_given_to_their_owner(tmp_path, serving):
+def test_socket_and_new_directory_belong_to_the_configured_owner(tmp_path, serving):
     path = tmp_path / "made" / "x.sock"
     with serving(path, uid=1234, gid=2345):
         for status, mode in ((path.stat(), 0o660), (path.parent.stat(), 0o770)):

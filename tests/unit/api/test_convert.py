@@ -42,17 +42,17 @@ MOUNTS = st.lists(st.builds(Mount, type=TEXT, source=TEXT, options=st.lists(TEXT
 
 
 @given(INFOS)
-def test_an_info_survives_both_ways(info):
+def test_an_info_round_trips(info):
     assert info_from_proto(info_to_proto(info)) == info
 
 
 @given(MOUNTS)
-def test_mounts_survive_both_ways_in_order(mounts):
+def test_mounts_round_trip_in_order(mounts):
     assert mounts_from_proto(mounts_to_proto(mounts)) == mounts
 
 
 @given(st.builds(Usage, size=st.integers(0, 2**63 - 1), inodes=st.integers(0, 2**63 - 1)))
-def test_a_usage_survives_both_ways(usage):
+def test_a_usage_round_trips(usage):
     assert usage_from_proto(usage_to_proto(usage)) == usage
 
 
@@ -60,7 +60,7 @@ def test_a_usage_survives_both_ways(usage):
     ("nanoseconds", "seconds", "nanos"),
     [(GO_ZERO, -62_135_596_800, 0), (-1, -1, 999_999_999), (0, 0, 0), (LATEST, 253_402_300_799, 999_999_999)],
 )
-def test_the_fraction_of_a_time_counts_forward(nanoseconds, seconds, nanos):
+def test_the_fraction_of_a_negative_time_is_positive(nanoseconds, seconds, nanos):
     message = time_to_proto(nanoseconds)
     assert (message.seconds, message.nanos) == (seconds, nanos)
     assert time_from_proto(message) == nanoseconds
@@ -79,7 +79,7 @@ def test_a_timestamp_out_of_bounds_is_an_invalid_argument(seconds, nanos):
 
 
 @pytest.mark.parametrize("nanoseconds", [GO_ZERO - 1, LATEST + 1])
-def test_a_time_that_no_timestamp_holds_is_an_invalid_argument(nanoseconds):
+def test_a_time_outside_of_timestamps_is_an_invalid_argument(nanoseconds):
     with pytest.raises(InvalidArgument):
         time_to_proto(nanoseconds)
 
@@ -110,7 +110,7 @@ def test_a_path_that_is_not_utf8_is_an_invalid_argument():
 
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64/v8", "linux"])
-def test_a_platform_survives_both_ways(platform):
+def test_a_platform_round_trips(platform):
     assert platform_from_proto(platform_to_proto(platform)) == platform
 
 

@@ -7,7 +7,7 @@ pytest.importorskip("grpc_tools", reason="the generator needs grpcio-tools")
 from lamina.api import generate
 
 
-def test_the_modules_in_the_tree_are_those_that_the_proto_files_give(capsys, monkeypatch):
+def test_the_generated_modules_are_up_to_date(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["generate", "--check"])
     assert generate.main() == 0
     assert capsys.readouterr().out == ""
@@ -38,7 +38,7 @@ def test_generating_writes_every_module_and_removes_those_without_a_proto_file(t
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == generate.generate()
 
 
-def test_two_files_of_one_base_name_are_refused(tmp_path, monkeypatch):
+def test_two_files_with_one_base_name_are_refused(tmp_path, monkeypatch):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "same.proto").write_text(f'syntax = "proto3"; package {folder};')

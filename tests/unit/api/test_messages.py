@@ -115,7 +115,7 @@ def test_a_message_survives_the_wire(info):
 
 
 @given(st.binary())
-def test_any_bytes_are_a_message_or_invalid(data):
+def test_any_bytes_are_decoded_or_an_invalid_argument(data):
     with contextlib.suppress(InvalidArgument):
         decode(snapshots_pb2.UpdateSnapshotRequest, data)
 

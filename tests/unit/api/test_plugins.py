@@ -48,7 +48,7 @@ def test_lamina_specific_fields_survive_the_wire(plugin: Plugin, details: Plugin
     assert details_from_proto(message) == details
 
 
-def test_exports_of_laminas_are_beside_the_plugins_own_and_not_among_them() -> None:
+def test_exports_of_lamina_are_separate_from_the_plugins_own() -> None:
     plugin = Plugin(type="a", id="x", distribution="acme", seconds=0.25, meta=Meta(exports={"root": "/r"}))
     message = plugin_to_proto(plugin)
     assert dict(message.exports) == {

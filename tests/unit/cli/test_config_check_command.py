@@ -15,7 +15,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
-def test_check_has_one_line_for_a_file_in_order(path: Path) -> None:
+def test_check_prints_one_line_for_a_valid_file(path: Path) -> None:
     path.write_text("version = 4\n")
     assert printed("config", "check", path) == f"{path}: valid\n"
     assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: valid\n"

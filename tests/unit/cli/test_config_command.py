@@ -94,14 +94,14 @@ def test_dump_prints_a_file_that_loads_as_the_same(path: Path) -> None:
     assert json.loads(printed("config", "dump", "-c", path, "--json")) == tables
 
 
-def test_the_file_is_an_option_too_as_of_other_commands_and_beats_the_environment(path: Path) -> None:
+def test_the_file_can_be_an_option_which_overrides_the_environment(path: Path) -> None:
     path.write_text("version = 4\n")
     assert printed("config", "check", "-c", path, LAMINA_CONFIG="/nowhere") == f"{path}: valid\n"
     assert printed("config", "migrate", "--config", path) == "version = 4\n"
     assert "given twice" in run("config", "check", "-c", path, path).stderr
 
 
-def test_serve_hears_the_same_environment(path: Path) -> None:
+def test_serve_reads_the_same_environment(path: Path) -> None:
     path.write_text("version = 4\nrot = 1\n")
     told = complaints("serve", LAMINA_CONFIG=str(path), LAMINA_LOG_LEVEL="loud")
     assert sorted(line.split(": ")[1] for line in told) == [f"{path}:2", "LAMINA_LOG_LEVEL"]
@@ -179,7 +179,7 @@ def test_the_schema_accepts_the_default_configuration() -> None:
     assert not validator.is_valid(tomli.loads(WRONG))
 
 
-def test_the_settings_of_an_installed_package_are_everywhere(tmp_path: Path, path: Path) -> None:
+def test_the_settings_of_an_installed_package_are_known_to_all_commands(tmp_path: Path, path: Path) -> None:
     install(tmp_path, DISK)
     path.write_text(OLD_DISK)
     options = {"path": str(tmp_path)}
@@ -198,7 +198,7 @@ def test_the_settings_of_an_installed_package_are_everywhere(tmp_path: Path, pat
     assert printed("config", "migrate", path, **options) == OLD_DISK.replace("3", "4").replace("bytes", "size")
 
 
-def test_a_package_whose_migration_fails_is_left_out_alone(tmp_path: Path, path: Path) -> None:
+def test_a_package_whose_migration_fails_is_left_out(tmp_path: Path, path: Path) -> None:
     install(tmp_path, DISK.replace('    if "bytes"', '    raise RuntimeError("torn")\n    if "bytes"'))
     path.write_text(OLD_DISK)
     done = run("config", "check", path, path=tmp_path)
@@ -223,7 +223,7 @@ def test_migrate_in_place_replaces_the_file(path: Path) -> None:
     assert printed("config", "migrate", path, "--in-place") == f"{path}: already current\n"
 
 
-def test_migrate_changes_nothing_of_a_file_that_is_wrong(path: Path) -> None:
+def test_migrate_does_not_change_an_invalid_file(path: Path) -> None:
     path.write_text("version = 3\n[grpc]\nadress = 1\n")
     (line,) = complaints("config", "migrate", "--in-place", path)
     assert line == f'lamina: {path}:3: grpc.adress: unknown key (did you mean "address"?)'

@@ -71,7 +71,7 @@ def test_a_third_party_plugin_is_diagnosed_with_its_configuration(
     }
 
 
-def test_its_problem_is_one_of_the_host(tape: Callable[[str], Diagnosis]) -> None:
+def test_a_problem_of_a_plugin_fails_the_command(tape: Callable[[str], Diagnosis]) -> None:
     found = tape("torn")
     assert (found.code, found.problems()) == (1, ["reel"])
     assert found.of("x.tape.v1.tape", "reel")[1]["Remedy"] == "glue it"
@@ -100,7 +100,7 @@ def test_a_key_cannot_be_diagnosed_without_a_host(tmp_path: Path) -> None:
         run(*LAMINA, "diagnose", *map(str, arguments), "web")
 
 
-def test_on_a_terminal_lines_are_broken_below_their_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_wrapped_lines_are_indented(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_findings, "terminal_width", lambda: 50)
     finding = Finding.problem(
         "d_type", "directory entries have no types, none at all", "mkfs.xfs -n ftype=1 /dev/sdb"

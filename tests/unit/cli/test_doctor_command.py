@@ -26,7 +26,7 @@ def test_a_missing_directory_is_not_reported_as_healthy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("holds", [(), ("somebody", "elses")], ids=["nothing", "something else"])
-def test_a_directory_without_a_data_root_is_not_said_to_be_in_order(
+def test_a_directory_without_a_data_root_is_not_reported_as_healthy(
     tmp_path: Path, holds: tuple[str, ...]
 ) -> None:
     for name in ("", *holds):

@@ -34,7 +34,7 @@ def test_an_error_is_printed_to_stderr_with_an_exit_code(error, code, message, c
     assert capsys.readouterr() == ("", message)
 
 
-def test_a_defect_keeps_its_traceback():
+def test_a_bug_shows_its_traceback():
     with pytest.raises(ZeroDivisionError), reported():
         _ = 1 / 0
 
@@ -75,7 +75,7 @@ def test_a_full_disk_below_stdout_is_reported_once():
     assert (done.returncode, done.stderr) == (1, b"lamina: No space left on device\n")
 
 
-def test_a_path_that_the_system_refuses_is_named(capsys):
+def test_a_path_refused_by_the_kernel_is_named(capsys):
     with pytest.raises(SystemExit), reported():
         os.open("/does/not/exist", os.O_RDONLY)
     assert capsys.readouterr().err == "lamina: /does/not/exist: No such file or directory\n"

@@ -35,7 +35,7 @@ def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None
     assert not imported(*subcommand, "--help") & {"grpc", "rich"}
 
 
-def test_help_imports_nothing_but_click_and_a_little_of_lamina() -> None:
+def test_help_imports_only_click_and_a_few_modules() -> None:
     slow = {"attr", "google.protobuf", "importlib.metadata", "json", "logging", "lamina.config"}
     assert not imported("--help") & slow
 
@@ -96,11 +96,11 @@ def test_an_unknown_command_is_reported_with_the_nearest_one(words: tuple[str, .
     assert refusal(*words).endswith(f"Did you mean {meant!r}?")
 
 
-def test_a_word_that_is_like_no_command_is_refused() -> None:
+def test_an_unknown_command_without_a_similar_one_is_refused() -> None:
     assert refusal("frobnicate") == "Error: No such command 'frobnicate'."
 
 
-def test_a_variable_that_no_command_reads_is_reported_with_the_nearest() -> None:
+def test_an_unknown_variable_is_reported_with_the_nearest_one() -> None:
     variables = {"LAMINA_SNAPSHOTER": "btrfs", "LAMINA_ROOT": "/r", "_LAMINA_X": "1"}
     done = subprocess.run(
         [*LAMINA, "config", "check"], capture_output=True, text=True, env=environment() | variables, check=True
@@ -124,7 +124,7 @@ def test_an_unknown_filter_field_is_reported_with_the_nearest_one(tmp_path: Path
     assert unknown_fields(tmp_path, "plugins", "ls", "status==ok", "id==x", "type~=y") == told
 
 
-def test_the_option_names_the_program_and_its_version() -> None:
+def test_the_option_prints_program_and_version() -> None:
     assert re.fullmatch(r"lamina, version \d+\.\d+\.\d+\n", run(*LAMINA, "--version"))
 
 
@@ -138,7 +138,7 @@ def test_without_a_host_the_version_is_that_of_the_command(
     assert json.loads(CliRunner().invoke(version, ["--json"], env=environ).output)["Server"] is None
 
 
-def test_a_host_that_is_named_and_does_not_run_has_no_version(tmp_path: Path) -> None:
+def test_the_version_of_a_stopped_host_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="is `lamina serve` running"):
         run(*LAMINA, "version", "-a", f"{tmp_path}/lamina.sock")
 
@@ -160,7 +160,7 @@ def test_the_versions_of_host_and_command_are_shown() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_of_a_shell_is_a_script_that_it_reads(shell: str, tmp_path: Path) -> None:
+def test_each_shell_accepts_its_completion_script(shell: str, tmp_path: Path) -> None:
     script = tmp_path / "completion"
     script.write_text(run(*LAMINA, "completion", shell))
     assert "_LAMINA_COMPLETE" in script.read_text()

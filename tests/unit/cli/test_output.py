@@ -60,7 +60,7 @@ def test_the_widest_cells_are_cut_to_the_terminal():
     assert lines[1].endswith("cdef    Committed")
 
 
-def test_cells_stay_readable_on_a_terminal_that_is_too_narrow():
+def test_cells_stay_readable_on_a_narrow_terminal():
     lines = table_lines(HEADER, [("k" * 50, "p" * 50, "Committed")], width=10)
     assert lines[1] == "kkkk…kkk    pppp…ppp    Comm…ted"
 

@@ -47,7 +47,7 @@ def test_details_of_a_failed_plugin_have_the_code_and_the_message_on_a_line_each
     ]
 
 
-def test_details_of_a_failed_plugin_of_a_lamina_host_say_where_in_whose_code_it_was():
+def test_details_of_a_failed_plugin_of_a_lamina_host_name_file_and_line():
     assert plugin_lines(LOCATED) == [
         "Type:          io.x.v1",
         "ID:            y",

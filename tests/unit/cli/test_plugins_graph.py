@@ -83,7 +83,7 @@ def test_the_text_shows_order_and_requirements(site: Site) -> None:
     assert "-  lamina:overlayfs  not imported: its distribution is in disabled_distributions" in lines
 
 
-def test_nothing_is_made_in_the_file_system(site: Site) -> None:
+def test_nothing_is_created_in_the_file_system(site: Site) -> None:
     before = sorted(site.path.iterdir())
     site.lamina("graph")
     assert sorted(site.path.iterdir()) == before
@@ -165,5 +165,5 @@ def test_dot_escapes_special_characters() -> None:
 
 
 @pytest.mark.parametrize(("form", "first"), [("mermaid", "flowchart LR"), ("dot", "digraph plugins {")])
-def test_a_drawing_is_printed_alone(site: Site, form: str, first: str) -> None:
+def test_a_drawing_has_no_other_output(site: Site, form: str, first: str) -> None:
     assert site.lamina("graph", "--format", form).splitlines()[0] == first

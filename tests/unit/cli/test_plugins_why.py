@@ -82,7 +82,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_a_plugin_that_is_in(site: Site) -> None:
+def test_a_plugin_that_would_be_loaded(site: Site) -> None:
     assert site.answer("x.call.v1.mum") == [
         "x.call.v1.mum: to be initialised as number 3 of 4, after x.phone.v1.red"
     ]
@@ -118,7 +118,7 @@ def test_an_entry_point_whose_distribution_is_disabled(site: Site) -> None:
     assert site.answer(uri) == [f"{uri}: disabled: lamina is in disabled_distributions and was not imported"]
 
 
-def test_that_the_host_would_not_start_is_noted(site: Site) -> None:
+def test_a_note_says_that_the_host_would_not_start(site: Site) -> None:
     with (site.path / "config.toml").open("a") as config:
         config.write('required_plugins = ["x.off.v1.off"]\n')
     assert site.answer("x.tape.v1.tape")[1:] == [
@@ -137,7 +137,7 @@ def test_json_names_the_source(site: Site) -> None:
     ]
 
 
-def test_a_host_that_was_named_must_be_there(site: Site) -> None:
+def test_a_named_host_must_be_running(site: Site) -> None:
     with pytest.raises(CommandFailed, match="exit code 1\nlamina: "):
         site.why("x.call.v1.mum", "-a", f"{site.path}/none.sock")
 

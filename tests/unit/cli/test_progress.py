@@ -27,7 +27,7 @@ def read_until(descriptor, text):
     return shown
 
 
-def test_in_a_pipe_items_pass_and_nothing_is_shown():
+def test_no_progress_is_shown_in_a_pipe():
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
         assert list(progress(range(3), "snapshots")) == [0, 1, 2]
     assert stderr.getvalue() == ""
@@ -54,7 +54,7 @@ def test_a_terminal_shows_the_progress_of_long_operations():
         assert b"\x1b[2K" in read_until(terminal, b"\x1b[?25h")  # the line erased, the cursor back
 
 
-def test_an_error_among_the_items_passes():
+def test_an_error_of_the_items_propagates():
     def fail():
         yield 1
         raise ValueError("no more")

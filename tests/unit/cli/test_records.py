@@ -26,7 +26,7 @@ def test_a_mount_command_is_the_one_that_ctr_prints():
     )
 
 
-def test_a_mount_without_options_has_no_o():
+def test_a_mount_without_options_has_no_option_o():
     assert mount_command(Mount("tmpfs", "tmpfs"), "/mnt") == "mount -t tmpfs tmpfs /mnt"
 
 
@@ -35,7 +35,7 @@ def test_a_mount_with_a_target_goes_below_the_mount_point():
 
 
 @given(WORDS, WORDS, st.lists(WORDS, min_size=1))
-def test_a_shell_reads_every_argument_of_a_mount_command_back(source, target, options):
+def test_mount_commands_are_quoted_for_a_shell(source, target, options):
     words = shlex.split(mount_command(Mount("bind", source, tuple(options)), target))
     assert words == ["mount", "-t", "bind", source, target, "-o", ",".join(options)]
 

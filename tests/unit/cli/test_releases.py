@@ -17,7 +17,7 @@ from lamina.errdefs import InvalidArgument
         ("2.99", (2, 99, 0)),
     ],
 )
-def test_versions_are_read_as_containerd_and_its_packagers_write_them(text, release):
+def test_versions_of_containerd_and_its_packages_are_parsed(text, release):
     assert Release.parse(text) == Release(*release)
 
 

@@ -74,9 +74,7 @@ def addressed(workshop: Workshop, address: Path, **exports: str) -> str:
     return serving.stdout.split("\n\n", 1)[1]
 
 
-def test_it_serves_when_its_program_is_not_where_its_name_says(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_works_under_another_program_name(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # `lamina` is found there
     serving = workshop.serve(
         'plugin("io.containerd.server.v1.grpc", config=Door)',
@@ -118,7 +116,7 @@ def test_the_log_level_is_the_configurations(workshop: Workshop) -> None:
     assert serving.stderr == ""
 
 
-def test_a_variable_that_nothing_hears_is_a_warning_in_the_log(workshop: Workshop) -> None:
+def test_an_unknown_variable_is_a_warning_in_the_log(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"LAMINA_LOGLEVEL": "debug"}).wait_ready()
     assert serving.stop() == 0
     (line,) = [line for line in serving.stderr.splitlines() if "LAMINA_LOGLEVEL" in line]
@@ -134,7 +132,7 @@ def test_with_the_format_json_every_line_of_the_log_is_an_object(workshop: Works
     assert isinstance(records["loaded plugin"]["milliseconds"], float)
 
 
-def test_a_reader_of_stdout_that_went_away_does_not_end_the_host(workshop: Workshop) -> None:
+def test_a_closed_stdout_does_not_end_the_host(workshop: Workshop) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     serving = Serving(workshop.directory, *isolated(workshop.directory), stdout=writer)
@@ -145,7 +143,7 @@ def test_a_reader_of_stdout_that_went_away_does_not_end_the_host(workshop: Works
     assert "cannot print the plugins" in serving.stderr
 
 
-def test_closed_standard_streams_are_not_taken_for_the_hosts_files(workshop: Workshop) -> None:
+def test_closed_standard_streams_are_not_reused_for_files(workshop: Workshop) -> None:
     """Otherwise the lock file would become standard output and receive the printed text."""
     serving = Serving(
         workshop.directory, *isolated(workshop.directory), prefix=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-")
@@ -171,7 +169,7 @@ def test_a_signal_stops_it_and_closes_the_plugins_in_reverse_order(
     ]  # fmt: skip
 
 
-def test_a_signal_while_a_plugin_is_initialised_calls_the_start_off(workshop: Workshop) -> None:
+def test_a_signal_during_an_init_cancels_the_start(workshop: Workshop) -> None:
     serving = workshop.serve(
         'plugin("x.a.v1.floor")',
         'plugin("x.a.v1.slow", wait_until_cancelled)',

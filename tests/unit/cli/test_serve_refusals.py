@@ -117,13 +117,13 @@ def test_a_root_that_another_process_has_locked(workshop: Workshop) -> None:
         assert_refused(workshop.serve(SERVER), "root/lamina.lock", f"locked by process {os.getpid()}")
 
 
-def test_a_root_that_may_not_be_made(workshop: Workshop) -> None:
+def test_a_root_that_cannot_be_created(workshop: Workshop) -> None:
     # Nobody may make a directory there, root included.
     serving = workshop.serve(SERVER, arguments=("--root", "/sys/lamina"))
     assert_refused(serving, "/sys/lamina", "run as root, or set another root")
 
 
-def test_root_and_state_at_the_same_place(workshop: Workshop) -> None:
+def test_root_and_state_in_the_same_directory(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, arguments=("--root", "/x", "--state", "/x"))
     assert_refused(serving, "root and state must be different paths")
 
@@ -132,7 +132,7 @@ def test_a_plugin_module_that_does_not_exist(workshop: Workshop) -> None:
     assert_refused(workshop.serve(SERVER, arguments=("-p", "no_such_module")), "no_such_module", "PYTHONPATH")
 
 
-def test_an_argument_that_it_does_not_know_is_a_usage_error() -> None:
+def test_an_unknown_argument_is_a_usage_error() -> None:
     done = subprocess.run([*COMMAND, "--frob"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--frob" in done.stderr

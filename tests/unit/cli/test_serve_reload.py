@@ -80,7 +80,7 @@ def test_the_level_and_format_of_the_log_change_at_once(workshop: Workshop) -> N
     assert "received signal" in {record["msg"] for record in stopped}
 
 
-def test_options_and_variables_of_the_start_win_over_the_file_at_a_reload_too(workshop: Workshop) -> None:
+def test_options_and_variables_override_the_file_at_a_reload_too(workshop: Workshop) -> None:
     serving = workshop.serve(
         SERVER, arguments=("--state", str(workshop.directory / "state")), environment={"LAMINA_LOG_LEVEL": "info"}
     ).wait_ready()
@@ -124,7 +124,7 @@ WAITS_FOR_THE_TEST = """
 """
 
 
-def test_sighup_during_the_start_is_obeyed_when_that_has_ended(workshop: Workshop) -> None:
+def test_sighup_during_the_start_reloads_afterwards(workshop: Workshop) -> None:
     serving = workshop.serve(
         *LIT, 'plugin("x.b.v1.slow", wait_for_the_test)', code=LAMP.format(then="") + WAITS_FOR_THE_TEST
     ).wait_for("X_WAITING=1")
@@ -178,7 +178,7 @@ def test_the_watchdog_is_notified_once_the_host_is_ready(workshop: Workshop) -> 
     assert serving.stop() == 0
 
 
-def test_the_watchdog_of_another_process_is_not_told(workshop: Workshop) -> None:
+def test_the_watchdog_of_another_process_is_not_notified(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}).wait_ready()
     reload(serving)
     assert serving.send(signal.SIGTERM).wait_for("STOPPING=1").wait() == 0
@@ -196,7 +196,7 @@ HOLDS_THE_LOCK = """
 """
 
 
-def test_the_watchdog_is_not_told_while_something_holds_the_interpreter_lock(workshop: Workshop) -> None:
+def test_the_watchdog_is_not_notified_while_the_interpreter_lock_is_held(workshop: Workshop) -> None:
     serving = workshop.serve(
         SERVER,
         'plugin("x.a.v1.greedy", lambda ic: Greedy(), config=Lamp, live=("level",))',

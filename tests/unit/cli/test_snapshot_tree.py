@@ -36,7 +36,7 @@ def nested(nodes):
     return roots
 
 
-def test_children_stand_below_their_parent_as_ctr_shows_them():
+def test_children_are_shown_below_their_parent_as_by_ctr():
     shown = lines(
         Info("app", parent="base"), Info("base"), Info("box", Kind.ACTIVE, "app"), Info("look", Kind.VIEW, "base")
     )
@@ -54,7 +54,7 @@ def test_a_parent_that_is_not_there_is_of_unknown_kind():
     ]
 
 
-def test_no_snapshots_are_no_lines():
+def test_no_snapshots_print_no_lines():
     assert lines() == []
 
 
@@ -73,7 +73,7 @@ def test_every_key_and_parent_appears_exactly_once(infos):
 
 
 @given(INFOS)
-def test_every_child_but_one_of_each_circle_follows_its_parent_a_step_deeper(infos):
+def test_every_child_except_one_of_each_cycle_follows_its_parent(infos):
     parents = {info.name: info.parent for info in infos}
     path = []
     for node in tree(infos):

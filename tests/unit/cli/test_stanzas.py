@@ -64,7 +64,7 @@ def test_without_a_name_each_snapshotter_has_its_best_one():
     assert chosen(Offers.of([OVERLAY, SERVICE])) == [("overlayfs", "lamina")]
 
 
-def test_names_choose_and_a_repeated_one_does_so_once():
+def test_names_select_snapshotters_and_duplicates_are_ignored():
     offers = Offers.of([OVERLAY, SERVICE])
     assert chosen(offers, "lamina-overlayfs", "lamina", "lamina") == [
         ("overlayfs", "lamina-overlayfs"),
@@ -72,7 +72,7 @@ def test_names_choose_and_a_repeated_one_does_so_once():
     ]
 
 
-def test_an_unknown_name_is_refused_with_the_one_that_was_meant_or_those_that_there_are():
+def test_an_unknown_name_is_refused_with_suggestions():
     offers = Offers.of([OVERLAY, SERVICE])
     with pytest.raises(NotFound, match="has the name lamina-overlay: did you mean lamina-overlayfs"):
         chosen(offers, "lamina-overlay")
@@ -80,12 +80,12 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant_or_those_that_th
         chosen(offers, "zfs")
 
 
-def test_a_snapshotter_that_does_not_work_is_missing_with_its_reason():
+def test_a_failed_snapshotter_is_missing_with_its_reason():
     broken = RemotePlugin(SNAPSHOTTER, "btrfs", init_error=Unknown("not on btrfs: skip plugin"))
     assert Offers.of([broken, OVERLAY, SERVICE]).missing == {"btrfs": "not on btrfs"}
 
 
-def test_a_name_of_containerds_own_snapshotters_would_end_containerd_and_is_not_offered():
+def test_names_of_containerds_own_snapshotters_are_not_offered():
     service = RemotePlugin("io.containerd.grpc.v1", "snapshots", exports={"names.devmapper": '["devmapper"]'})
     offers = Offers.of([RemotePlugin(SNAPSHOTTER, "devmapper"), service])
     assert offers.offers == []

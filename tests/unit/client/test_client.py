@@ -217,7 +217,7 @@ def test_cancelling_the_context_ends_a_call_on_both_sides(serve):
     assert ended.wait(10)
 
 
-def test_the_contexts_namespace_and_lease_are_passed_on(serve):
+def test_the_contexts_namespace_and_lease_are_sent(serve):
     served = serve(version_service(answer))
     with Client(served.address, namespace="mine") as client:
         client.version()
@@ -229,7 +229,7 @@ def test_the_contexts_namespace_and_lease_are_passed_on(serve):
 
 
 @pytest.mark.parametrize("sampled", [True, False])
-def test_the_contexts_trace_is_passed_on(serve, sampled):
+def test_the_contexts_trace_is_sent(serve, sampled):
     served = serve(version_service(answer))
     trace_id = "0123456789abcdef" * 2
     with Client(served.address) as client, use(CallContext(trace_id=trace_id, sampled=sampled)):
@@ -238,7 +238,7 @@ def test_the_contexts_trace_is_passed_on(serve, sampled):
 
 
 @pytest.mark.parametrize("trace_id", ["", "mine", "0" * 32])
-def test_a_trace_id_of_another_form_is_not(serve, trace_id):
+def test_a_malformed_trace_id_is_not_sent(serve, trace_id):
     served = serve(version_service(answer))
     with Client(served.address) as client, use(CallContext(trace_id=trace_id)):
         client.version()
@@ -248,7 +248,7 @@ def test_a_trace_id_of_another_form_is_not(serve, trace_id):
 
 
 @pytest.mark.parametrize("namespace", ["é", "a\nb"])
-def test_a_namespace_that_no_header_can_hold_is_refused(tmp_path, namespace):
+def test_a_namespace_invalid_in_a_header_is_refused(tmp_path, namespace):
     with (
         Client(f"{tmp_path}/no.sock", namespace=namespace) as client,
         pytest.raises(InvalidArgument, match="namespace"),
@@ -329,7 +329,7 @@ def test_a_closed_client_makes_no_call(serve):
         client.version()
 
 
-def test_plugins_come_in_the_servers_order_with_their_state(serve):
+def test_plugins_are_in_the_servers_order_with_their_state(serve):
     def plugins(request):
         assert list(request.filters) == ["type==a", "id==b"]
         return PluginsResponse(

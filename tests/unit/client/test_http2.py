@@ -116,7 +116,7 @@ def test_pings_and_settings_amid_an_answer_are_acknowledged(ask: Callable[[bytes
     assert (PING, http2.ACK, 0, b"12345678") in received
 
 
-def test_an_answer_may_be_cut_into_frames_and_padded(ask: Callable[[bytes], tuple[str, Frames]]) -> None:
+def test_an_answer_may_be_fragmented_and_padded(ask: Callable[[bytes], tuple[str, Frames]]) -> None:
     padded = bytes([3]) + ANSWER[2:6] + b"\0\0\0"
     version, _ = ask(
         frame(HEADERS, 0, 1, STARTED[:7])
@@ -162,7 +162,7 @@ def test_an_answer_that_is_not_grpc_is_an_error(
         ask(answer)
 
 
-def test_a_request_goes_on_when_settings_let_more_of_it_be_sent(tmp_path: Path) -> None:
+def test_a_request_continues_when_settings_open_the_window(tmp_path: Path) -> None:
     """The connection's window opens first, then that of streams, by a change of their initial one."""
     wide = struct.pack(">I", 1 << 20)
     first = frame(WINDOW_UPDATE, 0, 0, wide) + frame(SETTINGS, 0, 0, b"\0\4" + wide)
@@ -175,9 +175,7 @@ def test_a_request_goes_on_when_settings_let_more_of_it_be_sent(tmp_path: Path) 
         server.close()
 
 
-def test_no_call_lets_the_server_send_more_than_was_received(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flow_control_windows_match_the_received_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(f"{tmp_path}/s", answer)
     try:
         with lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client:

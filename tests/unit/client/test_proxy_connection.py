@@ -77,7 +77,7 @@ def cancelled_after(event: threading.Event, context: CallContext) -> Iterator[No
     canceller.join()
 
 
-def test_several_to_one_address_share_a_socket(hung: socket.socket) -> None:
+def test_proxies_of_one_address_share_a_socket(hung: socket.socket) -> None:
     address = hung.getsockname()
     with connected(address, "a", timeout=0.2) as a, connected(f"unix://{address}", "b", timeout=0.1) as b:
         for snapshotter in (a, b, a):
@@ -88,7 +88,7 @@ def test_several_to_one_address_share_a_socket(hung: socket.socket) -> None:
             hung.accept()
 
 
-def test_closing_one_leaves_the_others_connected(serve: Any) -> None:
+def test_closing_one_proxy_keeps_the_others_connected(serve: Any) -> None:
     served = serve(service(STAT, lambda _: ANSWER))
     with connected(served.address, "a") as a, connected(served.address, "b") as b:
         a.stat("k")
@@ -147,7 +147,7 @@ def test_the_earliest_deadline_is_sent_to_the_server(serve: Any) -> None:
     assert all(seconds is not None and 0 < seconds < 110 for seconds in remaining)
 
 
-def test_the_quick_timeout_leaves_other_calls_their_time(serve: Any) -> None:
+def test_the_quick_timeout_does_not_bound_other_calls(serve: Any) -> None:
     remaining: list[float | None] = []
 
     def handler(_: Any) -> Any:
@@ -230,9 +230,7 @@ def test_a_missing_store_is_an_empty_walk_by_its_message_too(serve: Any) -> None
         (Unknown("disk on fire"), Unknown("disk on fire")),
     ],
 )
-def test_a_walks_error_has_its_class_also_where_the_server_sends_no_code(
-    serve: Any, sent: Error, raised: Error
-) -> None:
+def test_a_walks_error_has_its_class_even_without_a_code(serve: Any, sent: Error, raised: Error) -> None:
     def handler(_: Any) -> Any:
         raise sent
         yield
@@ -274,7 +272,7 @@ def test_a_server_without_cleanup_is_reported(serve: Any) -> None:
         snapshotter.cleanup()
 
 
-def test_it_has_one_keyspace() -> None:
+def test_a_proxy_has_one_keyspace() -> None:
     with connected("/s") as snapshotter, pytest.raises(Unimplemented) as caught:
         snapshotter.keyspace("team")
     assert str(caught.value) == (
@@ -282,7 +280,7 @@ def test_it_has_one_keyspace() -> None:
     )
 
 
-def test_a_missing_server_is_not_taken_for_lamina(tmp_path: Path) -> None:
+def test_a_missing_server_is_not_reported_as_lamina(tmp_path: Path) -> None:
     with connected(f"{tmp_path}/no.sock") as snapshotter, pytest.raises(Unavailable) as caught:
         snapshotter.stat("k")
     assert str(caught.value) == f"{tmp_path}/no.sock: No such file or directory: is its server running?"

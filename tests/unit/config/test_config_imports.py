@@ -12,7 +12,7 @@ from lamina.errdefs import ConfigError
 from tests.support.plugins.configuration_files import Write, problems_of
 
 
-def test_relative_imports_are_taken_from_the_importing_files_directory(write: Write) -> None:
+def test_relative_imports_are_resolved_in_the_importing_files_directory(write: Write) -> None:
     path = write("config.toml", 'version = 4\nimports = ["sub/a.toml"]\n')
     write("sub/a.toml", 'version = 4\nimports = ["b.toml"]\n')
     write("sub/b.toml", 'version = 4\ntemp = "/from/b"\n')
@@ -32,7 +32,7 @@ def test_a_pattern_is_read_in_the_order_of_names_and_may_match_nothing(write: Wr
     ]
 
 
-def test_special_characters_in_the_importing_files_own_directory_are_no_pattern(write: Write) -> None:
+def test_special_characters_in_the_importing_files_directory_are_literal(write: Write) -> None:
     path = write("[a]*/config.toml", 'version = 4\nimports = ["*.d.toml"]\n')
     write("[a]*/x.d.toml", 'version = 4\ntemp = "/x"\n')
     assert load(path).host.temp == "/x"
@@ -83,7 +83,7 @@ def test_drop_ins_need_no_default_file(write: Write, home: Path) -> None:
     assert config.origin("temp") == Origin(str(path), 2)
 
 
-def test_drop_ins_are_not_read_beside_a_file_that_was_named(write: Write, home: Path) -> None:
+def test_drop_ins_are_not_read_with_a_named_file(write: Write, home: Path) -> None:
     path = write("lamina/config.toml", "version = 4\n")
     write("lamina/conf.d/a.toml", "nonsense")
     assert load(path).host == HostConfig()

@@ -95,7 +95,7 @@ level = "loud"
     ]
 
 
-def test_a_problem_has_its_parts_apart(write: Write) -> None:
+def test_a_problem_has_separate_fields(write: Write) -> None:
     path = write("config.toml", "version = 4\n\ntemp = 1\n")
     with pytest.raises(ConfigError) as caught:
         load(path)
@@ -121,7 +121,7 @@ def test_a_problem_has_its_parts_apart(write: Write) -> None:
         ("version = 4.0", "1: version: expected 2, 3 or 4, found the number 4.0"),
     ],
 )
-def test_the_version_must_be_one_that_is_read(write: Write, text: str, problem: str) -> None:
+def test_the_version_must_be_supported(write: Write, text: str, problem: str) -> None:
     path = write("config.toml", text)
     assert problems_of(path) == [f"{path}:{problem}"]
 
@@ -160,7 +160,7 @@ def test_invalid_utf_8_is_reported_with_its_line(tmp_path: Path) -> None:
     assert problems_of(path) == [f"{path}:2: not UTF-8 text: invalid start byte"]
 
 
-def test_a_byte_order_mark_begins_a_file_as_if_it_were_not_there(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'\xef\xbb\xbfversion = 4\nroot = "/a"\nstate = 5\n')
     assert problems_of(path) == [f"{path}:3: state: expected a string, found the number 5"]
@@ -197,7 +197,7 @@ def test_a_relative_root_is_made_absolute(write: Write, tmp_path: Path, monkeypa
     assert config.file == Path("config.toml")
 
 
-def test_the_default_file_is_read_where_it_exists(
+def test_the_default_file_is_read_if_it_exists(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -211,7 +211,7 @@ def test_the_default_file_is_read_where_it_exists(
     assert config.host.root == f"{tmp_path}/lamina"
 
 
-def test_a_program_may_have_a_dict_instead_of_a_file() -> None:
+def test_a_program_may_pass_a_dict_instead_of_a_file() -> None:
     tables = {"root": "/r", "plugins": {"io.x.v1.y": {"names": ["a"]}}}
     config = from_document(tables)
     assert config.host.root == "/r"

@@ -33,7 +33,7 @@ def test_empty_values_override_too(tmp_path: Path) -> None:
     assert config.plugins == {URI: {"a": False, "b": 0, "c": "", "d": []}}
 
 
-def test_top_level_arrays_are_united_in_order(tmp_path: Path) -> None:
+def test_top_level_arrays_are_concatenated_in_order(tmp_path: Path) -> None:
     config = load_two(
         tmp_path,
         'disabled_plugins = ["a.b", "c.d"]',
@@ -133,7 +133,7 @@ def test_merging_follows_the_rules(contents: list[dict[str, Any]]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(tables, min_size=1, max_size=4))
-def test_every_value_has_an_origin_that_holds_it(contents: list[dict[str, Any]]) -> None:
+def test_the_origin_of_every_value_contains_it(contents: list[dict[str, Any]]) -> None:
     merged = merge([Document(str(index), each) for index, each in enumerate(contents)])
 
     def check(table: dict[str, Any], path: tuple[str, ...]) -> None:
@@ -151,7 +151,7 @@ def test_every_value_has_an_origin_that_holds_it(contents: list[dict[str, Any]])
     check(merged.tables, ())
 
 
-def test_merging_leaves_the_documents_as_they_were() -> None:
+def test_merging_does_not_change_the_documents() -> None:
     first, second = {"a": [1], "b": {"c": {"d": 1}}}, {"a": [2], "b": {"c": {"e": 1}}}
     merge([Document("1", first), Document("2", second)])
     assert (first, second) == ({"a": [1], "b": {"c": {"d": 1}}}, {"a": [2], "b": {"c": {"e": 1}}})

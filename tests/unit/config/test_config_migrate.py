@@ -40,7 +40,7 @@ def test_without_settings_there_is_no_table(tmp_path: Path, grpc: str) -> None:
     assert load(write(tmp_path, f"version = 3\n{grpc}")).plugins == {}
 
 
-def test_a_listeners_table_that_is_there_wins_with_a_warning(tmp_path: Path) -> None:
+def test_an_existing_table_of_the_listener_wins_with_a_warning(tmp_path: Path) -> None:
     path = write(
         tmp_path, f'version = 3\n[grpc]\naddress = "/a"\nuid = 1\n[plugins."{GRPC_SERVER}"]\naddress = "/b"\n'
     )
@@ -184,7 +184,7 @@ def test_a_plugins_own_migration_is_called_for_each_step(tmp_path: Path) -> None
     assert calls == [(2, {"x": {"y": {}}}), (3, {"x": {"y": {}}, GRPC_SERVER: {"address": "/a"}})]
 
 
-def test_without_a_plugins_table_there_is_nothing_for_a_migration(tmp_path: Path) -> None:
+def test_without_a_plugins_table_no_migration_is_called(tmp_path: Path) -> None:
     config = load(write(tmp_path, "version = 2\n"))
     assert config.with_migrations({NEW: lambda version, plugins: plugins.clear()}).failed_migrations == {}
 

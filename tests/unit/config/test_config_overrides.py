@@ -37,7 +37,7 @@ def test_flags_override_files(write: Write) -> None:
         ("tcp://x", "tcp://x"),
     ],
 )
-def test_a_relative_address_is_taken_from_the_working_directory(
+def test_a_relative_address_is_resolved_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, taken: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -88,7 +88,7 @@ def test_another_program_has_its_own_default_paths(tmp_path: Path, monkeypatch: 
     assert (config.host.root, config.host.state, config.host.temp) == (f"{tmp_path}/d/greeter", "/s", "/t")
 
 
-def test_another_program_is_named_where_there_is_no_place_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_home_directory_names_the_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     for name in XDG:
         monkeypatch.delenv(name, raising=False)

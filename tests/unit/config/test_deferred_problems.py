@@ -47,7 +47,7 @@ def test_deferred_problems_of_version_3_are_reported_with_those_of_the_moved_tab
     ]
 
 
-def test_a_flag_may_mend_a_deferred_problem(write: Write) -> None:
+def test_a_flag_may_fix_a_deferred_problem(write: Write) -> None:
     path = write("config.toml", 'version = 4\n[debug]\nlevel = "loud"\n')
     config = load(path, defer=True).with_overrides(log_level="warn")
     assert config.host.debug.level == "warn"

@@ -148,7 +148,7 @@ def test_a_key_of_an_older_version_is_translated(config: Config) -> None:
     assert explain(config, "grpc.address").key == f'plugins."{GRPC_SERVER}".address'
 
 
-def test_of_a_table_every_setting_is_explained(config: Config) -> None:
+def test_every_setting_of_a_table_is_explained(config: Config) -> None:
     found = explain(config, DISK)
     assert (found.key, found.meaning) == (f'plugins."{DISK}"', "Where data is.\n\nA second paragraph.")
     assert [one.key.removeprefix(found.key + ".") for one in found.settings()] == [
@@ -163,7 +163,7 @@ def test_of_a_table_every_setting_is_explained(config: Config) -> None:
     ]
 
 
-def test_an_array_united_from_several_files_names_each(config: Config, tmp_path: Path) -> None:
+def test_a_concatenated_array_names_each_file(config: Config, tmp_path: Path) -> None:
     found = explain(config, "disabled_plugins")
     assert [(part.value, str(part.origin)) for part in found.parts] == [
         ("a.b", f"{tmp_path}/config.toml:3"),

@@ -125,7 +125,7 @@ class Unreadable:
     other: "Nowhere" = None  # type: ignore[name-defined] # noqa: F821, UP037 # that is the point
 
 
-def test_a_class_that_cannot_be_read_takes_any_table() -> None:
+def test_an_unreadable_class_accepts_any_table() -> None:
     table = table_schema(Unreadable)
     assert (table.pop("$defs"), table) == (json_schema({})["$defs"], {"type": "object"})
 

@@ -89,7 +89,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_no_spelling_of_toml_confuses_it(newline: str) -> None:
+def test_every_spelling_of_toml_is_handled(newline: str) -> None:
     text = SPELLINGS.replace("\n", newline)
     tomli.loads(text)
     found = {dotted(path): line for path, line in key_lines(text).items()}

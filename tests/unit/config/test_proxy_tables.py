@@ -103,7 +103,7 @@ def test_a_problem_of_a_table_is_reported_with_its_key(tmp_path: Path, table: st
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a\0b"])
-def test_a_name_that_can_name_no_plugin_is_refused(name: str) -> None:
+def test_an_invalid_plugin_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a plugin"):
         proxies(**{name: {"type": "snapshot", "address": "/s"}})
 
@@ -184,7 +184,7 @@ def test_a_plugin_table_for_a_proxy_is_a_warning() -> None:
     assert warning.endswith(f': plugins."{uri}": not used: this plugin takes no configuration')
 
 
-def test_nothing_is_said_of_the_table_of_a_plugin_that_cannot_be_loaded() -> None:
+def test_the_table_of_a_plugin_that_fails_to_load_is_ignored() -> None:
     config = from_document({"plugins": {OVERLAY: {"root_path": "/x"}}})
     assert config.decode_plugins({}, [OVERLAY]) == ({}, [])
 

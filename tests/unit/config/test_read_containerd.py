@@ -125,7 +125,7 @@ def test_imports_are_followed_and_unreadable_ones_reported(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("version", ["", "version = 1\n"])
-def test_version_1_is_read_but_for_short_names_of_plugins(tmp_path: Path, version: str) -> None:
+def test_version_1_is_read_except_for_short_plugin_names(tmp_path: Path, version: str) -> None:
     config = read(tmp_path, f'{version}root = "/r"\n[plugins.overlayfs]\nroot_path = "/x"\n')
     assert config.version == 1
     assert [(one.use, one.key) for one in config.settings] == [(Use.OWN, "root"), (Use.NONE, "plugins.overlayfs")]

@@ -94,7 +94,7 @@ def test_any_top_level_reads_back(tmp_path: Path, host: HostConfig) -> None:
     assert read_back(tmp_path, render_default({}, host)) == host
 
 
-def test_first_sentences_of_docstrings_stand_above_keys_and_tables() -> None:
+def test_first_sentences_of_docstrings_are_comments_of_keys_and_tables() -> None:
     text = render_default({OVERLAY: Overlay}, HostConfig(root="/r", state="/s"))
     assert text.startswith("# Version of the file's format.\nversion = 4\n")
     assert '\n# Directory of the data; the plugin\'s own where it is empty.\nroot_path = ""\n' in text

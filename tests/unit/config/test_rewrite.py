@@ -154,7 +154,7 @@ def test_a_file_with_mistakes_is_not_rewritten(path: Path, text: str) -> None:
         rewrite(str(path), {})
 
 
-def test_a_file_is_not_rewritten_without_a_plugin_that_fails(path: Path) -> None:
+def test_a_file_with_a_table_of_a_failing_plugin_is_not_rewritten(path: Path) -> None:
     path.write_text("version = 3\n[plugins.x]\n")
     with pytest.raises(PluginFailed, match="migrate its configuration from version 3: ZeroDivisionError"):
         rewrite(str(path), {"x": lambda version, plugins: 1 / 0})
@@ -254,7 +254,7 @@ def test_a_file_is_replaced_with_its_mode_owner_and_attributes(tmp_path: Path) -
     assert sorted(os.listdir(tmp_path)) == ["config.toml", "link.toml"]
 
 
-def test_a_file_that_cannot_be_replaced_stays_and_nothing_else_does(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_replaced_is_kept_without_leftovers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         replace(str(tmp_path / "none.toml"), "new")
     assert os.listdir(tmp_path) == []

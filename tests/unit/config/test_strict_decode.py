@@ -217,12 +217,12 @@ def test_a_failed_validator_is_a_problem_of_its_key() -> None:
     assert problems_of({"high": 0}, Checked) == [".high: high is 0, less than low"]
 
 
-def test_each_validator_is_heard_besides_problems_of_other_keys() -> None:
+def test_each_validator_runs_despite_problems_of_other_keys() -> None:
     found = problems_of({"low": 0, "high": -1, "kind": "c", "names": 1, "lw": 1}, Checked)
     assert [line.split(":")[0] for line in found] == [".names", ".low", ".high", ".kind", ".lw"]
 
 
-def test_a_validator_that_needs_a_bad_field_is_not_heard() -> None:
+def test_a_validator_that_needs_an_invalid_field_does_not_run() -> None:
     assert problems_of({"low": "x", "high": 5}, Checked) == ['.low: expected a whole number, found the string "x"']
 
 
@@ -236,5 +236,5 @@ class Unreadable:
     other: "Nowhere" = None  # type: ignore[name-defined] # noqa: F821, UP037 # that is the point
 
 
-def test_a_class_that_cannot_be_read_is_a_problem_and_no_traceback() -> None:
+def test_an_unreadable_class_is_a_problem_without_a_traceback() -> None:
     assert problems_of({}, Unreadable) == [": NameError: name 'Nowhere' is not defined"]

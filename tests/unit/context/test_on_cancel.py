@@ -21,7 +21,7 @@ def test_a_callback_is_called_once_by_the_cancelling_thread() -> None:
     assert callers == [canceller.ident]
 
 
-def test_a_callback_is_called_at_once_where_the_call_is_cancelled_already() -> None:
+def test_a_callback_of_a_cancelled_call_is_called_at_once() -> None:
     called: list[bool] = []
     CallContext(cancelled=True).on_cancel(lambda: called.append(True))
     assert called == [True]
@@ -35,7 +35,7 @@ def test_a_callback_sees_the_call_cancelled() -> None:
     assert seen == [True]
 
 
-def test_a_callback_that_is_taken_back_is_not_called() -> None:
+def test_an_unregistered_callback_is_not_called() -> None:
     context = CallContext()
     called: list[str] = []
     unregister = context.on_cancel(lambda: called.append("first"))
@@ -61,7 +61,7 @@ def test_one_function_may_be_registered_twice() -> None:
 
 
 @pytest.mark.parametrize("_", range(20))
-def test_every_callback_is_called_once_when_threads_register_and_cancel_together(_: int) -> None:
+def test_every_callback_is_called_once_under_concurrency(_: int) -> None:
     context, start = CallContext(), threading.Barrier(4)
     called: list[int] = []
 

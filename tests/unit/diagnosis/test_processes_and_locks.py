@@ -53,7 +53,7 @@ def test_the_holder_of_a_lock_is_found_without_taking_it(tmp_path: Path) -> None
     assert lock_holder(path) is None
 
 
-def test_a_lock_that_the_host_holds_is_in_order(tmp_path: Path) -> None:
+def test_a_lock_held_by_the_host_is_ok(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     assert lock("it", path, None).found == f"{path} does not exist: it has not been used yet"
     with Lock.acquire(path):

@@ -80,7 +80,7 @@ def test_each_manifest_matches_the_schemas_of_kubernetes(document, version):
     ],
     ids=["unknown key", "missing key", "wrong type", "wrong place"],
 )
-def test_a_mistake_would_be_found(mistake):
+def test_the_schemas_detect_a_mistake(mistake):
     document = copy.deepcopy(the("DaemonSet"))
     mistake(document["spec"]["template"]["spec"])
     with pytest.raises(kubernetes_validate.ValidationError):

@@ -41,13 +41,13 @@ def test_a_missing_prerequisite_skips_with_its_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("demanded", ["all", "absent", "root,absent"])
-def test_a_missing_prerequisite_fails_where_it_is_demanded(tmp_path: Path, demanded: str) -> None:
+def test_a_missing_prerequisite_fails_if_required(tmp_path: Path, demanded: str) -> None:
     done = run_pytest(tmp_path, "absent", demanded)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "LAMINA_REQUIRE demands absent: nobody made it" in done.stdout
 
 
-def test_a_demand_for_something_else_still_skips(tmp_path: Path) -> None:
+def test_requiring_another_prerequisite_still_skips(tmp_path: Path) -> None:
     assert "1 skipped" in run_pytest(tmp_path, "absent", "root").stdout
 
 
@@ -57,7 +57,7 @@ def test_an_unknown_prerequisite_is_an_error(tmp_path: Path) -> None:
     assert "requires 'overlai', which is none of" in done.stderr
 
 
-def test_an_unknown_demand_is_an_error(tmp_path: Path) -> None:
+def test_requiring_an_unknown_prerequisite_is_an_error(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, "absent", "overlai")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "LAMINA_REQUIRE names overlai" in done.stderr

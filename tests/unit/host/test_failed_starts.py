@@ -64,7 +64,7 @@ def test_a_root_that_is_a_file_is_reported(bench: Bench) -> None:
         ),
     ],
 )
-def test_a_required_plugin_that_does_not_work_is_fatal(bench: Bench, required: str, message: str) -> None:
+def test_a_required_plugin_that_fails_is_fatal(bench: Bench, required: str, message: str) -> None:
     bench.plugin("x.store.v1.floor")
     bench.plugin("x.line.v1.cable", fail)
     bench.plugin("x.tape.v1.tape", skip)
@@ -85,7 +85,7 @@ def test_a_required_plugin_that_is_disabled_is_fatal_before_anything_is_initiali
     assert bench.steps == []
 
 
-def test_a_required_plugin_that_is_not_installed_is_fatal_and_the_nearest_is_named(bench: Bench) -> None:
+def test_a_missing_required_plugin_is_fatal_and_the_nearest_is_named(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor")
     with pytest.raises(
         NoInstance, match=r"x\.store\.v1\.flor is not installed \(did you mean x\.store\.v1\.floor\?"
@@ -126,7 +126,7 @@ def test_a_server_that_does_not_start_is_fatal_with_its_message(bench: Bench) ->
     assert bench.steps == ["init floor", "close deaf", "close floor"]
 
 
-def test_servers_of_which_none_works_are_fatal(bench: Bench) -> None:
+def test_a_host_without_a_working_server_is_fatal(bench: Bench) -> None:
     bench.plugin(f"{PluginType.SERVER}.line", fail)
     with pytest.raises(PluginFailed, match=r"no plugin of type io\.containerd\.server\.v1 works: .*cable cut"):
         bench.host().start()

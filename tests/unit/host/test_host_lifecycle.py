@@ -56,7 +56,7 @@ def test_get_returns_a_working_instance(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("type_", sorted(SERVING_TYPES))
-def test_an_embedded_host_has_no_plugin_that_answers_others(bench: Bench, type_: str) -> None:
+def test_an_embedded_host_has_no_servers(bench: Bench, type_: str) -> None:
     bench.plugin(f"{type_}.one")
     bench.plugin("x.store.v1.floor")
     with bench.host(embedded=True, required_plugins=[f"{type_}.one"]) as host:
@@ -69,7 +69,7 @@ def test_an_embedded_host_leaves_temporary_files_to_the_program(bench: Bench) ->
         assert tempfile.gettempdir() == before
 
 
-def test_a_plugin_is_had_only_while_the_host_runs(bench: Bench) -> None:
+def test_plugins_are_available_only_while_the_host_runs(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor")
     host = bench.host()
     refusal = r"get x\.store\.v1\.floor: the host is not running"
@@ -116,7 +116,7 @@ def test_the_root_is_the_users_alone_and_the_state_can_be_passed_through(bench: 
         assert stat.S_IMODE((bench.directory / "state").stat().st_mode) == 0o711
 
 
-def test_the_root_is_free_again_when_the_host_has_stopped(bench: Bench) -> None:
+def test_a_stopped_host_releases_its_root(bench: Bench) -> None:
     with bench.host():
         pass
     with bench.host():
@@ -181,7 +181,7 @@ class FloorConfig:
     area: int = 10
 
 
-def test_a_plugin_is_given_its_own_table_decoded(bench: Bench) -> None:
+def test_a_plugin_gets_its_decoded_table(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor", lambda ic: ic.config, config=FloorConfig)
     with bench.host(plugins={"x.store.v1.floor": {"area": 12}}) as host:
         assert host.get("x.store.v1", "floor") == FloorConfig(12)

@@ -42,7 +42,7 @@ def test_addresses_are_open_before_the_first_plugin_is_initialised(bench: Bench)
     assert bench.steps[3:] == ["close address", "close floor"]
 
 
-def test_listen_is_given_configuration_and_properties(bench: Bench) -> None:
+def test_listen_gets_configuration_and_properties(bench: Bench) -> None:
     found: list[object] = []
 
     def listen(config: object, properties: Mapping[str, str]) -> Closable:
@@ -64,7 +64,7 @@ def test_an_address_without_an_instance_is_closed_at_once(bench: Bench, broken: 
     assert bench.steps.count("close address") == 1
 
 
-def test_addresses_are_closed_where_the_start_fails_before_their_init(bench: Bench) -> None:
+def test_addresses_are_closed_if_the_start_fails_before_their_init(bench: Bench) -> None:
     bench.plugin("x.store.v1.floor", fail)
     server(bench, requires=("x.store.v1",))
     with pytest.raises(PluginFailed, match="load required plugin"):

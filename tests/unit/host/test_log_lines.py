@@ -103,7 +103,7 @@ def test_the_time_is_that_of_the_local_zone(zone: str, shown: str, monkeypatch: 
         (60, "panic"),
     ],
 )
-def test_levels_have_the_names_that_containerd_gives_them(logger: logging.Logger, level: int, name: str) -> None:
+def test_levels_have_containerds_names(logger: logging.Logger, level: int, name: str) -> None:
     stream = lines(logger, TextFormatter())
     logger.log(level, "x")
     assert f" level={name} " in stream.getvalue()

@@ -65,7 +65,7 @@ def record(text: str, level: int = logging.INFO) -> logging.LogRecord:
     return logging.LogRecord("x", level, "x.py", 7, text, None, None)
 
 
-def test_a_line_is_there_when_it_was_logged(pipe, handler) -> None:
+def test_a_line_is_written_when_logging_returns(pipe, handler) -> None:
     handler.emit(record("first"))
     os.set_blocking(pipe.reading, False)
     assert os.read(pipe.reading, 100) == b"first\n"
@@ -83,7 +83,7 @@ def test_a_full_pipe_blocks_no_caller_and_preserves_order(pipe, handler) -> None
     assert pipe.read(5) == b"last\n"
 
 
-def test_lines_without_room_are_dropped_and_counted_where_they_are_missing(pipe, handler, monkeypatch) -> None:
+def test_lines_beyond_the_buffer_are_dropped_and_counted_in_place(pipe, handler, monkeypatch) -> None:
     monkeypatch.setattr(_log_writer, "MAX_QUEUED_BYTES", 24)
     filled = pipe.fill()
     for number in range(10):

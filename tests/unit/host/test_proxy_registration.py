@@ -131,7 +131,7 @@ def test_a_proxy_to_the_host_itself_is_refused(bench: Bench, monkeypatch: pytest
     assert plugin.problem == f"address '{address}': this host itself answers there"
 
 
-def test_a_host_that_does_not_answer_can_have_a_proxy_to_one_that_does(bench: Bench) -> None:
+def test_an_embedded_host_can_proxy_a_served_one(bench: Bench) -> None:
     assert bench.record(address=f"{bench.directory}/state/lamina.sock").status is Status.OK
 
 

@@ -168,7 +168,7 @@ def test_every_setting_of_a_plugin_that_does_not_work_needs_a_restart(bench: Ben
         assert reloaded == Reloaded(needs_restart=(key("level"), key("socket")))
 
 
-def test_a_table_of_an_older_version_is_migrated_and_a_migration_that_fails_is_that_plugins(bench: Bench) -> None:
+def test_a_reload_migrates_older_tables_and_a_failed_migration_affects_only_its_plugin(bench: Bench) -> None:
     def migrate(_: int, plugins: dict[str, dict[str, Any]]) -> None:
         plugins[URI]["level"] = int(plugins[URI].pop("brightness"))
 

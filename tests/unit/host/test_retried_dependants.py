@@ -112,7 +112,7 @@ def test_a_late_binding_plugin_is_initialised_without_its_requirements(bench: Be
         assert ic.get_single("x.store.v1").name == "disk"
 
 
-def test_one_that_binds_late_is_blocked_by_a_final_failure(bench: Bench, failing: Failing) -> None:
+def test_a_late_binding_plugin_is_blocked_by_a_permanent_failure(bench: Bench, failing: Failing) -> None:
     failing.error = ValueError("a bug")
     bench.plugin(USER, lambda ic: ic, requires=("x.store.v1",), late_binding=True)
     with bench.host() as host:
@@ -120,7 +120,7 @@ def test_one_that_binds_late_is_blocked_by_a_final_failure(bench: Bench, failing
 
 
 @pytest.mark.parametrize("required", [USER, GUEST])
-def test_a_required_plugin_that_waits_for_a_failed_one_ends_the_start(
+def test_a_required_plugin_blocked_by_a_failed_one_ends_the_start(
     bench: Bench, failing: Failing, required: str
 ) -> None:
     bench.plugin(USER, lambda ic: ic, requires=("x.store.v1",), late_binding=True)

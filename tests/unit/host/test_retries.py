@@ -62,7 +62,7 @@ def test_transient_failures_are_retried(bench: Bench, failing: Failing, error: E
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_another_failure_is_final(bench: Bench, failing: Failing, error: Exception) -> None:
+def test_other_failures_are_permanent(bench: Bench, failing: Failing, error: Exception) -> None:
     failing.error = error
     bench.plugin(USER, requires=("x.store.v1",))
     with bench.host() as host:
@@ -85,7 +85,7 @@ def test_a_failure_that_becomes_permanent_is_not_retried(bench: Bench, failing: 
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_plugin_that_does_not_apply_after_all_is_skipped(bench: Bench, failing: Failing) -> None:
+def test_a_retry_may_skip_the_plugin(bench: Bench, failing: Failing) -> None:
     with bench.host() as host:
         failing.error = SkipPlugin("no btrfs")
         wait_for(host, disk="skipped")
@@ -106,7 +106,7 @@ def test_a_required_plugin_that_fails_ends_the_start_at_once(bench: Bench, faili
     assert not is_trying()
 
 
-def test_an_embedded_host_tries_again_too(bench: Bench, failing: Failing) -> None:
+def test_an_embedded_host_retries_too(bench: Bench, failing: Failing) -> None:
     with bench.host(embedded=True) as host:
         failing.error = None
         hurry(bench, host)
@@ -132,7 +132,7 @@ def test_a_reload_gives_the_next_attempt_the_whole_configuration(bench: Bench) -
         assert host.get("x.store.v1", "disk") == DiskConfig("/empty")
 
 
-def test_the_log_has_a_line_at_first_one_when_it_is_up_and_only_debug_lines_between(
+def test_the_first_failure_and_the_recovery_are_logged_and_attempts_only_at_debug(
     bench: Bench, failing: Failing, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lamina.host")

@@ -83,7 +83,7 @@ def test_a_running_attempt_does_not_delay_the_stop_and_keeps_the_lock(
     assert statuses(host.plugins) == {"floor": "ok", "disk": "failed"}
 
 
-def test_an_attempt_that_is_left_behind_keeps_the_lock(bench: Bench) -> None:
+def test_an_abandoned_attempt_keeps_the_lock(bench: Bench) -> None:
     slow = Slow(bench)
     bench.plugin(DISK, slow)
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
@@ -96,7 +96,7 @@ def test_an_attempt_that_is_left_behind_keeps_the_lock(bench: Bench) -> None:
     wait_until(lambda: bench.steps == ["close late"], 20, "it was closed")
 
 
-def test_a_host_that_stops_tries_nothing_any_more(bench: Bench, failing: Failing) -> None:
+def test_a_stopping_host_starts_no_retries(bench: Bench, failing: Failing) -> None:
     with bench.host():
         pass
     wait_until(lambda: not is_trying(), 20, "nothing is tried any more")

@@ -23,7 +23,7 @@ def test_a_copy_is_not_updated():
     assert (copy.counts, copy.total) == ([1, 0], 1)
 
 
-def test_two_of_the_same_bounds_add_up():
+def test_histograms_with_equal_bounds_can_be_added():
     one, other = Histogram((1.0,)), Histogram((1.0,))
     one.observe(1)
     other.observe(5)
@@ -31,6 +31,6 @@ def test_two_of_the_same_bounds_add_up():
     assert (one.counts, one.total) == ([1, 1], 6)
 
 
-def test_two_of_other_bounds_do_not():
+def test_histograms_with_different_bounds_cannot_be_added():
     with pytest.raises(ValueError, match="longer"):
         Histogram((1.0,)).add(Histogram((1.0, 2.0)))

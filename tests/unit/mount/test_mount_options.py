@@ -72,7 +72,7 @@ def test_an_option_for_the_mount_manager_is_refused() -> None:
         (['upperdir=/a"b', 'workdir=/a"c'], [("upperdir", '/a"b'), ("workdir", '/a"c')]),
     ],
 )
-def test_data_is_cut_where_the_kernel_cuts_it(data: list[str], parameters: list[tuple[str, str | None]]) -> None:
+def test_data_is_split_as_by_the_kernel(data: list[str], parameters: list[tuple[str, str | None]]) -> None:
     assert split_parameters(data) == parameters
 
 
@@ -81,7 +81,7 @@ values = st.none() | st.text("abc:=/ ")
 
 
 @given(st.lists(st.tuples(keys, values)))
-def test_joined_parameters_are_cut_into_the_same(
+def test_joined_parameters_split_into_the_same(
     parameters: list[tuple[str, str | None]],
 ) -> None:
     data = [key if value is None else f"{key}={value}" for key, value in parameters]

@@ -14,7 +14,7 @@ from lamina.mount.idmap._maps import LARGEST_ID
 ROOT = IdMap((Extent(0, 1000, 10),))
 
 
-def test_loop_and_the_option_that_belongs_to_it_are_no_data_of_the_file_system() -> None:
+def test_loop_options_are_not_data_of_the_file_system() -> None:
     options = parse_options(["direct-io", "data=journal", "loop", "ro"])
     assert (options.loop, options.direct_io, options.data) == (True, True, ("data=journal",))
     assert options.flags == MountFlag.RDONLY
@@ -26,12 +26,12 @@ def test_direct_io_without_loop_is_data() -> None:
 
 
 @pytest.mark.parametrize("flag", ["bind", "rbind", "remount"])
-def test_loop_where_nothing_is_attached_is_refused(flag: str) -> None:
+def test_loop_without_a_file_is_refused(flag: str) -> None:
     with pytest.raises(InvalidArgument, match="mount option 'loop'"):
         parse_options([flag, "loop"])
 
 
-def test_both_id_maps_make_a_request() -> None:
+def test_two_id_maps_request_id_mapping() -> None:
     options = parse_options(["uidmap=0:1:1", "rbind", "gidmap=0:2000:5,5:0:1", "uidmap=0:1000:10"])
     assert options.id_maps == IdMaps(ROOT, IdMap((Extent(0, 2000, 5), Extent(5, 0, 1))))
     assert options.data == ()
@@ -57,7 +57,7 @@ def test_a_malformed_id_map_is_refused_with_its_option(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["4294967295:0:1", "0:4294967295:1", "1:0:4294967295", "0:0:4294967296"])
-def test_ids_that_the_kernel_does_not_have_are_refused(text: str) -> None:
+def test_ids_out_of_range_are_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="ids must be at most 4294967294"):
         IdMap.parse(text)
 
@@ -71,7 +71,7 @@ extents = st.builds(
 
 
 @given(st.lists(extents, min_size=1))
-def test_an_id_map_survives_being_written_and_read(ranges: list[Extent]) -> None:
+def test_an_id_map_round_trips(ranges: list[Extent]) -> None:
     id_map = IdMap(tuple(ranges))
     assert IdMap.parse(str(id_map)) == id_map
 
@@ -81,7 +81,7 @@ def test_ids_are_mapped_by_their_range() -> None:
     assert [id_map.to_host(id_) for id_ in (0, 2, 3, 5, 6)] == [2000, 2002, None, 9, None]
 
 
-def test_id_maps_can_be_left_out_of_any_mount() -> None:
+def test_id_maps_can_be_removed_from_any_mount() -> None:
     mounts = [
         Mount("bind", "/a", ("uidmap=0:1:2", "gidmap=0:1:2", "rw", "rbind")),
         Mount("overlay", "overlay", ("uidmap=0:1:2", "lowerdir=/a:/b")),
@@ -90,7 +90,7 @@ def test_id_maps_can_be_left_out_of_any_mount() -> None:
     assert mounts[1].options == ("uidmap=0:1:2", "lowerdir=/a:/b")
 
 
-def test_the_words_of_propagation_are_data() -> None:
+def test_propagation_options_are_data() -> None:
     assert parse_options(["rshared", "slave"]).data == ("rshared", "slave")
 
 
@@ -102,8 +102,6 @@ def test_the_words_of_propagation_are_data() -> None:
         ([r"k=a\,b,c", 'context="x,y"', "ka=1"], ("c", 'context="x,y"', "ka=1", "k=new")),
     ],
 )
-def test_a_parameter_is_replaced_and_the_others_stay_as_they_are(
-    data: list[str], replaced: tuple[str, ...]
-) -> None:
+def test_replacing_a_parameter_keeps_the_others(data: list[str], replaced: tuple[str, ...]) -> None:
     assert replace_parameter(data, "k", "new") == replaced
     assert dict(split_parameters(replaced))["k"] == "new"

@@ -65,7 +65,7 @@ def test_another_process_has_mounts_of_its_own() -> None:
         other.kill()
 
 
-def test_lookup_finds_the_mount_that_a_path_lies_in(tmp_path: Path) -> None:
+def test_lookup_finds_the_mount_that_contains_a_path(tmp_path: Path) -> None:
     assert lookup("/proc/self/status").mount_point == "/proc"
     link = tmp_path / "link"
     link.symlink_to("/proc")

@@ -21,7 +21,7 @@ from lamina.mount._overlay import join_layers, split_layers, unescape
         ("/a::/d::/e", [("lowerdir+", "/a"), ("datadir+", "/d"), ("datadir+", "/e")]),
     ],
 )
-def test_lowerdir_is_cut_at_its_unescaped_colons(lowerdir: str, layers: list[tuple[str, str]]) -> None:
+def test_lowerdir_is_split_at_unescaped_colons(lowerdir: str, layers: list[tuple[str, str]]) -> None:
     assert split_layers(lowerdir) == layers
 
 
@@ -50,11 +50,11 @@ def test_an_upper_directory_becomes_the_topmost_layer_whatever_its_name(upper: s
     assert split_layers(join_layers(value, "/l")) == [("lowerdir+", upper), ("lowerdir+", "/l")]
 
 
-def test_the_directories_are_those_that_the_options_name() -> None:
+def test_the_directories_are_parsed_from_the_options() -> None:
     options = ("workdir=/s/2/work", r"upperdir=/s/2/f\,s", r"lowerdir=/s/1/fs:/s/0\:0", "index=off", "ro")
     expected = OverlayDirectories(("/s/1/fs", "/s/0:0"), "/s/2/f,s", "/s/2/work")
     assert overlay_directories(options) == expected
 
 
-def test_layers_may_be_named_one_by_one_as_newer_kernels_show_them() -> None:
+def test_separate_layer_options_of_newer_kernels_are_parsed() -> None:
     assert overlay_directories(("lowerdir+=/a", "lowerdir+=/b")) == OverlayDirectories(("/a", "/b"))

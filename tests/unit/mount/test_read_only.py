@@ -61,7 +61,7 @@ def test_making_a_mount_read_only_is_idempotent() -> None:
     assert read_only(once) == once
 
 
-def test_volatile_is_taken_from_overlays_alone() -> None:
+def test_volatile_is_removed_only_from_overlays() -> None:
     options = ("volatile", "fsync=volatile", "lowerdir=/a")
     mounts = [Mount("overlay", "overlay", options), Mount("other", "x", options)]
     assert [mount.options for mount in without_volatile(mounts)] == [("lowerdir=/a",), options]

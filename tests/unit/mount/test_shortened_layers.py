@@ -24,7 +24,7 @@ from lamina.mount._overlay import format_layers, shorten_layers, split_layers
         (["a/1", "/b"], "", ["a/1", "b"]),
     ],
 )
-def test_the_common_directory_is_cut_off(paths: list[str], directory: str, shorter: list[str]) -> None:
+def test_the_common_directory_is_removed(paths: list[str], directory: str, shorter: list[str]) -> None:
     layers = [("lowerdir+", path) for path in paths]
     assert shorten_layers(layers) == (directory, [("lowerdir+", path) for path in shorter])
 

@@ -36,7 +36,7 @@ def test_the_function_sees_the_context_of_the_caller() -> None:
         assert call_within(60, "init", "t.one", current) is context
 
 
-def test_it_runs_in_a_thread_that_is_named_after_the_step() -> None:
+def test_it_runs_in_a_thread_named_after_the_step() -> None:
     assert call_within(60, "init", "t.one", lambda: threading.current_thread().name) == "init t.one"
 
 
@@ -56,7 +56,7 @@ def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(releas
     assert not caught.value.is_running
 
 
-def test_a_late_result_is_handed_over(release: threading.Event) -> None:
+def test_a_late_result_is_passed_to_the_callback(release: threading.Event) -> None:
     late: list[bool] = []
     with pytest.raises(LeftBehind) as caught:
         call_within(0.01, "init", "t.one", lambda: release.wait(60), late.append)

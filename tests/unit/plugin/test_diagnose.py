@@ -38,7 +38,7 @@ def test_it_gets_the_context_of_init() -> None:
     assert context.host_pid == 7
 
 
-def test_one_without_diagnose_has_nothing_to_tell() -> None:
+def test_a_plugin_without_diagnose_has_no_findings() -> None:
     assert ask(None) == []
 
 
@@ -75,7 +75,7 @@ def test_a_result_that_is_not_a_finding_is_a_failure() -> None:
     assert "diagnose gave 'slack': not a Finding" in finding.found
 
 
-def test_one_that_hangs_is_left_behind_at_its_deadline() -> None:
+def test_a_hanging_diagnosis_is_abandoned_at_its_deadline() -> None:
     go_on = threading.Event()
 
     def look(_: object) -> Iterator[Finding]:

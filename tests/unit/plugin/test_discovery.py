@@ -14,7 +14,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site")
 
 
-def test_nothing_heavy_is_imported(site: Site) -> None:
+def test_discovery_imports_no_heavy_modules(site: Site) -> None:
     """Another daemon on the framework needs neither gRPC nor a database."""
     heavy = ("grpc", "lmdb", "click", "rich", "google.protobuf")
     out = site.python("-c", f"import lamina.plugin, sys; print([m for m in {heavy} if m in sys.modules])")
@@ -58,7 +58,7 @@ def test_only_the_entry_point_of_another_hosts_own_distribution_is_excluded(site
     assert list(found["failed"]) == ["io.lamina.entry-point.v1.greeter:one"]
 
 
-def test_a_generator_will_do(site: Site) -> None:
+def test_a_hook_may_be_a_generator(site: Site) -> None:
     site.install("good", {"good": GOOD.replace("return [", "yield from [")})
     assert site.discover()["registry"] == {"good.x": "good"}
 
@@ -81,7 +81,7 @@ def test_a_disabled_distribution_is_not_imported(site: Site) -> None:
     assert found["not_imported"][-1] == "some-thing-else:some_thing"
 
 
-def test_a_distribution_seen_twice_is_taken_once(site: Site, tmp_path: Path) -> None:
+def test_a_distribution_found_twice_is_loaded_once(site: Site, tmp_path: Path) -> None:
     """As with an editable install beside a regular one: the first on sys.path counts."""
     site.install("good", {"good": GOOD})
     again = Site(tmp_path / "again")

@@ -65,9 +65,7 @@ def test_a_package_that_cannot_be_loaded_is_a_failed_plugin(site: Site, text: st
         ),
     ],
 )
-def test_a_registration_that_breaks_a_rule_is_a_failed_plugin(
-    site: Site, registration: str, uri: str, problem: str
-) -> None:
+def test_an_invalid_registration_is_a_failed_plugin(site: Site, registration: str, uri: str, problem: str) -> None:
     site.install("bad", {"bad": source(registration)})
     site.install("good", {"good": GOOD})
     found = site.discover()
@@ -96,7 +94,7 @@ def test_only_the_failing_entry_point_of_lamina_itself_is_excluded(site: Site) -
     assert list(found["failed"]) == ["io.lamina.entry-point.v1.lamina:own_a"]
 
 
-def test_an_id_that_is_taken_is_refused_and_keeps_its_owner(site: Site) -> None:
+def test_an_existing_id_is_refused_and_keeps_its_owner(site: Site) -> None:
     site.install("a-first", {"first": GOOD})
     site.install("b-second", {"second": source("plugin('second')", "plugin('good')")})
     found = site.discover()
@@ -129,7 +127,7 @@ def test_a_cycle_excludes_the_last_distribution(site: Site) -> None:
     }
 
 
-def test_a_circle_is_never_blamed_on_laminas_own(site: Site) -> None:
+def test_a_cycle_is_never_attributed_to_lamina_itself(site: Site) -> None:
     site.install("lamina", {"own": source("plugin('own', requires=('*',))", "plugin('free')")})
     site.install("greedy", {"greedy": source("plugin('greedy', requires=('*',))")})
     found = site.discover(disabled_distributions=[])
@@ -137,7 +135,7 @@ def test_a_circle_is_never_blamed_on_laminas_own(site: Site) -> None:
     assert list(found["failed"]) == ["greedy.x"]
 
 
-def test_every_circle_is_broken(site: Site) -> None:
+def test_every_cycle_is_broken(site: Site) -> None:
     for name in ("one", "two", "three"):
         site.install(name, {name: source(f"plugin('{name}', requires=('*',))")})
     found = site.discover()
@@ -145,7 +143,7 @@ def test_every_circle_is_broken(site: Site) -> None:
     assert len(found["failed"]) == 2
 
 
-def test_a_circle_among_laminas_own_is_an_error(site: Site) -> None:
+def test_a_cycle_within_lamina_is_an_error(site: Site) -> None:
     site.install("lamina", {"own": source("plugin('a', requires=('b',))", "plugin('b', requires=('a',))")})
     found = site.discover(disabled_distributions=[])
     assert (found["raised"], found["message"]) == (
@@ -161,7 +159,7 @@ def test_a_cycle_through_a_disabled_plugin_is_ignored(site: Site) -> None:
     assert (list(found["registry"]), found["failed"]) == (["a.x", "b.x"], {})
 
 
-def test_malformed_entry_points_are_their_distributions_failure(site: Site) -> None:
+def test_malformed_entry_points_fail_their_distribution(site: Site) -> None:
     site.install("bad", {}, "[lamina.plugins]\nthis is no entry point\n")
     site.install("good", {"good": GOOD})
     found = site.discover()

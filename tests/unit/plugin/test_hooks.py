@@ -22,7 +22,7 @@ def module(manager: pluggy.PluginManager, name: str, **hooks: Callable[..., obje
     manager.register(one, name=name)
 
 
-def test_the_hooks_are_these(manager: pluggy.PluginManager) -> None:
+def test_all_hooks_are_known(manager: pluggy.PluginManager) -> None:
     assert sorted(name for name in vars(manager.hook) if name.startswith("lamina_")) == [
         "lamina_contracts",
         "lamina_failed",
@@ -35,7 +35,7 @@ def test_the_hooks_are_these(manager: pluggy.PluginManager) -> None:
     ]
 
 
-def test_everybody_is_called_in_order_of_discovery(manager: pluggy.PluginManager) -> None:
+def test_implementations_are_called_in_order_of_discovery(manager: pluggy.PluginManager) -> None:
     calls: list[tuple[str, Plugin]] = []
     for name in ("one", "two"):
         module(manager, name, lamina_initialised=lambda plugin, name=name: calls.append((name, plugin)))
@@ -91,7 +91,7 @@ def test_a_failing_hook_is_logged_with_its_distribution_and_stops_no_other(
     assert record.exc_info[1] is error
 
 
-def test_an_interrupt_passes(manager: pluggy.PluginManager) -> None:
+def test_an_interrupt_propagates(manager: pluggy.PluginManager) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 

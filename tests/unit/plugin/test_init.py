@@ -47,7 +47,7 @@ def test_a_working_plugin_is_recorded_with_its_instance(host: Host) -> None:
     assert plugin.seconds >= 0
 
 
-def test_init_is_given_its_configuration_and_its_paths(host: Host) -> None:
+def test_init_gets_its_configuration_and_its_paths(host: Host) -> None:
     context = host.run("t.one", lambda ic: ic, config={"a": 1}).instance
     assert (context.uri, context.config) == ("t.one", {"a": 1})
     assert (context.root, context.state) == (Path("/root-dir/t.one"), Path("/state-dir/t.one"))
@@ -101,7 +101,7 @@ def test_a_plugin_cannot_end_the_process(host: Host) -> None:
     assert (plugin.status, plugin.problem) == (Status.FAILED, "SystemExit: 3")
 
 
-def test_an_interrupt_is_no_plugins_failure(host: Host) -> None:
+def test_an_interrupt_is_not_a_failure_of_the_plugin(host: Host) -> None:
     def init(_: InitContext[Any]) -> object:
         raise KeyboardInterrupt
 
@@ -155,7 +155,7 @@ def test_an_instance_of_the_wrong_type_is_a_failure(
     assert (plugin.status, plugin.problem) == (Status.FAILED, message)
 
 
-def test_an_instance_that_is_to_change_while_it_runs_must_have_reconfigure(host: Host) -> None:
+def test_an_instance_with_live_fields_must_have_reconfigure(host: Host) -> None:
     registration = Registration(type="t", id="one", config=Lamp, live=("level",), init=works)
     plugin = host.initialise(registration, config=Lamp())
     assert (plugin.status, plugin.problem) == (
@@ -209,7 +209,7 @@ def test_skipped_providers_block_with_their_reason(host: Host) -> None:
     assert host.run("b.one", works, "a").problem == "blocked by a.one: skipped: not on this kernel"
 
 
-def test_a_failed_provider_is_blamed_before_a_skipped_one(host: Host) -> None:
+def test_a_failed_provider_precedes_a_skipped_one_as_the_cause(host: Host) -> None:
     host.run("a.one", skips)
     host.run("a.two", fails)
     assert host.run("b.one", works, "a").problem == "blocked by a.two: OSError: disk is full"
@@ -229,7 +229,7 @@ def test_an_exception_without_readable_text_is_shown_by_its_class(host: Host) ->
     assert host.run("a.one", init).problem == "Unreadable: <Unreadable whose text cannot be read>"
 
 
-def test_a_meta_that_cannot_even_be_shown_is_a_failure(host: Host) -> None:
+def test_a_meta_without_a_representation_is_a_failure(host: Host) -> None:
     def init(ic: InitContext[Any]) -> object:
         ic.meta.capabilities.append(Unreadable())  # type: ignore[arg-type] # what is tested
         return "instance"
@@ -253,7 +253,7 @@ def test_a_look_up_of_a_skipped_plugin_that_escapes_from_init_skips(host: Host) 
     assert (plugin.status, plugin.problem) == (Status.SKIPPED, "skipped: not on this kernel")
 
 
-def test_a_look_up_of_nothing_that_escapes_from_init_is_a_failure(host: Host) -> None:
+def test_a_failed_look_up_of_a_missing_plugin_that_escapes_from_init_is_a_failure(host: Host) -> None:
     plugin = host.run("b.one", lambda ic: ic.get_single("a"))
     assert plugin.status is Status.FAILED
     assert isinstance(plugin.error, NoInstance)

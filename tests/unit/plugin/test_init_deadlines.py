@@ -106,7 +106,7 @@ def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
         lambda ic: ic.register_readiness(),
     ],
 )
-def test_a_late_init_reaches_nothing_any_more(host: Host, release: threading.Event, reach: Init) -> None:
+def test_a_late_init_is_cut_off(host: Host, release: threading.Event, reach: Init) -> None:
     raised: list[BaseException] = []
 
     def hang(ic: InitContext[Any]) -> object:
@@ -126,7 +126,7 @@ def test_a_late_init_reaches_nothing_any_more(host: Host, release: threading.Eve
     assert host.readiness.pending() == ()
 
 
-def test_an_interrupt_passes_within_a_deadline_too(host: Host) -> None:
+def test_an_interrupt_propagates_within_a_deadline_too(host: Host) -> None:
     def init(_: InitContext[Any]) -> object:
         raise KeyboardInterrupt
 
@@ -134,7 +134,7 @@ def test_an_interrupt_passes_within_a_deadline_too(host: Host) -> None:
         host.run("t.one", init, seconds=60)
 
 
-def test_where_no_thread_can_be_started_the_plugin_fails(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_fails_if_no_thread_can_be_started(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 

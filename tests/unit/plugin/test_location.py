@@ -63,11 +63,11 @@ def test_it_is_the_deepest_line_of_the_distributions_own_code() -> None:
     assert str(found) == f"{__file__}:{found.line}, in deeper (own)"
 
 
-def test_it_is_the_own_line_that_called_the_code_of_others_which_raised() -> None:
+def test_it_is_the_line_that_called_the_foreign_code_which_raised() -> None:
     assert run(parses) == Location(__file__, line_of(parses, "loads"), "parses", __name__, "own")
 
 
-def test_where_no_line_is_the_distributions_own_it_is_the_deepest() -> None:
+def test_without_a_line_of_the_distribution_it_is_the_deepest() -> None:
     location = run(lambda ic: json.loads("{"), module="elsewhere")
     assert location is not None
     assert (location.module, location.distribution) == ("json.decoder", "")
@@ -101,7 +101,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_in_a_namespace_package_only_the_distributions_own_part_is_its_own(site: Path) -> None:
+def test_only_its_part_of_a_namespace_package_belongs_to_a_distribution(site: Path) -> None:
     (site / "shared_space" / "clock").mkdir(parents=True)
     (site / "shared_space" / "common.py").write_text("def fail():\n    raise ValueError\n")
     (site / "shared_space" / "clock" / "__init__.py").touch()
@@ -115,7 +115,7 @@ def test_in_a_namespace_package_only_the_distributions_own_part_is_its_own(site:
     assert (location.module, location.line, location.distribution) == ("shared_space.clock.plugin", 3, "own")
 
 
-def test_all_modules_of_a_regular_package_are_its_own(site: Path) -> None:
+def test_all_modules_of_a_regular_package_belong_to_its_distribution(site: Path) -> None:
     (site / "closed_space").mkdir()
     (site / "closed_space" / "__init__.py").touch()
     (site / "closed_space" / "hands.py").write_text("def fail():\n    raise ValueError\n")

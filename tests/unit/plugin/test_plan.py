@@ -62,7 +62,7 @@ def test_disabled_plugins_are_left_out_and_block_their_dependants() -> None:
     assert foreseen(plan) == [("b.x", "blocked", "no plugin provides a")]
 
 
-def test_a_chain_of_blocked_plugins_is_foreseen_to_its_root() -> None:
+def test_a_chain_of_blocked_plugins_is_predicted() -> None:
     broken = Plugin(type="a", id="x", status=Status.FAILED, error=OSError("no"))
     plan = Plan.of(found(one("c.x", "b"), one("b.x", "a"), failed=(broken,)))
     assert foreseen(plan)[1:] == [
@@ -88,7 +88,7 @@ def test_a_host_with_everything_that_it_requires_is_not_refused() -> None:
         ),
     ],
 )
-def test_the_refusal_of_a_host_is_foreseen(
+def test_the_refusal_of_a_host_is_predicted(
     required: str, disabled: tuple[str, ...], kind: type[Exception], message: str
 ) -> None:
     plan = Plan.of(
@@ -104,7 +104,7 @@ def test_a_host_none_of_whose_servers_can_work_is_refused() -> None:
     assert str(refusal).startswith(f"no plugin of type {PluginType.SERVER} works: ")
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
+def test_an_existing_name_is_refused() -> None:
     with pytest.raises(InvalidRegistration, match=r"a\.x: plugin: id already registered"):
         Plan.of(found(one("a.x")), more=[one("a.x")])
 

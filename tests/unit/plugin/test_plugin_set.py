@@ -44,7 +44,7 @@ def test_a_second_record_of_a_uri_is_refused() -> None:
         plugins.add(working("t.failed", 1))
 
 
-def test_get_single_takes_the_only_one_that_works() -> None:
+def test_get_single_returns_the_only_working_instance() -> None:
     assert plugin_set(FAILED, working("t.one", 1), SKIPPED).get_single("t") == 1
 
 
@@ -55,7 +55,7 @@ def test_get_single_refuses_to_choose() -> None:
 
 
 @pytest.mark.parametrize("look_up", ["get_single", "get_by_type"])
-def test_none_registered_is_no_instance(look_up: str) -> None:
+def test_a_type_without_plugins_has_no_instance(look_up: str) -> None:
     with pytest.raises(NoInstance, match=r"^no plugins registered for t$"):
         getattr(plugin_set(working("other.one", 1)), look_up)("t")
 
@@ -67,7 +67,7 @@ def test_if_all_are_skipped_the_error_has_the_reasons(look_up: str) -> None:
 
 
 @pytest.mark.parametrize("look_up", ["get_single", "get_by_type"])
-def test_none_working_is_a_failure_that_names_the_first_failed(look_up: str) -> None:
+def test_without_a_working_plugin_the_first_failure_is_raised(look_up: str) -> None:
     plugins = plugin_set(SKIPPED, FAILED, broken("t.other", Status.FAILED, OSError("other")))
     with pytest.raises(PluginFailed, match=r"^no plugin of type t works: t\.failed: OSError: no space$") as raised:
         getattr(plugins, look_up)("t")
@@ -95,7 +95,7 @@ def test_get_by_id_of_an_absent_plugin_is_no_instance() -> None:
         plugin_set(working("t.one", 1)).get_by_id("t", "two")
 
 
-def test_get_by_type_gives_the_working_ones_and_the_failed_beside_them() -> None:
+def test_get_by_type_returns_working_and_failed_plugins() -> None:
     instances = plugin_set(working("t.b", 1), FAILED, SKIPPED, working("t.a", 2)).get_by_type("t")
     assert instances == {"b": 1, "a": 2}
     assert list(instances) == ["b", "a"]

@@ -11,7 +11,7 @@ def test_a_host_without_readiness_checks_is_ready() -> None:
     assert Readiness().wait(0)
 
 
-def test_ready_when_everybody_has_let_go() -> None:
+def test_a_host_is_ready_when_all_holders_have_released() -> None:
     readiness = Readiness()
     one, two = readiness.register("one"), readiness.register("two")
     two()
@@ -21,7 +21,7 @@ def test_ready_when_everybody_has_let_go() -> None:
     assert readiness.wait(0)
 
 
-def test_letting_go_twice_counts_once() -> None:
+def test_releasing_twice_counts_once() -> None:
     readiness = Readiness()
     first, _ = readiness.register("x"), readiness.register("x")
     first()
@@ -29,7 +29,7 @@ def test_letting_go_twice_counts_once() -> None:
     assert readiness.pending() == ("x",)
 
 
-def test_wait_ends_when_another_thread_lets_go() -> None:
+def test_wait_ends_when_another_thread_releases() -> None:
     readiness = Readiness()
     thread = threading.Thread(target=readiness.register("one"))
     thread.start()

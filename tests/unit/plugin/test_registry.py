@@ -40,7 +40,7 @@ def uris(registrations: Collection[Registration[Any]]) -> list[str]:
     return [one.uri for one in registrations]
 
 
-def test_register_leaves_the_old_registry_as_it_was() -> None:
+def test_register_does_not_change_the_old_registry() -> None:
     old = Registry()
     new = old.register(registration("a.1"))
     assert (len(old), uris(tuple(new))) == (0, ["a.1"])
@@ -57,7 +57,7 @@ def test_without_drops_one_distribution_and_keeps_the_order() -> None:
     assert uris(tuple(registry.without("one"))) == ["b.x", "d.x"]
 
 
-def test_containerd_types_make_containerd_uris() -> None:
+def test_types_of_containerd_yield_its_uris() -> None:
     one = Registration(type=PluginType.SNAPSHOTTER, id="overlayfs", init=init_nothing)
     assert one.uri == "io.containerd.snapshotter.v1.overlayfs"
 
@@ -158,13 +158,13 @@ def test_a_cycle_is_shown_as_a_path() -> None:
     assert uris(registry.loop()) == ["a.1", "b.1", "c.1"]
 
 
-def test_two_plugins_that_require_all_close_a_circle() -> None:
+def test_two_plugins_that_require_all_form_a_cycle() -> None:
     registry = registry_of(registration("a.1", "*"), registration("b.1", "*"))
     with pytest.raises(PluginLoop, match=r": a\.1 -> b\.1 -> a\.1$"):
         registry.graph()
 
 
-def test_requiring_the_type_of_a_plugin_that_requires_all_closes_a_circle() -> None:
+def test_requiring_the_type_of_a_plugin_that_requires_all_forms_a_cycle() -> None:
     registry = registry_of(registration("a.1", "*"), registration("b.1", "a"))
     with pytest.raises(PluginLoop, match=r": a\.1 -> b\.1 -> a\.1$"):
         registry.graph()
@@ -176,7 +176,7 @@ def test_a_cycle_through_a_disabled_plugin_is_ignored() -> None:
     assert registry.loop(["b.1"]) == ()
 
 
-def test_a_chain_may_be_deeper_than_the_stack() -> None:
+def test_a_chain_may_exceed_the_recursion_limit() -> None:
     depth = 5000
     chain = [registration(f"t{i}.x", f"t{i + 1}") for i in range(depth)]
     assert uris(registry_of(*chain).graph()) == [f"t{i}.x" for i in reversed(range(depth))]
@@ -242,7 +242,7 @@ def test_graph_equals_the_plain_implementation(registry: Registry, disabled: set
 
 
 @given(registries(circles=True), DISABLED)
-def test_a_loop_is_a_real_circle_of_enabled_plugins(registry: Registry, disabled: set[str]) -> None:
+def test_a_reported_cycle_consists_of_enabled_plugins(registry: Registry, disabled: set[str]) -> None:
     loop = registry.loop(disabled)
     for one, following in zip(loop, (*loop[1:], *loop[:1]), strict=True):
         assert following.type in one.requires or one.requires == ("*",)

@@ -54,7 +54,7 @@ def test_a_hanging_import_is_reported_with_distribution_and_module(hanging, monk
     assert set(threading.enumerate()) == before
 
 
-def test_modules_that_load_in_time_are_not_told_of_and_leave_no_thread(caplog) -> None:
+def test_fast_imports_are_not_reported_and_leave_no_thread(caplog) -> None:
     before = set(threading.enumerate())
     discover(entry_points=[])
     assert set(threading.enumerate()) == before

@@ -50,27 +50,27 @@ def served(client: Client, calls: int, *, processors: int = 2) -> Client:
     return client
 
 
-def test_calls_that_follow_closely_upon_each_other_are_soon_waited_for_without_sleep():
+def test_the_receiver_spins_between_closely_spaced_calls():
     assert served(Client(pause=SPIN / 2), 100).sleeps == MIN_STREAK
 
 
 @pytest.mark.parametrize("client", [Client(pause=2 * SOON), Client(pause=SPIN / 2, calls=2)], ids=str)
-def test_calls_that_are_far_apart_or_come_together_are_slept_for(client):
+def test_the_receiver_sleeps_between_distant_or_batched_calls(client):
     assert served(client, 100).looks == 0
 
 
-def test_a_single_processor_has_better_things_to_do_than_to_spin():
+def test_the_receiver_does_not_spin_on_a_single_processor():
     assert served(Client(pause=SPIN / 2), 100, processors=1).looks == 0
 
 
-def test_spinning_in_vain_is_not_repeated_with_each_call():
+def test_the_receiver_stops_spinning_after_unsuccessful_spins():
     client = served(Client(pause=(SPIN + SOON) / 2), 10 * MIN_STREAK)
     assert client.looks <= 10 * (SPIN / LOOK + 1)
     assert client.sleeps == 10 * MIN_STREAK
 
 
 @pytest.mark.parametrize("spinning", [False, True])
-def test_the_end_is_told(spinning):
+def test_the_receiver_reports_the_end(spinning):
     class Closed:
         def recv_batch_details(self, _max_events: int, _timeout_ms: int | None = None, /) -> None:
             return None

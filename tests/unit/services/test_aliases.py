@@ -19,7 +19,7 @@ def start(tmp_path, overlay):
     return functools.partial(start_plugins, tmp_path, overlay)
 
 
-def test_a_wrong_alias_fails_the_service_alone(start):
+def test_an_invalid_alias_fails_only_its_service(start):
     aliases = snapshots_plugin.SnapshotsConfig(aliases={"btrfs": "overlayfs"})
     plugins = start({"io.containerd.grpc.v1.snapshots": aliases})
     statuses = {plugin.uri: (plugin.status, plugin.problem) for plugin in plugins}
@@ -30,7 +30,7 @@ def test_a_wrong_alias_fails_the_service_alone(start):
     assert statuses["io.containerd.server.v1.grpc"][0] is Status.OK
 
 
-def test_aliases_change_while_the_service_is_used_and_what_is_exported_follows(start, call):
+def test_a_reload_changes_aliases_and_exports(start, call):
     service, record = snapshots_of(start())
     call(service.service, "Prepare", snapshotter="lamina", key="key")
     service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases={"other": "overlayfs"}))
@@ -43,7 +43,7 @@ def test_aliases_change_while_the_service_is_used_and_what_is_exported_follows(s
         call(service.service, "Stat", snapshotter="lamina", key="key")
 
 
-def test_snapshots_of_an_alias_that_is_gone_are_there_when_it_is_back(start, call):
+def test_snapshots_of_a_removed_alias_reappear_with_it(start, call):
     service, _ = snapshots_of(start())
     call(service.service, "Prepare", snapshotter="lamina", key="key")
     for aliases in ({}, {"lamina": "overlayfs"}):
@@ -51,7 +51,7 @@ def test_snapshots_of_an_alias_that_is_gone_are_there_when_it_is_back(start, cal
     assert call(service.service, "Stat", snapshotter="lamina", key="key").info.name == "key"
 
 
-def test_a_call_under_way_keeps_the_snapshotter_that_it_found(start, call):
+def test_a_running_call_keeps_its_snapshotter(start, call):
     service, _ = snapshots_of(start())
     for number in range(101):  # more than one message
         call(service.service, "Prepare", snapshotter="lamina", key=f"{number:03}")
@@ -63,7 +63,7 @@ def test_a_call_under_way_keeps_the_snapshotter_that_it_found(start, call):
     assert [len(message.info) for message in messages] == [100, 1]
 
 
-def test_aliases_that_are_refused_change_nothing(start):
+def test_refused_aliases_change_nothing(start):
     service, record = snapshots_of(start())
     with pytest.raises(InvalidArgument, match="btrfs is the id of another snapshotter"):
         service.reconfigure(snapshots_plugin.SnapshotsConfig(aliases={"x": "overlayfs", "btrfs": "overlayfs"}))
@@ -79,7 +79,7 @@ def test_the_default_alias_gives_way_to_a_snapshotter_of_its_name_at_a_reload_to
     assert service._names.find("lamina") is plain
 
 
-def test_a_snapshotter_has_its_name_before_the_default_alias(start, plain):
+def test_the_name_of_a_snapshotter_precedes_the_default_alias(start, plain):
     plugins = start(others={"lamina": lambda _ic: plain})
     service = plugins.get_by_id(PluginType.GRPC, "snapshots")
     assert service._names.find("lamina") is plain

@@ -106,7 +106,7 @@ def connect(tmp_path, make_engine, overlay, hung) -> Iterator[Callable[[str], Cl
     listener.close()
 
 
-def test_backends_that_hang_hold_no_call_of_another(connect, hung, overlay):
+def test_hanging_backends_do_not_block_others(connect, hung, overlay):
     overlay.prepare("one to list")
     honest = connect("overlayfs")
     calls = [client.begin(name) for name in METHODS for client in map(connect, hung) for _ in range(FLOOD)]

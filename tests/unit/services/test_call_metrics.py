@@ -149,7 +149,7 @@ def test_waiting_calls_are_counted(serve):
     assert handled(listener) == {("A", "", "OK"): 3}
 
 
-def test_an_unknown_method_makes_no_series(serve):
+def test_an_unknown_method_creates_no_series(serve):
     call, listener = serve(method("A", lambda _: RESPONSE))
     with pytest.raises(grpc.RpcError):
         call("Z").result()

@@ -41,7 +41,7 @@ def test_a_late_service_is_served_or_refused_with_the_remedy(serve):
     assert started.samples["unary", "test.Test", "More"] == 1
 
 
-def test_calls_that_come_before_the_start_wait_for_it(tmp_path, make_engine):
+def test_calls_before_the_start_wait_for_it(tmp_path, make_engine):
     listener = Listener(f"{tmp_path}/x.sock", make_engine(Limits(quick_workers=1, slow_workers=1)))
     with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
         listener.listen()
@@ -100,7 +100,7 @@ def test_a_path_is_used_verbatim(serve, tmp_path, name):
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS)
 
 
-def test_a_service_that_is_broken_keeps_no_other_from_being_served(tmp_path, caplog, make_engine):
+def test_a_broken_service_does_not_prevent_others(tmp_path, caplog, make_engine):
     good = Service("test.Test", (QUICK,))
     engine = make_engine(Limits(quick_workers=1, slow_workers=1))
     listener = Listener(str(tmp_path / "x.sock"), engine, [Service("broken.X", None), good])

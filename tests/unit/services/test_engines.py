@@ -95,7 +95,7 @@ def test_a_malformed_request_is_an_invalid_argument(serve):
     assert "malformed HealthCheckRequest of 1 bytes" in details
 
 
-def test_the_call_s_circumstances_are_its_context_also_while_streaming(serve):
+def test_the_call_context_is_available_also_while_streaming(serve):
     seen = []
 
     def handler(_request):

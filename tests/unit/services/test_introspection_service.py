@@ -179,6 +179,6 @@ def test_options_for_a_plugin_that_does_not_work(ask):
         ask("PluginInfo", type="b.v1", id="failed", options=Any())
 
 
-def test_options_for_a_plugin_that_has_nothing_to_tell(ask):
+def test_options_for_a_plugin_without_answers(ask):
     with pytest.raises(Unimplemented, match="does not provide information"):
         ask("PluginInfo", type="c.v1", id="plain", options=Any())

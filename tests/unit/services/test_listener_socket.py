@@ -92,7 +92,7 @@ def test_other_users_cannot_reach_the_socket_before_its_mode_is_set(listener, en
     assert engine.entered_by == 0o700
 
 
-def test_clients_can_connect_before_they_are_answered(listener, engine, path):
+def test_clients_can_connect_before_the_start(listener, engine, path):
     listener.listen()
     connect(path)
     assert engine.events == []
@@ -160,7 +160,7 @@ def test_a_directory_that_is_there_keeps_its_mode(listener, path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o711
 
 
-def test_a_socket_of_the_dead_is_replaced(listener, path):
+def test_a_stale_socket_is_replaced(listener, path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     with socket.socket(socket.AF_UNIX) as dead:

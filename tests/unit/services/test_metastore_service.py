@@ -61,7 +61,7 @@ def opened(directory: Path, responses: Iterator[CopyResponse]) -> list[str]:
         store.close()
 
 
-def test_a_copy_is_the_metastore_of_the_moment_in_which_it_began(
+def test_a_backup_is_a_consistent_snapshot_of_its_begin(
     tmp_path: Path, store: MetaStore, keyspace: Keyspace
 ) -> None:
     create(keyspace, "before")
@@ -71,7 +71,7 @@ def test_a_copy_is_the_metastore_of_the_moment_in_which_it_began(
     assert opened(tmp_path / "copy", itertools.chain([first], responses)) == ["before"]
 
 
-def test_copies_made_while_others_write_are_whole(tmp_path: Path, store: MetaStore, keyspace: Keyspace) -> None:
+def test_backups_during_writes_are_complete(tmp_path: Path, store: MetaStore, keyspace: Keyspace) -> None:
     """A store that is copied page by page while pages change would open with a gap, or not at all."""
     service = MetastoreService(lambda: store)
     stopped = threading.Event()
@@ -102,7 +102,7 @@ def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaS
     assert not [target for target in open_files() if target.startswith(str(tmp_path)) and "deleted" in target]
 
 
-def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> None:
+def test_too_many_concurrent_backups_are_refused(store: MetaStore) -> None:
     service = MetastoreService(lambda: store)
     readers = [copy(service) for _ in range(MAX_COPIES)]
     for reader in readers:
@@ -113,7 +113,7 @@ def test_more_copies_than_can_be_on_their_way_are_refused(store: MetaStore) -> N
     next(copy(service))
 
 
-def test_a_slow_reader_keeps_no_page_from_being_used_again(store: MetaStore, keyspace: Keyspace) -> None:
+def test_a_slow_reader_does_not_prevent_the_reuse_of_pages(store: MetaStore, keyspace: Keyspace) -> None:
     """An open transaction keeps every page that is freed after it began."""
     create(keyspace, "first")
     responses = copy(MetastoreService(lambda: store))

@@ -73,7 +73,7 @@ def test_each_kind_of_metric_is_exported():
     }
 
 
-def test_openmetrics_takes_it_too():
+def test_the_output_is_valid_openmetrics():
     counter = Metric(MetricKind.COUNTER, "x_total", "Calls.", {(): 3})
     registry = registry_of(lambda: [plugin("a", [counter, gauge("y", a=1), histogram()])])
     families = {
@@ -82,7 +82,7 @@ def test_openmetrics_takes_it_too():
     assert {"x", "y", "x_seconds", "lamina_build", "lamina_plugin_init_seconds"} <= families.keys()
 
 
-def test_metrics_of_one_name_are_put_together():
+def test_metrics_with_one_name_are_grouped():
     assert samples(plugin("a", [gauge("y", a=1)]), plugin("b", [gauge("y", b=2)])) == {
         ("y", "a"): 1,
         ("y", "b"): 2,

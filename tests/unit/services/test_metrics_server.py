@@ -133,7 +133,7 @@ def drip(connection: socket.socket) -> None:
         threading.Event().wait(0.05)
 
 
-def test_silent_readers_keep_no_place_for_ever(start: Callable[..., MetricsServer]) -> None:
+def test_silent_readers_do_not_hold_connections_forever(start: Callable[..., MetricsServer]) -> None:
     server = start(seconds=0.5)
     silent = [socket.create_connection(place(server), timeout=SECONDS) for _ in range(MAX_CONNECTIONS + 1)]
     try:

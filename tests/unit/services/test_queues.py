@@ -165,7 +165,7 @@ def test_without_a_thread_a_call_is_refused_and_nothing_stays_behind(made, monke
     assert done.wait(SECONDS)
 
 
-def test_after_stop_nothing_is_begun(made) -> None:
+def test_no_call_begins_after_stop(made) -> None:
     made.stop()
     with pytest.raises(Unavailable, match="about to stop"):
         made.add(A, lambda: None, CallContext())

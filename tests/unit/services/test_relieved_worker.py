@@ -90,7 +90,7 @@ def test_a_call_after_a_blocked_one_is_answered_by_another_thread(served):
     first.let_go.set()
 
 
-def test_a_call_that_came_together_with_one_that_is_stuck_is_answered_beside_it(served):
+def test_a_call_received_with_a_blocked_one_is_answered_by_another_thread(served):
     first, done = Stuck(), threading.Event()
     served.bring(first, done.set)
     assert done.wait(DEADLINE)
@@ -122,7 +122,7 @@ def test_calls_are_received_while_all_threads_are_blocked(served):
 
 
 @pytest.mark.parametrize("limit", [1])
-def test_with_one_call_at_a_time_those_that_come_meanwhile_are_all_answered_afterwards(served):
+def test_with_a_limit_of_one_all_waiting_calls_are_answered_afterwards(served):
     first = served.bring_stuck()
     answers: list[int] = []
     served.bring(*(lambda n=n: answers.append(n) for n in range(100)))
@@ -132,7 +132,7 @@ def test_with_one_call_at_a_time_those_that_come_meanwhile_are_all_answered_afte
     assert answers == list(range(100))
 
 
-def test_a_thread_that_was_relieved_ends_and_receives_nothing_more(served):
+def test_a_relieved_thread_ends_and_receives_nothing(served):
     first = served.bring_stuck()
     stuck_in = served.received_by[-1]
     assert answered(served)
@@ -144,7 +144,7 @@ def test_a_thread_that_was_relieved_ends_and_receives_nothing_more(served):
     assert stuck_in not in served.received_by[1:]
 
 
-def test_calls_that_are_stuck_again_and_again_lose_none(served):
+def test_repeatedly_blocked_calls_are_not_lost(served):
     slow = [Stuck() for _ in range(20)]
     answers: list[int] = []
 

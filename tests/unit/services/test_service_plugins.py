@@ -42,7 +42,7 @@ def start(tmp_path, overlay):
     return functools.partial(start_plugins, tmp_path, overlay)
 
 
-def test_snapshots_are_made_through_the_socket(served):
+def test_snapshots_are_created_through_the_socket(served):
     client, _plugins = served
     snapshotter = client.snapshotter("lamina")
     (mount,) = snapshotter.prepare("key", labels={"a": "b"})
@@ -160,7 +160,7 @@ def test_numbers_of_the_listener_out_of_bounds_are_reported_with_file_line_and_k
         )
 
 
-def test_the_largest_numbers_of_the_listener_do_not_keep_it_from_answering(start, tmp_path):
+def test_the_listener_works_with_its_largest_numbers(start, tmp_path):
     largest = {name: high for name, (_, high) in BOUNDS.items() if name not in {"uid", "gid"}}
     config = listener_plugin.ListenerConfig(**largest)
     listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")

@@ -143,7 +143,7 @@ def test_a_client_s_times_in_an_update_may_be_anything(ask, lamina):
     assert response.info.created_at.seconds > 0
 
 
-def test_remove_gives_the_key_up(ask):
+def test_remove_frees_the_key(ask):
     ask("Prepare", key="key")
     ask("Remove", key="key")
     with pytest.raises(NotFound):

@@ -71,7 +71,7 @@ def test_the_preferred_name_works_and_has_its_own_keyspace_if_possible(
     assert names.preferred() == preferred
 
 
-def test_the_names_of_a_snapshotter_are_its_aliases_in_their_order_and_the_one_that_it_has_anyway(overlay):
+def test_the_names_of_a_snapshotter_are_its_aliases_in_order_and_its_default(overlay):
     names = Names(snapshotters_of({"overlayfs": overlay}), {"b": "overlayfs", "gone": "erofs", "a": "overlayfs"})
     assert names.by_snapshotter() == {"overlayfs": ["b", "a", "lamina-overlayfs"]}
 

@@ -102,7 +102,7 @@ def test_requests_during_a_batch_share_the_next_one(together, disk, monkeypatch)
     assert disk.batches == [["first"], [call.name for call in others]]
 
 
-def test_one_thread_takes_all_steps_that_are_soon_done(together, disk):
+def test_one_thread_runs_all_short_steps(together, disk):
     disk.may.set()
     calls = [Call(f"{number}", disk) for number in range(50)]
     for call in calls:
@@ -124,7 +124,7 @@ def test_a_call_that_may_block_continues_in_another_thread(together, disk):
     assert not blocking.threads & other.threads
 
 
-def test_a_step_that_is_stuck_keeps_no_other_call_waiting(together, disk):
+def test_a_blocked_step_does_not_delay_other_calls(together, disk):
     disk.may.set()
     go = threading.Event()
     stuck, other = Call("stuck", disk), Call("other", disk)

@@ -128,7 +128,7 @@ def test_a_client_that_does_not_read_for_long_loses_its_stream(made) -> None:
 
 
 @pytest.mark.parametrize(("name", "limit"), [("PARKED", 3), ("PARKED_BYTES", 3000)])
-def test_beyond_the_limits_those_that_stopped_first_lose_their_streams(made, monkeypatch, name, limit) -> None:
+def test_beyond_the_limits_the_longest_parked_streams_end(made, monkeypatch, name, limit) -> None:
     monkeypatch.setattr(_streams, name, limit)
     answers = [Answer(size=1000) for _ in range(5)]
     for number, answer in enumerate(answers):

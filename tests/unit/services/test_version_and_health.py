@@ -36,9 +36,7 @@ def test_the_version_is_that_of_the_installed_distribution(call):
         (None, ""),
     ],
 )
-def test_the_revision_is_the_commit_that_was_installed_where_that_is_known(
-    tmp_path, monkeypatch, call, origin, revision
-):
+def test_the_revision_is_the_installed_commit_if_known(tmp_path, monkeypatch, call, origin, revision):
     directory = tmp_path / "example-7.dist-info"
     directory.mkdir()
     (directory / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 7\n")
@@ -99,7 +97,7 @@ def test_the_host_is_not_serving_while_a_plugin_has_an_outage(call, caplog, reas
     assert [record.message for record in caplog.records] == ["health has changed"] * 2
 
 
-def test_a_plugin_that_was_not_initialised_has_no_outage_of_the_host(call):
+def test_an_outage_of_an_uninitialised_plugin_does_not_count(call):
     instance = Plugged()
     instance.reason = "never opened"
     record = Plugin(type="t", id="a", instance=instance, status=Status.FAILED)

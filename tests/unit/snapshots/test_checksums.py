@@ -94,13 +94,13 @@ def test_a_record_that_has_changed_is_never_served_and_named(
     assert stored.get("child").info.parent == "base"
 
 
-def test_a_child_that_has_changed_keeps_its_parent_from_being_removed(store: MetaStore, stored: Keyspace) -> None:
+def test_a_damaged_child_prevents_the_removal_of_its_parent(store: MetaStore, stored: Keyspace) -> None:
     change(store, layout.child_key(SPACE, 1, 2))
     with pytest.raises(DataLoss, match="child of identifier 1 2"):
         run(stored.remove("base"))
 
 
-def test_an_identifier_that_has_changed_leads_nowhere(
+def test_a_damaged_identifier_is_not_followed(
     store: MetaStore, stored: Keyspace, overlayfs: SnapshotterStore
 ) -> None:
     change(store, layout.id_key(overlayfs.number, 1))

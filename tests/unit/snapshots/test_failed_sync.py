@@ -50,7 +50,7 @@ def opened(directory: Path) -> Iterator[Opened]:
         metastore.close()
 
 
-def test_every_active_snapshot_of_then_is_refused_again_and_again_and_later_ones_are_not(tmp_path: Path) -> None:
+def test_all_active_snapshots_of_that_time_stay_refused_and_later_ones_are_not(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         first, second = one.prepare("first"), one.prepare("second")
         one.store.sync_failed()
@@ -78,7 +78,7 @@ def test_a_sync_that_fails_between_the_check_and_the_transaction_is_seen(tmp_pat
             one.commit("c", draft)
 
 
-def test_identifiers_that_are_handed_out_and_not_stored_yet_count(tmp_path: Path) -> None:
+def test_reserved_identifiers_count(tmp_path: Path) -> None:
     """Their data may have been written before the sync failed."""
     with opened(tmp_path) as one:
         draft = one.keyspace.draft(Kind.ACTIVE, "first", "", {})
@@ -139,7 +139,7 @@ def test_an_unreadable_file_marks_all_earlier_snapshots(tmp_path: Path) -> None:
         one.commit("c", one.prepare("later"))
 
 
-def test_a_commit_takes_it_to_the_metastore(tmp_path: Path) -> None:
+def test_a_commit_stores_the_failed_sync_in_the_metastore(tmp_path: Path) -> None:
     """The failure is as durable as any later commit."""
     with opened(tmp_path) as one:
         active = one.prepare("first")
@@ -152,7 +152,7 @@ def test_a_commit_takes_it_to_the_metastore(tmp_path: Path) -> None:
         one.commit("d", active)
 
 
-def test_its_thread_ends_with_its_work(tmp_path: Path) -> None:
+def test_the_recording_thread_ends_with_its_work(tmp_path: Path) -> None:
     before = threading.active_count()
     with opened(tmp_path) as one:
         for _ in range(3):
@@ -175,7 +175,7 @@ def test_a_failure_is_remembered_of_its_snapshotter_when_a_salvage_renumbers_the
             one.commit("c", draft)
 
 
-def test_a_file_that_an_earlier_version_has_named_by_the_number_counts(tmp_path: Path) -> None:
+def test_a_file_named_by_number_of_an_earlier_version_counts(tmp_path: Path) -> None:
     with opened(tmp_path) as one:
         draft = one.prepare("draft")
         uuid = one.store.uuid

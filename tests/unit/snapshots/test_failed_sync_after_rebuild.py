@@ -99,7 +99,7 @@ def test_active_snapshots_are_refused_if_failed_syncs_are_unknown(site: Site) ->
     assert commits_later(site)
 
 
-def test_nothing_is_unknown_where_nothing_is_active(site: Site) -> None:
+def test_without_active_snapshots_nothing_is_unknown(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("a")
         snapshotter.commit("c", "a")
@@ -108,7 +108,7 @@ def test_nothing_is_unknown_where_nothing_is_active(site: Site) -> None:
     assert not site.rebuild().failed_syncs.unknown
 
 
-def test_a_backup_takes_it_from_the_metastore_that_it_replaces_where_the_data_root_does_not_say_it(
+def test_a_restored_backup_takes_failed_syncs_from_the_replaced_metastore(
     site: Site,
 ) -> None:
     with site.open() as snapshotter:
@@ -143,7 +143,7 @@ def test_a_data_root_with_more_failed_syncs_than_the_metastore_counts(site: Site
     assert (site.root / "failed-sync").read_text() == "1\n"
 
 
-def test_a_data_root_that_moves_to_a_new_metastore_takes_nothing_along_when_it_is_empty(site: Site) -> None:
+def test_an_empty_data_root_moves_to_a_new_metastore_without_failed_syncs(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("refused")
         fail_sync(site, snapshotter)
@@ -154,7 +154,7 @@ def test_a_data_root_that_moves_to_a_new_metastore_takes_nothing_along_when_it_i
 
 
 @pytest.mark.parametrize("says", [True, False], ids=["said by the data root", "said by nothing"])
-def test_it_is_not_forgotten_when_a_damaged_metastore_is_put_together(site: Site, *, says: bool) -> None:
+def test_a_salvage_keeps_failed_syncs(site: Site, *, says: bool) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("refused")
         fail_sync(site, snapshotter)

@@ -20,7 +20,7 @@ def gate() -> Gate:
     return Gate("/metastore")
 
 
-def test_many_are_inside_at_a_time(gate: Gate) -> None:
+def test_many_threads_may_be_inside(gate: Gate) -> None:
     with gate.inside(), gate.inside():
         pass
     with gate.alone():

@@ -41,7 +41,7 @@ def test_other_keys_do_not_wait() -> None:
         thread.join(SECONDS)
 
 
-def test_nothing_is_kept_of_a_key_when_its_block_is_left_even_by_an_error() -> None:
+def test_a_key_is_forgotten_after_its_block_even_on_an_error() -> None:
     lock = KeyedLock()
     with pytest.raises(RuntimeError), lock.hold("key"):
         raise RuntimeError

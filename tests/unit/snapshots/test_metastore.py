@@ -57,7 +57,7 @@ def test_a_record_carries_its_whole_chain_nearest_first(keyspace: Keyspace) -> N
     assert create(keyspace, "top", "c199").parent_ids == tuple(reversed(ids))
 
 
-def test_a_parent_given_at_commit_brings_its_chain(keyspace: Keyspace) -> None:
+def test_a_commit_with_a_parent_sets_the_whole_chain(keyspace: Keyspace) -> None:
     base, middle = commit(keyspace, "base"), commit(keyspace, "middle", "base")
     committed = run(keyspace.commit("top", create(keyspace, "a"), {}, "middle", Usage()))
     assert committed.info.parent == "middle"
@@ -67,7 +67,7 @@ def test_a_parent_given_at_commit_brings_its_chain(keyspace: Keyspace) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * (layout.KEY_LIMIT + 1), "ü" * layout.KEY_LIMIT, "\ud800"])
-def test_a_key_that_is_empty_too_long_or_no_text_is_refused(keyspace: Keyspace, key: str) -> None:
+def test_an_empty_too_long_or_invalid_key_is_refused(keyspace: Keyspace, key: str) -> None:
     with pytest.raises(InvalidArgument):
         keyspace.draft(Kind.ACTIVE, key, "", {})
     with pytest.raises(InvalidArgument):
@@ -81,7 +81,7 @@ def test_keys_at_the_limit_are_distinguished_by_their_last_byte(keyspace: Keyspa
     assert [record.info.name[-1] for record in keyspace.walk()] == ["a", "b", "c"]
 
 
-def test_a_key_that_looks_like_the_digest_of_another_is_another(keyspace: Keyspace) -> None:
+def test_a_key_equal_to_the_digest_of_another_is_distinct(keyspace: Keyspace) -> None:
     """The database key of a long key, taken as a key itself, does not lead to the long key's record."""
     long = create(keyspace, "k" * 1000)
     space = layout.NUMBER.pack(2)

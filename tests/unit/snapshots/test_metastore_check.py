@@ -36,7 +36,7 @@ def test_a_large_cleanly_closed_file_is_quick_checked_first(
         assert mark(tmp_path).exists()
 
 
-def test_a_large_file_that_was_not_closed_is_checked_as_a_whole(
+def test_a_large_file_that_was_not_closed_is_checked_completely(
     tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     populate(tmp_path)
@@ -69,7 +69,7 @@ def test_damage_missed_by_the_quick_check_is_reported_and_salvaged_at_the_next_s
     assert len(set_aside(tmp_path)) == 1
 
 
-def test_a_check_whose_process_dies_is_done_here(
+def test_a_check_whose_process_dies_is_repeated_in_this_process(
     tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     populate(tmp_path)
@@ -81,7 +81,7 @@ def test_a_check_whose_process_dies_is_done_here(
     assert "ended with code -7" in caplog.text
 
 
-def test_the_check_in_the_background_gives_way_to_a_map_that_must_grow(tmp_path: Path, as_if_large: None) -> None:
+def test_the_background_check_yields_to_growth_of_the_map(tmp_path: Path, as_if_large: None) -> None:
     populate(tmp_path)
     store = MetaStore.open(str(tmp_path / "metastore"), map_size=1 << 17)
     keyspace = store.snapshotter("native").keyspace("native")

@@ -63,7 +63,7 @@ def test_intact_records_are_served_and_the_damaged_file_is_kept_aside(
         assert (tmp_path / "native/snapshots" / str(number) / "f").read_text() == str(number)
 
 
-def test_a_store_that_lost_a_parent_is_set_aside_once(tmp_path: Path) -> None:
+def test_a_store_that_lost_a_parent_is_salvaged_once(tmp_path: Path) -> None:
     with open_native(tmp_path) as native:
         native.prepare("making")
         native.commit("base", "making")
@@ -76,7 +76,7 @@ def test_a_store_that_lost_a_parent_is_set_aside_once(tmp_path: Path) -> None:
     assert len(set_aside(tmp_path)) == 1
 
 
-def test_a_record_of_an_earlier_time_is_not_brought_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stale_record_is_not_restored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A page of records is as it was before a removal and a commit; the index is as it was after them."""
     populate(tmp_path)
     with lmdb.open(str(tmp_path / "metastore/data.mdb"), subdir=False, lock=False, readonly=True) as environment:
@@ -91,7 +91,7 @@ def test_a_record_of_an_earlier_time_is_not_brought_back(tmp_path: Path, caplog:
     assert '"key 1" in keyspace number 00000002 was left out' in caplog.text
 
 
-def test_nothing_is_handed_out_or_opened_again_after_a_salvage(tmp_path: Path) -> None:
+def test_identifiers_are_not_reused_after_a_salvage(tmp_path: Path) -> None:
     populate(tmp_path)
     flip(tmp_path, layout.record_key(SPACE, b"key 7"))
     with open_native(tmp_path) as native:
@@ -101,7 +101,7 @@ def test_nothing_is_handed_out_or_opened_again_after_a_salvage(tmp_path: Path) -
         assert found[1].id > _salvage.MORE_IDS
 
 
-def test_a_snapshotter_of_which_nothing_is_left_begins_where_none_can_have_come_to(tmp_path: Path) -> None:
+def test_a_lost_snapshotter_continues_with_unused_identifiers(tmp_path: Path) -> None:
     populate(tmp_path)
     change(tmp_path, lambda t: [t.delete(key) for key, _ in list(t.cursor()) if key[:1] in b"ikns"])
     with open_native(tmp_path) as native:
@@ -111,7 +111,7 @@ def test_a_snapshotter_of_which_nothing_is_left_begins_where_none_can_have_come_
     assert len(os.listdir(tmp_path / "native/snapshots")) == 9
 
 
-def test_where_not_enough_is_left_nothing_is_changed_and_the_remedy_is_named(tmp_path: Path) -> None:
+def test_an_unsalvageable_file_is_unchanged_and_the_remedy_named(tmp_path: Path) -> None:
     populate(tmp_path)
     file = tmp_path / "metastore/data.mdb"
     damaged = bytes(8192) + file.read_bytes()[8192:]
@@ -124,7 +124,7 @@ def test_where_not_enough_is_left_nothing_is_changed_and_the_remedy_is_named(tmp
 
 
 @pytest.mark.parametrize("step", ["write_file", "exchange"])
-def test_a_salvage_that_is_interrupted_leaves_the_damaged_file(
+def test_an_interrupted_salvage_keeps_the_damaged_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     populate(tmp_path)
@@ -144,7 +144,7 @@ def test_a_salvage_that_is_interrupted_leaves_the_damaged_file(
         assert {info.name for info in native.walk()} == set(KEYS) - {"key 7"}
 
 
-def test_killed_at_any_moment_a_salvage_lets_the_next_start_serve_and_keeps_the_damaged_file(
+def test_after_a_kill_during_a_salvage_the_next_start_serves_and_the_damaged_file_is_kept(
     tmp_path: Path,
 ) -> None:
     populate(tmp_path)
@@ -193,7 +193,7 @@ def _open_and_die_in_step(path: Path, step: int) -> None:
         os._exit(0)
 
 
-def test_a_store_of_a_newer_lamina_is_refused_and_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+def test_a_store_of_a_newer_lamina_is_refused_and_not_reported_as_damaged(tmp_path: Path) -> None:
     populate(tmp_path)
 
     def body(transaction: Transaction) -> None:

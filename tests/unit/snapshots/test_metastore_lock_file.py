@@ -25,7 +25,7 @@ def fill(store: MetaStore) -> None:
         run(keyspace.create(keyspace.draft(Kind.ACTIVE, key, "", {})))
 
 
-def test_no_file_of_a_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None:
+def test_no_file_on_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path / "root"), str(tmp_path / "state"))
     fill(store)
     mapped = SHARED_AND_WRITABLE.findall(Path("/proc/self/maps").read_text())
@@ -33,7 +33,7 @@ def test_no_file_of_a_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None
     assert [file for file in mapped if not file.startswith("/memfd:")] == []
 
 
-def test_the_lock_file_has_all_its_pages_from_the_start(tmp_path: Path) -> None:
+def test_the_lock_file_is_preallocated(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path / "root"))
     with os.scandir("/proc/self/fd") as descriptors:
         (status,) = [fd.stat() for fd in descriptors if os.readlink(fd.path).startswith("/memfd:lock.mdb")]
@@ -63,7 +63,7 @@ def test_leftovers_of_a_killed_opening_are_removed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "state") == []
 
 
-def test_the_lock_file_of_an_earlier_version_goes(tmp_path: Path) -> None:
+def test_the_lock_file_of_an_earlier_version_is_removed(tmp_path: Path) -> None:
     (tmp_path / "lock.mdb").write_bytes(b"\0" * 8192)
     MetaStore.open(str(tmp_path)).close()
     assert sorted(os.listdir(tmp_path)) == ["ballast", "data.mdb", "lamina.lock"]
@@ -81,7 +81,7 @@ def test_two_metastores_can_be_open_side_by_side(tmp_path: Path) -> None:
     assert found == [["a", "b", "c"]] * 2
 
 
-def test_a_program_that_is_started_inherits_no_descriptor_of_the_data(tmp_path: Path) -> None:
+def test_child_processes_inherit_no_descriptor_of_the_data(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     shown = subprocess.run(
         ["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True, check=True
@@ -98,7 +98,7 @@ def test_data_behind_a_link_is_refused(tmp_path: Path) -> None:
         MetaStore.open(str(tmp_path / "root"))
 
 
-def test_a_place_where_others_could_rename_things_is_not_opened_in(tmp_path: Path) -> None:
+def test_a_directory_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "planted").touch()

@@ -69,9 +69,7 @@ def test_a_kind_without_snapshots_is_0(store: MetaStore) -> None:
     assert metric.samples == {("overlayfs", "lamina", kind): 0 for kind in ("active", "committed", "view")}
 
 
-def test_they_are_counted_again_only_when_something_was_stored(
-    store: MetaStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshots_are_recounted_only_after_a_change(store: MetaStore, monkeypatch: pytest.MonkeyPatch) -> None:
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     create(keyspace, "a")
     before = snapshots(store)
@@ -82,7 +80,7 @@ def test_they_are_counted_again_only_when_something_was_stored(
     assert snapshots(store) == {("overlayfs", "lamina", "active"): 2}
 
 
-def test_operations_that_share_a_commit_are_one_commit(store: MetaStore) -> None:
+def test_a_shared_commit_counts_once(store: MetaStore) -> None:
     environment, began = store._environment, histogram(store, "commit_operations")
     entered, go = threading.Event(), threading.Event()
 
@@ -117,7 +115,7 @@ def test_the_pages_of_the_file_are_used_or_free(store: MetaStore, tmp_path: Path
     assert number(store, "map_bytes") == 1 << 30
 
 
-def test_a_closed_store_has_no_numbers(store: MetaStore) -> None:
+def test_a_closed_store_has_no_metrics(store: MetaStore) -> None:
     store.close()
     with pytest.raises(Unavailable, match="closed"):
         list(store.metrics())

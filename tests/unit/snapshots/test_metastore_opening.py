@@ -103,7 +103,7 @@ def test_a_closed_store_refuses_calls_and_can_be_closed_again(tmp_path: Path) ->
         keyspace.get("a")
 
 
-def test_the_uuid_stays_with_the_store_and_a_new_store_has_another(tmp_path: Path) -> None:
+def test_the_uuid_belongs_to_the_store(tmp_path: Path) -> None:
     uuids = []
     for name in ("one", "one", "two"):
         store = MetaStore.open(str(tmp_path / name))
@@ -112,7 +112,7 @@ def test_the_uuid_stays_with_the_store_and_a_new_store_has_another(tmp_path: Pat
     assert uuids[0] == uuids[1] != uuids[2]
 
 
-def test_a_file_that_was_cut_is_reported_as_damaged_and_not_by_a_signal(tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_as_damaged_without_a_signal(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     for number in range(200):

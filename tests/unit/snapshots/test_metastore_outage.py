@@ -64,7 +64,7 @@ def no_descriptors_left() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_write_that_fails_at_the_first_pages_is_refused_and_the_next_one_works(
+def test_a_write_that_fails_at_its_first_pages_is_an_error_and_the_next_one_works(
     store: MetaStore, keyspace: Keyspace
 ) -> None:
     """LMDB refuses everything after that, and is opened anew."""
@@ -78,7 +78,7 @@ def test_a_write_that_fails_at_the_first_pages_is_refused_and_the_next_one_works
     assert store.outage() == ""
 
 
-def test_a_reopening_that_fails_is_tried_again_until_it_works(
+def test_a_failed_reopening_is_retried_until_it_works(
     store: MetaStore, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
@@ -99,7 +99,7 @@ def test_a_reopening_that_fails_is_tried_again_until_it_works(
     assert store.outage() == ""
 
 
-def test_asking_for_an_outage_ends_it_when_its_cause_is_gone(
+def test_querying_an_outage_ends_it_if_its_cause_is_gone(
     store: MetaStore, keyspace: Keyspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -122,7 +122,7 @@ def test_a_write_that_cannot_be_synced_is_an_error_of_the_disk(store: MetaStore,
     assert [record.info.name for record in keyspace.walk()] == ["a", "c"]
 
 
-def test_a_file_that_may_not_grow_is_no_loss_of_data(store: MetaStore, keyspace: Keyspace) -> None:
+def test_a_file_size_limit_does_not_lose_data(store: MetaStore, keyspace: Keyspace) -> None:
     """RLIMIT_FSIZE cuts writes short as a full disk does, which LMDB calls an I/O error."""
     create(keyspace, "a")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

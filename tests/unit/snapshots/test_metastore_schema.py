@@ -32,7 +32,7 @@ def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
         MetaStore.open(str(tmp_path))
 
 
-def test_opening_a_store_of_the_present_schema_commits_nothing(tmp_path: Path) -> None:
+def test_opening_a_store_of_the_current_schema_commits_nothing(tmp_path: Path) -> None:
     last: list[int] = []
     for _ in range(2):
         store = MetaStore.open(str(tmp_path))
@@ -107,7 +107,7 @@ def test_a_store_of_an_earlier_lamina_is_migrated_once(tmp_path: Path) -> None:
         store.close()
 
 
-def test_a_store_that_cannot_be_migrated_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_migrated_is_unchanged(tmp_path: Path) -> None:
     store_as_before(tmp_path, OLD_RECORD, OLD_RECORD[:-1])
     for _ in range(2):
         with pytest.raises(DataLoss, match="cannot be read"):

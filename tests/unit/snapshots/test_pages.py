@@ -106,7 +106,7 @@ def tree_pages(data: bytes, kind: int) -> list[int]:
     return sorted(number for number in pages.used if pages.page(number)[10] == kind)
 
 
-def test_a_whole_file_is_read_as_lmdb_reads_it(data: bytes, truth: dict[bytes, bytes]) -> None:
+def test_an_intact_file_is_read_as_by_lmdb(data: bytes, truth: dict[bytes, bytes]) -> None:
     pages = whole(data)
     assert pages.meta.main.depth == 3
     assert list(pages.entries(pages.meta.main)) == list(truth.items())
@@ -117,12 +117,12 @@ def test_a_whole_file_is_read_as_lmdb_reads_it(data: bytes, truth: dict[bytes, b
     assert free | pages.used == set(range(2, pages.meta.last_page + 1))
 
 
-def test_many_leaves_at_a_time_are_read_as_lmdb_reads_them(data: bytes, truth: dict[bytes, bytes]) -> None:
+def test_batches_of_leaves_are_read_as_by_lmdb(data: bytes, truth: dict[bytes, bytes]) -> None:
     assert whole(data).meta.main.leaf_pages > LEAVES
     assert all_at_a_time(data) == list(truth.items())
 
 
-def test_a_new_file_is_whole(tmp_path: Path) -> None:
+def test_a_new_file_is_intact(tmp_path: Path) -> None:
     lmdb.open(str(tmp_path / "new"), subdir=False, lock=False).close()
     assert look((tmp_path / "new").read_bytes()) == ({}, [])
 
@@ -152,7 +152,7 @@ def test_every_zeroed_large_value_is_found(data: bytes, truth: dict[bytes, bytes
         assert all_at_a_time(zeroed(data, number)) is None
 
 
-def test_two_pages_that_have_changed_places_are_found(data: bytes) -> None:
+def test_swapped_pages_are_found(data: bytes) -> None:
     first, second = Random(1).sample(tree_pages(data, 2), 2)
     changed = bytearray(data)
     for source, target in ((first, second), (second, first)):
@@ -168,7 +168,7 @@ def test_a_truncated_file_is_detected(data: bytes) -> None:
         assert quick(data[:size])
 
 
-def test_a_damaged_meta_page_leaves_the_other(data: bytes, truth: dict[bytes, bytes]) -> None:
+def test_with_a_damaged_meta_page_the_other_is_used(data: bytes, truth: dict[bytes, bytes]) -> None:
     newest = whole(data).meta.page
     found, damages = look(zeroed(data, 1 - newest))
     assert found == truth

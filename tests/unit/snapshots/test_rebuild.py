@@ -20,7 +20,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_all_is_back_field_by_field_when_the_file_was_deleted(site: Site) -> None:
+def test_all_fields_are_restored_after_the_file_was_deleted(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
         before = everything(snapshotter, "overlayfs", "other")
@@ -106,7 +106,7 @@ def test_a_dry_run_changes_nothing(site: Site) -> None:
     assert not site.database.exists()
 
 
-def test_out_of_nothing_nothing_is_made(site: Site) -> None:
+def test_a_rebuild_without_sources_creates_nothing(site: Site) -> None:
     """A wrong directory was named."""
     with pytest.raises(NotFound, match="the right root directory"):
         site.rebuild()
@@ -122,7 +122,7 @@ def test_the_old_file_is_kept(site: Site) -> None:
     assert ".damaged-" in rebuilt.set_aside
 
 
-def test_it_is_refused_while_someone_uses_the_metastore(site: Site) -> None:
+def test_it_is_refused_while_the_metastore_is_in_use(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
         with pytest.raises(LockHeld, match="is locked by process"):
@@ -150,7 +150,7 @@ def test_a_data_root_of_another_metastore_is_not_changed(site: Site, tmp_path: P
     assert not site.rebuild().changes
 
 
-def test_a_data_root_without_its_uuid_gets_it_again(site: Site) -> None:
+def test_a_data_root_without_its_uuid_gets_it_back(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
         before = everything(snapshotter)
@@ -172,7 +172,7 @@ def test_a_new_metastore_of_a_host_is_replaced(site: Site) -> None:
     assert site.all() == before
 
 
-def test_a_backup_is_brought_up_to_date_by_recovery_records(site: Site) -> None:
+def test_recovery_records_update_a_backup(site: Site) -> None:
     backup = str(site.directory / "backup")
     with site.open() as snapshotter:
         snapshotter.prepare("kept")
@@ -210,7 +210,7 @@ def test_a_backup_of_another_metastore_is_refused(site: Site, tmp_path: Path) ->
         site.rebuild(backup=str(other.database))
 
 
-def test_killed_at_any_moment_it_leaves_the_old_metastore_or_the_new_one(site: Site) -> None:
+def test_a_kill_leaves_the_old_or_the_new_metastore(site: Site) -> None:
     with site.open() as snapshotter:
         fill(snapshotter)
         before = everything(snapshotter)

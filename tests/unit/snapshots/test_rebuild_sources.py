@@ -31,7 +31,7 @@ def test_a_removed_snapshot_stays_removed(site: Site) -> None:
     assert site.all() == {}
 
 
-def test_a_record_in_a_damaged_file_brings_nothing_back_that_has_no_data(site: Site) -> None:
+def test_a_record_in_a_damaged_file_without_data_is_not_restored(site: Site) -> None:
     """A page that a lost write left as it was has records of snapshots that were removed since."""
     with site.open() as snapshotter:
         snapshotter.prepare("kept")
@@ -95,7 +95,7 @@ def test_a_torn_record_of_a_parent_is_derived_from_its_children(site: Site, cont
     assert lost[0] == attrs.evolve(known[0], labels={}, created=0, updated=0)
 
 
-def test_a_record_of_before_its_commit_is_corrected_by_its_children(site: Site) -> None:
+def test_a_stale_record_from_before_a_commit_is_corrected_by_its_children(site: Site) -> None:
     with site.open() as snapshotter:
         snapshotter.prepare("extract")
         snapshotter._root.records.flush()
@@ -124,7 +124,7 @@ def test_children_of_a_lost_parent_get_a_clear_error(site: Site) -> None:
         assert snapshotter.stat("layer-1").parent == "layer-0"
 
 
-def test_a_chain_of_which_a_name_is_lost_is_left_out_and_named(site: Site) -> None:
+def test_a_chain_with_a_lost_name_is_left_out_and_reported(site: Site) -> None:
     """Two successive records are lost: the child has the name of the upper one; that of the lower is unknown."""
     with site.open() as snapshotter:
         space = snapshotter.keyspace("overlayfs")

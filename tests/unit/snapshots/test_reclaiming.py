@@ -135,7 +135,7 @@ def test_unknown_data_is_quarantined_with_its_record_if_sources_agree(tmp_path: 
     assert (tmp_path / "native/quarantine").stat().st_mode & 0o777 == 0o700
 
 
-def test_unfinished_data_that_no_snapshot_has_is_deleted_at_once(tmp_path: Path) -> None:
+def test_partial_data_without_a_snapshot_is_deleted_at_once(tmp_path: Path) -> None:
     populate(tmp_path)
     (tmp_path / "native/snapshots/5.new").mkdir()
     with open_native(tmp_path):
@@ -144,7 +144,7 @@ def test_unfinished_data_that_no_snapshot_has_is_deleted_at_once(tmp_path: Path)
     assert quarantined(tmp_path) == ["4"]
 
 
-def test_quarantined_data_is_brought_back_by_a_rename(tmp_path: Path) -> None:
+def test_quarantined_data_can_be_restored_by_a_rename(tmp_path: Path) -> None:
     populate(tmp_path)
     (tmp_path / "native/snapshots/4/f").write_text("precious")
     with open_native(tmp_path):
@@ -171,7 +171,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_quarantined_data_is_deleted_when_its_time_has_passed(filled: Path) -> None:
+def test_quarantined_data_is_deleted_after_its_retention(filled: Path) -> None:
     with open_native(filled) as native:
         wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 10, "4 is deleted")
         native.cleanup()
@@ -234,7 +234,7 @@ def test_data_is_created_on_a_full_disk_in_the_space_of_quarantined_data(filled:
     assert quarantined(filled) == ["6", "6.json"]
 
 
-def test_the_recovery_record_of_a_snapshot_whose_identifier_is_lost_stays(tmp_path: Path) -> None:
+def test_the_recovery_record_of_a_snapshot_with_a_lost_identifier_is_kept(tmp_path: Path) -> None:
     """An update rewrites it if the metastore is readable, and keeps it otherwise."""
     populate(tmp_path)
     with open_native(tmp_path) as native:
@@ -244,7 +244,7 @@ def test_the_recovery_record_of_a_snapshot_whose_identifier_is_lost_stays(tmp_pa
     assert (tmp_path / "native/records/3").exists()
 
 
-def test_a_recovery_record_of_a_later_time_than_the_metastore_is_reported_and_stays(
+def test_a_recovery_record_newer_than_the_metastore_is_reported_and_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk lost the write of a page: the metastore has a record as it was before an update."""
@@ -261,7 +261,7 @@ def test_a_recovery_record_of_a_later_time_than_the_metastore_is_reported_and_st
 
 
 @pytest.mark.parametrize("walk", ["ids", "records", "named_ids", "walk"])
-def test_walks_end_where_keys_are_out_of_order(tmp_path: Path, walk: str) -> None:
+def test_walks_end_at_keys_out_of_order(tmp_path: Path, walk: str) -> None:
     with open_native(tmp_path) as native:
         for number in range(600):
             keyspace = native._keyspace

@@ -38,19 +38,19 @@ def test_records_round_trip(record: Record) -> None:
 
 
 @given(records)
-def test_the_message_in_its_bytes_is_the_one_made_from_the_record(record: Record) -> None:
+def test_the_encoded_message_equals_the_converted_record(record: Record) -> None:
     sent = StatSnapshotResponse(info=info_to_proto(record.info))
     assert StatSnapshotResponse.FromString(info_message(encode(record))) == sent
 
 
 @given(st.lists(records, max_size=3))
-def test_the_messages_of_many_one_behind_the_other_are_a_list(records: list[Record]) -> None:
+def test_concatenated_messages_are_a_list(records: list[Record]) -> None:
     sent = ListSnapshotsResponse(info=[info_to_proto(record.info) for record in records])
     assert ListSnapshotsResponse.FromString(b"".join(map(info_message, map(encode, records)))) == sent
 
 
 @given(records, st.dictionaries(texts, texts, max_size=5))
-def test_labels_put_into_the_message_add_to_its_own(record: Record, labels: dict[str, str]) -> None:
+def test_labels_can_be_appended_to_a_message(record: Record, labels: dict[str, str]) -> None:
     sent = ListSnapshotsResponse.FromString(with_labels(info_message(encode(record)), labels))
     assert [dict(info.labels) for info in sent.info] == [{**record.info.labels, **labels}]
 
@@ -62,7 +62,7 @@ def test_name_and_identifier_are_read_without_decoding(record: Record) -> None:
 
 
 @given(records, st.integers(0, 1000))
-def test_a_record_that_was_cut_is_reported_as_damaged(record: Record, length: int) -> None:
+def test_a_truncated_record_is_reported_as_damaged(record: Record, length: int) -> None:
     data = encode(record)
     with pytest.raises(DataLoss):
         decode(data[: length % len(data)])
@@ -70,7 +70,7 @@ def test_a_record_that_was_cut_is_reported_as_damaged(record: Record, length: in
         info_message(data[: length % len(data)])
 
 
-def test_a_record_with_bytes_behind_it_is_reported_as_damaged() -> None:
+def test_a_record_with_trailing_bytes_is_reported_as_damaged() -> None:
     with pytest.raises(DataLoss):
         decode(encode(Record(1, Info("a"))) + b"x")
     with pytest.raises(DataLoss):

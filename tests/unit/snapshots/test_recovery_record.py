@@ -55,7 +55,7 @@ def test_version_1_is_read() -> None:
     assert read == attrs.evolve(EXAMPLE, metastore="")
 
 
-def test_no_beginning_of_a_file_is_a_record() -> None:
+def test_a_truncated_file_is_not_a_record() -> None:
     data = EXAMPLE.encode()
     for length in range(len(data)):
         with pytest.raises(DataLoss, match="cannot be read"):

@@ -34,20 +34,20 @@ def bring_back_removed(path: Path, *, salvaged: bool) -> None:
             environment.write(lambda transaction: checksum.put(transaction, layout.SALVAGED, b"now"))
 
 
-def test_they_are_dropped_where_neither_data_nor_a_recovery_record_is_left(tmp_path: Path) -> None:
+def test_they_are_dropped_without_data_and_recovery_record(tmp_path: Path) -> None:
     bring_back_removed(tmp_path, salvaged=True)
     with open_native(tmp_path) as native:
         assert listed(native) == ["kept"]
 
 
-def test_they_are_kept_where_a_recovery_record_knows_them(tmp_path: Path) -> None:
+def test_they_are_kept_with_a_recovery_record(tmp_path: Path) -> None:
     bring_back_removed(tmp_path, salvaged=True)
     (tmp_path / "native/records/3").touch()
     with open_native(tmp_path) as native:
         assert listed(native) == ["child", "kept", "removed"]
 
 
-def test_a_metastore_that_was_not_damaged_loses_no_record(tmp_path: Path) -> None:
+def test_an_undamaged_metastore_loses_no_record(tmp_path: Path) -> None:
     bring_back_removed(tmp_path, salvaged=False)
     with open_native(tmp_path) as native:
         assert listed(native) == ["child", "kept", "removed"]

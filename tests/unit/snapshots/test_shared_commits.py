@@ -58,7 +58,7 @@ def test_writers_that_wait_together_share_a_commit(store: MetaStore) -> None:
         assert len({future.result() for future in ids}) == 1
 
 
-def test_an_operation_whose_caller_has_gone_leaves_nothing(keyspace: Keyspace) -> None:
+def test_a_cancelled_operation_has_no_effect(keyspace: Keyspace) -> None:
     draft = keyspace.draft(Kind.ACTIVE, "a", "", {})
     with use(CallContext(cancelled=True)), pytest.raises(Canceled):
         run(keyspace.create(draft))
@@ -66,7 +66,7 @@ def test_an_operation_whose_caller_has_gone_leaves_nothing(keyspace: Keyspace) -
         keyspace.get("a")
 
 
-def test_operations_performed_together_share_a_commit_and_one_that_fails_does_so_alone(store: MetaStore) -> None:
+def test_batched_operations_share_a_commit_and_fail_separately(store: MetaStore) -> None:
     environment = store._environment
 
     def put(key: bytes) -> Request[Body]:
@@ -146,7 +146,7 @@ print("all done")
 """
 
 
-def test_control_c_in_one_writer_hangs_no_other(tmp_path: Path) -> None:
+def test_ctrl_c_in_one_writer_does_not_block_others(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )

@@ -65,7 +65,7 @@ def test_short_items_share_a_pause(clock: Clock) -> None:
     assert clock.pauses == pytest.approx([0.0015, 0.0015])
 
 
-def test_it_ends_after_a_pause_when_it_is_cancelled(clock: Clock) -> None:
+def test_a_cancellation_ends_it_after_a_pause(clock: Clock) -> None:
     context, items = CallContext(), throttled(clock.work(0.001, 0.001))
     with use(context):
         next(items)

@@ -21,6 +21,6 @@ def test_a_time_is_printed_as_go_prints_it(nanoseconds: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("nanoseconds", [-62_135_596_800 * 10**9 - 1, 253_402_300_800 * 10**9])
-def test_a_time_that_no_timestamp_can_hold_is_refused(nanoseconds: int) -> None:
+def test_a_time_outside_of_timestamps_is_refused(nanoseconds: int) -> None:
     with pytest.raises(InvalidArgument, match="years 1 to 9999"):
         format_time(nanoseconds)

@@ -46,13 +46,13 @@ def names(path: Path) -> list[str]:
         store.close()
 
 
-def test_a_read_that_fails_once_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_read_is_retried(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pread", failing(1, errno.EIO, os.pread))
     assert names(path) == ["key"]
     assert not list(path.glob("data.mdb.*"))
 
 
-def test_a_disk_that_cannot_be_read_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_disk_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (path / "data.mdb").read_bytes()
     with monkeypatch.context() as failure:
         failure.setattr(os, "pread", failing(2**30, errno.EIO, os.pread))

@@ -27,11 +27,11 @@ def make_base(keyspace: Keyspace) -> None:
     run(keyspace.commit("base", making, {}, "", Usage()))
 
 
-def test_a_new_store_is_whole(store: MetaStore, tmp_path: Path) -> None:
+def test_a_new_store_is_intact(store: MetaStore, tmp_path: Path) -> None:
     assert finds_nothing(tmp_path)
 
 
-def test_children_whose_names_hardly_fit_into_a_key_or_do_not_are_whole(store: MetaStore, tmp_path: Path) -> None:
+def test_children_with_names_at_the_limit_of_keys_are_intact(store: MetaStore, tmp_path: Path) -> None:
     keyspace = store.snapshotter("native").keyspace("native")
     make_base(keyspace)
     for length in (*range(layout.DATABASE_KEY_LIMIT - 8, layout.DATABASE_KEY_LIMIT + 1), layout.KEY_LIMIT):
@@ -40,7 +40,7 @@ def test_children_whose_names_hardly_fit_into_a_key_or_do_not_are_whole(store: M
 
 
 @pytest.mark.parametrize("leaves", [1, 3, _leaves.LEAVES])
-def test_snapshots_of_several_snapshotters_and_keyspaces_are_whole_and_lost_ones_are_missed(
+def test_lost_snapshots_of_any_snapshotter_and_keyspace_are_detected(
     store: MetaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: int
 ) -> None:
     monkeypatch.setattr(_leaves, "LEAVES", leaves)

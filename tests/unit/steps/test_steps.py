@@ -45,7 +45,7 @@ def test_each_request_is_performed_and_its_result_returned() -> None:
     assert doubling.performed == [1, 1]
 
 
-def test_steps_that_ask_for_nothing_are_taken() -> None:
+def test_steps_without_requests_run() -> None:
     def steps() -> Steps[str]:
         yield BLOCKING
         return "done"
