@@ -79,13 +79,10 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
         return belongs_to(status, path)
     if shared and status.st_mode & stat.S_ISVTX:
         return None
-    if status.st_mode & stat.S_IWOTH:
-        return _writable(status, path, "every user", "o-w")
-    if status.st_mode & stat.S_IWGRP and status.st_gid not in trust.groups:
-        return _writable(status, path, f"group {status.st_gid}", "g-w")
-    if status.st_mode & stat.S_IWGRP and _has_acl(directory):
+    exposure = _mode_exposure(status, path, trust)
+    if exposure is None and status.st_mode & stat.S_IWGRP and _has_acl(directory):
         return _writable(status, path, "users that its access control list names", "g-w")
-    return None
+    return exposure
 
 
 def file_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure | None:
@@ -116,17 +113,21 @@ def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposur
     """
     if not trust.may_own_ancestor(status.st_uid):
         return belongs_to(status, path)
-    if status.st_mode & stat.S_IWOTH:
-        return _writable(status, path, "every user", "o-w")
-    if status.st_mode & stat.S_IWGRP and status.st_gid not in trust.groups:
-        return _writable(status, path, f"group {status.st_gid}", "g-w")
-    return None
+    return _mode_exposure(status, path, trust)
 
 
 def belongs_to(status: os.stat_result, path: str) -> Exposure:
     """Return the exposure of a path that an untrusted user owns."""
     owner = os.geteuid() or "root"
     return Exposure(f"{path} belongs to user {status.st_uid}", f"chown {owner}: {path}")
+
+
+def _mode_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure | None:
+    if status.st_mode & stat.S_IWOTH:
+        return _writable(status, path, "every user", "o-w")
+    if status.st_mode & stat.S_IWGRP and status.st_gid not in trust.groups:
+        return _writable(status, path, f"group {status.st_gid}", "g-w")
+    return None
 
 
 def _writable(status: os.stat_result, path: str, by: str, change: str) -> Exposure:
