@@ -190,7 +190,7 @@ def test_a_package_whose_init_raises(broken: Broken) -> None:
     the_failure(broken, "init-raises", "raises.v1.x", "ValueError: cable cut", "init")
 
 
-def test_a_hanging_init_is_abandoned_and_blocks_its_dependants(broken: Broken) -> None:
+def test_a_hanging_init_is_left_behind_and_blocks_its_dependants(broken: Broken) -> None:
     hangs = broken["init-hangs"]
     assert list(hangs) == ["hangs.v1.x", "hangs.user.v1.x"]
     failed, blocked = hangs.values()
@@ -292,7 +292,9 @@ def test_why_names_the_line_of_the_root_cause(host: IsolatedHost) -> None:
     assert said[2].endswith(", in wait_for_ever (init-hangs)")
 
 
-def test_a_hanging_close_is_abandoned_and_the_others_are_closed(directory: Path, environment: Environment) -> None:
+def test_a_hanging_close_is_left_behind_and_the_others_are_closed(
+    directory: Path, environment: Environment
+) -> None:
     host = IsolatedHost(directory / "other", environment)
     with host.running():
         assert host.terminate() == 0

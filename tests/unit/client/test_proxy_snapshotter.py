@@ -129,7 +129,7 @@ def test_a_walk_yields_every_info_of_every_message_in_order(connect, count):
     assert [list(request.filters) for request in requests] == [["kind==active", "name==x"]]
 
 
-def test_an_abandoned_walk_ends_on_the_server_too(connect):
+def test_a_walk_left_early_ends_on_the_server_too(connect):
     """A walk reads lazily, so that even an endless list can be used."""
     ended = threading.Event()
 

@@ -21,7 +21,7 @@ def release() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_a_plugin_that_does_not_close_in_time_is_abandoned_and_keeps_the_lock(bench: Bench) -> None:
+def test_a_plugin_that_does_not_close_in_time_is_left_behind_and_keeps_the_lock(bench: Bench) -> None:
     release = threading.Event()
 
     class Slow:

@@ -48,14 +48,14 @@ def bright(bench: Bench, level: int) -> Config:
     return bench.config(plugins={URI: {"level": level}}, timeouts=timeouts)
 
 
-def test_a_hanging_plugin_is_abandoned_and_not_called_until_it_returns(bench: Bench, stuck: Host) -> None:
+def test_a_hanging_plugin_is_left_behind_and_not_called_until_it_returns(bench: Bench, stuck: Host) -> None:
     first, second = (stuck.reload(bright(bench, level)).failed[URI] for level in (2, 3))
     assert str(first) == "reconfigure did not end within 0.01 s and was left behind"
     assert str(second) == "an earlier reconfigure was left behind and still runs"
 
 
-def test_the_configuration_of_an_abandoned_plugin_is_unknown(bench: Bench, stuck: Host) -> None:
-    """The file is unchanged, but the abandoned plugin has applied the change late."""
+def test_the_configuration_of_a_plugin_left_behind_is_unknown(bench: Bench, stuck: Host) -> None:
+    """The file is unchanged, but the plugin left behind has applied the change late."""
     left_behind = stuck.reload(bright(bench, 2)).failed[URI]
     assert isinstance(left_behind, LeftBehind)
     assert left_behind.thread is not None
@@ -68,7 +68,7 @@ def test_the_configuration_of_an_abandoned_plugin_is_unknown(bench: Bench, stuck
     assert len(lamp.given) == 3
 
 
-def test_an_abandoned_plugin_keeps_the_lock(bench: Bench, stuck: Host) -> None:
+def test_a_plugin_left_behind_keeps_the_lock(bench: Bench, stuck: Host) -> None:
     stuck.reload(bright(bench, 2))
     stuck.stop()
     bench.registrations.clear()

@@ -83,7 +83,7 @@ def test_a_running_attempt_does_not_delay_the_stop_and_keeps_the_lock(
     assert statuses(host.plugins) == {"floor": "ok", "disk": "failed"}
 
 
-def test_an_abandoned_attempt_keeps_the_lock(bench: Bench) -> None:
+def test_an_attempt_left_behind_keeps_the_lock(bench: Bench) -> None:
     slow = Slow(bench)
     bench.plugin(DISK, slow)
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:

@@ -71,7 +71,7 @@ def test_a_malformed_or_second_contract_is_refused(contract: Contract, message: 
         Registry().add_contract(contract)
 
 
-def test_an_excluded_distribution_loses_its_contracts() -> None:
+def test_a_distribution_set_aside_loses_its_contracts() -> None:
     registry = Registry().add_contract(Contract(TAPE, Tape, distribution="tapes"))
     assert registry.without("others").contract(TAPE) is not None
     assert registry.without("tapes").contract(TAPE) is None

@@ -75,7 +75,7 @@ def test_a_result_that_is_not_a_finding_is_a_failure() -> None:
     assert "diagnose gave 'slack': not a Finding" in finding.found
 
 
-def test_a_hanging_diagnosis_is_abandoned_at_its_deadline() -> None:
+def test_a_hanging_diagnosis_is_left_behind_at_its_deadline() -> None:
     go_on = threading.Event()
 
     def look(_: object) -> Iterator[Finding]:

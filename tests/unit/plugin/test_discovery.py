@@ -50,7 +50,7 @@ def test_another_host_finds_the_plugins_of_its_own_group(site: Site) -> None:
     assert not [name for name in found["imported"] if name.startswith("lamina.plugins")]
 
 
-def test_only_the_entry_point_of_another_hosts_own_distribution_is_excluded(site: Site) -> None:
+def test_only_the_entry_point_of_another_hosts_own_distribution_is_set_aside(site: Site) -> None:
     points = "[greeter.plugins]\none = greeter_one\ntwo = greeter_two\n"
     site.install("greeter", {"greeter_one": "import absent", "greeter_two": GOOD}, points)
     found = site.discover(group="greeter.plugins", disabled_distributions=[])

@@ -1,4 +1,4 @@
-"""`discover` excludes broken distributions as a whole, and no others."""
+"""`discover` sets broken distributions aside as a whole, and no others."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_invalid_registration_is_a_failed_plugin(site: Site, registration: st
     assert found["failed"] == {uri: ["bad", "failed", problem]}
 
 
-def test_a_distribution_is_excluded_as_a_whole(site: Site) -> None:
+def test_a_distribution_is_set_aside_as_a_whole(site: Site) -> None:
     """Its other plugins are shown as blocked by the one that offends, and its hooks are gone."""
     site.install("bad", {"bad_a": source("plugin('a')"), "bad_b": source("plugin('b')", "plugin('c', '')")})
     found = site.discover()
@@ -86,8 +86,8 @@ def test_a_distribution_is_excluded_as_a_whole(site: Site) -> None:
     }
 
 
-def test_only_the_failing_entry_point_of_lamina_itself_is_excluded(site: Site) -> None:
-    """A plugin with a missing library does not exclude the others."""
+def test_only_the_failing_entry_point_of_lamina_itself_is_set_aside(site: Site) -> None:
+    """A plugin with a missing library does not set the others aside."""
     site.install("lamina", {"own_a": "import does_not_exist", "own_b": source("plugin('own')")})
     found = site.discover(disabled_distributions=[])
     assert found["registry"] == {"own.x": "lamina"}
@@ -106,7 +106,7 @@ def test_an_existing_id_is_refused_and_keeps_its_owner(site: Site) -> None:
     }
 
 
-def test_excluded_plugins_free_their_names(site: Site) -> None:
+def test_plugins_set_aside_free_their_names(site: Site) -> None:
     site.install("a-first", {"first": source("plugin('good')", "plugin('bad', '')")})
     site.install("b-second", {"second": GOOD})
     found = site.discover()
@@ -114,7 +114,7 @@ def test_excluded_plugins_free_their_names(site: Site) -> None:
     assert list(found["failed"]) == ["io.lamina.entry-point.v1.a-first:first"]
 
 
-def test_a_cycle_excludes_the_last_distribution(site: Site) -> None:
+def test_a_cycle_sets_the_last_distribution_aside(site: Site) -> None:
     site.install("a-first", {"first": source("plugin('a', requires=('b',))")})
     site.install("b-second", {"second": source("plugin('b', requires=('a',))", "plugin('c')")})
     found = site.discover()

@@ -1,4 +1,4 @@
-"""`initialise` with a deadline: a late init is abandoned and cut off."""
+"""`initialise` with a deadline: a late init is left behind and cut off."""
 
 from __future__ import annotations
 

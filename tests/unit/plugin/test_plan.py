@@ -128,7 +128,7 @@ def test_each_plugin_is_reported_before_the_next_init() -> None:
     assert steps == ["init a.x after 0", "told of a.x", "init b.x after 1", "told of b.x"]
 
 
-def test_a_later_exclusion_fails_only_that_plugin() -> None:
+def test_a_plugin_set_aside_later_fails_alone() -> None:
     discovery = found(one("a.x"), one("b.x", "a"), one("c.x")).set_aside({"a.x": ValueError("bad table")})
     assert foreseen(Plan.of(discovery)) == [
         ("a.x", "failed", "ValueError: bad table"),
