@@ -50,7 +50,7 @@ class Lamina:
             finally:
                 os.close(theirs)
             text = b""
-            with contextlib.suppress(OSError):  # EIO: nobody has the other side open any more
+            with contextlib.suppress(OSError):  # EIO: the other side is closed
                 while data := shown.read(4096):
                     text += data
         assert process.wait(60) == 0, text
@@ -86,7 +86,7 @@ def lamina(host: str, snapshotter: Snapshotter) -> Lamina:
 
 @pytest.fixture
 def layer(snapshotter: Snapshotter) -> Callable[..., None]:
-    """`layer(name, parent, file=content, …)` makes a committed snapshot with those files."""
+    """Return `layer(name, parent, file=content, …)`, which commits a snapshot with those files."""
 
     def make(name: str, parent: str = "", **files: str) -> None:
         key = f"{name}-active"

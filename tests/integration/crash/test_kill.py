@@ -52,7 +52,7 @@ class Operation:
 
 
 class Caller:
-    """A client that makes random calls on keys of its own and remembers what was acknowledged."""
+    """A client that makes random calls on its own keys and records acknowledgements."""
 
     def __init__(self, name: str, random: Random) -> None:
         self.name = name
@@ -75,16 +75,16 @@ class Caller:
                 acknowledged()
 
     def check(self, infos: list[Info]) -> None:
-        """Check what is left of this client's snapshots, and go on from there.
+        """Check the snapshots of this client after a kill, and continue from there.
 
-        Whatever was acknowledged has happened. The call that was under way has happened or it has not.
+        Acknowledged calls have taken effect. The interrupted call has or has not.
         """
         found = {info.name: _known(info) for info in infos}
         assert found in (self._there, self._under_way.after)
         for info in infos:
             content = _content(info.labels[UPPERDIR])
             if info.kind is Kind.ACTIVE and info.name not in self._there:
-                content.write_text(info.labels["content"])  # made, but this client could not know it
+                content.write_text(info.labels["content"])  # created, but not acknowledged
             elif info.kind is not Kind.VIEW:
                 assert content.read_text() == info.labels["content"]
         self._there = found

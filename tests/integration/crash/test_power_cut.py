@@ -67,7 +67,7 @@ def mounted(image: Path) -> Iterator[Path]:
 
 
 def test_acknowledged_operations_are_on_disk(image: Path) -> None:
-    """Layers with their files, and the records of active snapshots, whose directories are made again."""
+    """Layers with their files survive, and records of active snapshots, whose directories are recreated."""
     with mounted(image) as disk, open_overlay(disk) as overlay:
         for number in range(LAYERS):
             with temporary_mount(overlay.prepare("making", f"c{number - 1}" if number else "")) as root:

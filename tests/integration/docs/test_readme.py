@@ -34,7 +34,7 @@ BLOCKS = {
     "Write a snapshotter": 3,
     "Run it in production": 1,
 }
-"""How many blocks each section has. Each is executed by a test below: add one with a block."""
+"""The number of blocks in each section. Each is executed by a test below: add one with a block."""
 SOURCES = ("core", "plugins", "config", "examples", ".ci", "Makefile", "pyproject.toml", "README.md", "LICENSE")
 EMPTY_PLACES = """\
 mount -t tmpfs tmpfs /run

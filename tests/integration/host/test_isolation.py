@@ -1,6 +1,6 @@
-"""What a third party's package does wrong is that package's failure, and everything else works.
+"""A faulty third-party package fails alone.
 
-Real packages, installed by pip in a virtual environment, and a real `lamina serve` with all of them at once.
+pip installs real packages in a virtual environment, and one `lamina serve` loads all of them.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class IsolatedHost(Daemon):
         """Prepare it.
 
         Args:
-            directory: Where it has everything, made here.
-            environment: Where the packages are installed.
+            directory: The host's directory, which is created.
+            environment: The virtual environment with the packages.
         """
         directory.mkdir()
         self.environment = environment

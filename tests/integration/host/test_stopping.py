@@ -36,7 +36,7 @@ class Last:
 def lamina_register():
     yield Registration(type=PluginType.SERVER, id="zz-last", requires=(PluginType.GRPC,), init=lambda ic: Last())
 """
-"""A server that is initialised after the listener, and so is closed before it; which waits for the test."""
+"""A server that is initialised after the listener and closed before it, when it waits for the test."""
 
 
 @pytest.fixture

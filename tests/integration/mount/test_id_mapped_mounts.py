@@ -20,8 +20,8 @@ from lamina.mount.idmap._user_namespace import user_namespace
 pytestmark = pytest.mark.requires("root", "overlay")
 
 MAPS = ("uidmap=0:1000:10,20:5000:1", "gidmap=0:2000:10")
-WCLONE = -(1 << 31)  # __WCLONE of wait(2): children that signal nobody when they exit
-NOBODY = 65534  # /proc/sys/kernel/overflowuid: whoever has no counterpart
+WCLONE = -(1 << 31)  # __WCLONE of wait(2): children that send no signal when they exit
+NOBODY = 65534  # /proc/sys/kernel/overflowuid: unmapped users
 
 
 def owners(directory: str | Path) -> dict[str, tuple[int, int]]:

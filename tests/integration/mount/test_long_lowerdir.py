@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-# Forbids fsopen(2), mounts what standard input names, and tells what became of it.
+# Forbids fsopen(2), mounts what standard input names, and prints the result.
 PROGRAM = f"""
 import ctypes, os, struct, sys
 from lamina.errdefs import Error

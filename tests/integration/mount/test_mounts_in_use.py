@@ -27,7 +27,7 @@ def escaped(path: Path) -> str:
 
 
 def overlay(directory: Path, layers: int = 1) -> Mount:
-    """A writable overlay of directories that are made there."""
+    """Return a writable overlay of new directories."""
     names = ["fs", "work", *(f"lower{number}" for number in range(layers))]
     for name in names:
         (directory / name).mkdir(parents=True)

@@ -90,7 +90,7 @@ def commit_held_up(environment: Environment) -> Iterator[None]:
 def test_a_client_that_leaves_before_the_durable_commit_leaves_nothing_behind(
     overlay: LocalSnapshotter, channel: grpc.Channel, tmp_path: Path
 ) -> None:
-    overlay._store.reserve_id()  # so that the call itself needs one commit only
+    overlay._store.reserve_id()  # the call itself then needs only one commit
     environment = overlay._store._environment
     commits = environment._commits
     with commit_held_up(environment):

@@ -236,7 +236,7 @@ def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Wo
 
 BUSY = """
     def work(depth=0):
-        eval(f"sum(one for one in range({depth}))")  # code that is made and thrown away
+        eval(f"sum(one for one in range({depth}))")  # code that is created and discarded
         for _ in range(2 if 0 < depth < 12 else 0):
             work(depth + 1)
         while depth == 0:

@@ -166,7 +166,7 @@ def test_other_calls_may_be_made_inside_a_walk(connect):
 
 
 def test_not_found_is_an_empty_walk(connect):
-    """containerd's own snapshotters, served by themselves, say so while their store is empty."""
+    """containerd's own snapshotters answer NotFound while their store is empty."""
 
     def handler(_):
         raise NotFound("bucket does not exist")

@@ -52,7 +52,7 @@ def test_a_default_that_cannot_be_determined_is_a_problem_of_its_key(
 
 
 def test_an_inaccessible_default_file_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A name that is too long stands for a directory that may not be entered, which root may.
+    # A name that is too long, because root can enter every directory.
     directory = "/" + "x" * 300
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_CONFIG_HOME", directory)

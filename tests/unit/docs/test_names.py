@@ -17,7 +17,7 @@ PAGES = sorted(
     [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *CHECKOUT.glob("examples/*/README.md")]
 )
 FILES = {"lock", "mdb", "schema", "service", "services", "sock", "toml", "yaml"}
-"""What stands behind `lamina.` in names of files and of gRPC services."""
+"""What follows `lamina.` in names of files and of gRPC services."""
 OWNERS = {
     "Host": Host,
     "InSteps": snapshots.InSteps,

@@ -1,6 +1,6 @@
-"""What `lamina plugins graph` and `why` tell of a configuration is what a host started with it does.
+"""`lamina plugins graph` and `why` predict the behaviour of a host with the same configuration.
 
-Random distributions are really installed, in a directory on sys.path, and a real host is started.
+Random distributions are installed in a directory on sys.path, and a real host is started.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Package:
 def random_package(chance: random.Random, name: str) -> Package:
     plugins = []
     for number in range(chance.randint(1, 4)):
-        # Mostly what lies further down, so that not everything is a circle.
+        # Mostly lower types, so that not everything is a cycle.
         place = chance.randrange(len(TYPES))
         below = TYPES if chance.random() < 0.05 else TYPES[:place]
         requires = tuple(chance.sample(below, min(len(below), chance.choice((0, 1, 1, 2)))))
@@ -137,7 +137,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def start(config: Config) -> tuple[PluginSet, Error | None]:
-    """Start a host and stop it: the records that it made, and why it did not start."""
+    """Start and stop a host; return its plugin records, and the reason if it did not start."""
     host = Host(config)
     try:
         with host:
@@ -177,7 +177,7 @@ def check_graph(plan: Plan, plugins: PluginSet, refusal: Error | None) -> None:
         if node["Status"] != "init":
             foreseen = (node["Status"], node["Distribution"])
             assert foreseen == (plugin.status, plugin.distribution)
-            # What blocks it may be worse than foreseen: then the chain goes on from there.
+            # The blocking plugin may be worse than predicted: then the chain continues from there.
             assert node["Reason"] == plugin.reason or plugin.status is Status.BLOCKED
         elif plugin.status is Status.BLOCKED:
             # Only inits that did not work can have changed what was foreseen.
@@ -203,7 +203,7 @@ def check_why(plan: Plan, plugins: PluginSet) -> None:
             assert happened is None
             continue
         assert happened is not None
-        # What offends and is disabled is not among the host's plugins: then the last link's text names it.
+        # A disabled faulty plugin is not among the host's plugins: then the text of the last link names it.
         listed = [(plugin.uri, str(plugin.status)) for plugin in chain_of(record) if plugin in set(plugins)]
         assert [(link.uri, link.status) for link in happened.chain] == listed
         root = list(chain_of(record))[-1]

@@ -47,7 +47,7 @@ class Pipe:
 def pipe() -> Iterator[Pipe]:
     pipe = Pipe(*os.pipe())
     yield pipe
-    os.close(pipe.reading)  # who waits to write is told so
+    os.close(pipe.reading)  # waiting writers are notified
     os.close(pipe.writing)
 
 
@@ -56,7 +56,7 @@ def handler(pipe) -> Iterator[LogHandler]:
     with os.fdopen(os.dup(pipe.writing), "w") as stream:
         yield LogHandler(stream)
         os.set_blocking(pipe.reading, False)
-        with contextlib.suppress(BlockingIOError):  # so that nothing waits when it is closed
+        with contextlib.suppress(BlockingIOError):  # nothing must wait when it is closed
             while os.read(pipe.reading, 1 << 16):
                 pass
 

@@ -1,4 +1,4 @@
-"""Proxy plugins of a host, made from its configuration."""
+"""Proxy plugins from the configuration of a host."""
 
 from __future__ import annotations
 

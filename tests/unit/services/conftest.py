@@ -76,7 +76,7 @@ RESPONSES = {"List": ListSnapshotsResponse, "Stat": StatSnapshotResponse}
 
 @pytest.fixture
 def call() -> Callable[..., Any]:
-    """`call(service, "Method", field=…)` makes the request and returns the response, or all of them."""
+    """Return `call(service, "Method", field=…)`, which makes a request and returns the response or responses."""
 
     def call(service: Service, name: str, /, **fields: Any) -> Any:
         method = next(method for method in service.methods if method.name == name)

@@ -19,7 +19,7 @@ LOOK = 0.000002
 
 @attrs.define
 class Client:
-    """Calls so many seconds after it was last answered; in a time of its own."""
+    """A client that calls some seconds after the last answer, on a simulated clock."""
 
     pause: float
     calls: int = 1

@@ -47,7 +47,7 @@ def commits(site: Site, key: str) -> bool:
 
 
 def commits_later(site: Site) -> bool:
-    """Whether an active snapshot is committed that is made now."""
+    """Return whether a new active snapshot can be committed."""
     with site.open() as snapshotter:
         snapshotter.prepare("later")
     return commits(site, "later")

@@ -168,7 +168,7 @@ def test_after_a_kill_during_a_salvage_the_next_start_serves_and_the_damaged_fil
 
 
 def _open_and_die_in_step(path: Path, step: int) -> None:
-    """Open, and be killed before the salvage makes a file, changes a name, or makes that durable, by number."""
+    """Open, and be killed before the n-th creation, rename or sync of the salvage."""
     done = 0
 
     def counted(function: Callable[..., object]) -> Callable[..., object]:

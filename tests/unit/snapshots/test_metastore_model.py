@@ -1,4 +1,4 @@
-"""The metastore against a model of it in plain dicts."""
+"""The metastore compared with a model in plain dicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.steps import run
 
-# Few names, so that operations meet each other; some longer than LMDB's keys, which share their beginnings.
+# Few names, so that operations conflict; some are longer than LMDB's keys and share a prefix.
 LONG = "k" * 600
 NAMES = ["a", "b", "c", "d/e\nf", LONG, LONG + "x", LONG + "y", "k" * 478, "k" * 479, "k" * 505, "k" * 506, "ü"]
 names = st.sampled_from(NAMES)

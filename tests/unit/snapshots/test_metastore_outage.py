@@ -67,7 +67,7 @@ def no_descriptors_left() -> Iterator[None]:
 def test_a_write_that_fails_at_its_first_pages_is_an_error_and_the_next_one_works(
     store: MetaStore, keyspace: Keyspace
 ) -> None:
-    """LMDB refuses everything after that, and is opened anew."""
+    """LMDB refuses all later calls, and is reopened."""
     create(keyspace, "a")
     (meta,) = descriptors(store, os.O_DSYNC)
     with replaced(meta, "/dev/full", os.O_WRONLY), pytest.raises(ResourceExhausted):

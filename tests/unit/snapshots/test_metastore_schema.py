@@ -27,7 +27,7 @@ def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(FailedPrecondition, match="schema version 4"):
         MetaStore.open(str(tmp_path))
-    # and the refusal has given up the lock
+    # the refusal has released the lock
     with pytest.raises(FailedPrecondition, match="schema version 4"):
         MetaStore.open(str(tmp_path))
 

@@ -235,7 +235,7 @@ def test_a_kill_leaves_the_old_or_the_new_metastore(site: Site) -> None:
 
 
 def _die_in_step(site: Site, step: int) -> None:
-    """Rebuild, and end the process before it makes a file, changes a name, or makes that durable, by number."""
+    """Rebuild, and end the process before its n-th creation, rename or sync."""
     done = 0
 
     def counted(function):  # type: ignore[no-untyped-def]

@@ -111,7 +111,7 @@ from lamina.snapshots.storage._environment import Environment
 armed = False
 
 def interrupted(number, frame):
-    if armed:  # elsewhere nobody would catch it
+    if armed:  # elsewhere it would not be caught
         raise KeyboardInterrupt
 
 signal.signal(signal.SIGINT, interrupted)

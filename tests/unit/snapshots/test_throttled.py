@@ -27,7 +27,7 @@ class Clock:
         self.pauses.append(seconds)
 
     def work(self, *seconds: float) -> Iterator[float]:
-        """Items each of which takes so long to make."""
+        """Yield items that take the given seconds to produce."""
         for each in seconds:
             self.now += each
             yield each

@@ -91,14 +91,14 @@ def test_log_lines_of_a_shared_commit_have_no_trace_id(
         raise MemoryError
 
     monkeypatch.setattr(environment._transactions, "_recover", recover)
-    monkeypatch.setattr(environment._transactions, "_operations", None)  # so that the commit itself goes wrong
+    monkeypatch.setattr(environment._transactions, "_operations", None)  # the commit itself then fails
     with use(CallContext(trace_id="mine")), pytest.raises(Exception, match="observe"):
         environment.write(lambda _transaction: None)
     assert trace_ids.of == {"recovering": ""}
 
 
 class Uncommitted(OverlayBackend):
-    """Cannot give up what only an active snapshot needs."""
+    """A backend whose `committed` fails."""
 
     def committed(self, record: Record) -> None:
         raise OSError("stuck")
