@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import attrs
 
 from lamina.config._overrides import overriding
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
 from lamina.config._schema import VERSION, HostConfig
-from lamina.config.reading._decode import decode
+from lamina.config._top_level import decode_table, decode_top_level
 from lamina.config.reading._document import Document
 from lamina.config.reading._merge import Merged, Origin, merge
 from lamina.config.reading._positions import parse_key
 from lamina.config.reading._proxies import decode_proxy
-from lamina.config.versions._migrate import Migration, migrate, successor_of_table
+from lamina.config.versions._migrate import Migration, migrate
 from lamina.errdefs import PluginFailed, nearest
 from lamina.fs import Exposure
-from lamina.places import PROGRAM, default_root, default_state
-
-T = TypeVar("T")
-
-_NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugins"})
-"""The settings needed to decode plugins' tables."""
-
-_PLACES: Final = {"root": default_root, "state": default_state}
-"""The functions that return the defaults that depend on the program."""
+from lamina.places import PROGRAM
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -128,7 +119,7 @@ class Config:
         for uri, schema in schemas.items():
             if schema is None or uri in ignored:
                 continue
-            decoded = _decode(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
+            decoded = decode_table(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
             if isinstance(decoded, list):
                 # An absent table and its missing settings have no line.
                 problems += decoded if uri in self.plugins else [attrs.evolve(p, line=None) for p in decoded]
@@ -271,7 +262,7 @@ def assemble(sources: Sources) -> Config:
     """
     migrated = [migrate(document, sources.migrations) for document in sources.documents]
     merged = merge([*(each.document for each in migrated), *sources.overrides])
-    host, wrong = _decode_host(merged, sources.program)
+    host, wrong = decode_top_level(merged, sources.program)
     problems = [*sources.unread, *(problem for each in migrated for problem in each.problems), *wrong]
     complete = not sources.unread and all(each.whole for each in migrated)
     if host is None or (problems and not (sources.defer and complete)):
@@ -281,36 +272,3 @@ def assemble(sources: Sources) -> Config:
     warnings = tuple(warning for each in migrated for warning in each.warnings)
     failures = {uri: error for each in migrated for uri, error in each.failures.items()}
     return Config(host, warnings, failures, sources, merged, tuple(problems))
-
-
-def _decode_host(merged: Merged, program: str) -> tuple[HostConfig | None, list[Problem]]:
-    """Decode the top level, with defaults for invalid settings where possible; also return the problems."""
-    tables = {key: value for key, value in merged.tables.items() if key != "version"}  # checked before
-    if program != PROGRAM:  # the class has lamina's defaults
-        tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
-    problems = list(_moved_tables(tables, merged))
-    tables = {key: value for key, value in tables.items() if successor_of_table(key) is None}
-    host = _decode(HostConfig, tables or None, (), merged)
-    if not isinstance(host, list):
-        return host, problems
-    alone = ((key, _decode(HostConfig, {key: value}, (), merged)) for key, value in tables.items())
-    wrong = {key for key, decoded in alone if isinstance(decoded, list)}
-    sound = {key: value for key, value in tables.items() if key not in wrong}
-    rest = None if wrong & _NEEDED else _decode(HostConfig, sound, (), merged)
-    return None if isinstance(rest, list) else rest, [*problems, *host]
-
-
-def _moved_tables(tables: Iterable[str], merged: Merged) -> Iterator[Problem]:
-    """Yield a problem for each top-level table that now belongs to a plugin."""
-    for name in tables:
-        if uri := successor_of_table(name):
-            found = f"unknown key: since version {VERSION} it is [{dotted(('plugins', uri))}]"
-            yield merged.problem((name,), found)
-
-
-def _decode(schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, merged: Merged) -> T | list[Problem]:
-    """Decode the table at a path, or return its problems. A missing table gives the defaults."""
-    if table is None:
-        with contextlib.suppress(Exception):  # reported below
-            return schema()
-    return decode(schema, table or {}, path, merged.problem)

@@ -6,7 +6,7 @@ may not inspect is a finding too, not an error.
 
 from lamina.diagnosis._data_root import data_root
 from lamina.diagnosis._directories import directory, group_name, nearest_existing, ownership
-from lamina.diagnosis._kernel import file_system, kernel
+from lamina.diagnosis._features import file_system, kernel
 from lamina.diagnosis._kernel_log import kernel_log
 from lamina.diagnosis._locks import lock, lock_holder
 from lamina.diagnosis._privileges import may_mount, privileges

@@ -1,0 +1,57 @@
+"""Decode the top level of a merged configuration."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from lamina.config._problems import KeyPath, Problem, dotted
+from lamina.config._schema import VERSION, HostConfig
+from lamina.config.reading._decode import decode
+from lamina.config.reading._merge import Merged
+from lamina.config.versions._migrate import successor_of_table
+from lamina.places import PROGRAM, default_root, default_state
+
+T = TypeVar("T")
+
+_NEEDED: Final = frozenset({"disabled_distributions", "disabled_plugins", "plugins"})
+"""The settings needed to decode plugins' tables."""
+
+_PLACES: Final = {"root": default_root, "state": default_state}
+"""The functions that return the defaults that depend on the program."""
+
+
+def decode_top_level(merged: Merged, program: str) -> tuple[HostConfig | None, list[Problem]]:
+    """Decode the top level, with defaults for invalid settings where possible; also return the problems."""
+    tables = {key: value for key, value in merged.tables.items() if key != "version"}  # checked before
+    if program != PROGRAM:  # the class has lamina's defaults
+        tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
+    problems = list(_moved_tables(tables, merged))
+    tables = {key: value for key, value in tables.items() if successor_of_table(key) is None}
+    host = decode_table(HostConfig, tables or None, (), merged)
+    if not isinstance(host, list):
+        return host, problems
+    alone = ((key, decode_table(HostConfig, {key: value}, (), merged)) for key, value in tables.items())
+    wrong = {key for key, decoded in alone if isinstance(decoded, list)}
+    sound = {key: value for key, value in tables.items() if key not in wrong}
+    rest = None if wrong & _NEEDED else decode_table(HostConfig, sound, (), merged)
+    return None if isinstance(rest, list) else rest, [*problems, *host]
+
+
+def _moved_tables(tables: Iterable[str], merged: Merged) -> Iterator[Problem]:
+    """Yield a problem for each top-level table that now belongs to a plugin."""
+    for name in tables:
+        if uri := successor_of_table(name):
+            found = f"unknown key: since version {VERSION} it is [{dotted(('plugins', uri))}]"
+            yield merged.problem((name,), found)
+
+
+def decode_table(
+    schema: type[T], table: Mapping[str, Any] | None, path: KeyPath, merged: Merged
+) -> T | list[Problem]:
+    """Decode the table at a path, or return its problems. A missing table gives the defaults."""
+    if table is None:
+        with contextlib.suppress(Exception):  # reported below
+            return schema()
+    return decode(schema, table or {}, path, merged.problem)
