@@ -7,7 +7,6 @@ import errno
 import fcntl
 import logging
 import os
-from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error
@@ -69,9 +68,7 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

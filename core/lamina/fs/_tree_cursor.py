@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
@@ -119,9 +118,7 @@ class TreeCursor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for directory in self._directories:
             directory.close()
 

@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Final, Self
 
 import attrs
@@ -209,9 +208,7 @@ class Host:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _initialise(self, launcher: Launcher, registration: Registration[Any]) -> Plugin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final, Self
 
 from lamina.errdefs import PluginFailed, message
@@ -57,9 +56,7 @@ class Listening:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         while self._opened:
             _close(*self._opened.popitem())
 

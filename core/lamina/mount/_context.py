@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-from types import TracebackType
 from typing import Self
 
 from lamina.mount import _syscalls
@@ -24,9 +23,7 @@ class FilesystemContext:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
     def set_flag(self, key: str) -> None:

@@ -7,7 +7,6 @@ import fcntl
 import os
 import struct
 import time
-from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import InvalidArgument, MountFailed
@@ -77,9 +76,7 @@ class LoopDevice:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
