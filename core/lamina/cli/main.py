@@ -10,7 +10,7 @@ import click
 
 from lamina.cli.groups import Lazy, LazyGroup
 from lamina.cli.options.environment import unknown_variables
-from lamina.cli.options.settings import tell_warnings
+from lamina.cli.options.settings import print_warnings
 from lamina.cli.terminal.errors import reported
 from lamina.cli.terminal.streams import open_standard_streams
 
@@ -70,7 +70,7 @@ class _Lamina(LazyGroup):
 def lamina(context: click.Context) -> None:
     """Host plugins, such as snapshotters, for containerd and other programs."""
     if context.invoked_subcommand != "serve":  # it logs them itself
-        tell_warnings(unknown_variables())
+        print_warnings(unknown_variables())
     # The subcommand is imported by now: exclude everything imported so far from garbage collection.
     gc.freeze()
     gc.enable()

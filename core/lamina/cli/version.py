@@ -7,7 +7,7 @@ import platform
 import click
 
 from lamina.cli.options.connection import address_given, connected, host_options
-from lamina.cli.options.settings import tell_warnings
+from lamina.cli.options.settings import print_warnings
 from lamina.cli.terminal.output import json_option, write, write_json
 from lamina.errdefs import Unavailable
 
@@ -27,7 +27,7 @@ def version(*, as_json: bool) -> None:
         sides = {"Client": client} if server is None else {"Client": client, "Server": server}
         write("\n\n".join("\n".join(_lines(side, facts)) for side, facts in sides.items()))
     if server is not None and server["Version"] != client["Version"]:
-        tell_warnings(["the host runs another version than this command: restart it"])
+        print_warnings(["the host runs another version than this command: restart it"])
 
 
 def _server() -> dict[str, str] | None:

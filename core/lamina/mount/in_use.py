@@ -135,7 +135,7 @@ def _is_overlay(found: OverlayDirectories, root: str, wanted: OverlayDirectories
         return _is_same(found.upper, root, wanted.upper)
     if found.upper or not found.lower or len(found.lower) != len(wanted.lower):
         return False
-    return all(map(_ends_alike, found.lower, wanted.lower)) and _is_same(found.lower[0], root, wanted.lower[0])
+    return all(map(_same_tail, found.lower, wanted.lower)) and _is_same(found.lower[0], root, wanted.lower[0])
 
 
 def _is_same(found: str, root: str, wanted: str) -> bool:
@@ -143,7 +143,7 @@ def _is_same(found: str, root: str, wanted: str) -> bool:
 
     A relative path matches if the wanted path ends in it: the directory that it is relative to is unknown.
     """
-    if not found or not _ends_alike(found, wanted):
+    if not found or not _same_tail(found, wanted):
         return False
     if not os.path.isabs(found):
         return True
@@ -161,7 +161,7 @@ def _is_same_device(found: str, root: str, wanted: str) -> bool:
         return found == wanted
 
 
-def _ends_alike(found: str, wanted: str) -> bool:
+def _same_tail(found: str, wanted: str) -> bool:
     """Return whether two paths end in the same two names: symbolic links lead to a data root, not into it."""
     return found.split("/")[-2:] == wanted.split("/")[-2:]
 

@@ -18,8 +18,8 @@ from lamina.cli.options.settings import (
     modules_option,
     override_options,
     prepared,
-    tell_left_out,
-    tell_warnings,
+    print_failed_plugins,
+    print_warnings,
 )
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
@@ -57,7 +57,7 @@ def config() -> None:
 def default() -> None:
     """Print the defaults, including those of every installed plugin."""
     found = discover()
-    tell_left_out(found)
+    print_failed_plugins(found)
     text = render_default(_schemas(found.registry), HostConfig())
     write(text.removesuffix("\n"))
 
@@ -69,7 +69,7 @@ def default() -> None:
 def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Print the effective configuration: files, overrides and defaults."""
     found = prepared(file, overrides)
-    tell_warnings(found.warnings)
+    print_warnings(found.warnings)
     tables = effective_tables(found.config, found.configs)
     if as_json:
         write_json(json_ready(tables))
@@ -102,7 +102,7 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
     if as_json:
         write_json({"problems": [], "warnings": found.warnings})
     else:
-        tell_warnings(found.warnings)
+        print_warnings(found.warnings)
         write(f"{found.config.file or 'the defaults'}: valid")
     return None
 
@@ -115,7 +115,7 @@ def _compare(path: str, found: Prepared, as_json: bool) -> None:
     if as_json:
         write_json(json_ready(attrs.asdict(theirs)))
         return
-    tell_warnings(map(str, theirs.unread))
+    print_warnings(map(str, theirs.unread))
     write(f"{', '.join(theirs.files)} (version {theirs.version})")
     for use in Use:
         settings = [setting for setting in theirs.settings if setting.use is use]
@@ -148,8 +148,8 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
     host = found.host
     registrations = discover(modules, host.disabled_distributions, host.disabled_plugins).registry
     rewritten = rewrite(path, {one.uri: one.migrate for one in registrations if one.migrate is not None})
-    tell_warnings(rewritten.warnings)
-    tell_warnings(f"{name} is also of version {version}" for name, version in found.older_files if name != path)
+    print_warnings(rewritten.warnings)
+    print_warnings(f"{name} is also of version {version}" for name, version in found.older_files if name != path)
     if not in_place:
         write(rewritten.text.removesuffix("\n"))
     elif rewritten.changed:
@@ -185,7 +185,7 @@ def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Over
 def schema(modules: Sequence[str]) -> None:
     """Print a JSON Schema for editors, including installed plugins."""
     found = discover(modules)
-    tell_left_out(found)
+    print_failed_plugins(found)
     write_json(json_schema(_schemas(found.registry), _proxies(found.registry)))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from lamina.cli.options.settings import tell_warnings
+from lamina.cli.options.settings import print_warnings
 from lamina.errdefs import nearest
 
 
-def tell_unknown_fields(filters: Sequence[str], what: str, known: Collection[str]) -> None:
+def warn_unknown_fields(filters: Sequence[str], what: str, known: Collection[str]) -> None:
     """Warn on stderr about fields that no object has. The host treats them as absent.
 
     Args:
@@ -28,4 +28,4 @@ def tell_unknown_fields(filters: Sequence[str], what: str, known: Collection[str
         if name not in known:
             like = nearest(name, known)
             hint = f"did you mean {like}?" if like else f"known are {', '.join(known)}"
-            tell_warnings([f"unknown {what} field {name}: {hint}"])
+            print_warnings([f"unknown {what} field {name}: {hint}"])

@@ -127,17 +127,17 @@ def prepared(file: str | None, overrides: Overrides) -> Prepared:
     from lamina.host import prepare
 
     found = prepare(configuration(file, overrides), overrides["modules"])
-    tell_left_out(found.plan.discovery)
+    print_failed_plugins(found.plan.discovery)
     return found
 
 
-def tell_warnings(warnings: Iterable[str]) -> None:
+def print_warnings(warnings: Iterable[str]) -> None:
     """Print warnings on stderr."""
     for warning in warnings:
         click.echo(one_line(f"lamina: warning: {warning}"), err=True)
 
 
-def tell_left_out(discovery: Discovery) -> None:
+def print_failed_plugins(discovery: Discovery) -> None:
     """Report plugins that cannot be loaded on stderr."""
     for plugin in discovery.failed:
         click.echo(one_line(f"lamina: {plugin.uri} was not loaded: {plugin.problem}"), err=True)

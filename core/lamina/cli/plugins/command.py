@@ -9,8 +9,8 @@ import click
 
 from lamina.cli.groups import Group
 from lamina.cli.options.connection import address_given, connected, host_options
-from lamina.cli.options.filters import tell_unknown_fields
-from lamina.cli.options.settings import configuration, file_option, modules_option, tell_warnings
+from lamina.cli.options.filters import warn_unknown_fields
+from lamina.cli.options.settings import configuration, file_option, modules_option, print_warnings
 from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
 from lamina.errdefs import Unavailable
 
@@ -38,7 +38,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     Failed and skipped plugins are included. With FILTERs, such as
     type==io.containerd.snapshotter.v1,id==overlayfs, list only plugins that match at least one.
     """
-    tell_unknown_fields(filters, "plugin", ("type", "id"))
+    warn_unknown_fields(filters, "plugin", ("type", "id"))
     with connected() as client:
         found = client.plugins(*filters)
     if as_json:
@@ -157,7 +157,7 @@ def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:
     from lamina.host import prepare
 
     prepared = prepare(configuration(file), modules)
-    tell_warnings(prepared.warnings)
+    print_warnings(prepared.warnings)
     return prepared
 
 

@@ -9,7 +9,7 @@ import click
 
 from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
-from lamina.cli.options.filters import tell_unknown_fields
+from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.snapshots.labels import format_labels, parse_labels
 from lamina.cli.snapshots.mounted import check_unused, force_option
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
@@ -207,7 +207,7 @@ def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
 
 
 def _walk(filters: Sequence[str]) -> list[Info]:
-    tell_unknown_fields(filters, "snapshot", ("name", "parent", "kind", "labels"))
+    warn_unknown_fields(filters, "snapshot", ("name", "parent", "kind", "labels"))
     with connected_snapshotter() as snapshotter:
         return list(progress(snapshotter.walk(*filters), "snapshots"))
 

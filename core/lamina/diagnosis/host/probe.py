@@ -62,7 +62,7 @@ def probe_host(address: str, start: str) -> HostProbe:
         )
         stale = Finding.problem(_CHECK, found, f"{start} (it replaces the socket)")
         delete = Repair("delete the socket", functools.partial(os.unlink, address))
-        return HostProbe((stale.mended_by(delete),))
+        return HostProbe((stale.with_repair(delete),))
     except OSError as error:
         remedy = f"find out who uses it: ss -xlp | grep {shlex.quote(address)}"
         return HostProbe((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
@@ -146,7 +146,7 @@ def _forbidden(address: str) -> Finding:
         status = os.lstat(path)
         verb = "connect to" if path == address else "enter"
         found = f"{user} may not {verb} {path} ({ownership(status)})"
-        return Finding.problem(_CHECK, found, _way_in(status, user))
+        return Finding.problem(_CHECK, found, _access_remedy(status, user))
     return Finding.problem(_CHECK, f"{user} may not connect to {address}", "run as root (sudo)")
 
 
@@ -157,7 +157,7 @@ def _way(address: str) -> Iterator[str]:
         yield "/".join(parts[:end]) or "/"
 
 
-def _way_in(status: os.stat_result, user: str) -> str:
+def _access_remedy(status: os.stat_result, user: str) -> str:
     """Return how a user gets access to a file."""
     needed = stat.S_IWGRP if stat.S_ISSOCK(status.st_mode) else stat.S_IXGRP
     if status.st_gid != 0 and status.st_mode & needed:

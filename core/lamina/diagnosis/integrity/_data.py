@@ -72,7 +72,7 @@ def orphans(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[F
             doctor = f"lamina doctor{evidence.options} --repair"
             remedy = f"an interrupted call left it. The next start moves it to quarantine, and so does {doctor}"
             repair = Repair("move it to quarantine", functools.partial(quarantine_data, root.path, id_))
-            yield Finding.warning(check, found, remedy).mended_by(repair)
+            yield Finding.warning(check, found, remedy).with_repair(repair)
     if not strays:
         yield Finding.ok(check, "none")
 

@@ -70,4 +70,4 @@ def _open(check: str, paths: Iterable[str], wanted: int) -> Iterator[Finding]:
         if mode & ~wanted:
             found = f"{path} has mode {mode:04o} instead of {wanted:04o}: others may access it"
             repair = Repair(f"set mode {wanted:04o}", functools.partial(os.chmod, path, wanted), beside_host=True)
-            yield Finding.warning(check, found, f"chmod {wanted:04o} {shlex.quote(path)}").mended_by(repair)
+            yield Finding.warning(check, found, f"chmod {wanted:04o} {shlex.quote(path)}").with_repair(repair)

@@ -46,7 +46,7 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
             found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}"
             records = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
             write = functools.partial(write_recovery_records, root.path, records)
-            yield Finding.warning(check, found, remedy).mended_by(Repair("write them", write))
+            yield Finding.warning(check, found, remedy).with_repair(Repair("write them", write))
     yield from _strays(check, evidence, name, root)
     if not (torn or missing or differing):
         yield Finding.ok(check, f"{len(snapshots):,} match the metastore")

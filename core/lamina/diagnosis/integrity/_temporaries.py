@@ -43,7 +43,7 @@ def _leftovers(paths: list[str]) -> Iterator[Finding]:
     for path in paths:
         found = f"{path} is a leftover of an interrupted operation"
         repair = Repair("delete it", functools.partial(remove_tree, path))
-        yield Finding.warning(check, found, f"rm -r {shlex.quote(path)}, or --repair").mended_by(repair)
+        yield Finding.warning(check, found, f"rm -r {shlex.quote(path)}, or --repair").with_repair(repair)
     if not paths:
         yield Finding.ok(check, "no leftovers")
 

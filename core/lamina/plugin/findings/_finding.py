@@ -70,7 +70,7 @@ class Finding:
         """Return a finding with `Verdict.UNKNOWN`; the remedy says how to perform the check."""
         return cls(check, Verdict.UNKNOWN, found, remedy)
 
-    def mended_by(self, repair: Repair) -> Self:
+    def with_repair(self, repair: Repair) -> Self:
         """Return a copy with a repair."""
         return attrs.evolve(self, repair=repair)
 

@@ -54,7 +54,7 @@ def check_quotas(root: str) -> Iterator[Finding]:
             found = f"the limit of snapshot {name} is {_describe(actual)}, but its label says {_describe(size)}"
             command = f"btrfs qgroup limit -e {size or 'none'} {shlex.quote(path)}"
             repair = functools.partial(_set_limit, root, path, size)
-            yield Finding.warning(check, f"{found}: {path}", command).mended_by(
+            yield Finding.warning(check, f"{found}: {path}", command).with_repair(
                 Repair(f"set the limit to {_describe(size)}", repair, beside_host=True)
             )
     if not wrong:
