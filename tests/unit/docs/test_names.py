@@ -11,6 +11,7 @@ import pytest
 from lamina import plugin, snapshots
 from lamina.api import Method, Target
 from lamina.host import Host
+from lamina.plugin import discover
 from tests.support.directories import CHECKOUT
 
 PAGES = sorted(
@@ -40,6 +41,13 @@ def test_the_names_on_a_page_exist(page: Path) -> None:
         if not (hasattr(OWNERS[owner], name) or name in getattr(OWNERS[owner], "__annotations__", {})):
             missing.add(f"{owner}.{name}")
     assert missing == set()
+
+
+def test_the_table_of_hooks_is_complete() -> None:
+    table = (CHECKOUT / "docs/plugins/hooks.md").read_text()
+    shown = dict(re.findall(r"^\| `(lamina_\w+)\((.*?)\)` \|", table, re.MULTILINE))
+    hooks = discover(entry_points=()).manager.hook
+    assert shown == {name: ", ".join(hook.spec.argnames) for name, hook in vars(hooks).items() if hook.spec}
 
 
 def exists(name: str) -> bool:
