@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from lamina.context import CallContext, current
-from lamina.errdefs import Aborted, Error, FailedPrecondition, InvalidArgument, from_os_error
+from lamina.errdefs import Aborted, Error, FailedPrecondition, InvalidArgument, from_os_error, translated
 from lamina.fs._file_data import DataCopier
 from lamina.fs._syscalls import open_within_mount
 from lamina.fs._tree_cursor import TreeCursor
@@ -57,16 +57,13 @@ def copy_tree(source: str, target: str) -> None:
         Canceled: The call was cancelled. A partial copy is left behind, as after any other error.
         DeadlineExceeded: The call's deadline has passed.
     """
-    try:
-        with ExitStack() as stack:
-            source_cursor = stack.enter_context(TreeCursor(source, open_within_mount))
-            os.mkdir(target, _PRIVATE)
-            target_cursor = stack.enter_context(TreeCursor(target))
-            root = os.dup(target_cursor.fd)
-            stack.callback(os.close, root)
-            _TreeCopy(f"copy {source} to {target}", source_cursor, target_cursor, root).run()
-    except OSError as error:
-        raise from_os_error(error, f"copy {source} to {target}") from error
+    with translated(f"copy {source} to {target}"), ExitStack() as stack:
+        source_cursor = stack.enter_context(TreeCursor(source, open_within_mount))
+        os.mkdir(target, _PRIVATE)
+        target_cursor = stack.enter_context(TreeCursor(target))
+        root = os.dup(target_cursor.fd)
+        stack.callback(os.close, root)
+        _TreeCopy(f"copy {source} to {target}", source_cursor, target_cursor, root).run()
 
 
 @attrs.frozen(eq=False, repr=False)

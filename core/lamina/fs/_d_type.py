@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamina.errdefs import from_os_error
+from lamina.errdefs import translated
 
 
 def supports_d_type(path: str) -> bool:
@@ -20,7 +20,7 @@ def supports_d_type(path: str) -> bool:
         PermissionDenied: The directory is not writable.
     """
     probe = os.path.join(path, f".d_type-{os.urandom(8).hex()}")
-    try:
+    with translated("find out whether directory entries have types"):
         os.mkdir(probe)
         try:
             with os.scandir(path) as entries:
@@ -29,5 +29,3 @@ def supports_d_type(path: str) -> bool:
             os.rmdir(probe)
         # The directory is gone, so the type can only come from the entry.
         return entry.is_dir(follow_symlinks=False)
-    except OSError as error:
-        raise from_os_error(error, "find out whether directory entries have types") from error

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import InvalidArgument, from_os_error
+from lamina.errdefs import InvalidArgument, translated
 
 FICLONE: Final = 0x40049409
 """linux/fs.h: share the blocks of another file. On architectures that number it differently the call fails."""
@@ -52,18 +52,15 @@ def copy_file(source: str, target: str) -> None:
         DeadlineExceeded: The call's deadline has passed.
     """
     operation = f"copy {source} to {target}"
-    try:
-        with ExitStack() as stack:
-            source_fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            stack.callback(os.close, source_fd)
-            status = os.fstat(source_fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise InvalidArgument(f"{operation}: the source is not a regular file")
-            target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            stack.callback(os.close, target_fd)
-            DataCopier(current().check).copy(source_fd, target_fd, status)
-    except OSError as error:
-        raise from_os_error(error, operation) from error
+    with translated(operation), ExitStack() as stack:
+        source_fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        stack.callback(os.close, source_fd)
+        status = os.fstat(source_fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidArgument(f"{operation}: the source is not a regular file")
+        target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, target_fd)
+        DataCopier(current().check).copy(source_fd, target_fd, status)
 
 
 @attrs.define(eq=False, repr=False)

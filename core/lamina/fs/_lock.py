@@ -9,7 +9,7 @@ import logging
 import os
 from typing import Self
 
-from lamina.errdefs import LockHeld, from_os_error
+from lamina.errdefs import LockHeld, from_os_error, translated
 from lamina.fs._secure_files import open_secure_file
 from lamina.fs._write_errors import FULL_OR_READ_ONLY
 
@@ -43,10 +43,8 @@ class Lock:
             NotFound: The directory of the file does not exist.
             PermissionDenied: The file cannot be opened or created.
         """
-        try:
+        with translated("open a lock file"):
             fd = _open(path, dir_fd)
-        except OSError as error:
-            raise from_os_error(error, "open a lock file") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_pid(fd)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lamina.context import current
-from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error
+from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error, translated
 from lamina.fs._syscalls import syncfs
 
 
@@ -42,10 +42,8 @@ class FileSystemSync:
         Raises:
             NotFound: The directory does not exist.
         """
-        try:
+        with translated("open a directory to sync"):
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise from_os_error(error, "open a directory to sync") from error
         self._path = path
         self._syncfs = syncfs
         self._on_failure = on_failure

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import from_os_error
+from lamina.errdefs import translated
 from lamina.fs._tree_cursor import TreeCursor
 
 OPAQUE: Final = ".wh..opq"
@@ -70,7 +70,7 @@ def changes(a: str, b: str) -> Generator[Change, None, None]:
         Canceled: The call was cancelled.
         DeadlineExceeded: The call's deadline has passed.
     """
-    with _translated_errors(), contextlib.closing(_walk(a, b, _read_all)) as entries:
+    with translated("compare trees"), contextlib.closing(_walk(a, b, _read_all)) as entries:
         for entry in entries:
             kind = _kind(entry)
             if kind is not None:
@@ -106,7 +106,7 @@ def overlay_changes(base: str, diff: str) -> Generator[Change, None, None]:
         Error: As for `changes`.
     """
     reported = {""}
-    with _translated_errors(), contextlib.closing(_walk(base, diff, _look_up)) as entries:
+    with translated("compare trees"), contextlib.closing(_walk(base, diff, _look_up)) as entries:
         for entry in entries:
             if _is_opaque(entry):
                 yield Change(ChangeKind.DELETE, f"{entry.path}/{OPAQUE}")
@@ -287,12 +287,3 @@ def _attribute(directory: TreeCursor, name: str, attribute: str) -> bytes:
         if error.errno in _NO_ATTRIBUTE:
             return b""
         raise
-
-
-@contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Translate OSErrors to lamina's errors."""
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, "compare trees") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from lamina.errdefs import NotFound, from_os_error
+from lamina.errdefs import NotFound, translated
 
 
 @attrs.frozen
@@ -69,10 +69,8 @@ def lookup(path: str | os.PathLike[str]) -> MountInfo:
         NotFound: The path does not exist, or its mount is outside of the process's root directory.
         PermissionDenied: A directory on the way may not be searched.
     """
-    try:
+    with translated("look up a mount"):
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError as error:
-        raise from_os_error(error, "look up a mount") from error
     try:
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
             mount_id = int(dict(line.split(":", 1) for line in file if ":" in line)["mnt_id"])

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 
-from lamina.errdefs import from_os_error
+from lamina.errdefs import translated
 from lamina.mount import _readonly, _syscalls
 from lamina.mount._mount_point import make_mount_point
 from lamina.mount._mounting import mount_all
@@ -37,7 +37,7 @@ def temporary_mount(
         NotFound: `directory` does not exist. (PermissionDenied, ResourceExhausted: nothing can be created there.)
     """
     mounts = _readonly.without_volatile(_readonly.read_only(mounts) if read_only else mounts)
-    with _explained("make a mount point"):
+    with translated("make a mount point"):
         path = make_mount_point(directory)
     try:
         mount_all(mounts, path)
@@ -46,20 +46,12 @@ def temporary_mount(
         yield path
     finally:
         unmount_recursive(path)
-        with _explained("remove a mount point"):
+        with translated("remove a mount point"):
             os.rmdir(path)
 
 
 def _make_private(path: str) -> None:
     # A recursive bind mount is otherwise a peer of its source, and unmounting below it here would unmount there
     # too (mount_namespaces(7)).
-    with _explained(f"make the mounts at {path} private"):
+    with translated(f"make the mounts at {path} private"):
         _syscalls.mount("", path, "", MountFlag.REC | MountFlag.PRIVATE)
-
-
-@contextlib.contextmanager
-def _explained(operation: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, operation) from error

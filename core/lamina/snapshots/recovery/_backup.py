@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import DataLoss, NotFound, from_os_error
+from lamina.errdefs import DataLoss, NotFound, translated
 from lamina.fs import Lock, sync_directory
 from lamina.snapshots.local import layout
 from lamina.snapshots.storage.file import DATA, Contents, read_file
@@ -66,21 +66,18 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
         Error: The file cannot be written.
     """
     unfinished = path + layout.UNFINISHED
-    try:
-        with contextlib.ExitStack() as undo:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            with open(os.open(unfinished, flags, 0o600), "wb") as file:
-                undo.callback(os.unlink, unfinished)
-                file.writelines(copy)
-                file.flush()
-                os.fsync(file.fileno())
-            backup = Backup(path, os.path.getsize(unfinished), checked(unfinished))
-            os.rename(unfinished, path)
-            undo.pop_all()
-            sync_directory(os.path.dirname(os.path.abspath(path)))
-            return backup
-    except OSError as error:
-        raise from_os_error(error, "write a backup of the metastore") from error
+    with translated("write a backup of the metastore"), contextlib.ExitStack() as undo:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with open(os.open(unfinished, flags, 0o600), "wb") as file:
+            undo.callback(os.unlink, unfinished)
+            file.writelines(copy)
+            file.flush()
+            os.fsync(file.fileno())
+        backup = Backup(path, os.path.getsize(unfinished), checked(unfinished))
+        os.rename(unfinished, path)
+        undo.pop_all()
+        sync_directory(os.path.dirname(os.path.abspath(path)))
+        return backup
 
 
 def inspect_copy(copy: Iterable[bytes]) -> Contents:

@@ -15,6 +15,7 @@ from lamina.errdefs import (
     Error,
     FailedPrecondition,
     from_os_error,
+    translated,
 )
 from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, sync_directory
 from lamina.metrics import Metric, MetricKind
@@ -77,11 +78,9 @@ class MetaStore:
             ResourceExhausted, ReadOnly: It is not writable, and is new or must be migrated; others are opened.
         """
         with contextlib.ExitStack() as undo:
-            try:
+            with translated("make the metastore's directory"):
                 directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
                 state = _make_state(state) or path
-            except OSError as error:
-                raise from_os_error(error, "make the metastore's directory") from error
             lock = Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd)
             undo.callback(lock.close)
             checks = Checks(path)
@@ -207,10 +206,8 @@ def _make_state(state: str) -> str:
 def _unnamed_file(directory: str) -> IO[bytes]:
     import tempfile
 
-    try:
+    with translated("make a temporary file for a copy of the metastore"):
         return tempfile.TemporaryFile(dir=directory)
-    except OSError as error:
-        raise from_os_error(error, "make a temporary file for a copy of the metastore") from error
 
 
 def _unreadable(path: str, error: OSError) -> Error:

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import DataLoss, from_os_error
+from lamina.errdefs import DataLoss, translated
 from lamina.fs import exchange, sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._check import reader
@@ -50,7 +50,7 @@ def salvage(directory: str, problems: Sequence[str]) -> None:
     path = os.path.join(directory, DATA)
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     aside = f"{path}.damaged-{now}"
-    try:
+    with translated(f"replace the damaged metastore {path}"):
         with open(path, "rb", buffering=0) as file:
             contents = _salvaged(_whole_contents(file.fileno()), now)
         if not contents.uuid:
@@ -66,8 +66,6 @@ def salvage(directory: str, problems: Sequence[str]) -> None:
         os.rename(unfinished, aside)
         exchange(aside, path)  # atomically: no start would accept a missing file, or one with two names
         sync_directory(directory)
-    except OSError as error:
-        raise from_os_error(error, f"replace the damaged metastore {path}") from error
     _log_damage(contents, problems, aside)
 
 

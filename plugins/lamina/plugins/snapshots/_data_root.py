@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.errdefs import from_os_error
+from lamina.errdefs import translated
 from lamina.fs import SecureDirectory
 from lamina.plugin import InitContext, host_platform
 
@@ -26,10 +26,8 @@ def create_data_root(ic: InitContext[Any], root_path: str) -> str:
         Error: The directory cannot be created.
     """
     root = data_root_path(ic.root, root_path)
-    try:
+    with translated("create the data root"):
         SecureDirectory.open(root, create_mode=0o700).close()
-    except OSError as error:
-        raise from_os_error(error, "create the data root") from error
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())
     return root

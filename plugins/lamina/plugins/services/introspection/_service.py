@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from lamina.api import Method, Service, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
-from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, from_os_error
+from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, translated
 from lamina.fs import SecureDirectory
 from lamina.plugin import Plugin, Status
 
@@ -81,12 +81,12 @@ class UuidFile:
             DataLoss: The file does not contain a UUID.
             Error: The file cannot be read or created.
         """
-        with self._mutex:
-            try:
-                with SecureDirectory.open(self._directory, create_mode=0o700) as directory:
-                    return self._read(directory) or self._make(directory)
-            except OSError as error:
-                raise from_os_error(error, "read the UUID of this host") from error
+        with (
+            self._mutex,
+            translated("read the UUID of this host"),
+            SecureDirectory.open(self._directory, create_mode=0o700) as directory,
+        ):
+            return self._read(directory) or self._make(directory)
 
     def _read(self, directory: SecureDirectory) -> str:
         text = (directory.read(self._name) or b"").decode(errors="replace").strip()
