@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from lamina.snapshots.local import LocalSnapshotter
@@ -45,6 +46,21 @@ def test_they_are_kept_with_a_recovery_record(tmp_path: Path) -> None:
     (tmp_path / "native/records/3").touch()
     with open_native(tmp_path) as native:
         assert listed(native) == ["child", "kept", "removed"]
+
+
+def test_an_empty_layer_that_was_not_synced_is_kept(tmp_path: Path) -> None:
+    """A power cut loses its data and its recovery record, as a removal does."""
+    with open_native(tmp_path) as native:
+        for parent, name in (("", "base"), ("base", "layer")):
+            native.prepare("making", parent)
+            native.commit(name, "making")
+        native._root.records.flush()
+        shutil.rmtree(tmp_path / "native/snapshots/2")
+        (tmp_path / "native/records/2").unlink()
+        environment = native._store._environment
+        environment.write(lambda transaction: checksum.put(transaction, layout.SALVAGED, b"now"))
+    with open_native(tmp_path) as native:
+        assert listed(native) == ["base", "layer"]
 
 
 def test_an_undamaged_metastore_loses_no_record(tmp_path: Path) -> None:

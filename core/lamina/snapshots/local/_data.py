@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 from collections.abc import Iterator
 
 import attrs
 
 from lamina.errdefs import DataLoss, Error, NotFound, from_os_error
 from lamina.mount import Mount
-from lamina.snapshots._contract import Usage
+from lamina.snapshots._contract import Kind, Usage
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.storage import Record, SnapshotterStore, shorten
@@ -58,30 +59,30 @@ class SnapshotData:
         """Return whether the data of a new snapshot is synced before its record is stored."""
         return self._root.syncs and self._backend.has_data(record) and self._backend.needs_sync(record)
 
+    def can_make_again(self, record: Record) -> bool:
+        """Return whether a committed snapshot is empty and its lowest layer exists, so that it can be made again.
+
+        Of these, a commit syncs all but those for which `is_as_created` holds.
+        """
+        if record.usage.inodes != 1 or not record.parent_ids:
+            return False
+        return os.path.lexists(self._root.data_path(record.parent_ids[-1])) and self._backend.creates_empty(record)
+
     def is_as_created(self, active: Record, usage: Usage) -> bool:
-        """Report whether a snapshot to be committed is what `make_committed` makes.
+        """Return whether a snapshot to be committed is what `make_again` makes.
 
         Args:
             active: Its record.
             usage: Its disk usage.
         """
-        committed = attrs.evolve(active, usage=usage)
-        return self._can_make_committed(committed) and self._backend.is_unchanged(active)
+        return self.can_make_again(attrs.evolve(active, usage=usage)) and self._backend.is_unchanged(active)
 
-    def make_committed(self, record: Record) -> bool:
-        """Make the data of a committed snapshot that a crash lost; return False where that is impossible.
-
-        It is possible for an empty snapshot with a parent. Of these, the commit has synced all but those for which
-        `is_as_created` held.
-        """
-        if not self._can_make_committed(record):
-            return False
+    def make_again(self, record: Record) -> None:
+        """Make the data of a snapshot that a crash lost."""
         self._root.discard_remains(record.id)
-        self.make(attrs.evolve(record, info=attrs.evolve(record.info, labels={})))
-        return True
-
-    def _can_make_committed(self, record: Record) -> bool:
-        return bool(record.usage.inodes == 1 and record.parent_ids) and self._backend.creates_empty(record)
+        if record.info.kind is Kind.COMMITTED:  # its labels are not those that it was created with
+            record = attrs.evolve(record, info=attrs.evolve(record.info, labels={}))
+        self.make(record)
 
     def mounts(self, record: Record) -> list[Mount]:
         """Return the mounts of a snapshot."""

@@ -69,6 +69,7 @@ class Tidying:
             self._backend.has_data(record)
             and not os.path.lexists(self._root.data_path(record.id))
             and not self._root.records.has(record.id)
+            and not self._data.can_make_again(record)  # a power cut loses its data and its recovery record as well
         )
 
     def _restore_one(self, record: Record) -> None:
@@ -76,12 +77,10 @@ class Tidying:
         try:
             if not self._backend.has_data(record) or self._backend.mend(record):
                 return
-            if record.info.kind is not Kind.COMMITTED:
-                self._root.discard_remains(record.id)
-                self._data.make(record)
-            elif not self._data.make_committed(record):
+            if record.info.kind is Kind.COMMITTED and not self._data.can_make_again(record):
                 _log.error("the data of a committed snapshot is lost", extra=named)
                 return
+            self._data.make_again(record)
         except (Canceled, DeadlineExceeded):
             raise
         except (Error, OSError) as error:
