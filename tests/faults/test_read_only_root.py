@@ -10,7 +10,7 @@ import pytest
 from lamina.client import Client
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
-from lamina.snapshots.storage import _opened as opened_module
+from lamina.snapshots.storage import _handle as handle_module
 from tests.support.disks.full_disks import host_on, mounted
 from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import run
@@ -87,7 +87,7 @@ def test_a_metastore_restored_alone_is_detected_after_starts_on_a_read_only_root
     tmp_path: Path, claims: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Starts that cannot be counted do not make an old backup pass as current."""
-    monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(handle_module, "RETRY_SECONDS", 0.0)
     with mounted(tmp_path, "ext4") as disk:
         with open_native(disk) as native:
             native.prepare("a")

@@ -121,7 +121,7 @@ def _verify(backend: str, path: Path, name: str, outcome: str) -> None:
                 problems.append(f"{key} is {info}")
         _repeat(snapshotter, OPERATIONS[name], problems)
         snapshotter.cleanup()
-        ids = sorted(snapshotter._store.ids())
+        ids = sorted(record.id for record in snapshotter._store.records())
         kept = [id_ for id_ in ids if snapshotter._backend.has_data(snapshotter._store.record(id_)[1])]  # type: ignore[index]
         expected = {*(f"snapshots/{id_}" for id_ in kept), *(f"records/{id_}" for id_ in ids)}
         deadline = time.monotonic() + 20

@@ -20,12 +20,12 @@ from typing import Any
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Info
 from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import MetaStore, _checking
+from lamina.snapshots.storage import MetaStore, _startup_checks
 from tests.support.metastores.damages import Damager
 
 NAMES = ("one", "two", "three")
 SNAPSHOTS = 24
-LIMITS = (_checking.SMALL, _checking.LARGE)
+LIMITS = (_startup_checks.SMALL, _startup_checks.LARGE)
 SECONDS = 30
 """How long an opening may take."""
 
@@ -67,7 +67,7 @@ def populate(path: Path) -> None:
             snapshotter.cleanup()
         truth = {name: _listed(one) for name, one in snapshotters.items() if isinstance(one, LocalSnapshotter)}
         ids = {
-            name: sorted(map(str, one._store.ids()))
+            name: sorted(str(record.id) for record in one._store.records())
             for name, one in snapshotters.items()
             if isinstance(one, LocalSnapshotter)
         }
@@ -163,7 +163,7 @@ def run(base: Path, seed: int) -> dict[str, Any]:
         what = damager.damage()
         file.write_bytes(damager.data)
         large = random.random() < 0.3
-        _checking.SMALL, _checking.LARGE = (0, 0) if large else LIMITS  # type: ignore[misc] # both ways
+        _startup_checks.SMALL, _startup_checks.LARGE = (0, 0) if large else LIMITS  # type: ignore[misc] # both ways
         looks = [look_in_child(path) for _ in range(2)]
         kept = {
             name: {

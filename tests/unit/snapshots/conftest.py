@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.snapshots.storage import Keyspace, MetaStore, _checking
+from lamina.snapshots.storage import Keyspace, MetaStore, _startup_checks
 
 
 @pytest.fixture
@@ -25,5 +25,5 @@ def keyspace(store: MetaStore) -> Keyspace:
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is checked as a large one is."""
-    monkeypatch.setattr(_checking, "SMALL", 0)
-    monkeypatch.setattr(_checking, "LARGE", 0)
+    monkeypatch.setattr(_startup_checks, "SMALL", 0)
+    monkeypatch.setattr(_startup_checks, "LARGE", 0)

@@ -8,7 +8,7 @@ import pytest
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind
-from lamina.snapshots.storage import MetaStore, _checking
+from lamina.snapshots.storage import MetaStore, _startup_checks
 from lamina.snapshots.storage import _layout as layout
 from lamina.steps import run
 from tests.support.metastores.changed import KEYS, SPACE, change, flip, populate, set_aside
@@ -25,7 +25,7 @@ def test_a_large_cleanly_closed_file_is_quick_checked_first(
 ) -> None:
     populate(tmp_path)
     assert mark(tmp_path).exists()
-    monkeypatch.setattr(_checking, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
+    monkeypatch.setattr(_startup_checks, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
     for _ in range(2):
         store = MetaStore.open(str(tmp_path / "metastore"))
         assert not mark(tmp_path).exists()
@@ -42,7 +42,7 @@ def test_a_large_file_that_was_not_closed_is_checked_completely(
     populate(tmp_path)
     change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
     checked: list[str] = []
-    monkeypatch.setattr(_checking, "_check_in_child", lambda path, _: checked.append(path) or [])
+    monkeypatch.setattr(_startup_checks, "_check_in_child", lambda path, _: checked.append(path) or [])
     MetaStore.open(str(tmp_path / "metastore")).close()
     assert checked == [str(tmp_path / "metastore/data.mdb")]
 
@@ -75,7 +75,7 @@ def test_a_check_whose_process_dies_is_repeated_in_this_process(
     populate(tmp_path)
     mark(tmp_path).unlink()
     flip(tmp_path, layout.record_key(SPACE, b"key 3"))
-    monkeypatch.setattr(_checking, "_PROGRAM", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
+    monkeypatch.setattr(_startup_checks, "_PROGRAM", "import os, signal; os.kill(os.getpid(), signal.SIGBUS)")
     with open_native(tmp_path) as native:
         assert {info.name for info in native.walk()} == set(KEYS) - {"key 3"}
     assert "ended with code -7" in caplog.text

@@ -217,7 +217,7 @@ class MetaStoreMachine(RuleBasedStateMachine):
     def every_identifier_leads_to_its_record(self) -> None:
         snapshotter = self.store.snapshotter("overlayfs")
         expected = {record.id: (name, record) for name, space in self.spaces.items() for record in space.walk()}
-        assert list(snapshotter.ids()) == sorted(expected)
+        assert [record.id for record in snapshotter.records()] == sorted(expected)
         assert {id_: snapshotter.record(id_) for id_ in expected} == expected
 
 

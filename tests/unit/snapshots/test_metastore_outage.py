@@ -13,7 +13,7 @@ import pytest
 from lamina.errdefs import DataLoss, Error, ResourceExhausted, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
-from lamina.snapshots.storage import _opened as opened_module
+from lamina.snapshots.storage import _handle as handle_module
 from lamina.steps import run
 from tests.support.waiting import wait_until
 
@@ -81,7 +81,7 @@ def test_a_write_that_fails_at_its_first_pages_is_an_error_and_the_next_one_work
 def test_a_failed_reopening_is_retried_until_it_works(
     store: MetaStore, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(handle_module, "RETRY_SECONDS", 0.0)
     create(keyspace, "a")
     (meta,) = descriptors(store, os.O_DSYNC)
     with replaced(meta, "/dev/full", os.O_WRONLY), no_descriptors_left():

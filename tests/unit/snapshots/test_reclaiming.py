@@ -16,8 +16,8 @@ from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import _quarantine as quarantine
 from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._environment import Transaction
+from lamina.snapshots.storage._startup_checks import Checks
 from lamina.steps import run
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
@@ -260,7 +260,7 @@ def test_a_recovery_record_newer_than_the_metastore_is_reported_and_kept(
     assert (tmp_path / "native/records/3").read_bytes() == written
 
 
-@pytest.mark.parametrize("walk", ["ids", "records", "named_ids", "walk"])
+@pytest.mark.parametrize("walk", ["records", "named_ids", "walk"])
 def test_walks_end_at_keys_out_of_order(tmp_path: Path, walk: str) -> None:
     with open_native(tmp_path) as native:
         for number in range(600):
@@ -278,7 +278,6 @@ def test_walks_end_at_keys_out_of_order(tmp_path: Path, walk: str) -> None:
     store = MetaStore.open(str(tmp_path / "metastore"))
     native_store = store.snapshotter("native")
     walks = {
-        "ids": native_store.ids,
         "records": native_store.records,
         "named_ids": native_store.named_ids,
         "walk": native_store.keyspace("native").walk,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator, Mapping
 
@@ -23,7 +24,6 @@ from lamina.snapshots.local._removal import remove_record
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._tidying import Tidying
 from lamina.snapshots.storage import (
-    Keyspace,
     Record,
     SnapshotterStore,
     id_in,
@@ -43,24 +43,14 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
     that a record always has its data, even after a crash.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        root: DataRoot,
-        store: SnapshotterStore,
-        keyspace: Keyspace,
-        commits: KeyedLock,
-        mounted: MountedWarnings,
-        *,
-        sync_remove: bool,
-    ) -> None:
+    def __init__(self, backend: Backend, root: DataRoot, store: SnapshotterStore, *, sync_remove: bool) -> None:
         """Use `open`."""
         self._backend = backend
         self._root = root
         self._store = store
-        self._keyspace = keyspace
-        self._commits = commits
-        self._mounted = mounted
+        self._keyspace = store.keyspace(store.name)
+        self._commits = KeyedLock()
+        self._mounted = MountedWarnings(root.path)
         self._sync_remove = sync_remove
         self._data = SnapshotData(backend, root, store)
 
@@ -87,15 +77,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
         """
         with translated(f"open data root {backend.root}"):
             root = DataRoot.open(backend.root, store, backend.destroy, sync_fs=sync_fs)
-        snapshotter = cls(
-            backend,
-            root,
-            store,
-            store.keyspace(store.name),
-            KeyedLock(),
-            MountedWarnings(root.path),
-            sync_remove=sync_remove,
-        )
+        snapshotter = cls(backend, root, store, sync_remove=sync_remove)
         try:
             with translated(f"open data root {backend.root}"):
                 backend.open()
@@ -109,15 +91,9 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
 
     def keyspace(self, name: str) -> LocalSnapshotter:
         """Return a snapshotter on the same data root and backend, with another keyspace."""
-        return LocalSnapshotter(
-            self._backend,
-            self._root,
-            self._store,
-            self._store.keyspace(name),
-            self._commits,
-            self._mounted,
-            sync_remove=self._sync_remove,
-        )
+        other = copy.copy(self)
+        other._keyspace = self._store.keyspace(name)  # noqa: SLF001 - of this class
+        return other
 
     def stat(self, key: str) -> Info:
         """Implement `Snapshotter.stat`."""

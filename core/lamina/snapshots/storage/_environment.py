@@ -14,7 +14,7 @@ from lamina.snapshots.storage._environment_metrics import size_metrics
 from lamina.snapshots.storage._errors import translation
 from lamina.snapshots.storage._gate import Gate
 from lamina.snapshots.storage._group_commit import GroupCommit
-from lamina.snapshots.storage._opened import Opened
+from lamina.snapshots.storage._handle import Handle
 from lamina.snapshots.storage._pending import Body, Transaction, copy_of
 from lamina.snapshots.storage._write_transaction import WriteTransactions
 from lamina.steps import Request, Shared, ask, run
@@ -44,8 +44,8 @@ class Environment(Shared[Body]):
         """
         self._path = path
         self._gate = Gate(path)
-        self._opened = Opened(path, state, map_size, self._gate)
-        self._transactions = WriteTransactions(path, self._gate, self._opened)
+        self._handle = Handle(path, state, map_size, self._gate)
+        self._transactions = WriteTransactions(path, self._gate, self._handle)
         self._commits = GroupCommit(self._transactions.commit)
 
     def read(self, body: Callable[[Transaction], Result]) -> Result:
@@ -56,7 +56,7 @@ class Environment(Shared[Body]):
         """
         self._gate.enter()  # not in a `with`: a read takes a microsecond, and a generator's frames two more
         try:
-            with self._opened.lmdb.begin() as transaction:
+            with self._handle.lmdb.begin() as transaction:
                 return body(transaction)
         except lmdb.Error as error:
             problem = error
@@ -66,9 +66,9 @@ class Environment(Shared[Body]):
 
     def _read_again(self, body: Callable[[Transaction], Result], problem: lmdb.Error) -> Result:
         """Repeat a read that failed because a commit had failed before."""
-        if not self._opened.repair():
+        if not self._handle.repair():
             raise self._explained(problem) from problem
-        with self._inside(), self._opened.lmdb.begin() as transaction:
+        with self._inside(), self._handle.lmdb.begin() as transaction:
             return body(transaction)
 
     @contextlib.contextmanager
@@ -81,7 +81,7 @@ class Environment(Shared[Body]):
                 raise self._explained(error) from error
 
     def _explained(self, error: lmdb.Error) -> Exception:
-        outage = self._opened.outage
+        outage = self._handle.outage
         return copy_of(outage) if isinstance(outage, Unavailable) else translation(error, self._path)
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ class Environment(Shared[Body]):
         Raises:
             Unavailable: The environment is closed.
         """
-        with self._inside(), self._opened.lmdb.begin() as transaction:
+        with self._inside(), self._handle.lmdb.begin() as transaction:
             yield transaction.id()
 
     @property
@@ -139,9 +139,9 @@ class Environment(Shared[Body]):
 
         A full disk is no outage: snapshots can still be removed.
         """
-        if self._opened.outage is None or self._opened.repair():
+        if self._handle.outage is None or self._handle.repair():
             return ""
-        return str(self._opened.outage)
+        return str(self._handle.outage)
 
     def copy(self, descriptor: int) -> None:
         """Write a consistent copy of the file to a file descriptor. Pages are copied without being checked.
@@ -154,7 +154,7 @@ class Environment(Shared[Body]):
             Unavailable: The environment is closed.
         """
         with self._inside():
-            self._opened.lmdb.copyfd(descriptor)
+            self._handle.lmdb.copyfd(descriptor)
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the size of the file, the space in use, and the durations of commits.
@@ -163,10 +163,10 @@ class Environment(Shared[Body]):
             Unavailable: The environment is closed.
         """
         with self._inside():
-            metrics = list(size_metrics(self._opened.lmdb, self._path))
+            metrics = list(size_metrics(self._handle.lmdb, self._path))
         yield from metrics
         yield from self._transactions.metrics()
 
     def close(self) -> None:
         """Close the environment when the open transactions have ended. Closing twice does nothing."""
-        self._gate.close(self._opened.close)
+        self._gate.close(self._handle.close)

@@ -1,21 +1,15 @@
-"""Metrics of an LMDB environment: its size, and the durations of its commits."""
+"""The size of an LMDB environment, as metrics."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Final
 
 import lmdb
 
-from lamina.metrics import Histogram, Metric, MetricKind
-from lamina.snapshots.storage._opened import META_PAGES
-from lamina.snapshots.storage._opening import DATA
-
-OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
-"""Buckets for the number of operations in a commit."""
-SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""Buckets for the duration of a commit, most of which is the disk's sync."""
+from lamina.metrics import Metric, MetricKind
+from lamina.snapshots.storage._handle import META_PAGES
+from lamina.snapshots.storage._lmdb import DATA
 
 
 def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:
@@ -38,17 +32,3 @@ def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:
         ("readers", "Places for threads that read which have been taken so far.", info["num_readers"]),
     ):
         yield Metric(MetricKind.GAUGE, f"lamina_metastore_{name}", what, {(): number})
-
-
-def commit_metrics(operations: Histogram, seconds: Histogram) -> Iterator[Metric]:
-    """Yield the number of operations in each commit, and the durations of commits.
-
-    Args:
-        operations: The numbers of operations.
-        seconds: The durations.
-    """
-    for name, what, histogram in (
-        ("commit_operations", "Operations that shared a commit.", operations),
-        ("commit_seconds", "How long commits took, until they were durable.", seconds),
-    ):
-        yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})

@@ -226,8 +226,7 @@ class Keyspace:
         Raises:
             FilterSyntaxError: A filter does not follow the grammar. Raised by the call, not by the iterator.
         """
-        chosen = parse_filters(expressions)
-        return (record for record in map(decode, self._values()) if chosen.match(fields(record.info)))
+        return map(decode, self.walk_data(*expressions))
 
     def walk_data(self, *expressions: str) -> Iterator[bytes]:
         """Yield the encoded records (see `info_message`) that `walk` would yield.

@@ -22,12 +22,12 @@ from lamina.metrics import Metric, MetricKind
 from lamina.places import LOCK
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checking import Checks
 from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
 from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
+from lamina.snapshots.storage._startup_checks import Checks
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,6 @@ class Pending:
     """An operation that waits for a commit."""
 
     def __init__(self, request: Request[Body]) -> None:
-        self._body = request.what
         self._context = request.context
         self._request = request
         self.done = False
@@ -53,7 +52,7 @@ class Pending:
                 request.error = error
                 return
             try:
-                request.result = self._body(transaction)
+                request.result = request.what(transaction)
             except lmdb.MapFullError:
                 raise
             except Exception as error:
@@ -67,7 +66,7 @@ class Pending:
         try:
             with use(self._context), translated(path):
                 self._context.check()
-                request.result = self._body(child)
+                request.result = request.what(child)
                 child.commit()
         except MapFull:
             child.abort()

@@ -38,7 +38,7 @@ class Preconditions:
         self._table = table
         self._failed_sync = failed_sync
 
-    def check_create(self, transaction: Transaction, number: bytes | None, draft: Record) -> tuple[int, ...]:
+    def check_create(self, transaction: Transaction, number: bytes, draft: Record) -> tuple[int, ...]:
         """Check that a snapshot can be created, and return the identifiers of its parents.
 
         Raises:
@@ -56,7 +56,7 @@ class Preconditions:
     def _parent_ids(
         self,
         transaction: Transaction,
-        number: bytes | None,
+        number: bytes,
         parent: str,
         uncommitted: type[InvalidArgument | FailedPrecondition],
     ) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ class Preconditions:
             )
         return (record.id, *record.parent_ids)
 
-    def _check_free(self, transaction: Transaction, number: bytes | None, key: bytes) -> None:
+    def _check_free(self, transaction: Transaction, number: bytes, key: bytes) -> None:
         data = number and checksum.get(transaction, layout.record_key(number, key))
         if data:
             info = decode(data).info
@@ -79,9 +79,7 @@ class Preconditions:
             article = "an" if info.kind is Kind.ACTIVE else "a"
             raise AlreadyExists(f"snapshot {shorten(info.name)} already exists as {article} {kind} snapshot")
 
-    def check_commit(
-        self, transaction: Transaction, number: bytes | None, name: str, key: str, parent: str
-    ) -> Record:
+    def check_commit(self, transaction: Transaction, number: bytes, name: str, key: str, parent: str) -> Record:
         """Check that a snapshot can be committed, and return its record with the parents that a commit gives it.
 
         Raises:

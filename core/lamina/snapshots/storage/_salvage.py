@@ -19,8 +19,8 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._format import MARK, UPDATED, is_intact, value_in
+from lamina.snapshots.storage._lmdb import DATA
 from lamina.snapshots.storage._meta import Read
-from lamina.snapshots.storage._opening import DATA
 from lamina.snapshots.storage._reading import read_pages
 from lamina.snapshots.storage._writing import write_file
 

@@ -42,15 +42,16 @@ class SnapshotterStore:
         self.name = name
         self.ballast = ballast
         """The reserve of disk space beside the metastore's file, for removals on a full disk."""
-        self._number, self.first_id, self.opened_before = self._register()
-        """`first_id`: all lower identifiers were reserved by earlier processes.
+        self.number, self.first_id, self.opened_before = self._register()
+        """`number`: four bytes that name the snapshotter in database keys.
+        `first_id`: all lower identifiers were reserved by earlier processes.
         `opened_before`: how often the store was opened. A data root opened more often is newer than the store.
         """
         self._mutex = threading.Lock()
         self._free = iter(range(0))
         self._last_id = self.first_id - 1
         """The highest identifier reserved."""
-        path = failed_sync_path(state, uuid, name, self._number)
+        path = failed_sync_path(state, uuid, name, self.number)
         self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
     def _register(self) -> tuple[bytes, int, int]:
@@ -103,11 +104,6 @@ class SnapshotterStore:
         table = Table(self.name, self.number, name)
         return Keyspace(self._environment, table, self.failed_sync, self.reserve_id, name)
 
-    @property
-    def number(self) -> bytes:
-        """The snapshotter's number in database keys: four bytes."""
-        return self._number
-
     def reserve_id(self) -> int:
         """Return an identifier that was never used before, even if a crash interrupted earlier processes."""
         with self._mutex:
@@ -129,32 +125,13 @@ class SnapshotterStore:
         checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, generation))
         return int(next_id)
 
-    def ids(self) -> Iterator[int]:
-        """Yield the identifiers of all snapshots of all keyspaces in order.
-
-        Raises:
-            DataLoss: The entries of identifiers are out of order.
-        """
-        first = 0
-        while batch := self._environment.read(functools.partial(self._index, first=first)):
-            yield from (id_ for id_, _ in batch)
-            first = batch[-1][0] + 1
-
-    def _index(self, transaction: Transaction, first: int) -> list[tuple[int, bytes]]:
-        """Return a batch of identifiers, and the database keys of their records."""
-        prefix = b"i" + self._number
-        entries = ascending(transaction, prefix, layout.id_key(self._number, first))
-        return [
-            (int.from_bytes(key[len(prefix) :], "big"), value) for key, value in itertools.islice(entries, BATCH)
-        ]
-
     def named_ids(self) -> Iterator[int]:
         """Yield the identifiers that any entry names: of snapshots, parents and children; some repeatedly.
 
         Raises:
             DataLoss: Entries disagree, are unreadable or out of order, so that identifiers may be missing.
         """
-        return Agreement(self._environment, self.name, self._number).ids()
+        return Agreement(self._environment, self.name, self.number).ids()
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all snapshots of all keyspaces, in the order of their identifiers.
@@ -168,7 +145,12 @@ class SnapshotterStore:
             first = batch[-1].id + 1
 
     def _records(self, transaction: Transaction, first: int) -> list[Record]:
-        return [self._read(transaction, id_, key) for id_, key in self._index(transaction, first)]
+        prefix = b"i" + self.number
+        entries = ascending(transaction, prefix, layout.id_key(self.number, first))
+        return [
+            self._read(transaction, int.from_bytes(id_key[len(prefix) :], "big"), key)
+            for id_key, key in itertools.islice(entries, BATCH)
+        ]
 
     def _read(self, transaction: Transaction, id_: int, key: bytes) -> Record:
         """Return the record to which an identifier leads."""
@@ -186,7 +168,7 @@ class SnapshotterStore:
         return self._environment.read(lambda transaction: self._record(transaction, id_))
 
     def _record(self, transaction: Transaction, id_: int) -> tuple[str, Record] | None:
-        key = checksum.get(transaction, layout.id_key(self._number, id_))
+        key = checksum.get(transaction, layout.id_key(self.number, id_))
         if key is None:
             return None
         record = self._read(transaction, id_, key)
@@ -208,7 +190,7 @@ class SnapshotterStore:
             The number of entries changed, for each batch.
         """
         numbers = self._environment.read(self._keyspaces)
-        yield from add_checksums(self._environment, b"i" + self._number)
+        yield from add_checksums(self._environment, b"i" + self.number)
         for number in numbers:
             yield from add_checksums(self._environment, b"k" + number)
             yield from add_checksums(self._environment, b"c" + number)

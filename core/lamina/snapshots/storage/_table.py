@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
-
 from lamina.errdefs import NotFound
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
@@ -18,7 +16,7 @@ class Table:
     """The records of one keyspace by key, each with index entries by identifier and by parent.
 
     A keyspace gets its number, by which database keys name it, with its first record. Methods take the number
-    (None before that), so that a caller who looks up several records resolves it once.
+    (b"" before that), so that a caller who looks up several records resolves it once.
     """
 
     def __init__(self, snapshotter: str, snapshotter_number: bytes, name: str) -> None:
@@ -31,32 +29,26 @@ class Table:
         """
         self._snapshotter_number = snapshotter_number
         self._number_key = layout.keyspace_key(snapshotter, name)
-        self._number: bytes | None = None
+        self._number = b""
 
-    @overload
-    def number(self, transaction: Transaction, *, create: Literal[False] = False) -> bytes | None: ...
-
-    @overload
-    def number(self, transaction: Transaction, *, create: Literal[True]) -> bytes: ...
-
-    def number(self, transaction: Transaction, *, create: bool = False) -> bytes | None:
-        """Return the keyspace's number, or None if it has no snapshot yet.
+    def number(self, transaction: Transaction, *, create: bool = False) -> bytes:
+        """Return the keyspace's number, or b"" if it has no snapshot yet.
 
         Args:
             transaction: A read transaction.
             create: Assign a number if there is none; `transaction` is a write transaction.
         """
-        if self._number is not None:
+        if self._number:
             return self._number
-        number = checksum.get(transaction, self._number_key)
+        number = checksum.get(transaction, self._number_key) or b""
         if not create:
             self._number = number
-        elif number is None:  # not cached: the transaction may be aborted
+        elif not number:  # not cached: the transaction may be aborted
             number = layout.NUMBER.pack(next_number(transaction))
             checksum.put(transaction, self._number_key, number)
         return number
 
-    def get(self, transaction: Transaction, number: bytes | None, key: bytes) -> Record:
+    def get(self, transaction: Transaction, number: bytes, key: bytes) -> Record:
         """Return the record of a key.
 
         Raises:
@@ -64,7 +56,7 @@ class Table:
         """
         return decode(self.get_data(transaction, number, key))
 
-    def get_data(self, transaction: Transaction, number: bytes | None, key: bytes) -> bytes:
+    def get_data(self, transaction: Transaction, number: bytes, key: bytes) -> bytes:
         """Return the encoded record of a key.
 
         Raises:
@@ -94,7 +86,7 @@ class Table:
     def batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
         """Return encoded records in byte order of their keys, and the start of the next batch (`_batch.batch`)."""
         number = self.number(transaction)
-        return ([], None) if number is None else batch(transaction, b"k" + number, start)
+        return batch(transaction, b"k" + number, start) if number else ([], None)
 
 
 def keyspace_names(transaction: Transaction) -> dict[bytes, tuple[str, str]]:

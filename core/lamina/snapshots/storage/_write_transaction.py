@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import lmdb
 
 from lamina.errdefs import Aborted, Error, ResourceExhausted
-from lamina.metrics import Histogram, Metric
-from lamina.snapshots.storage._environment_metrics import OPERATIONS, SECONDS, commit_metrics
+from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.snapshots.storage._errors import MapFull, translated
 from lamina.snapshots.storage._gate import Gate
-from lamina.snapshots.storage._opened import Opened
+from lamina.snapshots.storage._handle import Handle
 from lamina.snapshots.storage._pending import Pending, Refused, fail
+
+OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
+"""Buckets for the number of operations in a commit."""
+SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Buckets for the duration of a commit, most of which is the disk's sync."""
 
 
 class WriteTransactions:
@@ -23,17 +28,17 @@ class WriteTransactions:
     that it fails alone. That is rare: nearly every error is found before an operation is requested.
     """
 
-    def __init__(self, path: str, gate: Gate, opened: Opened) -> None:
+    def __init__(self, path: str, gate: Gate, handle: Handle) -> None:
         """Commit nothing yet.
 
         Args:
             path: The environment's directory, for messages.
             gate: Entered during each transaction.
-            opened: The environment.
+            handle: The environment.
         """
         self._path = path
         self._gate = gate
-        self._opened = opened
+        self._handle = handle
         self._operations = Histogram(OPERATIONS)
         self._seconds = Histogram(SECONDS)
 
@@ -43,8 +48,8 @@ class WriteTransactions:
         Raises:
             BaseException: The commit was interrupted; every operation has an error.
         """
-        if self._opened.outage is not None and not self._opened.repair():
-            fail(group, self._opened.outage)
+        if self._handle.outage is not None and not self._handle.repair():
+            fail(group, self._handle.outage)
             return
         apart = False
         while True:
@@ -64,7 +69,7 @@ class WriteTransactions:
             return
 
     def _run(self, group: list[Pending], *, apart: bool) -> None:
-        environment = self._opened.lmdb
+        environment = self._handle.lmdb
         with self._gate.inside(), translated(self._path), environment.begin(write=True) as transaction:
             for pending in group:
                 if apart:
@@ -87,7 +92,7 @@ class WriteTransactions:
     def _grow(self, group: list[Pending]) -> bool:
         """Grow the map; if that is impossible, fail the operations and return False."""
         try:
-            self._opened.grow()
+            self._handle.grow()
         except Error as error:
             fail(group, error)
             return False
@@ -96,9 +101,13 @@ class WriteTransactions:
     def _recover(self, error: Exception) -> None:
         """Find out whether the environment is usable after LMDB failed to commit."""
         if isinstance(error, Error) and isinstance(error.__cause__, lmdb.Error):
-            self._opened.fail(error)
-            self._opened.repair()
+            self._handle.fail(error)
+            self._handle.repair()
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the number of operations in each commit, and the durations of commits."""
-        yield from commit_metrics(self._operations, self._seconds)
+        for name, what, histogram in (
+            ("commit_operations", "Operations that shared a commit.", self._operations),
+            ("commit_seconds", "How long commits took, until they were durable.", self._seconds),
+        ):
+            yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})

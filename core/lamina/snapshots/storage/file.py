@@ -1,7 +1,7 @@
 """Reading and writing the whole contents of a metastore file that no process has open."""
 
 from lamina.snapshots.storage._contents import Contents, Counters
-from lamina.snapshots.storage._opening import DATA
+from lamina.snapshots.storage._lmdb import DATA
 from lamina.snapshots.storage._reading import read_file
 from lamina.snapshots.storage._writing import write_file
 

@@ -13,8 +13,8 @@ from lamina.errdefs import FailedPrecondition
 from lamina.fs import open_secure_file, replace_file
 from lamina.snapshots.storage._check import DAMAGED, first_problems, reader
 from lamina.snapshots.storage._environment import Environment
+from lamina.snapshots.storage._lmdb import DATA
 from lamina.snapshots.storage._meta import Meta, newest_meta
-from lamina.snapshots.storage._opening import DATA
 from lamina.snapshots.storage._quick_check import quick_check
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""An LMDB environment, opened again when it refuses to go on."""
+"""The handle of an LMDB environment, which is opened again when LMDB refuses to go on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamina.errdefs import Error, ReadOnly, Unavailable, from_os_error
 from lamina.fs import NO_SPACE
 from lamina.snapshots.storage._errors import translated
 from lamina.snapshots.storage._gate import Gate
-from lamina.snapshots.storage._opening import DATA, open_lmdb
+from lamina.snapshots.storage._lmdb import DATA, open_lmdb
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ RETRY_SECONDS: Final = 1.0
 """The least time between two attempts to repair an environment."""
 
 
-class Opened:
+class Handle:
     """The LMDB environment of a directory, and the reason for which it cannot be used, if any."""
 
     def __init__(self, path: str, state: str, map_size: int, gate: Gate) -> None:
