@@ -51,7 +51,7 @@ def client(request: pytest.FixtureRequest, address: str) -> Iterator[Client]:
         yield client
 
 
-def test_a_life_of_a_snapshot(client: Client) -> None:
+def test_every_method_of_the_contract_works(client: Client) -> None:
     """Every method of the contract, on containerd's own native snapshotter."""
     native = client.snapshotter("native")
     (mount,) = native.prepare("base-key", labels=KEEP | {"a": "b"})

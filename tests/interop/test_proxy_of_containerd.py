@@ -60,7 +60,7 @@ def client(host: Host) -> Iterator[Client]:
         yield client
 
 
-def test_a_life_of_a_snapshot(client: Client, containerd: Containerd) -> None:
+def test_every_method_of_the_contract_works(client: Client, containerd: Containerd) -> None:
     """Every method of the contract, with containerd's errors; lamina names the namespace."""
     native = client.snapshotter("remote")
     assert list(native.walk()) == []

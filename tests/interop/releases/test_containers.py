@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import CommandFailed
+from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.images import IMAGE, LICENSES, PROGRAMS, TEMPLATES
 from tests.support.interop.nodes import unpack_config
@@ -19,16 +20,22 @@ NOTHING: dict[str, list[str]] = {"snapshots": [], "records": [], "trash": []}
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with Host(tmp_path / "h").running() as host:
+def directory() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def host(directory: Path) -> Iterator[Host]:
+    with Host(directory / "h").running() as host:
         yield host
 
 
 @pytest.fixture
-def containerd(release: Release, host: Host, tmp_path: Path, archive: Path) -> Iterator[Containerd]:
+def containerd(release: Release, host: Host, directory: Path, archive: Path) -> Iterator[Containerd]:
     """A containerd with the image, unpacked by the snapshotter `lamina`."""
     tables = unpack_config(release, "lamina")
-    daemon = Containerd(tmp_path / "c", {"lamina": host.address}, stanzas=tables, release=release)
+    daemon = Containerd(directory / "c", {"lamina": host.address}, stanzas=tables, release=release)
     with daemon.running() as containerd:
         containerd.import_image(archive, "lamina")
         yield containerd

@@ -116,7 +116,7 @@ def test_calls_that_reached_a_host_are_answered_when_it_is_restarted(
     host: Host, calls: Calls, tell: Callable[[str], None]
 ) -> None:
     """Others wait, or fail in the pause that containerd makes after an attempt to connect that failed."""
-    restart(host, host.terminate, calls)
+    restart(host, host.stop, calls)
     tell(calls.summary(f"{RESTARTS} restarts"))
     assert [error for error in calls.failed if not any(words in error for words in UNREACHED)] == []
 

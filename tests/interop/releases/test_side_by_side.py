@@ -45,7 +45,7 @@ def test_what_a_layer_deletes_of_those_below_is_gone(
     target.mkdir()
     with registry.serving(archive.parent / "layout") as image:
         containerd.ctr("images", "pull", "--plain-http", "--snapshotter", NAME, image)
-    assert "parallel=true" in containerd.log
+    assert "parallel=true" in containerd.stderr
     containerd.ctr("images", "mount", "--snapshotter", NAME, image, target)
     try:
         assert differences(read_tree(target, times=False), tree) == []
