@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DataLoss, DeadlineExceeded, FailedPrecondition, NotFound, ResourceExhausted
 from lamina.fs import FileSystemSync
 from lamina.fs._syscalls import syncfs
+from tests.support.commands import run
 from tests.support.trees import open_files
 from tests.support.waiting import wait_until
 
@@ -71,11 +73,21 @@ def wait_for(sync: FileSystemSync, gate: Gate, waiters: int) -> list[Future[None
     return [first, *(outcome for _, outcome in started)]
 
 
-def test_it_syncs_the_file_system(tmp_path: Path) -> None:
-    sync = FileSystemSync(str(tmp_path))
-    (tmp_path / "file").write_bytes(b"x")
-    sync.sync()
-    sync.close()
+SYNC = """
+import sys
+from lamina.fs import FileSystemSync
+
+sync = FileSystemSync(sys.argv[1])
+sync.sync()
+sync.close()
+"""
+
+
+@pytest.mark.requires("strace")
+def test_a_sync_is_a_syncfs_on_the_directory(tmp_path: Path) -> None:
+    trace = ("strace", "-f", "-y", "-e", "trace=syncfs", "-o", tmp_path / "trace")
+    run(*trace, sys.executable, "-c", SYNC, tmp_path)
+    assert re.findall(r"syncfs\(\d+<(.*)>\) += 0", (tmp_path / "trace").read_text()) == [str(tmp_path)]
 
 
 def test_callers_during_a_syncfs_share_the_next_one(tmp_path: Path) -> None:

@@ -156,10 +156,11 @@ def test_usage_is_measured(ask, lamina):
     assert usage.inodes == 1
 
 
-def test_cleanup_calls_the_snapshotter(ask):
-    ask("Prepare", key="key")
-    ask("Remove", key="key")
-    ask("Cleanup")
+def test_cleanup_calls_the_snapshotter(plain, call):
+    asked = []
+    plain.cleanup = lambda: asked.append("cleanup")
+    call(SnapshotsService(Names(snapshotters_of({"plain": plain}), {})).service, "Cleanup", snapshotter="plain")
+    assert asked == ["cleanup"]
 
 
 def test_cleanup_of_a_snapshotter_that_has_none_is_unimplemented(plain, call):

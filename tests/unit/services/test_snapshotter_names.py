@@ -85,7 +85,7 @@ def test_a_snapshotter_with_one_keyspace_has_its_id_for_a_name(plain):
     assert Names(snapshotters_of({"plain": plain}), {"p": "plain"}).by_snapshotter() == {"plain": ["plain"]}
 
 
-def test_no_name(names):
+def test_an_empty_name_is_refused(names):
     assert refusal(names, "") == "snapshotter argument missing"
 
 
