@@ -21,6 +21,8 @@ pytest_plugins = ["lamina.testing.plugin"]
 
 _TESTS = Path(__file__).parent
 _OUTCOMES = ("passed", "failed", "error", "skipped")
+_SLOW = {_TESTS / "faults": 900, _TESTS / "interop": 1800}
+"""Seconds that a test may take where it repeats faults, or fetches packages and builds images first."""
 _PRIVILEGED = (_TESTS / "faults", _TESTS / "integration", _TESTS / "interop")
 
 
@@ -51,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        for directory, seconds in _SLOW.items():
+            if directory in item.path.parents and not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(seconds))
         for name in _required(item):
             if name not in prerequisites.PREREQUISITES:
                 known = ", ".join(prerequisites.PREREQUISITES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile.planted import Victim, deadline
+from tests.support.hostile.planted import Victim
 
 
 @pytest.fixture
@@ -27,13 +27,6 @@ def victim(place: Path) -> Iterator[Victim]:
     victim = Victim(place)
     yield victim
     victim.check()
-
-
-@pytest.fixture
-def in_time() -> Iterator[None]:
-    """Fail a test that blocks on a planted file."""
-    with deadline():
-        yield
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from tests.support.hostile.planted import (
     NATIVE,
     NOBODY,
     Victim,
-    deadline,
     his,
     host_on,
     looping_as_nobody,
@@ -33,7 +32,7 @@ from tests.support.hostile.planted import (
 )
 from tests.support.rounds import rounds
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("in_time")]
+pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(60)]  # no host waits for what is planted
 
 
 # Whole directories.
@@ -195,6 +194,7 @@ def test_nothing_is_mounted_in_a_directory_of_another_user(place: Path, victim: 
 # Races.
 
 
+@pytest.mark.timeout(600)
 def test_directories_replaced_during_the_start_of_a_host_do_not_redirect_it(
     place: Path, victim: Victim, tell: Callable[[str], None]
 ) -> None:
@@ -205,18 +205,19 @@ def test_directories_replaced_during_the_start_of_a_host_do_not_redirect_it(
     run_as_nobody('ln -s "$2" "$1"', place / "home/link", victim.directory)
     exchange = 'cd "$1"; mv -T d e; mv -T link d; mv -T d link; mv -T e d'
     count = rounds(20, 2_000)
-    with deadline(600), looping_as_nobody(exchange, place / "home"):
+    with looping_as_nobody(exchange, place / "home"):
         for _ in range(count):
             refusal(host_on(place, root=f"{place}/home/d/root"))
     tell(f"{count} starts beside exchanges of a directory, all refused")
 
 
+@pytest.mark.timeout(600)
 def test_links_created_and_removed_during_the_start_of_a_host_do_not_redirect_it(
     place: Path, shared: Path, victim: Victim, tell: Callable[[str], None]
 ) -> None:
     """In a directory like /tmp, the attacker creates and removes a link in place of root's directory."""
     count, refused = rounds(20, 2_000), 0
-    with deadline(600), looping_as_nobody('ln -s "$2" "$1"; rm -f "$1"', shared / "root", victim.directory):
+    with looping_as_nobody('ln -s "$2" "$1"; rm -f "$1"', shared / "root", victim.directory):
         for _ in range(count):
             try:
                 use(host_on(place, root=f"{shared}/root"))

@@ -26,7 +26,7 @@ def check(name: str, fault: Fault) -> str:
 def run(directory: Path, checks: list[str]) -> dict[str, str]:
     """Run checks in a separate pytest process; return the result of each: passed, failure, error or skipped."""
     report = directory / "report.xml"
-    options = ("-p", "no:cacheprovider", "-q", "--tb=line")
+    options = ("-p", "no:cacheprovider", "-p", "pytest_timeout", "-q", "--tb=line")
     places = (f"--junit-xml={report}", f"--basetemp={directory}/temporary")
     command = [
         sys.executable,

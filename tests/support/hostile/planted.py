@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -16,16 +14,10 @@ from lamina.errdefs import Error
 from lamina.host import Host
 
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
-
-
 NATIVE = f"{SNAPSHOTTER}.native"
-
-
 METASTORE = "io.lamina.metastore.v1.lmdb"
 NOBODY = 65534
 """The other user, and his group."""
-SECONDS = 30
-"""Nothing that is planted may keep a host waiting longer than this."""
 
 KINDS = ("a link to a directory", "a link to a file", "a FIFO", "a second name of a file", "a device", "his")
 """What `plant` can put somewhere."""
@@ -93,22 +85,6 @@ def looping_as_nobody(script: str, *arguments: str | Path) -> Iterator[None]:
 
 
 _AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-
-
-@contextlib.contextmanager
-def deadline(seconds: int = SECONDS) -> Iterator[None]:
-    """Raise TimeoutError in the main thread when the block takes longer, also out of a system call."""
-
-    def expire(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"not done after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def host_on(place: Path, **settings: object) -> Host:
