@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the tests' own modules 
 from lamina.api.messages import snapshots_pb2 as pb
 from tests.support.directories import short_directory
 from tests.support.hostile.clients import SNAPSHOTS, SNAPSHOTTER, channel, flood
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 KEYS, KEY_BYTES = 200, 30_000
 PAUSE = 0.05
@@ -30,19 +30,12 @@ SECONDS = 60.0
 def host(engine: str) -> Iterator[str]:
     """The socket of a host that has six megabytes to list."""
     with short_directory() as directory:
-        config = directory / "config.toml"
-        config.write_text(f'version = 4\n[plugins."io.containerd.server.v1.grpc"]\nengine = "{engine}"\n')
-        serving = Serving(directory, "--config", str(config))
-        try:
-            serving.wait_ready()
-            path = str(serving.state / "lamina.sock")
+        config = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{engine}"\n'
+        with Host(directory, config).running() as served:
             keys = [f"{number}".rjust(KEY_BYTES, "k") for number in range(KEYS)]
             requests = [pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key) for key in keys]
-            flood(path, f"{SNAPSHOTS}/Prepare", requests, seconds=SECONDS)
-            yield path
-            serving.stop()
-        finally:
-            serving.close()
+            flood(served.address, f"{SNAPSHOTS}/Prepare", requests, seconds=SECONDS)
+            yield served.address
 
 
 def begin(made: grpc.Channel) -> Iterator[bytes]:

@@ -95,7 +95,7 @@ def test_a_host_starts_on_a_full_disk_and_removes_everything(
         keys = {name: make(client.snapshotter(name)) for name in names_of(kind)}
     before = abilities(host)
     take_everything(disk, what)
-    for end in (host.kill, host.terminate):
+    for end in (host.kill, host.stop):
         end()
         host.start()
         assert abilities(host) == before

@@ -18,7 +18,7 @@ from lamina.api.messages import snapshots_pb2 as pb
 from tests.support.directories import short_directory
 from tests.support.hostile import frames  # noqa: F401 - registers its attacks
 from tests.support.hostile.clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root")
@@ -31,25 +31,20 @@ MEMORY = 1536
 
 
 @pytest.fixture(scope="module", params=["grpcio", "native"])
-def host(request: pytest.FixtureRequest) -> Iterator[Serving]:
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host with a working snapshotter, whose list has six megabytes, and one behind a silent socket."""
     with short_directory() as directory, socket.socket(socket.AF_UNIX) as silent:
         silent.bind(f"{directory}/silent")
         silent.listen()
-        (directory / "config.toml").write_text(
-            f'version = 4\n[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+        config = (
+            f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
             f'[proxy_plugins.{HUNG}]\ntype = "snapshot"\naddress = "{directory}/silent"\n'
         )
-        serving = Serving(directory, "--config", str(directory / "config.toml"))
-        try:
-            serving.wait_ready()
+        with Host(directory, config).running() as host:
             keys = [f"{number}".rjust(30_000, "k") for number in range(200)]
             requests = [pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key) for key in keys]
-            flood(str(serving.state / "lamina.sock"), f"{SNAPSHOTS}/Prepare", requests, seconds=PATIENCE)
-            yield serving
-            assert serving.stop() == 0
-        finally:
-            serving.close()
+            flood(host.address, f"{SNAPSHOTS}/Prepare", requests, seconds=PATIENCE)
+            yield host
 
 
 class Honest:
@@ -109,12 +104,12 @@ def peak(process: int) -> int:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_honest_clients_are_served_during(name: str, host: Serving) -> None:
+def test_honest_clients_are_served_during(name: str, host: Host) -> None:
     path = str(host.state / "lamina.sock")
     with Honest(path) as honest:
         ATTACKS[name](path, FACTOR)
     assert host.process.poll() is None, host.stderr
-    memory = peak(host.process.pid)
+    memory = peak(host.pid)
     worst, median = max(honest.latencies), statistics.median(honest.latencies)
     print(f"{name}: {len(honest.latencies)} honest calls, median {median * 1000:.1f} ms, worst {worst:.2f} s, "
           f"{memory} MiB at most")  # fmt: skip

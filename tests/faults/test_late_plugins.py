@@ -85,7 +85,7 @@ def test_a_new_data_root_is_served_once_there_is_space(
                 client.snapshotter(name).commit("b", "a")
                 assert [info.name for info in client.snapshotter(name).walk()] == ["b"]
             wait_until(lambda: f"lamina-{late}" in host.lamina("containerd-config"), SECONDS, "it is exported")
-            host.terminate()
+            host.stop()
             host.start()
             assert [info.name for info in client.snapshotter(late).walk()] == ["b"]
 
@@ -124,7 +124,7 @@ def test_a_new_metastore_is_served_once_there_is_space(tmp_path: Path, kind: str
             for name in names:
                 client.snapshotter(name).prepare("a")
             assert b"".join(client.copy_metastore())
-            host.terminate()
+            host.stop()
             host.start()
             assert [info.name for info in client.snapshotter("lamina").walk()] == ["a"]
 
@@ -143,7 +143,7 @@ def test_retries_leak_no_descriptors_or_threads(tmp_path: Path, uri: str, tell: 
         with host_on(tmp_path / "root", '[debug]\nlevel = "debug"\n') as host:
 
             def attempts() -> int:
-                return host.log.count("plugin does not work yet")
+                return host.stderr.count("plugin does not work yet")
 
             def try_again() -> None:
                 before = attempts()

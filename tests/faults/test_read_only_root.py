@@ -52,7 +52,7 @@ def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, ki
             snapshotter.commit("c", "c-active")
             snapshotter.prepare("a", "c")
             snapshotter.view("v", "c")
-        host.terminate()
+        host.stop()
         run("mount", "-o", "remount,ro", disk)
         host.start()
         for snapshotter in snapshotters(client, kind):

@@ -7,9 +7,9 @@
   reads metrics; `installations` installs packages; `systemd_units` and `seccomp` run a command as a unit says.
 - `plugins`: hosts and plugins in the test's process. `benches` makes hosts of given plugins, `initialising` runs
   one init, `distributions` installs what is to be discovered, `configuration_files` writes files;
-  `failing_plugins`, `hung_snapshotters` and `lamps` are plugins.
+  `failing_plugins`, `hung_snapshotters`, `lamps` and `faulty_packages` are plugins.
 - `listener`: gRPC. `engines` calls methods over a socket, `service_plugins` initialises the listener and the
-  services without a host, `raw_http2` sends frames by hand.
+  services without a host, `version_service` is the smallest service, `raw_http2` sends frames by hand.
 - `snapshotters`: `overlay`, `native` and `btrfs` open them, `local` opens one with any backend; `backends` are
   those of the conformance suite; `records` are a host's; `capabilities` writes the README's table.
 - `conformance`: `faults` are faulty snapshotters (`faulty_backends`, `faulty_snapshotters`) with the checks that

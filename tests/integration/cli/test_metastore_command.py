@@ -62,7 +62,7 @@ def test_a_backup_comes_from_the_running_host_by_configuration_or_address(host: 
 
 
 def test_without_a_host_the_file_is_checked(host: Host) -> None:
-    host.terminate()
+    host.stop()
     found = document("check", "-c", host.file)
     assert (found["Metastore"], found["Snapshots"]) == (str(database(host).parent), 3)
 
@@ -89,7 +89,7 @@ def test_a_damaged_record_is_found(host: Host) -> None:
 
 
 def test_a_half_overwritten_metastore_is_rebuilt_from_the_rest_and_recovery_records(host: Host) -> None:
-    host.terminate()
+    host.stop()
     data = bytearray(database(host).read_bytes())
     data[len(data) // 2 :] = os.urandom(len(data) - len(data) // 2)
     database(host).write_bytes(data)
@@ -108,13 +108,13 @@ def test_only_its_owner_can_read_a_backup_of_a_running_host(host: Host, tmp_path
 
 def test_a_backup_without_a_host_is_the_same(host: Host, tmp_path: Path) -> None:
     metastore("backup", "-c", host.file, tmp_path / "hot")
-    host.terminate()
+    host.stop()
     metastore("backup", "-c", host.file, tmp_path / "cold")
     assert document("backup", "-c", host.file, tmp_path / "cold")["Snapshots"] == 3
 
 
 def test_a_backup_that_cannot_be_written_keeps_the_previous_one(host: Host, tmp_path: Path) -> None:
-    host.terminate()
+    host.stop()
     metastore("backup", "-c", host.file, tmp_path / "copy")
     before = (tmp_path / "copy").read_bytes()
     database(host).write_bytes(b"garbage" * 1000)
@@ -130,7 +130,7 @@ def test_a_running_host_prevents_rebuild_and_restore(host: Host, tmp_path: Path)
 
 
 def test_a_host_serves_a_rebuilt_metastore(host: Host) -> None:
-    host.terminate()
+    host.stop()
     database(host).unlink()
     assert document("rebuild", "--dry-run", "-c", host.file)["Changed"] is False
     assert not database(host).exists()
@@ -146,7 +146,7 @@ def test_snapshots_newer_than_a_restored_backup_are_recovered(host: Host, tmp_pa
     with host.client() as client:
         client.snapshotter("overlayfs").remove("box")
         client.snapshotter("overlayfs").prepare("later", "top")
-    host.terminate()
+    host.stop()
     metastore("restore", "-c", host.file, tmp_path / "copy")
     host.start()
     assert keys(host) == {"base", "top", "later"}

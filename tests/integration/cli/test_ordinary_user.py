@@ -10,8 +10,7 @@ import pytest
 from tests.support.commands import run
 from tests.support.directories import short_directory
 from tests.support.processes.diagnoses import NOBODY, diagnose
-from tests.support.processes.hosts import LAMINA
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import LAMINA, Host
 
 pytestmark = pytest.mark.requires("root")
 
@@ -20,10 +19,8 @@ def test_without_a_name_commands_use_a_snapshotter_that_works(monkeypatch: pytes
     with short_directory() as directory:
         os.chown(directory, 65534, 65534)
         monkeypatch.setenv("HOME", str(directory))
-        serving = Serving(directory, prefix=NOBODY)
-        try:
-            serving.wait_ready()
-            environment = {"LAMINA_ADDRESS": f"{directory}/state/lamina.sock"}
+        with Host(directory, prefix=NOBODY).running() as host:
+            environment = {"LAMINA_ADDRESS": host.address}
 
             def lamina(*words: str) -> str:
                 return run(*NOBODY, *LAMINA, *words, env=environment)
@@ -34,6 +31,3 @@ def test_without_a_name_commands_use_a_snapshotter_that_works(monkeypatch: pytes
             assert [one["Name"] for one in json.loads(lamina("snapshots", "ls", "--json"))] == ["work"]
             found = diagnose("work", "-a", environment["LAMINA_ADDRESS"], prefix=NOBODY)
             assert found.one("snapshot work", "record")["Status"] == "ok"
-            assert serving.stop() == 0
-        finally:
-            serving.close()

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import tomli
 
-from lamina.client import Client
 from tests.support.directories import short_directory
 from tests.support.processes import scraping
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 PAGE = Path(__file__).parents[3] / "docs/operations.md"
 ROW = re.compile(r"\| `((?:lamina|grpc)_\w+)` \| (\w+) \|(.*?)\| .* \|")
@@ -34,15 +33,10 @@ def test_the_table_lists_the_metrics_of_a_host() -> None:
 
 def told() -> dict[str, tuple[str, set[str] | None]]:
     """The type and the labels of each metric of a host that was used; None for labels of what has no sample."""
-    with short_directory() as directory:
-        (directory / "config.toml").write_text(f"version = 4\n{scraping.CONFIG}")
-        serving = Serving(directory, "--config", f"{directory}/config.toml").wait_ready()
-        try:
-            with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
-                client.snapshotter("lamina").prepare("a")
-            families = scraping.families(scraping.url_in(serving.stderr))
-        finally:
-            serving.close()
+    with short_directory() as directory, Host(directory, scraping.CONFIG).running() as host:
+        with host.client() as client:
+            client.snapshotter("lamina").prepare("a")
+        families = scraping.families(scraping.url_in(host.stderr))
     found: dict[str, tuple[str, set[str] | None]] = {}
     for family in families:
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -23,7 +23,7 @@ from tests.support.directories import CHECKOUT, short_directory
 from tests.support.interop.images import IMAGE, make_image
 from tests.support.processes import scraping
 from tests.support.processes.daemons import SECONDS, Daemon
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 from tests.support.waiting import wait_until
 
 README = (CHECKOUT / "README.md").read_text()
@@ -126,13 +126,11 @@ def test_the_plugin_of_the_readme_answers_ctr(tree: Path) -> None:
 
 def test_the_metrics_configuration_of_the_readme_works(tree: Path) -> None:
     (configuration,) = blocks("Run it in production")
-    (tree / "config.toml").write_text(configuration.replace(":1338", ":0"))
-    serving = Serving(tree, "--config", f"{tree}/config.toml").wait_ready()
-    try:
-        url = scraping.url_in(serving.stderr)
+    host = Host(tree, arguments=("--root", f"{tree}/root", "--state", f"{tree}/state"))
+    host.file.write_text(configuration.replace(":1338", ":0"))
+    with host.running():
+        url = scraping.url_in(host.stderr)
         names = {family.name for family in scraping.families(url)}
-    finally:
-        serving.close()
     assert url.endswith("/v1/metrics")
     assert {"grpc_server_handled", "lamina_snapshots", "lamina_plugin_init_seconds"} <= names
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.commands import CommandFailed, run
 from tests.support.directories import CHECKOUT, short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 LAMINA = (sys.executable, "-m", "lamina")
 EXCHANGE = """\
@@ -61,16 +61,11 @@ def test_graphs_and_reasons_are_shown_as_they_are_printed(monkeypatch: pytest.Mo
     with short_directory() as directory:
         monkeypatch.setenv("PYTHONPATH", str(directory))
         (directory / "exchange.py").write_text(EXCHANGE)
-        file = directory / "config.toml"
-        file.write_text('version = 4\ndisabled_plugins = ["io.containerd.snapshotter.v1.btrfs"]\n')
-        graph = run(*LAMINA, "plugins", "graph", "-c", file, "-p", "exchange")
-        serving = Serving(directory, "-c", str(file), "-p", "exchange").wait_ready()
-        try:
-            address = f"{serving.state}/lamina.sock"
-            reason = run(*LAMINA, "plugins", "-a", address, "why", "com.example.call.v1.phone")
-        finally:
-            serving.close()
-    reason = re.sub(r"at \S*/exchange\.py:\d+", "at …", reason.replace(address, "…"))
+        host = Host(directory, 'disabled_plugins = ["io.containerd.snapshotter.v1.btrfs"]\n', ("-p", "exchange"))
+        graph = run(*LAMINA, "plugins", "graph", "-c", host.file, "-p", "exchange")
+        with host.running():
+            reason = run(*LAMINA, "plugins", "-a", host.address, "why", "com.example.call.v1.phone")
+    reason = re.sub(r"at \S*/exchange\.py:\d+", "at …", reason.replace(host.address, "…"))
     shown = re.sub(r"at /usr\S*/exchange\.py:\d+", "at …", sample("plugins/inspecting.md", "plugins why"))
     assert shown.partition("\n")[2].replace("/run/lamina/lamina.sock", "…") == reason
     assert re.sub(r"^ *\d+ ", "", sample("plugins/inspecting.md", "10  com"), flags=re.MULTILINE) in re.sub(

@@ -125,7 +125,7 @@ def lamina_register():
 """
     with GreeterDaemon(tmp_path, binaries, port, module).running() as daemon:
         assert run("curl", "-s", f"http://127.0.0.1:{port}/Ada?closing") == "com.example.greeting.v1\n"
-    steps = [line for line in daemon.log.splitlines() if "is started" in line or "is closed" in line]
+    steps = [line for line in daemon.stdout.splitlines() if "is started" in line or "is closed" in line]
     server, guest, greeting = "io.containerd.server.v1", "guest.v1", "com.example.greeting.v1"
     assert steps == [f"{server} is started", *(f"{name} is closed" for name in (server, guest, greeting))]
 
@@ -133,9 +133,9 @@ def lamina_register():
 def test_it_hosts_only_its_own_plugins(binaries: Path, tmp_path: Path, port: int) -> None:
     with GreeterDaemon(tmp_path, binaries, port).running() as daemon:
         assert sorted(os.listdir(tmp_path / "root")) == ["lamina.lock"]
-    loaded = re.findall(r'msg="loaded plugin" id=(\S+)', daemon.log)
+    loaded = re.findall(r'msg="loaded plugin" id=(\S+)', daemon.stderr)
     assert sorted(loaded) == ["english", "french", "greeter", "http"]
-    assert 'msg="greeter successfully booted in ' in daemon.log
+    assert 'msg="greeter successfully booted in ' in daemon.stderr
 
 
 def test_a_port_in_use_is_reported_in_one_line(binaries: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_port_in_use_is_reported_in_one_line(binaries: Path, tmp_path: Path) -
         daemon = GreeterDaemon(tmp_path, binaries, taken.getsockname()[1])
         with pytest.raises(ChildProcessError, match="exit code 1"), daemon.running():
             pass
-    last = daemon.log.splitlines()[-1]
+    last = daemon.stderr.splitlines()[-1]
     assert re.fullmatch(r"greeter: start io\.containerd\.server\.v1\.http: OSError: .*in use.*", last)
 
 

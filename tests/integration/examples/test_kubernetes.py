@@ -13,7 +13,7 @@ import yaml
 
 from tests.support.commands import environment, run
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
 
@@ -26,22 +26,19 @@ def manifest(kind: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def serving() -> Iterator[Serving]:
+def serving() -> Iterator[Host]:
     """A host with the configuration of the ConfigMap in other directories."""
     with short_directory() as directory:
         config = manifest("ConfigMap")["data"]["config.toml"]
-        file = directory / "config.toml"
         moved = config.replace("/var/lib/lamina", f"{directory}/root").replace("/run/lamina", f"{directory}/state")
-        file.write_text(moved)
-        serving = Serving(directory, "--config", str(file))
-        try:
-            yield serving.wait_ready()
-        finally:
-            serving.close()
+        host = Host(directory)
+        host.file.write_text(moved)
+        with host.running():
+            yield host
 
 
 @pytest.mark.parametrize(("file", "version"), [("containerd-1.7.toml", "1.7.16"), ("containerd-2.toml", "2.0")])
-def test_the_stanza_equals_the_output_of_the_host(serving: Serving, file: str, version: str) -> None:
+def test_the_stanza_equals_the_output_of_the_host(serving: Host, file: str, version: str) -> None:
     command = (sys.executable, "-m", "lamina.cli.main", "containerd-config", "--containerd-version", version)
     shown = run(*command, "lamina", env={"LAMINA_ADDRESS": f"{serving.state}/lamina.sock"})
     there = shown.replace(str(serving.root), "/var/lib/lamina").replace(str(serving.state), "/run/lamina")
@@ -53,7 +50,7 @@ def test_the_stanza_equals_the_output_of_the_host(serving: Serving, file: str, v
 
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
-def test_a_probe_succeeds_only_if_a_host_answers(serving: Serving, probe: str) -> None:
+def test_a_probe_succeeds_only_if_a_host_answers(serving: Host, probe: str) -> None:
     (container,) = manifest("DaemonSet")["spec"]["template"]["spec"]["containers"]
     program, *arguments = container[probe]["exec"]["command"]
     assert program == "lamina"

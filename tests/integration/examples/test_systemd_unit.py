@@ -23,7 +23,7 @@ from lamina.plugin import PluginType
 from lamina.snapshots import Snapshotter
 from tests.support.commands import run
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 from tests.support.processes.systemd_units import Unit
 from tests.support.snapshotters.btrfs import mounted_btrfs
 
@@ -42,15 +42,10 @@ def directory() -> Iterator[Path]:
 @contextlib.contextmanager
 def served(
     directory: Path, config: str = "", prefix: tuple[str, ...] = (), environment: dict[str, str] | None = None
-) -> Iterator[Serving]:
+) -> Iterator[Host]:
     """Run a host and wait until it is ready."""
-    file = directory / "config.toml"
-    file.write_text(f"version = 4\n{config}")
-    serving = Serving(directory, "--config", str(file), prefix=prefix, environment=environment)
-    try:
-        yield serving.wait_ready()
-    finally:
-        serving.close()
+    with Host(directory, config, prefix=prefix, environment=environment).launched() as host:
+        yield host.wait_ready()
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
@@ -71,7 +66,7 @@ def test_timeouts_of_systemd_exceed_those_of_lamina() -> None:
 def test_the_service_manager_is_notified_of_every_step_in_order(directory: Path) -> None:
     with served(directory, environment={"WATCHDOG_USEC": "50000"}) as serving:
         serving.wait_for("WATCHDOG=1")
-        run(*UNIT["ExecReload"].replace("$MAINPID", str(serving.process.pid)).split())
+        run(*UNIT["ExecReload"].replace("$MAINPID", str(serving.pid)).split())
         serving.wait_for("RELOADING=1")
         serving.notifications.append("X_RELOADING=1")
         del serving.notifications[:-1]
@@ -158,7 +153,7 @@ def cycle(directory: Path) -> Iterator[Cycle]:
                 served(directory, root_path, UNIT.sandbox(capabilities)) as serving,
                 Client(f"{serving.state}/lamina.sock", timeout=30) as client,
             ):
-                check_sandbox(serving.process.pid, len(capabilities))
+                check_sandbox(serving.pid, len(capabilities))
                 plugins = {plugin.id: plugin for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}")}
                 assert {id_: plugin.init_error for id_, plugin in plugins.items()} == dict.fromkeys(plugins)
                 assert {id_: sorted(plugin.capabilities) for id_, plugin in plugins.items()} == OUTSIDE

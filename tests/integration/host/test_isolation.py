@@ -13,98 +13,15 @@ from typing import Any
 import pytest
 
 from tests.support.directories import short_directory
-from tests.support.processes.daemons import Daemon
-from tests.support.processes.installations import Environment, wheel
+from tests.support.plugins.faulty_packages import PACKAGES, wheels
+from tests.support.processes.hosts import Host
+from tests.support.processes.installations import Environment
 
-PREAMBLE = """\
-import threading
-
-from lamina.plugin import PluginType, Registration, hookimpl
-
-
-def works(ic):
-    return object()
-
-
-def plugin(type, id, init=works, *requires):
-    return Registration(type=type, id=id, requires=requires, init=init)
-
-"""
-
-REGISTER = """\
-
-@hookimpl
-def lamina_register():
-    return [{}]
-"""
-
-PACKAGES = {
-    "good": (
-        """
-class Closes:
-    def close(self):
-        print("good is closed", flush=True)
-def init(ic):
-    return Closes()
-""",
-        'plugin("good.v1", "good", init), plugin("zgood.v1", "user", works, "good.v1")',
-    ),
-    "import-fails": ("import does_not_exist\n", ""),
-    "registers-nonsense": ("", '"nonsense"'),
-    "init-raises": ("def init(ic):\n    raise ValueError('cable cut')\n", 'plugin("raises.v1", "x", init)'),
-    "init-hangs": (
-        """
-def init(ic):
-    wait_for_ever()
-def wait_for_ever():
-    threading.Event().wait()
-""",
-        'plugin("hangs.v1", "x", init), plugin("hangs.user.v1", "x", works, "hangs.v1")',
-    ),
-    "close-hangs": (
-        """
-class Stuck:
-    def close(self):
-        threading.Event().wait()
-""",
-        'plugin("stuck.v1", "x", lambda ic: Stuck())',
-    ),
-    "wrong-type": ("def init(ic):\n    return 5\n", 'plugin(PluginType.SNAPSHOTTER, "number", init)'),
-    "taken-id": ("", 'plugin(PluginType.SNAPSHOTTER, "native")'),
-    "circle": ("", 'plugin(PluginType.SNAPSHOTTER, "round", works, PluginType.SERVICE)'),
-    "star-among-others": ("", 'plugin("star.v1", "x", works, "*", "good.v1")'),
-    "star-required": ("", 'plugin(PluginType.SNAPSHOTTER, "star", works, "*")'),
-    "lonely": ("", 'plugin("lonely.v1", "x", works, "nobody.v1")'),
-}
-"""The code of each package, and what it registers."""
-
-CONFIG = """\
-version = 4
-root = "{0}/root"
-state = "{0}/state"
+CONFIG = """
 [timeouts]
-"io.lamina.timeout.plugin.init" = "1s"
-"io.lamina.timeout.plugin.close" = "1s"
+"io.lamina.timeout.plugin.init" = "5s"
+"io.lamina.timeout.plugin.close" = "5s"
 """
-
-
-class IsolatedHost(Daemon):
-    """`lamina serve` with the packages."""
-
-    def __init__(self, directory: Path, environment: Environment) -> None:
-        """Prepare it.
-
-        Args:
-            directory: The host's directory, which is created.
-            environment: The virtual environment with the packages.
-        """
-        directory.mkdir()
-        self.environment = environment
-        self.file = directory / "config.toml"
-        self.file.write_text(CONFIG.format(directory))
-        self.address = f"{directory}/state/lamina.sock"
-        serve = (environment.python, "-m", "lamina.cli.main", "serve", "--config", self.file)
-        super().__init__(directory, *serve)
 
 
 @pytest.fixture(scope="module")
@@ -117,28 +34,21 @@ def directory() -> Iterator[Path]:
 def environment(directory: Path) -> Environment:
     """A virtual environment with all packages."""
     environment = Environment(directory / "venv")
-    environment.install(
-        wheel(
-            directory,
-            name,
-            {f"{name.replace('-', '_')}.py": PREAMBLE + code + REGISTER.format(registrations)},
-            f"[lamina.plugins]\nmain = {name.replace('-', '_')}\n",
-        )
-        for name, (code, registrations) in PACKAGES.items()
-    )
+    environment.install(wheels(directory))
     return environment
 
 
 @pytest.fixture(scope="module")
-def host(directory: Path, environment: Environment) -> Iterator[IsolatedHost]:
-    with IsolatedHost(directory / "host", environment).running() as host:
+def host(directory: Path, environment: Environment) -> Iterator[Host]:
+    """`lamina serve` with the packages."""
+    with Host(directory / "host", CONFIG, lamina=environment.command).running() as host:
         yield host
 
 
 @pytest.fixture(scope="module")
-def plugins(host: IsolatedHost) -> list[dict[str, Any]]:
+def plugins(host: Host) -> list[dict[str, Any]]:
     """Return the output of `lamina plugins ls --json`."""
-    return json.loads(host.environment.lamina("plugins", "ls", "--json", "-a", host.address))  # type: ignore[no-any-return]
+    return json.loads(host.lamina("plugins", "ls", "--json"))  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -166,7 +76,7 @@ def the_failure(broken: Broken, distribution: str, uri: str, message: str, funct
     assert line.strip(), "a line of the package's own code"
 
 
-def test_a_package_that_cannot_be_imported(broken: Broken) -> None:
+def test_a_package_that_cannot_be_imported_fails_where_it_imports(broken: Broken) -> None:
     the_failure(
         broken,
         "import-fails",
@@ -176,7 +86,7 @@ def test_a_package_that_cannot_be_imported(broken: Broken) -> None:
     )
 
 
-def test_a_package_that_registers_nonsense(broken: Broken) -> None:
+def test_a_package_that_registers_nonsense_fails_with_what_it_gave(broken: Broken) -> None:
     the_failure(
         broken,
         "registers-nonsense",
@@ -186,7 +96,7 @@ def test_a_package_that_registers_nonsense(broken: Broken) -> None:
     )
 
 
-def test_a_package_whose_init_raises(broken: Broken) -> None:
+def test_a_package_whose_init_raises_fails_with_the_error(broken: Broken) -> None:
     the_failure(broken, "init-raises", "raises.v1.x", "ValueError: cable cut", "init")
 
 
@@ -194,13 +104,13 @@ def test_a_hanging_init_is_left_behind_and_blocks_its_dependants(broken: Broken)
     hangs = broken["init-hangs"]
     assert list(hangs) == ["hangs.v1.x", "hangs.user.v1.x"]
     failed, blocked = hangs.values()
-    message = "init did not end within 1 s and was left behind"
+    message = "init did not end within 5 s and was left behind"
     assert (failed["Outcome"], failed["Code"], failed["Message"]) == ("failed", "DeadlineExceeded", message)
     assert failed["Location"]["Function"] == "wait_for_ever", "where it hangs"
     assert (blocked["Outcome"], blocked["BlockedBy"]) == ("blocked", "hangs.v1.x")
 
 
-def test_a_package_that_returns_the_wrong_type(broken: Broken) -> None:
+def test_a_package_that_returns_the_wrong_type_is_told_what_it_lacks(broken: Broken) -> None:
     the_failure(
         broken,
         "wrong-type",
@@ -233,7 +143,7 @@ def test_a_package_that_closes_a_cycle(broken: Broken) -> None:
     )
 
 
-def test_a_package_that_requires_everything_and_something(broken: Broken) -> None:
+def test_a_package_that_requires_everything_and_something_is_refused(broken: Broken) -> None:
     the_failure(
         broken,
         "star-among-others",
@@ -243,7 +153,7 @@ def test_a_package_that_requires_everything_and_something(broken: Broken) -> Non
     )
 
 
-def test_a_package_that_requires_everything_from_a_type_that_others_require(broken: Broken) -> None:
+def test_a_package_that_requires_everything_from_a_type_that_others_require_fails(broken: Broken) -> None:
     ((uri, error),) = broken["star-required"].items()
     assert (uri, error["Outcome"]) == ("io.containerd.snapshotter.v1.star", "failed")
     path = error["Message"].removeprefix("circular plugin dependency: ").split(" -> ")
@@ -260,18 +170,16 @@ def test_a_package_that_requires_an_unknown_type_is_blocked(broken: Broken) -> N
     )
 
 
-def test_all_other_packages_work(host: IsolatedHost, broken: Broken, plugins: list[dict[str, Any]]) -> None:
+def test_all_other_packages_work(host: Host, broken: Broken, plugins: list[dict[str, Any]]) -> None:
     assert set(broken) == set(PACKAGES) - {"good", "close-hangs"}
     good = [plugin["Status"] for plugin in plugins if plugin["Distribution"] == "good"]
     assert good == ["ok", "ok"]
-    listed = host.environment.lamina("snapshots", "--snapshotter", "native", "ls", "-a", host.address)
+    listed = host.lamina("snapshots", "--snapshotter", "native", "ls")
     assert listed.splitlines()[0].split() == ["KEY", "PARENT", "KIND"]
 
 
-def test_the_graph_predicts_every_failure_that_does_not_depend_on_an_init(
-    host: IsolatedHost, broken: Broken
-) -> None:
-    graph = json.loads(host.environment.lamina("plugins", "graph", "--json", "--config", host.file))
+def test_the_graph_predicts_every_failure_that_does_not_depend_on_an_init(host: Host, broken: Broken) -> None:
+    graph = json.loads(host.lamina("plugins", "graph", "--json", "--config", str(host.file)))
     foreseen = {node["URI"] for node in graph["Plugins"] if node["Status"] != "init"}
     happened = {uri for errors in broken.values() for uri in errors}
     assert happened - foreseen == {
@@ -283,11 +191,11 @@ def test_the_graph_predicts_every_failure_that_does_not_depend_on_an_init(
     assert foreseen <= happened
 
 
-def test_why_names_the_line_of_the_root_cause(host: IsolatedHost) -> None:
-    said = host.environment.lamina("plugins", "why", "hangs.user.v1.x", "-a", host.address).splitlines()
+def test_why_names_the_line_of_the_root_cause(host: Host) -> None:
+    said = host.lamina("plugins", "why", "hangs.user.v1.x").splitlines()
     assert said[:2] == [
         "hangs.user.v1.x: blocked: it requires hangs.v1",
-        "└─ hangs.v1.x: failed: init did not end within 1 s and was left behind",
+        "└─ hangs.v1.x: failed: init did not end within 5 s and was left behind",
     ]
     assert said[2].endswith(", in wait_for_ever (init-hangs)")
 
@@ -295,10 +203,10 @@ def test_why_names_the_line_of_the_root_cause(host: IsolatedHost) -> None:
 def test_a_hanging_close_is_left_behind_and_the_others_are_closed(
     directory: Path, environment: Environment
 ) -> None:
-    host = IsolatedHost(directory / "other", environment)
+    host = Host(directory / "other", CONFIG, lamina=environment.command)
     with host.running():
-        assert host.terminate() == 0
-    (failure,) = [line for line in host.log.splitlines() if 'msg="failed to close plugin"' in line]
+        assert host.stop() == 0
+    (failure,) = [line for line in host.stderr.splitlines() if 'msg="failed to close plugin"' in line]
     assert "type=stuck.v1" in failure
-    assert "close did not end within 1 s and was left behind" in failure
-    assert "good is closed" in host.log
+    assert "close did not end within 5 s and was left behind" in failure
+    assert "good is closed" in host.stdout

@@ -18,7 +18,7 @@ from lamina.errdefs import InvalidArgument, NotFound
 from lamina.snapshots import Info
 from tests.support.directories import short_directory
 from tests.support.processes import scraping
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -32,42 +32,38 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def serve(directory: Path) -> Iterator[Callable[..., Serving]]:
+def serve(directory: Path) -> Iterator[Callable[..., Host]]:
     """`serve(config, *arguments)` runs a host whose log lines are JSON."""
     with ExitStack() as stack:
 
-        def serve(config: str, *arguments: str) -> Serving:
-            file = directory / "config.toml"
-            file.write_text(f'version = 4\n[debug]\nformat = "json"\nlevel = "debug"\n{config}')
-            serving = Serving(
-                directory, "--config", str(file), *arguments, environment={"PYTHONPATH": str(directory)}
-            )
-            stack.callback(serving.close)
-            return serving
+        def serve(config: str, *arguments: str) -> Host:
+            config = f'[debug]\nformat = "json"\nlevel = "debug"\n{config}'
+            host = Host(directory, config, arguments, environment={"PYTHONPATH": str(directory)})
+            return stack.enter_context(host.launched())
 
         yield serve
 
 
 @pytest.fixture(params=["native", "grpcio"])
-def serving(serve: Callable[..., Serving], request: pytest.FixtureRequest) -> Serving:
+def serving(serve: Callable[..., Host], request: pytest.FixtureRequest) -> Host:
     """A host with scraping, with each engine."""
     listener = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
     return serve(scraping.CONFIG + listener).wait_ready()
 
 
 @pytest.fixture
-def client(serving: Serving) -> Iterator[Client]:
+def client(serving: Host) -> Iterator[Client]:
     with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
         yield client
 
 
 @pytest.fixture
-def url(serving: Serving) -> str:
+def url(serving: Host) -> str:
     (line,) = [line for line in lines(serving) if line["msg"] == "serving metrics"]
     return str(line["url"])
 
 
-def lines(serving: Serving) -> list[dict[str, object]]:
+def lines(serving: Host) -> list[dict[str, object]]:
     return [json.loads(line) for line in serving.stderr.splitlines()]
 
 
@@ -158,7 +154,7 @@ def test_both_formats_have_the_same_metrics(client: Client, url: str) -> None:
     assert names(scraping.families(url)) == names(scraping.openmetrics_families(url))
 
 
-def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Client, serving: Serving) -> None:
+def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Client, serving: Host) -> None:
     with use(CallContext(trace_id="ab" * 16)):
         client.snapshotter("lamina").prepare("a")
     (line,) = [line for line in lines(serving) if line.get("trace_id") == "ab" * 16]
@@ -167,7 +163,7 @@ def test_each_call_has_a_line_with_the_trace_id_that_its_client_gave(client: Cli
     )  # fmt: skip
 
 
-def test_the_log_line_of_a_call_names_its_snapshot(client: Client, serving: Serving) -> None:
+def test_the_log_line_of_a_call_names_its_snapshot(client: Client, serving: Host) -> None:
     lamina = client.snapshotter("lamina")
     lamina.prepare("work")
     lamina.commit("base", "work")
@@ -206,7 +202,7 @@ def lamina_register():
 
 
 def test_third_party_plugins_export_metrics_and_a_failing_one_affects_no_other(
-    directory: Path, serve: Callable[..., Serving]
+    directory: Path, serve: Callable[..., Host]
 ) -> None:
     (directory / "clock.py").write_text(PLUGIN)
     serving = serve(scraping.CONFIG, "-p", "clock").wait_ready()
@@ -219,7 +215,7 @@ def test_third_party_plugins_export_metrics_and_a_failing_one_affects_no_other(
     assert (line["plugin"], line["error"]) == ("com.example.clock.v1.bad", "OSError: no clock")
 
 
-def test_a_port_in_use_fails_the_start(serve: Callable[..., Serving]) -> None:
+def test_a_port_in_use_fails_the_start(serve: Callable[..., Host]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         serving = serve(scraping.CONFIG.replace(":0", f":{port}"))
@@ -228,14 +224,14 @@ def test_a_port_in_use_fails_the_start(serve: Callable[..., Serving]) -> None:
     assert "Address already in use" in serving.stderr
 
 
-def test_an_invalid_address_is_reported_with_its_key(serve: Callable[..., Serving]) -> None:
+def test_an_invalid_address_is_reported_with_its_key(serve: Callable[..., Host]) -> None:
     serving = serve(scraping.CONFIG.replace("127.0.0.1:0", "here"))
     assert serving.wait() == 1
     assert 'plugins."io.containerd.server.v1.metrics".address' in serving.stderr
     assert "expected host:port" in serving.stderr
 
 
-def test_a_silent_reader_does_not_affect_the_host(client: Client, serving: Serving, url: str) -> None:
+def test_a_silent_reader_does_not_affect_the_host(client: Client, serving: Host, url: str) -> None:
     host, port = url.split("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=30) as silent:
         client.snapshotter("lamina").prepare("a")
@@ -256,7 +252,7 @@ def lamina_register():
 """
 
 
-def test_without_an_address_its_modules_are_not_imported(serve: Callable[..., Serving], directory: Path) -> None:
+def test_without_an_address_its_modules_are_not_imported(serve: Callable[..., Host], directory: Path) -> None:
     (directory / "spy.py").write_text(SPY)
     serving = serve("", "-p", "spy").wait_ready()
     assert serving.stop() == 0

@@ -61,10 +61,10 @@ def test_an_alias_of_an_unknown_snapshotter_is_reported_by_host_and_commands(
     config = f'[plugins."{SNAPSHOTS}".aliases]\nlamina = "overlay"\n'
     host.configure(config)
     host.reload()
-    assert host.log.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 1
-    host.terminate()
+    assert host.stderr.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 1
+    host.stop()
     host.start()
-    assert host.log.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 2
+    assert host.stderr.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 2
     nowhere = "'overlay', a snapshotter that the host does not have: did you mean overlayfs?"
     assert f"# lamina is left out: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
     with pytest.raises(CommandFailed, match="lamina is an alias of 'overlay', a snapshotter that the host does"):
@@ -76,14 +76,14 @@ def test_an_alias_of_an_unknown_snapshotter_is_reported_by_host_and_commands(
 def test_a_reload_changes_the_log_level(host: Host) -> None:
     host.configure('[debug]\nlevel = "debug"\nformat = "json"\n')
     host.reload()
-    assert '"msg": "reloaded configuration", "changed": "debug.level, debug.format"' in host.log
+    assert '"msg": "reloaded configuration", "changed": "debug.level, debug.format"' in host.stderr
 
 
 def test_each_key_that_needs_a_restart_is_reported(host: Host) -> None:
     overlay = f"{PluginType.SNAPSHOTTER}.overlayfs"
     host.configure(f'temp = "/nowhere"\n[plugins."{overlay}"]\nsync_fs = false\nsync_remove = true\n')
     host.reload()
-    told = [line for line in host.log.splitlines() if "requires a restart of lamina" in line]
+    told = [line for line in host.stderr.splitlines() if "requires a restart of lamina" in line]
     assert [line.partition("key=")[2].replace('\\"', '"').strip('"') for line in told] == [
         "temp",
         f'plugins."{overlay}".sync_remove',
@@ -103,7 +103,7 @@ def test_each_key_that_needs_a_restart_is_reported(host: Host) -> None:
 def test_an_invalid_file_changes_nothing_and_is_reported(host: Host, config: str, reason: str) -> None:
     host.configure(config)
     host.reload()
-    assert reason in host.log
+    assert reason in host.stderr
     with host.client() as client:
         assert list(client.snapshotter("lamina").walk()) == []
         with pytest.raises(InvalidArgument, match="snapshotter not loaded: fast "):

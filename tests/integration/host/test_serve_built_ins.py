@@ -16,7 +16,7 @@ import pytest
 from lamina.client import Client
 from lamina.plugin import PluginType
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -28,24 +28,19 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def serving(directory: Path) -> Iterator[Serving]:
+def serving(directory: Path) -> Iterator[Host]:
     with serve(directory) as serving:
         yield serving.wait_ready()
 
 
 @contextlib.contextmanager
-def serve(directory: Path, *arguments: str, **options: Any) -> Iterator[Serving]:
+def serve(directory: Path, *arguments: str, **options: Any) -> Iterator[Host]:
     """A host that this machine's own configuration file does not concern."""
-    file = directory / "config.toml"
-    file.write_text("version = 4\n")
-    serving = Serving(directory, "--config", str(file), *arguments, **options)
-    try:
-        yield serving
-    finally:
-        serving.close()
+    with Host(directory, arguments=arguments, **options).launched() as host:
+        yield host
 
 
-def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(serving: Serving) -> None:
+def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(serving: Host) -> None:
     with Client(str(serving.state / "lamina.sock"), timeout=10) as client:
         plugins = client.plugins()
     assert {plugin.type for plugin in plugins} >= {
@@ -57,12 +52,12 @@ def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(ser
     assert "  [proxy_plugins.lamina]\n" in serving.stdout
 
 
-def test_after_sigterm_the_socket_is_gone(serving: Serving) -> None:
+def test_after_sigterm_the_socket_is_gone(serving: Host) -> None:
     assert serving.stop() == 0
     assert not (serving.state / "lamina.sock").exists()
 
 
-def test_it_starts_again_after_sigkill(serving: Serving) -> None:
+def test_it_starts_again_after_sigkill(serving: Host) -> None:
     address = str(serving.state / "lamina.sock")
     with Client(address, timeout=10) as client:
         client.snapshotter("overlayfs").prepare("mine")
@@ -74,13 +69,13 @@ def test_it_starts_again_after_sigkill(serving: Serving) -> None:
         assert again.stop() == 0
 
 
-def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Serving) -> None:
+def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Host) -> None:
     address = str(serving.state / "lamina.sock")
     with short_directory() as elsewhere, serve(elsewhere, "--address", address) as second:
         assert second.wait() == 1
         message = second.stderr.splitlines()[-1]
     assert message.startswith("lamina: start io.containerd.server.v1.grpc: address in use: ")
-    assert f"process {serving.process.pid}" in message
+    assert f"process {serving.pid}" in message
     with Client(address, timeout=10) as client:
         assert client.healthy()
 

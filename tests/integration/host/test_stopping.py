@@ -13,7 +13,7 @@ import pytest
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -56,22 +56,16 @@ def gate(directory: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture(params=["native", "grpcio"])
-def serving(directory: Path, gate: socket.socket, request: pytest.FixtureRequest) -> Iterator[Serving]:
+def serving(directory: Path, gate: socket.socket, request: pytest.FixtureRequest) -> Iterator[Host]:
     (directory / "last.py").write_text(LAST.format(path=gate.getsockname()))
-    (directory / "config.toml").write_text(
-        f'version = 4\n[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
-    )
-    serving = Serving(
-        directory, "--config", f"{directory}/config.toml", "-p", "last", environment={"PYTHONPATH": str(directory)}
-    )
-    try:
-        yield serving.wait_ready()
-    finally:
-        serving.close()
+    config = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+    host = Host(directory, config, ("-p", "last"), environment={"PYTHONPATH": str(directory)})
+    with host.launched():
+        yield host.wait_ready()
 
 
 @pytest.fixture
-def health(serving: Serving) -> Iterator[Callable[..., object]]:
+def health(serving: Host) -> Iterator[Callable[..., object]]:
     """`health("Check")` and `health("Watch")` ask the host."""
     with ExitStack() as stack:
         channel = stack.enter_context(grpc.insecure_channel(f"unix:{serving.state}/lamina.sock"))
@@ -86,7 +80,7 @@ def health(serving: Serving) -> Iterator[Callable[..., object]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_is_announced_before_anything_is_closed(
-    serving: Serving, gate: socket.socket, health: Callable[..., object], number: signal.Signals
+    serving: Host, gate: socket.socket, health: Callable[..., object], number: signal.Signals
 ) -> None:
     watch = health("Watch")
     assert next(watch).status == SERVING

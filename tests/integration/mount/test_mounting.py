@@ -69,7 +69,7 @@ def test_layers_of_any_name_work_with_overlays_escapes(tmp_path: Path, target: P
     unmount(target)
 
 
-def test_layers_with_paths_longer_than_a_string_of_fsconfig(tmp_path: Path, target: Path) -> None:
+def test_layers_with_paths_longer_than_a_string_of_fsconfig_are_mounted(tmp_path: Path, target: Path) -> None:
     deep = tmp_path / ("d" * 200) / ("e" * 200)
     lower = directory_with(deep / "lower:1", "file", "seen")
     for name in ("upper:1", "work"):
@@ -89,13 +89,13 @@ def layers(directory: Path, count: int) -> str:
     return ":".join(map(str, paths))
 
 
-def test_five_hundred_layers(tmp_path: Path, target: Path) -> None:
+def test_five_hundred_layers_are_mounted(tmp_path: Path, target: Path) -> None:
     mount_all([overlay(f"lowerdir={layers(tmp_path / 'layers', 500)}")], target)
     assert len(list(target.iterdir())) == 500
     unmount(target)
 
 
-def test_more_layers_than_the_kernel_stacks(tmp_path: Path, target: Path) -> None:
+def test_more_layers_than_the_kernel_stacks_are_refused_with_the_remedy(tmp_path: Path, target: Path) -> None:
     before = open_files()
     with pytest.raises(MountFailed) as failure:
         mount_all([overlay(f"lowerdir={layers(tmp_path / 'layers', 501)}")], target)
@@ -157,7 +157,7 @@ def test_data_over_a_page_is_refused_with_mount_2(tmp_path: Path, target: Path) 
     unmount(target)
 
 
-def test_flags_of_the_mount_and_of_the_file_system(target: Path) -> None:
+def test_flags_of_the_mount_and_of_the_file_system_are_set_where_they_belong(target: Path) -> None:
     options = ("ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "sync", "dirsync", "size=64k")
     mount_all([Mount("tmpfs", "tmpfs", options)], target)
     info = lookup(target)
@@ -170,7 +170,9 @@ def test_flags_of_the_mount_and_of_the_file_system(target: Path) -> None:
     ("options", "shown"),
     [((), {"rw", "relatime"}), (("noatime", "strictatime"), {"rw"}), (("noatime", "atime"), {"rw", "relatime"})],
 )
-def test_access_time_options(target: Path, options: tuple[str, ...], shown: set[str]) -> None:
+def test_access_time_options_are_shown_as_the_kernel_has_them(
+    target: Path, options: tuple[str, ...], shown: set[str]
+) -> None:
     mount_all([Mount("tmpfs", "tmpfs", options)], target)
     assert set(lookup(target).options) == shown
     unmount(target)

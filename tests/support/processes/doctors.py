@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 
 from tests.support.commands import environment
-from tests.support.directories import short_directory
-from tests.support.processes.hosts import LAMINA, Host
+from tests.support.processes.hosts import LAMINA
 
 
 @attrs.frozen
@@ -39,18 +36,3 @@ def doctor(*words: str | Path, **variables: str) -> Examined:
         command, capture_output=True, text=True, env=environment() | variables, timeout=120, check=False
     )
     return Examined(done.returncode, tuple(json.loads(done.stdout or "[]")), done.stderr)
-
-
-@contextlib.contextmanager
-def populated_host() -> Iterator[Host]:
-    """A host with three layers on one another, an active snapshot and a view on the last, running."""
-    with short_directory() as directory, Host(directory / "h").running() as running:
-        with running.client() as client:
-            snapshotter = client.snapshotter("overlayfs")
-            parent = ""
-            for number in range(3):
-                snapshotter.prepare("extract", parent)
-                snapshotter.commit(parent := f"layer-{number}", "extract")
-            snapshotter.prepare("box", parent)
-            snapshotter.view("look", parent)
-        yield running

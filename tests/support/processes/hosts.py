@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lamina.client import Client
@@ -21,29 +22,40 @@ LAMINA: tuple[str | Path, ...] = (sys.executable, "-m", "lamina.cli.main")
 
 
 class Host(Daemon):
-    """`lamina serve`, with root, state and socket of its own. Use `running()`."""
+    """`lamina serve`, with root, state and socket of its own."""
 
     def __init__(
         self,
         directory: Path,
         config: str = "",
         arguments: tuple[str, ...] = (),
+        *,
         lamina: tuple[str | Path, ...] = LAMINA,
+        prefix: tuple[str | Path, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> None:
         """Prepare a host.
 
         Args:
-            directory: Where it has everything, made here. A short path: sockets have a limit.
+            directory: Where it has everything, made unless it exists. A short path: sockets have a limit.
             config: What its configuration file says beyond root and state.
             arguments: Of `lamina serve`, besides the file.
             lamina: The command of another installation.
+            prefix: What to put before the command.
+            environment: As of `Daemon`.
+            stdout: As of `Daemon`.
+            stderr: As of `Daemon`.
         """
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         self.file = directory / "config.toml"
-        super().__init__(directory, *lamina, "serve", "--config", self.file, *arguments)
+        command = (*prefix, *lamina, "serve", "--config", self.file, *arguments)
+        super().__init__(directory, *command, environment=environment, stdout=stdout, stderr=stderr)
         self.configure(config)
         self._lamina = lamina
-        self.address = f"{directory}/state/lamina.sock"
+        self.root, self.state = directory / "root", directory / "state"
+        self.address = f"{self.state}/lamina.sock"
 
     def configure(self, config: str) -> None:
         """Write its configuration file: root, state, and what is given."""
@@ -52,7 +64,7 @@ class Host(Daemon):
     @property
     def overlay(self) -> Path:
         """The data root of the overlay snapshotter."""
-        return self.directory / "root/io.containerd.snapshotter.v1.overlayfs"
+        return self.root / "io.containerd.snapshotter.v1.overlayfs"
 
     def data(self) -> dict[str, list[str]]:
         """The entries of the overlay snapshotter's directories."""

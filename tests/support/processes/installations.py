@@ -54,6 +54,8 @@ class Environment:
         """
         venv.create(directory, symlinks=True)
         self.python = directory / "bin" / "python"
+        self.command = (self.python, "-m", "lamina.cli.main")
+        """The command `lamina` of this environment."""
         ours = sysconfig.get_path("purelib")
         theirs = Path(sysconfig.get_path("purelib", vars={"base": str(directory)}))
         # What lies in a directory that a .pth file names counts as installed, lamina's entry points among it.
@@ -64,7 +66,3 @@ class Environment:
         """Install wheels with pip."""
         pip = (sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check", "install")
         run(*pip, "--quiet", "--no-index", "--no-deps", "--no-compile", *wheels)
-
-    def lamina(self, *arguments: str | Path) -> str:
-        """Run `lamina` of this environment; returns what it printed."""
-        return run(self.python, "-m", "lamina.cli.main", *arguments)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 PLUGINS = """
 import os, socket, threading, time
@@ -19,7 +20,7 @@ def note(text):
 
 def tell(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+        manager.connect(os.environ["NOTIFY_SOCKET"])
         manager.send(text.encode())
 
 class Closable:
@@ -55,8 +56,17 @@ class Workshop:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.file = directory / "config.toml"
-        self.started: list[Serving] = []
+        self.started = contextlib.ExitStack()
+        """Ends them."""
+
+    @property
+    def file(self) -> Path:
+        """The configuration file."""
+        return self.directory / "config.toml"
+
+    def configure(self, config: str) -> None:
+        """Write the configuration file. Root and state are given on the command line."""
+        self.file.write_text(f'version = 4\ndisabled_distributions = ["lamina"]\n{config}')
 
     def notes(self) -> list[str]:
         log = self.directory / "notes"
@@ -70,7 +80,7 @@ class Workshop:
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         terminal: int | None = None,
-    ) -> Serving:
+    ) -> Host:
         """Start `lamina serve` with these registrations, each a Python expression.
 
         Args:
@@ -83,17 +93,13 @@ class Workshop:
         """
         source = PLUGINS.format(log=str(self.directory / "notes"), registrations=", ".join(registrations))
         (self.directory / "workshop_plugins.py").write_text(source + textwrap.dedent(code))
-        self.configure(config)
-        serving = Serving(
+        places = ("--root", f"{self.directory}/root", "--state", f"{self.directory}/state")
+        host = Host(
             self.directory,
-            *("--config", str(self.file), "-p", "workshop_plugins", *arguments),
+            arguments=(*places, "-p", "workshop_plugins", *arguments),
             environment={"PYTHONPATH": str(self.directory), **(environment or {})},
             stdout=terminal,
             stderr=terminal,
         )
-        self.started.append(serving)
-        return serving
-
-    def configure(self, config: str) -> None:
-        """Write the configuration file."""
-        self.file.write_text(f'version = 4\ndisabled_distributions = ["lamina"]\n{config}')
+        self.configure(config)
+        return self.started.enter_context(host.launched())

@@ -22,6 +22,5 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def workshop() -> Iterator[Workshop]:
     with short_directory() as directory:
         workshop = Workshop(directory)
-        yield workshop
-        for serving in workshop.started:
-            serving.close()
+        with workshop.started:
+            yield workshop

@@ -18,7 +18,7 @@ from lamina.cli.main import lamina
 from lamina.cli.version import version
 from tests.support.commands import CommandFailed, environment, imported, run
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 LAMINA = (sys.executable, "-m", "lamina")
 
@@ -144,19 +144,12 @@ def test_the_version_of_a_stopped_host_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_versions_of_host_and_command_are_shown() -> None:
-    with short_directory() as directory:
-        serving = Serving(directory)
-        try:
-            serving.wait_ready()
-            address = f"{directory}/state/lamina.sock"
-            both = json.loads(run(*LAMINA, "version", "-a", address, "--json"))
-            assert both["Server"]["Version"] == both["Client"]["Version"]
-            assert re.fullmatch(r"[0-9a-f-]{36}", both["Server"]["UUID"])
-            text = run(*LAMINA, "version", "-a", address)
-            assert f"Server:\n  Version:  {both['Server']['Version']}\n" in text
-            assert serving.stop() == 0
-        finally:
-            serving.close()
+    with short_directory() as directory, Host(directory).running() as host:
+        both = json.loads(run(*LAMINA, "version", "-a", host.address, "--json"))
+        assert both["Server"]["Version"] == both["Client"]["Version"]
+        assert re.fullmatch(r"[0-9a-f-]{36}", both["Server"]["UUID"])
+        text = run(*LAMINA, "version", "-a", host.address)
+        assert f"Server:\n  Version:  {both['Server']['Version']}\n" in text
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

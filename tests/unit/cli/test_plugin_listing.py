@@ -23,7 +23,7 @@ LOCATED = RemotePlugin(
 )
 
 
-def test_details_of_a_working_plugin():
+def test_details_of_a_working_plugin_are_a_line_each():
     assert plugin_lines(WORKING) == [
         "Type:          io.containerd.snapshotter.v1",
         "ID:            overlayfs",
@@ -60,7 +60,7 @@ def test_details_of_a_failed_plugin_of_a_lamina_host_name_file_and_line():
     ]
 
 
-def test_a_failed_plugin_of_a_lamina_host_in_json():
+def test_json_of_a_failed_plugin_of_a_lamina_host_says_what_failed_and_where():
     document = plugin_document(LOCATED)
     assert (document["Distribution"], document["Milliseconds"]) == ("acme", 1.25)
     assert document["Error"] == {
@@ -87,7 +87,7 @@ def test_a_plugin_that_is_retried_is_marked():
     assert plugin_document(plugin)["Error"]["Retrying"] is True
 
 
-def test_a_skipped_plugin_in_json():
+def test_json_of_a_skipped_plugin_says_why():
     document = plugin_document(RemotePlugin("io.x.v1", "y", init_error=Unknown("no btrfs: skip plugin")))
     error = document.pop("Error")
     assert (error["Code"], error["Message"]) == ("Unknown", "no btrfs: skip plugin")

@@ -15,7 +15,7 @@ from lamina.client import RemotePlugin
 from lamina.errdefs import Unknown
 from tests.support.commands import CommandFailed, run
 from tests.support.directories import short_directory
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 
 SOURCE = """
 from lamina.plugin import Registration, SkipPlugin, hookimpl
@@ -107,13 +107,13 @@ def test_a_plugin_with_an_unknown_requirement_names_the_packages_that_were_not_l
     assert "Not imported because its distribution is in disabled_distributions: lamina:overlayfs" in notes
 
 
-def test_a_plugin_that_is_not_installed_with_the_nearest_name(site: Site) -> None:
+def test_a_plugin_that_is_not_installed_is_told_with_the_nearest_name(site: Site) -> None:
     assert site.answer("x.call.v1.mom")[0] == (
         "x.call.v1.mom: absent: no installed package registers it (did you mean x.call.v1.mum?)"
     )
 
 
-def test_an_entry_point_whose_distribution_is_disabled(site: Site) -> None:
+def test_an_entry_point_whose_distribution_is_disabled_is_said_to_be(site: Site) -> None:
     uri = "io.lamina.entry-point.v1.lamina:overlayfs"
     assert site.answer(uri) == [f"{uri}: disabled: lamina is in disabled_distributions and was not imported"]
 
@@ -145,13 +145,10 @@ def test_a_named_host_must_be_running(site: Site) -> None:
 def test_a_missing_plugin_is_explained_by_the_configuration() -> None:
     with short_directory() as directory:
         (directory / "phones.py").write_text(SOURCE)
-        config = CONFIG.format(directory).replace('disabled_distributions = ["lamina"]\n', "")
-        (directory / "config.toml").write_text(config)
-        options = ("--config", f"{directory}/config.toml", "-p", "phones")
-        serving = Serving(directory, *options, environment={"PYTHONPATH": str(directory)})
-        try:
-            serving.wait_ready()
-            address = f"{directory}/state/lamina.sock"
+        host = Host(directory, arguments=("-p", "phones"), environment={"PYTHONPATH": str(directory)})
+        host.file.write_text(CONFIG.format(directory).replace('disabled_distributions = ["lamina"]\n', ""))
+        with host.running():
+            address = host.address
             site = Site(directory)
             assert site.why("x.call.v1.mum", "-a", address).splitlines() == [
                 "x.call.v1.mum: blocked: it requires x.phone.v1",
@@ -172,9 +169,6 @@ def test_a_missing_plugin_is_explained_by_the_configuration() -> None:
             document = json.loads(site.why("x.line.v1.cable", "-a", address, "--json"))
             assert document["Source"] == {"Kind": "host", "Address": address}
             assert document["Chain"][0]["Location"]["Function"] == "fails"
-            assert serving.stop() == 0
-        finally:
-            serving.close()
 
 
 def test_a_unique_id_identifies_its_plugin(site: Site) -> None:

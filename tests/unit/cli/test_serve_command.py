@@ -14,16 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.serving import Serving
+from tests.support.processes.hosts import Host
 from tests.support.processes.workshops import SERVER, Workshop
 from tests.support.waiting import wait_until
 
-
-def isolated(directory: Path) -> tuple[str, ...]:
-    """Arguments for a host without any plugin."""
-    file = directory / "config.toml"
-    file.write_text('version = 4\ndisabled_distributions = ["lamina"]\n')
-    return ("--config", str(file))
+ALONE = 'disabled_distributions = ["lamina"]\n'
+"""A host without any plugin."""
 
 
 # What it says
@@ -135,23 +131,17 @@ def test_with_the_format_json_every_line_of_the_log_is_an_object(workshop: Works
 def test_a_closed_stdout_does_not_end_the_host(workshop: Workshop) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    serving = Serving(workshop.directory, *isolated(workshop.directory), stdout=writer)
-    os.close(writer)
-    workshop.started.append(serving)
-    serving.wait_ready()
-    assert serving.stop() == 0
+    with Host(workshop.directory, ALONE, stdout=writer).launched() as serving:
+        os.close(writer)
+        assert serving.wait_ready().stop() == 0
     assert "cannot print the plugins" in serving.stderr
 
 
 def test_closed_standard_streams_are_not_reused_for_files(workshop: Workshop) -> None:
     """Otherwise the lock file would become standard output and receive the printed text."""
-    serving = Serving(
-        workshop.directory, *isolated(workshop.directory), prefix=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-")
-    )
-    workshop.started.append(serving)
-    serving.wait_ready()
-    assert (serving.root / "lamina.lock").read_text() == f"{serving.process.pid}\n"
-    assert serving.stop() == 0
+    host = Host(workshop.directory, ALONE, prefix=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-"))
+    with host.running():
+        assert (host.root / "lamina.lock").read_text() == f"{host.pid}\n"
 
 
 # Signals

@@ -7,11 +7,12 @@ import subprocess
 
 from lamina.config import from_document
 from lamina.host import Host
-from tests.support.processes.serving import COMMAND, Serving
+from tests.support.processes.daemons import Daemon
+from tests.support.processes.hosts import LAMINA
 from tests.support.processes.workshops import SERVER, Workshop
 
 
-def assert_refused(serving: Serving, *expected: str) -> None:
+def assert_refused(serving: Daemon, *expected: str) -> None:
     """Check that the process ends with status 1 and a message in one last line."""
     assert serving.wait() == 1, serving.stderr
     message = serving.stderr.splitlines()[-1]
@@ -23,16 +24,16 @@ def assert_refused(serving: Serving, *expected: str) -> None:
     assert serving.stdout == ""
 
 
-def test_a_missing_configuration_file(workshop: Workshop) -> None:
+def test_a_missing_configuration_file_is_refused(workshop: Workshop) -> None:
     serving = workshop.serve(arguments=("--config", "/no/such/file.toml"))
     assert_refused(serving, "/no/such/file.toml", "No such file")
 
 
-def test_a_configuration_file_that_is_not_toml(workshop: Workshop) -> None:
+def test_a_configuration_file_that_is_not_toml_is_refused_with_its_line(workshop: Workshop) -> None:
     assert_refused(workshop.serve(config="[debug\n"), f"{workshop.directory}/config.toml:3")
 
 
-def test_a_value_of_the_wrong_kind(workshop: Workshop) -> None:
+def test_a_value_of_the_wrong_kind_is_refused_with_its_line(workshop: Workshop) -> None:
     assert_refused(workshop.serve(config="imports = 5\n"), "config.toml:3: imports: expected an array")
 
 
@@ -67,11 +68,11 @@ def test_mistakes_of_the_top_level_do_not_hide_those_in_plugins_tables_and_nothi
     assert not serving.state.exists()
 
 
-def test_a_flag_of_the_wrong_kind(workshop: Workshop) -> None:
+def test_a_flag_of_the_wrong_kind_is_refused(workshop: Workshop) -> None:
     assert_refused(workshop.serve(arguments=("--log-level", "loud")), "--log-level", '"trace"', '"loud"')
 
 
-def test_a_wrong_value_in_a_plugins_table(workshop: Workshop) -> None:
+def test_a_wrong_value_in_a_plugins_table_is_refused_with_its_line(workshop: Workshop) -> None:
     serving = workshop.serve(
         'plugin("x.a.v1.floor", config=Floor)',
         code=FLOOR,
@@ -93,12 +94,12 @@ def test_a_required_plugin_that_fails_closes_the_others(workshop: Workshop) -> N
     assert workshop.notes() == ["init floor", "close floor"]
 
 
-def test_a_required_plugin_that_is_not_installed(workshop: Workshop) -> None:
+def test_a_required_plugin_that_is_not_installed_ends_the_start(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, config='required_plugins = ["x.a.v1.b"]\n')
     assert_refused(serving, "required plugin x.a.v1.b is not installed")
 
 
-def test_a_server_whose_address_is_in_use(workshop: Workshop) -> None:
+def test_a_server_whose_address_is_in_use_ends_the_start(workshop: Workshop) -> None:
     serving = workshop.serve(
         'plugin("io.containerd.server.v1.door", lambda ic: Door("door"))',
         code="""
@@ -111,7 +112,7 @@ def test_a_server_whose_address_is_in_use(workshop: Workshop) -> None:
     assert workshop.notes() == ["init door", "close door"]
 
 
-def test_a_root_that_another_process_has_locked(workshop: Workshop) -> None:
+def test_a_root_that_another_process_has_locked_is_refused(workshop: Workshop) -> None:
     paths = {"root": str(workshop.directory / "root"), "state": str(workshop.directory / "other")}
     with Host(from_document({**paths, "disabled_distributions": ["lamina"]})):
         assert_refused(workshop.serve(SERVER), "root/lamina.lock", f"locked by process {os.getpid()}")
@@ -128,11 +129,11 @@ def test_root_and_state_in_the_same_directory(workshop: Workshop) -> None:
     assert_refused(serving, "root and state must be different paths")
 
 
-def test_a_plugin_module_that_does_not_exist(workshop: Workshop) -> None:
+def test_a_plugin_module_that_does_not_exist_is_refused_with_the_remedy(workshop: Workshop) -> None:
     assert_refused(workshop.serve(SERVER, arguments=("-p", "no_such_module")), "no_such_module", "PYTHONPATH")
 
 
 def test_an_unknown_argument_is_a_usage_error() -> None:
-    done = subprocess.run([*COMMAND, "--frob"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*LAMINA, "serve", "--frob"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--frob" in done.stderr

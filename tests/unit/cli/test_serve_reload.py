@@ -10,7 +10,6 @@ import signal
 
 import pytest
 
-from tests.support.processes.serving import Serving
 from tests.support.processes.workshops import SERVER, Workshop
 
 # Reload
@@ -45,20 +44,14 @@ def levels(workshop: Workshop) -> list[str]:
     return [note.removeprefix("level ") for note in workshop.notes() if note.startswith("level ")]
 
 
-def reload(serving: Serving) -> None:
-    """Send SIGHUP, and wait until the host is ready again."""
-    serving.notifications.clear()
-    serving.send(signal.SIGHUP).wait_ready()
-
-
 def test_each_sighup_applies_live_settings_and_reports_the_others(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="")).wait_ready()
     workshop.configure(lamp(level=2, socket="E14"))
-    reload(serving)
+    serving.reload()
     reloading, ready = serving.notifications
     assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=Reloading the configuration", reloading)
     assert ready == "READY=1\nSTATUS=Serving"
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     assert levels(workshop) == ["1", "2"]
     told = [line.partition(" level=")[2] for line in serving.stderr.splitlines() if "restart" in line]
@@ -73,7 +66,7 @@ def test_each_sighup_applies_live_settings_and_reports_the_others(workshop: Work
 def test_the_level_and_format_of_the_log_change_at_once(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, config='[debug]\nlevel = "error"\n').wait_ready()
     workshop.configure('[debug]\nlevel = "info"\nformat = "json"\n')
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     reloaded, *stopped = map(json.loads, serving.stderr.splitlines())
     assert (reloaded["msg"], reloaded["changed"]) == ("reloaded configuration", "debug.level, debug.format")
@@ -85,7 +78,7 @@ def test_options_and_variables_override_the_file_at_a_reload_too(workshop: Works
         SERVER, arguments=("--state", str(workshop.directory / "state")), environment={"LAMINA_LOG_LEVEL": "info"}
     ).wait_ready()
     workshop.configure('state = "/elsewhere"\n[debug]\nlevel = "error"\n')
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     assert 'msg="reloaded configuration" changed=""\n' in serving.stderr
     assert "restart" not in serving.stderr
@@ -94,9 +87,9 @@ def test_options_and_variables_override_the_file_at_a_reload_too(workshop: Works
 def test_a_wrong_file_changes_nothing_and_each_problem_is_a_line_of_the_log(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="")).wait_ready()
     workshop.configure('temp = 5\n[debug]\nlevel = "error"\n' + lamp(level="bright"))
-    reload(serving)
+    serving.reload()
     workshop.file.unlink()
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     errors = [line.partition(" error=")[2] for line in serving.stderr.splitlines() if "not reloaded" in line]
     assert len(errors) == 3
@@ -109,7 +102,7 @@ def test_a_wrong_file_changes_nothing_and_each_problem_is_a_line_of_the_log(work
 def test_a_plugin_that_fails_to_reconfigure_is_logged_and_the_host_continues(workshop: Workshop) -> None:
     serving = workshop.serve(*LIT, code=LAMP.format(then="config.level < 2 or fail(config)")).wait_ready()
     workshop.configure(lamp(level=2))
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     (line,) = [line for line in serving.stderr.splitlines() if "old configuration" in line]
     assert 'error="cable cut" plugin=x.a.v1.lamp traceback=' in line
@@ -133,7 +126,7 @@ def test_sighup_during_the_start_reloads_afterwards(workshop: Workshop) -> None:
     (serving.state / "go").touch()
     serving.wait_for("RELOADING=1")
     assert [one for one in serving.notifications if one.startswith("READY=1")] == ["READY=1\nSTATUS=Serving"]
-    reload(serving)
+    serving.reload()
     assert serving.stop() == 0
     assert levels(workshop) == ["1", "2"]
 
@@ -144,7 +137,7 @@ def test_after_many_reload_signals_the_last_file_applies(workshop: Workshop) -> 
         workshop.configure(lamp(level=level))
         serving.send(signal.SIGHUP)
     while levels(workshop)[-1] != "49":
-        reload(serving)
+        serving.reload()
     assert serving.stop() == 0
     tokens = [one.split("=")[0] for one in serving.notifications]
     assert all(one != two for one, two in itertools.pairwise(tokens)), "RELOADING and READY take turns"
@@ -180,7 +173,7 @@ def test_the_watchdog_is_notified_once_the_host_is_ready(workshop: Workshop) -> 
 
 def test_the_watchdog_of_another_process_is_not_notified(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}).wait_ready()
-    reload(serving)
+    serving.reload()
     assert serving.send(signal.SIGTERM).wait_for("STOPPING=1").wait() == 0
     assert "WATCHDOG=1" not in serving.notifications
 

@@ -40,7 +40,7 @@ def test_the_later_of_two_contradicting_options_wins(setting: str, clearing: str
         ("remount", MountFlag.REMOUNT),
     ],
 )
-def test_options_that_nothing_clears(option: str, flags: MountFlag) -> None:
+def test_options_that_nothing_clears_stay(option: str, flags: MountFlag) -> None:
     assert parse_options([option]).flags == flags
 
 

@@ -15,7 +15,7 @@ from lamina.mount import MountInfo, lookup, mountinfo
 from lamina.mount._mountinfo import parse_line
 
 
-def test_the_example_of_the_manual_page() -> None:
+def test_the_example_of_the_manual_page_is_read() -> None:
     line = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
     assert parse_line(line) == MountInfo(
         id=36,
@@ -31,7 +31,7 @@ def test_the_example_of_the_manual_page() -> None:
     )
 
 
-def test_any_number_of_optional_fields_and_an_empty_source() -> None:
+def test_any_number_of_optional_fields_and_an_empty_source_are_read() -> None:
     info = parse_line(b"1 2 0:3 / /- rw shared:1 master:2 - tmpfs  rw")
     assert (info.mount_point, info.propagation, info.type, info.source) == (
         "/-",

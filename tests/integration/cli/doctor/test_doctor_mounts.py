@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from lamina.mount import mount_all
 from tests.support.commands import run
-from tests.support.processes.doctors import doctor, populated_host
+from tests.support.processes.doctors import doctor
 from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with populated_host() as running:
-        yield running
-
-
-@pytest.fixture
-def stopped(host: Host) -> Host:
-    """The same, stopped."""
-    host.terminate()
-    return host
 
 
 def leave_data(host: Host) -> None:

@@ -6,30 +6,17 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import run
-from tests.support.processes.doctors import doctor, populated_host
+from tests.support.processes.doctors import doctor
 from tests.support.processes.hosts import LAMINA, Host
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with populated_host() as running:
-        yield running
-
-
-@pytest.fixture
-def stopped(host: Host) -> Host:
-    """The same, stopped."""
-    host.terminate()
-    return host
 
 
 def metastore(host: Host) -> Path:
@@ -218,7 +205,7 @@ def test_a_salvaged_metastore_is_reported_until_it_is_rebuilt(stopped: Host) -> 
     (salvaged,) = doctor("-c", stopped.file).of("salvaged")
     assert salvaged["Status"] == "problem"
     assert "stop the host, then lamina metastore rebuild" in salvaged["Remedy"]
-    stopped.terminate()
+    stopped.stop()
     run(*LAMINA, "metastore", "rebuild", "-c", stopped.file)
     found = doctor("-c", stopped.file)
     assert (found.code, found.wrong()) == (0, [])
