@@ -6,7 +6,6 @@ import itertools
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -24,9 +23,8 @@ from lamina.diagnosis.host.names import snapshotter_names
 from lamina.diagnosis.host.probe import SECONDS, HostProbe, probe_host
 from lamina.errdefs import Error
 from lamina.fs import Trust
-from lamina.places import LOCK, default_address
+from lamina.places import LOCK
 from lamina.plugin import Finding, PluginType
-from lamina.plugin import diagnose as diagnose_plugin
 
 _DEADLINE: Final = 60.0
 """Seconds that one plugin may take."""
@@ -84,8 +82,7 @@ def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Itera
 def _plugins(host: ConfiguredHost, probe: HostProbe, wanted: str) -> Iterator[Finding]:
     if not probe.answers:
         return plugins.of_configuration(host, host.command("plugins why"))
-    elsewhere = "" if host.address == default_address() else f" -a {shlex.quote(host.address)}"
-    return plugins.of_host(probe.plugins, f"lamina plugins why{elsewhere}", wanted)
+    return plugins.of_host(probe.plugins, f"lamina plugins why{host.address_option}", wanted)
 
 
 def _directories(host: ConfiguredHost, config: HostConfig, host_pid: int | None) -> Iterator[Finding]:
@@ -128,22 +125,8 @@ def unknown_place(host: ConfiguredHost) -> Finding:
 
 def _own(host: ConfiguredHost, host_pid: int | None, wanted: str) -> Iterator[_Area]:
     """Yield the findings of plugins about themselves; if a snapshotter is wanted, not those of others."""
-    if host.prepared is None:
-        return
-    prepared, config = host.prepared, host.prepared.config.host
-    for registration in prepared.plan.order:
-        if registration.type == PluginType.SNAPSHOTTER and wanted not in {"", registration.uri}:
-            continue
-        found = diagnose_plugin(
-            registration,
-            config=prepared.configs.get(registration.uri),
-            root=Path(config.root),
-            state=Path(config.state),
-            host_pid=host_pid,
-            exports=host.exports.get(registration.uri, {}),
-            seconds=_DEADLINE,
-        )
-        yield _Area(registration.uri, found)
+    for uri, found in host.diagnosed(host_pid, seconds=_DEADLINE, only=wanted):
+        yield _Area(uri, found)
 
 
 def _snapshot(address: str, name: str, key: str, probe: HostProbe) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import attrs
 
@@ -12,8 +13,8 @@ from lamina.client import RemotePlugin
 from lamina.config import Config, default_state, load
 from lamina.errdefs import ConfigError, Error, Unavailable
 from lamina.host import Prepared, prepare
-from lamina.places import SOCKET
-from lamina.plugin import Plugin, PluginType
+from lamina.places import SOCKET, default_address
+from lamina.plugin import Finding, Plugin, PluginType, diagnose
 from lamina.snapshots.recovery import Places
 
 INTROSPECTION = f"{PluginType.GRPC}.introspection"
@@ -121,6 +122,40 @@ class ConfiguredHost:
         """
         file = "" if self.file is None else f" -c {shlex.quote(self.file)}"
         return f"lamina {words}{file}{self.options if overridden else ''}"
+
+    @property
+    def address_option(self) -> str:
+        """The option that names the socket in a command, with a leading space; "" for the default socket."""
+        return "" if self.address == default_address() else f" -a {shlex.quote(self.address)}"
+
+    def diagnosed(
+        self, host_pid: int | None, *, seconds: float, whole: bool = False, only: str = ""
+    ) -> Iterator[tuple[str, list[Finding]]]:
+        """Yield the URI of each plugin of a valid configuration, and its findings about itself.
+
+        Args:
+            host_pid: The process of the running host; None if none runs.
+            seconds: How long each plugin may take.
+            whole: Whether to examine all of its data too.
+            only: URI of the only snapshotter to include; "" for all.
+        """
+        if self.prepared is None:
+            return
+        config = self.prepared.config.host
+        for one in self.prepared.plan.order:
+            if one.type == PluginType.SNAPSHOTTER and only not in {"", one.uri}:
+                continue
+            found = diagnose(
+                one,
+                config=self.prepared.configs.get(one.uri),
+                root=Path(config.root),
+                state=Path(config.state),
+                host_pid=host_pid,
+                exports=self.exports.get(one.uri, {}),
+                seconds=seconds,
+                whole=whole,
+            )
+            yield one.uri, found
 
     @property
     def broken(self) -> tuple[Plugin, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +18,7 @@ from lamina.diagnosis.host.probe import HostProbe, probe_host
 from lamina.diagnosis.integrity import Evidence, examine, gather
 from lamina.errdefs import NotFound
 from lamina.fs import Lock
-from lamina.places import default_address
-from lamina.plugin import Finding, Verdict, diagnose
+from lamina.plugin import Finding, Verdict
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import Places, Watch, inspect_copy
 from lamina.snapshots.storage.file import DATA, Contents, read_file
@@ -112,25 +110,6 @@ def _lasting(host: ConfiguredHost, places: Places, probe: HostProbe, watch: Watc
     ]
 
 
-def _of_plugins(host: ConfiguredHost, host_pid: int | None) -> Iterator[tuple[str, Finding]]:
-    """Yield the findings of plugins about their own data."""
-    if host.prepared is None:
-        return
-    config = host.prepared.config.host
-    for registration in host.prepared.plan.order:
-        found = diagnose(
-            registration,
-            config=host.prepared.configs.get(registration.uri),
-            root=Path(config.root),
-            state=Path(config.state),
-            host_pid=host_pid,
-            exports=host.exports.get(registration.uri, {}),
-            seconds=_DEADLINE,
-            whole=True,
-        )
-        yield from ((registration.uri, finding) for finding in found)
-
-
 def _beside(host: ConfiguredHost, places: Places, probe: HostProbe, watch: Watch) -> Found:
     def copied() -> Contents:
         with Client(host.address) as client:
@@ -142,7 +121,8 @@ def _beside(host: ConfiguredHost, places: Places, probe: HostProbe, watch: Watch
 
 def _all(host: ConfiguredHost, evidence: Evidence) -> Iterator[tuple[str, Finding]]:
     yield from examine(evidence)
-    yield from _of_plugins(host, evidence.host_pid)
+    for uri, found in host.diagnosed(evidence.host_pid, seconds=_DEADLINE, whole=True):
+        yield from ((uri, finding) for finding in found)
 
 
 def _evidence(
@@ -152,9 +132,8 @@ def _evidence(
     host_pid: int | None,
     watch: Watch,
 ) -> Evidence:
-    elsewhere = "" if host.address == default_address() else f" -a {shlex.quote(host.address)}"
     options = host.command("", overridden=True).removeprefix("lamina ")
-    return gather(places, contents, host_pid=host_pid, options=options, address=elsewhere, watch=watch)
+    return gather(places, contents, host_pid=host_pid, options=options, address=host.address_option, watch=watch)
 
 
 def _read(places: Places) -> Contents | None:
