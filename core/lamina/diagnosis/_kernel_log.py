@@ -13,6 +13,7 @@ import attrs
 
 from lamina.diagnosis._process import AS_ROOT, moment
 from lamina.diagnosis._remedies import mount_remedy
+from lamina.fs import opened
 from lamina.plugin import Finding
 
 _LOG: Final = "/dev/kmsg"
@@ -65,8 +66,7 @@ def _messages() -> Iterator[_Message]:
 
 def _records() -> Iterator[tuple[int, int, str]]:
     """Yield severity, microseconds since boot and text of all messages (Documentation/ABI/testing/dev-kmsg)."""
-    log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+    with opened(_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) as log:
         while True:
             try:
                 record = os.read(log, _RECORD).decode(errors="replace")
@@ -79,5 +79,3 @@ def _records() -> Iterator[tuple[int, int, str]]:
             prefix, _, rest = record.partition(";")
             priority, _, microseconds = prefix.split(",")[:3]
             yield int(priority) & 7, int(microseconds), rest.partition("\n")[0]
-    finally:
-        os.close(log)

@@ -6,6 +6,7 @@
 from lamina.fs._ballast import BALLAST_BYTES, Ballast
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
+from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Exposure, Trust, content_exposure
 from lamina.fs._file_data import copy_file
 from lamina.fs._lock import Lock
@@ -46,6 +47,7 @@ __all__ = [
     "make_temporary_directory",
     "open_path",
     "open_secure_file",
+    "opened",
     "remove_default_acl",
     "remove_tree",
     "replace_file",

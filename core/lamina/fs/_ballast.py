@@ -8,6 +8,7 @@ import threading
 from typing import Final
 
 from lamina.errdefs import FailedPrecondition
+from lamina.fs._descriptor import opened
 from lamina.fs._secure_files import open_secure_file
 from lamina.fs._syscalls import syncfs
 from lamina.fs._write_errors import FULL_OR_READ_ONLY
@@ -53,11 +54,8 @@ class Ballast:
             if os.path.exists(self._path):
                 _log.warning("the disk is full: releasing the ballast", extra={"path": self._path})
                 os.unlink(self._path)
-            fd = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
+            with opened(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as fd:
                 syncfs(fd)  # btrfs and journaling file systems free deleted blocks only then
-            finally:
-                os.close(fd)
         self._start_thread()
 
     def close(self) -> None:

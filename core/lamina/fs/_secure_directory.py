@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from lamina.errdefs import FailedPrecondition
+from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Trust, directory_exposure
 from lamina.fs._secure_files import create_file, open_secure_file, replace_file
 from lamina.fs._trusted_path import open_or_create, refusal, resolve
@@ -87,13 +88,10 @@ class SecureDirectory:
     def names(self) -> Iterator[str]:
         """Yield the names of all entries. Several threads may iterate at the same time."""
         # A descriptor from dup(2) would share the position in the directory.
-        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
-        try:
-            with os.scandir(fd) as entries:
-                for entry in entries:
-                    yield entry.name
-        finally:
-            os.close(fd)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        with opened(".", flags, dir_fd=self.fd) as fd, os.scandir(fd) as entries:
+            for entry in entries:
+                yield entry.name
 
     def has(self, name: str) -> bool:
         """Return whether an entry exists; a dangling symbolic link counts."""

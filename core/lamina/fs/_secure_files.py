@@ -8,6 +8,7 @@ import os
 from typing import Final
 
 from lamina.errdefs import FailedPrecondition
+from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Trust, file_exposure
 
 TEMPORARY_SUFFIX: Final = ".new"
@@ -86,11 +87,8 @@ def replace_file(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
     """
     directory, name = os.path.split(path)
     if dir_fd is None:
-        opened = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            replace_file(name, data, dir_fd=opened)
-        finally:
-            os.close(opened)
+        with opened(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as fd:
+            replace_file(name, data, dir_fd=fd)
         return
     with open(create_file(name + TEMPORARY_SUFFIX, dir_fd=dir_fd), "wb") as file:
         file.write(data)

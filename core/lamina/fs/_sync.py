@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lamina.context import current
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error, translated
+from lamina.fs._descriptor import opened
 from lamina.fs._syscalls import syncfs
 
 
@@ -137,8 +138,5 @@ def sync_directory(path: str) -> None:
     Raises:
         OSError: The directory cannot be opened or synced.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as fd:
         os.fsync(fd)
-    finally:
-        os.close(fd)

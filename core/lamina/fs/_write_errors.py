@@ -7,6 +7,7 @@ import os
 from typing import Final
 
 from lamina.errdefs import ReadOnly, ResourceExhausted
+from lamina.fs._descriptor import opened
 
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of file systems without free blocks or inodes, and of exceeded quotas."""
@@ -34,11 +35,8 @@ def is_full(directory: str, size: int = PROBE_BYTES) -> bool:
         if largest + size > limit:
             return True
     try:
-        fd = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
+        with opened(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600) as fd:
             os.posix_fallocate(fd, 0, size)
-        finally:
-            os.close(fd)
     except OSError as error:
         return error.errno in NO_SPACE
     return False

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lamina.fs import opened
+
 SECOND: Final = 1_000_000_000
 
 FILE_CAPABILITY: Final = struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0)
@@ -96,12 +98,8 @@ def special_files(root: Path) -> None:
         ("socket", stat.S_IFSOCK, 0),
     ):
         os.mknod(root / name, kind | 0o640, device)
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(f"/proc/self/fd/{directory}/bound socket")  # the path itself may be too long for a socket
-    finally:
-        os.close(directory)
+    with opened(root, os.O_RDONLY | os.O_DIRECTORY) as directory, socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"/proc/self/fd/{directory}/bound socket")  # the path itself may be too long for a socket
 
 
 def extended_attributes(root: Path) -> None:

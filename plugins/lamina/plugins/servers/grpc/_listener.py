@@ -20,7 +20,7 @@ from lamina.errdefs import (
     Unimplemented,
     from_os_error,
 )
-from lamina.fs import Lock, Trust, open_path
+from lamina.fs import Lock, Trust, open_path, opened
 from lamina.metrics import Metric
 from lamina.plugins.servers.grpc._engine import Engine, Extensible
 
@@ -132,7 +132,7 @@ class Listener:
         except BaseException:
             self.close()
             raise
-        self._undo.callback(self._drain_engine)
+        self._undo.callback(self._engine.drain, self._grace)
         for stopping in self._stopping:
             self._undo.callback(stopping)
 
@@ -161,9 +161,6 @@ class Listener:
     def metrics(self) -> Iterable[Metric]:
         """Return the metrics of the engine's calls."""
         return self._engine.metrics()
-
-    def _drain_engine(self) -> None:
-        self._engine.drain(self._grace)
 
     def _stop_engine(self) -> None:
         self._engine.stop(max(0.0, self._latest - time.monotonic()))
@@ -259,11 +256,8 @@ def _clear_away(path: str, parent: int) -> None:
         return
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise AlreadyExists(f"{path} is in the way, and not this host's: move it away, or set another address")
-    left = os.open(name, _DIRECTORY, dir_fd=parent)
-    try:
+    with opened(name, _DIRECTORY, dir_fd=parent) as left:
         _remove(_BOUND, left)
-    finally:
-        os.close(left)
     os.rmdir(name, dir_fd=parent)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition
+from lamina.fs import opened
 from lamina.plugins.snapshots.btrfs import _ioctl
 
 
@@ -19,11 +20,8 @@ class NotASubvolume(FailedPrecondition):
 @contextlib.contextmanager
 def open_directory(path: str) -> Iterator[int]:
     """Open a directory for the duration of the block."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+    with opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC) as fd:
         yield fd
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager

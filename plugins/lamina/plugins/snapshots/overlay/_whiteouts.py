@@ -15,6 +15,8 @@ from typing import Final
 
 import attrs
 
+from lamina.fs import opened
+
 TRUSTED_PREFIX: Final = "trusted.overlay."
 """The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -84,8 +86,7 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
     Raises:
         OSError: A system call failed. The attribute is kept, so that the call can be repeated.
     """
-    fd = os.open(root, _DIRECTORY)
-    try:
+    with opened(root, _DIRECTORY) as fd:
         candidates = {f"{prefix}opaque" for prefix in (xattr_prefix, TRUSTED_PREFIX)}
         attributes = [name for name in candidates if _has_xattr(fd, name)]
         if not attributes:
@@ -96,8 +97,6 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
         os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
         for attribute in attributes:
             os.removexattr(fd, attribute)
-    finally:
-        os.close(fd)
 
 
 def _hide(root: int, name: str, attribute: str) -> None:
@@ -105,12 +104,8 @@ def _hide(root: int, name: str, attribute: str) -> None:
     try:
         os.mknod(name, stat.S_IFCHR, dir_fd=root)
     except FileExistsError:
-        with contextlib.suppress(NotADirectoryError):
-            fd = os.open(name, _DIRECTORY, dir_fd=root)
-            try:
-                os.setxattr(fd, attribute, b"y")
-            finally:
-                os.close(fd)
+        with contextlib.suppress(NotADirectoryError), opened(name, _DIRECTORY, dir_fd=root) as fd:
+            os.setxattr(fd, attribute, b"y")
 
 
 def _has_xattr(fd: int, name: str) -> bool:
