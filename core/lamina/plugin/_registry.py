@@ -26,8 +26,8 @@ class Registry:
 
     _by_uri: Mapping[str, Registration[Any]] = attrs.field(factory=dict)
     _contracts: Mapping[str, Contract] = attrs.field(factory=lambda: {SERVER.type: SERVER})
-    _proxy_types: Mapping[str, ProxyType[Any]] = attrs.field(factory=dict)
-    """By each name that tables may use."""
+    proxy_types: Mapping[str, ProxyType[Any]] = attrs.field(factory=dict)
+    """The proxy types, by each value that the key `type` of a table may have."""
 
     def __iter__(self) -> Iterator[Registration[Any]]:
         return iter(self._by_uri.values())
@@ -76,19 +76,14 @@ class Registry:
         """
         proxy_type.check()
         added = dict.fromkeys(proxy_type.all_names, proxy_type)
-        for name in added.keys() & self._proxy_types.keys():
+        for name in added.keys() & self.proxy_types.keys():
             raise InvalidRegistration(f"proxy type {proxy_type.type}: there is another one named {name!r}")
-        return attrs.evolve(self, proxy_types={**self._proxy_types, **added})
-
-    @property
-    def proxy_types(self) -> Mapping[str, ProxyType[Any]]:
-        """The proxy types, by each value that the key `type` of a table may have."""
-        return self._proxy_types
+        return attrs.evolve(self, proxy_types={**self.proxy_types, **added})
 
     def without(self, distribution: str) -> Registry:
         """Return a registry without anything that a distribution registered."""
         contracts = {name: one for name, one in self._contracts.items() if one.distribution != distribution}
-        proxy_types = {name: one for name, one in self._proxy_types.items() if one.distribution != distribution}
+        proxy_types = {name: one for name, one in self.proxy_types.items() if one.distribution != distribution}
         uris = [one.uri for one in self if one.distribution == distribution]
         return attrs.evolve(self.without_plugins(uris), contracts=contracts, proxy_types=proxy_types)
 
