@@ -99,7 +99,9 @@ def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaS
     next(responses)
     assert set(os.listdir(tmp_path / "metastore")) == before
     responses.close()  # type: ignore[attr-defined] # a generator
-    assert not [target for target in open_files() if target.startswith(str(tmp_path)) and "deleted" in target]
+    assert not [
+        target for target in open_files() if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")
+    ]
 
 
 def test_too_many_concurrent_backups_are_refused(store: MetaStore) -> None:
