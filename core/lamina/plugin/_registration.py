@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import attrs
 
 from lamina.errdefs import InvalidRegistration
+from lamina.plugin._plugins import Plugin
 from lamina.plugin._types import EVERY_TYPE
 from lamina.plugin.lifecycle._context import C, InitContext
 
@@ -83,6 +84,10 @@ class Registration(Generic[C]):
     def uri(self) -> str:
         """`<type>.<id>`: the plugin's name in the configuration, in logs and as a directory."""
         return f"{self.type}.{self.id}"
+
+    def record(self, **fields: Any) -> Plugin:
+        """Return a record of the plugin, with these other fields of `Plugin`."""
+        return Plugin(type=self.type, id=self.id, requires=self.requires, distribution=self.distribution, **fields)
 
     def has_name(self) -> bool:
         """Return whether type and id can name a record, even if the registration is invalid otherwise."""

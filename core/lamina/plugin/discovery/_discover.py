@@ -49,11 +49,7 @@ class Discovery:
         if not errors:
             return self
         failed = [
-            Plugin(
-                type=one.type,
-                id=one.id,
-                requires=one.requires,
-                distribution=one.distribution,
+            one.record(
                 status=Status.FAILED,
                 error=errors[one.uri],
                 location=Owner(one.distribution, one.module).raised(errors[one.uri]),
@@ -128,13 +124,6 @@ def _records(rejections: Iterable[Rejection], registry: Registry) -> tuple[Plugi
         )
         records[failed.uri] = failed
         for registration in filter(free, rejection.withdrawn):
-            records[registration.uri] = Plugin(
-                type=registration.type,
-                id=registration.id,
-                requires=registration.requires,
-                distribution=registration.distribution,
-                status=Status.BLOCKED,
-                error=blocked_by(failed),
-                blocked_by=failed,
-            )
+            blocked = registration.record(status=Status.BLOCKED, error=blocked_by(failed), blocked_by=failed)
+            records[registration.uri] = blocked
     return tuple(records.values())

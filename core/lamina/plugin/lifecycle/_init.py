@@ -118,14 +118,7 @@ def foresee(registration: Registration[Any], plugins: PluginSet) -> Plugin:
 
 
 def _record(registration: Registration[Any], outcome: _Outcome, **fields: Any) -> Plugin:
-    return Plugin(
-        type=registration.type,
-        id=registration.id,
-        requires=registration.requires,
-        distribution=registration.distribution,
-        **attrs.asdict(outcome, recurse=False),
-        **fields,
-    )
+    return registration.record(**attrs.asdict(outcome, recurse=False), **fields)
 
 
 def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) -> _Outcome | None:
