@@ -30,7 +30,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 soak: $(VENV)/test.stamp
-	LAMINA_SOAK=1 LAMINA_REQUIRE=all $(BIN)/python -m pytest -o timeout=0 tests/faults $(PYTEST_ARGS)
+	LAMINA_SOAK=1 LAMINA_REQUIRE=all $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -65,6 +65,11 @@ class Daemon:
         """Its process, which must have been started."""
         return self._started.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process, which must have been started, has not ended."""
+        return self._started.poll() is None
+
     @contextlib.contextmanager
     def launched(self) -> Iterator[Self]:
         """Run it during the block, at the end of which it is killed."""
