@@ -90,7 +90,7 @@ class Listener:
         Raises:
             InvalidArgument: The address is no absolute path, or too long for a socket.
             LockHeld: Another listener has the address; the message names its process.
-            FailedPrecondition: Somebody answers at the address.
+            FailedPrecondition: A process listens at the address.
             AlreadyExists: There is something else than a socket at the address.
             PermissionDenied: Another user than the socket's owner could put his own socket there.
             Error: The socket or its directory cannot be made, or not be given to its owner.
