@@ -47,7 +47,7 @@ if step == "before the commit is durable":
 elif step == "before the active subvolume is deleted":
     BtrfsBackend.committed = die
 elif step == "before a new snapshot has its record":
-    Keyspace.create_steps = die
+    Keyspace.create = die
 elif step == "before a removed snapshot is in the trash":
     DataRoot.discard = die
 elif step == "in the middle of a deletion":
