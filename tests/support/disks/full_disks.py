@@ -49,7 +49,7 @@ def mounted(path: Path, kind: str, *options: str) -> Iterator[Path]:
         for target in reversed(run("findmnt", "--raw", "-no", "TARGET", "--source", device).splitlines()):
             run("umount", "--lazy", target)
         backing = Path("/sys/block", Path(device).name, "loop/backing_file")
-        wait_until(lambda: not backing.exists(), 10, f"{device} is detached")
+        wait_until(lambda: not backing.exists(), 60, f"{device} is detached")
         image.unlink()
         mountpoint.rmdir()
 

@@ -14,7 +14,7 @@ from lamina.steps import BLOCKING, Steps
 
 _log = logging.getLogger(__name__)
 
-_PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
+_PAUSES: Final = (0.0, 0.05, 0.2, 0.8, 3.2)
 """Seconds before each further attempt to remove a snapshot on a full disk: btrfs frees space late."""
 
 
