@@ -68,7 +68,7 @@ class NativeEngine:
         self._max_inline = limits.quick_workers + _limits.MAX_QUEUED
         self._inline = RelievedWorker("quick call", self._receive, self._begin, limits.quick_workers, self._send)
         max_writes = limits.slow_workers + _limits.MAX_QUEUED
-        self._writes = StepBatcher("storing call", max_writes, limits.slow_workers, self._send)
+        self._writes = StepBatcher("storing call", max_writes, limits.slow_workers)
         self._streams = Streams(self._send_message, limits.stalled)
         self._receiver = AdaptiveReceiver()
         self._stopping = False
@@ -193,11 +193,7 @@ class NativeEngine:
             self._answer(call)
 
     def _queue(self, call: Call, do: Callable[[], object]) -> None:
-        def run() -> None:
-            do()
-            self._send()
-
-        self._blocking.add(call.key, run, call.context)
+        self._blocking.add(call.key, do, call.context)
 
     def _answer_blocking(self, call: Call) -> None:
         if call.method.streams:
@@ -209,6 +205,7 @@ class NativeEngine:
             )
         else:
             self._answer(call)
+            self._send()
 
     def _answer(self, call: Call) -> None:
         """Call the handler. `_send` sends its response."""
@@ -235,7 +232,9 @@ class NativeEngine:
             self._fail(call, error)
         else:
             self._count(call, Code.OK)
-            self._responses.add(call, data)
+            # At once: clients of many connections send their next calls while the steps of others run.
+            self._bound.respond(call.id, data)
+            self._calls.done(call)
 
     def _messages(self, call: Call) -> Messages:
         """Generate the messages of a stream, and answer the call at its end."""

@@ -49,25 +49,21 @@ class StepBatcher:
     Calls that wait to begin come first: their requests then join the batch of the others.
     """
 
-    def __init__(
-        self, name: str, limit: int, max_blocked: int, flush: Callable[[], object] = lambda: None
-    ) -> None:
+    def __init__(self, name: str, limit: int, max_blocked: int) -> None:
         """Create a batcher. It runs nothing before `start`.
 
         Args:
             name: Prefix of the names of its threads.
             limit: How many calls it accepts, not counting those that it has submitted to other threads.
             max_blocked: How many steps may be blocked at the same time.
-            flush: Called after each batch, and before waiting for calls.
         """
         self._name = name
         self._limit = limit
-        self._flush = flush
         self._arrived: queue.SimpleQueue[_Call | _Pending | None] = queue.SimpleQueue()
         self._pending: list[_Pending] = []
         """Used by the thread that receives alone."""
         self._worker: RelievedWorker[Callable[[], None]] = RelievedWorker(
-            name, self._receive, lambda do: do(), max_blocked, flush
+            name, self._receive, lambda do: do(), max_blocked
         )
         self._calls = 0
         self._lock = threading.Lock()
@@ -150,7 +146,6 @@ class StepBatcher:
             shared.perform([one.request for one in pending])
             for one in pending:
                 self._step(one.call)
-            self._flush()
 
     def _end(self) -> None:
         with self._lock:
