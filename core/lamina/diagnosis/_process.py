@@ -22,7 +22,7 @@ AS_ROOT: Final = "run the same command as root (sudo)"
 
 @attrs.frozen
 class Process:
-    """What every user may read about a process in /proc."""
+    """Facts about a process that every user may read in /proc."""
 
     pid: int
     command: str
@@ -33,11 +33,11 @@ class Process:
     capabilities: int
     """The effective set as a bit mask: capabilities(7)."""
     seccomp: bool
-    """Whether a seccomp filter restricts its system calls."""
+    """True if a seccomp filter restricts its system calls."""
     in_user_namespace: bool
-    """Whether it is in a user namespace other than the initial one."""
+    """True if it is in a user namespace other than the initial one."""
     writes_stacks: bool
-    """Whether it handles SIGUSR1: a host then logs its stacks. The signal kills other processes."""
+    """True if it handles SIGUSR1, on which a host logs its stacks. The signal kills other processes."""
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command}; {self.user}, since {moment(self.started)})"

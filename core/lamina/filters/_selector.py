@@ -58,7 +58,7 @@ class Selector:
 
     @functools.cached_property
     def _search(self) -> Callable[[str], bool]:
-        import re2  # type: ignore[import-untyped]
+        import re2  # type: ignore[import-untyped] # google-re2 has no stubs
 
         pattern = _encode(self.value)
         if len(pattern) > MAX_PATTERN_BYTES:

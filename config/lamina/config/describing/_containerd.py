@@ -1,4 +1,4 @@
-"""How lamina would interpret a containerd configuration, setting by setting."""
+"""Interpret a containerd configuration for lamina, setting by setting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWN_TIMEOUTS: Final = "io.lamina.timeout."
 
 
 class Use(enum.StrEnum):
-    """How lamina would interpret a setting."""
+    """Ways in which lamina interprets a setting."""
 
     HERE = "leads to this lamina"
     SAME = "means the same in lamina"
@@ -48,7 +48,7 @@ class Setting:
 
 @attrs.frozen
 class ContainerdConfig:
-    """How lamina would interpret a containerd configuration."""
+    """A containerd configuration as lamina interprets it."""
 
     files: tuple[str, ...]
     """The file and its imports."""

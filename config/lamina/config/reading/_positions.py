@@ -54,7 +54,7 @@ class WrittenKey:
     value_end: int
     """The end of its value or header."""
     movable: bool
-    """Whether the key has lines of its own, outside of inline tables."""
+    """True if the key has lines of its own, outside of inline tables."""
 
 
 def written_keys(text: str) -> list[WrittenKey]:

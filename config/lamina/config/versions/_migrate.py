@@ -43,7 +43,7 @@ class _Relocation:
     keys: Mapping[str, str]
     """The old settings, and their names in the plugin's table."""
     with_address: bool = False
-    """Whether to set nothing if there is no address."""
+    """True to set nothing if there is no address."""
 
 
 def _same(*keys: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Migrated:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     whole: bool = True
-    """Whether the document is complete: settings of an unsupported version are left out."""
+    """False if settings of an unsupported version were left out."""
     failures: Mapping[str, PluginFailed] = attrs.field(factory=dict)
     """Plugins whose migrations raised, by URI. They changed nothing."""
 

@@ -26,7 +26,7 @@ class ReportedFinding:
     area: str
     finding: Finding
     repair: str = ""
-    """What the repair did or would do, or why it was not made; "" if no repair was requested."""
+    """Effect of the repair, or the reason why it was not made; "" if no repair was requested."""
     is_repaired: bool = False
 
     @property

@@ -40,9 +40,9 @@ class ConfiguredHost:
     modules: Sequence[str] = ()
     """Plugin modules besides those of installed packages."""
     is_named: bool = False
-    """Whether a file, a root or a state was given, which determines the directories."""
+    """True if a file, a root or a state was given, which determines the directories."""
     is_known: bool = True
-    """Whether the directories are those of the host behind the socket. Unknown if only an address was given that
+    """False if the directories of the host behind the socket are unknown: only an address was given, which
     differs from the configuration's."""
     another_host: str = ""
     """The root of the host that answers, if it differs from the one given."""

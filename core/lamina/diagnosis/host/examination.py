@@ -101,7 +101,7 @@ def _lasting(host: ConfiguredHost, places: Places, probe: HostProbe, watch: Watc
     first = _beside(host, places, probe, watch)
     if all(finding.status is Verdict.OK for _, finding in first):
         return first
-    time.sleep(_SETTLED)
+    time.sleep(_SETTLED)  # no event tells when operations of the host have ended
     seen = {(area, finding.check, finding.found) for area, finding in first}
     return [
         (area, finding)

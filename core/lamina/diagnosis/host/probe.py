@@ -35,7 +35,7 @@ class HostProbe:
     pid: int | None = None
     """Its process, even if this user may not connect to it; None if none is visible."""
     answers: bool = False
-    """Whether it answers calls."""
+    """True if it answers calls."""
     plugins: tuple[RemotePlugin, ...] = ()
 
 
