@@ -1,0 +1,8 @@
+"""Images: named root filesystems, each described by OCI documents and stored as blobs.
+
+`ImageStore` keeps the names, as containerd does: an image is a name and the descriptor of a manifest or an index.
+"""
+
+from lamina.images._store import Image, ImageStore
+
+__all__ = ["Image", "ImageStore"]
