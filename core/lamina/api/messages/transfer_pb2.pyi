@@ -1,0 +1,118 @@
+# mypy: disable-error-code="type-arg"
+from lamina.api.messages import images_pb2 as _images_pb2
+from lamina.api.messages import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Progress(_message.Message):
+    __slots__ = ("digest", "what", "done", "total")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    what: str
+    done: int
+    total: int
+    def __init__(self, digest: _Optional[str] = ..., what: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+
+class ImportRequest(_message.Message):
+    __slots__ = ("path", "names", "platform", "all_platforms", "no_unpack", "snapshotter")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    ALL_PLATFORMS_FIELD_NUMBER: _ClassVar[int]
+    NO_UNPACK_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    platform: str
+    all_platforms: bool
+    no_unpack: bool
+    snapshotter: str
+    def __init__(self, path: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ...) -> None: ...
+
+class ImportResponse(_message.Message):
+    __slots__ = ("progress", "images", "unpacked")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    UNPACKED_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[Progress]
+    images: _containers.RepeatedCompositeFieldContainer[_images_pb2.Image]
+    unpacked: _containers.RepeatedCompositeFieldContainer[Unpacked]
+    def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[_images_pb2.Image, _Mapping]]] = ..., unpacked: _Optional[_Iterable[_Union[Unpacked, _Mapping]]] = ...) -> None: ...
+
+class Unpacked(_message.Message):
+    __slots__ = ("image", "snapshotter", "chain_id")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
+    image: str
+    snapshotter: str
+    chain_id: str
+    def __init__(self, image: _Optional[str] = ..., snapshotter: _Optional[str] = ..., chain_id: _Optional[str] = ...) -> None: ...
+
+class UnpackRequest(_message.Message):
+    __slots__ = ("name", "platform", "snapshotter")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    platform: str
+    snapshotter: str
+    def __init__(self, name: _Optional[str] = ..., platform: _Optional[str] = ..., snapshotter: _Optional[str] = ...) -> None: ...
+
+class UnpackResponse(_message.Message):
+    __slots__ = ("progress", "unpacked")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    UNPACKED_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[Progress]
+    unpacked: Unpacked
+    def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., unpacked: _Optional[_Union[Unpacked, _Mapping]] = ...) -> None: ...
+
+class ResolveRequest(_message.Message):
+    __slots__ = ("name", "platform")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    platform: str
+    def __init__(self, name: _Optional[str] = ..., platform: _Optional[str] = ...) -> None: ...
+
+class ResolveResponse(_message.Message):
+    __slots__ = ("image", "platform", "manifest", "config", "layers", "diff_ids", "chain_id")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    DIFF_IDS_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
+    image: _images_pb2.Image
+    platform: str
+    manifest: _descriptor_pb2.Descriptor
+    config: _descriptor_pb2.Descriptor
+    layers: _containers.RepeatedCompositeFieldContainer[_descriptor_pb2.Descriptor]
+    diff_ids: _containers.RepeatedScalarFieldContainer[str]
+    chain_id: str
+    def __init__(self, image: _Optional[_Union[_images_pb2.Image, _Mapping]] = ..., platform: _Optional[str] = ..., manifest: _Optional[_Union[_descriptor_pb2.Descriptor, _Mapping]] = ..., config: _Optional[_Union[_descriptor_pb2.Descriptor, _Mapping]] = ..., layers: _Optional[_Iterable[_Union[_descriptor_pb2.Descriptor, _Mapping]]] = ..., diff_ids: _Optional[_Iterable[str]] = ..., chain_id: _Optional[str] = ...) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ("digests",)
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, digests: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class VerifyResponse(_message.Message):
+    __slots__ = ("digest", "size", "problem")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    size: int
+    problem: str
+    def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
