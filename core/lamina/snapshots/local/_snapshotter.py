@@ -10,12 +10,12 @@ import attrs
 
 from lamina.context import current, use
 from lamina.errdefs import Error, Unimplemented, translated
+from lamina.labels import check_labels
 from lamina.metrics import Metric, MetricKind
 from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._in_steps import StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
-from lamina.snapshots.labels import check_labels
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._data import SnapshotData
 from lamina.snapshots.local._keyed_lock import KeyedLock

@@ -10,8 +10,8 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from lamina.labels import check_labels, update_labels
 from lamina.snapshots._contract import Info, Kind, Usage
-from lamina.snapshots.labels import check_labels
 from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._environment import Environment, Transaction
@@ -212,7 +212,7 @@ class Keyspace:
     ) -> Record:
         number = self._table.number(transaction, create=True)
         record = self._table.get(transaction, number, key)
-        new_labels = _apply(record.info, labels, fieldpaths or ("labels",))
+        new_labels = update_labels(record.info.labels, labels, fieldpaths, f"snapshot {shorten(record.info.name)}")
         info = attrs.evolve(record.info, labels=new_labels, updated=_later_than(record.info))
         updated = attrs.evolve(record, info=info)
         checksum.put(transaction, layout.record_key(number, key), encode(updated))
@@ -252,22 +252,3 @@ class Keyspace:
 def _later_than(info: Info) -> int:
     """Return the time now, or just after the last update if the clock went back: the time identifies a state."""
     return max(time.time_ns(), info.updated + 1)
-
-
-def _apply(info: Info, labels: Mapping[str, str], fieldpaths: tuple[str, ...]) -> dict[str, str]:
-    """Return the labels after an update along the field paths."""
-    result = dict(info.labels)
-    for path in fieldpaths:
-        field, _, key = path.partition(".")
-        if field != "labels" or path == "labels.":
-            raise InvalidArgument(
-                f"snapshot {shorten(info.name)}: cannot update {path!r}: only labels can change "
-                "(field paths `labels` and `labels.<key>`)"
-            )
-        if not key:
-            result = dict(labels)
-        elif key in labels:
-            result[key] = labels[key]
-        else:
-            result.pop(key, None)
-    return result

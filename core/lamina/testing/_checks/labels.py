@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from lamina.errdefs import InvalidArgument
+from lamina.labels import LIMIT
 from lamina.snapshots import Info, Kind, Snapshotter
-from lamina.snapshots.labels import LIMIT
 from lamina.testing._checks.subject import Checks, Subject, keys
 
 ALLOWED = {"k" * 16: "v" * (LIMIT - 16)}
