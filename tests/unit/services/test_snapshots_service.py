@@ -223,3 +223,11 @@ def test_no_namespace_is_required_and_a_cancelled_call_changes_nothing(ask, lami
     with use(gone), pytest.raises(Canceled):
         ask("Prepare", key="key")
     assert list(lamina.walk()) == []
+
+
+def test_a_call_is_counted_under_the_name_without_its_keyspace(call, service):
+    """Clients may name any number of keyspaces."""
+    context = CallContext()
+    with use(context):
+        call(service, "Prepare", snapshotter=f"{NAME}/images/default", key="key")
+    assert context.tags == {"snapshotter": NAME}

@@ -162,3 +162,32 @@ def test_there_is_an_outage_while_no_snapshotter_works_and_one_is_tried_again(wa
     assert snapshotters.outage() == "io.containerd.snapshotter.v1.overlayfs: disk full"
     waiting.append(working("plain", plain))
     assert snapshotters.outage() == ""
+
+
+@pytest.mark.parametrize("name", ["overlayfs", "lamina", "lamina-overlayfs"])
+def test_each_name_leads_to_every_keyspace_of_its_snapshotter(names, overlay, name):
+    names.find(f"{name}/images/default").prepare("key")
+    assert [info.name for info in overlay.keyspace("images/default").walk()] == ["key"]
+    assert list(overlay.walk()) == []
+    assert list(overlay.keyspace("lamina").walk()) == []
+
+
+def test_an_alias_with_a_slash_is_an_alias(overlay):
+    names = Names(snapshotters_of({"overlayfs": overlay}), {"overlayfs/x": "overlayfs"})
+    names.find("overlayfs/x").prepare("key")
+    assert [info.name for info in overlay.keyspace("overlayfs/x").walk()] == ["key"]
+
+
+def test_a_keyspace_of_a_snapshotter_with_one_keyspace_is_refused(names):
+    with pytest.raises(Unimplemented, match=r"^plain: keyspace 'images/a': .*: use the name plain$"):
+        names.find("plain/images/a")
+
+
+@pytest.mark.parametrize("name", ["overlayfs/", "overlayfs/a\0b", f"overlayfs/{'a' * 129}"])
+def test_a_malformed_keyspace_is_refused(names, name):
+    assert refusal(names, name).startswith("keyspace name ")
+
+
+def test_a_keyspace_of_an_unknown_snapshotter_is_refused_with_the_known_ones(names):
+    assert refusal(names, "native/images/a").startswith("snapshotter not loaded: native (loaded: lamina, ")
+    assert refusal(names, "/images/a") == "snapshotter argument missing"

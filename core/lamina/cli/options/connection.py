@@ -125,5 +125,8 @@ _snapshotter = click.option(
     show_envvar=True,
     expose_value=False,
     callback=_remember,
-    help="Id or alias of the snapshotter. Default: overlayfs; for users other than root, one that works.",
+    help=(
+        "Id or alias of the snapshotter, or NAME/KEYSPACE, such as overlayfs/images/default. Default: overlayfs; "
+        "for users other than root, one that works."
+    ),
 )

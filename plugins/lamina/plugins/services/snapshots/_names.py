@@ -51,7 +51,9 @@ class Snapshotters(Mapping[str, Snapshotter]):
 class Names:
     """The names that clients may use for a snapshotter: its plugin id, its aliases, and `lamina-<id>`.
 
-    An alias is also the name of a keyspace: clients of different aliases do not see each other's snapshots.
+    An alias is also the name of a keyspace: clients of different aliases do not see each other's snapshots. With
+    `/` and the name of a keyspace behind it, each name stands for that keyspace, such as
+    `overlayfs/images/default`; ids have no slash, since they name directories.
     """
 
     def __init__(self, snapshotters: Snapshotters, aliases: Mapping[str, str]) -> None:
@@ -97,8 +99,15 @@ class Names:
         ids = self.snapshotters.ids
         return {alias: target for alias, target in self._aliases.items() if target not in ids}
 
+    def split(self, name: str) -> tuple[str, str | None]:
+        """Return a name without its keyspace, and the keyspace; None if the name has none."""
+        if "/" not in name or name in self._aliases:
+            return name, None
+        name, _, keyspace = name.partition("/")
+        return name, keyspace
+
     def id(self, name: str) -> str:
-        """Return the plugin id of a name, whether or not the snapshotter exists."""
+        """Return the plugin id of a name without keyspace, whether or not the snapshotter exists."""
         return self._aliases.get(name, name)
 
     def find(self, name: str) -> Snapshotter:
@@ -107,10 +116,13 @@ class Names:
         Raises:
             InvalidArgument: The name is empty or unknown, or the snapshotter does not work.
             Unavailable: The snapshotter does not work yet, and is being retried.
-            Unimplemented: The name is an alias, and the snapshotter has only one keyspace.
+            Unimplemented: The name is an alias or has a keyspace, and the snapshotter has only one.
         """
+        name, keyspace = self.split(name)
         if not name:
             raise InvalidArgument("snapshotter argument missing")
+        if keyspace is not None:  # any number of them may exist
+            return self._open(name, keyspace)
         found = self._found.get(name)
         if found is None:
             found = self._found[name] = self._open(name)
@@ -128,16 +140,16 @@ class Names:
             return False
         return True
 
-    def _open(self, name: str) -> Snapshotter:
-        target = self._aliases.get(name)
+    def _open(self, name: str, keyspace: str | None = None) -> Snapshotter:
         plugin = self.snapshotters.plugin(name)
         if plugin is not None and plugin.status is Status.OK:
-            return _snapshotter(plugin)
+            return _snapshotter(plugin) if keyspace is None else _keyspace(plugin, keyspace)
+        target = self._aliases.get(name)
         if target is None:
             raise _refusal(name, plugin, f" (loaded: {', '.join(self._loaded())})")
         plugin = self.snapshotters.plugin(target)
         if plugin is not None and plugin.status is Status.OK:
-            return _keyspace(_snapshotter(plugin), target, name)
+            return _keyspace(plugin, name, alias=True) if keyspace is None else _keyspace(plugin, keyspace)
         raise _refusal(f"{name}: alias of {target}", plugin, ": not installed, or disabled")
 
     def _loaded(self) -> list[str]:
@@ -160,9 +172,10 @@ def _refusal(name: str, plugin: Plugin | None, missing: str) -> InvalidArgument 
     return InvalidArgument(f"{text}: {plugin.problem}")
 
 
-def _keyspace(snapshotter: Snapshotter, id_: str, alias: str) -> Snapshotter:
+def _keyspace(plugin: Plugin, keyspace: str, *, alias: bool = False) -> Snapshotter:
     try:
-        return snapshotter.keyspace(alias)
+        return _snapshotter(plugin).keyspace(keyspace)
     except Unimplemented as error:
         # In a shared keyspace, the garbage collector of one client would delete the snapshots of others.
-        raise Unimplemented(f"{alias} is an alias of {id_}: {error}: use the name {id_}") from error
+        which = f"{keyspace} is an alias of {plugin.id}: " if alias else f"{plugin.id}: "
+        raise Unimplemented(f"{which}{error}: use the name {plugin.id}") from error

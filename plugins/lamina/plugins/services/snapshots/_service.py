@@ -84,6 +84,7 @@ class SnapshotsService:
 
     def _new_target(self, name: str) -> Target | None:
         targets = self._targets  # as in `_find`
+        name, _ = self._names.split(name)
         id_ = self._names.id(name)
         snapshotter = self._names.snapshotters.get(id_)
         if snapshotter is None:
@@ -122,7 +123,12 @@ class SnapshotsService:
         adapters = self._adapters  # read before `_names`, which `_use` replaces first
         found = adapters.get(name)
         if found is None:
-            found = adapters[name] = SnapshotterAdapter(self._names.find(name))
+            found = SnapshotterAdapter(self._names.find(name))
+            short, keyspace = self._names.split(name)
+            if keyspace is not None:  # any number of them may exist
+                current().tags["snapshotter"] = short
+                return found
+            adapters[name] = found
         current().tags["snapshotter"] = name
         return found
 
