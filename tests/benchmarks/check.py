@@ -17,8 +17,8 @@ from rich.table import Table
 from lamina.client import Client
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
-from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._startup_checks import CLOSED, Checks
+from lamina.store._environment import Transaction
 from tests.benchmarks.metrics import LABELS, add
 from tests.benchmarks.sides import LAMINA, Side, running
 

@@ -23,8 +23,8 @@ from lamina.plugins.servers.grpc._call_metrics import CallMetrics
 from lamina.plugins.servers.metrics._collector import registry_of
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
-from lamina.snapshots.storage._environment import Transaction
 from lamina.steps import run
+from lamina.store._environment import Transaction
 
 SNAPSHOTS, BATCH = 100_000, 10_000
 CALLS = 200_000

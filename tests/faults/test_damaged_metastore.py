@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from lamina.snapshots.storage import _leaves
 from lamina.snapshots.storage._check import diagnose
-from lamina.snapshots.storage._meta import newest_meta
 from lamina.snapshots.storage._whole import is_whole
+from lamina.store import _leaves
+from lamina.store._meta import newest_meta
 from tests.support.directories import CHECKOUT
 from tests.support.metastores import damage_trials, damages
 from tests.support.rounds import rounds

@@ -10,7 +10,7 @@ import pytest
 from lamina.client import Client
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
-from lamina.snapshots.storage import _handle as handle_module
+from lamina.store import _handle as handle_module
 from tests.support.disks.full_disks import host_on, mounted
 from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import run

@@ -21,7 +21,7 @@ from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
-from lamina.snapshots.storage._environment import Environment
+from lamina.store._environment import Environment
 from tests.support.snapshotters.overlay import open_overlay
 from tests.support.snapshotters.records import snapshotters_of
 from tests.support.waiting import wait_until

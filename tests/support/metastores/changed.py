@@ -8,7 +8,7 @@ from pathlib import Path
 import lmdb
 
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import Transaction
+from lamina.store._environment import Transaction
 from tests.support.snapshotters.native import open_native
 
 NATIVE = layout.NUMBER.pack(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from lamina.snapshots.storage._meta import Meta, newest_meta
-from lamina.snapshots.storage._pages import Pages
+from lamina.store._meta import Meta, newest_meta
+from lamina.store._pages import Pages
 
 PAGE = 4096
 TWO_MOMENTS = "a quarter of the pages stale"

@@ -9,10 +9,10 @@ import pytest
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, SnapshotterStore
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import Transaction
 from lamina.steps import run
+from lamina.store import _checksum as checksum
+from lamina.store._environment import Transaction
 
 SPACE = layout.NUMBER.pack(2)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lamina.errdefs import Unavailable
-from lamina.snapshots.storage._gate import Gate
+from lamina.store._gate import Gate
 from tests.support.waiting import wait_until
 
 DEADLINE = 10.0

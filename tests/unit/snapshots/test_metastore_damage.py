@@ -16,8 +16,8 @@ import pytest
 from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.snapshots.storage import MetaStore, _salvage
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import add
-from lamina.snapshots.storage._environment import Transaction
+from lamina.store._checksum import add
+from lamina.store._environment import Transaction
 from tests.support.metastores import schema_2
 from tests.support.metastores.changed import KEYS, NATIVE, SPACE, change, flip, populate, set_aside
 from tests.support.snapshotters.native import open_native

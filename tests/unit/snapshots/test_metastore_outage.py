@@ -13,8 +13,8 @@ import pytest
 from lamina.errdefs import DataLoss, Error, ResourceExhausted, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
-from lamina.snapshots.storage import _handle as handle_module
 from lamina.steps import run
+from lamina.store import _handle as handle_module
 from tests.support.waiting import wait_until
 
 SECONDS = 20

@@ -11,12 +11,12 @@ import pytest
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import MetaStore, Record
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import check, has_checksum
-from lamina.snapshots.storage._environment import Transaction
-from lamina.snapshots.storage._format import SCHEMA
 from lamina.steps import run
+from lamina.store import _checksum as checksum
+from lamina.store._checksum import check, has_checksum
+from lamina.store._environment import Transaction
+from lamina.store._format import SCHEMA
 from tests.support.metastores import schema_2
 
 

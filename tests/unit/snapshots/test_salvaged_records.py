@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
+from lamina.store import _checksum as checksum
 from tests.support.snapshotters.native import open_native
 
 

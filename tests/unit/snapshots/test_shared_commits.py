@@ -15,8 +15,8 @@ from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, Canceled, Error, NotFound, Unavailable
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
-from lamina.snapshots.storage._pending import Body, Transaction
 from lamina.steps import Request, run
+from lamina.store._pending import Body, Transaction
 
 
 def test_writers_that_fail_in_a_shared_commit_fail_alone(keyspace: Keyspace) -> None:
@@ -106,7 +106,7 @@ def test_operations_on_a_closed_store_fail_with_separate_errors(tmp_path: Path) 
 INTERRUPTED = """
 import os, signal, sys, threading
 from lamina.errdefs import Canceled
-from lamina.snapshots.storage._environment import Environment
+from lamina.store._environment import Environment
 
 armed = False
 

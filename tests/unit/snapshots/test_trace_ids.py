@@ -14,7 +14,7 @@ from lamina.context import CallContext, current, use
 from lamina.errdefs import NotFound
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots.storage import Record
-from lamina.snapshots.storage._environment import Environment
+from lamina.store._environment import Environment
 from tests.support.snapshotters.local import open_local
 from tests.support.waiting import wait_until
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from lamina.snapshots import Kind, Usage
-from lamina.snapshots.storage import Keyspace, MetaStore, _leaves
+from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._meta import newest_meta
 from lamina.snapshots.storage._whole import is_whole
 from lamina.steps import run
+from lamina.store import _leaves
+from lamina.store._meta import newest_meta
 
 
 def finds_nothing(tmp_path: Path) -> bool:

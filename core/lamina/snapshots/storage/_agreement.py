@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import get
-from lamina.snapshots.storage._entries import BATCH, ascending
-from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._record import decode, id_in
+from lamina.store._checksum import get
+from lamina.store._entries import BATCH, ascending
+from lamina.store._environment import Environment, Transaction
 
 Compare: TypeAlias = Callable[[Transaction, bytes, bytes], Iterable[int]]
 """Compares an entry with others of its transaction, and returns the identifiers that it names."""

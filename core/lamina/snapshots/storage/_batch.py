@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import check
-from lamina.snapshots.storage._entries import check_order
-from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._record import name_in
+from lamina.store._checksum import check
+from lamina.store._entries import check_order
+from lamina.store._environment import Transaction
 
 BATCH: Final = 100
 """Records in one read transaction of a walk, as in containerd."""

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lamina.snapshots.storage._cross_check import Entries
-from lamina.snapshots.storage._format import SCHEMA, is_intact, value_in
-from lamina.snapshots.storage._leaves import Data
-from lamina.snapshots.storage._meta import Meta, Read, Tree, newest_meta
-from lamina.snapshots.storage._pages import Pages
 from lamina.snapshots.storage._whole import is_whole
+from lamina.store._format import SCHEMA, is_intact, value_in
+from lamina.store._leaves import Data
+from lamina.store._meta import Meta, Read, Tree, newest_meta
+from lamina.store._pages import Pages
 
 MOST: Final = 100
 """The most problems that are reported."""

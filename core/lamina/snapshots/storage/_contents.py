@@ -10,9 +10,9 @@ import attrs
 
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import check
 from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
+from lamina.store._checksum import check
 
 _VERSIONS: Final = ("2", "3")
 """The readable schema versions. Values of version 2 have no checksum (`_checksum`)."""

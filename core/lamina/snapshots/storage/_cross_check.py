@@ -6,14 +6,8 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from lamina.snapshots.storage._format import (
-    DATABASE_KEY_LIMIT,
-    HEAD,
-    SHARED,
-    describe,
-    is_intact,
-    value_in,
-)
+from lamina.snapshots.storage._format import HEAD, SHARED
+from lamina.store._format import DATABASE_KEY_LIMIT, describe, is_intact, value_in
 
 
 class Entries:

@@ -10,10 +10,10 @@ from typing import Final
 
 from lamina.errdefs import DataLoss, Error
 from lamina.fs import SecureDirectory, is_full_or_read_only, open_secure_file, replace_file
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._record import Record
+from lamina.store import _checksum as checksum
+from lamina.store._environment import Environment, Transaction
 
 _log = logging.getLogger(__name__)
 

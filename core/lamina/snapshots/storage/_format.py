@@ -1,23 +1,12 @@
-"""The format of entries and records, for code that runs without the rest of lamina (`_check`)."""
+"""The format of records, for code that runs without the rest of lamina (`_check`)."""
 
 from __future__ import annotations
 
 import struct
 from typing import Final
-from zlib import crc32
 
-SCHEMA: Final = 3
-"""The schema version that this code reads and writes. Older stores are migrated, newer ones refused."""
+from lamina.store._format import DATABASE_KEY_LIMIT
 
-MARK: Final = b"\xff\xff"
-"""The prefix of a value with a checksum. UTF-8 has no such byte, and neither numbers nor kinds are that large."""
-SIZE: Final = 4
-"""Bytes of a CRC-32."""
-RESIDUE: Final = 0x2144DF1C
-"""The CRC-32 of any bytes followed by their own CRC-32 (little-endian)."""
-
-DATABASE_KEY_LIMIT: Final = 511
-"""MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
 DIGEST: Final = 32
 """Bytes of a SHA-256 digest."""
 SHARED: Final = DATABASE_KEY_LIMIT - DIGEST
@@ -28,38 +17,5 @@ HEAD: Final = struct.Struct(">BQIIqIqIqqIIII")
 and updated (seconds, nanoseconds: Go's zero time does not fit in 64 bits of nanoseconds); size, inodes; the offset
 of the name in the message, the lengths of name and parent, and the offset of the labels."""
 
-
 UPDATED: Final = slice(29, 41)
 """The place of the update time in a record. Its bytes compare like the times."""
-
-
-def is_intact(key: bytes, data: bytes) -> bool:
-    """Return whether the stored bytes of a key have the right checksum, or none."""
-    if data[:2] == MARK:
-        return crc32(key + data) == RESIDUE
-    return b"\xff" not in data[:2]
-
-
-def value_in(data: bytes) -> bytes:
-    """Return the value in intact stored bytes."""
-    return data[2:-SIZE] if data[:2] == MARK else data
-
-
-def shorten(key: str) -> str:
-    """Quote a key for a message, truncated to 256 characters: gRPC limits the size of a status."""
-    return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
-
-
-def describe(key: bytes) -> str:
-    """Describe the entry of a database key for a message."""
-    match key[:1]:
-        case b"k":
-            return f"snapshot {shorten(key[5:].decode(errors='replace'))} in keyspace number {key[1:5].hex()}"
-        case b"i" | b"c":
-            numbers = [int.from_bytes(key[at : at + 8], "big") for at in range(5, len(key), 8)]
-            what = "identifier" if key[:1] == b"i" else "child of identifier"
-            return f"{what} {' '.join(map(str, numbers))}"
-        case b"s":
-            return f"keyspace {key[1:].decode(errors='replace').partition(chr(0))[2]!r}"
-        case _:
-            return f"entry {key.decode(errors='replace')!r}"

@@ -12,9 +12,7 @@ from lamina.context import current
 from lamina.errdefs import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from lamina.labels import check_labels, update_labels
 from lamina.snapshots._contract import Info, Kind, Usage
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._preconditions import Preconditions
@@ -22,6 +20,8 @@ from lamina.snapshots.storage._record import Record, decode, encode
 from lamina.snapshots.storage._selection import fields, parse_filters
 from lamina.snapshots.storage._table import Table
 from lamina.steps import Steps, ask
+from lamina.store import _checksum as checksum
+from lamina.store._environment import Environment, Transaction
 
 
 class Keyspace:

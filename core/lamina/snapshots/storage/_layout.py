@@ -24,7 +24,8 @@ import struct
 from typing import Final
 
 from lamina.errdefs import InvalidArgument
-from lamina.snapshots.storage._format import DATABASE_KEY_LIMIT, SHARED, describe, shorten
+from lamina.snapshots.storage._format import SHARED
+from lamina.store._format import DATABASE_KEY_LIMIT, describe, shorten
 
 __all__ = ["DATABASE_KEY_LIMIT", "SHARED", "describe", "shorten"]
 

@@ -20,14 +20,14 @@ from lamina.errdefs import (
 from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, sync_directory
 from lamina.metrics import Metric, MetricKind
 from lamina.places import LOCK
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._environment import MAP_SIZE, Environment, Transaction
-from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
 from lamina.snapshots.storage._startup_checks import Checks
+from lamina.store import _checksum as checksum
+from lamina.store._environment import MAP_SIZE, Environment, Transaction
+from lamina.store._format import SCHEMA
 
 _log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ import attrs
 
 from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
 from lamina.snapshots._contract import Kind
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._entries import ascending
-from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage._table import Table
+from lamina.store import _checksum as checksum
+from lamina.store._entries import ascending
+from lamina.store._environment import Transaction
 
 NAMED_CHILDREN: Final = 3
 """The most children that an error names."""

@@ -8,9 +8,9 @@ import attrs
 
 from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents
-from lamina.snapshots.storage._format import MARK
-from lamina.snapshots.storage._meta import Read, newest_meta
-from lamina.snapshots.storage._pages import Pages
+from lamina.store._format import MARK
+from lamina.store._meta import Read, newest_meta
+from lamina.store._pages import Pages
 
 
 def read_file(path: str) -> Contents:

@@ -18,11 +18,12 @@ from lamina.fs import exchange, sync_directory
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents, Counters
-from lamina.snapshots.storage._format import MARK, UPDATED, is_intact, value_in
-from lamina.snapshots.storage._lmdb import DATA
-from lamina.snapshots.storage._meta import Read
+from lamina.snapshots.storage._format import UPDATED
 from lamina.snapshots.storage._reading import read_pages
 from lamina.snapshots.storage._writing import write_file
+from lamina.store._format import MARK, is_intact, value_in
+from lamina.store._lmdb import DATA
+from lamina.store._meta import Read
 
 _log = logging.getLogger(__name__)
 

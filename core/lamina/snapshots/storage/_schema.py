@@ -11,10 +11,10 @@ from lamina.errdefs import DataLoss
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._checksum import check, has_checksum, put
-from lamina.snapshots.storage._entries import BATCH
-from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._record import Record, encode
+from lamina.store._checksum import check, has_checksum, put
+from lamina.store._entries import BATCH
+from lamina.store._environment import Environment, Transaction
 
 # A record of version 1 is this head, name, parent, parent ids and labels. Big-endian: kind, id, created and
 # updated (seconds, nanoseconds), size, inodes, lengths of name and parent, numbers of parents and of labels.

@@ -6,9 +6,9 @@ import threading
 from typing import Final
 
 from lamina.snapshots._contract import Kind
-from lamina.snapshots.storage._environment import Environment, Transaction
-from lamina.snapshots.storage._format import MARK
 from lamina.snapshots.storage._table import keyspace_names
+from lamina.store._environment import Environment, Transaction
+from lamina.store._format import MARK
 
 KIND_AT: Final = len(MARK)
 """The offset of the kind in a record with a checksum."""

@@ -12,16 +12,16 @@ from typing import Final
 
 from lamina.errdefs import DataLoss, InvalidArgument, ReadOnly, ResourceExhausted
 from lamina.fs import Ballast
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
-from lamina.snapshots.storage._entries import BATCH, ascending
-from lamina.snapshots.storage._environment import Environment, Transaction
 from lamina.snapshots.storage._failed_sync import FailedSync, failed_sync_path
 from lamina.snapshots.storage._keyspace import Keyspace
 from lamina.snapshots.storage._record import Record, decode, id_in
 from lamina.snapshots.storage._schema import add_checksums
 from lamina.snapshots.storage._table import Table, keyspace_names, next_number
+from lamina.store import _checksum as checksum
+from lamina.store._entries import BATCH, ascending
+from lamina.store._environment import Environment, Transaction
 
 _log = logging.getLogger(__name__)
 

@@ -9,13 +9,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
+import lamina.store
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import open_secure_file, replace_file
 from lamina.snapshots.storage._check import DAMAGED, first_problems, reader
-from lamina.snapshots.storage._environment import Environment
-from lamina.snapshots.storage._lmdb import DATA
-from lamina.snapshots.storage._meta import Meta, newest_meta
-from lamina.snapshots.storage._quick_check import quick_check
+from lamina.store._environment import Environment
+from lamina.store._lmdb import DATA
+from lamina.store._meta import Meta, newest_meta
+from lamina.store._quick_check import quick_check
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,13 +30,15 @@ LARGE: Final = 16 << 20
 forty milliseconds that an interpreter takes to start."""
 CLOSED: Final = "closed"
 """The file in the metastore's directory with the last transaction before a clean close of a checked file."""
-_ROOM: Final = "lamina.snapshots.storage"
+_STORAGE: Final = "lamina.snapshots.storage"
+_STORE: Final = "lamina.store"
 _PROGRAM: Final = f"""
 import sys, types
-for name in ("lamina", "lamina.snapshots", "{_ROOM}"):
+for name in ("lamina", "lamina.snapshots", "{_STORAGE}", "{_STORE}"):
     sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = [{os.path.dirname(os.path.abspath(__file__))!r}]
-from {_ROOM}._check import main
+sys.modules["{_STORAGE}"].__path__ = [{os.path.dirname(os.path.abspath(__file__))!r}]
+sys.modules["{_STORE}"].__path__ = [{os.path.dirname(os.path.abspath(lamina.store.__file__))!r}]
+from {_STORAGE}._check import main
 sys.exit(main(*sys.argv[1:]))
 """
 """A program that runs `_check` without importing its packages, which would take longer than most checks."""

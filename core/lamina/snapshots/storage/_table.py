@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from lamina.errdefs import NotFound
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import batch
-from lamina.snapshots.storage._entries import ascending
-from lamina.snapshots.storage._environment import Transaction
 from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._record import Record, decode, encode
+from lamina.store import _checksum as checksum
+from lamina.store._entries import ascending
+from lamina.store._environment import Transaction
 
 
 class Table:

@@ -16,10 +16,11 @@ from typing import Final
 from zlib import crc32
 
 from lamina.snapshots.storage._cross_check import Entries, record_key
-from lamina.snapshots.storage._format import DATABASE_KEY_LIMIT, HEAD, MARK, RESIDUE, SIZE
-from lamina.snapshots.storage._leaves import Batch, Data, Doubtful, batches, doubt
-from lamina.snapshots.storage._meta import Meta
-from lamina.snapshots.storage._pages import Pages
+from lamina.snapshots.storage._format import HEAD
+from lamina.store._format import DATABASE_KEY_LIMIT, MARK, RESIDUE, SIZE
+from lamina.store._leaves import Batch, Data, Doubtful, batches, doubt
+from lamina.store._meta import Meta
+from lamina.store._pages import Pages
 
 _CHILD_SIZE: Final = 21
 """The length of a child's key: `c`, keyspace number, and the identifiers of parent and child."""

@@ -9,12 +9,12 @@ from typing import Final
 import lmdb
 
 from lamina.errdefs import FailedPrecondition
-from lamina.snapshots.storage import _checksum as checksum
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._contents import Contents, Counters
-from lamina.snapshots.storage._errors import translated
-from lamina.snapshots.storage._format import SCHEMA
 from lamina.snapshots.storage._record import Record, encode
+from lamina.store import _checksum as checksum
+from lamina.store._errors import translated
+from lamina.store._format import SCHEMA
 
 _BATCH: Final = 10_000
 """Entries in each transaction."""

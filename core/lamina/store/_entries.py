@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lamina.errdefs import DataLoss
-from lamina.snapshots.storage._checksum import check
-from lamina.snapshots.storage._environment import Transaction
+from lamina.store._checksum import check
+from lamina.store._environment import Transaction
 
 BATCH: Final = 256
 """Entries in one transaction of a walk over many: a long transaction would keep freed pages from being reused."""

@@ -11,8 +11,8 @@ import lmdb
 
 from lamina.context import use
 from lamina.errdefs import Error, Internal
-from lamina.snapshots.storage._errors import MapFull, translated
 from lamina.steps import Request
+from lamina.store._errors import MapFull, translated
 
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 Body: TypeAlias = Callable[[Transaction], Any]

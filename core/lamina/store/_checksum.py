@@ -10,8 +10,8 @@ from __future__ import annotations
 from zlib import crc32
 
 from lamina.errdefs import DataLoss
-from lamina.snapshots.storage._environment import Transaction
-from lamina.snapshots.storage._format import MARK, RESIDUE, SIZE, describe
+from lamina.store._environment import Transaction
+from lamina.store._format import MARK, RESIDUE, SIZE, describe
 
 
 def get(transaction: Transaction, key: bytes) -> bytes | None:

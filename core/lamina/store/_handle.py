@@ -11,9 +11,9 @@ import lmdb
 
 from lamina.errdefs import Error, ReadOnly, Unavailable, from_os_error
 from lamina.fs import NO_SPACE
-from lamina.snapshots.storage._errors import translated
-from lamina.snapshots.storage._gate import Gate
-from lamina.snapshots.storage._lmdb import DATA, open_lmdb
+from lamina.store._errors import translated
+from lamina.store._gate import Gate
+from lamina.store._lmdb import DATA, open_lmdb
 
 _log = logging.getLogger(__name__)
 

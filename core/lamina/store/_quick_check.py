@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lamina.snapshots.storage._meta import HEADER, NONE, Damage, Meta, Read, Tree
-from lamina.snapshots.storage._pages import BRANCH, LEAF, NODE, pointers
+from lamina.store._meta import HEADER, NONE, Damage, Meta, Read, Tree
+from lamina.store._pages import BRANCH, LEAF, NODE, pointers
 
 MOST_SHOWN: Final = 100
 """The number of damages after which the check ends."""

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, compress, pairwise, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
-from lamina.snapshots.storage._meta import HEADER, NONE
-from lamina.snapshots.storage._pages import BIG, BRANCH, LEAF, Pages
+from lamina.store._meta import HEADER, NONE
+from lamina.store._pages import BIG, BRANCH, LEAF, Pages
 
 if TYPE_CHECKING:
     import mmap

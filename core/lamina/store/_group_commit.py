@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from lamina.context import CallContext, use
-from lamina.snapshots.storage._interrupt import uninterrupted
-from lamina.snapshots.storage._pending import Body, Pending
 from lamina.steps import Request
+from lamina.store._interrupt import uninterrupted
+from lamina.store._pending import Body, Pending
 
 GROUP: Final = 1000
 """The most operations in one commit: LMDB limits the dirty pages of a transaction."""

@@ -10,14 +10,14 @@ import lmdb
 
 from lamina.errdefs import Error, Unavailable
 from lamina.metrics import Metric
-from lamina.snapshots.storage._environment_metrics import size_metrics
-from lamina.snapshots.storage._errors import translation
-from lamina.snapshots.storage._gate import Gate
-from lamina.snapshots.storage._group_commit import GroupCommit
-from lamina.snapshots.storage._handle import Handle
-from lamina.snapshots.storage._pending import Body, Transaction, copy_of
-from lamina.snapshots.storage._write_transaction import WriteTransactions
 from lamina.steps import Request, Shared, ask, run
+from lamina.store._environment_metrics import size_metrics
+from lamina.store._errors import translation
+from lamina.store._gate import Gate
+from lamina.store._group_commit import GroupCommit
+from lamina.store._handle import Handle
+from lamina.store._pending import Body, Transaction, copy_of
+from lamina.store._write_transaction import WriteTransactions
 
 __all__ = ["MAP_SIZE", "Body", "Environment", "Transaction"]
 

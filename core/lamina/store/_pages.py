@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from lamina.snapshots.storage._meta import DEEPEST, HEADER, NONE, Damage, Meta, Read, Tree
+from lamina.store._meta import DEEPEST, HEADER, NONE, Damage, Meta, Read, Tree
 
 BRANCH: Final = 0x01
 LEAF: Final = 0x02

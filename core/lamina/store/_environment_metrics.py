@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import lmdb
 
 from lamina.metrics import Metric, MetricKind
-from lamina.snapshots.storage._handle import META_PAGES
-from lamina.snapshots.storage._lmdb import DATA
+from lamina.store._handle import META_PAGES
+from lamina.store._lmdb import DATA
 
 
 def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:

@@ -10,10 +10,10 @@ import lmdb
 
 from lamina.errdefs import Aborted, Error, ResourceExhausted
 from lamina.metrics import Histogram, Metric, MetricKind
-from lamina.snapshots.storage._errors import MapFull, translated
-from lamina.snapshots.storage._gate import Gate
-from lamina.snapshots.storage._handle import Handle
-from lamina.snapshots.storage._pending import Pending, Refused, fail
+from lamina.store._errors import MapFull, translated
+from lamina.store._gate import Gate
+from lamina.store._handle import Handle
+from lamina.store._pending import Pending, Refused, fail
 
 OPERATIONS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0)
 """Buckets for the number of operations in a commit."""
