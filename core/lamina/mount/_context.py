@@ -81,16 +81,24 @@ class FilesystemContext:
             attributes: MOUNT_ATTR_* of include/uapi/linux/mount.h.
             namespace: A user namespace whose maps apply to the owners of files, or None.
         """
-        try:
-            tree = _syscalls.fsmount(self._fd, attributes)
-        except OSError as error:
-            raise self._noted(error) from None
+        tree = self.mount(attributes)
         try:
             if namespace is not None:
                 self._map_ids(tree, namespace)
             _syscalls.move_mount(tree, target)
         finally:
             os.close(tree)
+
+    def mount(self, attributes: int) -> int:
+        """Return the descriptor of a mount without a mount point, which ends when the descriptor is closed.
+
+        Args:
+            attributes: As for `attach`.
+        """
+        try:
+            return _syscalls.fsmount(self._fd, attributes)
+        except OSError as error:
+            raise self._noted(error) from None
 
     def _map_ids(self, tree: int, namespace: int) -> None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+import attrs
+
 from lamina.errdefs import Unimplemented
 from lamina.mount import _syscalls
 from lamina.mount._by_string import mount_by_string
@@ -61,6 +63,32 @@ def mount_filesystem(mount: Mount, options: Options, place: str, namespace: int 
         _configure(context, mount, options.flags, parameters)
         context.create()
         context.attach(place, _attributes(options.flags), namespace)
+
+
+def open_filesystem(mount: Mount, source: str, options: Options) -> int | None:
+    """Mount anything but a bind mount, without a mount point.
+
+    Args:
+        mount: The mount; its options are taken from `options`.
+        source: The source to mount, in place of the mount's own.
+        options: Its options.
+
+    Returns:
+        The descriptor of the mount, which ends when it is closed; None if only mount(2) can mount this.
+
+    Raises:
+        OSError: The kernel refused; the notes name the step and repeat the kernel's messages.
+        InvalidArgument: The options are malformed.
+    """
+    mount = attrs.evolve(mount, source=source)
+    parameters = split_parameters(options.data)
+    context = _open_context(mount, parameters)
+    if context is None:
+        return None
+    with context:
+        _configure(context, mount, options.flags, parameters)
+        context.create()
+        return context.mount(_attributes(options.flags))
 
 
 def _open_context(mount: Mount, parameters: _Parameters) -> FilesystemContext | None:

@@ -121,12 +121,12 @@ def _mount(mount: Mount, root: str) -> str:
         options = parse_options(mount.options)
         with _inside(root, mount.target) as place:
             path = os.readlink(place) if mount.target else root
-            with _device(mount, options) as source, _namespace(options) as namespace:
+            with device(mount, options) as source, _namespace(options) as namespace:
                 _mount_at(place, attrs.evolve(mount, source=source), options, namespace)
         if options.flags & MountFlag.BIND and not options.flags & MountFlag.REMOUNT:
             _restrict(mount, options, root, path)
     except OSError as error:
-        raise MountFailed(_explain(mount, root, error)) from error
+        raise MountFailed(explain(mount, _place(mount, root), error)) from error
     return path
 
 
@@ -137,7 +137,7 @@ def _path(root: str, mount: Mount) -> str:
 
 
 @contextlib.contextmanager
-def _device(mount: Mount, options: Options) -> Iterator[str]:
+def device(mount: Mount, options: Options) -> Iterator[str]:
     """Yield the source to mount, which stays as long as it is mounted or the block lasts."""
     if not options.loop:
         yield mount.source
@@ -201,8 +201,12 @@ def _restrict(mount: Mount, options: Options, root: str, path: str) -> None:
         raise
 
 
-def _explain(mount: Mount, root: str, error: OSError) -> str:
-    place = os.path.join(root, mount.target.lstrip("/")) if mount.target else root
+def _place(mount: Mount, root: str) -> str:
+    return os.path.join(root, mount.target.lstrip("/")) if mount.target else root
+
+
+def explain(mount: Mount, place: str, error: OSError) -> str:
+    """Return the message of a mount that failed, with the kernel's messages and a remedy."""
     reasons = [error.strerror, *getattr(error, "__notes__", ())]
     if error.errno in _REMEDIES:
         reasons.append(_REMEDIES[error.errno])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from lamina.mount._options import split_parameters
-from lamina.mount._overlay import join_layers
+from lamina.mount._overlay import join_layers, overlay_directories
 from lamina.mount._record import Mount
 
 
@@ -33,6 +33,17 @@ def read_only(mounts: Iterable[Mount]) -> list[Mount]:
     Any other mount gets `ro` instead of `rw`.
     """
     return [_read_only_overlay(mount) if mount.type == "overlay" else _with_ro(mount) for mount in mounts]
+
+
+def lower_layers(mount: Mount) -> Mount:
+    """Return a read-only mount of what an overlay shows below its upper directory.
+
+    A single layer is shown by a bind mount, since an overlay has at least two.
+    """
+    lower = overlay_directories(mount.options).lower
+    if len(lower) == 1:
+        return Mount(type="bind", source=lower[0], options=("ro", "rbind"))
+    return _without_keys(mount, "workdir", "uidmap", "gidmap", "upperdir")
 
 
 def without_volatile(mounts: Iterable[Mount]) -> list[Mount]:

@@ -8,12 +8,11 @@ from typing import Final, Literal
 
 from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_remedy, nearest_existing
 from lamina.fs import supports_d_type
-from lamina.mount import lookup
+from lamina.mount import in_user_namespace, lookup
 from lamina.plugin import Finding
 from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
 from lamina.plugins.snapshots.overlay._probe import (
     can_remap_ids,
-    in_user_namespace,
     required_options,
     try_overlay,
     unsafe_characters,

@@ -10,14 +10,12 @@ from typing import Final, TypeAlias
 
 from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error, is_transient
 from lamina.fs import is_full_or_read_only, supports_d_type
-from lamina.mount import Mount, temporary_mount
+from lamina.mount import Mount, in_user_namespace, temporary_mount
 from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
 
 _log = logging.getLogger(__name__)
 
 INDEX: Final = "/sys/module/overlay/parameters/index"
-ALL_IDS: Final = (0, 0, 2**32 - 1)
-"""The only line of uid_map in the initial user namespace (user_namespaces(7))."""
 UNSAFE_CHARACTERS: Final = frozenset(':,\\"')
 """Characters with a meaning in overlayfs's options. containerd and runc pass paths without escaping them."""
 _DATA_DIRECTORIES: Final = ("snapshots", "records")
@@ -119,12 +117,6 @@ def can_remap_ids(root: str, options: Sequence[str]) -> bool:
         _log.info("layers cannot be id-mapped here", extra={"root": root, "reason": str(error)})
         return False
     return (status.st_uid, status.st_gid) == (host_id, host_id)
-
-
-def in_user_namespace() -> bool:
-    """Return whether this process runs in a user namespace other than the initial one."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        return tuple(map(int, file.readline().split())) != ALL_IDS
 
 
 def required_options(root: str, configured: Sequence[str], attempt: Attempt) -> tuple[str, ...]:

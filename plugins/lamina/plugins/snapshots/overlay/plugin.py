@@ -61,8 +61,9 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
         SkipPlugin: overlayfs does not work in the data root.
         FailedPrecondition: Layers cannot be id-mapped there, but `remap_ids = true` requires it.
     """
+    from lamina.mount import in_user_namespace
     from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-    from lamina.plugins.snapshots.overlay._probe import can_remap_ids, in_user_namespace, probe
+    from lamina.plugins.snapshots.overlay._probe import can_remap_ids, probe
     from lamina.snapshots.local import LocalSnapshotter
 
     config = ic.config
