@@ -3,6 +3,16 @@
 `ImageStore` keeps the names, as containerd does: an image is a name and the descriptor of a manifest or an index.
 """
 
+from lamina.images._namespaces import DEFAULT_NAMESPACE, current_namespace, keyspace_of
+from lamina.images._progress import Progress, Report
 from lamina.images._store import Image, ImageStore
 
-__all__ = ["Image", "ImageStore"]
+__all__ = [
+    "DEFAULT_NAMESPACE",
+    "Image",
+    "ImageStore",
+    "Progress",
+    "Report",
+    "current_namespace",
+    "keyspace_of",
+]
