@@ -1,5 +1,43 @@
-"""Blobs by digest: what images consist of, stored once and verified while it is written."""
+"""Blobs by digest: what images consist of, stored once and verified while it is written.
 
+A blob never changes. An *ingest* is a blob that is being written, under a *ref* of the writer's choice: it can be
+continued after an interruption, and becomes a blob when it is committed with the right digest. The words are those
+of containerd's content store.
+
+Worked example::
+
+    with content.writer("layer") as writer:
+        writer.copy_from(Blob(archive_fd, size, offset))
+        writer.commit(size=size, digest=digest)
+    with content.open(digest) as blob:
+        os.pread(blob.fd, 512, 0)
+
+`ingest` stores many blobs at once, and `read_blob` reads a document.
+"""
+
+from lamina.content._blob import PIECE, Blob
+from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
 from lamina.content._descriptor import Descriptor
+from lamina.content._digest import check_digest
+from lamina.content._ingest import NewBlob, ingest
+from lamina.content._labels import BlobLabels
+from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verify_blob
 
-__all__ = ["Descriptor"]
+__all__ = [
+    "LARGEST_DOCUMENT",
+    "PIECE",
+    "Blob",
+    "BlobLabels",
+    "Commit",
+    "ContentStore",
+    "Descriptor",
+    "Info",
+    "NewBlob",
+    "Progress",
+    "Status",
+    "Writer",
+    "check_digest",
+    "ingest",
+    "read_blob",
+    "verify_blob",
+]

@@ -196,6 +196,10 @@ class LockHeld(FailedPrecondition):
     """Another process holds the lock of the directory; the message names its pid."""
 
 
+class RefLocked(Unavailable):
+    """Another writer is at work on the ingest; it is free again when that one is done."""
+
+
 class ReadOnly(FailedPrecondition):
     """The operation has to write to a file system that is read-only."""
 

@@ -1,0 +1,254 @@
+"""The abstract `ContentStore` and `Writer`, and what they return."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
+
+import attrs
+
+from lamina.content._blob import Blob
+from lamina.errdefs import AlreadyExists
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes processed since the call before."""
+
+
+@attrs.frozen
+class Info:
+    """What is known about a blob. `created` and `updated` are nanoseconds since 1970, UTC."""
+
+    digest: str
+    size: int = 0
+    """Bytes."""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    created: int = 0
+    updated: int = 0
+
+
+@attrs.frozen
+class Status:
+    """The progress of an ingest. `started` and `updated` are nanoseconds since 1970, UTC."""
+
+    ref: str
+    """The name that its writer chose, by which it is resumed."""
+    offset: int = 0
+    """Bytes written so far."""
+    total: int = 0
+    """Bytes to be written in all, as far as known; 0 if not."""
+    started: int = 0
+    updated: int = 0
+
+
+class Writer(abc.ABC):
+    """Writes a new blob: an *ingest*. One thread at a time uses it.
+
+    It holds the lock of its ref until `commit` or `close`. An ingest that is closed without a commit, or whose
+    process dies, stays, and the next writer with the same ref continues at its end.
+    """
+
+    @property
+    @abc.abstractmethod
+    def status(self) -> Status:
+        """The progress; `status.offset` says where to continue."""
+
+    @property
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """The digest of what is written so far."""
+
+    @abc.abstractmethod
+    def write(self, data: bytes | memoryview) -> None:
+        """Append data.
+
+        Raises:
+            ResourceExhausted: The disk is full. What fitted is kept.
+        """
+
+    def copy_from(self, blob: Blob, progress: Progress | None = None) -> None:
+        """Append what is missing of a blob: all from `status.offset` on.
+
+        Args:
+            blob: What to write in all, often a range of an archive.
+            progress: Called after each piece with its size in bytes.
+
+        Raises:
+            DataLoss: The blob ends before its size.
+            ResourceExhausted: The disk is full. What fitted is kept.
+            Canceled, DeadlineExceeded: The current call ended. What was written is kept.
+        """
+        for piece in blob.pieces(self.status.offset):
+            self.write(piece)
+            if progress:
+                progress(len(piece))
+
+    @abc.abstractmethod
+    def truncate(self) -> None:
+        """Discard what is written so far, and begin anew."""
+
+    @abc.abstractmethod
+    def commit(self, *, size: int = 0, digest: str = "", labels: Mapping[str, str] | None = None) -> Info:
+        """Turn the ingest into a blob, durably, and close the writer. The ingest is gone afterwards.
+
+        Args:
+            size: The expected size in bytes; 0 to accept any.
+            digest: The expected digest; "" to accept any.
+            labels: The labels of the blob.
+
+        Raises:
+            AlreadyExists: The store has the blob already, and keeps its labels. The ingest is gone, too.
+            FailedPrecondition: The size or the digest is another one. The ingest stays.
+            DataLoss: The disk failed. The ingest is gone.
+            ResourceExhausted: The disk is full. The ingest is gone, if data that was written did not fit.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Release the ref and keep the ingest. Closing twice, or after `commit`, does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@attrs.frozen(eq=False)
+class Commit:
+    """One of the commits of `ContentStore.commit_all`, with the arguments of `Writer.commit`."""
+
+    writer: Writer
+    digest: str
+    size: int = 0
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class ContentStore(abc.ABC):
+    """Keeps blobs by digest. Every method may be called from any thread, at any time until `close`.
+
+    Methods raise `lamina.errdefs` classes; each lists those that it adds to `InvalidArgument` (a malformed digest,
+    ref or label). Long work calls `lamina.context.current().check()` repeatedly.
+    """
+
+    @abc.abstractmethod
+    def info(self, digest: str) -> Info:
+        """Return what is known about a blob.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+
+    @abc.abstractmethod
+    def update(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Info:
+        """Change the labels of a blob; nothing else can change.
+
+        Args:
+            info: `info.digest` names the blob; `info.labels` holds the new values.
+            fieldpaths: As for `lamina.labels.update_labels`.
+
+        Returns:
+            What is known about the blob afterwards.
+
+        Raises:
+            NotFound: There is no such blob.
+            FailedPrecondition: This store keeps no labels.
+            InvalidArgument: A field path names something that cannot change.
+        """
+
+    @abc.abstractmethod
+    def walk(self, *filters: str) -> Iterator[Info]:
+        """Yield every blob that matches any of the filters (all without filters), in byte order of the digests.
+
+        Filters know the fields `digest` and `labels.<key>`. The walk is not atomic: blobs added or deleted
+        meanwhile may be missing or present.
+
+        Raises:
+            FilterSyntaxError: A filter does not follow the grammar. Raised before the first item.
+        """
+
+    @abc.abstractmethod
+    def delete(self, digest: str) -> None:
+        """Delete a blob and its labels. Who has it open can read on.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+
+    @abc.abstractmethod
+    def open(self, digest: str) -> Blob:
+        """Open a blob for reading. The caller closes it.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+
+    @abc.abstractmethod
+    def writer(self, ref: str, *, digest: str = "", size: int = 0) -> Writer:
+        """Begin an ingest, or continue the one with the same ref.
+
+        Args:
+            ref: A name of the caller's choice, of 1 to 4096 bytes.
+            digest: The expected digest, to learn at once that the blob is there; "" if not known.
+            size: The expected size in bytes; 0 if not known.
+
+        Raises:
+            AlreadyExists: The blob `digest` is there.
+            RefLocked: Another writer has the ref.
+            ResourceExhausted: The disk is full.
+        """
+
+    @abc.abstractmethod
+    def status(self, ref: str) -> Status:
+        """Return the progress of an ingest, whether or not a writer is open.
+
+        Raises:
+            NotFound: There is no such ingest.
+        """
+
+    @abc.abstractmethod
+    def statuses(self, *filters: str) -> Iterator[Status]:
+        """Yield the progress of every ingest that matches any of the filters, which know the field `ref`.
+
+        Raises:
+            FilterSyntaxError: A filter does not follow the grammar. Raised before the first item.
+        """
+
+    @abc.abstractmethod
+    def abort(self, ref: str) -> None:
+        """Delete an ingest.
+
+        Raises:
+            NotFound: There is no such ingest.
+            RefLocked: A writer has it open.
+        """
+
+    def add_labels(self, digest: str, labels: Mapping[str, str]) -> Info:
+        """Set labels of a blob and keep its others.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+        return self.update(Info(digest, labels=labels), tuple(f"labels.{key}" for key in labels))
+
+    def commit_all(self, commits: Sequence[Commit]) -> None:
+        """Commit several ingests, which may share the syncs that make them durable, and close their writers.
+
+        A blob that the store has already counts as committed, and gets the labels beside its own.
+
+        Raises:
+            Error: As `Writer.commit`, without AlreadyExists. Commits before the one that failed may be done.
+        """
+        with contextlib.ExitStack() as writers:
+            for one in commits:
+                writers.enter_context(one.writer)
+            for one in commits:
+                try:
+                    one.writer.commit(size=one.size, digest=one.digest, labels=one.labels)
+                except AlreadyExists:
+                    if one.labels:
+                        self.add_labels(one.digest, one.labels)
+
+    def close(self) -> None:  # noqa: B027 - a store behind a socket holds nothing
+        """Release all resources. Closing twice does nothing."""

@@ -1,0 +1,140 @@
+"""Store whole blobs, in any content store."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+
+from lamina.content._blob import Blob
+from lamina.content._contract import Commit, ContentStore, Progress, Writer
+from lamina.context import current
+from lamina.errdefs import AlreadyExists, FailedPrecondition, RefLocked
+
+MAX_OPEN: Final = 64
+"""How many ingests are open at a time, each of which takes two descriptors."""
+_FIRST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.5
+"""Seconds between two attempts to get a ref that another writer has."""
+
+
+@attrs.frozen(eq=False)
+class NewBlob:
+    """A blob to be stored."""
+
+    digest: str
+    """The digest that its data must have."""
+    source: Blob | bytes
+    """Its data."""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    """Labels that it gets; if it is there already, beside its own."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.source.size if isinstance(self.source, Blob) else len(self.source)
+
+
+def ingest(store: ContentStore, blobs: Iterable[NewBlob], progress: Progress | None = None) -> None:
+    """Store blobs durably and in their order, with as few syncs as the store can do with.
+
+    Blobs that are there already are not read. Interrupted ingests are continued. A blob that another thread or
+    process is storing is waited for.
+
+    Args:
+        store: Where to store them.
+        blobs: The blobs.
+        progress: Called with numbers of bytes that are done, which include those that need not be copied.
+
+    Raises:
+        FailedPrecondition: The data of a blob has another digest.
+        InvalidArgument: A digest or a label is malformed.
+        DataLoss: A source ends before its size, or the disk failed.
+        ResourceExhausted: The disk is full.
+        Canceled, DeadlineExceeded: The current call ended. What was copied is kept for the next attempt.
+    """
+    with _Batch(store, progress or (lambda _: None)) as batch:
+        for blob in blobs:
+            batch.add(blob)
+        batch.commit()
+
+
+class _Batch(contextlib.ExitStack):
+    """Ingests that are complete and wait for their common commit. Closes their writers at the end of the block."""
+
+    def __init__(self, store: ContentStore, progress: Progress) -> None:
+        super().__init__()
+        self._store = store
+        self._progress = progress
+        self._complete: list[Commit] = []
+
+    def add(self, blob: NewBlob) -> None:
+        """Copy a blob, unless the store has it."""
+        if len(self._complete) == MAX_OPEN:
+            self.commit()
+        try:
+            writer = self.enter_context(self._writer(blob))
+        except AlreadyExists:
+            if blob.labels:
+                self._store.add_labels(blob.digest, blob.labels)
+            self._progress(blob.size)
+            return
+        self._fill(writer, blob)
+        self._complete.append(Commit(writer, blob.digest, blob.size, blob.labels))
+
+    def commit(self) -> None:
+        """Commit what waits for it."""
+        complete, self._complete = self._complete, []
+        self._store.commit_all(complete)
+
+    def _writer(self, blob: NewBlob) -> Writer:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._store.writer(f"blob-{blob.digest}", digest=blob.digest, size=blob.size)
+            except RefLocked:
+                # Two that wait for each other's refs would wait forever.
+                self.commit()
+            _wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _fill(self, writer: Writer, blob: NewBlob) -> None:
+        """Write what is missing. What an earlier process wrote before a crash may not be what is on the disk."""
+        resumed = writer.status.offset
+        self._progress(resumed)
+        _copy(writer, blob, self._progress)
+        if resumed and writer.digest != blob.digest:
+            writer.truncate()
+            _copy(writer, blob, None)
+        if writer.digest != blob.digest:
+            found, ref = writer.digest, writer.status.ref
+            writer.close()
+            self._store.abort(ref)
+            raise FailedPrecondition(f"blob {blob.digest}: its data has digest {found}: the source is damaged")
+
+
+def _copy(writer: Writer, blob: NewBlob, progress: Progress | None) -> None:
+    if isinstance(blob.source, Blob):
+        writer.copy_from(blob.source, progress)
+        return
+    missing = blob.source[writer.status.offset :]
+    writer.write(missing)
+    if progress:
+        progress(len(missing))
+
+
+def _wait(seconds: float) -> None:
+    """Wait, at most until the current call ends."""
+    call = current()
+    call.check()
+    woken = threading.Event()
+    unregister = call.on_cancel(woken.set)
+    try:
+        remaining = call.remaining()
+        woken.wait(seconds if remaining is None else min(seconds, remaining))
+    finally:
+        unregister()
+    call.check()
