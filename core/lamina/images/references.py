@@ -1,0 +1,79 @@
+"""Names of images, in Docker's grammar (distribution's `reference`)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lamina.errdefs import InvalidArgument
+
+DEFAULT_DOMAIN: Final = "docker.io"
+"""The registry of names that have none."""
+DEFAULT_TAG: Final = "latest"
+"""The tag of names that have neither tag nor digest."""
+MAX_NAME: Final = 255
+"""The most characters of a name without tag and digest."""
+
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST: Final = r"sha256:[a-f0-9]{64}"
+_REFERENCE: Final = re.compile(
+    rf"(?P<domain>{_DOMAIN})/(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
+)
+
+
+def normalize(reference: str) -> str:
+    """Return the full name of an image: `docker.io/library/debian:12` for `debian:12`.
+
+    A name with a tag and a digest loses the tag, as in containerd: the digest says it all.
+
+    Raises:
+        InvalidArgument: The text is not the name of an image. The message says why.
+    """
+    found = _match(reference)
+    name = f"{found['domain']}/{found['path']}"
+    if found["digest"]:
+        return f"{name}@{found['digest']}"
+    return f"{name}:{found['tag'] or DEFAULT_TAG}"
+
+
+def is_tag(text: str) -> bool:
+    """Return whether a text can be a tag."""
+    return re.fullmatch(_TAG, text) is not None
+
+
+def _match(reference: str) -> re.Match[str]:
+    shown = f"image name {reference[:80]!r}"
+    if len(reference) > MAX_NAME + 1 + 128 + 1 + 71:  # before any expression is matched
+        raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")
+    if re.fullmatch(r"[a-f0-9]{64}", reference):
+        raise InvalidArgument(f"{shown}: 64 hexadecimal digits are a digest, not a name")
+    domain, path = _split(reference)
+    if not (found := _REFERENCE.fullmatch(f"{domain}/{path}")):
+        raise InvalidArgument(f"{shown}: {_reason(path)}: expected [registry/]name[:tag][@digest]")
+    if len(found["domain"]) + 1 + len(found["path"]) > MAX_NAME:
+        raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")
+    return found
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """Return the registry and the rest. The first component is a registry if it cannot be part of a path."""
+    domain, slash, path = reference.partition("/")
+    if not slash or not (domain == "localhost" or domain != domain.lower() or set(domain) & set(".:")):
+        domain, path = DEFAULT_DOMAIN, reference
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = f"library/{path}"
+    return domain, path
+
+
+def _reason(path: str) -> str:
+    name = re.split("[:@]", path)[0]
+    if name != name.lower():
+        return "it must be in lower case"
+    if "@" in path and not re.search(f"@{_DIGEST}$", path):
+        return "only digests of sha256, with 64 hexadecimal digits, are supported"
+    return "it is malformed"
