@@ -11,7 +11,9 @@ from lamina.snapshots import Snapshotter
 if TYPE_CHECKING:
     from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
     from lamina.client._connection import Connection
+    from lamina.client._content import RemoteContent
     from lamina.client._records import RemotePlugin, Server, Version
+    from lamina.images import ImageStore, Transfer
 
 _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
@@ -35,7 +37,8 @@ class Client:
         Args:
             address: Path of the server's unix socket, with or without `unix://` before it.
             timeout: Limit of each call in seconds; None for no limit.
-            namespace: containerd namespace of calls whose context has none. lamina does not require one.
+            namespace: containerd namespace of calls whose context has none. lamina does not require one: without,
+                images are those of the namespace `default`.
             brief: Call without grpc, for a process that makes a few calls and exits: importing grpc takes longer
                 than such calls. Concurrent calls then use one socket each.
 
@@ -64,6 +67,24 @@ class Client:
             name: Plugin id or alias.
         """
         return ProxySnapshotter(self._connection, name)
+
+    def images(self) -> ImageStore:
+        """Return the images of the client's namespace."""
+        from lamina.client._images import ProxyImageStore
+
+        return ProxyImageStore(self._connection)
+
+    def content(self) -> RemoteContent:
+        """Return the blobs of the server."""
+        from lamina.client._content import RemoteContent
+
+        return RemoteContent(self._connection)
+
+    def transfer(self) -> Transfer:
+        """Return what imports and unpacks images of the client's namespace on the server, a lamina host."""
+        from lamina.client._transfer import ProxyTransfer
+
+        return ProxyTransfer(self._connection)
 
     def plugins(self, *filters: str) -> list[RemotePlugin]:
         """Return the server's plugins, including failed and skipped ones, in order of initialisation.

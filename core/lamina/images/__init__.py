@@ -6,13 +6,19 @@
 from lamina.images._namespaces import DEFAULT_NAMESPACE, current_namespace, keyspace_of
 from lamina.images._progress import Progress, Report
 from lamina.images._store import Image, ImageStore
+from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
 
 __all__ = [
     "DEFAULT_NAMESPACE",
     "Image",
     "ImageStore",
+    "Imported",
     "Progress",
     "Report",
+    "Resolved",
+    "Transfer",
+    "Unpacked",
+    "Verified",
     "current_namespace",
     "keyspace_of",
 ]

@@ -31,7 +31,7 @@ already area backup btrfs change collector concurrency containerd cursor damage 
 diagnose duration environment exceeded exhausted explanation extensible fair filesystem flight fs grpc
 grpcio health held histogram how ids introspection json lamina lifecycle loss metadata metered
 metrics migrated mismatch opaque overlay permission precondition problem progress rebuilt records rejection
-reloaded relocation repair rewritten slow transaction unauthenticated whiteout xattr
+reloaded relocation repair rewritten slow transaction unauthenticated verified whiteout xattr
 """
 """Words of class names that mean what a dictionary says; of gRPC, containerd, Prometheus, btrfs and the kernel."""
 

@@ -1,0 +1,1 @@
+"""The content service: blobs by digest, in containerd's protocol."""

@@ -1,0 +1,1 @@
+"""The images service: the names of images, in containerd's protocol."""

@@ -1,0 +1,1 @@
+"""The transfer service: slow work on images, with its progress."""

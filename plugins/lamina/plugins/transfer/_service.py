@@ -1,0 +1,117 @@
+"""`lamina.services.transfer.v1.Transfer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from lamina.api import Method, Service, Target, descriptor_to_proto, encode, image_to_proto
+from lamina.api.messages import transfer_pb2 as pb
+from lamina.images import Progress, Resolved, Transfer, Unpacked
+from lamina.plugins.transfer._work import Work
+
+_TARGET = Target("transfer")
+"""Has workers of its own: the work may take minutes."""
+
+
+class TransferService:
+    """Imports and unpacks images for clients, and sends them the progress."""
+
+    def __init__(self, transfer: Callable[[], Transfer]) -> None:
+        """Create the service.
+
+        Args:
+            transfer: Returns what does the work, or raises the reason why it is not available.
+        """
+        self._transfer = transfer
+        self.service = Service(
+            name="lamina.services.transfer.v1.Transfer",
+            methods=(
+                Method(
+                    "Import",
+                    pb.ImportRequest,
+                    self._import,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"path": "archive", "snapshotter": "snapshotter"},
+                ),
+                Method(
+                    "Unpack",
+                    pb.UnpackRequest,
+                    self._unpack,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"name": "image", "snapshotter": "snapshotter"},
+                ),
+                Method("Resolve", pb.ResolveRequest, self._resolve, slow=True, logged={"name": "image"}),
+                Method("Verify", pb.VerifyRequest, self._verify, streams=True, slow=True, target=_target),
+            ),
+        )
+
+    def _import(self, request: pb.ImportRequest) -> Iterator[pb.ImportResponse]:
+        transfer = self._transfer()
+        with Work(
+            lambda report: transfer.import_(
+                request.path,
+                names=tuple(request.names),
+                platform=request.platform,
+                all_platforms=request.all_platforms,
+                unpack=not request.no_unpack,
+                snapshotter=request.snapshotter,
+                progress=report,
+            )
+        ) as work:
+            for progress in work.progress():
+                yield encode(pb.ImportResponse, progress=_progress(progress))
+            done = work.result()
+        yield encode(
+            pb.ImportResponse,
+            images=map(image_to_proto, done.images),
+            unpacked=map(_unpacked, done.unpacked),
+        )
+
+    def _unpack(self, request: pb.UnpackRequest) -> Iterator[pb.UnpackResponse]:
+        transfer = self._transfer()
+        with Work(
+            lambda report: transfer.unpack(
+                request.name, platform=request.platform, snapshotter=request.snapshotter, progress=report
+            )
+        ) as work:
+            for progress in work.progress():
+                yield encode(pb.UnpackResponse, progress=_progress(progress))
+            done = work.result()
+        yield encode(pb.UnpackResponse, unpacked=_unpacked(done))
+
+    def _resolve(self, request: pb.ResolveRequest) -> pb.ResolveResponse:
+        return _resolved(self._transfer().resolve(request.name, platform=request.platform))
+
+    def _verify(self, request: pb.VerifyRequest) -> Iterator[pb.VerifyResponse]:
+        for one in self._transfer().verify(*request.digests):
+            yield encode(pb.VerifyResponse, digest=one.digest, size=one.size, problem=one.problem)
+
+
+def _target(_request: object) -> Target:
+    return _TARGET
+
+
+def _progress(changed: Sequence[Progress]) -> Iterator[pb.Progress]:
+    for one in changed:
+        yield encode(pb.Progress, digest=one.digest, what=one.what, done=one.done, total=one.total)
+
+
+def _unpacked(one: Unpacked) -> pb.Unpacked:
+    return encode(pb.Unpacked, image=one.image, snapshotter=one.snapshotter, chain_id=one.chain_id)
+
+
+def _resolved(found: Resolved) -> pb.ResolveResponse:
+    return encode(
+        pb.ResolveResponse,
+        image=image_to_proto(found.image),
+        platform=found.platform,
+        manifest=descriptor_to_proto(found.manifest),
+        config=descriptor_to_proto(found.config),
+        layers=map(descriptor_to_proto, found.layers),
+        diff_ids=found.diff_ids,
+        chain_id=found.chain_id,
+    )
