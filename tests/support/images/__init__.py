@@ -1,5 +1,5 @@
 """Image documents and archives for tests."""
 
-from tests.support.images.documents import CONFIG, DIGEST, INDEX, MANIFEST, descriptor_of
+from tests.support.images.documents import CONFIG, DIGEST, INDEX, MANIFEST, Documents, descriptor_of
 
-__all__ = ["CONFIG", "DIGEST", "INDEX", "MANIFEST", "descriptor_of"]
+__all__ = ["CONFIG", "DIGEST", "INDEX", "MANIFEST", "Documents", "descriptor_of"]

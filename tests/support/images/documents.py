@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from lamina.content import Descriptor
+from lamina.errdefs import NotFound
+from lamina.images.documents import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Index,
+    IndexEntry,
+    Manifest,
+    Platform,
+)
 
 DIGEST = f"sha256:{'5b0bcabd1ed22e9fb1310cf6c2dec7cd' * 2}"
 """A digest of nothing."""
@@ -47,3 +58,46 @@ CONFIG: dict[str, Any] = {
 def descriptor_of(data: bytes, media_type: str) -> Descriptor:
     """Describe a blob."""
     return Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+
+
+class Documents:
+    """Image documents in memory."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.reads = 0
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a document."""
+        self.reads += 1
+        if descriptor.digest not in self.blobs:
+            raise NotFound(f"blob {descriptor.digest}")
+        return self.blobs[descriptor.digest]
+
+    def add(self, data: bytes, media_type: str) -> Descriptor:
+        """Keep a blob, and describe it."""
+        descriptor = descriptor_of(data, media_type)
+        self.blobs[descriptor.digest] = data
+        return descriptor
+
+    def add_json(self, value: object, media_type: str) -> Descriptor:
+        """Keep a document, and describe it."""
+        return self.add(json.dumps(value).encode(), media_type)
+
+    def manifest(self, platform: Platform, author: str = "", *, media_type: str = OCI_CONFIG) -> Descriptor:
+        """Make an image without layers.
+
+        Args:
+            platform: Its platform.
+            author: Its author, which makes it another image.
+            media_type: The media type of its configuration.
+        """
+        config = platform.document() | {"author": author, "rootfs": {"type": "layers", "diff_ids": []}}
+        return self.add_json(
+            Manifest(OCI_MANIFEST, self.add_json(config, media_type), ()).document(), OCI_MANIFEST
+        )
+
+    def index(self, *entries: tuple[Descriptor, Platform | None]) -> Descriptor:
+        """Make an index of manifests or other indexes."""
+        index = Index(OCI_INDEX, tuple(IndexEntry(*entry) for entry in entries))
+        return self.add_json(index.document(), OCI_INDEX)
