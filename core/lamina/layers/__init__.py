@@ -5,5 +5,7 @@ tree (OCI image spec, `layer.md`).
 """
 
 from lamina.layers._entry import Entry, EntryType
+from lamina.layers._stream import Compression, LayerStream, open_layer
+from lamina.layers._tar import TarReader
 
-__all__ = ["Entry", "EntryType"]
+__all__ = ["Compression", "Entry", "EntryType", "LayerStream", "TarReader", "open_layer"]

@@ -1,0 +1,150 @@
+"""The uncompressed bytes of a layer."""
+
+from __future__ import annotations
+
+import enum
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from lamina.errdefs import InvalidArgument
+from lamina.layers._gzip import GzipDecoder
+from lamina.layers._source import Source
+from lamina.layers._zstd_magic import starts_frame
+
+
+class Compression(enum.Enum):
+    """How a layer is compressed (OCI image spec, `layer.md`)."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+_GZIP: Final = b"\x1f\x8b\x08"
+"""RFC 1952: the magic number, and the only compression method."""
+_FOREIGN: Final = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x04\x22\x4d\x18": "lz4"}
+"""The magic numbers of formats that image layers never have."""
+_MAGIC_BYTES: Final = 6
+
+
+class _Decoder(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+class LayerStream:
+    """The uncompressed bytes of a layer, read once from start to end. `open_layer` opens one.
+
+    Memory is bounded, whatever the data: some 300 KiB, and for zstd up to 64 MiB, as a frame's header demands.
+    """
+
+    def __init__(self, source: Source, compression: Compression, decoder: _Decoder) -> None:
+        """Read what a decoder makes of a source."""
+        self.compression = compression
+        """How the layer is compressed."""
+        self._source = source
+        self._decoder = decoder
+
+    @property
+    def position(self) -> int:
+        """Compressed bytes consumed so far: progress, beside the size of the layer."""
+        return self._source.position
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes: `size`, or fewer at the end.
+
+        Raises:
+            InvalidArgument: The compressed data is damaged, or incomplete.
+            DataLoss: The file cannot be read.
+        """
+        return self._decoder.read(size)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill a buffer with the next bytes.
+
+        Returns:
+            How many bytes were written to the buffer: fewer than it holds only at the end.
+
+        Raises:
+            Error: As for `read`.
+        """
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def skip(self, size: int) -> int:
+        """Pass over the next bytes; those of an uncompressed layer are not even read.
+
+        Returns:
+            How many bytes were passed over: fewer than `size` only at the end.
+
+        Raises:
+            Error: As for `read`.
+        """
+        if self.compression is Compression.NONE:
+            return self._source.skip(size)
+        left = size
+        while left and (data := self.read(min(left, 1 << 18))):
+            left -= len(data)
+        return size - left
+
+    def close(self) -> None:
+        """Give up the memory of the decompressor. The file stays open: it is the caller's."""
+        self._decoder = _Closed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Closed:
+    def read(self, _size: int) -> bytes:
+        raise ValueError("the layer is closed")
+
+
+class _Plain:
+    def __init__(self, source: Source) -> None:
+        self.read = source.take
+
+
+def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
+    """Open a layer, plain or compressed, whose compression is told by its first bytes.
+
+    Several gzip members or zstd frames in a row are one stream. Anything else after them is an error.
+
+    Args:
+        fd: The file that has the layer. It stays the caller's, who closes it after the stream; its position is
+            neither used nor changed.
+        offset: Where the layer starts in the file, in bytes.
+        size: The bytes of the layer in the file.
+
+    Raises:
+        InvalidArgument: The layer is compressed in a way that image layers never are, or its file is too short.
+        DataLoss: The file cannot be read.
+    """
+    source = Source(fd, offset, size)
+    magic = source.peek(_MAGIC_BYTES)
+    compression = _compression(magic)
+    if compression is Compression.GZIP:
+        return LayerStream(source, compression, GzipDecoder(source))
+    if compression is Compression.ZSTD:
+        from lamina.layers._zstd import ZstdDecoder
+
+        return LayerStream(source, compression, ZstdDecoder(source))
+    return LayerStream(source, compression, _Plain(source))
+
+
+def _compression(magic: bytes) -> Compression:
+    if magic.startswith(_GZIP):
+        return Compression.GZIP
+    if starts_frame(magic[:4]):
+        return Compression.ZSTD
+    for prefix, name in _FOREIGN.items():
+        if magic.startswith(prefix):
+            raise InvalidArgument(
+                f"open the layer: it is compressed with {name}; image layers are plain, or have gzip or zstd"
+            )
+    return Compression.NONE

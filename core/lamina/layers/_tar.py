@@ -1,0 +1,286 @@
+"""Reading tar archives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final, Self
+
+from lamina.context import current
+from lamina.errdefs import InvalidArgument
+from lamina.layers._entry import Entry, EntryType
+from lamina.layers._extensions import EXTENSIONS, MAX_BYTES, Extensions
+from lamina.layers._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
+from lamina.layers._malformed import Malformed
+from lamina.layers._sparse import read_old, read_pax
+from lamina.layers._stream import LayerStream
+
+CHUNK: Final = 1 << 18
+"""Uncompressed bytes held at a time: a multiple of `BLOCK`, so that a header rarely lies across two chunks."""
+_ZEROS: Final = bytes(BLOCK)
+_OLD_SPARSE: Final = b"S"
+_MAX_EXTENSIONS: Final = 64
+"""Such headers before one entry. Three are usual."""
+
+
+class TarReader:
+    """Reads the entries of a tar archive, from start to end, and hashes every byte of it.
+
+    Iterate over the entries. `copy_to` or `read` uses the data of the current one; otherwise it is passed over.
+    After the last entry, `digest` is that of the whole archive: the diff ID of the layer.
+
+    Formats are 7th Edition, ustar, pax, GNU and star, with long names, sparse files and numbers in base 256. Where
+    programs differ about an odd archive, this reads it as Go's `archive/tar` does, and so containerd. An archive
+    may end without its two blocks of zeros; what follows them is hashed and otherwise ignored.
+
+    Memory is bounded, whatever the archive: some MiB beside that of the stream.
+    """
+
+    def __init__(self, stream: LayerStream) -> None:
+        """Read an archive.
+
+        Args:
+            stream: The archive. The caller closes it.
+        """
+        import hashlib
+
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self._check = current().check
+        self._chunk = b""
+        self._at = 0
+        """Where in the chunk the next byte is that was not used."""
+        self._before = 0
+        """Bytes of the archive before the chunk."""
+        self._header = 0
+        """Where in the archive the last header is."""
+        self._extensions = Extensions()
+        """What the headers before the current entry, or before the next one, say about it."""
+        self._entry: Entry | None = None
+        self._left = 0
+        """Bytes of the current entry's data that were not used."""
+        self._padding = 0
+        """Bytes between the end of that data and the next header."""
+        self._is_drained = False
+
+    @property
+    def position(self) -> int:
+        """Bytes of the archive that were used so far: where the rest of the current entry's data begins."""
+        return self._before + self._at
+
+    @property
+    def digest(self) -> str:
+        """The digest of the uncompressed archive, `sha256:…`; all entries must have been read.
+
+        Raises:
+            ValueError: They were not.
+        """
+        if not self._is_drained:
+            raise ValueError("the archive has not been read to its end")
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Entry:
+        """Return the next entry, after what was not used of the last one's data.
+
+        Raises:
+            InvalidArgument: The archive, or the compressed data, is malformed; the message names entry and offset.
+            Canceled: The call was cancelled.
+            DeadlineExceeded: The call's deadline has passed.
+        """
+        try:
+            if self._left or self._padding:
+                self._skip_data()
+            self._entry = None
+            entry = self._next_entry()
+        except Malformed as error:
+            raise self._invalid(error) from error
+        if entry is None:
+            raise StopIteration
+        self._entry = entry
+        return entry
+
+    def copy_to(self, fd: int) -> None:
+        """Write the data of the current entry to a file, once. Holes stay holes.
+
+        Args:
+            fd: The file, open for writing, empty.
+
+        Raises:
+            InvalidArgument: The archive ends inside the data.
+            OSError: The file cannot be written.
+            Error: As for iterating.
+        """
+        entry = self._entry
+        extents = entry.extents if entry else None
+        if entry is None or extents is None:
+            for piece in self._data(self._left):
+                _write(fd, piece)
+            return
+        for offset, length in extents:
+            os.lseek(fd, offset, os.SEEK_SET)
+            for piece in self._data(length):
+                _write(fd, piece)
+        os.ftruncate(fd, entry.size)
+
+    def read(self, limit: int) -> bytes:
+        """Return the data of the current entry, once, with zeros for holes.
+
+        Args:
+            limit: The most bytes that it may have.
+
+        Raises:
+            InvalidArgument: It has more, or the archive ends inside it.
+            Error: As for iterating.
+        """
+        entry = self._entry
+        if entry is None:
+            return b""
+        if entry.size > limit:
+            raise self._invalid(Malformed(f"it has {entry.size} bytes, more than {limit}"))
+        if entry.extents is None:
+            return b"".join(self._data(self._left))
+        data = bytearray(entry.size)
+        for offset, length in entry.extents:
+            data[offset : offset + length] = b"".join(self._data(length))
+        return bytes(data)
+
+    def _next_entry(self) -> Entry | None:
+        extensions = self._extensions = Extensions()
+        for _ in range(_MAX_EXTENSIONS):
+            if not self._ensure(BLOCK):
+                self._end()
+                return None
+            chunk, at = self._chunk, self._at
+            self._header = self._before + at
+            if not chunk[at] and chunk.startswith(_ZEROS, at):
+                self._at += BLOCK
+                self._end(has_trailer=True)
+                return None
+            check_block(chunk, at)
+            flag = typeflag(chunk, at)
+            if flag not in EXTENSIONS:
+                return self._file(flag)
+            extensions.add(flag, self._extension())
+        raise Malformed(f"more than {_MAX_EXTENSIONS} extended headers precede it")
+
+    def _extension(self) -> bytes:
+        """Return the data of a header that says something about the next one."""
+        size = stored_size(self._chunk, self._at)
+        if size > MAX_BYTES:
+            raise Malformed(f"its extended header has {size} bytes, more than {MAX_BYTES}")
+        self._at += BLOCK
+        data = self._take(size)
+        self._padding = -size % BLOCK
+        self._skip_data()
+        return data
+
+    def _file(self, flag: bytes) -> Entry:
+        chunk, at = self._chunk, self._at
+        entry = parse_entry(chunk, at)
+        self._at += BLOCK
+        extensions = self._extensions
+        if extensions:
+            extensions.apply(entry)
+        if flag == b"\0" and entry.name.endswith(b"/"):  # a directory in the format of 7th Edition
+            entry.type = EntryType.DIRECTORY
+            entry.size = 0
+        self._left = entry.size
+        self._padding = -entry.size % BLOCK
+        sparse = None
+        if flag == _OLD_SPARSE:
+            sparse = read_old(chunk, at, self._take_block)
+        elif extensions:
+            sparse = read_pax(entry, extensions.records, self._take_data)
+        if sparse:
+            sparse.apply(entry)
+        return entry
+
+    def _end(self, *, has_trailer: bool = False) -> None:
+        """Read the archive to its end, after the last entry."""
+        if self._at < len(self._chunk) and not self._ensure(BLOCK):
+            raise Malformed("the archive ends inside a header")
+        if self._extensions:
+            raise Malformed("an extended header is the last one")
+        if has_trailer and self._ensure(BLOCK) and not self._chunk.startswith(_ZEROS, self._at):
+            raise Malformed("a block of zeros precedes it")
+        self._at = len(self._chunk)
+        while self._fill():
+            self._at = len(self._chunk)
+        self._is_drained = True
+
+    def _skip_data(self) -> None:
+        """Pass over the rest of the current entry's data and its padding, which may be missing at the end."""
+        for _ in self._data(self._left):
+            pass
+        while self._padding:
+            if self._at == len(self._chunk) and not self._fill():
+                self._padding = 0
+            skipped = min(self._padding, len(self._chunk) - self._at)
+            self._at += skipped
+            self._padding -= skipped
+
+    def _data(self, size: int) -> Iterator[memoryview]:
+        """Yield the next bytes of the current entry's data in pieces."""
+        while size:
+            if self._at == len(self._chunk) and not self._fill():
+                raise self._invalid(Malformed("the archive ends inside its data"))
+            end = min(self._at + size, len(self._chunk))
+            piece = memoryview(self._chunk)[self._at : end]
+            self._at = end
+            self._left -= len(piece)
+            size -= len(piece)
+            yield piece
+
+    def _take_data(self, size: int) -> bytes:
+        self._left -= size
+        return self._take(size)
+
+    def _take_block(self) -> bytes:
+        return self._take(BLOCK)
+
+    def _take(self, size: int) -> bytes:
+        if not self._ensure(size):
+            raise Malformed("the archive ends inside it")
+        data = self._chunk[self._at : self._at + size]
+        self._at += size
+        return data
+
+    def _ensure(self, size: int) -> bool:
+        """Have at least so many bytes in the chunk; return False if the archive has not so many."""
+        while len(self._chunk) - self._at < size:
+            if not self._fill():
+                return False
+        return True
+
+    def _fill(self) -> bool:
+        """Read on, and keep what was not used; return False at the end of the archive."""
+        self._check()
+        data = self._stream.read(CHUNK)
+        if not data:
+            return False
+        self._hash.update(data)
+        self._before += self._at
+        self._chunk = self._chunk[self._at :] + data
+        self._at = 0
+        return True
+
+    def _invalid(self, error: Malformed) -> InvalidArgument:
+        return InvalidArgument(
+            f"read the tar archive: entry {os.fsdecode(self._name())!r} at byte {self._header}: {error}; "
+            "make the archive again, or fetch it again"
+        )
+
+    def _name(self) -> bytes:
+        """Return the name of the current entry, or what is known of the next one's."""
+        if self._entry:
+            return self._entry.name
+        at = self._header - self._before
+        return self._extensions.name or (text(self._chunk[at : at + 100]) if at >= 0 else b"")
+
+
+def _write(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
