@@ -31,9 +31,9 @@ already area backup btrfs change collector concurrency containerd cursor damage 
 diagnose duration environment exceeded exhausted explanation extensible fair filesystem flight fs grpc
 grpcio health held histogram how ids introspection json lamina lifecycle loss metadata metered
 metrics migrated mismatch opaque overlay permission precondition problem progress rebuilt records rejection
-reloaded relocation repair rewritten slow transaction unauthenticated verified whiteout xattr
+reloaded relocation repair rewritten slow transaction unauthenticated verified whiteout xattr zstd
 """
-"""Words of class names that mean what a dictionary says; of gRPC, containerd, Prometheus, btrfs and the kernel."""
+"""Words of class names that a dictionary has, or gRPC, containerd, Prometheus, btrfs, zstd and the kernel."""
 
 
 def test_terms_are_in_alphabetical_order() -> None:
