@@ -5,15 +5,15 @@ from __future__ import annotations
 import abc
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Self
+from typing import Self, TypeAlias
 
 import attrs
 
 from lamina.content._blob import Blob
 from lamina.errdefs import AlreadyExists
 
-Progress = Callable[[int], None]
-"""Called with the number of bytes processed since the call before."""
+Progress: TypeAlias = Callable[[int], None]
+"""Called with how many bytes of a blob are done: when the work begins, while it goes on, and at its end."""
 
 
 @attrs.frozen
@@ -72,17 +72,21 @@ class Writer(abc.ABC):
 
         Args:
             blob: What to write in all, often a range of an archive.
-            progress: Called after each piece with its size in bytes.
+            progress: Called with how many bytes of the blob are written.
 
         Raises:
             DataLoss: The blob ends before its size.
             ResourceExhausted: The disk is full. What fitted is kept.
             Canceled, DeadlineExceeded: The current call ended. What was written is kept.
         """
-        for piece in blob.pieces(self.status.offset):
+        done = self.status.offset
+        if progress:
+            progress(done)
+        for piece in blob.pieces(done):
             self.write(piece)
+            done += len(piece)
             if progress:
-                progress(len(piece))
+                progress(done)
 
     @abc.abstractmethod
     def truncate(self) -> None:

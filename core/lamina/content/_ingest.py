@@ -12,7 +12,7 @@ import attrs
 from lamina.content._blob import Blob
 from lamina.content._contract import Commit, ContentStore, Progress, Writer
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, FailedPrecondition, RefLocked
+from lamina.errdefs import AlreadyExists, FailedPrecondition, RefLocked, ResourceExhausted
 
 MAX_OPEN: Final = 64
 """How many ingests are open at a time, each of which takes two descriptors."""
@@ -32,13 +32,16 @@ class NewBlob:
     labels: Mapping[str, str] = attrs.field(factory=dict)
     """Labels that it gets; if it is there already, beside its own."""
 
+    progress: Progress = lambda _: None
+    """Called with how many of its bytes the store has."""
+
     @property
     def size(self) -> int:
         """Its size in bytes."""
         return self.source.size if isinstance(self.source, Blob) else len(self.source)
 
 
-def ingest(store: ContentStore, blobs: Iterable[NewBlob], progress: Progress | None = None) -> None:
+def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
     """Store blobs durably and in their order, with as few syncs as the store can do with.
 
     Blobs that are there already are not read. Interrupted ingests are continued. A blob that another thread or
@@ -47,7 +50,6 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], progress: Progress | N
     Args:
         store: Where to store them.
         blobs: The blobs.
-        progress: Called with numbers of bytes that are done, which include those that need not be copied.
 
     Raises:
         FailedPrecondition: The data of a blob has another digest.
@@ -56,7 +58,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], progress: Progress | N
         ResourceExhausted: The disk is full.
         Canceled, DeadlineExceeded: The current call ended. What was copied is kept for the next attempt.
     """
-    with _Batch(store, progress or (lambda _: None)) as batch:
+    with _Batch(store) as batch:
         for blob in blobs:
             batch.add(blob)
         batch.commit()
@@ -65,10 +67,9 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], progress: Progress | N
 class _Batch(contextlib.ExitStack):
     """Ingests that are complete and wait for their common commit. Closes their writers at the end of the block."""
 
-    def __init__(self, store: ContentStore, progress: Progress) -> None:
+    def __init__(self, store: ContentStore) -> None:
         super().__init__()
         self._store = store
-        self._progress = progress
         self._complete: list[Commit] = []
 
     def add(self, blob: NewBlob) -> None:
@@ -80,9 +81,13 @@ class _Batch(contextlib.ExitStack):
         except AlreadyExists:
             if blob.labels:
                 self._store.add_labels(blob.digest, blob.labels)
-            self._progress(blob.size)
+            blob.progress(blob.size)
             return
-        self._fill(writer, blob)
+        try:
+            self._fill(writer, blob)
+        except ResourceExhausted:
+            self._abort(writer)  # others need the space
+            raise
         self._complete.append(Commit(writer, blob.digest, blob.size, blob.labels))
 
     def commit(self) -> None:
@@ -104,26 +109,27 @@ class _Batch(contextlib.ExitStack):
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
         """Write what is missing. What an earlier process wrote before a crash may not be what is on the disk."""
         resumed = writer.status.offset
-        self._progress(resumed)
-        _copy(writer, blob, self._progress)
+        _copy(writer, blob)
         if resumed and writer.digest != blob.digest:
             writer.truncate()
-            _copy(writer, blob, None)
+            _copy(writer, blob)
         if writer.digest != blob.digest:
-            found, ref = writer.digest, writer.status.ref
-            writer.close()
-            self._store.abort(ref)
+            found = writer.digest
+            self._abort(writer)
             raise FailedPrecondition(f"blob {blob.digest}: its data has digest {found}: the source is damaged")
 
+    def _abort(self, writer: Writer) -> None:
+        ref = writer.status.ref
+        writer.close()
+        self._store.abort(ref)
 
-def _copy(writer: Writer, blob: NewBlob, progress: Progress | None) -> None:
+
+def _copy(writer: Writer, blob: NewBlob) -> None:
     if isinstance(blob.source, Blob):
-        writer.copy_from(blob.source, progress)
-        return
-    missing = blob.source[writer.status.offset :]
-    writer.write(missing)
-    if progress:
-        progress(len(missing))
+        writer.copy_from(blob.source, blob.progress)
+    else:
+        writer.write(blob.source[writer.status.offset :])
+        blob.progress(blob.size)
 
 
 def _wait(seconds: float) -> None:

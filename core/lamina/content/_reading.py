@@ -43,7 +43,7 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
     Args:
         store: Where it is.
         digest: Its digest.
-        progress: Called after each piece with its size in bytes.
+        progress: Called with how many bytes are verified.
 
     Raises:
         NotFound: There is no such blob.
@@ -52,12 +52,13 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
     """
     import hashlib
 
-    found = hashlib.sha256()
+    found, done = hashlib.sha256(), 0
     with store.open(check_digest(digest)) as blob:
         for piece in blob.pieces():
             found.update(piece)
+            done += len(piece)
             if progress:
-                progress(len(piece))
+                progress(done)
     _compare(digest, found.hexdigest())
 
 

@@ -8,14 +8,14 @@ from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Exposure, Trust, content_exposure
-from lamina.fs._file_data import copy_file
+from lamina.fs._file_data import clone_range, copy_file
 from lamina.fs._lock import Lock
 from lamina.fs._metadata import same_metadata
 from lamina.fs._remove import remove_tree
 from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
 from lamina.fs._sync import FileSystemSync, sync_directory
-from lamina.fs._syscalls import exchange
+from lamina.fs._syscalls import exchange, start_writeback
 from lamina.fs._temporary import make_temporary_directory
 from lamina.fs._trusted_path import exposure_of, open_path
 from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
@@ -35,6 +35,7 @@ __all__ = [
     "TreeVisitor",
     "Trust",
     "XattrCopier",
+    "clone_range",
     "content_exposure",
     "copy_file",
     "copy_tree",
@@ -52,6 +53,7 @@ __all__ = [
     "remove_tree",
     "replace_file",
     "same_metadata",
+    "start_writeback",
     "supports_d_type",
     "sync_directory",
     "xattr_names",

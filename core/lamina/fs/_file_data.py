@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Final
@@ -17,6 +18,8 @@ from lamina.errdefs import InvalidArgument, translated
 
 FICLONE: Final = 0x40049409
 """linux/fs.h: share the blocks of another file. On architectures that number it differently the call fails."""
+_FICLONERANGE: Final = 0x4020940D
+"""linux/fs.h: the same for a range."""
 CHUNK: Final = 16 << 20
 """Bytes that one copy_file_range(2) copies: large enough to amortise the call, small enough to cancel promptly."""
 BUFFER: Final = 1 << 20
@@ -61,6 +64,30 @@ def copy_file(source: str, target: str) -> None:
         target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         stack.callback(os.close, target_fd)
         DataCopier(current().check).copy(source_fd, target_fd, status)
+
+
+def clone_range(source: int, offset: int, size: int, target: int) -> bool:
+    """Make an empty file share a range of another file's blocks, if the file system can do that.
+
+    Args:
+        source: The descriptor of the file that has the data.
+        offset: Where the range begins, a multiple of the file system's block size.
+        size: Its size in bytes: a multiple of the block size, or up to the end of the file.
+        target: The descriptor of the empty file.
+
+    Returns:
+        Whether it does. If not, nothing has changed.
+
+    Raises:
+        OSError: The disk failed or is full.
+    """
+    try:
+        fcntl.ioctl(target, _FICLONERANGE, struct.pack("qQQQ", source, offset, size, 0))
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED | _UNSUITABLE:
+            raise
+        return False
+    return True
 
 
 @attrs.define(eq=False, repr=False)

@@ -1,0 +1,25 @@
+"""Data for content stores."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lamina.content import Blob
+
+
+def digest_of(data: bytes) -> str:
+    """The digest of a blob with that data."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@contextlib.contextmanager
+def blob_in_file(path: Path, data: bytes, offset: int = 0) -> Iterator[Blob]:
+    """A blob inside a new file, with other bytes before and behind it."""
+    path.write_bytes(b"\xff" * offset + data + b"\xff" * (1024 if offset else 0))
+    fd = os.open(path, os.O_RDONLY)
+    with Blob(fd, len(data), offset) as blob:
+        yield blob
