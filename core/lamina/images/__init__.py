@@ -1,12 +1,19 @@
 """Images: named root filesystems, each described by OCI documents and stored as blobs.
 
 `ImageStore` keeps the names, as containerd does: an image is a name and the descriptor of a manifest or an index.
+`Transfer` imports images from archives and unpacks them into snapshots.
 """
 
-from lamina.images._namespaces import DEFAULT_NAMESPACE, current_namespace, keyspace_of
-from lamina.images._progress import Progress, Report
-from lamina.images._store import Image, ImageStore
-from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.images._lookup import find_image
+    from lamina.images._namespaces import DEFAULT_NAMESPACE, current_namespace, keyspace_of
+    from lamina.images._progress import Progress, Report
+    from lamina.images._store import Image, ImageStore
+    from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -20,5 +27,17 @@ __all__ = [
     "Unpacked",
     "Verified",
     "current_namespace",
+    "find_image",
     "keyspace_of",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_lookup": "find_image",
+        "_namespaces": "DEFAULT_NAMESPACE current_namespace keyspace_of",
+        "_progress": "Progress Report",
+        "_store": "Image ImageStore",
+        "_transfer": "Imported Resolved Transfer Unpacked Verified",
+    },
+)
