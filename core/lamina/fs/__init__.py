@@ -9,12 +9,13 @@ from lamina.fs._d_type import supports_d_type
 from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Exposure, Trust, content_exposure
 from lamina.fs._file_data import clone_range, copy_file
+from lamina.fs._fsync import check_writable, fsync, sync_directory
 from lamina.fs._lock import Lock
 from lamina.fs._metadata import same_metadata
 from lamina.fs._remove import remove_tree
 from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
-from lamina.fs._sync import FileSystemSync, sync_directory
+from lamina.fs._sync import FileSystemSync
 from lamina.fs._syscalls import exchange, start_writeback
 from lamina.fs._temporary import make_temporary_directory
 from lamina.fs._trusted_path import exposure_of, open_path
@@ -35,6 +36,7 @@ __all__ = [
     "TreeVisitor",
     "Trust",
     "XattrCopier",
+    "check_writable",
     "clone_range",
     "content_exposure",
     "copy_file",
@@ -42,6 +44,7 @@ __all__ = [
     "disk_usage",
     "exchange",
     "exposure_of",
+    "fsync",
     "holds_at_most",
     "is_full",
     "is_full_or_read_only",

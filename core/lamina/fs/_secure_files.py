@@ -10,6 +10,7 @@ from typing import Final
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Trust, file_exposure
+from lamina.fs._fsync import fsync
 
 TEMPORARY_SUFFIX: Final = ".new"
 """The suffix of a file that is being written."""
@@ -93,6 +94,6 @@ def replace_file(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
     with open(create_file(name + TEMPORARY_SUFFIX, dir_fd=dir_fd), "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        fsync(file.fileno())
     os.rename(name + TEMPORARY_SUFFIX, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    os.fsync(dir_fd)
+    fsync(dir_fd)

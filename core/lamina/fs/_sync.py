@@ -1,9 +1,8 @@
-"""Sync file systems and directories. Concurrent callers share one syncfs(2)."""
+"""Sync file systems. Concurrent callers share one syncfs(2)."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import queue
 import threading
@@ -12,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lamina.context import current
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error, translated
-from lamina.fs._descriptor import opened
+from lamina.fs._fsync import check_writable
 from lamina.fs._syscalls import syncfs
 
 
@@ -108,7 +107,7 @@ class FileSystemSync:
             self._next = None  # later callers need another syncfs
         try:
             self._syncfs(self._fd)
-            _check_writable(self._fd)
+            check_writable(self._fd)
         except OSError as error:
             self.failures += 1
             self._on_failure()
@@ -118,25 +117,3 @@ class FileSystemSync:
 def _failure(error: OSError) -> Error:
     failure = from_os_error(error, "sync a file system")
     return failure if isinstance(failure, ResourceExhausted) else DataLoss(str(failure))
-
-
-def _check_writable(fd: int) -> None:
-    """Check that the file system did not turn read-only after an error, as btrfs and ext4 do.
-
-    syncfs(2) succeeds without effect on a read-only file system (fs/sync.c, sync_filesystem).
-    """
-    if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-
-def sync_directory(path: str) -> None:
-    """Make the entries of a directory durable: fsync(2) of a file does not cover its name.
-
-    Args:
-        path: The directory.
-
-    Raises:
-        OSError: The directory cannot be opened or synced.
-    """
-    with opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as fd:
-        os.fsync(fd)

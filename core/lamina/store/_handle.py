@@ -9,8 +9,8 @@ from typing import Final
 
 import lmdb
 
-from lamina.errdefs import Error, ReadOnly, Unavailable, from_os_error
-from lamina.fs import NO_SPACE
+from lamina.errdefs import DataLoss, Error, ReadOnly, Unavailable, from_os_error
+from lamina.fs import NO_SPACE, check_writable
 from lamina.store._errors import translated
 from lamina.store._gate import Gate
 from lamina.store._lmdb import DATA, open_lmdb
@@ -42,7 +42,12 @@ class Handle:
         self._state = state
         self._map_size = map_size
         self._gate = gate
-        self.lmdb = self._open()
+        self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.lmdb = self._open()
+        except BaseException:
+            os.close(self._directory)
+            raise
         self.outage = self._obstacle()
         """The error to raise for every write until the environment is repaired; None: it can be used."""
         self._next_attempt = 0.0
@@ -78,6 +83,17 @@ class Handle:
         with self._gate.alone(), translated(self._path):
             self.lmdb.set_mapsize(2 * self._map_size)
             self._map_size *= 2
+
+    def check_committed(self) -> None:
+        """Check that the sync of the last commit was effective (`lamina.fs.check_writable`).
+
+        Raises:
+            DataLoss: The commit may be lost, although reads find it.
+        """
+        try:
+            check_writable(self._directory)
+        except OSError as error:
+            raise DataLoss(f"metastore {self._path}: the commit may be lost: {error.strerror}") from error
 
     def fail(self, error: Error) -> None:
         """Refuse writes after a failed commit, until `repair` has found the environment usable."""
@@ -136,6 +152,7 @@ class Handle:
     def close(self) -> None:
         """Close the environment. No transaction may be open."""
         self.lmdb.close()
+        os.close(self._directory)
 
 
 def _rewrite(path: str, size: int) -> None:
@@ -159,6 +176,7 @@ def _rewrite(path: str, size: int) -> None:
         try:
             os.pwrite(fd, os.pread(fd, size, 0), 0)
             os.fdatasync(fd)
+            check_writable(fd)
         finally:
             os.close(fd)
     except OSError as error:

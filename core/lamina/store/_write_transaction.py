@@ -70,13 +70,15 @@ class WriteTransactions:
 
     def _run(self, group: list[Pending], *, apart: bool) -> None:
         environment = self._handle.lmdb
-        with self._gate.inside(), translated(self._path), environment.begin(write=True) as transaction:
-            for pending in group:
-                if apart:
-                    pending.run_apart(environment, transaction, self._path)
-                else:
-                    pending.run(transaction)
-            began = time.perf_counter()
+        with self._gate.inside():
+            with translated(self._path), environment.begin(write=True) as transaction:
+                for pending in group:
+                    if apart:
+                        pending.run_apart(environment, transaction, self._path)
+                    else:
+                        pending.run(transaction)
+                began = time.perf_counter()
+            self._handle.check_committed()
         self._operations.observe(len(group))
         self._seconds.observe(time.perf_counter() - began)
 
@@ -99,8 +101,8 @@ class WriteTransactions:
         return True
 
     def _recover(self, error: Exception) -> None:
-        """Find out whether the environment is usable after LMDB failed to commit."""
-        if isinstance(error, Error) and isinstance(error.__cause__, lmdb.Error):
+        """Find out whether the environment is usable after a commit failed."""
+        if isinstance(error, Error) and isinstance(error.__cause__, lmdb.Error | OSError):
             self._handle.fail(error)
             self._handle.repair()
 

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import DataLoss, NotFound, translated
-from lamina.fs import Lock, sync_directory
+from lamina.fs import Lock, fsync, sync_directory
 from lamina.snapshots.local import layout
 from lamina.snapshots.storage.file import DATA, Contents, read_file
 
@@ -72,7 +72,7 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
             undo.callback(os.unlink, unfinished)
             file.writelines(copy)
             file.flush()
-            os.fsync(file.fileno())
+            fsync(file.fileno())
         backup = Backup(path, os.path.getsize(unfinished), checked(unfinished))
         os.rename(unfinished, path)
         undo.pop_all()

@@ -17,7 +17,7 @@ from lamina.errdefs import (
     from_os_error,
     translated,
 )
-from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, sync_directory
+from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, opened
 from lamina.metrics import Metric, MetricKind
 from lamina.places import LOCK
 from lamina.snapshots.storage import _layout as layout
@@ -95,8 +95,7 @@ class MetaStore:
             ballast = Ballast(directory.path_of("ballast"))
             undo.callback(ballast.close)
             store = cls(path, state, lock, environment, ballast, checks)
-            os.fsync(directory.fd)
-            sync_directory(os.path.dirname(directory.path))
+            _sync_names(directory)
             undo.pop_all()
             directory.close()
             return store
@@ -201,6 +200,16 @@ def _make_state(state: str) -> str:
         _log.warning("cannot make the directory of the metastore's state", exc_info=error, extra={"path": state})
         return ""
     return state
+
+
+def _sync_names(directory: SecureDirectory) -> None:
+    """Sync the names of the metastore and of its file.
+
+    Not with `lamina.fs.fsync`: either may be on a read-only file system, and every commit checks what that checks.
+    """
+    os.fsync(directory.fd)
+    with opened(os.path.dirname(directory.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
+        os.fsync(parent)
 
 
 def _unnamed_file(directory: str) -> IO[bytes]:
