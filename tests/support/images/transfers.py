@@ -1,0 +1,77 @@
+"""A transfer that answers at once, or works until its call ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from lamina.content import Descriptor
+from lamina.context import current
+from lamina.errdefs import NotFound
+from lamina.images import Image, Imported, Progress, Report, Resolved, Transfer, Unpacked, Verified
+
+DIGEST = f"sha256:{'a' * 64}"
+IMAGE = Image(
+    "docker.io/library/debian:12",
+    Descriptor("application/vnd.oci.image.manifest.v1+json", DIGEST, 7, {"x": "y"}),
+    {"label": "1"},
+    created=1,
+    updated=2,
+)
+UNPACKED = Unpacked(IMAGE.name, "overlayfs/images/default", f"sha256:{'b' * 64}")
+RESOLVED = Resolved(
+    IMAGE, "linux/arm64", IMAGE.target, IMAGE.target, (IMAGE.target, IMAGE.target), (DIGEST, DIGEST), DIGEST
+)
+VERIFIED = (Verified(DIGEST, 7), Verified(DIGEST, 8, "its data has another digest"))
+
+
+class RecordedTransfer(Transfer):
+    """Records what it is asked for and in which namespace, and returns the constants above."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.ended = threading.Event()
+        """Set when work on the image `endless` has ended."""
+
+    def import_(
+        self,
+        path: str,
+        *,
+        names: Sequence[str] = (),
+        platform: str = "",
+        all_platforms: bool = False,
+        unpack: bool = True,
+        snapshotter: str = "",
+        progress: Report | None = None,
+    ) -> Imported:
+        namespace = current().namespace
+        self.asked.append((namespace, path, names, platform, all_platforms, unpack, snapshotter))
+        self._work(path, progress)
+        return Imported((IMAGE,), (UNPACKED,) if unpack else ())
+
+    def unpack(
+        self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
+    ) -> Unpacked:
+        self.asked.append((current().namespace, name, platform, snapshotter))
+        self._work(name, progress)
+        return UNPACKED
+
+    def resolve(self, name: str, *, platform: str = "") -> Resolved:
+        self.asked.append((current().namespace, name, platform))
+        return RESOLVED
+
+    def verify(self, *digests: str) -> Iterator[Verified]:
+        self.asked.append(digests)
+        yield from VERIFIED
+
+    def _work(self, what: str, report: Report | None) -> None:
+        if what.endswith("missing"):
+            raise NotFound(f"no image {what!r}")
+        if report:
+            report(Progress(DIGEST, "unpack", 1, 7))
+        if what.endswith("endless"):
+            cancelled = threading.Event()
+            current().on_cancel(cancelled.set)
+            cancelled.wait()
+            self.ended.set()
+            current().check()

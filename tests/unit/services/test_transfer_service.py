@@ -1,0 +1,83 @@
+"""The transfer service's methods, called with and without a transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from lamina.api.messages.transfer_pb2 import ImportRequest, ImportResponse
+from lamina.context import CallContext, use
+from lamina.errdefs import NotFound
+from lamina.plugins.transfer._service import TransferService
+from tests.support.images.transfers import DIGEST, IMAGE, UNPACKED, RecordedTransfer
+
+SECONDS = 60
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def transfer() -> RecordedTransfer:
+    return RecordedTransfer()
+
+
+@pytest.fixture
+def service(transfer: RecordedTransfer) -> TransferService:
+    return TransferService(lambda: transfer)
+
+
+def test_the_last_message_of_an_import_has_the_images(service: TransferService, call: Call) -> None:
+    *progress, last = call(service.service, "Import", path="/a.tar")
+    assert [(one.digest, one.what, one.done, one.total) for one in progress[0].progress] == [
+        (DIGEST, "unpack", 1, 7)
+    ]
+    assert [image.name for image in last.images] == [IMAGE.name]
+    assert [one.snapshotter for one in last.unpacked] == [UNPACKED.snapshotter]
+
+
+def test_the_last_message_of_an_unpack_has_the_snapshot(service: TransferService, call: Call) -> None:
+    *_, last = call(service.service, "Unpack", name="debian")
+    assert (last.unpacked.image, last.unpacked.chain_id) == (UNPACKED.image, UNPACKED.chain_id)
+
+
+def test_work_is_done_in_the_namespace_of_the_call(
+    service: TransferService, transfer: RecordedTransfer, call: Call
+) -> None:
+    with use(CallContext(namespace="k8s.io")):
+        call(service.service, "Import", path="/a.tar", names=["b"], all_platforms=True, no_unpack=True)
+        call(service.service, "Unpack", name="debian", platform="linux/arm64", snapshotter="native")
+    assert transfer.asked == [
+        ("k8s.io", "/a.tar", ("b",), "", True, False, ""),
+        ("k8s.io", "debian", "linux/arm64", "native"),
+    ]
+
+
+def test_errors_of_the_work_end_the_stream(service: TransferService, call: Call) -> None:
+    with pytest.raises(NotFound, match="no image 'missing'"):
+        call(service.service, "Unpack", name="missing")
+
+
+def test_work_stops_when_its_client_goes(
+    service: TransferService, transfer: RecordedTransfer, serve: Call
+) -> None:
+    served = serve(*service.service.methods)
+    request = ImportRequest(path="endless").SerializeToString()
+    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+        responses = channel.unary_stream("/test.Test/Import")(request, timeout=SECONDS)
+        assert ImportResponse.FromString(next(responses)).progress[0].done == 1
+    assert transfer.ended.wait(SECONDS)
+
+
+def test_work_stops_with_the_host(service: TransferService, transfer: RecordedTransfer, serve: Call) -> None:
+    served = serve(*service.service.methods, grace=0)
+    request = ImportRequest(path="endless").SerializeToString()
+    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+        responses = channel.unary_stream("/test.Test/Import")(request, timeout=SECONDS)
+        next(responses)
+        served.listener.close()
+        with pytest.raises(grpc.RpcError):
+            list(responses)
+    assert transfer.ended.is_set()
