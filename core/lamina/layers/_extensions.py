@@ -46,14 +46,14 @@ class Extensions:
             data: Its data.
 
         Raises:
-            Malformed: The data is malformed, or a global header has a record that only one for one entry may have.
+            Malformed: The data is malformed, or a global header stands or says what it must not.
         """
         if flag == _LONG_NAME:
             self._name = check_name(text(data), "path")
         elif flag == _LONG_LINK:
             self._link = check_name(text(data), "target of the link")
         elif flag == _GLOBAL:
-            _check_global(parse_records(data))
+            self._check_global(parse_records(data))
         else:
             self.records = parse_records(data)
 
@@ -67,8 +67,12 @@ class Extensions:
         entry.name = self._name or entry.name
         entry.link = self._link or entry.link
 
-
-def _check_global(records: Records) -> None:
-    for key in records:
-        if key.startswith(_FRAMING):
-            raise Malformed(f"a global extended header has the record {key!r}, which is only for single entries")
+    def _check_global(self, records: Records) -> None:
+        """Refuse global headers by which programs read different trees from one archive."""
+        if self:
+            raise Malformed("a global extended header lies between an extended header and its entry")
+        for key in records:
+            if key.startswith(_FRAMING):
+                raise Malformed(
+                    f"a global extended header has the record {key!r}, which is only for single entries"
+                )

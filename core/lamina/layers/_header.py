@@ -31,8 +31,10 @@ _CHECKSUM: Final = slice(148, 156)
 _TYPEFLAG: Final = slice(156, 157)
 _USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
+_STAR_MAGIC: Final = b"tar\0"
 _STAR: Final = slice(508, 512)
-"""Where star has the four bytes `tar` and NUL."""
+"""Where star has its magic number; ustar has zeros."""
+_STAR_ATIME: Final = slice(476, 488)
 _SPACES: Final = 8 * 0x20
 """The sum of the checksum field while the checksum is made: as if it were blank."""
 
@@ -107,26 +109,30 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     )
     if link[0]:
         entry.link = text(link)
-    if type_ is EntryType.CHARACTER_DEVICE or type_ is EntryType.BLOCK_DEVICE:
-        entry.device = _device(number(major, "major number"), number(minor, "minor number"))
-    if prefix[0]:
-        _read_prefix(entry, buffer, at, magic, prefix)
+    if magic == _GNU or magic.startswith(_USTAR):
+        if type_ is EntryType.CHARACTER_DEVICE or type_ is EntryType.BLOCK_DEVICE:
+            entry.device = _device(number(major, "major number"), number(minor, "minor number"))
+        if prefix[0] or buffer[at + _STAR.start]:
+            _read_rest(entry, magic, prefix, buffer[at + _STAR_ATIME.start : at + BLOCK])
     return entry
 
 
-def _read_prefix(entry: Entry, buffer: bytes, at: int, magic: bytes, prefix: bytes) -> None:
+def _read_rest(entry: Entry, magic: bytes, prefix: bytes, end: bytes) -> None:
     """Read the last 167 bytes, which differ between the formats."""
-    if magic.startswith(_USTAR):
-        if buffer[at + _STAR.start : at + _STAR.stop] == b"tar\0":
-            entry.atime = seconds(number(buffer[at + 476 : at + 488], "atime"))
-            prefix = prefix[:131]
-        entry.name = text(prefix) + b"/" + entry.name
-    elif magic == _GNU:
+    if magic == _GNU:
         try:
-            entry.atime = seconds(number(prefix[:12], "atime"))
+            if prefix[0]:
+                entry.atime = seconds(number(prefix[:12], "atime"))
         except Malformed:
             # Go before 1.8, and Docker with it, wrote the prefix of ustar here.
-            entry.name = text(prefix) + b"/" + entry.name
+            if (name := text(prefix)).isascii():
+                entry.name = name + b"/" + entry.name
+        return
+    if end.endswith(_STAR_MAGIC):
+        entry.atime = seconds(number(end[:12], "atime"))
+        prefix = prefix[:131]
+    if prefix[0]:
+        entry.name = text(prefix) + b"/" + entry.name
 
 
 def text(field: bytes) -> bytes:

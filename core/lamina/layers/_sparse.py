@@ -21,7 +21,8 @@ MAX_MAP_BYTES: Final = 1 << 20
 """Bytes of a map in format 1.0, as in Go's `archive/tar`."""
 
 _PREFIX: Final = b"GNU.sparse."
-_VERSIONS: Final = {(b"0", b"0"), (b"0", b"1"), (b"1", b"0")}
+_VERSIONS: Final = {(None, None), (b"0", b"0"), (b"0", b"1"), (b"1", b"0")}
+"""Versions of the formats in extended headers. The first two need not be given."""
 
 Take = Callable[[int], bytes]
 """Takes bytes of the entry's data from the archive."""
@@ -116,20 +117,31 @@ def read_pax(entry: Entry, records: Mapping[bytes, bytes], take: Take) -> Sparse
     """
     if not any(key.startswith(_PREFIX) for key in records):
         return None
-    version = records.get(_PREFIX + b"major", b"0"), records.get(_PREFIX + b"minor", b"0")
-    if version not in _VERSIONS:
-        raise Malformed(f"its sparse format, {b'.'.join(version)!r}, is not known")
+    major, minor = (records.get(_PREFIX + part) for part in (b"major", b"minor"))
+    if (major, minor) not in _VERSIONS:
+        raise Malformed(f"its sparse format, version {major!r}, {minor!r}, is not known")
     if entry.type is not EntryType.FILE:
         raise Malformed(f"a {entry.type.value} with sparse data")
     if name := records.get(_PREFIX + b"name"):
         entry.name = check_name(name, "path")
     size = records.get(_PREFIX + b"size") or records.get(_PREFIX + b"realsize") or b""
     real_size = decimal(size, "size of the file", MAX_SIZE)
-    if version[0] == b"1":
+    if major == b"1":
         numbers, map_bytes = _read_data_map(entry.size, take)
         return SparseFile(real_size, numbers, map_bytes)
+    return SparseFile(real_size, _parse_map(records))
+
+
+def _parse_map(records: Mapping[bytes, bytes]) -> list[int]:
+    """Parse the map of formats 0.0 and 0.1."""
     fields = records.get(SPARSE_MAP, b"")
-    return SparseFile(real_size, [_number(field) for field in fields.split(b",")] if fields else [])
+    numbers = [_number(field) for field in fields.split(b",")] if fields else []
+    count = records.get(_PREFIX + b"numblocks")
+    if count is None and not fields:
+        raise Malformed("its sparse data has no map")
+    if count is not None and decimal(count, "number of parts of sparse data", MAX_EXTENTS) * 2 != len(numbers):
+        raise Malformed(f"its sparse data has {len(numbers) / 2:g} parts and not {int(count)}")
+    return numbers
 
 
 def _read_data_map(stored: int, take: Take) -> tuple[list[int], int]:

@@ -156,6 +156,10 @@ def test_a_global_header_that_programs_understand_differently_is_refused(key: by
     refused(pax((key, b"1"), type_=b"g") + header() + END, "a global extended header")
 
 
+def test_a_global_header_before_the_entry_of_another_one_is_refused() -> None:
+    refused(pax((b"path", b"x")) + pax((b"comment", b"c"), type_=b"g") + header() + END, "lies between")
+
+
 def test_an_extended_header_at_the_end_is_refused() -> None:
     refused(pax((b"path", b"x")) + END, "an extended header is the last")
     refused(pax((b"path", b"x")), "an extended header is the last")

@@ -46,7 +46,12 @@ def pax_0_0(size: int, extents: tuple[tuple[int, int], ...], data: bytes) -> byt
 
 def pax_0_1(size: int, extents: tuple[tuple[int, int], ...], data: bytes) -> bytes:
     numbers = b",".join(b"%d,%d" % extent for extent in extents)
-    records = ((b"GNU.sparse.name", b"file"), (b"GNU.sparse.size", b"%d" % size), (b"GNU.sparse.map", numbers))
+    records = (
+        (b"GNU.sparse.size", b"%d" % size),
+        (b"GNU.sparse.numblocks", b"%d" % len(extents)),
+        (b"GNU.sparse.name", b"file"),
+        (b"GNU.sparse.map", numbers),
+    )
     return pax(*records) + header(b"GNUSparseFile.0/file", size=len(data)) + padded(data)
 
 
@@ -163,9 +168,24 @@ def test_a_malformed_map_before_the_data_is_refused(lines: bytes) -> None:
         read(pax(*records) + header(b"file", size=len(padded(lines))) + padded(lines) + END)
 
 
-def test_an_unknown_version_is_refused() -> None:
+@pytest.mark.parametrize("count", [b"1", b"3", b"x", b"-2"])
+def test_a_map_without_as_many_parts_as_announced_is_refused(count: bytes) -> None:
+    records = ((b"GNU.sparse.size", b"100"), (b"GNU.sparse.numblocks", count), (b"GNU.sparse.map", b"0,0,100,0"))
+    with pytest.raises(InvalidArgument, match="parts"):
+        read(pax(*records) + header(b"file") + END)
+
+
+def test_sparse_data_without_a_map_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="its sparse data has no map"):
+        read(pax((b"GNU.sparse.size", b"100")) + header(b"file") + END)
+
+
+@pytest.mark.parametrize("version", [(b"2", b"0"), (b"1", b"1"), (b"1", None), (None, b"1")])
+def test_an_unknown_version_is_refused(version: tuple[bytes | None, bytes | None]) -> None:
+    keys = (b"GNU.sparse.major", b"GNU.sparse.minor")
+    records = [(key, part) for key, part in zip(keys, version, strict=True) if part]
     with pytest.raises(InvalidArgument, match="its sparse format"):
-        read(pax((b"GNU.sparse.major", b"2"), (b"GNU.sparse.minor", b"0")) + header() + END)
+        read(pax(*records) + header() + END)
 
 
 def test_only_files_are_sparse() -> None:
@@ -180,6 +200,7 @@ def test_offsets_and_lengths_alternate() -> None:
 
 
 def test_an_endless_map_of_the_old_format_is_refused() -> None:
-    extents = tuple((number, 0) for number in range(140_000))
+    first = old_gnu(1 << 40, ((0, 0),) * 5, b"")[:BLOCK]
+    more = (_pair(0, 0, base=False) * 21 + b"\1").ljust(BLOCK, b"\0")
     with pytest.raises(InvalidArgument, match="more than 131072 parts"):
-        read(old_gnu(1 << 40, extents, b"") + END)
+        read(first + more * 6300)

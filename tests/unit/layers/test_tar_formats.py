@@ -81,6 +81,10 @@ def test_the_format_of_7th_edition_has_no_prefix() -> None:
     assert read_one(header(b"name", b"\0", magic=OLD, rest=b"garbage") + END).name == b"name"
 
 
+def test_the_format_of_7th_edition_has_no_device_numbers() -> None:
+    assert read_one(header(type_=b"3", magic=OLD, major=octal(8, 8)) + END).device == 0
+
+
 def test_a_slash_at_the_end_makes_a_directory_in_the_format_of_7th_edition() -> None:
     archived = read(header(b"name/", b"\0", magic=OLD, size=1000) + header(b"file", b"\0", magic=OLD) + END)
     assert [entry.type for entry in archived.entries] == [EntryType.DIRECTORY, EntryType.FILE]
