@@ -15,7 +15,7 @@ from lamina.content._contract import Info
 from lamina.content._digest import check_digest
 from lamina.content._labels import BlobLabels
 from lamina.errdefs import NotFound
-from lamina.fs import SecureDirectory, open_secure_file
+from lamina.fs import SecureDirectory, fsync, open_secure_file
 from lamina.labels import update_labels
 
 ALGORITHM: Final = "sha256"
@@ -38,17 +38,16 @@ class Blobs:
     """The directory `blobs/sha256`, and the labels of the blobs in it."""
 
     def __init__(self, directory: SecureDirectory, labels: BlobLabels | None) -> None:
-        """Make all names durable that an earlier process may have added just before it died.
+        """Use a directory.
 
         Args:
-            directory: The directory. The caller closes it.
+            directory: The directory, whose names are durable. The caller closes it.
             labels: Where labels are kept; None to drop them.
         """
         self._directory = directory
         self._labels = labels if labels is not None else _NoLabels()
         self._changing = threading.Lock()
         """Held while blobs are added or deleted, and until that is durable."""
-        os.fsync(directory.fd)
 
     def info(self, digest: str) -> Info:
         """Implement `ContentStore.info`."""
@@ -105,7 +104,7 @@ class Blobs:
             yield names
         finally:
             try:
-                os.fsync(self._directory.fd)
+                fsync(self._directory.fd)
             except OSError:
                 for name in names:
                     os.unlink(name, dir_fd=self._directory.fd)
@@ -127,7 +126,7 @@ class Blobs:
         with self._changing:
             with _found(digest):
                 os.unlink(_name(digest), dir_fd=self._directory.fd)
-            os.fsync(self._directory.fd)
+            fsync(self._directory.fd)
             self._labels.delete(digest)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from lamina.content.local._selection import info_fields, parse_filters, status_f
 from lamina.content.local._writer import LocalWriter
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
-from lamina.fs import Lock, SecureDirectory
+from lamina.fs import Lock, SecureDirectory, fsync
 from lamina.labels import check_labels
 from lamina.places import LOCK
 
@@ -63,8 +64,8 @@ class LocalContentStore(ContentStore):
             blobs = opened.enter_context(root.subdirectory(BLOBS, create_mode=_MODE))
             named = opened.enter_context(blobs.subdirectory(ALGORITHM, create_mode=_MODE))
             ingests = opened.enter_context(root.subdirectory(INGEST, create_mode=_MODE))
-            for directory in (blobs, root):
-                os.fsync(directory.fd)
+            for directory in (named, blobs, root):
+                _make_names_durable(directory)
             self._blobs = Blobs(named, labels)
             self._ingests = Ingests(ingests)
             self._opened = opened.pop_all()
@@ -188,3 +189,12 @@ class LocalContentStore(ContentStore):
     def close(self) -> None:
         """Implement `ContentStore.close`. Writers that are open keep their ingests."""
         self._opened.close()
+
+
+def _make_names_durable(directory: SecureDirectory) -> None:
+    """Sync names that an earlier process may have added just before it died."""
+    try:
+        fsync(directory.fd)
+    except OSError as error:
+        if error.errno != errno.EROFS:  # blobs can be read there, and none added
+            raise

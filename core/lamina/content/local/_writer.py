@@ -13,7 +13,7 @@ from lamina.content._blob import Blob
 from lamina.content._contract import Commit, Info, Progress, Status, Writer
 from lamina.content.local._ingests import Ingest
 from lamina.errdefs import FailedPrecondition, translated
-from lamina.fs import clone_range, start_writeback
+from lamina.fs import clone_range, fsync, start_writeback
 
 _WRITEBACK: Final = 8 << 20
 """Bytes after which the disk begins to write, so that it works during the copy and not only at the commit."""
@@ -135,7 +135,7 @@ class LocalWriter(Writer):
         Raises:
             OSError: The disk failed or is full, and data may be lost. A second attempt would not report it.
         """
-        os.fsync(self._fd)
+        fsync(self._fd)
 
     def _share(self, blob: Blob) -> bool:
         if not blob.size or blob.offset % _BLOCK:
