@@ -96,20 +96,6 @@ class SnapshotData:
         with self._using(record, "measure"):
             return self._backend.usage(record)
 
-    def discard(self, id_: int, *, unfinished: bool = False) -> None:
-        """Discard data. On failure, the next start reclaims it.
-
-        Args:
-            id_: The identifier, which no snapshot has any more.
-            unfinished: Whether there may be unfinished data too.
-        """
-        try:
-            if unfinished:
-                self._root.discard_unfinished(id_)
-            self._root.discard(id_)
-        except (Error, OSError) as error:
-            _log.warning("data of a removed snapshot is still there", exc_info=error, extra={"id": id_})
-
     def give_up_active(self, record: Record) -> None:
         """Discard data that only the active snapshot needed, after its commit."""
         try:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import Error, ResourceExhausted
 from lamina.snapshots.local._root import DataRoot
+from lamina.snapshots.local._trash import PAUSES
 from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
 from lamina.steps import BLOCKING, Steps
 
 _log = logging.getLogger(__name__)
-
-_PAUSES: Final = (0.0, 0.05, 0.2, 0.8, 3.2)
-"""Seconds before each further attempt to remove a snapshot on a full disk: btrfs frees space late."""
 
 
 def remove_record(keyspace: Keyspace, key: str, root: DataRoot, store: SnapshotterStore) -> Steps[Record]:
@@ -31,7 +28,7 @@ def remove_record(keyspace: Keyspace, key: str, root: DataRoot, store: Snapshott
         Error: As `Keyspace.remove`.
         ResourceExhausted: The disk is still full after that.
     """
-    for pause in _PAUSES:
+    for pause in PAUSES:
         try:
             return (yield from keyspace.remove(key))
         except ResourceExhausted:

@@ -14,7 +14,7 @@ from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._throttled import throttled
-from lamina.snapshots.local._trash import NO_SPACE, Trash
+from lamina.snapshots.local._trash import Trash, is_no_space
 from lamina.snapshots.storage import SnapshotterStore
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class DataRoot:
         try:
             create(path + UNFINISHED)
         except (OSError, ResourceExhausted) as error:
-            if not _is_no_space(error) or not self.free_space():
+            if not is_no_space(error) or not self.free_space():
                 raise
             self.discard_unfinished(id_)
             create(path + UNFINISHED)
@@ -167,15 +167,20 @@ class DataRoot:
         """Return the path of the data of an identifier."""
         return self._snapshots.path_of(str(id_))
 
-    def discard(self, id_: int) -> None:
-        """Discard the data of a snapshot that this process removed, or never stored."""
-        try:
-            self._trash.put(self._snapshots, str(id_))
-        finally:
-            self.records.remove(id_)  # the snapshot is gone even if its data cannot be moved
+    def discard(self, id_: int, *, unfinished: bool = False) -> None:
+        """Discard the data of a snapshot that this process removed, or never stored, now or later.
+
+        Args:
+            id_: Its identifier, which no other snapshot will ever have.
+            unfinished: Whether there may be unfinished data too.
+        """
+        if unfinished:
+            self._trash.discard(self._snapshots, str(id_) + UNFINISHED)
+        self._trash.discard(self._snapshots, str(id_))
+        self.records.remove(id_)
 
     def discard_unfinished(self, id_: int) -> None:
-        """Discard unfinished data of a snapshot."""
+        """Discard unfinished data, before more is made at the same path."""
         self._trash.put(self._snapshots, str(id_) + UNFINISHED)
 
     def discard_remains(self, id_: int) -> None:
@@ -237,9 +242,12 @@ class DataRoot:
         """Delete all discarded data and its recovery records, and return when they are gone.
 
         Expired entries in quarantine are deleted too (`Quarantine.expire`).
+
+        Raises:
+            FailedPrecondition: Some data cannot be deleted.
         """
         self._expire()
-        self._trash.empty()
+        self._trash.empty(patient=True)
         self.records.flush()
 
     def free_space(self) -> bool:
@@ -251,12 +259,12 @@ class DataRoot:
         return self.agrees and bool(self._quarantine.give_up())
 
     def trash_entries(self) -> int:
-        """Return the number of discarded entries not yet deleted.
+        """Return the number of discarded entries that are not yet deleted.
 
         Raises:
             OSError: The directory cannot be read.
         """
-        return sum(1 for _ in self._parts[TRASH].names())
+        return sum(1 for _ in self._trash.entries())
 
     def close(self) -> None:
         """Stop deleting and release the lock. Closing twice does nothing."""
@@ -266,10 +274,6 @@ class DataRoot:
             self._sync.close()
         self._store.failed_sync.close()
         self._opened.close()
-
-
-def _is_no_space(error: OSError | ResourceExhausted) -> bool:
-    return isinstance(error, ResourceExhausted) or error.errno in NO_SPACE
 
 
 def _open_parts(

@@ -147,7 +147,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
         except BaseException:
             # If interrupted after the commit, the record exists, and its data must stay.
             if self._store.record(draft.id) is None:
-                self._data.discard(draft.id, unfinished=True)
+                self._root.discard(draft.id, unfinished=True)
             raise
         self._root.records.write(record.id)
         return mounts
@@ -197,7 +197,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
         if self._sync_remove:
             yield BLOCKING  # before the record is gone: a call that may block may be refused
         record = yield from remove_record(self._keyspace, key, self._root, self._store)
-        self._data.discard(record.id)
+        self._root.discard(record.id)
         self._mounted.check(record, REMOVED)
         if self._sync_remove:
             try:

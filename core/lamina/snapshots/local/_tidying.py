@@ -88,7 +88,7 @@ class Tidying:
             return
         _log.warning("made the directory of a snapshot again, which a crash had lost", extra=named)
         if self._store.record(record.id) is None:  # removed meanwhile
-            self._data.discard(record.id)
+            self._root.discard(record.id)
 
     def tidy_up(self) -> None:
         """Complete the work of interrupted calls of earlier processes."""

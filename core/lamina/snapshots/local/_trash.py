@@ -8,17 +8,19 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition
-from lamina.fs import SecureDirectory
+from lamina.context import CallContext, current, use
+from lamina.errdefs import Canceled, DeadlineExceeded, Error, FailedPrecondition, ResourceExhausted
+from lamina.fs import SecureDirectory, syncfs
 
 _log = logging.getLogger(__name__)
 
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 """The errors of a full file system (open(2))."""
+PAUSES: Final = (0.0, 0.05, 0.2, 0.8, 3.2)
+"""Seconds before each further attempt to delete something on a full disk: btrfs frees space late."""
 SHOWN: Final = 3
 """The most failures that a message shows."""
 _FIRST_SECONDS: Final = 0.2
@@ -46,6 +48,8 @@ class Trash:
         self._mark = uuid.uuid4().hex
         """Makes names unique: entries of another process may not be deleted yet."""
         self._numbers = itertools.count()
+        self._left: set[tuple[SecureDirectory, str]] = set()
+        """Entries of other directories that could not be discarded."""
         self._emptying = threading.Lock()
         self._context = CallContext()
         self._filled = threading.Event()
@@ -90,26 +94,70 @@ class Trash:
         if not self._filled.is_set():  # setting it again would take a lock
             self._filled.set()
 
-    def empty(self) -> None:
+    def discard(self, source: SecureDirectory, name: str) -> None:
+        """Move a file or directory to the trash, if it exists; what cannot be moved is deleted by `empty`.
+
+        Args:
+            source: The directory that holds it, open as long as this.
+            name: Its name there, which nothing else will ever have.
+        """
+        try:
+            self.put(source, name)
+        except (Error, OSError) as error:
+            _log.warning(
+                "could not discard removed data yet", exc_info=error, extra={"entry": source.path_of(name)}
+            )
+            self._left.add((source, name))
+            self._filled.set()
+
+    def entries(self) -> Iterator[tuple[SecureDirectory, str]]:
+        """Yield the directory and the name of all that is discarded and not yet deleted.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        yield from tuple(self._left)
+        for name in self._directory.names():
+            yield self._directory, name
+
+    def empty(self, *, patient: bool = False) -> None:
         """Delete all present entries, and return when they are gone.
+
+        Args:
+            patient: Try again, for some seconds, if there is no space for a deletion (`PAUSES`).
 
         Raises:
             FailedPrecondition: Some entries could not be deleted. The others are gone.
+            OSError: The directory cannot be read, or the file system cannot be synced.
         """
-        failures: list[Exception] = []
-        with self._emptying:
-            for name in list(self._directory.names()):
-                try:
-                    self._delete(self._directory, name)
-                except (Canceled, DeadlineExceeded):
-                    raise
-                except (Error, OSError) as error:
-                    failures.append(error)
+        failures = self._delete_all()
+        for pause in PAUSES if patient else ():
+            if not any(map(is_no_space, failures)):
+                break
+            self._closed.wait(pause)
+            current().check()
+            syncfs(self._directory.fd)  # btrfs frees deleted blocks only then
+            failures = self._delete_all()
         if failures:
             reasons = "; ".join(str(failure) for failure in failures[:SHOWN])
             raise FailedPrecondition(
                 f"{len(failures)} removed snapshots in {self._path} could not be deleted: {reasons}"
             ) from failures[0]
+
+    def _delete_all(self) -> list[Exception]:
+        """Delete all entries, and return why some cannot be deleted."""
+        failures: list[Exception] = []
+        with self._emptying:
+            for directory, name in list(self.entries()):
+                try:
+                    self._delete(directory, name)
+                except (Canceled, DeadlineExceeded):
+                    raise
+                except (Error, OSError) as error:
+                    failures.append(error)
+                else:
+                    self._left.discard((directory, name))
+        return failures
 
     def _delete(self, directory: SecureDirectory, name: str) -> None:
         """Delete an entry. `destroy`, which works by path, is called for directories only, never for links."""
@@ -129,7 +177,7 @@ class Trash:
                 if self._context.cancelled:
                     return
                 try:
-                    self.empty()
+                    self.empty(patient=True)
                 except Canceled:
                     return
                 except (Error, OSError) as error:
@@ -144,3 +192,8 @@ class Trash:
         self._filled.set()
         if self._thread is not None:
             self._thread.join()
+
+
+def is_no_space(error: Exception) -> bool:
+    """Return whether an error means that a file system is full."""
+    return isinstance(error, ResourceExhausted) or (isinstance(error, OSError) and error.errno in NO_SPACE)
