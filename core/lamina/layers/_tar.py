@@ -24,7 +24,7 @@ _MAX_EXTENSIONS: Final = 64
 
 
 class TarReader:
-    """Reads the entries of a tar archive, from start to end, and hashes every byte of it.
+    """Reads the entries of a tar archive, from start to end, and hashes every byte of it, unless told otherwise.
 
     Iterate over the entries. `copy_to` or `read` uses the data of the current one; otherwise it is passed over.
     After the last entry, `digest` is that of the whole archive: the diff ID of the layer.
@@ -36,16 +36,17 @@ class TarReader:
     Memory is bounded, whatever the archive: some MiB beside that of the stream.
     """
 
-    def __init__(self, stream: LayerStream) -> None:
+    def __init__(self, stream: LayerStream, *, hashed: bool = True) -> None:
         """Read an archive.
 
         Args:
             stream: The archive. The caller closes it.
+            hashed: Whether there is to be a `digest`. If not, plain data that is not used is not even read.
         """
         import hashlib
 
         self._stream = stream
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
         self._check = current().check
         self._chunk = b""
         self._at = 0
@@ -73,9 +74,9 @@ class TarReader:
         """The digest of the uncompressed archive, `sha256:…`; all entries must have been read.
 
         Raises:
-            ValueError: They were not.
+            ValueError: They were not, or the reader does not hash.
         """
-        if not self._is_drained:
+        if not self._hash or not self._is_drained:
             raise ValueError("the archive has not been read to its end")
         return f"sha256:{self._hash.hexdigest()}"
 
@@ -207,12 +208,14 @@ class TarReader:
         if has_trailer and self._ensure(BLOCK) and not self._chunk.startswith(_ZEROS, self._at):
             raise Malformed("a block of zeros precedes it")
         self._at = len(self._chunk)
-        while self._fill():
+        while self._hash and self._fill():
             self._at = len(self._chunk)
         self._is_drained = True
 
     def _skip_data(self) -> None:
         """Pass over the rest of the current entry's data and its padding, which may be missing at the end."""
+        if not self._hash:
+            self._skip_unread()
         for _ in self._data(self._left):
             pass
         while self._padding:
@@ -221,6 +224,16 @@ class TarReader:
             skipped = min(self._padding, len(self._chunk) - self._at)
             self._at += skipped
             self._padding -= skipped
+
+    def _skip_unread(self) -> None:
+        """Do so without reading what is not in the chunk."""
+        buffered = min(self._left + self._padding, len(self._chunk) - self._at)
+        skipped = self._stream.skip(self._left + self._padding - buffered)
+        self._at += buffered
+        self._before += skipped
+        if buffered + skipped < self._left:
+            raise Malformed("the archive ends inside its data")
+        self._left = self._padding = 0
 
     def _data(self, size: int) -> Iterator[memoryview]:
         """Yield the next bytes of the current entry's data in pieces."""
@@ -261,7 +274,8 @@ class TarReader:
         data = self._stream.read(CHUNK)
         if not data:
             return False
-        self._hash.update(data)
+        if self._hash:
+            self._hash.update(data)
         self._before += self._at
         self._chunk = self._chunk[self._at :] + data
         self._at = 0

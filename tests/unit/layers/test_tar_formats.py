@@ -7,8 +7,23 @@ import os
 
 import pytest
 
-from lamina.layers import EntryType
-from tests.support.tar import END, GNU, OLD, base_256, extended, file, header, octal, pax, read, read_one
+from lamina.errdefs import InvalidArgument
+from lamina.layers import EntryType, TarReader, open_layer
+from tests.support.tar import (
+    END,
+    GNU,
+    OLD,
+    base_256,
+    extended,
+    file,
+    header,
+    octal,
+    opened,
+    padded,
+    pax,
+    read,
+    read_one,
+)
 
 SECOND = 1_000_000_000
 TYPES = {
@@ -45,6 +60,27 @@ def test_the_data_of_files_is_read() -> None:
 def test_data_that_is_not_used_is_passed_over() -> None:
     data = file(b"a", bytes(3 << 20)) + file(b"b", b"second") + END
     assert read(data).names == [b"a", b"b"]
+
+
+def test_an_archive_is_scanned_without_reading_data_that_is_not_used() -> None:
+    """Its data is a hole of a terabyte."""
+    first, second = padded(header(b"a", size=base_256(1 << 40, 12))), header(b"b", size=octal(3, 12))
+    with opened(first) as fd, memoryview(second + b"abc") as rest:
+        os.pwrite(fd, rest, len(first) + (1 << 40))
+        with open_layer(fd, size=os.fstat(fd).st_size) as stream:
+            reader = TarReader(stream, hashed=False)
+            assert [(entry.name, reader.position) for entry in reader] == [
+                (b"a", 512),
+                (b"b", (1 << 40) + 1024),
+            ]
+
+
+def test_a_scan_sees_that_data_is_missing() -> None:
+    data = file(b"a", bytes(1 << 20))[:-1]
+    with opened(data) as fd, open_layer(fd, size=len(data)) as stream:
+        reader = TarReader(stream, hashed=False)
+        with pytest.raises(InvalidArgument, match="the archive ends inside its data"):
+            list(reader)
 
 
 def test_links_have_targets_and_devices_numbers() -> None:
