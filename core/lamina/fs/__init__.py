@@ -16,7 +16,7 @@ from lamina.fs._remove import remove_tree
 from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
 from lamina.fs._sync import FileSystemSync
-from lamina.fs._syscalls import exchange, start_writeback, syncfs
+from lamina.fs._syscalls import exchange, open_beneath, start_writeback, syncfs
 from lamina.fs._temporary import make_temporary_directory
 from lamina.fs._trusted_path import exposure_of, open_path
 from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
@@ -49,6 +49,7 @@ __all__ = [
     "is_full",
     "is_full_or_read_only",
     "make_temporary_directory",
+    "open_beneath",
     "open_path",
     "open_secure_file",
     "opened",

@@ -9,6 +9,10 @@ _OPENAT2 = 437
 """The same number on all supported architectures (asm-generic/unistd.h)."""
 _RESOLVE_NO_XDEV = 0x01
 """linux/openat2.h: do not cross mount points, including bind mounts of the same file system."""
+_RESOLVE_NO_SYMLINKS = 0x04
+"""linux/openat2.h: follow no symbolic link, and so no link in proc(5)."""
+_RESOLVE_BENEATH = 0x08
+"""linux/openat2.h: do not leave the directory."""
 _AT_FDCWD = -100
 """linux/fcntl.h: resolve paths relative to the working directory."""
 _RENAME_EXCHANGE = 1 << 1
@@ -38,12 +42,22 @@ def open_within_mount(name: str, flags: int, /, *, dir_fd: int) -> int:
     Raises:
         OSError: As openat2(2).
     """
-    how = _OpenHow(flags=flags, resolve=_RESOLVE_NO_XDEV)
-    size = ctypes.c_size_t(ctypes.sizeof(how))
-    fd = int(_libc.syscall(_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(how), size))
-    if fd < 0:
-        raise _error(name)
-    return fd
+    return _openat2(dir_fd, name, flags, _RESOLVE_NO_XDEV)
+
+
+def open_beneath(path: bytes, flags: int, /, *, dir_fd: int) -> int:
+    """Open a file beneath a directory, whatever happens to the path meanwhile. Requires Linux 5.6.
+
+    Args:
+        path: A path relative to the directory. Any symbolic link in it is an error (ELOOP, or ENOTDIR for the last
+            component with O_DIRECTORY), as is a mount point (EXDEV) and a `..` that leads out of the directory.
+        flags: The flags of open(2). With O_PATH and O_NOFOLLOW the last component may be a symbolic link.
+        dir_fd: The descriptor of the directory.
+
+    Raises:
+        OSError: As openat2(2).
+    """
+    return _openat2(dir_fd, path, flags, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV)
 
 
 def exchange(one: str, other: str) -> None:
@@ -88,6 +102,15 @@ def start_writeback(fd: int, offset: int = 0, size: int = 0) -> None:
         raise _error(None)
 
 
-def _error(name: str | None) -> OSError:
+def _openat2(dir_fd: int, path: str | bytes, flags: int, resolve: int) -> int:
+    how = _OpenHow(flags=flags, resolve=resolve)
+    size = ctypes.c_size_t(ctypes.sizeof(how))
+    fd = int(_libc.syscall(_OPENAT2, dir_fd, os.fsencode(path), ctypes.byref(how), size))
+    if fd < 0:
+        raise _error(path)
+    return fd
+
+
+def _error(name: str | bytes | None) -> OSError:
     number = ctypes.get_errno()
     return OSError(number, os.strerror(number), name)
