@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from typing import Any
@@ -11,6 +12,7 @@ from lamina.errdefs import NotFound
 from lamina.images.documents import (
     OCI_CONFIG,
     OCI_INDEX,
+    OCI_LAYER_GZIP,
     OCI_MANIFEST,
     Index,
     IndexEntry,
@@ -60,8 +62,14 @@ def descriptor_of(data: bytes, media_type: str) -> Descriptor:
     return Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
 
 
+def config_of(platform: Platform, author: str, *layers: bytes) -> dict[str, Any]:
+    """Return the configuration of an image with these uncompressed layers."""
+    diff_ids = [descriptor_of(layer, "").digest for layer in layers]
+    return platform.document() | {"author": author, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+
+
 class Documents:
-    """Image documents in memory."""
+    """The blobs of images, in memory."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
@@ -84,18 +92,20 @@ class Documents:
         """Keep a document, and describe it."""
         return self.add(json.dumps(value).encode(), media_type)
 
-    def manifest(self, platform: Platform, author: str = "", *, media_type: str = OCI_CONFIG) -> Descriptor:
-        """Make an image without layers.
+    def manifest(
+        self, platform: Platform, author: str = "", *layers: bytes, media_type: str = OCI_CONFIG
+    ) -> Descriptor:
+        """Make an image.
 
         Args:
             platform: Its platform.
             author: Its author, which makes it another image.
+            layers: The uncompressed layers, from the lowest up. They are compressed with gzip.
             media_type: The media type of its configuration.
         """
-        config = platform.document() | {"author": author, "rootfs": {"type": "layers", "diff_ids": []}}
-        return self.add_json(
-            Manifest(OCI_MANIFEST, self.add_json(config, media_type), ()).document(), OCI_MANIFEST
-        )
+        config = self.add_json(config_of(platform, author, *layers), media_type)
+        blobs = tuple(self.add(gzip.compress(layer, mtime=0), OCI_LAYER_GZIP) for layer in layers)
+        return self.add_json(Manifest(OCI_MANIFEST, config, blobs).document(), OCI_MANIFEST)
 
     def index(self, *entries: tuple[Descriptor, Platform | None]) -> Descriptor:
         """Make an index of manifests or other indexes."""

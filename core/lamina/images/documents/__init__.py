@@ -11,9 +11,10 @@ Version 2, Schema 2".
 """
 
 from lamina.images.documents._chain_ids import chain_ids
+from lamina.images.documents._fields import Fields
 from lamina.images.documents._image_config import History, ImageConfig, RootFS
 from lamina.images.documents._index import Index, IndexEntry
-from lamina.images.documents._json import MAX_BYTES, MAX_DEPTH, MAX_VALUES, describe
+from lamina.images.documents._json import MAX_BYTES, MAX_DEPTH, MAX_VALUES, describe, parse_json
 from lamina.images.documents._manifest import Manifest
 from lamina.images.documents._media_types import (
     CONFIG_TYPES,
@@ -21,6 +22,7 @@ from lamina.images.documents._media_types import (
     DOCKER_INDEX,
     DOCKER_LAYER,
     DOCKER_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD,
     DOCKER_MANIFEST,
     INDEX_TYPES,
     LAYER_TYPES,
@@ -40,6 +42,7 @@ __all__ = [
     "DOCKER_INDEX",
     "DOCKER_LAYER",
     "DOCKER_LAYER_GZIP",
+    "DOCKER_LAYER_ZSTD",
     "DOCKER_MANIFEST",
     "INDEX_TYPES",
     "LAYER_TYPES",
@@ -53,6 +56,7 @@ __all__ = [
     "OCI_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
     "OCI_MANIFEST",
+    "Fields",
     "History",
     "ImageConfig",
     "Index",
@@ -62,4 +66,5 @@ __all__ = [
     "RootFS",
     "chain_ids",
     "describe",
+    "parse_json",
 ]

@@ -48,7 +48,7 @@ def decode(data: bytes, descriptor: Descriptor, kind: str, types: Collection[str
         raise InvalidArgument(f"{where}: {found.size} bytes where its descriptor says {descriptor.size}")
     if found.digest != descriptor.digest:
         raise InvalidArgument(f"{where}: its content has the digest {found.digest}")
-    fields = Fields.of(parse(data, where), where)
+    fields = Fields.of(parse_json(data, where), where)
     said = fields.optional_text("mediaType")
     if said and said != descriptor.media_type:
         raise InvalidArgument(
@@ -57,7 +57,7 @@ def decode(data: bytes, descriptor: Descriptor, kind: str, types: Collection[str
     return fields
 
 
-def parse(data: bytes, where: str) -> object:
+def parse_json(data: bytes, where: str) -> object:
     """Decode JSON, within `MAX_BYTES`, `MAX_VALUES` and `MAX_DEPTH`.
 
     Raises:

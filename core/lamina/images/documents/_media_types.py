@@ -30,6 +30,8 @@ DOCKER_LAYER: Final = f"{_DOCKER}.image.rootfs.diff.tar"
 """Docker's layer; some writers compress it all the same."""
 DOCKER_LAYER_GZIP: Final = f"{DOCKER_LAYER}.gzip"
 """Docker's layer, compressed with gzip."""
+DOCKER_LAYER_ZSTD: Final = f"{DOCKER_LAYER}.zstd"
+"""Docker's layer, compressed with zstd."""
 
 MANIFEST_TYPES: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 """The types of a `Manifest`."""

@@ -1,0 +1,97 @@
+"""OCI layouts (OCI image spec, `image-layout.md`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from lamina.content import Descriptor
+from lamina.errdefs import InvalidArgument, NotFound
+from lamina.images.archive._files import ArchiveFiles, shown
+from lamina.images.archive._source import MAX_IMAGES, Contents
+from lamina.images.documents import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_INDEX,
+    Fields,
+    Index,
+    IndexEntry,
+    describe,
+    parse_json,
+)
+
+INDEX_FILE: Final = "index.json"
+"""The index of all images in a layout."""
+_LAYOUT_FILE: Final = "oci-layout"
+_CONTAINERD_NAME: Final = "io.containerd.image.name"
+"""The annotation with the full name of an image, as containerd, Docker and BuildKit write it."""
+_REF_NAME: Final = "org.opencontainers.image.ref.name"
+"""The annotation with the name, or only the tag, of an image (OCI image spec, `annotations.md`)."""
+
+
+def oci_contents(files: ArchiveFiles) -> Contents:
+    """Return the images of a layout.
+
+    Manifests with one name, or without any, and with a platform each are the platforms of one image.
+
+    Raises:
+        InvalidArgument: The layout is malformed or has no images, or a name stands for several.
+    """
+    _check_version(files)
+    data = files.read(INDEX_FILE)
+    entries = [entry for entry in Index.decode(data, describe(data, OCI_INDEX)).entries if _is_image(entry)]
+    named: dict[str, dict[str, IndexEntry]] = {}
+    for entry in entries:
+        named.setdefault(name_of(entry.descriptor), {}).setdefault(entry.descriptor.digest, entry)
+    images: list[tuple[str, Descriptor]] = []
+    documents: dict[str, bytes] = {}
+    for name, several in named.items():
+        different = list(several.values())
+        if len(different) > 1 and _are_platforms(different):
+            joined = json.dumps(Index(OCI_INDEX, tuple(different)).document()).encode()
+            images.append((name, describe(joined, OCI_INDEX)))
+            documents[images[-1][1].digest] = joined
+        elif len(different) > 1 and name:
+            raise InvalidArgument(f"{files.path}: {shown(name)} is the name of {len(different)} images")
+        else:
+            images.extend((name, entry.descriptor) for entry in different)
+    check_count(images, files)
+    return Contents(tuple(images), documents=documents)
+
+
+def name_of(descriptor: Descriptor) -> str:
+    """Return the name that the annotations of an image give, or ""."""
+    return descriptor.annotations.get(_CONTAINERD_NAME) or descriptor.annotations.get(_REF_NAME, "")
+
+
+def check_count(images: Sequence[object], files: ArchiveFiles) -> None:
+    """Check the number of images.
+
+    Raises:
+        InvalidArgument: There are none, or more than `MAX_IMAGES`.
+    """
+    if not images:
+        raise InvalidArgument(f"{files.path}: there is no image in it")
+    if len(images) > MAX_IMAGES:
+        raise InvalidArgument(f"{files.path}: {len(images)} images: at most {MAX_IMAGES} are allowed")
+
+
+def _check_version(files: ArchiveFiles) -> None:
+    where = f"{_LAYOUT_FILE} of {files.path}"
+    try:
+        data = files.read(_LAYOUT_FILE)
+    except NotFound as error:
+        raise InvalidArgument(f"{error}: a layout has it beside {INDEX_FILE}") from error
+    version = Fields.of(parse_json(data, where), where).text("imageLayoutVersion")
+    if not version.startswith("1."):
+        raise InvalidArgument(f"{where}: version {shown(version)}: only version 1 is supported")
+
+
+def _is_image(entry: IndexEntry) -> bool:
+    return not entry.is_attestation and entry.descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES
+
+
+def _are_platforms(entries: Sequence[IndexEntry]) -> bool:
+    platforms = {entry.platform.normalized() for entry in entries if entry.platform}
+    return len(platforms) == len(entries)

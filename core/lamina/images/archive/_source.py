@@ -1,0 +1,102 @@
+"""An open image archive."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Final, Self
+
+import attrs
+
+from lamina.content import Blob, Descriptor
+from lamina.errdefs import InvalidArgument, NotFound
+from lamina.images.archive._files import ArchiveFiles
+from lamina.images.documents import MAX_BYTES
+
+MAX_IMAGES: Final = 1000
+"""How many images an archive may have."""
+
+
+@attrs.frozen(eq=False)
+class Contents:
+    """What an archive has, in terms of blobs."""
+
+    images: tuple[tuple[str, Descriptor], ...]
+    """Names as the archive has them, "" for none, and what they stand for."""
+    files: Mapping[str, str] = attrs.field(factory=dict)
+    """Digests, and the files that have those blobs. Other blobs are where an OCI layout has them."""
+    documents: Mapping[str, bytes] = attrs.field(factory=dict)
+    """Digests, and documents that the archive lacks, made of what it has."""
+
+
+class Source:
+    """The images of an archive, and their blobs. `open_source` opens one."""
+
+    def __init__(self, files: ArchiveFiles, contents: Contents) -> None:
+        """Take over the files of an archive, which `close` closes."""
+        self._files = files
+        self._contents = contents
+
+    @property
+    def path(self) -> str:
+        """The path of the archive."""
+        return self._files.path
+
+    @property
+    def images(self) -> tuple[tuple[str, Descriptor], ...]:
+        """The names of its images as the archive has them, "" for none, and their manifests or indexes."""
+        return self._contents.images
+
+    def open(self, descriptor: Descriptor) -> AbstractContextManager[Blob | bytes]:
+        """Open a blob for the time of a block. Its size is verified, its digest is not.
+
+        Raises:
+            NotFound: The archive does not have it.
+            InvalidArgument: Its size is another one, or as for `ArchiveFiles.open`.
+        """
+        document = self._contents.documents.get(descriptor.digest)
+        return contextlib.nullcontext(document) if document is not None else self._open(descriptor)
+
+    @contextlib.contextmanager
+    def _open(self, descriptor: Descriptor) -> Iterator[Blob]:
+        digest = descriptor.digest
+        with contextlib.ExitStack() as stack:
+            try:
+                blob = stack.enter_context(self._files.open(self._contents.files.get(digest) or blob_file(digest)))
+            except NotFound as error:
+                raise NotFound(f"{self.path}: there is no blob {digest}: the archive is incomplete") from error
+            if blob.size != descriptor.size:
+                raise InvalidArgument(
+                    f"{self.path}: blob {digest} has {blob.size} bytes where its descriptor says {descriptor.size}"
+                )
+            yield blob
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a document, not verified; as `lamina.images.selection.Read`.
+
+        Raises:
+            NotFound, InvalidArgument: As for `open`, or it is larger than `lamina.images.documents.MAX_BYTES`.
+        """
+        if descriptor.size > MAX_BYTES:
+            raise InvalidArgument(
+                f"{self.path}: document {descriptor.digest} has {descriptor.size} bytes: at most {MAX_BYTES} are "
+                "allowed"
+            )
+        with self.open(descriptor) as blob:
+            return blob if isinstance(blob, bytes) else b"".join(blob.pieces())
+
+    def close(self) -> None:
+        """Close the archive. Closing twice does nothing."""
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def blob_file(digest: str) -> str:
+    """Return where an OCI layout has a blob (OCI image spec, `image-layout.md`)."""
+    return f"blobs/{digest.replace(':', '/')}"

@@ -1,0 +1,50 @@
+"""Archives that are compressed as a whole."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from lamina.context import current
+from lamina.errdefs import ResourceExhausted, translated
+from lamina.layers import LayerStream
+
+MAX_UNCOMPRESSED: Final = 64 << 30
+"""Bytes that a compressed archive may have when it is not compressed, unless told otherwise."""
+_PIECE: Final = 1 << 20
+
+
+def decompress(stream: LayerStream, directory: str, limit: int) -> int:
+    """Decompress an archive to a file without a name, and return its descriptor.
+
+    Args:
+        stream: The archive.
+        directory: Where the file is made. Its space is free again when the descriptor is closed.
+        limit: The most bytes to write.
+
+    Raises:
+        InvalidArgument: The compressed data is damaged.
+        ResourceExhausted: The archive is larger than `limit`, or the disk is full.
+        Canceled, DeadlineExceeded: The current call ended.
+    """
+    with translated(f"decompress the archive in {directory}"):
+        fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(stream, fd, limit)
+        except BaseException:
+            os.close(fd)
+            raise
+    return fd
+
+
+def _write_all(stream: LayerStream, fd: int, limit: int) -> None:
+    call = current()
+    written = 0
+    while data := stream.read(_PIECE):
+        call.check()
+        written += len(data)
+        if written > limit:
+            raise ResourceExhausted(f"decompress the archive: more than the {limit} bytes that are allowed")
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
