@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lamina.content import Blob
@@ -23,3 +23,22 @@ def blob_in_file(path: Path, data: bytes, offset: int = 0) -> Iterator[Blob]:
     fd = os.open(path, os.O_RDONLY)
     with Blob(fd, len(data), offset) as blob:
         yield blob
+
+
+class MemoryLabels:
+    """Labels of blobs in memory."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Mapping[str, str]] = {}
+
+    def get(self, digest: str) -> Mapping[str, str]:
+        return self.stored.get(digest, {})
+
+    def put(self, digest: str, labels: Mapping[str, str]) -> None:
+        self.stored[digest] = dict(labels)
+
+    def delete(self, digest: str) -> None:
+        self.stored.pop(digest, None)
+
+    def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        return iter(sorted(self.stored.items()))

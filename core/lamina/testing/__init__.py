@@ -1,4 +1,4 @@
-"""Tests of plugins: hosts for any plugin, and a conformance suite for snapshotters.
+"""Tests of plugins: hosts for any plugin, and conformance suites for snapshotters and content stores.
 
 The pytest plugin `lamina.testing.plugin` has the fixture `lamina_host`, which starts hosts (`HostFactory`).
 
@@ -32,6 +32,15 @@ The pytest plugin runs each check on a new snapshotter::
 Put `-p` into `addopts`, or `pytest_plugins = ["lamina.testing.plugin"]` into the topmost `conftest.py`. The last
 lines of the run show how many checks each snapshotter went through, and how many its traits skipped.
 
+Content stores have a suite of their own, which needs neither root nor the pytest plugin::
+
+    class TestMyContent(ContentConformance):
+        @pytest.fixture
+        def content(self, tmp_path):
+            store = MyContentStore(tmp_path / "content")
+            yield store
+            store.close()
+
 Test a snapshotter of another process through `lamina.client.Client`, with `Traits(in_process=False)`.
 """
 
@@ -41,6 +50,7 @@ import pytest
 pytest.register_assert_rewrite("lamina.testing._checks")
 
 from lamina.testing._checks import Conformance  # noqa: E402 - see above
+from lamina.testing._checks.content_store import ContentConformance  # noqa: E402 - see above
 from lamina.testing._checks.subject import Subject, mounted  # noqa: E402 - see above
 from lamina.testing._factory import SnapshotterFactory, Traits  # noqa: E402 - see above
 from lamina.testing._host import HostFactory  # noqa: E402 - see above
@@ -48,6 +58,7 @@ from lamina.testing._tree import Entry, Tree, differences, read_tree  # noqa: E4
 
 __all__ = [
     "Conformance",
+    "ContentConformance",
     "Entry",
     "HostFactory",
     "SnapshotterFactory",

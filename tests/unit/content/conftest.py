@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lamina.content.local import LocalContentStore
-
-
-class Labels:
-    """Labels of blobs in memory."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, Mapping[str, str]] = {}
-
-    def get(self, digest: str) -> Mapping[str, str]:
-        return self.stored.get(digest, {})
-
-    def put(self, digest: str, labels: Mapping[str, str]) -> None:
-        self.stored[digest] = dict(labels)
-
-    def delete(self, digest: str) -> None:
-        self.stored.pop(digest, None)
-
-    def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        return iter(sorted(self.stored.items()))
+from tests.support.blobs import MemoryLabels
 
 
 @pytest.fixture
-def labels() -> Labels:
-    return Labels()
+def labels() -> MemoryLabels:
+    return MemoryLabels()
 
 
 @pytest.fixture
-def store(tmp_path: Path, labels: Labels) -> Iterator[LocalContentStore]:
+def store(tmp_path: Path, labels: MemoryLabels) -> Iterator[LocalContentStore]:
     """An empty store in the directory `content`."""
     opened = LocalContentStore(str(tmp_path / "content"), labels)
     yield opened
