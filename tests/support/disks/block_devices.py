@@ -92,9 +92,9 @@ def disk(image: Path) -> Iterator[Disk]:
             with loop_device(file) as device:
                 yield Disk(server, device, log)
         finally:
-            if _is_mounted(file):
-                run("umount", file)
             try:
+                if _is_mounted(file):
+                    run("umount", file)
                 server.wait(_SECONDS)
             finally:
                 server.kill()
