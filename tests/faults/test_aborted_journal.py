@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import DataLoss
-from lamina.fs import FileSystemSync, sync_directory
-from lamina.fs._syscalls import syncfs
+from lamina.errdefs import DataLoss, Unavailable
+from lamina.fs import FileSystemSync, sync_directory, syncfs
+from lamina.snapshots import Kind
+from lamina.snapshots.storage import MetaStore
+from lamina.steps import run
+from lamina.store._handle import Handle
 from tests.support.disks.block_devices import Disk, disk, make_file_system, mounted
 
 pytestmark = pytest.mark.requires("root", "loop", "fuse", "mkfs.ext4")
@@ -67,3 +70,28 @@ def test_an_fsync_of_a_directory_without_effect_fails(journaled: Journaled) -> N
     journaled.abort()
     with pytest.raises(OSError, match="Read-only file system"):
         sync_directory(str(journaled.path / "layers"))
+
+
+def test_a_commit_of_the_metastore_without_effect_fails_and_nothing_is_stored_after_it(
+    journaled: Journaled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = Handle.check_committed
+
+    def abort_and_check(handle: Handle) -> None:
+        journaled.abort()
+        check(handle)
+
+    with contextlib.closing(MetaStore.open(str(journaled.path / "metastore"), str(tmp_path / "state"))) as store:
+        keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+
+        def create(name: str) -> None:
+            run(keyspace.create(keyspace.draft(Kind.ACTIVE, name, "", {})))
+
+        create("stored")
+        with monkeypatch.context() as patched:
+            patched.setattr(Handle, "check_committed", abort_and_check)
+            with pytest.raises(DataLoss, match="the commit may be lost: Read-only file system"):
+                create("lost")
+        with pytest.raises(Unavailable, match="will try again"):
+            create("later")
+        assert keyspace.get("stored").info.name == "stored"
