@@ -17,8 +17,8 @@ from rich.table import Table
 from lamina.client import Client
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
-from lamina.snapshots.storage._startup_checks import CLOSED, Checks
 from lamina.store._environment import Transaction
+from lamina.store._startup_checks import CLOSED, Checks
 from tests.benchmarks.metrics import LABELS, add
 from tests.benchmarks.sides import LAMINA, Side, running
 
@@ -46,13 +46,13 @@ def create(keyspace: Keyspace, ids: Sequence[int], transaction: Transaction) -> 
 
 def checking(path: Path, *, crashed: bool) -> float:
     """Milliseconds of processor time that the check takes before anything is served, all processes together."""
-    closed = Checks(str(path))
+    closed = Checks(str(path), MetaStore.entry_check)
     closed._passed = not crashed
     closed.mark_closed()
     if crashed:
         (path / CLOSED).unlink(missing_ok=True)
     began = processor_time()
-    assert Checks(str(path)).check() == []
+    assert Checks(str(path), MetaStore.entry_check).check() == []
     return (processor_time() - began) * 1000
 
 

@@ -20,7 +20,8 @@ from typing import Any
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Info
 from lamina.snapshots.local import LocalSnapshotter
-from lamina.snapshots.storage import MetaStore, _startup_checks
+from lamina.snapshots.storage import MetaStore
+from lamina.store import _startup_checks
 from tests.support.metastores.damages import Damager
 
 NAMES = ("one", "two", "three")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.snapshots.storage import Keyspace, MetaStore, _startup_checks
+from lamina.snapshots.storage import Keyspace, MetaStore
+from lamina.store import _startup_checks
 
 
 @pytest.fixture

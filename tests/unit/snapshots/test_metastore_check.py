@@ -8,9 +8,11 @@ import pytest
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind
-from lamina.snapshots.storage import MetaStore, _startup_checks
+from lamina.snapshots.storage import MetaStore
 from lamina.snapshots.storage import _layout as layout
 from lamina.steps import run
+from lamina.store import _startup_checks
+from lamina.store._startup_checks import Checks
 from tests.support.metastores.changed import KEYS, SPACE, change, flip, populate, set_aside
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
@@ -25,7 +27,7 @@ def test_a_large_cleanly_closed_file_is_quick_checked_first(
 ) -> None:
     populate(tmp_path)
     assert mark(tmp_path).exists()
-    monkeypatch.setattr(_startup_checks, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
+    monkeypatch.setattr(Checks, "_check_in_child", lambda *_: pytest.fail("it is checked as a whole"))
     for _ in range(2):
         store = MetaStore.open(str(tmp_path / "metastore"))
         assert not mark(tmp_path).exists()
@@ -42,7 +44,7 @@ def test_a_large_file_that_was_not_closed_is_checked_completely(
     populate(tmp_path)
     change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
     checked: list[str] = []
-    monkeypatch.setattr(_startup_checks, "_check_in_child", lambda path, _: checked.append(path) or [])
+    monkeypatch.setattr(Checks, "_check_in_child", lambda checks, _: checked.append(checks._path) or [])
     MetaStore.open(str(tmp_path / "metastore")).close()
     assert checked == [str(tmp_path / "metastore/data.mdb")]
 

@@ -16,9 +16,9 @@ from lamina.snapshots import Info, Kind
 from lamina.snapshots.local import _quarantine as quarantine
 from lamina.snapshots.storage import MetaStore, Record
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._startup_checks import Checks
 from lamina.steps import run
 from lamina.store._environment import Transaction
+from lamina.store._startup_checks import Checks
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
 

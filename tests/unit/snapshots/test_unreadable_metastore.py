@@ -65,7 +65,7 @@ def test_an_unreadable_disk_changes_nothing(path: Path, monkeypatch: pytest.Monk
 
 def test_a_metastore_that_cannot_be_checked_is_not_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a free descriptor the check cannot run, and LMDB must not open the file unchecked."""
-    module = "lamina.snapshots.storage._startup_checks.open_secure_file"
+    module = "lamina.store._startup_checks.open_secure_file"
     monkeypatch.setattr(module, failing(1, errno.EMFILE, lambda *_: 0))
     with pytest.raises(ResourceExhausted, match="check metastore"):
         MetaStore.open(str(path))

@@ -1,4 +1,4 @@
-"""The cross-check of a metastore's entries. Like `_check`, it imports nothing from the rest of lamina."""
+"""The cross-check of a metastore's entries. It imports only what `lamina.store._check` imports."""
 
 from __future__ import annotations
 

@@ -2,103 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
-import os
-import uuid
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import ClassVar
 
-from lamina.errdefs import (
-    DataLoss,
-    Error,
-    FailedPrecondition,
-    from_os_error,
-    translated,
-)
-from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, opened
 from lamina.metrics import Metric, MetricKind
-from lamina.places import LOCK
-from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
-from lamina.snapshots.storage._startup_checks import Checks
-from lamina.store import _checksum as checksum
-from lamina.store._environment import MAP_SIZE, Environment, Transaction
-from lamina.store._format import SCHEMA
-
-_log = logging.getLogger(__name__)
+from lamina.store import Store
+from lamina.store._environment import Transaction
 
 
-class MetaStore:
-    """The records of all snapshotters of a host, in one LMDB environment.
+class MetaStore(Store):
+    """The records of all snapshotters of a host, in a store which other owners share.
 
-    Opened by one process at a time, and not used in a forked child.
+    At its opening, a damaged file is set aside, and its intact entries are served.
     """
 
-    def __init__(
-        self,
-        path: str,
-        state: str,
-        lock: Lock,
-        environment: Environment,
-        ballast: Ballast,
-        checks: Checks,
-    ) -> None:
-        """Use `open`."""
-        self.path = path
-        self.state = state
-        self._lock = lock
-        self._environment = environment
-        self._ballast = ballast
-        self._checks = checks
-        self.uuid = environment.read(_known_uuid) or environment.write(functools.partial(_initialise, path=path))
-        """The UUID of the store, which is also in every data root that belongs to it."""
-        self._counter = SnapshotCounter(environment)
-
-    @classmethod
-    def open(cls, path: str, state: str = "", map_size: int = MAP_SIZE) -> MetaStore:
-        """Open the store in a directory; create both (0700) if they do not exist.
-
-        The file is checked first. A damaged file is set aside, and its intact entries are served.
-
-        Args:
-            path: The directory.
-            state: A directory for files that need not survive a reboot, best on a tmpfs; empty: the store's own,
-                which also replaces one that cannot be created on a full disk.
-            map_size: Bytes of address space to reserve at first; grows when needed.
-
-        Raises:
-            LockHeld: Another process has it open.
-            PermissionDenied: Another user could plant files in the directory.
-            FailedPrecondition: It was written by a newer lamina; or one of its files is a link, or another user's.
-            DataLoss: It is damaged, and too little is intact.
-            ResourceExhausted, ReadOnly: It is not writable, and is new or must be migrated; others are opened.
-        """
-        with contextlib.ExitStack() as undo:
-            with translated("make the metastore's directory"):
-                directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
-                state = _make_state(state) or path
-            lock = Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd)
-            undo.callback(lock.close)
-            checks = Checks(path)
-            try:
-                _replace_damaged(path, checks.check())
-            except OSError as error:
-                raise _unreadable(path, error) from error
-            environment = Environment(path, state, map_size)
-            undo.callback(environment.close)
-            checks.start(environment)
-            undo.callback(checks.stop)
-            ballast = Ballast(directory.path_of("ballast"))
-            undo.callback(ballast.close)
-            store = cls(path, state, lock, environment, ballast, checks)
-            _sync_names(directory)
-            undo.pop_all()
-            directory.close()
-            return store
+    entry_check: ClassVar[str] = "lamina.snapshots.storage._entry_check"
 
     def snapshotter(self, name: str) -> SnapshotterStore:
         """Return the part of one snapshotter.
@@ -111,21 +33,6 @@ class MetaStore:
         """
         check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
-
-    @contextlib.contextmanager
-    def copy(self) -> Iterator[int]:
-        """Make a consistent copy of the store's file in an unnamed temporary file beside it.
-
-        Yields:
-            Its descriptor, which is closed at the end of the block.
-
-        Raises:
-            ResourceExhausted: There is no space for the copy.
-            Unavailable: The store is closed.
-        """
-        with _unnamed_file(self.path) as file:
-            self._environment.copy(file.fileno())
-            yield file.fileno()
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the number of snapshots, the size of the store, and the durations of commits.
@@ -140,87 +47,17 @@ class MetaStore:
             self._counter.count(),
             ("snapshotter", "keyspace", "kind"),
         )
-        yield from self._environment.metrics()
+        yield from super().metrics()
 
-    def outage(self) -> str:
-        """Return why nothing can be stored, or "" if something can (see `Environment.outage`)."""
-        return self._environment.outage()
+    @functools.cached_property
+    def _counter(self) -> SnapshotCounter:
+        return SnapshotCounter(self._environment)
 
-    def close(self) -> None:
-        """Close the store after the operations in progress. Closing twice does nothing."""
-        self._ballast.close()
-        self._checks.stop()
-        self._environment.close()
-        self._checks.mark_closed()
-        self._lock.close()
-
-
-def _replace_damaged(path: str, problems: Sequence[str]) -> None:
-    if problems:
+    @classmethod
+    def _salvage(cls, path: str, problems: Sequence[str]) -> None:
         from lamina.snapshots.storage._salvage import salvage
 
         salvage(path, problems)
 
-
-def _initialise(transaction: Transaction, path: str) -> str:
-    found = int(transaction.get(layout.SCHEMA, b"0"))
-    if found > SCHEMA:
-        raise FailedPrecondition(
-            f"metastore {path} has schema version {found}, this lamina reads up to {SCHEMA}: upgrade lamina"
-        )
-    if not found and transaction.stat()["entries"]:
-        raise DataLoss(
-            f"metastore {path} is damaged: its schema version is missing. Restart lamina: it checks all of it"
-        )
-    if not found:
-        checksum.put(transaction, layout.UUID, str(uuid.uuid4()).encode())
-    elif found < SCHEMA:
-        _log.info("bringing the metastore to a new schema", extra={"path": path, "old": found, "new": SCHEMA})
-        migrate(transaction, found)
-    if found < SCHEMA:  # otherwise there is nothing to store
-        transaction.put(layout.SCHEMA, str(SCHEMA).encode())
-        checksum.put(transaction, layout.VERSION, str(SCHEMA).encode())
-    return (checksum.get(transaction, layout.UUID) or b"").decode()
-
-
-def _known_uuid(transaction: Transaction) -> str:
-    """Return the UUID of a store of the present schema; "" if it must be created, migrated or refused."""
-    is_present = transaction.get(layout.SCHEMA) == str(SCHEMA).encode()
-    return (checksum.get(transaction, layout.UUID) or b"").decode() if is_present else ""
-
-
-def _make_state(state: str) -> str:
-    """Make the directory; return "" if the disk is full or read-only."""
-    try:
-        if state:
-            SecureDirectory.open(state, create_mode=0o700).close()
-    except OSError as error:
-        if not is_full_or_read_only(error):
-            raise
-        _log.warning("cannot make the directory of the metastore's state", exc_info=error, extra={"path": state})
-        return ""
-    return state
-
-
-def _sync_names(directory: SecureDirectory) -> None:
-    """Sync the names of the metastore and of its file.
-
-    Not with `lamina.fs.fsync`: either may be on a read-only file system, and every commit checks what that checks.
-    """
-    os.fsync(directory.fd)
-    with opened(os.path.dirname(directory.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
-        os.fsync(parent)
-
-
-def _unnamed_file(directory: str) -> IO[bytes]:
-    import tempfile
-
-    with translated("make a temporary file for a copy of the metastore"):
-        return tempfile.TemporaryFile(dir=directory)
-
-
-def _unreadable(path: str, error: OSError) -> Error:
-    """Return the error for a metastore that could not be checked or replaced, and may or may not be damaged."""
-    problem = from_os_error(error, f"check metastore {path}")
-    remedy = "nothing was changed: check the disk (dmesg); `lamina metastore rebuild` rebuilds a lost metastore"
-    return type(problem)(f"{problem}; {remedy}")
+    def _migrate(self, transaction: Transaction, version: int) -> None:
+        migrate(transaction, version)

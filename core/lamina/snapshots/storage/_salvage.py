@@ -16,11 +16,11 @@ import attrs
 from lamina.errdefs import DataLoss, translated
 from lamina.fs import exchange, sync_directory
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._check import reader
 from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._format import UPDATED
 from lamina.snapshots.storage._reading import read_pages
 from lamina.snapshots.storage._writing import write_file
+from lamina.store._check import reader
 from lamina.store._format import MARK, is_intact, value_in
 from lamina.store._lmdb import DATA
 from lamina.store._meta import Read

@@ -1,7 +1,9 @@
-"""Checks of a metastore's file: before it is used, and if that check was partial, again while it is used."""
+"""Checks of a store's file: before it is used, and if that check was partial, again while it is used."""
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import logging
 import os
@@ -9,10 +11,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-import lamina.store
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import open_secure_file, replace_file
-from lamina.snapshots.storage._check import DAMAGED, first_problems, reader
+from lamina.store._check import DAMAGED, first_problems, reader
 from lamina.store._environment import Environment
 from lamina.store._lmdb import DATA
 from lamina.store._meta import Meta, newest_meta
@@ -29,31 +30,31 @@ LARGE: Final = 16 << 20
 """The size from which a child process checks the file. Checking a smaller one here costs memory, but saves the
 forty milliseconds that an interpreter takes to start."""
 CLOSED: Final = "closed"
-"""The file in the metastore's directory with the last transaction before a clean close of a checked file."""
-_STORAGE: Final = "lamina.snapshots.storage"
-_STORE: Final = "lamina.store"
-_PROGRAM: Final = f"""
-import sys, types
-for name in ("lamina", "lamina.snapshots", "{_STORAGE}", "{_STORE}"):
-    sys.modules[name] = types.ModuleType(name)
-sys.modules["{_STORAGE}"].__path__ = [{os.path.dirname(os.path.abspath(__file__))!r}]
-sys.modules["{_STORE}"].__path__ = [{os.path.dirname(os.path.abspath(lamina.store.__file__))!r}]
-from {_STORAGE}._check import main
-sys.exit(main(*sys.argv[1:]))
+"""The file in the store's directory with the last transaction before a clean close of a checked file."""
+_PROGRAM: Final = """
+import json, sys, types
+for name, places in json.loads(sys.argv[1]).items():
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__path__ = places
+from lamina.store._check import main
+sys.exit(main(*sys.argv[2:]))
 """
-"""A program that runs `_check` without importing its packages, which would take longer than most checks."""
+"""A program that runs `_check` without importing the packages of its modules, which would take longer than most
+checks. Its first argument has the packages' directories."""
 _POLL_SECONDS: Final = 0.05
 
 
 class Checks:
-    """Checks the file of one metastore."""
+    """Checks the file of one store."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, entries: str) -> None:
         """Check nothing yet.
 
         Args:
-            directory: The metastore's directory.
+            directory: The store's directory.
+            entries: The name of the module that checks its entries (`EntryCheck`).
         """
+        self._entries = entries
         self._path = os.path.join(directory, DATA)
         self._closed_path = os.path.join(directory, CLOSED)
         self._unchecked: Meta | None = None
@@ -87,13 +88,41 @@ class Checks:
 
     def _check(self, fd: int, size: int) -> list[str]:
         if size <= SMALL:
-            return _check_here(fd)
+            return self._check_here(fd)
         meta, damages = newest_meta(reader(fd))
         if meta is None or damages or self._take_mark() != meta.transaction:
-            return _check_here(fd) if size < LARGE else _check_in_child(self._path, fd)
+            return self._check_here(fd) if size < LARGE else self._check_in_child(fd)
         problems = [str(damage) for damage in quick_check(reader(fd), meta)]
         self._unchecked = None if problems else meta
         return problems
+
+    def _check_in_child(self, fd: int) -> list[str]:
+        """Check the file in a child process, or in this one if that is impossible or the child dies."""
+        if os.path.basename(sys.executable).startswith("python"):
+            with self._started() as child:
+                child.wait()
+                problems = _verdict(child)
+            if problems is not None:
+                return problems
+        return self._check_here(fd)
+
+    def _check_here(self, fd: int) -> list[str]:
+        return first_problems(fd, reader(fd)(0, os.fstat(fd).st_size), self._entries)
+
+    def _started(self, meta: Meta | None = None) -> subprocess.Popen[str]:
+        """Start the check in a child process."""
+        import subprocess
+
+        arguments = [json.dumps(_packages(__name__, self._entries)), self._path, self._entries]
+        if meta:
+            arguments.append(json.dumps(meta))
+        return subprocess.Popen(  # noqa: S603 - this interpreter
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
 
     def start(self, environment: Environment) -> None:
         """Check a partially checked file entirely in the background.
@@ -133,7 +162,7 @@ class Checks:
 
     def _wait(self, environment: Environment, meta: Meta) -> list[str] | None:
         """Return the problems, or None if the check was interrupted."""
-        with _started(self._path, meta) as child:
+        with self._started(meta) as child:
             while child.poll() is None:
                 if self._stopped.wait(_POLL_SECONDS) or environment.is_wanted:
                     child.kill()
@@ -170,29 +199,10 @@ class Checks:
         return transaction
 
 
-def _check_in_child(path: str, fd: int) -> list[str]:
-    """Check a file in a child process, or in this one if that is impossible or the child dies."""
-    if os.path.basename(sys.executable).startswith("python"):
-        with _started(path) as child:
-            child.wait()
-            problems = _verdict(child)
-        if problems is not None:
-            return problems
-    return _check_here(fd)
-
-
-def _check_here(fd: int) -> list[str]:
-    return first_problems(fd, reader(fd)(0, os.fstat(fd).st_size))
-
-
-def _started(path: str, meta: Meta | None = None) -> subprocess.Popen[str]:
-    """Start the check in a child process."""
-    import subprocess
-
-    command = [sys.executable, "-I", "-S", "-c", _PROGRAM, path, *([json.dumps(meta)] if meta else [])]
-    return subprocess.Popen(  # noqa: S603 - this interpreter
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def _packages(*modules: str) -> dict[str, list[str]]:
+    """Return the directories of the packages of modules."""
+    names = {name for module in modules for name in itertools.accumulate(module.split(".")[:-1], "{}.{}".format)}
+    return {name: list(importlib.import_module(name).__path__) for name in names}
 
 
 def _verdict(child: subprocess.Popen[str]) -> list[str] | None:

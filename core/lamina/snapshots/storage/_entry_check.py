@@ -1,16 +1,16 @@
-"""A fast check of a whole metastore file, whose only result is that the file is sound, or may not be.
+"""The check of a metastore's entries (`lamina.store._check.EntryCheck`).
 
-It makes the comparisons of `Pages` and `Entries` except that of a record with its key, which the checksum implies.
-Instead of looking up entries, it compares the sums of 64-bit hashes of sets that must be equal; the hashes differ
-in each process (PYTHONHASHSEED in CPython's manual). Like `_check`, it imports nothing from the rest of lamina.
+`agree` makes the comparisons of `Entries` except that of a record with its key, which the checksum implies. It
+looks up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
+process (PYTHONHASHSEED in CPython's manual).
 """
 
 from __future__ import annotations
 
 import operator
-import struct
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import compress, repeat
 from typing import Final
 from zlib import crc32
@@ -18,9 +18,7 @@ from zlib import crc32
 from lamina.snapshots.storage._cross_check import Entries, record_key
 from lamina.snapshots.storage._format import HEAD
 from lamina.store._format import DATABASE_KEY_LIMIT, MARK, RESIDUE, SIZE
-from lamina.store._leaves import Batch, Data, Doubtful, batches, doubt
-from lamina.store._meta import Meta
-from lamina.store._pages import Pages
+from lamina.store._leaves import Batch, doubt
 
 _CHILD_SIZE: Final = 21
 """The length of a child's key: `c`, keyspace number, and the identifiers of parent and child."""
@@ -41,26 +39,17 @@ _keyspace: Final = operator.itemgetter(slice(_ID_SIZE + len(MARK) + 1, _ID_SIZE 
 """The keyspace number of the record in a stored identifier entry."""
 
 
-def is_whole(data: Data, meta: Meta) -> bool:
-    """Return whether a file is sound.
-
-    Args:
-        data: The file.
-        meta: Its meta page, none of whose pages may be reused meanwhile.
-
-    Returns:
-        True if `Pages` and `Entries` would find no problem; False if they might, and for stores of other schema
-        versions.
-    """
-    pages = Pages(lambda offset, size: data[offset : offset + size], meta)
+def agree(batches: Iterable[Batch]) -> bool:
+    """Return whether the entries of a metastore are sound (`lamina.store._check.EntryCheck`)."""
     comparison = _Comparison()
-    try:
-        for batch in batches(pages, data):
-            comparison.add(batch)
-        free = pages.free()
-        return not pages.damages and free.isdisjoint(pages.used) and comparison.agrees()
-    except (Doubtful, struct.error):
-        return False
+    for batch in batches:
+        comparison.add(batch)
+    return comparison.agrees()
+
+
+def problems(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield the problems of the entries of a metastore."""
+    return Entries().check(entries)
 
 
 class _Comparison:

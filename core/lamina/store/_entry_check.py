@@ -1,0 +1,22 @@
+"""The check of a store's entries, of which nothing is known but what all have in common (`EntryCheck`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lamina.store._format import describe, is_intact
+from lamina.store._leaves import Batch
+
+
+def agree(batches: Iterable[Batch]) -> bool:
+    """Return whether entries are sound."""
+    return all(
+        is_intact(key, entry[len(key) :])
+        for batch in batches
+        for key, entry in zip(batch.keys, batch.entries, strict=True)
+    )
+
+
+def problems(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield the problems of entries, a line each."""
+    return (f"{describe(key)} has a wrong checksum" for key, data in entries if not is_intact(key, data))
