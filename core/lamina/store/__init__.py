@@ -1,6 +1,19 @@
-"""The database of a host: one LMDB environment, whose owners share its durable commits."""
+"""The database of a host: one LMDB environment, whose owners share its durable commits.
+
+Every owner has a table, with a version of its own::
+
+    store = Store.open("/var/lib/example")
+    table = store.table("notes", version=1)
+    table.write(lambda transaction: transaction.put(b"key", b"value"))   # durable when it returns
+    assert table.get(b"key") == b"value"
+    store.close()
+
+Snapshots, whose entries the store held before there were tables, have keys of their own
+(`lamina.snapshots.storage.MetaStore`).
+"""
 
 from lamina.store._format import shorten
 from lamina.store._store import Store
+from lamina.store._table import KEY_LIMIT, Table, TableTransaction
 
-__all__ = ["Store", "shorten"]
+__all__ = ["KEY_LIMIT", "Store", "Table", "TableTransaction", "shorten"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
-SCHEMA: Final = 3
-"""The schema version that this code reads and writes. Older stores are migrated, newer ones refused."""
+SCHEMA: Final = 4
+"""The schema version that this code reads and writes. Older stores are migrated, newer ones refused. A lamina
+of version 3 would take the entries of tables for damage."""
 
 MARK: Final = b"\xff\xff"
 """The prefix of a value with a checksum. UTF-8 has no such byte, and neither numbers nor kinds are that large."""
@@ -17,6 +18,10 @@ RESIDUE: Final = 0x2144DF1C
 
 DATABASE_KEY_LIMIT: Final = 511
 """MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
+TABLE: Final = b"t"
+"""The first byte of a table's keys; the owner's name, NUL, a byte with the version and the owner's key follow."""
+OWNER_LIMIT: Final = 16
+"""The most letters that the name of a table's owner may have."""
 
 
 def is_intact(key: bytes, data: bytes) -> bool:
@@ -29,6 +34,23 @@ def is_intact(key: bytes, data: bytes) -> bool:
 def value_in(data: bytes) -> bytes:
     """Return the value in intact stored bytes."""
     return data[2:-SIZE] if data[:2] == MARK else data
+
+
+def table_prefix(owner: str, version: int) -> bytes:
+    """Return the prefix of the database keys of a table."""
+    return TABLE + owner.encode() + b"\0" + bytes((version,))
+
+
+def owner_of(key: bytes) -> str:
+    """Return the owner of the table to which a database key belongs; "" if it belongs to none."""
+    owner, _, rest = key[1 : OWNER_LIMIT + 3].partition(b"\0")
+    is_owner = key[:1] == TABLE and owner.isalpha() and owner.islower() and rest and rest[0]
+    return owner.decode() if is_owner else ""
+
+
+def version_of(key: bytes) -> int:
+    """Return the version of the table to which a database key belongs."""
+    return key[key.index(b"\0") + 1]
 
 
 def shorten(key: str) -> str:
@@ -47,5 +69,8 @@ def describe(key: bytes) -> str:
             return f"{what} {' '.join(map(str, numbers))}"
         case b"s":
             return f"keyspace {key[1:].decode(errors='replace').partition(chr(0))[2]!r}"
+        case b"t" if owner := owner_of(key):
+            shown = key[len(table_prefix(owner, 0)) :].decode(errors="replace")
+            return f"entry {shorten(shown)} of {owner}"
         case _:
             return f"entry {key.decode(errors='replace')!r}"

@@ -24,6 +24,7 @@ from lamina.store import _layout as layout
 from lamina.store._environment import MAP_SIZE, Environment, Transaction
 from lamina.store._format import SCHEMA
 from lamina.store._startup_checks import Checks
+from lamina.store._table import Migrate, Table, open_table
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +100,24 @@ class Store:
             undo.pop_all()
             directory.close()
             return store
+
+    def table(self, owner: str, version: int, migrate: Migrate | None = None) -> Table:
+        """Return the entries of an owner, which it alone interprets.
+
+        Entries of earlier versions are migrated first, in one transaction for each version.
+
+        Args:
+            owner: Its name, 1 to 16 lower-case letters, the same for ever.
+            version: The version of its keys and values, 1 to 255.
+            migrate: Returns the key and the value of an entry in this version, given the entry's version, key and
+                value. Needed from the second version on.
+
+        Raises:
+            FailedPrecondition: A newer lamina wrote some of the entries.
+            DataLoss: An entry to be migrated is damaged. Nothing is changed.
+            ResourceExhausted, ReadOnly: The entries must be migrated, and the store is not writable.
+        """
+        return open_table(self._environment, owner, version, migrate)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[int]:

@@ -21,10 +21,12 @@ from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Info
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
-from lamina.store import _startup_checks
+from lamina.store import Table, TableTransaction, _startup_checks
 from tests.support.metastores.damages import Damager
 
 NAMES = ("one", "two", "three")
+TABLE = "notes"
+"""The owner of a table beside the snapshots, whose entries are told as those of a snapshotter are."""
 SNAPSHOTS = 24
 LIMITS = (_startup_checks.SMALL, _startup_checks.LARGE)
 SECONDS = 30
@@ -32,8 +34,8 @@ SECONDS = 30
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[dict[str, LocalSnapshotter | Exception]]:
-    """The snapshotters of a metastore, or what kept each from opening."""
+def opened(path: Path) -> Iterator[tuple[dict[str, LocalSnapshotter | Exception], Table]]:
+    """The snapshotters of a metastore, or what kept each from opening, and a table in it."""
     with contextlib.ExitStack() as stack:
         store = MetaStore.open(str(path / "metastore"))
         stack.callback(store.close)
@@ -46,19 +48,22 @@ def opened(path: Path) -> Iterator[dict[str, LocalSnapshotter | Exception]]:
                 stack.callback(found[name].close)
             except Exception as error:  # noqa: BLE001 - all are told
                 found[name] = error
-        yield found
+        yield found, store.table(TABLE, 1)
 
 
 def populate(path: Path) -> None:
     """Make a metastore with three data roots, in which each snapshot's data says whose it is, and its truth."""
     random = Random(0)
-    with opened(path) as snapshotters:
+    with opened(path) as (snapshotters, table):
         for name, snapshotter in snapshotters.items():
             assert isinstance(snapshotter, LocalSnapshotter)
             _fill(snapshotter, name, random)
+        _put(table, range(SNAPSHOTS), "first")
         earlier = {name: _listed(one) for name, one in snapshotters.items() if isinstance(one, LocalSnapshotter)}
+        earlier[TABLE] = _entries(table)
         shutil.copyfile(path / "metastore/data.mdb", path / "earlier.mdb")
-    with opened(path) as snapshotters:
+    with opened(path) as (snapshotters, table):
+        _put(table, range(0, SNAPSHOTS, 5), "later")
         for snapshotter in snapshotters.values():
             assert isinstance(snapshotter, LocalSnapshotter)
             for number in range(0, SNAPSHOTS, 5):
@@ -67,6 +72,7 @@ def populate(path: Path) -> None:
             snapshotter._root.records.flush()
             snapshotter.cleanup()
         truth = {name: _listed(one) for name, one in snapshotters.items() if isinstance(one, LocalSnapshotter)}
+        truth[TABLE] = _entries(table)
         ids = {
             name: sorted(str(record.id) for record in one._store.records())
             for name, one in snapshotters.items()
@@ -88,6 +94,18 @@ def _fill(snapshotter: LocalSnapshotter, name: str, random: Random) -> None:
         other.prepare(f"other {number}", labels=labels)
     snapshotter.prepare("large", labels={str(n): "v" * 4000 for n in range(3)})
     snapshotter.prepare("long " + "x" * 600)
+
+
+def _put(table: Table, numbers: range, when: str) -> None:
+    def body(transaction: TableTransaction) -> None:
+        for number in numbers:
+            transaction.put(f"entry {number}".encode(), when.encode() * number)
+
+    table.write(body)
+
+
+def _entries(table: Table) -> dict[str, list[Any]]:
+    return {key.decode(): [value.decode()] for key, value in table.walk()}
 
 
 def _listed(snapshotter: LocalSnapshotter) -> dict[str, list[Any]]:
@@ -121,7 +139,11 @@ def look(path: Path) -> dict[str, Any]:
     logging.getLogger("lamina").addHandler(kept)
     told: dict[str, Any] = {"error": "", "errors": {}, "infos": {}, "log": kept.lines}
     try:
-        with opened(path) as snapshotters:
+        with opened(path) as (snapshotters, table):
+            try:
+                told["infos"][TABLE] = _entries(table)
+            except Exception as error:  # noqa: BLE001 - all are told
+                told["errors"][TABLE] = f"{type(error).__name__}: {error}"
             for name, snapshotter in snapshotters.items():
                 if isinstance(snapshotter, Exception):
                     told["errors"][name] = f"{type(snapshotter).__name__}: {snapshotter}"

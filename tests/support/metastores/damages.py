@@ -9,6 +9,7 @@ from lamina.store._meta import Meta, newest_meta
 from lamina.store._pages import Pages
 
 PAGE = 4096
+STALE = "a stale page"
 TWO_MOMENTS = "a quarter of the pages stale"
 """The one damage after which records of an earlier moment are served: pages of all kinds agree on them."""
 
@@ -103,7 +104,7 @@ class Damager:
         pages = [n for n in self._used if self._earlier[n * PAGE : (n + 1) * PAGE] not in (self._read(n), b"")]
         page = self._random.choice(pages)
         self._write(page, self._earlier[page * PAGE : (page + 1) * PAGE].ljust(PAGE, b"\0"))
-        return "a stale page"
+        return STALE
 
     def _stale_file(self) -> str:
         """A file that is put together from two moments."""

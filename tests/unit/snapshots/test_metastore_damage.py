@@ -197,12 +197,12 @@ def test_a_store_of_a_newer_lamina_is_refused_and_not_reported_as_damaged(tmp_pa
     populate(tmp_path)
 
     def body(transaction: Transaction) -> None:
-        transaction.put(layout.SCHEMA, b"4")
-        transaction.put(layout.VERSION, add(layout.VERSION, b"4"))
+        transaction.put(layout.SCHEMA, b"5")
+        transaction.put(layout.VERSION, add(layout.VERSION, b"5"))
         transaction.put(b"x of a later schema", b"y")
 
     change(tmp_path, body)
-    with pytest.raises(FailedPrecondition, match="schema version 4"), open_native(tmp_path):
+    with pytest.raises(FailedPrecondition, match="schema version 5"), open_native(tmp_path):
         pass
     assert not set_aside(tmp_path)
 

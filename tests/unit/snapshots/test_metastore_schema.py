@@ -22,13 +22,13 @@ from tests.support.metastores import schema_2
 
 def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
-    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"4"))
-    store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"4"))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"5"))
+    store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"5"))
     store.close()
-    with pytest.raises(FailedPrecondition, match="schema version 4"):
+    with pytest.raises(FailedPrecondition, match="schema version 5"):
         MetaStore.open(str(tmp_path))
     # the refusal has released the lock
-    with pytest.raises(FailedPrecondition, match="schema version 4"):
+    with pytest.raises(FailedPrecondition, match="schema version 5"):
         MetaStore.open(str(tmp_path))
 
 
@@ -140,10 +140,10 @@ def test_a_store_of_schema_version_2_serves_its_records(tmp_path: Path) -> None:
 
 
 def test_an_earlier_lamina_reads_the_schema_version_of_the_present_one(tmp_path: Path) -> None:
-    """An older lamina refuses it: `has schema version 3, this lamina reads up to 2: upgrade lamina`."""
+    """An older lamina refuses it: `has schema version 4, this lamina reads up to 2: upgrade lamina`."""
     schema_2.write_schema_2(tmp_path / "old")
     MetaStore.open(str(tmp_path / "old")).close()
-    assert int(entries(tmp_path / "old")[b"mschema"]) == SCHEMA == 3
+    assert int(entries(tmp_path / "old")[b"mschema"]) == SCHEMA == 4
 
 
 def test_other_entries_get_checksums_at_the_first_opening(tmp_path: Path) -> None:
@@ -165,3 +165,21 @@ def test_records_and_indexes_get_checksums_later_without_other_changes(tmp_path:
     assert {key: check(key, after[key]) for key in before if key[:1] in b"kic"} == {
         key: value for key, value in before.items() if key[:1] in b"kic"
     }
+
+
+def test_a_store_of_schema_version_3_is_changed_only_in_its_version(tmp_path: Path) -> None:
+    store = MetaStore.open(str(tmp_path))
+    keyspace = store.snapshotter("overlayfs").keyspace("lamina")
+    run(keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {})))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"3"))
+    store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"3"))
+    store.close()
+    before = entries(tmp_path)
+    for _ in range(2):
+        store = MetaStore.open(str(tmp_path))
+        assert not list(store.table("notes", 1).walk())
+        store.close()
+    after = entries(tmp_path)
+    assert after[layout.SCHEMA] == b"4"
+    changed = {key for key in before if after[key] != before[key]}
+    assert changed == {layout.SCHEMA, layout.VERSION}

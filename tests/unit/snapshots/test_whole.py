@@ -32,6 +32,13 @@ def test_a_new_store_is_intact(store: MetaStore, tmp_path: Path) -> None:
     assert finds_nothing(tmp_path)
 
 
+def test_a_store_with_entries_of_other_owners_is_intact(store: MetaStore, tmp_path: Path) -> None:
+    make_base(store.snapshotter("native").keyspace("native"))
+    for owner in ("a", "notes"):
+        store.table(owner, 1).write(lambda transaction: transaction.put(b"key", b"value"))
+    assert finds_nothing(tmp_path)
+
+
 def test_children_with_names_at_the_limit_of_keys_are_intact(store: MetaStore, tmp_path: Path) -> None:
     keyspace = store.snapshotter("native").keyspace("native")
     make_base(keyspace)

@@ -54,14 +54,14 @@ def check(file: str | None, *, as_json: bool, **overrides: Unpack[Overrides]) ->
                 "Metastore": path,
                 "UUID": contents.uuid,
                 "Snapshots": len(contents.snapshots),
+                "Entries": contents.entries_by_owner(),
                 "Problems": list(contents.problems),
             }
         )
     else:
         for problem in contents.problems:
             write(f"problem    {one_line(problem)}")
-        count = f"{len(contents.snapshots):,} snapshots"
-        write(f"{path}: {count}" + ("" if contents.problems else ", no damage found"))
+        write(f"{path}: {contents.counted()}" + ("" if contents.problems else ", no damage found"))
         if contents.problems:
             write("To repair it, stop the host and run lamina metastore rebuild")
     if contents.problems:
@@ -91,10 +91,11 @@ def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Un
                 "Size": made.size,
                 "UUID": made.contents.uuid,
                 "Snapshots": len(made.contents.snapshots),
+                "Entries": made.contents.entries_by_owner(),
             }
         )
     else:
-        notify(f"{destination}: {binary_size(made.size)}, {len(made.contents.snapshots):,} snapshots")
+        notify(f"{destination}: {binary_size(made.size)}, {made.contents.counted()}")
 
 
 @metastore.command()

@@ -40,6 +40,7 @@ def rebuilt_document(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> dict
         ],
         "LeftAlone": [{"Path": one.path, "UUID": one.uuid} for one in rebuilt.foreign],
         "Restored": len(merged.restored),
+        "Entries": merged.contents.entries_by_owner(),
         "Sources": {str(source): count for source, count in _sources(rebuilt).items()},
         "Incomplete": [_restored_document(one) for one in merged.restored if _is_incomplete(one)],
         "FailedSyncs": dict(rebuilt.failed_syncs.last_ids),
@@ -61,6 +62,8 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
     words = _WORDS | ({"metastore": "the backup"} if rebuilt.backup else {})
     sources = ", ".join(f"{count:,} from {words[source]}" for source, count in _sources(rebuilt).items())
     yield f"restored     {len(merged.restored):,} snapshots" + (f": {sources}" if sources else "")
+    for owner, count in merged.contents.entries_by_owner().items():
+        yield f"kept         {count:,} entries of {owner}"
     for restored in merged.restored:
         if _is_incomplete(restored):
             lost = "labels, times and usage are" if restored.has_data else "data is"

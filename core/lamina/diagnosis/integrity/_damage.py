@@ -34,8 +34,8 @@ def damage(evidence: Evidence) -> Iterator[Finding]:
     for problem in evidence.contents.problems:
         yield Finding.problem(check, problem, evidence.rebuild)
     if not evidence.contents.problems:
-        count = len(evidence.contents.snapshots)
-        yield Finding.ok(check, f"{count:,} snapshots, undamaged, and both indexes contain all of them")
+        found = f"{evidence.contents.counted()}, undamaged, and both indexes contain all snapshots"
+        yield Finding.ok(check, found)
 
 
 def set_aside(evidence: Evidence) -> Iterator[Finding]:

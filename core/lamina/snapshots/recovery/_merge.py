@@ -101,6 +101,7 @@ def merge(
         uuid=uuid,
         counters={one.name: one.counters(metastore.counters.get(one.name, Counters())) for one in merges},
         snapshots=tuple(one.found for one in restored),
+        tables=metastore.tables,
     )
     return Merged(contents, restored, tuple(out for one in merges for out in one.left_out.values()))
 

@@ -243,7 +243,8 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
 def _verify(path: str, contents: Contents) -> None:
     """Check that a file holds the contents written to it."""
     written = read_file(path)
-    counted = (written.counters, written.failed_syncs) == (dict(contents.counters), dict(contents.failed_syncs))
-    if written.problems or _changes(written, contents) or not counted:
+    others = (written.counters, written.failed_syncs, written.tables)
+    expected = (dict(contents.counters), dict(contents.failed_syncs), dict(contents.tables))
+    if written.problems or _changes(written, contents) or others != expected:
         problem = written.problems[0] if written.problems else "it differs from the data written"
         raise DataLoss(f"{path} was written wrongly, and was not used: {problem}: is the disk failing?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -13,9 +14,10 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._record import Record, decode
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 from lamina.store._checksum import check
+from lamina.store._format import TABLE, owner_of
 
-_VERSIONS: Final = ("2", "3")
-"""The readable schema versions. Values of version 2 have no checksum (`_checksum`)."""
+_VERSIONS: Final = ("2", "3", "4")
+"""The readable schema versions. Values of version 2 may have no checksum (`lamina.store._checksum`)."""
 
 
 @attrs.frozen
@@ -41,8 +43,19 @@ class Contents:
     """By snapshotter, the highest identifier that a failed sync may have damaged."""
     problems: tuple[str, ...] = ()
     """Unreadable or contradictory entries, a sentence each."""
+    tables: Mapping[bytes, bytes] = attrs.field(factory=dict)
+    """The entries of other owners than snapshots, by database key."""
     salvaged: str = ""
     """The time at which the metastore was salvaged from a damaged file; "" if it was not."""
+
+    def entries_by_owner(self) -> Mapping[str, int]:
+        """Return the number of entries of each other owner."""
+        return dict(sorted(Counter(map(owner_of, self.tables)).items()))
+
+    def counted(self) -> str:
+        """Return the numbers of snapshots and other entries for a message: `3 snapshots, 2 entries of images`."""
+        others = (f", {count:,} entries of {owner}" for owner, count in self.entries_by_owner().items())
+        return f"{len(self.snapshots):,} snapshots{''.join(others)}"
 
     def greatest_id(self, snapshotter: str) -> int:
         """Return the greatest identifier of a snapshotter's snapshots and their parents; 0 if there is none."""
@@ -93,7 +106,8 @@ class _Reading:
         failed = {_text(key[1:]): int.from_bytes(value, "big") for key, value in self._of(b"f")}
         general = dict(self._of(b"m"))
         uuid, salvaged = _text(general.get(layout.UUID, b"")), _text(general.get(layout.SALVAGED, b""))
-        return Contents(uuid, counters, snapshots, failed, tuple(self.problems), salvaged)
+        tables = {key: value for key, value in self._of(TABLE) if owner_of(key)}
+        return Contents(uuid, counters, snapshots, failed, tuple(self.problems), tables, salvaged)
 
     def _of(self, kind: bytes) -> Iterable[tuple[bytes, bytes]]:
         return self.entries.get(kind, {}).items()
@@ -102,7 +116,7 @@ class _Reading:
         version = _text(dict(self._of(b"m")).get(layout.SCHEMA, b""))
         if version and version not in _VERSIONS:
             raise FailedPrecondition(
-                f"a metastore of schema version {version} cannot be read, only {' and '.join(_VERSIONS)}: "
+                f"a metastore of schema version {version} cannot be read, only {', '.join(_VERSIONS)}: "
                 "start a host on an older one once; for a newer one, upgrade lamina"
             )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from lamina.snapshots.storage._format import HEAD, SHARED
-from lamina.store._format import DATABASE_KEY_LIMIT, describe, is_intact, value_in
+from lamina.store._format import DATABASE_KEY_LIMIT, describe, is_intact, owner_of, value_in
 
 
 class Entries:
@@ -56,6 +56,7 @@ class Entries:
             b"m": self._look_at_general,
             b"n": self._look_at_snapshotter,
             b"s": self._look_at_keyspace,
+            b"t": self._look_at_table,
         }
         for key, data in entries:
             if not is_intact(key, data):
@@ -130,6 +131,9 @@ class Entries:
             yield f"{describe(key)} belongs to snapshotter {snapshotter!r}, which does not exist"
         elif self._owners.get(value, self._numbers[snapshotter]) != self._numbers[snapshotter]:
             yield f"{describe(key)} has snapshots of another snapshotter"
+
+    def _look_at_table(self, key: bytes, value: bytes) -> Iterable[str]:
+        return () if owner_of(key) else [f"{describe(key)} belongs to no table"]
 
     def _look_at_rest(self) -> Iterator[str]:
         for key in self._ids.values():

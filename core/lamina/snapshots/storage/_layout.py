@@ -11,6 +11,7 @@ key                                       value
 ``k`` keyspace snapshot key               the record
 ``c`` keyspace parent id, child id        the child's key
 ``i`` snapshotter id                      the database key of the record
+``t`` owner ``NUL`` version key           the value of an entry of another owner (`lamina.store.Table`)
 ========================================  ==========================================================
 
 Keyspace and snapshotter numbers have 4 bytes, identifiers 8, all big-endian, so that related

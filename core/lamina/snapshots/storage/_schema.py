@@ -25,8 +25,9 @@ _PAIR: Final = struct.Struct(">II")
 def migrate(transaction: Transaction, version: int) -> None:
     """Migrate a store to the present schema version.
 
-    Records and index entries of version 2 have no checksums, which version 3 permits:
-    `SnapshotterStore.add_checksums` adds them later in the background. All other entries get theirs at once.
+    Records and index entries of version 2 have no checksums, which later versions permit:
+    `SnapshotterStore.add_checksums` adds them in the background. All other entries get theirs at once. Version 4
+    differs from version 3 in that it may have tables.
 
     Args:
         transaction: A write transaction.
@@ -38,7 +39,7 @@ def migrate(transaction: Transaction, version: int) -> None:
     if version == 1:
         for key, value in _entries(transaction, b"k"):
             put(transaction, key, encode(_decode(value)))
-    for prefix in (layout.UUID, layout.COUNTER, b"s", b"n", b"b", b"f"):
+    for prefix in () if version > 2 else (layout.UUID, layout.COUNTER, b"s", b"n", b"b", b"f"):
         for key, value in _entries(transaction, prefix):
             put(transaction, key, check(key, value))
 

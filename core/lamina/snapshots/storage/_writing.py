@@ -72,6 +72,7 @@ def _entries(contents: Contents) -> Iterator[tuple[bytes, bytes]]:
         yield layout.keyspace_key(*keyspace), packed
     for name, last_id in contents.failed_syncs.items():
         yield layout.failed_sync_key(name), layout.IDENTIFIER.pack(last_id)
+    yield from contents.tables.items()
     for one in contents.snapshots:
         own = layout.NUMBER.pack(numbers[one.snapshotter])
         yield from _entries_of(one.record, own, keyspace_numbers[one.snapshotter, one.keyspace])

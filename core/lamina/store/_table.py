@@ -1,0 +1,185 @@
+"""The entries of one owner."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias, TypeVar
+
+from lamina.context import current
+from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.store import _checksum as checksum
+from lamina.store._entries import BATCH, ascending
+from lamina.store._environment import Environment, Transaction
+from lamina.store._format import (
+    DATABASE_KEY_LIMIT,
+    OWNER_LIMIT,
+    TABLE,
+    owner_of,
+    shorten,
+    table_prefix,
+    version_of,
+)
+
+Result = TypeVar("Result")
+Migrate: TypeAlias = Callable[[int, bytes, bytes], tuple[bytes, bytes]]
+"""Returns the key and the value of an entry in the present version, given its version, key and value."""
+
+VERSIONS: Final = 255
+"""The greatest version of a table."""
+KEY_LIMIT: Final = DATABASE_KEY_LIMIT - len(TABLE) - OWNER_LIMIT - 2
+"""The most bytes that a key of a table may have."""
+
+
+class TableTransaction:
+    """A table during one transaction."""
+
+    def __init__(self, transaction: Transaction, prefix: bytes) -> None:
+        """Use `Table.read` or `Table.write`."""
+        self._transaction = transaction
+        self._prefix = prefix
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None if there is none.
+
+        Raises:
+            DataLoss: Its checksum is wrong.
+        """
+        return checksum.get(self._transaction, self._key(key))
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Store a value with its checksum; `Table.write` only.
+
+        Raises:
+            InvalidArgument: The key has more than `KEY_LIMIT` bytes.
+        """
+        checksum.put(self._transaction, self._key(key), value)
+
+    def delete(self, key: bytes) -> bool:
+        """Delete an entry; `Table.write` only. Return whether there was one."""
+        return self._transaction.delete(self._key(key))
+
+    def ascending(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys have a prefix, in order. None may be stored or deleted meanwhile.
+
+        Args:
+            prefix: The prefix of the keys.
+            start: The least key; empty: the first one with the prefix.
+
+        Raises:
+            DataLoss: The keys are not in ascending order, or a checksum is wrong.
+        """
+        skipped = len(self._prefix)
+        found = ascending(self._transaction, self._key(prefix), self._key(start or prefix))
+        return ((key[skipped:], value) for key, value in found)
+
+    def _key(self, key: bytes) -> bytes:
+        if len(key) > KEY_LIMIT:
+            shown = shorten(key.decode(errors="replace"))
+            raise InvalidArgument(f"key {shown}: it has {len(key)} bytes, more than the maximum of {KEY_LIMIT}")
+        return self._prefix + key
+
+
+class Table:
+    """The entries of one owner. Keys and values are bytes. Every method may be called from any thread."""
+
+    def __init__(self, environment: Environment, prefix: bytes) -> None:
+        """Use `Store.table`."""
+        self._environment = environment
+        self._prefix = prefix
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None if there is none.
+
+        Raises:
+            DataLoss: Its checksum is wrong.
+            Unavailable: The store is closed, or unusable after a failed commit.
+        """
+        return self.read(lambda transaction: transaction.get(key))
+
+    def walk(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries whose keys have a prefix, in order.
+
+        The walk reads in batches: no transaction is open while the caller handles an entry, and an entry that is
+        stored or deleted meanwhile may or may not be met.
+
+        Raises:
+            DataLoss: The keys are not in ascending order, or a checksum is wrong.
+            Canceled, DeadlineExceeded: The current call ended.
+        """
+        start = prefix
+        while True:
+            current().check()
+            batch = self.read(functools.partial(_batch, prefix=prefix, start=start))
+            yield from batch
+            if len(batch) < BATCH:
+                return
+            start = batch[-1][0] + b"\0"
+
+    def read(self, body: Callable[[TableTransaction], Result]) -> Result:
+        """Run `body`, which must not block, in a read transaction, and return its result."""
+        return self._environment.read(lambda transaction: body(TableTransaction(transaction, self._prefix)))
+
+    def write(self, body: Callable[[TableTransaction], Result]) -> Result:
+        """Run `body` in a write transaction, and return its result once the transaction is durable.
+
+        Operations of all owners that wait at the same time share a commit. If `body` raises, nothing of it is
+        stored.
+
+        Args:
+            body: It may run more than once, in any thread; only its last run counts. It must not be slow.
+
+        Raises:
+            ResourceExhausted: The disk is full. Nothing of the operation is stored.
+            ReadOnly: The file system is read-only.
+            Unavailable: The store is closed, or unusable after a failed commit.
+            Canceled, DeadlineExceeded: The call ended before the operation ran.
+            Exception: What `body` raised.
+        """
+        return self._environment.write(lambda transaction: body(TableTransaction(transaction, self._prefix)))
+
+
+def open_table(environment: Environment, owner: str, version: int, migrate: Migrate | None) -> Table:
+    """Return a table after its migration. For arguments and errors see `Store.table`."""
+    if not (owner.isascii() and owner.isalpha() and owner.islower() and len(owner) <= OWNER_LIMIT):
+        raise InvalidArgument(f"owner {owner!r} of a table: expected 1 to {OWNER_LIMIT} lower-case letters")
+    if not 1 <= version <= VERSIONS:
+        raise InvalidArgument(f"version {version} of the table of {owner}: expected 1 to {VERSIONS}")
+    found = environment.read(lambda transaction: _versions(transaction, owner))
+    if found and found[-1] > version:
+        raise FailedPrecondition(
+            f"the entries of {owner} in the metastore have schema version {found[-1]}, this lamina reads up to "
+            f"{version}: upgrade lamina"
+        )
+    for old in found:
+        if old < version:
+            environment.write(functools.partial(_migrate, owner=owner, old=old, new=version, migrate=migrate))
+    return Table(environment, table_prefix(owner, version))
+
+
+def _versions(transaction: Transaction, owner: str) -> list[int]:
+    """Return the versions in which an owner has entries, in ascending order."""
+    found: list[int] = []
+    cursor = transaction.cursor()
+    least = 1
+    while least <= VERSIONS and cursor.set_range(table_prefix(owner, least)) and owner_of(cursor.key()) == owner:
+        found.append(version_of(cursor.key()))
+        least = found[-1] + 1
+    return found
+
+
+def _migrate(transaction: Transaction, owner: str, old: int, new: int, migrate: Migrate | None) -> None:
+    if migrate is None:
+        raise FailedPrecondition(
+            f"the entries of {owner} in the metastore have schema version {old}, which this lamina cannot read"
+        )
+    before = TableTransaction(transaction, table_prefix(owner, old))
+    after = TableTransaction(transaction, table_prefix(owner, new))
+    for key, value in list(before.ascending()):
+        after.put(*migrate(old, key, value))
+        before.delete(key)
+
+
+def _batch(transaction: TableTransaction, prefix: bytes, start: bytes) -> list[tuple[bytes, bytes]]:
+    return list(itertools.islice(transaction.ascending(prefix, start), BATCH))
