@@ -15,13 +15,18 @@ Worked example::
 `ingest` stores many blobs at once, and `read_blob` reads a document.
 """
 
-from lamina.content._blob import PIECE, Blob
-from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
-from lamina.content._descriptor import Descriptor
-from lamina.content._digest import check_digest
-from lamina.content._ingest import NewBlob, ingest
-from lamina.content._labels import BlobLabels
-from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verify_blob
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.content._blob import PIECE, Blob
+    from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
+    from lamina.content._descriptor import Descriptor
+    from lamina.content._digest import check_digest
+    from lamina.content._ingest import NewBlob, ingest
+    from lamina.content._labels import BlobLabels
+    from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verify_blob
 
 __all__ = [
     "LARGEST_DOCUMENT",
@@ -41,3 +46,16 @@ __all__ = [
     "read_blob",
     "verify_blob",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_blob": "PIECE Blob",
+        "_contract": "Commit ContentStore Info Progress Status Writer",
+        "_descriptor": "Descriptor",
+        "_digest": "check_digest",
+        "_ingest": "NewBlob ingest",
+        "_labels": "BlobLabels",
+        "_reading": "LARGEST_DOCUMENT read_blob verify_blob",
+    },
+)

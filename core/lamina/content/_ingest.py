@@ -49,7 +49,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
 
     Args:
         store: Where to store them.
-        blobs: The blobs.
+        blobs: The blobs. Each is read before the next one is asked for.
 
     Raises:
         FailedPrecondition: The data of a blob has another digest.

@@ -6,6 +6,7 @@ Worked example::
         ingest(content, [NewBlob(digest, Blob(archive_fd, size, offset))])
 """
 
-from lamina.content.local._store import LocalContentStore
+from lamina.content.local._store import BLOBS, LocalContentStore
+from lamina.content.local._writer import BLOB_MODE
 
-__all__ = ["LocalContentStore"]
+__all__ = ["BLOBS", "BLOB_MODE", "LocalContentStore"]

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-BLOBS: Final = "blobs"
+BLOBS: Final = f"blobs/{ALGORITHM}"
+"""The directory with the files of blobs, below that of the store."""
 INGEST: Final = "ingest"
 _MODE: Final = 0o700
 
@@ -61,7 +62,7 @@ class LocalContentStore(ContentStore):
         with translated(f"open content store {path}"), contextlib.ExitStack() as opened:
             root = opened.enter_context(SecureDirectory.open(path, create_mode=_MODE))
             opened.enter_context(Lock.acquire(root.path_of(LOCK), dir_fd=root.fd))
-            blobs = opened.enter_context(root.subdirectory(BLOBS, create_mode=_MODE))
+            blobs = opened.enter_context(root.subdirectory(os.path.dirname(BLOBS), create_mode=_MODE))
             named = opened.enter_context(blobs.subdirectory(ALGORITHM, create_mode=_MODE))
             ingests = opened.enter_context(root.subdirectory(INGEST, create_mode=_MODE))
             for directory in (named, blobs, root):

@@ -19,7 +19,7 @@ _WRITEBACK: Final = 8 << 20
 """Bytes after which the disk begins to write, so that it works during the copy and not only at the commit."""
 _BLOCK: Final = 4096
 """Bytes: the block size of most file systems. Those with a larger one refuse to share ranges that begin there."""
-_FINAL: Final = 0o444
+BLOB_MODE: Final = 0o444
 """The mode of blobs, which nothing may change."""
 
 
@@ -126,7 +126,7 @@ class LocalWriter(Writer):
             OSError: The disk failed or is full.
         """
         os.ftruncate(self._fd, self._offset)  # longer than that after a copy that was interrupted
-        os.fchmod(self._fd, _FINAL)
+        os.fchmod(self._fd, BLOB_MODE)
         start_writeback(self._fd)
 
     def sync(self) -> None:
