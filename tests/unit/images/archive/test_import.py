@@ -18,10 +18,9 @@ from lamina.images import Image, Progress
 from lamina.images.archive import import_images, open_source
 from lamina.images.documents import Index, Manifest, Platform
 from tests.support.blobs import digest_of
-from tests.support.images import Documents
+from tests.support.images import Documents, Images
 from tests.support.images.archives import entry, layer, layout_of, saved, write_directory, write_tar
 from tests.unit.content.conftest import Labels
-from tests.unit.images.archive.conftest import Images
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 LOWER, UPPER = layer("lower"), layer("upper", "second")
