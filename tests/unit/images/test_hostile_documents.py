@@ -32,6 +32,7 @@ MANIFESTS: dict[str, tuple[Any, str]] = {
     "a letter that folds to an ASCII one": (MANIFEST | {"layer\u017f": []}, "it has 'layer\u017f'"),
     "a media type in another case": (MANIFEST | {"MediaType": documents.OCI_INDEX}, "it has 'MediaType'"),
     "an index's media type": (MANIFEST | {"mediaType": documents.OCI_INDEX}, "its media type is"),
+    "very many layers": (MANIFEST | {"layers": MANIFEST["layers"] * 501}, "1002 layers: at most 1000 are allowed"),
     "layers that are an object": (MANIFEST | {"layers": {}}, "layers: expected an array, found an object"),
     "a layer that is a string": (MANIFEST | {"layers": ["x"]}, "layers[0]: expected an object, found a string"),
     "an annotation that is a number": (MANIFEST | {"annotations": {"a": 1}}, "annotations.a: expected a string"),

@@ -15,6 +15,8 @@ from lamina.layers import Entry, EntryType, TarReader, open_layer
 
 MAX_FILES: Final = 50_000
 """How many entries an image archive may have: those of a hundred images of a hundred layers each, and more."""
+MAX_NAMES: Final = 8 << 20
+"""Bytes that all names of files, and of files that links lead to, may have together."""
 _MAX_LINKS: Final = 8
 """How many links lead from a name to its file: one in archives of `docker save`, for layers that images share."""
 _LINKS: Final = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
@@ -31,7 +33,7 @@ class TarFiles(ArchiveFiles):
             fd: Its descriptor, which `close` closes.
 
         Raises:
-            InvalidArgument: The archive is malformed, or has more than `MAX_FILES` entries.
+            InvalidArgument: The archive is malformed, or has more entries or names than may be.
         """
         self.path = path
         self._fd = fd
@@ -41,9 +43,14 @@ class TarFiles(ArchiveFiles):
         self._repeated: set[str] = set()
         with open_layer(fd, size=os.fstat(fd).st_size) as stream:
             reader = TarReader(stream, hashed=False)
+            names = 0
             for count, entry in enumerate(reader):
-                if count == MAX_FILES:
-                    raise InvalidArgument(f"{path}: more than {MAX_FILES} entries: no image archive has as many")
+                names += len(entry.name) + len(entry.link)
+                if count == MAX_FILES or names > MAX_NAMES:
+                    raise InvalidArgument(
+                        f"{path}: more than {MAX_FILES} entries, or {MAX_NAMES} bytes of names: no image archive "
+                        "has as many"
+                    )
                 self._add(entry, reader.position)
 
     def has(self, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
@@ -12,6 +12,9 @@ from lamina.errdefs import InvalidArgument
 from lamina.images.documents._fields import Fields
 from lamina.images.documents._json import decode
 from lamina.images.documents._media_types import CONFIG_TYPES, MANIFEST_TYPES
+
+MAX_LAYERS: Final = 1000
+"""How many layers an image may have. Docker makes 127 at most, and the kernel mounts 500 in an overlay."""
 
 
 @attrs.frozen
@@ -37,10 +40,13 @@ class Manifest:
         """
         fields = decode(data, descriptor, "manifest", MANIFEST_TYPES)
         refuse_ambiguity(fields, has=("config", "layers"), has_not=("manifests", "fsLayers"))
+        layers = tuple(layer.descriptor() for layer in fields.objects("layers"))
+        if len(layers) > MAX_LAYERS:
+            raise InvalidArgument(f"{fields.where}: {len(layers)} layers: at most {MAX_LAYERS} are allowed")
         return cls(
             media_type=descriptor.media_type,
             config=fields.object("config").descriptor(),
-            layers=tuple(layer.descriptor() for layer in fields.objects("layers")),
+            layers=layers,
             annotations=fields.text_map("annotations"),
         )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lamina.content.local import LocalContentStore
+from tests.support.blobs import MemoryLabels
 from tests.support.images import Documents, Images
-from tests.unit.content.conftest import Labels
 
 
 @pytest.fixture
@@ -18,12 +18,12 @@ def made() -> Documents:
 
 
 @pytest.fixture
-def labels() -> Labels:
-    return Labels()
+def labels() -> MemoryLabels:
+    return MemoryLabels()
 
 
 @pytest.fixture
-def content(tmp_path: Path, labels: Labels) -> Iterator[LocalContentStore]:
+def content(tmp_path: Path, labels: MemoryLabels) -> Iterator[LocalContentStore]:
     store = LocalContentStore(str(tmp_path / "content"), labels)
     yield store
     store.close()

@@ -141,6 +141,12 @@ def test_an_archive_of_very_many_entries_is_refused(tmp_path: Path) -> None:
         open_source(str(tmp_path / "x"))
 
 
+def test_an_archive_of_very_long_names_is_refused(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x", {f"{number}/{'x/' * 2000}": b"" for number in range(2100)})
+    with pytest.raises(InvalidArgument, match="8388608 bytes of names"):
+        open_source(str(path))
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -17,10 +17,9 @@ from lamina.errdefs import Canceled, FailedPrecondition, InvalidArgument, NotFou
 from lamina.images import Image, Progress
 from lamina.images.archive import import_images, open_source
 from lamina.images.documents import Index, Manifest, Platform
-from tests.support.blobs import digest_of
+from tests.support.blobs import MemoryLabels, digest_of
 from tests.support.images import Documents, Images
 from tests.support.images.archives import entry, layer, layout_of, saved, write_directory, write_tar
-from tests.unit.content.conftest import Labels
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 LOWER, UPPER = layer("lower"), layer("upper", "second")
@@ -63,7 +62,7 @@ def test_blobs_are_stored_and_the_image_is_named(importer: Importer, made: Docum
 
 
 def test_blobs_have_the_labels_that_keep_what_they_refer_to(
-    importer: Importer, made: Documents, labels: Labels
+    importer: Importer, made: Documents, labels: MemoryLabels
 ) -> None:
     amd64, arm64 = made.manifest(AMD64, "", LOWER, UPPER), made.manifest(ARM64)
     index = made.index((arm64, ARM64), (amd64, AMD64))

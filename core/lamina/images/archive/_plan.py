@@ -1,0 +1,107 @@
+"""Which blobs of an archive to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lamina.content import Descriptor
+from lamina.context import current
+from lamina.errdefs import InvalidArgument, NotFound
+from lamina.images.archive._source import Source
+from lamina.images.documents import INDEX_TYPES, LAYER_TYPES, MANIFEST_TYPES, ImageConfig, Index, Manifest
+
+_REFERENCE: Final = "containerd.io/gc.ref.content"
+"""The prefix of labels by which a blob keeps others from being collected: `.config`, `.l.N` for layers, `.m.N` for
+manifests (containerd, `docs/garbage-collection.md`)."""
+
+
+class Plan:
+    """The blobs to copy, those that others refer to first."""
+
+    def __init__(self, source: Source, chosen: frozenset[str]) -> None:
+        """Plan to copy some manifests, and the indexes above them.
+
+        Args:
+            source: The archive.
+            chosen: The digests of the manifests.
+        """
+        self._source = source
+        self._chosen = chosen
+        self._blobs: dict[str, Descriptor] = {}
+        self._passed: set[str] = set()
+        """Indexes that were read already."""
+
+    def __iter__(self) -> Iterator[Descriptor]:
+        return iter(self._blobs.values())
+
+    def add(self, target: Descriptor) -> bool:
+        """Add a manifest or an index with what it refers to.
+
+        Returns:
+            Whether it is to be copied: an index is not if it leads to none of the chosen manifests.
+
+        Raises:
+            NotFound: A blob is missing.
+            InvalidArgument: A document is malformed, or a blob has another size than its descriptor says.
+        """
+        current().check()
+        if target.digest in self._blobs:
+            return True
+        if target.media_type in INDEX_TYPES:
+            return self._add_index(target)
+        if target.digest not in self._chosen:
+            return False
+        self._add_manifest(target)
+        return True
+
+    def labels(self, descriptor: Descriptor) -> dict[str, str]:
+        """Return the labels of a blob, which name the blobs that it refers to.
+
+        They are computed again and again: those of all blobs together may be many.
+        """
+        if descriptor.media_type in MANIFEST_TYPES:
+            manifest = Manifest.decode(self._source.read(descriptor), descriptor)
+            layers = {f"{_REFERENCE}.l.{number}": layer.digest for number, layer in enumerate(manifest.layers)}
+            return {f"{_REFERENCE}.config": manifest.config.digest, **layers}
+        if descriptor.media_type in INDEX_TYPES:
+            entries = Index.decode(self._source.read(descriptor), descriptor).entries
+            kept = [one.descriptor.digest for one in entries if one.descriptor.digest in self._blobs]
+            return {f"{_REFERENCE}.m.{number}": digest for number, digest in enumerate(kept)}
+        return {}
+
+    def _add_index(self, target: Descriptor) -> bool:
+        if target.digest in self._passed:
+            return False
+        self._passed.add(target.digest)
+        try:
+            data = self._source.read(target)
+        except NotFound:  # of another platform, which the archive leaves out
+            return False
+        entries = (entry for entry in Index.decode(data, target).entries if not entry.is_attestation)
+        if not [entry for entry in entries if self.add(entry.descriptor)]:
+            return False
+        self._add_blob(target)
+        return True
+
+    def _add_manifest(self, target: Descriptor) -> None:
+        manifest = Manifest.decode(self._source.read(target), target)
+        config = ImageConfig.decode(self._source.read(manifest.config), manifest.config)
+        if len(config.rootfs.diff_ids) != len(manifest.layers):
+            raise InvalidArgument(
+                f"manifest {target.digest}: it has {len(manifest.layers)} layers, but its configuration "
+                f"{manifest.config.digest} has {len(config.rootfs.diff_ids)}"
+            )
+        for number, layer in enumerate(manifest.layers):
+            if layer.media_type not in LAYER_TYPES:
+                raise InvalidArgument(
+                    f"manifest {target.digest}: layers[{number}]: {layer.media_type[:80]!r} is no type of layer "
+                    "that can be unpacked"
+                )
+            self._add_blob(layer)
+        self._add_blob(manifest.config)
+        self._add_blob(target)
+
+    def _add_blob(self, descriptor: Descriptor) -> None:
+        with self._source.open(descriptor):  # it is there, and has the right size, before gigabytes are copied
+            self._blobs.setdefault(descriptor.digest, descriptor)
