@@ -8,7 +8,7 @@ from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Exposure, Trust, content_exposure
-from lamina.fs._file_data import clone_range, copy_file
+from lamina.fs._file_data import DataCopier, clone_range, copy_file
 from lamina.fs._fsync import check_writable, fsync, sync_directory
 from lamina.fs._lock import Lock
 from lamina.fs._metadata import same_metadata
@@ -16,12 +16,13 @@ from lamina.fs._remove import remove_tree
 from lamina.fs._secure_directory import SecureDirectory
 from lamina.fs._secure_files import open_secure_file, replace_file
 from lamina.fs._sync import FileSystemSync
-from lamina.fs._syscalls import exchange, open_beneath, start_writeback, syncfs
+from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
 from lamina.fs._temporary import make_temporary_directory
+from lamina.fs._tree_cursor import TreeCursor
 from lamina.fs._trusted_path import exposure_of, open_path
 from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
 from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
-from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, remove_default_acl, xattr_names
+from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, remove_acls, remove_default_acl, xattr_names
 
 __all__ = [
     "ACL_PREFIX",
@@ -29,10 +30,12 @@ __all__ = [
     "FULL_OR_READ_ONLY",
     "NO_SPACE",
     "Ballast",
+    "DataCopier",
     "Exposure",
     "FileSystemSync",
     "Lock",
     "SecureDirectory",
+    "TreeCursor",
     "TreeVisitor",
     "Trust",
     "XattrCopier",
@@ -52,7 +55,9 @@ __all__ = [
     "open_beneath",
     "open_path",
     "open_secure_file",
+    "open_within_mount",
     "opened",
+    "remove_acls",
     "remove_default_acl",
     "remove_tree",
     "replace_file",

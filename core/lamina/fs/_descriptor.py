@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def opened(
-    path: str | os.PathLike[str], flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    path: str | bytes | os.PathLike[str], flags: int, mode: int = 0o777, *, dir_fd: int | None = None
 ) -> Iterator[int]:
     """Open a file with `os.open`, which has the same parameters, and close the descriptor at the end of the block.
 

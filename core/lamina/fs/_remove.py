@@ -16,7 +16,7 @@ _MAX_RETRIES = 20
 """How often one removal may find a directory not empty after emptying it."""
 
 
-def remove_tree(path: str) -> None:
+def remove_tree(path: str, *, dir_fd: int | None = None) -> None:
     """Remove a file or a directory tree. A missing path is not an error.
 
     The removal fails at a mount point and never crosses into another file system. Symbolic links are removed, not
@@ -24,6 +24,7 @@ def remove_tree(path: str) -> None:
 
     Args:
         path: The file or directory.
+        dir_fd: The descriptor of the directory that the path is relative to; the working directory by default.
 
     Raises:
         FailedPrecondition: The tree contains a mount point, or another process keeps writing to it.
@@ -39,7 +40,7 @@ def remove_tree(path: str) -> None:
         raise InvalidArgument(f"remove {path!r}: the path must end in the name of a file or directory")
     try:
         try:
-            cursor = TreeCursor(parent or ".", open_within_mount)
+            cursor = TreeCursor(parent or ".", open_within_mount, dir_fd=dir_fd)
         except FileNotFoundError:
             return
         with cursor:

@@ -47,18 +47,20 @@ class TreeCursor:
     reopened through `..` on the way back, and verified to be the same.
     """
 
-    def __init__(self, root: str, opener: Opener = os.open) -> None:
+    def __init__(self, root: str, opener: Opener = os.open, *, dir_fd: int | None = None) -> None:
         """Open the root.
 
         Args:
             root: The path of a directory. A symbolic link is followed.
             opener: The function with which `enter` opens directories.
+            dir_fd: The descriptor of the directory that the path is relative to; the working directory by default.
 
         Raises:
             OSError: The root cannot be opened.
         """
         self._opener = opener
-        self._directories = [_Directory(root, os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._directories = [_Directory(root, os.open(root, flags, dir_fd=dir_fd))]
 
     @property
     def fd(self) -> int:

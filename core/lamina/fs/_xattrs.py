@@ -46,9 +46,14 @@ class XattrCopier:
                 if error.errno == errno.ENODATA:  # removed meanwhile
                     continue
                 raise OSError(error.errno, f"attribute {name}: {error.strerror}") from error
-            self._set(target, name, value)
+            self.set(target, name, value)
 
-    def _set(self, target: int | str, name: str, value: bytes) -> None:
+    def set(self, target: int | str, name: str, value: bytes) -> None:
+        """Set an attribute of a file. One of `security.*` that this system refuses is skipped, and logged once.
+
+        Raises:
+            OSError: The attribute cannot be set.
+        """
         try:
             os.setxattr(target, name, value)
         except OSError as error:
@@ -57,7 +62,7 @@ class XattrCopier:
             if name not in self.skipped:
                 self.skipped.add(name)
                 _log.warning(
-                    "skipping an attribute that cannot be set on copies", exc_info=error, extra={"attribute": name}
+                    "skipping an attribute that cannot be set here", exc_info=error, extra={"attribute": name}
                 )
 
 
@@ -78,7 +83,7 @@ def remove_default_acl(directory: int | str) -> None:
         os.removexattr(directory, name)
 
 
-def remove_acls(file: int) -> None:
+def remove_acls(file: int | str) -> None:
     """Remove the access control lists of a file."""
     for name in xattr_names(file):
         if name.startswith(ACL_PREFIX):
