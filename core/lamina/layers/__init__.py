@@ -7,5 +7,18 @@ tree (OCI image spec, `layer.md`).
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers._stream import Compression, LayerStream, open_layer
 from lamina.layers._tar import TarReader
+from lamina.layers.applying import Applied, Limits, ParentNeeded, Whiteouts, apply_layer
 
-__all__ = ["Compression", "Entry", "EntryType", "LayerStream", "TarReader", "open_layer"]
+__all__ = [
+    "Applied",
+    "Compression",
+    "Entry",
+    "EntryType",
+    "LayerStream",
+    "Limits",
+    "ParentNeeded",
+    "TarReader",
+    "Whiteouts",
+    "apply_layer",
+    "open_layer",
+]

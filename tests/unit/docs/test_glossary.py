@@ -27,7 +27,7 @@ AREAS = (
 )
 """Parts of the standard library whose names are taken for words of the field."""
 PLAIN = """
-already area backup btrfs change collector concurrency containerd cursor damage deadline denied
+already applied area backup btrfs change collector concurrency containerd cursor damage deadline denied
 diagnose duration environment exceeded exhausted explanation extensible fair filesystem flight fs grpc
 grpcio health held histogram how ids introspection json lamina lifecycle loss metadata metered
 metrics migrated mismatch opaque overlay permission precondition problem progress rebuilt records rejection

@@ -1,0 +1,103 @@
+"""An open directory of the tree that a layer is applied to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+import attrs
+
+from lamina.fs import ACL_PREFIX
+
+NONE: Final = -1
+"""Instead of a descriptor: there is no such directory."""
+_DEFAULT_ACL: Final = f"{ACL_PREFIX}default"
+
+
+@attrs.define(eq=False, repr=False)
+class Directory:
+    """A directory, and what its new entries get from it."""
+
+    path: bytes
+    """Its path in the tree, without symbolic links; "" for the root."""
+    fd: int
+    status: os.stat_result
+    """Its status when it was opened."""
+    has_default_acl: bool
+    """Whether new entries inherit an access control list."""
+    inode: int
+    atime: int
+    """Nanoseconds, as `mtime`: what `close` sets if the layer has changed the directory."""
+    mtime: int
+    is_changed: bool = False
+    """Whether the layer has changed the directory since it was opened."""
+    uid: int = -1
+    """The owner that new entries get; -1 until there was one."""
+    gid: int = -1
+    names: list[bytes] = attrs.field(factory=list)
+    """The paths by which the archive names the directory."""
+    hides_parent: bool = False
+    """Whether nothing of the layers below shows in this directory of an upper one."""
+    lower: int | None = None
+    """The descriptor of the same directory in the parent of an upper one, or `NONE`, once it was looked up."""
+
+    @classmethod
+    def of(cls, path: bytes, fd: int) -> Directory:
+        """Describe an open directory, which the object closes.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        try:
+            status = os.fstat(fd)
+            has_acl = has_default_acl(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(path, fd, status, has_acl, status.st_ino, status.st_atime_ns, status.st_mtime_ns)
+
+    def below(self, name: bytes) -> bytes:
+        """Return the path of a name in the directory."""
+        return self.path + b"/" + name if self.path else name
+
+    def set_times(self, atime: int, mtime: int) -> None:
+        """Have `close` set other times, in nanoseconds."""
+        self.atime, self.mtime, self.is_changed = atime, mtime, True
+
+    def close(self, *, keeps_times: bool = True) -> None:
+        """Close the directory, and first set its times, which its new entries have changed.
+
+        Args:
+            keeps_times: Whether to set the times: not if the directory was removed.
+
+        Raises:
+            OSError: The times cannot be set.
+        """
+        try:
+            if self.is_changed and keeps_times:
+                os.utime(self.fd, ns=(self.atime, self.mtime))
+        finally:
+            os.close(self.fd)
+            self.forget_lower()
+
+    def forget_lower(self) -> None:
+        """Close the directory in the parent."""
+        if self.lower is not None and self.lower != NONE:
+            os.close(self.lower)
+        self.lower = None
+
+
+def has_default_acl(fd: int) -> bool:
+    """Return whether new entries of a directory inherit an access control list.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        os.getxattr(fd, _DEFAULT_ACL)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return False
+        raise
+    return True

@@ -1,0 +1,83 @@
+"""A directory that has the whole tree: that of the layers below is changed in place."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import attrs
+
+from lamina.fs import TreeCursor, open_beneath, open_within_mount, remove_tree
+from lamina.layers.applying._directory import Directory
+from lamina.layers.applying._name_set import NameSet
+from lamina.layers.applying._tree import Tree
+
+_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@attrs.define(eq=False, repr=False)
+class MergedTree(Tree):
+    """A tree in which whiteouts delete files.
+
+    A whiteout deletes what the layers below have, whether it comes before or after what its own layer has there.
+    """
+
+    _brought: NameSet = attrs.field(factory=NameSet)
+
+    def bring(self, parent: Directory, name: bytes) -> None:
+        """Take note of a name."""
+        self._brought.add(parent.inode, name)
+
+    def delete(self, parent: Directory, name: bytes) -> None:
+        """Remove a file or a tree, except for what this layer has brought."""
+        if not self._brought.has(parent.inode, name):
+            self.remove(parent, name)
+            return
+        try:
+            fd = open_beneath(name, _OPEN, dir_fd=parent.fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        try:
+            self._delete_others(fd)
+        finally:
+            os.close(fd)
+
+    def delete_all(self, directory: Directory) -> None:
+        """Remove everything from a directory, except for what this layer has brought."""
+        directory.is_changed = True
+        if self._has_links:
+            self._forget_names()
+        self._delete_others(directory.fd)
+
+    def find(self, parent: Directory, name: bytes) -> None:
+        """Take note of the file, which from now on is one of this layer's."""
+        self.bring(parent, name)
+
+    def _delete_others(self, fd: int) -> None:
+        """Remove what this layer has not brought from a directory, and from those below it that it has."""
+        with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
+            pending = [self._delete_entries(cursor.fd)]
+            while pending:
+                if not pending[-1]:
+                    pending.pop()
+                    if pending:
+                        cursor.leave()
+                elif cursor.try_enter(pending[-1].pop()):
+                    pending.append(self._delete_entries(cursor.fd))
+
+    def _delete_entries(self, fd: int) -> list[str]:
+        """Remove what this layer has not brought from a directory; return the names of its other directories."""
+        status = os.fstat(fd)
+        directories = []
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                is_directory = entry.is_dir(follow_symlinks=False)
+                if self._brought.has(status.st_ino, os.fsencode(entry.name)):
+                    if is_directory:
+                        directories.append(entry.name)
+                elif is_directory:
+                    remove_tree(entry.name, dir_fd=fd)
+                else:
+                    os.unlink(entry.name, dir_fd=fd)
+        os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return directories

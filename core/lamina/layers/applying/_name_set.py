@@ -1,0 +1,48 @@
+"""A set of names that takes little memory."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from array import array
+from typing import Final
+
+import attrs
+
+_MAX_RECENT: Final = 1 << 16
+"""Names kept in a set before they are sorted into an array, in which each takes 8 bytes."""
+
+
+@attrs.define(eq=False, repr=False)
+class NameSet:
+    """A set of names in directories, as hashes of 64 bits: a million take 10 MiB.
+
+    That two names have the same hash is as unlikely as one in 10^6, with ten million names. Then a file of a lower
+    layer stays although it was deleted. An archive cannot provoke it, as it does not know the salt.
+    """
+
+    _salt: bytes = attrs.field(factory=lambda: os.urandom(16))
+    _recent: set[int] = attrs.field(factory=set)
+    _sorted: list[array[int]] = attrs.field(factory=list)
+
+    def add(self, directory: int, name: bytes) -> None:
+        """Add a name.
+
+        Args:
+            directory: The inode number of its directory.
+            name: The name.
+        """
+        self._recent.add(hash(b"%b%d/%b" % (self._salt, directory, name)))
+        if len(self._recent) > _MAX_RECENT:
+            self._sorted.append(array("q", sorted(self._recent)))
+            self._recent.clear()
+
+    def has(self, directory: int, name: bytes) -> bool:
+        """Return whether a name was added; arguments as for `add`."""
+        key = hash(b"%b%d/%b" % (self._salt, directory, name))
+        return key in self._recent or any(_contains(run, key) for run in self._sorted)
+
+
+def _contains(run: array[int], key: int) -> bool:
+    index = bisect.bisect_left(run, key)
+    return index < len(run) and run[index] == key

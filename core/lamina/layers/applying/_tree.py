@@ -1,0 +1,284 @@
+"""The tree that a layer is applied to: its directories, found beneath a descriptor."""
+
+from __future__ import annotations
+
+import abc
+import errno
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final, TypeVar
+
+import attrs
+
+from lamina.errdefs import Aborted, InvalidArgument
+from lamina.fs import open_beneath, remove_acls, remove_tree
+from lamina.layers._entry import Entry
+from lamina.layers.applying._directory import Directory
+from lamina.layers.applying._name import components, shown
+
+_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_OPEN: Final = 128
+"""Directories that stay open."""
+_MAX_NAMES: Final = 1024
+"""Paths of the archive whose directories are remembered."""
+_MAX_LINKS: Final = 40
+"""How many symbolic links are followed, as in path_resolution(7)."""
+_IMPLIED_MODE: Final = 0o755
+MAX_TRIES: Final = 16
+"""How often a name is removed that another process makes again."""
+_T = TypeVar("_T")
+
+
+@attrs.define(eq=False, repr=False)
+class Tree(abc.ABC):
+    """A tree of directories. No path leads out of it, whatever links it has and whoever changes it meanwhile.
+
+    Each name is looked up in the descriptor of its directory, and never followed. Symbolic links are read, and
+    their targets looked up from the root of the tree. The directories used last stay open. A directory that gets
+    new entries keeps its times.
+    """
+
+    root: Directory
+    _open: OrderedDict[bytes, Directory] = attrs.field(factory=OrderedDict)
+    """The open directories but the root, by path; those used last at the end."""
+    _known: dict[bytes, Directory] = attrs.field(factory=dict)
+    """Open directories by the paths of the archive."""
+    _held: list[Directory] = attrs.field(factory=list)
+    """Directories that stay open while others are looked up."""
+    _has_links: bool = False
+    """Whether a path of `_known` leads through a symbolic link."""
+    _time: int = 0
+    """The time of a directory that is only implied."""
+
+    def directory(self, path: bytes, time: int = 0) -> Directory:
+        """Return the directory that a path of the archive names. It stays open until the next look-up.
+
+        Symbolic links are followed in the tree. Missing directories are made: the archive implies them.
+
+        Args:
+            path: The path.
+            time: The modification time of what is made, in nanoseconds.
+
+        Raises:
+            InvalidArgument: A file on the path is no directory, or there are too many symbolic links.
+            OSError: A directory cannot be opened or made.
+        """
+        found = self._known.get(path)
+        if found is None:
+            self._time = time
+            found = self._resolve(path)
+            if len(self._known) >= _MAX_NAMES:
+                self._forget_names()
+            self._known[path] = found
+            found.names.append(path)
+        elif found is not self.root:
+            self._open.move_to_end(found.path)
+        return found
+
+    def make(self, parent: Directory, name: bytes, mode: int) -> tuple[Directory, bool]:
+        """Make a directory, or return the one of the name. Anything else of the name is replaced.
+
+        Args:
+            parent: Where to make it.
+            name: Its name.
+            mode: Its mode, to which its owner's permissions are added, and of which the umask takes some away.
+
+        Returns:
+            The directory, and whether it is new.
+
+        Raises:
+            Aborted: Another process keeps making files of the name.
+            OSError: It cannot be made.
+        """
+        has_replaced = False
+        for _ in range(MAX_TRIES):
+            try:
+                os.mkdir(name, mode | 0o700, dir_fd=parent.fd)
+                parent.is_changed = is_new = True
+            except FileExistsError:
+                is_new = False
+            path = parent.below(name)
+            if not is_new and path in self._open:
+                return self._open[path], False
+            try:
+                return self._add(parent, name, open_beneath(name, _OPEN, dir_fd=parent.fd), has_replaced), is_new
+            except NotADirectoryError:
+                self.remove(parent, name)
+                has_replaced = True
+            except FileNotFoundError:
+                continue
+        raise keeps_coming(parent, name)
+
+    def replace(self, parent: Directory, name: bytes, make: Callable[[], _T]) -> _T:
+        """Remove what has a name, and make something else; return what `make` returns.
+
+        Raises:
+            Aborted: Another process keeps making files of the name.
+            OSError: It cannot be removed or made.
+        """
+        for _ in range(MAX_TRIES):
+            self.remove(parent, name)
+            try:
+                return make()
+            except FileExistsError:
+                continue
+        raise keeps_coming(parent, name)
+
+    def remove(self, parent: Directory, name: bytes) -> None:
+        """Remove a file or a directory tree, if there is one.
+
+        Raises:
+            Error: As `lamina.fs.remove_tree`.
+            OSError: It cannot be removed.
+        """
+        parent.is_changed = True
+        if self._has_links:  # it may be one of them
+            self._forget_names()
+        try:
+            os.unlink(name, dir_fd=parent.fd)
+        except FileNotFoundError:
+            return
+        except IsADirectoryError:
+            path = parent.below(name)
+            self.close_below(path, keeps_times=False)
+            if directory := self._open.get(path):
+                self._close(directory, keeps_times=False)
+            remove_tree(os.fsdecode(name), dir_fd=parent.fd)
+
+    def close_below(self, path: bytes, *, keeps_times: bool = True) -> None:
+        """Close the directories below a path; arguments as for `Directory.close`."""
+        prefix = path + b"/" if path else b""
+        for directory in [below for below in self._open.values() if below.path.startswith(prefix)]:
+            self._close(directory, keeps_times=keeps_times)
+
+    @contextmanager
+    def holding(self, directory: Directory) -> Iterator[None]:
+        """Keep a directory open in the block, while others are looked up."""
+        self._held.append(directory)
+        try:
+            yield
+        finally:
+            self._held.pop()
+
+    def bring(self, parent: Directory, name: bytes) -> None:  # noqa: B027 - only where it must be known
+        """Take note of a name that the layer brings. Its whiteouts, which delete what is below, leave it alone."""
+
+    @abc.abstractmethod
+    def delete(self, parent: Directory, name: bytes) -> None:
+        """Delete what the layers below have of a name (a whiteout)."""
+
+    @abc.abstractmethod
+    def delete_all(self, directory: Directory) -> None:
+        """Delete what the layers below have in a directory (an opaque whiteout)."""
+
+    @abc.abstractmethod
+    def find(self, parent: Directory, name: bytes) -> None:
+        """Have a file in the tree, so that the layer can link to it, if the layers below have it."""
+
+    def check(self, entry: Entry) -> None:  # noqa: B027 - only where something is refused
+        """Refuse an entry that would mean something else in this tree than in the archive.
+
+        Raises:
+            InvalidArgument: It would.
+        """
+
+    def close(self, *, keeps_times: bool = True) -> None:
+        """Close all directories; arguments as for `Directory.close`."""
+        with ExitStack() as stack:
+            for directory in (self.root, *self._open.values()):
+                stack.callback(directory.close, keeps_times=keeps_times)
+            self._open.clear()
+            self._known.clear()
+
+    def _resolve(self, path: bytes) -> Directory:
+        at, links = self.root, 0
+        pending = components(path)[::-1]
+        while pending:
+            name = pending.pop()
+            if name == b"..":
+                pending += components(at.path)[-2::-1]
+                at = self.root
+                continue
+            below = self._open.get(at.below(name))
+            if below is not None:
+                self._open.move_to_end(below.path)
+                at = below
+                continue
+            found = self._enter(at, name)
+            if isinstance(found, Directory):
+                at = found
+                continue
+            links += 1
+            self._has_links = True
+            if links > _MAX_LINKS:
+                raise InvalidArgument(f"apply the layer: {shown(path)} has more than {_MAX_LINKS} symbolic links")
+            pending += [part for part in reversed(found.split(b"/")) if part not in (b"", b".")]
+            if found.startswith(b"/"):
+                at = self.root
+        return at
+
+    def _enter(self, parent: Directory, name: bytes) -> Directory | bytes:
+        """Open a directory that is not open, or make it; return the target of a symbolic link."""
+        try:
+            fd = open_beneath(name, _OPEN, dir_fd=parent.fd)
+        except FileNotFoundError:
+            return self._enter_missing(parent, name)
+        except NotADirectoryError:
+            return self._enter_other(parent, name)
+        return self._add(parent, name, fd)
+
+    def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
+        return self._make_implied(parent, name)
+
+    def _make_implied(self, parent: Directory, name: bytes) -> Directory:
+        """Make a directory that nothing describes, with the attributes that containerd gives it."""
+        directory, _ = self.make(parent, name, _IMPLIED_MODE)
+        if parent.has_default_acl:
+            remove_acls(directory.fd)
+            directory.has_default_acl = False
+        os.fchown(directory.fd, os.geteuid(), os.getegid())
+        os.fchmod(directory.fd, _IMPLIED_MODE)
+        directory.set_times(self._time, self._time)
+        return directory
+
+    def _enter_other(self, parent: Directory, name: bytes) -> Directory | bytes:
+        """Return the target of a symbolic link; there is a file of the name that is no directory."""
+        try:
+            return os.readlink(name, dir_fd=parent.fd)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise not_a_directory(parent, name) from error
+            raise
+
+    def _add(self, parent: Directory, name: bytes, fd: int, has_replaced: bool = False) -> Directory:
+        """Keep a directory open; `has_replaced` is for upper directories."""
+        directory = Directory.of(parent.below(name), fd)
+        self._open[directory.path] = directory
+        self.bring(parent, name)
+        while len(self._open) > _MAX_OPEN:
+            self._close(next(old for old in self._open.values() if old not in self._held))
+        return directory
+
+    def _close(self, directory: Directory, *, keeps_times: bool = True) -> None:
+        del self._open[directory.path]
+        for name in directory.names:
+            del self._known[name]
+        directory.close(keeps_times=keeps_times)
+
+    def _forget_names(self) -> None:
+        for directory in self._known.values():
+            directory.names.clear()
+        self._known.clear()
+        self._has_links = False
+
+
+def not_a_directory(parent: Directory, name: bytes) -> InvalidArgument:
+    """Return the error for a path that goes on below a file."""
+    return InvalidArgument(f"apply the layer: {shown(parent.below(name))} is not a directory")
+
+
+def keeps_coming(parent: Directory, name: bytes) -> Aborted:
+    path = shown(parent.below(name))
+    return Aborted(f"apply the layer: another process keeps making {path}; stop it, and try again")

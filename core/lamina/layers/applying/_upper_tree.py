@@ -1,0 +1,193 @@
+"""The upper directory of an overlay: it has what a layer brings, and marks what the layer deletes.
+
+What the layer does not bring is looked up in the parent, a read-only view of the layers below: directories that
+the archive only implies, symbolic links on the way to an entry, targets of hard links.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+import attrs
+
+from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.fs import open_beneath, opened
+from lamina.layers._entry import Entry, EntryType
+from lamina.layers.applying._copy_up import CopyUp
+from lamina.layers.applying._directory import NONE, Directory, has_default_acl
+from lamina.layers.applying._name import shown
+from lamina.layers.applying._overlay import XATTRS, is_opaque, is_whiteout, make_opaque, remove_whiteouts
+from lamina.layers.applying._tree import Tree, not_a_directory
+
+_PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH_DIRECTORY: Final = _PATH | os.O_DIRECTORY
+
+
+class ParentNeeded(FailedPrecondition):
+    """A layer cannot be applied to an upper directory without a look at the layers below."""
+
+
+@attrs.define(eq=False, repr=False)
+class UpperTree(Tree):
+    """An upper directory that no overlay is mounted on.
+
+    Its root `hides_parent` if there are no layers below.
+    """
+
+    parent: int | None = None
+    """The descriptor of the parent's root, or None if the caller has not said what it is."""
+    _copies: CopyUp = attrs.field(factory=CopyUp)
+
+    def check(self, entry: Entry) -> None:
+        """Refuse what overlayfs would take for marks of its own."""
+        for name in entry.xattrs:
+            if name.startswith(XATTRS):
+                raise InvalidArgument(
+                    f"apply the layer: {shown(entry.name)} has the attribute {shown(name)}, which overlayfs keeps "
+                    "for itself; make the layer without it"
+                )
+        if entry.type is EntryType.CHARACTER_DEVICE and entry.device == 0:
+            raise InvalidArgument(
+                f"apply the layer: {shown(entry.name)} is a character device with the number 0:0, which overlayfs "
+                "takes for a deletion; make the layer with a name that starts with .wh. instead"
+            )
+
+    def remove(self, parent: Directory, name: bytes) -> None:
+        """Remove a file or a directory tree of the upper directory."""
+        self._copies.forget(parent.below(name))
+        super().remove(parent, name)
+
+    def delete(self, parent: Directory, name: bytes) -> None:
+        """Hide what the parent has of a name."""
+        if parent.hides_parent or not self._may_be_below(parent, name):
+            return
+        parent.is_changed = True
+        try:
+            os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent.fd)
+        except FileExistsError:  # it hides what is below, unless it is a directory
+            try:
+                fd = open_beneath(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent.fd)
+            except NotADirectoryError:
+                return
+            try:
+                self._make_opaque(parent.below(name), fd)
+            finally:
+                os.close(fd)
+
+    def delete_all(self, directory: Directory) -> None:
+        """Hide what the parent has in a directory."""
+        if directory.hides_parent:
+            return
+        if directory is not self.root:
+            self._make_opaque(directory.path, directory.fd)
+            return
+        # overlayfs ignores the mark on the root of an upper directory.
+        with (
+            opened(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._lower(directory)) as fd,
+            os.scandir(fd) as entries,
+        ):
+            for entry in entries:
+                self.delete(directory, os.fsencode(entry.name))
+
+    def find(self, parent: Directory, name: bytes) -> None:
+        """Copy the file up from the parent, unless the layer has it."""
+        try:
+            status = os.stat(name, dir_fd=parent.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            lower = self._lower(parent)
+            if lower is not None:
+                with self.holding(parent):
+                    self._copies.copy(self, lower, name, parent)
+            return
+        if is_whiteout(status):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), parent.below(name))
+
+    def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
+        lower = self._lower(parent)
+        if lower is None:
+            return self._make_implied(parent, name)
+        try:
+            fd = open_beneath(name, _PATH, dir_fd=lower)
+        except FileNotFoundError:
+            return self._make_implied(parent, name)
+        try:
+            return self._enter_lower(parent, name, fd)
+        finally:
+            os.close(fd)
+
+    def _enter_lower(self, parent: Directory, name: bytes, fd: int) -> Directory | bytes:
+        """Make the upper directory of one in the parent, or return the target of a symbolic link there."""
+        status = os.fstat(fd)
+        if stat.S_ISLNK(status.st_mode):
+            return os.readlink(b"", dir_fd=fd)
+        if is_whiteout(status):
+            return self._make_implied(parent, name)
+        if not stat.S_ISDIR(status.st_mode):
+            raise not_a_directory(parent, name)
+        directory, _ = self.make(parent, name, stat.S_IMODE(status.st_mode))
+        self._copies.copy_attributes(fd, status, directory.fd)
+        directory.set_times(status.st_atime_ns, status.st_mtime_ns)
+        directory.has_default_acl = has_default_acl(directory.fd)
+        return directory
+
+    def _enter_other(self, parent: Directory, name: bytes) -> Directory | bytes:
+        if is_whiteout(os.stat(name, dir_fd=parent.fd, follow_symlinks=False)):
+            return self._make_implied(parent, name)
+        return super()._enter_other(parent, name)
+
+    def _add(self, parent: Directory, name: bytes, fd: int, has_replaced: bool = False) -> Directory:
+        directory = super()._add(parent, name, fd)
+        if has_replaced and not parent.hides_parent:
+            # What was replaced hid a directory of the parent, which would show through this one.
+            make_opaque(fd)
+        directory.hides_parent = parent.hides_parent or has_replaced or is_opaque(fd)
+        return directory
+
+    def _lower(self, directory: Directory) -> int | None:
+        """Return the descriptor of a directory in the parent, or None if the parent has none that shows.
+
+        Raises:
+            ParentNeeded: The parent is not known.
+        """
+        if directory.hides_parent:
+            return None
+        if self.parent is None:
+            raise ParentNeeded(
+                f"apply the layer: {shown(directory.path) or '/'} of the layers below is needed; "
+                "apply the layer again with parent_fd"
+            )
+        if directory is self.root:
+            return self.parent
+        if directory.lower is None:
+            try:
+                directory.lower = open_beneath(directory.path, _PATH_DIRECTORY, dir_fd=self.parent)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
+                directory.lower = NONE
+        return None if directory.lower == NONE else directory.lower
+
+    def _may_be_below(self, parent: Directory, name: bytes) -> bool:
+        """Return whether the parent has a name, or is not known."""
+        if self.parent is None:
+            return True
+        lower = self._lower(parent)
+        if lower is None:
+            return False
+        try:
+            os.stat(name, dir_fd=lower, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _make_opaque(self, path: bytes, fd: int) -> None:
+        """Let nothing of the parent show through a directory."""
+        make_opaque(fd)
+        self.close_below(path)
+        if directory := self._open.get(path):
+            directory.hides_parent = True
+            directory.forget_lower()
+        remove_whiteouts(fd)
