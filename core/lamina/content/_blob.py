@@ -9,7 +9,7 @@ from typing import Final, Self
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import DataLoss
+from lamina.errdefs import DataLoss, translated
 
 PIECE: Final = 1 << 20
 """Bytes read at a time: large enough to amortise the calls, small enough to stay in the processor's cache."""
@@ -37,14 +37,14 @@ class Blob:
             start: Where in the blob to begin.
 
         Raises:
-            DataLoss: The file ends before the blob does.
+            DataLoss: The file ends before the blob does, or cannot be read.
             Canceled, DeadlineExceeded: The current call ended.
-            OSError: The file cannot be read.
         """
         call = current()
         while start < self.size:
             call.check()
-            data = os.pread(self.fd, min(PIECE, self.size - start), self.offset + start)
+            with translated("read a blob"):
+                data = os.pread(self.fd, min(PIECE, self.size - start), self.offset + start)
             if not data:
                 raise DataLoss(f"a blob of {self.size} bytes ends after {start}: the file was truncated")
             yield data

@@ -75,7 +75,7 @@ class Writer(abc.ABC):
             progress: Called with how many bytes of the blob are written.
 
         Raises:
-            DataLoss: The blob ends before its size.
+            DataLoss: The blob ends before its size, or cannot be read.
             ResourceExhausted: The disk is full. What fitted is kept.
             Canceled, DeadlineExceeded: The current call ended. What was written is kept.
         """
@@ -110,7 +110,10 @@ class Writer(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Release the ref and keep the ingest. Closing twice, or after `commit`, does nothing."""
+        """Release the ref and keep the ingest. Closing twice, or after `commit`, does nothing.
+
+        All other methods raise FailedPrecondition afterwards.
+        """
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ import attrs
 from lamina.content._blob import Blob
 from lamina.content._contract import Commit, ContentStore, Progress, Writer
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, FailedPrecondition, RefLocked, ResourceExhausted
+from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, RefLocked, ResourceExhausted
 
 MAX_OPEN: Final = 64
 """How many ingests are open at a time, each of which takes two descriptors."""
@@ -55,13 +55,17 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
         FailedPrecondition: The data of a blob has another digest.
         InvalidArgument: A digest or a label is malformed.
         DataLoss: A source ends before its size, or the disk failed.
-        ResourceExhausted: The disk is full.
+        ResourceExhausted: The disk is full. Blobs that are not committed are given up.
         Canceled, DeadlineExceeded: The current call ended. What was copied is kept for the next attempt.
     """
     with _Batch(store) as batch:
-        for blob in blobs:
-            batch.add(blob)
-        batch.commit()
+        try:
+            for blob in blobs:
+                batch.add(blob)
+            batch.commit()
+        except ResourceExhausted:
+            batch.abort()  # others need the space
+            raise
 
 
 class _Batch(contextlib.ExitStack):
@@ -70,6 +74,8 @@ class _Batch(contextlib.ExitStack):
     def __init__(self, store: ContentStore) -> None:
         super().__init__()
         self._store = store
+        self._refs: list[str] = []
+        """Of the ingests since the last commit."""
         self._complete: list[Commit] = []
 
     def add(self, blob: NewBlob) -> None:
@@ -83,17 +89,22 @@ class _Batch(contextlib.ExitStack):
                 self._store.add_labels(blob.digest, blob.labels)
             blob.progress(blob.size)
             return
-        try:
-            self._fill(writer, blob)
-        except ResourceExhausted:
-            self._abort(writer)  # others need the space
-            raise
+        self._refs.append(writer.status.ref)
+        self._fill(writer, blob)
         self._complete.append(Commit(writer, blob.digest, blob.size, blob.labels))
 
     def commit(self) -> None:
         """Commit what waits for it."""
-        complete, self._complete = self._complete, []
-        self._store.commit_all(complete)
+        self._store.commit_all(self._complete)
+        self._refs.clear()
+        self._complete.clear()
+
+    def abort(self) -> None:
+        """Give up what is not committed."""
+        self.close()
+        for ref in self._refs:
+            with contextlib.suppress(NotFound, RefLocked):
+                self._store.abort(ref)
 
     def _writer(self, blob: NewBlob) -> Writer:
         pause = _FIRST_PAUSE

@@ -50,7 +50,7 @@ class LocalWriter(Writer):
         self.ingest = ingest
         self.ref = ingest.status.ref
         self._commit = commit
-        self._fd = ingest.data
+        self._is_closed = False
         self._rewind()
         self._flushed = ingest.status.offset
         """The offset up to which the disk has begun to write."""
@@ -59,6 +59,12 @@ class LocalWriter(Writer):
             resources.push(ingest.resources)
             self._hash_stored(self._flushed)
             self._resources = resources.pop_all()
+
+    @property
+    def _fd(self) -> int:
+        if self._is_closed:  # its number may be that of another file by now
+            raise FailedPrecondition(f"ingest {self.ref!r}: its writer is closed; open another one")
+        return self.ingest.data
 
     @property
     def status(self) -> Status:
@@ -88,8 +94,7 @@ class LocalWriter(Writer):
     def copy_from(self, blob: Blob, progress: Progress | None = None) -> None:
         """Implement `Writer.copy_from`. A file system that can shares the blocks, and nothing is copied."""
         if self._offset == 0 and self._share(blob):
-            with translated(f"read ingest {self.ref!r}"):
-                self._hash_stored(blob.size, progress)
+            self._hash_stored(blob.size, progress)
         else:
             super().copy_from(blob, progress)
 
@@ -106,6 +111,7 @@ class LocalWriter(Writer):
 
     def close(self) -> None:
         """Implement `Writer.close`."""
+        self._is_closed = True
         self._resources.close()
 
     def check(self, size: int, digest: str) -> None:
@@ -145,6 +151,8 @@ class LocalWriter(Writer):
 
     def _hash_stored(self, size: int, progress: Progress | None = None) -> None:
         """Hash what the file has beyond the offset, up to a size in bytes."""
+        if progress:
+            progress(self._offset)
         for piece in Blob(self._fd, size).pieces(self._offset):
             self._hash.update(piece)
             self._offset += len(piece)
