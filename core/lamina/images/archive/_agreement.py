@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from lamina.errdefs import InvalidArgument, NotFound
@@ -21,32 +22,34 @@ def check_agreement(files: ArchiveFiles, source: Source) -> None:
     Raises:
         InvalidArgument: One is not, so that two readers would find two images under one name.
     """
+    missing: dict[str, list[SavedImage]] = {}
     for image in saved_images(files):
-        config = describe(files.read(image.config), DOCKER_CONFIG).digest
-        if not any(_is_same(manifest, config, image) for manifest in _manifests(source, image)):
-            raise InvalidArgument(
-                f"{files.path}: {INDEX_FILE} and {DOCKER_MANIFEST_FILE} disagree: the image "
-                f"{shown(image.names[0] if image.names else image.config)} is not the same in both; write the "
-                "archive anew"
-            )
+        missing.setdefault(describe(files.read(image.config), DOCKER_CONFIG).digest, []).append(image)
+    for name, manifest in _manifests(source):
+        config = manifest.config.digest
+        missing[config] = [one for one in missing.get(config, ()) if not _is_same(one, name, manifest)]
+    for image in itertools.chain.from_iterable(missing.values()):
+        raise InvalidArgument(
+            f"{files.path}: {INDEX_FILE} and {DOCKER_MANIFEST_FILE} disagree: the image "
+            f"{shown(image.names[0] if image.names else image.config)} differs; write the archive anew"
+        )
 
 
-def _manifests(source: Source, image: SavedImage) -> Iterator[Manifest]:
-    """Yield the manifests of the layout's images that may be the one of a list."""
-    names = {normalize(name) for name in image.names}
+def _manifests(source: Source) -> Iterator[tuple[str, Manifest]]:
+    """Yield the manifests of the layout's images, with their names."""
     for name, target in source.images:
-        if names and is_full(name) and normalize(name) not in names:
-            continue
         try:
             found = candidates(source.read, target, name)
         except NotFound:  # of another platform, which the archive leaves out
             continue
         for one in found:
-            yield Manifest.decode(source.read(one.descriptor), one.descriptor)
+            yield name, Manifest.decode(source.read(one.descriptor), one.descriptor)
 
 
-def _is_same(manifest: Manifest, config: str, image: SavedImage) -> bool:
-    """Return whether a manifest has a configuration and the layers of a list, as far as their names tell."""
+def _is_same(image: SavedImage, name: str, manifest: Manifest) -> bool:
+    """Return whether an image with the same configuration has the same name and layers, as far as both say so."""
+    names = {normalize(one) for one in image.names}
+    if names and is_full(name) and normalize(name) not in names:
+        return False
     layers = [blob_file(layer.digest) for layer in manifest.layers]
-    named = all(layer.startswith("blobs/") for layer in image.layers)
-    return manifest.config.digest == config and (layers == [*image.layers] if named else True)
+    return layers == [*image.layers] or not all(layer.startswith("blobs/") for layer in image.layers)

@@ -30,7 +30,7 @@ class DirectoryFiles(ArchiveFiles):
             path: Its path, for messages.
             fd: The descriptor, which `close` closes.
         """
-        self.path = path
+        super().__init__(path)
         self._fd = fd
 
     def has(self, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import attrs
@@ -100,7 +100,7 @@ class _Contents:
     def add(self, image: SavedImage) -> None:
         config = self._archive.read(image.config)
         described = describe(config, DOCKER_CONFIG)
-        check_name_of_blob(image.config, described.digest, self._archive.path)
+        _check_name(image.config, {described.digest}, self._archive.path)
         diff_ids = ImageConfig.decode(config, described).rootfs.diff_ids
         if len(diff_ids) != len(image.layers):
             raise InvalidArgument(
@@ -122,7 +122,7 @@ class _Contents:
         layer = self._layers[file]
         if not layer.digest:  # the import verifies that it is that of the data
             layer = attrs.evolve(layer, digest=diff_id)
-        check_name_of_blob(file, layer.digest, self._archive.path)
+        _check_name(file, {layer.digest, diff_id}, self._archive.path)
         self.files[layer.digest] = file
         return layer
 
@@ -140,12 +140,12 @@ class _Contents:
             return Descriptor(_MEDIA_TYPES[compression], f"sha256:{found.hexdigest()}", blob.size)
 
 
-def check_name_of_blob(file: str, digest: str, path: str) -> None:
-    """Check that a file named by a digest, as in `blobs/sha256/…` or `….json`, is named by its own.
+def _check_name(file: str, digests: Collection[str], path: str) -> None:
+    """Check that a file named by a digest, as in `blobs/sha256/…` or `….json`, is named by one of its own.
 
     Raises:
         InvalidArgument: It has another digest.
     """
     named = re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})(?:\.json|\.tar|\.tar\.gz)?", posixpath.basename(file))
-    if named and f"sha256:{named[1]}" != digest:
-        raise InvalidArgument(f"{path}: {shown(file)} has the digest {digest}, not that of its name")
+    if named and f"sha256:{named[1]}" not in digests:
+        raise InvalidArgument(f"{path}: {shown(file)} has the digest {min(digests)}, not that of its name")

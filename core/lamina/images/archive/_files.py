@@ -10,6 +10,11 @@ from lamina.content import Blob
 from lamina.errdefs import InvalidArgument
 from lamina.images.documents import MAX_BYTES
 
+MAX_READ: Final = 1 << 30
+"""Bytes of documents that are read from one archive, with all repetitions. A thousand images of a hundred layers
+have 40 MiB of documents, and each is read some five times."""
+_OVERHEAD: Final = 4 << 10
+"""What a document takes at least, of those bytes: reading a small one takes as long as that."""
 _SHOWN: Final = 100
 """Characters of a name that a message shows."""
 
@@ -17,8 +22,11 @@ _SHOWN: Final = 100
 class ArchiveFiles(abc.ABC):
     """The regular files of an archive, by their names: relative paths without `.` and `..`."""
 
-    path: str
-    """The archive, for messages."""
+    def __init__(self, path: str) -> None:
+        self.path = path
+        """The archive, for messages."""
+        self._read = 0
+        """Bytes of documents that were read."""
 
     @abc.abstractmethod
     def has(self, name: str) -> bool:
@@ -41,14 +49,25 @@ class ArchiveFiles(abc.ABC):
         """Return the data of a document.
 
         Raises:
-            NotFound, InvalidArgument: As for `open`, or it is larger than `lamina.images.documents.MAX_BYTES`.
+            NotFound, InvalidArgument: As for `open` and `read_document`.
         """
         with self.open(name) as blob:
-            if blob.size > MAX_BYTES:
-                raise InvalidArgument(
-                    f"{self.path}: {shown(name)} has {blob.size} bytes: at most {MAX_BYTES} are allowed"
-                )
-            return b"".join(blob.pieces())
+            return self.read_document(name, blob)
+
+    def read_document(self, name: str, blob: Blob) -> bytes:
+        """Return the data of a document that is open.
+
+        Raises:
+            InvalidArgument: It is larger than `lamina.images.documents.MAX_BYTES`, or `MAX_READ` is exceeded.
+        """
+        if blob.size > MAX_BYTES:
+            raise InvalidArgument(
+                f"{self.path}: {shown(name)} has {blob.size} bytes: at most {MAX_BYTES} are allowed"
+            )
+        self._read += max(blob.size, _OVERHEAD)
+        if self._read > MAX_READ:
+            raise InvalidArgument(f"{self.path}: too many documents: at most {MAX_READ} bytes of them are read")
+        return b"".join(blob.pieces())
 
 
 def plain_name(name: str, path: str) -> str:

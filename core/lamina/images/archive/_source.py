@@ -12,7 +12,6 @@ import attrs
 from lamina.content import Blob, Descriptor
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images.archive._files import ArchiveFiles
-from lamina.images.documents import MAX_BYTES
 
 MAX_IMAGES: Final = 1000
 """How many images an archive may have."""
@@ -76,15 +75,10 @@ class Source:
         """Return a document, not verified; as `lamina.images.selection.Read`.
 
         Raises:
-            NotFound, InvalidArgument: As for `open`, or it is larger than `lamina.images.documents.MAX_BYTES`.
+            NotFound, InvalidArgument: As for `open` and `ArchiveFiles.read_document`.
         """
-        if descriptor.size > MAX_BYTES:
-            raise InvalidArgument(
-                f"{self.path}: document {descriptor.digest} has {descriptor.size} bytes: at most {MAX_BYTES} are "
-                "allowed"
-            )
         with self.open(descriptor) as blob:
-            return blob if isinstance(blob, bytes) else b"".join(blob.pieces())
+            return blob if isinstance(blob, bytes) else self._files.read_document(descriptor.digest, blob)
 
     def close(self) -> None:
         """Close the archive. Closing twice does nothing."""

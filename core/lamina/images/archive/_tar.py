@@ -35,7 +35,7 @@ class TarFiles(ArchiveFiles):
         Raises:
             InvalidArgument: The archive is malformed, or has more entries or names than may be.
         """
-        self.path = path
+        super().__init__(path)
         self._fd = fd
         self._files: dict[str, tuple[int, int]] = {}
         """Offsets and sizes."""

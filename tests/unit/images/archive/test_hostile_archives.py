@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,8 @@ from hypothesis import strategies
 
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound
 from lamina.images.archive import import_images, open_source
+from lamina.images.archive._directory import DirectoryFiles
+from lamina.images.archive._files import MAX_READ
 from lamina.images.documents import MAX_BYTES, Platform
 from tests.support.images import Documents
 from tests.support.images.archives import entry, layer, layout_of, saved, write_directory, write_tar
@@ -145,6 +148,17 @@ def test_an_archive_of_very_long_names_is_refused(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "x", {f"{number}/{'x/' * 2000}": b"" for number in range(2100)})
     with pytest.raises(InvalidArgument, match="8388608 bytes of names"):
         open_source(str(path))
+
+
+def test_documents_are_not_read_without_end(tmp_path: Path) -> None:
+    """A thousand images may refer to the same thousand manifests."""
+    with open(tmp_path / "document", "wb") as file:
+        file.truncate(MAX_BYTES)
+    with closing(DirectoryFiles(str(tmp_path), os.open(tmp_path, os.O_RDONLY))) as files:
+        for _ in range(MAX_READ // MAX_BYTES):
+            files.read("document")
+        with pytest.raises(InvalidArgument, match="too many documents: at most 1073741824 bytes of them are read"):
+            files.read("document")
 
 
 @pytest.mark.parametrize(
