@@ -177,6 +177,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "curl": _program("curl"),
     "systemd-analyze": _program("systemd-analyze"),
     "strace": _program("strace"),
+    "tar": _program("tar"),
     "package-index": _package_index,
     "cni": lambda: None if CNI.is_dir() else f"there is no {CNI} (Debian: containernetworking-plugins)",
     **{f"containerd-{suite}": _packages(suite, "containerd", "runc") for suite in releases.SUITES},

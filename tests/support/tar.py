@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 import attrs
 
-from lamina.layers import Entry, EntryType, TarReader, open_layer
+from lamina.layers import Entry, TarReader, open_layer
 
 BLOCK = 512
+LARGEST = 1 << 26
+"""Bytes of the largest file whose data is kept."""
 END = bytes(2 * BLOCK)
 """The end of an archive."""
 USTAR, GNU, OLD = b"ustar\x0000", b"ustar  \0", bytes(8)
@@ -107,13 +109,13 @@ def opened(data: bytes) -> Iterator[int]:
 
 
 def read(data: bytes) -> Archived:
-    """Read an archive, plain or compressed, with the data of its files."""
+    """Read an archive, plain or compressed, with the data of its files, unless they are larger than `LARGEST`."""
     with opened(data) as fd, open_layer(fd, size=len(data)) as stream:
         reader = TarReader(stream)
         entries, contents = [], []
         for entry in reader:
             entries.append(entry)
-            contents.append(_content(reader) if entry.type is EntryType.FILE else b"")
+            contents.append(_content(reader) if 0 < entry.size <= LARGEST else b"")
         return Archived(entries, contents, reader.digest)
 
 

