@@ -14,7 +14,7 @@ import attrs
 
 from lamina.content._contract import Status
 from lamina.context import current, use
-from lamina.errdefs import Error, InvalidArgument, NotFound, RefLocked
+from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, RefLocked
 from lamina.fs import SecureDirectory, open_secure_file, remove_tree
 
 _log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Ingests:
                 ref = (directory.read(REF, MAX_REF) or b"").decode(errors="replace")
                 # A power cut may have emptied the file.
                 return _status(ref, directory) if _name(ref) == name else None
-        except FileNotFoundError:
+        except (FileNotFoundError, FailedPrecondition, PermissionDenied):  # or not made by this user's processes
             return None
 
 
@@ -209,9 +209,16 @@ def _status(ref: str, directory: SecureDirectory) -> Status:
 
 def _open_data(directory: SecureDirectory) -> int:
     """Open the data for reading and writing, and return the descriptor. A missing file is created."""
-    if directory.has(DATA):
-        os.chmod(DATA, _WRITABLE, dir_fd=directory.fd)  # a process may have died in a commit
-    return open_secure_file(directory.path_of(DATA), os.O_RDWR | os.O_CREAT, _WRITABLE, dir_fd=directory.fd)
+    path, flags = directory.path_of(DATA), os.O_RDWR | os.O_CREAT
+    try:
+        return open_secure_file(path, flags, _WRITABLE, dir_fd=directory.fd)
+    except PermissionError:  # a process that was not root's died in a commit
+        fd = open_secure_file(path, os.O_RDONLY, dir_fd=directory.fd)
+    try:
+        os.fchmod(fd, _WRITABLE)
+    finally:
+        os.close(fd)
+    return open_secure_file(path, flags, _WRITABLE, dir_fd=directory.fd)
 
 
 def _write(directory: SecureDirectory, name: str, data: bytes) -> None:
