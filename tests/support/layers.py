@@ -15,6 +15,16 @@ TIME = 1_000_000_000 * SECOND + 123_456_789
 """The time of what a layer brings, in nanoseconds."""
 
 
+class Item(bytes):
+    """An entry in the archive."""
+
+    name: str
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
 def entry(
     name: str | bytes,
     type_: bytes,
@@ -27,7 +37,7 @@ def entry(
     link: str | bytes = b"",
     device: int = 0,
     xattrs: Mapping[str, bytes] | None = None,
-) -> bytes:
+) -> Item:
     """An entry of any type. It belongs to whoever runs the test, unless the test says otherwise."""
     seconds, nanoseconds = divmod(mtime, SECOND)
     records = [
@@ -47,40 +57,45 @@ def entry(
         major=tar.octal(os.major(device), 8),
         minor=tar.octal(os.minor(device), 8),
     )
-    return tar.pax(*records) + header + tar.padded(data)
+    item = Item(tar.pax(*records) + header + tar.padded(data))
+    item.name = os.fsdecode(name)
+    item.shown = (
+        f"entry({name!r}, {type_!r}, {data!r}, mode={mode:#o}, mtime={mtime}, link={link!r}, xattrs={xattrs})"
+    )
+    return item
 
 
-def file(name: str | bytes, data: bytes = b"", **fields: object) -> bytes:
+def file(name: str | bytes, data: bytes = b"", **fields: object) -> Item:
     return entry(name, b"0", data, **fields)  # type: ignore[arg-type] # as `entry`
 
 
-def directory(name: str | bytes, mode: int = 0o755, **fields: object) -> bytes:
+def directory(name: str | bytes, mode: int = 0o755, **fields: object) -> Item:
     return entry(name, b"5", mode=mode, **fields)  # type: ignore[arg-type] # as `entry`
 
 
-def symlink(name: str | bytes, target: str | bytes, **fields: object) -> bytes:
+def symlink(name: str | bytes, target: str | bytes, **fields: object) -> Item:
     return entry(name, b"2", link=target, mode=0o777, **fields)  # type: ignore[arg-type] # as `entry`
 
 
-def hard_link(name: str | bytes, target: str | bytes) -> bytes:
+def hard_link(name: str | bytes, target: str | bytes) -> Item:
     return entry(name, b"1", link=target)
 
 
-def device(name: str | bytes, major: int, minor: int, **fields: object) -> bytes:
+def device(name: str | bytes, major: int, minor: int, **fields: object) -> Item:
     return entry(name, b"3", device=os.makedev(major, minor), **fields)  # type: ignore[arg-type] # as `entry`
 
 
-def fifo(name: str | bytes, **fields: object) -> bytes:
+def fifo(name: str | bytes, **fields: object) -> Item:
     return entry(name, b"6", **fields)  # type: ignore[arg-type] # as `entry`
 
 
-def whiteout(name: str) -> bytes:
+def whiteout(name: str) -> Item:
     """What deletes a file of the layers below."""
     parent, _, base = name.rpartition("/")
     return file(f"{parent}/.wh.{base}" if parent else f".wh.{base}")
 
 
-def opaque(name: str) -> bytes:
+def opaque(name: str) -> Item:
     """What deletes everything that the layers below have in a directory."""
     return file(f"{name}/.wh..wh..opq" if name else ".wh..wh..opq")
 

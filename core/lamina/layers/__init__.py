@@ -7,7 +7,7 @@ tree (OCI image spec, `layer.md`).
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers._stream import Compression, LayerStream, open_layer
 from lamina.layers._tar import TarReader
-from lamina.layers.applying import Applied, Limits, ParentNeeded, Whiteouts, apply_layer
+from lamina.layers.applying import Applied, Limits, ParentNeeded, Whiteouts, apply_layer, remove_idle_whiteouts
 
 __all__ = [
     "Applied",
@@ -21,4 +21,5 @@ __all__ = [
     "Whiteouts",
     "apply_layer",
     "open_layer",
+    "remove_idle_whiteouts",
 ]

@@ -8,16 +8,17 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidArgument
-from lamina.layers import Whiteouts
+from lamina.fs import opened
+from lamina.layers import ParentNeeded, Whiteouts, remove_idle_whiteouts
 from lamina.testing import differences, read_tree
-from tests.support.layers import apply, device, directory, file, hard_link, opaque, symlink, whiteout
+from tests.support.layers import Item, apply, device, directory, file, hard_link, opaque, symlink, whiteout
 from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -44,8 +45,33 @@ BASE = st.lists(ENTRIES, max_size=12)
 
 
 @settings(max_examples=rounds(60, 20_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(base=BASE, layer=LAYER)
+def test_a_layer_that_does_not_need_its_parent_gives_the_same_tree_without(
+    base: Sequence[Item], layer: Sequence[Item]
+) -> None:
+    with directories() as (whole, uppers):
+        assume(not outcome(whole, base, Whiteouts.DELETE))
+        assume(not outcome(whole, with_parents(layer), Whiteouts.DELETE))
+        outcome(uppers[0], base, Whiteouts.OVERLAY)
+        take_root(uppers[0], uppers[1])
+        try:
+            applied = apply(uppers[1], *with_parents(layer), whiteouts=Whiteouts.OVERLAY)
+        except ParentNeeded:
+            reject()
+        if applied.has_unchecked_whiteouts:
+            with (
+                merged(uppers[:1]) as parent,
+                opened(uppers[1], os.O_PATH) as upper,
+                opened(parent, os.O_PATH) as fd,
+            ):
+                remove_idle_whiteouts(upper, fd)
+        with merged(uppers[:2]) as view:
+            assert differences(read_tree(view), read_tree(whole)) == []
+
+
+@settings(max_examples=rounds(60, 20_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(base=BASE, layers=st.lists(LAYER, min_size=1, max_size=2))
-def test_both_ways_give_the_same_tree(base: Sequence[bytes], layers: Sequence[Sequence[bytes]]) -> None:
+def test_both_ways_give_the_same_tree(base: Sequence[Item], layers: Sequence[Sequence[Item]]) -> None:
     with directories() as (whole, uppers):
         for index, layer in enumerate((base, *layers)):
             expected = outcome(whole, layer, Whiteouts.DELETE)
@@ -53,9 +79,7 @@ def test_both_ways_give_the_same_tree(base: Sequence[bytes], layers: Sequence[Se
                 lowers = uppers[:index]
                 parent = stack.enter_context(merged(lowers)) if lowers else None
                 if parent:
-                    shutil.copystat(parent, uppers[index])
-                    status = parent.stat()
-                    os.chown(uppers[index], status.st_uid, status.st_gid)
+                    take_root(parent, uppers[index])
                 assert outcome(uppers[index], layer, Whiteouts.OVERLAY, parent) == expected
             if expected:
                 return
@@ -63,7 +87,7 @@ def test_both_ways_give_the_same_tree(base: Sequence[bytes], layers: Sequence[Se
                 assert differences(read_tree(view), read_tree(whole)) == []
 
 
-def outcome(root: Path, layer: Sequence[bytes], whiteouts: Whiteouts, parent: Path | None = None) -> str:
+def outcome(root: Path, layer: Sequence[Item], whiteouts: Whiteouts, parent: Path | None = None) -> str:
     """Apply a layer; returns the error, or ""."""
     try:
         apply(
@@ -76,6 +100,23 @@ def outcome(root: Path, layer: Sequence[bytes], whiteouts: Whiteouts, parent: Pa
     except InvalidArgument as error:
         return str(error)
     return ""
+
+
+def with_parents(layer: Sequence[Item]) -> list[Item]:
+    """Have an entry for each directory before what is in it, as archives usually do."""
+    found: dict[str, Item] = {}
+    for item in layer:
+        for parent in reversed(PurePath(item.name).parents[:-1]):
+            found.setdefault(str(parent), directory(str(parent)))
+        found[item.name] = item
+    return list(found.values())
+
+
+def take_root(parent: Path, upper: Path) -> None:
+    """Give the root of an upper directory the attributes of its parent's, as a snapshotter does."""
+    status = parent.stat()
+    os.chown(upper, status.st_uid, status.st_gid)
+    shutil.copystat(parent, upper)
 
 
 @contextmanager

@@ -57,6 +57,8 @@ class Applied:
     """Bytes of the uncompressed archive."""
     entries: int
     """Entries of the archive."""
+    has_unchecked_whiteouts: bool = False
+    """Whether an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
 
 
 def apply_layer(
@@ -108,7 +110,8 @@ def apply_layer(
     finally:
         with translated(_OPERATION):
             tree.close(keeps_times=keeps_times)
-    return Applied(reader.digest, reader.position, layer.entries)
+    has_unchecked = isinstance(tree, UpperTree) and tree.has_unchecked_whiteouts
+    return Applied(reader.digest, reader.position, layer.entries, has_unchecked)
 
 
 def _open_tree(root_fd: int, whiteouts: Whiteouts, parent_fd: int | None, *, is_lowest: bool) -> Tree:

@@ -19,7 +19,15 @@ from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._copy_up import CopyUp
 from lamina.layers.applying._directory import NONE, Directory, has_default_acl
 from lamina.layers.applying._name import shown
-from lamina.layers.applying._overlay import XATTRS, is_opaque, is_whiteout, make_opaque, remove_whiteouts
+from lamina.layers.applying._overlay import (
+    MISSING,
+    XATTRS,
+    has_name,
+    is_opaque,
+    is_whiteout,
+    make_opaque,
+    remove_whiteouts,
+)
 from lamina.layers.applying._tree import Tree, not_a_directory
 
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,6 +47,8 @@ class UpperTree(Tree):
 
     parent: int | None = None
     """The descriptor of the parent's root, or None if the caller has not said what it is."""
+    has_unchecked_whiteouts: bool = False
+    """Whether it has whiteouts of which it is not known that they hide something."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
 
     def check(self, entry: Entry) -> None:
@@ -165,7 +175,7 @@ class UpperTree(Tree):
             try:
                 directory.lower = open_beneath(directory.path, _PATH_DIRECTORY, dir_fd=self.parent)
             except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                if error.errno not in MISSING:
                     raise
                 directory.lower = NONE
         return None if directory.lower == NONE else directory.lower
@@ -173,15 +183,10 @@ class UpperTree(Tree):
     def _may_be_below(self, parent: Directory, name: bytes) -> bool:
         """Return whether the parent has a name, or is not known."""
         if self.parent is None:
+            self.has_unchecked_whiteouts = True
             return True
         lower = self._lower(parent)
-        if lower is None:
-            return False
-        try:
-            os.stat(name, dir_fd=lower, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+        return lower is not None and has_name(lower, name)
 
     def _make_opaque(self, path: bytes, fd: int) -> None:
         """Let nothing of the parent show through a directory."""
