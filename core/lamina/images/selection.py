@@ -88,14 +88,14 @@ def choose(read: Read, target: Descriptor, name: str, platform: Platform | None 
 def _manifests(
     read: Read, target: Descriptor, name: str, depth: int, seen: set[str]
 ) -> Iterator[tuple[Descriptor, Platform | None]]:
-    """Yield each manifest below a target once. Each index is read once, however often others name it."""
+    """Yield the manifests below a target. Each index is read once, however often others name it."""
     current().check()
-    if target.digest in seen:
-        return
-    seen.add(target.digest)
     if target.media_type in MANIFEST_TYPES:
         yield target, None
         return
+    if target.digest in seen:
+        return
+    seen.add(target.digest)
     if depth == MAX_NESTING:
         raise InvalidArgument(f"image {name}: indexes are nested more than {MAX_NESTING} deep")
     try:

@@ -35,7 +35,10 @@ MANIFESTS: dict[str, tuple[Any, str]] = {
     "very many layers": (MANIFEST | {"layers": MANIFEST["layers"] * 501}, "1002 layers: at most 1000 are allowed"),
     "layers that are an object": (MANIFEST | {"layers": {}}, "layers: expected an array, found an object"),
     "a layer that is a string": (MANIFEST | {"layers": ["x"]}, "layers[0]: expected an object, found a string"),
-    "an annotation that is a number": (MANIFEST | {"annotations": {"a": 1}}, "annotations.a: expected a string"),
+    "an annotation that is a number": (
+        MANIFEST | {"annotations": {"a": 1}},
+        "annotations['a']: expected a string",
+    ),
 }
 DESCRIPTORS: dict[str, tuple[dict[str, Any], str]] = {
     "no digest": ({"digest": None}, "digest is missing"),
@@ -108,6 +111,8 @@ def test_an_index_is_no_manifest() -> None:
     [
         ({"os": None}, "os is missing"),
         ({"architecture": 64}, "architecture: expected a string, found a whole number"),
+        ({"os": "\x1b[2Jlinux"}, "os: '\\x1b[2Jlinux' is not made of letters, digits"),
+        ({"variant": "v" * 65}, "is not made of letters, digits"),
         ({"rootfs": None}, "rootfs is missing"),
         ({"rootfs": {"type": "erofs"}}, "type 'erofs' is not supported"),
         ({"rootfs": {"diff_ids": ["sha256:abc"]}}, "rootfs: diff_ids[0]: digest 'sha256:abc': expected"),

@@ -40,29 +40,20 @@ def oci_contents(files: ArchiveFiles) -> Contents:
     """
     _check_version(files)
     data = files.read(INDEX_FILE)
-    entries = [entry for entry in Index.decode(data, describe(data, OCI_INDEX)).entries if _is_image(entry)]
-    named: dict[str, dict[str, IndexEntry]] = {}
-    for entry in entries:
-        named.setdefault(name_of(entry.descriptor), {}).setdefault(entry.descriptor.digest, entry)
     images: list[tuple[str, Descriptor]] = []
     documents: dict[str, bytes] = {}
-    for name, several in named.items():
-        different = list(several.values())
-        if len(different) > 1 and _are_platforms(different):
-            joined = json.dumps(Index(OCI_INDEX, tuple(different)).document()).encode()
-            images.append((name, describe(joined, OCI_INDEX)))
-            documents[images[-1][1].digest] = joined
-        elif len(different) > 1 and name:
-            raise InvalidArgument(f"{files.path}: {shown(name)} is the name of {len(different)} images")
+    for name, entries in _by_name(Index.decode(data, describe(data, OCI_INDEX))).items():
+        if len(entries) > 1 and _are_platforms(entries):
+            joined = json.dumps(Index(OCI_INDEX, tuple(entries)).document()).encode()
+            target = describe(joined, OCI_INDEX)
+            documents[target.digest] = joined
+            images.append((name, target))
+        elif len(entries) > 1 and name:
+            raise InvalidArgument(f"{files.path}: {shown(name)} is the name of {len(entries)} images")
         else:
-            images.extend((name, entry.descriptor) for entry in different)
+            images.extend((name, entry.descriptor) for entry in entries)
     check_count(images, files)
     return Contents(tuple(images), documents=documents)
-
-
-def name_of(descriptor: Descriptor) -> str:
-    """Return the name that the annotations of an image give, or ""."""
-    return descriptor.annotations.get(_CONTAINERD_NAME) or descriptor.annotations.get(_REF_NAME, "")
 
 
 def check_count(images: Sequence[object], files: ArchiveFiles) -> None:
@@ -88,8 +79,15 @@ def _check_version(files: ArchiveFiles) -> None:
         raise InvalidArgument(f"{where}: version {shown(version)}: only version 1 is supported")
 
 
-def _is_image(entry: IndexEntry) -> bool:
-    return not entry.is_attestation and entry.descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES
+def _by_name(index: Index) -> dict[str, list[IndexEntry]]:
+    """Return the images of an index by the names that their annotations give, "" for none, each once."""
+    named: dict[str, dict[str, IndexEntry]] = {}
+    for entry in index.entries:
+        if not entry.is_attestation and entry.descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES:
+            annotations = entry.descriptor.annotations
+            name = annotations.get(_CONTAINERD_NAME) or annotations.get(_REF_NAME, "")
+            named.setdefault(name, {}).setdefault(entry.descriptor.digest, entry)
+    return {name: list(entries.values()) for name, entries in named.items()}
 
 
 def _are_platforms(entries: Sequence[IndexEntry]) -> bool:

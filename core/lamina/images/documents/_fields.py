@@ -71,7 +71,7 @@ class Fields:
     def text_map(self, name: str) -> dict[str, str]:
         """Return a map from strings to strings, empty if it is missing."""
         values = self.optional(name, dict) or {}
-        return {key: _typed(value, str, f"{self.where}: {name}.{key[:64]}") for key, value in values.items()}
+        return {key: _typed(value, str, f"{self.where}: {name}[{key[:64]!r}]") for key, value in values.items()}
 
     def object(self, name: str) -> Fields:
         """Return an object."""

@@ -51,6 +51,8 @@ _ARCHITECTURES: Final = frozenset(
     }
 )
 """The architectures that a specifier may name alone (Go's GOARCH)."""
+_PART: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+"""An operating system, an architecture or a variant."""
 _SYNONYMS: Final[Mapping[str, tuple[str, str]]] = {
     "i386": ("386", ""),
     "i686": ("386", ""),
@@ -88,7 +90,7 @@ class Platform:
             InvalidArgument: The text is not a platform, or names no known one.
         """
         parts = specifier.split("/")
-        if len(parts) > 3 or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", part) for part in parts):
+        if len(parts) > 3 or not all(re.fullmatch(_PART, part) for part in parts):
             raise InvalidArgument(f"platform {specifier[:64]!r}: expected os/architecture[/variant]: linux/arm64")
         if len(parts) > 1:
             return cls(*parts).normalized()
@@ -112,13 +114,19 @@ class Platform:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
-        """Return the platform that a document names, in its spelling."""
-        return cls(
-            fields.text("os"),
-            fields.text("architecture"),
-            fields.optional_text("variant"),
-            fields.optional_text("os.version"),
-        )
+        """Return the platform that a document names, in its spelling.
+
+        Raises:
+            InvalidArgument: Operating system or architecture is missing, or a part could not be a specifier's.
+        """
+        names = {name: fields.text(name) for name in ("os", "architecture")}
+        names["variant"] = fields.optional_text("variant")
+        for name, value in names.items():
+            if value and not re.fullmatch(_PART, value):
+                raise InvalidArgument(
+                    f"{fields.where}: {name}: {value[:64]!r} is not made of letters, digits, '_', '.' and '-'"
+                )
+        return cls(**names, os_version=fields.optional_text("os.version"))
 
     def normalized(self) -> Self:
         """Return the platform in Go's spelling: `linux/x86_64` is `linux/amd64`, `linux/armhf` `linux/arm/v7`."""
