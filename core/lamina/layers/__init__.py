@@ -5,9 +5,9 @@ tree (OCI image spec, `layer.md`).
 """
 
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._stream import Compression, LayerStream, open_layer
-from lamina.layers._tar import TarReader
 from lamina.layers.applying import Applied, Limits, ParentNeeded, Whiteouts, apply_layer, remove_idle_whiteouts
+from lamina.layers.compression import Compression, LayerStream, open_layer
+from lamina.layers.tar import TarReader
 
 __all__ = [
     "Applied",

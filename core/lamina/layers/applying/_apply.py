@@ -13,14 +13,14 @@ import attrs
 from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, ResourceExhausted, from_os_error, translated
 from lamina.layers._entry import Entry
-from lamina.layers._stream import LayerStream
-from lamina.layers._tar import TarReader
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._merged_tree import MergedTree
 from lamina.layers.applying._name import OPAQUE, WHITEOUT, is_of_aufs, is_reserved, shown, split
 from lamina.layers.applying._tree import Tree
 from lamina.layers.applying._upper_tree import UpperTree
 from lamina.layers.applying._writer import EntryWriter
+from lamina.layers.compression import LayerStream
+from lamina.layers.tar import TarReader
 
 _OPERATION: Final = "apply the layer"
 _CHECKED: Final = 64

@@ -13,12 +13,12 @@ import attrs
 from lamina.errdefs import Aborted, InvalidArgument
 from lamina.fs import opened
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._tar import TarReader
 from lamina.layers.applying._attributes import Attributes
 from lamina.layers.applying._copy_up import directory_as_target
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._name import shown, split
 from lamina.layers.applying._tree import MAX_TRIES, Tree, keeps_coming
+from lamina.layers.tar import TarReader
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._header import MAX_ID, MAX_NAME, MAX_SIZE, SECOND, seconds
-from lamina.layers._malformed import Malformed
+from lamina.layers.tar._header import MAX_ID, MAX_NAME, MAX_SIZE, SECOND, seconds
+from lamina.layers.tar._malformed import Malformed
 
 MAX_RECORDS: Final = 1 << 16
 SPARSE_MAP: Final = b"GNU.sparse.map"

@@ -11,9 +11,9 @@ from typing import Final
 import attrs
 
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._header import BLOCK, MAX_SIZE, number
-from lamina.layers._malformed import Malformed
-from lamina.layers._pax import SPARSE_MAP, check_name, decimal
+from lamina.layers.tar._header import BLOCK, MAX_SIZE, number
+from lamina.layers.tar._malformed import Malformed
+from lamina.layers.tar._pax import SPARSE_MAP, check_name, decimal
 
 MAX_EXTENTS: Final = 1 << 17
 """Extents of one file; each takes some hundred bytes of memory."""

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from lamina.errdefs import InvalidArgument
-from lamina.layers._gzip import GzipDecoder
-from lamina.layers._source import Source
-from lamina.layers._zstd_magic import starts_frame
+from lamina.layers.compression._gzip import GzipDecoder
+from lamina.layers.compression._source import Source
+from lamina.layers.compression._zstd_magic import starts_frame
 
 
 class Compression(enum.Enum):
@@ -131,7 +131,7 @@ def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
     if compression is Compression.GZIP:
         return LayerStream(source, compression, GzipDecoder(source))
     if compression is Compression.ZSTD:
-        from lamina.layers._zstd import ZstdDecoder
+        from lamina.layers.compression._zstd import ZstdDecoder
 
         return LayerStream(source, compression, ZstdDecoder(source))
     return LayerStream(source, compression, _Plain(source))

@@ -7,8 +7,8 @@ from typing import IO, Final, cast
 import zstandard
 
 from lamina.errdefs import InvalidArgument
-from lamina.layers._source import Source
-from lamina.layers._zstd_magic import MAGIC, is_skippable
+from lamina.layers.compression._source import Source
+from lamina.layers.compression._zstd_magic import MAGIC, is_skippable
 
 MAX_WINDOW: Final = 64 << 20
 """Bytes of memory that a frame may ask for. `zstd -19` asks for 8 MiB, `zstd --ultra -21` for 64 MiB."""

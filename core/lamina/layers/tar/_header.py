@@ -12,7 +12,7 @@ import zlib
 from typing import Final
 
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._malformed import Malformed
+from lamina.layers.tar._malformed import Malformed
 
 BLOCK: Final = 512
 """Bytes of a header, of which data fills a multiple."""

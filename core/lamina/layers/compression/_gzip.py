@@ -5,7 +5,7 @@ from __future__ import annotations
 from isal import igzip_lib
 
 from lamina.errdefs import InvalidArgument
-from lamina.layers._source import Source
+from lamina.layers.compression._source import Source
 
 
 class GzipDecoder:

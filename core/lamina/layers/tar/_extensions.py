@@ -7,9 +7,9 @@ from typing import Final
 import attrs
 
 from lamina.layers._entry import Entry
-from lamina.layers._header import text
-from lamina.layers._malformed import Malformed
-from lamina.layers._pax import Records, apply_records, check_name, parse_records
+from lamina.layers.tar._header import text
+from lamina.layers.tar._malformed import Malformed
+from lamina.layers.tar._pax import Records, apply_records, check_name, parse_records
 
 MAX_BYTES: Final = 1 << 20
 """Bytes of such a header's data. Go's `archive/tar`, and containerd with it, reads no more either."""

@@ -9,11 +9,11 @@ from typing import Final, Self
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.layers._entry import Entry, EntryType
-from lamina.layers._extensions import EXTENSIONS, MAX_BYTES, Extensions
-from lamina.layers._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
-from lamina.layers._malformed import Malformed
-from lamina.layers._sparse import read_old, read_pax
-from lamina.layers._stream import LayerStream
+from lamina.layers.compression import LayerStream
+from lamina.layers.tar._extensions import EXTENSIONS, MAX_BYTES, Extensions
+from lamina.layers.tar._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
+from lamina.layers.tar._malformed import Malformed
+from lamina.layers.tar._sparse import read_old, read_pax
 
 CHUNK: Final = 1 << 18
 """Uncompressed bytes held at a time: a multiple of `BLOCK`, so that a header rarely lies across two chunks."""
