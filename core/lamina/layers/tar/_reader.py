@@ -6,17 +6,15 @@ import os
 from collections.abc import Iterator
 from typing import Final, Self
 
-from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.compression import LayerStream
+from lamina.layers.tar._buffer import Buffer
 from lamina.layers.tar._extensions import EXTENSIONS, MAX_BYTES, Extensions
 from lamina.layers.tar._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
 from lamina.layers.tar._malformed import Malformed
 from lamina.layers.tar._sparse import read_old, read_pax
 
-CHUNK: Final = 1 << 18
-"""Uncompressed bytes held at a time: a multiple of `BLOCK`, so that a header rarely lies across two chunks."""
 _ZEROS: Final = bytes(BLOCK)
 _OLD_SPARSE: Final = b"S"
 _MAX_EXTENSIONS: Final = 64
@@ -43,16 +41,7 @@ class TarReader:
             stream: The archive. The caller closes it.
             hashed: Whether there is to be a `digest`. If not, plain data that is not used is not even read.
         """
-        import hashlib
-
-        self._stream = stream
-        self._hash = hashlib.sha256() if hashed else None
-        self._check = current().check
-        self._chunk = b""
-        self._at = 0
-        """Where in the chunk the next byte is that was not used."""
-        self._before = 0
-        """Bytes of the archive before the chunk."""
+        self._buffer = Buffer(stream, hashed=hashed)
         self._header = 0
         """Where in the archive the last header is."""
         self._extensions: Extensions | None = None
@@ -62,12 +51,12 @@ class TarReader:
         """Bytes of the current entry's data that were not used."""
         self._padding = 0
         """Bytes between the end of that data and the next header."""
-        self._is_drained = False
+        self._is_at_end = False
 
     @property
     def position(self) -> int:
         """Bytes of the archive that were used so far: where the rest of the current entry's data begins."""
-        return self._before + self._at
+        return self._buffer.position
 
     @property
     def digest(self) -> str:
@@ -76,9 +65,7 @@ class TarReader:
         Raises:
             ValueError: They were not, or the reader does not hash.
         """
-        if not self._hash or not self._is_drained:
-            raise ValueError("the archive has not been read to its end")
-        return f"sha256:{self._hash.hexdigest()}"
+        return self._buffer.digest
 
     def __iter__(self) -> Self:
         return self
@@ -91,6 +78,8 @@ class TarReader:
             Canceled: The call was cancelled.
             DeadlineExceeded: The call's deadline has passed.
         """
+        if self._is_at_end:
+            raise StopIteration
         try:
             self._skip_data()
             self._entry = None
@@ -98,6 +87,7 @@ class TarReader:
         except Malformed as error:
             raise self._invalid(error) from error
         if entry is None:
+            self._is_at_end = True
             raise StopIteration
         self._entry = entry
         return entry
@@ -114,12 +104,11 @@ class TarReader:
             Error: As for iterating.
         """
         entry = self._entry
-        extents = entry.extents if entry else None
-        if entry is None or extents is None:
+        if entry is None or entry.extents is None:
             for piece in self._data(self._left):
                 _write(fd, piece)
             return
-        for offset, length in extents:
+        for offset, length in entry.extents:
             os.lseek(fd, offset, os.SEEK_SET)
             for piece in self._data(length):
                 _write(fd, piece)
@@ -147,16 +136,26 @@ class TarReader:
             data[offset : offset + length] = b"".join(self._data(length))
         return bytes(data)
 
+    def _data(self, size: int) -> Iterator[memoryview]:
+        """Yield bytes of the current entry's data in pieces."""
+        try:
+            for piece in self._buffer.pieces(size):
+                self._left -= len(piece)
+                yield piece
+        except Malformed as error:
+            raise self._invalid(error) from error
+
     def _next_entry(self) -> Entry | None:
+        buffer = self._buffer
         self._extensions = None
         for _ in range(_MAX_EXTENSIONS):
-            if not self._ensure(BLOCK):
+            if not buffer.ensure(BLOCK):
                 self._end()
                 return None
-            chunk, at = self._chunk, self._at
-            self._header = self._before + at
+            chunk, at = buffer.chunk, buffer.at
+            self._header = buffer.before + at
             if not chunk[at] and chunk.startswith(_ZEROS, at):
-                self._at += BLOCK
+                buffer.at += BLOCK
                 self._end(has_trailer=True)
                 return None
             check_block(chunk, at)
@@ -170,19 +169,20 @@ class TarReader:
 
     def _extension(self) -> bytes:
         """Return the data of a header that says something about the next one."""
-        size = stored_size(self._chunk, self._at)
+        buffer = self._buffer
+        size = stored_size(buffer.chunk, buffer.at)
         if size > MAX_BYTES:
             raise Malformed(f"its extended header has {size} bytes, more than {MAX_BYTES}")
-        self._at += BLOCK
-        data = self._take(size)
-        self._padding = -size % BLOCK
-        self._skip_data()
+        buffer.at += BLOCK
+        data = buffer.take(size)
+        buffer.skip(-size % BLOCK)
         return data
 
     def _file(self, flag: bytes) -> Entry:
-        chunk, at = self._chunk, self._at
+        buffer = self._buffer
+        chunk, at = buffer.chunk, buffer.at
         entry = parse_entry(chunk, at)
-        self._at += BLOCK
+        buffer.at += BLOCK
         extensions = self._extensions
         if extensions is not None:
             extensions.apply(entry)
@@ -202,89 +202,27 @@ class TarReader:
 
     def _end(self, *, has_trailer: bool = False) -> None:
         """Read the archive to its end, after the last entry."""
-        if self._at < len(self._chunk) and not self._ensure(BLOCK):
+        buffer = self._buffer
+        if buffer.at < len(buffer.chunk) and not buffer.ensure(BLOCK):
             raise Malformed("the archive ends inside a header")
         if self._extensions:
             raise Malformed("an extended header is the last one")
-        if has_trailer and self._ensure(BLOCK) and not self._chunk.startswith(_ZEROS, self._at):
+        if has_trailer and buffer.ensure(BLOCK) and not buffer.chunk.startswith(_ZEROS, buffer.at):
             raise Malformed("a block of zeros precedes it")
-        self._at = len(self._chunk)
-        while self._hash and self._fill():
-            self._at = len(self._chunk)
-        self._is_drained = True
+        buffer.drain()
 
     def _skip_data(self) -> None:
         """Pass over the rest of the current entry's data and its padding, which may be missing at the end."""
-        end = self._at + self._left + self._padding
-        if end <= len(self._chunk):
-            self._at = end
-        elif self._hash:
-            self._read_past_data()
-        else:
-            self._skip_unread()
-        self._left = self._padding = 0
-
-    def _read_past_data(self) -> None:
-        for _ in self._data(self._left):
-            pass
-        end = self._at + self._padding
-        while end > len(self._chunk) and self._fill():
-            end = self._padding
-        self._at = min(end, len(self._chunk))
-
-    def _skip_unread(self) -> None:
-        buffered = len(self._chunk) - self._at
-        skipped = self._stream.skip(self._left + self._padding - buffered)
-        self._at += buffered
-        self._before += skipped
-        if buffered + skipped < self._left:
+        if self._buffer.skip(self._left + self._padding) < self._left:
             raise Malformed("the archive ends inside its data")
-
-    def _data(self, size: int) -> Iterator[memoryview]:
-        """Yield the next bytes of the current entry's data in pieces."""
-        while size:
-            if self._at == len(self._chunk) and not self._fill():
-                raise self._invalid(Malformed("the archive ends inside its data"))
-            end = min(self._at + size, len(self._chunk))
-            piece = memoryview(self._chunk)[self._at : end]
-            self._at = end
-            self._left -= len(piece)
-            size -= len(piece)
-            yield piece
+        self._left = self._padding = 0
 
     def _take_data(self, size: int) -> bytes:
         self._left -= size
-        return self._take(size)
+        return self._buffer.take(size)
 
     def _take_block(self) -> bytes:
-        return self._take(BLOCK)
-
-    def _take(self, size: int) -> bytes:
-        if not self._ensure(size):
-            raise Malformed("the archive ends inside it")
-        data = self._chunk[self._at : self._at + size]
-        self._at += size
-        return data
-
-    def _ensure(self, size: int) -> bool:
-        """Have at least so many bytes in the chunk; return False if the archive has not so many."""
-        while len(self._chunk) - self._at < size:
-            if not self._fill():
-                return False
-        return True
-
-    def _fill(self) -> bool:
-        """Read on, and keep what was not used; return False at the end of the archive."""
-        self._check()
-        data = self._stream.read(CHUNK)
-        if not data:
-            return False
-        if self._hash:
-            self._hash.update(data)
-        self._before += self._at
-        self._chunk = self._chunk[self._at :] + data
-        self._at = 0
-        return True
+        return self._buffer.take(BLOCK)
 
     def _invalid(self, error: Malformed) -> InvalidArgument:
         return InvalidArgument(
@@ -296,9 +234,9 @@ class TarReader:
         """Return the name of the current entry, or what is known of the next one's."""
         if self._entry:
             return self._entry.name
-        at = self._header - self._before
+        at = self._header - self._buffer.before
         known = self._extensions.name if self._extensions else b""
-        return known or (text(self._chunk[at : at + 100]) if at >= 0 else b"")
+        return known or (text(self._buffer.chunk[at : at + 100]) if at >= 0 else b"")
 
 
 def _write(fd: int, data: memoryview) -> None:
