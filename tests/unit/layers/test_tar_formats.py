@@ -145,7 +145,8 @@ def test_gnu_tar_has_the_time_of_access_where_ustar_has_the_prefix() -> None:
 
 
 def test_a_prefix_that_go_once_wrote_into_headers_of_gnu_tar_is_read() -> None:
-    assert read_one(header(b"name", magic=GNU, rest=b"some/prefix") + END).name == b"some/prefix/name"
+    for prefix in (b"some/prefix", b"777".ljust(12) + b"/prefix"):
+        assert read_one(header(b"name", magic=GNU, rest=prefix) + END).name == prefix + b"/name"
 
 
 def test_star_has_a_shorter_prefix_and_the_time_of_access() -> None:

@@ -122,6 +122,7 @@ def _read_rest(entry: Entry, magic: bytes, prefix: bytes, end: bytes) -> None:
     if magic == _GNU:
         try:
             if prefix[0]:
+                number(prefix[12:24], "ctime")
                 entry.atime = seconds(number(prefix[:12], "atime"))
         except Malformed:
             # Go before 1.8, and Docker with it, wrote the prefix of ustar here.
