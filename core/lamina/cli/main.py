@@ -27,6 +27,10 @@ _COMMANDS: Final = {
         "lamina.cli.containerd.command:containerd_config",
         "Print the configuration that containerd needs.",
     ),
+    "content": Lazy(
+        "lamina.cli.content.command:content",
+        "List, verify and remove blobs.",
+    ),
     "diagnose": Lazy(
         "lamina.cli.diagnose.command:diagnose",
         "Find out why a host or a snapshot does not work.",
@@ -34,6 +38,10 @@ _COMMANDS: Final = {
     "doctor": Lazy(
         "lamina.cli.diagnose.doctor:doctor",
         "Check and repair the data of a host.",
+    ),
+    "images": Lazy(
+        "lamina.cli.images.command:images",
+        "Import images from archives, unpack and mount them.",
     ),
     "metastore": Lazy(
         "lamina.cli.metastore.command:metastore",

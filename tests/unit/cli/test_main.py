@@ -30,7 +30,9 @@ def refusal(*words: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("subcommand", [(), ("config",), ("diagnose",), ("plugins",), ("serve",), ("snapshots",)])
+@pytest.mark.parametrize(
+    "subcommand", [(), ("config",), ("diagnose",), ("images",), ("plugins",), ("serve",), ("snapshots",)]
+)
 def test_help_imports_neither_grpc_nor_rich(subcommand: tuple[str, ...]) -> None:
     assert not imported(*subcommand, "--help") & {"grpc", "rich"}
 
@@ -52,8 +54,10 @@ def test_help_lists_the_commands() -> None:
         "completion",
         "config",
         "containerd-config",
+        "content",
         "diagnose",
         "doctor",
+        "images",
         "metastore",
         "plugins",
         "serve",
@@ -62,7 +66,9 @@ def test_help_lists_the_commands() -> None:
     ]
 
 
-@pytest.mark.parametrize("group", [(), ("config",), ("metastore",), ("plugins",), ("snapshots",)])
+@pytest.mark.parametrize(
+    "group", [(), ("config",), ("content",), ("images",), ("metastore",), ("plugins",), ("snapshots",)]
+)
 def test_each_summary_fits_on_one_line_of_80_columns(group: tuple[str, ...]) -> None:
     help_text = CliRunner().invoke(lamina, [*group, "--help"], terminal_width=78).output
     commands = help_text.partition("Commands:\n")[2].splitlines()
@@ -83,6 +89,7 @@ def test_the_command_list_shows_the_first_line_of_each_help() -> None:
     ("words", "meant"),
     [
         (("plugin",), "plugins"),
+        (("image", "ls"), "images"),
         (("snapshot", "ls"), "snapshots"),
         (("plugins", "list"), "ls"),
         (("snapshots", "list"), "ls"),

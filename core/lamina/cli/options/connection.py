@@ -34,15 +34,26 @@ def snapshotter_options(command: F) -> F:
     return host_options(_snapshotter(command))
 
 
+def image_options(command: F) -> F:
+    """Add the options that select a host and a namespace of images."""
+    return host_options(_namespace(command))
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
-    """Connect to the host that the command's options select."""
+    """Connect to the host that the command's options select, in the namespace that they select."""
     from lamina.client import Client
 
     meta = click.get_current_context().meta
     address = meta[f"{_META}address"] or default_address()
-    with Client(address, timeout=meta[f"{_META}timeout"], brief=True) as client:
+    timeout, namespace = meta[f"{_META}timeout"], given_namespace()
+    with Client(address, timeout=timeout, namespace=namespace, brief=True) as client:
         yield client
+
+
+def given_namespace() -> str:
+    """Return the namespace that the command's options select; "" if they select none."""
+    return click.get_current_context().meta.get(f"{_META}namespace") or ""
 
 
 @contextlib.contextmanager
@@ -117,6 +128,16 @@ _timeout = click.option(
     expose_value=False,
     callback=_remember_timeout,
     help='Timeout of each call to the host, such as "1m30s". Default: 0, no timeout.',
+)
+_namespace = click.option(
+    "-n",
+    "--namespace",
+    metavar="NAME",
+    envvar="LAMINA_NAMESPACE",
+    show_envvar=True,
+    expose_value=False,
+    callback=_remember,
+    help="Namespace of the images. Default: default.",
 )
 _snapshotter = click.option(
     "--snapshotter",

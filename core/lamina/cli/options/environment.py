@@ -10,7 +10,7 @@ from lamina.errdefs import nearest
 
 _PREFIX: Final = "LAMINA_"
 _KNOWN: Final = tuple(
-    f"{_PREFIX}{name}" for name in ("ADDRESS", "CONFIG", "LOG_LEVEL", "ROOT", "SNAPSHOTTER", "STATE")
+    f"{_PREFIX}{name}" for name in ("ADDRESS", "CONFIG", "LOG_LEVEL", "NAMESPACE", "ROOT", "SNAPSHOTTER", "STATE")
 )
 
 

@@ -1,0 +1,245 @@
+"""`lamina images`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from lamina.cli.groups import Group
+from lamina.cli.options.connection import connected, given_namespace, image_options
+from lamina.cli.terminal.output import (
+    binary_size,
+    json_option,
+    notify,
+    write,
+    write_json,
+    write_table,
+)
+from lamina.errdefs import AlreadyExists, NotFound
+
+if TYPE_CHECKING:
+    from lamina.client import Client
+    from lamina.images import Image
+
+_platform = click.option(
+    "--platform",
+    default="",
+    metavar="OS/ARCH",
+    help="Platform of the image, such as linux/arm64. Default: the host's.",
+)
+_snapshotter = click.option(
+    "--snapshotter",
+    default="",
+    metavar="ID",
+    envvar="LAMINA_SNAPSHOTTER",
+    show_envvar=True,
+    help="Id of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
+)
+_name = click.argument("name")
+_mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))
+
+
+@click.group(cls=Group)
+@image_options
+def images() -> None:
+    """Import images from archives, unpack and mount them."""
+
+
+@images.command("import")
+@image_options
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="Name of an image, in place of the archive's."
+)
+@_platform
+@click.option("--all-platforms", is_flag=True, help="Import the image for every platform.")
+@click.option("--no-unpack", is_flag=True, help="Leave the image packed.")
+@_snapshotter
+@json_option
+@click.argument("file", type=click.Path(exists=True))
+def import_(
+    *,
+    file: str,
+    names: Sequence[str],
+    platform: str,
+    all_platforms: bool,
+    no_unpack: bool,
+    snapshotter: str,
+    as_json: bool,
+) -> None:
+    """Import and unpack the images in FILE.
+
+    FILE is an OCI layout (a directory), an archive of one, or an archive of docker save; the host reads it.
+    Repeated after an interruption, the command goes on where it stopped.
+    """
+    from lamina.cli.images.records import image_document, unpacked_document
+    from lamina.cli.terminal.bars import Bars
+
+    with connected() as client, Bars() as bars:
+        done = client.transfer().import_(
+            file,
+            names=names,
+            platform=platform,
+            all_platforms=all_platforms,
+            unpack=not no_unpack,
+            snapshotter=snapshotter,
+            progress=bars.report,
+        )
+    unpacked = {one.image: one for one in done.unpacked}
+    if as_json:
+        found = [(image, unpacked.get(image.name)) for image in done.images]
+        write_json([{**image_document(one), **(unpacked_document(at) if at else {})} for one, at in found])
+        return
+    for image in done.images:
+        where = f", unpacked on {unpacked[image.name].snapshotter}" if image.name in unpacked else ""
+        write(f"imported {image.name} ({image.target.digest}){where}")
+
+
+@images.command()
+@image_options
+@json_option
+@click.argument("filters", nargs=-1, metavar="[FILTER]...")
+def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
+    """List images.
+
+    With FILTERs, such as name~=debian, list only images that match at least one. The size is that of the
+    compressed layers for the host's platform.
+    """
+    from lamina.cli.images.records import image_document
+    from lamina.cli.options.filters import warn_unknown_fields
+
+    warn_unknown_fields(filters, "image", ("name", "target", "labels", "annotations"))
+    with connected() as client:
+        found = list(client.images().list(*filters))
+        if as_json:
+            write_json([image_document(image) for image in found])
+            return
+        rows = [(image.name, image.target.digest, *_facts(client, image)) for image in found]
+    write_table(("NAME", "DIGEST", "PLATFORM", "SIZE"), rows)
+
+
+def _facts(client: Client, image: Image) -> tuple[str, str]:
+    """Return the platform and the size of an image; dashes if it is not there for the host's platform."""
+    try:
+        found = client.transfer().resolve(image.name)
+    except NotFound:
+        return "-", "-"
+    return found.platform, binary_size(sum(layer.size for layer in found.layers))
+
+
+@images.command()
+@image_options
+@_platform
+@_name
+def inspect(*, name: str, platform: str) -> None:
+    """Print as JSON what an image consists of."""
+    from lamina.cli.images.records import resolved_document
+
+    with connected() as client:
+        found = client.transfer().resolve(name, platform=platform)
+        config = b"".join(client.content().read(found.config.digest))
+    write_json(resolved_document(found, json.loads(config)))
+
+
+@images.command()
+@image_options
+@click.option("--force", is_flag=True, help="Replace an image that has the new name.")
+@_name
+@click.argument("new")
+def tag(*, name: str, new: str, force: bool) -> None:
+    """Give an image another name, too."""
+    from lamina.images import Image, find_image
+    from lamina.images.references import normalize
+
+    with connected() as client:
+        store = client.images()
+        image = find_image(store, name)
+        other = Image(normalize(new), image.target, image.labels)
+        try:
+            store.create(other)
+        except AlreadyExists as error:
+            if not force:
+                raise AlreadyExists(f"{other.name} exists: --force replaces it") from error
+            store.update(other)
+    notify(f"tagged {other.name}")
+
+
+@images.command()
+@image_options
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def rm(*, names: tuple[str, ...]) -> None:
+    """Remove names of images; stop at the first failure. Blobs and snapshots stay."""
+    from lamina.images import find_image
+
+    with connected() as client:
+        store = client.images()
+        for name in names:
+            store.delete(find_image(store, name).name)
+
+
+@images.command()
+@image_options
+@_platform
+@_snapshotter
+@json_option
+@_name
+def unpack(*, name: str, platform: str, snapshotter: str, as_json: bool) -> None:
+    """Unpack an image into snapshots. Layers that are unpacked already are not read."""
+    from lamina.cli.images.records import unpacked_document
+    from lamina.cli.terminal.bars import Bars
+
+    with connected() as client, Bars() as bars:
+        done = client.transfer().unpack(name, platform=platform, snapshotter=snapshotter, progress=bars.report)
+    if as_json:
+        write_json(unpacked_document(done))
+    else:
+        write(f"unpacked {done.image} on {done.snapshotter} ({done.chain_id})")
+
+
+@images.command()
+@image_options
+@_platform
+@_snapshotter
+@click.option("--rw", is_flag=True, help="Mount a fork that can be written to.")
+@click.option("--key", default="", metavar="KEY", help="Keep the fork under this key when it is unmounted.")
+@_name
+@_mount_point
+def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, key: str) -> None:
+    """Mount an image on the directory TARGET, read-only.
+
+    With --rw, changes go to a fork of the image, which unmounting throws away unless it has a key. The image is
+    unpacked first if it is not yet.
+    """
+    from lamina.cli.images.mounting import mount_key, snapshot
+    from lamina.cli.terminal.bars import Bars
+    from lamina.mount import mount_all
+    from lamina.snapshots import Kind
+
+    if key and not rw:
+        raise click.UsageError("--key names a fork: give --rw, too")
+    with connected() as client:
+        with Bars() as bars:
+            done = client.transfer().unpack(name, platform=platform, snapshotter=snapshotter, progress=bars.report)
+        where = client.snapshotter(done.snapshotter)
+        kind = Kind.ACTIVE if rw else Kind.VIEW
+        with snapshot(where, key or mount_key(target), done.chain_id, kind) as mounts:
+            mount_all(mounts, target)
+    notify(f"mounted {done.image} on {target}. To unmount it: lamina images unmount {target}")
+
+
+@images.command("unmount")
+@image_options
+@_mount_point
+def unmount_(*, target: str) -> None:
+    """Unmount the directory TARGET.
+
+    The image stays. A fork without a key is removed, with all changes.
+    """
+    from lamina.cli.images.mounting import remove_snapshots
+    from lamina.mount import unmount
+
+    unmount(target)
+    with connected() as client:
+        remove_snapshots(client, given_namespace(), target)

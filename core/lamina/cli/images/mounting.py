@@ -1,0 +1,76 @@
+"""Mount and unmount the snapshots of images."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lamina.cli.snapshots.mounted import check_unused
+from lamina.errdefs import AlreadyExists, NotFound, Unimplemented
+from lamina.images import DEFAULT_NAMESPACE, keyspace_of
+from lamina.snapshots import Kind, Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.client import Client
+    from lamina.mount import Mount
+
+
+def mount_key(directory: str) -> str:
+    """Return the key of the snapshot that is made for a mount point and removed with the mount."""
+    return f"mount {directory}"
+
+
+@contextlib.contextmanager
+def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Iterator[list[Mount]]:
+    """Create a snapshot on an image, or take the present one with that key; remove a new one if the block fails.
+
+    Args:
+        snapshotter: Where the image is unpacked.
+        key: The key of the snapshot.
+        parent: The chain id of the image.
+        kind: VIEW, or ACTIVE for a fork.
+
+    Yields:
+        Its mounts.
+
+    Raises:
+        AlreadyExists: The key is that of another snapshot.
+        FailedPrecondition: The snapshot is there and mounted.
+    """
+    create = snapshotter.view if kind is Kind.VIEW else snapshotter.prepare
+    try:
+        mounts = create(key, parent)
+    except AlreadyExists as error:
+        info = snapshotter.stat(key)
+        if (info.parent, info.kind) != (parent, kind):
+            raise AlreadyExists(
+                f"{key!r} is the key of another snapshot: unmount its directory, or choose another with --key"
+            ) from error
+        check_unused(snapshotter, key)
+        yield snapshotter.mounts(key)
+        return
+    try:
+        yield mounts
+    except BaseException:
+        snapshotter.remove(key)
+        raise
+
+
+def remove_snapshots(client: Client, namespace: str, directory: str) -> None:
+    """Remove the snapshots that were made for a mount point, whatever snapshotter has them.
+
+    Args:
+        client: The host.
+        namespace: The namespace of the image; "" for the default one.
+        directory: The mount point.
+    """
+    from lamina.plugin import PluginType
+
+    keyspace = keyspace_of(namespace or DEFAULT_NAMESPACE)
+    for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}"):
+        if plugin.init_error is not None:
+            continue
+        for name in (f"{plugin.id}/{keyspace}", plugin.id):  # the latter, if it has only one keyspace
+            with contextlib.suppress(NotFound, Unimplemented):  # most have nothing to do with this directory
+                client.snapshotter(name).remove(mount_key(directory))

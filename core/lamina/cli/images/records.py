@@ -1,0 +1,68 @@
+"""Images as JSON, with the keys of the OCI image specification in the case of containerd's JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamina.snapshots import format_time
+
+if TYPE_CHECKING:
+    from lamina.content import Descriptor, Info
+    from lamina.images import Image, Resolved, Unpacked
+
+
+def image_document(image: Image) -> dict[str, Any]:
+    """Return an image as a JSON object."""
+    return {
+        "Name": image.name,
+        "Target": descriptor_document(image.target),
+        "Labels": dict(sorted(image.labels.items())),
+        "Created": format_time(image.created),
+        "Updated": format_time(image.updated),
+    }
+
+
+def descriptor_document(descriptor: Descriptor) -> dict[str, Any]:
+    """Return a descriptor as a JSON object, its size in bytes."""
+    document: dict[str, Any] = {
+        "MediaType": descriptor.media_type,
+        "Digest": descriptor.digest,
+        "Size": descriptor.size,
+    }
+    if descriptor.annotations:
+        document["Annotations"] = dict(sorted(descriptor.annotations.items()))
+    return document
+
+
+def resolved_document(found: Resolved, config: object) -> dict[str, Any]:
+    """Return what an image consists of as a JSON object.
+
+    Args:
+        found: The image for one platform.
+        config: Its configuration, decoded.
+    """
+    pairs = zip(found.layers, found.diff_ids, strict=True)
+    return {
+        **image_document(found.image),
+        "Platform": found.platform,
+        "Manifest": descriptor_document(found.manifest),
+        "Layers": [{**descriptor_document(layer), "DiffID": diff_id} for layer, diff_id in pairs],
+        "ChainID": found.chain_id,
+        "Config": {**descriptor_document(found.config), "Document": config},
+    }
+
+
+def unpacked_document(unpacked: Unpacked) -> dict[str, Any]:
+    """Return the snapshot of an image as a JSON object."""
+    return {"Name": unpacked.image, "Snapshotter": unpacked.snapshotter, "ChainID": unpacked.chain_id}
+
+
+def blob_document(info: Info) -> dict[str, Any]:
+    """Return a blob as a JSON object, its size in bytes."""
+    return {
+        "Digest": info.digest,
+        "Size": info.size,
+        "Labels": dict(sorted(info.labels.items())),
+        "Created": format_time(info.created),
+        "Updated": format_time(info.updated),
+    }
