@@ -1,5 +1,13 @@
 """The context of the current call: its deadline, its cancellation and who made it."""
 
-from lamina.context._call import CallContext, current, use
+from typing import TYPE_CHECKING
 
-__all__ = ["CallContext", "current", "use"]
+from lamina.context._call import CallContext, current, use
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.context._keyed_lock import KeyedLock
+
+__all__ = ["CallContext", "KeyedLock", "current", "use"]
+
+__getattr__ = lazy_exports(__name__, {"_keyed_lock": "KeyedLock"})

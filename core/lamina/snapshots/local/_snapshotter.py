@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from lamina.context import current, use
+from lamina.context import KeyedLock, current, use
 from lamina.errdefs import Error, Unimplemented, translated
 from lamina.labels import check_labels
 from lamina.metrics import Metric, MetricKind
@@ -18,7 +18,6 @@ from lamina.snapshots._in_steps import StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._data import SnapshotData
-from lamina.snapshots.local._keyed_lock import KeyedLock
 from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
 from lamina.snapshots.local._removal import remove_record
 from lamina.snapshots.local._root import DataRoot

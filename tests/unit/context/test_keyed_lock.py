@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamina.snapshots.local._keyed_lock import KeyedLock
+from lamina.context import CallContext, KeyedLock, use
+from lamina.errdefs import Canceled
 
 SECONDS = 10
 
@@ -49,3 +50,18 @@ def test_a_key_is_forgotten_after_its_block_even_on_an_error() -> None:
     assert lock._entries == {}
     with lock.hold("key"):
         pass
+
+
+def test_a_wait_ends_with_its_call() -> None:
+    lock, context = KeyedLock(), CallContext()
+
+    def work() -> None:
+        with use(context), lock.hold("key"):
+            pass
+
+    with lock.hold("key"), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(work)
+        context.cancel()
+        with pytest.raises(Canceled):
+            waiting.result(SECONDS)
+    assert lock._entries == {}

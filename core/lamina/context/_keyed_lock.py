@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Hashable, Iterator
+from typing import Final
 
 import attrs
+
+from lamina.context._call import current
+
+_SECONDS: Final = 0.1
+"""The interval at which a thread that waits looks whether its call was cancelled."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -25,13 +31,21 @@ class KeyedLock:
 
     @contextlib.contextmanager
     def hold(self, key: Hashable) -> Iterator[None]:
-        """Hold the lock of a key during the block."""
+        """Hold the lock of a key during the block.
+
+        Raises:
+            Canceled, DeadlineExceeded: The call ended while it waited.
+        """
         with self._guard:
             entry = self._entries.setdefault(key, _Entry())
             entry.users += 1
         try:
-            with entry.lock:
+            while not entry.lock.acquire(timeout=_SECONDS):
+                current().check()
+            try:
                 yield
+            finally:
+                entry.lock.release()
         finally:
             with self._guard:
                 entry.users -= 1
