@@ -24,7 +24,7 @@ from lamina.layers.tar import TarReader
 
 _OPERATION: Final = "apply the layer"
 _CHECKED: Final = 64
-"""Entries between two looks at whether the call was cancelled, and two reports of progress."""
+"""Entries between two looks at whether the call was cancelled."""
 _STATUS: Final = "/proc/self/status"
 
 
@@ -69,7 +69,7 @@ def apply_layer(
     parent_fd: int | None = None,
     is_lowest: bool = False,
     limits: Limits = Limits(),
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Applied:
     """Apply a layer to a directory.
 
@@ -101,11 +101,11 @@ def apply_layer(
         DeadlineExceeded: The call's deadline has passed.
     """
     tree = _open_tree(root_fd, whiteouts, parent_fd, is_lowest=is_lowest)
-    reader = TarReader(stream)
+    reader = TarReader(stream, progress=progress)
     layer = _LayerWriter(tree, reader, EntryWriter(tree, reader, _umask()), limits)
     keeps_times = False
     try:
-        layer.run(stream, progress)
+        layer.run()
         keeps_times = True
     finally:
         with translated(_OPERATION):
@@ -135,7 +135,7 @@ class _LayerWriter:
     limits: Limits
     entries: int = 0
 
-    def run(self, stream: LayerStream, progress: Callable[[int], None] | None) -> None:
+    def run(self) -> None:
         check = current().check
         for entry in self.reader:
             self._count(entry)
@@ -146,8 +146,6 @@ class _LayerWriter:
                 raise _failure(error, entry) from error
             if self.entries % _CHECKED == 0:
                 check()
-                if progress:
-                    progress(stream.position)
 
     def _count(self, entry: Entry) -> None:
         """Keep the limits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from lamina.context import current
@@ -20,12 +20,15 @@ class Buffer:
     time of one large layer, but takes a sixth more processor time, which two layers at once need.
     """
 
-    def __init__(self, stream: LayerStream, *, hashed: bool) -> None:
+    def __init__(
+        self, stream: LayerStream, *, hashed: bool, progress: Callable[[int], object] | None = None
+    ) -> None:
         """Read a stream.
 
         Args:
             stream: The archive.
             hashed: Whether to hash it. If not, what is passed over is not even read, unless it is compressed.
+            progress: Called with the stream's position each time that a chunk was read.
         """
         import hashlib
 
@@ -36,6 +39,7 @@ class Buffer:
         self.before = 0
         """Bytes of the archive before the chunk."""
         self._stream = stream
+        self._progress = progress
         self._hash = hashlib.sha256() if hashed else None
         self._is_drained = False
         self._check = current().check
@@ -120,6 +124,8 @@ class Buffer:
         """Read on, and keep what was not used; return False at the end of the archive."""
         self._check()
         data = self._stream.read(CHUNK)
+        if self._progress:
+            self._progress(self._stream.position)
         if not data:
             return False
         if self._hash:

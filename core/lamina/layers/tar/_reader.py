@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Self
 
 from lamina.errdefs import InvalidArgument
@@ -34,14 +34,17 @@ class TarReader:
     Memory is bounded, whatever the archive: some MiB beside that of the stream.
     """
 
-    def __init__(self, stream: LayerStream, *, hashed: bool = True) -> None:
+    def __init__(
+        self, stream: LayerStream, *, hashed: bool = True, progress: Callable[[int], object] | None = None
+    ) -> None:
         """Read an archive.
 
         Args:
             stream: The archive. The caller closes it.
             hashed: Whether there is to be a `digest`. If not, plain data that is not used is not even read.
+            progress: Called with `LayerStream.position` each time that some 100 KiB were read.
         """
-        self._buffer = Buffer(stream, hashed=hashed)
+        self._buffer = Buffer(stream, hashed=hashed, progress=progress)
         self._header = 0
         """Where in the archive the last header is."""
         self._extensions: Extensions | None = None
