@@ -1,21 +1,38 @@
 """Image layers: read tar archives, plain or compressed, and apply them to a directory.
 
 A layer is a tar archive whose entries are added to the tree below it, and whose whiteouts remove names of that
-tree (OCI image spec, `layer.md`).
+tree (OCI image spec, `layer.md`). `apply_layer` does so in a directory, an `Applier` in the mounts of a snapshot.
 """
 
-from lamina.layers._entry import Entry, EntryType
-from lamina.layers.applying import Applied, Limits, ParentNeeded, Whiteouts, apply_layer, remove_idle_whiteouts
-from lamina.layers.compression import Compression, LayerStream, open_layer
-from lamina.layers.tar import TarReader
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.layers._applier import Applier, Blob
+    from lamina.layers._entry import Entry, EntryType
+    from lamina.layers._local_applier import LocalApplier
+    from lamina.layers.applying import (
+        Applied,
+        Limits,
+        ParentNeeded,
+        Whiteouts,
+        apply_layer,
+        remove_idle_whiteouts,
+    )
+    from lamina.layers.compression import Compression, LayerStream, open_layer
+    from lamina.layers.tar import TarReader
 
 __all__ = [
     "Applied",
+    "Applier",
+    "Blob",
     "Compression",
     "Entry",
     "EntryType",
     "LayerStream",
     "Limits",
+    "LocalApplier",
     "ParentNeeded",
     "TarReader",
     "Whiteouts",
@@ -23,3 +40,15 @@ __all__ = [
     "open_layer",
     "remove_idle_whiteouts",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_applier": "Applier Blob",
+        "_entry": "Entry EntryType",
+        "_local_applier": "LocalApplier",
+        "applying": "Applied Limits ParentNeeded Whiteouts apply_layer remove_idle_whiteouts",
+        "compression": "Compression LayerStream open_layer",
+        "tar": "TarReader",
+    },
+)

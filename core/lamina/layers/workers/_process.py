@@ -1,0 +1,97 @@
+"""The program of a worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from typing import Final
+
+from lamina.errdefs import to_status
+from lamina.layers.applying import ParentNeeded, apply_layer
+from lamina.layers.compression import open_layer
+from lamina.layers.workers._messages import (
+    LARGEST,
+    Answer,
+    Failed,
+    NeedsParent,
+    Request,
+    Working,
+    encode_answer,
+)
+
+_MOST_FDS: Final = 3
+_SECONDS: Final = 0.1
+"""The least time between two packets that report progress."""
+
+
+def main(fd: int) -> None:
+    """Apply the layers that the other end of a socket sends, until it is closed.
+
+    Args:
+        fd: The descriptor of the socket.
+    """
+    # The terminal and systemd send these to all processes at once, while the owner may still finish its calls.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0)
+    connection = socket.socket(fileno=fd)
+    threading.Thread(target=_exit_with_owner, args=(fd,), name="exit", daemon=True).start()
+    while True:
+        packet, fds, _, _ = socket.recv_fds(connection, LARGEST, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+        if not packet:
+            return
+        answer = _work(connection, packet, fds)
+        connection.send(encode_answer(answer))
+
+
+def _exit_with_owner(fd: int) -> None:
+    """Exit, also in the middle of a layer, when the owner has closed its end of the socket or has died.
+
+    PR_SET_PDEATHSIG of prctl(2) would not do: it tells the end of the thread that started this process.
+    """
+    poll = select.poll()
+    poll.register(fd, 0)  # POLLHUP needs no asking for
+    poll.poll()
+    os._exit(0)
+
+
+def _work(connection: socket.socket, packet: bytes, fds: list[int]) -> Answer:
+    """Do what is asked. Its descriptors are closed before the answer, after which the owner may unmount."""
+    with contextlib.ExitStack() as stack:
+        for fd in fds:
+            stack.callback(os.close, fd)
+        try:
+            request = Request.decode(packet)
+            blob, root, *parent = fds
+            with open_layer(blob, offset=request.offset, size=request.size) as stream:
+                return apply_layer(
+                    stream,
+                    root,
+                    whiteouts=request.whiteouts,
+                    parent_fd=parent[0] if parent else None,
+                    limits=request.limits,
+                    progress=_Progress(connection).report,
+                )
+        except ParentNeeded as error:
+            return NeedsParent(str(error))
+        except Exception as error:  # noqa: BLE001 - the owner raises it
+            return Failed(*to_status(error))
+
+
+class _Progress:
+    """Reports progress, now and then."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._next = time.monotonic() + _SECONDS
+
+    def report(self, done: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _SECONDS
+            self._connection.send(encode_answer(Working(done)))

@@ -1,0 +1,142 @@
+"""A worker process, as its owner sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from lamina.context import CallContext, current
+from lamina.errdefs import DeadlineExceeded, Unavailable, from_status, translated
+from lamina.layers.applying import Applied, ParentNeeded
+from lamina.layers.workers._messages import LARGEST, Answer, Failed, NeedsParent, Request, Working, decode_answer
+
+if TYPE_CHECKING:
+    import subprocess
+
+_PROGRAM: Final = (
+    "import sys; sys.path[:] = sys.argv[2:]; "
+    "from lamina.layers.workers._process import main; main(int(sys.argv[1]))"
+)
+"""Run without the module `site`, whose work `sys.path` has in it: that halves the time of a start."""
+
+
+class Worker:
+    """A process that applies layers, one at a time. One thread at a time uses it, but any may `kill` it."""
+
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            Unavailable: This interpreter cannot be started, because it is part of another program.
+            ResourceExhausted: There are too many processes or descriptors.
+        """
+        self._is_killed = False
+        with translated("start a worker process"):
+            self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                with theirs:
+                    self._process = _start(theirs.fileno())
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def apply(self, request: Request, fds: Sequence[int], progress: Callable[[int], object] | None) -> Applied:
+        """Apply a layer.
+
+        Args:
+            request: What to apply.
+            fds: The descriptors of the blob, of the root directory and, if known, of the parent's.
+            progress: As for `Applier.apply`.
+
+        Raises:
+            Unavailable: The process ended. `is_running` is False then, as after `Canceled` and `DeadlineExceeded`.
+            Error: See `Applier.apply`.
+        """
+        call = current()
+        unregister = call.on_cancel(self.kill)
+        answered = False
+        try:
+            self._send(request, fds)
+            while isinstance(answer := self._receive(call), Working):
+                if progress:
+                    progress(answer.done)
+            answered = True
+        finally:
+            unregister()
+            if not answered:
+                self.close()
+        if isinstance(answer, NeedsParent):
+            raise ParentNeeded(answer.text)
+        if isinstance(answer, Failed):
+            raise from_status(answer.code, answer.text)
+        return answer
+
+    def _send(self, request: Request, fds: Sequence[int]) -> None:
+        # If the process has ended, `_receive` says how.
+        with translated("send a layer to a worker process"), contextlib.suppress(ConnectionError):
+            socket.send_fds(self._connection, [request.encode()], fds)
+
+    def _receive(self, call: CallContext) -> Answer:
+        """Wait for the next packet, until the call ends or the process does."""
+        call.check()
+        name = f"worker process {self._process.pid}"
+        try:
+            self._connection.settimeout(call.remaining())
+            packet = self._connection.recv(LARGEST)
+        except ConnectionError:
+            packet = b""
+        except (TimeoutError, BlockingIOError):
+            raise DeadlineExceeded(f"{name} did not apply a layer before the deadline of the call") from None
+        if not packet:
+            how = _how(self._process.wait())
+            call.check()
+            raise Unavailable(f"{name} {how} while it applied a layer; try again")
+        try:
+            return decode_answer(packet)
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unavailable(f"{name} sent what it should not; try again") from error
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process can apply another layer."""
+        return not self._is_killed and self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process now. The thread that uses it closes it."""
+        self._is_killed = True
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process, and wait until it has released its descriptors. Closing twice does nothing."""
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+
+def _start(fd: int) -> subprocess.Popen[bytes]:
+    import subprocess
+
+    if not os.path.basename(sys.executable).startswith("python"):
+        raise Unavailable(
+            f"{sys.executable!r} cannot be started as a worker process: it is no Python interpreter; apply layers "
+            "without worker processes (processes = 0)"
+        )
+    path = [os.path.abspath(entry) for entry in sys.path]
+    return subprocess.Popen(  # noqa: S603 - this interpreter
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(fd), *path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(fd,),
+        start_new_session=True,
+    )
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code}"
+    return f"was killed by {signal.Signals(-code).name}"
