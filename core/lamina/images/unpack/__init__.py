@@ -1,0 +1,11 @@
+"""Unpack images: turn the layers of an image into committed snapshots, by the `Snapshotter` contract alone.
+
+Each layer becomes a snapshot on top of that of the layers below it. Its name is the chain id, a digest of all of
+them, so that images share the snapshots of layers that they share. A snapshot is committed only if its layer had
+the digest that the image says; one that is there already is used as it is, and its layer not read.
+"""
+
+from lamina.images.unpack._destination import Destination
+from lamina.images.unpack._unpacker import Unpacker
+
+__all__ = ["Destination", "Unpacker"]

@@ -1,0 +1,69 @@
+"""The owner of an active snapshot, named in a label: when it has ended, the snapshot is a leftover."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Final
+
+LABEL: Final = "io.lamina.images.unpack"
+"""The owner of an active snapshot: boot, pid namespace, pid, start time of the process, and a random word."""
+
+
+class Owner:
+    """The owner of the active snapshots of one `Unpacker`."""
+
+    def __init__(self) -> None:
+        self._boot, self._namespace, pid = _boot_id(), _pid_namespace(), os.getpid()
+        self.label: Final = f"{self._boot} {self._namespace} {pid} {_start_time(pid)} {os.urandom(8).hex()}"
+        """The value of `LABEL`."""
+        self._keys: set[str] = set()
+        self._guard = threading.Lock()
+
+    def begin(self, key: str) -> None:
+        """Note that a key is in use."""
+        with self._guard:
+            self._keys.add(key)
+
+    def end(self, key: str) -> None:
+        """Note that a key is not in use any more."""
+        with self._guard:
+            self._keys.discard(key)
+
+    def is_abandoned(self, key: str, label: str) -> bool:
+        """Return whether an active snapshot is a leftover.
+
+        Args:
+            key: Its key.
+            label: Its label `LABEL`. That of another pid namespace tells nothing, until the machine boots again.
+        """
+        if label == self.label:
+            with self._guard:
+                return key not in self._keys
+        try:
+            boot, namespace, pid, started, _ = label.split(" ")
+            number = int(pid)
+        except ValueError:  # not in this form
+            return False
+        if boot != self._boot:
+            return True
+        return namespace == self._namespace and _start_time(number) != started
+
+
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _pid_namespace() -> str:
+    return os.readlink("/proc/self/ns/pid")
+
+
+def _start_time(pid: int) -> str:
+    """Return the start time of a process in clock ticks after boot (proc_pid_stat(5)); "" if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

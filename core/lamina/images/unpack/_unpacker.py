@@ -1,0 +1,75 @@
+"""`Unpacker`: unpacks images."""
+
+from __future__ import annotations
+
+from lamina.content import ContentStore
+from lamina.context import KeyedLock
+from lamina.images._progress import Report
+from lamina.images.documents import ImageConfig, Manifest
+from lamina.images.unpack._active_layer import LayerUnpacker
+from lamina.images.unpack._chain import Chain
+from lamina.images.unpack._destination import Destination
+from lamina.images.unpack._labels import SNAPSHOT, add_label
+from lamina.images.unpack._layer import layers_of
+from lamina.images.unpack._leftovers import remove_leftovers
+from lamina.images.unpack._owner import Owner
+from lamina.layers import Applier
+
+
+class Unpacker:
+    """Unpacks images. Every method may be called from any thread.
+
+    Calls that unpack the same layers at the same time do the work once, so use one object in a process.
+    """
+
+    def __init__(self, content: ContentStore, applier: Applier) -> None:
+        """Unpack with an applier.
+
+        Args:
+            content: Where the blobs of images are.
+            applier: Applies their layers.
+        """
+        self._content = content
+        self._applier = applier
+        self._owner = Owner()
+        self._locks = KeyedLock()
+
+    def unpack(
+        self,
+        manifest: Manifest,
+        config: ImageConfig,
+        destination: Destination,
+        progress: Report | None = None,
+    ) -> str:
+        """Make the snapshots of an image, durably if the snapshotter's commits are.
+
+        If it fails or is killed, the layers committed before stay. The next call goes on after them, and removes
+        what was unfinished.
+
+        Args:
+            manifest: The image's manifest.
+            config: Its configuration.
+            destination: Where to make them.
+            progress: Gets the progress of each layer.
+
+        Returns:
+            The name of the topmost snapshot: its chain id; "" if the image has no layers.
+
+        Raises:
+            InvalidArgument: A layer is malformed, or is not the one that the image means; or the documents
+                contradict each other.
+            NotFound: The blob of a layer is missing.
+            ResourceExhausted: The disk is full, or a layer exceeds the limits of the applier.
+            Canceled, DeadlineExceeded: The current call ended.
+        """
+        layers = layers_of(manifest, config)
+        if not layers:
+            return ""
+        unpacker = LayerUnpacker(destination, self._content, self._applier, self._owner, progress)
+        chain = Chain(unpacker, self._locks)
+        if missing := chain.missing(layers):
+            remove_leftovers(destination.snapshotter, self._owner)
+            chain.unpack(missing)
+        top = layers[-1].chain_id
+        add_label(self._content, manifest.config.digest, f"{SNAPSHOT}{destination.name}", top)
+        return top
