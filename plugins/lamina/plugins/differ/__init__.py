@@ -1,0 +1,1 @@
+"""The differ `walking`, as a plugin."""
