@@ -10,13 +10,20 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.images._lookup import find_image
-    from lamina.images._namespaces import DEFAULT_NAMESPACE, current_namespace, keyspace_of
+    from lamina.images._namespaces import (
+        DEFAULT_NAMESPACE,
+        NAMESPACE_LIMIT,
+        check_namespace,
+        current_namespace,
+        keyspace_of,
+    )
     from lamina.images._progress import Progress, Report
     from lamina.images._store import Image, ImageStore
     from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
 
 __all__ = [
     "DEFAULT_NAMESPACE",
+    "NAMESPACE_LIMIT",
     "Image",
     "ImageStore",
     "Imported",
@@ -26,6 +33,7 @@ __all__ = [
     "Transfer",
     "Unpacked",
     "Verified",
+    "check_namespace",
     "current_namespace",
     "find_image",
     "keyspace_of",
@@ -35,7 +43,7 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "_lookup": "find_image",
-        "_namespaces": "DEFAULT_NAMESPACE current_namespace keyspace_of",
+        "_namespaces": "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of",
         "_progress": "Progress Report",
         "_store": "Image ImageStore",
         "_transfer": "Imported Resolved Transfer Unpacked Verified",

@@ -59,8 +59,8 @@ class ImageStore(abc.ABC):
 
         Args:
             image: `image.name` names it; the other fields hold the new values.
-            fieldpaths: `target`, `annotations`, `labels`, and `labels.<key>`, which deletes the label if `image`
-                has no value for it. Empty: target and labels.
+            fieldpaths: `target`, `annotations` and `labels`; `annotations.<key>` and `labels.<key>`, which delete
+                the entry if `image` has no value for it. Empty: target and labels.
 
         Raises:
             NotFound: There is no such image.

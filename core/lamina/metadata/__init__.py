@@ -1,0 +1,14 @@
+"""What a host knows of images and blobs, in tables of its store: names of images, and labels of blobs.
+
+Names are kept in containerd's namespaces, which come and go with their images::
+
+    store = Store.open("/var/lib/example")
+    metadata = Metadata.open(store)
+    metadata.images("default").create(Image("docker.io/library/debian:12", target))
+    content = LocalContentStore.open("/var/lib/example/content", metadata.labels)
+"""
+
+from lamina.metadata._images import NAME_LIMIT
+from lamina.metadata._metadata import Metadata
+
+__all__ = ["NAME_LIMIT", "Metadata"]

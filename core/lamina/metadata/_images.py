@@ -1,0 +1,187 @@
+"""The images of one namespace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import attrs
+
+from lamina.content import check_digest
+from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound
+from lamina.images import NAMESPACE_LIMIT, Image, ImageStore
+from lamina.labels import check_labels, update_labels
+from lamina.metadata._record import decode, encode
+from lamina.store import KEY_LIMIT, Table, TableTransaction, shorten
+
+NAME_LIMIT: Final = KEY_LIMIT - NAMESPACE_LIMIT - 1
+"""The most bytes of an image's name."""
+
+
+class NamedImages(ImageStore):
+    """The images of one namespace in a table, under keys of namespace, NUL and name."""
+
+    def __init__(self, table: Table, namespace: str) -> None:
+        """Use `Metadata.images`."""
+        self._table = table
+        self._prefix = namespace.encode() + b"\0"
+
+    def get(self, name: str) -> Image:
+        """Return an image."""
+        key = self._key(name)
+        return self._table.read(lambda transaction: _read(transaction, key, name))
+
+    def list(self, *filters: str) -> Iterator[Image]:
+        """Yield the images that match, in byte order of their names. A transaction has 256 of them at most."""
+        if not filters:
+            return self._all()
+        from lamina.filters import parse
+
+        chosen = parse(*filters)
+        return (image for image in self._all() if chosen.match(_fields(image)))
+
+    def _all(self) -> Iterator[Image]:
+        skipped = len(self._prefix)
+        return (decode(key[skipped:].decode(), value) for key, value in self._table.walk(self._prefix))
+
+    def create(self, image: Image) -> Image:
+        """Store a new image."""
+        key = self._key(image.name)
+        new = _checked(image)
+
+        def body(transaction: TableTransaction) -> Image:
+            if transaction.get(key) is not None:
+                raise AlreadyExists(f"image {shorten(image.name)} already exists")
+            now = time.time_ns()
+            return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
+
+        return self._table.write(body)
+
+    def update(self, image: Image, fieldpaths: tuple[str, ...] = ()) -> Image:
+        """Change the target or the labels of an image."""
+        key = self._key(image.name)
+
+        def body(transaction: TableTransaction) -> Image:
+            old = _read(transaction, key, image.name)
+            new = _checked(_updated(old, image, fieldpaths or ("target", "labels")))
+            updated = max(time.time_ns(), old.updated + 1)  # later, even if the clock went back
+            return _write(transaction, key, attrs.evolve(new, updated=updated))
+
+        return self._table.write(body)
+
+    def delete(self, name: str) -> None:
+        """Delete a name."""
+        key = self._key(name)
+
+        def body(transaction: TableTransaction) -> None:
+            if not transaction.delete(key):
+                raise _missing(name)
+
+        self._table.write(body)
+
+    def _key(self, name: str) -> bytes:
+        if not name:
+            raise InvalidArgument("the name of an image must not be empty")
+        data = _encoded("name", name, name)
+        if len(data) > NAME_LIMIT:
+            raise InvalidArgument(
+                f"image {shorten(name)}: the name has {len(data)} bytes, more than the maximum of {NAME_LIMIT}"
+            )
+        return self._prefix + data
+
+
+def namespaces_in(transaction: TableTransaction) -> list[str]:
+    """Return the namespaces in a table of images, without reading all of it."""
+    found: list[str] = []
+    start = b""
+    while entry := next(transaction.ascending(start=start), None):
+        namespace, _, _ = entry[0].partition(b"\0")
+        found.append(namespace.decode())
+        start = namespace + b"\1"
+    return found
+
+
+def _read(transaction: TableTransaction, key: bytes, name: str) -> Image:
+    data = transaction.get(key)
+    if data is None:
+        raise _missing(name)
+    return decode(name, data)
+
+
+def _write(transaction: TableTransaction, key: bytes, image: Image) -> Image:
+    transaction.put(key, encode(image))
+    return image
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(f"image {shorten(name)} does not exist")
+
+
+def _checked(image: Image) -> Image:
+    """Return the image to be stored.
+
+    Raises:
+        InvalidArgument: Its target or a label is malformed.
+    """
+    target, shown = image.target, f"image {shorten(image.name)}"
+    check_digest(target.digest)
+    if target.size <= 0:
+        raise InvalidArgument(f"{shown}: its target has the size {target.size}: expected more than 0 bytes")
+    if not target.media_type:
+        raise InvalidArgument(f"{shown}: its target has no media type")
+    _encoded("media type", target.media_type, image.name)
+    for annotation in target.annotations.items():
+        for text in annotation:
+            _encoded("annotation", text, image.name)
+    return attrs.evolve(image, labels=check_labels(image.labels))
+
+
+def _encoded(what: str, text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"image {shorten(name)}: its {what} is not Unicode text: {error.reason}") from None
+
+
+def _updated(old: Image, new: Image, fieldpaths: tuple[str, ...]) -> Image:
+    """Return an image after an update along field paths."""
+    target, labels = old.target, old.labels
+    for path in fieldpaths:
+        match path.split(".", 1):
+            case ["target"]:
+                target = new.target
+            case ["annotations"]:
+                target = attrs.evolve(target, annotations=new.target.annotations)
+            case ["annotations", key] if key:
+                others = {name: value for name, value in target.annotations.items() if name != key}
+                found = new.target.annotations.get(key)
+                target = attrs.evolve(target, annotations=others | ({} if found is None else {key: found}))
+            case ["labels", *_]:
+                labels = update_labels(labels, new.labels, (path,), f"image {shorten(old.name)}")
+            case _:
+                raise InvalidArgument(
+                    f"image {shorten(old.name)}: cannot update {path!r}: only target, annotations and labels can "
+                    "change (`target`, `annotations`, `annotations.<key>`, `labels` and `labels.<key>`)"
+                )
+    return attrs.evolve(old, target=target, labels=labels)
+
+
+def _fields(image: Image) -> Callable[[tuple[str, ...]], str | None]:
+    """Return a function that looks up the fields known to filters (containerd's `images` adaptor)."""
+
+    def field(path: tuple[str, ...]) -> str | None:
+        match path:
+            case ("name",):
+                return image.name
+            case ("target", "digest"):
+                return image.target.digest
+            case ("target", "mediatype"):
+                return image.target.media_type
+            case ("labels", *rest):
+                return image.labels.get(".".join(rest))
+            case ("annotations", *rest):
+                return image.target.annotations.get(".".join(rest))
+        return None
+
+    return field

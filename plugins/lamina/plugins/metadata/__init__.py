@@ -1,0 +1,1 @@
+"""The names of images and the labels of blobs, in the metastore."""

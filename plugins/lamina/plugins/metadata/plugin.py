@@ -1,0 +1,26 @@
+"""Registration of the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+
+if TYPE_CHECKING:
+    from lamina.metadata import Metadata
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the metadata."""
+    return [
+        Registration(type=PluginType.METADATA, id="lmdb", requires=(PluginType.METASTORE,), init=init_metadata)
+    ]
+
+
+def init_metadata(ic: InitContext[None]) -> Metadata:
+    """Open the tables in the host's metastore."""
+    from lamina.metadata import Metadata
+
+    return Metadata.open(ic.get_single(PluginType.METASTORE))
