@@ -11,13 +11,15 @@ import pytest
 
 from lamina.content import Descriptor, read_blob
 from lamina.content.local import LocalContentStore
+from lamina.images import ImageStore
 from lamina.images.archive import import_images, open_source
 from lamina.images.documents import ImageConfig, Manifest, Platform
 from lamina.images.selection import choose
 from lamina.layers import TarReader, open_layer
+from lamina.metadata import Metadata
+from lamina.store import Store
 from tests.support.commands import run
 from tests.support.directories import short_directory
-from tests.support.images import Images
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.images import IMAGE
 
@@ -26,37 +28,47 @@ pytestmark = pytest.mark.requires("umoci", "skopeo", "busybox-static")
 ARM64 = Platform("linux", "arm64")
 
 
+class Importer:
+    """Imports archives into a content store, and compares the layers with the configuration."""
+
+    def __init__(self, content: LocalContentStore, images: ImageStore) -> None:
+        self.content = content
+        self.images = images
+
+    def __call__(self, path: Path, platform: Platform | None = None) -> ImageConfig:
+        """Import the only image of an archive, and return its configuration."""
+        with open_source(str(path)) as source:
+            (image,) = import_images(source, self.content, self.images, platform=platform)
+        chosen = choose(self.read, image.target, image.name, platform).descriptor
+        manifest = Manifest.decode(self.read(chosen), chosen)
+        config = ImageConfig.decode(self.read(manifest.config), manifest.config)
+        assert tuple(map(self.diff_id, manifest.layers)) == config.rootfs.diff_ids
+        return config
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        return read_blob(self.content, descriptor.digest)
+
+    def diff_id(self, layer: Descriptor) -> str:
+        with (
+            self.content.open(layer.digest) as blob,
+            open_layer(blob.fd, offset=blob.offset, size=blob.size) as stream,
+        ):
+            reader = TarReader(stream)
+            for _ in reader:
+                pass
+            return reader.digest
+
+
 @pytest.fixture
-def content(tmp_path: Path) -> Iterator[LocalContentStore]:
-    with closing(LocalContentStore(str(tmp_path / "content"))) as store:
-        yield store
+def imported(tmp_path: Path) -> Iterator[Importer]:
+    with closing(Store.open(str(tmp_path / "store"))) as store:
+        metadata = Metadata.open(store)
+        with closing(LocalContentStore(str(tmp_path / "content"), metadata.labels)) as content:
+            yield Importer(content, metadata.images("default"))
 
 
 def skopeo(*arguments: str | Path) -> str:
     return run("skopeo", "--insecure-policy", *arguments)
-
-
-def imported(path: Path, content: LocalContentStore, *names: str, platform: Platform | None = None) -> ImageConfig:
-    """Import the only image of an archive, and return its configuration after comparing the layers with it."""
-    with open_source(str(path)) as source:
-        ((image, *_)) = import_images(source, content, Images(), names=names, platform=platform)
-
-    def read(descriptor: Descriptor) -> bytes:
-        return read_blob(content, descriptor.digest)
-
-    chosen = choose(read, image.target, image.name, platform).descriptor
-    manifest = Manifest.decode(read(chosen), chosen)
-    config = ImageConfig.decode(read(manifest.config), manifest.config)
-    assert [diff_id(content, layer) for layer in manifest.layers] == [*config.rootfs.diff_ids]
-    return config
-
-
-def diff_id(content: LocalContentStore, layer: Descriptor) -> str:
-    with content.open(layer.digest) as blob, open_layer(blob.fd, offset=blob.offset, size=blob.size) as stream:
-        reader = TarReader(stream)
-        for _ in reader:
-            pass
-        return reader.digest
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +78,8 @@ def diff_ids(archive: Path) -> tuple[str, ...]:
     return tuple(config["rootfs"]["diff_ids"])
 
 
-def test_a_layout_of_umoci_is_imported(
-    archive: Path, diff_ids: tuple[str, ...], content: LocalContentStore
-) -> None:
-    assert imported(archive.parent / "layout", content).rootfs.diff_ids == diff_ids
+def test_a_layout_of_umoci_is_imported(archive: Path, diff_ids: tuple[str, ...], imported: Importer) -> None:
+    assert imported(archive.parent / "layout").rootfs.diff_ids == diff_ids
 
 
 @pytest.mark.parametrize(
@@ -86,17 +96,17 @@ def test_an_archive_of_skopeo_is_imported(
     options: tuple[str, ...],
     archive: Path,
     diff_ids: tuple[str, ...],
-    content: LocalContentStore,
+    imported: Importer,
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "archive.tar"
     skopeo("copy", "--quiet", *options, f"oci-archive:{archive}", f"{transport}:{path}:{IMAGE}")
-    assert imported(path, content).rootfs.diff_ids == diff_ids
+    assert imported(path).rootfs.diff_ids == diff_ids
 
 
 @pytest.mark.requires("ctr", "containerd")
 def test_an_archive_of_containerd_is_imported(
-    archive: Path, diff_ids: tuple[str, ...], content: LocalContentStore, tmp_path: Path
+    archive: Path, diff_ids: tuple[str, ...], imported: Importer, tmp_path: Path
 ) -> None:
     """It is a layout and an archive of `docker save` in one."""
     path = tmp_path / "archive.tar"
@@ -107,12 +117,12 @@ def test_an_archive_of_containerd_is_imported(
         containerd.ctr("images", "import", "--no-unpack", archive)
         containerd.ctr("images", "export", path, IMAGE)
     assert "manifest.json" in run("tar", "--list", "--file", path)
-    assert imported(path, content).rootfs.diff_ids == diff_ids
+    assert imported(path).rootfs.diff_ids == diff_ids
 
 
 @pytest.mark.requires("buildah")
 def test_an_image_of_several_platforms_of_buildah_is_imported(
-    archive: Path, diff_ids: tuple[str, ...], content: LocalContentStore, tmp_path: Path
+    archive: Path, diff_ids: tuple[str, ...], imported: Importer, tmp_path: Path
 ) -> None:
     storage = ("--root", tmp_path / "root", "--runroot", tmp_path / "runroot", "--storage-driver", "vfs")
 
@@ -126,6 +136,6 @@ def test_an_image_of_several_platforms_of_buildah_is_imported(
     buildah("manifest", "create", "list", IMAGE, "other")
     path = tmp_path / "archive.tar"
     buildah("manifest", "push", "--quiet", "--all", "list", f"oci-archive:{path}:{IMAGE}")
-    host = imported(path, content)
+    host = imported(path)
     assert (host.platform, host.rootfs.diff_ids) == (Platform.host(), diff_ids)
-    assert imported(path, content, platform=ARM64).platform == ARM64
+    assert imported(path, ARM64).platform == ARM64

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lamina.content.local import LocalContentStore
-from tests.support.blobs import MemoryLabels
-from tests.support.images import Documents, Images
+from lamina.images import ImageStore
+from lamina.metadata import Metadata
+from lamina.store import Store
+from tests.support.images import Documents
 
 
 @pytest.fixture
@@ -18,17 +21,17 @@ def made() -> Documents:
 
 
 @pytest.fixture
-def labels() -> MemoryLabels:
-    return MemoryLabels()
+def metadata(tmp_path: Path) -> Iterator[Metadata]:
+    with closing(Store.open(str(tmp_path / "store"))) as store:
+        yield Metadata.open(store)
 
 
 @pytest.fixture
-def content(tmp_path: Path, labels: MemoryLabels) -> Iterator[LocalContentStore]:
-    store = LocalContentStore(str(tmp_path / "content"), labels)
-    yield store
-    store.close()
+def content(tmp_path: Path, metadata: Metadata) -> Iterator[LocalContentStore]:
+    with closing(LocalContentStore(str(tmp_path / "content"), metadata.labels)) as store:
+        yield store
 
 
 @pytest.fixture
-def images() -> Images:
-    return Images()
+def images(metadata: Metadata) -> ImageStore:
+    return metadata.images("default")
