@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lamina.layers._applier import Applier, Blob
     from lamina.layers._entry import Entry, EntryType
     from lamina.layers._local_applier import LocalApplier
+    from lamina.layers._rebasing import adapt_to_parent
     from lamina.layers.applying import (
         Applied,
         Limits,
@@ -36,6 +37,7 @@ __all__ = [
     "ParentNeeded",
     "TarReader",
     "Whiteouts",
+    "adapt_to_parent",
     "apply_layer",
     "open_layer",
     "remove_idle_whiteouts",
@@ -47,6 +49,7 @@ __getattr__ = lazy_exports(
         "_applier": "Applier Blob",
         "_entry": "Entry EntryType",
         "_local_applier": "LocalApplier",
+        "_rebasing": "adapt_to_parent",
         "applying": "Applied Limits ParentNeeded Whiteouts apply_layer remove_idle_whiteouts",
         "compression": "Compression LayerStream open_layer",
         "tar": "TarReader",

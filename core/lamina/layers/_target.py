@@ -59,7 +59,7 @@ def opened_target(mounts: Sequence[Mount], *, rebased: bool) -> Iterator[Target]
     first = mounts[0] if len(mounts) == 1 and not mounts[0].target else None
     with contextlib.ExitStack() as stack:
         if first is not None and _has_bare_upper(first):
-            parent = None if rebased else stack.enter_context(_opened_lower(first))
+            parent = None if rebased else stack.enter_context(opened_view([lower_layers(first)]))
             root = stack.enter_context(_opened_directory(overlay_directories(first.options).upper))
             yield Target(root, Whiteouts.OVERLAY, parent)
             return
@@ -67,6 +67,22 @@ def opened_target(mounts: Sequence[Mount], *, rebased: bool) -> Iterator[Target]
         context = _opened_directory(mounts[0].source) if is_bind else opened_mount(mounts)
         root = stack.enter_context(context)
         yield Target(root, Whiteouts.OVERLAY if rebased else Whiteouts.DELETE, None)
+
+
+@contextlib.contextmanager
+def opened_view(mounts: Sequence[Mount]) -> Iterator[int]:
+    """Open the root directory of a view for reading. A single directory is not mounted.
+
+    Args:
+        mounts: The mounts of the view.
+
+    Raises:
+        Error: As `opened_target`.
+    """
+    is_bind = len(mounts) == 1 and not mounts[0].target and _is_plain_bind(parse_options(mounts[0].options))
+    context = _opened_directory(mounts[0].source) if is_bind else opened_mount(mounts, read_only=True)
+    with context as fd:
+        yield fd
 
 
 def _has_bare_upper(mount: Mount) -> bool:
@@ -84,15 +100,6 @@ def _has_bare_upper(mount: Mount) -> bool:
 
 def _is_plain_bind(options: Options) -> bool:
     return bool(options.flags & MountFlag.BIND) and options.id_maps is None
-
-
-@contextlib.contextmanager
-def _opened_lower(mount: Mount) -> Iterator[int]:
-    """Open what an overlay shows below its upper directory, read-only unless it is a single directory."""
-    lower = lower_layers(mount)
-    opened_one = _opened_directory(lower.source) if lower.type == "bind" else opened_mount([lower])
-    with opened_one as fd:
-        yield fd
 
 
 @contextlib.contextmanager

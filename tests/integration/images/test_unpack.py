@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,7 @@ from lamina.images import Progress
 from lamina.images.documents import chain_ids
 from lamina.images.unpack import Destination, Unpacker
 from lamina.layers import Applier
+from lamina.mount import temporary_mount
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.images.appliers import CountingApplier
@@ -76,6 +79,47 @@ def test_a_layer_that_depends_on_its_parent_is_applied_again_with_it(
     top = Unpacker(content, applier).unpack(image.manifest, image.config, destination)
     assert files_of(destination.snapshotter, top) == {"a": None, "a/old": "1", "a/new": "2"}
     assert applier.rebased == [False, False]
+
+
+def root_of(snapshotter: Snapshotter, name: str) -> tuple[int, int]:
+    """The mode and the time of modification of the root directory."""
+    with temporary_mount(snapshotter.view("root of", name)) as root:
+        status = os.stat(root)
+    snapshotter.remove("root of")
+    return stat.S_IMODE(status.st_mode), int(status.st_mtime)
+
+
+def test_the_root_directory_keeps_what_the_layers_say(
+    content: ContentStore, anywhere: Destination, applier: Applier
+) -> None:
+    """The mode of a root directory without a parent is what the third layer sets."""
+    layers = (
+        layer({"a": "1"}, root_mode=0o1700, root_mtime=1000),
+        layer({"b": "2"}),
+        layer({"c": "3"}, root_mode=0o755, root_mtime=3000),
+        layer({"d": "4"}),
+    )
+    image = build_image(content, layers)
+    Unpacker(content, applier).unpack(image.manifest, image.config, anywhere)
+    found = [root_of(anywhere.snapshotter, name) for name in chain(*layers)]
+    assert found == [(0o1700, 1000), (0o1700, 1000), (0o755, 3000), (0o755, 3000)]
+
+
+def test_layers_with_the_same_root_directory_are_applied_once(
+    content: ContentStore, destination: Destination
+) -> None:
+    applier = CountingApplier()
+    image = build_image(content, [layer({str(number): ""}, root_mode=0o755) for number in range(4)])
+    Unpacker(content, applier).unpack(image.manifest, image.config, destination)
+    assert sorted(applier.rebased) == [False, True, True, True]
+
+
+def test_what_a_layer_deletes_where_nothing_is_leaves_no_trace(
+    content: ContentStore, anywhere: Destination, applier: Applier
+) -> None:
+    image = build_image(content, [LAYERS[0], layer({"own": None, "own/.wh.missing": "", ".wh.missing": ""})])
+    top = Unpacker(content, applier).unpack(image.manifest, image.config, anywhere)
+    assert files_of(anywhere.snapshotter, top).keys() == {"etc", "etc/name", "old", "old/file", "gone", "own"}
 
 
 def test_snapshots_have_the_labels_of_containerds_unpacker(

@@ -27,10 +27,14 @@ class BuiltImage:
         return self.manifest.config.digest
 
 
-def layer(files: Mapping[str, str | None]) -> bytes:
-    """A tar archive with files and, where there is no content, directories."""
+def layer(files: Mapping[str, str | None], *, root_mode: int | None = None, root_mtime: int = 0) -> bytes:
+    """A tar archive with files and, where there is no content, directories; first the root, if it has a mode."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
+        if root_mode is not None:
+            root = tarfile.TarInfo("./")
+            root.type, root.mode, root.mtime = tarfile.DIRTYPE, root_mode, root_mtime
+            archive.addfile(root)
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             if content is None:

@@ -20,7 +20,7 @@ from lamina.images.unpack._labels import UNCOMPRESSED, add_label
 from lamina.images.unpack._layer import Layer
 from lamina.images.unpack._leftovers import PREFIX
 from lamina.images.unpack._owner import LABEL, Owner
-from lamina.layers import Applier
+from lamina.layers import Applied, Applier, adapt_to_parent
 from lamina.mount import Mount, is_read_only
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ class ActiveLayer:
     key: str
     rebased: bool
     """Whether it was made without its parent, which its commit gives it."""
+    mounts: Sequence[Mount]
+    applied: Applied | None = None
+    """None if the snapshotter has the content itself, so that nothing was applied."""
 
 
 @attrs.frozen(eq=False)
@@ -57,26 +60,42 @@ class LayerUnpacker:
             rebased: Make the snapshot without its parent, which need not be there yet.
 
         Returns:
-            What to pass to `commit` or `discard`.
+            What to commit, or to discard by its key.
 
         Raises:
             ParentNeeded: What comes out depends on the parent, and `rebased` is true.
             InvalidArgument: The layer is malformed, or is not the one that the image means.
             NotFound: Its blob or its parent is missing.
         """
-        prepared = self._prepare(layer, rebased)
-        if prepared is None:
-            self.report_done(layer)
-            return None
-        active, mounts = prepared
-        try:
-            if not mounts or not is_read_only(mounts[-1]):  # else the snapshotter has the content already
-                self._apply(layer, mounts, rebased)
-        except BaseException:
-            self.discard(active)
-            raise
+        active = self._prepare(layer, rebased)
+        if active is not None and not (active.mounts and is_read_only(active.mounts[-1])):
+            try:
+                active = attrs.evolve(active, applied=self._apply(active))
+            except BaseException:
+                self.discard(active.key)
+                raise
         self.report_done(layer)
         return active
+
+    def adapt(self, active: ActiveLayer) -> None:
+        """Adapt a layer that was made without its parent to it, now that it is there.
+
+        Raises:
+            ParentNeeded: It cannot be, and was discarded: apply it again with its parent.
+        """
+        if active.applied is None:
+            return
+        snapshotter, key = self.destination.snapshotter, _key(active.layer)
+        try:
+            self.owner.begin(key)
+            try:
+                view = snapshotter.view(key, active.layer.parent, {LABEL: self.owner.label})
+                adapt_to_parent(active.applied, active.mounts, view)
+            finally:
+                self.discard(key)
+        except BaseException:
+            self.discard(active.key)
+            raise
 
     def commit(self, active: ActiveLayer) -> None:
         """Commit a layer, whose parent is there. If another unpack was faster, its snapshot stays."""
@@ -85,67 +104,65 @@ class LayerUnpacker:
         try:
             self.destination.snapshotter.commit(layer.chain_id, active.key, layer.labels, parent)
         except AlreadyExists:
-            self.discard(active)
+            self.discard(active.key)
         except BaseException:
-            self.discard(active)
+            self.discard(active.key)
             raise
         self.owner.end(active.key)
         add_label(self.content, layer.descriptor.digest, UNCOMPRESSED, layer.diff_id)
 
-    def discard(self, active: ActiveLayer) -> None:
-        """Remove the snapshot, also if the current call has ended."""
+    def discard(self, key: str) -> None:
+        """Remove a snapshot, also if the current call has ended."""
         try:
             with use(current().detached()):
-                self.destination.snapshotter.remove(active.key)
+                self.destination.snapshotter.remove(key)
         except NotFound:
             pass  # it was never made, or is committed, and only the answer was lost
         except Error as error:
             _log.warning(
-                "could not remove an unfinished snapshot: the next unpack does",
-                exc_info=error,
-                extra={"key": active.key},
+                "could not remove an unfinished snapshot: the next unpack does", exc_info=error, extra={"key": key}
             )
         finally:
-            self.owner.end(active.key)
+            self.owner.end(key)
 
     def report_done(self, layer: Layer) -> None:
         """Report that there is nothing left to do for a layer but its commit."""
         self._report(layer, layer.descriptor.size)
 
-    def _prepare(self, layer: Layer, rebased: bool) -> tuple[ActiveLayer, Sequence[Mount]] | None:
-        labels = {**layer.labels, LABEL: self.owner.label}
+    def _prepare(self, layer: Layer, rebased: bool) -> ActiveLayer | None:
+        labels, parent = {**layer.labels, LABEL: self.owner.label}, "" if rebased else layer.parent
         for _ in range(_TRIES):
-            active = ActiveLayer(layer, _key(layer), rebased)
-            self.owner.begin(active.key)
+            key = _key(layer)
+            self.owner.begin(key)
             try:
-                parent = "" if rebased else layer.parent
-                return active, self.destination.snapshotter.prepare(active.key, parent, labels)
+                return ActiveLayer(layer, key, rebased, self.destination.snapshotter.prepare(key, parent, labels))
             except AlreadyExists:
-                self.owner.end(active.key)
+                self.owner.end(key)
                 if self.destination.has(layer.chain_id):  # a remote snapshotter found it
                     return None
             except BaseException:
-                self.discard(active)
+                self.discard(key)
                 raise
         raise Aborted(
             f"unpack layer {layer.descriptor.digest}: snapshotter {self.destination.name} has every key that was "
             f"tried, but not {layer.chain_id}; try again"
         )
 
-    def _apply(self, layer: Layer, mounts: Sequence[Mount], rebased: bool) -> None:
-        digest, size = layer.descriptor.digest, layer.descriptor.size
+    def _apply(self, active: ActiveLayer) -> Applied:
+        layer, digest, size = active.layer, active.layer.descriptor.digest, active.layer.descriptor.size
         self._report(layer, 0)
         with self.content.open(digest) as blob:
             if blob.size != size:
                 raise InvalidArgument(f"layer {digest} has {blob.size} bytes, but its manifest says {size}")
             applied = self.applier.apply(
-                blob, mounts, rebased=rebased, progress=lambda done: self._report(layer, done)
+                blob, active.mounts, rebased=active.rebased, progress=lambda done: self._report(layer, done)
             )
         if applied.diff_id != layer.diff_id:
             raise InvalidArgument(
                 f"layer {digest} has diff id {applied.diff_id}, but the image says {layer.diff_id}: the image was "
                 "made wrongly; nothing of the layer is kept"
             )
+        return applied
 
     def _report(self, layer: Layer, done: int) -> None:
         if self.progress:

@@ -77,11 +77,18 @@ class Chain:
 
     def _finish(self, waiting: _WaitingLayer) -> None:
         with waiting.lock:
-            active = self.unpacker.apply(waiting.layer) if waiting.needs_parent else waiting.active
+            active, needs_parent = waiting.active, waiting.needs_parent
+            if active is not None and active.rebased:
+                try:
+                    self.unpacker.adapt(active)
+                except ParentNeeded:
+                    needs_parent = True
+            if needs_parent:
+                active = self.unpacker.apply(waiting.layer)
             if active is not None:
                 self.unpacker.commit(active)
 
     def _undo(self, waiting: _WaitingLayer) -> None:
         with waiting.lock:
             if waiting.active is not None:
-                self.unpacker.discard(waiting.active)
+                self.unpacker.discard(waiting.active.key)

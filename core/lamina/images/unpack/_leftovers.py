@@ -13,27 +13,27 @@ from lamina.snapshots import Kind, Snapshotter
 _log = logging.getLogger(__name__)
 
 PREFIX: Final = "extract-"
-"""What the keys of active snapshots begin with, as containerd's do (`UnpackKeyFormat`). For these,
+"""What all keys begin with, as containerd's do (`UnpackKeyFormat`). For these,
 lamina's overlay snapshotter returns mounts that need no parent for whiteouts."""
 _END: Final = "extract."
 """The first text after all that begin with `PREFIX`: `.` follows `-` in ASCII."""
 
 
 def remove_leftovers(snapshotter: Snapshotter, owner: Owner) -> None:
-    """Remove the active snapshots of unpacks that were killed.
+    """Remove the active snapshots and views of unpacks that were killed.
 
     Nothing else is removed: keys of containerd, which look the same, do not have the label.
 
     Args:
         snapshotter: The snapshotter, in the keyspace of the images.
-        owner: The owner of the active snapshots that are in use.
+        owner: The owner of those that are in use.
     """
     found = []
     for info in snapshotter.walk():  # in byte order, so it need not go on to the committed ones
         current().check()
         if info.name >= _END:
             break
-        if info.name.startswith(PREFIX) and info.kind is Kind.ACTIVE and (label := info.labels.get(LABEL)):
+        if info.name.startswith(PREFIX) and info.kind is not Kind.COMMITTED and (label := info.labels.get(LABEL)):
             found.append((info.name, label))
     for key, label in found:
         if owner.is_abandoned(key, label):

@@ -1,4 +1,4 @@
-"""The owner of an active snapshot, named in a label: when it has ended, the snapshot is a leftover."""
+"""The owner of an active snapshot or view, named in a label: when it has ended, the snapshot is a leftover."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from typing import Final
 
 LABEL: Final = "io.lamina.images.unpack"
-"""The owner of an active snapshot: boot, pid namespace, pid, start time of the process, and a random word."""
+"""The owner of a snapshot: boot, pid namespace, pid, start time of the process, and a random word."""
 
 
 class Owner:
-    """The owner of the active snapshots of one `Unpacker`."""
+    """The owner of the active snapshots and views of one `Unpacker`."""
 
     def __init__(self) -> None:
         self._boot, self._namespace, pid = _boot_id(), _pid_namespace(), os.getpid()
@@ -31,7 +31,7 @@ class Owner:
             self._keys.discard(key)
 
     def is_abandoned(self, key: str, label: str) -> bool:
-        """Return whether an active snapshot is a leftover.
+        """Return whether a snapshot is a leftover.
 
         Args:
             key: Its key.

@@ -59,6 +59,8 @@ class Applied:
     """Entries of the archive."""
     has_unchecked_whiteouts: bool = False
     """Whether an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
+    root: tuple[int, int, int] | None = None
+    """The mode, user and group that the archive gives to the root directory; None if it has no entry for it."""
 
 
 def apply_layer(
@@ -111,7 +113,7 @@ def apply_layer(
         with translated(_OPERATION):
             tree.close(keeps_times=keeps_times)
     has_unchecked = isinstance(tree, UpperTree) and tree.has_unchecked_whiteouts
-    return Applied(reader.digest, reader.position, layer.entries, has_unchecked)
+    return Applied(reader.digest, reader.position, layer.entries, has_unchecked, layer.writer.root)
 
 
 def _open_tree(root_fd: int, whiteouts: Whiteouts, parent_fd: int | None, *, is_lowest: bool) -> Tree:

@@ -38,6 +38,8 @@ class EntryWriter:
     reader: TarReader
     umask: int
     """The permission bits that the process's new files do not get."""
+    root: tuple[int, int, int] | None = None
+    """As `Applied.root`."""
     _attributes: Attributes = attrs.field(factory=Attributes)
 
     def write(self, entry: Entry) -> None:
@@ -87,6 +89,7 @@ class EntryWriter:
     def _write_directory(self, entry: Entry, parent: Directory, name: bytes) -> None:
         if not name:
             self._attributes.set_directory(self.tree.root, entry, is_new=False)
+            self.root = entry.mode, entry.uid, entry.gid
             return
         directory, is_new = self.tree.make(parent, name, entry.mode & 0o777)
         self._attributes.set_directory(directory, entry, is_new=is_new)

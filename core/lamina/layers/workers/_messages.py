@@ -83,5 +83,7 @@ def decode_answer(packet: bytes) -> Answer:
         ValueError, TypeError, KeyError: The packet is malformed.
     """
     kind, fields = json.loads(packet)
+    if fields.get("root"):
+        fields["root"] = tuple(fields["root"])
     answer: Answer = _KINDS[kind](**fields)
     return answer
