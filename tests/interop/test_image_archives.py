@@ -108,7 +108,7 @@ def test_an_archive_of_skopeo_is_imported(
 def test_an_archive_of_containerd_is_imported(
     archive: Path, diff_ids: tuple[str, ...], imported: Importer, tmp_path: Path
 ) -> None:
-    """It is a layout and an archive of `docker save` in one."""
+    """It is a layout and an archive of `docker save` in one. Blobs get the labels that containerd gives them."""
     path = tmp_path / "archive.tar"
     with (
         short_directory() as directory,
@@ -116,8 +116,20 @@ def test_an_archive_of_containerd_is_imported(
     ):
         containerd.ctr("images", "import", "--no-unpack", archive)
         containerd.ctr("images", "export", path, IMAGE)
+        labels = labels_of(containerd)
     assert "manifest.json" in run("tar", "--list", "--file", path)
     assert imported(path).rootfs.diff_ids == diff_ids
+    for info in imported.content.walk():
+        assert info.labels == labels[info.digest]
+
+
+def labels_of(containerd: Containerd) -> dict[str, dict[str, str]]:
+    """The labels of blobs, by digest."""
+    found = {}
+    for line in containerd.ctr("content", "ls").splitlines()[1:]:
+        digest, *_, labels = line.split()
+        found[digest] = dict(label.split("=") for label in labels.split(",") if label != "-")
+    return found
 
 
 @pytest.mark.requires("buildah")

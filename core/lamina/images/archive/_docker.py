@@ -58,7 +58,9 @@ def saved_images(files: ArchiveFiles) -> list[SavedImage]:
     where = f"{DOCKER_MANIFEST_FILE} of {files.path}"
     values = parse_json(files.read(DOCKER_MANIFEST_FILE), where)
     if not isinstance(values, list):
-        raise InvalidArgument(f"{where}: not an array: it is no list of images")
+        raise InvalidArgument(
+            f"{where}: it is no list of images; if skopeo or podman wrote a directory, have it write an OCI layout"
+        )
     check_count(values, files)
     return [
         SavedImage(fields.text("Config"), fields.texts("Layers"), fields.texts("RepoTags"))

@@ -188,7 +188,7 @@ def test_a_malformed_layout_is_refused(
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "not an array: it is no list of images"),
+        ({}, "it is no list of images; if skopeo or podman wrote a directory"),
         ([], "there is no image in it"),
         ([{}] * 1001, "1001 images: at most 1000 are allowed"),
         (["x"], "[0]: expected an object, found a string"),
