@@ -10,9 +10,11 @@ import zlib
 import pytest
 import zstandard
 
-from lamina.errdefs import InvalidArgument
+from lamina.context import use
+from lamina.errdefs import Canceled, InvalidArgument
 from lamina.layers import Compression, LayerStream, open_layer
 from tests.support.tar import opened
+from tests.support.trees import Steps
 
 DATA = os.urandom(1000) * 2000
 SKIPPABLE = b"\x53\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
@@ -148,6 +150,18 @@ def test_zstd_that_asks_for_much_memory_is_refused() -> None:
 def test_compression_that_layers_never_have_is_refused_by_its_name(magic: bytes, name: str) -> None:
     with pytest.raises(InvalidArgument, match=name):
         unpack(magic + bytes(100))
+
+
+@pytest.mark.parametrize("empty", [gzip.compress(b""), zstandard.compress(b""), SKIPPABLE])
+def test_a_cancelled_call_ends_within_data_that_has_nothing_in_it(empty: bytes) -> None:
+    def cancel(check: int) -> None:
+        if check == 3:
+            context.cancel()
+
+    context = Steps(cancel)
+    with use(context), pytest.raises(Canceled):
+        unpack(empty * 10_000)
+    assert context.checks == 3
 
 
 def test_an_empty_layer_is_plain() -> None:

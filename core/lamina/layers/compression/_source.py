@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from lamina.context import current
 from lamina.errdefs import InvalidArgument, translated
 
 CHUNK: Final = 1 << 14
@@ -25,6 +26,7 @@ class Source:
             offset: Where the range starts, in bytes.
             size: Bytes in the range.
         """
+        self._check = current().check
         self._fd = fd
         self._start = offset
         self._next = offset
@@ -89,6 +91,7 @@ class Source:
         wanted = min(size, self._end - self._next)
         if not wanted:
             return b""
+        self._check()  # compressed data may be long and have nothing in it
         with translated("read the layer"):
             data = os.pread(self._fd, wanted, self._next)
         if not data:

@@ -55,6 +55,8 @@ class LayerStream:
         Raises:
             InvalidArgument: The compressed data is damaged, or incomplete.
             DataLoss: The file cannot be read.
+            Canceled: The call was cancelled.
+            DeadlineExceeded: The call's deadline has passed.
         """
         return self._decoder.read(size)
 
