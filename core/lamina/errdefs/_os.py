@@ -21,6 +21,8 @@ _BY_ERRNO: Final[dict[int, type[Error]]] = {
     errno.ENFILE: _classes.ResourceExhausted,
     errno.ENOMEM: _classes.ResourceExhausted,
     errno.EMLINK: _classes.ResourceExhausted,
+    errno.ENAMETOOLONG: _classes.InvalidArgument,
+    errno.ELOOP: _classes.InvalidArgument,
     errno.ENOENT: _classes.NotFound,
     errno.EEXIST: _classes.AlreadyExists,
     errno.ENOTDIR: _classes.FailedPrecondition,

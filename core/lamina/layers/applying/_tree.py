@@ -193,8 +193,7 @@ class Tree(abc.ABC):
             self._known.clear()
 
     def _resolve(self, path: bytes) -> Directory:
-        at, links = self.root, 0
-        pending = components(path)[::-1]
+        at, pending, links = *self._start(path), 0
         while pending:
             name = pending.pop()
             if name == b"..":
@@ -218,6 +217,15 @@ class Tree(abc.ABC):
             if found.startswith(b"/"):
                 at = self.root
         return at
+
+    def _start(self, path: bytes) -> tuple[Directory, list[bytes]]:
+        """Return the directory to look a path up from, and the names below it, last first."""
+        head, _, tail = path.rpartition(b"/")
+        known = self._known.get(head)
+        if known is None or known is self.root:
+            return self.root, components(path)[::-1]
+        self._open.move_to_end(known.path)
+        return known, components(tail)[::-1]
 
     def _enter(self, parent: Directory, name: bytes) -> Directory | bytes:
         """Open a directory that is not open, or make it; return the target of a symbolic link."""

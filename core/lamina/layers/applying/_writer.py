@@ -114,6 +114,8 @@ class EntryWriter:
 
     def _maker(self, entry: Entry, directory: Directory, name: bytes) -> Callable[[], None]:
         if entry.type is EntryType.SYMLINK:
+            if not entry.link:
+                raise InvalidArgument(f"apply the layer: {shown(entry.name)} is a symbolic link to nothing")
             return partial(os.symlink, entry.link, name, dir_fd=directory.fd)
         mode = _TYPES[entry.type] | entry.mode & 0o777
         return partial(os.mknod, name, mode, entry.device, dir_fd=directory.fd)
