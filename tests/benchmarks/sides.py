@@ -80,6 +80,11 @@ class Side:
         assert self._process, f"{self.name} is not running"
         return self._process
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._running.pid
+
     def start(self, *, syncs: bool = True) -> None:
         """Start it, and wait for nothing.
 
