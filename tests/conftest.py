@@ -73,7 +73,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what tests told: the counts of the fault tests, and what works with which containerd."""
-    reports = [report for outcome in _OUTCOMES for report in terminalreporter.stats.get(outcome, [])]
+    found_reports = (report for outcome in _OUTCOMES for report in terminalreporter.stats.get(outcome, []))
+    reports = [report for report in found_reports if isinstance(report, pytest.TestReport)]  # not of imports
     if found := list(release_table.outcomes(reports)):
         table = release_table.table(found)
         terminalreporter.write(f"\n{table}\n")
