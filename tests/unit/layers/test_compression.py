@@ -13,7 +13,7 @@ import zstandard
 from lamina.context import use
 from lamina.errdefs import Canceled, InvalidArgument
 from lamina.layers import Compression, LayerStream, open_layer
-from tests.support.tar import opened
+from tests.support.tar import header, opened
 from tests.support.trees import Steps
 
 DATA = os.urandom(1000) * 2000
@@ -145,7 +145,7 @@ def test_zstd_that_asks_for_much_memory_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("magic", "name"), [(b"BZh91AY", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")]
+    ("magic", "name"), [(b"BZh91AY&SY", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")]
 )
 def test_compression_that_layers_never_have_is_refused_by_its_name(magic: bytes, name: str) -> None:
     with pytest.raises(InvalidArgument, match=name):
@@ -162,6 +162,11 @@ def test_a_cancelled_call_ends_within_data_that_has_nothing_in_it(empty: bytes) 
     with use(context), pytest.raises(Canceled):
         unpack(empty * 10_000)
     assert context.checks == 3
+
+
+def test_the_name_of_a_file_is_not_taken_for_compression() -> None:
+    for name in (b"BZh9", b"\x1f\x8b", b"PK"):
+        assert unpack(header(name)) == header(name)
 
 
 def test_an_empty_layer_is_plain() -> None:

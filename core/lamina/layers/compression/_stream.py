@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -22,9 +23,9 @@ class Compression(enum.Enum):
 
 _GZIP: Final = b"\x1f\x8b\x08"
 """RFC 1952: the magic number, and the only compression method."""
-_FOREIGN: Final = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x04\x22\x4d\x18": "lz4"}
-"""The magic numbers of formats that image layers never have."""
-_MAGIC_BYTES: Final = 6
+_FOREIGN: Final = {b"BZh.1AY&SY": "bzip2", b"\xfd7zXZ\0": "xz", b"\x04\x22\x4d\x18": "lz4"}
+"""How formats that image layers never have begin. A dot stands for any byte, here a digit."""
+_MAGIC_BYTES: Final = 10
 
 
 class _Decoder(Protocol):
@@ -115,7 +116,8 @@ class _Plain:
 def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
     """Open a layer, plain or compressed, whose compression is told by its first bytes.
 
-    Several gzip members or zstd frames in a row are one stream. Anything else after them is an error.
+    Several gzip members or zstd frames in a row are one stream. Anything else after them is an error. A plain
+    archive whose first name begins like gzip or zstd is taken for compressed, as in containerd.
 
     Args:
         fd: The file that has the layer. It stays the caller's, who closes it after the stream; its position is
@@ -145,7 +147,7 @@ def _compression(magic: bytes) -> Compression:
     if starts_frame(magic[:4]):
         return Compression.ZSTD
     for prefix, name in _FOREIGN.items():
-        if magic.startswith(prefix):
+        if re.match(prefix, magic, re.DOTALL):
             raise InvalidArgument(
                 f"open the layer: it is compressed with {name}; image layers are plain, or have gzip or zstd"
             )
