@@ -25,6 +25,8 @@ from lamina.layers.tar import TarReader
 _OPERATION: Final = "apply the layer"
 _CHECKED: Final = 64
 """Entries between two looks at whether the call was cancelled."""
+_SPECIAL: Final = 0o7000
+"""Set-user-ID, set-group-ID and sticky."""
 _STATUS: Final = "/proc/self/status"
 
 
@@ -42,7 +44,7 @@ class Limits:
     """What one layer may write."""
 
     bytes: int = 1 << 40
-    """Bytes of the uncompressed archive; holes of sparse files do not count."""
+    """Bytes of all files; holes do not count."""
     entries: int = 10_000_000
     """Files, directories, links and whiteouts."""
 
@@ -104,7 +106,7 @@ def apply_layer(
     """
     tree = _open_tree(root_fd, whiteouts, parent_fd, is_lowest=is_lowest)
     reader = TarReader(stream, progress=progress)
-    layer = _LayerWriter(tree, reader, EntryWriter(tree, reader, _umask()), limits)
+    layer = _LayerWriter(tree, reader, EntryWriter(tree, reader, _umask() | _SPECIAL), limits)
     keeps_times = False
     try:
         layer.run()
@@ -136,6 +138,7 @@ class _LayerWriter:
     writer: EntryWriter
     limits: Limits
     entries: int = 0
+    bytes: int = 0
 
     def run(self) -> None:
         check = current().check
@@ -156,8 +159,8 @@ class _LayerWriter:
             raise ResourceExhausted(
                 f"{_OPERATION}: it has more than {self.limits.entries} entries; raise the limit if you trust it"
             )
-        size = entry.size if entry.extents is None else sum(length for _, length in entry.extents)
-        if self.reader.position + size > self.limits.bytes:
+        self.bytes += entry.size if entry.extents is None else sum(length for _, length in entry.extents)
+        if self.bytes > self.limits.bytes:
             raise ResourceExhausted(
                 f"{_OPERATION}: with {shown(entry.name)} it has more than {self.limits.bytes} bytes; "
                 "raise the limit if you trust it"

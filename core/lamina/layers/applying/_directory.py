@@ -38,7 +38,7 @@ class Directory:
     names: list[bytes] = attrs.field(factory=list)
     """The paths by which the archive names the directory."""
     hides_parent: bool = False
-    """Whether nothing of the layers below shows in this directory of an upper one."""
+    """Whether nothing of the layers below shows in this directory; at the root: whether there are none."""
     lower: int | None = None
     """The descriptor of the same directory in the parent of an upper one, or `NONE`, once it was looked up."""
 

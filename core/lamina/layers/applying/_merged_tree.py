@@ -26,10 +26,13 @@ class MergedTree(Tree):
 
     def bring(self, parent: Directory, name: bytes) -> None:
         """Take note of a name."""
-        self._brought.add(parent.inode, name)
+        if not self.root.hides_parent:
+            self._brought.add(parent.inode, name)
 
     def delete(self, parent: Directory, name: bytes) -> None:
         """Remove a file or a tree, except for what this layer has brought."""
+        if self.root.hides_parent:
+            return
         if not self._brought.has(parent.inode, name):
             self.remove(parent, name)
             return
@@ -44,6 +47,8 @@ class MergedTree(Tree):
 
     def delete_all(self, directory: Directory) -> None:
         """Remove everything from a directory, except for what this layer has brought."""
+        if self.root.hides_parent:
+            return
         directory.is_changed = True
         if self._has_links:
             self._forget_names()

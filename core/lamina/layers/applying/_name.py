@@ -10,6 +10,7 @@ OPAQUE: Final = b".wh..wh..opq"
 """The name that deletes everything in its directory."""
 _AUFS: Final = b".wh..wh."
 """The prefix of names that aufs keeps for itself; old images have them."""
+_ODD: Final = frozenset({b"", b".", b".."})
 _MAX_SHOWN: Final = 256
 
 
@@ -27,7 +28,7 @@ def components(path: bytes) -> list[bytes]:
 def split(path: bytes) -> tuple[bytes, bytes]:
     """Return the path of the directory that an entry is in, and its name there: "" for the root of the tree."""
     parent, _, name = path.rpartition(b"/")
-    if name not in (b"", b".", b".."):
+    if name not in _ODD:
         return parent, name
     names = components(path)
     return b"/".join(names[:-1]), names[-1] if names else b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import os
 from array import array
 from typing import Final
 
@@ -17,11 +16,10 @@ _MAX_RECENT: Final = 1 << 16
 class NameSet:
     """A set of names in directories, as hashes of 64 bits: a million take 10 MiB.
 
-    That two names have the same hash is as unlikely as one in 10^6, with ten million names. Then a file of a lower
-    layer stays although it was deleted. An archive cannot provoke it, as it does not know the salt.
+    With ten million names, the probability that two have the same hash is 3 in 10^6; then a file of a lower layer
+    stays although it was deleted. An archive cannot bring it about: Python salts the hashes of bytes.
     """
 
-    _salt: bytes = attrs.field(factory=lambda: os.urandom(16))
     _recent: set[int] = attrs.field(factory=set)
     _sorted: list[array[int]] = attrs.field(factory=list)
 
@@ -32,14 +30,14 @@ class NameSet:
             directory: The inode number of its directory.
             name: The name.
         """
-        self._recent.add(hash(b"%b%d/%b" % (self._salt, directory, name)))
+        self._recent.add(hash((directory, name)))
         if len(self._recent) > _MAX_RECENT:
             self._sorted.append(array("q", sorted(self._recent)))
             self._recent.clear()
 
     def has(self, directory: int, name: bytes) -> bool:
         """Return whether a name was added; arguments as for `add`."""
-        key = hash(b"%b%d/%b" % (self._salt, directory, name))
+        key = hash((directory, name))
         return key in self._recent or any(_contains(run, key) for run in self._sorted)
 
 

@@ -222,7 +222,7 @@ class Tree(abc.ABC):
         """Return the directory to look a path up from, and the names below it, last first."""
         head, _, tail = path.rpartition(b"/")
         known = self._known.get(head)
-        if known is None or known is self.root:
+        if known is None or known is self.root or tail == b"..":
             return self.root, components(path)[::-1]
         self._open.move_to_end(known.path)
         return known, components(tail)[::-1]

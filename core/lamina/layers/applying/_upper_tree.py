@@ -40,10 +40,7 @@ class ParentNeeded(FailedPrecondition):
 
 @attrs.define(eq=False, repr=False)
 class UpperTree(Tree):
-    """An upper directory that no overlay is mounted on.
-
-    Its root `hides_parent` if there are no layers below.
-    """
+    """An upper directory that no overlay is mounted on."""
 
     parent: int | None = None
     """The descriptor of the parent's root, or None if the caller has not said what it is."""

@@ -22,6 +22,10 @@ from lamina.layers.tar import TarReader
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = EntryType.FILE  # looked up once, since that takes longer than for other classes
+_DIRECTORY: Final = EntryType.DIRECTORY
+_HARD_LINK: Final = EntryType.HARD_LINK
+_CHARACTER_DEVICE: Final = EntryType.CHARACTER_DEVICE
 _TYPES: Final = {
     EntryType.SYMLINK: stat.S_IFLNK,
     EntryType.CHARACTER_DEVICE: stat.S_IFCHR,
@@ -36,8 +40,8 @@ class EntryWriter:
 
     tree: Tree
     reader: TarReader
-    umask: int
-    """The permission bits that the process's new files do not get."""
+    _unset: int
+    """The bits of a mode that new files do not get when they are made: those of the umask, and special ones."""
     root: tuple[int, int, int] | None = None
     """As `Applied.root`."""
     _attributes: Attributes = attrs.field(factory=Attributes)
@@ -50,19 +54,20 @@ class EntryWriter:
             Aborted: Another process keeps making files of the name.
             OSError: A system call failed.
         """
-        if entry.xattrs or entry.type is EntryType.CHARACTER_DEVICE:
+        if entry.xattrs or entry.type is _CHARACTER_DEVICE:
             self.tree.check(entry)
         path, name = split(entry.name)
         directory = self.tree.directory(path, entry.mtime)
-        if entry.type is EntryType.FILE and name:
+        type_ = entry.type
+        if type_ is _FILE and name:
             self._write_file(entry, directory, name)
-        elif entry.type is EntryType.DIRECTORY:
+        elif type_ is _DIRECTORY:
             self._write_directory(entry, directory, name)
         elif not name:
             raise InvalidArgument(
-                f"apply the layer: {shown(entry.name)} is the root of the tree, but a {entry.type.value}"
+                f"apply the layer: {shown(entry.name)} is the root of the tree, but a {type_.value}"
             )
-        elif entry.type is EntryType.HARD_LINK:
+        elif type_ is _HARD_LINK:
             self._link(entry, directory, name)
         else:
             self._write_special(entry, directory, name)
@@ -81,8 +86,18 @@ class EntryWriter:
                 self.reader.copy_to(fd)
             if directory.uid < 0:
                 _learn_owner(directory, os.fstat(fd))
-            owner = directory.uid, directory.gid
-            self._attributes.set(fd, entry, owner, mode & ~self.umask, has_acl=directory.has_default_acl)
+            # Nearly always only the times are not right yet; this is asked here because calls take time.
+            if (
+                directory.uid != entry.uid
+                or directory.gid != entry.gid
+                or entry.mode & self._unset
+                or entry.xattrs
+                or directory.has_default_acl
+            ):
+                owner = directory.uid, directory.gid
+                self._attributes.set(fd, entry, owner, mode & ~self._unset, has_acl=directory.has_default_acl)
+            else:
+                os.utime(fd, ns=(entry.mtime if entry.atime is None else entry.atime, entry.mtime))
         finally:
             os.close(fd)
 
