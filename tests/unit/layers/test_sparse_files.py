@@ -175,9 +175,22 @@ def test_a_map_without_as_many_parts_as_announced_is_refused(count: bytes) -> No
         read(pax(*records) + header(b"file") + END)
 
 
-def test_sparse_data_without_a_map_is_refused() -> None:
+@pytest.mark.parametrize("more", [(), ((b"GNU.sparse.numblocks", b"0"), (b"GNU.sparse.map", b""))])
+def test_sparse_data_without_a_map_is_refused(more: tuple[tuple[bytes, bytes], ...]) -> None:
     with pytest.raises(InvalidArgument, match="its sparse data has no map"):
-        read(pax((b"GNU.sparse.size", b"100")) + header(b"file") + END)
+        read(pax((b"GNU.sparse.size", b"100"), *more) + header(b"file") + END)
+
+
+@formats
+def test_the_data_of_a_sparse_file_is_used_once(form) -> None:
+    data = form(SIZE, EXTENTS, DATA) + NEXT + END
+    with opened(data) as fd, open_layer(fd, size=len(data)) as stream:
+        reader = TarReader(stream)
+        next(reader)
+        reader.read(SIZE)
+        with pytest.raises(ValueError, match="used before"):
+            reader.read(SIZE)
+        assert next(reader).name == b"next"
 
 
 @pytest.mark.parametrize("version", [(b"2", b"0"), (b"1", b"1"), (b"1", None), (None, b"1")])

@@ -104,6 +104,7 @@ class TarReader:
         Raises:
             InvalidArgument: The archive ends inside the data.
             OSError: The file cannot be written.
+            ValueError: The data was used before, and has holes.
             Error: As for iterating.
         """
         entry = self._entry
@@ -125,6 +126,7 @@ class TarReader:
 
         Raises:
             InvalidArgument: It has more, or the archive ends inside it.
+            ValueError: The data was used before, and has holes.
             Error: As for iterating.
         """
         entry = self._entry
@@ -141,6 +143,8 @@ class TarReader:
 
     def _data(self, size: int) -> Iterator[memoryview]:
         """Yield bytes of the current entry's data in pieces."""
+        if size > self._left:
+            raise ValueError("the data of the entry was used before")
         try:
             for piece in self._buffer.pieces(size):
                 self._left -= len(piece)

@@ -137,7 +137,7 @@ def _parse_map(records: Mapping[bytes, bytes]) -> list[int]:
     fields = records.get(SPARSE_MAP, b"")
     numbers = [_number(field) for field in fields.split(b",")] if fields else []
     count = records.get(_PREFIX + b"numblocks")
-    if count is None and not fields:
+    if not fields and (count is None or _PREFIX + b"major" not in records):
         raise Malformed("its sparse data has no map")
     if count is not None and decimal(count, "number of parts of sparse data", MAX_EXTENTS) * 2 != len(numbers):
         raise Malformed(f"its sparse data has {len(numbers) / 2:g} parts and not {int(count)}")
