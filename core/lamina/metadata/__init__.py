@@ -5,7 +5,7 @@ Names are kept in containerd's namespaces, which come and go with their images::
     store = Store.open("/var/lib/example")
     metadata = Metadata.open(store)
     metadata.images("default").create(Image("docker.io/library/debian:12", target))
-    content = LocalContentStore.open("/var/lib/example/content", metadata.labels)
+    content = LocalContentStore("/var/lib/example/content", metadata.labels)
 """
 
 from lamina.metadata._images import NAME_LIMIT
