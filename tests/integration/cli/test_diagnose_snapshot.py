@@ -55,6 +55,16 @@ def test_a_working_snapshot_is_mounted_briefly(ask: Callable[..., Diagnosis]) ->
     assert mount["Found"] == "mounted read-only for a moment; entries in its root directory: 1"
 
 
+def test_a_snapshot_of_another_keyspace_is_found_by_its_name(ask: Callable[..., Diagnosis], host: Host) -> None:
+    name = "lamina/images/default"
+    with host.client() as client:
+        client.snapshotter(name).prepare("other")
+    found = ask("--snapshotter", name, "other")
+    assert (found.code, found.problems()) == (0, [])
+    assert found.one("snapshot other", "record")["Found"] == "Active"
+    assert found.one("io.containerd.snapshotter.v1.overlayfs", "data root")
+
+
 def test_a_committed_snapshot_is_mounted_through_a_temporary_view(
     ask: Callable[..., Diagnosis], snapshotter: Snapshotter
 ) -> None:

@@ -24,8 +24,8 @@ from lamina.cli.terminal.progress import progress
     envvar="LAMINA_SNAPSHOTTER",
     show_envvar=True,
     help=(
-        "Id or alias of the only snapshotter to look at. Default: all; with KEY, overlayfs or, if that does "
-        "not work, one that does."
+        "Id or alias of the only snapshotter to look at, or NAME/KEYSPACE for KEY. Default: all; with KEY, "
+        "overlayfs or, if that does not work, one that does."
     ),
 )
 @json_option

@@ -18,7 +18,7 @@ from lamina.cli.terminal.output import (
     write_json,
     write_table,
 )
-from lamina.errdefs import AlreadyExists, NotFound
+from lamina.errdefs import AlreadyExists, DataLoss, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from lamina.client import Client
@@ -121,10 +121,10 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 
 
 def _facts(client: Client, image: Image) -> tuple[str, str]:
-    """Return the platform and the size of an image; dashes if it is not there for the host's platform."""
+    """Return the platform and the size of an image; dashes if `inspect` cannot show it for the host's platform."""
     try:
         found = client.transfer().resolve(image.name)
-    except NotFound:
+    except (NotFound, InvalidArgument, DataLoss):
         return "-", "-"
     return found.platform, binary_size(sum(layer.size for layer in found.layers))
 

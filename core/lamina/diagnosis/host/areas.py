@@ -19,7 +19,7 @@ from lamina.diagnosis.host._configuration import configuration
 from lamina.diagnosis.host._containerd import containerd
 from lamina.diagnosis.host._snapshot import snapshot
 from lamina.diagnosis.host.configured import ConfiguredHost
-from lamina.diagnosis.host.names import snapshotter_names
+from lamina.diagnosis.host.names import snapshotter_id
 from lamina.diagnosis.host.probe import SECONDS, HostProbe, probe_host
 from lamina.errdefs import Error
 from lamina.fs import Trust
@@ -60,7 +60,7 @@ def findings(
 
 
 def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Iterator[_Area]:
-    id_ = snapshotter_names(host.prepared).get(name, name) if host.prepared else name
+    id_ = snapshotter_id(name, host.prepared)
     wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
     yield _Area("configuration", configuration(host))
     yield _Area("host", [*probe.findings, *another_host(host)])

@@ -16,3 +16,17 @@ def snapshotter_names(found: Prepared) -> dict[str, str]:
     service: Any = found.configs.get(f"{PluginType.GRPC}.snapshots")
     names: dict[str, str] = {id_: id_ for id_ in ids} if service is None else service.names(ids)
     return names
+
+
+def snapshotter_id(name: str, found: Prepared | None) -> str:
+    """Return the plugin id of the snapshotter behind a name, which may have a keyspace: `lamina/images/default`.
+
+    Args:
+        name: The name.
+        found: What the configuration makes of a host; None if it cannot be read.
+    """
+    names = {} if found is None else snapshotter_names(found)
+    if name in names:
+        return names[name]
+    short = name.partition("/")[0]
+    return names.get(short, short)
