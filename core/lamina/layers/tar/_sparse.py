@@ -21,6 +21,10 @@ MAX_MAP_BYTES: Final = 1 << 20
 """Bytes of a map in format 1.0, as in Go's `archive/tar`."""
 
 _PREFIX: Final = b"GNU.sparse."
+_KEYS: Final = frozenset(
+    {_PREFIX + part for part in (b"major", b"minor", b"name", b"size", b"realsize", b"numblocks", b"map")}
+)
+"""The records that make a file one with holes."""
 _VERSIONS: Final = {(None, None), (b"0", b"0"), (b"0", b"1"), (b"1", b"0")}
 """Versions of the formats in extended headers. The first two need not be given."""
 
@@ -115,7 +119,7 @@ def read_pax(entry: Entry, records: Mapping[bytes, bytes], take: Take) -> Sparse
     Raises:
         Malformed: The map is malformed, or its format is not known.
     """
-    if not any(key.startswith(_PREFIX) for key in records):
+    if _KEYS.isdisjoint(records):
         return None
     major, minor = (records.get(_PREFIX + part) for part in (b"major", b"minor"))
     if (major, minor) not in _VERSIONS:
