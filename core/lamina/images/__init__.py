@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lamina.images._local_transfer import LocalTransfer
     from lamina.images._lookup import find_image
     from lamina.images._namespaces import (
         DEFAULT_NAMESPACE,
@@ -27,6 +28,7 @@ __all__ = [
     "Image",
     "ImageStore",
     "Imported",
+    "LocalTransfer",
     "Progress",
     "Report",
     "Resolved",
@@ -42,6 +44,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "_local_transfer": "LocalTransfer",
         "_lookup": "find_image",
         "_namespaces": "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of",
         "_progress": "Progress Report",

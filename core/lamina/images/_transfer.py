@@ -84,7 +84,7 @@ class Transfer(abc.ABC):
             path: The layout's directory or the archive, on the host.
             names: Names of the images, in place of those that the archive gives.
             platform: Which of an image's manifests to import, such as `linux/arm64`; "" means the host's platform.
-            all_platforms: Import the manifests of all platforms, and unpack the one of `platform` if it is there.
+            all_platforms: Import the manifests of all platforms, and unpack the one of `platform`.
             unpack: Whether to unpack the images.
             snapshotter: The id of the snapshotter to unpack with; "" for the default one.
             progress: Gets the progress.

@@ -1,1 +1,1 @@
-"""The transfer service: slow work on images, with its progress."""
+"""Imports and unpacks images, for this process and, with its progress, for clients."""

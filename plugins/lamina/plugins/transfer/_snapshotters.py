@@ -1,0 +1,56 @@
+"""The snapshotters to which images are unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from lamina.errdefs import FailedPrecondition, NotFound, Unavailable, nearest
+from lamina.images.unpack import Destination
+from lamina.plugin import Plugin, PluginType, Status
+
+_PREFERRED: Final = ("overlayfs", "native")
+"""The default snapshotters, the first one that works."""
+_REBASE: Final = "rebase"
+"""containerd's word for a snapshotter whose snapshots may get their parent when they are committed."""
+
+
+class Snapshotters:
+    """The snapshotters of the host at the moment of each call."""
+
+    def __init__(self, plugins: Callable[[], Iterable[Plugin]], default: str) -> None:
+        """Choose the default snapshotter.
+
+        Args:
+            plugins: Returns the records of all plugins.
+            default: The id of the default snapshotter; "" for one that works.
+        """
+        self._plugins = plugins
+        self._default = default
+
+    def destination(self, id: str) -> Destination:  # noqa: A002 - containerd's word
+        """Return a snapshotter as a destination.
+
+        Args:
+            id: The plugin id; "" for the default one.
+
+        Raises:
+            NotFound: There is no such snapshotter.
+            FailedPrecondition: It does not work, or none does.
+            Unavailable: It does not work yet, and is being retried.
+        """
+        known = {plugin.id: plugin for plugin in self._plugins() if plugin.type == PluginType.SNAPSHOTTER}
+        working = [plugin.id for plugin in known.values() if plugin.status is Status.OK]
+        chosen = id or self._default or next((one for one in (*_PREFERRED, *working) if one in working), "")
+        if not chosen:
+            raise FailedPrecondition("no snapshotter works: lamina plugins ls says why")
+        plugin = known.get(chosen)
+        if plugin is None:
+            like = nearest(chosen, known)
+            hint = f"did you mean {like}?" if like else f"those that work: {', '.join(working)}"
+            raise NotFound(f"no snapshotter {chosen!r}: {hint}")
+        if plugin.retrying:
+            raise Unavailable(f"snapshotter {chosen}: {plugin.problem}; it is being retried")
+        if plugin.status is not Status.OK:
+            raise FailedPrecondition(f"snapshotter {chosen}: {plugin.problem}")
+        return Destination(chosen, plugin.instance, _REBASE in plugin.meta.capabilities)

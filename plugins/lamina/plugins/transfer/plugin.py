@@ -1,0 +1,76 @@
+"""Registrations of what imports and unpacks images, and of its service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from lamina.images import Transfer
+from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl
+
+if TYPE_CHECKING:
+    from lamina.images import LocalTransfer
+    from lamina.plugins.transfer._service import TransferService
+
+ID: Final = "local"
+
+
+@attrs.frozen
+class TransferConfig:
+    """The unpacking of images."""
+
+    snapshotter: str = ""
+    """Id of the snapshotter to unpack with unless a call names one; empty: overlayfs, or else native, or else any
+    that works."""
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register what does the work, and its service."""
+    return [
+        Registration(
+            type=PluginType.TRANSFER,
+            id=ID,
+            requires=(PluginType.CONTENT, PluginType.METADATA, PluginType.DIFF, PluginType.SNAPSHOTTER),
+            config=TransferConfig,
+            references={"snapshotter": PluginType.SNAPSHOTTER},
+            init=init_transfer,
+        ),
+        Registration(
+            type=PluginType.GRPC,
+            id="transfer",
+            requires=(PluginType.TRANSFER,),
+            late_binding=True,
+            init=init_service,
+        ),
+    ]
+
+
+@hookimpl
+def lamina_contracts() -> Iterable[Contract]:
+    """Register the contract of transfers."""
+    return [Contract(PluginType.TRANSFER, Transfer)]
+
+
+def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
+    """Return what works with the host's content store, names of images, applier and snapshotters."""
+    from lamina.images import LocalTransfer
+    from lamina.images.unpack import Unpacker
+    from lamina.plugins.transfer._snapshotters import Snapshotters
+
+    content = ic.get_single(PluginType.CONTENT)
+    return LocalTransfer(
+        content=content,
+        images=ic.get_single(PluginType.METADATA).images,
+        unpacker=Unpacker(content, ic.get_single(PluginType.DIFF)),
+        destination=Snapshotters(ic.get_all, ic.config.snapshotter).destination,
+    )
+
+
+def init_service(ic: InitContext[None]) -> TransferService:
+    """Return the service, which looks up what does the work for each call."""
+    from lamina.plugins.transfer._service import TransferService
+
+    return TransferService(lambda: ic.get_single(PluginType.TRANSFER))
