@@ -1,0 +1,250 @@
+"""`lamina images` and `lamina content` against a running host, with real overlay mounts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.cli.snapshots.tree import tree
+from lamina.client import Client
+from lamina.images.documents import Platform, chain_ids
+from tests.integration.cli.conftest import PROGRAM
+from tests.support.commands import environment
+from tests.support.images.archives import write_directory
+from tests.support.images.layouts import DEBIAN as NAME
+from tests.support.images.layouts import debian, layer_of
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+LAYERS = (layer_of({"etc/os-release": b"12\n", "etc/motd": b"hello\n"}), layer_of({"etc/.wh.motd": b""}))
+DIFF_IDS = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in LAYERS]
+CHAIN = chain_ids(DIFF_IDS)
+SNAPSHOTS = "overlayfs/images/default"
+
+Lamina = Callable[..., str]
+
+
+@pytest.fixture
+def lamina(lamina: Lamina, host: str) -> Iterator[Lamina]:
+    """Runs `lamina` against a host without images."""
+    yield lamina
+    with Client(host, timeout=30) as client:
+        for image in client.images().list():
+            client.images().delete(image.name)
+        for name in (SNAPSHOTS, "native/images/default"):
+            snapshotter = client.snapshotter(name)
+            for node in reversed([*tree(snapshotter.walk())]):
+                snapshotter.remove(node.key)
+        for blob in client.content().walk():
+            client.content().delete(blob.digest)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    """A layout with the image `NAME` of two layers."""
+    return write_directory(tmp_path / "layout", debian(*LAYERS))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    directory = tmp_path / "target"
+    directory.mkdir()
+    return directory
+
+
+def test_an_import_prints_one_line_for_each_image(lamina: Lamina, layout: Path) -> None:
+    (line,) = lamina("images", "import", layout).splitlines()
+    assert line.startswith(f"imported {NAME} (sha256:")
+    assert line.endswith(f"), unpacked on {SNAPSHOTS}")
+
+
+def test_an_imported_image_is_mounted_read_only(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    assert lamina("images", "mount", "debian:12", target) == ""
+    assert (target / "etc/os-release").read_text() == "12\n"
+    assert not (target / "etc/motd").exists()
+    with pytest.raises(OSError, match="Read-only"):
+        (target / "new").touch()
+    assert lamina("images", "unmount", target) == ""
+    assert list(target.iterdir()) == []
+    assert "View" not in lamina("snapshots", "--snapshotter", SNAPSHOTS, "ls")
+
+
+def test_an_image_is_unpacked_before_it_is_mounted(lamina: Lamina, layout: Path, target: Path) -> None:
+    (line,) = lamina("images", "import", "--no-unpack", layout).splitlines()
+    assert "unpacked" not in line
+    lamina("images", "mount", "debian:12", target)
+    assert (target / "etc/os-release").read_text() == "12\n"
+    lamina("images", "unmount", target)
+
+
+def test_a_fork_is_thrown_away_unless_it_has_a_key(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    lamina("images", "mount", "--rw", "debian:12", target)
+    (target / "new").touch()
+    lamina("images", "unmount", target)
+    assert "Active" not in lamina("snapshots", "--snapshotter", SNAPSHOTS, "ls")
+    for _ in range(2):
+        lamina("images", "mount", "--rw", "--key", "mine", "debian:12", target)
+        (target / "new").touch()
+        lamina("images", "unmount", target)
+    assert "mine" in lamina("snapshots", "--snapshotter", SNAPSHOTS, "ls")
+    lamina("snapshots", "--snapshotter", SNAPSHOTS, "mount", "mine", target)
+    assert (target / "new").exists()
+    lamina("snapshots", "unmount", target)
+
+
+def test_a_mounted_fork_is_not_mounted_twice(lamina: Lamina, layout: Path, target: Path, tmp_path: Path) -> None:
+    lamina("images", "import", layout)
+    lamina("images", "mount", "--rw", "--key", "mine", "debian:12", target)
+    other = tmp_path / "other"
+    other.mkdir()
+    said = lamina("images", "mount", "--rw", "--key", "mine", "debian:12", other, code=1)
+    assert f'snapshot "mine" is mounted on {target}' in said
+    lamina("images", "unmount", target)
+
+
+def test_a_key_of_another_snapshot_is_refused(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    said = lamina("images", "mount", "--rw", "--key", CHAIN[0], "debian:12", target, code=1)
+    assert "is the key of another snapshot" in said
+
+
+def test_a_key_needs_a_fork(lamina: Lamina, target: Path) -> None:
+    assert "--key names a fork: give --rw, too" in lamina(
+        "images", "mount", "--key", "mine", "debian:12", target, code=2
+    )
+
+
+def test_other_commands_reach_the_snapshots_of_images(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    snapshots = ("snapshots", "--snapshotter", SNAPSHOTS)
+    assert lamina(*snapshots, "tree") == f" {CHAIN[0]}\n  \\_ {CHAIN[1]}\n"
+    lamina(*snapshots, "prepare", "box", CHAIN[1])
+    lamina(*snapshots, "mount", "box", target)
+    assert (target / "etc/os-release").read_text() == "12\n"
+    lamina(*snapshots, "unmount", target)
+
+
+def test_an_image_is_unpacked_with_another_snapshotter(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    line = lamina("images", "unpack", "--snapshotter", "native", "debian:12")
+    assert line == f"unpacked {NAME} on native/images/default ({CHAIN[1]})\n"
+    lamina("images", "mount", "--snapshotter", "native", "debian:12", target)
+    assert not (target / "etc/motd").exists()
+    lamina("images", "unmount", target)
+    assert "View" not in lamina("snapshots", "--snapshotter", "native/images/default", "ls")
+
+
+def test_an_unknown_snapshotter_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path) -> None:
+    said = lamina("images", "import", "--snapshotter", "overlay", layout, code=1)
+    assert said == "lamina: no snapshotter 'overlay': did you mean overlayfs?\n"
+    assert lamina("content", "ls").splitlines()[1:] == []
+
+
+def test_ls_shows_names_digests_platforms_and_sizes(lamina: Lamina, layout: Path) -> None:
+    assert lamina("images", "ls") == "NAME    DIGEST    PLATFORM    SIZE\n"
+    lamina("images", "import", layout)
+    header, row = lamina("images", "ls").splitlines()
+    assert header.split() == ["NAME", "DIGEST", "PLATFORM", "SIZE"]
+    name, digest, platform, size, unit = row.split()
+    assert (name, digest[:7], platform, unit) == (NAME, "sha256:", str(Platform.host()), "B")
+    (image,) = json.loads(lamina("images", "ls", "--json", "name~=debian"))
+    assert (image["Name"], image["Target"]["Digest"]) == (NAME, digest)
+    assert json.loads(lamina("images", "ls", "--json", "name==other")) == []
+    assert float(size) > 100
+
+
+def test_inspect_shows_what_an_image_consists_of(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    shown = json.loads(lamina("images", "inspect", "debian:12"))
+    assert (shown["Name"], shown["ChainID"]) == (NAME, CHAIN[1])
+    assert [layer["DiffID"] for layer in shown["Layers"]] == DIFF_IDS
+    assert shown["Config"]["Document"]["author"] == "lamina"
+
+
+def test_a_tag_is_another_name(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    assert lamina("images", "tag", "debian:12", "debian:stable") == ""
+    names = [image["Name"] for image in json.loads(lamina("images", "ls", "--json"))]
+    assert names == [NAME, "docker.io/library/debian:stable"]
+    said = lamina("images", "tag", "debian:12", "debian:stable", code=1)
+    assert said == "lamina: docker.io/library/debian:stable exists: --force replaces it\n"
+    lamina("images", "tag", "--force", "debian:12", "debian:stable")
+    lamina("images", "rm", "debian:12", "debian:stable")
+    assert json.loads(lamina("images", "ls", "--json")) == []
+
+
+def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    told = f"lamina: no image 'debian:13': did you mean {NAME}?\n"
+    for command in (
+        ("inspect", "debian:13"),
+        ("unpack", "debian:13"),
+        ("mount", "debian:13", target),
+        ("tag", "debian:13", "x"),
+        ("rm", "debian:13"),
+    ):
+        assert lamina("images", *command, code=1) == told
+
+
+def test_an_image_for_another_architecture_is_refused_with_the_way_out(lamina: Lamina, tmp_path: Path) -> None:
+    other = "s390x" if Platform.host().architecture != "s390x" else "amd64"
+    layout = write_directory(tmp_path / "layout", debian(*LAYERS, platform=Platform("linux", other)))
+    said = lamina("images", "import", layout, code=1)
+    assert f"it is for linux/{other}, not for {Platform.host()}: choose a platform with --platform" in said
+    lamina("images", "import", "--platform", f"linux/{other}", layout)
+    assert lamina("images", "ls").splitlines()[1].split()[2:] == ["-", "-"]
+
+
+def test_names_on_the_command_line_replace_those_of_the_archive(lamina: Lamina, layout: Path) -> None:
+    (image,) = json.loads(lamina("images", "import", "--json", "--name", "mine", layout))
+    assert image["Name"] == "docker.io/library/mine:latest"
+    assert (image["Snapshotter"], image["ChainID"]) == (SNAPSHOTS, CHAIN[1])
+
+
+def test_namespaces_have_images_and_snapshots_of_their_own(lamina: Lamina, layout: Path) -> None:
+    line = lamina("images", "import", "--namespace", "k8s.io", layout)
+    assert line.endswith("unpacked on overlayfs/images/k8s.io\n")
+    assert json.loads(lamina("images", "ls", "--json")) == []
+    assert lamina("snapshots", "--snapshotter", SNAPSHOTS, "tree") == ""
+    lamina("images", "rm", "-n", "k8s.io", "debian:12")
+    lamina("snapshots", "--snapshotter", "overlayfs/images/k8s.io", "rm", *reversed(CHAIN))
+
+
+def test_damaged_blobs_are_found(lamina: Lamina, layout: Path, host: str) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    assert re.fullmatch(r"4 blobs, [\d.]+ KiB, no damage found\n", lamina("content", "verify"))
+    digest = json.loads(lamina("images", "inspect", "debian:12"))["Layers"][0]["Digest"]
+    root = Path(host).parent.parent / "root/io.containerd.content.v1.content"
+    with (root / "blobs/sha256" / digest.removeprefix("sha256:")).open("r+b") as file:
+        file.write(b"damage")
+    done = subprocess.run(
+        [PROGRAM, "content", "verify"],
+        env=environment() | {"LAMINA_ADDRESS": host},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith(f"problem    blob {digest}: its data has digest sha256:")
+
+
+def test_verifying_an_unknown_blob_is_an_error(lamina: Lamina) -> None:
+    assert "not exist" in lamina("content", "verify", DIFF_IDS[0], code=1)
+
+
+def test_ls_of_content_shows_labels(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", layout)
+    blobs = {blob["Digest"]: blob for blob in json.loads(lamina("content", "ls", "--json"))}
+    layer = json.loads(lamina("images", "inspect", "debian:12"))["Layers"][0]["Digest"]
+    assert blobs[layer]["Labels"] == {"containerd.io/uncompressed": DIFF_IDS[0]}
+    (found,) = json.loads(lamina("content", "ls", "--json", f'labels."containerd.io/uncompressed"=={DIFF_IDS[1]}'))
+    assert found["Digest"] != layer
+    assert lamina("content", "ls").splitlines()[0].split() == ["DIGEST", "SIZE", "LABELS"]
