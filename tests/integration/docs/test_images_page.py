@@ -1,0 +1,60 @@
+"""The blocks of `docs/images.md` work, one after the other, at the paths that it names."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.images.documents import Platform
+from tests.support.commands import run
+from tests.support.directories import CHECKOUT
+from tests.support.images.archives import write_tar
+from tests.support.images.layouts import debian, layer_of
+from tests.support.processes.terminals import clone, served
+
+PAGE = (CHECKOUT / "docs/images.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.requires("root", "overlay", "ctr")
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A directory with the archive `debian.tar`."""
+    with clone() as directory:
+        layers = (layer_of({"etc/os-release": b"12\n"}), layer_of({"etc/motd": b"hello\n"}))
+        write_tar(directory / "debian.tar", debian(*layers))
+        yield directory
+
+
+def test_the_commands_work_in_their_order(tree: Path) -> None:
+    blocks = [text for language, text in BLOCKS if language == "sh"]
+    with served(tree, ".venv/bin/lamina serve") as type_:
+        shown = [type_(block) for block in blocks]
+    assert re.search(r"^imported docker.io/library/debian:12 .*\n12$", shown[0], re.MULTILINE)
+    listed, _, inspected = shown[1].partition("{")
+    assert str(Platform.host()) in listed
+    assert '"ChainID": "sha256:' in inspected
+    assert re.search(
+        r"^unpacked .* on native/images/default .*\n sha256:\w+\n  \\_ sha256:\w+$", shown[2], re.MULTILINE
+    )
+    assert shown[3] == ""
+    assert shown[4].endswith(", no damage found\n")
+    assert "debian" not in shown[6]
+    assert shown[6].count("sha256:") > 5
+
+
+def test_the_program_works(tree: Path) -> None:
+    (program,) = [text.replace("/var/tmp/images", str(tree)) for language, text in BLOCKS if language == "python"]
+    assert re.fullmatch(
+        r"docker\.io/library/debian:12 sha256:\w+\n",
+        run("sh", "-ec", f"cd {tree}; exec {sys.executable} -c '{program}'"),
+    )
+
+
+def test_every_block_is_executed() -> None:
+    assert {language for language, _ in BLOCKS} == {"sh", "python"}
