@@ -8,7 +8,17 @@ Names are kept in containerd's namespaces, which come and go with their images::
     content = LocalContentStore("/var/lib/example/content", metadata.labels)
 """
 
-from lamina.metadata._images import NAME_LIMIT
-from lamina.metadata._metadata import Metadata
+from typing import TYPE_CHECKING
 
-__all__ = ["NAME_LIMIT", "Metadata"]
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.metadata._contract import MetadataStore
+    from lamina.metadata._images import NAME_LIMIT
+    from lamina.metadata._metadata import Metadata
+
+__all__ = ["NAME_LIMIT", "Metadata", "MetadataStore"]
+
+__getattr__ = lazy_exports(
+    __name__, {"_contract": "MetadataStore", "_images": "NAME_LIMIT", "_metadata": "Metadata"}
+)

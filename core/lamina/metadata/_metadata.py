@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.content import BlobLabels
 from lamina.images import ImageStore, check_namespace
+from lamina.metadata._contract import MetadataStore
 from lamina.metadata._images import NamedImages, namespaces_in
 from lamina.metadata._labels import StoredLabels
 from lamina.store import Store, Table
@@ -14,14 +15,13 @@ _CONTENT = "content", 1
 """The owner and the version of the table of labels."""
 
 
-class Metadata:
-    """Names of images and labels of blobs, in tables of a store. Every method may be called from any thread."""
+class Metadata(MetadataStore):
+    """The names of images and the labels of blobs in tables of a store."""
 
     def __init__(self, images: Table, content: Table) -> None:
         """Use `open`."""
         self._images = images
-        self.labels: BlobLabels = StoredLabels(content)
-        """The labels of blobs, which all namespaces share."""
+        self._labels = StoredLabels(content)
 
     @classmethod
     def open(cls, store: Store) -> Metadata:
@@ -32,14 +32,15 @@ class Metadata:
         """
         return cls(store.table(*_IMAGES), store.table(*_CONTENT))
 
-    def images(self, namespace: str) -> ImageStore:
-        """Return the images of a namespace, which need not have any.
+    @property
+    def labels(self) -> BlobLabels:
+        """The labels of blobs."""
+        return self._labels
 
-        Raises:
-            InvalidArgument: The namespace is malformed (`lamina.images.check_namespace`).
-        """
+    def images(self, namespace: str) -> ImageStore:
+        """Return the images of a namespace."""
         return NamedImages(self._images, check_namespace(namespace))
 
     def namespaces(self) -> list[str]:
-        """Return the namespaces that have images, in alphabetical order."""
+        """Return the namespaces that have images."""
         return self._images.read(namespaces_in)

@@ -1,11 +1,12 @@
-"""Registration of the metadata."""
+"""The registration of the metadata, and the contract of its type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.metadata import MetadataStore
+from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
     from lamina.metadata import Metadata
@@ -17,6 +18,12 @@ def lamina_register() -> Iterable[Registration[Any]]:
     return [
         Registration(type=PluginType.METADATA, id="lmdb", requires=(PluginType.METASTORE,), init=init_metadata)
     ]
+
+
+@hookimpl
+def lamina_contracts() -> Iterable[Contract]:
+    """Register the contract of metadata."""
+    return [Contract(PluginType.METADATA, MetadataStore)]
 
 
 def init_metadata(ic: InitContext[None]) -> Metadata:
