@@ -15,10 +15,15 @@ from types import ModuleType
 import attrs
 import pytest
 
+from lamina.content.local import LocalContentStore
 from lamina.errdefs import FailedPrecondition, InvalidArgument, SkipPlugin
+from lamina.images.unpack import Destination, Unpacker
+from lamina.layers.workers import WorkerApplier
 from lamina.mount import temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.commands import run
+from tests.support.images.built import build_image, layer
+from tests.support.images.trees import files_of
 from tests.support.snapshotters.local import open_local
 from tests.support.waiting import wait_until
 
@@ -139,3 +144,17 @@ def test_a_wrong_setting_is_an_error(blockfile: ModuleType, tmp_path: Path, wron
     with pytest.raises(InvalidArgument, match=word):
         blockfile.make_empty_image(str(tmp_path / "images"), blockfile.BlockfileConfig(**wrong))
     assert os.listdir(tmp_path / "images") == []
+
+
+def test_images_are_unpacked_to_it(open_images: Open, tmp_path: Path) -> None:
+    """Each layer through a mount that has ended when the layer is committed."""
+    layers = [layer({"gone": "1", "a": None, "a/kept": "1"}), layer({".wh.gone": "", "a/new": "2"})]
+    with (
+        open_images(tmp_path) as snapshotter,
+        contextlib.closing(LocalContentStore(str(tmp_path / "content"))) as content,
+        contextlib.closing(WorkerApplier()) as applier,
+    ):
+        image = build_image(content, layers)
+        destination = Destination("blockfile", snapshotter)
+        top = Unpacker(content, applier).unpack(image.manifest, image.config, destination)
+        assert files_of(snapshotter, top) == {"a": None, "a/kept": "1", "a/new": "2"}
