@@ -40,6 +40,11 @@ def test_the_error_names_an_entry_by_its_long_name() -> None:
     )
 
 
+def test_the_error_shows_the_beginning_of_a_very_long_name() -> None:
+    for data in (pax((b"path", b"n" * 4000), (b"uid", b"x")), extended(b"L", b"n" * 4000) + pax((b"uid", b"x"))):
+        refused(data + header(), "entry 'n{199}…' at byte")
+
+
 def test_a_wrong_checksum_is_refused() -> None:
     refused(header(checksum=b"000001\0 "), "checksum")
     refused(b"this is no archive".ljust(BLOCK), "checksum")

@@ -88,7 +88,12 @@ def test_solaris_marks_extended_headers_with_a_capital_letter() -> None:
 
 
 def test_a_global_header_is_ignored() -> None:
-    archived = read(pax((b"comment", b"a commit"), (b"uid", b"5"), type_=b"g") + header(b"a") + header(b"b") + END)
+    archived = read(
+        pax((b"comment", b"a commit"), (b"uid", b"5"), (b"pathology", b"x"), type_=b"g")
+        + header(b"a")
+        + header(b"b")
+        + END
+    )
     assert [(entry.name, entry.uid) for entry in archived.entries] == [(b"a", 0), (b"b", 0)]
 
 

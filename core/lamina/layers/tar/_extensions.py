@@ -9,14 +9,14 @@ import attrs
 from lamina.layers._entry import Entry
 from lamina.layers.tar._header import text
 from lamina.layers.tar._malformed import Malformed
-from lamina.layers.tar._pax import Records, apply_records, check_name, parse_records
+from lamina.layers.tar._pax import SPARSE_KEYS, Records, apply_records, check_name, parse_records
 
 MAX_BYTES: Final = 1 << 20
 """Bytes of such a header's data. Go's `archive/tar`, and containerd with it, reads no more either."""
 _PAX, _SOLARIS, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"X", b"g", b"L", b"K"
 EXTENSIONS: Final = frozenset({_PAX, _SOLARIS, _GLOBAL, _LONG_NAME, _LONG_LINK})
 """The types of such headers."""
-_FRAMING: Final = (b"path", b"linkpath", b"size", b"GNU.sparse.")
+_FRAMING: Final = frozenset({b"path", b"linkpath", b"size", *SPARSE_KEYS})
 """Records that a global header must not have. Go's `archive/tar` ignores them there and GNU tar applies them, so
 that one archive would be two trees."""
 
@@ -71,8 +71,5 @@ class Extensions:
         """Refuse global headers by which programs read different trees from one archive."""
         if self:
             raise Malformed("a global extended header lies between an extended header and its entry")
-        for key in records:
-            if key.startswith(_FRAMING):
-                raise Malformed(
-                    f"a global extended header has the record {key!r}, which is only for single entries"
-                )
+        for key in _FRAMING.intersection(records):
+            raise Malformed(f"a global extended header has the record {key!r}, which is only for single entries")

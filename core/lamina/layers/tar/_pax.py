@@ -10,8 +10,13 @@ from lamina.layers.tar._header import MAX_ID, MAX_NAME, MAX_SIZE, SECOND, second
 from lamina.layers.tar._malformed import Malformed
 
 MAX_RECORDS: Final = 1 << 16
-SPARSE_MAP: Final = b"GNU.sparse.map"
-_SPARSE_PAIRS: Final = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+SPARSE: Final = b"GNU.sparse."
+SPARSE_MAP: Final = SPARSE + b"map"
+SPARSE_KEYS: Final = frozenset(
+    SPARSE + part for part in (b"major", b"minor", b"name", b"size", b"realsize", b"numblocks", b"map")
+)
+"""The records that make a file one with holes."""
+_SPARSE_PAIRS: Final = (SPARSE + b"offset", SPARSE + b"numbytes")
 """Version 0.0 of GNU's sparse format repeats these two records, once for each extent."""
 _XATTR: Final = b"SCHILY.xattr."
 _MAX_XATTR_NAME: Final = 255
@@ -97,7 +102,7 @@ def check_name(value: bytes, what: str) -> bytes:
     if len(value) > MAX_NAME:
         raise Malformed(f"the {what} has {len(value)} bytes, more than {MAX_NAME}")
     if b"\0" in value:
-        raise Malformed(f"the {what}, {value!r}, has a NUL")
+        raise Malformed(f"the {what}, {value[:64]!r}, has a NUL")
     return value
 
 

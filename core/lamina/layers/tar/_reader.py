@@ -17,6 +17,8 @@ from lamina.layers.tar._sparse import read_old, read_pax
 
 _ZEROS: Final = bytes(BLOCK)
 _OLD_SPARSE: Final = b"S"
+_SHOWN: Final = 200
+"""Bytes of a name that messages show."""
 _MAX_EXTENSIONS: Final = 64
 """Such headers before one entry. Three are usual."""
 
@@ -232,8 +234,10 @@ class TarReader:
         return self._buffer.take(BLOCK)
 
     def _invalid(self, error: Malformed) -> InvalidArgument:
+        name = self._name()
+        shown = os.fsdecode(name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…".encode())
         return InvalidArgument(
-            f"read the tar archive: entry {os.fsdecode(self._name())!r} at byte {self._header}: {error}; "
+            f"read the tar archive: entry {shown!r} at byte {self._header}: {error}; "
             "make the archive again, or fetch it again"
         )
 

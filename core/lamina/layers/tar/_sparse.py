@@ -13,18 +13,13 @@ import attrs
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.tar._header import BLOCK, MAX_SIZE, number
 from lamina.layers.tar._malformed import Malformed
-from lamina.layers.tar._pax import SPARSE_MAP, check_name, decimal
+from lamina.layers.tar._pax import SPARSE, SPARSE_KEYS, SPARSE_MAP, check_name, decimal
 
 MAX_EXTENTS: Final = 1 << 17
 """Extents of one file; each takes some hundred bytes of memory."""
 MAX_MAP_BYTES: Final = 1 << 20
 """Bytes of a map in format 1.0, as in Go's `archive/tar`."""
 
-_PREFIX: Final = b"GNU.sparse."
-_KEYS: Final = frozenset(
-    {_PREFIX + part for part in (b"major", b"minor", b"name", b"size", b"realsize", b"numblocks", b"map")}
-)
-"""The records that make a file one with holes."""
 _VERSIONS: Final = {(None, None), (b"0", b"0"), (b"0", b"1"), (b"1", b"0")}
 """Versions of the formats in extended headers. The first two need not be given."""
 
@@ -119,16 +114,17 @@ def read_pax(entry: Entry, records: Mapping[bytes, bytes], take: Take) -> Sparse
     Raises:
         Malformed: The map is malformed, or its format is not known.
     """
-    if _KEYS.isdisjoint(records):
+    if SPARSE_KEYS.isdisjoint(records):
         return None
-    major, minor = (records.get(_PREFIX + part) for part in (b"major", b"minor"))
+    major, minor = (records.get(SPARSE + part) for part in (b"major", b"minor"))
     if (major, minor) not in _VERSIONS:
-        raise Malformed(f"its sparse format, version {major!r}, {minor!r}, is not known")
+        shown = f"{(major or b'')[:8]!r}, {(minor or b'')[:8]!r}"
+        raise Malformed(f"its sparse format, version {shown}, is not known")
     if entry.type is not EntryType.FILE:
         raise Malformed(f"a {entry.type.value} with sparse data")
-    if name := records.get(_PREFIX + b"name"):
+    if name := records.get(SPARSE + b"name"):
         entry.name = check_name(name, "path")
-    size = records.get(_PREFIX + b"size") or records.get(_PREFIX + b"realsize") or b""
+    size = records.get(SPARSE + b"size") or records.get(SPARSE + b"realsize") or b""
     real_size = decimal(size, "size of the file", MAX_SIZE)
     if major == b"1":
         numbers, map_bytes = _read_data_map(entry.size, take)
@@ -140,8 +136,8 @@ def _parse_map(records: Mapping[bytes, bytes]) -> list[int]:
     """Parse the map of formats 0.0 and 0.1."""
     fields = records.get(SPARSE_MAP, b"")
     numbers = [_number(field) for field in fields.split(b",")] if fields else []
-    count = records.get(_PREFIX + b"numblocks")
-    if not fields and (count is None or _PREFIX + b"major" not in records):
+    count = records.get(SPARSE + b"numblocks")
+    if not fields and (count is None or SPARSE + b"major" not in records):
         raise Malformed("its sparse data has no map")
     if count is not None and decimal(count, "number of parts of sparse data", MAX_EXTENTS) * 2 != len(numbers):
         raise Malformed(f"its sparse data has {len(numbers) / 2:g} parts and not {int(count)}")
