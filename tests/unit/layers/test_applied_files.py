@@ -181,8 +181,18 @@ def test_a_hard_link_to_a_file_of_an_earlier_layer_works(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("target", ["missing", "d/missing", "d", "", "/", ".."])
 def test_a_hard_link_to_what_is_no_file_is_refused(tmp_path: Path, target: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"a hard link to|no hard links|is a directory|linkpath"):
+    with pytest.raises(InvalidArgument, match=r"which (does not exist|is a directory)|linkpath"):
         apply(tmp_path, directory("d"), hard_link("h", target))
+
+
+def test_a_hard_link_may_replace_the_symlink_that_leads_to_its_target(tmp_path: Path) -> None:
+    apply(tmp_path, file("d/f", b"data"), symlink("s", "d"), hard_link("s", "s/f"))
+    assert os.path.samefile(tmp_path / "s", tmp_path / "d/f")
+
+
+def test_a_hard_link_cannot_replace_the_directory_of_its_target(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="d is a hard link to d/e/f, which lies below it"):
+        apply(tmp_path, file("d/e/f"), hard_link("d", "d/e/f"))
 
 
 @pytest.mark.parametrize("name", [".", "./", "/", "..", "a/.."])

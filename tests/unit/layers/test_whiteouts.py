@@ -66,6 +66,11 @@ def test_what_the_layer_itself_brings_stays_in_any_order(root: Path, deletes: by
     assert names(root) == ["d", "d/b", "d/b/new", "d/own", "e", "s"]
 
 
+def test_what_the_layer_brings_in_new_directories_stays_too(root: Path) -> None:
+    apply(root, file("new/sub/f"), opaque(""), file("new/sub/g"), opaque("new"), whiteout("new/sub"), opaque(""))
+    assert names(root) == ["new", "new/sub", "new/sub/f", "new/sub/g"]
+
+
 def test_a_file_is_not_deleted_by_a_whiteout_of_its_own_layer(root: Path) -> None:
     apply(root, file("e", b"new"), whiteout("e"))
     assert (root / "e").read_bytes() == b"new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Final
@@ -9,10 +10,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import InvalidArgument
 from lamina.fs import DataCopier, XattrCopier, open_beneath, opened, remove_acls, xattr_names
 from lamina.layers.applying._directory import Directory
-from lamina.layers.applying._name import shown
 from lamina.layers.applying._overlay import XATTRS, is_whiteout
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class CopyUp:
             parent: The same directory in the upper one.
 
         Raises:
-            InvalidArgument: It is a directory.
+            IsADirectoryError: It is a directory.
             OSError: It cannot be copied.
         """
         try:
@@ -53,7 +52,7 @@ class CopyUp:
             if is_whiteout(status):
                 return
             if stat.S_ISDIR(status.st_mode):
-                raise directory_as_target(parent, name)
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
             parent.is_changed = True
             if status.st_nlink == 1 or not self._link(tree, status, name, parent):
                 self._copy(source, status, name, parent)
@@ -113,9 +112,3 @@ class CopyUp:
         source = tree.directory(directory).fd
         os.link(copy, name, src_dir_fd=source, dst_dir_fd=parent.fd, follow_symlinks=False)
         return True
-
-
-def directory_as_target(parent: Directory, name: bytes) -> InvalidArgument:
-    """Return the error for a hard link to a directory."""
-    path = shown(parent.below(name))
-    return InvalidArgument(f"apply the layer: {path} is a directory, which can have no hard links")

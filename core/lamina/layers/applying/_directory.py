@@ -38,20 +38,25 @@ class Directory:
     names: list[bytes] = attrs.field(factory=list)
     """The paths by which the archive names the directory."""
     hides_parent: bool = False
-    """Whether nothing of the layers below shows in this directory; at the root: whether there are none."""
+    """Whether it is known that nothing of the layers below is in this directory, or shows in this upper one."""
     lower: int | None = None
     """The descriptor of the same directory in the parent of an upper one, or `NONE`, once it was looked up."""
 
     @classmethod
-    def of(cls, path: bytes, fd: int) -> Directory:
+    def of(cls, path: bytes, fd: int, *, may_have_acl: bool = True) -> Directory:
         """Describe an open directory, which the object closes.
+
+        Args:
+            path: Its path in the tree.
+            fd: Its descriptor.
+            may_have_acl: Whether new entries may inherit an access control list.
 
         Raises:
             OSError: It cannot be read.
         """
         try:
             status = os.fstat(fd)
-            has_acl = has_default_acl(fd)
+            has_acl = may_have_acl and has_default_acl(fd)
         except BaseException:
             os.close(fd)
             raise

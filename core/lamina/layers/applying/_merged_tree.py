@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from lamina.context import current
 from lamina.fs import TreeCursor, open_beneath, open_within_mount, remove_tree
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._name_set import NameSet
@@ -31,7 +32,7 @@ class MergedTree(Tree):
 
     def delete(self, parent: Directory, name: bytes) -> None:
         """Remove a file or a tree, except for what this layer has brought."""
-        if self.root.hides_parent:
+        if parent.hides_parent:
             return
         if not self._brought.has(parent.inode, name):
             self.remove(parent, name)
@@ -47,22 +48,32 @@ class MergedTree(Tree):
 
     def delete_all(self, directory: Directory) -> None:
         """Remove everything from a directory, except for what this layer has brought."""
-        if self.root.hides_parent:
+        if directory.hides_parent:
             return
-        directory.is_changed = True
         if self._has_links:
             self._forget_names()
         self._delete_others(directory.fd)
+        for known in (directory, *self.open_below(directory.path)):
+            known.hides_parent = True
 
     def find(self, parent: Directory, name: bytes) -> None:
         """Take note of the file, which from now on is one of this layer's."""
         self.bring(parent, name)
 
+    def _add(
+        self, parent: Directory, name: bytes, fd: int, *, is_new: bool = False, has_replaced: bool = False
+    ) -> Directory:
+        directory = super()._add(parent, name, fd, is_new=is_new)
+        directory.hides_parent = is_new or parent.hides_parent
+        return directory
+
     def _delete_others(self, fd: int) -> None:
         """Remove what this layer has not brought from a directory, and from those below it that it has."""
+        check = current().check
         with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
             pending = [self._delete_entries(cursor.fd)]
             while pending:
+                check()
                 if not pending[-1]:
                     pending.pop()
                     if pending:

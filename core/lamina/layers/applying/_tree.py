@@ -12,10 +12,11 @@ from typing import Final, TypeVar
 
 import attrs
 
-from lamina.errdefs import Aborted, InvalidArgument
+from lamina.errdefs import InvalidArgument
 from lamina.fs import open_beneath, remove_acls, remove_tree
 from lamina.layers._entry import Entry
 from lamina.layers.applying._directory import Directory
+from lamina.layers.applying._errors import keeps_coming, not_a_directory
 from lamina.layers.applying._name import components, shown
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,7 +27,7 @@ _MAX_NAMES: Final = 1024
 _MAX_LINKS: Final = 40
 """How many symbolic links are followed, as in path_resolution(7)."""
 _IMPLIED_MODE: Final = 0o755
-MAX_TRIES: Final = 16
+_MAX_TRIES: Final = 16
 """How often a name is removed that another process makes again."""
 _T = TypeVar("_T")
 
@@ -93,7 +94,7 @@ class Tree(abc.ABC):
             OSError: It cannot be made.
         """
         has_replaced = False
-        for _ in range(MAX_TRIES):
+        for _ in range(_MAX_TRIES):
             try:
                 os.mkdir(name, mode | 0o700, dir_fd=parent.fd)
                 parent.is_changed = is_new = True
@@ -103,12 +104,14 @@ class Tree(abc.ABC):
             if not is_new and path in self._open:
                 return self._open[path], False
             try:
-                return self._add(parent, name, open_beneath(name, _OPEN, dir_fd=parent.fd), has_replaced), is_new
+                fd = open_beneath(name, _OPEN, dir_fd=parent.fd)
             except NotADirectoryError:
                 self.remove(parent, name)
                 has_replaced = True
+                continue
             except FileNotFoundError:
                 continue
+            return self._add(parent, name, fd, is_new=is_new, has_replaced=has_replaced), is_new
         raise keeps_coming(parent, name)
 
     def replace(self, parent: Directory, name: bytes, make: Callable[[], _T]) -> _T:
@@ -118,7 +121,7 @@ class Tree(abc.ABC):
             Aborted: Another process keeps making files of the name.
             OSError: It cannot be removed or made.
         """
-        for _ in range(MAX_TRIES):
+        for _ in range(_MAX_TRIES):
             self.remove(parent, name)
             try:
                 return make()
@@ -149,9 +152,13 @@ class Tree(abc.ABC):
 
     def close_below(self, path: bytes, *, keeps_times: bool = True) -> None:
         """Close the directories below a path; arguments as for `Directory.close`."""
-        prefix = path + b"/" if path else b""
-        for directory in [below for below in self._open.values() if below.path.startswith(prefix)]:
+        for directory in self.open_below(path):
             self._close(directory, keeps_times=keeps_times)
+
+    def open_below(self, path: bytes) -> list[Directory]:
+        """Return the open directories below a path."""
+        prefix = path + b"/" if path else b""
+        return [directory for directory in self._open.values() if directory.path.startswith(prefix)]
 
     @contextmanager
     def holding(self, directory: Directory) -> Iterator[None]:
@@ -260,9 +267,20 @@ class Tree(abc.ABC):
                 raise not_a_directory(parent, name) from error
             raise
 
-    def _add(self, parent: Directory, name: bytes, fd: int, has_replaced: bool = False) -> Directory:
-        """Keep a directory open; `has_replaced` is for upper directories."""
-        directory = Directory.of(parent.below(name), fd)
+    def _add(
+        self, parent: Directory, name: bytes, fd: int, *, is_new: bool = False, has_replaced: bool = False
+    ) -> Directory:
+        """Keep a directory open.
+
+        Args:
+            parent: Where it is.
+            name: Its name.
+            fd: Its descriptor.
+            is_new: Whether it was just made.
+            has_replaced: Whether it took the place of a file that was no directory.
+        """
+        may_have_acl = parent.has_default_acl or not is_new
+        directory = Directory.of(parent.below(name), fd, may_have_acl=may_have_acl)
         self._open[directory.path] = directory
         self.bring(parent, name)
         while len(self._open) > _MAX_OPEN:
@@ -280,13 +298,3 @@ class Tree(abc.ABC):
             directory.names.clear()
         self._known.clear()
         self._has_links = False
-
-
-def not_a_directory(parent: Directory, name: bytes) -> InvalidArgument:
-    """Return the error for a path that goes on below a file."""
-    return InvalidArgument(f"apply the layer: {shown(parent.below(name))} is not a directory")
-
-
-def keeps_coming(parent: Directory, name: bytes) -> Aborted:
-    path = shown(parent.below(name))
-    return Aborted(f"apply the layer: another process keeps making {path}; stop it, and try again")

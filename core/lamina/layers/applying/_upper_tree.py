@@ -18,6 +18,7 @@ from lamina.fs import open_beneath, opened
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._copy_up import CopyUp
 from lamina.layers.applying._directory import NONE, Directory, has_default_acl
+from lamina.layers.applying._errors import not_a_directory
 from lamina.layers.applying._name import shown
 from lamina.layers.applying._overlay import (
     MISSING,
@@ -28,7 +29,7 @@ from lamina.layers.applying._overlay import (
     make_opaque,
     remove_whiteouts,
 )
-from lamina.layers.applying._tree import Tree, not_a_directory
+from lamina.layers.applying._tree import Tree
 
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_DIRECTORY: Final = _PATH | os.O_DIRECTORY
@@ -145,12 +146,14 @@ class UpperTree(Tree):
             return self._make_implied(parent, name)
         return super()._enter_other(parent, name)
 
-    def _add(self, parent: Directory, name: bytes, fd: int, has_replaced: bool = False) -> Directory:
-        directory = super()._add(parent, name, fd)
+    def _add(
+        self, parent: Directory, name: bytes, fd: int, *, is_new: bool = False, has_replaced: bool = False
+    ) -> Directory:
+        directory = super()._add(parent, name, fd, is_new=is_new)
         if has_replaced and not parent.hides_parent:
             # What was replaced hid a directory of the parent, which would show through this one.
             make_opaque(fd)
-        directory.hides_parent = parent.hides_parent or has_replaced or is_opaque(fd)
+        directory.hides_parent = parent.hides_parent or has_replaced or (not is_new and is_opaque(fd))
         return directory
 
     def _lower(self, directory: Directory) -> int | None:

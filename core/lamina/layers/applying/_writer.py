@@ -14,10 +14,10 @@ from lamina.errdefs import Aborted, InvalidArgument
 from lamina.fs import opened
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._attributes import Attributes
-from lamina.layers.applying._copy_up import directory_as_target
 from lamina.layers.applying._directory import Directory
+from lamina.layers.applying._errors import bad_target
 from lamina.layers.applying._name import shown, split
-from lamina.layers.applying._tree import MAX_TRIES, Tree, keeps_coming
+from lamina.layers.applying._tree import Tree
 from lamina.layers.tar import TarReader
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -139,35 +139,34 @@ class EntryWriter:
         """Make a hard link. It has the attributes of its target, whatever the entry says."""
         path, target = split(entry.link)
         with self.tree.holding(directory):
-            for _ in range(MAX_TRIES):
-                source = self.tree.directory(path, entry.mtime)
-                try:
+            source = self.tree.directory(path, entry.mtime)
+            with self.tree.holding(source):
+                self._check_target(entry, source, target)
+                if (source.path + b"/").startswith(directory.below(name) + b"/"):
+                    raise bad_target(entry, "which lies below it")
+                if (source, target) != (directory, name):
                     self._link_from(source, target, directory, name)
-                except FileExistsError:
-                    self.tree.remove(directory, name)
-                else:
-                    return
-        raise keeps_coming(directory, name)
 
-    def _link_from(self, source: Directory, target: bytes, directory: Directory, name: bytes) -> None:
+    def _check_target(self, entry: Entry, source: Directory, target: bytes) -> None:
+        """Have the target of a hard link in the tree, and refuse one that is missing or a directory."""
         try:
             self.tree.find(source, target)
-            if source is directory and target == name:
-                if stat.S_ISDIR(os.stat(name, dir_fd=directory.fd, follow_symlinks=False).st_mode):
-                    raise directory_as_target(source, target)
-                return
-            directory.is_changed = True
-            fds = source.fd, directory.fd
-            os.link(target, name, src_dir_fd=fds[0], dst_dir_fd=fds[1], follow_symlinks=False)
+            status = os.stat(target or b".", dir_fd=source.fd, follow_symlinks=False)
         except FileNotFoundError as error:
-            raise InvalidArgument(
-                f"apply the layer: {shown(directory.below(name))} is a hard link to "
-                f"{shown(source.below(target))}, which does not exist"
-            ) from error
-        except PermissionError as error:
-            if stat.S_ISDIR(os.stat(target, dir_fd=source.fd, follow_symlinks=False).st_mode):
-                raise directory_as_target(source, target) from error
-            raise
+            raise bad_target(entry, "which does not exist") from error
+        except IsADirectoryError as error:
+            raise bad_target(entry, "which is a directory") from error
+        if stat.S_ISDIR(status.st_mode):
+            raise bad_target(entry, "which is a directory")
+
+    def _link_from(self, source: Directory, target: bytes, directory: Directory, name: bytes) -> None:
+        directory.is_changed = True
+        fds = source.fd, directory.fd
+        make = partial(os.link, target, name, src_dir_fd=fds[0], dst_dir_fd=fds[1], follow_symlinks=False)
+        try:
+            make()
+        except FileExistsError:
+            self.tree.replace(directory, name, make)
 
 
 def _learn_owner(directory: Directory, status: os.stat_result) -> None:
