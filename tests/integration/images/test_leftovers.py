@@ -40,17 +40,20 @@ def unpack(content: ContentStore, applier: Applier, destination: Destination) ->
     Unpacker(content, applier).unpack(image.manifest, image.config, destination)
 
 
-def test_extractions_of_a_process_that_has_ended_are_removed(
+def test_snapshots_of_a_process_that_has_ended_are_removed(
     content: ContentStore, applier: Applier, destination: Destination
 ) -> None:
+    """Also if there is nothing left to unpack."""
     label, process = owner_of_another_process(ended=True)
-    destination.snapshotter.prepare(KEY, labels={LABEL: label})
-    unpack(content, applier, destination)
-    assert unfinished(destination.snapshotter) == set()
+    for _ in range(2):
+        destination.snapshotter.prepare(KEY, labels={LABEL: label})
+        destination.snapshotter.view(f"{KEY} view", labels={LABEL: label})
+        unpack(content, applier, destination)
+        assert unfinished(destination.snapshotter) == set()
     process.communicate()
 
 
-def test_extractions_of_a_process_that_runs_are_kept(
+def test_snapshots_of_a_process_that_runs_are_kept(
     content: ContentStore, applier: Applier, destination: Destination
 ) -> None:
     label, process = owner_of_another_process(ended=False)
@@ -60,7 +63,7 @@ def test_extractions_of_a_process_that_runs_are_kept(
     process.communicate("\n")
 
 
-def test_extractions_of_containerd_and_other_snapshots_are_kept(
+def test_those_of_containerd_and_others_are_kept(
     content: ContentStore, applier: Applier, destination: Destination
 ) -> None:
     keys = {KEY, "another", f"default/12/{KEY}"}
@@ -70,7 +73,7 @@ def test_extractions_of_containerd_and_other_snapshots_are_kept(
     assert unfinished(destination.snapshotter) == keys
 
 
-def test_an_extraction_is_abandoned_when_nothing_can_go_on_with_it() -> None:
+def test_a_snapshot_is_abandoned_when_nothing_can_go_on_with_it() -> None:
     owner = Owner()
     boot, namespace, pid, started, word = owner.label.split(" ")
     owner.begin(KEY)

@@ -67,9 +67,8 @@ class Unpacker:
             return ""
         unpacker = LayerUnpacker(destination, self._content, self._applier, self._owner, progress)
         chain = Chain(unpacker, self._locks)
-        if missing := chain.missing(layers):
-            remove_leftovers(destination.snapshotter, self._owner)
-            chain.unpack(missing)
+        remove_leftovers(destination.snapshotter, self._owner)
+        chain.unpack(chain.missing(layers))
         top = layers[-1].chain_id
         add_label(self._content, manifest.config.digest, f"{SNAPSHOT}{destination.name}", top)
         return top
