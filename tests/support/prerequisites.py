@@ -169,6 +169,7 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "runc": _program("runc"),
     "umoci": _program("umoci"),
     "buildah": _program("buildah"),
+    "podman": _program("podman"),
     "mmdebstrap": _program("mmdebstrap"),
     "skopeo": _program("skopeo"),
     "mkfs.ext4": _program("mkfs.ext4"),
