@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,23 +15,37 @@ from lamina.images._namespaces import current_namespace, keyspace_of
 from lamina.images._progress import Report
 from lamina.images._store import Image, ImageStore
 from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
-from lamina.images.archive import import_images, open_source
-from lamina.images.documents import ImageConfig, Manifest, Platform, chain_ids
-from lamina.images.selection import choose
-from lamina.images.unpack import Destination, Unpacker
+
+if TYPE_CHECKING:
+    from lamina.images.documents import ImageConfig, Manifest, Platform
+    from lamina.images.unpack import Destination, Unpacker
+    from lamina.layers import Applier
 
 
-@attrs.frozen(eq=False)
 class LocalTransfer(Transfer):
     """Works with a content store, the names of images, and snapshotters."""
 
-    content: ContentStore
-    """Gets the blobs."""
-    images: Callable[[str], ImageStore]
-    """Returns the images of a namespace."""
-    unpacker: Unpacker
-    destination: Callable[[str], Destination]
-    """Returns the snapshotter with an id, in its own keyspace; that of "" is the default one."""
+    def __init__(
+        self,
+        content: ContentStore,
+        images: Callable[[str], ImageStore],
+        applier: Applier,
+        destination: Callable[[str], Destination],
+    ) -> None:
+        """Work with what the caller opened and closes.
+
+        Args:
+            content: Gets the blobs.
+            images: Returns the images of a namespace.
+            applier: Applies layers.
+            destination: Returns the snapshotter with an id, in its own keyspace; that of "" is the default one.
+        """
+        self._content = content
+        self._images = images
+        self._applier = applier
+        self._destination = destination
+        self._unpacker: Unpacker | None = None
+        self._lock = threading.Lock()
 
     def import_(
         self,
@@ -42,13 +58,15 @@ class LocalTransfer(Transfer):
         snapshotter: str = "",
         progress: Report | None = None,
     ) -> Imported:
+        from lamina.images.archive import import_images, open_source
+
         wanted = _parse(platform)
-        destination = self.destination(snapshotter) if unpack else None  # before anything is copied
+        destination = self._destination(snapshotter) if unpack else None  # before anything is copied
         with open_source(path) as source:
             found = import_images(
                 source,
-                self.content,
-                self.images(current_namespace()),
+                self._content,
+                self._images(current_namespace()),
                 names=names,
                 platform=wanted,
                 all_platforms=all_platforms,
@@ -62,7 +80,7 @@ class LocalTransfer(Transfer):
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
     ) -> Unpacked:
-        destination = self.destination(snapshotter)
+        destination = self._destination(snapshotter)
         return self._unpack(self._find(name), _parse(platform), destination, progress)
 
     def _unpack(
@@ -70,9 +88,19 @@ class LocalTransfer(Transfer):
     ) -> Unpacked:
         _, _, manifest, config = self._documents(image, platform)
         place, name = _in_namespace(destination, current_namespace())
-        return Unpacked(image.name, name, self.unpacker.unpack(manifest, config, place, progress))
+        return Unpacked(image.name, name, self._shared_unpacker().unpack(manifest, config, place, progress))
+
+    def _shared_unpacker(self) -> Unpacker:
+        from lamina.images.unpack import Unpacker
+
+        with self._lock:
+            if self._unpacker is None:
+                self._unpacker = Unpacker(self._content, self._applier)
+            return self._unpacker
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
+        from lamina.images.documents import chain_ids
+
         image = self._find(name)
         which, descriptor, manifest, config = self._documents(image, _parse(platform))
         chain = chain_ids(config.rootfs.diff_ids)
@@ -87,32 +115,37 @@ class LocalTransfer(Transfer):
         )
 
     def verify(self, *digests: str) -> Iterator[Verified]:
-        for digest in digests or (info.digest for info in self.content.walk()):
-            size = self.content.info(digest).size
+        for digest in digests or (info.digest for info in self._content.walk()):
+            size = self._content.info(digest).size
             try:
-                verify_blob(self.content, digest)
+                verify_blob(self._content, digest)
             except DataLoss as error:
                 yield Verified(digest, size, str(error))
             else:
                 yield Verified(digest, size)
 
     def _find(self, name: str) -> Image:
-        return find_image(self.images(current_namespace()), name)
+        return find_image(self._images(current_namespace()), name)
 
     def _documents(
         self, image: Image, platform: Platform | None
     ) -> tuple[Platform, Descriptor, Manifest, ImageConfig]:
         """Return the platform, the manifest with its descriptor, and the configuration of an image."""
+        from lamina.images.documents import ImageConfig, Manifest
+        from lamina.images.selection import choose
+
         chosen = choose(self._read, image.target, image.name, platform)
         manifest = Manifest.decode(self._read(chosen.descriptor), chosen.descriptor)
         config = ImageConfig.decode(self._read(manifest.config), manifest.config)
         return chosen.platform, chosen.descriptor, manifest, config
 
     def _read(self, descriptor: Descriptor) -> bytes:
-        return read_blob(self.content, descriptor.digest)
+        return read_blob(self._content, descriptor.digest)
 
 
 def _parse(platform: str) -> Platform | None:
+    from lamina.images.documents import Platform
+
     return Platform.parse(platform) if platform else None
 
 

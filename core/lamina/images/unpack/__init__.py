@@ -5,7 +5,14 @@ them, so that images share the snapshots of layers that they share. A snapshot i
 the digest that the image says; one that is there already is used as it is, and its layer not read.
 """
 
-from lamina.images.unpack._destination import Destination
-from lamina.images.unpack._unpacker import Unpacker
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.images.unpack._destination import Destination
+    from lamina.images.unpack._unpacker import Unpacker
 
 __all__ = ["Destination", "Unpacker"]
+
+__getattr__ = lazy_exports(__name__, {"_destination": "Destination", "_unpacker": "Unpacker"})

@@ -57,14 +57,12 @@ def lamina_contracts() -> Iterable[Contract]:
 def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
     """Return what works with the host's content store, names of images, applier and snapshotters."""
     from lamina.images import LocalTransfer
-    from lamina.images.unpack import Unpacker
     from lamina.plugins.transfer._snapshotters import Snapshotters
 
-    content = ic.get_single(PluginType.CONTENT)
     return LocalTransfer(
-        content=content,
+        content=ic.get_single(PluginType.CONTENT),
         images=ic.get_single(PluginType.METADATA).images,
-        unpacker=Unpacker(content, ic.get_single(PluginType.DIFF)),
+        applier=ic.get_single(PluginType.DIFF),
         destination=Snapshotters(ic.get_all, ic.config.snapshotter).destination,
     )
 
