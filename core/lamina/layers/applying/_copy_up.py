@@ -24,7 +24,11 @@ _PREFIXES: Final = tuple(map(os.fsdecode, XATTRS))
 
 @attrs.define(eq=False, repr=False)
 class CopyUp:
-    """Copies files and attributes. A file of the parent is copied once, however many names it has there."""
+    """Copies files and attributes.
+
+    A file of the parent is copied once, however many of its names the layer links to. Its other names stay apart,
+    as when overlayfs itself copies a file up.
+    """
 
     _copies: dict[tuple[int, int], bytes] = attrs.field(factory=dict)
     """The paths of copies of files with several names, by device and inode number in the parent."""
