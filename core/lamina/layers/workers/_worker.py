@@ -121,7 +121,7 @@ class Worker:
 def _start(fd: int) -> subprocess.Popen[bytes]:
     import subprocess
 
-    if not os.path.basename(sys.executable).startswith("python"):
+    if not os.path.basename(sys.executable or "").startswith("python"):
         raise Unavailable(
             f"{sys.executable!r} cannot be started as a worker process: it is no Python interpreter; apply layers "
             "without worker processes (processes = 0)"
