@@ -12,14 +12,15 @@ from lamina.client import Client
 from lamina.images import Resolved
 from tests.support.commands import CommandFailed
 from tests.support.images.archives import write_directory
+from tests.support.images.built import layer
 from tests.support.images.layouts import DEBIAN as NAME
-from tests.support.images.layouts import debian, layer_of
+from tests.support.images.layouts import debian
 from tests.support.interop.containerds import ctr
 from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay", "ctr")
 
-LAYERS = (layer_of({"etc/os-release": b"12\n"}), layer_of({"large": bytes(range(256)) * 20_000}))
+LAYERS = (layer({"etc/os-release": "12\n"}), layer({"large": bytes(range(256)) * 20_000}))
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,13 @@ from lamina.images.documents import Platform, chain_ids
 from tests.integration.cli.conftest import PROGRAM
 from tests.support.commands import environment
 from tests.support.images.archives import write_directory
+from tests.support.images.built import layer
 from tests.support.images.layouts import DEBIAN as NAME
-from tests.support.images.layouts import debian, layer_of
+from tests.support.images.layouts import debian
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-LAYERS = (layer_of({"etc/os-release": b"12\n", "etc/motd": b"hello\n"}), layer_of({"etc/.wh.motd": b""}))
+LAYERS = (layer({"etc/os-release": "12\n", "etc/motd": "hello\n"}), layer({"etc/.wh.motd": ""}))
 DIFF_IDS = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in LAYERS]
 CHAIN = chain_ids(DIFF_IDS)
 SNAPSHOTS = "overlayfs/images/default"

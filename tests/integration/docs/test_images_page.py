@@ -13,7 +13,8 @@ from lamina.images.documents import Platform
 from tests.support.commands import run
 from tests.support.directories import CHECKOUT
 from tests.support.images.archives import write_tar
-from tests.support.images.layouts import debian, layer_of
+from tests.support.images.built import layer
+from tests.support.images.layouts import debian
 from tests.support.processes.terminals import clone, served
 
 PAGE = (CHECKOUT / "docs/images.md").read_text()
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.requires("root", "overlay", "ctr")
 def tree() -> Iterator[Path]:
     """A directory with the archive `debian.tar`."""
     with clone() as directory:
-        layers = (layer_of({"etc/os-release": b"12\n"}), layer_of({"etc/motd": b"hello\n"}))
+        layers = (layer({"etc/os-release": "12\n"}), layer({"etc/motd": "hello\n"}))
         write_tar(directory / "debian.tar", debian(*layers))
         yield directory
 

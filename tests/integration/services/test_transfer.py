@@ -18,7 +18,8 @@ from lamina.mount import temporary_mount
 from lamina.plugin import PluginType
 from tests.support.commands import run
 from tests.support.images.archives import write_tar
-from tests.support.images.layouts import DEBIAN, debian, layer_of
+from tests.support.images.built import layer
+from tests.support.images.layouts import DEBIAN, debian
 from tests.support.processes.hosts import Host
 from tests.support.waiting import wait_until
 
@@ -46,7 +47,7 @@ class LeaveError(Exception):
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive with an image whose import takes a moment."""
-    layers = [layer_of({f"{number}": LARGE}) for number in range(4)]
+    layers = [layer({f"{number}": LARGE}) for number in range(4)]
     return write_tar(tmp_path_factory.mktemp("archive") / "large.tar", debian(*layers))
 
 

@@ -27,7 +27,7 @@ class BuiltImage:
         return self.manifest.config.digest
 
 
-def layer(files: Mapping[str, str | None], *, root_mode: int | None = None, root_mtime: int = 0) -> bytes:
+def layer(files: Mapping[str, str | bytes | None], *, root_mode: int | None = None, root_mtime: int = 0) -> bytes:
     """A tar archive with files and, where there is no content, directories; first the root, if it has a mode."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -41,7 +41,7 @@ def layer(files: Mapping[str, str | None], *, root_mode: int | None = None, root
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
                 archive.addfile(member)
             else:
-                data = content.encode()
+                data = content.encode() if isinstance(content, str) else content
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
