@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import stat
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ from lamina.errdefs import (
 )
 from tests.support.blobs import blob_in_file, digest_of
 
-DATA = os.urandom(3 << 20)
+DATA = random.Random(1).randbytes(3 << 20)
 DIGEST = digest_of(DATA)
 OTHER = digest_of(b"other")
 
