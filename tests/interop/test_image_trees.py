@@ -25,6 +25,7 @@ from lamina.testing import Tree, differences, read_tree
 from tests.support.commands import run
 from tests.support.directories import short_directory
 from tests.support.interop import foreign_images
+from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
 from tests.support.snapshotters.native import open_native
 from tests.support.snapshotters.overlay import open_overlay
@@ -148,3 +149,20 @@ def test_an_image_is_unpacked_to_the_tree_of_umoci(
         expected = tree_of_umoci(source, tmp_path)
         for name, tree in unpacking.trees(source):
             assert (name, differences(tree, with_times(expected, tree, begin))) == (name, [])
+
+
+@pytest.mark.requires("tar")
+def test_an_image_that_a_user_mounts_has_the_tree_of_umoci(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    with short_directory() as directory, Host(directory / "host").running() as host:
+        source = foreign_images.of_gnu_tar(directory)
+        begin = now(tmp_path)
+        expected = tree_of_umoci(source, tmp_path)
+        host.lamina("images", "import", "--name", "example:1", str(source))
+        host.lamina("images", "unpack", "--snapshotter", "native", "example:1")
+        for snapshotter in ("overlayfs", "native"):
+            host.lamina("images", "mount", "--snapshotter", snapshotter, "example:1", str(target))
+            tree = read_tree(target)
+            host.lamina("images", "unmount", str(target))
+            assert (snapshotter, differences(tree, with_times(expected, tree, begin))) == (snapshotter, [])
