@@ -94,8 +94,9 @@ def _dangling(config: Config, plan: Plan, configs: Mapping[str, object]) -> Iter
 
 
 def _ids(value: object) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Return the key path and the text of an id, or of each id in a table."""
+    """Return the key path and the text of an id, or of each id in a table. An empty text names no plugin."""
     if isinstance(value, str):
-        yield (), value
+        if value:
+            yield (), value
     elif isinstance(value, Mapping):
         yield from (((str(key),), id_) for key, id_ in value.items() if isinstance(id_, str))

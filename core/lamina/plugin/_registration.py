@@ -40,7 +40,7 @@ class Registration(Generic[C]):
     """
     references: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     """Fields of `config` that name other plugins, and the type of those plugins. A field's value is the id of a
-    plugin, or a table whose values are ids.
+    plugin, "" for none, or a table whose values are ids.
 
     Where a file names a plugin that no package provides, a host logs a warning and `lamina config check` fails.
     """

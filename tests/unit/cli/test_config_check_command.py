@@ -91,6 +91,16 @@ def test_check_accepts_default_and_valid_aliases(path: Path, config: str) -> Non
     assert printed("config", "check", path) == f"{path}: valid\n"
 
 
+def test_an_empty_reference_names_no_plugin(path: Path) -> None:
+    path.write_text('version = 4\n[plugins."io.containerd.transfer.v1.local"]\nsnapshotter = ""\n')
+    assert printed("config", "check", path) != ""
+    path.write_text('version = 4\n[plugins."io.containerd.transfer.v1.local"]\nsnapshotter = "overlay"\n')
+    (line,) = complaints("config", "check", path)
+    assert line.endswith(
+        'plugin io.containerd.snapshotter.v1.overlay is not installed (did you mean "overlayfs"?)'
+    )
+
+
 def test_check_reports_a_wrong_environment_variable_and_flag(path: Path) -> None:
     path.write_text("version = 4\n")
     level, state = complaints("config", "check", path, "--log-level", "loud", LAMINA_STATE="/x", LAMINA_ROOT="/x")
