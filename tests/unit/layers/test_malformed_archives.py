@@ -45,6 +45,10 @@ def test_the_error_shows_the_beginning_of_a_very_long_name() -> None:
         refused(data + header(), "entry 'n{199}…' at byte")
 
 
+def test_the_error_shows_bytes_that_are_not_text_as_hexadecimal_escapes() -> None:
+    refused(header(b"a\xff\n", mode=b"garbage\0"), r"entry 'a\\xff\\n' at byte 0")
+
+
 def test_a_wrong_checksum_is_refused() -> None:
     refused(header(checksum=b"000001\0 "), "checksum")
     refused(b"this is no archive".ljust(BLOCK), "checksum")

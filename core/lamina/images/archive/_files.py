@@ -86,4 +86,5 @@ def plain_name(name: str, path: str) -> str:
 
 def shown(name: str) -> str:
     """Return a name for a message."""
-    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
+    short = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    return repr(short).replace("\\udc", "\\x")  # bytes that are not UTF-8

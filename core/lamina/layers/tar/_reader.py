@@ -236,8 +236,9 @@ class TarReader:
     def _invalid(self, error: Malformed) -> InvalidArgument:
         name = self._name()
         shown = os.fsdecode(name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…".encode())
+        escaped = repr(shown).replace("\\udc", "\\x")  # bytes that are not UTF-8
         return InvalidArgument(
-            f"read the tar archive: entry {shown!r} at byte {self._header}: {error}; "
+            f"read the tar archive: entry {escaped} at byte {self._header}: {error}; "
             "make the archive again, or fetch it again"
         )
 
