@@ -107,16 +107,14 @@ def test_every_optional_field_of_a_gzip_header_is_read() -> None:
 def test_a_layer_cut_short_anywhere_is_refused(compression: Compression) -> None:
     data = PACKED[compression](os.urandom(100) * 3)
     for length in range(6, len(data)):
-        with pytest.raises(
-            InvalidArgument, match=f"decompress the layer: the {compression.value} data ends after"
-        ):
+        with pytest.raises(InvalidArgument, match=f"the {compression.value} data ends after .*; fetch it again"):
             unpack(data[:length])
 
 
 @pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
 @pytest.mark.parametrize("garbage", [b"\0", b"\0" * 20, b"garbage", os.urandom(100_000)])
 def test_anything_after_the_compressed_data_is_refused(compression: Compression, garbage: bytes) -> None:
-    with pytest.raises(InvalidArgument, match="decompress the layer"):
+    with pytest.raises(InvalidArgument, match="fetch it again"):
         unpack(PACKED[compression](DATA) + garbage)
 
 

@@ -68,9 +68,12 @@ def _open_files(path: str, directory: str, limit: int) -> ArchiveFiles:
             return DirectoryFiles(path, os.dup(fd))
         if not stat.S_ISREG(status.st_mode):
             raise InvalidArgument(f"{path}: no image archive: neither a directory nor a regular file")
-        with open_layer(fd, size=status.st_size) as stream:
-            is_plain = stream.compression is Compression.NONE
-            plain = os.dup(fd) if is_plain else decompress(stream, directory, limit)
+        try:
+            with open_layer(fd, size=status.st_size) as stream:
+                is_plain = stream.compression is Compression.NONE
+                plain = os.dup(fd) if is_plain else decompress(stream, directory, limit)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{path}: {error}") from error
     with contextlib.ExitStack() as undo:
         undo.callback(os.close, plain)
         files = TarFiles(path, plain)

@@ -44,7 +44,7 @@ class TarFiles(ArchiveFiles):
         with open_layer(fd, size=os.fstat(fd).st_size) as stream:
             reader = TarReader(stream, hashed=False)
             names = 0
-            for count, entry in enumerate(reader):
+            for count, entry in enumerate(_entries(reader, path)):
                 names += len(entry.name) + len(entry.link)
                 if count == MAX_FILES or names > MAX_NAMES:
                     raise InvalidArgument(
@@ -90,3 +90,18 @@ class TarFiles(ArchiveFiles):
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _entries(reader: TarReader, path: str) -> Iterator[Entry]:
+    """Yield the entries of an archive, and name it in errors."""
+    is_tar = False
+    try:
+        for entry in reader:
+            is_tar = True
+            yield entry
+    except InvalidArgument as error:
+        if is_tar:
+            raise InvalidArgument(f"{path}: {error}") from error
+        raise InvalidArgument(
+            f"{path}: no image archive: neither a directory nor a tar archive; docker save and skopeo make some"
+        ) from error

@@ -45,8 +45,7 @@ class GzipDecoder:
                 compressed = self._source.take_chunk()
                 if not compressed:
                     raise InvalidArgument(
-                        f"decompress the layer: the gzip data ends after {self._source.position} bytes, inside a "
-                        "member; fetch the layer again"
+                        f"the gzip data ends after {self._source.position} bytes, inside a member; fetch it again"
                     )
             if data := self._inflate(compressed, size):
                 return data
@@ -56,8 +55,8 @@ class GzipDecoder:
             return self._member.decompress(compressed, size)
         except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub calls the class an instance
             raise InvalidArgument(
-                f"decompress the layer: the gzip data is damaged, or other data follows it, before byte "
-                f"{self._source.position}: {error}; fetch the layer again"
+                f"the gzip data is damaged, or other data follows it, before byte "
+                f"{self._source.position}: {error}; fetch it again"
             ) from error
 
 

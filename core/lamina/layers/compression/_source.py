@@ -97,7 +97,7 @@ class Source:
         if not data:
             raise InvalidArgument(
                 f"read the layer: its file ends {self._end - self._next} bytes early, at byte {self._next}; "
-                "fetch the layer again"
+                "fetch it again"
             )
         self._next += len(data)
         return data

@@ -149,6 +149,6 @@ def _compression(magic: bytes) -> Compression:
     for prefix, name in _FOREIGN.items():
         if re.match(prefix, magic, re.DOTALL):
             raise InvalidArgument(
-                f"open the layer: it is compressed with {name}; image layers are plain, or have gzip or zstd"
+                f"it is compressed with {name}: images have gzip, zstd or no compression; decompress it first"
             )
     return Compression.NONE

@@ -38,8 +38,7 @@ class ZstdDecoder:
             return self._reader.read(size)
         except zstandard.ZstdError as error:
             raise InvalidArgument(
-                f"decompress the layer: the zstd data is damaged before byte {self._source.position}: {error}; "
-                "fetch the layer again"
+                f"the zstd data is damaged before byte {self._source.position}: {error}; fetch it again"
             ) from error
 
 
@@ -67,16 +66,13 @@ class _Frames:
         if not magic:
             return b""
         if magic != MAGIC:
-            raise InvalidArgument(
-                f"decompress the layer: what precedes byte {self._source.position} is no zstd frame; "
-                "fetch the layer again"
-            )
+            raise InvalidArgument(f"what precedes byte {self._source.position} is no zstd frame; fetch it again")
         descriptor = self._take(1)
         header = magic + descriptor + self._take(_header_size(descriptor[0]))
         window = zstandard.get_frame_parameters(header).window_size
         if window > MAX_WINDOW:
             raise InvalidArgument(
-                f"decompress the layer: a zstd frame needs a window of {window} bytes, more than {MAX_WINDOW}; "
+                f"a zstd frame needs a window of {window} bytes, more than {MAX_WINDOW}; "
                 "compress the layer with a smaller one, such as that of zstd -19"
             )
         self._in_frame = True
@@ -89,8 +85,7 @@ class _Frames:
         is_last, type_, size = fields & 1, fields >> 1 & 3, fields >> 3
         if type_ == _RESERVED:
             raise InvalidArgument(
-                f"decompress the layer: the zstd block before byte {self._source.position} has no type; "
-                "fetch the layer again"
+                f"the zstd block before byte {self._source.position} has no type; fetch it again"
             )
         if is_last:
             self._in_frame = False
@@ -104,8 +99,7 @@ class _Frames:
 
     def _truncated(self) -> InvalidArgument:
         return InvalidArgument(
-            f"decompress the layer: the zstd data ends after {self._source.position} bytes, inside a frame; "
-            "fetch the layer again"
+            f"the zstd data ends after {self._source.position} bytes, inside a frame; fetch it again"
         )
 
 

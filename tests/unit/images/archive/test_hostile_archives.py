@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -117,12 +118,28 @@ def test_a_path_that_is_no_archive_is_refused(make: Callable[[str], None], tmp_p
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"text", bytes(10_240), b"\x1f\x8b\x08" + bytes(100), b"BZh9", os.urandom(9999)]
+    ("data", "message"),
+    [
+        (b"", "no image archive"),
+        (b"root:x:0:0:root:/root:/bin/bash\n" * 100, "no image archive: neither a directory nor a tar archive"),
+        (b"text", "no image archive: neither a directory nor a tar archive"),
+        (bytes(10_240), "no image archive"),
+        (b"\x1f\x8b\x08" + bytes(100), "the gzip data is damaged"),
+        (b"BZh91AY&SY", "it is compressed with bzip2"),
+        (os.urandom(9999), "no image archive: neither a directory nor a tar archive"),
+    ],
 )
-def test_a_file_that_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_archive_is_refused_by_its_name(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match=f"^{re.escape(str(tmp_path / 'x'))}: .*{message}"):
         open_source(str(tmp_path / "x"))
+
+
+def test_an_archive_that_is_cut_is_refused_by_its_name(made: Documents, tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x", layout_of(made, entry(made.manifest(AMD64))))
+    os.truncate(path, 520)
+    with pytest.raises(InvalidArgument, match=f"^{re.escape(str(path))}: .*ends inside"):
+        open_source(str(path))
 
 
 def test_a_document_that_is_there_twice_is_refused(made: Documents, tmp_path: Path) -> None:
