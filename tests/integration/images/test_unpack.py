@@ -186,6 +186,14 @@ def test_an_image_without_layers_has_no_snapshot(
     assert Unpacker(content, applier).unpack(image.manifest, image.config, destination) == ""
 
 
+def test_the_error_about_a_malformed_layer_names_the_layer(
+    content: ContentStore, anywhere: Destination, applier: Applier
+) -> None:
+    image = build_image(content, [LAYERS[0], b"no archive" * 100])
+    with pytest.raises(InvalidArgument, match=f"^layer {image.manifest.layers[1].digest}: .*checksum"):
+        Unpacker(content, applier).unpack(image.manifest, image.config, anywhere)
+
+
 def test_a_layer_with_another_diff_id_is_not_kept(
     content: ContentStore, anywhere: Destination, applier: Applier
 ) -> None:

@@ -154,9 +154,12 @@ class LayerUnpacker:
         with self.content.open(digest) as blob:
             if blob.size != size:
                 raise InvalidArgument(f"layer {digest} has {blob.size} bytes, but its manifest says {size}")
-            applied = self.applier.apply(
-                blob, active.mounts, rebased=active.rebased, progress=lambda done: self._report(layer, done)
-            )
+            try:
+                applied = self.applier.apply(
+                    blob, active.mounts, rebased=active.rebased, progress=lambda done: self._report(layer, done)
+                )
+            except InvalidArgument as error:
+                raise InvalidArgument(f"layer {digest}: {error}") from error
         if applied.diff_id != layer.diff_id:
             raise InvalidArgument(
                 f"layer {digest} has diff id {applied.diff_id}, but the image says {layer.diff_id}: the image was "
