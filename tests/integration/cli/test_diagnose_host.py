@@ -40,7 +40,7 @@ def test_a_working_host_has_no_problem_and_holds_all_locks(directory: Path) -> N
         assert f"is served by process {host.pid} (" in found.one("host", "socket")["Found"]
         assert found.one("host", "health")["Found"] == "the host reports that it is serving"
         locks = [one["Found"] for one in found.findings if "lock" in one["Check"]]
-        assert len(locks) == 5
+        assert len(locks) == 6
         assert all(lock.endswith(f"is held by the host, process {host.pid}") for lock in locks)
         assert found.one("privileges", "capabilities")["Status"] == "ok"
 
