@@ -88,6 +88,14 @@ def test_a_link_to_a_file_of_the_parent_has_it_copied_up_with_its_attributes(lay
     assert os.getxattr(layers.upper / "x", "user.y") == b"2"
 
 
+def test_a_file_of_the_parent_stays_one_file_under_all_names_that_show(layers: Layers) -> None:
+    apply(layers.parent, file("one", b"x"), *(hard_link(name, "one") for name in ("d/two", "gone", "usr/three")))
+    layers.apply(whiteout("gone"), file("usr/three"), hard_link("new", "one"))
+    inode = (layers.upper / "new").stat().st_ino
+    same = [name for name in names(layers.upper) if (layers.upper / name).stat().st_ino == inode]
+    assert same == ["d/two", "new", "one"]
+
+
 def test_a_link_to_a_symlink_of_the_parent_copies_the_symlink(layers: Layers) -> None:
     layers.apply(hard_link("x", "lib/s"))
     assert os.readlink(layers.upper / "x") == os.readlink(layers.upper / "usr/lib/s") == "a"

@@ -24,17 +24,13 @@ _PREFIXES: Final = tuple(map(os.fsdecode, XATTRS))
 
 @attrs.define(eq=False, repr=False)
 class CopyUp:
-    """Copies files and attributes.
-
-    A file of the parent is copied once, however many of its names the layer links to. Its other names stay apart,
-    as when overlayfs itself copies a file up.
-    """
+    """Copies files and attributes. A file of the parent is copied once, however many of its names are needed."""
 
     _copies: dict[tuple[int, int], bytes] = attrs.field(factory=dict)
     """The paths of copies of files with several names, by device and inode number in the parent."""
     _xattrs: XattrCopier = attrs.field(factory=XattrCopier)
 
-    def copy(self, tree: Tree, lower: int, name: bytes, parent: Directory) -> None:
+    def copy(self, tree: Tree, lower: int, name: bytes, parent: Directory) -> os.stat_result | None:
         """Copy a file other than a directory, if there is one.
 
         Args:
@@ -43,6 +39,9 @@ class CopyUp:
             name: The file's name.
             parent: The same directory in the upper one.
 
+        Returns:
+            Its status in the parent; None if there is none.
+
         Raises:
             IsADirectoryError: It is a directory.
             OSError: It cannot be copied.
@@ -50,16 +49,17 @@ class CopyUp:
         try:
             source = open_beneath(name, _PATH, dir_fd=lower)
         except FileNotFoundError:
-            return
+            return None
         try:
             status = os.fstat(source)
             if is_whiteout(status):
-                return
+                return None
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
             parent.is_changed = True
             if status.st_nlink == 1 or not self._link(tree, status, name, parent):
                 self._copy(source, status, name, parent)
+            return status
         finally:
             os.close(source)
 

@@ -19,7 +19,8 @@ from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._copy_up import CopyUp
 from lamina.layers.applying._directory import NONE, Directory, has_default_acl
 from lamina.layers.applying._errors import not_a_directory
-from lamina.layers.applying._name import shown
+from lamina.layers.applying._link_groups import LinkGroups, is_hidden
+from lamina.layers.applying._name import shown, split
 from lamina.layers.applying._overlay import (
     MISSING,
     XATTRS,
@@ -48,6 +49,7 @@ class UpperTree(Tree):
     has_unchecked_whiteouts: bool = False
     """Whether it has whiteouts of which it is not known that they hide something."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
+    _groups: LinkGroups | None = None
 
     def check(self, entry: Entry) -> None:
         """Refuse what overlayfs would take for marks of its own."""
@@ -108,10 +110,29 @@ class UpperTree(Tree):
             lower = self._lower(parent)
             if lower is not None:
                 with self.holding(parent):
-                    self._copies.copy(self, lower, name, parent)
+                    copied = self._copies.copy(self, lower, name, parent)
+                    if copied is not None and copied.st_nlink > 1:
+                        self._link_others(parent, name, copied)
             return
         if is_whiteout(status):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), parent.below(name))
+
+    def _link_others(self, parent: Directory, name: bytes, status: os.stat_result) -> None:
+        """Link the other names that a file has in the parent to its copy: it stays one file."""
+        for path in self._link_groups().names((status.st_dev, status.st_ino)):
+            if is_hidden(path, self.root.fd):
+                continue
+            below, other = split(path)
+            directory = self.directory(below)
+            directory.is_changed = True
+            os.link(name, other, src_dir_fd=parent.fd, dst_dir_fd=directory.fd, follow_symlinks=False)
+
+    def _link_groups(self) -> LinkGroups:
+        if self._groups is None:
+            if self.parent is None:
+                raise _parent_needed(self.root)
+            self._groups = LinkGroups(self.parent)
+        return self._groups
 
     def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
         lower = self._lower(parent)
@@ -165,10 +186,7 @@ class UpperTree(Tree):
         if directory.hides_parent:
             return None
         if self.parent is None:
-            raise ParentNeeded(
-                f"apply the layer: {shown(directory.path) or '/'} of the layers below is needed; "
-                "apply the layer again with parent_fd"
-            )
+            raise _parent_needed(directory)
         if directory is self.root:
             return self.parent
         if directory.lower is None:
@@ -196,3 +214,10 @@ class UpperTree(Tree):
             directory.hides_parent = True
             directory.forget_lower()
         remove_whiteouts(fd)
+
+
+def _parent_needed(directory: Directory) -> ParentNeeded:
+    return ParentNeeded(
+        f"apply the layer: {shown(directory.path) or '/'} of the layers below is needed; "
+        "apply the layer again with parent_fd"
+    )
