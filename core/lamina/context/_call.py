@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import attrs
 
-from lamina.errdefs import Canceled, DeadlineExceeded
+from lamina.errdefs import Canceled, DeadlineExceeded, Error
 
 
 @attrs.define(eq=False)
@@ -35,11 +35,19 @@ class CallContext:
     deadline: float | None = None
     """Time by which the call must end, in seconds of `time.monotonic()`; None for no deadline."""
     cancelled: bool = False
-    """True once the caller no longer waits for the result."""
+    """True once the result is no longer wanted."""
+    reason: Error | None = attrs.field(default=None, init=False)
+    """Why the call was cancelled, if not because the caller gave up."""
     _callbacks: dict[object, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
 
-    def cancel(self) -> None:
-        """Cancel the call, and run the callbacks of `on_cancel` in this thread."""
+    def cancel(self, reason: Error | None = None) -> None:
+        """Cancel the call, and run the callbacks of `on_cancel` in this thread.
+
+        Args:
+            reason: What `check` raises from now on; None for `Canceled`, because the caller gave up.
+        """
+        if not self.cancelled:
+            self.reason = reason
         self.cancelled = True
         self._call_back()
 
@@ -77,11 +85,12 @@ class CallContext:
         """Raise an error if the call should stop.
 
         Raises:
-            Canceled: The call was cancelled.
+            Canceled: The call was cancelled; or the reason that was given for that.
             DeadlineExceeded: The deadline has passed.
         """
         if self.cancelled:
-            raise Canceled("the caller gave up")
+            reason = self.reason
+            raise type(reason)(*reason.args) if reason else Canceled("the caller gave up")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded("the call ran past its deadline")
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from lamina.context import CallContext
+from lamina.errdefs import Canceled, Unavailable
 
 
 def test_a_callback_is_called_once_by_the_cancelling_thread() -> None:
@@ -81,3 +82,19 @@ def test_every_callback_is_called_once_under_concurrency(_: int) -> None:
     for thread in threads:
         thread.join()
     assert sorted(called) == list(range(40))
+
+
+def test_a_cancelled_call_raises_the_first_reason() -> None:
+    context = CallContext()
+    context.cancel(Unavailable("the host stops"))
+    context.cancel()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"^the host stops$"):
+            context.check()
+
+
+def test_a_call_cancelled_without_a_reason_was_given_up_by_its_caller() -> None:
+    context = CallContext()
+    context.cancel()
+    with pytest.raises(Canceled, match=r"^the caller gave up$"):
+        context.check()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lamina.context import CallContext, current, use
-from lamina.errdefs import Canceled, DeadlineExceeded, NotFound
+from lamina.errdefs import Canceled, DeadlineExceeded, NotFound, Unavailable
 from lamina.images import Progress, Report
 from lamina.plugins.transfer._work import Work
 
@@ -66,6 +66,16 @@ def test_work_ends_with_its_call() -> None:
         call.cancel()
         assert [*progress] == []
         with pytest.raises(Canceled):
+            work.result()
+
+
+def test_work_that_is_cancelled_raises_the_reason() -> None:
+    with use(CallContext()) as call, Work(endless) as work:
+        progress = work.progress()
+        next(progress)
+        call.cancel(Unavailable("the host stops"))
+        assert [*progress] == []
+        with pytest.raises(Unavailable, match=r"^the host stops$"):
             work.result()
 
 

@@ -29,7 +29,7 @@ class Work(Generic[T]):
         # Of its own, because a stream may end before its call is cancelled.
         self._context = call.detached()
         self._context.deadline = call.deadline
-        self._forget = call.on_cancel(self._context.cancel)
+        self._forget = call.on_cancel(lambda: self._context.cancel(call.reason))
         self._do = do
         self._result: Future[T] = Future()
         self._latest: dict[tuple[str, str], Progress] = {}

@@ -11,6 +11,7 @@ import attrs
 
 from lamina.api import Method, Target
 from lamina.context import CallContext
+from lamina.errdefs import Unavailable
 from lamina.plugins.servers.grpc._limits import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES
 from lamina.plugins.servers.grpc._shares import Key
 
@@ -136,7 +137,7 @@ class InFlight:
         if self._calls:
             self._idle.wait(grace)
         for call in self:
-            call.context.cancel()
+            call.context.cancel(Unavailable("the host is about to stop: repeat the call when it is back"))
         if self._calls:
             self._idle.wait(cancel_grace)
         return len(self._calls)
