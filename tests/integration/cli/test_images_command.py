@@ -107,7 +107,28 @@ def test_a_mounted_fork_is_not_mounted_twice(lamina: Lamina, layout: Path, targe
     other = tmp_path / "other"
     other.mkdir()
     said = lamina("images", "mount", "--rw", "--key", "mine", "debian:12", other, code=1)
-    assert f'snapshot "mine" is mounted on {target}' in said
+    assert said.endswith(
+        f'snapshot "mine" is mounted on {target}: unmount it first (umount {target}), or mount another fork, with '
+        "--rw and --key\n"
+    )
+    lamina("images", "unmount", target)
+
+
+def test_unmounting_what_is_not_mounted_is_refused(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    lamina("images", "mount", "debian:12", target)
+    lamina("snapshots", "unmount", target)
+    lamina("images", "unmount", target)  # removes the view
+    assert lamina("images", "unmount", target, code=1).endswith(
+        f"nothing is mounted on {target}, and no image was\n"
+    )
+
+
+def test_a_mount_point_of_another_image_is_refused(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    lamina("images", "mount", "debian:12", target)
+    said = lamina("images", "mount", "--rw", "debian:12", target, code=1)
+    assert said.endswith(f"{target} is the mount point of another image: lamina images unmount {target} first\n")
     lamina("images", "unmount", target)
 
 
@@ -199,7 +220,7 @@ def test_an_image_for_another_architecture_is_refused_with_the_way_out(lamina: L
     other = "s390x" if Platform.host().architecture != "s390x" else "amd64"
     layout = write_directory(tmp_path / "layout", debian(*LAYERS, platform=Platform("linux", other)))
     said = lamina("images", "import", layout, code=1)
-    assert f"it is for linux/{other}, not for {Platform.host()}: choose a platform with --platform" in said
+    assert f"it is for linux/{other}, not for {Platform.host()}: choose with --platform linux/{other}" in said
     lamina("images", "import", "--platform", f"linux/{other}", layout)
     assert lamina("images", "ls").splitlines()[1].split()[2:] == ["-", "-"]
 

@@ -238,8 +238,11 @@ def unmount_(*, target: str) -> None:
     The image stays. A fork without a key is removed, with all changes.
     """
     from lamina.cli.images.mounting import remove_snapshots
-    from lamina.mount import unmount
+    from lamina.mount import mountinfo, unmount
 
+    is_mounted = any(info.mount_point == target for info in mountinfo())
     unmount(target)
     with connected() as client:
-        remove_snapshots(client, given_namespace(), target)
+        is_removed = remove_snapshots(client, given_namespace(), target)
+    if not (is_mounted or is_removed):
+        raise NotFound(f"nothing is mounted on {target}, and no image was")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamina.cli.snapshots.mounted import check_unused
 from lamina.errdefs import AlreadyExists, NotFound, Unimplemented
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from lamina.mount import Mount
 
 
+_PREFIX: Final = "mount "
+
+
 def mount_key(directory: str) -> str:
     """Return the key of the snapshot that is made for a mount point and removed with the mount."""
-    return f"mount {directory}"
+    return f"{_PREFIX}{directory}"
 
 
 @contextlib.contextmanager
@@ -44,10 +48,8 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Ite
     except AlreadyExists as error:
         info = snapshotter.stat(key)
         if (info.parent, info.kind) != (parent, kind):
-            raise AlreadyExists(
-                f"{key!r} is the key of another snapshot: unmount its directory, or choose another with --key"
-            ) from error
-        check_unused(snapshotter, key)
+            raise AlreadyExists(_taken(key)) from error
+        check_unused(snapshotter, key, otherwise="or mount another fork, with --rw and --key")
         yield snapshotter.mounts(key)
         return
     try:
@@ -57,16 +59,27 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Ite
         raise
 
 
-def remove_snapshots(client: Client, namespace: str, directory: str) -> None:
+def _taken(key: str) -> str:
+    directory = key.removeprefix(_PREFIX)
+    if directory == key:
+        return f"{key!r} is the key of another snapshot: choose another one with --key"
+    return f"{directory} is the mount point of another image: lamina images unmount {shlex.quote(directory)} first"
+
+
+def remove_snapshots(client: Client, namespace: str, directory: str) -> bool:
     """Remove the snapshots that were made for a mount point, whatever snapshotter has them.
 
     Args:
         client: The host.
         namespace: The namespace of the image; "" for the default one.
         directory: The mount point.
+
+    Returns:
+        Whether there was one.
     """
     from lamina.plugin import PluginType
 
+    is_removed = False
     keyspace = keyspace_of(namespace or DEFAULT_NAMESPACE)
     for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}"):
         if plugin.init_error is not None:
@@ -74,3 +87,5 @@ def remove_snapshots(client: Client, namespace: str, directory: str) -> None:
         for name in (f"{plugin.id}/{keyspace}", plugin.id):  # the latter, if it has only one keyspace
             with contextlib.suppress(NotFound, Unimplemented):  # most have nothing to do with this directory
                 client.snapshotter(name).remove(mount_key(directory))
+                is_removed = True
+    return is_removed

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 force_option = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
 
 
-def check_unused(snapshotter: Snapshotter, key: str) -> None:
+def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "or use --force") -> None:
     """Check that a snapshot is not mounted, as far as the mounts of all processes are readable.
 
     A committed snapshot passes: its children protect it. So does a view whose mounts are identical to another
     view's.
+
+    Args:
+        snapshotter: Has the snapshot.
+        key: Its key.
+        otherwise: What can be done instead of unmounting it, for the message.
 
     Raises:
         NotFound: The snapshot does not exist.
@@ -38,20 +43,21 @@ def check_unused(snapshotter: Snapshotter, key: str) -> None:
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places
     if places and not _is_shown_by_others(snapshotter, info, mounts):
-        raise FailedPrecondition(in_use(key, places))
+        raise FailedPrecondition(in_use(key, places, otherwise))
 
 
-def in_use(key: str, places: Sequence[MountPlace]) -> str:
-    """Return a message that says where a snapshot is mounted and how to unmount it."""
+def in_use(key: str, places: Sequence[MountPlace], otherwise: str) -> str:
+    """Return a message that says where a snapshot is mounted and how to unmount it, or what to do instead."""
     first = places[0]
     others = len(places) - 1
     more = f", and in {others} more place{'s' if others > 1 else ''}" if others else ""
-    unmount = f"umount {shlex.quote(first.mount_point)}"
+    unmount, seen = f"umount {shlex.quote(first.mount_point)}", ""
     if not _is_here(first.pid):
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
+        seen = f", as seen by process {first.pid} ({first.command})"
     return (
-        f'snapshot "{shorten(key, 256)}" is mounted on {first.mount_point}, as seen by process {first.pid} '
-        f"({first.command}){more}: unmount it first ({unmount}), or use --force"
+        f'snapshot "{shorten(key, 256)}" is mounted on {first.mount_point}{seen}{more}: unmount it first '
+        f"({unmount}), {otherwise}"
     )
 
 
