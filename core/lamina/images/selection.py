@@ -123,4 +123,4 @@ def _offer(found: list[Candidate], wanted: Platform) -> str:
         return "it has no manifest of a root file system"
     platforms = list(dict.fromkeys(str(one.platform.normalized()) for one in found))
     shown = ", ".join(platforms[:16]) + (", …" if len(platforms) > 16 else "")
-    return f"it is for {shown}, not for {wanted}: choose a platform with --platform"
+    return f"it is for {shown}, not for {wanted}: choose with --platform {platforms[0]}"

@@ -56,7 +56,7 @@ def test_an_image_of_another_platform_is_refused_with_what_there_is(made: Docume
         choose(made.read, index, "debian:12", AMD64)
     assert str(caught.value) == (
         "image debian:12: it is for linux/arm64, linux/arm/v6, not for linux/amd64: "
-        "choose a platform with --platform"
+        "choose with --platform linux/arm64"
     )
 
 

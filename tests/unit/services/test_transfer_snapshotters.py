@@ -36,6 +36,8 @@ def test_an_unknown_snapshotter_is_refused_with_the_nearest_or_those_that_work(p
     found = snapshotters(working("native", plain), BROKEN)
     with pytest.raises(NotFound, match=r"^no snapshotter 'nativ': did you mean native\?$"):
         found.destination("nativ")
+    with pytest.raises(NotFound, match=r"^no snapshotter 'native/images/default': did you mean native\?$"):
+        found.destination("native/images/default")
     with pytest.raises(NotFound, match=r"^no snapshotter 'zfs': those that work: native$"):
         found.destination("zfs")
 

@@ -46,7 +46,7 @@ class Snapshotters:
             raise FailedPrecondition("no snapshotter works: lamina plugins ls says why")
         plugin = known.get(chosen)
         if plugin is None:
-            like = nearest(chosen, known)
+            like = nearest(chosen.partition("/")[0], known)  # keyspaces are those of the namespaces
             hint = f"did you mean {like}?" if like else f"those that work: {', '.join(working)}"
             raise NotFound(f"no snapshotter {chosen!r}: {hint}")
         if plugin.retrying:
