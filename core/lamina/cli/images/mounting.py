@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from lamina.cli.options.settings import print_warnings
 from lamina.cli.snapshots.mounted import check_unused
-from lamina.errdefs import AlreadyExists, NotFound, Unimplemented
+from lamina.errdefs import AlreadyExists, NotFound, Unavailable, Unimplemented
 from lamina.images import DEFAULT_NAMESPACE, keyspace_of
 from lamina.snapshots import Kind, Snapshotter
 
@@ -80,12 +81,20 @@ def remove_snapshots(client: Client, namespace: str, directory: str) -> bool:
     from lamina.plugin import PluginType
 
     is_removed = False
+    failures: list[str] = []
     keyspace = keyspace_of(namespace or DEFAULT_NAMESPACE)
     for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}"):
         if plugin.init_error is not None:
             continue
         for name in (f"{plugin.id}/{keyspace}", plugin.id):  # the latter, if it has only one keyspace
-            with contextlib.suppress(NotFound, Unimplemented):  # most have nothing to do with this directory
+            try:
                 client.snapshotter(name).remove(mount_key(directory))
                 is_removed = True
+            except (NotFound, Unimplemented):  # most have nothing to do with this directory
+                continue
+            except Unavailable as error:  # the server behind one snapshotter does not answer
+                failures.append(f"snapshotter {plugin.id}: {error}; if it has the image, unmount it again later")
+                break
+    if not is_removed:
+        print_warnings(failures)
     return is_removed

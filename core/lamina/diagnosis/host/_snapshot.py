@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lamina.client import Client
 from lamina.diagnosis import mount_remedy, snapshot_mounts
-from lamina.errdefs import DataLoss, Error, NotFound, nearest
+from lamina.errdefs import DataLoss, Error, NotFound, Unavailable, nearest
 from lamina.mount import Mount
 from lamina.plugin import Finding
 from lamina.snapshots import Kind, Snapshotter
@@ -66,15 +66,22 @@ def _looking_for(client: Client, name: str, key: str, names: Iterable[str]) -> s
     """Return a remedy that suggests a similar key, under this name of a snapshotter or another."""
     keys = _keys(client, name)
     meant = _ending(keys, key)
+    silent: dict[str, None] = {}
     if meant is None:
         for other in names:
-            if found := _ending(_keys(client, other), key):
+            try:
+                found = _ending(_keys(client, other), key)
+            except Unavailable:  # the server behind it does not answer
+                silent[other] = None
+                continue
+            if found:
                 return f"{found} exists under the name {other}: use --snapshotter {shlex.quote(other)}"
         meant = nearest(key, keys)
     guess = f"did you mean {meant}? " if meant else ""
+    but = f", except that {', '.join(silent)} cannot be asked" if silent else ""
     return (
         f"{guess}lamina snapshots --snapshotter {name} ls lists all snapshots under this name; the host's other "
-        "names do not have this key either"
+        f"names do not have this key either{but}"
     )
 
 
