@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.api import decode
 from lamina.client._connection import MAX_MESSAGE, Connection, M
 from lamina.client._http2 import Fields, Http2, ProtocolError
-from lamina.errdefs import Code, DeadlineExceeded, Error, ResourceExhausted, Unavailable, Unknown
+from lamina.errdefs import Code, DeadlineExceeded, Error, ResourceExhausted, Unavailable, Unknown, from_status
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -120,6 +120,8 @@ class SocketConnection(Connection):
             code = int(trailers["grpc-status"])
         except ValueError:
             code = Code.UNKNOWN
+        if code == Code.UNAVAILABLE:  # the host's own words, even if it has ended meanwhile
+            return from_status(code, _unquoted(trailers.get("grpc-message", b"")))
         return self._status_error(method, code, _unquoted(trailers.get("grpc-message", b"")))
 
 

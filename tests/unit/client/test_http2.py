@@ -162,6 +162,24 @@ def test_an_answer_that_is_not_grpc_is_an_error(
         ask(answer)
 
 
+def test_the_last_words_of_a_host_are_its_own(tmp_path: Path) -> None:
+    told = encode([(":status", "200"), ("grpc-status", "14"), ("grpc-message", "the host is about to stop")])
+
+    def stop(_stream: int) -> bytes:
+        (tmp_path / "s").unlink()
+        return headers(told, end=True)
+
+    server = Server(f"{tmp_path}/s", stop)
+    try:
+        with (
+            lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client,
+            pytest.raises(Unavailable, match=r"^the host is about to stop$"),
+        ):
+            client.version()
+    finally:
+        server.close()
+
+
 def test_a_request_continues_when_settings_open_the_window(tmp_path: Path) -> None:
     """The connection's window opens first, then that of streams, by a change of their initial one."""
     wide = struct.pack(">I", 1 << 20)
