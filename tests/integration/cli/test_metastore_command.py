@@ -136,6 +136,7 @@ def test_a_host_serves_a_rebuilt_metastore(host: Host) -> None:
     assert not database(host).exists()
     said = metastore("rebuild", "-c", host.file)
     assert "restored     3 snapshots: 3 from recovery records" in said
+    assert "not restored names of images and labels of blobs: " in said
     assert "Nothing was changed" in metastore("rebuild", "-c", host.file)
     host.start()
     assert keys(host) == {"base", "top", "box"}
