@@ -16,7 +16,7 @@ import pytest
 
 from lamina.content import ContentStore
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, InvalidArgument, NotFound
+from lamina.errdefs import Canceled, InvalidArgument, NotFound, PermissionDenied
 from lamina.images import Progress
 from lamina.images.documents import chain_ids
 from lamina.images.unpack import Destination, Unpacker
@@ -192,6 +192,17 @@ def test_the_error_about_a_malformed_layer_names_the_layer(
     image = build_image(content, [LAYERS[0], b"no archive" * 100])
     with pytest.raises(InvalidArgument, match=f"^layer {image.manifest.layers[1].digest}: .*checksum"):
         Unpacker(content, applier).unpack(image.manifest, image.config, anywhere)
+
+
+def test_the_error_about_missing_privileges_says_who_has_them(
+    content: ContentStore, destination: Destination
+) -> None:
+    def refuse(_number: int) -> None:
+        raise PermissionDenied("apply the layer: .: Operation not permitted")
+
+    image = build_image(content, LAYERS)
+    with pytest.raises(PermissionDenied, match=r"^layer sha256:.*: Operation not permitted: only root, "):
+        Unpacker(content, CountingApplier(refuse)).unpack(image.manifest, image.config, destination)
 
 
 def test_a_layer_with_another_diff_id_is_not_kept(

@@ -13,7 +13,7 @@ import attrs
 
 from lamina.content import ContentStore
 from lamina.context import current, use
-from lamina.errdefs import Aborted, AlreadyExists, Error, InvalidArgument, NotFound
+from lamina.errdefs import Aborted, AlreadyExists, Error, InvalidArgument, NotFound, PermissionDenied
 from lamina.images._progress import Progress, Report
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._labels import UNCOMPRESSED, add_label
@@ -160,6 +160,11 @@ class LayerUnpacker:
                 )
             except InvalidArgument as error:
                 raise InvalidArgument(f"layer {digest}: {error}") from error
+            except PermissionDenied as error:
+                raise PermissionDenied(
+                    f"layer {digest}: {error}: only root, or a host with its capabilities, can give files the "
+                    "owners, modes and attributes that they have in images"
+                ) from error
         if applied.diff_id != layer.diff_id:
             raise InvalidArgument(
                 f"layer {digest} has diff id {applied.diff_id}, but the image says {layer.diff_id}: the image was "
