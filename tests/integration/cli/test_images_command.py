@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from lamina.cli.snapshots.tree import tree
 from lamina.client import Client
 from lamina.images.documents import Platform, chain_ids
 from tests.integration.cli.conftest import PROGRAM
+from tests.integration.cli.conftest import Lamina as CommandLine
 from tests.support.commands import environment
 from tests.support.images.archives import write_directory
 from tests.support.images.built import layer
@@ -236,6 +238,24 @@ def test_namespaces_have_images_and_snapshots_of_their_own(lamina: Lamina, layou
     assert line.endswith("unpacked on overlayfs/images/k8s.io\n")
     assert json.loads(lamina("images", "ls", "--json")) == []
     assert lamina("snapshots", "--snapshotter", SNAPSHOTS, "tree") == ""
+    lamina("images", "rm", "-n", "k8s.io", "debian:12")
+    lamina("snapshots", "--snapshotter", "overlayfs/images/k8s.io", "rm", *reversed(CHAIN))
+
+
+def test_the_command_that_unmounts_is_shown_as_it_is_typed(
+    lamina: Lamina, host: str, layout: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "my target"
+    target.mkdir()
+    lamina("images", "import", "--namespace", "k8s.io", layout)
+    said = CommandLine(host).on_terminal(
+        "images", "mount", "--namespace", "k8s.io", "debian:12", target, columns=500
+    )
+    words = shlex.split(said.partition("To unmount it: ")[2])
+    assert words == ["lamina", "images", "unmount", "--namespace", "k8s.io", str(target)]
+    lamina(*words[1:])
+    with Client(host, timeout=30) as client:
+        assert {one.name for one in client.snapshotter("overlayfs/images/k8s.io").walk()} == {*CHAIN}
     lamina("images", "rm", "-n", "k8s.io", "debian:12")
     lamina("snapshots", "--snapshotter", "overlayfs/images/k8s.io", "rm", *reversed(CHAIN))
 

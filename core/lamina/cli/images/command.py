@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -226,7 +227,8 @@ def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, 
         kind = Kind.ACTIVE if rw else Kind.VIEW
         with snapshot(where, key or mount_key(target), done.chain_id, kind) as mounts:
             mount_all(mounts, target)
-    notify(f"mounted {done.image} on {target}. To unmount it: lamina images unmount {target}")
+    words = ["unmount", *(["--namespace", given_namespace()] if given_namespace() else []), target]
+    notify(f"mounted {done.image} on {target}. To unmount it: lamina images {shlex.join(words)}")
 
 
 @images.command("unmount")
