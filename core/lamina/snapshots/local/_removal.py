@@ -6,7 +6,7 @@ import logging
 import time
 
 from lamina.context import current
-from lamina.errdefs import Error, ResourceExhausted
+from lamina.errdefs import DataLoss, Error, ResourceExhausted
 from lamina.snapshots.local._root import DataRoot
 from lamina.snapshots.local._trash import PAUSES
 from lamina.snapshots.storage import Keyspace, Record, SnapshotterStore
@@ -28,11 +28,19 @@ def remove_record(keyspace: Keyspace, key: str, root: DataRoot, store: Snapshott
         Error: As `Keyspace.remove`.
         ResourceExhausted: The disk is still full after that.
     """
+    has_failed = False
     for pause in PAUSES:
         try:
             return (yield from keyspace.remove(key))
         except ResourceExhausted:
-            yield BLOCKING
+            pass
+        except DataLoss:
+            # LMDB reports a short write as EIO (mdb_page_flush in mdb.c), and the disk may have had space again
+            # when that was looked at. What failed is not stored, so a removal can be repeated.
+            if has_failed:
+                raise
+            has_failed = True
+        yield BLOCKING
         time.sleep(pause)
         current().check()
         _make_space(root, store)
