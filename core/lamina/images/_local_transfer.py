@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from lamina.content import ContentStore, Descriptor, read_blob, verify_blob
-from lamina.errdefs import DataLoss, Unimplemented
+from lamina.errdefs import DataLoss, NotFound, Unimplemented
 from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace, keyspace_of
 from lamina.images._progress import Report
@@ -88,7 +88,10 @@ class LocalTransfer(Transfer):
     ) -> Unpacked:
         _, _, manifest, config = self._documents(image, platform)
         place, name = _in_namespace(destination, current_namespace())
-        return Unpacked(image.name, name, self._shared_unpacker().unpack(manifest, config, place, progress))
+        try:
+            return Unpacked(image.name, name, self._shared_unpacker().unpack(manifest, config, place, progress))
+        except NotFound as error:
+            raise NotFound(f"unpack {image.name}: {error}; import the image again") from error
 
     def _shared_unpacker(self) -> Unpacker:
         from lamina.images.unpack import Unpacker
@@ -140,7 +143,10 @@ class LocalTransfer(Transfer):
         return chosen.platform, chosen.descriptor, manifest, config
 
     def _read(self, descriptor: Descriptor) -> bytes:
-        return read_blob(self._content, descriptor.digest)
+        try:
+            return read_blob(self._content, descriptor.digest)
+        except NotFound as error:
+            raise NotFound(f"{error}; import the image again") from error
 
 
 def _parse(platform: str) -> Platform | None:

@@ -278,6 +278,16 @@ def test_damaged_blobs_are_found(lamina: Lamina, layout: Path, host: str) -> Non
     assert done.stdout.startswith(f"problem    blob {digest}: its data has digest sha256:")
 
 
+def test_an_image_without_a_blob_is_refused_with_the_remedy(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    shown = json.loads(lamina("images", "inspect", "debian:12"))
+    for blob, told in ((shown["Layers"][1], f"unpack {NAME}: "), (shown["Manifest"], "")):
+        lamina("content", "rm", blob["Digest"])
+        said = lamina("images", "unpack", "debian:12", code=1)
+        assert said == f"lamina: {told}blob {blob['Digest']} does not exist; import the image again\n"
+    lamina("images", "import", layout)
+
+
 def test_verifying_an_unknown_blob_is_an_error(lamina: Lamina) -> None:
     assert "not exist" in lamina("content", "verify", DIFF_IDS[0], code=1)
 
