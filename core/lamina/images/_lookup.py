@@ -10,6 +10,8 @@ from lamina.images.references import normalize
 def find_image(images: ImageStore, name: str) -> Image:
     """Return the image of a name, or of its full form: `debian:12` is `docker.io/library/debian:12`.
 
+    A digest, alone or after a name and `@`, finds an image that has it, under any tag.
+
     Raises:
         NotFound: There is no such image. The message names the most similar one.
     """
@@ -18,8 +20,11 @@ def find_image(images: ImageStore, name: str) -> Image:
             return images.get(form)
         except NotFound:
             continue
-    known = [image.name for image in images.list()]
-    like = nearest(_full(name), known)
+    known = list(images.list())
+    for image in known:
+        if _has_digest(image, name):
+            return image
+    like = nearest(_full(name), [image.name for image in known])
     hint = f"did you mean {like}?" if like else "lamina images ls lists those that exist"
     raise NotFound(f"no image {name!r}: {hint}")
 
@@ -30,3 +35,18 @@ def _full(name: str) -> str:
         return normalize(name)
     except InvalidArgument:
         return name
+
+
+def _has_digest(image: Image, name: str) -> bool:
+    """Return whether an image is the one of `sha256:…` or `name@sha256:…`."""
+    repository, _, digest = name.rpartition("@")
+    if digest != image.target.digest:
+        return False
+    return not repository or _repository(_full(repository)) == _repository(image.name)
+
+
+def _repository(name: str) -> str:
+    """Return a full name without its tag or digest."""
+    path = name.partition("@")[0]
+    head, slash, last = path.rpartition("/")
+    return head + slash + last.partition(":")[0]

@@ -205,6 +205,19 @@ def test_a_tag_is_another_name(lamina: Lamina, layout: Path) -> None:
     assert json.loads(lamina("images", "ls", "--json")) == []
 
 
+def test_every_command_that_changes_something_tells_what_as_json(
+    lamina: Lamina, layout: Path, target: Path
+) -> None:
+    lamina("images", "import", layout)
+    tagged = json.loads(lamina("images", "tag", "--json", "debian:12", "mine"))
+    assert tagged["Name"] == "docker.io/library/mine:latest"
+    mounted = json.loads(lamina("images", "mount", "--json", "mine", target))
+    assert (mounted["Kind"], mounted["Snapshotter"], mounted["Target"]) == ("View", SNAPSHOTS, str(target))
+    assert json.loads(lamina("images", "unmount", "--json", target)) == {"Target": str(target), "Removed": True}
+    (removed,) = json.loads(lamina("images", "rm", "--json", "mine"))
+    assert removed["Target"] == tagged["Target"]
+
+
 def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path, target: Path) -> None:
     lamina("images", "import", "--no-unpack", layout)
     told = f"lamina: no image 'debian:13': did you mean {NAME}?\n"

@@ -77,3 +77,21 @@ def test_an_image_is_found_by_a_short_name(address: str) -> None:
             find_image(client.images(), "debian:13")
         with pytest.raises(NotFound, match="lamina images ls lists those that exist"):
             find_image(client.images(), "Not:a:name")
+
+
+@pytest.mark.parametrize(
+    "name", [f"sha256:{'a' * 64}", f"debian@sha256:{'a' * 64}", f"docker.io/library/debian:13@sha256:{'a' * 64}"]
+)
+def test_an_image_is_found_by_its_digest(address: str, name: str) -> None:
+    with Client(address) as client:
+        images = client.images()
+        images.create(IMAGE)
+        assert find_image(images, name).name == IMAGE.name
+
+
+def test_a_digest_in_another_repository_is_not_found(address: str) -> None:
+    with Client(address) as client:
+        images = client.images()
+        images.create(IMAGE)
+        with pytest.raises(NotFound):
+            find_image(images, f"busybox@sha256:{'a' * 64}")

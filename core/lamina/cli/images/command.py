@@ -147,10 +147,12 @@ def inspect(*, name: str, platform: str) -> None:
 @images.command()
 @image_options
 @click.option("--force", is_flag=True, help="Replace an image that has the new name.")
+@json_option
 @_name
 @click.argument("new")
-def tag(*, name: str, new: str, force: bool) -> None:
+def tag(*, name: str, new: str, force: bool, as_json: bool) -> None:
     """Give an image another name, too."""
+    from lamina.cli.images.records import image_document
     from lamina.images import Image, find_image
     from lamina.images.references import normalize
 
@@ -159,25 +161,35 @@ def tag(*, name: str, new: str, force: bool) -> None:
         image = find_image(store, name)
         other = Image(normalize(new), image.target, image.labels)
         try:
-            store.create(other)
+            made = store.create(other)
         except AlreadyExists as error:
             if not force:
                 raise AlreadyExists(f"{other.name} exists: --force replaces it") from error
-            store.update(other)
-    notify(f"tagged {other.name}")
+            made = store.update(other)
+    if as_json:
+        write_json(image_document(made))
+    else:
+        notify(f"tagged {other.name}")
 
 
 @images.command()
 @image_options
+@json_option
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def rm(*, names: tuple[str, ...]) -> None:
+def rm(*, names: tuple[str, ...], as_json: bool) -> None:
     """Remove names of images; stop at the first failure. Blobs and snapshots stay."""
+    from lamina.cli.images.records import image_document
     from lamina.images import find_image
 
+    removed = []
     with connected() as client:
         store = client.images()
         for name in names:
-            store.delete(find_image(store, name).name)
+            image = find_image(store, name)
+            store.delete(image.name)
+            removed.append(image)
+    if as_json:
+        write_json([image_document(image) for image in removed])
 
 
 @images.command()
@@ -205,15 +217,17 @@ def unpack(*, name: str, platform: str, snapshotter: str, as_json: bool) -> None
 @_snapshotter
 @click.option("--rw", is_flag=True, help="Mount a fork that can be written to.")
 @click.option("--key", default="", metavar="KEY", help="Keep the fork under this key when it is unmounted.")
+@json_option
 @_name
 @_mount_point
-def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, key: str) -> None:
+def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, key: str, as_json: bool) -> None:
     """Mount an image on the directory TARGET, read-only.
 
     With --rw, changes go to a fork of the image, which unmounting throws away unless it has a key. The image is
     unpacked first if it is not yet.
     """
     from lamina.cli.images.mounting import mount_key, snapshot
+    from lamina.cli.images.records import unpacked_document
     from lamina.cli.terminal.bars import Bars
     from lamina.mount import mount_all
     from lamina.snapshots import Kind
@@ -224,17 +238,21 @@ def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, 
         with Bars() as bars:
             done = client.transfer().unpack(name, platform=platform, snapshotter=snapshotter, progress=bars.report)
         where = client.snapshotter(done.snapshotter)
-        kind = Kind.ACTIVE if rw else Kind.VIEW
-        with snapshot(where, key or mount_key(target), done.chain_id, kind) as mounts:
+        kind, key = Kind.ACTIVE if rw else Kind.VIEW, key or mount_key(target)
+        with snapshot(where, key, done.chain_id, kind) as mounts:
             mount_all(mounts, target)
+    if as_json:
+        write_json({**unpacked_document(done), "Key": key, "Kind": kind.title, "Target": target})
+        return
     words = ["unmount", *(["--namespace", given_namespace()] if given_namespace() else []), target]
     notify(f"mounted {done.image} on {target}. To unmount it: lamina images {shlex.join(words)}")
 
 
 @images.command("unmount")
 @image_options
+@json_option
 @_mount_point
-def unmount_(*, target: str) -> None:
+def unmount_(*, target: str, as_json: bool) -> None:
     """Unmount the directory TARGET.
 
     The image stays. A fork without a key is removed, with all changes.
@@ -248,3 +266,5 @@ def unmount_(*, target: str) -> None:
         is_removed = remove_snapshots(client, given_namespace(), target)
     if not (is_mounted or is_removed):
         raise NotFound(f"nothing is mounted on {target}, and no image was")
+    if as_json:
+        write_json({"Target": target, "Removed": is_removed})
