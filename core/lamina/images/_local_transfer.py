@@ -119,13 +119,19 @@ class LocalTransfer(Transfer):
 
     def verify(self, *digests: str) -> Iterator[Verified]:
         for digest in digests or (info.digest for info in self._content.walk()):
-            size = self._content.info(digest).size
             try:
-                verify_blob(self._content, digest)
-            except DataLoss as error:
-                yield Verified(digest, size, str(error))
-            else:
-                yield Verified(digest, size)
+                yield self._verify_one(digest)
+            except NotFound:
+                if digests:
+                    raise  # otherwise it was deleted meanwhile
+
+    def _verify_one(self, digest: str) -> Verified:
+        size = self._content.info(digest).size
+        try:
+            verify_blob(self._content, digest)
+        except DataLoss as error:
+            return Verified(digest, size, str(error))
+        return Verified(digest, size)
 
     def _find(self, name: str) -> Image:
         return find_image(self._images(current_namespace()), name)
