@@ -10,8 +10,8 @@ from lamina.errdefs import InvalidArgument
 from lamina.layers.compression._source import Source
 from lamina.layers.compression._zstd_magic import MAGIC, is_skippable
 
-MAX_WINDOW: Final = 64 << 20
-"""Bytes of memory that a frame may ask for. `zstd -19` asks for 8 MiB, `zstd --ultra -21` for 64 MiB."""
+MAX_WINDOW: Final = 32 << 20
+"""Bytes of memory that a frame may ask for. `zstd -19` asks for 8 MiB, `zstd --ultra -20` for 32 MiB."""
 _RLE, _RESERVED = 1, 3
 """Types of blocks: one byte repeated, and none."""
 
