@@ -19,9 +19,8 @@ _DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST: Final = r"sha256:[a-f0-9]{64}"
-_REFERENCE: Final = re.compile(
-    rf"(?P<domain>{_DOMAIN})/(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
-)
+_PATH: Final = rf"{_COMPONENT}(?:/{_COMPONENT})*"
+_REFERENCE: Final = rf"(?P<domain>{_DOMAIN})/(?P<path>{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 
 
 def normalize(reference: str) -> str:
@@ -51,7 +50,7 @@ def _match(reference: str) -> re.Match[str]:
     if re.fullmatch(r"[a-f0-9]{64}", reference):
         raise InvalidArgument(f"{shown}: 64 hexadecimal digits are a digest, not a name")
     domain, path = _split(reference)
-    if not (found := _REFERENCE.fullmatch(f"{domain}/{path}")):
+    if not (found := re.fullmatch(_REFERENCE, f"{domain}/{path}")):
         raise InvalidArgument(f"{shown}: {_reason(path)}: expected [registry/]name[:tag][@digest]")
     if len(found["domain"]) + 1 + len(found["path"]) > MAX_NAME:
         raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")

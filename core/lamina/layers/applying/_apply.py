@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import os
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import attrs
 from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, ResourceExhausted, from_os_error, translated
 from lamina.layers._entry import Entry
+from lamina.layers.applying._applied import Applied, Limits, Whiteouts
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._merged_tree import MergedTree
 from lamina.layers.applying._name import OPAQUE, WHITEOUT, is_of_aufs, is_reserved, shown, split
@@ -23,46 +23,12 @@ from lamina.layers.compression import LayerStream
 from lamina.layers.tar import TarReader
 
 _OPERATION: Final = "apply the layer"
+_LIMITS: Final = Limits()
 _CHECKED: Final = 64
 """Entries between two looks at whether the call was cancelled."""
 _SPECIAL: Final = 0o7000
 """Set-user-ID, set-group-ID and sticky."""
 _STATUS: Final = "/proc/self/status"
-
-
-class Whiteouts(enum.Enum):
-    """How a directory shows that a layer deletes something of the layers below."""
-
-    DELETE = "delete"
-    """It does not have it any more: the directory has the whole tree."""
-    OVERLAY = "overlay"
-    """It has the marks of overlayfs: it is an upper directory, on which no overlay is mounted."""
-
-
-@attrs.frozen
-class Limits:
-    """What one layer may write."""
-
-    bytes: int = 1 << 40
-    """Bytes of all files; holes do not count."""
-    entries: int = 10_000_000
-    """Files, directories, links and whiteouts."""
-
-
-@attrs.frozen
-class Applied:
-    """A layer that was applied."""
-
-    diff_id: str
-    """The digest of the uncompressed archive, `sha256:…`."""
-    size: int
-    """Bytes of the uncompressed archive."""
-    entries: int
-    """Entries of the archive."""
-    has_unchecked_whiteouts: bool = False
-    """Whether an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
-    root: tuple[int, int, int] | None = None
-    """The mode, user and group that the archive gives to the root directory; None if it has no entry for it."""
 
 
 def apply_layer(
@@ -72,7 +38,7 @@ def apply_layer(
     whiteouts: Whiteouts = Whiteouts.DELETE,
     parent_fd: int | None = None,
     is_lowest: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = _LIMITS,
     progress: Callable[[int], object] | None = None,
 ) -> Applied:
     """Apply a layer to a directory.

@@ -13,9 +13,10 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.errdefs import InvalidArgument
 from lamina.fs import open_beneath, opened
 from lamina.layers._entry import Entry, EntryType
+from lamina.layers.applying._applied import ParentNeeded
 from lamina.layers.applying._copy_up import CopyUp
 from lamina.layers.applying._directory import NONE, Directory, has_default_acl
 from lamina.layers.applying._errors import not_a_directory
@@ -34,10 +35,6 @@ from lamina.layers.applying._tree import Tree
 
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_DIRECTORY: Final = _PATH | os.O_DIRECTORY
-
-
-class ParentNeeded(FailedPrecondition):
-    """A layer cannot be applied to an upper directory without a look at the layers below."""
 
 
 @attrs.define(eq=False, repr=False)

@@ -44,8 +44,11 @@ def lamina_contracts() -> Iterable[Contract]:
 
 def init_walking(ic: InitContext[WalkingConfig]) -> Applier:
     """Return an applier, which starts its processes when they are needed."""
-    from lamina.layers import LocalApplier
+    ic.meta.platforms.append(host_platform())
+    if not ic.config.processes:
+        from lamina.layers import LocalApplier
+
+        return LocalApplier()
     from lamina.layers.workers import WorkerApplier
 
-    ic.meta.platforms.append(host_platform())
-    return WorkerApplier(ic.config.processes) if ic.config.processes else LocalApplier()
+    return WorkerApplier(ic.config.processes)

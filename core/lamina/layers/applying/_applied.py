@@ -1,0 +1,48 @@
+"""What `apply_layer` takes, returns and raises, for those who do not call it themselves."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from lamina.errdefs import FailedPrecondition
+
+
+class Whiteouts(enum.Enum):
+    """How a directory shows that a layer deletes something of the layers below."""
+
+    DELETE = "delete"
+    """It does not have it any more: the directory has the whole tree."""
+    OVERLAY = "overlay"
+    """It has the marks of overlayfs: it is an upper directory, on which no overlay is mounted."""
+
+
+@attrs.frozen
+class Limits:
+    """What one layer may write."""
+
+    bytes: int = 1 << 40
+    """Bytes of all files; holes do not count."""
+    entries: int = 10_000_000
+    """Files, directories, links and whiteouts."""
+
+
+@attrs.frozen
+class Applied:
+    """A layer that was applied."""
+
+    diff_id: str
+    """The digest of the uncompressed archive, `sha256:…`."""
+    size: int
+    """Bytes of the uncompressed archive."""
+    entries: int
+    """Entries of the archive."""
+    has_unchecked_whiteouts: bool = False
+    """Whether an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
+    root: tuple[int, int, int] | None = None
+    """The mode, user and group that the archive gives to the root directory; None if it has no entry for it."""
+
+
+class ParentNeeded(FailedPrecondition):
+    """A layer cannot be applied to an upper directory without a look at the layers below."""
