@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
-from lamina.context import current
 from lamina.errdefs import ResourceExhausted
-from lamina.fs import TreeCursor, open_beneath, open_within_mount
+from lamina.fs import open_beneath
 from lamina.layers.applying._overlay import MISSING, has_name, is_opaque
+from lamina.layers.applying._walk import walk
 
 MAX_FILES: Final = 100_000
 """The most files with several names that the layers below may have."""
@@ -44,24 +45,11 @@ class LinkGroups:
 
     def _walk(self) -> dict[Inode, list[bytes]]:
         found: dict[Inode, list[bytes]] = {}
-        check = current().check
-        with TreeCursor(".", open_within_mount, dir_fd=self._parent) as cursor:
-            path: list[str] = []
-            pending = [_read(cursor.fd, path, found)]
-            while pending:
-                check()
-                if not pending[-1]:
-                    pending.pop()
-                    if pending:
-                        path.pop()
-                        cursor.leave()
-                elif cursor.try_enter(name := pending[-1].pop()):
-                    path.append(name)
-                    pending.append(_read(cursor.fd, path, found))
+        walk(self._parent, lambda fd, path: _read(fd, path, found))
         return found
 
 
-def _read(fd: int, path: list[str], found: dict[Inode, list[bytes]]) -> list[str]:
+def _read(fd: int, path: Sequence[str], found: dict[Inode, list[bytes]]) -> list[str]:
     """Add the files with several names in a directory; return the names of its directories."""
     directories = []
     with os.scandir(fd) as entries:

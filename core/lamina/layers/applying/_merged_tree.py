@@ -7,11 +7,11 @@ from typing import Final
 
 import attrs
 
-from lamina.context import current
-from lamina.fs import TreeCursor, open_beneath, open_within_mount, remove_tree
+from lamina.fs import open_beneath, remove_tree
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._name_set import NameSet
 from lamina.layers.applying._tree import Tree
+from lamina.layers.applying._walk import walk
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -69,17 +69,7 @@ class MergedTree(Tree):
 
     def _delete_others(self, fd: int) -> None:
         """Remove what this layer has not brought from a directory, and from those below it that it has."""
-        check = current().check
-        with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
-            pending = [self._delete_entries(cursor.fd)]
-            while pending:
-                check()
-                if not pending[-1]:
-                    pending.pop()
-                    if pending:
-                        cursor.leave()
-                elif cursor.try_enter(pending[-1].pop()):
-                    pending.append(self._delete_entries(cursor.fd))
+        walk(fd, lambda directory, _: self._delete_entries(directory))
 
     def _delete_entries(self, fd: int) -> list[str]:
         """Remove what this layer has not brought from a directory; return the names of its other directories."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from lamina.context import current
 from lamina.errdefs import translated
-from lamina.fs import TreeCursor, open_beneath, open_within_mount
+from lamina.fs import open_beneath
+from lamina.layers.applying._walk import walk
 
 XATTRS: Final = (b"trusted.overlay.", b"user.overlay.")
 """The prefixes of the extended attributes that overlayfs keeps for itself."""
@@ -53,7 +53,7 @@ def has_name(fd: int, name: str | bytes) -> bool:
 
 def remove_whiteouts(fd: int) -> None:
     """Remove the whiteouts below a directory through which nothing shows: readdir(3) would return their names."""
-    _walk(fd, None)
+    walk(fd, lambda directory, path: _remove_whiteouts(directory, None, path))
 
 
 def remove_idle_whiteouts(root_fd: int, parent_fd: int) -> None:
@@ -70,28 +70,10 @@ def remove_idle_whiteouts(root_fd: int, parent_fd: int) -> None:
         Error: As `apply_layer`.
     """
     with translated("remove whiteouts"):
-        _walk(root_fd, parent_fd)
+        walk(root_fd, lambda directory, path: _remove_whiteouts(directory, parent_fd, path))
 
 
-def _walk(fd: int, parent: int | None) -> None:
-    """Remove the whiteouts in and below a directory; with a parent, only those that hide nothing."""
-    check = current().check
-    with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
-        path: list[str] = []
-        pending = [_remove_whiteouts(cursor.fd, parent, path)]
-        while pending:
-            check()
-            if not pending[-1]:
-                pending.pop()
-                if pending:
-                    path.pop()
-                    cursor.leave()
-            elif cursor.try_enter(name := pending[-1].pop()):
-                path.append(name)
-                pending.append(_remove_whiteouts(cursor.fd, parent, path))
-
-
-def _remove_whiteouts(fd: int, parent: int | None, path: list[str]) -> list[str]:
+def _remove_whiteouts(fd: int, parent: int | None, path: Sequence[str]) -> list[str]:
     """Remove the whiteouts in a directory, and keep its times; return the names of its directories."""
     before = os.fstat(fd)
     directories, whiteouts = [], []
@@ -111,7 +93,7 @@ def _remove_whiteouts(fd: int, parent: int | None, path: list[str]) -> list[str]
 
 
 @contextmanager
-def _lower(parent: int | None, path: list[str]) -> Iterator[int | None]:
+def _lower(parent: int | None, path: Sequence[str]) -> Iterator[int | None]:
     """Open the directory of a path in the parent, if it is there."""
     if parent is None:
         yield None

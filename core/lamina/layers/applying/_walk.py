@@ -1,0 +1,38 @@
+"""Walk a tree beneath a descriptor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lamina.context import current
+from lamina.fs import TreeCursor, open_within_mount
+
+
+def walk(fd: int, visit: Callable[[int, Sequence[str]], list[str]]) -> None:
+    """Visit a directory and all below it. Symbolic links and mount points are not followed.
+
+    Args:
+        fd: The descriptor of the directory.
+        visit: Called for each one, before those below it, with its descriptor and the names that lead to it.
+            Returns the names of the directories in it to visit.
+
+    Raises:
+        Aborted: A directory was moved meanwhile.
+        Canceled, DeadlineExceeded: The current call ended.
+        OSError: A directory cannot be opened.
+        Exception: What `visit` raised.
+    """
+    check = current().check
+    with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
+        path: list[str] = []
+        pending = [visit(cursor.fd, path)]
+        while pending:
+            check()
+            if not pending[-1]:
+                pending.pop()
+                if pending:
+                    path.pop()
+                    cursor.leave()
+            elif cursor.try_enter(name := pending[-1].pop()):
+                path.append(name)
+                pending.append(visit(cursor.fd, path))
