@@ -220,8 +220,8 @@ def test_it_exits_without_a_thread_that_a_plugin_left_running(workshop: Workshop
 
 def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER).wait_ready().send(signal.SIGUSR1)
+    wait_until(lambda: "most recent call first" in serving.stderr, 30, "the stacks are written")
     assert serving.stop() == 0
-    assert "most recent call first" in serving.stderr
 
 
 BUSY = """
