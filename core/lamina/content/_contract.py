@@ -18,7 +18,7 @@ Progress: TypeAlias = Callable[[int], None]
 
 @attrs.frozen
 class Info:
-    """What is known about a blob. `created` and `updated` are nanoseconds since 1970, UTC."""
+    """The metadata of a blob. `created` and `updated` are nanoseconds since 1970, UTC."""
 
     digest: str
     size: int = 0

@@ -15,7 +15,7 @@ from lamina.context import current
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, RefLocked, ResourceExhausted
 
 MAX_OPEN: Final = 64
-"""How many ingests are open at a time, each of which takes two descriptors."""
+"""The most ingests that are open at a time. Each takes two descriptors."""
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two attempts to get a ref that another writer has."""

@@ -10,7 +10,7 @@ import attrs
 
 @attrs.frozen
 class Progress:
-    """How far the work on one blob is."""
+    """The progress of the work on one blob."""
 
     digest: str
     what: Literal["import", "unpack"]

@@ -26,7 +26,7 @@ class Unpacked:
 
 @attrs.frozen
 class Imported:
-    """What an import made."""
+    """The result of an import."""
 
     images: tuple[Image, ...]
     unpacked: tuple[Unpacked, ...] = ()
@@ -34,7 +34,7 @@ class Imported:
 
 @attrs.frozen
 class Resolved:
-    """What an image consists of for one platform."""
+    """The parts of an image for one platform."""
 
     image: Image
     platform: str
@@ -57,7 +57,7 @@ class Verified:
     size: int
     """Bytes."""
     problem: str = ""
-    """What is wrong; "" if the blob is intact."""
+    """The damage; "" if the blob is intact."""
 
 
 class Transfer(abc.ABC):

@@ -16,9 +16,9 @@ Read: TypeAlias = Callable[[Descriptor], bytes]
 """Returns a document, at most `lamina.images.documents.MAX_BYTES` long; raises NotFound if it is not there."""
 
 MAX_NESTING: Final = 8
-"""How deep indexes may be nested. One is usual, two occur."""
+"""The greatest depth of nested indexes. One is usual, two occur."""
 MAX_MANIFESTS: Final = 1000
-"""How many manifests an image may have."""
+"""The most manifests of an image."""
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ from lamina.images.archive._files import ArchiveFiles, plain_name, shown
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """O_NONBLOCK keeps a FIFO in place of a file from blocking the process (fifo(7))."""
 _LEADS_AWAY: Final = frozenset({errno.ELOOP, errno.EXDEV})
-"""How openat2(2) refuses symbolic links and mount points."""
+"""The errors with which openat2(2) refuses symbolic links and mount points."""
 
 
 class DirectoryFiles(ArchiveFiles):

@@ -14,12 +14,12 @@ from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images.archive._files import ArchiveFiles
 
 MAX_IMAGES: Final = 1000
-"""How many images an archive may have."""
+"""The most images that an archive may have."""
 
 
 @attrs.frozen(eq=False)
 class Contents:
-    """What an archive has, in terms of blobs."""
+    """The images of an archive, and its blobs."""
 
     images: tuple[tuple[str, Descriptor], ...]
     """Names as the archive has them, "" for none, and what they stand for."""

@@ -14,11 +14,11 @@ from lamina.images.archive._files import ArchiveFiles, plain_name, shown
 from lamina.layers import Entry, EntryType, TarReader, open_layer
 
 MAX_FILES: Final = 50_000
-"""How many entries an image archive may have: those of a hundred images of a hundred layers each, and more."""
+"""The most entries of an image archive: more than a hundred images of a hundred layers each have."""
 MAX_NAMES: Final = 8 << 20
 """Bytes that all names of files, and of files that links lead to, may have together."""
 _MAX_LINKS: Final = 8
-"""How many links lead from a name to its file: one in archives of `docker save`, for layers that images share."""
+"""The most links from a name to its file. Archives of `docker save` have one, for layers that images share."""
 _LINKS: Final = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 
 

@@ -42,7 +42,7 @@ class ImageConfig:
     platform: Platform
     rootfs: RootFS
     config: Mapping[str, Any] = attrs.field(factory=dict)
-    """How to run it (`Env`, `Cmd`, …), as in the document."""
+    """The settings of its processes (`Env`, `Cmd`, …), as in the document."""
     history: tuple[History, ...] = ()
     created: str = ""
     """RFC 3339, or "" if the document does not say."""

@@ -24,7 +24,7 @@ class IndexEntry:
 
     descriptor: Descriptor
     platform: Platform | None = None
-    """What it runs on; None if the index does not say."""
+    """The platform that it runs on; None if the index does not say."""
 
     @property
     def is_attestation(self) -> bool:

@@ -16,7 +16,7 @@ MAX_VALUES: Final = 100_000
 """The most values of a document, told by its commas and brackets, including those inside strings. A value takes
 up to 250 bytes of memory."""
 MAX_DEPTH: Final = 64
-"""How deep objects and arrays may be nested."""
+"""The greatest depth of nested objects and arrays."""
 
 
 def describe(data: bytes, media_type: str) -> Descriptor:

@@ -14,7 +14,7 @@ from lamina.images.documents._json import decode
 from lamina.images.documents._media_types import CONFIG_TYPES, MANIFEST_TYPES
 
 MAX_LAYERS: Final = 1000
-"""How many layers an image may have. Docker makes 127 at most, and the kernel mounts 500 in an overlay."""
+"""The most layers of an image. Docker makes 127 at most, and the kernel mounts 500 in an overlay."""
 
 
 @attrs.frozen

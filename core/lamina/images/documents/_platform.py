@@ -1,4 +1,4 @@
-"""What an image runs on: operating system, architecture and variant, as containerd's `platforms` compares them."""
+"""Platforms of images: operating system, architecture and variant, as containerd's `platforms` compares them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _DEFAULT_VARIANTS: Final[Mapping[str, str]] = {"amd64": "v1", "arm64": "v8"}
 
 @attrs.frozen
 class Platform:
-    """What an image runs on (OCI image spec, `image-index.md`, `platform`)."""
+    """The platform that an image runs on (OCI image spec, `image-index.md`, `platform`)."""
 
     os: str
     architecture: str

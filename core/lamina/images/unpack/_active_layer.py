@@ -26,7 +26,7 @@ from lamina.mount import Mount, is_read_only
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
-"""How many keys are tried, as by containerd."""
+"""The number of keys that are tried, as by containerd."""
 
 
 @attrs.frozen

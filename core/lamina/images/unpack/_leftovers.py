@@ -13,7 +13,7 @@ from lamina.snapshots import Kind, Snapshotter
 _log = logging.getLogger(__name__)
 
 PREFIX: Final = "extract-"
-"""What all keys begin with, as containerd's do (`UnpackKeyFormat`). For these,
+"""The beginning of all keys, as of containerd's (`UnpackKeyFormat`). For these,
 lamina's overlay snapshotter returns mounts that need no parent for whiteouts."""
 _END: Final = "extract."
 """The first text after all that begin with `PREFIX`: `.` follows `-` in ASCII."""

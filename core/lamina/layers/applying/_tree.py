@@ -25,10 +25,10 @@ _MAX_OPEN: Final = 128
 _MAX_NAMES: Final = 1024
 """Paths of the archive whose directories are remembered."""
 _MAX_LINKS: Final = 40
-"""How many symbolic links are followed, as in path_resolution(7)."""
+"""The most symbolic links that are followed, as in path_resolution(7)."""
 _IMPLIED_MODE: Final = 0o755
 _MAX_TRIES: Final = 16
-"""How often a name is removed that another process makes again."""
+"""The number of times that a name is removed which another process makes again."""
 _T = TypeVar("_T")
 
 

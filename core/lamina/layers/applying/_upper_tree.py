@@ -44,7 +44,7 @@ class UpperTree(Tree):
     parent: int | None = None
     """The descriptor of the parent's root, or None if the caller has not said what it is."""
     has_unchecked_whiteouts: bool = False
-    """Whether it has whiteouts of which it is not known that they hide something."""
+    """Whether it has whiteouts that may hide nothing."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
     _groups: LinkGroups | None = None
 

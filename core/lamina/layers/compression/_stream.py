@@ -24,7 +24,7 @@ class Compression(enum.Enum):
 _GZIP: Final = b"\x1f\x8b\x08"
 """RFC 1952: the magic number, and the only compression method."""
 _FOREIGN: Final = {b"BZh.1AY&SY": "bzip2", b"\xfd7zXZ\0": "xz", b"\x04\x22\x4d\x18": "lz4"}
-"""How formats that image layers never have begin. A dot stands for any byte, here a digit."""
+"""The magic numbers of formats that image layers never have. A dot stands for any byte, here a digit."""
 _MAGIC_BYTES: Final = 10
 
 

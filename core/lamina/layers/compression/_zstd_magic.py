@@ -1,4 +1,4 @@
-"""How Zstandard frames begin. Apart from the decoder, whose library is slow to import."""
+"""The magic numbers of Zstandard frames. Apart from the decoder, whose library is slow to import."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Buffer:
         self.chunk = b""
         """Bytes of the archive, for reading in place."""
         self.at = 0
-        """Where in the chunk the next byte is that was not used."""
+        """The position in the chunk of the next unused byte."""
         self.before = 0
         """Bytes of the archive before the chunk."""
         self._stream = stream

@@ -23,7 +23,7 @@ that one archive would be two trees."""
 
 @attrs.define(eq=False)
 class Extensions:
-    """What the headers before an entry say about it."""
+    """The properties of an entry that extended headers before it set."""
 
     records: Records = attrs.field(factory=dict)
     """The records of the last extended header."""

@@ -50,7 +50,7 @@ class TarReader:
         self._header = 0
         """Where in the archive the last header is."""
         self._extensions: Extensions | None = None
-        """What the headers before the current entry, or before the next one, say about it."""
+        """The properties that extended headers set for the current entry, or for the next one."""
         self._entry: Entry | None = None
         self._left = 0
         """Bytes of the current entry's data that were not used."""

@@ -29,7 +29,7 @@ Take = Callable[[int], bytes]
 
 @attrs.frozen
 class SparseFile:
-    """What the archive has of a file with holes."""
+    """The data of a file with holes in the archive."""
 
     size: int
     """Bytes of the file, holes included."""

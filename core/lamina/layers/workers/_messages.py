@@ -42,7 +42,7 @@ class Request:
 
 @attrs.frozen
 class Working:
-    """How far the worker is."""
+    """The progress of the worker."""
 
     done: int
     """Bytes of the blob."""

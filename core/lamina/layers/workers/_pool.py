@@ -17,7 +17,7 @@ from lamina.layers.workers._worker import Worker
 from lamina.mount import Mount
 
 IDLE_SECONDS: Final = 30.0
-"""How long idle processes are kept: each takes as much memory as a small host."""
+"""The time in seconds for which idle processes are kept: each takes as much memory as a small host."""
 _SECONDS: Final = 0.1
 """The interval at which a call that waits for a process looks whether it was cancelled."""
 

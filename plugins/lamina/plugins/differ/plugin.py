@@ -25,7 +25,7 @@ class WalkingConfig:
     """Configuration of the differ."""
 
     processes: int = attrs.field(default=2, validator=_check_processes)
-    """How many processes apply layers, one at a time in each; 0 to apply them in the host's own process."""
+    """The number of processes that apply layers, one at a time in each; 0 to use the host's own process."""
 
 
 @hookimpl
