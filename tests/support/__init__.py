@@ -11,7 +11,8 @@
 - `listener`: gRPC. `engines` calls methods over a socket, `service_plugins` initialises the listener and the
   services without a host, `version_service` is the smallest service, `raw_http2` sends frames by hand.
 - `snapshotters`: `overlay`, `native` and `btrfs` open them, `local` opens one with any backend; `backends` are
-  those of the conformance suite; `records` are a host's; `capabilities` writes the README's table.
+  those of the conformance suite; `records` are a host's; `capabilities` writes the README's table;
+  `forwarding` stands before another one.
 - `conformance`: `faults` are faulty snapshotters (`faulty_backends`, `faulty_snapshotters`) with the checks that
   notice.
 - `disks`: `block_devices` log writes and refuse them (`fuse_disk`, `write_log`), `full_disks` are full;
@@ -19,7 +20,10 @@
   are work to interrupt.
 - `metastores`: `changed`, `damages` and `damage_trials` damage them, `rebuilding` rebuilds them, `schema_2` is
   old.
-- `hostile`: `clients` and `frames` attack a host over its socket, `planted` through its directories.
+- `hostile`: `clients` and `frames` attack a host over its socket, `planted` through its directories; `layers` are
+  layers of images that reach for what is not theirs, and `watched` tells whether they did.
+- `images`: `documents`, `archives`, `layouts` and `built` make images; `appliers`, `transfers` and `unpacking`
+  tell what is done with them; `importing` is a program to kill. `blobs`, `layers` and `tar` make their parts.
 - `interop`: `releases` fetches Debian's containerds, `containerds` runs one, `nodes` runs one with CRI, which
   `cri` calls as a kubelet does; `images` makes an image, `registry` serves it; `kubernetes_example` is
   examples/kubernetes; `release_table` is the table of what works with which.

@@ -13,7 +13,7 @@ from lamina.content.local import LocalContentStore
 from lamina.images.unpack import Destination
 from lamina.layers import Applier, LocalApplier
 from lamina.snapshots.local import LocalSnapshotter
-from tests.support.images.labels import MemoryLabels
+from tests.support.blobs import MemoryLabels
 from tests.support.snapshotters.overlay import open_overlay
 
 

@@ -15,9 +15,9 @@ from lamina.mount import Mount
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.images.appliers import CountingApplier
 from tests.support.images.built import build_image, layer
-from tests.support.images.snapshotters import Forwarding
 from tests.support.images.trees import committed, files_of, unfinished
 from tests.support.processes.hosts import Host
+from tests.support.snapshotters.forwarding import Forwarding
 
 pytestmark = pytest.mark.requires("root", "overlay")
 

@@ -16,7 +16,7 @@ from lamina.images.documents import OCI_MANIFEST, ImageConfig, Manifest
 from lamina.images.unpack import Destination, Unpacker
 from lamina.layers.workers import WorkerApplier
 from lamina.mount import Mount
-from tests.support.images.snapshotters import Forwarding
+from tests.support.snapshotters.forwarding import Forwarding
 from tests.support.snapshotters.overlay import open_overlay
 
 

@@ -1,4 +1,4 @@
-"""Snapshotters that stand before others."""
+"""A snapshotter that stands before another one."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from lamina.content import PIECE, NewBlob, ingest
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import FilterSyntaxError, InvalidArgument, NotFound, OutOfRange
 from lamina.plugins.services.content._service import MAX_CHUNK, ContentService
+from tests.support.blobs import MemoryLabels
 
 DATA = bytes(range(256)) * (PIECE // 100)
 """More than two pieces."""
@@ -25,28 +26,9 @@ Ask = Callable[..., Any]
 """Calls a method."""
 
 
-class Labels:
-    """Labels that are kept while the test runs."""
-
-    def __init__(self) -> None:
-        self._labels: dict[str, Mapping[str, str]] = {}
-
-    def get(self, digest: str) -> Mapping[str, str]:
-        return self._labels.get(digest, {})
-
-    def put(self, digest: str, labels: Mapping[str, str]) -> None:
-        self._labels[digest] = labels
-
-    def delete(self, digest: str) -> None:
-        self._labels.pop(digest, None)
-
-    def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        yield from sorted(self._labels.items())
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LocalContentStore]:
-    store = LocalContentStore(str(tmp_path / "content"), Labels())
+    store = LocalContentStore(str(tmp_path / "content"), MemoryLabels())
     yield store
     store.close()
 
