@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from lamina.content import Descriptor
 from lamina.context import current
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images.archive._source import Source
-from lamina.images.documents import INDEX_TYPES, LAYER_TYPES, MANIFEST_TYPES, ImageConfig, Index, Manifest
-
-_REFERENCE: Final = "containerd.io/gc.ref.content"
-"""The prefix of labels by which a blob keeps others from being collected: `.config`, `.l.N` for layers, `.m.N` for
-manifests (containerd, `docs/garbage-collection.md`)."""
+from lamina.images.documents import (
+    INDEX_TYPES,
+    LAYER_TYPES,
+    MANIFEST_TYPES,
+    ImageConfig,
+    Index,
+    Manifest,
+    reference_labels,
+)
 
 
 class Plan:
@@ -60,15 +63,9 @@ class Plan:
 
         They are computed again and again: those of all blobs together may be many.
         """
-        if descriptor.media_type in MANIFEST_TYPES:
-            manifest = Manifest.decode(self._source.read(descriptor), descriptor)
-            layers = {f"{_REFERENCE}.l.{number}": layer.digest for number, layer in enumerate(manifest.layers)}
-            return {f"{_REFERENCE}.config": manifest.config.digest, **layers}
-        if descriptor.media_type in INDEX_TYPES:
-            entries = Index.decode(self._source.read(descriptor), descriptor).entries
-            kept = [one.descriptor.digest for one in entries if one.descriptor.digest in self._blobs]
-            return {f"{_REFERENCE}.m.{number}": digest for number, digest in enumerate(kept)}
-        return {}
+        if descriptor.media_type not in MANIFEST_TYPES | INDEX_TYPES:
+            return {}
+        return reference_labels(descriptor, self._source.read(descriptor), self._blobs.__contains__)
 
     def _add_index(self, target: Descriptor) -> bool:
         if target.digest in self._passed:

@@ -35,6 +35,7 @@ from lamina.images.documents._media_types import (
     OCI_MANIFEST,
 )
 from lamina.images.documents._platform import Platform
+from lamina.images.documents._references import REFERENCE, reference_labels
 
 __all__ = [
     "CONFIG_TYPES",
@@ -57,6 +58,7 @@ __all__ = [
     "OCI_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
     "OCI_MANIFEST",
+    "REFERENCE",
     "Fields",
     "History",
     "ImageConfig",
@@ -68,4 +70,5 @@ __all__ = [
     "chain_ids",
     "describe",
     "parse_json",
+    "reference_labels",
 ]
