@@ -10,8 +10,8 @@ import pytest
 
 from lamina.content import ContentStore
 from lamina.images.unpack import Destination, Unpacker
-from lamina.images.unpack._owner import LABEL, Owner
 from lamina.layers import Applier
+from lamina.snapshots.temporary import LABEL, Owner
 from tests.support.images.built import build_image, layer
 from tests.support.images.trees import unfinished
 
@@ -23,7 +23,7 @@ KEY = "extract-123456789-AbCd sha256:0123"
 
 def owner_of_another_process(*, ended: bool) -> tuple[str, subprocess.Popen[str]]:
     """The label of an unpacker in another process, which ends when its input is closed."""
-    program = "from lamina.images.unpack._owner import Owner; print(Owner().label, flush=True); input()"
+    program = "from lamina.snapshots.temporary import Owner; print(Owner().label, flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", program], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import time
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from lamina.content import ContentStore
-from lamina.context import current, use
-from lamina.errdefs import Aborted, AlreadyExists, Error, InvalidArgument, NotFound, PermissionDenied
+from lamina.errdefs import Aborted, AlreadyExists, InvalidArgument, PermissionDenied
 from lamina.images._progress import Progress, Report
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._labels import UNCOMPRESSED, add_label
 from lamina.images.unpack._layer import Layer
-from lamina.images.unpack._leftovers import PREFIX
-from lamina.images.unpack._owner import LABEL, Owner
 from lamina.layers import Applied, Applier, adapt_to_parent
 from lamina.mount import Mount, is_read_only
-
-_log = logging.getLogger(__name__)
+from lamina.snapshots.temporary import EXTRACT, LABEL, Owner, discard, new_key
 
 _TRIES: Final = 3
 """The number of keys that are tried, as by containerd."""
@@ -85,7 +77,7 @@ class LayerUnpacker:
         """
         if active.applied is None:
             return
-        snapshotter, key = self.destination.snapshotter, _key(active.layer)
+        snapshotter, key = self.destination.snapshotter, new_key(EXTRACT, active.layer.chain_id)
         try:
             self.owner.begin(key)
             try:
@@ -113,17 +105,7 @@ class LayerUnpacker:
 
     def discard(self, key: str) -> None:
         """Remove a snapshot, also if the current call has ended."""
-        try:
-            with use(current().detached()):
-                self.destination.snapshotter.remove(key)
-        except NotFound:
-            pass  # it was never made, or is committed, and only the answer was lost
-        except Error as error:
-            _log.warning(
-                "could not remove an unfinished snapshot: the next unpack does", exc_info=error, extra={"key": key}
-            )
-        finally:
-            self.owner.end(key)
+        discard(self.destination.snapshotter, key, self.owner)
 
     def report_done(self, layer: Layer) -> None:
         """Report that there is nothing left to do for a layer but its commit."""
@@ -132,7 +114,7 @@ class LayerUnpacker:
     def _prepare(self, layer: Layer, rebased: bool) -> ActiveLayer | None:
         labels, parent = {**layer.labels, LABEL: self.owner.label}, "" if rebased else layer.parent
         for _ in range(_TRIES):
-            key = _key(layer)
+            key = new_key(EXTRACT, layer.chain_id)
             self.owner.begin(key)
             try:
                 return ActiveLayer(layer, key, rebased, self.destination.snapshotter.prepare(key, parent, labels))
@@ -175,9 +157,3 @@ class LayerUnpacker:
     def _report(self, layer: Layer, done: int) -> None:
         if self.progress:
             self.progress(Progress(layer.descriptor.digest, "unpack", done, layer.descriptor.size))
-
-
-def _key(layer: Layer) -> str:
-    """Return a new key in the form of containerd (`UnpackKeyFormat`)."""
-    word = urlsafe_b64encode(os.urandom(3)).decode()
-    return f"{PREFIX}{time.time_ns() % 1_000_000_000}-{word} {layer.chain_id}"

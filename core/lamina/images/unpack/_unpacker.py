@@ -11,9 +11,8 @@ from lamina.images.unpack._chain import Chain
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._labels import SNAPSHOT, add_label
 from lamina.images.unpack._layer import layers_of
-from lamina.images.unpack._leftovers import remove_leftovers
-from lamina.images.unpack._owner import Owner
 from lamina.layers import Applier
+from lamina.snapshots.temporary import Owner, remove_leftovers
 
 
 class Unpacker:

@@ -1,4 +1,4 @@
-"""Remove what unpacks left behind whose process was killed."""
+"""Remove what an owner left behind whose process was killed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import NotFound
-from lamina.images.unpack._owner import LABEL, Owner
-from lamina.snapshots import Kind, Snapshotter
+from lamina.snapshots._contract import Kind, Snapshotter
+from lamina.snapshots.temporary._owner import DIFF, EXTRACT, LABEL, Owner
 
 _log = logging.getLogger(__name__)
 
-PREFIX: Final = "extract-"
-"""The beginning of all keys, as of containerd's (`UnpackKeyFormat`). For these,
-lamina's overlay snapshotter returns mounts that need no parent for whiteouts."""
 _END: Final = "extract."
-"""The first text after all that begin with `PREFIX`: `.` follows `-` in ASCII."""
+"""The first text after all that begin with `DIFF` or `EXTRACT`: `.` follows `-` in ASCII."""
 
 
 def remove_leftovers(snapshotter: Snapshotter, owner: Owner) -> None:
-    """Remove the active snapshots and views of unpacks that were killed.
+    """Remove the temporary snapshots whose owners have ended.
 
     Nothing else is removed: keys of containerd, which look the same, do not have the label.
 
     Args:
-        snapshotter: The snapshotter, in the keyspace of the images.
+        snapshotter: The snapshotter, in the keyspace where they may be.
         owner: The owner of those that are in use.
     """
     found = []
@@ -33,12 +30,16 @@ def remove_leftovers(snapshotter: Snapshotter, owner: Owner) -> None:
         current().check()
         if info.name >= _END:
             break
-        if info.name.startswith(PREFIX) and info.kind is not Kind.COMMITTED and (label := info.labels.get(LABEL)):
+        if (
+            info.name.startswith((DIFF, EXTRACT))
+            and info.kind is not Kind.COMMITTED
+            and (label := info.labels.get(LABEL))
+        ):
             found.append((info.name, label))
     for key, label in found:
         if owner.is_abandoned(key, label):
-            _log.info("removing what an interrupted unpack left behind", extra={"key": key})
+            _log.info("removing a temporary snapshot that was left behind", extra={"key": key})
             try:
                 snapshotter.remove(key)
-            except NotFound:  # another unpack does the same
+            except NotFound:  # another owner does the same
                 continue

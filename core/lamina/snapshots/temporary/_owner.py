@@ -1,4 +1,4 @@
-"""The owner of an active snapshot or view, named in a label: when it has ended, the snapshot is a leftover."""
+"""The owner of temporary snapshots, named in a label: when it has ended, they are leftovers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import os
 import threading
 from typing import Final
 
-LABEL: Final = "io.lamina.images.unpack"
-"""The owner of a snapshot: boot, pid namespace, pid, start time of the process, and a random word."""
+LABEL: Final = "io.lamina.snapshots.temporary"
+"""The label with the owner: boot, pid namespace, pid, start time of the process, and a random word."""
+EXTRACT: Final = "extract-"
+"""The beginning of the keys of layers that are being unpacked, as of containerd's (`UnpackKeyFormat`). For these,
+lamina's overlay snapshotter returns mounts that need no parent for whiteouts."""
+DIFF: Final = "diff-"
+"""The beginning of the keys of views that are being read."""
 
 
 class Owner:
-    """The owner of the active snapshots and views of one `Unpacker`."""
+    """The owner of some temporary snapshots, such as those of one program. Any thread may call its methods."""
 
     def __init__(self) -> None:
+        """Become an owner, in this process."""
         self._boot, self._namespace, pid = _boot_id(), _pid_namespace(), os.getpid()
         self.label: Final = f"{self._boot} {self._namespace} {pid} {_start_time(pid)} {os.urandom(8).hex()}"
         """The value of `LABEL`."""
