@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         remove_idle_whiteouts,
     )
     from lamina.layers.compression import Compression, LayerStream, open_layer
-    from lamina.layers.tar import TarReader
+    from lamina.layers.tar import TarReader, TarWriter
 
 __all__ = [
     "Applied",
@@ -36,6 +36,7 @@ __all__ = [
     "LocalApplier",
     "ParentNeeded",
     "TarReader",
+    "TarWriter",
     "Whiteouts",
     "adapt_to_parent",
     "apply_layer",
@@ -52,6 +53,6 @@ __getattr__ = lazy_exports(
         "_rebasing": "adapt_to_parent",
         "applying": "Applied Limits ParentNeeded Whiteouts apply_layer remove_idle_whiteouts",
         "compression": "Compression LayerStream open_layer",
-        "tar": "TarReader",
+        "tar": "TarReader TarWriter",
     },
 )

@@ -25,17 +25,17 @@ SECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = 1 << 63
 """Times lie in a signed integer of 64 bits, as the kernel's do."""
 
-_FIELDS: Final = struct.Struct("100s8s8s8s12s12s8xc100s8s64x8s8s155s12x")
+FIELDS: Final = struct.Struct("100s8s8s8s12s12s8xc100s8s64x8s8s155s12x")
 """name, mode, uid, gid, size, mtime, typeflag, linkname, magic with version, devmajor, devminor, prefix."""
-_CHECKSUM: Final = slice(148, 156)
+CHECKSUM: Final = slice(148, 156)
 _TYPEFLAG: Final = slice(156, 157)
-_USTAR: Final = b"ustar\0"
+USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_MAGIC: Final = b"tar\0"
 _STAR: Final = slice(508, 512)
 """Where star has its magic number; ustar has zeros."""
 _STAR_ATIME: Final = slice(476, 488)
-_SPACES: Final = 8 * 0x20
+SPACES: Final = 8 * 0x20
 """The sum of the checksum field while the checksum is made: as if it were blank."""
 
 _TYPES: Final = {
@@ -58,18 +58,23 @@ def check_block(buffer: bytes, at: int) -> None:
     Raises:
         Malformed: The checksum is wrong.
     """
-    # adler32 adds up to 257 bytes without a carry over its modulus, 65521, in a tenth of the time of `sum`.
-    middle = at + BLOCK // 2
-    total = (zlib.adler32(buffer[at:middle]) & 0xFFFF) + (zlib.adler32(buffer[middle : at + BLOCK]) & 0xFFFF) - 2
-    field = buffer[at + _CHECKSUM.start : at + _CHECKSUM.stop]
+    total = byte_sum(buffer, at)
+    field = buffer[at + CHECKSUM.start : at + CHECKSUM.stop]
     stored = number(field, "checksum")
-    if stored == total - sum(field) + _SPACES:
+    if stored == total - sum(field) + SPACES:
         return
     # Some old programs added the bytes as signed numbers.
     block = bytearray(buffer[at : at + BLOCK])
-    block[_CHECKSUM] = b" " * 8
+    block[CHECKSUM] = b" " * 8
     if stored != sum(block) - 256 * sum(byte > 127 for byte in block):
         raise Malformed("the checksum of the header is wrong")
+
+
+def byte_sum(buffer: bytes, at: int) -> int:
+    """Return the sum of the bytes of the block at an offset."""
+    # adler32 adds up to 257 bytes without a carry over its modulus, 65521, in a tenth of the time of `sum`.
+    middle = at + BLOCK // 2
+    return (zlib.adler32(buffer[at:middle]) & 0xFFFF) + (zlib.adler32(buffer[middle : at + BLOCK]) & 0xFFFF) - 2
 
 
 def typeflag(buffer: bytes, at: int) -> bytes:
@@ -94,7 +99,7 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     Raises:
         Malformed: A field is malformed.
     """
-    name, mode, uid, gid, size, mtime, flag, link, magic, major, minor, prefix = _FIELDS.unpack_from(buffer, at)
+    name, mode, uid, gid, size, mtime, flag, link, magic, major, minor, prefix = FIELDS.unpack_from(buffer, at)
     type_ = _TYPES.get(flag)
     if type_ is None:
         raise Malformed(f"its type, {flag!r}, is none that image layers have")
@@ -109,7 +114,7 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     )
     if link[0]:
         entry.link = text(link)
-    if magic == _GNU or magic.startswith(_USTAR):
+    if magic == _GNU or magic.startswith(USTAR):
         if type_ is EntryType.CHARACTER_DEVICE or type_ is EntryType.BLOCK_DEVICE:
             entry.device = _device(number(major, "major number"), number(minor, "minor number"))
         if prefix[0] or buffer[at + _STAR.start]:

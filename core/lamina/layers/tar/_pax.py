@@ -18,7 +18,8 @@ SPARSE_KEYS: Final = frozenset(
 """The records that make a file one with holes."""
 _SPARSE_PAIRS: Final = (SPARSE + b"offset", SPARSE + b"numbytes")
 """Version 0.0 of GNU's sparse format repeats these two records, once for each extent."""
-_XATTR: Final = b"SCHILY.xattr."
+XATTR: Final = b"SCHILY.xattr."
+"""The prefix of records with extended attributes: star's, which Go, GNU tar and libarchive know, too."""
 _MAX_XATTR_NAME: Final = 255
 _MAX_XATTR_VALUE: Final = 1 << 16
 """Limits of Linux (xattr(7))."""
@@ -65,6 +66,18 @@ def parse_records(data: bytes) -> Records:
     return records
 
 
+def encode_records(records: Records) -> bytes:
+    """Return the data of an extended header, its records in the order of their keys."""
+    return b"".join(_encode_record(key, records[key]) for key in sorted(records))
+
+
+def _encode_record(key: bytes, value: bytes) -> bytes:
+    size = len(key) + len(value) + len(b" =\n")
+    length = size + len(b"%d" % size)
+    length = size + len(b"%d" % length)  # its digits count, too, and may be one more for it
+    return b"%d %b=%b\n" % (length, key, value)
+
+
 def apply_records(entry: Entry, records: Mapping[bytes, bytes]) -> None:
     """Change an entry as the records of its extended header say. Records that are not known mean nothing.
 
@@ -78,8 +91,8 @@ def apply_records(entry: Entry, records: Mapping[bytes, bytes]) -> None:
         if set_ := _SETTERS.get(key):
             if value:
                 set_(entry, value)
-        elif key.startswith(_XATTR):
-            name = key[len(_XATTR) :]
+        elif key.startswith(XATTR):
+            name = key[len(XATTR) :]
             _check_xattr(name, value)
             xattrs[name] = value
     if xattrs:
@@ -132,6 +145,13 @@ def parse_time(value: bytes, what: str) -> int:
     total = int(whole) * SECOND + nanoseconds
     seconds(int(whole))
     return -total if value.startswith(b"-") else total
+
+
+def format_time(time: int) -> bytes:
+    """Return a time, given in nanoseconds, in seconds with a fraction, which has no digits more than it needs."""
+    seconds, nanoseconds = divmod(abs(time), SECOND)
+    fraction = (b".%09d" % nanoseconds).rstrip(b"0").rstrip(b".")
+    return b"%b%d%b" % (b"-" if time < 0 else b"", seconds, fraction)
 
 
 def _set_name(entry: Entry, value: bytes) -> None:

@@ -13,12 +13,11 @@ from lamina.layers.tar._buffer import Buffer
 from lamina.layers.tar._extensions import EXTENSIONS, MAX_BYTES, Extensions
 from lamina.layers.tar._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
 from lamina.layers.tar._malformed import Malformed
+from lamina.layers.tar._quoted import quoted
 from lamina.layers.tar._sparse import read_old, read_pax
 
 _ZEROS: Final = bytes(BLOCK)
 _OLD_SPARSE: Final = b"S"
-_SHOWN: Final = 200
-"""Bytes of a name that messages show."""
 _MAX_EXTENSIONS: Final = 64
 """Such headers before one entry. Three are usual."""
 
@@ -234,11 +233,8 @@ class TarReader:
         return self._buffer.take(BLOCK)
 
     def _invalid(self, error: Malformed) -> InvalidArgument:
-        name = self._name()
-        shown = os.fsdecode(name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…".encode())
-        escaped = repr(shown).replace("\\udc", "\\x")  # bytes that are not UTF-8
         return InvalidArgument(
-            f"read the tar archive: entry {escaped} at byte {self._header}: {error}; "
+            f"read the tar archive: entry {quoted(self._name())} at byte {self._header}: {error}; "
             "make the archive again, or fetch it again"
         )
 
