@@ -7,7 +7,7 @@ A package declares an entry point in the group `lamina.plugins` that names a mod
         return [Registration(type="com.example.clock.v1", id="local", config=ClockConfig, init=init_clock)]
 
 A host calls `discover`, creates a `Plan`, and carries it out with `initialise`; when it stops, it calls
-`close_all`. `Plan.foresee` predicts the outcome without initialising anything.
+`close_all`. `Plan.dry_run` predicts the outcome without initialising anything.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from lamina.errdefs import SkipPlugin
 from lamina.lazy import lazy_exports
 from lamina.plugin._contract import Contract, Server
 from lamina.plugin._hooks import hookimpl, hookspec, notify
-from lamina.plugin._plan import Foresight, Plan
+from lamina.plugin._plan import DryRun, Plan
 from lamina.plugin._platform import host_platform
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet, Status, is_retryable
 from lamina.plugin._proxy import ProxyType
@@ -58,8 +58,8 @@ __all__ = [
     "DiagnoseContext",
     "Discovery",
     "Distribution",
+    "DryRun",
     "Finding",
-    "Foresight",
     "InitContext",
     "Instances",
     "Location",

@@ -14,14 +14,14 @@ from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
 from lamina.plugin.discovery._discover import Discovery
-from lamina.plugin.lifecycle._init import foresee
+from lamina.plugin.lifecycle._init import predict
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Plan:
     """The order of initialisation, and everything else that is decided before a plugin runs.
 
-    A host carries the plan out; `foresee` predicts its outcome, assuming that every init succeeds.
+    A host carries the plan out; `dry_run` predicts its outcome, assuming that every init succeeds.
     """
 
     discovery: Discovery
@@ -153,10 +153,10 @@ class Plan:
         """
         plugins.get_by_type(PluginType.SERVER)
 
-    def foresee(self) -> Foresight:
+    def dry_run(self) -> DryRun:
         """Predict the outcome of the plan, assuming that every init succeeds. Nothing is initialised."""
         plugins = PluginSet()
-        records = list(self.carry_out(plugins, lambda registration: foresee(registration, plugins)))
+        records = list(self.carry_out(plugins, lambda registration: predict(registration, plugins)))
         try:
             self.check_presence()
             for plugin in records:
@@ -164,8 +164,8 @@ class Plan:
             with contextlib.suppress(NoInstance):
                 self.check_servers(plugins)
         except Error as error:
-            return Foresight(plugins, error)
-        return Foresight(plugins)
+            return DryRun(plugins, error)
+        return DryRun(plugins)
 
     def providers(self, requires: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the URIs of the plugins of each type, including disabled ones and those that could not be loaded.
@@ -202,7 +202,7 @@ class Plan:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Foresight:
+class DryRun:
     """The predicted outcome of a plan."""
 
     plugins: PluginSet

@@ -43,7 +43,7 @@ def found(*registrations: Registration[Any], failed: tuple[Plugin, ...] = ()) ->
 
 
 def foreseen(plan: Plan) -> list[tuple[str, str, str]]:
-    return [(plugin.uri, str(plugin.status), plugin.problem) for plugin in plan.foresee().plugins]
+    return [(plugin.uri, str(plugin.status), plugin.problem) for plugin in plan.dry_run().plugins]
 
 
 def test_load_failures_come_first_then_all_plugins_in_order() -> None:
@@ -72,7 +72,7 @@ def test_a_chain_of_blocked_plugins_is_predicted() -> None:
 
 
 def test_a_host_with_everything_that_it_requires_is_not_refused() -> None:
-    assert Plan.of(found(one("a.x")), required=["a.x"]).foresee().refusal is None
+    assert Plan.of(found(one("a.x")), required=["a.x"]).dry_run().refusal is None
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_the_refusal_of_a_host_is_predicted(
     plan = Plan.of(
         found(one("a.x"), one("b.x", "nobody"), failed=(UNLOADABLE,)), required=[required], disabled=disabled
     )
-    refusal = plan.foresee().refusal
+    refusal = plan.dry_run().refusal
     assert (type(refusal), str(refusal)) == (kind, message)
 
 
 def test_a_host_none_of_whose_servers_can_work_is_refused() -> None:
     plan = Plan.of(found(one(f"{PluginType.SERVER}.door", "nobody")))
-    refusal = plan.foresee().refusal
+    refusal = plan.dry_run().refusal
     assert str(refusal).startswith(f"no plugin of type {PluginType.SERVER} works: ")
 
 

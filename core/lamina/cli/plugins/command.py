@@ -71,17 +71,17 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
     from lamina.cli.plugins.graph import document, dot, mermaid, nodes, text
 
     plan = _prepare(file, modules).plan
-    foresight = plan.foresee()
-    found = nodes(plan, foresight)
+    dry_run = plan.dry_run()
+    found = nodes(plan, dry_run)
     match "json" if as_json else form:
         case "json":
-            write_json(document(found, plan, foresight))
+            write_json(document(found, plan, dry_run))
         case "mermaid":
             write("\n".join(mermaid(found)))
         case "dot":
             write("\n".join(dot(found)))
         case _:
-            write("\n".join(text(found, plan, foresight)))
+            write("\n".join(text(found, plan, dry_run)))
 
 
 @plugins.command()
@@ -108,7 +108,7 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
         note = f"Reported by the host at {host}."
     else:
         prepared = _prepare(file, modules)
-        answer = _foresee(plugin, prepared)
+        answer = _predict(plugin, prepared)
         source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
         who = str(prepared.config.file or "the defaults")
         outcome = f"The host at {host} has no such plugin." if host else "No host was asked."
@@ -144,12 +144,12 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
         return None, ""
 
 
-def _foresee(name: str, prepared: Prepared) -> Answer:
+def _predict(name: str, prepared: Prepared) -> Answer:
     from lamina.cli.plugins import root_cause
 
     uri = root_cause.uri_of(name, prepared.plan.ids())
     disabled_at = prepared.config.origin("disabled_plugins")
-    return root_cause.from_plan(prepared.plan, prepared.plan.foresee(), uri, str(disabled_at or ""))
+    return root_cause.from_plan(prepared.plan, prepared.plan.dry_run(), uri, str(disabled_at or ""))
 
 
 def _prepare(file: str | None, modules: Sequence[str]) -> Prepared:

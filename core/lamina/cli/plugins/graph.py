@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from lamina.cli.terminal.output import one_line
-from lamina.plugin import EVERY_TYPE, Foresight, Plan, Plugin, Status
+from lamina.plugin import EVERY_TYPE, DryRun, Plan, Plugin, Status
 
 _INIT: Final = "init"
 _FILLS: Final = {"blocked": "#ffe8a3", "failed": "#ffb3b3", "disabled": "#e0e0e0", "absent": "#ffffff"}
@@ -38,11 +38,11 @@ class PluginNode:
     requires: tuple[Requirement, ...] = ()
 
 
-def nodes(plan: Plan, foresight: Foresight) -> list[PluginNode]:
+def nodes(plan: Plan, dry_run: DryRun) -> list[PluginNode]:
     """Return all plugins found: in order of initialisation, then the disabled ones."""
     disabled = [one for one in (*plan.registry, *plan.discovery.failed) if one.uri in plan.disabled]
     return [
-        *(_node(plan, plugin) for plugin in foresight.plugins),
+        *(_node(plan, plugin) for plugin in dry_run.plugins),
         *(
             PluginNode(
                 one.uri, "disabled", "in disabled_plugins", one.distribution, _requirements(plan, one.requires)
@@ -62,7 +62,7 @@ def _requirements(plan: Plan, requires: tuple[str, ...]) -> tuple[Requirement, .
     return tuple(Requirement(required, found.get(required, ())) for required in requires)
 
 
-def document(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> dict[str, Any]:
+def document(graph: list[PluginNode], plan: Plan, dry_run: DryRun) -> dict[str, Any]:
     """Return the graph as a JSON object."""
     return {
         "Plugins": [
@@ -76,11 +76,11 @@ def document(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> dict[
             for node in graph
         ],
         "NotImported": list(plan.discovery.not_imported),
-        "Refusal": "" if foresight.refusal is None else str(foresight.refusal),
+        "Refusal": "" if dry_run.refusal is None else str(dry_run.refusal),
     }
 
 
-def text(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> Iterator[str]:
+def text(graph: list[PluginNode], plan: Plan, dry_run: DryRun) -> Iterator[str]:
     """Yield the graph as text: each plugin with its position, followed by its requirements."""
     status = {node.uri: node.status for node in graph}
     numbers = iter(range(1, len(graph) + 1))
@@ -95,9 +95,9 @@ def text(graph: list[PluginNode], plan: Plan, foresight: Foresight) -> Iterator[
             yield one_line(f"{'':{width}}  {branch} {target}")
     for source in plan.discovery.not_imported:
         yield one_line(f"{'-':>{width}}  {source}  not imported: its distribution is in disabled_distributions")
-    if foresight.refusal is not None:
+    if dry_run.refusal is not None:
         yield ""
-        yield one_line(f"The host would not start: {foresight.refusal}")
+        yield one_line(f"The host would not start: {dry_run.refusal}")
 
 
 def _targets(node: PluginNode, status: dict[str, str]) -> Iterator[str]:

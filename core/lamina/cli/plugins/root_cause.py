@@ -9,7 +9,7 @@ import attrs
 
 from lamina.cli.terminal.output import one_line
 from lamina.errdefs import InvalidArgument
-from lamina.plugin import ENTRY_POINT_TYPE, Foresight, Location, Plan, Plugin, Registration, Status
+from lamina.plugin import ENTRY_POINT_TYPE, DryRun, Location, Plan, Plugin, Registration, Status
 
 if TYPE_CHECKING:
     from lamina.client import RemotePlugin
@@ -56,24 +56,24 @@ def uri_of(name: str, ids: Mapping[str, str]) -> str:
     return found[0]
 
 
-def from_plan(plan: Plan, foresight: Foresight, uri: str, disabled_at: str = "") -> Answer:
+def from_plan(plan: Plan, dry_run: DryRun, uri: str, disabled_at: str = "") -> Answer:
     """Predict the status of a plugin from a configuration.
 
     Args:
         plan: The plan of the host.
-        foresight: The predicted result of the plan.
+        dry_run: The predicted result of the plan.
         uri: The plugin.
         disabled_at: Where `disabled_plugins` was set, as `<file>:<line>`; "" if unknown.
     """
-    refused = (f"The host would not start: {foresight.refusal}",) if foresight.refusal else ()
+    refused = (f"The host would not start: {dry_run.refusal}",) if dry_run.refusal else ()
     link = _left_out(plan, uri, disabled_at)
     if link is not None:
         return Answer((link,), refused)
-    records = {plugin.uri: plugin for plugin in foresight.plugins}
+    records = {plugin.uri: plugin for plugin in dry_run.plugins}
     if uri not in records:
         reason = f"no installed package registers it{plan.did_you_mean(uri)}"
         return Answer((Link(uri, "absent", reason),), (*_suspects(plan), *refused))
-    chain = _chain_of(records[uri], plan, foresight)
+    chain = _chain_of(records[uri], plan, dry_run)
     last = chain[-1]
     if last.status != Status.BLOCKED:
         return Answer(chain, refused)
@@ -149,12 +149,12 @@ def text(answer: Answer) -> Iterator[str]:
         yield from map(one_line, answer.notes)
 
 
-def _chain_of(plugin: Plugin, plan: Plan, foresight: Foresight) -> tuple[Link, ...]:
+def _chain_of(plugin: Plugin, plan: Plan, dry_run: DryRun) -> tuple[Link, ...]:
     links = []
     blocked: Plugin | None = plugin
     while blocked is not None:
         status = "init" if blocked.status is Status.OK else str(blocked.status)
-        reason = _in_order(blocked, plan, foresight) if blocked.status is Status.OK else blocked.reason
+        reason = _in_order(blocked, plan, dry_run) if blocked.status is Status.OK else blocked.reason
         if blocked.blocked_by is not None:
             blocker = blocked.blocked_by
             reason = _why_blocked(blocked.requires, blocked.distribution, blocker.type, blocker.distribution)
@@ -171,9 +171,9 @@ def _why_blocked(requires: Iterable[str], distribution: str, blocker_type: str, 
     return "its init looked up a plugin that does not work"
 
 
-def _in_order(plugin: Plugin, plan: Plan, foresight: Foresight) -> str:
+def _in_order(plugin: Plugin, plan: Plan, dry_run: DryRun) -> str:
     """Return the position of a plugin that would be initialised, and the plugins before it."""
-    order = [one.uri for one in foresight.plugins if one.status is Status.OK]
+    order = [one.uri for one in dry_run.plugins if one.status is Status.OK]
     said = f"to be initialised as number {order.index(plugin.uri) + 1} of {len(order)}"
     after = [uri for uris in plan.providers(plugin.requires).values() for uri in uris if uri in order]
     return f"{said}, after {', '.join(after)}" if after else said

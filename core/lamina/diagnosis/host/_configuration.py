@@ -30,6 +30,6 @@ def configuration(host: ConfiguredHost) -> Iterator[Finding]:
         yield Finding.problem(check, found, exposure.remedy)
     for warning in host.prepared.warnings if host.prepared else host.config.warnings:
         yield Finding.warning(check, warning, "correct it, remove it, or install the package it is for")
-    if host.prepared and (refusal := host.prepared.plan.foresee().refusal):
+    if host.prepared and (refusal := host.prepared.plan.dry_run().refusal):
         remedy = f"make it work, or remove it from required_plugins: {host.command('plugins graph')}"
         yield Finding.problem("start", f"a host would not start: {refusal}", remedy)

@@ -107,7 +107,7 @@ def initialise(
     )
 
 
-def foresee(registration: Registration[Any], plugins: PluginSet) -> Plugin:
+def predict(registration: Registration[Any], plugins: PluginSet) -> Plugin:
     """Return the record that `initialise` would return if init succeeded: BLOCKED or OK.
 
     Args:

@@ -4,7 +4,7 @@
 """
 
 from lamina.snapshots.local._backend import Backend
-from lamina.snapshots.local._mending import quarantine_data, write_recovery_records
+from lamina.snapshots.local._repairs import quarantine_data, write_recovery_records
 from lamina.snapshots.local._snapshotter import LocalSnapshotter
 
 __all__ = ["Backend", "LocalSnapshotter", "quarantine_data", "write_recovery_records"]

@@ -53,7 +53,7 @@ class Backend(abc.ABC):
         """Return whether a snapshot has data of its own; if not, `create` makes nothing."""
         return True
 
-    def mend(self, record: Record) -> bool:
+    def repair(self, record: Record) -> bool:
         """Complete the data of a snapshot after a crash; return False if nothing of it is worth keeping.
 
         After a crash, a directory may lack entries made before it got its name: btrfs replays the log of synced
@@ -84,13 +84,13 @@ class Backend(abc.ABC):
         """
         return False
 
-    def creates_quickly(self, record: Record) -> bool:
-        """Return whether `create` takes only a few system calls, so that many calls may share one thread."""
-        return False
+    def create_blocks(self, record: Record) -> bool:
+        """Return whether `create` may take long; if not, many calls of it share one thread."""
+        return True
 
-    def commits_quickly(self, record: Record) -> bool:
-        """Return whether `finish` and `commit` take only a few system calls, like `creates_quickly`."""
-        return False
+    def commit_blocks(self, record: Record) -> bool:
+        """Return whether `finish` and `commit` may take long, like `create_blocks`."""
+        return True
 
     @abc.abstractmethod
     def create(self, record: Record, path: str) -> None:

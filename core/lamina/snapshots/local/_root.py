@@ -145,7 +145,7 @@ class DataRoot:
         """Make the data of an identifier atomically, even if the machine crashes.
 
         File systems preserve the order of changes to names, so the final name exists only with everything below
-        it. btrfs is the exception, if other processes sync files: see `Backend.mend`.
+        it. btrfs is the exception, if other processes sync files: see `Backend.repair`.
 
         Args:
             id_: An identifier without data.

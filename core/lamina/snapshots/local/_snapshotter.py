@@ -136,7 +136,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
             yield BLOCKING
             self._claim(f"make snapshot {shorten(key)}")
         draft = self._keyspace.draft(kind, key, parent, labels)
-        if not self._backend.creates_quickly(draft) or self._data.syncs(draft):
+        if self._backend.create_blocks(draft) or self._data.syncs(draft):
             yield BLOCKING
         self._data.check_unused(draft)
         try:
@@ -169,7 +169,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
             yield BLOCKING
         with self._commits.hold(active):
             record = self._keyspace.check_commit(name, key, parent)
-            if not self._backend.commits_quickly(record):
+            if self._backend.commit_blocks(record):
                 yield BLOCKING
             is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
             if is_rebased and not self._backend.rebases:

@@ -75,7 +75,7 @@ class Tidying:
     def _restore_one(self, record: Record) -> None:
         named = {"key": record.info.name, "id": record.id}
         try:
-            if not self._backend.has_data(record) or self._backend.mend(record):
+            if not self._backend.has_data(record) or self._backend.repair(record):
                 return
             if record.info.kind is Kind.COMMITTED and not self._data.can_make_again(record):
                 _log.error("the data of a committed snapshot is lost", extra=named)

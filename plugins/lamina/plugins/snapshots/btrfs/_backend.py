@@ -54,7 +54,7 @@ class BtrfsBackend(Backend):
         super().__init__(root)
         self._device = device
 
-    def mend(self, record: Record) -> bool:
+    def repair(self, record: Record) -> bool:
         """Return whether the subvolume exists: the log that btrfs replays after a crash does not cover it."""
         return os.path.lexists(self._subvolume_path(record.id, _subvolume_name(record)))
 

@@ -38,13 +38,13 @@ class NativeBackend(Backend):
         """Return whether the directory of a snapshot has the same metadata as its parent's."""
         return same_metadata(self.path(record.id), self.path(record.parent_ids[0]))
 
-    def creates_quickly(self, record: Record) -> bool:
-        """Return whether there are no files to copy."""
-        return not self.has_data(record) or self.creates_empty(record)
+    def create_blocks(self, record: Record) -> bool:
+        """Return whether there are files to copy."""
+        return self.has_data(record) and not self.creates_empty(record)
 
-    def commits_quickly(self, record: Record) -> bool:
-        """Return whether a snapshot has few files."""
-        return holds_at_most(self.path(record.id))
+    def commit_blocks(self, record: Record) -> bool:
+        """Return whether a snapshot has many files."""
+        return not holds_at_most(self.path(record.id))
 
     def create(self, record: Record, path: str) -> None:
         """Copy the parent's directory with its metadata, or create an empty one."""

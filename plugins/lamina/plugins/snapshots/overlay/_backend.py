@@ -78,7 +78,7 @@ class OverlayBackend(Backend):
                     raise
                 _log.warning("cannot create the empty lower layer", exc_info=error, extra={"path": self._empty})
 
-    def mend(self, record: Record) -> bool:
+    def repair(self, record: Record) -> bool:
         """Recreate a missing `work` directory; return False if `fs` is missing, which has the data."""
         path = self.path(record.id)
         if not os.path.lexists(f"{path}/fs"):
@@ -102,13 +102,13 @@ class OverlayBackend(Backend):
         """Return whether the upper directory of a snapshot has the same metadata as its parent's."""
         return self._root_metadata.is_equal(self._upper(record.parent_ids[0]), self._upper(record.id))
 
-    def creates_quickly(self, record: Record) -> bool:
-        """Return True: `create` makes nothing but directories."""
-        return True
+    def create_blocks(self, record: Record) -> bool:
+        """Return False: `create` makes nothing but directories."""
+        return False
 
-    def commits_quickly(self, record: Record) -> bool:
-        """Return whether a snapshot has few files."""
-        return holds_at_most(self._upper(record.id))
+    def commit_blocks(self, record: Record) -> bool:
+        """Return whether a snapshot has many files."""
+        return not holds_at_most(self._upper(record.id))
 
     def create(self, record: Record, path: str) -> None:
         """Create the directories of a snapshot; `fs` gets the metadata of the parent's root directory.

@@ -23,7 +23,7 @@ from lamina.config import Config, from_document
 from lamina.errdefs import Error, NoInstance, PluginFailed, SkipPlugin
 from lamina.host import Host, prepare
 from lamina.plugin import ENTRY_POINT_TYPE, Plan, Plugin, PluginSet, Registration, Status
-from lamina.plugin.lifecycle._init import foresee
+from lamina.plugin.lifecycle._init import predict
 
 CONFIGURATIONS = 200
 TYPES = ("one.v1", "two.v1", "three.v1", "four.v1", "five.v1", "io.containerd.server.v1")
@@ -161,11 +161,11 @@ def test_the_graph_and_why_agree_with_the_started_host(case: Case) -> None:
 
 def check_graph(plan: Plan, plugins: PluginSet, refusal: Error | None) -> None:
     """The graph has the host's plugins in the host's order, and is right about each."""
-    foresight = plan.foresee()
-    document = graph.document(graph.nodes(plan, foresight), plan, foresight)
+    dry_run = plan.dry_run()
+    document = graph.document(graph.nodes(plan, dry_run), plan, dry_run)
     nodes = {node["URI"]: node for node in document["Plugins"]}
     order = [uri for uri, node in nodes.items() if node["Status"] != "disabled"]
-    if foresight.refusal is not None:
+    if dry_run.refusal is not None:
         assert refusal is not None
     if document["Refusal"] == "" and refusal is not None:
         assert isinstance(refusal, PluginFailed), "only an init can change what was foreseen"
@@ -190,10 +190,10 @@ def check_graph(plan: Plan, plugins: PluginSet, refusal: Error | None) -> None:
 
 def check_why(plan: Plan, plugins: PluginSet) -> None:
     """`why` answers of every plugin, from the configuration and from the host, and both have the same chain."""
-    foresight = plan.foresee()
+    dry_run = plan.dry_run()
     theirs = [their_view(plugin) for plugin in plugins]
     for uri in plan.known():
-        foreseen = root_cause.from_plan(plan, foresight, uri)
+        foreseen = root_cause.from_plan(plan, dry_run, uri)
         happened = root_cause.from_host(theirs, uri)
         if foreseen.chain[0].status == "disabled":
             assert happened is None
@@ -248,7 +248,7 @@ def check_to_the_letter(case: Case, plan: Plan, plugins: PluginSet, refusal: Err
 
 def record(case: Case, registration: Registration[Any], before: PluginSet) -> Plugin:
     """The record of a plugin, from what is decided before its init and what its init is known to do."""
-    decided = foresee(registration, before)
+    decided = predict(registration, before)
     if decided.status is not Status.OK:
         return decided
     match case.known(registration):
@@ -270,16 +270,16 @@ def test_the_random_configurations_cover_all_cases(tmp_path: Path, monkeypatch: 
         with monkeypatch.context() as patch:
             patch.syspath_prepend(directory / "site")
             plan = prepare(random_case(seed, directory).config).plan
-        foresight = plan.foresee()
+        dry_run = plan.dry_run()
         marks = [
-            *(str(plugin.status) for plugin in foresight.plugins),
+            *(str(plugin.status) for plugin in dry_run.plugins),
             *("circle" for plugin in plan.failed if plugin.problem.startswith("circular")),
             *("not imported" for _ in plan.discovery.not_imported),
             *("unloadable" for plugin in plan.failed if plugin.type == ENTRY_POINT_TYPE),
             *("disabled" for one in plan.registry if one.uri in plan.disabled),
-            *("refused" for _ in [foresight.refusal] if _ is not None),
+            *("refused" for _ in [dry_run.refusal] if _ is not None),
             *("everything" for one in plan.order if "*" in one.requires),
-            *("chain" for plugin in foresight.plugins if plugin.blocked_by and plugin.blocked_by.blocked_by),
+            *("chain" for plugin in dry_run.plugins if plugin.blocked_by and plugin.blocked_by.blocked_by),
         ]
         for mark in marks:
             seen[mark] = seen.get(mark, 0) + 1
