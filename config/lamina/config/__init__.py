@@ -8,12 +8,12 @@ Starting a host imports neither.
 """
 
 from lamina.config._config import Config
-from lamina.config._duration import Duration
 from lamina.config._load import from_document, load
 from lamina.config._problems import Problem, config_error, dotted
 from lamina.config._schema import Debug, HostConfig
 from lamina.config.reading._merge import Origin
 from lamina.config.versions._migrate import GRPC_SERVER, Migration
+from lamina.duration import Duration
 from lamina.places import default_config_path, default_drop_ins, default_root, default_state
 
 __all__ = [

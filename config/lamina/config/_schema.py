@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from lamina.config._duration import Duration
+from lamina.duration import Duration
 from lamina.errdefs import InvalidArgument
 from lamina.places import default_root, default_state
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.config import Duration
+from lamina.duration import Duration
 from lamina.errdefs import InvalidArgument
 
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.config._duration import DURATION_PATTERN, Duration
 from lamina.config._schema import VERSION, HostConfig
 from lamina.config.describing._docstrings import attribute_docstrings, class_docstring
 from lamina.config.describing._tables import default_instance, json_ready, plain
+from lamina.duration import DURATION_PATTERN, Duration
 
 Schema = dict[str, Any]
 

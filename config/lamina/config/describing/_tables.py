@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from lamina.config._config import Config
-from lamina.config._duration import Duration
 from lamina.config._problems import dotted, toml_string
+from lamina.duration import Duration
 
 
 def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from lamina.config._duration import Duration
 from lamina.config._problems import KeyPath, Problem, described, quoted
+from lamina.duration import Duration
 from lamina.errdefs import Error, nearest
 
 T = typing.TypeVar("T")

@@ -98,7 +98,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
 def _remember_timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is None:
         return _remember(context, parameter, None)
-    from lamina.config import Duration
+    from lamina.duration import Duration
 
     try:
         seconds = Duration.parse(value)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import attrs
 
-from lamina.config import Duration
+from lamina.duration import Duration
 from lamina.errdefs import InvalidArgument
 
 _DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}

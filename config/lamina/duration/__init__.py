@@ -1,4 +1,4 @@
-"""Durations as configuration files write them: `100ms`, `1m30s`."""
+"""Durations as Go and configuration files write them: `100ms`, `1m30s`."""
 
 from __future__ import annotations
 
