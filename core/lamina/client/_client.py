@@ -47,11 +47,11 @@ class Client:
         """
         self._connection: Connection
         if brief:
-            from lamina.client._socket_connection import SocketConnection
+            from lamina.client._sockets import SocketConnection
 
             self._connection = SocketConnection(address, timeout, namespace)
         else:
-            from lamina.client._grpc_connection import GrpcConnection
+            from lamina.client._grpc import GrpcConnection
 
             self._connection = GrpcConnection(address, timeout, namespace)
 

@@ -83,7 +83,7 @@ class ProxySnapshotter(Snapshotter):
         Raises:
             InvalidArgument: The address is not the path of a unix socket, or is too long.
         """
-        from lamina.client._grpc_connection import GrpcConnection
+        from lamina.client._grpc import GrpcConnection
 
         connection = GrpcConnection(address, timeout, namespace, server="its server")
         return cls(connection, name, quick_timeout, owns_connection=True)
