@@ -1,7 +1,4 @@
-"""Files and directory trees: copy, measure, remove, lock, sync, and protect from other users.
-
-`lamina.fs.changes` compares trees. Import it explicitly: it is not loaded here, to keep start-up short.
-"""
+"""Files and directory trees: copy, measure, remove, lock, sync, and protect from other users."""
 
 from lamina.fs._ballast import BALLAST_BYTES, Ballast
 from lamina.fs._copy import copy_tree

@@ -60,11 +60,11 @@ def opened_target(mounts: Sequence[Mount], *, rebased: bool) -> Iterator[Target]
     with contextlib.ExitStack() as stack:
         if first is not None and _has_bare_upper(first):
             parent = None if rebased else stack.enter_context(opened_view([lower_layers(first)]))
-            root = stack.enter_context(_opened_directory(overlay_directories(first.options).upper))
+            root = stack.enter_context(opened_directory(overlay_directories(first.options).upper))
             yield Target(root, Whiteouts.OVERLAY, parent)
             return
         is_bind = first is not None and _is_plain_bind(parse_options(first.options))
-        context = _opened_directory(mounts[0].source) if is_bind else opened_mount(mounts)
+        context = opened_directory(mounts[0].source) if is_bind else opened_mount(mounts)
         root = stack.enter_context(context)
         yield Target(root, Whiteouts.OVERLAY if rebased else Whiteouts.DELETE, None)
 
@@ -80,7 +80,7 @@ def opened_view(mounts: Sequence[Mount]) -> Iterator[int]:
         Error: As `opened_target`.
     """
     is_bind = len(mounts) == 1 and not mounts[0].target and _is_plain_bind(parse_options(mounts[0].options))
-    context = _opened_directory(mounts[0].source) if is_bind else opened_mount(mounts, read_only=True)
+    context = opened_directory(mounts[0].source) if is_bind else opened_mount(mounts, read_only=True)
     with context as fd:
         yield fd
 
@@ -103,7 +103,7 @@ def _is_plain_bind(options: Options) -> bool:
 
 
 @contextlib.contextmanager
-def _opened_directory(path: str) -> Iterator[int]:
+def opened_directory(path: str) -> Iterator[int]:
     """Open a directory that no other user can replace. It may itself be writable for others: images say so."""
     directory, name = os.path.split(os.path.normpath(path))
     with translated(f"open {path}"):

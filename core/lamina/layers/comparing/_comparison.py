@@ -1,0 +1,112 @@
+"""Comparisons of the trees of two snapshots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from lamina.errdefs import FailedPrecondition, translated
+from lamina.layers._target import opened_directory, opened_view
+from lamina.layers.applying._name import WHITEOUT, shown
+from lamina.layers.comparing._change import Change
+from lamina.layers.comparing._node import Node
+from lamina.layers.comparing._overlay import layers_on_top
+from lamina.layers.comparing._scan import Trees, scan
+from lamina.layers.comparing._writing import EntrySource
+from lamina.mount import Mount
+
+if TYPE_CHECKING:
+    from lamina.layers.tar import TarWriter
+
+_OPERATION: Final = "compare trees"
+_SECOND: Final = 1_000_000_000
+_RESERVED: Final = os.fsdecode(WHITEOUT)
+
+
+@contextmanager
+def opened_comparison(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Comparison]:
+    """Mount two trees read-only, and compare them. They stay mounted for the duration of the `with` block.
+
+    If the later tree is an overlay on the layers of the earlier one, only the directories on top of those are
+    read, and the cost depends on what they have. Other trees are walked side by side. The result is the same.
+    Memory is needed for what differs and for files with several names.
+
+    The trees may change meanwhile; the result then has some of the changes.
+
+    Args:
+        lower: The mounts of the earlier tree, as its snapshotter returned them; none for an empty tree, whose root
+            directory has mode 0755 and belongs to 0:0.
+        upper: The mounts of the later tree.
+
+    Raises:
+        FailedPrecondition: The kernel refused a mount (`MountFailed`).
+        PermissionDenied: A file or directory cannot be read, or another user could replace a directory.
+        NotFound: A directory of the mounts is missing.
+        Aborted: A directory changed while it was read.
+        Canceled, DeadlineExceeded: The current call ended.
+    """
+    with ExitStack() as stack:
+        below = stack.enter_context(opened_view(lower)) if lower else None
+        above = stack.enter_context(opened_view(upper))
+        on_top = layers_on_top(lower, upper)
+        layers = None if on_top is None else [stack.enter_context(opened_directory(path)) for path in on_top]
+        with translated(_OPERATION):
+            nodes = scan(Trees(below, above, layers))
+        yield Comparison(above, nodes)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Comparison:
+    """The differences between two trees, in the order in which a layer has them."""
+
+    _root: int
+    _nodes: Sequence[Node]
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What differs. The directories that it is in are left out, unless they differ themselves."""
+        return [Change(node.kind, node.path, node.size) for node in self._nodes if node.kind is not None]
+
+    def write(
+        self,
+        writer: TarWriter,
+        *,
+        source_date_epoch: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Write the entries of the layer that turns the earlier tree into the later one.
+
+        Args:
+            writer: Where to write them. It is not closed.
+            source_date_epoch: The time of directories, and the latest time that a file gets, in seconds since 1970
+                (the environment variable SOURCE_DATE_EPOCH of reproducible-builds.org). By default that of the
+                newest file in the layer, to the nanosecond.
+            progress: Called now and then with the number of bytes of file data that are done.
+
+        Returns:
+            The number of entries; 0 if the trees are equal.
+
+        Raises:
+            FailedPrecondition: A name begins with `.wh.`, which layers keep for deletions.
+            Aborted: A file changed while it was read.
+            PermissionDenied: A file cannot be read.
+            Canceled, DeadlineExceeded: The current call ended.
+        """
+        for node in self._nodes:
+            if node.name.startswith(_RESERVED):
+                raise FailedPrecondition(
+                    f"write a layer: {shown(node.path)} has a name that starts with .wh., which layers keep for "
+                    "deletions; rename or remove it"
+                )
+        epoch = self._newest() if source_date_epoch is None else source_date_epoch * _SECOND
+        with translated("write a layer"):
+            EntrySource(writer, epoch, progress).write(self._root, self._nodes)
+        return len(self._nodes)
+
+    def _newest(self) -> int:
+        """Return the newest time of what is no directory, in nanoseconds; 0 if there is none."""
+        return max((node.mtime for node in self._nodes if node.mtime is not None), default=0)
