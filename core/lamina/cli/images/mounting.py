@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from lamina.cli.options.settings import print_warnings
-from lamina.cli.snapshots.mounted import check_unused
 from lamina.errdefs import AlreadyExists, NotFound, Unavailable, Unimplemented
 from lamina.images import DEFAULT_NAMESPACE, keyspace_of
 from lamina.snapshots import Kind, Snapshotter
@@ -43,6 +42,8 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Ite
         AlreadyExists: The key is that of another snapshot.
         FailedPrecondition: The snapshot is there and mounted.
     """
+    from lamina.snapshots.mounted import check_unused
+
     create = snapshotter.view if kind is Kind.VIEW else snapshotter.prepare
     try:
         mounts = create(key, parent)

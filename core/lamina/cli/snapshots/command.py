@@ -11,7 +11,6 @@ from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
 from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.snapshots.labels import format_labels, parse_labels
-from lamina.cli.snapshots.mounted import check_unused, force_option
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.cli.terminal.output import (
     binary_size,
@@ -38,6 +37,7 @@ _label = click.option(
     callback=parse_labels,
     help="A label. Repeatable.",
 )
+_force = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
 _target = click.option(
     "-t", "--target", metavar="TARGET", help="Print the commands that mount the snapshot on TARGET."
 )
@@ -109,7 +109,7 @@ def mounts(*, target: str, key: str, as_json: bool) -> None:
 
 @snapshots.command()
 @snapshotter_options
-@force_option
+@_force
 @click.argument("key")
 @_mount_point
 def mount(*, key: str, target: str, force: bool) -> None:
@@ -122,9 +122,15 @@ def mount(*, key: str, target: str, force: bool) -> None:
     with connected_snapshotter() as snapshotter:
         mounts = snapshotter.mounts(key)
         if not force and not all(map(is_read_only, mounts)):
-            check_unused(snapshotter, key)
+            _check_unused(snapshotter, key)
         mount_all(mounts, target)
     notify(f"mounted {key} on {target}")
+
+
+def _check_unused(snapshotter: Snapshotter, key: str) -> None:
+    from lamina.snapshots.mounted import check_unused
+
+    check_unused(snapshotter, key, otherwise="or use --force")
 
 
 @snapshots.command("unmount")
@@ -139,7 +145,7 @@ def unmount_(*, target: str) -> None:
 @snapshots.command()
 @snapshotter_options
 @_label
-@force_option
+@_force
 @click.option(
     "--parent", default="", metavar="NAME", help=("Make this committed snapshot the parent, if there is none yet.")
 )
@@ -152,13 +158,13 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force
     """
     with connected_snapshotter() as snapshotter:
         if not force:
-            check_unused(snapshotter, key)
+            _check_unused(snapshotter, key)
         snapshotter.commit(name, key, labels, parent)
 
 
 @snapshots.command()
 @snapshotter_options
-@force_option
+@_force
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 def rm(*, keys: tuple[str, ...], force: bool) -> None:
     """Remove snapshots in the given order; stop at the first failure.
@@ -169,7 +175,7 @@ def rm(*, keys: tuple[str, ...], force: bool) -> None:
         for key in keys:
             try:
                 if not force:
-                    check_unused(snapshotter, key)
+                    _check_unused(snapshotter, key)
                 snapshotter.remove(key)
             except Error as error:
                 raise type(error)(f'failed to remove "{shorten(key, 256)}": {error}') from error

@@ -1,26 +1,22 @@
-"""Protection of mounted snapshots."""
+"""Protect mounted snapshots."""
 
 from __future__ import annotations
 
 import os
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Final
 
-import click
-
-from lamina.cli.terminal.output import shorten
 from lamina.errdefs import FailedPrecondition
+from lamina.mount import Mount
+from lamina.mount.in_use import MountPlace, find_mounts, made_of
 from lamina.snapshots import Info, Kind, Snapshotter
 
-if TYPE_CHECKING:
-    from lamina.mount import Mount
-    from lamina.mount.in_use import MountPlace
-
-force_option = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
+_SHOWN: Final = 256
+"""The most characters of a key that a message shows."""
 
 
-def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "or use --force") -> None:
+def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "") -> None:
     """Check that a snapshot is not mounted, as far as the mounts of all processes are readable.
 
     A committed snapshot passes: its children protect it. So does a view whose mounts are identical to another
@@ -38,26 +34,22 @@ def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "or use
     info = snapshotter.stat(key)
     if info.kind is Kind.COMMITTED:
         return
-    from lamina.mount.in_use import find_mounts, made_of
-
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places
     if places and not _is_shown_by_others(snapshotter, info, mounts):
-        raise FailedPrecondition(in_use(key, places, otherwise))
+        raise FailedPrecondition(_in_use(key, places, otherwise))
 
 
-def in_use(key: str, places: Sequence[MountPlace], otherwise: str) -> str:
-    """Return a message that says where a snapshot is mounted and how to unmount it, or what to do instead."""
-    first = places[0]
+def _in_use(key: str, places: Sequence[MountPlace], otherwise: str) -> str:
+    first, shown = places[0], key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"
     others = len(places) - 1
     more = f", and in {others} more place{'s' if others > 1 else ''}" if others else ""
     unmount, seen = f"umount {shlex.quote(first.mount_point)}", ""
     if not _is_here(first.pid):
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
         seen = f", as seen by process {first.pid} ({first.command})"
-    return (
-        f'snapshot "{shorten(key, 256)}" is mounted on {first.mount_point}{seen}{more}: unmount it first '
-        f"({unmount}), {otherwise}"
+    return f'snapshot "{shown}" is mounted on {first.mount_point}{seen}{more}: unmount it first ({unmount})' + (
+        f", {otherwise}" if otherwise else ""
     )
 
 
