@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from lamina.content import Descriptor
+from lamina.errdefs import AlreadyExists
 
 
 @attrs.frozen
@@ -66,6 +67,16 @@ class ImageStore(abc.ABC):
             NotFound: There is no such image.
             InvalidArgument: A field path names something that cannot change.
         """
+
+    def put(self, image: Image) -> Image:
+        """Name a manifest or an index, and return the image. One that has the name stands for the new target.
+
+        It keeps its labels.
+        """
+        try:
+            return self.create(image)
+        except AlreadyExists:
+            return self.update(image, ("target",))
 
     @abc.abstractmethod
     def delete(self, name: str) -> None:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from lamina.content import ContentStore, Descriptor, NewBlob, ingest
-from lamina.errdefs import AlreadyExists, NotFound
+from lamina.errdefs import NotFound
 from lamina.images._progress import Progress, Report
 from lamina.images._store import Image, ImageStore
 from lamina.images.archive._names import full_names
@@ -54,7 +54,7 @@ def import_images(
         plan.add(target)
     with contextlib.closing(_opened(source, plan, report or (lambda _: None))) as blobs:
         ingest(content, blobs)
-    return [_store(images, Image(name, target)) for name, target in targets.items()]
+    return [images.put(Image(name, target)) for name, target in targets.items()]
 
 
 def _chosen(
@@ -82,10 +82,3 @@ def _opened(source: Source, plan: Plan, report: Report) -> Generator[NewBlob]:
 
 def _tell(report: Report, descriptor: Descriptor, done: int) -> None:
     report(Progress(descriptor.digest, "import", done, descriptor.size))
-
-
-def _store(images: ImageStore, image: Image) -> Image:
-    try:
-        return images.create(image)
-    except AlreadyExists:
-        return images.update(image, ("target",))

@@ -9,9 +9,9 @@ import attrs
 
 from lamina.content import ContentStore
 from lamina.errdefs import Aborted, AlreadyExists, InvalidArgument, PermissionDenied
+from lamina.images._labels import UNCOMPRESSED, add_label
 from lamina.images._progress import Progress, Report
 from lamina.images.unpack._destination import Destination
-from lamina.images.unpack._labels import UNCOMPRESSED, add_label
 from lamina.images.unpack._layer import Layer
 from lamina.layers import Applied, Applier, adapt_to_parent
 from lamina.mount import Mount, is_read_only
