@@ -21,6 +21,8 @@ class Limits:
     """For a connection, TLS included."""
     stall: float = 30.0
     """Without progress, while an answer or its body is awaited or data is sent."""
+    answer: float = 600.0
+    """For the answer that an upload is complete, which the registry may copy and verify first."""
     attempts: int = 5
     """How often a request is made that fails for a temporary reason, without progress in between."""
     pause: float = 0.5
