@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
-from typing import Final
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -13,8 +14,14 @@ from lamina.content._contract import Commit, ContentStore, Progress, Writer
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, RefLocked, ResourceExhausted
 
+Stored: TypeAlias = Callable[[str], object]
+"""Called with the digest of a blob when the store has it."""
+
 MAX_OPEN: Final = 64
 """The most ingests that are open at a time. Each takes two descriptors."""
+_AWAITED: Final = 16 << 20
+"""Bytes that are committed together if somebody waits for blobs: a commit takes some milliseconds, as copying
+these does."""
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two attempts to get a ref that another writer has."""
@@ -40,7 +47,7 @@ class NewBlob:
         return self.source.size if isinstance(self.source, Blob) else len(self.source)
 
 
-def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
+def ingest(store: ContentStore, blobs: Iterable[NewBlob], stored: Stored | None = None) -> None:
     """Store blobs durably and in their order, with as few syncs as the store can do with.
 
     Blobs that are there already are not read. Interrupted ingests are continued. A blob that another thread or
@@ -49,6 +56,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
     Args:
         store: Where to store them.
         blobs: The blobs. Each is read before the next one is asked for.
+        stored: Called with the digest of each when it is stored. If it is given, fewer blobs share a commit.
 
     Raises:
         FailedPrecondition: The data of a blob has another digest.
@@ -57,7 +65,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
         ResourceExhausted: The disk is full. Blobs that are not committed are given up.
         Canceled, DeadlineExceeded: The current call ended. What was copied is kept for the next attempt.
     """
-    with _Batch(store) as batch:
+    with _Batch(store, stored) as batch:
         try:
             for blob in blobs:
                 batch.add(blob)
@@ -70,16 +78,17 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob]) -> None:
 class _Batch(contextlib.ExitStack):
     """Ingests that are complete and wait for their common commit. Closes their writers at the end of the block."""
 
-    def __init__(self, store: ContentStore) -> None:
+    def __init__(self, store: ContentStore, stored: Stored | None) -> None:
         super().__init__()
         self._store = store
+        self._stored = stored
         self._refs: list[str] = []
         """Of the ingests since the last commit."""
         self._complete: list[Commit] = []
 
     def add(self, blob: NewBlob) -> None:
         """Copy a blob, unless the store has it."""
-        if len(self._complete) == MAX_OPEN:
+        if len(self._complete) == MAX_OPEN or (self._stored and self._size >= _AWAITED):
             self.commit()
         try:
             writer = self.enter_context(self._writer(blob))
@@ -87,6 +96,8 @@ class _Batch(contextlib.ExitStack):
             if blob.labels:
                 self._store.add_labels(blob.digest, blob.labels)
             blob.progress(blob.size)
+            if self._stored:
+                self._stored(blob.digest)
             return
         self._refs.append(writer.status.ref)
         self._fill(writer, blob)
@@ -95,8 +106,16 @@ class _Batch(contextlib.ExitStack):
     def commit(self) -> None:
         """Commit what waits for it."""
         self._store.commit_all(self._complete)
+        if self._stored:
+            for one in self._complete:
+                self._stored(one.digest)
         self._refs.clear()
         self._complete.clear()
+
+    @property
+    def _size(self) -> int:
+        """Bytes that wait for their commit."""
+        return sum(one.size for one in self._complete)
 
     def abort(self) -> None:
         """Give up what is not committed."""
@@ -113,7 +132,7 @@ class _Batch(contextlib.ExitStack):
             except RefLocked:
                 # Two that wait for each other's refs would wait forever.
                 self.commit()
-            current().wait(pause)
+            _wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
@@ -140,3 +159,17 @@ def _copy(writer: Writer, blob: NewBlob) -> None:
     else:
         writer.write(blob.source[writer.status.offset :])
         blob.progress(blob.size)
+
+
+def _wait(seconds: float) -> None:
+    """Wait, at most until the current call ends."""
+    call = current()
+    call.check()
+    woken = threading.Event()
+    unregister = call.on_cancel(woken.set)
+    try:
+        remaining = call.remaining()
+        woken.wait(seconds if remaining is None else min(seconds, remaining))
+    finally:
+        unregister()
+    call.check()

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from lamina.context._call import CallContext, current, use
+from lamina.context._call import CallContext, cancellable, current, use
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.context._keyed_lock import KeyedLock
 
-__all__ = ["CallContext", "KeyedLock", "current", "use"]
+__all__ = ["CallContext", "KeyedLock", "cancellable", "current", "use"]
 
 __getattr__ = lazy_exports(__name__, {"_keyed_lock": "KeyedLock"})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -95,25 +95,6 @@ class CallContext:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded("the call ran past its deadline")
 
-    def wait(self, seconds: float) -> None:
-        """Wait, at most until the call ends.
-
-        Args:
-            seconds: How long.
-
-        Raises:
-            Canceled, DeadlineExceeded: As `check`.
-        """
-        self.check()
-        woken = threading.Event()
-        unregister = self.on_cancel(woken.set)
-        try:
-            remaining = self.remaining()
-            woken.wait(seconds if remaining is None else min(seconds, remaining))
-        finally:
-            unregister()
-        self.check()
-
     def _call_back(self) -> None:
         """Run each registered callback once. This takes no lock, since a signal handler may cancel, too."""
         while self._callbacks:
@@ -130,6 +111,19 @@ _current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("lamina_c
 def current() -> CallContext:
     """Return the context of the current call, or an empty one outside of any call."""
     return _current.get(None) or CallContext()
+
+
+@contextlib.contextmanager
+def cancellable() -> Iterator[CallContext]:
+    """Yield a context that ends with the current one, or earlier: for parts of a call that stop one another."""
+    call = current()
+    context = call.detached()
+    context.deadline = call.deadline
+    forget = call.on_cancel(lambda: context.cancel(call.reason))
+    try:
+        yield context
+    finally:
+        forget()
 
 
 class use:  # noqa: N801 # used like a function; a generator would cost each call a microsecond more

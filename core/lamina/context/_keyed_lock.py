@@ -36,16 +36,32 @@ class KeyedLock:
         Raises:
             Canceled, DeadlineExceeded: The call ended while it waited.
         """
-        with self._guard:
-            entry = self._entries.setdefault(key, _Entry())
-            entry.users += 1
-        try:
+        with self._entry(key) as entry:
             while not entry.lock.acquire(timeout=_SECONDS):
                 current().check()
             try:
                 yield
             finally:
                 entry.lock.release()
+
+    @contextlib.contextmanager
+    def try_hold(self, key: Hashable) -> Iterator[bool]:
+        """Hold the lock of a key during the block if it is free, and yield whether it was."""
+        with self._entry(key) as entry:
+            is_held = entry.lock.acquire(blocking=False)
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    entry.lock.release()
+
+    @contextlib.contextmanager
+    def _entry(self, key: Hashable) -> Iterator[_Entry]:
+        with self._guard:
+            entry = self._entries.setdefault(key, _Entry())
+            entry.users += 1
+        try:
+            yield entry
         finally:
             with self._guard:
                 entry.users -= 1

@@ -6,19 +6,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from lamina.content import ContentStore, Descriptor, read_blob, verify_blob
-from lamina.errdefs import DataLoss, NotFound, Unimplemented
+from lamina.errdefs import DataLoss, NotFound
 from lamina.images._lookup import find_image
-from lamina.images._namespaces import current_namespace, keyspace_of
+from lamina.images._namespaces import current_namespace
 from lamina.images._progress import Report
 from lamina.images._store import Image, ImageStore
 from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
 
 if TYPE_CHECKING:
-    from lamina.images.documents import ImageConfig, Manifest, Platform
-    from lamina.images.unpack import Destination, Unpacker
+    from lamina.images._parts import Parts
+    from lamina.images._receiver import Receiver
+    from lamina.images.documents import Platform
+    from lamina.images.unpack import Destination
     from lamina.layers import Applier
 
 
@@ -42,9 +42,9 @@ class LocalTransfer(Transfer):
         """
         self._content = content
         self._images = images
-        self._applier = applier
         self._destination = destination
-        self._unpacker: Unpacker | None = None
+        self._applier = applier
+        self._shared: Receiver | None = None
         self._lock = threading.Lock()
 
     def import_(
@@ -58,62 +58,42 @@ class LocalTransfer(Transfer):
         snapshotter: str = "",
         progress: Report | None = None,
     ) -> Imported:
-        from lamina.images.archive import import_images, open_source
+        from lamina.images.archive import ArchivedImages, open_source
 
         wanted = _parse(platform)
         destination = self._destination(snapshotter) if unpack else None  # before anything is copied
         with open_source(path) as source:
-            found = import_images(
+            archived = ArchivedImages(
                 source,
                 self._content,
-                self._images(current_namespace()),
                 names=names,
                 platform=wanted,
                 all_platforms=all_platforms,
                 report=progress,
             )
-        if destination is None:
-            return Imported(tuple(found))
-        unpacked = (self._unpack(image, wanted, destination, progress) for image in found)
-        return Imported(tuple(found), tuple(unpacked))
+            return self._receiver.receive(archived, wanted, destination, progress)
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
     ) -> Unpacked:
         destination = self._destination(snapshotter)
-        return self._unpack(self._find(name), _parse(platform), destination, progress)
-
-    def _unpack(
-        self, image: Image, platform: Platform | None, destination: Destination, progress: Report | None
-    ) -> Unpacked:
-        _, _, manifest, config = self._documents(image, platform)
-        place, name = _in_namespace(destination, current_namespace())
-        try:
-            return Unpacked(image.name, name, self._shared_unpacker().unpack(manifest, config, place, progress))
-        except NotFound as error:
-            raise NotFound(f"unpack {image.name}: {error}; import the image again") from error
-
-    def _shared_unpacker(self) -> Unpacker:
-        from lamina.images.unpack import Unpacker
-
-        with self._lock:
-            if self._unpacker is None:
-                self._unpacker = Unpacker(self._content, self._applier)
-            return self._unpacker
+        image = self._find(name)
+        return self._receiver.unpack(image.name, self._parts(image, platform), destination, progress)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         from lamina.images.documents import chain_ids
 
         image = self._find(name)
-        which, descriptor, manifest, config = self._documents(image, _parse(platform))
-        chain = chain_ids(config.rootfs.diff_ids)
+        parts = self._parts(image, platform)
+        diff_ids = parts.config.rootfs.diff_ids
+        chain = chain_ids(diff_ids)
         return Resolved(
             image=image,
-            platform=str(which),
-            manifest=descriptor,
-            config=manifest.config,
-            layers=manifest.layers,
-            diff_ids=config.rootfs.diff_ids,
+            platform=str(parts.platform),
+            manifest=parts.descriptor,
+            config=parts.manifest.config,
+            layers=parts.manifest.layers,
+            diff_ids=diff_ids,
             chain_id=chain[-1] if chain else "",
         )
 
@@ -136,17 +116,19 @@ class LocalTransfer(Transfer):
     def _find(self, name: str) -> Image:
         return find_image(self._images(current_namespace()), name)
 
-    def _documents(
-        self, image: Image, platform: Platform | None
-    ) -> tuple[Platform, Descriptor, Manifest, ImageConfig]:
-        """Return the platform, the manifest with its descriptor, and the configuration of an image."""
-        from lamina.images.documents import ImageConfig, Manifest
-        from lamina.images.selection import choose
+    @property
+    def _receiver(self) -> Receiver:
+        from lamina.images._receiver import Receiver
 
-        chosen = choose(self._read, image.target, image.name, platform)
-        manifest = Manifest.decode(self._read(chosen.descriptor), chosen.descriptor)
-        config = ImageConfig.decode(self._read(manifest.config), manifest.config)
-        return chosen.platform, chosen.descriptor, manifest, config
+        with self._lock:
+            if self._shared is None:
+                self._shared = Receiver(self._content, self._images, self._applier)
+            return self._shared
+
+    def _parts(self, image: Image, platform: str) -> Parts:
+        from lamina.images._parts import parts_of
+
+        return parts_of(self._read, image.target, image.name, _parse(platform))
 
     def _read(self, descriptor: Descriptor) -> bytes:
         try:
@@ -159,13 +141,3 @@ def _parse(platform: str) -> Platform | None:
     from lamina.images.documents import Platform
 
     return Platform.parse(platform) if platform else None
-
-
-def _in_namespace(destination: Destination, namespace: str) -> tuple[Destination, str]:
-    """Return a destination in the keyspace of a namespace, and the name by which clients find it."""
-    keyspace = keyspace_of(namespace)
-    try:
-        snapshotter = destination.snapshotter.keyspace(keyspace)
-    except Unimplemented:  # it has only one
-        return destination, destination.name
-    return attrs.evolve(destination, snapshotter=snapshotter), f"{destination.name}/{keyspace}"

@@ -65,3 +65,18 @@ def test_a_wait_ends_with_its_call() -> None:
         with pytest.raises(Canceled):
             waiting.result(SECONDS)
     assert lock._entries == {}
+
+
+def test_a_key_is_not_waited_for_if_it_is_only_tried() -> None:
+    lock = KeyedLock()
+    with lock.try_hold("key") as is_first:
+        with ThreadPoolExecutor(1) as pool:
+            assert not pool.submit(tried, lock).result(SECONDS)
+        assert is_first
+    assert tried(lock)
+    assert lock._entries == {}
+
+
+def tried(lock: KeyedLock) -> bool:
+    with lock.try_hold("key") as is_held:
+        return is_held

@@ -4,9 +4,9 @@ Archives come from strangers. Nothing is extracted: blobs are read where they ar
 layout's directory or at their offsets in the archive, and are verified while they are copied.
 """
 
-from lamina.images.archive._import import import_images
+from lamina.images.archive._import import ArchivedImages, import_images
 from lamina.images.archive._open import open_source
 from lamina.images.archive._source import Source
 from lamina.images.archive._unpacked import MAX_UNCOMPRESSED
 
-__all__ = ["MAX_UNCOMPRESSED", "Source", "import_images", "open_source"]
+__all__ = ["MAX_UNCOMPRESSED", "ArchivedImages", "Source", "import_images", "open_source"]

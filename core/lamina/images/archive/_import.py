@@ -4,17 +4,81 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from lamina.content import ContentStore, Descriptor, NewBlob, ingest
 from lamina.errdefs import NotFound
+from lamina.images._incoming import Incoming
+from lamina.images._plan import Plan
 from lamina.images._progress import Progress, Report
 from lamina.images._store import Image, ImageStore
 from lamina.images.archive._names import full_names
-from lamina.images.archive._plan import Plan
 from lamina.images.archive._source import Source
 from lamina.images.documents import Platform
 from lamina.images.selection import candidates, choose
+
+
+class ArchivedImages(Incoming):
+    """The images of an archive, on their way into a content store."""
+
+    def __init__(
+        self,
+        source: Source,
+        content: ContentStore,
+        *,
+        names: Sequence[str] = (),
+        platform: Platform | None = None,
+        all_platforms: bool = False,
+        report: Report | None = None,
+    ) -> None:
+        """Find what to copy, and copy nothing yet.
+
+        Args:
+            source: The archive.
+            content: Where the blobs go.
+            names: Names for the archive's only image, in place of those that it gives.
+            platform: Of an image for several platforms, the one to import; None for the host's.
+            all_platforms: Import all that the archive has instead.
+            report: Called with the progress of each blob.
+
+        Raises:
+            InvalidArgument: The archive or a name is malformed, or a blob has another size than its descriptor
+                says.
+            NotFound: A blob is missing, or there is no image for the platform.
+        """
+        self._source = source
+        self._content = content
+        self._report = report or (lambda _: None)
+        self.targets = full_names(source, names)
+        chosen = frozenset(_chosen(source, self.targets, platform, all_platforms=all_platforms))
+        self.plan = Plan(source.read, chosen, self._check)
+        for target in self.targets.values():
+            self.plan.add(target)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Implement `Incoming.read`."""
+        return self._source.read(descriptor)
+
+    def bring(self, stored: Callable[[str], object] | None = None) -> None:
+        """Implement `Incoming.bring`."""
+        with contextlib.closing(self._opened()) as blobs:
+            ingest(self._content, blobs, stored)
+
+    def _check(self, descriptor: Descriptor) -> None:
+        """Check that a blob is there, and has the right size, before gigabytes are copied."""
+        with self._source.open(descriptor):
+            pass
+
+    def _opened(self) -> Generator[NewBlob]:
+        """Yield the blobs to store. Each is open until the next one is asked for."""
+        for one in self.plan:
+            progress = functools.partial(self._tell, one)
+            progress(0)
+            with self._source.open(one) as blob:
+                yield NewBlob(one.digest, blob, self.plan.labels(one), progress)
+
+    def _tell(self, descriptor: Descriptor, done: int) -> None:
+        self._report(Progress(descriptor.digest, "import", done, descriptor.size))
 
 
 def import_images(
@@ -48,13 +112,11 @@ def import_images(
         ResourceExhausted: The disk is full.
         Canceled, DeadlineExceeded: The current call ended.
     """
-    targets = full_names(source, names)
-    plan = Plan(source, frozenset(_chosen(source, targets, platform, all_platforms=all_platforms)))
-    for target in targets.values():
-        plan.add(target)
-    with contextlib.closing(_opened(source, plan, report or (lambda _: None))) as blobs:
-        ingest(content, blobs)
-    return [images.put(Image(name, target)) for name, target in targets.items()]
+    archived = ArchivedImages(
+        source, content, names=names, platform=platform, all_platforms=all_platforms, report=report
+    )
+    archived.bring()
+    return archived.name(images)
 
 
 def _chosen(
@@ -69,16 +131,3 @@ def _chosen(
         if not found:
             raise NotFound(f"image {name}: it has no manifest of a root file system")
         yield from (one.descriptor.digest for one in found)
-
-
-def _opened(source: Source, plan: Plan, report: Report) -> Generator[NewBlob]:
-    """Yield the blobs to store. Each is open until the next one is asked for."""
-    for one in plan:
-        progress = functools.partial(_tell, report, one)
-        progress(0)
-        with source.open(one) as blob:
-            yield NewBlob(one.digest, blob, plan.labels(one), progress)
-
-
-def _tell(report: Report, descriptor: Descriptor, done: int) -> None:
-    report(Progress(descriptor.digest, "import", done, descriptor.size))

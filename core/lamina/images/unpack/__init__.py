@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lamina.images.unpack._arrivals import Arrivals, arriving
     from lamina.images.unpack._destination import Destination
+    from lamina.images.unpack._layer import layers_of
     from lamina.images.unpack._unpacker import Unpacker
 
-__all__ = ["Destination", "Unpacker"]
+__all__ = ["Arrivals", "Destination", "Unpacker", "arriving", "layers_of"]
 
-__getattr__ = lazy_exports(__name__, {"_destination": "Destination", "_unpacker": "Unpacker"})
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_arrivals": "Arrivals arriving",
+        "_destination": "Destination",
+        "_layer": "layers_of",
+        "_unpacker": "Unpacker",
+    },
+)

@@ -11,8 +11,9 @@ import attrs
 
 from lamina.context import KeyedLock
 from lamina.images.unpack._active_layer import ActiveLayer, LayerUnpacker
+from lamina.images.unpack._arrivals import Arrivals
 from lamina.images.unpack._layer import Layer
-from lamina.images.unpack._side_by_side import map_side_by_side
+from lamina.images.unpack._side_by_side import SideBySide
 from lamina.layers import ParentNeeded
 
 _THREADS: Final = 2
@@ -26,8 +27,7 @@ class _WaitingLayer:
     layer: Layer
     lock: contextlib.ExitStack
     active: ActiveLayer | None = None
-    """None if there is nothing to commit, or the layer is to be applied with its parent."""
-    needs_parent: bool = False
+    """None if its turn decides: it is there, made by another call, or cannot be applied without its parent."""
 
 
 @attrs.frozen(eq=False)
@@ -40,51 +40,67 @@ class Chain:
 
     def missing(self, layers: Sequence[Layer]) -> Sequence[Layer]:
         """Return the layers that the snapshotter does not have. It has all below one that it has."""
-        for number in range(len(layers), 0, -1):
-            if self.unpacker.destination.has(layers[number - 1].chain_id):
-                for layer in layers[:number]:
-                    self.unpacker.report_done(layer)
-                return layers[number:]
-        return layers
+        found = self.unpacker.destination.missing(layers)
+        for layer in layers[: len(layers) - len(found)]:
+            self.unpacker.report_done(layer)
+        return found
 
-    def unpack(self, layers: Sequence[Layer]) -> None:
+    def unpack(self, layers: Sequence[Layer], arrivals: Arrivals) -> None:
         """Make the snapshots of layers, the lowest of which has its parent.
+
+        Args:
+            layers: The layers.
+            arrivals: Tells when their blobs are there.
 
         Raises:
             Error: As `Unpacker.unpack`.
         """
+        ready = [arrivals.of(layer.descriptor.digest) for layer in layers]
         if self.unpacker.destination.rebases and len(layers) > 1:
             begin = functools.partial(self._begin, lowest=layers[0])
-            map_side_by_side(begin, self._finish, self._undo, layers, _THREADS)
+            SideBySide(begin, self._finish, self._undo, _THREADS).run(layers, ready)
             return
-        for layer in layers:
-            self._finish(self._begin(layer, lowest=layer))
+        for layer, arrival in zip(layers, ready, strict=True):
+            arrival.result()
+            self._make(layer)
 
     def _begin(self, layer: Layer, lowest: Layer) -> _WaitingLayer:
-        """Apply a layer; without its parent, which may not be there yet, if it is not the lowest one."""
-        destination = self.unpacker.destination
+        """Apply a layer; without its parent, which may not be there yet, if it is not the lowest one.
+
+        It does not wait for another call that makes the layer: calls that have layers and wait for those of each
+        other would wait forever.
+        """
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self.locks.hold((destination.name, layer.chain_id)))
-            if destination.has(layer.chain_id):
-                self.unpacker.report_done(layer)
-                return _WaitingLayer(layer, contextlib.ExitStack())
-            active, needs_parent = None, False
-            try:
-                active = self.unpacker.apply(layer, rebased=layer is not lowest)
-            except ParentNeeded:
-                needs_parent = True
-            return _WaitingLayer(layer, stack.pop_all(), active, needs_parent)
+            is_free = stack.enter_context(self.locks.try_hold(self._key(layer)))
+            if is_free and not self.unpacker.destination.has(layer.chain_id):
+                with contextlib.suppress(ParentNeeded):
+                    active = self.unpacker.apply(layer, rebased=layer is not lowest)
+                    return _WaitingLayer(layer, stack.pop_all(), active)
+        return _WaitingLayer(layer, contextlib.ExitStack())
 
     def _finish(self, waiting: _WaitingLayer) -> None:
         with waiting.lock:
-            active, needs_parent = waiting.active, waiting.needs_parent
-            if active is not None and active.rebased:
-                try:
-                    self.unpacker.adapt(active)
-                except ParentNeeded:
-                    needs_parent = True
-            if needs_parent:
-                active = self.unpacker.apply(waiting.layer)
+            if waiting.active is not None and self._commit(waiting.active):
+                return
+        self._make(waiting.layer)
+
+    def _commit(self, active: ActiveLayer) -> bool:
+        """Commit a layer; return False if it has to be applied again with its parent."""
+        if active.rebased:
+            try:
+                self.unpacker.adapt(active)
+            except ParentNeeded:
+                return False
+        self.unpacker.commit(active)
+        return True
+
+    def _make(self, layer: Layer) -> None:
+        """Make the snapshot of a layer, whose parent is there, unless another call has made it."""
+        with self.locks.hold(self._key(layer)):
+            if self.unpacker.destination.has(layer.chain_id):
+                self.unpacker.report_done(layer)
+                return
+            active = self.unpacker.apply(layer)
             if active is not None:
                 self.unpacker.commit(active)
 
@@ -92,3 +108,6 @@ class Chain:
         with waiting.lock:
             if waiting.active is not None:
                 self.unpacker.discard(waiting.active.key)
+
+    def _key(self, layer: Layer) -> tuple[str, str]:
+        return self.unpacker.destination.name, layer.chain_id

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from lamina.errdefs import NotFound
+from lamina.images.unpack._layer import Layer
 from lamina.snapshots import Snapshotter
 
 
@@ -27,3 +30,10 @@ class Destination:
         except NotFound:
             return False
         return True
+
+    def missing(self, layers: Sequence[Layer]) -> Sequence[Layer]:
+        """Return those of an image's layers, from the lowest up, that lie on the topmost one with a snapshot."""
+        for number in range(len(layers), 0, -1):
+            if self.has(layers[number - 1].chain_id):
+                return layers[number:]
+        return layers

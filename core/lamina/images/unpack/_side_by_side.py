@@ -2,68 +2,81 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Generic, TypeVar
 
-from lamina.context import CallContext, current, use
+import attrs
+
+from lamina.context import CallContext, cancellable, use
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_side_by_side(
-    begin: Callable[[T], R],
-    finish: Callable[[R], object],
-    undo: Callable[[R], object],
-    items: Sequence[T],
-    threads: int,
-) -> None:
-    """Begin with items in several threads, and finish them one after the other in their order.
+@attrs.frozen(eq=False)
+class SideBySide(Generic[T, R]):
+    """Work of which each item is begun in another thread, and finished in the thread of `run`, in their order."""
 
-    If one fails, those before it are finished all the same, and those after it are undone.
+    begin: Callable[[T], R]
+    """Called in another thread, in a context that is cancelled when another item has failed."""
+    finish: Callable[[R], object]
+    """Called with what `begin` returned."""
+    undo: Callable[[R], object]
+    """Called in place of `finish`."""
+    threads: int
+    """The number of items that are begun at a time."""
 
-    Args:
-        begin: Called in another thread, in a context that is cancelled when another item has failed.
-        finish: Called in this thread with what `begin` returned.
-        undo: Called in place of `finish`.
-        items: The items.
-        threads: How many are begun at a time.
+    def run(self, items: Sequence[T], ready: Sequence[Future[None]]) -> None:
+        """Begin with each item when it is ready, whatever their order.
 
-    Raises:
-        Exception: The first error of `begin` or `finish`, in the order of the items.
-    """
-    with _cancellable() as context, ThreadPoolExecutor(threads, thread_name_prefix="unpack") as pool:
+        If one fails, those before it are finished all the same unless they are not ready, and all others undone.
 
-        def run(item: T) -> R:
-            with use(context):
-                context.check()
-                return begin(item)
+        Args:
+            items: The items.
+            ready: Ends for each item when it can be begun, or fails if that will never be.
 
-        pending = [pool.submit(run, item) for item in items]
-        try:
-            while pending:
-                finish(pending.pop(0).result())
-        finally:
-            context.cancel()
-            for future in pending:
-                _undo(future, undo)
+        Raises:
+            Exception: Of the errors of `begin`, `finish` and `ready`, the first in the order of the items.
+        """
+        begun: dict[int, Future[R]] = {}
+        with cancellable() as context, ThreadPoolExecutor(self.threads, thread_name_prefix="unpack") as pool:
+            waiting = dict(enumerate(ready))
+            next_ = 0
+            try:
+                while next_ < len(items):
+                    _wait_for_any(waiting, begun)
+                    for number in [number for number, future in waiting.items() if future.done()]:
+                        waiting.pop(number)
+                        begun[number] = pool.submit(self._begin, context, items[number], ready[number])
+                    while next_ in begun and begun[next_].done():
+                        self.finish(begun.pop(next_).result())
+                        next_ += 1
+                    if next_ in waiting:
+                        _raise_failure(begun)
+            finally:
+                context.cancel()
+                for future in begun.values():
+                    self._undo(future)
+
+    def _begin(self, context: CallContext, item: T, ready: Future[None]) -> R:
+        ready.result()
+        with use(context):
+            context.check()
+            return self.begin(item)
+
+    def _undo(self, future: Future[R]) -> None:
+        if not future.cancel() and future.exception() is None:
+            self.undo(future.result())
 
 
-@contextlib.contextmanager
-def _cancellable() -> Iterator[CallContext]:
-    """Yield a context that ends with the current one, or earlier."""
-    call = current()
-    context = call.detached()
-    context.deadline = call.deadline
-    forget = call.on_cancel(context.cancel)
-    try:
-        yield context
-    finally:
-        forget()
+def _wait_for_any(waiting: dict[int, Future[None]], begun: dict[int, Future[Any]]) -> None:
+    """Wait until something happens: an item is ready, or one that was begun has ended."""
+    unfinished = [future for future in begun.values() if not future.done()]
+    wait([*waiting.values(), *unfinished], return_when=FIRST_COMPLETED)
 
 
-def _undo(future: Future[R], undo: Callable[[R], object]) -> None:
-    if not future.cancel() and future.exception() is None:
-        undo(future.result())
+def _raise_failure(begun: dict[int, Future[Any]]) -> None:
+    for _, future in sorted(begun.items()):
+        if future.done():
+            future.result()

@@ -8,6 +8,7 @@ from lamina.images._labels import SNAPSHOT, add_label
 from lamina.images._progress import Report
 from lamina.images.documents import ImageConfig, Manifest
 from lamina.images.unpack._active_layer import LayerUnpacker
+from lamina.images.unpack._arrivals import Arrivals
 from lamina.images.unpack._chain import Chain
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._layer import layers_of
@@ -39,6 +40,7 @@ class Unpacker:
         config: ImageConfig,
         destination: Destination,
         progress: Report | None = None,
+        arrivals: Arrivals | None = None,
     ) -> str:
         """Make the snapshots of an image, durably if the snapshotter's commits are.
 
@@ -50,6 +52,7 @@ class Unpacker:
             config: Its configuration.
             destination: Where to make them.
             progress: Gets the progress of each layer.
+            arrivals: Tells when blobs arrive; each layer is unpacked as soon as it is there. None if all are.
 
         Returns:
             The name of the topmost snapshot: its chain id; "" if the image has no layers.
@@ -60,6 +63,7 @@ class Unpacker:
             NotFound: The blob of a layer is missing.
             ResourceExhausted: The disk is full, or a layer exceeds the limits of the applier.
             Canceled, DeadlineExceeded: The current call ended.
+            Error: A blob does not arrive.
         """
         layers = layers_of(manifest, config)
         if not layers:
@@ -67,7 +71,9 @@ class Unpacker:
         unpacker = LayerUnpacker(destination, self._content, self._applier, self._owner, progress)
         chain = Chain(unpacker, self._locks)
         remove_leftovers(destination.snapshotter, self._owner)
-        chain.unpack(chain.missing(layers))
+        arrivals = arrivals or Arrivals()
+        chain.unpack(chain.missing(layers), arrivals)
+        arrivals.of(manifest.config.digest).result()
         top = layers[-1].chain_id
         add_label(self._content, manifest.config.digest, f"{SNAPSHOT}{destination.name}", top)
         return top

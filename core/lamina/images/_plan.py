@@ -1,13 +1,12 @@
-"""Which blobs of an archive to copy."""
+"""The blobs that images need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lamina.content import Descriptor
 from lamina.context import current
 from lamina.errdefs import InvalidArgument, NotFound
-from lamina.images.archive._source import Source
 from lamina.images.documents import (
     INDEX_TYPES,
     LAYER_TYPES,
@@ -17,20 +16,25 @@ from lamina.images.documents import (
     Manifest,
     reference_labels,
 )
+from lamina.images.selection import Read
 
 
 class Plan:
-    """The blobs to copy, those that others refer to first."""
+    """The blobs of images, those that others refer to first."""
 
-    def __init__(self, source: Source, chosen: frozenset[str]) -> None:
-        """Plan to copy some manifests, and the indexes above them.
+    def __init__(
+        self, read: Read, chosen: frozenset[str], check: Callable[[Descriptor], object] = lambda _: None
+    ) -> None:
+        """Plan to take some manifests, and the indexes above them.
 
         Args:
-            source: The archive.
+            read: Reads documents.
             chosen: The digests of the manifests.
+            check: Raises an error if a blob cannot be had.
         """
-        self._source = source
+        self._read = read
         self._chosen = chosen
+        self._check = check
         self._blobs: dict[str, Descriptor] = {}
         self._passed: set[str] = set()
         """Indexes that were read already."""
@@ -42,11 +46,12 @@ class Plan:
         """Add a manifest or an index with what it refers to.
 
         Returns:
-            Whether it is to be copied: an index is not if it leads to none of the chosen manifests.
+            Whether it is taken: an index is not if it leads to none of the chosen manifests.
 
         Raises:
-            NotFound: A blob is missing.
-            InvalidArgument: A document is malformed, or a blob has another size than its descriptor says.
+            NotFound: A document is missing.
+            InvalidArgument: A document is malformed.
+            Error: As `check`.
         """
         current().check()
         if target.digest in self._blobs:
@@ -65,15 +70,15 @@ class Plan:
         """
         if descriptor.media_type not in MANIFEST_TYPES | INDEX_TYPES:
             return {}
-        return reference_labels(descriptor, self._source.read(descriptor), self._blobs.__contains__)
+        return reference_labels(descriptor, self._read(descriptor), self._blobs.__contains__)
 
     def _add_index(self, target: Descriptor) -> bool:
         if target.digest in self._passed:
             return False
         self._passed.add(target.digest)
         try:
-            data = self._source.read(target)
-        except NotFound:  # of another platform, which the archive leaves out
+            data = self._read(target)
+        except NotFound:  # of another platform, and left out
             return False
         entries = (entry for entry in Index.decode(data, target).entries if not entry.is_attestation)
         if not [entry for entry in entries if self.add(entry.descriptor)]:
@@ -82,8 +87,8 @@ class Plan:
         return True
 
     def _add_manifest(self, target: Descriptor) -> None:
-        manifest = Manifest.decode(self._source.read(target), target)
-        config = ImageConfig.decode(self._source.read(manifest.config), manifest.config)
+        manifest = Manifest.decode(self._read(target), target)
+        config = ImageConfig.decode(self._read(manifest.config), manifest.config)
         if len(config.rootfs.diff_ids) != len(manifest.layers):
             raise InvalidArgument(
                 f"manifest {target.digest}: it has {len(manifest.layers)} layers, but its configuration "
@@ -100,5 +105,5 @@ class Plan:
         self._add_blob(target)
 
     def _add_blob(self, descriptor: Descriptor) -> None:
-        with self._source.open(descriptor):  # it is there, and has the right size, before gigabytes are copied
-            self._blobs.setdefault(descriptor.digest, descriptor)
+        self._check(descriptor)
+        self._blobs.setdefault(descriptor.digest, descriptor)

@@ -1,0 +1,39 @@
+"""What an image consists of for one platform."""
+
+from __future__ import annotations
+
+import attrs
+
+from lamina.content import Descriptor
+from lamina.images.documents import ImageConfig, Manifest, Platform
+from lamina.images.selection import Read, choose
+
+
+@attrs.frozen(eq=False)
+class Parts:
+    """The documents of an image for one platform."""
+
+    platform: Platform
+    descriptor: Descriptor
+    """That of the manifest."""
+    manifest: Manifest
+    config: ImageConfig
+
+
+def parts_of(read: Read, target: Descriptor, name: str, platform: Platform | None) -> Parts:
+    """Read the documents of an image.
+
+    Args:
+        read: Reads documents.
+        target: Its manifest or index.
+        name: Its name, for messages.
+        platform: The platform; None for the host's.
+
+    Raises:
+        NotFound: There is none for the platform, or a document is missing.
+        InvalidArgument: A document is malformed.
+    """
+    chosen = choose(read, target, name, platform)
+    manifest = Manifest.decode(read(chosen.descriptor), chosen.descriptor)
+    config = ImageConfig.decode(read(manifest.config), manifest.config)
+    return Parts(chosen.platform, chosen.descriptor, manifest, config)

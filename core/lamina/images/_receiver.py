@@ -1,0 +1,90 @@
+"""Images are received: their blobs stored, unpacked as they arrive, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from lamina.content import ContentStore
+from lamina.errdefs import NotFound, Unimplemented
+from lamina.images._incoming import Incoming
+from lamina.images._namespaces import current_namespace, keyspace_of
+from lamina.images._parts import Parts, parts_of
+from lamina.images._progress import Report
+from lamina.images._store import ImageStore
+from lamina.images._transfer import Imported, Unpacked
+from lamina.images.documents import Platform
+from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving
+from lamina.layers import Applier
+
+
+class Receiver:
+    """Receives images into a content store, the names of images, and snapshotters."""
+
+    def __init__(self, content: ContentStore, images: Callable[[str], ImageStore], applier: Applier) -> None:
+        """Work with what the caller opened and closes; see `LocalTransfer`."""
+        self._images = images
+        self._unpacker = Unpacker(content, applier)
+
+    def receive(
+        self,
+        incoming: Incoming,
+        platform: Platform | None,
+        destination: Destination | None,
+        progress: Report | None,
+    ) -> Imported:
+        """Store the blobs of images, unpack each layer as soon as it is there, and name the images.
+
+        Args:
+            incoming: The images.
+            platform: The platform to unpack; None for the host's.
+            destination: Where to unpack to; None to leave the images packed.
+            progress: Gets the progress of the unpacking.
+
+        Raises:
+            Error: As `Incoming.bring` and `unpack`. If one fails, the other is stopped, and nothing is named.
+        """
+        unpacked: list[Unpacked] = []
+        if destination is None:
+            incoming.bring()
+        else:
+            with arriving([one.digest for one in incoming.plan], incoming.bring) as arrivals:
+                for name, target in incoming.targets.items():
+                    parts = parts_of(incoming.read, target, name, platform)
+                    unpacked.append(self.unpack(name, parts, destination, progress, arrivals))
+        return Imported(tuple(incoming.name(self._images(current_namespace()))), tuple(unpacked))
+
+    def unpack(
+        self,
+        name: str,
+        parts: Parts,
+        destination: Destination,
+        progress: Report | None,
+        arrivals: Arrivals | None = None,
+    ) -> Unpacked:
+        """Unpack an image; see `Unpacker.unpack`.
+
+        Args:
+            name: Its name.
+            parts: Its documents.
+            destination: The snapshotter, in its own keyspace.
+            progress: Gets the progress.
+            arrivals: Tells when its blobs are there; None if all are.
+        """
+        place, shown = _in_namespace(destination, current_namespace())
+        try:
+            top = self._unpacker.unpack(parts.manifest, parts.config, place, progress, arrivals)
+        except NotFound as error:
+            raise NotFound(f"unpack {name}: {error}; import the image again") from error
+        return Unpacked(name, shown, top)
+
+
+def _in_namespace(destination: Destination, namespace: str) -> tuple[Destination, str]:
+    """Return a destination in the keyspace of a namespace, and the name by which clients find it."""
+    keyspace = keyspace_of(namespace)
+    try:
+        snapshotter = destination.snapshotter.keyspace(keyspace)
+    except Unimplemented:  # it has only one
+        return destination, destination.name
+    return attrs.evolve(destination, snapshotter=snapshotter), f"{destination.name}/{keyspace}"

@@ -1,1 +1,0 @@
-"""The namespaces service: the namespaces of images, in containerd's protocol."""
