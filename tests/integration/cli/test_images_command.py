@@ -166,6 +166,13 @@ def test_an_image_is_unpacked_with_another_snapshotter(lamina: Lamina, layout: P
     assert "View" not in lamina("snapshots", "--snapshotter", "native/images/default", "ls")
 
 
+def test_a_snapshotter_is_known_by_its_other_names_too(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", "--no-unpack", layout)
+    for name, id_ in (("lamina", "overlayfs"), ("lamina-native", "native")):
+        done = json.loads(lamina("images", "unpack", "--json", "--snapshotter", name, "debian:12"))
+        assert done["Snapshotter"] == f"{id_}/images/default"
+
+
 def test_an_unknown_snapshotter_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path) -> None:
     said = lamina("images", "import", "--snapshotter", "overlay", layout, code=1)
     assert said == "lamina: no snapshotter 'overlay': did you mean overlayfs?\n"

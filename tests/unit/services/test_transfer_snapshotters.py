@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lamina.api import names_to_exports
 from lamina.errdefs import FailedPrecondition, NotFound, ResourceExhausted, SkipPlugin, Unavailable
 from lamina.plugin import Meta, Plugin, PluginType, Status
 from lamina.plugins.transfer._snapshotters import Snapshotters
@@ -40,6 +41,17 @@ def test_an_unknown_snapshotter_is_refused_with_the_nearest_or_those_that_work(p
         found.destination("native/images/default")
     with pytest.raises(NotFound, match=r"^no snapshotter 'zfs': those that work: native$"):
         found.destination("zfs")
+
+
+def test_the_other_names_of_a_snapshotter_are_known(overlay, plain) -> None:
+    exports = {"snapshotter": "lamina", **names_to_exports({"overlayfs": ["lamina", "lamina-overlayfs"]}, {})}
+    service = Plugin(type=PluginType.GRPC, id="snapshots", meta=Meta(exports=exports))
+    found = snapshotters(working("native", plain), working("overlayfs", overlay), service)
+    for name in ("overlayfs", "lamina", "lamina-overlayfs"):
+        destination = found.destination(name)
+        assert (destination.name, destination.snapshotter) == ("overlayfs", overlay)
+    with pytest.raises(NotFound, match=r"^no snapshotter 'lamin': did you mean lamina\?$"):
+        found.destination("lamin")
 
 
 def test_a_snapshotter_that_does_not_work_is_refused_with_the_reason(plain) -> None:

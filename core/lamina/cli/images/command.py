@@ -34,10 +34,10 @@ _platform = click.option(
 _snapshotter = click.option(
     "--snapshotter",
     default="",
-    metavar="ID",
+    metavar="NAME",
     envvar="LAMINA_SNAPSHOTTER",
     show_envvar=True,
-    help="Id of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
+    help="Id or alias of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
 )
 _name = click.argument("name")
 _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lamina.api import names_from_exports
 from lamina.errdefs import FailedPrecondition, NotFound, Unavailable, nearest
 from lamina.images.unpack import Destination
 from lamina.plugin import Plugin, PluginType, Status
@@ -28,25 +29,29 @@ class Snapshotters:
         self._plugins = plugins
         self._default = default
 
-    def destination(self, id: str) -> Destination:  # noqa: A002 - containerd's word
+    def destination(self, name: str) -> Destination:
         """Return a snapshotter as a destination.
 
         Args:
-            id: The plugin id; "" for the default one.
+            name: The plugin id, or another name that clients may use for it; "" for the default one. Images have
+                keyspaces of their own, so all its names stand for the same.
 
         Raises:
             NotFound: There is no such snapshotter.
             FailedPrecondition: It does not work, or none does.
             Unavailable: It does not work yet, and is being retried.
         """
-        known = {plugin.id: plugin for plugin in self._plugins() if plugin.type == PluginType.SNAPSHOTTER}
+        plugins = tuple(self._plugins())
+        known = {plugin.id: plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER}
         working = [plugin.id for plugin in known.values() if plugin.status is Status.OK]
-        chosen = id or self._default or next((one for one in (*_PREFERRED, *working) if one in working), "")
+        ids = _ids_by_name(plugins)
+        chosen = name or self._default or next((one for one in (*_PREFERRED, *working) if one in working), "")
         if not chosen:
             raise FailedPrecondition("no snapshotter works: lamina plugins ls says why")
+        chosen = chosen if chosen in known else ids.get(chosen, chosen)
         plugin = known.get(chosen)
         if plugin is None:
-            like = nearest(chosen.partition("/")[0], known)  # keyspaces are those of the namespaces
+            like = nearest(chosen.partition("/")[0], [*known, *ids])  # keyspaces are those of the namespaces
             hint = f"did you mean {like}?" if like else f"those that work: {', '.join(working)}"
             raise NotFound(f"no snapshotter {chosen!r}: {hint}")
         if plugin.retrying:
@@ -54,3 +59,9 @@ class Snapshotters:
         if plugin.status is not Status.OK:
             raise FailedPrecondition(f"snapshotter {chosen}: {plugin.problem}")
         return Destination(chosen, plugin.instance, _REBASE in plugin.meta.capabilities)
+
+
+def _ids_by_name(plugins: Iterable[Plugin]) -> dict[str, str]:
+    """Return the ids of snapshotters by the names that the snapshots service exports; none in an embedded host."""
+    exports = [plugin.meta.exports for plugin in plugins if plugin.type == PluginType.GRPC]
+    return {name: id_ for one in exports for id_, names in names_from_exports(one).items() for name in names}
