@@ -50,6 +50,13 @@ def test_each_namespace_has_its_images(client: Client, image: Resolved) -> None:
     assert ctr(client.address, "--namespace", "other", "images", "ls", "--quiet") == ""
 
 
+def test_namespaces_are_listed(client: Client, image: Resolved) -> None:
+    ctr(client.address, "--namespace", "other", "images", "ls")
+    assert ctr(client.address, "namespaces", "ls", "--quiet").split() == ["default"]
+    with pytest.raises(CommandFailed, match="they come and go with their images"):
+        ctr(client.address, "namespaces", "create", "other")
+
+
 def test_images_are_labelled(client: Client, image: Resolved) -> None:
     assert ctr(client.address, "images", "label", NAME, "team=a").strip() == "team=a"
     assert client.images().get(NAME).labels == {"team": "a"}

@@ -40,5 +40,12 @@ class MemoryLabels:
     def delete(self, digest: str) -> None:
         self.stored.pop(digest, None)
 
+    def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        for digest, one in labels.items():
+            if one:
+                self.put(digest, one)
+            else:
+                self.delete(digest)
+
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         return iter(sorted(self.stored.items()))

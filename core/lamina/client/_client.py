@@ -74,6 +74,14 @@ class Client:
 
         return ProxyImageStore(self._connection)
 
+    def namespaces(self) -> list[str]:
+        """Return the namespaces of the server, in alphabetical order."""
+        from lamina.api.messages.namespaces_pb2 import ListNamespacesRequest, ListNamespacesResponse
+
+        path = "/containerd.services.namespaces.v1.Namespaces/List"
+        response = self._connection.unary(path, ListNamespacesRequest(), ListNamespacesResponse)
+        return sorted(namespace.name for namespace in response.namespaces)
+
     def content(self) -> RemoteContent:
         """Return the blobs of the server."""
         from lamina.client._content import RemoteContent

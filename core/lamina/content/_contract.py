@@ -10,7 +10,8 @@ from typing import Self, TypeAlias
 import attrs
 
 from lamina.content._blob import Blob
-from lamina.errdefs import AlreadyExists
+from lamina.content._labels import BlobLabels
+from lamina.errdefs import AlreadyExists, Error, NotFound
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with how many bytes of a blob are done: when the work begins, while it goes on, and at its end."""
@@ -230,6 +231,36 @@ class ContentStore(abc.ABC):
             NotFound: There is no such ingest.
             RefLocked: A writer has it open.
         """
+
+    @property
+    def labels(self) -> BlobLabels | None:
+        """Where this store keeps the labels of its blobs; None if it keeps none, or nobody else can read them.
+
+        A collector removes blobs only if it knows the labels of all.
+        """
+        return None
+
+    def delete_all(self, digests: Sequence[str]) -> Mapping[str, Error]:
+        """Delete blobs and their labels, which may share syncs. Those that are not there are passed over.
+
+        Args:
+            digests: The blobs, up to a few hundred.
+
+        Returns:
+            The error of each blob that could not be deleted, by digest.
+        """
+        errors: dict[str, Error] = {}
+        for digest in digests:
+            try:
+                self.delete(digest)
+            except NotFound:
+                continue
+            except Error as error:
+                errors[digest] = error
+        return errors
+
+    def cleanup(self) -> None:  # noqa: B027 - most stores leave nothing behind
+        """Delete what interrupted calls left behind."""
 
     def add_labels(self, digest: str, labels: Mapping[str, str]) -> Info:
         """Set labels of a blob and keep its others.

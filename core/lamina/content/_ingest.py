@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -132,7 +131,7 @@ class _Batch(contextlib.ExitStack):
             except RefLocked:
                 # Two that wait for each other's refs would wait forever.
                 self.commit()
-            _wait(pause)
+            current().wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
@@ -159,17 +158,3 @@ def _copy(writer: Writer, blob: NewBlob) -> None:
     else:
         writer.write(blob.source[writer.status.offset :])
         blob.progress(blob.size)
-
-
-def _wait(seconds: float) -> None:
-    """Wait, at most until the current call ends."""
-    call = current()
-    call.check()
-    woken = threading.Event()
-    unregister = call.on_cancel(woken.set)
-    try:
-        remaining = call.remaining()
-        woken.wait(seconds if remaining is None else min(seconds, remaining))
-    finally:
-        unregister()
-    call.check()

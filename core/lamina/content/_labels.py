@@ -21,5 +21,12 @@ class BlobLabels(Protocol):
     def delete(self, digest: str) -> None:
         """Forget the labels of a blob. It need not have any."""
 
+    def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the labels of several blobs, of all or of none. Those without any are forgotten.
+
+        Args:
+            labels: The labels of each blob, by digest; up to a few hundred blobs.
+        """
+
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each digest that has labels, with them, in byte order."""

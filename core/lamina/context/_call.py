@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -94,6 +95,25 @@ class CallContext:
             raise type(reason)(*reason.args) if reason else Canceled("the caller gave up")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded("the call ran past its deadline")
+
+    def wait(self, seconds: float) -> None:
+        """Wait, at most until the call ends.
+
+        Args:
+            seconds: How long.
+
+        Raises:
+            Canceled, DeadlineExceeded: As `check`.
+        """
+        self.check()
+        woken = threading.Event()
+        unregister = self.on_cancel(woken.set)
+        try:
+            remaining = self.remaining()
+            woken.wait(seconds if remaining is None else min(seconds, remaining))
+        finally:
+            unregister()
+        self.check()
 
     def _call_back(self) -> None:
         """Run each registered callback once. This takes no lock, since a signal handler may cancel, too."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from lamina.images._progress import Progress, Report
     from lamina.images._store import Image, ImageStore
+    from lamina.images._temporary_lease import TemporaryLease
     from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Progress",
     "Report",
     "Resolved",
+    "TemporaryLease",
     "Transfer",
     "Unpacked",
     "Verified",
@@ -49,6 +51,7 @@ __getattr__ = lazy_exports(
         "_namespaces": "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of",
         "_progress": "Progress Report",
         "_store": "Image ImageStore",
+        "_temporary_lease": "TemporaryLease",
         "_transfer": "Imported Resolved Transfer Unpacked Verified",
     },
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import attrs
+
 from lamina.errdefs import InvalidArgument
 
 DEFAULT_DOMAIN: Final = "docker.io"
@@ -23,8 +25,28 @@ _PATH: Final = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _REFERENCE: Final = rf"(?P<domain>{_DOMAIN})/(?P<path>{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 
 
-def normalize(reference: str) -> str:
-    """Return the full name of an image: `docker.io/library/debian:12` for `debian:12`.
+@attrs.frozen
+class Reference:
+    """The parts of the name of an image. `str` joins them to the full name."""
+
+    domain: str
+    """The registry: a host, perhaps with a port."""
+    path: str
+    """The repository of the registry."""
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def object(self) -> str:
+        """The tag or the digest: what the registry calls the reference of a manifest."""
+        return self.digest or self.tag
+
+    def __str__(self) -> str:
+        return f"{self.domain}/{self.path}{'@' if self.digest else ':'}{self.object}"
+
+
+def parse(reference: str) -> Reference:
+    """Return the parts of the name of an image, with the registry and the tag that it lacks.
 
     A name with a tag and a digest loses the tag, as in containerd: the digest says it all.
 
@@ -32,10 +54,18 @@ def normalize(reference: str) -> str:
         InvalidArgument: The text is not the name of an image. The message says why.
     """
     found = _match(reference)
-    name = f"{found['domain']}/{found['path']}"
     if found["digest"]:
-        return f"{name}@{found['digest']}"
-    return f"{name}:{found['tag'] or DEFAULT_TAG}"
+        return Reference(found["domain"], found["path"], digest=found["digest"])
+    return Reference(found["domain"], found["path"], tag=found["tag"] or DEFAULT_TAG)
+
+
+def normalize(reference: str) -> str:
+    """Return the full name of an image: `docker.io/library/debian:12` for `debian:12`.
+
+    Raises:
+        InvalidArgument: As `parse`.
+    """
+    return str(parse(reference))
 
 
 def is_tag(text: str) -> bool:

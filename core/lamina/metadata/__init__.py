@@ -1,4 +1,4 @@
-"""What a host knows of images and blobs, in tables of its store: names of images, and labels of blobs.
+"""What a host knows of images and blobs, in tables of its store: names of images, leases, and labels of blobs.
 
 Names are kept in containerd's namespaces, which come and go with their images::
 
@@ -6,6 +6,13 @@ Names are kept in containerd's namespaces, which come and go with their images::
     metadata = Metadata.open(store)
     metadata.images("default").create(Image("docker.io/library/debian:12", target))
     content = LocalContentStore("/var/lib/example/content", metadata.labels)
+
+A lease keeps what nothing refers to yet from being collected (`lamina.metadata.collection`): a durable one, which
+clients create, or the temporary one of an operation::
+
+    with metadata.temporary_lease("default") as lease:
+        lease.add_blob(digest)
+        ...
 """
 
 from typing import TYPE_CHECKING
@@ -15,10 +22,24 @@ from lamina.lazy import lazy_exports
 if TYPE_CHECKING:
     from lamina.metadata._contract import MetadataStore
     from lamina.metadata._images import NAME_LIMIT
+    from lamina.metadata._leases import Lease, LeaseStore, Resource
     from lamina.metadata._metadata import Metadata
 
-__all__ = ["NAME_LIMIT", "Metadata", "MetadataStore"]
+__all__ = [
+    "NAME_LIMIT",
+    "Lease",
+    "LeaseStore",
+    "Metadata",
+    "MetadataStore",
+    "Resource",
+]
 
 __getattr__ = lazy_exports(
-    __name__, {"_contract": "MetadataStore", "_images": "NAME_LIMIT", "_metadata": "Metadata"}
+    __name__,
+    {
+        "_contract": "MetadataStore",
+        "_images": "NAME_LIMIT",
+        "_leases": "Lease LeaseStore Resource",
+        "_metadata": "Metadata",
+    },
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import abc
+from contextlib import AbstractContextManager
 
 from lamina.content import BlobLabels
-from lamina.images import ImageStore
+from lamina.images import ImageStore, TemporaryLease
+from lamina.metadata._leases import LeaseStore
 
 
 class MetadataStore(abc.ABC):
-    """Keeps the names of images and the labels of blobs. Every method may be called from any thread."""
+    """Keeps the names of images, leases, and the labels of blobs. Every method may be called from any thread."""
 
     @property
     @abc.abstractmethod
@@ -25,5 +27,28 @@ class MetadataStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def leases(self, namespace: str) -> LeaseStore:
+        """Return the leases of a namespace, which need not have any.
+
+        Raises:
+            InvalidArgument: The namespace is malformed.
+        """
+
+    @abc.abstractmethod
+    def temporary_lease(self, namespace: str) -> AbstractContextManager[TemporaryLease]:
+        """Return a lease for the time of a block, which is kept in memory.
+
+        What it has when the block ends without an error is not protected by its age. If the current call has a
+        lease, everything is added to that, too, when the block ends.
+
+        Args:
+            namespace: The namespace of the snapshots.
+
+        Raises:
+            InvalidArgument: The namespace is malformed.
+            NotFound: There is no such lease as the current call has, when the block begins or ends.
+        """
+
+    @abc.abstractmethod
     def namespaces(self) -> list[str]:
-        """Return the namespaces that have images, in alphabetical order."""
+        """Return the namespaces that have or had images or leases, in alphabetical order."""

@@ -9,22 +9,36 @@ from typing import Final
 import attrs
 
 from lamina.content import check_digest
+from lamina.context import current
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound
 from lamina.images import NAMESPACE_LIMIT, Image, ImageStore
 from lamina.labels import check_labels, update_labels
+from lamina.metadata._leases import Resource
+from lamina.metadata._node import Node, image
+from lamina.metadata._protection import Protection
 from lamina.metadata._record import decode, encode
-from lamina.store import KEY_LIMIT, Table, TableTransaction, shorten
+from lamina.metadata._references import targets
+from lamina.metadata._stored_leases import StoredLeases
+from lamina.metadata._tables import Tables
+from lamina.store import KEY_LIMIT, TableTransaction, shorten
 
 NAME_LIMIT: Final = KEY_LIMIT - NAMESPACE_LIMIT - 1
 """The most bytes of an image's name."""
 
 
 class NamedImages(ImageStore):
-    """The images of one namespace in a table, under keys of namespace, NUL and name."""
+    """The images of one namespace in a table, under keys of namespace, NUL and name.
 
-    def __init__(self, table: Table, namespace: str) -> None:
+    Those that a call with a lease creates are added to the lease (containerd's metadata store).
+    """
+
+    def __init__(self, tables: Tables, protection: Protection, namespace: str) -> None:
         """Use `Metadata.images`."""
-        self._table = table
+        self._tables = tables
+        self._table = tables.images
+        self._protection = protection
+        self._namespace = namespace
+        self._leases = StoredLeases(tables, protection, namespace)
         self._prefix = namespace.encode() + b"\0"
 
     def get(self, name: str) -> Image:
@@ -54,9 +68,14 @@ class NamedImages(ImageStore):
             if transaction.get(key) is not None:
                 raise AlreadyExists(f"image {shorten(image.name)} already exists")
             now = time.time_ns()
+            self._tables.record(self._namespace, transaction)
+            if lease:
+                self._leases.put(transaction, lease, [resource])
             return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
 
-        return self._table.write(body)
+        lease, resource = current().lease, Resource("images", image.name)
+        with self._protection.announced(self._needed(new)):
+            return self._table.write(body)
 
     def update(self, image: Image, fieldpaths: tuple[str, ...] = ()) -> Image:
         """Change the target or the labels of an image."""
@@ -68,17 +87,32 @@ class NamedImages(ImageStore):
             updated = max(time.time_ns(), old.updated + 1)  # later, even if the clock went back
             return _write(transaction, key, attrs.evolve(new, updated=updated))
 
-        return self._table.write(body)
+        with self._protection.announced(self._needed(image)):
+            return self._table.write(body)
 
     def delete(self, name: str) -> None:
         """Delete a name."""
+        self.delete_if(name, lambda image: True)
+
+    def delete_if(self, name: str, condition: Callable[[Image], bool]) -> bool:
+        """Delete a name if a condition holds for its image then; return whether it was deleted.
+
+        Raises:
+            NotFound: There is no such image.
+        """
         key = self._key(name)
 
-        def body(transaction: TableTransaction) -> None:
-            if not transaction.delete(key):
-                raise _missing(name)
+        def body(transaction: TableTransaction) -> bool:
+            if not condition(_read(transaction, key, name)):
+                return False
+            self._tables.record(self._namespace, transaction)  # its snapshots stay for a collector
+            return transaction.delete(key)
 
-        self._table.write(body)
+        return self._table.write(body)
+
+    def _needed(self, new: Image) -> tuple[Node, ...]:
+        """Return what a collector has to mark when an image is stored."""
+        return (image(self._namespace, new.name), *(node for _, node in targets(new, self._namespace)))
 
     def _key(self, name: str) -> bytes:
         if not name:
@@ -92,7 +126,7 @@ class NamedImages(ImageStore):
 
 
 def namespaces_in(transaction: TableTransaction) -> list[str]:
-    """Return the namespaces in a table of images, without reading all of it."""
+    """Return the namespaces in a table whose keys begin with them, without reading all of it."""
     found: list[str] = []
     start = b""
     while entry := next(transaction.ascending(start=start), None):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lamina.errdefs import DataLoss
 from lamina.labels import check_labels
-from lamina.store import Table
+from lamina.metadata._node import EVERY, Node, blob
+from lamina.metadata._protection import Protection
+from lamina.metadata._references import references
+from lamina.store import Table, TableTransaction
 
 
 class StoredLabels:
     """The labels of blobs in a table, under their digests (`lamina.content.BlobLabels`)."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, protection: Protection) -> None:
         """Use `Metadata.labels`."""
         self._table = table
+        self._protection = protection
 
     def get(self, digest: str) -> Mapping[str, str]:
         """Return the labels of a blob; none if nothing is stored for it."""
@@ -24,24 +28,50 @@ class StoredLabels:
 
     def put(self, digest: str, labels: Mapping[str, str]) -> None:
         """Replace the labels of a blob."""
-        checked = check_labels(labels)
-        if not checked:
-            self.delete(digest)
-            return
-        data = json.dumps(checked, separators=(",", ":")).encode()
-        self._table.write(lambda transaction: transaction.put(digest.encode(), data))
+        self.put_all({digest: labels})
 
     def delete(self, digest: str) -> None:
         """Forget the labels of a blob. It need not have any."""
-        key = digest.encode()
-        if self._table.get(key) is not None:  # most blobs have none, and a write costs a commit
-            self._table.write(lambda transaction: transaction.delete(key))
+        self.put_all({digest: {}})
+
+    def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the labels of several blobs in one transaction. Those without any are forgotten."""
+        values = {digest.encode(): _encode(check_labels(one)) for digest, one in labels.items()}
+
+        def body(transaction: TableTransaction) -> None:
+            for key, value in values.items():
+                if value:
+                    transaction.put(key, value)
+                else:
+                    transaction.delete(key)
+
+        if not any(values.values()) and not self._have_any(values):
+            return  # most blobs have none, and a write costs a commit
+        with self._protection.announced(_needed(labels)):
+            self._table.write(body)
+
+    def _have_any(self, keys: Iterable[bytes]) -> bool:
+        return self._table.read(lambda transaction: any(transaction.get(key) is not None for key in keys))
 
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each digest that has labels, with them, in byte order."""
         for key, data in self._table.walk():
             digest = key.decode()
             yield digest, _decode(digest, data)
+
+
+def _encode(labels: Mapping[str, str]) -> bytes:
+    """Encode the labels of a blob; none are b""."""
+    return json.dumps(labels, separators=(",", ":")).encode() if labels else b""
+
+
+def _needed(labels: Mapping[str, Mapping[str, str]]) -> list[Node]:
+    """Return what a collector has to mark when labels are stored."""
+    found = []
+    for digest, one in labels.items():
+        if one:
+            found += [blob(digest), *(node for _, node in references(one, EVERY))]
+    return found
 
 
 def _decode(digest: str, data: bytes) -> dict[str, str]:

@@ -2,45 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from lamina.content import BlobLabels
-from lamina.images import ImageStore, check_namespace
+from lamina.context import current, use
+from lamina.images import TemporaryLease, check_namespace
 from lamina.metadata._contract import MetadataStore
+from lamina.metadata._held_lease import HeldLease
 from lamina.metadata._images import NamedImages, namespaces_in
 from lamina.metadata._labels import StoredLabels
-from lamina.store import Store, Table
-
-_IMAGES = "images", 1
-"""The owner and the version of the table of names."""
-_CONTENT = "content", 1
-"""The owner and the version of the table of labels."""
+from lamina.metadata._protection import Protection
+from lamina.metadata._stored_leases import StoredLeases
+from lamina.metadata._tables import Tables
+from lamina.store import Store
 
 
 class Metadata(MetadataStore):
-    """The names of images and the labels of blobs in tables of a store."""
+    """The names of images, leases and the labels of blobs in tables of a store."""
 
-    def __init__(self, images: Table, content: Table) -> None:
+    def __init__(self, tables: Tables) -> None:
         """Use `open`."""
-        self._images = images
-        self._labels = StoredLabels(content)
+        self._tables = tables
+        self.protection = Protection()
+        """What a collector must not remove, for `lamina.metadata.collection`."""
+        self._labels = StoredLabels(tables.labels, self.protection)
 
     @classmethod
     def open(cls, store: Store) -> Metadata:
-        """Return the metadata in a store, which stays the caller's.
+        """Return the metadata in a store, which stays the caller's. A process opens those of a store once.
 
         Raises:
             FailedPrecondition: A newer lamina wrote them.
         """
-        return cls(store.table(*_IMAGES), store.table(*_CONTENT))
+        return cls(Tables.open(store))
 
     @property
     def labels(self) -> BlobLabels:
         """The labels of blobs."""
         return self._labels
 
-    def images(self, namespace: str) -> ImageStore:
+    def images(self, namespace: str) -> NamedImages:
         """Return the images of a namespace."""
-        return NamedImages(self._images, check_namespace(namespace))
+        return NamedImages(self._tables, self.protection, check_namespace(namespace))
+
+    def leases(self, namespace: str) -> StoredLeases:
+        """Return the leases of a namespace."""
+        return StoredLeases(self._tables, self.protection, check_namespace(namespace))
+
+    @contextlib.contextmanager
+    def temporary_lease(self, namespace: str) -> Iterator[TemporaryLease]:
+        """Return a lease for the time of a block."""
+        leases, durable = self.leases(namespace), current().lease
+        if durable:
+            leases.get(durable)
+        self._record(namespace)  # an operation may leave snapshots, and be killed before it stores an image
+        with HeldLease(self.protection, namespace) as lease:
+            try:
+                yield lease
+            finally:
+                if durable:
+                    with use(current().detached()):
+                        leases.add_all(durable, lease.resources())
 
     def namespaces(self) -> list[str]:
-        """Return the namespaces that have images."""
-        return self._images.read(namespaces_in)
+        """Return the namespaces that have or had images or leases."""
+        recorded = (key.decode() for key, _ in self._tables.namespaces.walk())
+        return sorted({*recorded, *self._tables.images.read(namespaces_in)})
+
+    def _record(self, namespace: str) -> None:
+        if self._tables.namespaces.get(namespace.encode()) is None:
+            self._tables.namespaces.write(lambda transaction: self._tables.record(namespace, transaction))

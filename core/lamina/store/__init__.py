@@ -8,6 +8,10 @@ Every owner has a table, with a version of its own::
     assert table.get(b"key") == b"value"
     store.close()
 
+A transaction can cover several tables of a store (`Table.within`)::
+
+    table.write(lambda transaction: (transaction.put(b"a", b"1"), other.within(transaction).put(b"b", b"2")))
+
 Snapshots, whose entries the store held before there were tables, have keys of their own
 (`lamina.snapshots.storage.MetaStore`).
 """

@@ -35,9 +35,10 @@ KEY_LIMIT: Final = DATABASE_KEY_LIMIT - len(TABLE) - OWNER_LIMIT - 2
 class TableTransaction:
     """A table during one transaction."""
 
-    def __init__(self, transaction: Transaction, prefix: bytes) -> None:
-        """Use `Table.read` or `Table.write`."""
+    def __init__(self, transaction: Transaction, environment: Environment, prefix: bytes) -> None:
+        """Use `Table.read`, `Table.write` or `Table.within`."""
         self._transaction = transaction
+        self._environment = environment
         self._prefix = prefix
 
     def get(self, key: bytes) -> bytes | None:
@@ -73,6 +74,16 @@ class TableTransaction:
         skipped = len(self._prefix)
         found = ascending(self._transaction, self._key(prefix), self._key(start or prefix))
         return ((key[skipped:], value) for key, value in found)
+
+    def of(self, environment: Environment, prefix: bytes) -> TableTransaction:
+        """Return another table during the same transaction. Use `Table.within`.
+
+        Raises:
+            InvalidArgument: It is in another environment.
+        """
+        if environment is not self._environment:
+            raise InvalidArgument("a transaction covers the tables of one store, and this table is of another one")
+        return TableTransaction(self._transaction, environment, prefix)
 
     def _key(self, key: bytes) -> bytes:
         if len(key) > KEY_LIMIT:
@@ -119,7 +130,7 @@ class Table:
 
     def read(self, body: Callable[[TableTransaction], Result]) -> Result:
         """Run `body`, which must not block, in a read transaction, and return its result."""
-        return self._environment.read(lambda transaction: body(TableTransaction(transaction, self._prefix)))
+        return self._environment.read(lambda transaction: body(self._during(transaction)))
 
     def write(self, body: Callable[[TableTransaction], Result]) -> Result:
         """Run `body` in a write transaction, and return its result once the transaction is durable.
@@ -137,7 +148,21 @@ class Table:
             Canceled, DeadlineExceeded: The call ended before the operation ran.
             Exception: What `body` raised.
         """
-        return self._environment.write(lambda transaction: body(TableTransaction(transaction, self._prefix)))
+        return self._environment.write(lambda transaction: body(self._during(transaction)))
+
+    def within(self, transaction: TableTransaction) -> TableTransaction:
+        """Return this table during a transaction of another table, so that both change together or not at all.
+
+        Args:
+            transaction: What the body of the other table's `read` or `write` got.
+
+        Raises:
+            InvalidArgument: The other table is of another store.
+        """
+        return transaction.of(self._environment, self._prefix)
+
+    def _during(self, transaction: Transaction) -> TableTransaction:
+        return TableTransaction(transaction, self._environment, self._prefix)
 
 
 def open_table(environment: Environment, owner: str, version: int, migrate: Migrate | None) -> Table:
@@ -152,10 +177,12 @@ def open_table(environment: Environment, owner: str, version: int, migrate: Migr
             f"the entries of {owner} in the metastore have schema version {found[-1]}, this lamina reads up to "
             f"{version}: upgrade lamina"
         )
+    table = Table(environment, table_prefix(owner, version))
     for old in found:
         if old < version:
-            environment.write(functools.partial(_migrate, owner=owner, old=old, new=version, migrate=migrate))
-    return Table(environment, table_prefix(owner, version))
+            before = Table(environment, table_prefix(owner, old))
+            table.write(functools.partial(_migrate, before=before, owner=owner, old=old, migrate=migrate))
+    return table
 
 
 def _versions(transaction: Transaction, owner: str) -> list[int]:
@@ -169,16 +196,15 @@ def _versions(transaction: Transaction, owner: str) -> list[int]:
     return found
 
 
-def _migrate(transaction: Transaction, owner: str, old: int, new: int, migrate: Migrate | None) -> None:
+def _migrate(after: TableTransaction, before: Table, owner: str, old: int, migrate: Migrate | None) -> None:
     if migrate is None:
         raise FailedPrecondition(
             f"the entries of {owner} in the metastore have schema version {old}, which this lamina cannot read"
         )
-    before = TableTransaction(transaction, table_prefix(owner, old))
-    after = TableTransaction(transaction, table_prefix(owner, new))
-    for key, value in list(before.ascending()):
+    earlier = before.within(after)
+    for key, value in list(earlier.ascending()):
         after.put(*migrate(old, key, value))
-        before.delete(key)
+        earlier.delete(key)
 
 
 def _batch(transaction: TableTransaction, prefix: bytes, start: bytes) -> list[tuple[bytes, bytes]]:

@@ -126,6 +126,31 @@ def test_unmounting_what_is_not_mounted_is_refused(lamina: Lamina, layout: Path,
     )
 
 
+def test_what_images_mount_did_not_mount_stays_mounted(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", target], check=True)
+    (target / "mine").touch()
+    told = f"was not mounted by lamina images mount: unmount it with umount {target}\n"
+    assert lamina("images", "unmount", target, code=1).endswith(told)
+    lamina("snapshots", "--snapshotter", SNAPSHOTS, "view", "looked-at", CHAIN[1])
+    lamina("snapshots", "--snapshotter", SNAPSHOTS, "mount", "looked-at", target)
+    assert lamina("images", "unmount", target, code=1).endswith(told)
+    lamina("snapshots", "unmount", target)
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    subprocess.run(["umount", target], check=True)
+
+
+def test_only_the_topmost_mount_of_a_directory_is_unmounted(lamina: Lamina, layout: Path, target: Path) -> None:
+    lamina("images", "import", layout)
+    for key in ("one", "two"):
+        lamina("images", "mount", "--rw", "--key", key, "debian:12", target)
+        (target / key).touch()
+    lamina("images", "unmount", target)
+    assert ((target / "one").exists(), (target / "two").exists()) == (True, False)
+    lamina("images", "unmount", target)
+    assert list(target.iterdir()) == []
+
+
 def test_a_mount_point_of_another_image_is_refused(lamina: Lamina, layout: Path, target: Path) -> None:
     lamina("images", "import", layout)
     lamina("images", "mount", "debian:12", target)
@@ -272,10 +297,11 @@ def test_the_command_that_unmounts_is_shown_as_it_is_typed(
         "images", "mount", "--namespace", "k8s.io", "debian:12", target, columns=500
     )
     words = shlex.split(said.partition("To unmount it: ")[2])
-    assert words == ["lamina", "images", "unmount", "--namespace", "k8s.io", str(target)]
+    assert words == ["lamina", "images", "unmount", str(target)]
     lamina(*words[1:])
     with Client(host, timeout=30) as client:
         assert {one.name for one in client.snapshotter("overlayfs/images/k8s.io").walk()} == {*CHAIN}
+        assert client.namespaces() == ["k8s.io"]
     lamina("images", "rm", "-n", "k8s.io", "debian:12")
     lamina("snapshots", "--snapshotter", "overlayfs/images/k8s.io", "rm", *reversed(CHAIN))
 

@@ -27,13 +27,14 @@ AREAS = (
 )
 """Parts of the standard library whose names are taken for words of the field."""
 PLAIN = """
-already applied area backup btrfs change collector concurrency containerd cursor damage deadline denied
-diagnose duration environment exceeded exhausted explanation extensible fair filesystem flight fs grpc
-grpcio health held histogram how ids introspection json lamina lifecycle loss metadata metered
-metrics migrated mismatch opaque overlay permission precondition problem progress rebuilt records rejection
-reloaded relocation repair rewritten slow transaction unauthenticated verified whiteout xattr zstd
+already applied area attempt authorizer backup btrfs change collector concurrency containerd credentials
+cursor damage deadline denied diagnose download duration edges environment exceeded exhausted explanation
+extensible fair filesystem flight fs garbage grpc grpcio health held histogram how ids introspection json
+lamina lease leases lifecycle loss marking measuring metadata metered metrics migrated mismatch opaque overlay
+permission precondition problem progress rebuilt records rejection reloaded relocation repair repository
+rewritten slow sweep transaction unauthenticated verified whiteout xattr zstd
 """
-"""Words of class names that a dictionary has, or gRPC, containerd, Prometheus, btrfs, zstd and the kernel."""
+"""Words of class names that a dictionary has, or gRPC, registries, containerd, Prometheus and file systems."""
 
 
 def test_terms_are_in_alphabetical_order() -> None:

@@ -187,7 +187,7 @@ def test_namespaces_do_not_see_each_others_images(metadata: Metadata) -> None:
     metadata.images("a").delete("x")
     found = [names(metadata.images(namespace)) for namespace in namespaces]
     assert found == [[], ["x"], ["x"], ["x", "y"]]
-    assert metadata.namespaces() == ["a-b", "ab", "b"]
+    assert metadata.namespaces() == ["a", "a-b", "ab", "b"], "snapshots may be left in the one that is empty"
 
 
 @pytest.mark.parametrize("namespace", ["", "a" * 77, "-a", "a-", "a..b", "a b", "a/b", "ä", "a\n", "a\0"])

@@ -239,13 +239,12 @@ def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, 
             done = client.transfer().unpack(name, platform=platform, snapshotter=snapshotter, progress=bars.report)
         where = client.snapshotter(done.snapshotter)
         kind, key = Kind.ACTIVE if rw else Kind.VIEW, key or mount_key(target)
-        with snapshot(where, key, done.chain_id, kind) as mounts:
+        with snapshot(where, key, done.chain_id, kind, target) as mounts:
             mount_all(mounts, target)
     if as_json:
         write_json({**unpacked_document(done), "Key": key, "Kind": kind.title, "Target": target})
         return
-    words = ["unmount", *(["--namespace", given_namespace()] if given_namespace() else []), target]
-    notify(f"mounted {done.image} on {target}. To unmount it: lamina images {shlex.join(words)}")
+    notify(f"mounted {done.image} on {target}. To unmount it: lamina images unmount {shlex.quote(target)}")
 
 
 @images.command("unmount")
@@ -253,18 +252,13 @@ def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, 
 @json_option
 @_mount_point
 def unmount_(*, target: str, as_json: bool) -> None:
-    """Unmount the directory TARGET.
+    """Unmount the image on the directory TARGET.
 
     The image stays. A fork without a key is removed, with all changes.
     """
-    from lamina.cli.images.mounting import remove_snapshots
-    from lamina.mount import mountinfo, unmount
+    from lamina.cli.images.mounting import unmount_image
 
-    is_mounted = any(info.mount_point == target for info in mountinfo())
-    unmount(target)
     with connected() as client:
-        is_removed = remove_snapshots(client, given_namespace(), target)
-    if not (is_mounted or is_removed):
-        raise NotFound(f"nothing is mounted on {target}, and no image was")
+        is_removed = unmount_image(client, given_namespace(), target)
     if as_json:
         write_json({"Target": target, "Removed": is_removed})

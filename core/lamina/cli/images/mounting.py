@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from lamina.cli.options.settings import print_warnings
-from lamina.errdefs import AlreadyExists, NotFound, Unavailable, Unimplemented
+from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, Unavailable, Unimplemented
 from lamina.images import DEFAULT_NAMESPACE, keyspace_of
-from lamina.snapshots import Kind, Snapshotter
+from lamina.snapshots import Info, Kind, Snapshotter
 
 if TYPE_CHECKING:
     from lamina.client import Client
-    from lamina.mount import Mount
+    from lamina.mount import Mount, MountInfo
 
-
+MOUNT_POINT: Final = "io.lamina.images.mount-point"
+"""The label of a snapshot that says where the command mounted it."""
 _PREFIX: Final = "mount "
 
 
@@ -26,7 +29,7 @@ def mount_key(directory: str) -> str:
 
 
 @contextlib.contextmanager
-def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Iterator[list[Mount]]:
+def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind, target: str) -> Iterator[list[Mount]]:
     """Create a snapshot on an image, or take the present one with that key; remove a new one if the block fails.
 
     Args:
@@ -34,6 +37,7 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Ite
         key: The key of the snapshot.
         parent: The chain id of the image.
         kind: VIEW, or ACTIVE for a fork.
+        target: Where the caller mounts it, as its label says from then on.
 
     Yields:
         Its mounts.
@@ -45,13 +49,15 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind) -> Ite
     from lamina.snapshots.mounted import check_unused
 
     create = snapshotter.view if kind is Kind.VIEW else snapshotter.prepare
+    labels = {MOUNT_POINT: target}
     try:
-        mounts = create(key, parent)
+        mounts = create(key, parent, labels)
     except AlreadyExists as error:
         info = snapshotter.stat(key)
         if (info.parent, info.kind) != (parent, kind):
             raise AlreadyExists(_taken(key)) from error
         check_unused(snapshotter, key, otherwise="or mount another fork, with --rw and --key")
+        snapshotter.update(attrs.evolve(info, labels=labels), (f"labels.{MOUNT_POINT}",))
         yield snapshotter.mounts(key)
         return
     try:
@@ -68,34 +74,83 @@ def _taken(key: str) -> str:
     return f"{directory} is the mount point of another image: lamina images unmount {shlex.quote(directory)} first"
 
 
-def remove_snapshots(client: Client, namespace: str, directory: str) -> bool:
-    """Remove the snapshots that were made for a mount point, whatever snapshotter has them.
+@attrs.frozen
+class MountedSnapshot:
+    """A snapshot that is mounted, or was."""
+
+    snapshotter: Snapshotter
+    info: Info
+
+    def is_mounted_as(self, mount: MountInfo) -> bool:
+        """Return whether a mount of this process shows the snapshot."""
+        from lamina.mount.in_use import made_of
+
+        return made_of(self.snapshotter.mounts(self.info.name))(mount, "/proc/self/root")
+
+    def forget(self, target: str) -> bool:
+        """Remove the snapshot if it has no key of its own, and else its label; return whether it was removed."""
+        name = self.info.name
+        if name == mount_key(target):
+            self.snapshotter.remove(name)
+            return True
+        self.snapshotter.update(attrs.evolve(self.info, labels={}), (f"labels.{MOUNT_POINT}",))
+        return False
+
+
+def unmount_image(client: Client, namespace: str, target: str) -> bool:
+    """Unmount an image, whatever namespace and snapshotter it is in, and remove a snapshot without a key.
 
     Args:
         client: The host.
-        namespace: The namespace of the image; "" for the default one.
-        directory: The mount point.
+        namespace: A namespace to look in, too, though it has no images any more; "" for the default one.
+        target: The mount point.
 
     Returns:
-        Whether there was one.
+        Whether a snapshot was removed.
+
+    Raises:
+        NotFound: Nothing is mounted there, and no image was.
+        FailedPrecondition: Something else is mounted there.
     """
+    from lamina.mount import mountinfo, unmount
+
+    namespaces = {*client.namespaces(), namespace or DEFAULT_NAMESPACE}
+    found, failures = _mounted_on(client, sorted(namespaces), target)
+    if not found:
+        print_warnings(failures)
+    mount = next((info for info in reversed(mountinfo()) if info.mount_point == target), None)
+    if mount is not None:
+        found = [one for one in found if one.is_mounted_as(mount)][:1]
+        if not found:
+            raise FailedPrecondition(
+                f"what is mounted on {target} was not mounted by lamina images mount: unmount it with "
+                f"umount {shlex.quote(target)}"
+            )
+        unmount(target)
+    elif not found:
+        raise NotFound(f"nothing is mounted on {target}, and no image was")
+    return sum(one.forget(target) for one in found) > 0
+
+
+def _mounted_on(client: Client, namespaces: Iterable[str], target: str) -> tuple[list[MountedSnapshot], list[str]]:
+    """Return the snapshots that were mounted on a directory, and what keeps others from being found."""
+    from lamina.filters import quote
     from lamina.plugin import PluginType
 
-    is_removed = False
+    found: list[MountedSnapshot] = []
     failures: list[str] = []
-    keyspace = keyspace_of(namespace or DEFAULT_NAMESPACE)
+    wanted = f"labels.{quote(MOUNT_POINT)}=={quote(target)}"
+    keyspaces = [keyspace_of(namespace) for namespace in namespaces]
     for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}"):
         if plugin.init_error is not None:
             continue
-        for name in (f"{plugin.id}/{keyspace}", plugin.id):  # the latter, if it has only one keyspace
+        for name in (*(f"{plugin.id}/{keyspace}" for keyspace in keyspaces), plugin.id):
+            snapshotter = client.snapshotter(name)
             try:
-                client.snapshotter(name).remove(mount_key(directory))
-                is_removed = True
-            except (NotFound, Unimplemented):  # most have nothing to do with this directory
+                found += [MountedSnapshot(snapshotter, info) for info in snapshotter.walk(wanted)]
+            except Unimplemented:  # it has only one keyspace
                 continue
             except Unavailable as error:  # the server behind one snapshotter does not answer
                 failures.append(f"snapshotter {plugin.id}: {error}; if it has the image, unmount it again later")
                 break
-    if not is_removed:
-        print_warnings(failures)
-    return is_removed
+    return found, failures

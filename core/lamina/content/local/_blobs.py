@@ -83,9 +83,8 @@ class Blobs:
         """
         added = []
         with self._changing:
-            for one in complete:
-                if one.labels and not self._directory.has(_name(one.digest)):
-                    self._labels.put(one.digest, one.labels)
+            missing = [one for one in complete if not self._directory.has(_name(one.digest))]
+            self._labels.put_all({one.digest: one.labels for one in missing})
             with self._durably() as names:
                 for one in complete:
                     name = _name(one.digest)
@@ -121,13 +120,34 @@ class Blobs:
                 times = status.st_atime_ns, status.st_mtime_ns
                 os.utime(_name(digest), ns=times, dir_fd=self._directory.fd)  # a status change: see `info`
 
-    def delete(self, digest: str) -> None:
-        """Delete a blob, then its labels."""
+    def delete(self, digests: Sequence[str]) -> dict[str, OSError]:
+        """Delete blobs, then their labels.
+
+        Returns:
+            The error of each blob that could not be deleted.
+
+        Raises:
+            OSError: The disk failed. Which blobs are deleted is not known.
+        """
+        errors: dict[str, OSError] = {}
         with self._changing:
-            with _found(digest):
-                os.unlink(_name(digest), dir_fd=self._directory.fd)
-            fsync(self._directory.fd)
-            self._labels.delete(digest)
+            for digest in digests:
+                try:
+                    os.unlink(_name(digest), dir_fd=self._directory.fd)
+                except OSError as error:
+                    errors[digest] = error
+            if len(errors) < len(digests):
+                fsync(self._directory.fd)
+                self._labels.put_all({digest: {} for digest in digests if digest not in errors})
+        return errors
+
+    def forget_labels(self) -> None:
+        """Forget the labels of blobs that are not there, which interrupted calls left behind."""
+        for digest, _ in self._labels.walk():
+            if not self._directory.has(_name(digest)):
+                with self._changing:
+                    if not self._directory.has(_name(digest)):
+                        self._labels.delete(digest)
 
 
 class _NoLabels(BlobLabels):
@@ -142,6 +162,9 @@ class _NoLabels(BlobLabels):
 
     def delete(self, digest: str) -> None:
         """Do nothing."""
+
+    def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Drop labels."""
 
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield nothing."""

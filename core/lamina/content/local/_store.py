@@ -6,7 +6,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lamina.content._blob import Blob
@@ -18,7 +18,7 @@ from lamina.content.local._ingests import DATA, Ingests, check_ref
 from lamina.content.local._selection import info_fields, parse_filters, status_fields
 from lamina.content.local._writer import LocalWriter
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
+from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, from_os_error, translated
 from lamina.fs import Lock, SecureDirectory, fsync
 from lamina.labels import check_labels
 from lamina.places import LOCK
@@ -67,6 +67,7 @@ class LocalContentStore(ContentStore):
             ingests = opened.enter_context(root.subdirectory(INGEST, create_mode=_MODE))
             for directory in (named, blobs, root):
                 _make_names_durable(directory)
+            self._labels = labels
             self._blobs = Blobs(named, labels)
             self._ingests = Ingests(ingests)
             self._opened = opened.pop_all()
@@ -101,7 +102,34 @@ class LocalContentStore(ContentStore):
     def delete(self, digest: str) -> None:
         """Implement `ContentStore.delete`."""
         with translated(f"delete blob {digest}"):
-            self._blobs.delete(check_digest(digest))
+            for error in self._blobs.delete([check_digest(digest)]).values():
+                if isinstance(error, FileNotFoundError):
+                    raise NotFound(f"blob {digest} does not exist") from error
+                raise error
+
+    @property
+    def labels(self) -> BlobLabels | None:
+        """Implement `ContentStore.labels`."""
+        return self._labels
+
+    def delete_all(self, digests: Sequence[str]) -> Mapping[str, Error]:
+        """Implement `ContentStore.delete_all`, with one sync and one commit."""
+        checked = [check_digest(digest) for digest in digests]
+        try:
+            errors = self._blobs.delete(checked)
+        except (Error, OSError) as error:
+            return dict.fromkeys(checked, _translated(error, "delete blobs"))
+        return {
+            digest: from_os_error(error, f"delete blob {digest}")
+            for digest, error in errors.items()
+            if not isinstance(error, FileNotFoundError)
+        }
+
+    def cleanup(self) -> None:
+        """Implement `ContentStore.cleanup`."""
+        with translated("clean up the content store"):
+            self._blobs.forget_labels()
+            self._ingests.tidy()
 
     def open(self, digest: str) -> Blob:
         """Implement `ContentStore.open`."""
@@ -190,6 +218,10 @@ class LocalContentStore(ContentStore):
     def close(self) -> None:
         """Implement `ContentStore.close`. Writers that are open keep their ingests."""
         self._opened.close()
+
+
+def _translated(error: Error | OSError, doing: str) -> Error:
+    return error if isinstance(error, Error) else from_os_error(error, doing)
 
 
 def _make_names_durable(directory: SecureDirectory) -> None:

@@ -1,0 +1,59 @@
+"""A temporary lease."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from lamina.metadata._leases import Resource
+from lamina.metadata._node import BLOB, Node, blob, snapshot
+from lamina.metadata._protection import Protection
+
+
+class HeldLease:
+    """Protects what is added to it until the end of the block (`lamina.images.TemporaryLease`)."""
+
+    def __init__(self, protection: Protection, namespace: str) -> None:
+        """Use `Metadata.temporary_lease`."""
+        self._protection = protection
+        self._namespace = namespace
+        self._nodes: set[Node] = set()
+        self._guard = threading.Lock()
+
+    def add_blob(self, digest: str) -> None:
+        """Implement `TemporaryLease.add_blob`."""
+        self._add(blob(digest))
+
+    def add_snapshot(self, snapshotter: str, key: str) -> None:
+        """Implement `TemporaryLease.add_snapshot`."""
+        self._add(snapshot(self._namespace, snapshotter, key))
+
+    def resources(self) -> list[Resource]:
+        """Return what was added, as resources of a durable lease."""
+        with self._guard:
+            return [_resource(node) for node in self._nodes]
+
+    def _add(self, node: Node) -> None:
+        with self._guard:
+            is_new = node not in self._nodes
+            self._nodes.add(node)
+            if is_new:
+                self._protection.lease(node)
+        self._protection.wait_for(node)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        with self._guard:
+            self._protection.release(self._nodes, finished=error is None)
+            self._nodes = set()
+
+
+def _resource(node: Node) -> Resource:
+    if node.kind == BLOB:
+        return Resource("content", node.name)
+    return Resource(f"snapshots/{node.snapshotter}", node.name)

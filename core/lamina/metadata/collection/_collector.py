@@ -1,0 +1,96 @@
+"""`Collector`: removes what nothing refers to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from lamina.content import ContentStore
+from lamina.context import KeyedLock
+from lamina.metadata._metadata import Metadata
+from lamina.metadata.collection._contract import Chain, GarbageCollector, Removed, Step, Usage
+from lamina.metadata.collection._edges import Edges
+from lamina.metadata.collection._listing import Listing
+from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._sources import Sources
+from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
+from lamina.metadata.collection._sweep_snapshots import sweep_snapshots
+from lamina.metadata.collection._usage import Measuring
+from lamina.metadata.collection._why import References, find
+from lamina.snapshots import Snapshotter
+
+
+class Collector(GarbageCollector):
+    """Marks what is needed, then removes the rest, in short steps between which everything else goes on."""
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        content: ContentStore,
+        snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]],
+        grace: float = 60.0,
+    ) -> None:
+        """Collect what the caller opened and closes.
+
+        Args:
+            metadata: The names of images, leases, and the labels of blobs. A process has one collector for it.
+            content: The blobs.
+            snapshotters: Returns the snapshotters that work, with their ids.
+            grace: See `grace`.
+        """
+        self._sources = Sources(metadata, content, snapshotters)
+        self._lock = KeyedLock()
+        self.grace = grace
+        """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
+        set at any time."""
+
+    def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
+        return (one for one in self.steps(dry_run=dry_run, content_only=content_only) if one is not None)
+
+    def steps(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed | None]:
+        """Collect as `collect` does, and yield None after every other step.
+
+        No lock is held and nothing is open in the metastore when the iterator yields.
+        """
+        with contextlib.ExitStack() as stack:
+            if not dry_run:
+                stack.enter_context(self._lock.hold("collection"))
+                stack.enter_context(self._sources.protection.recorded())
+            listing = Listing(self._sources)
+            yield from listing.read()
+            marking = Marking(listing, Edges(self._sources, listing))
+            yield from marking.mark_roots()
+            sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run)
+            if not content_only:
+                yield from sweep_expired(sweep)
+                yield from sweep_snapshots(sweep)
+            if not listing.failures:
+                yield from sweep_blobs(sweep)
+
+    def usage(self) -> Usage:
+        listing = self._listing()
+        edges = Edges(self._sources, listing)
+        marking = Marking(listing, edges)
+        _exhaust(marking.mark_roots())
+        return Measuring(self._sources, listing, edges, marking).usage()
+
+    def why(self, name: str, namespace: str) -> Sequence[Chain]:
+        target = find(self._sources, name, namespace)
+        listing, references = self._listing(), References(target)
+        marking = Marking(listing, Edges(self._sources, listing), references.note)
+        _exhaust(marking.mark_roots())
+        chains = references.chains()
+        if self._sources.protection.is_leased(target):
+            step = Step(target.kind, target.name, target.namespace, target.snapshotter, "used by an operation")  # type: ignore[arg-type]
+            return [*chains, [step]]
+        return chains
+
+    def _listing(self) -> Listing:
+        listing = Listing(self._sources)
+        _exhaust(listing.read())
+        return listing
+
+
+def _exhaust(steps: Iterator[None]) -> None:
+    for _ in steps:
+        pass

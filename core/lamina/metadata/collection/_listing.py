@@ -1,0 +1,175 @@
+"""The roots of the graph, and what of it must be read before it can be followed."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from lamina.errdefs import Error
+from lamina.metadata._node import BLOB, EVERY, LEASE, Node, blob, image, snapshot
+from lamina.metadata._references import FLAT, ROOT, back_references, is_root
+from lamina.metadata._stored_leases import resource_node
+from lamina.metadata.collection._expiry import is_expired
+from lamina.metadata.collection._limits import limited
+from lamina.metadata.collection._sources import Sources
+from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots.temporary import LABEL, Owner
+
+STEP: Final = 256
+"""Entries that are read between two steps."""
+LIST_SECONDS: Final = 600.0
+"""Seconds in which a snapshotter has to return a batch of snapshots."""
+_COLLECTED: Final = "containerd.io/gc."
+"""The beginning of all labels that mean something to a collector."""
+_NONE: Final[Mapping[str, str]] = {}
+
+
+class Listed(NamedTuple):
+    """A snapshot, as it was listed."""
+
+    parent: str
+    labels: Mapping[str, str]
+    """Those that mean something here."""
+    is_committed: bool
+    is_abandoned: bool
+    """Whether it is a temporary one whose owner has ended."""
+
+
+class Keyspace(NamedTuple):
+    """The snapshots of a namespace that one snapshotter keeps."""
+
+    namespace: str
+    name: str
+    """The id of the snapshotter."""
+    snapshotter: Snapshotter
+    snapshots: dict[str, Listed]
+
+
+class Root(NamedTuple):
+    """A thing that is kept for its own sake."""
+
+    node: Node
+    how: str
+    lease: Node | None = None
+    """The lease that keeps it."""
+    flat: bool = False
+    """Whether what its labels refer to is not kept."""
+
+
+class Listing:
+    """Reads the roots, the back references and the snapshots, in short steps."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Read nothing yet; see `read`."""
+        self._sources = sources
+        self._owner = Owner()
+        self.namespaces: Sequence[str] = sources.metadata.namespaces()
+        self.roots: list[Root] = []
+        self.expired: list[Node] = []
+        """Images and leases that have expired."""
+        self.keyspaces: dict[tuple[str, str], Keyspace] = {}
+        self.failures: list[tuple[str, str, str]] = []
+        """The namespace, the snapshotter and the error for each keyspace that could not be listed."""
+        self._back: dict[Node, list[tuple[str, Node]]] = defaultdict(list)
+
+    def read(self) -> Iterator[None]:
+        """Read everything. The snapshots come last: a reference that moves from an image to one is met."""
+        for namespace in self.namespaces:
+            yield from self._read_images(namespace)
+            yield from self._read_leases(namespace)
+        yield from self._read_labels()
+        yield from self._read_snapshots()
+
+    def kept_by(self, node: Node) -> Iterator[tuple[str, Node]]:
+        """Yield what lives as long as a thing, with the labels that say so."""
+        yield from self._back.get(node, ())
+        if node.namespace == EVERY:
+            for namespace in self.namespaces:
+                yield from self._back.get(node._replace(namespace=namespace), ())
+        else:
+            for label, other in self._back.get(node._replace(namespace=EVERY), ()):
+                yield label, other._replace(namespace=node.namespace)
+
+    def _read_images(self, namespace: str) -> Iterator[None]:
+        found = self._sources.metadata.images(namespace).list()
+        while batch := list(islice(found, STEP)):
+            for one in batch:
+                node = image(namespace, one.name)
+                if is_expired(one.labels, time.time()):
+                    self.expired.append(node)
+                    self._note_back_references(node, one.labels)
+                else:
+                    self.roots.append(Root(node, "image"))
+            yield
+
+    def _read_leases(self, namespace: str) -> Iterator[None]:
+        leases = self._sources.metadata.leases(namespace)
+        for lease in leases.list():
+            node = Node(LEASE, namespace, lease.id)
+            if is_expired(lease.labels, time.time()):
+                self.expired.append(node)
+                continue
+            found = leases.resources_of(lease.id)
+            while batch := list(islice(found, STEP)):
+                for resource in batch:
+                    if target := resource_node(resource, namespace):
+                        self.roots.append(Root(target, "resource", node, FLAT in lease.labels))
+                yield
+            yield
+
+    def _read_labels(self) -> Iterator[None]:
+        found = self._sources.metadata.labels.walk()
+        while batch := list(islice(found, STEP)):
+            for digest, labels in batch:
+                node = blob(digest)
+                if is_root(labels):
+                    self.roots.append(Root(node, f"label {_root_label(labels)}"))
+                self._note_back_references(node, labels)
+            yield
+
+    def _read_snapshots(self) -> Iterator[None]:
+        for namespace, name, snapshotter in self._sources.keyspaces(self.namespaces):
+            keyspace = Keyspace(namespace, name, snapshotter, {})
+            try:
+                found = snapshotter.walk()
+                while batch := self._batch(found):
+                    for info in batch:
+                        self._note(keyspace, info)
+                    yield
+            except (Error, OSError) as error:
+                self.failures.append((namespace, name, str(error)))
+            else:
+                self.keyspaces[namespace, name] = keyspace
+
+    def _batch(self, found: Iterator[Info]) -> list[Info]:
+        with limited(LIST_SECONDS):
+            return list(islice(found, STEP))
+
+    def _note(self, keyspace: Keyspace, info: Info) -> None:
+        labels = {key: value for key, value in info.labels.items() if key.startswith(_COLLECTED)} or _NONE
+        is_committed = info.kind is Kind.COMMITTED
+        owner = info.labels.get(LABEL, "")
+        is_abandoned = not is_committed and bool(owner) and self._owner.is_abandoned(info.name, owner)
+        keyspace.snapshots[info.name] = Listed(info.parent, labels, is_committed, is_abandoned)
+        node = snapshot(keyspace.namespace, keyspace.name, info.name)
+        if is_root(labels):
+            self.roots.append(Root(node, f"label {_root_label(labels)}"))
+        elif not is_committed and not is_abandoned:
+            self.roots.append(Root(node, "view" if info.kind is Kind.VIEW else "active snapshot"))
+        self._note_back_references(node, labels)
+
+    def _note_back_references(self, node: Node, labels: Mapping[str, str]) -> None:
+        for label, other in back_references(labels, node.namespace):
+            self._back[other].append((f"label {label}", node))
+
+
+def _root_label(labels: Mapping[str, str]) -> str:
+    return next(key for key in labels if key.startswith(ROOT))
+
+
+def is_blob(node: Node) -> bool:
+    """Return whether a node is that of a blob."""
+    return node.kind == BLOB

@@ -1,0 +1,48 @@
+"""What a collection works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+
+from lamina.content import ContentStore
+from lamina.errdefs import Unimplemented
+from lamina.images import keyspace_of
+from lamina.metadata._metadata import Metadata
+from lamina.snapshots import Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.metadata._protection import Protection
+
+
+@attrs.frozen(eq=False)
+class Sources:
+    """The stores from which a collector removes things."""
+
+    metadata: Metadata
+    content: ContentStore
+    snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]]
+
+    @property
+    def protection(self) -> Protection:
+        """What must not be removed now."""
+        return self.metadata.protection
+
+    @property
+    def collects_content(self) -> bool:
+        """Whether blobs can be collected: only with labels in the metadata, which say what is needed."""
+        return self.content.labels is self.metadata.labels
+
+    def keyspaces(self, namespaces: Iterable[str]) -> Iterator[tuple[str, str, Snapshotter]]:
+        """Yield namespace, snapshotter's id and keyspace of all snapshots that may be collected.
+
+        A snapshotter with only one keyspace has none: everything in there is somebody else's.
+        """
+        for name, snapshotter in self.snapshotters():
+            for namespace in namespaces:
+                try:
+                    yield namespace, name, snapshotter.keyspace(keyspace_of(namespace))
+                except Unimplemented:
+                    break

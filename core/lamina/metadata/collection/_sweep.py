@@ -1,0 +1,141 @@
+"""Removal of what is not marked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from typing import Final
+
+import attrs
+
+from lamina.content import Info
+from lamina.errdefs import Error, NotFound
+from lamina.metadata._node import LEASE, Node, blob
+from lamina.metadata.collection._contract import Removed
+from lamina.metadata.collection._expiry import is_expired
+from lamina.metadata.collection._listing import Listing
+from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._sources import Sources
+
+_log = logging.getLogger(__name__)
+
+BATCH: Final = 64
+"""Blobs that are removed together. Operations that need one of them wait meanwhile."""
+UNREFERENCED: Final = "nothing refers to it"
+
+
+@attrs.frozen(eq=False)
+class Sweep:
+    """What all removals have in common."""
+
+    sources: Sources
+    listing: Listing
+    marking: Marking
+    grace: Callable[[], float]
+    """Returns the seconds for which new things stay."""
+    dry_run: bool
+
+    def is_young(self, node: Node, changed: int) -> bool:
+        """Return whether a thing stays because of its age.
+
+        Args:
+            node: The thing; a blob without its namespace.
+            changed: When it was made or changed, in nanoseconds since 1970.
+        """
+        if self.sources.protection.named(node) >= changed:
+            return False
+        return time.time_ns() - changed < self.grace() * 1e9
+
+    @contextlib.contextmanager
+    def removing(self, nodes: Collection[Node]) -> Iterator[Collection[Node]]:
+        """Yield those of some things that are not needed, and cannot become needed during the block."""
+        protection = self.sources.protection
+        if self.dry_run:
+            yield [one for one in nodes if not self.marking.has(one) and not protection.is_leased(one)]
+            return
+        while True:
+            while recorded := protection.take_recorded():
+                for _ in self.marking.mark(recorded):
+                    pass
+            with protection.removing([node for node in nodes if not self.marking.has(node)]) as free:
+                if free is not None:
+                    yield free
+                    return
+
+    def report(self, removed: Removed) -> Removed:
+        """Log a removal, unless it is not one, and return it."""
+        if self.dry_run or removed.young:
+            return removed
+        extra = {name: value for name, value in attrs.asdict(removed).items() if value}
+        extra["what"] = extra.pop("name", "")  # a log record has a name of its own
+        if removed.error:
+            _log.warning("could not remove what is not needed", extra=extra)
+        else:
+            _log.info("removed what is not needed", extra=extra)
+        return removed
+
+
+def sweep_expired(sweep: Sweep) -> Iterator[Removed]:
+    """Remove images and leases that have expired."""
+    for node in sweep.listing.expired:
+        if sweep.marking.has(node):
+            continue
+        with sweep.removing([node]) as free:
+            removed = _remove_expired(sweep, node) if free else None
+        if removed:
+            yield sweep.report(removed)
+
+
+def _remove_expired(sweep: Sweep, node: Node) -> Removed | None:
+    kind = "lease" if node.kind == LEASE else "image"
+    removed = Removed(kind, node.name, node.namespace, reason="it has expired")  # type: ignore[arg-type]
+    metadata = sweep.sources.metadata
+    store = metadata.leases(node.namespace) if kind == "lease" else metadata.images(node.namespace)
+    try:
+        if sweep.dry_run or store.delete_if(node.name, lambda one: is_expired(one.labels, time.time())):
+            return removed
+    except NotFound:
+        return None
+    except Error as error:
+        return attrs.evolve(removed, error=str(error))
+    return None
+
+
+def sweep_blobs(sweep: Sweep) -> Iterator[Removed | None]:
+    """Remove blobs, in batches, and what earlier removals left behind."""
+    if not sweep.sources.collects_content:
+        return
+    found = sweep.sources.content.walk()
+    while batch := list(islice(found, BATCH)):
+        yield from map(sweep.report, _sweep_batch(sweep, {blob(info.digest): info for info in batch}))
+        yield None
+    if not sweep.dry_run:
+        sweep.sources.content.cleanup()
+
+
+def _sweep_batch(sweep: Sweep, batch: dict[Node, Info]) -> list[Removed]:
+    removed = []
+    with sweep.removing(batch) as free:
+        old = []
+        for node in free:
+            info = _now(sweep, batch[node])
+            if info is None:
+                continue
+            one = Removed("blob", node.name, size=info.size, reason=UNREFERENCED)
+            if sweep.is_young(node, max(info.created, info.updated)):
+                removed.append(attrs.evolve(one, young=True))
+            else:
+                old.append(one)
+        errors = {} if sweep.dry_run else sweep.sources.content.delete_all([one.name for one in old])
+    return removed + [attrs.evolve(one, error=str(errors.get(one.name, ""))) for one in old]
+
+
+def _now(sweep: Sweep, listed: Info) -> Info | None:
+    """Return a blob as it is now; None if it is gone."""
+    try:
+        return sweep.sources.content.info(listed.digest)
+    except NotFound:
+        return None

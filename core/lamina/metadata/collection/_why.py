@@ -1,0 +1,82 @@
+"""The reasons why a thing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lamina.errdefs import InvalidArgument, NotFound
+from lamina.metadata._node import BLOB, LEASE, Node, blob, image, snapshot
+from lamina.metadata.collection._contract import Chain, Step
+from lamina.metadata.collection._sources import Sources
+
+
+class References:
+    """Notes how things are reached, and returns the chains that lead to one of them."""
+
+    def __init__(self, target: Node) -> None:
+        """Note nothing yet.
+
+        Args:
+            target: The thing; a blob without its namespace.
+        """
+        self._target = target
+        self._first: dict[Node, tuple[str, Node | None]] = {}
+        """How each thing was reached first: by the fewest references, since marking goes in breadth."""
+        self._found: dict[tuple[Node, str, Node | None], None] = {}
+        """The references to the target, in the order of marking."""
+
+    def note(self, node: Node, how: str, by: Node | None) -> None:
+        """Note a reference (`Marking`)."""
+        self._first.setdefault(node, (how, by))
+        if self._target == (blob(node.name) if node.kind == BLOB else node):
+            self._found[node, how, by] = None
+
+    def chains(self) -> Sequence[Chain]:
+        """Return the shortest chain for each thing that refers to the target."""
+        return [[*self._steps_to(by), _step(node, how)] for node, how, by in self._found if not self._loops(by)]
+
+    def _loops(self, node: Node | None) -> bool:
+        """Return whether a thing is only reached by way of the target, as a snapshot's child may be."""
+        return any(step == self._target for step in self._path_to(node))
+
+    def _path_to(self, node: Node | None) -> Iterator[Node]:
+        while node is not None:
+            yield blob(node.name) if node.kind == BLOB else node
+            node = self._first.get(node, ("", None))[1]
+
+    def _steps_to(self, node: Node | None) -> list[Step]:
+        steps: list[Step] = []
+        while node is not None:
+            how, by = self._first.get(node, ("lease" if node.kind == LEASE else "", None))
+            steps.append(_step(node, how))
+            node = by
+        return steps[::-1]
+
+
+def find(sources: Sources, name: str, namespace: str) -> Node:
+    """Return the node of an image, a blob or a snapshot.
+
+    Raises:
+        NotFound: There is no such thing.
+    """
+    if name.startswith("sha256:"):
+        sources.content.info(name)
+        return blob(name)
+    try:
+        sources.metadata.images(namespace).get(name)
+    except (NotFound, InvalidArgument):
+        return _find_snapshot(sources, name, namespace)
+    return image(namespace, name)
+
+
+def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
+    wanted, _, key = name.partition("/")
+    for _, snapshotter, keyspace in sources.keyspaces([namespace]):
+        if snapshotter == wanted:
+            keyspace.stat(key)
+            return snapshot(namespace, snapshotter, key)
+    raise NotFound(f"{name!r} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
+
+
+def _step(node: Node, how: str) -> Step:
+    return Step(node.kind, node.name, node.namespace, node.snapshotter, how)  # type: ignore[arg-type]

@@ -1,0 +1,44 @@
+"""Registries: the OCI distribution protocol.
+
+Worked example::
+
+    access = Access(credentials=lambda host: Credentials("user", "password"))
+    with Registry("registry.example.com:5000", access) as registry:
+        repository = registry.repository("library/debian")
+        descriptor = repository.resolve("12")
+        document = repository.manifest(descriptor)
+        with content.writer(f"layer-{layer.digest}", digest=layer.digest, size=layer.size) as writer:
+            repository.fetch(layer, writer)
+            writer.commit(size=layer.size, digest=layer.digest)
+
+Nothing that a registry says is trusted: digests and sizes are verified, and everything has a limit.
+"""
+
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.registry._access import Access, CredentialSource, Limits
+    from lamina.registry._registry import Registry
+    from lamina.registry._repository import Repository
+    from lamina.registry.credentials import Credentials
+
+__all__ = [
+    "Access",
+    "CredentialSource",
+    "Credentials",
+    "Limits",
+    "Registry",
+    "Repository",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_access": "Access CredentialSource Limits",
+        "_registry": "Registry",
+        "_repository": "Repository",
+        "credentials": "Credentials",
+    },
+)

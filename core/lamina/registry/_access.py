@@ -1,0 +1,49 @@
+"""How a program reaches a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+
+from lamina.registry.credentials import Credentials
+
+CredentialSource: TypeAlias = Callable[[str], Credentials | None]
+"""Returns the credentials for a registry, by its host as in names of images; None to stay anonymous."""
+
+
+@attrs.frozen
+class Limits:
+    """How long a registry may take, and how often it may fail. Times are in seconds."""
+
+    connect: float = 10.0
+    """For a connection, TLS included."""
+    stall: float = 30.0
+    """Without progress, while an answer or its body is awaited or data is sent."""
+    answer: float = 600.0
+    """For the answer that an upload is complete, which the registry may copy and verify first."""
+    attempts: int = 5
+    """How often a request is made that fails for a temporary reason, without progress in between."""
+    pause: float = 0.5
+    """Before the second attempt; doubled before each further one, and shortened at random by up to a half."""
+    longest_pause: float = 60.0
+    """The longest wait that a registry may ask for with `Retry-After`."""
+
+
+def _anonymous(_host: str) -> Credentials | None:
+    return None
+
+
+@attrs.frozen
+class Access:
+    """How a registry is reached."""
+
+    credentials: CredentialSource = attrs.field(default=_anonymous, repr=False)
+    """Asked once, when the registry wants to know who calls."""
+    ca_certificates: str = attrs.field(default="", repr=False)
+    """Certificates in PEM format that are trusted beside the system's."""
+    plain_http: bool = False
+    """Use HTTP without TLS. A loopback address gets plain HTTP without being told, unless there are
+    `ca_certificates`."""
+    limits: Limits = Limits()

@@ -1,0 +1,130 @@
+"""The class `Authorizer`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+from lamina.context import KeyedLock
+from lamina.errdefs import FailedPrecondition, Unauthenticated
+from lamina.registry._access import CredentialSource
+from lamina.registry.authentication._basic import basic
+from lamina.registry.authentication._challenges import Challenge, parse_challenges
+from lamina.registry.authentication._token_service import Token, TokenService
+from lamina.registry.credentials import Credentials
+from lamina.registry.http import URL, Client
+
+_MAX_SCOPE: Final = 1024
+"""Characters of a scope of a registry's own that are passed on to its token service."""
+
+Scopes = frozenset[str]
+"""What a request does, as `repository:library/debian:pull`."""
+
+
+class Authorizer:
+    """Knows what to send to one registry as `Authorization`. Any thread may use it.
+
+    Tokens are kept in memory, by what they are for. The credentials are asked for when the registry wants to know.
+    """
+
+    def __init__(self, registry: str, client: Client, source: CredentialSource) -> None:
+        """Create an authorizer that knows nothing yet.
+
+        Args:
+            registry: The host, as in names of images.
+            client: Sends requests to the token service.
+            source: Gives the credentials.
+        """
+        self._registry = registry
+        self._client = client
+        self._source = source
+        self._credentials: list[Credentials | None] = []
+        """The credentials, once they were asked for."""
+        self._service: TokenService | None = None
+        self._is_basic = False
+        self._tokens: dict[Scopes, Token] = {}
+        self._additional: dict[Scopes, Scopes] = {}
+        """What the registry wants in addition for a request."""
+        self._fetching = KeyedLock()
+        self._lock = threading.Lock()
+
+    def header(self, scopes: Scopes) -> str:
+        """Return the header for a request, as far as the registry said what it wants; "" for none.
+
+        Raises:
+            Error: As `TokenService.token`.
+        """
+        if self._is_basic and (credentials := self._known_credentials()):
+            return basic(credentials)
+        if self._service:
+            return f"Bearer {self._token(self._service, scopes).value}"
+        return ""
+
+    def answer(self, challenged: URL, challenges: Iterable[str], scopes: Scopes, refused: str) -> str:
+        """Return the header with which to repeat a request that was answered with 401.
+
+        Args:
+            challenged: The URL of the request, which is the registry's own.
+            challenges: The headers `WWW-Authenticate`.
+            scopes: What the request does.
+            refused: The header that was sent.
+
+        Raises:
+            Unauthenticated: There is nothing else to send.
+            FailedPrecondition: The registry wants what lamina does not know.
+            Error: As `TokenService.token`.
+        """
+        found = parse_challenges(challenges)
+        for challenge in found:
+            if challenge.scheme == "bearer" and challenge.parameters.get("realm"):
+                return self._answer_bearer(challenged, challenge, scopes, refused)
+        if any(challenge.scheme == "basic" for challenge in found):
+            return self._answer_basic(refused)
+        schemes = ", ".join(challenge.scheme for challenge in found) or "no way to log in"
+        raise FailedPrecondition(f"registry {self._registry}: it offers {schemes[:80]}; known: bearer, basic")
+
+    def secrets(self) -> list[str]:
+        """Return what must not be repeated in a message."""
+        found = [token.value for token in list(self._tokens.values())]
+        for credentials in filter(None, self._credentials):
+            found += [credentials.password, credentials.identity_token, basic(credentials).removeprefix("Basic ")]
+        return [secret for secret in found if secret]
+
+    def _answer_bearer(self, challenged: URL, challenge: Challenge, scopes: Scopes, refused: str) -> str:
+        self._service = TokenService.of(self._registry, challenged, challenge)
+        wanted = challenge.parameters.get("scope", "")
+        if wanted and len(wanted) <= _MAX_SCOPE:
+            self._additional[scopes] = frozenset(wanted.split())
+        with self._fetching.hold(scopes):
+            token = self._tokens.get(scopes)
+            if token and f"Bearer {token.value}" == refused:
+                del self._tokens[scopes]
+        return f"Bearer {self._token(self._service, scopes).value}"
+
+    def _answer_basic(self, refused: str) -> str:
+        self._is_basic = True
+        credentials = self._known_credentials()
+        if credentials is None:
+            raise Unauthenticated(f"registry {self._registry}: it wants a user name and a password: log in to it")
+        header = basic(credentials)
+        if header == refused:
+            raise Unauthenticated(
+                f"registry {self._registry}: it refuses user {credentials.username!r}: check the password"
+            )
+        return header
+
+    def _token(self, service: TokenService, scopes: Scopes) -> Token:
+        with self._fetching.hold(scopes):
+            token = self._tokens.get(scopes)
+            if token is None or not token.is_valid:
+                wanted = sorted(scopes | self._additional.get(scopes, frozenset()))
+                token = service.token(self._client, wanted, self._known_credentials())
+                self._tokens[scopes] = token
+            return token
+
+    def _known_credentials(self) -> Credentials | None:
+        with self._lock:
+            if not self._credentials:
+                self._credentials.append(self._source(self._registry))
+            return self._credentials[0]

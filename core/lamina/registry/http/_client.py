@@ -1,0 +1,124 @@
+"""The class `Client`: requests, answers, redirects."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+import attrs
+
+from lamina.context import current
+from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.registry.http._connection import Connection, Pool, exchange
+from lamina.registry.http._errors import TRANSPORT_ERRORS, Temporary, from_transport
+from lamina.registry.http._request import BlobBody, Request
+from lamina.registry.http._response import Response
+from lamina.registry.http._watch import Watch
+
+_REDIRECTS: Final = 5
+"""The most redirects that are followed. Registries redirect blobs once, to where they are stored."""
+_REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class Client:
+    """Sends requests, and follows redirects of GET and HEAD. Any thread may use it.
+
+    Credentials never follow to another origin, and no redirect leads from HTTPS to HTTP.
+    """
+
+    def __init__(self, context: ssl.SSLContext, connect_seconds: float, stall_seconds: float) -> None:
+        """Create a client without connections.
+
+        Args:
+            context: Verifies certificates.
+            connect_seconds: How long connecting may take.
+            stall_seconds: How long a server may take without progress.
+        """
+        self._pool = Pool(context)
+        self._connect_seconds = connect_seconds
+        self._stall_seconds = stall_seconds
+
+    def send(self, request: Request) -> Response:
+        """Return the answer to a request, whatever its status. The caller closes it.
+
+        Raises:
+            Temporary: The server could not be reached, was cut off or stalled.
+            FailedPrecondition: A certificate is not trusted, or a redirect leads where none may lead.
+            Unavailable: The name of the server cannot be resolved.
+            Canceled, DeadlineExceeded: The current call ended.
+        """
+        for _ in range(_REDIRECTS + 1):
+            response = self._send_once(request)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTING or request.method not in {"GET", "HEAD"} or not location:
+                return response
+            response.close()
+            request = _redirected(request, location)
+        raise FailedPrecondition(f"{request.url.origin}: more than {_REDIRECTS} redirects, perhaps in a circle")
+
+    def close(self) -> None:
+        """Close the connections that wait for a request."""
+        self._pool.close()
+
+    def _send_once(self, request: Request) -> Response:
+        current().check()
+        connection = self._pool.take(request.url.origin)
+        was_waiting = connection.sock is not None
+        try:
+            return self._exchange(connection, request)
+        except Temporary:
+            # The server may have closed the connection while it waited, which says nothing about the request.
+            if not was_waiting or isinstance(request.body, BlobBody):
+                raise
+        return self._exchange(self._pool.new(request.url.origin), request)
+
+    def _exchange(self, connection: Connection, request: Request) -> Response:
+        origin = request.url.origin
+        if connection.sock is None:
+            self._connect(connection, request)
+        watch = Watch(connection.sock, self._stall_seconds)
+        try:
+            raw = exchange(connection, request, watch, request.seconds or self._stall_seconds)
+            watch.check(origin)
+        except TRANSPORT_ERRORS as error:
+            watch.stop()
+            connection.close()
+            raise watch.failure(error, origin) from None
+        except BaseException:
+            watch.stop()
+            connection.close()
+            raise
+
+        def release(can_be_used_again: bool) -> None:
+            if can_be_used_again:
+                self._pool.give_back(origin, connection)
+            else:
+                connection.close()
+
+        return Response(raw, request.url, watch, release)
+
+    def _connect(self, connection: Connection, request: Request) -> None:
+        call = current()
+        remaining = call.remaining()
+        connection.timeout = self._connect_seconds if remaining is None else min(remaining, self._connect_seconds)
+        try:
+            connection.connect()
+        except TRANSPORT_ERRORS as error:
+            connection.close()
+            call.check()
+            raise from_transport(error, str(request.url.origin)) from None
+        connection.timeout = None
+        connection.sock.settimeout(None)  # the watch sees to it
+
+
+def _redirected(request: Request, location: str) -> Request:
+    try:
+        url = request.url.join(location)
+    except InvalidArgument as error:
+        raise FailedPrecondition(f"{request.url.origin}: it redirects to a wrong URL: {error}") from None
+    if request.url.origin.scheme == "https" and url.origin.scheme != "https":
+        raise FailedPrecondition(f"{request.url.origin}: it redirects to {url.origin}, which has no TLS")
+    headers = dict(request.headers)
+    if url.origin != request.url.origin:
+        headers.pop("Authorization", None)
+    return attrs.evolve(request, url=url, headers=headers)

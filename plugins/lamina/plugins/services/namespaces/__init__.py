@@ -1,0 +1,1 @@
+"""The namespaces service: the namespaces of images, in containerd's protocol."""

@@ -1,0 +1,47 @@
+"""`containerd.services.namespaces.v1.Namespaces`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from lamina.api import Method, Service, encode
+from lamina.api.messages import namespaces_pb2 as pb
+from lamina.errdefs import NotFound, Unimplemented
+
+
+class NamespacesService:
+    """Shows the namespaces. They come and go with what is in them: none is created or deleted by itself."""
+
+    def __init__(self, namespaces: Callable[[], Iterable[str]]) -> None:
+        """Create the service.
+
+        Args:
+            namespaces: Returns the names of all namespaces, or raises the reason why they are not available.
+        """
+        self._namespaces = namespaces
+        self.service = Service(
+            name="containerd.services.namespaces.v1.Namespaces",
+            methods=(
+                Method("Get", pb.GetNamespaceRequest, self._get, slow=True),
+                Method("List", pb.ListNamespacesRequest, self._list, slow=True),
+                Method("Create", pb.CreateNamespaceRequest, _refuse),
+                Method("Update", pb.UpdateNamespaceRequest, _refuse),
+                Method("Delete", pb.DeleteNamespaceRequest, _refuse),
+            ),
+        )
+
+    def _get(self, request: pb.GetNamespaceRequest) -> pb.GetNamespaceResponse:
+        if request.name not in self._namespaces():
+            raise NotFound(f"no namespace {request.name!r}: a namespace exists as soon as something is in it")
+        return encode(pb.GetNamespaceResponse, namespace=encode(pb.Namespace, name=request.name))
+
+    def _list(self, _request: pb.ListNamespacesRequest) -> pb.ListNamespacesResponse:
+        found = [encode(pb.Namespace, name=name) for name in self._namespaces()]
+        return encode(pb.ListNamespacesResponse, namespaces=found)
+
+
+def _refuse(_request: Any) -> NoReturn:
+    raise Unimplemented(
+        "namespaces have no labels and cannot be created or deleted: they come and go with their images"
+    )
