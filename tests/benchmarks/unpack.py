@@ -16,8 +16,8 @@ import attrs
 from lamina.content import ContentStore
 from lamina.content.local import LocalContentStore
 from lamina.images.unpack import Destination, Unpacker
-from lamina.layers import Applier, LocalApplier
-from lamina.layers.workers import WorkerApplier
+from lamina.layers import Applier, LocalDiffer
+from lamina.layers.workers import WorkerDiffer
 from tests.support.images.built import BuiltImage, build_image, layer
 from tests.support.snapshotters.overlay import open_overlay
 
@@ -36,10 +36,10 @@ class Way:
 
 
 WAYS = (
-    Way("in this process, one after the other", LocalApplier, side_by_side=False),
-    Way("in two threads of this process", LocalApplier, side_by_side=True),
-    Way("in a worker, one after the other", lambda: WorkerApplier(1), side_by_side=False),
-    Way("in two workers", WorkerApplier, side_by_side=True),
+    Way("in this process, one after the other", LocalDiffer, side_by_side=False),
+    Way("in two threads of this process", LocalDiffer, side_by_side=True),
+    Way("in a worker, one after the other", lambda: WorkerDiffer(1), side_by_side=False),
+    Way("in two workers", WorkerDiffer, side_by_side=True),
 )
 
 

@@ -20,8 +20,8 @@ import pytest
 
 from lamina.content import Blob
 from lamina.errdefs import Error, Internal, Unknown
-from lamina.layers import Applier, Limits, LocalApplier
-from lamina.layers.workers import WorkerApplier
+from lamina.layers import Applier, Limits, LocalDiffer
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount, overlay_directories, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.hostile.layers.archive import BLOCK, HostileLayer, archive, base, directory, symlink
@@ -104,7 +104,7 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         snapshotter = stack.enter_context(OPEN[request.param](directory))
         target = Target(request.param, snapshotter, outside)
         with stored(base(str(outside))) as blob:
-            LocalApplier().apply(blob, snapshotter.prepare("base key"))
+            LocalDiffer().apply(blob, snapshotter.prepare("base key"))
         snapshotter.commit("base", "base key")
         yield target
 
@@ -115,7 +115,7 @@ def test_a_hostile_layer_is_refused_or_contained(
 ) -> None:
     monkeypatch.chdir(target.outside)
     watch = Watch.begin(target.outside)
-    refusal = target.apply(LocalApplier(LIMITS), layer.make(str(target.outside)))
+    refusal = target.apply(LocalDiffer(LIMITS), layer.make(str(target.outside)))
     assert watch.changes() == []
     assert not isinstance(refusal, Internal | Unknown)
     if layer.refused or (target.backend == "overlay" and layer.name in OVERLAY_MARKS):
@@ -124,7 +124,7 @@ def test_a_hostile_layer_is_refused_or_contained(
 
 @pytest.mark.parametrize("layer", FLOODS, ids=lambda layer: layer.name)
 def test_a_flood_takes_little_memory(tmp_path: Path, layer: HostileLayer, tell: Callable[[str], None]) -> None:
-    applier = WorkerApplier(1, LIMITS)
+    applier = WorkerDiffer(1, LIMITS)
     try:
         with stored(layer.make("")) as blob, contextlib.suppress(Error):
             applier.apply(blob, [Mount("bind", str(tmp_path), ("rbind", "rw"))])
@@ -138,7 +138,7 @@ def test_a_flood_takes_little_memory(tmp_path: Path, layer: HostileLayer, tell: 
 @pytest.mark.parametrize("cut", range(0, len(every_type()), BLOCK))
 def test_a_layer_cut_at_any_block_is_refused_or_contained(target: Target, cut: int) -> None:
     watch = Watch.begin(target.outside)
-    target.apply(LocalApplier(LIMITS), every_type()[:cut])
+    target.apply(LocalDiffer(LIMITS), every_type()[:cut])
     assert watch.changes() == []
 
 
@@ -148,14 +148,14 @@ def test_a_directory_exchanged_for_a_symlink_meanwhile_leads_nowhere_cve_2018_15
     watch = Watch.begin(target.outside)
     for _ in range(RACES):
         with target.prepared() as mounts, stored(archive(directory("e"), symlink("other", outside))) as blob:
-            LocalApplier().apply(blob, mounts)
+            LocalDiffer().apply(blob, mounts)
             with (
                 tree_of(mounts) as tree,
                 exchanging(f"{tree}/e", f"{tree}/other"),
                 stored(many_in_one_directory("e", 300)) as layer,
                 contextlib.suppress(Error),
             ):
-                LocalApplier().apply(layer, mounts)
+                LocalDiffer().apply(layer, mounts)
         assert watch.changes() == []
 
 

@@ -17,7 +17,7 @@ from lamina.images.archive import import_images, open_source
 from lamina.images.documents import ImageConfig, Manifest
 from lamina.images.selection import choose
 from lamina.images.unpack import Destination, Unpacker
-from lamina.layers.workers import WorkerApplier
+from lamina.layers.workers import WorkerDiffer
 from lamina.metadata import Metadata
 from lamina.mount import temporary_mount
 from lamina.store import Store
@@ -47,7 +47,7 @@ class Unpacking:
         self._images = metadata.images("default")
         content = LocalContentStore(str(directory / "content"), metadata.labels)
         self._content = stack.enter_context(closing(content))
-        self._unpacker = Unpacker(self._content, stack.enter_context(closing(WorkerApplier())))
+        self._unpacker = Unpacker(self._content, stack.enter_context(closing(WorkerDiffer())))
         overlay = stack.enter_context(open_overlay(directory / "overlay", sync_fs=False))
         native = stack.enter_context(open_native(directory / "native", sync_fs=False))
         stack.enter_context(mounted_btrfs(directory / "btrfs", megabytes=1024))

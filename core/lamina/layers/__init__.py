@@ -1,7 +1,8 @@
-"""Image layers: read tar archives, plain or compressed, and apply them to a directory.
+"""Image layers: read and write tar archives, plain or compressed; apply layers to trees, and make them of trees.
 
 A layer is a tar archive whose entries are added to the tree below it, and whose whiteouts remove names of that
-tree (OCI image spec, `layer.md`). `apply_layer` does so in a directory, an `Applier` in the mounts of a snapshot.
+tree (OCI image spec, `layer.md`). `apply_layer` does so in a directory, a `Differ` in the mounts of a snapshot;
+its `compare` writes the layer that turns one snapshot into another.
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.layers._applier import Applier, Blob
+    from lamina.layers._differ import Differ
     from lamina.layers._entry import Entry, EntryType
-    from lamina.layers._local_applier import LocalApplier
+    from lamina.layers._local_differ import LocalDiffer
     from lamina.layers._rebasing import adapt_to_parent
+    from lamina.layers._written import WrittenLayer
     from lamina.layers.applying import (
         Applied,
         Limits,
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
         apply_layer,
         remove_idle_whiteouts,
     )
-    from lamina.layers.compression import Compression, LayerStream, open_layer
+    from lamina.layers.compression import Compression, LayerStream, LayerWriter, open_layer
     from lamina.layers.tar import TarReader, TarWriter
 
 __all__ = [
@@ -29,15 +32,18 @@ __all__ = [
     "Applier",
     "Blob",
     "Compression",
+    "Differ",
     "Entry",
     "EntryType",
     "LayerStream",
+    "LayerWriter",
     "Limits",
-    "LocalApplier",
+    "LocalDiffer",
     "ParentNeeded",
     "TarReader",
     "TarWriter",
     "Whiteouts",
+    "WrittenLayer",
     "adapt_to_parent",
     "apply_layer",
     "open_layer",
@@ -48,11 +54,13 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "_applier": "Applier Blob",
+        "_differ": "Differ",
         "_entry": "Entry EntryType",
-        "_local_applier": "LocalApplier",
+        "_local_differ": "LocalDiffer",
         "_rebasing": "adapt_to_parent",
+        "_written": "WrittenLayer",
         "applying": "Applied Limits ParentNeeded Whiteouts apply_layer remove_idle_whiteouts",
-        "compression": "Compression LayerStream open_layer",
+        "compression": "Compression LayerStream LayerWriter open_layer",
         "tar": "TarReader TarWriter",
     },
 )

@@ -28,10 +28,7 @@ class Blob(Protocol):
 
 
 class Applier(abc.ABC):
-    """Applies layers to the mounts of active snapshots. Every method may be called from any thread.
-
-    It is what plugins of the type `io.containerd.differ.v1` provide.
-    """
+    """Applies layers to the mounts of active snapshots. Every method may be called from any thread."""
 
     @abc.abstractmethod
     def apply(

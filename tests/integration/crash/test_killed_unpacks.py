@@ -20,7 +20,7 @@ from lamina.fs import Lock
 from lamina.images import Progress
 from lamina.images.documents import OCI_MANIFEST, chain_ids
 from lamina.images.unpack import Destination, Unpacker
-from lamina.layers.workers import WorkerApplier
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import mountinfo
 from lamina.places import LOCK
 from lamina.snapshots import Snapshotter
@@ -97,7 +97,7 @@ def test_the_next_unpack_finishes_after_a_process_was_killed(tmp_path: Path) -> 
         with (
             closing(LocalContentStore(str(tmp_path / "content"))) as content,
             open_overlay(tmp_path, sync_fs=False) as overlay,
-            closing(WorkerApplier()) as applier,
+            closing(WorkerDiffer()) as applier,
         ):
             keyspace = overlay.keyspace(str(number))
             destination = Destination("overlayfs", keyspace, rebases=True)
@@ -110,7 +110,7 @@ def test_the_next_unpack_finishes_after_a_worker_was_killed(tmp_path: Path) -> N
     with (
         closing(LocalContentStore(str(tmp_path / "content"))) as content,
         open_overlay(tmp_path, sync_fs=False) as overlay,
-        closing(WorkerApplier()) as applier,
+        closing(WorkerDiffer()) as applier,
     ):
         image, _ = build(content)
         unpacker = Unpacker(content, applier)

@@ -18,7 +18,7 @@ import pytest
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import FailedPrecondition, InvalidArgument, SkipPlugin
 from lamina.images.unpack import Destination, Unpacker
-from lamina.layers.workers import WorkerApplier
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.commands import run
@@ -152,7 +152,7 @@ def test_images_are_unpacked_to_it(open_images: Open, tmp_path: Path) -> None:
     with (
         open_images(tmp_path) as snapshotter,
         contextlib.closing(LocalContentStore(str(tmp_path / "content"))) as content,
-        contextlib.closing(WorkerApplier()) as applier,
+        contextlib.closing(WorkerDiffer()) as applier,
     ):
         image = build_image(content, layers)
         destination = Destination("blockfile", snapshotter)

@@ -8,8 +8,8 @@ import pytest
 
 from lamina.errdefs import ConfigError
 from lamina.host import Host
-from lamina.layers import Applier, LocalApplier
-from lamina.layers.workers import WorkerApplier
+from lamina.layers import Applier, LocalDiffer
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount
 from lamina.plugin import PluginType
 from tests.support import leftovers
@@ -35,7 +35,7 @@ def config(directory: Path, processes: int) -> dict[str, object]:
 
 
 @pytest.mark.requires("root")
-@pytest.mark.parametrize(("processes", "kind"), [(1, WorkerApplier), (0, LocalApplier)])
+@pytest.mark.parametrize(("processes", "kind"), [(1, WorkerDiffer), (0, LocalDiffer)])
 def test_a_host_applies_layers_in_as_many_processes_as_configured(
     tmp_path: Path, processes: int, kind: type[Applier]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lamina.content import ContentStore
 from lamina.content.local import LocalContentStore
 from lamina.images.unpack import Destination
-from lamina.layers import Applier, LocalApplier
+from lamina.layers import Applier, LocalDiffer
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.blobs import MemoryLabels
 from tests.support.snapshotters.overlay import open_overlay
@@ -38,4 +38,4 @@ def destination(overlay: LocalSnapshotter) -> Destination:
 
 @pytest.fixture
 def applier() -> Applier:
-    return LocalApplier()
+    return LocalDiffer()

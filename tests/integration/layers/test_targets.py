@@ -11,7 +11,7 @@ import pytest
 
 from lamina.content import Blob
 from lamina.errdefs import FailedPrecondition, MountFailed, NotFound, PermissionDenied
-from lamina.layers import LocalApplier
+from lamina.layers import LocalDiffer
 from lamina.mount import Mount, mountinfo, temporary_mount
 from tests.support.blobs import blob_in_file
 from tests.support.images.built import layer
@@ -33,7 +33,7 @@ def overlay(tmp_path: Path) -> Mount:
 def apply(tmp_path: Path, files: dict[str, str | None], mounts: list[Mount], *, rebased: bool = False) -> None:
     before = open_files()
     with blob_in_file(tmp_path / "blob", layer(files)) as blob:
-        LocalApplier().apply(blob, mounts, rebased=rebased, progress=lambda _: check_not_mounted(tmp_path))
+        LocalDiffer().apply(blob, mounts, rebased=rebased, progress=lambda _: check_not_mounted(tmp_path))
     assert open_files() == before
 
 
@@ -68,7 +68,7 @@ def test_a_single_layer_below_is_looked_up_as_well(tmp_path: Path, overlay: Moun
 def test_an_overlay_whose_marks_only_the_kernel_knows_is_mounted(tmp_path: Path, overlay: Mount) -> None:
     mount = Mount("overlay", "overlay", (*overlay.options, "userxattr"))
     with blob_in_file(tmp_path / "blob", layer({"new": "1", ".wh.gone": ""})) as blob:
-        LocalApplier().apply(blob, [mount])
+        LocalDiffer().apply(blob, [mount])
     with temporary_mount([mount]) as root:
         assert sorted(os.listdir(root)) == ["below", "new"]
 
@@ -101,7 +101,7 @@ def test_read_only_mounts_are_refused(blob: Blob, target: Path, overlay: Mount) 
     views = ([], [Mount("bind", str(target), ("ro",))], [Mount("overlay", "overlay", overlay.options[2:])])
     for mounts in views:
         with pytest.raises(FailedPrecondition, match="writable"):
-            LocalApplier().apply(blob, mounts)
+            LocalDiffer().apply(blob, mounts)
     assert os.listdir(target) == []
 
 
@@ -110,14 +110,14 @@ def test_a_directory_that_another_user_could_replace_is_refused(blob: Blob, targ
     inside.mkdir()
     os.chown(target, 1234, 1234)
     with pytest.raises(PermissionDenied, match="1234"):
-        LocalApplier().apply(blob, [Mount("bind", str(inside), ("rbind", "rw"))])
+        LocalDiffer().apply(blob, [Mount("bind", str(inside), ("rbind", "rw"))])
 
 
 def test_a_missing_directory_is_named(blob: Blob, target: Path) -> None:
     with pytest.raises(NotFound, match="missing"):
-        LocalApplier().apply(blob, [Mount("bind", str(target / "missing"), ("rbind", "rw"))])
+        LocalDiffer().apply(blob, [Mount("bind", str(target / "missing"), ("rbind", "rw"))])
 
 
 def test_a_mount_that_the_kernel_refuses_is_named(blob: Blob) -> None:
     with pytest.raises(MountFailed, match="mount ext4 '/dev/null'"):
-        LocalApplier().apply(blob, [Mount("ext4", "/dev/null", ("rw",))])
+        LocalDiffer().apply(blob, [Mount("ext4", "/dev/null", ("rw",))])

@@ -18,8 +18,8 @@ import pytest
 from lamina.content import Blob
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, InvalidArgument, ResourceExhausted, Unavailable
-from lamina.layers import Limits, LocalApplier, ParentNeeded
-from lamina.layers.workers import WorkerApplier
+from lamina.layers import Limits, LocalDiffer, ParentNeeded
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount
 from tests.support import leftovers
 from tests.support.blobs import blob_in_file
@@ -31,8 +31,8 @@ SECONDS = 30.0
 
 
 @pytest.fixture
-def workers() -> Iterator[WorkerApplier]:
-    with closing(WorkerApplier()) as applier:
+def workers() -> Iterator[WorkerDiffer]:
+    with closing(WorkerDiffer()) as applier:
         yield applier
 
 
@@ -52,20 +52,18 @@ def endless(tmp_path: Path) -> Iterator[Blob]:
 
 
 def test_the_outcome_is_that_of_applying_in_this_process(
-    workers: WorkerApplier, mounts: list[Mount], blob: Blob, target: Path, tmp_path: Path
+    workers: WorkerDiffer, mounts: list[Mount], blob: Blob, target: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    expected = LocalApplier().apply(blob, [Mount("bind", str(other), ("rbind", "rw"))])
+    expected = LocalDiffer().apply(blob, [Mount("bind", str(other), ("rbind", "rw"))])
     assert workers.apply(blob, mounts) == expected
     assert {path.name: path.read_text() for path in target.iterdir()} == {
         path.name: path.read_text() for path in other.iterdir()
     }
 
 
-def test_a_process_applies_one_layer_after_another(
-    workers: WorkerApplier, mounts: list[Mount], blob: Blob
-) -> None:
+def test_a_process_applies_one_layer_after_another(workers: WorkerDiffer, mounts: list[Mount], blob: Blob) -> None:
     before = leftovers.children()
     workers.apply(blob, mounts)
     process = leftovers.children() - before
@@ -76,7 +74,7 @@ def test_a_process_applies_one_layer_after_another(
 
 def test_idle_processes_end(mounts: list[Mount], blob: Blob) -> None:
     before = leftovers.children()
-    with closing(WorkerApplier(idle_seconds=0.01)) as workers:
+    with closing(WorkerDiffer(idle_seconds=0.01)) as workers:
         workers.apply(blob, mounts)
         wait_until(lambda: leftovers.children() == before, SECONDS, "the process has ended")
         workers.apply(blob, mounts)
@@ -90,7 +88,7 @@ def test_more_calls_than_processes_wait(mounts: list[Mount], blob: Blob) -> None
         nonlocal most
         most = max(most, len(leftovers.children() - before))
 
-    with closing(WorkerApplier(2)) as workers, ThreadPoolExecutor(8) as pool:
+    with closing(WorkerDiffer(2)) as workers, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: workers.apply(blob, mounts, progress=look), range(16)))
         look(0)
     assert most == 2
@@ -106,23 +104,23 @@ def test_more_calls_than_processes_wait(mounts: list[Mount], blob: Blob) -> None
 def test_errors_have_the_class_and_the_text_that_they_have_in_this_process(
     mounts: list[Mount], tmp_path: Path, data: bytes, limits: Limits, error: type[Error]
 ) -> None:
-    with closing(WorkerApplier(limits=limits)) as workers, blob_in_file(tmp_path / "blob", data) as blob:
+    with closing(WorkerDiffer(limits=limits)) as workers, blob_in_file(tmp_path / "blob", data) as blob:
         with pytest.raises(error) as expected:
-            LocalApplier(limits).apply(blob, mounts)
+            LocalDiffer(limits).apply(blob, mounts)
         with pytest.raises(error) as found:
             workers.apply(blob, mounts)
     assert str(found.value) == str(expected.value)
 
 
 def test_a_layer_that_depends_on_its_parent_says_so(
-    workers: WorkerApplier, mounts: list[Mount], tmp_path: Path
+    workers: WorkerDiffer, mounts: list[Mount], tmp_path: Path
 ) -> None:
     with blob_in_file(tmp_path / "blob", layer({"implied/file": ""})) as blob, pytest.raises(ParentNeeded):
         workers.apply(blob, mounts, rebased=True)
 
 
 def test_a_process_that_is_killed_fails_one_call_only(
-    workers: WorkerApplier, mounts: list[Mount], blob: Blob, endless: Blob
+    workers: WorkerDiffer, mounts: list[Mount], blob: Blob, endless: Blob
 ) -> None:
     before = leftovers.children()
 
@@ -136,7 +134,7 @@ def test_a_process_that_is_killed_fails_one_call_only(
 
 
 def test_a_process_that_was_killed_between_two_calls_is_replaced(
-    workers: WorkerApplier, mounts: list[Mount], blob: Blob
+    workers: WorkerDiffer, mounts: list[Mount], blob: Blob
 ) -> None:
     before = leftovers.children()
     workers.apply(blob, mounts)
@@ -146,14 +144,14 @@ def test_a_process_that_was_killed_between_two_calls_is_replaced(
     workers.apply(blob, mounts)
 
 
-def test_a_cancelled_call_ends_its_process(workers: WorkerApplier, mounts: list[Mount], endless: Blob) -> None:
+def test_a_cancelled_call_ends_its_process(workers: WorkerDiffer, mounts: list[Mount], endless: Blob) -> None:
     before, context = leftovers.children(), CallContext()
     with use(context), pytest.raises(Canceled):
         workers.apply(endless, mounts, progress=lambda _: context.cancel())
     assert leftovers.children() == before
 
 
-def test_a_call_ends_at_its_deadline(workers: WorkerApplier, mounts: list[Mount], endless: Blob) -> None:
+def test_a_call_ends_at_its_deadline(workers: WorkerDiffer, mounts: list[Mount], endless: Blob) -> None:
     before = leftovers.children()
     with use(CallContext(deadline=time.monotonic() + 0.2)), pytest.raises(DeadlineExceeded):
         workers.apply(endless, mounts)
@@ -163,7 +161,7 @@ def test_a_call_ends_at_its_deadline(workers: WorkerApplier, mounts: list[Mount]
 def test_a_call_that_waits_for_a_process_ends_with_its_context(mounts: list[Mount], endless: Blob) -> None:
     context, begun = CallContext(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        with closing(WorkerApplier(1)) as workers:
+        with closing(WorkerDiffer(1)) as workers:
             busy = pool.submit(workers.apply, endless, mounts, progress=lambda _: begun.set())
             assert begun.wait(SECONDS)
             context.cancel()
@@ -177,7 +175,7 @@ def test_a_closed_applier_ends_what_it_does_and_refuses_more(
     mounts: list[Mount], blob: Blob, endless: Blob
 ) -> None:
     before = leftovers.children()
-    workers = WorkerApplier()
+    workers = WorkerDiffer()
     with pytest.raises(Unavailable):
         workers.apply(endless, mounts, progress=lambda _: workers.close())
     workers.close()
@@ -190,13 +188,13 @@ def test_a_process_ends_with_its_owner_in_the_middle_of_a_layer(endless: Blob, t
     program = f"""
 import os, signal
 from lamina.content import Blob
-from lamina.layers.workers import WorkerApplier
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount
 def end(_):
     print(*open("/proc/self/task/%d/children" % os.getpid()).read().split(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 mounts = [Mount("bind", {str(target)!r}, ("rbind", "rw"))]
-WorkerApplier().apply(Blob({endless.fd}, {endless.size}), mounts, progress=end)
+WorkerDiffer().apply(Blob({endless.fd}, {endless.size}), mounts, progress=end)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], pass_fds=(endless.fd,), stdout=subprocess.PIPE, text=True, check=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from lamina.layers import Applied, Applier, Blob, LocalApplier
+from lamina.layers import Applied, Applier, Blob, LocalDiffer
 from lamina.mount import Mount
 
 
@@ -15,7 +15,7 @@ class CountingApplier(Applier):
     def __init__(self, before: Callable[[int], object] = lambda _: None) -> None:
         """`before` is called before each layer with its number, from 1."""
         self._before = before
-        self._inner = LocalApplier()
+        self._inner = LocalDiffer()
         self._guard = threading.Lock()
         self.begun = 0
         self.rebased: list[bool] = []

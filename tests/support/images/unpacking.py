@@ -14,7 +14,7 @@ from lamina.content import Descriptor, read_blob
 from lamina.content.local import LocalContentStore
 from lamina.images.documents import OCI_MANIFEST, ImageConfig, Manifest
 from lamina.images.unpack import Destination, Unpacker
-from lamina.layers.workers import WorkerApplier
+from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount
 from tests.support.snapshotters.forwarding import Forwarding
 from tests.support.snapshotters.overlay import open_overlay
@@ -45,7 +45,7 @@ def main(directory: str, keyspace: str, digest: str, size: str) -> None:
     with (
         closing(LocalContentStore(str(path / "content"))) as content,
         open_overlay(path, sync_fs=False) as overlay,
-        closing(WorkerApplier()) as applier,
+        closing(WorkerDiffer()) as applier,
     ):
         manifest = Manifest.decode(read_blob(content, digest), Descriptor(OCI_MANIFEST, digest, int(size)))
         config = ImageConfig.decode(read_blob(content, manifest.config.digest), manifest.config)

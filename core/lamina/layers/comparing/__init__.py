@@ -10,14 +10,16 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.layers.comparing._change import Change, ChangeKind
-    from lamina.layers.comparing._comparison import Comparison, opened_comparison
+    from lamina.layers.comparing._comparison import Comparison, compare, opened_comparison
+    from lamina.layers.comparing._trees import Trees, opened_trees
 
-__all__ = ["Change", "ChangeKind", "Comparison", "opened_comparison"]
+__all__ = ["Change", "ChangeKind", "Comparison", "Trees", "compare", "opened_comparison", "opened_trees"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "_change": "Change ChangeKind",
-        "_comparison": "Comparison opened_comparison",
+        "_comparison": "Comparison compare opened_comparison",
+        "_trees": "Trees opened_trees",
     },
 )

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from lamina.errdefs import FailedPrecondition, translated
-from lamina.layers._target import opened_directory, opened_view
 from lamina.layers.applying._name import WHITEOUT, shown
 from lamina.layers.comparing._change import Change
 from lamina.layers.comparing._node import Node
-from lamina.layers.comparing._overlay import layers_on_top
-from lamina.layers.comparing._scan import Trees, scan
+from lamina.layers.comparing._scan import scan
+from lamina.layers.comparing._trees import Trees, opened_trees
 from lamina.layers.comparing._writing import EntrySource
 from lamina.mount import Mount
 
 if TYPE_CHECKING:
     from lamina.layers.tar import TarWriter
 
-_OPERATION: Final = "compare trees"
 _SECOND: Final = 1_000_000_000
 _RESERVED: Final = os.fsdecode(WHITEOUT)
 
@@ -49,14 +47,18 @@ def opened_comparison(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterato
         Aborted: A directory changed while it was read.
         Canceled, DeadlineExceeded: The current call ended.
     """
-    with ExitStack() as stack:
-        below = stack.enter_context(opened_view(lower)) if lower else None
-        above = stack.enter_context(opened_view(upper))
-        on_top = layers_on_top(lower, upper)
-        layers = None if on_top is None else [stack.enter_context(opened_directory(path)) for path in on_top]
-        with translated(_OPERATION):
-            nodes = scan(Trees(below, above, layers))
-        yield Comparison(above, nodes)
+    with opened_trees(lower, upper) as trees:
+        yield compare(trees)
+
+
+def compare(trees: Trees) -> Comparison:
+    """Compare two trees, which stay open for as long as the comparison is used.
+
+    Raises:
+        Error: As `opened_comparison`.
+    """
+    with translated("compare trees"):
+        return Comparison(trees.upper, scan(trees))
 
 
 @attrs.frozen(eq=False, repr=False)

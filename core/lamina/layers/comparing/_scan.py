@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -19,24 +19,13 @@ from lamina.layers.comparing._files import differ
 from lamina.layers.comparing._link_groups import Inode, LinkGroups, inode
 from lamina.layers.comparing._node import Node
 from lamina.layers.comparing._overlay import NamesMissing, enter_layers
+from lamina.layers.comparing._trees import Trees
 
 _EMPTY: Final = (stat.S_IFDIR | 0o755, 0, 0)
 """Mode, owner and group of the root of a tree that has nothing."""
 _ADD: Final = ChangeKind.ADD  # looked up once, since that takes longer than for other classes
 _MODIFY: Final = ChangeKind.MODIFY
 _DELETE: Final = ChangeKind.DELETE
-
-
-@attrs.frozen
-class Trees:
-    """Two trees, as descriptors of their root directories."""
-
-    lower: int | None
-    """The earlier one; None for an empty one."""
-    upper: int
-    """The later one."""
-    layers: Sequence[int] | None
-    """Directories that together have every name that may differ, if there are such: see `layers_on_top`."""
 
 
 def scan(trees: Trees) -> list[Node]:

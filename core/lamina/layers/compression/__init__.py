@@ -1,5 +1,19 @@
-"""Read layers, plain or compressed."""
+"""Read and write layers, plain or compressed."""
 
-from lamina.layers.compression._stream import Compression, LayerStream, open_layer
+from typing import TYPE_CHECKING
 
-__all__ = ["Compression", "LayerStream", "open_layer"]
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.layers.compression._stream import Compression, LayerStream, open_layer
+    from lamina.layers.compression._writer import LayerWriter
+
+__all__ = ["Compression", "LayerStream", "LayerWriter", "open_layer"]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_stream": "Compression LayerStream open_layer",
+        "_writer": "LayerWriter",
+    },
+)

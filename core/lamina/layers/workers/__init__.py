@@ -1,10 +1,11 @@
-"""Apply layers in worker processes.
+"""Apply layers and compare trees in worker processes.
 
 Threads of one process would only take the interpreter's lock from one another. A worker process is started when
-it is first needed, applies one layer after another, and ends with the process that started it. It gets the
-descriptors of the layer and of the directories, and resolves no path of its own.
+it is first needed, serves one call after another, and ends with the process that started it. It gets the
+descriptors of layers and directories, and resolves no path of its own; layers that it writes come back over its
+socket.
 """
 
-from lamina.layers.workers._pool import WorkerApplier
+from lamina.layers.workers._pool import WorkerDiffer
 
-__all__ = ["WorkerApplier"]
+__all__ = ["WorkerDiffer"]

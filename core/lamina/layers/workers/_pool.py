@@ -1,4 +1,4 @@
-"""`WorkerApplier`: a pool of worker processes."""
+"""`WorkerDiffer`: a pool of worker processes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import Unavailable
-from lamina.layers._applier import Applier, Blob
+from lamina.layers._applier import Blob
+from lamina.layers._differ import Differ
 from lamina.layers._target import opened_target
+from lamina.layers._written import WrittenLayer
 from lamina.layers.applying import Applied, Limits
-from lamina.layers.workers._messages import Request
+from lamina.layers.comparing import opened_trees
+from lamina.layers.compression import Compression
+from lamina.layers.workers._messages import MOST_FDS, ApplyRequest, CompareRequest
 from lamina.layers.workers._worker import Worker
 from lamina.mount import Mount
 
@@ -22,8 +26,8 @@ _SECONDS: Final = 0.1
 """The interval at which a call that waits for a process looks whether it was cancelled."""
 
 
-class WorkerApplier(Applier):
-    """Applies layers in worker processes, one at a time in each. Further calls wait."""
+class WorkerDiffer(Differ):
+    """Applies layers and compares trees in worker processes, one at a time in each. Further calls wait."""
 
     def __init__(
         self, processes: int = 2, limits: Limits | None = None, *, idle_seconds: float = IDLE_SECONDS
@@ -54,9 +58,28 @@ class WorkerApplier(Applier):
         progress: Callable[[int], object] | None = None,
     ) -> Applied:
         with self._worker() as worker, opened_target(mounts, rebased=rebased) as target:
-            request = Request(blob.offset, blob.size, target.whiteouts, self._limits)
+            request = ApplyRequest(blob.offset, blob.size, target.whiteouts, self._limits)
             fds = [blob.fd, target.root, *([] if target.parent is None else [target.parent])]
             return worker.apply(request, fds, progress)
+
+    def compare(
+        self,
+        lower: Sequence[Mount],
+        upper: Sequence[Mount],
+        write: Callable[[bytes | memoryview], object],
+        *,
+        compression: Compression = Compression.GZIP,
+        source_date_epoch: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> WrittenLayer:
+        with self._worker() as worker, opened_trees(lower, upper) as trees:
+            roots = [trees.upper, *([] if trees.lower is None else [trees.lower])]
+            # Without the layers, the trees are walked side by side, with the same outcome.
+            layers = trees.layers
+            if layers is not None and len(roots) + len(layers) > MOST_FDS:
+                layers = None
+            request = CompareRequest(trees.lower is not None, layers is not None, compression, source_date_epoch)
+            return worker.compare(request, [*roots, *(layers or ())], write, progress)
 
     def close(self) -> None:
         """End all processes. Calls in progress raise `Unavailable`."""
@@ -128,4 +151,4 @@ class WorkerApplier(Applier):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Unavailable("apply a layer: the applier is closed")
+            raise Unavailable("the differ is closed")

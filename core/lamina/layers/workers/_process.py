@@ -12,25 +12,30 @@ import time
 from typing import Final
 
 from lamina.errdefs import to_status
-from lamina.layers.applying import ParentNeeded, apply_layer
+from lamina.layers._written import WrittenLayer, write_layer
+from lamina.layers.applying import Applied, ParentNeeded, apply_layer
+from lamina.layers.comparing import Trees, compare
 from lamina.layers.compression import open_layer
 from lamina.layers.workers._messages import (
     LARGEST,
-    Answer,
+    MOST_FDS,
+    ApplyRequest,
+    CompareRequest,
     Failed,
     NeedsParent,
-    Request,
+    Result,
     Working,
-    encode_answer,
+    decode_request,
+    encode,
+    encode_output,
 )
 
-_MOST_FDS: Final = 3
 _SECONDS: Final = 0.1
 """The least time between two packets that report progress."""
 
 
 def main(fd: int) -> None:
-    """Apply the layers that the other end of a socket sends, until it is closed.
+    """Serve the requests that the other end of a socket sends, until it is closed.
 
     Args:
         fd: The descriptor of the socket.
@@ -42,11 +47,11 @@ def main(fd: int) -> None:
     connection = socket.socket(fileno=fd)
     threading.Thread(target=_exit_with_owner, args=(fd,), name="exit", daemon=True).start()
     while True:
-        packet, fds, _, _ = socket.recv_fds(connection, LARGEST, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+        packet, fds, _, _ = socket.recv_fds(connection, LARGEST, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
         if not packet:
             return
         answer = _work(connection, packet, fds)
-        connection.send(encode_answer(answer))
+        connection.send(encode(answer))
 
 
 def _exit_with_owner(fd: int) -> None:
@@ -60,27 +65,51 @@ def _exit_with_owner(fd: int) -> None:
     os._exit(0)
 
 
-def _work(connection: socket.socket, packet: bytes, fds: list[int]) -> Answer:
+def _work(connection: socket.socket, packet: bytes, fds: list[int]) -> Result:
     """Do what is asked. Its descriptors are closed before the answer, after which the owner may unmount."""
     with contextlib.ExitStack() as stack:
         for fd in fds:
             stack.callback(os.close, fd)
         try:
-            request = Request.decode(packet)
-            blob, root, *parent = fds
-            with open_layer(blob, offset=request.offset, size=request.size) as stream:
-                return apply_layer(
-                    stream,
-                    root,
-                    whiteouts=request.whiteouts,
-                    parent_fd=parent[0] if parent else None,
-                    limits=request.limits,
-                    progress=_Progress(connection).report,
-                )
+            request = decode_request(packet)
+            if isinstance(request, CompareRequest):
+                return _compare(connection, request, fds)
+            return _apply(connection, request, fds)
         except ParentNeeded as error:
             return NeedsParent(str(error))
         except Exception as error:  # noqa: BLE001 - the owner raises it
             return Failed(*to_status(error))
+
+
+def _apply(connection: socket.socket, request: ApplyRequest, fds: list[int]) -> Applied:
+    blob, root, *parent = fds
+    with open_layer(blob, offset=request.offset, size=request.size) as stream:
+        return apply_layer(
+            stream,
+            root,
+            whiteouts=request.whiteouts,
+            parent_fd=parent[0] if parent else None,
+            limits=request.limits,
+            progress=_Progress(connection).report,
+        )
+
+
+def _compare(connection: socket.socket, request: CompareRequest, fds: list[int]) -> WrittenLayer:
+    upper, *others = fds
+    lower = others.pop(0) if request.has_lower else None
+
+    def write(data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        for start in range(0, len(view), LARGEST - 1):
+            connection.sendmsg(encode_output(view[start : start + LARGEST - 1]))
+
+    return write_layer(
+        compare(Trees(lower, upper, others if request.has_layers else None)),
+        write,
+        compression=request.compression,
+        source_date_epoch=request.source_date_epoch,
+        progress=_Progress(connection).report,
+    )
 
 
 class _Progress:
@@ -94,4 +123,4 @@ class _Progress:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _SECONDS
-            self._connection.send(encode_answer(Working(done)))
+            self._connection.send(encode(Working(done)))

@@ -8,16 +8,30 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lamina.context import CallContext, current
 from lamina.errdefs import DeadlineExceeded, Unavailable, from_status, translated
+from lamina.layers._written import WrittenLayer
 from lamina.layers.applying import Applied, ParentNeeded
-from lamina.layers.workers._messages import LARGEST, Answer, Failed, NeedsParent, Request, Working, decode_answer
+from lamina.layers.workers._messages import (
+    LARGEST,
+    Answer,
+    ApplyRequest,
+    CompareRequest,
+    Failed,
+    NeedsParent,
+    Output,
+    Request,
+    Working,
+    decode_answer,
+    encode,
+)
 
 if TYPE_CHECKING:
     import subprocess
 
+_Result = TypeVar("_Result")
 _PROGRAM: Final = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from lamina.layers.workers._process import main; main(int(sys.argv[1]))"
@@ -26,7 +40,7 @@ _PROGRAM: Final = (
 
 
 class Worker:
-    """A process that applies layers, one at a time. One thread at a time uses it, but any may `kill` it."""
+    """A process that serves one request at a time. One thread at a time uses it, but any may `kill` it."""
 
     def __init__(self) -> None:
         """Start it.
@@ -45,65 +59,116 @@ class Worker:
                 self._connection.close()
                 raise
 
-    def apply(self, request: Request, fds: Sequence[int], progress: Callable[[int], object] | None) -> Applied:
+    def apply(
+        self, request: ApplyRequest, fds: Sequence[int], progress: Callable[[int], object] | None
+    ) -> Applied:
         """Apply a layer.
 
         Args:
             request: What to apply.
-            fds: The descriptors of the blob, of the root directory and, if known, of the parent's.
-            progress: As for `Applier.apply`.
+            fds: The descriptors that belong to the request.
+            progress: As for `Differ.apply`.
 
         Raises:
             Unavailable: The process ended. `is_running` is False then, as after `Canceled` and `DeadlineExceeded`.
-            Error: See `Applier.apply`.
+            Error: See `Differ.apply`.
         """
+        answer = self._ask(request, fds, progress, None)
+        if isinstance(answer, NeedsParent):
+            raise ParentNeeded(answer.text)
+        return self._checked(answer, Applied)
+
+    def compare(
+        self,
+        request: CompareRequest,
+        fds: Sequence[int],
+        write: Callable[[bytes | memoryview], object],
+        progress: Callable[[int], object] | None,
+    ) -> WrittenLayer:
+        """Write the layer that turns one tree into another.
+
+        Args:
+            request: What to compare, and how to write it.
+            fds: The descriptors that belong to the request.
+            write: As for `Differ.compare`.
+            progress: As for `Differ.compare`.
+
+        Raises:
+            Unavailable: As for `apply`.
+            Error: See `Differ.compare`.
+        """
+        return self._checked(self._ask(request, fds, progress, write), WrittenLayer)
+
+    def _ask(
+        self,
+        request: Request,
+        fds: Sequence[int],
+        progress: Callable[[int], object] | None,
+        write: Callable[[bytes | memoryview], object] | None,
+    ) -> Answer:
+        """Send a request; return the last answer, after what was written. Without one, the process ends."""
         call = current()
         unregister = call.on_cancel(self.kill)
         answered = False
         try:
             self._send(request, fds)
-            while isinstance(answer := self._receive(call), Working):
-                if progress:
-                    progress(answer.done)
+            while True:
+                answer = self._receive(call, request.doing)
+                if isinstance(answer, Working):
+                    if progress:
+                        progress(answer.done)
+                elif isinstance(answer, Output) and write:
+                    write(answer.data)
+                else:
+                    break
             answered = True
+            return answer
         finally:
             unregister()
             if not answered:
                 self.close()
-        if isinstance(answer, NeedsParent):
-            raise ParentNeeded(answer.text)
+
+    def _checked(self, answer: Answer, expected: type[_Result]) -> _Result:
         if isinstance(answer, Failed):
             raise from_status(answer.code, answer.text)
+        if not isinstance(answer, expected):
+            raise self._confused()
         return answer
+
+    def _confused(self) -> Unavailable:
+        return Unavailable(f"{self._name} sent what it should not; try again")
 
     def _send(self, request: Request, fds: Sequence[int]) -> None:
         # If the process has ended, `_receive` says how.
-        with translated("send a layer to a worker process"), contextlib.suppress(ConnectionError):
-            socket.send_fds(self._connection, [request.encode()], fds)
+        with translated("call a worker process"), contextlib.suppress(ConnectionError):
+            socket.send_fds(self._connection, [encode(request)], fds)
 
-    def _receive(self, call: CallContext) -> Answer:
+    def _receive(self, call: CallContext, doing: str) -> Answer:
         """Wait for the next packet, until the call ends or the process does."""
         call.check()
-        name = f"worker process {self._process.pid}"
         try:
             self._connection.settimeout(call.remaining())
             packet = self._connection.recv(LARGEST)
         except ConnectionError:
             packet = b""
         except (TimeoutError, BlockingIOError):
-            raise DeadlineExceeded(f"{name} did not apply a layer before the deadline of the call") from None
+            raise DeadlineExceeded(f"the deadline of the call passed while {self._name} {doing}") from None
         if not packet:
             how = _how(self._process.wait())
             call.check()
-            raise Unavailable(f"{name} {how} while it applied a layer; try again")
+            raise Unavailable(f"{self._name} {how} while it {doing}; try again")
         try:
             return decode_answer(packet)
         except (ValueError, TypeError, KeyError) as error:
-            raise Unavailable(f"{name} sent what it should not; try again") from error
+            raise self._confused() from error
+
+    @property
+    def _name(self) -> str:
+        return f"worker process {self._process.pid}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the process can apply another layer."""
+        """Whether the process can take another request."""
         return not self._is_killed and self._process.poll() is None
 
     def kill(self) -> None:
@@ -123,7 +188,7 @@ def _start(fd: int) -> subprocess.Popen[bytes]:
 
     if not os.path.basename(sys.executable or "").startswith("python"):
         raise Unavailable(
-            f"{sys.executable!r} cannot be started as a worker process: it is no Python interpreter; apply layers "
+            f"{sys.executable!r} cannot be started as a worker process: it is no Python interpreter; do "
             "without worker processes (processes = 0)"
         )
     path = [os.path.abspath(entry) for entry in sys.path]

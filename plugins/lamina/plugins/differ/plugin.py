@@ -10,7 +10,7 @@ import attrs
 from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl, host_platform
 
 if TYPE_CHECKING:
-    from lamina.layers import Applier
+    from lamina.layers import Differ
 
 _MOST_PROCESSES: Final = 64
 
@@ -25,7 +25,8 @@ class WalkingConfig:
     """Configuration of the differ."""
 
     processes: int = attrs.field(default=2, validator=_check_processes)
-    """The number of processes that apply layers, one at a time in each; 0 to use the host's own process."""
+    """The number of processes that apply layers and compare trees, one at a time in each; 0 to use the host's own
+    process."""
 
 
 @hookimpl
@@ -37,18 +38,18 @@ def lamina_register() -> Iterable[Registration[Any]]:
 @hookimpl
 def lamina_contracts() -> Iterable[Contract]:
     """Register the contract of differs."""
-    from lamina.layers import Applier
+    from lamina.layers import Differ
 
-    return [Contract(PluginType.DIFF, Applier)]
+    return [Contract(PluginType.DIFF, Differ)]
 
 
-def init_walking(ic: InitContext[WalkingConfig]) -> Applier:
-    """Return an applier, which starts its processes when they are needed."""
+def init_walking(ic: InitContext[WalkingConfig]) -> Differ:
+    """Return a differ, which starts its processes when they are needed."""
     ic.meta.platforms.append(host_platform())
     if not ic.config.processes:
-        from lamina.layers import LocalApplier
+        from lamina.layers import LocalDiffer
 
-        return LocalApplier()
-    from lamina.layers.workers import WorkerApplier
+        return LocalDiffer()
+    from lamina.layers.workers import WorkerDiffer
 
-    return WorkerApplier(ic.config.processes)
+    return WorkerDiffer(ic.config.processes)

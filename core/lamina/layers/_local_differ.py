@@ -1,18 +1,21 @@
-"""The applier that works in the calling process."""
+"""The differ that works in the calling process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lamina.layers._applier import Applier, Blob
+from lamina.layers._applier import Blob
+from lamina.layers._differ import Differ
 from lamina.layers._target import opened_target
+from lamina.layers._written import WrittenLayer, write_layer
 from lamina.layers.applying import Applied, Limits, apply_layer
-from lamina.layers.compression import open_layer
+from lamina.layers.comparing import opened_comparison
+from lamina.layers.compression import Compression, open_layer
 from lamina.mount import Mount
 
 
-class LocalApplier(Applier):
-    """Applies layers in the calling thread."""
+class LocalDiffer(Differ):
+    """Applies layers and compares trees in the calling thread."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         """Limit what one layer may write.
@@ -41,4 +44,19 @@ class LocalApplier(Applier):
                 parent_fd=target.parent,
                 limits=self._limits,
                 progress=progress,
+            )
+
+    def compare(
+        self,
+        lower: Sequence[Mount],
+        upper: Sequence[Mount],
+        write: Callable[[bytes | memoryview], object],
+        *,
+        compression: Compression = Compression.GZIP,
+        source_date_epoch: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> WrittenLayer:
+        with opened_comparison(lower, upper) as comparison:
+            return write_layer(
+                comparison, write, compression=compression, source_date_epoch=source_date_epoch, progress=progress
             )

@@ -1,0 +1,57 @@
+"""The contract of differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from lamina.errdefs import Unimplemented
+from lamina.layers._applier import Applier
+from lamina.layers.compression import Compression
+
+if TYPE_CHECKING:
+    from lamina.layers._written import WrittenLayer
+    from lamina.mount import Mount
+
+
+class Differ(Applier):
+    """Applies layers to snapshots, and makes layers of them. Every method may be called from any thread.
+
+    It is what plugins of the type `io.containerd.differ.v1` provide. Those that only apply layers leave out
+    `compare`.
+    """
+
+    def compare(
+        self,
+        lower: Sequence[Mount],
+        upper: Sequence[Mount],
+        write: Callable[[bytes | memoryview], object],
+        *,
+        compression: Compression = Compression.GZIP,
+        source_date_epoch: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> WrittenLayer:
+        """Write the layer that turns one tree into another. Nothing is written to the trees.
+
+        Equal pairs of trees give the same uncompressed bytes (`layers.md`).
+
+        Args:
+            lower: The mounts of the earlier tree, as its snapshotter returned them; none for an empty tree.
+            upper: The mounts of the later tree.
+            write: Called with the bytes of the layer in the calling thread, one piece after the other. It must not
+                keep a piece. What it raises ends the comparison; after any error, what was written is no layer.
+            compression: How to compress the layer.
+            source_date_epoch: The latest time that an entry gets, in seconds since 1970 (SOURCE_DATE_EPOCH of
+                reproducible-builds.org). By default that of the newest file in the layer.
+            progress: Called from time to time with the number of bytes of file data that are done.
+
+        Raises:
+            Unimplemented: The differ only applies layers.
+            FailedPrecondition: A layer cannot hold a file, or the kernel refused a mount (`MountFailed`).
+            Aborted: A file changed while it was read.
+            PermissionDenied: A file or directory cannot be read, or another user could replace a directory.
+            NotFound: A directory of the mounts is missing.
+            Canceled, DeadlineExceeded: The current call ended.
+            Unavailable: The differ is closed, or was interrupted; it can be tried again.
+        """
+        raise Unimplemented("compare trees: this differ only applies layers; use another one, such as walking")

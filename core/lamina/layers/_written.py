@@ -1,0 +1,55 @@
+"""Layers that were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from lamina.layers.comparing import Comparison
+from lamina.layers.compression import Compression, LayerWriter
+from lamina.layers.tar import TarWriter
+
+
+@attrs.frozen
+class WrittenLayer:
+    """A layer that was written: the difference between two trees."""
+
+    diff_id: str
+    """The digest of the uncompressed archive, `sha256:…`."""
+    digest: str
+    """The digest of what was written, `sha256:…`."""
+    size: int
+    """Bytes that were written."""
+    uncompressed_size: int
+    """Bytes of the uncompressed archive."""
+    entries: int
+    """Entries of the archive; 0 if the trees are equal."""
+
+
+def write_layer(
+    comparison: Comparison,
+    write: Callable[[bytes | memoryview], object],
+    *,
+    compression: Compression = Compression.GZIP,
+    source_date_epoch: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> WrittenLayer:
+    """Write the layer that turns the earlier tree of a comparison into the later one.
+
+    Args:
+        comparison: The trees.
+        write: As for `Differ.compare`.
+        compression: As for `Differ.compare`.
+        source_date_epoch: As for `Differ.compare`.
+        progress: As for `Differ.compare`.
+
+    Raises:
+        Error: As `Differ.compare`.
+    """
+    layer = LayerWriter(write, compression)
+    archive = TarWriter(layer.write)
+    entries = comparison.write(archive, source_date_epoch=source_date_epoch, progress=progress)
+    archive.close()
+    layer.close()
+    return WrittenLayer(layer.diff_id, layer.digest, layer.size, layer.uncompressed_size, entries)
