@@ -2,7 +2,7 @@
 
 Worked example::
 
-    access = Access(credentials=lambda host: Credentials("user", "password"))
+    access = Access(credentials=docker_credentials())
     with Registry("registry.example.com:5000", access) as registry:
         repository = registry.repository("library/debian")
         descriptor = repository.resolve("12")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lamina.registry._access import Access, CredentialSource, Limits
     from lamina.registry._registry import Registry
     from lamina.registry._repository import Repository
-    from lamina.registry.credentials import Credentials
+    from lamina.registry.credentials import Credentials, docker_credentials
 
 __all__ = [
     "Access",
@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "Registry",
     "Repository",
+    "docker_credentials",
 ]
 
 __getattr__ = lazy_exports(
@@ -39,6 +40,6 @@ __getattr__ = lazy_exports(
         "_access": "Access CredentialSource Limits",
         "_registry": "Registry",
         "_repository": "Repository",
-        "credentials": "Credentials",
+        "credentials": "Credentials docker_credentials",
     },
 )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lamina.content import Descriptor, Writer, check_digest
+from lamina.content import Descriptor, Progress, Writer, check_digest
 from lamina.errdefs import DataLoss
 from lamina.registry._attempts import Attempts
 from lamina.registry._place import Place
 from lamina.registry._ranges import content_range
 from lamina.registry.http import Response, Temporary, TooManyRequests
-
-Progress = Callable[[int], object]
-"""Called with how many bytes of a blob are done."""
 
 
 class Download:

@@ -1,4 +1,4 @@
-"""Read manifests and indexes."""
+"""Read and write manifests and indexes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument
 from lamina.registry._attempts import repeated
 from lamina.registry._json import parse_object
 from lamina.registry._place import Place
+from lamina.registry._statuses import FINAL
 from lamina.registry.http import Response
 
 MANIFEST_TYPES: Final = (
@@ -21,8 +22,6 @@ MANIFEST_TYPES: Final = (
 """The media types that a registry is asked for."""
 _ACCEPT: Final = {"Accept": ", ".join(MANIFEST_TYPES)}
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_FINAL: Final = frozenset(range(200, 500)) - {408, 429}
-"""Statuses that will not be others at the next attempt. The answer to a HEAD does not say what they mean."""
 _ATTEMPTS: Final = 2
 """How often a document is read that turns out to be damaged."""
 
@@ -46,6 +45,32 @@ def read_manifest(place: Place, descriptor: Descriptor) -> bytes:
     return data
 
 
+def write_manifest(place: Place, descriptor: Descriptor, data: bytes, tag: str) -> None:
+    """Store a document under its digest, or under a tag and its digest."""
+    if _digest(data) != check_digest(descriptor.digest) or len(data) != descriptor.size:
+        raise InvalidArgument(place.subject(f"manifest {descriptor.digest}: the document is another one"))
+    reference = check_reference(tag or descriptor.digest)
+    subject = place.subject(f"write manifest {reference}")
+    headers = {"Content-Type": descriptor.media_type}
+
+    def put() -> str:
+        with place.session.request(
+            "PUT",
+            place.url(f"manifests/{reference}"),
+            place.push,
+            subject,
+            {200, 201, 202, 204},
+            headers=headers,
+            body=data,
+            seconds=place.limits.answer,
+        ) as response:
+            return response.headers.get("Docker-Content-Digest", descriptor.digest)
+
+    found = repeated(put, place.limits)
+    if found != descriptor.digest:
+        raise DataLoss(f"{subject}: the registry has it as {found[:100]!r}, not as {descriptor.digest}")
+
+
 def check_reference(reference: str) -> str:
     """Return the text unchanged if it is a tag or a digest.
 
@@ -63,7 +88,7 @@ def _head(place: Place, reference: str) -> Descriptor | None:
     """Ask for the descriptor alone, which registries do not count as a pull; None if the answer is incomplete."""
     subject = place.subject(f"resolve {reference}")
     with place.session.request(
-        "HEAD", place.url(f"manifests/{reference}"), place.pull, subject, _FINAL, headers=_ACCEPT
+        "HEAD", place.url(f"manifests/{reference}"), place.pull, subject, FINAL, headers=_ACCEPT
     ) as response:
         digest = response.headers.get("Docker-Content-Digest", "")
         size = response.headers.get("Content-Length", "")

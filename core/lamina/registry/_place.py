@@ -30,6 +30,10 @@ class Place:
         if len(path) > _MAX_PATH or not _PATH.fullmatch(path):
             raise InvalidArgument(f"repository {path[:80]!r}: expected lower-case components between slashes")
 
+    def at(self, path: str) -> Place:
+        """Return another repository of the registry."""
+        return Place(self.session, path)
+
     @property
     def pull(self) -> Scopes:
         """What is needed to read."""

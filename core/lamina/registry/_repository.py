@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from lamina.content import Descriptor, Writer, check_digest
-from lamina.registry._attempts import repeated
-from lamina.registry._download import Download, Progress
-from lamina.registry._manifests import read_manifest, resolve
+from collections.abc import Sequence
+
+from lamina.content import Blob, Descriptor, Progress, Writer
+from lamina.errdefs import InvalidArgument
+from lamina.registry._blobs import has_blob, mount
+from lamina.registry._download import Download
+from lamina.registry._manifests import read_manifest, resolve, write_manifest
 from lamina.registry._place import Place
 from lamina.registry._session import Session
+from lamina.registry._upload import Upload
 
 
 class Repository:
@@ -73,15 +77,54 @@ class Repository:
 
     def has(self, digest: str) -> bool:
         """Return whether the repository has a blob."""
-        place = self._place
-        url = place.url(f"blobs/{check_digest(digest)}")
+        return has_blob(self._place, digest, self._place.pull)
 
-        def ask() -> bool:
-            subject = place.subject(f"look for blob {digest}")
-            with place.session.request("HEAD", url, place.pull, subject, {200, 404}) as response:
-                return response.status == 200
+    def upload(
+        self,
+        descriptor: Descriptor,
+        blob: Blob,
+        *,
+        mount_from: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> bool:
+        """Write a blob, unless the registry has it.
 
-        return repeated(ask, place.limits)
+        Args:
+            descriptor: The blob.
+            blob: Its data.
+            mount_from: Repositories of the same registry that may have the blob, which then takes it from there.
+            progress: Called with how many bytes of the blob the registry has got. The number gets smaller if the
+                registry loses some.
+
+        Returns:
+            True if it was sent; False if the registry had it.
+
+        Raises:
+            InvalidArgument: The blob does not have the size of its descriptor.
+            DataLoss: The blob cannot be read, or the registry has it under another digest.
+        """
+        if blob.size != descriptor.size:
+            raise InvalidArgument(f"blob {descriptor.digest} has {blob.size} bytes, not {descriptor.size}")
+        if has_blob(self._place, descriptor.digest, self._place.push):
+            return False
+        if mount(self._place, descriptor.digest, mount_from):
+            return False
+        Upload(self._place, descriptor, blob, progress or _nothing).run()
+        return True
+
+    def put_manifest(self, descriptor: Descriptor, data: bytes, tag: str = "") -> None:
+        """Write a manifest or an index, whose blobs and manifests the registry has.
+
+        Args:
+            descriptor: Of the document.
+            data: The document.
+            tag: The tag that stands for it from now on; "" for none.
+
+        Raises:
+            InvalidArgument: The tag is malformed, or the document is not that of the descriptor.
+            DataLoss: The registry has it under another digest.
+        """
+        write_manifest(self._place, descriptor, data, tag)
 
 
 def _nothing(_: int) -> None:

@@ -32,7 +32,7 @@ cursor damage deadline denied diagnose download duration edges environment excee
 extensible fair filesystem flight fs garbage grpc grpcio health held histogram how ids introspection json
 lamina lease leases lifecycle loss marking measuring metadata metered metrics migrated mismatch opaque overlay
 permission precondition problem progress rebuilt records rejection reloaded relocation repair repository
-rewritten slow sweep transaction unauthenticated verified whiteout xattr zstd
+rewritten slow sweep transaction unauthenticated upload verified whiteout xattr zstd
 """
 """Words of class names that a dictionary has, or gRPC, registries, containerd, Prometheus and file systems."""
 

@@ -1,0 +1,105 @@
+"""Look for blobs, and mount them from other repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from lamina.content import check_digest
+from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
+from lamina.registry._attempts import repeated
+from lamina.registry._place import Place
+from lamina.registry._statuses import FINAL
+from lamina.registry.authentication import Scopes
+from lamina.registry.http import URL, Response
+
+_SOURCES: Final = 4
+"""The most repositories that a blob is tried to be mounted from."""
+
+
+def has_blob(place: Place, digest: str, scopes: Scopes) -> bool:
+    """Return whether a repository has a blob."""
+    url = place.url(f"blobs/{check_digest(digest)}")
+    subject = place.subject(f"look for blob {digest}")
+
+    def ask() -> bool:
+        with place.session.request("HEAD", url, scopes, subject, {200, 404}) as response:
+            return response.status == 200
+
+    return repeated(ask, place.limits)
+
+
+def mount(place: Place, digest: str, sources: Sequence[str]) -> bool:
+    """Let the registry take a blob from one of its other repositories; return whether it did.
+
+    Args:
+        place: The repository.
+        digest: The blob.
+        sources: Repositories that may have it.
+    """
+    return any(_mount(place, digest, source) for source in sources[:_SOURCES] if source != place.path)
+
+
+def begin_upload(place: Place) -> tuple[URL, int]:
+    """Begin an upload.
+
+    Returns:
+        Where the data goes, and the fewest bytes that the registry takes at once.
+    """
+    subject = place.subject("begin an upload")
+    with place.session.request(
+        "POST", place.url("blobs/uploads/"), place.push, subject, {202}, body=b""
+    ) as response:
+        smallest = response.headers.get("OCI-Chunk-Min-Length", "")
+        location = upload_location(response, subject)
+    if location is None:
+        raise FailedPrecondition(f"{subject}: the answer does not say where the data goes")
+    return location, int(smallest) if smallest.isascii() and smallest.isdecimal() and len(smallest) < 12 else 0
+
+
+def upload_location(response: Response, subject: str) -> URL | None:
+    """Return where an upload goes on; None if the answer does not say.
+
+    Args:
+        response: An answer about the upload.
+        subject: What was asked, to begin messages.
+
+    Raises:
+        FailedPrecondition: The location is malformed, or without TLS where the registry has it.
+    """
+    location = response.headers.get("Location")
+    if not location:
+        return None
+    try:
+        url = response.url.join(location)
+    except InvalidArgument as error:
+        raise FailedPrecondition(f"{subject}: it goes on at a wrong place: {error}") from None
+    if response.url.origin.scheme == "https" and url.origin.scheme != "https":
+        raise FailedPrecondition(f"{subject}: it goes on at {url.origin}, which has no TLS")
+    return url
+
+
+def cancel_upload(place: Place, location: URL) -> None:
+    """Tell the registry that an upload is given up. It forgets uploads in the end also by itself."""
+    subject = place.subject("cancel an upload")
+    with place.session.request("DELETE", location, place.push, subject, range(200, 600)):
+        pass
+
+
+def _mount(place: Place, digest: str, source: str) -> bool:
+    subject = place.subject(f"mount blob {digest} from {source}")
+    url = place.url("blobs/uploads/").with_parameter("mount", digest).with_parameter("from", source)
+    scopes = place.push | place.at(source).pull
+
+    def ask() -> bool:
+        with place.session.request("POST", url, scopes, subject, FINAL, body=b"") as response:
+            location = upload_location(response, subject) if response.status == 202 else None
+            is_mounted = response.status == 201
+        if location:
+            cancel_upload(place, location)
+        return is_mounted
+
+    try:
+        return repeated(ask, place.limits)
+    except (Unauthenticated, PermissionDenied):
+        return False  # to read the other repository is not allowed: the blob is uploaded
