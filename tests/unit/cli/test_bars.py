@@ -55,7 +55,7 @@ def test_a_terminal_shows_a_bar_for_each_blob_until_it_is_finished() -> None:
             process.stdin.flush()
             while select.select([terminal], [], [], 0)[0]:
                 shown.extend(os.read(terminal, 4096))
-            return b"unpack 0123456789ab" in shown and b"1.0/3.0 MiB" in shown
+            return b"unpack 0123456789ab" in shown and b"1.0 MiB of 3.0 MiB" in shown
 
         wait_until(report_again, 60, "a progress bar")
         output, _ = process.communicate(f"{3 << 20}\n".encode(), timeout=60)

@@ -98,8 +98,8 @@ def test_a_shortened_text_fits(text, width):
 @pytest.mark.parametrize(
     ("size", "text"),
     [
-        (0, "0.0 B"),
-        (1023, "1023.0 B"),
+        (0, "0 B"),
+        (1023, "1023 B"),
         (1024, "1.0 KiB"),
         (1536, "1.5 KiB"),
         (5 << 20, "5.0 MiB"),

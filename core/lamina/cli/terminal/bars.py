@@ -50,14 +50,16 @@ class _Display:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Live
+
+        from lamina.cli.terminal.columns import BytesColumn, RateColumn
 
         self._live = Live(
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            BytesColumn(),
+            RateColumn(),
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,

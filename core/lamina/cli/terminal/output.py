@@ -102,11 +102,11 @@ def display_width(text: str) -> int:
 
 
 def binary_size(size: int) -> str:
-    """Format a number of bytes as `ctr` does: `1.5 MiB`."""
+    """Format a number of bytes: `292 B`, `1.5 MiB`."""
     number, unit = float(size), 0
     while number >= 1024 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
-    return f"{number:.1f} {_UNITS[unit]}"
+    return f"{number:.1f} {_UNITS[unit]}" if unit else f"{size} B"
 
 
 def _fit(widths: list[int], total: int) -> list[int]:
