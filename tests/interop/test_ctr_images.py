@@ -53,7 +53,7 @@ def test_each_namespace_has_its_images(client: Client, image: Resolved) -> None:
 def test_namespaces_are_listed(client: Client, image: Resolved) -> None:
     ctr(client.address, "--namespace", "other", "images", "ls")
     assert ctr(client.address, "namespaces", "ls", "--quiet").split() == ["default"]
-    with pytest.raises(CommandFailed, match="they come and go with their images"):
+    with pytest.raises(CommandFailed, match="each appears with its first image"):
         ctr(client.address, "namespaces", "create", "other")
 
 

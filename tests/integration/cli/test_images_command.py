@@ -301,7 +301,7 @@ def test_the_command_that_unmounts_is_shown_as_it_is_typed(
     lamina(*words[1:])
     with Client(host, timeout=30) as client:
         assert {one.name for one in client.snapshotter("overlayfs/images/k8s.io").walk()} == {*CHAIN}
-        assert client.namespaces() == ["k8s.io"]
+        assert "k8s.io" in client.namespaces()
     lamina("images", "rm", "-n", "k8s.io", "debian:12")
     lamina("snapshots", "--snapshotter", "overlayfs/images/k8s.io", "rm", *reversed(CHAIN))
 

@@ -35,5 +35,5 @@ def test_namespaces_are_listed_and_found(ask: Ask) -> None:
 
 @pytest.mark.parametrize("method", ["Create", "Update", "Delete"])
 def test_namespaces_are_not_changed(ask: Ask, method: str) -> None:
-    with pytest.raises(Unimplemented, match="they come and go with their images"):
+    with pytest.raises(Unimplemented, match="each appears with its first image"):
         ask(method)

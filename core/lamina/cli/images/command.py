@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.groups import Group
-from lamina.cli.options.connection import connected, given_namespace, image_options
+from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
     binary_size,
     json_option,
@@ -259,6 +259,6 @@ def unmount_(*, target: str, as_json: bool) -> None:
     from lamina.cli.images.mounting import unmount_image
 
     with connected() as client:
-        is_removed = unmount_image(client, given_namespace(), target)
+        is_removed = unmount_image(client, target)
     if as_json:
         write_json({"Target": target, "Removed": is_removed})

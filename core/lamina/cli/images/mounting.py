@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from lamina.cli.options.settings import print_warnings
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, Unavailable, Unimplemented
-from lamina.images import DEFAULT_NAMESPACE, keyspace_of
+from lamina.images import keyspace_of
 from lamina.snapshots import Info, Kind, Snapshotter
 
 if TYPE_CHECKING:
@@ -97,12 +97,11 @@ class MountedSnapshot:
         return False
 
 
-def unmount_image(client: Client, namespace: str, target: str) -> bool:
+def unmount_image(client: Client, target: str) -> bool:
     """Unmount an image, whatever namespace and snapshotter it is in, and remove a snapshot without a key.
 
     Args:
         client: The host.
-        namespace: A namespace to look in, too, though it has no images any more; "" for the default one.
         target: The mount point.
 
     Returns:
@@ -114,8 +113,7 @@ def unmount_image(client: Client, namespace: str, target: str) -> bool:
     """
     from lamina.mount import mountinfo, unmount
 
-    namespaces = {*client.namespaces(), namespace or DEFAULT_NAMESPACE}
-    found, failures = _mounted_on(client, sorted(namespaces), target)
+    found, failures = _mounted_on(client, target)
     if not found:
         print_warnings(failures)
     mount = next((info for info in reversed(mountinfo()) if info.mount_point == target), None)
@@ -132,7 +130,7 @@ def unmount_image(client: Client, namespace: str, target: str) -> bool:
     return sum(one.forget(target) for one in found) > 0
 
 
-def _mounted_on(client: Client, namespaces: Iterable[str], target: str) -> tuple[list[MountedSnapshot], list[str]]:
+def _mounted_on(client: Client, target: str) -> tuple[list[MountedSnapshot], list[str]]:
     """Return the snapshots that were mounted on a directory, and what keeps others from being found."""
     from lamina.filters import quote
     from lamina.plugin import PluginType
@@ -140,7 +138,7 @@ def _mounted_on(client: Client, namespaces: Iterable[str], target: str) -> tuple
     found: list[MountedSnapshot] = []
     failures: list[str] = []
     wanted = f"labels.{quote(MOUNT_POINT)}=={quote(target)}"
-    keyspaces = [keyspace_of(namespace) for namespace in namespaces]
+    keyspaces = [keyspace_of(namespace) for namespace in client.namespaces()]
     for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}"):
         if plugin.init_error is not None:
             continue

@@ -11,7 +11,7 @@ from lamina.errdefs import NotFound, Unimplemented
 
 
 class NamespacesService:
-    """Shows the namespaces. They come and go with what is in them: none is created or deleted by itself."""
+    """Shows the namespaces. Each appears with the first image or lease in it; clients cannot change them."""
 
     def __init__(self, namespaces: Callable[[], Iterable[str]]) -> None:
         """Create the service.
@@ -43,5 +43,5 @@ class NamespacesService:
 
 def _refuse(_request: Any) -> NoReturn:
     raise Unimplemented(
-        "namespaces have no labels and cannot be created or deleted: they come and go with their images"
+        "namespaces have no labels and cannot be created or deleted: each appears with its first image"
     )
