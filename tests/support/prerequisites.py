@@ -169,6 +169,8 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "runc": _program("runc"),
     "umoci": _program("umoci"),
     "buildah": _program("buildah"),
+    "docker-registry": _program("docker-registry"),
+    "openssl": _program("openssl"),
     "podman": _program("podman"),
     "mmdebstrap": _program("mmdebstrap"),
     "skopeo": _program("skopeo"),

@@ -17,7 +17,7 @@ _MAX_ERRORS: Final = 3
 _REQUEST_TIMEOUT: Final = 408
 
 _REMEDIES: Final = {
-    401: "log in to the registry; many answer so for what does not exist, too",
+    401: "check the credentials, or log in; many registries answer so for what does not exist, too",
     403: "the credentials do not allow it",
     413: "a proxy before the registry, or the registry, limits the size of requests",
 }

@@ -1,0 +1,51 @@
+"""Keys and certificates, made with openssl."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import attrs
+
+from tests.support.commands import run
+
+
+@attrs.frozen
+class Certificate:
+    """A certificate in PEM format, and its key."""
+
+    file: Path
+    key: Path
+
+    @property
+    def pem(self) -> str:
+        return self.file.read_text()
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature with RSA and SHA-256."""
+        command = ("openssl", "dgst", "-sha256", "-sign", self.key)
+        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+
+def authority(directory: Path, name: str = "authority") -> Certificate:
+    """A certificate that signs itself."""
+    return _made(directory, name, "-addext", "basicConstraints=critical,CA:TRUE")
+
+
+def certificate_for(directory: Path, issuer: Certificate, *names: str, name: str = "server") -> Certificate:
+    """A certificate of a server, for names as `DNS:localhost` and `IP:127.0.0.1`."""
+    return _made(
+        directory,
+        name,
+        *("-CA", issuer.file, "-CAkey", issuer.key),
+        *("-addext", f"subjectAltName={','.join(names)}", "-addext", "basicConstraints=critical,CA:FALSE"),
+    )
+
+
+def _made(directory: Path, name: str, *options: str | Path) -> Certificate:
+    made = Certificate(directory / f"{name}.pem", directory / f"{name}.key")
+    run(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"),
+        *("-keyout", made.key, "-out", made.file, *options),
+    )
+    return made

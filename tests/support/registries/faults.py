@@ -1,0 +1,142 @@
+"""What can go wrong between a registry and its client."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+
+import attrs
+
+from tests.support.registries.proxy import Answer, Exchange, Fault
+
+
+def cut_after(count: int) -> Fault:
+    """The body ends after so many bytes."""
+    return lambda exchange: exchange.send(exchange.forward(), cut=count)
+
+
+def stall_after(count: int) -> Fault:
+    """The body stops after so many bytes, and the connection stays."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        exchange.send(attrs.evolve(answer, body=answer.body[:count], headers={**answer.headers}))
+        exchange.stall()
+
+    return fault
+
+
+def stall(exchange: Exchange) -> None:
+    """No answer comes."""
+    exchange.stall()
+
+
+def hang_up(exchange: Exchange) -> None:
+    """The connection ends instead of an answer."""
+    exchange.hang_up()
+
+
+def drip(exchange: Exchange) -> None:
+    """The answer comes a byte at a time, and never ends."""
+    exchange.write(b"HTTP/1.1 200 OK\r\n")
+    for number in itertools.count():
+        exchange.write(b"X" if number % 40 else b"\r\nY: ")
+        if exchange.stopped.wait(0.02):
+            return
+
+
+def drip_body(exchange: Exchange) -> None:
+    """The body comes a byte at a time."""
+    answer = exchange.forward()
+    exchange.send(attrs.evolve(answer, body=b""))
+    for byte in answer.body:
+        exchange.write(bytes([byte]))
+        if exchange.stopped.wait(0.02):
+            return
+
+
+def corrupt_at(position: int) -> Fault:
+    """A byte of the body is another one."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        body = bytearray(answer.body)
+        body[position] ^= 1
+        exchange.send(attrs.evolve(answer, body=bytes(body)))
+
+    return fault
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Fault:
+    """The proxy itself answers, with a status."""
+    named = {name.replace("_", "-").title(): value for name, value in headers.items()}
+    return lambda exchange: (exchange.body(), exchange.send(Answer(code, named, body)))[1]
+
+
+def with_headers(**headers: str) -> Fault:
+    """Headers of the answer are others."""
+    named = {name.replace("_", "-").title(): value for name, value in headers.items()}
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        exchange.send(attrs.evolve(answer, headers={**answer.headers, **named}))
+
+    return fault
+
+
+def without_header(name: str) -> Fault:
+    """The answer lacks a header."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        kept = {key: value for key, value in answer.headers.items() if key.lower() != name.lower()}
+        exchange.send(attrs.evolve(answer, headers=kept))
+
+    return fault
+
+
+def with_body(body: bytes, status: int = 200, content_type: str = "text/html") -> Fault:
+    """The body is another one."""
+    return lambda exchange: exchange.send(Answer(status, {"Content-Type": content_type}, body))
+
+
+def endless(exchange: Exchange) -> None:
+    """The body never ends."""
+    exchange.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n")
+    while not exchange.stopped.is_set():
+        exchange.write(b"\0" * 65536)
+
+
+def whole_without_length(exchange: Exchange) -> None:
+    """The body is there, and its end is that of the connection."""
+    answer = exchange.forward()
+    exchange.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + answer.body)
+    exchange.hang_up()
+
+
+def without_range(exchange: Exchange) -> None:
+    """The whole is sent, whatever range was asked for."""
+    exchange.send(exchange.forward(range=None))
+
+
+def encoded(exchange: Exchange) -> None:
+    """The body is compressed, though nobody said that it may be."""
+    answer = exchange.forward()
+    headers = {"Content-Type": "application/octet-stream", "Content-Encoding": "gzip"}
+    exchange.send(Answer(200, headers, gzip.compress(answer.body)))
+
+
+def drop_after(count: int) -> Fault:
+    """The connection ends after so many bytes of the request, of which the registry sees none."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.body(count)
+        exchange.hang_up()
+
+    return fault
+
+
+def answer_lost(exchange: Exchange) -> None:
+    """The registry does what was asked, and the answer is lost."""
+    exchange.forward()
+    exchange.hang_up()
