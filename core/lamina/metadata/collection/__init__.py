@@ -17,15 +17,8 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.metadata.collection._collector import Collector
-    from lamina.metadata.collection._contract import (
-        Chain,
-        GarbageCollector,
-        ImageUsage,
-        Kind,
-        Removed,
-        Step,
-        Usage,
-    )
+    from lamina.metadata.collection._contract import GarbageCollector
+    from lamina.metadata.collection._records import Chain, ImageUsage, Kind, Removed, Step, Usage
 
 __all__ = ["Chain", "Collector", "GarbageCollector", "ImageUsage", "Kind", "Removed", "Step", "Usage"]
 
@@ -33,6 +26,7 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "_collector": "Collector",
-        "_contract": "Chain GarbageCollector ImageUsage Kind Removed Step Usage",
+        "_contract": "GarbageCollector",
+        "_records": "Chain ImageUsage Kind Removed Step Usage",
     },
 )

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from lamina.content import ContentStore
 from lamina.context import KeyedLock
 from lamina.metadata._metadata import Metadata
-from lamina.metadata.collection._contract import Chain, GarbageCollector, Removed, Step, Usage
+from lamina.metadata.collection._contract import GarbageCollector
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._records import Chain, Removed, Step, Usage
 from lamina.metadata.collection._sources import Sources
 from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
-from lamina.metadata.collection._sweep_snapshots import sweep_snapshots
+from lamina.metadata.collection._sweep_ingests import sweep_ingests
+from lamina.metadata.collection._sweep_snapshots import sweep_snapshots, unlisted
 from lamina.metadata.collection._usage import Measuring
 from lamina.metadata.collection._why import References, find
 from lamina.snapshots import Snapshotter
@@ -61,11 +63,14 @@ class Collector(GarbageCollector):
             marking = Marking(listing, Edges(self._sources, listing))
             yield from marking.mark_roots()
             sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run)
+            yield from unlisted(sweep)
             if not content_only:
                 yield from sweep_expired(sweep)
                 yield from sweep_snapshots(sweep)
             if not listing.failures:
                 yield from sweep_blobs(sweep)
+            if content_only:  # otherwise they can be continued until the store removes them
+                yield from sweep_ingests(sweep)
 
     def usage(self) -> Usage:
         listing = self._listing()

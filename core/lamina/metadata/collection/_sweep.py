@@ -14,10 +14,10 @@ import attrs
 from lamina.content import Info
 from lamina.errdefs import Error, NotFound
 from lamina.metadata._node import LEASE, Node, blob
-from lamina.metadata.collection._contract import Removed
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._records import Removed
 from lamina.metadata.collection._sources import Sources
 
 _log = logging.getLogger(__name__)

@@ -10,20 +10,24 @@ import attrs
 from lamina.errdefs import DeadlineExceeded, Error, HasChildren, NotFound, Unavailable, Unimplemented
 from lamina.metadata._node import Node, snapshot
 from lamina.metadata._references import is_root
-from lamina.metadata.collection._contract import Removed
 from lamina.metadata.collection._limits import limited
 from lamina.metadata.collection._listing import Keyspace, Listed
+from lamina.metadata.collection._records import Removed
 from lamina.metadata.collection._sweep import UNREFERENCED, Sweep
 
 SECONDS: Final = 60.0
 """Seconds in which a snapshotter has to remove a snapshot."""
 
 
-def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
-    """Remove snapshots, children before their parents."""
+def unlisted(sweep: Sweep) -> Iterator[Removed]:
+    """Yield the keyspaces that cannot be listed. While there are any, blobs are kept."""
     for namespace, name, error in sweep.listing.failures:
         problem = f"cannot list its snapshots: {error}"
         yield sweep.report(Removed("snapshot", "", namespace, name, error=problem))
+
+
+def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
+    """Remove snapshots, children before their parents."""
     for keyspace in sweep.listing.keyspaces.values():
         yield from _sweep_keyspace(sweep, keyspace)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from lamina.errdefs import NotFound
 from lamina.metadata._node import BLOB, IMAGE, SNAPSHOT, Node, blob, image, snapshot
-from lamina.metadata.collection._contract import ImageUsage, Usage
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._records import ImageUsage, Usage
 from lamina.metadata.collection._sources import Sources
 
 

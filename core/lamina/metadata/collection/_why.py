@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.metadata._node import BLOB, LEASE, Node, blob, image, snapshot
-from lamina.metadata.collection._contract import Chain, Step
+from lamina.metadata.collection._records import Chain, Step
 from lamina.metadata.collection._sources import Sources
 
 
