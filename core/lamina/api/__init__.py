@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lamina.api._collection import (
+        chain_from_proto,
+        chain_to_proto,
+        image_usages_from_proto,
+        image_usages_to_proto,
+        removed_from_proto,
+        removed_to_proto,
+    )
     from lamina.api._content import blob_from_proto, blob_to_proto, ingest_from_proto, ingest_to_proto
     from lamina.api._convert import (
         error_from_proto,
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
         usage_to_proto,
     )
     from lamina.api._images import descriptor_from_proto, descriptor_to_proto, image_from_proto, image_to_proto
+    from lamina.api._leases import lease_from_proto, lease_to_proto
     from lamina.api._message import decode, encode
     from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
     from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
@@ -39,6 +48,8 @@ __all__ = [
     "Target",
     "blob_from_proto",
     "blob_to_proto",
+    "chain_from_proto",
+    "chain_to_proto",
     "dangling_from_exports",
     "decode",
     "descriptor_from_proto",
@@ -50,11 +61,15 @@ __all__ = [
     "exports_from_proto",
     "image_from_proto",
     "image_to_proto",
+    "image_usages_from_proto",
+    "image_usages_to_proto",
     "info_from_proto",
     "info_to_proto",
     "ingest_from_proto",
     "ingest_to_proto",
     "kind_from_proto",
+    "lease_from_proto",
+    "lease_to_proto",
     "mounts_from_proto",
     "mounts_to_proto",
     "names_from_exports",
@@ -62,6 +77,8 @@ __all__ = [
     "platform_from_proto",
     "platform_to_proto",
     "plugin_to_proto",
+    "removed_from_proto",
+    "removed_to_proto",
     "serialize",
     "time_from_proto",
     "time_to_proto",
@@ -72,11 +89,14 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "_collection": "chain_from_proto chain_to_proto image_usages_from_proto image_usages_to_proto "
+        "removed_from_proto removed_to_proto",
         "_content": "blob_from_proto blob_to_proto ingest_from_proto ingest_to_proto",
         "_convert": "error_from_proto error_to_proto info_from_proto info_to_proto kind_from_proto "
         "mounts_from_proto mounts_to_proto platform_from_proto platform_to_proto "
         "time_from_proto time_to_proto usage_from_proto usage_to_proto",
         "_images": "descriptor_from_proto descriptor_to_proto image_from_proto image_to_proto",
+        "_leases": "lease_from_proto lease_to_proto",
         "_message": "decode encode",
         "_names": "dangling_from_exports names_from_exports names_to_exports",
         "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lamina.client._content import RemoteContent
     from lamina.client._records import RemotePlugin, Server, Version
     from lamina.images import ImageStore, Transfer
+    from lamina.metadata import LeaseStore
+    from lamina.metadata.collection import GarbageCollector
 
 _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
@@ -93,6 +95,18 @@ class Client:
         from lamina.client._transfer import ProxyTransfer
 
         return ProxyTransfer(self._connection)
+
+    def leases(self) -> LeaseStore:
+        """Return the leases of the client's namespace."""
+        from lamina.client._leases import ProxyLeaseStore
+
+        return ProxyLeaseStore(self._connection)
+
+    def collector(self) -> GarbageCollector:
+        """Return what collects on the server, a lamina host."""
+        from lamina.client._collector import ProxyCollector
+
+        return ProxyCollector(self._connection)
 
     def plugins(self, *filters: str) -> list[RemotePlugin]:
         """Return the server's plugins, including failed and skipped ones, in order of initialisation.

@@ -1,0 +1,34 @@
+"""`ProxyCollector`: a garbage collector behind a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lamina.api import chain_from_proto, encode, image_usages_from_proto, removed_from_proto
+from lamina.api.messages import gc_pb2 as pb
+from lamina.client._connection import Connection
+from lamina.metadata.collection import Chain, GarbageCollector, Removed, Usage
+
+_SERVICE = "/lamina.services.gc.v1.Collector"
+
+
+class ProxyCollector(GarbageCollector):
+    """Forwards every call to a collector service."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Use an existing connection."""
+        self._connection = connection
+
+    def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
+        request = encode(pb.CollectRequest, dry_run=dry_run, content_only=content_only)
+        for response in self._connection.stream(f"{_SERVICE}/Collect", request, pb.CollectResponse):
+            yield from map(removed_from_proto, response.removed)
+
+    def usage(self) -> Usage:
+        response = self._connection.unary(f"{_SERVICE}/Usage", pb.UsageRequest(), pb.UsageResponse)
+        return image_usages_from_proto(response)
+
+    def why(self, name: str, namespace: str) -> Sequence[Chain]:
+        request = encode(pb.WhyRequest, name=name, namespace=namespace)
+        response = self._connection.unary(f"{_SERVICE}/Why", request, pb.WhyResponse)
+        return tuple(map(chain_from_proto, response.chains))

@@ -1,0 +1,1 @@
+"""Collects what nothing refers to: when a client asks, and in intervals."""

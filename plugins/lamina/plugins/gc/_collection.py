@@ -1,0 +1,78 @@
+"""`Collection`: one collection in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, Self
+
+from lamina.context import current, use
+from lamina.metadata.collection import Removed
+
+INTERVAL: Final = 0.1
+"""Seconds between two batches."""
+_MOST_WAITING: Final = 4096
+"""The removals that wait for a client that does not read. Then the collection waits, too."""
+
+
+class Collection:
+    """Runs while its block is being executed. Leaving the block stops it after its current removal.
+
+    In a thread of its own, so that the pace of the client's reading is not that of the removals.
+    """
+
+    def __init__(self, collect: Callable[[], Iterator[Removed]]) -> None:
+        """Prepare a collection.
+
+        Args:
+            collect: Collects, in the context of the current call.
+        """
+        call = current()
+        # Of its own, because a stream may end before its call is cancelled.
+        self._context = call.detached()
+        self._context.deadline = call.deadline
+        self._forget = call.on_cancel(lambda: self._context.cancel(call.reason))
+        self._collect = collect
+        self._found: queue.Queue[Removed] = queue.Queue(_MOST_WAITING)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="collection", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.cancel()
+        self._thread.join()
+        self._forget()
+
+    def batches(self) -> Iterator[list[Removed]]:
+        """Yield what was removed, every `INTERVAL` at most, until the end.
+
+        Raises:
+            BaseException: What the collection has raised.
+        """
+        ended = False
+        while not ended:
+            self._thread.join(INTERVAL)
+            ended = not self._thread.is_alive()
+            if batch := [self._found.get_nowait() for _ in range(self._found.qsize())]:
+                yield batch
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            with use(self._context):
+                for removed in self._collect():
+                    self._put(removed)
+        except BaseException as error:  # noqa: BLE001 - `batches` raises it
+            self._error = error
+
+    def _put(self, removed: Removed) -> None:
+        while not self._context.cancelled:  # after that nobody reads, and the collection ends itself
+            with contextlib.suppress(queue.Full):
+                return self._found.put(removed, timeout=INTERVAL)
+        return None

@@ -1,0 +1,116 @@
+"""`Scheduler`: collections for callers, and in intervals."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from lamina.context import CallContext, current, use
+from lamina.errdefs import Canceled, message
+from lamina.metadata.collection import GarbageCollector
+from lamina.metrics import Metric
+from lamina.plugins.gc._config import SchedulerConfig
+from lamina.plugins.gc._numbers import Numbers, Run
+
+if TYPE_CHECKING:
+    from lamina.metadata.collection import Chain, Collector, Removed, Usage
+
+_log = logging.getLogger(__name__)
+
+
+class Scheduler(GarbageCollector):
+    """Runs a collector for its callers and, with an interval, by itself; logs and counts what each run removes."""
+
+    def __init__(self, collector: Callable[[], Collector], config: SchedulerConfig) -> None:
+        """Start to collect, if the configuration has an interval.
+
+        Args:
+            collector: Returns what does the work. It is called when there is some, since most starts have none.
+            config: See `SchedulerConfig`.
+        """
+        self._new_collector = collector
+        self._grace = config.grace
+        self._numbers = Numbers()
+        self._changed = threading.Condition()
+        self._interval = 0.0
+        self._is_closed = False
+        self._context = CallContext()
+        """Of the collections that no caller asked for."""
+        self._thread: threading.Thread | None = None
+        self.reconfigure(config)
+
+    @functools.cached_property
+    def _collector(self) -> Collector:
+        return self._new_collector()
+
+    def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
+        """Remove what nothing refers to, until the current call ends."""
+        run, collector = Run(), self._collector
+        collector.grace = self._grace
+        try:
+            for removed in collector.collect(dry_run=dry_run, content_only=content_only):
+                run.count(removed)
+                yield removed
+                current().check()
+            run.is_complete = True
+        finally:
+            if not dry_run:
+                self._numbers.add(run)
+                _log.info("collected garbage", extra=run.fields())
+
+    def usage(self) -> Usage:
+        """Return the bytes of images."""
+        return self._collector.usage()
+
+    def why(self, name: str, namespace: str) -> Sequence[Chain]:
+        """Return what keeps an image, a blob or a snapshot."""
+        return self._collector.why(name, namespace)
+
+    def reconfigure(self, config: SchedulerConfig) -> None:
+        """Use another grace for the next collection, and another interval for the wait that has begun."""
+        self._grace = config.grace
+        with self._changed:
+            self._interval = min(config.interval, threading.TIMEOUT_MAX)
+            if self._interval and self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._run, name="garbage collection", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def metrics(self) -> Iterable[Metric]:
+        """Return what the runs since the start have removed."""
+        return self._numbers.metrics()
+
+    def close(self) -> None:
+        """Stop a collection that no caller asked for after its current removal, and start no more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._context.cancel()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with use(self._context):
+            while self._wait():
+                try:
+                    for _ in self.collect():
+                        pass
+                except Canceled:
+                    return
+                except Exception as error:  # noqa: BLE001 - whatever it is, the next run may succeed
+                    _log.error("failed to collect garbage", extra={"error": message(error)}, exc_info=error)
+
+    def _wait(self) -> bool:
+        """Wait for the end of the interval. False: the scheduler was closed."""
+        begun = time.monotonic()
+        with self._changed:
+            while not self._is_closed:
+                remaining = begun + self._interval - time.monotonic() if self._interval else None
+                if remaining is not None and remaining <= 0:
+                    return True
+                self._changed.wait(remaining)
+        return False

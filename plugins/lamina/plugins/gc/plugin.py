@@ -1,0 +1,67 @@
+"""Registrations of the collector and of its service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from lamina.metadata.collection import GarbageCollector
+from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl
+from lamina.plugins.gc._config import SchedulerConfig
+
+if TYPE_CHECKING:
+    from lamina.metadata.collection import Collector
+    from lamina.plugins.gc._scheduler import Scheduler
+    from lamina.plugins.gc._service import CollectorService
+
+ID: Final = "scheduler"
+
+
+@hookimpl
+def lamina_register() -> Iterable[Registration[Any]]:
+    """Register the collector, under the name of containerd's, and its service."""
+    return [
+        Registration(
+            type=PluginType.GC,
+            id=ID,
+            requires=(PluginType.CONTENT, PluginType.METADATA, PluginType.SNAPSHOTTER),
+            config=SchedulerConfig,
+            live=("grace", "interval"),
+            init=init_scheduler,
+        ),
+        Registration(
+            type=PluginType.GRPC,
+            id="gc",
+            requires=(PluginType.GC,),
+            late_binding=True,
+            init=init_service,
+        ),
+    ]
+
+
+@hookimpl
+def lamina_contracts() -> Iterable[Contract]:
+    """Register the contract of collectors."""
+    return [Contract(PluginType.GC, GarbageCollector)]
+
+
+def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
+    """Return what collects in the host's metadata, content store and snapshotters."""
+    from lamina.plugins.gc._scheduler import Scheduler
+
+    metadata, content = ic.get_single(PluginType.METADATA), ic.get_single(PluginType.CONTENT)
+
+    def collector() -> Collector:
+        from lamina.metadata.collection import Collector
+        from lamina.plugins.gc._snapshotters import snapshotters
+
+        return Collector(metadata, content, lambda: snapshotters(ic.get_all()))
+
+    return Scheduler(collector, ic.config)
+
+
+def init_service(ic: InitContext[None]) -> CollectorService:
+    """Return the service, which looks the collector up for each call."""
+    from lamina.plugins.gc._service import CollectorService
+
+    return CollectorService(lambda: ic.get_single(PluginType.GC))

@@ -1,0 +1,76 @@
+"""`containerd.services.leases.v1.Leases`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lamina.api import Method, Service, encode, lease_to_proto
+from lamina.api.messages import leases_pb2 as pb
+from lamina.api.messages.empty_pb2 import Empty
+from lamina.images import current_namespace
+from lamina.metadata import LeaseStore, Resource
+from lamina.metadata.collection import GarbageCollector
+
+_LOGGED = {"id": "lease", "resource.type": "resource_type", "resource.id": "resource"}
+"""Fields of requests that identify leases and what they have, and their names in log lines."""
+
+
+class LeasesService:
+    """The leases of the namespace of each call (`lamina.images.current_namespace`)."""
+
+    def __init__(self, leases: Callable[[str], LeaseStore], collector: Callable[[], GarbageCollector]) -> None:
+        """Create the service.
+
+        Args:
+            leases: Returns the leases of a namespace, or raises the reason why they are not available.
+            collector: Returns the collector, or raises the reason why it is not available.
+        """
+        self._leases = leases
+        self._collector = collector
+        self.service = Service(
+            name="containerd.services.leases.v1.Leases",
+            methods=(
+                Method("Create", pb.CreateRequest, self._create, slow=True, logged=_LOGGED),
+                Method("Delete", pb.DeleteRequest, self._delete, slow=True, logged=_LOGGED),
+                Method("List", pb.ListRequest, self._list, slow=True),
+                Method("AddResource", pb.AddResourceRequest, self._add, slow=True, logged=_LOGGED),
+                Method("DeleteResource", pb.DeleteResourceRequest, self._remove, slow=True, logged=_LOGGED),
+                Method("ListResources", pb.ListResourcesRequest, self._list_resources, slow=True, logged=_LOGGED),
+            ),
+        )
+
+    def _store(self) -> LeaseStore:
+        return self._leases(current_namespace())
+
+    def _create(self, request: pb.CreateRequest) -> pb.CreateResponse:
+        created = self._store().create(request.id, dict(request.labels))
+        return encode(pb.CreateResponse, lease=lease_to_proto(created))
+
+    def _delete(self, request: pb.DeleteRequest) -> Empty:
+        self._store().delete(request.id)
+        if request.sync:
+            for _ in self._collector().collect():
+                pass
+        return Empty()
+
+    def _list(self, request: pb.ListRequest) -> pb.ListResponse:
+        found = self._store().list(*request.filters)
+        return encode(pb.ListResponse, leases=[lease_to_proto(lease) for lease in found])
+
+    def _add(self, request: pb.AddResourceRequest) -> Empty:
+        self._store().add(request.id, _resource(request.resource))
+        return Empty()
+
+    def _remove(self, request: pb.DeleteResourceRequest) -> Empty:
+        self._store().remove(request.id, _resource(request.resource))
+        return Empty()
+
+    def _list_resources(self, request: pb.ListResourcesRequest) -> pb.ListResourcesResponse:
+        found = self._store().resources(request.id)
+        return encode(
+            pb.ListResourcesResponse, resources=[encode(pb.Resource, id=one.id, type=one.type) for one in found]
+        )
+
+
+def _resource(message: pb.Resource) -> Resource:
+    return Resource(type=message.type, id=message.id)
