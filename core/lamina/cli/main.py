@@ -43,6 +43,10 @@ _COMMANDS: Final = {
         "lamina.cli.images.command:images",
         "Import images from archives, unpack and mount them.",
     ),
+    "leases": Lazy(
+        "lamina.cli.leases.command:leases",
+        "Keep blobs and snapshots from being collected.",
+    ),
     "metastore": Lazy(
         "lamina.cli.metastore.command:metastore",
         "Check, back up, restore and rebuild the metastore.",

@@ -45,8 +45,11 @@ def test_the_commands_work_in_their_order(tree: Path) -> None:
     )
     assert shown[3] == ""
     assert shown[4].endswith(", no damage found\n")
-    assert "debian" not in shown[6]
-    assert shown[6].count("sha256:") > 5
+    assert shown[5].count("sha256:") > 5
+    assert re.search(r"^default +docker.io/library/debian:12 ", shown[6], re.MULTILINE)
+    assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[6], re.MULTILINE)
+    assert re.search(r"^(removed|kept, because it is young:) .*\d blobs, ", shown[6], re.MULTILINE)
+    assert re.search(r"^build$", shown[7], re.MULTILINE)
 
 
 def test_the_program_works(tree: Path) -> None:
@@ -57,5 +60,11 @@ def test_the_program_works(tree: Path) -> None:
     )
 
 
+def test_the_settings_are_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("version = 4\n" + "".join(text for language, text in BLOCKS if language == "toml"))
+    run(sys.executable, "-m", "lamina.cli.main", "config", "check", "--config", file)
+
+
 def test_every_block_is_executed() -> None:
-    assert {language for language, _ in BLOCKS} == {"sh", "python"}
+    assert {language for language, _ in BLOCKS} == {"sh", "python", "toml"}

@@ -58,6 +58,7 @@ def test_help_lists_the_commands() -> None:
         "diagnose",
         "doctor",
         "images",
+        "leases",
         "metastore",
         "plugins",
         "serve",
@@ -67,7 +68,8 @@ def test_help_lists_the_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "group", [(), ("config",), ("content",), ("images",), ("metastore",), ("plugins",), ("snapshots",)]
+    "group",
+    [(), ("config",), ("content",), ("images",), ("leases",), ("metastore",), ("plugins",), ("snapshots",)],
 )
 def test_each_summary_fits_on_one_line_of_80_columns(group: tuple[str, ...]) -> None:
     help_text = CliRunner().invoke(lamina, [*group, "--help"], terminal_width=78).output

@@ -7,6 +7,7 @@ import sys
 import click
 
 from lamina.cli.groups import Group
+from lamina.cli.images.removals import collect, dry_run_option
 from lamina.cli.options.connection import connected, host_options
 from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.terminal.errors import FAILURE
@@ -78,3 +79,16 @@ def rm(*, digests: tuple[str, ...]) -> None:
     with connected() as client:
         for digest in digests:
             client.content().delete(digest)
+
+
+@content.command()
+@host_options
+@dry_run_option
+@json_option
+def prune(*, dry_run: bool, as_json: bool) -> None:
+    """Remove blobs that nothing needs.
+
+    Removes unfinished ones, too, if nobody is writing them. Nothing that is younger than the host's grace is
+    removed, by default a minute. Exits with 1 if something could not be removed.
+    """
+    collect(dry_run=dry_run, content_only=True, as_json=as_json)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.groups import Group
+from lamina.cli.images.collection import df, prune, why
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
     binary_size,
@@ -262,3 +263,7 @@ def unmount_(*, target: str, as_json: bool) -> None:
         is_removed = unmount_image(client, target)
     if as_json:
         write_json({"Target": target, "Removed": is_removed})
+
+
+for command in (prune, df, why):
+    images.add_command(command)

@@ -56,6 +56,12 @@ def given_namespace() -> str:
     return click.get_current_context().meta.get(f"{_META}namespace") or ""
 
 
+def given_keyspace() -> str:
+    """Return the keyspace that the command's options select with the snapshotter; "" if they select none."""
+    name = click.get_current_context().meta.get(f"{_META}snapshotter") or ""
+    return name.partition("/")[2]
+
+
 @contextlib.contextmanager
 def connected_snapshotter() -> Iterator[Snapshotter]:
     """Connect to the snapshotter that the command's options select."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.groups import Group
-from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
+from lamina.cli.options.connection import connected_snapshotter, given_keyspace, snapshotter_options
 from lamina.cli.options.filters import warn_unknown_fields
-from lamina.cli.snapshots.labels import format_labels, parse_labels
+from lamina.cli.snapshots.labels import format_labels, kept, parse_labels
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.cli.terminal.output import (
     binary_size,
@@ -61,7 +61,7 @@ def snapshots() -> None:
 def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
     """Create an active snapshot: a writable copy of PARENT."""
     with connected_snapshotter() as snapshotter:
-        mounts = snapshotter.prepare(key, parent, labels)
+        mounts = snapshotter.prepare(key, parent, kept(labels, given_keyspace()))
     _show_created(key, mounts, target, as_json=as_json)
 
 
@@ -159,7 +159,7 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force
     with connected_snapshotter() as snapshotter:
         if not force:
             _check_unused(snapshotter, key)
-        snapshotter.commit(name, key, labels, parent)
+        snapshotter.commit(name, key, kept(labels, given_keyspace()), parent)
 
 
 @snapshots.command()

@@ -1,0 +1,120 @@
+"""`lamina leases`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamina.cli.groups import Group
+from lamina.cli.options.connection import connected, image_options
+from lamina.cli.snapshots.labels import format_labels, parse_labels
+from lamina.cli.terminal.output import json_option, write, write_json, write_table
+from lamina.errdefs import InvalidArgument
+
+if TYPE_CHECKING:
+    from lamina.metadata import Lease, Resource
+
+
+@click.group(cls=Group)
+@image_options
+def leases() -> None:
+    """Keep blobs and snapshots from being collected."""
+
+
+@leases.command()
+@image_options
+@click.option("--expire", default="24h", metavar="DURATION", help="Time until it ends; 0 for never. Default: 24h.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parse_labels,
+    help="A label. Repeatable.",
+)
+@json_option
+@click.argument("id_", metavar="[ID]", default="")
+def create(*, id_: str, expire: str, labels: Mapping[str, str], as_json: bool) -> None:
+    """Create a lease, and print its id.
+
+    A program names the lease in the header containerd-lease of its calls. What they use and make is kept until the
+    lease ends or is removed.
+    """
+    expiry = _expiry(expire)
+    with connected() as client:
+        made = client.leases().create(id_, {**expiry, **labels})
+    if as_json:
+        write_json(_document(made, []))
+    else:
+        write(made.id)
+
+
+def _expiry(text: str) -> dict[str, str]:
+    """Return the label for the time at which a lease ends; none for 0."""
+    import time
+
+    from lamina.duration import Duration
+    from lamina.snapshots import NANOSECONDS, format_time
+
+    try:
+        seconds = Duration.parse(text)
+    except InvalidArgument as error:
+        raise click.UsageError(f"--expire: {error}") from error
+    if seconds < 0:
+        raise click.UsageError(f"--expire: {text}: expected a non-negative duration")
+    if not seconds:
+        return {}
+    return {"containerd.io/gc.expire": format_time(time.time_ns() + int(seconds * NANOSECONDS))}
+
+
+@leases.command()
+@image_options
+@json_option
+@click.argument("filters", nargs=-1, metavar="[FILTER]...")
+def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
+    """List leases.
+
+    With FILTERs, such as id==mine, list only leases that match at least one.
+    """
+    from lamina.cli.options.filters import warn_unknown_fields
+    from lamina.snapshots import format_time
+
+    warn_unknown_fields(filters, "lease", ("id", "labels"))
+    with connected() as client:
+        store = client.leases()
+        found = [(lease, list(store.resources(lease.id))) for lease in store.list(*filters)]
+    if as_json:
+        write_json([_document(lease, resources) for lease, resources in found])
+        return
+    rows = [
+        (lease.id, format_time(lease.created), str(len(resources)), format_labels(lease.labels))
+        for lease, resources in found
+    ]
+    write_table(("ID", "CREATED", "RESOURCES", "LABELS"), rows)
+
+
+@leases.command()
+@image_options
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def rm(*, ids: tuple[str, ...]) -> None:
+    """Remove leases in the given order; stop at the first failure.
+
+    What only they kept is removed by the next collection.
+    """
+    with connected() as client:
+        for id_ in ids:
+            client.leases().delete(id_)
+
+
+def _document(lease: Lease, resources: list[Resource]) -> dict[str, Any]:
+    """Return a lease as a JSON object."""
+    from lamina.snapshots import format_time
+
+    return {
+        "ID": lease.id,
+        "Created": format_time(lease.created),
+        "Labels": dict(sorted(lease.labels.items())),
+        "Resources": [{"Type": one.type, "ID": one.id} for one in resources],
+    }
