@@ -40,7 +40,7 @@ class Lamina:
         assert silent == ""
         return failed
 
-    def on_terminal(self, *words: str | Path, columns: int = 80) -> str:
+    def on_terminal(self, *words: str | Path, columns: int = 80, code: int = 0) -> str:
         """Run a command with stdout and stderr on a terminal; returns what that shows."""
         terminal, theirs = pty.openpty()
         with open(terminal, "rb", buffering=0) as shown:
@@ -53,7 +53,7 @@ class Lamina:
             with contextlib.suppress(OSError):  # EIO: the other side is closed
                 while data := shown.read(4096):
                     text += data
-        assert process.wait(60) == 0, text
+        assert process.wait(60) == code, text
         return text.decode().replace("\r\n", "\n")
 
     def environment(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import click
 from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected_snapshotter, given_keyspace, snapshotter_options
 from lamina.cli.options.filters import warn_unknown_fields
+from lamina.cli.snapshots.diff import diff
 from lamina.cli.snapshots.labels import format_labels, kept, parse_labels
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.cli.terminal.output import (
@@ -284,3 +285,6 @@ def cleanup() -> None:
     """Delete what removed snapshots left behind, now."""
     with connected_snapshotter() as snapshotter:
         snapshotter.cleanup()
+
+
+snapshots.add_command(diff)

@@ -1,11 +1,14 @@
-"""A progress counter for long operations."""
+"""Progress counters for long operations."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from lamina.cli.terminal.output import binary_size
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -30,30 +33,53 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
     if not sys.stderr.isatty():
         yield from items
         return
-    counter = _Counter(what, total)
-    timer = threading.Timer(_PATIENCE, counter.show)
-    timer.daemon = True
-    timer.start()
-    try:
+    of_total = "" if total is None else f" of {total:,}"
+    with _Line(lambda count: f"{count:,}{of_total} {what}") as line:
         for item in items:
             yield item
-            counter.count += 1
-    finally:
-        timer.cancel()
-        timer.join()
-        counter.hide()
+            line.count += 1
 
 
-class _Counter:
-    """A line that shows the number of items so far."""
+@contextlib.contextmanager
+def byte_progress(begin: str, what: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows a number of bytes on stderr, if the block takes long and stderr is a terminal.
 
-    def __init__(self, what: str, total: int | None) -> None:
+    Args:
+        begin: The line that is shown until there are any, such as `comparing …`.
+        what: The rest of the line behind the number of bytes, such as `read`.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with _Line(lambda count: f"{binary_size(count)} {what}" if count else begin) as line:
+
+        def report(done: int) -> None:
+            line.count = done
+
+        yield report
+
+
+class _Line:
+    """A line that shows a number, for the duration of a block that takes long."""
+
+    def __init__(self, describe: Callable[[int], str]) -> None:
         self.count = 0
-        self._what = what
-        self._total = total
+        self._describe = describe
         self._live: Live | None = None
+        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer.daemon = True
 
-    def show(self) -> None:
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        if self._live is not None:
+            self._live.stop()
+
+    def _show(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -66,12 +92,7 @@ class _Counter:
         )
         self._live.start()
 
-    def hide(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-
     def _text(self) -> Text:
         from rich.text import Text
 
-        of_total = "" if self._total is None else f" of {self._total:,}"
-        return Text(f"{self.count:,}{of_total} {self._what}")
+        return Text(self._describe(self.count))

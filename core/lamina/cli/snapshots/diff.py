@@ -1,0 +1,194 @@
+"""`lamina snapshots diff`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
+from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.progress import byte_progress
+
+if TYPE_CHECKING:
+    from lamina.layers import Compression, WrittenLayer
+    from lamina.layers.comparing import Change
+    from lamina.mount import Mount
+    from lamina.snapshots import Snapshotter
+
+STDOUT: Final = "-"
+_COMPRESSIONS: Final = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".tzst": "zstd"}
+"""Values of `Compression` by the ends of file names."""
+_MEDIA_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
+"""The media type of a layer, to which `+` and the compression are added (OCI image spec, `media-types.md`)."""
+_WORDS: Final = {"add": "added", "modify": "modified", "delete": "deleted"}
+
+
+def _compression(output: str) -> Compression:
+    """Return the compression that the name of a file says."""
+    from lamina.layers import Compression
+
+    if output == STDOUT:
+        if sys.stdout.isatty():
+            raise click.UsageError("A terminal cannot show a layer: name a file, or redirect the output.")
+        return Compression.NONE
+    suffix = os.path.splitext(output)[1]
+    if suffix not in _COMPRESSIONS:
+        raise click.UsageError(
+            f"{one_line(output)}: the name of a layer ends with .tar, .tar.gz, .tgz or .tar.zst, which says "
+            "how it is compressed."
+        )
+    return Compression(_COMPRESSIONS[suffix])
+
+
+@click.command()
+@snapshotter_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the layer that turns A into B: FILE.tar, .tar.gz or .tar.zst; - for a tar archive on stdout.",
+)
+@click.option(
+    "--source-date-epoch",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    envvar="SOURCE_DATE_EPOCH",
+    show_envvar=True,
+    help="The latest time in the layer, in seconds since 1970. Default: that of its newest file.",
+)
+@json_option
+@click.argument("a")
+@click.argument("b", default="")
+def diff(*, a: str, b: str, output: str | None, source_date_epoch: int | None, as_json: bool) -> None:
+    """Show what differs between two snapshots, or write it as a layer.
+
+    A path was added (A), modified (M) or deleted (D) from snapshot A to snapshot B. Without B, A is compared with
+    its parent. Of a snapshot that is written to meanwhile, some changes may be missed.
+    """
+    if output is None:
+        _show_changes(a, b, as_json=as_json)
+        return
+    if as_json and output == STDOUT:
+        raise click.UsageError("The layer and JSON cannot both be printed: use one of --json and -o -.")
+    compression = _compression(output)
+    written = _write_layer(a, b, output, compression, source_date_epoch)
+    if as_json:
+        write_json(_layer_document(written, compression))
+    elif output != STDOUT:
+        write(f"wrote {one_line(output)}: {written.entries:,} entries, {binary_size(written.size)}")
+        write(f"digest  {written.digest}")
+        write(f"diff ID {written.diff_id}")
+
+
+@contextlib.contextmanager
+def _mounts(a: str, b: str) -> Iterator[tuple[Sequence[Mount], Sequence[Mount]]]:
+    """Yield the mounts of both trees."""
+    from lamina.snapshots.temporary import Owner, remove_leftovers, temporary_mounts
+
+    owner = Owner()
+    with connected_snapshotter() as snapshotter:
+        remove_leftovers(snapshotter, owner)
+        lower, upper = (a, b) if b else (_parent(snapshotter, a), a)
+        with (
+            temporary_mounts(snapshotter, lower, owner) as below,
+            temporary_mounts(snapshotter, upper, owner) as above,
+        ):
+            yield below, above
+
+
+def _parent(snapshotter: Snapshotter, key: str) -> str:
+    return snapshotter.stat(key).parent
+
+
+def _show_changes(a: str, b: str, *, as_json: bool) -> None:
+    from lamina.layers.comparing import opened_comparison
+
+    with (
+        byte_progress("comparing …", "compared"),
+        _mounts(a, b) as (lower, upper),
+        opened_comparison(lower, upper) as comparison,
+    ):
+        changes = comparison.changes
+    if as_json:
+        write_json([_change_document(change) for change in changes])
+    elif changes:
+        write_table(("", "SIZE", "PATH"), map(_row, changes))
+        write(_summary(changes))
+    else:
+        write("no differences")
+
+
+@contextlib.contextmanager
+def _opened_output(output: str) -> Iterator[int]:
+    if output == STDOUT:
+        yield sys.stdout.fileno()
+        return
+    from lamina.fs.new_file import new_file
+
+    with new_file(output, 0o666) as fd:
+        yield fd
+
+
+def _write_layer(
+    a: str, b: str, output: str, compression: Compression, source_date_epoch: int | None
+) -> WrittenLayer:
+    from lamina.layers import LocalDiffer
+
+    with (
+        byte_progress("comparing …", "read") as progress,
+        _mounts(a, b) as (lower, upper),
+        _opened_output(output) as fd,
+    ):
+
+        def write_all(data: bytes | memoryview) -> None:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+
+        return LocalDiffer().compare(
+            lower,
+            upper,
+            write_all,
+            compression=compression,
+            source_date_epoch=source_date_epoch,
+            progress=progress,
+        )
+
+
+def _row(change: Change) -> tuple[str, str, str]:
+    size = "" if change.kind == "delete" else binary_size(change.size)
+    return change.kind[0].upper(), size, _path(change)
+
+
+def _summary(changes: Sequence[Change]) -> str:
+    counts = Counter(str(change.kind) for change in changes)
+    parts = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items() if counts[kind]]
+    return f"{', '.join(parts)}; files of {binary_size(sum(change.size for change in changes))}"
+
+
+def _path(change: Change) -> str:
+    return os.fsdecode(b"/" + change.path)
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    """Return a change as a JSON object, its size in bytes."""
+    return {"Kind": str(change.kind), "Path": _path(change), "Size": change.size}
+
+
+def _layer_document(written: WrittenLayer, compression: Compression) -> dict[str, Any]:
+    """Return a layer as a JSON object, with the fields of a descriptor."""
+    plain = compression.value == "none"
+    return {
+        "MediaType": _MEDIA_TYPE if plain else f"{_MEDIA_TYPE}+{compression.value}",
+        "Digest": written.digest,
+        "Size": written.size,
+        "DiffID": written.diff_id,
+        "UncompressedSize": written.uncompressed_size,
+        "Entries": written.entries,
+    }

@@ -1,0 +1,162 @@
+"""`lamina snapshots diff` against a running host, with real overlay mounts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from lamina.mount import temporary_mount
+from lamina.snapshots import Snapshotter
+from tests.integration.cli.conftest import PROGRAM, Lamina
+from tests.support import tar
+from tests.support.blobs import digest_of
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+READ: dict[str, Callable[[bytes], bytes]] = {
+    "layer.tar": bytes,
+    "layer.tar.gz": gzip.decompress,
+    "layer.tgz": gzip.decompress,
+    "layer.tar.zst": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+}
+NAMES = [b".wh.gone", b"changed", b"new"]
+
+
+@pytest.fixture
+def changed(layer: Callable[..., None], snapshotter: Snapshotter) -> str:
+    """An active snapshot on `base`, in which one file is new, one changed and one gone."""
+    layer("base", kept="1", changed="2", gone="3")
+    with temporary_mount(snapshotter.prepare("box", "base")) as root:
+        (Path(root) / "new").write_text("x" * 2000)
+        (Path(root) / "changed").write_text("other")
+        (Path(root) / "gone").unlink()
+    return "box"
+
+
+def rows(listing: str) -> list[list[str]]:
+    return [line.split() for line in listing.splitlines()]
+
+
+def test_changes_are_listed_with_their_sizes(lamina: Lamina, changed: str) -> None:
+    table = rows(lamina("snapshots", "diff", changed))
+    assert table[0] == ["SIZE", "PATH"]
+    assert ["A", "2.0", "KiB", "/new"] in table
+    assert ["M", "5", "B", "/changed"] in table
+    assert ["D", "/gone"] in table
+    assert table[-1][:6] == ["1", "added,", "1", "modified,", "1", "deleted;"]
+
+
+def test_changes_are_listed_as_json(lamina: Lamina, changed: str) -> None:
+    found = json.loads(lamina("snapshots", "diff", "--json", changed))
+    assert {"Kind": "add", "Path": "/new", "Size": 2000} in found
+    assert {"Kind": "delete", "Path": "/gone", "Size": 0} in found
+
+
+def test_the_parent_is_what_one_snapshot_is_compared_with(lamina: Lamina, changed: str) -> None:
+    assert lamina("snapshots", "diff", changed) == lamina("snapshots", "diff", "base", changed)
+
+
+def test_a_snapshot_without_a_parent_is_compared_with_an_empty_tree(
+    lamina: Lamina, layer: Callable[..., None]
+) -> None:
+    layer("base", one="1", two="22")
+    assert [line[0] for line in rows(lamina("snapshots", "diff", "base"))[1:]] == ["A", "A", "2"]
+
+
+def test_two_snapshots_are_compared_in_the_order_given(lamina: Lamina, layer: Callable[..., None]) -> None:
+    layer("base", one="1")
+    layer("top", "base", two="2")
+    assert json.loads(lamina("snapshots", "diff", "--json", "top", "base")) == [
+        {"Kind": "delete", "Path": "/two", "Size": 0}
+    ]
+
+
+def test_equal_snapshots_have_no_differences(lamina: Lamina, layer: Callable[..., None]) -> None:
+    layer("one", file="same")
+    layer("two", "one")
+    assert lamina("snapshots", "diff", "two") == "no differences\n"
+    assert json.loads(lamina("snapshots", "diff", "two", "--json")) == []
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_layer_is_compressed_as_its_name_says(lamina: Lamina, changed: str, tmp_path: Path, name: str) -> None:
+    told = json.loads(lamina("snapshots", "diff", changed, "--json", "-o", tmp_path / name))
+    data = (tmp_path / name).read_bytes()
+    archive = READ[name](data)
+    assert [entry for entry in tar.read(archive).names if entry in NAMES] == NAMES
+    assert (told["Digest"], told["Size"]) == (digest_of(data), len(data))
+    assert (told["DiffID"], told["UncompressedSize"]) == (digest_of(archive), len(archive))
+    assert told["MediaType"].startswith("application/vnd.oci.image.layer.v1.tar")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_the_digests_of_a_layer_are_printed(lamina: Lamina, changed: str, tmp_path: Path) -> None:
+    file = tmp_path / "layer.tar"
+    shown = lamina("snapshots", "diff", changed, "-o", file).splitlines()
+    assert shown[0].startswith(f"wrote {file}: 3 entries, ")
+    assert shown[1:] == [f"digest  {digest_of(file.read_bytes())}", f"diff ID {digest_of(file.read_bytes())}"]
+
+
+def test_a_layer_can_be_written_to_a_pipe(lamina: Lamina, changed: str, tmp_path: Path) -> None:
+    lamina("snapshots", "diff", changed, "-o", tmp_path / "layer.tar")
+    command = [PROGRAM, "snapshots", "diff", changed, "-o", "-"]
+    done = subprocess.run(command, env=lamina.environment(), capture_output=True, timeout=60, check=True)
+    assert done.stdout == (tmp_path / "layer.tar").read_bytes()
+    assert done.stderr == b""
+
+
+def test_a_layer_is_not_shown_on_a_terminal(lamina: Lamina, changed: str) -> None:
+    assert "A terminal cannot show a layer" in lamina.on_terminal("snapshots", "diff", changed, "-o", "-", code=2)
+
+
+def test_source_date_epoch_is_the_latest_time(
+    lamina: Lamina, changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "7")
+    lamina("snapshots", "diff", changed, "-o", tmp_path / "layer.tar")
+    entries = tar.read((tmp_path / "layer.tar").read_bytes()).entries
+    assert {entry.mtime for entry in entries} == {0, 7_000_000_000}
+
+
+def test_a_wrong_source_date_epoch_is_an_error(lamina: Lamina, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    assert "SOURCE_DATE_EPOCH" in lamina("snapshots", "diff", "box", code=2)
+
+
+@pytest.mark.parametrize("name", ["layer", "layer.tar.xz", "layer.zip"])
+def test_a_name_that_says_no_compression_is_an_error(lamina: Lamina, tmp_path: Path, name: str) -> None:
+    assert "ends with .tar, .tar.gz, .tgz or .tar.zst" in lamina(
+        "snapshots", "diff", "box", "-o", tmp_path / name, code=2
+    )
+
+
+def test_after_an_error_the_file_is_as_before(
+    lamina: Lamina, changed: str, snapshotter: Snapshotter, tmp_path: Path
+) -> None:
+    with temporary_mount(snapshotter.mounts(changed)) as root:
+        (Path(root) / ".wh.file").touch()
+    (tmp_path / "layer.tar").write_text("old")
+    assert ".wh.file has a name that starts with .wh." in lamina(
+        "snapshots", "diff", changed, "-o", tmp_path / "layer.tar", code=1
+    )
+    assert (tmp_path / "layer.tar").read_text() == "old"
+    assert os.listdir(tmp_path) == ["layer.tar"]
+
+
+def test_no_snapshot_is_left_behind(lamina: Lamina, changed: str, snapshotter: Snapshotter) -> None:
+    """Committed ones are compared through views."""
+    before = {info.name for info in snapshotter.walk()}
+    lamina("snapshots", "diff", "base")
+    lamina("snapshots", "diff", changed)
+    assert {info.name for info in snapshotter.walk()} == before
+
+
+def test_a_missing_snapshot_is_an_error(lamina: Lamina) -> None:
+    assert '"nothing"' in lamina("snapshots", "diff", "nothing", code=1)
