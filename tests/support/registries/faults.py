@@ -140,3 +140,33 @@ def answer_lost(exchange: Exchange) -> None:
     """The registry does what was asked, and the answer is lost."""
     exchange.forward()
     exchange.hang_up()
+
+
+def interrupt_after(count: int) -> Fault:
+    """The connection ends after so many bytes of the request, which the registry sees."""
+    return lambda exchange: exchange.interrupt(count)
+
+
+class PartialUpload:
+    """An upload that is interrupted in front of a registry that knows how far it has come.
+
+    distribution 3 does, and 2.8 does not: so the proxy sends it a chunk that ends where the connection does.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Prepare to interrupt after so many bytes."""
+        self._count = count
+        self._answer = Answer(404, {}, b"")
+
+    def interrupt(self, exchange: Exchange) -> None:
+        """End the connection in the midst of a request with data."""
+        data = exchange.body(self._count)
+        path = exchange.path.partition("&digest=")[0]
+        answer = exchange.forward(method="PATCH", path=path, body=data, content_range=None)
+        headers = {name: answer.headers[name] for name in ("Location", "Range")}
+        self._answer = Answer(204, headers, b"")
+        exchange.hang_up()
+
+    def tell(self, exchange: Exchange) -> None:
+        """Answer the question how much has arrived."""
+        exchange.send(self._answer)

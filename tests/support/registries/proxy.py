@@ -47,7 +47,9 @@ class Exchange:
             self._body = self._handler.rfile.read(self.length if limit is None else min(limit, self.length))
         return self._body
 
-    def forward(self, *, path: str = "", body: bytes | None = None, **changed: str | None) -> Answer:
+    def forward(
+        self, *, method: str = "", path: str = "", body: bytes | None = None, **changed: str | None
+    ) -> Answer:
         """Ask the registry, with other headers if need be (`content_range=None` for none)."""
         headers = {name: value for name, value in self.headers.items() if name != "Content-Length"}
         for name, value in changed.items():
@@ -57,9 +59,24 @@ class Exchange:
         connection = http.client.HTTPConnection(*self._upstream, timeout=60)
         with contextlib.closing(connection):
             sent = self.body() if body is None else body
-            connection.request(self.method, path or self.path, sent if sent or self.length else None, headers)
+            connection.request(
+                method or self.method, path or self.path, sent if sent or self.length else None, headers
+            )
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), _read(response))
+
+    def interrupt(self, count: int) -> None:
+        """Pass on the head of the request and the first bytes of its body, and end both connections."""
+        head = [
+            f"{self.method} {self.path} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        with socket.create_connection(self._upstream, 60) as upstream:
+            upstream.sendall(head.encode() + self.body(count))
+            upstream.shutdown(socket.SHUT_WR)
+            while upstream.recv(65536):  # until it has taken notice
+                pass
+        self.hang_up()
 
     def send(self, answer: Answer, *, cut: int | None = None) -> None:
         """Answer the client; if `cut` is a number, with so many bytes of the body before the connection ends."""
