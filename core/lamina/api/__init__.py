@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         removed_from_proto,
         removed_to_proto,
     )
+    from lamina.api._config_changes import config_changes_from_proto, config_changes_to_proto
     from lamina.api._content import blob_from_proto, blob_to_proto, ingest_from_proto, ingest_to_proto
     from lamina.api._convert import (
         error_from_proto,
@@ -50,6 +51,8 @@ __all__ = [
     "blob_to_proto",
     "chain_from_proto",
     "chain_to_proto",
+    "config_changes_from_proto",
+    "config_changes_to_proto",
     "dangling_from_exports",
     "decode",
     "descriptor_from_proto",
@@ -91,6 +94,7 @@ __getattr__ = lazy_exports(
     {
         "_collection": "chain_from_proto chain_to_proto image_usages_from_proto image_usages_to_proto "
         "removed_from_proto removed_to_proto",
+        "_config_changes": "config_changes_from_proto config_changes_to_proto",
         "_content": "blob_from_proto blob_to_proto ingest_from_proto ingest_to_proto",
         "_convert": "error_from_proto error_to_proto info_from_proto info_to_proto kind_from_proto "
         "mounts_from_proto mounts_to_proto platform_from_proto platform_to_proto "

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, cast
+from typing import cast
 
-from lamina.api import descriptor_from_proto, encode, image_from_proto
+from lamina.api import config_changes_to_proto, descriptor_from_proto, encode, image_from_proto
 from lamina.api.messages import transfer_pb2 as pb
 from lamina.client._connection import Connection
-from lamina.images import Imported, Progress, Report, Resolved, Transfer, Unpacked, Verified
+from lamina.images import (
+    NO_CHANGES,
+    ArchiveFormat,
+    ConfigChanges,
+    Exported,
+    Image,
+    Imported,
+    LayerCompression,
+    Progress,
+    Report,
+    Resolved,
+    Transfer,
+    Unpacked,
+    Verified,
+    What,
+)
 
 _SERVICE = "/lamina.services.transfer.v1.Transfer"
 
@@ -56,6 +71,76 @@ class ProxyTransfer(Transfer):
             _report(last.progress, progress)
         return _unpacked(last.unpacked)
 
+    def commit(
+        self,
+        snapshot: str,
+        name: str,
+        *,
+        snapshotter: str = "",
+        base: str = "",
+        changes: ConfigChanges = NO_CHANGES,
+        message: str = "",
+        compression: LayerCompression = "gzip",
+        live: bool = False,
+        source_date_epoch: int | None = None,
+        progress: Report | None = None,
+    ) -> Image:
+        request = encode(
+            pb.CommitRequest,
+            snapshot=snapshot,
+            name=name,
+            snapshotter=snapshotter,
+            base=base,
+            changes=config_changes_to_proto(changes),
+            message=message,
+            compression=compression,
+            live=live,
+            source_date_epoch=source_date_epoch,
+        )
+        last = pb.CommitResponse()
+        for last in self._connection.stream(f"{_SERVICE}/Commit", request, pb.CommitResponse):
+            _report(last.progress, progress)
+        return image_from_proto(last.image)
+
+    def edit(
+        self,
+        name: str,
+        new_name: str = "",
+        *,
+        changes: ConfigChanges,
+        message: str = "",
+        platform: str = "",
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        request = encode(
+            pb.EditRequest,
+            name=name,
+            new_name=new_name,
+            changes=config_changes_to_proto(changes),
+            message=message,
+            platform=platform,
+            source_date_epoch=source_date_epoch,
+        )
+        return image_from_proto(self._connection.unary(f"{_SERVICE}/Edit", request, pb.EditResponse).image)
+
+    def export(
+        self,
+        path: str,
+        names: Sequence[str],
+        *,
+        format: ArchiveFormat = "oci",  # noqa: A002 - as in the contract
+        platform: str = "",
+        progress: Report | None = None,
+    ) -> Exported:
+        """See `Transfer.export`. A relative path is one of this process."""
+        request = encode(
+            pb.ExportRequest, path=os.path.abspath(path), names=names, format=format, platform=platform
+        )
+        last = pb.ExportResponse()
+        for last in self._connection.stream(f"{_SERVICE}/Export", request, pb.ExportResponse):
+            _report(last.progress, progress)
+        return Exported(tuple(map(image_from_proto, last.images)), last.size)
+
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         request = encode(pb.ResolveRequest, name=name, platform=platform)
         found = self._connection.unary(f"{_SERVICE}/Resolve", request, pb.ResolveResponse)
@@ -79,8 +164,7 @@ def _report(changed: Iterable[pb.Progress], report: Report | None) -> None:
     if report is None:
         return
     for one in changed:
-        what = cast("Literal['import', 'unpack']", one.what)
-        report(Progress(one.digest, what, one.done, one.total))
+        report(Progress(one.digest, cast("What", one.what), one.done, one.total))
 
 
 def _unpacked(one: pb.Unpacked) -> Unpacked:

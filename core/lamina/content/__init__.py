@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lamina.content._digest import check_digest
     from lamina.content._ingest import NewBlob, ingest
     from lamina.content._labels import BlobLabels
-    from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verify_blob
+    from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verified_pieces, verify_blob
 
 __all__ = [
     "LARGEST_DOCUMENT",
@@ -44,6 +44,7 @@ __all__ = [
     "check_digest",
     "ingest",
     "read_blob",
+    "verified_pieces",
     "verify_blob",
 ]
 
@@ -56,6 +57,6 @@ __getattr__ = lazy_exports(
         "_digest": "check_digest",
         "_ingest": "NewBlob ingest",
         "_labels": "BlobLabels",
-        "_reading": "LARGEST_DOCUMENT read_blob verify_blob",
+        "_reading": "LARGEST_DOCUMENT read_blob verified_pieces verify_blob",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Final
 
 from lamina.content._contract import ContentStore, Progress
@@ -50,15 +51,32 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
         DataLoss: Its data does not have the digest, or cannot be read.
         Canceled, DeadlineExceeded: The current call ended.
     """
+    done = 0
+    for piece in verified_pieces(store, digest):
+        done += len(piece)
+        if progress:
+            progress(done)
+
+
+def verified_pieces(store: ContentStore, digest: str) -> Generator[bytes]:
+    """Yield the data of a blob in pieces of at most `PIECE` bytes. Whether it is the right data shows at the end.
+
+    Args:
+        store: Where it is.
+        digest: Its digest.
+
+    Raises:
+        NotFound: There is no such blob.
+        DataLoss: Its data does not have the digest, or cannot be read.
+        Canceled, DeadlineExceeded: The current call ended.
+    """
     import hashlib
 
-    found, done = hashlib.sha256(), 0
+    found = hashlib.sha256()
     with store.open(check_digest(digest)) as blob:
         for piece in blob.pieces():
             found.update(piece)
-            done += len(piece)
-            if progress:
-                progress(done)
+            yield piece
     _compare(digest, found.hexdigest())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lamina.images._config_changes import NO_CHANGES, ConfigChanges
     from lamina.images._local_transfer import LocalTransfer
     from lamina.images._lookup import find_image
     from lamina.images._namespaces import (
@@ -18,17 +19,31 @@ if TYPE_CHECKING:
         current_namespace,
         keyspace_of,
     )
-    from lamina.images._progress import Progress, Report
+    from lamina.images._progress import Progress, Report, What
     from lamina.images._store import Image, ImageStore
     from lamina.images._temporary_lease import TemporaryLease
-    from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
+    from lamina.images._transfer import (
+        ArchiveFormat,
+        Exported,
+        Imported,
+        LayerCompression,
+        Resolved,
+        Transfer,
+        Unpacked,
+        Verified,
+    )
 
 __all__ = [
     "DEFAULT_NAMESPACE",
     "NAMESPACE_LIMIT",
+    "NO_CHANGES",
+    "ArchiveFormat",
+    "ConfigChanges",
+    "Exported",
     "Image",
     "ImageStore",
     "Imported",
+    "LayerCompression",
     "LocalTransfer",
     "Progress",
     "Report",
@@ -37,6 +52,7 @@ __all__ = [
     "Transfer",
     "Unpacked",
     "Verified",
+    "What",
     "check_namespace",
     "current_namespace",
     "find_image",
@@ -46,12 +62,13 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "_config_changes": "NO_CHANGES ConfigChanges",
         "_local_transfer": "LocalTransfer",
         "_lookup": "find_image",
         "_namespaces": "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of",
-        "_progress": "Progress Report",
+        "_progress": "Progress Report What",
         "_store": "Image ImageStore",
         "_temporary_lease": "TemporaryLease",
-        "_transfer": "Imported Resolved Transfer Unpacked Verified",
+        "_transfer": "ArchiveFormat Exported Imported LayerCompression Resolved Transfer Unpacked Verified",
     },
 )

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from lamina.content import ContentStore, Descriptor, read_blob, verify_blob
 from lamina.errdefs import DataLoss, NotFound
+from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace
 from lamina.images._progress import Report
 from lamina.images._store import Image, ImageStore
-from lamina.images._transfer import Imported, Resolved, Transfer, Unpacked, Verified
+from lamina.images._temporary_lease import TemporaryLease
+from lamina.images._transfer import (
+    ArchiveFormat,
+    Exported,
+    Imported,
+    LayerCompression,
+    Resolved,
+    Transfer,
+    Unpacked,
+    Verified,
+)
 
 if TYPE_CHECKING:
     from lamina.images._parts import Parts
     from lamina.images._receiver import Receiver
+    from lamina.images.building import Builder
     from lamina.images.documents import Platform
     from lamina.images.unpack import Destination
-    from lamina.layers import Applier
+    from lamina.layers import Differ
 
 
 class LocalTransfer(Transfer):
@@ -29,21 +43,24 @@ class LocalTransfer(Transfer):
         self,
         content: ContentStore,
         images: Callable[[str], ImageStore],
-        applier: Applier,
+        differ: Differ,
         destination: Callable[[str], Destination],
+        lease: Callable[[str], AbstractContextManager[TemporaryLease]],
     ) -> None:
         """Work with what the caller opened and closes.
 
         Args:
             content: Gets the blobs.
             images: Returns the images of a namespace.
-            applier: Applies layers.
+            differ: Applies layers, and makes them.
             destination: Returns the snapshotter with an id, in its own keyspace; that of "" is the default one.
+            lease: Returns a temporary lease in a namespace.
         """
         self._content = content
         self._images = images
         self._destination = destination
-        self._applier = applier
+        self._lease = lease
+        self._differ = differ
         self._shared: Receiver | None = None
         self._lock = threading.Lock()
 
@@ -79,6 +96,94 @@ class LocalTransfer(Transfer):
         destination = self._destination(snapshotter)
         image = self._find(name)
         return self._receiver.unpack(image.name, self._parts(image, platform), destination, progress)
+
+    def commit(
+        self,
+        snapshot: str,
+        name: str,
+        *,
+        snapshotter: str = "",
+        base: str = "",
+        changes: ConfigChanges = NO_CHANGES,
+        message: str = "",
+        compression: LayerCompression = "gzip",
+        live: bool = False,
+        source_date_epoch: int | None = None,
+        progress: Report | None = None,
+    ) -> Image:
+        from lamina.images._receiver import in_namespace
+        from lamina.images.building import LayerSource
+
+        destination, _ = in_namespace(self._destination(snapshotter), current_namespace())
+        source = LayerSource(
+            destination=destination,
+            namespace=current_namespace(),
+            key=snapshot,
+            differ=self._differ,
+            compression=compression,
+            live=live,
+            progress=progress,
+        )
+        with self._builder() as builder:
+            return builder.commit(
+                source,
+                name,
+                base=base,
+                changes=changes,
+                message=message,
+                source_date_epoch=source_date_epoch,
+            )
+
+    def edit(
+        self,
+        name: str,
+        new_name: str = "",
+        *,
+        changes: ConfigChanges,
+        message: str = "",
+        platform: str = "",
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        with self._builder() as builder:
+            return builder.edit(
+                name,
+                new_name,
+                changes=changes,
+                message=message,
+                platform=_parse(platform),
+                source_date_epoch=source_date_epoch,
+            )
+
+    def export(
+        self,
+        path: str,
+        names: Sequence[str],
+        *,
+        format: ArchiveFormat = "oci",  # noqa: A002 - as in the contract
+        platform: str = "",
+        progress: Report | None = None,
+    ) -> Exported:
+        from lamina.images.archive import export_images
+
+        with self._lease(current_namespace()) as lease:
+            images = tuple(map(self._find, names))
+            size = export_images(
+                images,
+                self._content,
+                path,
+                format=format,
+                platform=_parse(platform),
+                keep=lease.add_blob,
+                report=progress,
+            )
+            return Exported(images, size)
+
+    @contextlib.contextmanager
+    def _builder(self) -> Iterator[Builder]:
+        from lamina.images.building import Builder
+
+        with self._lease(current_namespace()) as lease:
+            yield Builder(self._content, self._images(current_namespace()), lease)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         from lamina.images.documents import chain_ids
@@ -122,7 +227,7 @@ class LocalTransfer(Transfer):
 
         with self._lock:
             if self._shared is None:
-                self._shared = Receiver(self._content, self._images, self._applier)
+                self._shared = Receiver(self._content, self._images, self._differ)
             return self._shared
 
     def _parts(self, image: Image, platform: str) -> Parts:

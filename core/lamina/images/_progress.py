@@ -7,18 +7,23 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+What: TypeAlias = Literal["import", "unpack", "commit", "export", "pull", "push"]
+"""Kinds of work on a blob."""
+
 
 @attrs.frozen
 class Progress:
     """The progress of the work on one blob."""
 
     digest: str
-    what: Literal["import", "unpack"]
-    """The work: copying the blob into the content store, or applying it to a snapshot."""
+    """The digest of the blob; the key of the snapshot while its layer is written, which has no digest before."""
+    what: What
+    """The work: copying the blob into the content store or out of it, applying it to a snapshot, or writing the
+    layer of a snapshot."""
     done: int
-    """Bytes of the blob; `total` at the end, or if there was nothing to do."""
+    """Bytes of the blob, or of the files in it; `total` at the end, or if there was nothing to do."""
     total: int
-    """Bytes of the blob in all."""
+    """Those bytes in all; 0 if they are not known before the end."""
 
 
 Report: TypeAlias = Callable[[Progress], None]

@@ -72,7 +72,7 @@ class Receiver:
             progress: Gets the progress.
             arrivals: Tells when its blobs are there; None if all are.
         """
-        place, shown = _in_namespace(destination, current_namespace())
+        place, shown = in_namespace(destination, current_namespace())
         try:
             top = self._unpacker.unpack(parts.manifest, parts.config, place, progress, arrivals)
         except NotFound as error:
@@ -80,7 +80,7 @@ class Receiver:
         return Unpacked(name, shown, top)
 
 
-def _in_namespace(destination: Destination, namespace: str) -> tuple[Destination, str]:
+def in_namespace(destination: Destination, namespace: str) -> tuple[Destination, str]:
     """Return a destination in the keyspace of a namespace, and the name by which clients find it."""
     keyspace = keyspace_of(namespace)
     try:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
 import attrs
 
 from lamina.content import Descriptor
+from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._progress import Report
 from lamina.images._store import Image
+
+LayerCompression: TypeAlias = Literal["gzip", "zstd", "none"]
+"""Compressions of a layer."""
+ArchiveFormat: TypeAlias = Literal["oci", "oci-dir", "docker"]
+"""Formats of an archive, see `Transfer.export`."""
 
 
 @attrs.frozen
@@ -30,6 +37,15 @@ class Imported:
 
     images: tuple[Image, ...]
     unpacked: tuple[Unpacked, ...] = ()
+
+
+@attrs.frozen
+class Exported:
+    """The result of an export."""
+
+    images: tuple[Image, ...]
+    size: int
+    """The bytes of all blobs."""
 
 
 @attrs.frozen
@@ -110,6 +126,105 @@ class Transfer(abc.ABC):
         Raises:
             NotFound: There is no such image, or none for the platform; or a blob is missing.
             InvalidArgument: A layer is malformed, or differs from its digests.
+            ResourceExhausted: The disk is full.
+        """
+
+    @abc.abstractmethod
+    def commit(
+        self,
+        snapshot: str,
+        name: str,
+        *,
+        snapshotter: str = "",
+        base: str = "",
+        changes: ConfigChanges = NO_CHANGES,
+        message: str = "",
+        compression: LayerCompression = "gzip",
+        live: bool = False,
+        source_date_epoch: int | None = None,
+        progress: Report | None = None,
+    ) -> Image:
+        """Make an image of a snapshot: that of its base, and a layer with all that was changed since.
+
+        A snapshot that changes nothing adds no layer, and one without a base becomes an image of one layer. The
+        image is named last, so it is complete if it is there.
+
+        Args:
+            snapshot: The snapshot, of any kind, in the keyspace of the images.
+            name: The name of the image; one that is there already stands for the new image afterwards.
+            snapshotter: As for `import_`.
+            base: The image that the snapshot lies on. Without a name it is that from which the snapshot was made
+                (`lamina images mount --rw`), or else the one whose layers the nearest snapshot below has.
+            changes: Changes to the configuration of the base.
+            message: A comment for the history.
+            compression: The compression of the layer.
+            live: Commit the snapshot although it is mounted. Each file is read once, one after the other, so the
+                image can hold what was never there at the same time; one that changes just then is refused.
+            source_date_epoch: The time of the image, in seconds since 1970, UTC, and the latest time of files in
+                its layer; None for now, and the times that the files have. Given it, a snapshot that has not
+                changed makes the same image again.
+            progress: Gets the progress.
+
+        Raises:
+            NotFound: There is no such snapshot or base.
+            FailedPrecondition: The snapshot is mounted; it does not lie on the base; or it lies on several images.
+            Aborted: A file changed while it was read.
+            ResourceExhausted: The disk is full.
+            Unimplemented: The differ of the host only applies layers.
+        """
+
+    @abc.abstractmethod
+    def edit(
+        self,
+        name: str,
+        new_name: str = "",
+        *,
+        changes: ConfigChanges,
+        message: str = "",
+        platform: str = "",
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        """Make an image with the layers of another one, and another configuration.
+
+        Args:
+            name: As for `unpack`.
+            new_name: The name of the new image; "" to replace the other one.
+            changes: Changes to its configuration.
+            message: As for `commit`.
+            platform: As for `import_`.
+            source_date_epoch: As for `commit`.
+
+        Raises:
+            NotFound: There is no such image, or none for the platform; or a document is missing.
+            FailedPrecondition: The image is for several platforms, and would be replaced.
+        """
+
+    @abc.abstractmethod
+    def export(
+        self,
+        path: str,
+        names: Sequence[str],
+        *,
+        format: ArchiveFormat = "oci",  # noqa: A002 - the word of all tools
+        platform: str = "",
+        progress: Report | None = None,
+    ) -> Exported:
+        """Write images to an archive, verified. It is there, durably, when it is complete, and not before.
+
+        Args:
+            path: The archive, on the host. A file is replaced; a directory must be new or empty.
+            names: The images, each as for `unpack`.
+            format: An OCI layout in a tar archive (`oci`) or in a directory (`oci-dir`), or one in a tar archive
+                that `docker load` reads, too (`docker`).
+            platform: The platform for which to write them; "" for all that are there, or for the host's if the
+                format is `docker`.
+            progress: Gets the progress.
+
+        Raises:
+            NotFound: There is no such image, none for the platform, or a blob of it is missing.
+            AlreadyExists: The directory is not empty.
+            FailedPrecondition: Something is there that is not a regular file.
+            DataLoss: A blob is damaged.
             ResourceExhausted: The disk is full.
         """
 

@@ -8,7 +8,21 @@ from collections.abc import Iterator, Sequence
 from lamina.content import Descriptor
 from lamina.context import current
 from lamina.errdefs import NotFound
-from lamina.images import Image, Imported, Progress, Report, Resolved, Transfer, Unpacked, Verified
+from lamina.images import (
+    NO_CHANGES,
+    ArchiveFormat,
+    ConfigChanges,
+    Exported,
+    Image,
+    Imported,
+    LayerCompression,
+    Progress,
+    Report,
+    Resolved,
+    Transfer,
+    Unpacked,
+    Verified,
+)
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = Image(
@@ -55,6 +69,53 @@ class RecordedTransfer(Transfer):
         self.asked.append((current().namespace, name, platform, snapshotter))
         self._work(name, progress)
         return UNPACKED
+
+    def commit(
+        self,
+        snapshot: str,
+        name: str,
+        *,
+        snapshotter: str = "",
+        base: str = "",
+        changes: ConfigChanges = NO_CHANGES,
+        message: str = "",
+        compression: LayerCompression = "gzip",
+        live: bool = False,
+        source_date_epoch: int | None = None,
+        progress: Report | None = None,
+    ) -> Image:
+        options = snapshotter, base, changes, message, compression, live, source_date_epoch
+        self.asked.append((current().namespace, snapshot, name, *options))
+        self._work(snapshot, progress)
+        return IMAGE
+
+    def edit(
+        self,
+        name: str,
+        new_name: str = "",
+        *,
+        changes: ConfigChanges,
+        message: str = "",
+        platform: str = "",
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        self.asked.append(
+            (current().namespace, name, new_name, changes, message, platform, source_date_epoch),
+        )
+        return IMAGE
+
+    def export(
+        self,
+        path: str,
+        names: Sequence[str],
+        *,
+        format: ArchiveFormat = "oci",  # noqa: A002 - as in the contract
+        platform: str = "",
+        progress: Report | None = None,
+    ) -> Exported:
+        self.asked.append((current().namespace, path, names, format, platform))
+        self._work(path, progress)
+        return Exported((IMAGE,), 7)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         self.asked.append((current().namespace, name, platform))

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.client import Client
 from lamina.errdefs import NotFound
-from lamina.images import Imported, Progress
+from lamina.images import NO_CHANGES, ConfigChanges, Exported, Imported, Progress
 from lamina.plugins.transfer._service import TransferService
 from tests.support.images.transfers import (
     DIGEST,
@@ -22,6 +22,24 @@ from tests.support.images.transfers import (
 )
 
 Serve = Callable[..., Any]
+
+CHANGES = ConfigChanges(
+    entrypoint=("sh", "-c"),
+    cmd=("true",),
+    env={"A": "1=2"},
+    unset_env=("B",),
+    user="1:1",
+    working_dir="/srv",
+    labels={"c": "d"},
+    unset_labels=("e",),
+    exposed_ports=("80",),
+    unset_exposed_ports=("81/tcp",),
+    volumes=("/f",),
+    unset_volumes=("/g",),
+    stop_signal="SIGTERM",
+    author="me",
+)
+"""All changes that there are."""
 
 
 @pytest.fixture
@@ -60,6 +78,47 @@ def test_everything_is_passed_on(address: str, transfer: RecordedTransfer) -> No
         ("k8s.io", "debian", "linux/arm64"),
         (DIGEST,),
     ]
+
+
+def test_building_and_exporting_pass_everything_on(address: str, transfer: RecordedTransfer) -> None:
+    with Client(address, namespace="k8s.io") as client:
+        made = client.transfer().commit(
+            "work",
+            "mine",
+            snapshotter="native",
+            base="debian",
+            changes=CHANGES,
+            message="why",
+            compression="zstd",
+            live=True,
+            source_date_epoch=0,
+        )
+        edited = client.transfer().edit(
+            "mine", "other", changes=CHANGES, message="why", platform="linux/arm64", source_date_epoch=-1
+        )
+        exported = client.transfer().export("a.tar", ["b", "c"], format="docker", platform="linux/arm64")
+    assert (made, edited, exported) == (IMAGE, IMAGE, Exported((IMAGE,), 7))
+    assert transfer.asked == [
+        ("k8s.io", "work", "mine", "native", "debian", CHANGES, "why", "zstd", True, 0),
+        ("k8s.io", "mine", "other", CHANGES, "why", "linux/arm64", -1),
+        ("k8s.io", os.path.abspath("a.tar"), ("b", "c"), "docker", "linux/arm64"),
+    ]
+
+
+def test_what_is_not_said_is_the_default(address: str, transfer: RecordedTransfer) -> None:
+    with Client(address) as client:
+        client.transfer().commit("work", "mine")
+        client.transfer().edit("mine", changes=ConfigChanges(entrypoint=(), user="", env={"B": "2", "A": "1"}))
+        client.transfer().export("/a.tar", ["b"])
+    edited = ConfigChanges(entrypoint=(), user="", env={"B": "2", "A": "1"})
+    assert transfer.asked == [
+        ("", "work", "mine", "", "", NO_CHANGES, "", "gzip", False, None),
+        ("", "mine", "", edited, "", "", None),
+        ("", "/a.tar", ("b",), "oci", ""),
+    ]
+    changes = transfer.asked[1][3]
+    assert isinstance(changes, ConfigChanges)
+    assert list(changes.env) == ["B", "A"], "in their order"
 
 
 def test_progress_is_reported(address: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.api.messages.transfer_pb2 import ImportRequest, ImportResponse
 from lamina.context import CallContext, use
-from lamina.errdefs import NotFound
+from lamina.errdefs import InvalidArgument, NotFound
 from lamina.plugins.transfer._service import TransferService
 from tests.support.images.transfers import DIGEST, IMAGE, UNPACKED, RecordedTransfer
 
@@ -41,6 +41,23 @@ def test_the_last_message_of_an_import_has_the_images(service: TransferService, 
 def test_the_last_message_of_an_unpack_has_the_snapshot(service: TransferService, call: Call) -> None:
     *_, last = call(service.service, "Unpack", name="debian")
     assert (last.unpacked.image, last.unpacked.chain_id) == (UNPACKED.image, UNPACKED.chain_id)
+
+
+def test_the_last_message_of_a_commit_has_the_image(service: TransferService, call: Call) -> None:
+    *_, last = call(service.service, "Commit", snapshot="work", name="mine")
+    assert last.image.name == IMAGE.name
+    assert call(service.service, "Edit", name="mine").image.name == IMAGE.name
+
+
+def test_the_last_message_of_an_export_has_the_images(service: TransferService, call: Call) -> None:
+    *_, last = call(service.service, "Export", path="/a.tar", names=["mine"])
+    assert ([image.name for image in last.images], last.size) == ([IMAGE.name], 7)
+
+
+def test_malformed_changes_are_refused(service: TransferService, call: Call) -> None:
+    for changes in ({"env": ["=x"]}, {"volumes": ["data"]}, {"stop_signal": "term"}, {"exposed_ports": ["http"]}):
+        with pytest.raises(InvalidArgument, match="expected"):
+            call(service.service, "Edit", name="mine", changes=changes)
 
 
 def test_work_is_done_in_the_namespace_of_the_call(

@@ -19,22 +19,55 @@ DESCRIPTOR = add_file(
     b'\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08platform\x18\x02 \x01(\tR\x08platform\x12 \n\x0bsnapshotter\x18\x03 \x01'
     b'(\tR\x0bsnapshotter"\x96\x01\n\x0eUnpackResponse\x12A\n\x08progress\x18\x01 \x03(\x0b2%.lamina.se'
     b'rvices.transfer.v1.ProgressR\x08progress\x12A\n\x08unpacked\x18\x02 \x01(\x0b2%.lamina'
-    b'.services.transfer.v1.UnpackedR\x08unpacked"@\n\x0eResolveRequest\x12\x12\n\x04na'
-    b'me\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08platform\x18\x02 \x01(\tR\x08platform"\xc5\x02\n\x0fResolveResponse\x12:'
-    b'\n\x05image\x18\x01 \x01(\x0b2$.containerd.services.images.v1.ImageR\x05image\x12\x1a\n\x08pl'
-    b'atform\x18\x02 \x01(\tR\x08platform\x128\n\x08manifest\x18\x03 \x01(\x0b2\x1c.containerd.types.Desc'
-    b'riptorR\x08manifest\x124\n\x06config\x18\x04 \x01(\x0b2\x1c.containerd.types.DescriptorR\x06'
-    b'config\x124\n\x06layers\x18\x05 \x03(\x0b2\x1c.containerd.types.DescriptorR\x06layers\x12\x19\n\x08'
-    b'diff_ids\x18\x06 \x03(\tR\x07diffIds\x12\x19\n\x08chain_id\x18\x07 \x01(\tR\x07chainId")\n\rVerifyRequ'
-    b'est\x12\x18\n\x07digests\x18\x01 \x03(\tR\x07digests"V\n\x0eVerifyResponse\x12\x16\n\x06digest\x18\x01 \x01(\tR'
-    b'\x06digest\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12\x18\n\x07problem\x18\x03 \x01(\tR\x07problem2\x9f\x03\n\x08Transf'
-    b'er\x12c\n\x06Import\x12*.lamina.services.transfer.v1.ImportRequest\x1a+.lamin'
-    b'a.services.transfer.v1.ImportResponse0\x01\x12c\n\x06Unpack\x12*.lamina.servi'
-    b'ces.transfer.v1.UnpackRequest\x1a+.lamina.services.transfer.v1.Unpa'
-    b'ckResponse0\x01\x12d\n\x07Resolve\x12+.lamina.services.transfer.v1.ResolveReq'
-    b'uest\x1a,.lamina.services.transfer.v1.ResolveResponse\x12c\n\x06Verify\x12*.l'
-    b'amina.services.transfer.v1.VerifyRequest\x1a+.lamina.services.trans'
-    b'fer.v1.VerifyResponse0\x01b\x06proto3'
+    b'.services.transfer.v1.UnpackedR\x08unpacked"\xb0\x05\n\rConfigChanges\x12B\n\nen'
+    b'trypoint\x18\x01 \x01(\x0b2".lamina.services.transfer.v1.WordsR\nentrypoint\x124'
+    b'\n\x03cmd\x18\x02 \x01(\x0b2".lamina.services.transfer.v1.WordsR\x03cmd\x12\x10\n\x03env\x18\x03 \x03('
+    b'\tR\x03env\x12\x1b\n\tunset_env\x18\x04 \x03(\tR\x08unsetEnv\x12\x17\n\x04user\x18\x05 \x01(\tH\x00R\x04user\x88\x01\x01\x12$\n\x0b'
+    b'working_dir\x18\x06 \x01(\tH\x01R\nworkingDir\x88\x01\x01\x12N\n\x06labels\x18\x07 \x03(\x0b26.lamina.serv'
+    b'ices.transfer.v1.ConfigChanges.LabelsEntryR\x06labels\x12!\n\x0cunset_labe'
+    b'ls\x18\x08 \x03(\tR\x0bunsetLabels\x12#\n\rexposed_ports\x18\t \x03(\tR\x0cexposedPorts\x12.\n\x13un'
+    b'set_exposed_ports\x18\n \x03(\tR\x11unsetExposedPorts\x12\x18\n\x07volumes\x18\x0b \x03(\tR\x07vol'
+    b'umes\x12#\n\runset_volumes\x18\x0c \x03(\tR\x0cunsetVolumes\x12$\n\x0bstop_signal\x18\r \x01(\tH\x02'
+    b'R\nstopSignal\x88\x01\x01\x12\x1b\n\x06author\x18\x0e \x01(\tH\x03R\x06author\x88\x01\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03k'
+    b'ey\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_userB\x0e\n\x0c_working_dir'
+    b'B\x0e\n\x0c_stop_signalB\t\n\x07_author"\x1d\n\x05Words\x12\x14\n\x05words\x18\x01 \x03(\tR\x05words"\xd2\x02\n\rC'
+    b'ommitRequest\x12\x1a\n\x08snapshot\x18\x01 \x01(\tR\x08snapshot\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12 \n\x0b'
+    b'snapshotter\x18\x03 \x01(\tR\x0bsnapshotter\x12\x12\n\x04base\x18\x04 \x01(\tR\x04base\x12D\n\x07changes\x18\x05 '
+    b'\x01(\x0b2*.lamina.services.transfer.v1.ConfigChangesR\x07changes\x12\x18\n\x07mess'
+    b'age\x18\x06 \x01(\tR\x07message\x12 \n\x0bcompression\x18\x07 \x01(\tR\x0bcompression\x12\x12\n\x04live\x18\x08 \x01'
+    b'(\x08R\x04live\x12/\n\x11source_date_epoch\x18\t \x01(\x03H\x00R\x0fsourceDateEpoch\x88\x01\x01B\x14\n\x12_so'
+    b'urce_date_epoch"\x8f\x01\n\x0eCommitResponse\x12A\n\x08progress\x18\x01 \x03(\x0b2%.lamina.se'
+    b'rvices.transfer.v1.ProgressR\x08progress\x12:\n\x05image\x18\x02 \x01(\x0b2$.container'
+    b'd.services.images.v1.ImageR\x05image"\xff\x01\n\x0bEditRequest\x12\x12\n\x04name\x18\x01 \x01(\tR'
+    b'\x04name\x12\x19\n\x08new_name\x18\x02 \x01(\tR\x07newName\x12D\n\x07changes\x18\x03 \x01(\x0b2*.lamina.servi'
+    b'ces.transfer.v1.ConfigChangesR\x07changes\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message'
+    b'\x12\x1a\n\x08platform\x18\x05 \x01(\tR\x08platform\x12/\n\x11source_date_epoch\x18\x06 \x01(\x03H\x00R\x0fsourc'
+    b'eDateEpoch\x88\x01\x01B\x14\n\x12_source_date_epoch"J\n\x0cEditResponse\x12:\n\x05image\x18\x01 \x01'
+    b'(\x0b2$.containerd.services.images.v1.ImageR\x05image"m\n\rExportRequest'
+    b'\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n\x05names\x18\x02 \x03(\tR\x05names\x12\x16\n\x06format\x18\x03 \x01(\tR\x06form'
+    b'at\x12\x1a\n\x08platform\x18\x04 \x01(\tR\x08platform"\xa5\x01\n\x0eExportResponse\x12A\n\x08progress\x18\x01 '
+    b'\x03(\x0b2%.lamina.services.transfer.v1.ProgressR\x08progress\x12<\n\x06images\x18\x02'
+    b' \x03(\x0b2$.containerd.services.images.v1.ImageR\x06images\x12\x12\n\x04size\x18\x03 \x01(\x03'
+    b'R\x04size"@\n\x0eResolveRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08platform\x18\x02 \x01(\tR\x08'
+    b'platform"\xc5\x02\n\x0fResolveResponse\x12:\n\x05image\x18\x01 \x01(\x0b2$.containerd.service'
+    b's.images.v1.ImageR\x05image\x12\x1a\n\x08platform\x18\x02 \x01(\tR\x08platform\x128\n\x08manifest'
+    b'\x18\x03 \x01(\x0b2\x1c.containerd.types.DescriptorR\x08manifest\x124\n\x06config\x18\x04 \x01(\x0b2\x1c'
+    b'.containerd.types.DescriptorR\x06config\x124\n\x06layers\x18\x05 \x03(\x0b2\x1c.container'
+    b'd.types.DescriptorR\x06layers\x12\x19\n\x08diff_ids\x18\x06 \x03(\tR\x07diffIds\x12\x19\n\x08chain_i'
+    b'd\x18\x07 \x01(\tR\x07chainId")\n\rVerifyRequest\x12\x18\n\x07digests\x18\x01 \x03(\tR\x07digests"V\n\x0eV'
+    b'erifyResponse\x12\x16\n\x06digest\x18\x01 \x01(\tR\x06digest\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12\x18\n\x07pro'
+    b'blem\x18\x03 \x01(\tR\x07problem2\xc6\x05\n\x08Transfer\x12c\n\x06Import\x12*.lamina.services.tra'
+    b'nsfer.v1.ImportRequest\x1a+.lamina.services.transfer.v1.ImportRespo'
+    b'nse0\x01\x12c\n\x06Unpack\x12*.lamina.services.transfer.v1.UnpackRequest\x1a+.la'
+    b'mina.services.transfer.v1.UnpackResponse0\x01\x12c\n\x06Commit\x12*.lamina.se'
+    b'rvices.transfer.v1.CommitRequest\x1a+.lamina.services.transfer.v1.C'
+    b'ommitResponse0\x01\x12[\n\x04Edit\x12(.lamina.services.transfer.v1.EditReques'
+    b't\x1a).lamina.services.transfer.v1.EditResponse\x12c\n\x06Export\x12*.lamina.'
+    b'services.transfer.v1.ExportRequest\x1a+.lamina.services.transfer.v1'
+    b'.ExportResponse0\x01\x12d\n\x07Resolve\x12+.lamina.services.transfer.v1.Resol'
+    b'veRequest\x1a,.lamina.services.transfer.v1.ResolveResponse\x12c\n\x06Verif'
+    b'y\x12*.lamina.services.transfer.v1.VerifyRequest\x1a+.lamina.services.'
+    b'transfer.v1.VerifyResponse0\x01b\x06proto3'
 )
 
 Progress = message(DESCRIPTOR, "Progress")
@@ -43,6 +76,14 @@ ImportResponse = message(DESCRIPTOR, "ImportResponse")
 Unpacked = message(DESCRIPTOR, "Unpacked")
 UnpackRequest = message(DESCRIPTOR, "UnpackRequest")
 UnpackResponse = message(DESCRIPTOR, "UnpackResponse")
+ConfigChanges = message(DESCRIPTOR, "ConfigChanges")
+Words = message(DESCRIPTOR, "Words")
+CommitRequest = message(DESCRIPTOR, "CommitRequest")
+CommitResponse = message(DESCRIPTOR, "CommitResponse")
+EditRequest = message(DESCRIPTOR, "EditRequest")
+EditResponse = message(DESCRIPTOR, "EditResponse")
+ExportRequest = message(DESCRIPTOR, "ExportRequest")
+ExportResponse = message(DESCRIPTOR, "ExportResponse")
 ResolveRequest = message(DESCRIPTOR, "ResolveRequest")
 ResolveResponse = message(DESCRIPTOR, "ResolveResponse")
 VerifyRequest = message(DESCRIPTOR, "VerifyRequest")

@@ -75,6 +75,125 @@ class UnpackResponse(_message.Message):
     unpacked: Unpacked
     def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., unpacked: _Optional[_Union[Unpacked, _Mapping]] = ...) -> None: ...
 
+class ConfigChanges(_message.Message):
+    __slots__ = ("entrypoint", "cmd", "env", "unset_env", "user", "working_dir", "labels", "unset_labels", "exposed_ports", "unset_exposed_ports", "volumes", "unset_volumes", "stop_signal", "author")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
+    CMD_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    UNSET_ENV_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    UNSET_LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_PORTS_FIELD_NUMBER: _ClassVar[int]
+    UNSET_EXPOSED_PORTS_FIELD_NUMBER: _ClassVar[int]
+    VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    UNSET_VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    STOP_SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    entrypoint: Words
+    cmd: Words
+    env: _containers.RepeatedScalarFieldContainer[str]
+    unset_env: _containers.RepeatedScalarFieldContainer[str]
+    user: str
+    working_dir: str
+    labels: _containers.ScalarMap[str, str]
+    unset_labels: _containers.RepeatedScalarFieldContainer[str]
+    exposed_ports: _containers.RepeatedScalarFieldContainer[str]
+    unset_exposed_ports: _containers.RepeatedScalarFieldContainer[str]
+    volumes: _containers.RepeatedScalarFieldContainer[str]
+    unset_volumes: _containers.RepeatedScalarFieldContainer[str]
+    stop_signal: str
+    author: str
+    def __init__(self, entrypoint: _Optional[_Union[Words, _Mapping]] = ..., cmd: _Optional[_Union[Words, _Mapping]] = ..., env: _Optional[_Iterable[str]] = ..., unset_env: _Optional[_Iterable[str]] = ..., user: _Optional[str] = ..., working_dir: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., unset_labels: _Optional[_Iterable[str]] = ..., exposed_ports: _Optional[_Iterable[str]] = ..., unset_exposed_ports: _Optional[_Iterable[str]] = ..., volumes: _Optional[_Iterable[str]] = ..., unset_volumes: _Optional[_Iterable[str]] = ..., stop_signal: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
+
+class Words(_message.Message):
+    __slots__ = ("words",)
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CommitRequest(_message.Message):
+    __slots__ = ("snapshot", "name", "snapshotter", "base", "changes", "message", "compression", "live", "source_date_epoch")
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSION_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_DATE_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    snapshot: str
+    name: str
+    snapshotter: str
+    base: str
+    changes: ConfigChanges
+    message: str
+    compression: str
+    live: bool
+    source_date_epoch: int
+    def __init__(self, snapshot: _Optional[str] = ..., name: _Optional[str] = ..., snapshotter: _Optional[str] = ..., base: _Optional[str] = ..., changes: _Optional[_Union[ConfigChanges, _Mapping]] = ..., message: _Optional[str] = ..., compression: _Optional[str] = ..., live: _Optional[bool] = ..., source_date_epoch: _Optional[int] = ...) -> None: ...
+
+class CommitResponse(_message.Message):
+    __slots__ = ("progress", "image")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[Progress]
+    image: _images_pb2.Image
+    def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., image: _Optional[_Union[_images_pb2.Image, _Mapping]] = ...) -> None: ...
+
+class EditRequest(_message.Message):
+    __slots__ = ("name", "new_name", "changes", "message", "platform", "source_date_epoch")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NEW_NAME_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_DATE_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    new_name: str
+    changes: ConfigChanges
+    message: str
+    platform: str
+    source_date_epoch: int
+    def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., changes: _Optional[_Union[ConfigChanges, _Mapping]] = ..., message: _Optional[str] = ..., platform: _Optional[str] = ..., source_date_epoch: _Optional[int] = ...) -> None: ...
+
+class EditResponse(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: _images_pb2.Image
+    def __init__(self, image: _Optional[_Union[_images_pb2.Image, _Mapping]] = ...) -> None: ...
+
+class ExportRequest(_message.Message):
+    __slots__ = ("path", "names", "format", "platform")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    format: str
+    platform: str
+    def __init__(self, path: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., format: _Optional[str] = ..., platform: _Optional[str] = ...) -> None: ...
+
+class ExportResponse(_message.Message):
+    __slots__ = ("progress", "images", "size")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[Progress]
+    images: _containers.RepeatedCompositeFieldContainer[_images_pb2.Image]
+    size: int
+    def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[_images_pb2.Image, _Mapping]]] = ..., size: _Optional[int] = ...) -> None: ...
+
 class ResolveRequest(_message.Message):
     __slots__ = ("name", "platform")
     NAME_FIELD_NUMBER: _ClassVar[int]

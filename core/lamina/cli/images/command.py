@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.groups import Group
+from lamina.cli.images.building import commit, config, history
 from lamina.cli.images.collection import df, prune, why
+from lamina.cli.images.exporting import export
+from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
     binary_size,
@@ -26,28 +29,13 @@ if TYPE_CHECKING:
     from lamina.client import Client
     from lamina.images import Image
 
-_platform = click.option(
-    "--platform",
-    default="",
-    metavar="OS/ARCH",
-    help="Platform of the image, such as linux/arm64. Default: the host's.",
-)
-_snapshotter = click.option(
-    "--snapshotter",
-    default="",
-    metavar="NAME",
-    envvar="LAMINA_SNAPSHOTTER",
-    show_envvar=True,
-    help="Id or alias of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
-)
-_name = click.argument("name")
 _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=False, resolve_path=True))
 
 
 @click.group(cls=Group)
 @image_options
 def images() -> None:
-    """Import images from archives, unpack and mount them."""
+    """Import images from archives, unpack, mount, build and export them."""
 
 
 @images.command("import")
@@ -55,10 +43,10 @@ def images() -> None:
 @click.option(
     "--name", "names", multiple=True, metavar="NAME", help="Name of an image, in place of the archive's."
 )
-@_platform
+@platform_option
 @click.option("--all-platforms", is_flag=True, help="Import the image for every platform.")
 @click.option("--no-unpack", is_flag=True, help="Leave the image packed.")
-@_snapshotter
+@snapshotter_option
 @json_option
 @click.argument("file", type=click.Path(exists=True))
 def import_(
@@ -133,8 +121,8 @@ def _facts(client: Client, image: Image) -> tuple[str, str]:
 
 @images.command()
 @image_options
-@_platform
-@_name
+@platform_option
+@name_argument
 def inspect(*, name: str, platform: str) -> None:
     """Print as JSON what an image consists of."""
     from lamina.cli.images.records import resolved_document
@@ -149,7 +137,7 @@ def inspect(*, name: str, platform: str) -> None:
 @image_options
 @click.option("--force", is_flag=True, help="Replace an image that has the new name.")
 @json_option
-@_name
+@name_argument
 @click.argument("new")
 def tag(*, name: str, new: str, force: bool, as_json: bool) -> None:
     """Give an image another name, too."""
@@ -195,10 +183,10 @@ def rm(*, names: tuple[str, ...], as_json: bool) -> None:
 
 @images.command()
 @image_options
-@_platform
-@_snapshotter
+@platform_option
+@snapshotter_option
 @json_option
-@_name
+@name_argument
 def unpack(*, name: str, platform: str, snapshotter: str, as_json: bool) -> None:
     """Unpack an image into snapshots. Layers that are unpacked already are not read."""
     from lamina.cli.images.records import unpacked_document
@@ -214,12 +202,12 @@ def unpack(*, name: str, platform: str, snapshotter: str, as_json: bool) -> None
 
 @images.command()
 @image_options
-@_platform
-@_snapshotter
+@platform_option
+@snapshotter_option
 @click.option("--rw", is_flag=True, help="Mount a fork that can be written to.")
 @click.option("--key", default="", metavar="KEY", help="Keep the fork under this key when it is unmounted.")
 @json_option
-@_name
+@name_argument
 @_mount_point
 def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, key: str, as_json: bool) -> None:
     """Mount an image on the directory TARGET, read-only.
@@ -240,7 +228,8 @@ def mount(*, name: str, target: str, platform: str, snapshotter: str, rw: bool, 
             done = client.transfer().unpack(name, platform=platform, snapshotter=snapshotter, progress=bars.report)
         where = client.snapshotter(done.snapshotter)
         kind, key = Kind.ACTIVE if rw else Kind.VIEW, key or mount_key(target)
-        with snapshot(where, key, done.chain_id, kind, target) as mounts:
+        manifest = client.transfer().resolve(name, platform=platform).manifest.digest
+        with snapshot(where, key, done.chain_id, kind, target, manifest) as mounts:
             mount_all(mounts, target)
     if as_json:
         write_json({**unpacked_document(done), "Key": key, "Kind": kind.title, "Target": target})
@@ -265,5 +254,5 @@ def unmount_(*, target: str, as_json: bool) -> None:
         write_json({"Target": target, "Removed": is_removed})
 
 
-for command in (prune, df, why):
+for command in (commit, config, df, export, history, prune, why):
     images.add_command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ import attrs
 from lamina.cli.options.settings import print_warnings
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, Unavailable, Unimplemented
 from lamina.images import keyspace_of
-from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots import Info, Kind, Snapshotter, format_time
 
 if TYPE_CHECKING:
     from lamina.client import Client
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MOUNT_POINT: Final = "io.lamina.images.mount-point"
 """The label of a snapshot that says where the command mounted it."""
 _PREFIX: Final = "mount "
+_ROOT: Final = "containerd.io/gc.root"
+"""The label of a snapshot that garbage collectors keep, with what it refers to."""
 
 
 def mount_key(directory: str) -> str:
@@ -29,7 +32,9 @@ def mount_key(directory: str) -> str:
 
 
 @contextlib.contextmanager
-def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind, target: str) -> Iterator[list[Mount]]:
+def snapshot(
+    snapshotter: Snapshotter, key: str, parent: str, kind: Kind, target: str, manifest: str
+) -> Iterator[list[Mount]]:
     """Create a snapshot on an image, or take the present one with that key; remove a new one if the block fails.
 
     Args:
@@ -38,6 +43,7 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind, target
         parent: The chain id of the image.
         kind: VIEW, or ACTIVE for a fork.
         target: Where the caller mounts it, as its label says from then on.
+        manifest: The digest of the image's manifest, which a new fork keeps: `lamina images commit` builds on it.
 
     Yields:
         Its mounts.
@@ -46,12 +52,14 @@ def snapshot(snapshotter: Snapshotter, key: str, parent: str, kind: Kind, target
         AlreadyExists: The key is that of another snapshot.
         FailedPrecondition: The snapshot is there and mounted.
     """
+    from lamina.images.building import BASE
     from lamina.snapshots.mounted import check_unused
 
     create = snapshotter.view if kind is Kind.VIEW else snapshotter.prepare
     labels = {MOUNT_POINT: target}
+    own = {_ROOT: format_time(time.time_ns()), BASE: manifest} if kind is Kind.ACTIVE else {}
     try:
-        mounts = create(key, parent, labels)
+        mounts = create(key, parent, {**labels, **own})
     except AlreadyExists as error:
         info = snapshotter.stat(key)
         if (info.parent, info.kind) != (parent, kind):

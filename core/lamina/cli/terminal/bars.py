@@ -70,13 +70,13 @@ class _Display:
 
     def update(self, progress: Progress) -> None:
         key = progress.what, progress.digest
-        if progress.done >= progress.total:
+        if progress.done >= progress.total and (progress.total or not progress.done):
             if (task := self._tasks.pop(key, None)) is not None:
                 self._live.remove_task(task)
             return
         if key not in self._tasks:
             shown = progress.digest.removeprefix("sha256:")[:_DIGITS]
-            self._tasks[key] = self._live.add_task(f"{progress.what} {shown}", total=progress.total)
+            self._tasks[key] = self._live.add_task(f"{progress.what} {shown}", total=progress.total or None)
         self._live.update(self._tasks[key], completed=progress.done)
 
     def close(self) -> None:

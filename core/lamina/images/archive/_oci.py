@@ -23,10 +23,10 @@ from lamina.images.documents import (
 
 INDEX_FILE: Final = "index.json"
 """The index of all images in a layout."""
-_LAYOUT_FILE: Final = "oci-layout"
-_CONTAINERD_NAME: Final = "io.containerd.image.name"
+LAYOUT_FILE: Final = "oci-layout"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
 """The annotation with the full name of an image, as containerd, Docker and BuildKit write it."""
-_REF_NAME: Final = "org.opencontainers.image.ref.name"
+REF_NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation with the name, or only the tag, of an image (OCI image spec, `annotations.md`)."""
 
 
@@ -69,9 +69,9 @@ def check_count(images: Sequence[object], files: ArchiveFiles) -> None:
 
 
 def _check_version(files: ArchiveFiles) -> None:
-    where = f"{_LAYOUT_FILE} of {files.path}"
+    where = f"{LAYOUT_FILE} of {files.path}"
     try:
-        data = files.read(_LAYOUT_FILE)
+        data = files.read(LAYOUT_FILE)
     except NotFound as error:
         raise InvalidArgument(f"{error}: a layout has it beside {INDEX_FILE}") from error
     version = Fields.of(parse_json(data, where), where).text("imageLayoutVersion")
@@ -85,7 +85,7 @@ def _by_name(index: Index) -> dict[str, list[IndexEntry]]:
     for entry in index.entries:
         if not entry.is_attestation and entry.descriptor.media_type in MANIFEST_TYPES | INDEX_TYPES:
             annotations = entry.descriptor.annotations
-            name = annotations.get(_CONTAINERD_NAME) or annotations.get(_REF_NAME, "")
+            name = annotations.get(CONTAINERD_NAME) or annotations.get(REF_NAME, "")
             named.setdefault(name, {}).setdefault(entry.descriptor.digest, entry)
     return {name: list(entries.values()) for name, entries in named.items()}
 

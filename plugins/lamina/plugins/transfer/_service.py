@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
-from lamina.api import Method, Service, Target, descriptor_to_proto, encode, image_to_proto
+from lamina.api import (
+    Method,
+    Service,
+    Target,
+    config_changes_from_proto,
+    descriptor_to_proto,
+    encode,
+    image_to_proto,
+)
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.images import Progress, Resolved, Transfer, Unpacked
+from lamina.images import ArchiveFormat, LayerCompression, Progress, Resolved, Transfer, Unpacked
 from lamina.plugins.transfer._work import Work
 
 _TARGET = Target("transfer")
@@ -43,6 +52,25 @@ class TransferService:
                     slow=True,
                     target=_target,
                     logged={"name": "image", "snapshotter": "snapshotter"},
+                ),
+                Method(
+                    "Commit",
+                    pb.CommitRequest,
+                    self._commit,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"snapshot": "key", "name": "image", "snapshotter": "snapshotter"},
+                ),
+                Method("Edit", pb.EditRequest, self._edit, slow=True, logged={"name": "image", "new_name": "new"}),
+                Method(
+                    "Export",
+                    pb.ExportRequest,
+                    self._export,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"path": "archive"},
                 ),
                 Method("Resolve", pb.ResolveRequest, self._resolve, slow=True, logged={"name": "image"}),
                 Method("Verify", pb.VerifyRequest, self._verify, streams=True, slow=True, target=_target),
@@ -83,6 +111,55 @@ class TransferService:
             done = work.result()
         yield encode(pb.UnpackResponse, unpacked=_unpacked(done))
 
+    def _commit(self, request: pb.CommitRequest) -> Iterator[pb.CommitResponse]:
+        transfer = self._transfer()
+        changes = config_changes_from_proto(request.changes)
+        with Work(
+            lambda report: transfer.commit(
+                request.snapshot,
+                request.name,
+                snapshotter=request.snapshotter,
+                base=request.base,
+                changes=changes,
+                message=request.message,
+                compression=cast("LayerCompression", request.compression or "gzip"),
+                live=request.live,
+                source_date_epoch=_epoch(request),
+                progress=report,
+            )
+        ) as work:
+            for progress in work.progress():
+                yield encode(pb.CommitResponse, progress=_progress(progress))
+            done = work.result()
+        yield encode(pb.CommitResponse, image=image_to_proto(done))
+
+    def _edit(self, request: pb.EditRequest) -> pb.EditResponse:
+        made = self._transfer().edit(
+            request.name,
+            request.new_name,
+            changes=config_changes_from_proto(request.changes),
+            message=request.message,
+            platform=request.platform,
+            source_date_epoch=_epoch(request),
+        )
+        return encode(pb.EditResponse, image=image_to_proto(made))
+
+    def _export(self, request: pb.ExportRequest) -> Iterator[pb.ExportResponse]:
+        transfer = self._transfer()
+        with Work(
+            lambda report: transfer.export(
+                request.path,
+                tuple(request.names),
+                format=cast("ArchiveFormat", request.format or "oci"),
+                platform=request.platform,
+                progress=report,
+            )
+        ) as work:
+            for progress in work.progress():
+                yield encode(pb.ExportResponse, progress=_progress(progress))
+            done = work.result()
+        yield encode(pb.ExportResponse, images=map(image_to_proto, done.images), size=done.size)
+
     def _resolve(self, request: pb.ResolveRequest) -> pb.ResolveResponse:
         return _resolved(self._transfer().resolve(request.name, platform=request.platform))
 
@@ -93,6 +170,10 @@ class TransferService:
 
 def _target(_request: object) -> Target:
     return _TARGET
+
+
+def _epoch(request: pb.CommitRequest | pb.EditRequest) -> int | None:
+    return request.source_date_epoch if request.HasField("source_date_epoch") else None
 
 
 def _progress(changed: Sequence[Progress]) -> Iterator[pb.Progress]:

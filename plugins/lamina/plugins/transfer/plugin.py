@@ -55,15 +55,17 @@ def lamina_contracts() -> Iterable[Contract]:
 
 
 def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
-    """Return what works with the host's content store, names of images, applier and snapshotters."""
+    """Return what works with the host's content store, names of images, differ and snapshotters."""
     from lamina.images import LocalTransfer
     from lamina.plugins.transfer._snapshotters import Snapshotters
 
+    metadata = ic.get_single(PluginType.METADATA)
     return LocalTransfer(
         content=ic.get_single(PluginType.CONTENT),
-        images=ic.get_single(PluginType.METADATA).images,
-        applier=ic.get_single(PluginType.DIFF),
+        images=metadata.images,
+        differ=ic.get_single(PluginType.DIFF),
         destination=Snapshotters(ic.get_all, ic.config.snapshotter).destination,
+        lease=metadata.temporary_lease,
     )
 
 

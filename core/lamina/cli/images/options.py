@@ -1,0 +1,21 @@
+"""Options and arguments of several commands."""
+
+from __future__ import annotations
+
+import click
+
+platform_option = click.option(
+    "--platform",
+    default="",
+    metavar="OS/ARCH",
+    help="Platform of the image, such as linux/arm64. Default: the host's.",
+)
+snapshotter_option = click.option(
+    "--snapshotter",
+    default="",
+    metavar="NAME",
+    envvar="LAMINA_SNAPSHOTTER",
+    show_envvar=True,
+    help="Id or alias of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
+)
+name_argument = click.argument("name")

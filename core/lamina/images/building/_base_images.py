@@ -1,0 +1,117 @@
+"""The image that a snapshot lies on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from lamina.content import ContentStore, Descriptor, read_blob
+from lamina.context import current
+from lamina.errdefs import FailedPrecondition, NotFound
+from lamina.images._lookup import find_image
+from lamina.images._store import Image, ImageStore
+from lamina.images.building._base import Base
+from lamina.images.building._label import BASE
+from lamina.images.documents import OCI_MANIFEST, ImageConfig, Manifest, chain_ids, describe, parse_json
+from lamina.images.selection import candidates
+from lamina.snapshots import Info, Snapshotter
+
+_SHOWN: Final = 8
+"""The most images that a message names."""
+
+
+@attrs.frozen(eq=False)
+class BaseImages:
+    """Finds the images that snapshots lie on."""
+
+    content: ContentStore
+    images: ImageStore
+
+    def base(self, snapshotter: Snapshotter, key: str, name: str = "") -> Base:
+        """Return the image that a snapshot lies on; an image without layers if it lies on none.
+
+        It is the one of `name`, or that of the snapshot's label `BASE`, or the one whose topmost snapshot is the
+        nearest ancestor, or the snapshot itself.
+
+        Args:
+            snapshotter: Has the snapshot.
+            key: Its key.
+            name: The name of the image.
+
+        Raises:
+            NotFound: There is no such snapshot or image.
+            FailedPrecondition: The snapshot does not lie on the image of that name; or there is no name, and it
+                lies on several.
+        """
+        line = list(_line(snapshotter, key))
+        if name:
+            return self._named(line, find_image(self.images, name))
+        return self._labelled(line) or self._nearest(line) or Base.empty()
+
+    def _named(self, line: list[Info], image: Image) -> Base:
+        places = {info.name: number for number, info in enumerate(line)} | {"": len(line)}
+        found = [(places[chain], target) for chain, target in self._chains(image) if chain in places]
+        if not found:
+            raise FailedPrecondition(
+                f"snapshot {line[0].name!r} does not lie on {image.name}: none of the snapshots below it has all "
+                "layers of that image"
+            )
+        return Base.read(self.content, min(found, key=lambda pair: pair[0])[1])
+
+    def _labelled(self, line: list[Info]) -> Base | None:
+        digest = line[0].labels.get(BASE)
+        if digest is None:
+            return None
+        try:
+            base = Base.read(self.content, self._describe(digest))
+        except NotFound:  # deleted by hand
+            return None
+        return base if base.chain_id in {"", *(info.name for info in line)} else None
+
+    def _nearest(self, line: list[Info]) -> Base | None:
+        names = {info.name for info in line}
+        found: dict[str, dict[str, tuple[Image, Descriptor]]] = {}
+        for image in self.images.list():
+            for chain, target in self._chains(image):
+                if chain in names:
+                    found.setdefault(chain, {}).setdefault(target.digest, (image, target))
+        several = next((found[info.name] for info in line if info.name in found), {})
+        if len(several) > 1:
+            shown = ", ".join(image.name for image, _ in [*several.values()][:_SHOWN])
+            first = next(iter(several.values()))[0].name
+            raise FailedPrecondition(
+                f"snapshot {line[0].name!r} lies on several images: {shown}: choose one, as with --base {first}"
+            )
+        return next((Base.read(self.content, target) for _, target in several.values()), None)
+
+    def _chains(self, image: Image) -> Iterator[tuple[str, Descriptor]]:
+        """Yield the names of the topmost snapshots of an image, for every platform, and its manifests."""
+        current().check()
+        try:
+            found = candidates(self._read, image.target, image.name)
+            for one in found:
+                manifest = Manifest.decode(self._read(one.descriptor), one.descriptor)
+                config = ImageConfig.decode(self._read(manifest.config), manifest.config)
+                yield (chain_ids(config.rootfs.diff_ids) or ("",))[-1], one.descriptor
+        except NotFound:  # its blobs were deleted: nothing can be built on it
+            return
+
+    def _read(self, descriptor: Descriptor) -> bytes:
+        return read_blob(self.content, descriptor.digest)
+
+    def _describe(self, digest: str) -> Descriptor:
+        data = read_blob(self.content, digest)
+        members = parse_json(data, f"blob {digest}")
+        said = members.get("mediaType") if isinstance(members, Mapping) else None
+        return describe(data, said if isinstance(said, str) else OCI_MANIFEST)
+
+
+def _line(snapshotter: Snapshotter, key: str) -> Iterator[Info]:
+    """Yield a snapshot and those below it."""
+    while key:
+        current().check()
+        info = snapshotter.stat(key)
+        yield info
+        key = info.parent

@@ -1,0 +1,125 @@
+"""`Builder`: makes images."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+
+from lamina.content import ContentStore, Descriptor, NewBlob, ingest, read_blob
+from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.images._config_changes import ConfigChanges
+from lamina.images._lookup import find_image
+from lamina.images._store import Image, ImageStore
+from lamina.images._temporary_lease import TemporaryLease
+from lamina.images.building._base import Base
+from lamina.images.building._base_images import BaseImages
+from lamina.images.building._documents import NewDocuments, Step, build_documents
+from lamina.images.building._layer import LayerSource
+from lamina.images.documents import Platform, reference_labels
+from lamina.images.references import normalize
+from lamina.images.selection import candidates, choose
+from lamina.snapshots import NANOSECONDS, check_time, format_time
+
+
+@attrs.frozen(eq=False)
+class Builder:
+    """Makes images in one namespace."""
+
+    content: ContentStore
+    images: ImageStore
+    lease: TemporaryLease
+    """Keeps what an image needs until it has its name."""
+
+    def commit(
+        self,
+        source: LayerSource,
+        name: str,
+        *,
+        base: str = "",
+        changes: ConfigChanges,
+        message: str = "",
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        """Make an image of a snapshot; see `Transfer.commit`.
+
+        Args:
+            source: The snapshot.
+            name: The name of the image; one that is there already stands for the new image afterwards.
+            base: The name of the image that the snapshot lies on, if that is to be another one than the nearest.
+            changes: Changes to the configuration.
+            message: A comment for the history.
+            source_date_epoch: The time of the image, in seconds since 1970, UTC; None for now.
+        """
+        new, created = _new_name(name), _created(source_date_epoch)
+        self.lease.add_snapshot(source.destination.name, source.key)
+        below = BaseImages(self.content, self.images).base(source.destination.snapshotter, source.key, base)
+        layer = source.write(self.content, below.chain_id, source_date_epoch, self.lease)
+        step = Step(created, "lamina images commit", changes.author or "", message)
+        return self._store(new, below, build_documents(below, step, changes, layer))
+
+    def edit(
+        self,
+        name: str,
+        new_name: str = "",
+        *,
+        changes: ConfigChanges,
+        message: str = "",
+        platform: Platform | None = None,
+        source_date_epoch: int | None = None,
+    ) -> Image:
+        """Make an image with another configuration and the same layers; see `Transfer.edit`.
+
+        Args:
+            name: The image.
+            new_name: The name of the new image; "" for that of the old one.
+            changes: Changes to the configuration.
+            message: As for `commit`.
+            platform: Of an image for several platforms, the one to take; None for the host's.
+            source_date_epoch: As for `commit`.
+        """
+        image, created = find_image(self.images, name), _created(source_date_epoch)
+        new = _new_name(new_name) if new_name else image.name
+        self.lease.add_blob(image.target.digest)
+        base = Base.read(self.content, choose(self._read, image.target, image.name, platform).descriptor)
+        if new == image.name:
+            self._check_only_one(image)
+        step = Step(created, "lamina images config", changes.author or "", message)
+        return self._store(new, base, build_documents(base, step, changes, None))
+
+    def _check_only_one(self, image: Image) -> None:
+        """Check that an image can be replaced by one for a single platform."""
+        if "@" in image.name:
+            raise InvalidArgument(f"image {image.name} is named by its digest: give the new one another name")
+        found = candidates(self._read, image.target, image.name)
+        if len(found) > 1:
+            platforms = ", ".join(str(one.platform) for one in found)
+            raise FailedPrecondition(
+                f"image {image.name} is for several platforms ({platforms}), and the new one would be for one of "
+                "them: give that another name"
+            )
+
+    def _read(self, descriptor: Descriptor) -> bytes:
+        return read_blob(self.content, descriptor.digest)
+
+    def _store(self, name: str, base: Base, built: NewDocuments) -> Image:
+        """Store the documents of an image, and name it. Whatever a crash interrupts, the name is stored last."""
+        for digest in (*base.layer_digests, built.config.digest, built.manifest.digest):
+            self.lease.add_blob(digest)
+        labels = reference_labels(built.manifest, built.manifest_data, lambda _: True)
+        config = NewBlob(built.config.digest, built.config_data)
+        ingest(self.content, [config, NewBlob(built.manifest.digest, built.manifest_data, labels)])
+        return self.images.put(Image(name, built.manifest))
+
+
+def _new_name(name: str) -> str:
+    full = normalize(name)
+    if "@" in full:
+        raise InvalidArgument(f"image name {name!r}: the digest of a new image is not known before it is made")
+    return full
+
+
+def _created(source_date_epoch: int | None) -> str:
+    if source_date_epoch is None:
+        return format_time(time.time_ns())
+    return format_time(check_time(source_date_epoch * NANOSECONDS))
