@@ -121,6 +121,12 @@ def test_an_alias_cannot_be_empty(overlay):
         Names(snapshotters_of({"overlayfs": overlay}), {"": "overlayfs"})
 
 
+def test_an_alias_cannot_be_a_keyspace_of_images(overlay):
+    """The snapshots of its clients would be collected."""
+    with pytest.raises(InvalidArgument, match="such keyspaces are those of images"):
+        Names(snapshotters_of({"overlayfs": overlay}), {"images/default": "overlayfs"})
+
+
 def test_an_alias_may_repeat_its_own_snapshotter_s_id(overlay):
     names = Names(snapshotters_of({"overlayfs": overlay}), {"overlayfs": "overlayfs"})
     assert names.find("overlayfs") is overlay

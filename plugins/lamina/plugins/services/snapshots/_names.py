@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lamina.errdefs import InvalidArgument, Unavailable, Unimplemented
+from lamina.images import keyspace_of
 from lamina.plugin import Plugin, Status
 from lamina.plugins.services.snapshots._config import with_own_names
 from lamina.snapshots import Snapshotter
@@ -64,12 +65,14 @@ class Names:
             aliases: The plugin id by alias. An alias `lamina-<id>` overrides the name that exists by default.
 
         Raises:
-            InvalidArgument: An alias is empty, or the plugin id of another snapshotter.
+            InvalidArgument: An alias is empty, the plugin id of another snapshotter, or the keyspace of images.
         """
         ids = snapshotters.ids
         for alias, target in aliases.items():
             if not alias:
                 raise InvalidArgument(f'aliases: "" = {target!r}: an alias cannot be empty')
+            if alias.startswith(keyspace_of("")):
+                raise InvalidArgument(f"aliases: {alias} = {target!r}: such keyspaces are those of images")
             if alias in ids and alias != target:
                 raise InvalidArgument(f"aliases: {alias} = {target!r}: {alias} is the id of another snapshotter")
         self.snapshotters = snapshotters
