@@ -35,7 +35,7 @@ def metadata(tmp_path: Path) -> Iterator[Metadata]:
 
 @pytest.fixture
 def address(serve: Serve, metadata: Metadata) -> str:
-    address: str = serve(ImagesService(metadata.images).service).address
+    address: str = serve(ImagesService(metadata.images, lambda: pytest.fail("not called")).service).address
     return address
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from lamina.errdefs import AlreadyExists, FilterSyntaxError, InvalidArgument, No
 from lamina.metadata import Metadata
 from lamina.plugins.services.images._service import ImagesService
 from lamina.store import Store
+from tests.support.images.collectors import RecordedCollector
 
 TARGET = Descriptor(media_type="application/vnd.oci.image.index.v1+json", digest=f"sha256:{'a' * 64}", size=7)
 OTHER = Descriptor(media_type="application/vnd.oci.image.index.v1+json", digest=f"sha256:{'b' * 64}", size=8)
@@ -27,9 +29,14 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(tmp_path: Path, call: Ask) -> Iterator[Ask]:
+def collector() -> RecordedCollector:
+    return RecordedCollector()
+
+
+@pytest.fixture
+def ask(tmp_path: Path, call: Ask, collector: RecordedCollector) -> Iterator[Ask]:
     store = Store.open(str(tmp_path / "store"))
-    yield functools.partial(call, ImagesService(Metadata.open(store).images).service)
+    yield functools.partial(call, ImagesService(Metadata.open(store).images, lambda: collector).service)
     store.close()
 
 
@@ -38,7 +45,7 @@ def names(ask: Ask, *filters: str) -> list[str]:
 
 
 def test_the_methods_are_those_of_the_protocol() -> None:
-    service = ImagesService(lambda _: pytest.fail("not called")).service
+    service = ImagesService(lambda _: pytest.fail("not called"), lambda: pytest.fail("not called")).service
     assert service.name == "containerd.services.images.v1.Images"
     assert [method.name for method in service.methods] == ["Get", "List", "Create", "Update", "Delete"]
     assert not [method.name for method in service.methods if method.streams]
@@ -83,9 +90,28 @@ def test_lists_can_be_filtered(ask: Ask) -> None:
         names(ask, "name==")
 
 
-def test_a_deleted_image_is_gone(ask: Ask) -> None:
+def test_a_synchronous_deletion_collects(ask: Ask, collector: RecordedCollector) -> None:
     ask("Create", image=Image(name="debian", target=TARGET))
     ask("Delete", name="debian", sync=True)
+    assert collector.asked == [(False, False)]
+
+
+def test_nothing_is_deleted_where_nothing_collects(tmp_path: Path, call: Ask) -> None:
+    def no_collector() -> RecordedCollector:
+        raise NotFound("there is no collector")
+
+    with contextlib.closing(Store.open(str(tmp_path / "store"))) as store:
+        ask = functools.partial(call, ImagesService(Metadata.open(store).images, no_collector).service)
+        ask("Create", image=Image(name="debian", target=TARGET))
+        with pytest.raises(NotFound, match="there is no collector"):
+            ask("Delete", name="debian", sync=True)
+        assert names(ask) == ["debian"]
+
+
+def test_a_deleted_image_is_gone(ask: Ask, collector: RecordedCollector) -> None:
+    ask("Create", image=Image(name="debian", target=TARGET))
+    ask("Delete", name="debian")
+    assert collector.asked == []
     for method in ("Get", "Delete"):
         with pytest.raises(NotFound):
             ask(method, name="debian")

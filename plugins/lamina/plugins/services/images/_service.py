@@ -9,6 +9,7 @@ from lamina.api.messages import images_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import InvalidArgument
 from lamina.images import Image, ImageStore, current_namespace
+from lamina.metadata.collection import GarbageCollector
 
 _LOGGED = {"name": "image", "image.name": "image"}
 """Fields of requests that name images, and their name in log lines."""
@@ -17,13 +18,15 @@ _LOGGED = {"name": "image", "image.name": "image"}
 class ImagesService:
     """The images of the namespace of each call (`lamina.images.current_namespace`)."""
 
-    def __init__(self, images: Callable[[str], ImageStore]) -> None:
+    def __init__(self, images: Callable[[str], ImageStore], collector: Callable[[], GarbageCollector]) -> None:
         """Create the service.
 
         Args:
             images: Returns the images of a namespace, or raises the reason why they are not available.
+            collector: Returns what removes the rest of a deleted image, or raises why it is not available.
         """
         self._images = images
+        self._collector = collector
         self.service = Service(
             name="containerd.services.images.v1.Images",
             methods=(
@@ -54,7 +57,10 @@ class ImagesService:
         return encode(pb.UpdateImageResponse, image=image_to_proto(updated))
 
     def _delete(self, request: pb.DeleteImageRequest) -> Empty:
+        collector = self._collector() if request.sync else None
         self._store().delete(request.name)
+        for _ in collector.collect() if collector else ():
+            pass
         return Empty()
 
 

@@ -26,7 +26,10 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 
 def init_service(ic: InitContext[None]) -> ImagesService:
-    """Return the service, which looks the names of images up for each call."""
+    """Return the service, which looks up the names of images and the collector for each call."""
     from lamina.plugins.services.images._service import ImagesService
 
-    return ImagesService(lambda namespace: ic.get_single(PluginType.METADATA).images(namespace))
+    return ImagesService(
+        lambda namespace: ic.get_single(PluginType.METADATA).images(namespace),
+        lambda: ic.get_single(PluginType.GC),
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.api import Method, Service, encode, lease_to_proto
+from lamina import api  # `lease_to_proto` is looked up in calls, since few starts need it
+from lamina.api import Method, Service, encode
 from lamina.api.messages import leases_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.images import current_namespace
@@ -23,7 +24,7 @@ class LeasesService:
 
         Args:
             leases: Returns the leases of a namespace, or raises the reason why they are not available.
-            collector: Returns the collector, or raises the reason why it is not available.
+            collector: Returns what removes the rest of a deleted lease, or raises why it is not available.
         """
         self._leases = leases
         self._collector = collector
@@ -44,18 +45,18 @@ class LeasesService:
 
     def _create(self, request: pb.CreateRequest) -> pb.CreateResponse:
         created = self._store().create(request.id, dict(request.labels))
-        return encode(pb.CreateResponse, lease=lease_to_proto(created))
+        return encode(pb.CreateResponse, lease=api.lease_to_proto(created))
 
     def _delete(self, request: pb.DeleteRequest) -> Empty:
+        collector = self._collector() if request.sync else None
         self._store().delete(request.id)
-        if request.sync:
-            for _ in self._collector().collect():
-                pass
+        for _ in collector.collect() if collector else ():
+            pass
         return Empty()
 
     def _list(self, request: pb.ListRequest) -> pb.ListResponse:
         found = self._store().list(*request.filters)
-        return encode(pb.ListResponse, leases=[lease_to_proto(lease) for lease in found])
+        return encode(pb.ListResponse, leases=[api.lease_to_proto(lease) for lease in found])
 
     def _add(self, request: pb.AddResourceRequest) -> Empty:
         self._store().add(request.id, _resource(request.resource))

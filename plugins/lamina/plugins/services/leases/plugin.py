@@ -18,7 +18,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
         Registration(
             type=PluginType.GRPC,
             id="leases",
-            requires=(PluginType.METADATA, PluginType.GC),
+            requires=(PluginType.METADATA,),
             late_binding=True,
             init=init_service,
         )
