@@ -6,10 +6,12 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from lamina.context import current, use
-from lamina.metadata.collection import Removed
+
+if TYPE_CHECKING:
+    from lamina.metadata.collection import Removed
 
 INTERVAL: Final = 0.1
 """Seconds between two batches."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lamina.api import Method, Service, Target, chain_to_proto, encode, image_usages_to_proto, removed_to_proto
+from lamina import api  # its names are looked up in calls, since few starts need the conversions
+from lamina.api import Method, Service, Target, encode
 from lamina.api.messages import gc_pb2 as pb
 from lamina.images import current_namespace
 from lamina.metadata.collection import GarbageCollector
@@ -39,14 +40,14 @@ class CollectorService:
             lambda: collector.collect(dry_run=request.dry_run, content_only=request.content_only)
         ) as collection:
             for batch in collection.batches():
-                yield encode(pb.CollectResponse, removed=map(removed_to_proto, batch))
+                yield encode(pb.CollectResponse, removed=map(api.removed_to_proto, batch))
 
     def _usage(self, _request: pb.UsageRequest) -> pb.UsageResponse:
-        return image_usages_to_proto(self._collector().usage())
+        return api.image_usages_to_proto(self._collector().usage())
 
     def _why(self, request: pb.WhyRequest) -> pb.WhyResponse:
         chains = self._collector().why(request.name, request.namespace or current_namespace())
-        return encode(pb.WhyResponse, chains=map(chain_to_proto, chains))
+        return encode(pb.WhyResponse, chains=map(api.chain_to_proto, chains))
 
 
 def _target(_request: object) -> Target:
