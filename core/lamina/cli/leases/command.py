@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,10 @@ from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.snapshots.labels import format_labels, parse_labels
 from lamina.cli.terminal.output import json_option, write, write_json, write_table
-from lamina.errdefs import InvalidArgument
+from lamina.errdefs import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
-    from lamina.metadata import Lease, Resource
+    from lamina.metadata import Lease, LeaseStore, Resource
 
 
 @click.group(cls=Group)
@@ -83,8 +84,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 
     warn_unknown_fields(filters, "lease", ("id", "labels"))
     with connected() as client:
-        store = client.leases()
-        found = [(lease, list(store.resources(lease.id))) for lease in store.list(*filters)]
+        found = list(_with_resources(client.leases(), filters))
     if as_json:
         write_json([_document(lease, resources) for lease, resources in found])
         return
@@ -95,17 +95,29 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
     write_table(("ID", "CREATED", "RESOURCES", "LABELS"), rows)
 
 
+def _with_resources(store: LeaseStore, filters: Sequence[str]) -> Iterator[tuple[Lease, list[Resource]]]:
+    for lease in store.list(*filters):
+        with contextlib.suppress(NotFound):  # removed since it was listed
+            yield lease, list(store.resources(lease.id))
+
+
 @leases.command()
 @image_options
+@json_option
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-def rm(*, ids: tuple[str, ...]) -> None:
+def rm(*, ids: tuple[str, ...], as_json: bool) -> None:
     """Remove leases in the given order; stop at the first failure.
 
     What only they kept is removed by the next collection.
     """
+    removed = []
     with connected() as client:
+        store = client.leases()
         for id_ in ids:
-            client.leases().delete(id_)
+            removed.append(_document(store.get(id_), list(store.resources(id_))))
+            store.delete(id_)
+    if as_json:
+        write_json(removed)
 
 
 def _document(lease: Lease, resources: list[Resource]) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""`lamina leases` against a running host."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lamina.client import Client
+from lamina.context import CallContext, use
+from lamina.metadata import Resource
+from tests.integration.cli.conftest import Lamina
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+DIGEST = f"sha256:{'a' * 64}"
+EXPIRE = "containerd.io/gc.expire"
+
+
+@pytest.fixture
+def client(host: str) -> Iterator[Client]:
+    """A client of the host, which has no leases afterwards."""
+    with Client(host, timeout=30) as client:
+        yield client
+        for lease in list(client.leases().list()):
+            client.leases().delete(lease.id)
+
+
+def test_a_created_lease_ends_after_a_day(lamina: Lamina, client: Client) -> None:
+    assert lamina("leases", "create", "--label", "team=a", "mine") == "mine\n"
+    lease = client.leases().get("mine")
+    assert lease.labels["team"] == "a"
+    ends = datetime.datetime.fromisoformat(lease.labels[EXPIRE]).timestamp()
+    assert ends == pytest.approx(lease.created / 1e9 + 24 * 3600, abs=60)
+
+
+def test_a_lease_can_last_for_ever_and_get_an_id(lamina: Lamina, client: Client) -> None:
+    made = json.loads(lamina("leases", "create", "--expire", "0", "--json"))
+    (lease,) = client.leases().list()
+    assert (made["ID"], made["Labels"], made["Resources"]) == (lease.id, {}, [])
+    assert lease.labels == {}
+
+
+@pytest.mark.parametrize("duration", ["soon", "-1h"])
+def test_a_wrong_duration_is_refused(lamina: Lamina, client: Client, duration: str) -> None:
+    assert "--expire: " in lamina("leases", "create", "--expire", duration, code=2)
+    assert list(client.leases().list()) == []
+
+
+def test_leases_are_listed_with_the_number_of_their_resources(lamina: Lamina, client: Client) -> None:
+    client.leases().create("mine", {"a": "b"})
+    client.leases().add("mine", Resource("content", DIGEST))
+    client.leases().create("other")
+    header, mine, _other = lamina("leases", "ls").splitlines()
+    assert header.split() == ["ID", "CREATED", "RESOURCES", "LABELS"]
+    assert [mine.split()[column] for column in (0, 2, 3)] == ["mine", "1", "a=b"]
+    (found,) = json.loads(lamina("leases", "ls", "--json", "id==mine"))
+    assert found["Resources"] == [{"Type": "content", "ID": DIGEST}]
+
+
+def test_leases_are_removed(lamina: Lamina, client: Client) -> None:
+    for name in ("a", "b", "c"):
+        client.leases().create(name)
+    assert lamina("leases", "rm", "a", "b") == ""
+    assert [lease.id for lease in client.leases().list()] == ["c"]
+    assert "lease a does not exist" in lamina("leases", "rm", "a", "c", code=1).replace('"', "").replace("'", "")
+    (removed,) = json.loads(lamina("leases", "rm", "--json", "c"))
+    assert removed["ID"] == "c"
+
+
+def test_each_namespace_has_its_leases(lamina: Lamina, client: Client) -> None:
+    lamina("leases", "create", "-n", "k8s.io", "mine")
+    assert json.loads(lamina("leases", "ls", "--json")) == []
+    with use(CallContext(namespace="k8s.io")):
+        assert client.leases().get("mine").id == "mine"
+        client.leases().delete("mine")
