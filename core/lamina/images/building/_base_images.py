@@ -9,7 +9,7 @@ import attrs
 
 from lamina.content import ContentStore, Descriptor, read_blob
 from lamina.context import current
-from lamina.errdefs import FailedPrecondition, NotFound
+from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound
 from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
 from lamina.images.building._base import Base
@@ -66,7 +66,7 @@ class BaseImages:
             return None
         try:
             base = Base.read(self.content, self._describe(digest))
-        except NotFound:  # deleted by hand
+        except (NotFound, InvalidArgument):  # deleted by hand, or not what `lamina images mount` writes
             return None
         return base if base.chain_id in {"", *(info.name for info in line)} else None
 
