@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from lamina.errdefs import translated
 from lamina.fs import fsync, opened
-from lamina.images.archive._new_file import new_directory, new_file
+from lamina.fs.new_file import new_file
+from lamina.images.archive._new_directory import new_directory
 from lamina.layers import Entry, EntryType, TarWriter
 
 AddFile: TypeAlias = Callable[[str, int, Iterable[bytes]], None]
