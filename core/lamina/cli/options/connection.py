@@ -31,12 +31,14 @@ def host_options(command: F) -> F:
 
 def snapshotter_options(command: F) -> F:
     """Add the options that select a host and one of its snapshotters."""
-    return host_options(_snapshotter(command))
+    return host_options(
+        _snapshotter(_namespace("Namespace of the snapshots, if the socket is containerd's.")(command))
+    )
 
 
 def image_options(command: F) -> F:
     """Add the options that select a host and a namespace of images."""
-    return host_options(_namespace(command))
+    return host_options(_namespace("Namespace of the images. Default: default.")(command))
 
 
 @contextlib.contextmanager
@@ -135,16 +137,21 @@ _timeout = click.option(
     callback=_remember_timeout,
     help='Timeout of each call to the host, such as "1m30s". Default: 0, no timeout.',
 )
-_namespace = click.option(
-    "-n",
-    "--namespace",
-    metavar="NAME",
-    envvar="LAMINA_NAMESPACE",
-    show_envvar=True,
-    expose_value=False,
-    callback=_remember,
-    help="Namespace of the images. Default: default.",
-)
+
+
+def _namespace(description: str) -> Callable[[F], F]:
+    return click.option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        envvar="LAMINA_NAMESPACE",
+        show_envvar=True,
+        expose_value=False,
+        callback=_remember,
+        help=description,
+    )
+
+
 _snapshotter = click.option(
     "--snapshotter",
     metavar="NAME",
