@@ -11,6 +11,14 @@ from lamina.layers.compression import Compression, LayerWriter
 from lamina.layers.tar import TarWriter
 
 
+class _OutputError(Exception):
+    """The layer cannot be written: an OSError that must not be taken for one of the tree."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @attrs.frozen
 class WrittenLayer:
     """A layer that was written: the difference between two trees."""
@@ -47,9 +55,19 @@ def write_layer(
     Raises:
         Error: As `Differ.compare`.
     """
-    layer = LayerWriter(write, compression)
+
+    def write_piece(data: bytes | memoryview) -> None:
+        try:
+            write(data)
+        except OSError as error:
+            raise _OutputError(error) from error
+
+    layer = LayerWriter(write_piece, compression)
     archive = TarWriter(layer.write)
-    entries = comparison.write(archive, source_date_epoch=source_date_epoch, progress=progress)
-    archive.close()
-    layer.close()
+    try:
+        entries = comparison.write(archive, source_date_epoch=source_date_epoch, progress=progress)
+        archive.close()
+        layer.close()
+    except _OutputError as failed:
+        raise failed.error from None
     return WrittenLayer(layer.diff_id, layer.digest, layer.size, layer.uncompressed_size, entries)

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from lamina.mount import temporary_mount
+from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Snapshotter
 from tests.integration.cli.conftest import PROGRAM, Lamina
 from tests.support import tar
 from tests.support.blobs import digest_of
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -160,3 +161,61 @@ def test_no_snapshot_is_left_behind(lamina: Lamina, changed: str, snapshotter: S
 
 def test_a_missing_snapshot_is_an_error(lamina: Lamina) -> None:
     assert '"nothing"' in lamina("snapshots", "diff", "nothing", code=1)
+
+
+@pytest.fixture
+def large(snapshotter: Snapshotter) -> str:
+    """A committed snapshot with a file of 7 GiB, all zeros."""
+    with temporary_mount(snapshotter.prepare("box")) as root:
+        (Path(root) / "file").touch()
+        os.truncate(Path(root) / "file", 7 << 30)
+    snapshotter.commit("large", "box")
+    return "large"
+
+
+def test_nothing_stays_of_a_command_that_is_killed(
+    lamina: Lamina, large: str, snapshotter: Snapshotter, tmp_path: Path
+) -> None:
+    """Neither a file nor a mount; the view is removed by the next command."""
+    before = {info.name for info in snapshotter.walk()}
+    command = [PROGRAM, "snapshots", "diff", large, "-o", tmp_path / "layer.tar"]
+    with subprocess.Popen(command, env=lamina.environment()) as process:
+        wait_until(lambda: _written_bytes(process.pid) > 1 << 20, 30, "the command writes")
+        process.kill()
+    assert os.listdir(tmp_path) == []
+    assert {info.name for info in snapshotter.walk()} != before
+    lamina("snapshots", "diff", "--json", large)
+    assert {info.name for info in snapshotter.walk()} == before
+
+
+def _written_bytes(process: int) -> int:
+    """Bytes that a process has written (proc_pid_io(5))."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{process}/io").read_text().splitlines())
+    return int(fields["wchar"])
+
+
+def test_a_reader_that_goes_away_ends_the_command_silently(lamina: Lamina, large: str) -> None:
+    command = [PROGRAM, "snapshots", "diff", large, "-o", "-"]
+    with subprocess.Popen(
+        command, env=lamina.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(512)) == 512
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_full_disk_is_said_to_be_that_of_the_file(
+    lamina: Lamina, large: str, snapshotter: Snapshotter, tmp_path: Path
+) -> None:
+    """And not of the tree that is read. Nothing stays on it."""
+    before = {info.name for info in snapshotter.walk()}
+    with temporary_mount([Mount("tmpfs", "tmpfs", ("size=1m",))], directory=tmp_path) as disk:
+        file = Path(disk) / "layer.tar"
+        assert (
+            lamina("snapshots", "diff", large, "-o", file, code=1) == f"lamina: {file}: No space left on device\n"
+        )
+        assert os.listdir(disk) == []
+    assert {info.name for info in snapshotter.walk()} == before

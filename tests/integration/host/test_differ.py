@@ -12,6 +12,7 @@ from lamina.layers import Applier, LocalDiffer
 from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount
 from lamina.plugin import PluginType
+from lamina.plugins.differ.plugin import lamina_contracts
 from tests.support import leftovers
 from tests.support.blobs import blob_in_file
 from tests.support.images.built import layer
@@ -54,3 +55,9 @@ def test_the_number_of_processes_is_checked(tmp_path: Path) -> None:
         Host.from_config(config(tmp_path, -1)),
     ):
         pass
+
+
+def test_a_differ_need_not_compare() -> None:
+    """The contract asks plugins for `apply` alone."""
+    (contract,) = lamina_contracts()
+    assert (contract.type, contract.members) == (PluginType.DIFF, ("apply",))

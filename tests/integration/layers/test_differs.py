@@ -167,6 +167,18 @@ def test_an_error_of_the_receiver_ends_the_comparison(
     assert compare(differ, *trees)[0].entries == 3
 
 
+def test_an_error_of_the_system_at_the_receiver_is_passed_on(
+    differ: Differ, trees: tuple[list[Mount], list[Mount]]
+) -> None:
+    """It is none of the tree."""
+
+    def fail(_: bytes | memoryview) -> None:
+        raise FileNotFoundError(2, "gone", "the receiver")
+
+    with pytest.raises(FileNotFoundError, match="the receiver"):
+        differ.compare(*trees, fail)
+
+
 def test_errors_have_their_class_and_text(differ: Differ, tmp_path: Path) -> None:
     (tmp_path / "tree/dir").mkdir(parents=True)
     (tmp_path / "tree/dir/.wh.file").touch()

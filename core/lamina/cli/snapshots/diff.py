@@ -148,8 +148,12 @@ def _write_layer(
 
         def write_all(data: bytes | memoryview) -> None:
             view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+            try:
+                while view:
+                    view = view[os.write(fd, view) :]
+            except OSError as error:
+                error.filename = output
+                raise
 
         return LocalDiffer().compare(
             lower,

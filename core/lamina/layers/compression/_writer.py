@@ -48,8 +48,8 @@ class LayerWriter:
         """Uncompressed bytes so far, less than a chunk behind what was written."""
         self._write = write
         self._encoder = _new_encoder(compression)
-        self._digest = hashlib.sha256()
         self._diff_id = hashlib.sha256()
+        self._digest = self._diff_id if compression is Compression.NONE else hashlib.sha256()
         self._buffer = bytearray()
         self._check = current().check
 
@@ -94,7 +94,8 @@ class LayerWriter:
     def _emit(self, data: bytes | memoryview) -> None:
         if not data:
             return
-        self._digest.update(data)
+        if self._digest is not self._diff_id:
+            self._digest.update(data)
         self.size += len(data)
         self._write(data)
 
