@@ -71,7 +71,16 @@ class Comparison:
     @property
     def changes(self) -> Sequence[Change]:
         """What differs. The directories that it is in are left out, unless they differ themselves."""
-        return [Change(node.kind, node.path, node.size) for node in self._nodes if node.kind is not None]
+        changes = []
+        paths: dict[Node | None, bytes] = {None: b""}
+        for node in self._nodes:
+            above = paths.get(node.parent, b"")
+            path = above + os.fsencode(node.name)
+            if node.is_directory and node.parent is not None:
+                paths[node] = path + b"/"
+            if node.kind is not None:
+                changes.append(Change(node.kind, path, node.size))
+        return changes
 
     def write(
         self,

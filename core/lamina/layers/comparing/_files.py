@@ -7,7 +7,6 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from lamina.fs import opened
 from lamina.layers.comparing._attributes import below, xattrs
 
 OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -45,7 +44,7 @@ def differ(
         if old.st_size != new.st_size:
             return True
         if new.st_size:
-            return _data_differs(name, old_fd, new_fd, check)
+            return _data_differs(name, new.st_size, old_fd, new_fd, check)
     elif _special_differs(name, old, new, old_fd, new_fd):
         return True
     return xattrs(below(old_fd, name)) != xattrs(below(new_fd, name))
@@ -58,15 +57,34 @@ def _special_differs(name: str, old: os.stat_result, new: os.stat_result, old_fd
     return old.st_rdev != new.st_rdev and not stat.S_ISFIFO(new.st_mode)
 
 
-def _data_differs(name: str, old_fd: int, new_fd: int, check: Callable[[], None]) -> bool:
+def _data_differs(name: str, size: int, old_fd: int, new_fd: int, check: Callable[[], None]) -> bool:
     """Compare extended attributes and content of two files of the same size."""
-    with opened(name, OPEN, dir_fd=old_fd) as old, opened(name, OPEN, dir_fd=new_fd) as new:
-        if xattrs(old) != xattrs(new):
+    old = os.open(name, OPEN, dir_fd=old_fd)  # `opened` would take longer than the call
+    try:
+        new = os.open(name, OPEN, dir_fd=new_fd)
+        try:
+            return xattrs(old) != xattrs(new) or _content_differs(old, new, size, check)
+        finally:
+            os.close(new)
+    finally:
+        os.close(old)
+
+
+def _content_differs(old: int, new: int, size: int, check: Callable[[], None]) -> bool:
+    while size > 0:
+        data = _read(new, min(size, CHUNK))
+        if data != _read(old, min(size, CHUNK)):
             return True
-        while True:
-            check()
-            data = os.read(new, CHUNK)
-            if data != os.read(old, CHUNK):
-                return True
-            if len(data) < CHUNK:
-                return False
+        if size <= CHUNK or not data:
+            return False
+        size -= CHUNK
+        check()
+    return False
+
+
+def _read(fd: int, size: int) -> bytes:
+    """Read a number of bytes; fewer only at the end of the file."""
+    data = os.read(fd, size)
+    while len(data) < size and (more := os.read(fd, size - len(data))):
+        data += more
+    return data

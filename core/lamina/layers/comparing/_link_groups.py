@@ -9,10 +9,13 @@ import attrs
 
 from lamina.layers.comparing._change import ChangeKind
 from lamina.layers.comparing._node import Node
-from lamina.layers.comparing._overlay import NamesMissing
 
 Inode: TypeAlias = tuple[int, int]
 """Device and inode number."""
+
+
+class NamesMissing(Exception):
+    """Files have names that were not met."""
 
 
 def inode(status: os.stat_result) -> Inode:
@@ -21,35 +24,43 @@ def inode(status: os.stat_result) -> Inode:
 
 
 @attrs.define(eq=False, repr=False)
+class _Group:
+    """The names of a file of the later tree in the order of the layer, with their inodes in the earlier tree."""
+
+    links: int
+    """The link count."""
+    names: list[tuple[Node, Inode | None]] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False, repr=False)
 class LinkGroups:
     """The names of the files of the later tree that have several, or had several in the earlier one.
 
-    Which names belong together is known from the inodes of the names that were met. Link counts only tell where
+    Which names belong together is known from the inodes of the names that were met. Link counts only tell that
     there is nothing to look for: on an overlay they count names that it hides.
     """
 
-    _groups: dict[Inode, list[tuple[Node, Inode | None]]] = attrs.field(factory=dict)
+    _groups: dict[Inode, _Group] = attrs.field(factory=dict)
     """By inode, in the order of their first names."""
-    _met: dict[Inode, int] = attrs.field(factory=dict)
-    """How many names of a file of the earlier tree were met."""
-    _links: dict[Inode, int] = attrs.field(factory=dict)
-    """Its link count."""
+    _unmet: dict[Inode, int] = attrs.field(factory=dict)
+    """How many further links the files of the earlier tree have."""
 
     def meet(self, old: os.stat_result) -> None:
-        """Take note of a name of the earlier tree whose file has several."""
-        file = inode(old)
-        self._met[file] = self._met.get(file, 0) + 1
-        self._links[file] = old.st_nlink
+        """Take note of a name of the earlier tree whose file may have several."""
+        if old.st_nlink > 1:
+            file = inode(old)
+            self._unmet[file] = self._unmet.get(file, old.st_nlink) - 1
 
-    def add(self, node: Node, old: Inode | None, new: Inode) -> None:
+    def add(self, node: Node, old: os.stat_result | None, new: os.stat_result) -> None:
         """Add a name of the later tree, in the order of the layer.
 
         Args:
             node: The path.
-            old: The inode of the path in the earlier tree.
-            new: Its inode in the later tree.
+            old: Its status in the earlier tree.
+            new: Its status in the later tree.
         """
-        self._groups.setdefault(new, []).append((node, old))
+        group = self._groups.setdefault(inode(new), _Group(new.st_nlink))
+        group.names.append((node, None if old is None else inode(old)))
 
     def settle(self, *, met_all: bool) -> None:
         """Decide which groups a layer has: their nodes differ from then on.
@@ -61,20 +72,22 @@ class LinkGroups:
             met_all: Whether all names of both trees were met.
 
         Raises:
-            NamesMissing: A file that would be left out may have names that were not met.
+            NamesMissing: A name that was not met may change the decision.
         """
         unwritten: dict[Inode, list[list[Node]]] = {}
-        for members in self._groups.values():
-            nodes = [node for node, _ in members]
-            old = members[0][1]
-            if old is None or any(node.kind or other != old for node, other in members):
+        for group in self._groups.values():
+            if not met_all and group.links > len(group.names):
+                raise NamesMissing
+            nodes = [node for node, _ in group.names]
+            old = group.names[0][1]
+            if old is None or any(node.kind or other != old for node, other in group.names):
                 _write(nodes)
             else:
                 unwritten.setdefault(old, []).append(nodes)
-        for file, groups in unwritten.items():
-            if not met_all and self._links.get(file, 1) > self._met.get(file, 1):
+        for file, parts in unwritten.items():
+            if not met_all and self._unmet.get(file):
                 raise NamesMissing
-            for nodes in groups[1:]:
+            for nodes in parts[1:]:
                 _write(nodes)
 
 

@@ -25,6 +25,8 @@ class Node:
     """How it differs; None if it does not."""
     is_directory: bool = False
     """Whether it is a directory now."""
+    is_file: bool = False
+    """Whether it is a regular file now."""
     size: int = 0
     """As `Change.size`."""
     mtime: int | None = None

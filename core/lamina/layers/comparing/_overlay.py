@@ -14,12 +14,8 @@ from lamina.fs import TreeCursor, xattr_names
 from lamina.layers.applying._overlay import XATTRS, has_name
 from lamina.mount import Mount, MountFlag, overlay_directories, parse_options
 
-_OPAQUE: Final = frozenset(os.fsdecode(prefix) + "opaque" for prefix in XATTRS)
-_REDIRECT: Final = frozenset(os.fsdecode(prefix) + "redirect" for prefix in XATTRS)
-
-
-class NamesMissing(Exception):
-    """Names that no layer on top has may differ, so both trees must be walked."""
+_HIDING: Final = frozenset(os.fsdecode(prefix) + mark for prefix in XATTRS for mark in ("opaque", "redirect"))
+"""The marks of directories that show nothing of those below of the same path, or show another one instead."""
 
 
 def layers_on_top(lower: Sequence[Mount], upper: Sequence[Mount]) -> tuple[str, ...] | None:
@@ -67,20 +63,16 @@ def enter_layers(layers: Sequence[TreeCursor], name: str) -> tuple[TreeCursor, .
         name: A directory of both trees.
 
     Returns:
-        The layers that were entered; None if those below do not show through, and none was entered.
+        The layers that were entered; None if the directory below does not show through them, and none was entered.
 
     Raises:
-        NamesMissing: A layer shows another directory of the layers below instead.
         OSError: A directory cannot be opened.
     """
     entered: list[TreeCursor] = []
     for layer in layers:
         if layer.try_enter(name):
             entered.append(layer)
-            marks = xattr_names(layer.fd)
-            if not _REDIRECT.isdisjoint(marks):
-                raise NamesMissing
-            hides = not _OPAQUE.isdisjoint(marks)
+            hides = not _HIDING.isdisjoint(xattr_names(layer.fd))
         else:
             hides = has_name(layer.fd, name)
         if hides:

@@ -16,9 +16,9 @@ from lamina.fs import TreeCursor, open_within_mount
 from lamina.layers.comparing._attributes import xattrs
 from lamina.layers.comparing._change import ChangeKind
 from lamina.layers.comparing._files import differ
-from lamina.layers.comparing._link_groups import Inode, LinkGroups, inode
+from lamina.layers.comparing._link_groups import LinkGroups, NamesMissing
 from lamina.layers.comparing._node import Node
-from lamina.layers.comparing._overlay import NamesMissing, enter_layers
+from lamina.layers.comparing._overlay import enter_layers
 from lamina.layers.comparing._trees import Trees
 
 _EMPTY: Final = (stat.S_IFDIR | 0o755, 0, 0)
@@ -79,8 +79,8 @@ class _Found:
     node: Node
     was_directory: bool = False
     """Whether it is a directory in both trees."""
-    inodes: tuple[Inode | None, Inode] | None = None
-    """Of what has or had several names: its inodes in both trees."""
+    statuses: tuple[os.stat_result | None, os.stat_result] | None = None
+    """Of what has or had several names: its status in both trees."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -119,8 +119,8 @@ class _Walk:
                 self._leave(frame)
                 continue
             self.nodes.append(found.node)
-            if found.inodes is not None:
-                self.links.add(found.node, *found.inodes)
+            if found.statuses is not None:
+                self.links.add(found.node, *found.statuses)
             if found.node.is_directory:
                 frames.append(self._enter(found, frame))
 
@@ -213,7 +213,7 @@ class _Walk:
             elif (found := self._file(directory, name, before, status, old_fd)) is not None:
                 yield found
         for name, before in old.items():
-            if before.st_nlink > 1:
+            if not stat.S_ISDIR(before.st_mode):
                 self.links.meet(before)
             node = Node(directory, name, _DELETE)
             yield _Found(node.entry_name, node)
@@ -224,7 +224,7 @@ class _Walk:
         if old is not None:
             was_directory = stat.S_ISDIR(old.st_mode)
             kind = None if was_directory and not _differs(old, new) else _MODIFY
-            if not was_directory and old.st_nlink > 1:
+            if not was_directory:
                 self.links.meet(old)
         node = Node(parent, name, kind, is_directory=True)
         return _Found(node.entry_name, node, was_directory)
@@ -233,23 +233,23 @@ class _Walk:
         self, parent: Node, name: str, old: os.stat_result | None, new: os.stat_result, old_fd: int
     ) -> _Found | None:
         """Compare what is no directory; return None if it does not differ, and has and had one name."""
-        inodes: tuple[Inode | None, Inode] | None = None
         if old is None:
             kind: ChangeKind | None = _ADD
         elif stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
             kind = _MODIFY
         else:
             kind = _MODIFY if differ(name, old, new, old_fd, self._upper.fd, self._check) else None
-        if old is not None and old.st_nlink > 1:
+        if old is not None and not stat.S_ISDIR(old.st_mode):
             self.links.meet(old)
-            inodes = inode(old), inode(new)
-        elif new.st_nlink > 1:
-            inodes = None if old is None else inode(old), inode(new)
-        elif kind is None:
+        else:
+            old = None
+        is_linked = new.st_nlink > 1 or (old is not None and old.st_nlink > 1)
+        if kind is None and not is_linked:
             return None
-        size = new.st_size if stat.S_ISREG(new.st_mode) else 0
-        node = Node(parent, name, kind, size=size, mtime=new.st_mtime_ns)
-        return _Found(node.entry_name, node, inodes=inodes)
+        is_file = stat.S_ISREG(new.st_mode)
+        size = new.st_size if is_file else 0
+        node = Node(parent, name, kind, is_file=is_file, size=size, mtime=new.st_mtime_ns)
+        return _Found(node.entry_name, node, statuses=(old, new) if is_linked else None)
 
 
 def _differs(old: os.stat_result, new: os.stat_result) -> bool:

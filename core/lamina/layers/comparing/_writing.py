@@ -11,7 +11,7 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import Aborted
-from lamina.fs import TreeCursor, open_within_mount, opened
+from lamina.fs import TreeCursor, open_within_mount
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.comparing._attributes import below, xattrs
 from lamina.layers.comparing._files import CHUNK, OPEN
@@ -84,32 +84,32 @@ class EntrySource:
             if node.kind is DELETE:
                 self._writer.add(Entry(name, EntryType.FILE, mode=0))
                 return
-            status = os.stat(node.name, dir_fd=cursor.fd, follow_symlinks=False)
-            type_ = _TYPES.get(stat.S_IFMT(status.st_mode))
-            if type_ is EntryType.FILE and node.source is None:
+            if node.is_file and node.source is None:
                 self._add_file(cursor, node, name)
-            elif type_ is None or type_ is EntryType.DIRECTORY:
-                raise _changed(cursor, node)
             else:
-                self._add_other(
-                    cursor.fd, node, self._entry(name, type_, status, xattrs(below(cursor.fd, node.name)))
-                )
+                self._add_other(cursor, node, name)
         except FileNotFoundError as error:
             raise _changed(cursor, node) from error
         except OSError as error:
             raise OSError(error.errno, error.strerror, cursor.path(node.name)) from error
 
-    def _add_other(self, directory: int, node: Node, entry: Entry) -> None:
+    def _add_other(self, cursor: TreeCursor, node: Node, name: bytes) -> None:
         """Write the entry of what has no data: another name of a file, a symbolic link, a device or a FIFO."""
+        status = os.stat(node.name, dir_fd=cursor.fd, follow_symlinks=False)
+        type_ = _TYPES.get(stat.S_IFMT(status.st_mode))
+        if type_ is None or type_ is EntryType.DIRECTORY or (type_ is EntryType.FILE) != node.is_file:
+            raise _changed(cursor, node)
+        entry = self._entry(name, type_, status, xattrs(below(cursor.fd, node.name)))
         if node.source is not None:
             entry.type = EntryType.HARD_LINK
             entry.link = node.source.path
-        elif entry.type is EntryType.SYMLINK:
-            entry.link = os.fsencode(os.readlink(node.name, dir_fd=directory))
+        elif type_ is EntryType.SYMLINK:
+            entry.link = os.fsencode(os.readlink(node.name, dir_fd=cursor.fd))
         self._writer.add(entry)
 
     def _add_file(self, cursor: TreeCursor, node: Node, name: bytes) -> None:
-        with opened(node.name, OPEN, dir_fd=cursor.fd) as fd:
+        fd = os.open(node.name, OPEN, dir_fd=cursor.fd)  # `opened` would take longer than the call
+        try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise _changed(cursor, node)
@@ -118,6 +118,8 @@ class EntrySource:
             self._writer.add(entry, self._data(fd, status.st_size))
             if _state(os.fstat(fd)) != _state(status):
                 raise _changed(cursor, node)
+        finally:
+            os.close(fd)
 
     def _data(self, fd: int, size: int) -> Iterator[bytes]:
         """Yield the content of a file, at most `size` bytes of it."""

@@ -13,6 +13,7 @@ import pytest
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Aborted, Canceled, NotFound
+from lamina.fs import remove_tree
 from lamina.layers.comparing import ChangeKind, opened_comparison
 from tests.support.comparing import changes, shown
 from tests.support.trees import Steps, make_deep_tree, open_files
@@ -155,7 +156,7 @@ def test_a_tree_may_be_deeper_than_the_longest_path_and_than_open_files_allow(tm
     found = told(tmp_path / "old", tmp_path / "new")
     assert found[-1] == ("add", "d/" * 3000 + "file")
     assert found[0] == ("delete", "d/file")
-    subprocess.run(["rm", "-r", tmp_path / "new"], check=True)
+    remove_tree(str(tmp_path / "new"))
 
 
 def test_nothing_stays_open(trees: tuple[Path, Path]) -> None:
