@@ -124,6 +124,6 @@ def _context(access: Access) -> ssl.SSLContext:
     if access.ca_certificates:
         try:
             context.load_verify_locations(cadata=access.ca_certificates)
-        except (ssl.SSLError, ValueError) as error:
-            raise InvalidArgument(f"the certificates to trust are not in PEM format: {error}") from None
+        except (ssl.SSLError, TypeError, ValueError):  # TypeError: not ASCII
+            raise InvalidArgument("the certificates to trust are not in PEM format") from None
     return context

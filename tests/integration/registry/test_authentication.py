@@ -12,7 +12,7 @@ from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry import Access, Credentials, Limits, Registry
 from tests.support.blobs import blob_in_file, digest_of
 from tests.support.registries import token_server
-from tests.support.registries.certificates import Certificate, authority
+from tests.support.registries.certificates import Certificate, signing_certificate
 from tests.support.registries.docker_registry import PASSWORD, USER, DockerRegistry
 from tests.support.registries.proxy import Proxy
 from tests.support.registries.seeding import described, noise
@@ -39,7 +39,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry
 
 @pytest.fixture(scope="module")
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return authority(tmp_path_factory.mktemp("signing"))
+    return signing_certificate(tmp_path_factory.mktemp("signing"))
 
 
 @pytest.fixture

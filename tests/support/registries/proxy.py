@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 import attrs
+
+from tests.support.registries.certificates import Certificate
 
 
 @attrs.define
@@ -122,8 +125,9 @@ class _Rule:
 class Proxy:
     """Passes requests on to a registry, except those with which something is to go wrong."""
 
-    def __init__(self, port: int) -> None:
-        """Prepare a proxy for the registry on a port."""
+    def __init__(self, port: int, certificate: Certificate | None = None) -> None:
+        """Prepare a proxy for the registry on a port; with a certificate, for clients with TLS."""
+        self._certificate = certificate
         self.requests: list[tuple[str, str]] = []
         """The methods and paths of all requests, in their order."""
         self.headers: list[dict[str, str]] = []
@@ -153,6 +157,10 @@ class Proxy:
         """Serve until the end of the block."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if self._certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self._certificate.file, self._certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()
         try:

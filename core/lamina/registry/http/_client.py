@@ -6,10 +6,11 @@ import ssl
 from typing import Final
 
 import attrs
+from urllib3.connection import HTTPConnection
 
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument
-from lamina.registry.http._connection import Connection, Pool, exchange
+from lamina.registry.http._connection import Pool, exchange
 from lamina.registry.http._errors import TRANSPORT_ERRORS, Temporary, from_transport
 from lamina.registry.http._request import BlobBody, Request
 from lamina.registry.http._response import Response
@@ -72,7 +73,7 @@ class Client:
                 raise
         return self._exchange(self._pool.new(request.url.origin), request)
 
-    def _exchange(self, connection: Connection, request: Request) -> Response:
+    def _exchange(self, connection: HTTPConnection, request: Request) -> Response:
         origin = request.url.origin
         if connection.sock is None:
             self._connect(connection, request)
@@ -97,7 +98,7 @@ class Client:
 
         return Response(raw, request.url, watch, release)
 
-    def _connect(self, connection: Connection, request: Request) -> None:
+    def _connect(self, connection: HTTPConnection, request: Request) -> None:
         call = current()
         remaining = call.remaining()
         connection.timeout = self._connect_seconds if remaining is None else min(remaining, self._connect_seconds)

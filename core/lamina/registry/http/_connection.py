@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import ssl
 import threading
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from urllib3 import HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from lamina.registry.http._request import BlobBody, Request
@@ -21,22 +22,6 @@ _SENT_AT_ONCE: Final = 65536
 """Bytes: little enough that a slow line takes them within the time that a stall lasts."""
 
 
-class _PlainConnection(HTTPConnection):
-    """A connection that keeps the queries of URLs from urllib3, which logs the URLs that it knows."""
-
-    query = ""
-
-    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        super().putrequest(method, f"{url}?{self.query}" if self.query else url, *args, **kwargs)
-
-
-class _TLSConnection(_PlainConnection, HTTPSConnection):
-    """The same with TLS."""
-
-
-Connection: TypeAlias = _PlainConnection | _TLSConnection
-
-
 class Pool:
     """Connects to servers, and keeps connections for further requests. Any thread may use it."""
 
@@ -47,10 +32,10 @@ class Pool:
             context: Verifies certificates.
         """
         self._context = context
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[Origin, list[HTTPConnection]] = {}
         self._lock = threading.Lock()
 
-    def take(self, origin: Origin) -> Connection:
+    def take(self, origin: Origin) -> HTTPConnection:
         """Return a connection that waits for a request, or else one that is not connected yet."""
         while True:
             with self._lock:
@@ -62,7 +47,7 @@ class Pool:
                 return connection
             connection.close()
 
-    def give_back(self, origin: Origin, connection: Connection) -> None:
+    def give_back(self, origin: Origin, connection: HTTPConnection) -> None:
         """Keep a connection on which another request can be sent."""
         with self._lock:
             idle = self._idle.setdefault(origin, [])
@@ -79,16 +64,16 @@ class Pool:
         for connection in waiting:
             connection.close()
 
-    def new(self, origin: Origin) -> Connection:
+    def new(self, origin: Origin) -> HTTPConnection:
         """Return a connection that is not connected yet."""
         if origin.scheme == "https":
-            return _TLSConnection(
+            return HTTPSConnection(
                 origin.host, origin.port, ssl_context=self._context, cert_reqs="CERT_REQUIRED", timeout=None
             )
-        return _PlainConnection(origin.host, origin.port, timeout=None)
+        return HTTPConnection(origin.host, origin.port, timeout=None)
 
 
-def exchange(connection: Connection, request: Request, watch: Watch, seconds: float) -> HTTPResponse:
+def exchange(connection: HTTPConnection, request: Request, watch: Watch, seconds: float) -> HTTPResponse:
     """Send a request over an open connection, and return the answer without its body.
 
     Args:
@@ -97,17 +82,24 @@ def exchange(connection: Connection, request: Request, watch: Watch, seconds: fl
         watch: Watches the connection.
         seconds: How long the answer may take once everything is sent.
     """
-    connection.query = request.url.query
     body, size = _body(request, watch)
     headers = dict(request.headers)
     if size is not None:
         headers["Content-Length"] = str(size)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who refuses the body has answered
-        connection.request(
-            request.method, request.url.path, body, headers, preload_content=False, decode_content=False
-        )
+        connection.request(request.method, request.url.target, body, headers)
     watch.allow(seconds)
-    return connection.getresponse()
+    # Not urllib3's own method: it logs headers that it cannot parse, which may be secrets.
+    raw = http.client.HTTPConnection.getresponse(connection)
+    return HTTPResponse(
+        raw,
+        HTTPHeaderDict(raw.headers.items()),
+        raw.status,
+        preload_content=False,
+        decode_content=False,
+        original_response=raw,
+        request_method=request.method,
+    )
 
 
 def _body(request: Request, watch: Watch) -> tuple[bytes | Iterator[bytes] | None, int | None]:

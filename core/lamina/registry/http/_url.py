@@ -77,7 +77,7 @@ class URL:
             InvalidArgument: It is malformed. The message does not repeat it.
         """
         try:
-            joined = urllib.parse.urljoin(self._text(), location)
+            joined = urllib.parse.urljoin(f"{self.origin}{self.target}", location)
         except ValueError:
             raise InvalidArgument("the URL is malformed") from None
         return self.parse(joined)
@@ -87,8 +87,10 @@ class URL:
         parameter = f"{name}={urllib.parse.quote(value, safe='')}"
         return attrs.evolve(self, query=f"{self.query}&{parameter}" if self.query else parameter)
 
+    @property
+    def target(self) -> str:
+        """What a request names: the path with the query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
     def __str__(self) -> str:
         return f"{self.origin}{self.path}"
-
-    def _text(self) -> str:
-        return f"{self}?{self.query}" if self.query else str(self)
