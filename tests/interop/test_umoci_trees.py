@@ -60,6 +60,32 @@ LAYERS: dict[str, list[Item]] = {
     "a symlink that becomes a directory": [directory("lib"), file("lib/x")],
     "a directory that becomes a symlink": [symlink("etc", "usr")],
     "another name of a file that changes": [file("usr/lib/a", b"new")],
+    "a link to a file that is then deleted": [
+        directory("etc", mtime=TIME),
+        hard_link("etc/b", "etc/gone"),
+        whiteout("etc/gone"),
+    ],
+    "a link to one of the names of a file, all deleted": [
+        hard_link("etc/c", "usr/lib/a"),
+        whiteout("usr/lib/a"),
+        whiteout("usr/lib/b"),
+    ],
+    "a link to a file of a directory that is then deleted": [
+        hard_link("dev/x", "etc/full/x"),
+        whiteout("etc/full"),
+    ],
+    "a link to a file of a directory that is then opaque": [
+        directory("etc"),
+        hard_link("etc/new", "etc/gone"),
+        opaque("etc"),
+    ],
+    "a deletion in a directory that is then deleted": [whiteout("etc/full/x"), whiteout("etc/full")],
+    "a link to a file that is deleted, then replaced": [
+        hard_link("etc/b", "etc/gone"),
+        whiteout("etc/gone"),
+        file("etc/gone", b"new"),
+        whiteout("etc/gone"),
+    ],
 }
 
 

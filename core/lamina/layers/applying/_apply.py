@@ -143,7 +143,7 @@ class _LayerWriter:
             )
         if not name.startswith(WHITEOUT):
             return False
-        directory = self.tree.directory(path, entry.mtime)
+        directory = self.tree.look_up(path, entry.mtime)
         if name == OPAQUE:
             self.tree.delete_all(directory)
             return True

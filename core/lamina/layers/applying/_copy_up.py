@@ -113,6 +113,6 @@ class CopyUp:
         if path is None:
             return False
         directory, _, copy = path.rpartition(b"/")
-        source = tree.directory(directory).fd
+        source = tree.look_up(directory).fd
         os.link(copy, name, src_dir_fd=source, dst_dir_fd=parent.fd, follow_symlinks=False)
         return True

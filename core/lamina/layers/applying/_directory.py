@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -35,6 +36,10 @@ class Directory:
     uid: int = -1
     """The owner that new entries get; -1 until there was one."""
     gid: int = -1
+    above: Directory | None = None
+    """The directory that it is in; None for the root."""
+    is_brought: bool = False
+    """Whether it is known that the layer has something in it, and so brings it, too."""
     names: list[bytes] = attrs.field(factory=list)
     """The paths by which the archive names the directory."""
     hides_parent: bool = False
@@ -43,12 +48,13 @@ class Directory:
     """The descriptor of the same directory in the parent of an upper one, or `NONE`, once it was looked up."""
 
     @classmethod
-    def of(cls, path: bytes, fd: int, *, may_have_acl: bool = True) -> Directory:
+    def of(cls, path: bytes, fd: int, *, above: Directory | None = None, may_have_acl: bool = True) -> Directory:
         """Describe an open directory, which the object closes.
 
         Args:
             path: Its path in the tree.
             fd: Its descriptor.
+            above: The directory that it is in; None for the root.
             may_have_acl: Whether new entries may inherit an access control list.
 
         Raises:
@@ -60,11 +66,20 @@ class Directory:
         except BaseException:
             os.close(fd)
             raise
-        return cls(path, fd, status, has_acl, status.st_ino, status.st_atime_ns, status.st_mtime_ns)
+        times = status.st_atime_ns, status.st_mtime_ns
+        return cls(path, fd, status, has_acl, status.st_ino, *times, above=above)
 
     def below(self, name: bytes) -> bytes:
         """Return the path of a name in the directory."""
         return self.path + b"/" + name if self.path else name
+
+    def bring(self) -> Iterator[tuple[Directory, bytes]]:
+        """Mark the directory, and those above, as brought; yield where each is that was not yet, and its name."""
+        at = self
+        while not at.is_brought and at.above is not None:
+            at.is_brought = True
+            yield at.above, at.path.rpartition(b"/")[2]
+            at = at.above
 
     def set_times(self, atime: int, mtime: int) -> None:
         """Have `close` set other times, in nanoseconds."""

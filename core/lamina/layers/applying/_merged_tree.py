@@ -42,7 +42,7 @@ class MergedTree(Tree):
         except (FileNotFoundError, NotADirectoryError):
             return
         try:
-            self._delete_others(fd)
+            self._delete_others(parent.below(name), fd)
         finally:
             os.close(fd)
 
@@ -52,13 +52,12 @@ class MergedTree(Tree):
             return
         if self._has_links:
             self._forget_names()
-        self._delete_others(directory.fd)
+        self._delete_others(directory.path, directory.fd)
         for known in (directory, *self.open_below(directory.path)):
             known.hides_parent = True
 
     def find(self, parent: Directory, name: bytes) -> None:
-        """Take note of the file, which from now on is one of this layer's."""
-        self.bring(parent, name)
+        """Do nothing: the tree has the file if the layers below have it."""
 
     def _add(
         self, parent: Directory, name: bytes, fd: int, *, is_new: bool = False, has_replaced: bool = False
@@ -67,8 +66,11 @@ class MergedTree(Tree):
         directory.hides_parent = is_new or parent.hides_parent
         return directory
 
-    def _delete_others(self, fd: int) -> None:
+    def _delete_others(self, path: bytes, fd: int) -> None:
         """Remove what this layer has not brought from a directory, and from those below it that it has."""
+        for directory in self.open_below(path):
+            if not directory.is_brought:
+                self._close(directory)
         walk(fd, lambda directory, _: self._delete_entries(directory))
 
     def _delete_entries(self, fd: int) -> list[str]:

@@ -54,6 +54,14 @@ class Tree(abc.ABC):
     """The time of a directory that is only implied."""
 
     def directory(self, path: bytes, time: int = 0) -> Directory:
+        """Return the directory of an entry, which brings it and all above it; otherwise as `look_up`."""
+        found = self.look_up(path, time)
+        if not found.is_brought:
+            for parent, name in found.bring():
+                self.bring(parent, name)
+        return found
+
+    def look_up(self, path: bytes, time: int = 0) -> Directory:
         """Return the directory that a path of the archive names. It stays open until the next look-up.
 
         Symbolic links are followed in the tree. Missing directories are made: the archive implies them.
@@ -169,7 +177,8 @@ class Tree(abc.ABC):
         finally:
             self._held.pop()
 
-    def bring(self, parent: Directory, name: bytes) -> None:  # noqa: B027 - only where it must be known
+    @abc.abstractmethod
+    def bring(self, parent: Directory, name: bytes) -> None:
         """Take note of a name that the layer brings. Its whiteouts, which delete what is below, leave it alone."""
 
     @abc.abstractmethod
@@ -182,7 +191,7 @@ class Tree(abc.ABC):
 
     @abc.abstractmethod
     def find(self, parent: Directory, name: bytes) -> None:
-        """Have a file in the tree, so that the layer can link to it, if the layers below have it."""
+        """Have a file of the layers below in the tree, so that the layer can link to it. It stays theirs."""
 
     def check(self, entry: Entry) -> None:  # noqa: B027 - only where something is refused
         """Refuse an entry that would mean something else in this tree than in the archive.
@@ -197,7 +206,6 @@ class Tree(abc.ABC):
             for directory in (self.root, *self._open.values()):
                 stack.callback(directory.close, keeps_times=keeps_times)
             self._open.clear()
-            self._known.clear()
 
     def _resolve(self, path: bytes) -> Directory:
         at, pending, links = *self._start(path), 0
@@ -250,6 +258,7 @@ class Tree(abc.ABC):
     def _make_implied(self, parent: Directory, name: bytes) -> Directory:
         """Make a directory that nothing describes, with the attributes that containerd gives it."""
         directory, _ = self.make(parent, name, _IMPLIED_MODE)
+        self.bring(parent, name)
         if parent.has_default_acl:
             remove_acls(directory.fd)
             directory.has_default_acl = False
@@ -270,19 +279,10 @@ class Tree(abc.ABC):
     def _add(
         self, parent: Directory, name: bytes, fd: int, *, is_new: bool = False, has_replaced: bool = False
     ) -> Directory:
-        """Keep a directory open.
-
-        Args:
-            parent: Where it is.
-            name: Its name.
-            fd: Its descriptor.
-            is_new: Whether it was just made.
-            has_replaced: Whether it took the place of a file that was no directory.
-        """
+        """Keep a directory open: `is_new` if it was just made, `has_replaced` if it took the place of a file."""
         may_have_acl = parent.has_default_acl or not is_new
-        directory = Directory.of(parent.below(name), fd, may_have_acl=may_have_acl)
+        directory = Directory.of(parent.below(name), fd, above=parent, may_have_acl=may_have_acl)
         self._open[directory.path] = directory
-        self.bring(parent, name)
         while len(self._open) > _MAX_OPEN:
             self._close(next(old for old in self._open.values() if old not in self._held))
         return directory

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from lamina.errdefs import InvalidArgument
-from lamina.fs import open_beneath, opened
+from lamina.fs import open_beneath, opened, remove_tree
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._applied import ParentNeeded
 from lamina.layers.applying._copy_up import CopyUp
@@ -32,6 +33,7 @@ from lamina.layers.applying._overlay import (
     remove_whiteouts,
 )
 from lamina.layers.applying._tree import Tree
+from lamina.layers.applying._walk import walk
 
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_DIRECTORY: Final = _PATH | os.O_DIRECTORY
@@ -46,6 +48,9 @@ class UpperTree(Tree):
     has_unchecked_whiteouts: bool = False
     """Whether it has whiteouts that may hide nothing."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
+    _copied: set[int] = attrs.field(factory=set)
+    """Names that the parent has and the layer does not bring, of copies and of directories that lead to some, as
+    hashes: those of the directory's inode number and the name."""
     _groups: LinkGroups | None = None
 
     def check(self, entry: Entry) -> None:
@@ -67,10 +72,17 @@ class UpperTree(Tree):
         self._copies.forget(parent.below(name))
         super().remove(parent, name)
 
+    def bring(self, parent: Directory, name: bytes) -> None:
+        """Take note of a name that is no copy any more."""
+        if self._copied:
+            self._copied.discard(hash((parent.inode, name)))
+
     def delete(self, parent: Directory, name: bytes) -> None:
         """Hide what the parent has of a name."""
         if parent.hides_parent or not self._may_be_below(parent, name):
             return
+        if self._is_copied(parent.inode, name):
+            self.remove(parent, name)
         parent.is_changed = True
         try:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent.fd)
@@ -108,8 +120,10 @@ class UpperTree(Tree):
             if lower is not None:
                 with self.holding(parent):
                     copied = self._copies.copy(self, lower, name, parent)
-                    if copied is not None and copied.st_nlink > 1:
-                        self._link_others(parent, name, copied)
+                    if copied is not None:
+                        self._copied.add(hash((parent.inode, name)))
+                        if copied.st_nlink > 1:
+                            self._link_others(parent, name, copied)
             return
         if is_whiteout(status):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), parent.below(name))
@@ -120,9 +134,10 @@ class UpperTree(Tree):
             if is_hidden(path, self.root.fd):
                 continue
             below, other = split(path)
-            directory = self.directory(below)
+            directory = self.look_up(below)
             directory.is_changed = True
             os.link(name, other, src_dir_fd=parent.fd, dst_dir_fd=directory.fd, follow_symlinks=False)
+            self._copied.add(hash((directory.inode, other)))
 
     def _link_groups(self) -> LinkGroups:
         if self._groups is None:
@@ -154,6 +169,7 @@ class UpperTree(Tree):
         if not stat.S_ISDIR(status.st_mode):
             raise not_a_directory(parent, name)
         directory, _ = self.make(parent, name, stat.S_IMODE(status.st_mode))
+        self._copied.add(hash((parent.inode, name)))
         self._copies.copy_attributes(fd, status, directory.fd)
         directory.set_times(status.st_atime_ns, status.st_mtime_ns)
         directory.has_default_acl = has_default_acl(directory.fd)
@@ -210,7 +226,27 @@ class UpperTree(Tree):
         if directory := self._open.get(path):
             directory.hides_parent = True
             directory.forget_lower()
+        if self._copied:
+            walk(fd, self._remove_copies)
         remove_whiteouts(fd)
+
+    def _is_copied(self, directory: int, name: bytes) -> bool:
+        """Return whether a name in a directory, given its inode number, is that of a copy."""
+        return bool(self._copied) and hash((directory, name)) in self._copied
+
+    def _remove_copies(self, fd: int, _: Sequence[str]) -> list[str]:
+        """Remove the copies in a directory, and keep its times; return the names of its other directories."""
+        status = os.fstat(fd)
+        directories = []
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                is_directory = entry.is_dir(follow_symlinks=False)
+                if self._is_copied(status.st_ino, os.fsencode(entry.name)):
+                    remove_tree(entry.name, dir_fd=fd) if is_directory else os.unlink(entry.name, dir_fd=fd)
+                elif is_directory:
+                    directories.append(entry.name)
+        os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return directories
 
 
 def _parent_needed(directory: Directory) -> ParentNeeded:

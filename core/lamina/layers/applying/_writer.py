@@ -139,7 +139,7 @@ class EntryWriter:
         """Make a hard link. It has the attributes of its target, whatever the entry says."""
         path, target = split(entry.link)
         with self.tree.holding(directory):
-            source = self.tree.directory(path, entry.mtime)
+            source = self.tree.look_up(path, entry.mtime)
             with self.tree.holding(source):
                 self._check_target(entry, source, target)
                 if (source.path + b"/").startswith(directory.below(name) + b"/"):
