@@ -166,7 +166,7 @@ def tag(*, name: str, new: str, force: bool, as_json: bool) -> None:
 @json_option
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def rm(*, names: tuple[str, ...], as_json: bool) -> None:
-    """Remove names of images; stop at the first failure. Blobs and snapshots stay."""
+    """Remove names of images; stop at the first failure. Blobs and snapshots stay until you prune."""
     from lamina.cli.images.records import image_document
     from lamina.images import find_image
 

@@ -33,24 +33,17 @@ def collect(*, dry_run: bool, content_only: bool, as_json: bool) -> None:
     with connected() as client:
         removals = client.collector().collect(dry_run=dry_run, content_only=content_only)
         found = list(progress(removals, "unused objects"))
-    failed = [one for one in found if one.error]
     if as_json:
         write_json([_document(one, dry_run=dry_run) for one in found])
     else:
-        young = [one for one in found if one.young]
         _show(found, dry_run=dry_run)
-        write(f"{'would remove' if dry_run else 'removed'} {_total(_gone(found))}")
-        if young:
-            write(f"kept, because it is young: {_total(young)}")
-        if failed:
-            write(f"failed to remove {_total(failed)}")
-    if failed:
+    if any(one.error for one in found):
         sys.exit(FAILURE)
 
 
 def place(kind: str, namespace: str, snapshotter: str) -> str:
     """Return where an object is: a namespace, the keyspace of a snapshotter, or "" for what all share."""
-    return f"{snapshotter}/{keyspace_of(namespace)}" if kind == "snapshot" else namespace
+    return f"{snapshotter}/{keyspace_of(namespace)}" if kind == "snapshot" and snapshotter else namespace
 
 
 def _show(found: Sequence[Removed], *, dry_run: bool) -> None:
@@ -58,7 +51,7 @@ def _show(found: Sequence[Removed], *, dry_run: bool) -> None:
         (
             _outcome(one, dry_run=dry_run),
             one.kind,
-            one.name,
+            one.name or "-",
             place(one.kind, one.namespace, one.snapshotter) or "-",
             binary_size(one.size),
             one.error or one.reason,
@@ -67,6 +60,16 @@ def _show(found: Sequence[Removed], *, dry_run: bool) -> None:
     ]
     if rows:
         write_table(("OUTCOME", "KIND", "NAME", "IN", "SIZE", "REASON"), rows)
+    failed = [one for one in found if one.error and one.name]
+    young = [one for one in found if one.young]
+    gone = [one for one in found if not (one.error or one.young)]
+    write(f"{'would remove' if dry_run else 'removed'} {_total(gone)}")
+    if young:
+        write(f"kept, because it is young: {_total(young)}")
+    if failed:
+        write(f"failed to remove {_total(failed)}")
+    if not all(one.name for one in found):
+        write("kept all blobs, because snapshots that may need them could not be listed")
 
 
 def _outcome(one: Removed, *, dry_run: bool) -> str:
@@ -75,10 +78,6 @@ def _outcome(one: Removed, *, dry_run: bool) -> str:
     if one.young:
         return "young"
     return "unused" if dry_run else "removed"
-
-
-def _gone(found: Sequence[Removed]) -> list[Removed]:
-    return [one for one in found if not (one.error or one.young)]
 
 
 def _total(objects: Sequence[Removed]) -> str:
