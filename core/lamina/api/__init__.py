@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lamina.api._access import access_from_proto, access_to_proto
     from lamina.api._collection import (
         chain_from_proto,
         chain_to_proto,
@@ -47,6 +48,8 @@ __all__ = [
     "PluginDetails",
     "Service",
     "Target",
+    "access_from_proto",
+    "access_to_proto",
     "blob_from_proto",
     "blob_to_proto",
     "chain_from_proto",
@@ -95,6 +98,7 @@ __getattr__ = lazy_exports(
         "_collection": "chain_from_proto chain_to_proto image_usages_from_proto image_usages_to_proto "
         "removed_from_proto removed_to_proto",
         "_config_changes": "config_changes_from_proto config_changes_to_proto",
+        "_access": "access_from_proto access_to_proto",
         "_content": "blob_from_proto blob_to_proto ingest_from_proto ingest_to_proto",
         "_convert": "error_from_proto error_to_proto info_from_proto info_to_proto kind_from_proto "
         "mounts_from_proto mounts_to_proto platform_from_proto platform_to_proto "

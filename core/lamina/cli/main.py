@@ -41,7 +41,7 @@ _COMMANDS: Final = {
     ),
     "images": Lazy(
         "lamina.cli.images.command:images",
-        "Import images from archives, unpack and mount them.",
+        "Pull, push, import, export, unpack, mount and build images.",
     ),
     "leases": Lazy(
         "lamina.cli.leases.command:leases",

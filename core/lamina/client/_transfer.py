@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from lamina.api import config_changes_to_proto, descriptor_from_proto, encode, image_from_proto
+from lamina.api import access_to_proto, config_changes_to_proto, descriptor_from_proto, encode, image_from_proto
 from lamina.api.messages import transfer_pb2 as pb
 from lamina.client._connection import Connection
 from lamina.images import (
@@ -18,6 +18,7 @@ from lamina.images import (
     Imported,
     LayerCompression,
     Progress,
+    Pushed,
     Report,
     Resolved,
     Transfer,
@@ -25,6 +26,11 @@ from lamina.images import (
     Verified,
     What,
 )
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from lamina.registry import Access
 
 _SERVICE = "/lamina.services.transfer.v1.Transfer"
 
@@ -57,8 +63,53 @@ class ProxyTransfer(Transfer):
             no_unpack=not unpack,
             snapshotter=snapshotter,
         )
+        return self._imported("Import", request, progress)
+
+    def pull(
+        self,
+        name: str,
+        *,
+        new_name: str = "",
+        platform: str = "",
+        all_platforms: bool = False,
+        unpack: bool = True,
+        snapshotter: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Imported:
+        """See `Transfer.pull`. The credentials are sent with the request; the host does not keep them."""
+        request = encode(
+            pb.PullRequest,
+            name=name,
+            new_name=new_name,
+            platform=platform,
+            all_platforms=all_platforms,
+            no_unpack=not unpack,
+            snapshotter=snapshotter,
+            access=access_to_proto(access, name),
+        )
+        return self._imported("Pull", request, progress)
+
+    def push(
+        self,
+        name: str,
+        *,
+        to: str = "",
+        platform: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Pushed:
+        """See `Transfer.push`. The credentials are sent with the request; the host does not keep them."""
+        sent = access_to_proto(access, to or name)
+        request = encode(pb.PushRequest, name=name, to=to, platform=platform, access=sent)
+        last = pb.PushResponse()
+        for last in self._connection.stream(f"{_SERVICE}/Push", request, pb.PushResponse):
+            _report(last.progress, progress)
+        return Pushed(last.name, descriptor_from_proto(last.target))
+
+    def _imported(self, method: str, request: Message, progress: Report | None) -> Imported:
         last = pb.ImportResponse()
-        for last in self._connection.stream(f"{_SERVICE}/Import", request, pb.ImportResponse):
+        for last in self._connection.stream(f"{_SERVICE}/{method}", request, pb.ImportResponse):
             _report(last.progress, progress)
         return Imported(tuple(map(image_from_proto, last.images)), tuple(map(_unpacked, last.unpacked)))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
     from lamina.content._descriptor import Descriptor
     from lamina.content._digest import check_digest
-    from lamina.content._ingest import NewBlob, ingest
+    from lamina.content._ingest import NewBlob, ingest, open_writer
     from lamina.content._labels import BlobLabels
     from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verified_pieces, verify_blob
 
@@ -43,6 +43,7 @@ __all__ = [
     "Writer",
     "check_digest",
     "ingest",
+    "open_writer",
     "read_blob",
     "verified_pieces",
     "verify_blob",
@@ -55,7 +56,7 @@ __getattr__ = lazy_exports(
         "_contract": "Commit ContentStore Info Progress Status Writer",
         "_descriptor": "Descriptor",
         "_digest": "check_digest",
-        "_ingest": "NewBlob ingest",
+        "_ingest": "NewBlob ingest open_writer",
         "_labels": "BlobLabels",
         "_reading": "LARGEST_DOCUMENT read_blob verified_pieces verify_blob",
     },

@@ -74,6 +74,32 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], stored: Stored | None 
             raise
 
 
+def open_writer(
+    store: ContentStore, digest: str, size: int, *, before_wait: Callable[[], object] = lambda: None
+) -> Writer:
+    """Begin or continue the ingest of a blob, after any other thread or process that stores it.
+
+    Args:
+        store: Where to store it.
+        digest: Its digest.
+        size: Its size in bytes.
+        before_wait: Called before each wait for another writer: a caller that has the refs of other blobs commits
+            them.
+
+    Raises:
+        AlreadyExists: The blob is there.
+        ResourceExhausted: The disk is full.
+        Canceled, DeadlineExceeded: The current call ended.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        with contextlib.suppress(RefLocked):
+            return store.writer(f"blob-{digest}", digest=digest, size=size)
+        before_wait()
+        current().wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 class _Batch(contextlib.ExitStack):
     """Ingests that are complete and wait for their common commit. Closes their writers at the end of the block."""
 
@@ -124,15 +150,8 @@ class _Batch(contextlib.ExitStack):
                 self._store.abort(ref)
 
     def _writer(self, blob: NewBlob) -> Writer:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return self._store.writer(f"blob-{blob.digest}", digest=blob.digest, size=blob.size)
-            except RefLocked:
-                # Two that wait for each other's refs would wait forever.
-                self.commit()
-            current().wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        # Two that wait for each other's refs would wait forever.
+        return open_writer(self._store, blob.digest, blob.size, before_wait=self.commit)
 
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
         """Write what is missing. What an earlier process wrote before a crash may not be what is on the disk."""

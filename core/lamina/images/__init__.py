@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Exported,
         Imported,
         LayerCompression,
+        Pushed,
         Resolved,
         Transfer,
         Unpacked,
@@ -46,6 +47,7 @@ __all__ = [
     "LayerCompression",
     "LocalTransfer",
     "Progress",
+    "Pushed",
     "Report",
     "Resolved",
     "TemporaryLease",
@@ -69,6 +71,6 @@ __getattr__ = lazy_exports(
         "_progress": "Progress Report What",
         "_store": "Image ImageStore",
         "_temporary_lease": "TemporaryLease",
-        "_transfer": "ArchiveFormat Exported Imported LayerCompression Resolved Transfer Unpacked Verified",
+        "_transfer": "ArchiveFormat Exported Imported LayerCompression Pushed Resolved Transfer Unpacked Verified",
     },
 )

@@ -21,6 +21,7 @@ from lamina.images._transfer import (
     Exported,
     Imported,
     LayerCompression,
+    Pushed,
     Resolved,
     Transfer,
     Unpacked,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lamina.images.documents import Platform
     from lamina.images.unpack import Destination
     from lamina.layers import Differ
+    from lamina.registry import Access
 
 
 class LocalTransfer(Transfer):
@@ -79,7 +81,7 @@ class LocalTransfer(Transfer):
 
         wanted = _parse(platform)
         destination = self._destination(snapshotter) if unpack else None  # before anything is copied
-        with open_source(path) as source:
+        with self._lease(current_namespace()) as lease, open_source(path) as source:
             archived = ArchivedImages(
                 source,
                 self._content,
@@ -88,14 +90,68 @@ class LocalTransfer(Transfer):
                 all_platforms=all_platforms,
                 report=progress,
             )
-            return self._receiver.receive(archived, wanted, destination, progress)
+            return self._receiver.receive(archived, wanted, destination, lease, progress)
+
+    def pull(
+        self,
+        name: str,
+        *,
+        new_name: str = "",
+        platform: str = "",
+        all_platforms: bool = False,
+        unpack: bool = True,
+        snapshotter: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Imported:
+        from lamina.images.distribution import PulledImage
+        from lamina.images.references import normalize, parse
+        from lamina.registry import Registry
+
+        wanted, place = _parse(platform), parse(name)
+        destination = self._destination(snapshotter) if unpack else None  # before anything is fetched
+        with self._lease(current_namespace()) as lease, Registry(place.domain, access) as registry:
+            pulled = PulledImage(
+                place,
+                registry.repository(place.path),
+                self._content,
+                lease,
+                name=normalize(new_name) if new_name else "",
+                platform=wanted,
+                all_platforms=all_platforms,
+                report=progress,
+            )
+            return self._receiver.receive(pulled, wanted, destination, lease, progress)
+
+    def push(
+        self,
+        name: str,
+        *,
+        to: str = "",
+        platform: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Pushed:
+        from lamina.images.distribution import Push
+        from lamina.images.references import parse
+        from lamina.registry import Registry
+
+        with self._lease(current_namespace()) as lease:
+            image = self._find(name)
+            lease.add_blob(image.target.digest)
+            target = self._parts(image, platform).descriptor if platform else image.target
+            place = parse(to or image.name)
+            with Registry(place.domain, access) as registry:
+                push = Push(place, registry.repository(place.path), self._content, lease, progress)
+                return Pushed(str(place), push.run(target))
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
     ) -> Unpacked:
         destination = self._destination(snapshotter)
-        image = self._find(name)
-        return self._receiver.unpack(image.name, self._parts(image, platform), destination, progress)
+        with self._lease(current_namespace()) as lease:
+            image = self._find(name)
+            return self._receiver.unpack(image.name, self._parts(image, platform), destination, lease, progress)
 
     def commit(
         self,
@@ -239,7 +295,7 @@ class LocalTransfer(Transfer):
         try:
             return read_blob(self._content, descriptor.digest)
         except NotFound as error:
-            raise NotFound(f"{error}; import the image again") from error
+            raise NotFound(f"{error}; pull or import the image again") from error
 
 
 def _parse(platform: str) -> Platform | None:

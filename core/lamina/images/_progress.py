@@ -18,8 +18,8 @@ class Progress:
     digest: str
     """The digest of the blob; the key of the snapshot while its layer is written, which has no digest before."""
     what: What
-    """The work: copying the blob into the content store or out of it, applying it to a snapshot, or writing the
-    layer of a snapshot."""
+    """The work: copying the blob into the content store or out of it, from a registry or to it, applying it to a
+    snapshot, or writing the layer of a snapshot."""
     done: int
     """Bytes of the blob, or of the files in it; `total` at the end, or if there was nothing to do."""
     total: int

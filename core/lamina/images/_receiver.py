@@ -13,8 +13,9 @@ from lamina.images._namespaces import current_namespace, keyspace_of
 from lamina.images._parts import Parts, parts_of
 from lamina.images._progress import Report
 from lamina.images._store import ImageStore
+from lamina.images._temporary_lease import TemporaryLease
 from lamina.images._transfer import Imported, Unpacked
-from lamina.images.documents import Platform
+from lamina.images.documents import Platform, chain_ids
 from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving
 from lamina.layers import Applier
 
@@ -32,6 +33,7 @@ class Receiver:
         incoming: Incoming,
         platform: Platform | None,
         destination: Destination | None,
+        lease: TemporaryLease,
         progress: Report | None,
     ) -> Imported:
         """Store the blobs of images, unpack each layer as soon as it is there, and name the images.
@@ -40,19 +42,22 @@ class Receiver:
             incoming: The images.
             platform: The platform to unpack; None for the host's.
             destination: Where to unpack to; None to leave the images packed.
+            lease: Gets what is stored and unpacked.
             progress: Gets the progress of the unpacking.
 
         Raises:
             Error: As `Incoming.bring` and `unpack`. If one fails, the other is stopped, and nothing is named.
         """
         unpacked: list[Unpacked] = []
+        for blob in incoming.plan:
+            lease.add_blob(blob.digest)
         if destination is None:
             incoming.bring()
         else:
             with arriving([one.digest for one in incoming.plan], incoming.bring) as arrivals:
                 for name, target in incoming.targets.items():
                     parts = parts_of(incoming.read, target, name, platform)
-                    unpacked.append(self.unpack(name, parts, destination, progress, arrivals))
+                    unpacked.append(self.unpack(name, parts, destination, lease, progress, arrivals))
         return Imported(tuple(incoming.name(self._images(current_namespace()))), tuple(unpacked))
 
     def unpack(
@@ -60,6 +65,7 @@ class Receiver:
         name: str,
         parts: Parts,
         destination: Destination,
+        lease: TemporaryLease,
         progress: Report | None,
         arrivals: Arrivals | None = None,
     ) -> Unpacked:
@@ -69,14 +75,19 @@ class Receiver:
             name: Its name.
             parts: Its documents.
             destination: The snapshotter, in its own keyspace.
+            lease: Gets the blobs and the snapshots.
             progress: Gets the progress.
             arrivals: Tells when its blobs are there; None if all are.
         """
         place, shown = in_namespace(destination, current_namespace())
+        for blob in (parts.descriptor, parts.manifest.config, *parts.manifest.layers):
+            lease.add_blob(blob.digest)
+        for chain_id in chain_ids(parts.config.rootfs.diff_ids):
+            lease.add_snapshot(place.name, chain_id)
         try:
             top = self._unpacker.unpack(parts.manifest, parts.config, place, progress, arrivals)
         except NotFound as error:
-            raise NotFound(f"unpack {name}: {error}; import the image again") from error
+            raise NotFound(f"unpack {name}: {error}; pull or import the image again") from error
         return Unpacked(name, shown, top)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
@@ -12,6 +12,9 @@ from lamina.content import Descriptor
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._progress import Report
 from lamina.images._store import Image
+
+if TYPE_CHECKING:
+    from lamina.registry import Access
 
 LayerCompression: TypeAlias = Literal["gzip", "zstd", "none"]
 """Compressions of a layer."""
@@ -46,6 +49,17 @@ class Exported:
     images: tuple[Image, ...]
     size: int
     """The bytes of all blobs."""
+
+
+@attrs.frozen
+class Pushed:
+    """The result of a push."""
+
+    name: str
+    """The full name under which the registry has the image."""
+    target: Descriptor
+    """The manifest or index that the name stands for. It is another one than that of the image if not all of its
+    platforms were there, or one was chosen."""
 
 
 @attrs.frozen
@@ -109,6 +123,69 @@ class Transfer(abc.ABC):
             NotFound: There is no such file, no image in it, or none for the platform.
             InvalidArgument: The archive is malformed, or differs from what it says about itself.
             ResourceExhausted: The disk is full.
+        """
+
+    @abc.abstractmethod
+    def pull(
+        self,
+        name: str,
+        *,
+        new_name: str = "",
+        platform: str = "",
+        all_platforms: bool = False,
+        unpack: bool = True,
+        snapshotter: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Imported:
+        """Fetch an image from a registry, and unpack its layers as they arrive.
+
+        Blobs that are there are not fetched again; of others, what an earlier attempt has fetched is kept.
+
+        Args:
+            name: The image, by tag or digest, in any form that `lamina.images.references.parse` takes.
+            new_name: Its name from now on; "" for the same.
+            platform: As for `import_`.
+            all_platforms: As for `import_`.
+            unpack: Whether to unpack the image.
+            snapshotter: As for `import_`.
+            access: How to reach the registry; None for anonymously, with the certificates of the system.
+            progress: Gets the progress.
+
+        Raises:
+            NotFound: There is no such image, or none for the platform.
+            Unauthenticated, PermissionDenied: The registry wants other credentials.
+            Unavailable: The registry cannot be reached, or failed again and again.
+            DataLoss: A blob does not have its digest.
+            InvalidArgument: A document or a layer is malformed, or a layer differs from its digests.
+            ResourceExhausted: The disk is full, or the registry gets too many requests.
+        """
+
+    @abc.abstractmethod
+    def push(
+        self,
+        name: str,
+        *,
+        to: str = "",
+        platform: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Pushed:
+        """Send an image to a registry, with all of its platforms that are there.
+
+        Args:
+            name: The image, in any form that `lamina.images.references.normalize` takes.
+            to: Its name in the registry; "" for the same.
+            platform: Send only the manifest for a platform, such as `linux/arm64`.
+            access: As for `pull`.
+            progress: Gets the progress.
+
+        Raises:
+            NotFound: There is no such image, or none for the platform.
+            FailedPrecondition: Its layers were discarded.
+            Unauthenticated, PermissionDenied: The registry wants other credentials.
+            Unavailable: The registry cannot be reached, or failed again and again.
+            ResourceExhausted: The registry gets too many requests.
         """
 
     @abc.abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, TypeAlias
 
 import attrs
@@ -45,26 +46,14 @@ def candidates(read: Read, target: Descriptor, name: str) -> list[Candidate]:
         InvalidArgument: A document is malformed; indexes are nested deeper than `MAX_NESTING`; there are more
             manifests than `MAX_MANIFESTS`.
     """
-    if target.media_type not in MANIFEST_TYPES | INDEX_TYPES:
-        raise InvalidArgument(
-            f"image {name}: media type {target.media_type[:80]!r} is neither that of a manifest nor of an index"
-        )
-    read(target)  # unlike what an index names, it must be there
-    found: list[Candidate] = []
-    for descriptor, platform in _manifests(read, target, name, 0, set()):
-        if len(found) == MAX_MANIFESTS:
-            raise InvalidArgument(f"image {name}: more than {MAX_MANIFESTS} manifests")
-        try:
-            own = _platform_of(read, descriptor, platform)
-        except NotFound:
-            continue
-        if own:
-            found.append(Candidate(descriptor, own))
-    return found
+    found = (_candidate(read, *one) for one in _named(read, target, name))
+    return [one for one in found if one]
 
 
 def choose(read: Read, target: Descriptor, name: str, platform: Platform | None = None) -> Candidate:
     """Return the manifest of an image that suits a platform best; of several, the first.
+
+    Manifests that the index says are for other platforms are not read.
 
     Args:
         read: Reads documents.
@@ -77,12 +66,68 @@ def choose(read: Read, target: Descriptor, name: str, platform: Platform | None 
         InvalidArgument: As for `candidates`.
     """
     wanted = platform or Platform.host()
-    found = candidates(read, target, name)
-    ranked = ((rank, one) for one in found if (rank := wanted.rank(one.platform)) is not None)
-    best = min(ranked, key=lambda pair: pair[0], default=None)
+    best: tuple[int, int, Candidate] | None = None
+    for rank, number, descriptor, said in _suitable(_named(read, target, name), wanted):
+        if best and best[0] < rank:
+            break
+        one = _candidate(read, descriptor, said)
+        own = wanted.rank(one.platform) if one else None
+        if one and own is not None and (best is None or (own, number) < best[:2]):
+            best = own, number, one
     if best is None:
-        raise NotFound(f"image {name}: {_offer(found, wanted)}")
-    return best[1]
+        raise NotFound(f"image {name}: {_offer(candidates(read, target, name), wanted)}")
+    return best[2]
+
+
+def chosen(
+    read: Read, target: Descriptor, name: str, platform: Platform | None, *, all_platforms: bool
+) -> list[Candidate]:
+    """Return the manifest for a platform, or those for all.
+
+    Args:
+        read: Reads documents.
+        target: A manifest or an index.
+        name: The name of the image, for messages.
+        platform: The platform; None for the host's.
+        all_platforms: Return all that can be read.
+
+    Raises:
+        NotFound: There is none.
+        InvalidArgument: As for `candidates`.
+    """
+    if not all_platforms:
+        return [choose(read, target, name, platform)]
+    found = candidates(read, target, name)
+    if not found:
+        raise NotFound(f"image {name}: it has no manifest of a root file system")
+    return found
+
+
+def _suitable(
+    named: list[tuple[Descriptor, Platform | None]], wanted: Platform
+) -> list[tuple[int, int, Descriptor, Platform | None]]:
+    """Return the manifests that may suit a platform, the best first, with their rank and place.
+
+    Those of which the index does not say what they are for have the rank -1: they have to be read.
+    """
+    ranked = ((-1 if said is None else wanted.rank(said), said) for _, said in named)
+    found = [
+        (rank, number, named[number][0], said) for number, (rank, said) in enumerate(ranked) if rank is not None
+    ]
+    return sorted(found, key=lambda one: one[:2])
+
+
+def _named(read: Read, target: Descriptor, name: str) -> list[tuple[Descriptor, Platform | None]]:
+    """Return the manifests that an image names, and what its indexes say that they are for."""
+    if target.media_type not in MANIFEST_TYPES | INDEX_TYPES:
+        raise InvalidArgument(
+            f"image {name}: media type {target.media_type[:80]!r} is neither that of a manifest nor of an index"
+        )
+    read(target)  # unlike what an index names, it must be there
+    found = list(islice(_manifests(read, target, name, 0, set()), MAX_MANIFESTS + 1))
+    if len(found) > MAX_MANIFESTS:
+        raise InvalidArgument(f"image {name}: more than {MAX_MANIFESTS} manifests")
+    return found
 
 
 def _manifests(
@@ -110,12 +155,16 @@ def _manifests(
             yield descriptor, platform or entry.platform
 
 
-def _platform_of(read: Read, descriptor: Descriptor, said: Platform | None) -> Platform | None:
-    """Return what a manifest is for, or None if it has no root file system."""
-    manifest = Manifest.decode(read(descriptor), descriptor)
-    if not manifest.is_image:
+def _candidate(read: Read, descriptor: Descriptor, said: Platform | None) -> Candidate | None:
+    """Return a manifest with its platform; None if it is not there, or has no root file system."""
+    try:
+        manifest = Manifest.decode(read(descriptor), descriptor)
+        if not manifest.is_image:
+            return None
+        platform = said or ImageConfig.decode(read(manifest.config), manifest.config).platform
+    except NotFound:
         return None
-    return said or ImageConfig.decode(read(manifest.config), manifest.config).platform
+    return Candidate(descriptor, platform)
 
 
 def _offer(found: list[Candidate], wanted: Platform) -> str:

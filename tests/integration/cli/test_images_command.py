@@ -330,7 +330,7 @@ def test_an_image_without_a_blob_is_refused_with_the_remedy(lamina: Lamina, layo
     for blob, told in ((shown["Layers"][1], f"unpack {NAME}: "), (shown["Manifest"], "")):
         lamina("content", "rm", blob["Digest"])
         said = lamina("images", "unpack", "debian:12", code=1)
-        assert said == f"lamina: {told}blob {blob['Digest']} does not exist; import the image again\n"
+        assert said == f"lamina: {told}blob {blob['Digest']} does not exist; pull or import the image again\n"
     lamina("images", "import", layout)
 
 

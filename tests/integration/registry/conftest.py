@@ -10,7 +10,9 @@ import pytest
 from lamina.content.local import LocalContentStore
 from lamina.registry import Registry
 from tests.support.blobs import MemoryLabels
+from tests.support.images import Documents
 from tests.support.registries.docker_registry import DockerRegistry
+from tests.support.registries.hosts import PullingHost, pulling_host
 from tests.support.registries.proxy import Proxy
 
 
@@ -41,3 +43,22 @@ def store(tmp_path: Path) -> Iterator[LocalContentStore]:
     opened = LocalContentStore(str(tmp_path / "content"), MemoryLabels())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[PullingHost]:
+    """A host in this process."""
+    with pulling_host(tmp_path) as host:
+        yield host
+
+
+@pytest.fixture
+def made() -> Documents:
+    """Images that a test makes."""
+    return Documents()
+
+
+@pytest.fixture
+def path(request: pytest.FixtureRequest) -> str:
+    """A repository of its own for each test."""
+    return f"tests/{request.node.name.partition('[')[0].lower()}"

@@ -17,12 +17,15 @@ from lamina.images import (
     Imported,
     LayerCompression,
     Progress,
+    Pushed,
     Report,
     Resolved,
     Transfer,
     Unpacked,
     Verified,
 )
+from lamina.images.references import parse
+from lamina.registry import Access
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = Image(
@@ -33,6 +36,7 @@ IMAGE = Image(
     updated=2,
 )
 UNPACKED = Unpacked(IMAGE.name, "overlayfs/images/default", f"sha256:{'b' * 64}")
+PUSHED = Pushed("localhost/debian:12", IMAGE.target)
 RESOLVED = Resolved(
     IMAGE, "linux/arm64", IMAGE.target, IMAGE.target, (IMAGE.target, IMAGE.target), (DIGEST, DIGEST), DIGEST
 )
@@ -62,6 +66,36 @@ class RecordedTransfer(Transfer):
         self.asked.append((namespace, path, names, platform, all_platforms, unpack, snapshotter))
         self._work(path, progress)
         return Imported((IMAGE,), (UNPACKED,) if unpack else ())
+
+    def pull(
+        self,
+        name: str,
+        *,
+        new_name: str = "",
+        platform: str = "",
+        all_platforms: bool = False,
+        unpack: bool = True,
+        snapshotter: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Imported:
+        options = (new_name, platform, all_platforms, unpack, snapshotter)
+        self.asked.append((current().namespace, name, *options, *_known(access, name)))
+        self._work(name, progress)
+        return Imported((IMAGE,), (UNPACKED,) if unpack else ())
+
+    def push(
+        self,
+        name: str,
+        *,
+        to: str = "",
+        platform: str = "",
+        access: Access | None = None,
+        progress: Report | None = None,
+    ) -> Pushed:
+        self.asked.append((current().namespace, name, to, platform, *_known(access, to or name)))
+        self._work(name, progress)
+        return PUSHED
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
@@ -136,3 +170,10 @@ class RecordedTransfer(Transfer):
             cancelled.wait()
             self.ended.set()
             current().check()
+
+
+def _known(access: Access | None, name: str) -> tuple[object, ...]:
+    """What is known about a registry: the credentials, the certificates, and whether it has no TLS."""
+    if access is None:
+        return ()
+    return access.credentials(parse(name).domain), access.ca_certificates, access.plain_http

@@ -12,6 +12,7 @@ import attrs
 
 from lamina.content import Descriptor
 from tests.support.blobs import digest_of
+from tests.support.images.documents import Documents
 from tests.support.registries.docker_registry import DockerRegistry
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -67,6 +68,25 @@ def seed_image(registry: DockerRegistry, path: str, layer: bytes, tag: str = "la
     seed_blob(registry, path, config)
     _request(registry, "PUT", f"/v2/{path}/manifests/{tag}", document, {"Content-Type": MANIFEST}, 201)
     return SeededImage(path, tag, document, config, layer)
+
+
+def seed_documents(registry: DockerRegistry, path: str, made: Documents, target: Descriptor, tag: str) -> None:
+    """Put an image of any kind into a registry that lets everybody in, with all blobs that it refers to."""
+    _seed(registry, path, made, target)
+    _put(registry, path, made.blobs[target.digest], target.media_type, tag)
+
+
+def _seed(registry: DockerRegistry, path: str, made: Documents, target: Descriptor) -> None:
+    document = json.loads(made.blobs[target.digest])
+    for entry in document.get("manifests", ()):
+        _seed(registry, path, made, Descriptor(entry["mediaType"], entry["digest"], entry["size"]))
+    for blob in (*document.get("layers", ()), *filter(None, [document.get("config")])):
+        seed_blob(registry, path, made.blobs[blob["digest"]])
+    _put(registry, path, made.blobs[target.digest], target.media_type, target.digest)
+
+
+def _put(registry: DockerRegistry, path: str, data: bytes, media_type: str, reference: str) -> None:
+    _request(registry, "PUT", f"/v2/{path}/manifests/{reference}", data, {"Content-Type": media_type}, 201)
 
 
 def seed_blob(registry: DockerRegistry, path: str, data: bytes) -> Descriptor:

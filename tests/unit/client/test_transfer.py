@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from lamina.client import Client
-from lamina.errdefs import NotFound
+from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images import NO_CHANGES, ConfigChanges, Exported, Imported, Progress
 from lamina.plugins.transfer._service import TransferService
+from lamina.registry import Access, Credentials
 from tests.support.images.transfers import (
     DIGEST,
     IMAGE,
+    PUSHED,
     RESOLVED,
     UNPACKED,
     VERIFIED,
@@ -119,6 +121,46 @@ def test_what_is_not_said_is_the_default(address: str, transfer: RecordedTransfe
     changes = transfer.asked[1][3]
     assert isinstance(changes, ConfigChanges)
     assert list(changes.env) == ["B", "A"], "in their order"
+
+
+def test_credentials_for_the_registry_of_the_image_are_sent(address: str, transfer: RecordedTransfer) -> None:
+    alice, bob = Credentials("alice", "secret"), Credentials(identity_token="token")  # noqa: S106 - made up
+    known = {"docker.io": alice, "localhost:5000": bob}
+    access = Access(known.get, "PEM", plain_http=True)
+    with Client(address) as client:
+        assert client.transfer().pull("debian", access=access) == Imported((IMAGE,), (UNPACKED,))
+        assert client.transfer().push("debian", to="localhost:5000/d", access=access) == PUSHED
+        assert client.transfer().pull("quay.io/debian", access=access)
+    assert [asked[-3:] for asked in transfer.asked] == [
+        (alice, "PEM", True),
+        (bob, "PEM", True),
+        (None, "PEM", True),
+    ]
+
+
+def test_what_is_to_be_pulled_and_pushed_is_passed_on(address: str, transfer: RecordedTransfer) -> None:
+    with Client(address, namespace="k8s.io") as client:
+        client.transfer().pull(
+            "debian",
+            new_name="mine",
+            platform="linux/arm64",
+            all_platforms=True,
+            unpack=False,
+            snapshotter="native",
+        )
+        client.transfer().push("debian", to="localhost/d", platform="linux/arm64")
+    anonymous = (None, "", False)
+    assert transfer.asked == [
+        ("k8s.io", "debian", "mine", "linux/arm64", True, False, "native", *anonymous),
+        ("k8s.io", "debian", "localhost/d", "linux/arm64", *anonymous),
+    ]
+
+
+def test_credentials_that_are_no_text_are_refused_and_not_shown(address: str) -> None:
+    access = Access(lambda _: Credentials("alice", "sec\udcffret"))
+    with Client(address) as client, pytest.raises(InvalidArgument) as caught:
+        client.transfer().pull("debian", access=access)
+    assert str(caught.value) == "credentials: they are not UTF-8 text"
 
 
 def test_progress_is_reported(address: str) -> None:

@@ -31,8 +31,8 @@ already applied area attempt authorizer backup btrfs change collector column con
 cursor damage deadline denied diagnose download duration edges environment exceeded exhausted explanation
 extensible fair filesystem flight fs garbage grpc grpcio health held histogram how ids introspection json
 lamina lease leases lifecycle loss marking measuring metadata metered metrics migrated mismatch opaque overlay
-permission precondition problem progress protection rate rebuilt records rejection reloaded relocation repair
-repository rewritten slow sweep transaction unauthenticated upload verified whiteout xattr zstd
+permission precondition problem progress pulled protection rate rebuilt records rejection reloaded relocation
+repair repository rewritten slow sweep transaction unauthenticated upload verified whiteout xattr zstd
 """
 """Words of class names that a dictionary has, or gRPC, registries, containerd, Prometheus and file systems."""
 

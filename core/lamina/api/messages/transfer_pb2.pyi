@@ -57,6 +57,66 @@ class Unpacked(_message.Message):
     chain_id: str
     def __init__(self, image: _Optional[str] = ..., snapshotter: _Optional[str] = ..., chain_id: _Optional[str] = ...) -> None: ...
 
+class Access(_message.Message):
+    __slots__ = ("credentials", "ca_certificates", "plain_http")
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    CA_CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_HTTP_FIELD_NUMBER: _ClassVar[int]
+    credentials: Credentials
+    ca_certificates: str
+    plain_http: bool
+    def __init__(self, credentials: _Optional[_Union[Credentials, _Mapping]] = ..., ca_certificates: _Optional[str] = ..., plain_http: _Optional[bool] = ...) -> None: ...
+
+class Credentials(_message.Message):
+    __slots__ = ("username", "password", "identity_token")
+    USERNAME_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    username: str
+    password: str
+    identity_token: str
+    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., identity_token: _Optional[str] = ...) -> None: ...
+
+class PullRequest(_message.Message):
+    __slots__ = ("name", "new_name", "platform", "all_platforms", "no_unpack", "snapshotter", "access")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NEW_NAME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    ALL_PLATFORMS_FIELD_NUMBER: _ClassVar[int]
+    NO_UNPACK_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    new_name: str
+    platform: str
+    all_platforms: bool
+    no_unpack: bool
+    snapshotter: str
+    access: Access
+    def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ..., access: _Optional[_Union[Access, _Mapping]] = ...) -> None: ...
+
+class PushRequest(_message.Message):
+    __slots__ = ("name", "to", "platform", "access")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    to: str
+    platform: str
+    access: Access
+    def __init__(self, name: _Optional[str] = ..., to: _Optional[str] = ..., platform: _Optional[str] = ..., access: _Optional[_Union[Access, _Mapping]] = ...) -> None: ...
+
+class PushResponse(_message.Message):
+    __slots__ = ("progress", "name", "target")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[Progress]
+    name: str
+    target: _descriptor_pb2.Descriptor
+    def __init__(self, progress: _Optional[_Iterable[_Union[Progress, _Mapping]]] = ..., name: _Optional[str] = ..., target: _Optional[_Union[_descriptor_pb2.Descriptor, _Mapping]] = ...) -> None: ...
+
 class UnpackRequest(_message.Message):
     __slots__ = ("name", "platform", "snapshotter")
     NAME_FIELD_NUMBER: _ClassVar[int]

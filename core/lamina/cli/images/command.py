@@ -14,6 +14,7 @@ from lamina.cli.images.building import commit, config, history
 from lamina.cli.images.collection import df, prune, why
 from lamina.cli.images.exporting import export
 from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
+from lamina.cli.images.registry import pull, push
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
     binary_size,
@@ -35,7 +36,7 @@ _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=F
 @click.group(cls=Group)
 @image_options
 def images() -> None:
-    """Import images from archives, unpack, mount, build and export them."""
+    """Pull, push, import, export, unpack, mount and build images."""
 
 
 @images.command("import")
@@ -64,7 +65,7 @@ def import_(
     FILE is an OCI layout (a directory), an archive of one, or an archive of docker save; the host reads it.
     Repeated after an interruption, the command goes on where it stopped.
     """
-    from lamina.cli.images.records import image_document, unpacked_document
+    from lamina.cli.images.records import imported_documents
     from lamina.cli.terminal.bars import Bars
 
     with connected() as client, Bars() as bars:
@@ -77,11 +78,10 @@ def import_(
             snapshotter=snapshotter,
             progress=bars.report,
         )
-    unpacked = {one.image: one for one in done.unpacked}
     if as_json:
-        found = [(image, unpacked.get(image.name)) for image in done.images]
-        write_json([{**image_document(one), **(unpacked_document(at) if at else {})} for one, at in found])
+        write_json(imported_documents(done))
         return
+    unpacked = {one.image: one for one in done.unpacked}
     for image in done.images:
         where = f", unpacked on {unpacked[image.name].snapshotter}" if image.name in unpacked else ""
         write(f"imported {image.name} ({image.target.digest}){where}")
@@ -254,5 +254,5 @@ def unmount_(*, target: str, as_json: bool) -> None:
         write_json({"Target": target, "Removed": is_removed})
 
 
-for command in (commit, config, df, export, history, prune, why):
+for command in (commit, config, df, export, history, prune, pull, push, why):
     images.add_command(command)

@@ -8,7 +8,7 @@ from lamina.snapshots import format_time
 
 if TYPE_CHECKING:
     from lamina.content import Descriptor, Info
-    from lamina.images import Image, Resolved, Unpacked
+    from lamina.images import Image, Imported, Resolved, Unpacked
 
 
 def image_document(image: Image) -> dict[str, Any]:
@@ -55,6 +55,12 @@ def resolved_document(found: Resolved, config: object) -> dict[str, Any]:
 def unpacked_document(unpacked: Unpacked) -> dict[str, Any]:
     """Return the snapshot of an image as a JSON object."""
     return {"Name": unpacked.image, "Snapshotter": unpacked.snapshotter, "ChainID": unpacked.chain_id}
+
+
+def imported_documents(imported: Imported) -> list[dict[str, Any]]:
+    """Return images, each with its snapshot if it was unpacked, as JSON objects."""
+    unpacked = {one.image: unpacked_document(one) for one in imported.unpacked}
+    return [{**image_document(image), **unpacked.get(image.name, {})} for image in imported.images]
 
 
 def blob_document(info: Info) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
+from itertools import chain
 
 from lamina.content import ContentStore, Descriptor, NewBlob, ingest
-from lamina.errdefs import NotFound
 from lamina.images._incoming import Incoming
 from lamina.images._plan import Plan
 from lamina.images._progress import Progress, Report
@@ -15,7 +15,7 @@ from lamina.images._store import Image, ImageStore
 from lamina.images.archive._names import full_names
 from lamina.images.archive._source import Source
 from lamina.images.documents import Platform
-from lamina.images.selection import candidates, choose
+from lamina.images.selection import chosen
 
 
 class ArchivedImages(Incoming):
@@ -50,8 +50,12 @@ class ArchivedImages(Incoming):
         self._content = content
         self._report = report or (lambda _: None)
         self.targets = full_names(source, names)
-        chosen = frozenset(_chosen(source, self.targets, platform, all_platforms=all_platforms))
-        self.plan = Plan(source.read, chosen, self._check)
+        found = (
+            chosen(source.read, target, name, platform, all_platforms=all_platforms)
+            for name, target in self.targets.items()
+        )
+        manifests = frozenset(one.descriptor.digest for one in chain.from_iterable(found))
+        self.plan = Plan(source.read, manifests, self._check)
         for target in self.targets.values():
             self.plan.add(target)
 
@@ -117,17 +121,3 @@ def import_images(
     )
     archived.bring()
     return archived.name(images)
-
-
-def _chosen(
-    source: Source, targets: Mapping[str, Descriptor], platform: Platform | None, *, all_platforms: bool
-) -> Iterator[str]:
-    """Yield the digests of the manifests to import."""
-    for name, target in targets.items():
-        if not all_platforms:
-            yield choose(source.read, target, name, platform).descriptor.digest
-            continue
-        found = candidates(source.read, target, name)
-        if not found:
-            raise NotFound(f"image {name}: it has no manifest of a root file system")
-        yield from (one.descriptor.digest for one in found)

@@ -9,13 +9,14 @@ from lamina.api import (
     Method,
     Service,
     Target,
+    access_from_proto,
     config_changes_from_proto,
     descriptor_to_proto,
     encode,
     image_to_proto,
 )
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.images import ArchiveFormat, LayerCompression, Progress, Resolved, Transfer, Unpacked
+from lamina.images import ArchiveFormat, Imported, LayerCompression, Progress, Resolved, Transfer, Unpacked
 from lamina.plugins.transfer._work import Work
 
 _TARGET = Target("transfer")
@@ -43,6 +44,24 @@ class TransferService:
                     slow=True,
                     target=_target,
                     logged={"path": "archive", "snapshotter": "snapshotter"},
+                ),
+                Method(
+                    "Pull",
+                    pb.PullRequest,
+                    self._pull,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"name": "image", "snapshotter": "snapshotter"},
+                ),
+                Method(
+                    "Push",
+                    pb.PushRequest,
+                    self._push,
+                    streams=True,
+                    slow=True,
+                    target=_target,
+                    logged={"name": "image", "to": "to"},
                 ),
                 Method(
                     "Unpack",
@@ -90,14 +109,39 @@ class TransferService:
                 progress=report,
             )
         ) as work:
+            yield from _imported(work)
+
+    def _pull(self, request: pb.PullRequest) -> Iterator[pb.ImportResponse]:
+        transfer = self._transfer()
+        with Work(
+            lambda report: transfer.pull(
+                request.name,
+                new_name=request.new_name,
+                platform=request.platform,
+                all_platforms=request.all_platforms,
+                unpack=not request.no_unpack,
+                snapshotter=request.snapshotter,
+                access=access_from_proto(request.access, request.name),
+                progress=report,
+            )
+        ) as work:
+            yield from _imported(work)
+
+    def _push(self, request: pb.PushRequest) -> Iterator[pb.PushResponse]:
+        transfer = self._transfer()
+        with Work(
+            lambda report: transfer.push(
+                request.name,
+                to=request.to,
+                platform=request.platform,
+                access=access_from_proto(request.access, request.to or request.name),
+                progress=report,
+            )
+        ) as work:
             for progress in work.progress():
-                yield encode(pb.ImportResponse, progress=_progress(progress))
+                yield encode(pb.PushResponse, progress=_progress(progress))
             done = work.result()
-        yield encode(
-            pb.ImportResponse,
-            images=map(image_to_proto, done.images),
-            unpacked=map(_unpacked, done.unpacked),
-        )
+        yield encode(pb.PushResponse, name=done.name, target=descriptor_to_proto(done.target))
 
     def _unpack(self, request: pb.UnpackRequest) -> Iterator[pb.UnpackResponse]:
         transfer = self._transfer()
@@ -166,6 +210,17 @@ class TransferService:
     def _verify(self, request: pb.VerifyRequest) -> Iterator[pb.VerifyResponse]:
         for one in self._transfer().verify(*request.digests):
             yield encode(pb.VerifyResponse, digest=one.digest, size=one.size, problem=one.problem)
+
+
+def _imported(work: Work[Imported]) -> Iterator[pb.ImportResponse]:
+    for progress in work.progress():
+        yield encode(pb.ImportResponse, progress=_progress(progress))
+    done = work.result()
+    yield encode(
+        pb.ImportResponse,
+        images=map(image_to_proto, done.images),
+        unpacked=map(_unpacked, done.unpacked),
+    )
 
 
 def _target(_request: object) -> Target:

@@ -1,0 +1,138 @@
+"""`lamina images pull` and `push`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
+from lamina.cli.options.connection import connected, image_options
+from lamina.cli.terminal.output import json_option, write, write_json
+
+if TYPE_CHECKING:
+    from lamina.registry import Access
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_plain_http = click.option(
+    "--plain-http", is_flag=True, help="Use HTTP without TLS. A loopback address gets it without being told."
+)
+_ca_file = click.option(
+    "--ca-file",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Certificates in PEM format to trust beside those of the host's system.",
+)
+_creds = click.option(
+    "--creds",
+    metavar="USER[:PASSWORD]",
+    help="Credentials for the registry; without a password, it is asked for. Default: Docker's configuration.",
+)
+
+
+def access_options(command: F) -> F:
+    """Add the options that say how a registry is reached."""
+    return _plain_http(_ca_file(_creds(command)))
+
+
+@click.command()
+@image_options
+@click.option(
+    "--name", "new_name", default="", metavar="NAME", help="Name of the image, in place of the registry's."
+)
+@platform_option
+@click.option("--all-platforms", is_flag=True, help="Pull the image for every platform.")
+@click.option("--no-unpack", is_flag=True, help="Leave the image packed.")
+@snapshotter_option
+@access_options
+@json_option
+@name_argument
+def pull(
+    *,
+    name: str,
+    new_name: str,
+    platform: str,
+    all_platforms: bool,
+    no_unpack: bool,
+    snapshotter: str,
+    plain_http: bool,
+    ca_file: Any,
+    creds: str | None,
+    as_json: bool,
+) -> None:
+    """Fetch an image from a registry, and unpack it as it arrives.
+
+    NAME is that of a tag or a digest, such as debian:12 or registry.example.com/web@sha256:... Repeated after an
+    interruption, the command goes on where it stopped.
+    """
+    from lamina.cli.images.records import imported_documents
+    from lamina.cli.terminal.bars import Bars
+
+    access = _access(plain_http, ca_file, creds)
+    with connected() as client, Bars() as bars:
+        done = client.transfer().pull(
+            name,
+            new_name=new_name,
+            platform=platform,
+            all_platforms=all_platforms,
+            unpack=not no_unpack,
+            snapshotter=snapshotter,
+            access=access,
+            progress=bars.report,
+        )
+    if as_json:
+        write_json(imported_documents(done)[0])
+        return
+    (image,) = done.images
+    where = "".join(f", unpacked on {one.snapshotter}" for one in done.unpacked)
+    write(f"pulled {image.name} ({image.target.digest}){where}")
+
+
+@click.command()
+@image_options
+@platform_option
+@access_options
+@json_option
+@name_argument
+@click.argument("to", default="")
+def push(
+    *,
+    name: str,
+    to: str,
+    platform: str,
+    plain_http: bool,
+    ca_file: Any,
+    creds: str | None,
+    as_json: bool,
+) -> None:
+    """Send the image NAME to a registry, as TO if that is given.
+
+    The registry gets all platforms of the image that are there, unless one is chosen.
+    """
+    from lamina.cli.images.records import descriptor_document
+    from lamina.cli.terminal.bars import Bars
+    from lamina.images import find_image
+
+    access = _access(plain_http, ca_file, creds)
+    with connected() as client, Bars() as bars:
+        image = find_image(client.images(), name)
+        done = client.transfer().push(image.name, to=to, platform=platform, access=access, progress=bars.report)
+    if as_json:
+        write_json({"Name": done.name, "Target": descriptor_document(done.target)})
+    else:
+        write(f"pushed {done.name} ({done.target.digest})")
+
+
+def _access(plain_http: bool, ca_file: Any, creds: str | None) -> Access:
+    from lamina.registry import Access, Credentials, docker_credentials
+
+    certificates = ca_file.read() if ca_file else ""
+    if creds is None:
+        return Access(docker_credentials(), certificates, plain_http)
+    username, colon, password = creds.partition(":")
+    if not colon:
+        password = click.prompt(f"Password of {username}", hide_input=True, err=True)
+    credentials = Credentials(username, password)
+    return Access(lambda _host: credentials, certificates, plain_http)
