@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lamina.errdefs import Aborted, FailedPrecondition
 from lamina.layers import Entry, EntryType, TarWriter
+from tests.support import tar
 from tests.support.rounds import rounds
 from tests.support.tar import Archived, read
 
@@ -130,6 +131,23 @@ def test_a_plain_file_needs_no_extended_header() -> None:
     """ustar suffices for whole seconds, ASCII, and usual owners."""
     entry = Entry(b"usr/bin/env", EntryType.FILE, 0o755, 1000, 1000, 3, 1_700_000_000 * SECOND)
     assert len(archive((entry, [b"abc"]))) == 4 * 512
+
+
+def test_the_header_is_one_of_ustar() -> None:
+    """With magic number and version, and without names of users and groups (POSIX, `pax`)."""
+    data = archive(
+        (Entry(b"f", EntryType.CHARACTER_DEVICE, 0o4755, 1, 2, 0, 8 * SECOND, device=os.makedev(1, 3)), [])
+    )
+    assert data[:512] == tar.header(
+        b"f",
+        b"3",
+        mode=b"0004755\0",
+        uid=tar.octal(1, 8),
+        gid=tar.octal(2, 8),
+        mtime=tar.octal(8, 12),
+        major=tar.octal(1, 8),
+        minor=tar.octal(3, 8),
+    )
 
 
 def test_a_directory_gets_its_slash() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from lamina.errdefs import FailedPrecondition
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.tar._extensions import MAX_BYTES
-from lamina.layers.tar._header import BLOCK, CHECKSUM, FIELDS, MAX_NAME, SECOND, SPACES, USTAR, byte_sum
+from lamina.layers.tar._header import BLOCK, MAX_NAME, SECOND, USTAR, byte_sum
 from lamina.layers.tar._pax import XATTR, Records, encode_records, format_time
 from lamina.layers.tar._quoted import quoted
 
@@ -34,6 +34,13 @@ name begins like compressed data: gzip, zstd, xz and lz4 begin with control char
 _NAME: Final = 100
 _PREFIX: Final = 155
 """Bytes of the fields for a name: the last part, and what precedes the slash before it."""
+_NUMBERS: Final = b"%07o\0%07o\0%07o\0%011o\0%011o\0"
+_DEVICE: Final = b"%07o\0%07o\0"
+_NO_DEVICE: Final = _DEVICE % (0, 0)
+_MAGIC: Final = USTAR + b"00" + bytes(32 + 32)
+"""The fields `magic` and `version`, and the names of user and group."""
+_BLANK: Final = b" " * 8
+"""What counts for the checksum's own field."""
 _MAX_ID: Final = 0o7777777
 _MAX_NUMBER: Final = 0o77777777777
 """The largest numbers that fit into 7 and 11 octal digits."""
@@ -60,21 +67,16 @@ def encode_headers(entry: Entry, size: int) -> bytes:
     if not _fits(link):
         records[b"linkpath"] = _checked(entry, link, "the target of the link")
         link = _replacement(link)
-    header = FIELDS.pack(
-        name,
-        _octal(entry.mode, 8),
-        _octal(_number(records, b"uid", entry.uid, _MAX_ID), 8),
-        _octal(_number(records, b"gid", entry.gid, _MAX_ID), 8),
-        _octal(_number(records, b"size", size, _MAX_NUMBER), 12),
-        _octal(_seconds(records, entry.mtime), 12),
-        _FLAGS[entry.type],
-        link,
-        USTAR,
-        _octal(os.major(entry.device), 8),
-        _octal(os.minor(entry.device), 8),
-        prefix,
+    numbers = (
+        entry.mode,
+        _number(records, b"uid", entry.uid, _MAX_ID),
+        _number(records, b"gid", entry.gid, _MAX_ID),
+        _number(records, b"size", size, _MAX_NUMBER),
+        _seconds(records, entry.mtime),
     )
-    return _extended(entry, records) + _summed(header)
+    device = _DEVICE % (os.major(entry.device), os.minor(entry.device)) if entry.device else _NO_DEVICE
+    header = _header(name, numbers, _FLAGS[entry.type], link, device, prefix)
+    return _extended(entry, records) + header if records else header
 
 
 def _path(entry: Entry) -> bytes:
@@ -143,38 +145,35 @@ def _checked(entry: Entry, name: bytes, what: str) -> bytes:
 
 
 def _extended(entry: Entry, records: Records) -> bytes:
-    """Return the extended header with its data, in the order of the keys; b"" without records."""
-    if not records:
-        return b""
+    """Return the extended header with its data."""
     data = encode_records(records)
     if len(data) > MAX_BYTES:
         raise FailedPrecondition(
             f"the extended attributes of {quoted(entry.name)} take {len(data)} bytes, more than the {MAX_BYTES} "
             "that readers of tar archives accept; remove some (setfattr -x)"
         )
-    zero = _octal(0, 8)
-    header = FIELDS.pack(
-        _PAX_NAME,
-        _octal(0o644, 8),
-        zero,
-        zero,
-        _octal(len(data), 12),
-        _octal(0, 12),
-        _PAX,
-        b"",
-        USTAR,
-        zero,
-        zero,
-        b"",
-    )
-    return _summed(header) + data + bytes(-len(data) % BLOCK)
+    header = _header(_PAX_NAME, (0o644, 0, 0, len(data), 0), _PAX)
+    return header + data + bytes(-len(data) % BLOCK)
 
 
-def _summed(header: bytes) -> bytes:
-    """Return a header with its checksum."""
-    total = byte_sum(header, 0) + SPACES
-    return header[: CHECKSUM.start] + b"%06o\0 " % total + header[CHECKSUM.stop :]
+def _header(
+    name: bytes,
+    numbers: tuple[int, int, int, int, int],
+    flag: bytes,
+    link: bytes = b"",
+    device: bytes = _NO_DEVICE,
+    prefix: bytes = b"",
+) -> bytes:
+    """Return a header with its checksum.
 
-
-def _octal(value: int, width: int) -> bytes:
-    return b"%0*o" % (width - 1, value)
+    Args:
+        name: The field `name`.
+        numbers: Mode, uid, gid, size and mtime.
+        flag: The field `typeflag`.
+        link: The field `linkname`.
+        device: The fields `devmajor` and `devminor`.
+        prefix: The field `prefix`.
+    """
+    start = name.ljust(_NAME, b"\0") + _NUMBERS % numbers
+    rest = b"%b%b%b%b%b" % (flag, link.ljust(_NAME, b"\0"), _MAGIC, device, prefix.ljust(_PREFIX + 12, b"\0"))
+    return b"%b%06o\0 %b" % (start, byte_sum(start + _BLANK + rest, 0), rest)

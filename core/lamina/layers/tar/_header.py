@@ -25,9 +25,9 @@ SECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = 1 << 63
 """Times lie in a signed integer of 64 bits, as the kernel's do."""
 
-FIELDS: Final = struct.Struct("100s8s8s8s12s12s8xc100s8s64x8s8s155s12x")
+_FIELDS: Final = struct.Struct("100s8s8s8s12s12s8xc100s8s64x8s8s155s12x")
 """name, mode, uid, gid, size, mtime, typeflag, linkname, magic with version, devmajor, devminor, prefix."""
-CHECKSUM: Final = slice(148, 156)
+_CHECKSUM: Final = slice(148, 156)
 _TYPEFLAG: Final = slice(156, 157)
 USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
@@ -35,7 +35,7 @@ _STAR_MAGIC: Final = b"tar\0"
 _STAR: Final = slice(508, 512)
 """Where star has its magic number; ustar has zeros."""
 _STAR_ATIME: Final = slice(476, 488)
-SPACES: Final = 8 * 0x20
+_SPACES: Final = 8 * 0x20
 """The sum of the checksum field while the checksum is made: as if it were blank."""
 
 _TYPES: Final = {
@@ -59,13 +59,13 @@ def check_block(buffer: bytes, at: int) -> None:
         Malformed: The checksum is wrong.
     """
     total = byte_sum(buffer, at)
-    field = buffer[at + CHECKSUM.start : at + CHECKSUM.stop]
+    field = buffer[at + _CHECKSUM.start : at + _CHECKSUM.stop]
     stored = number(field, "checksum")
-    if stored == total - sum(field) + SPACES:
+    if stored == total - sum(field) + _SPACES:
         return
     # Some old programs added the bytes as signed numbers.
     block = bytearray(buffer[at : at + BLOCK])
-    block[CHECKSUM] = b" " * 8
+    block[_CHECKSUM] = b" " * 8
     if stored != sum(block) - 256 * sum(byte > 127 for byte in block):
         raise Malformed("the checksum of the header is wrong")
 
@@ -99,7 +99,7 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     Raises:
         Malformed: A field is malformed.
     """
-    name, mode, uid, gid, size, mtime, flag, link, magic, major, minor, prefix = FIELDS.unpack_from(buffer, at)
+    name, mode, uid, gid, size, mtime, flag, link, magic, major, minor, prefix = _FIELDS.unpack_from(buffer, at)
     type_ = _TYPES.get(flag)
     if type_ is None:
         raise Malformed(f"its type, {flag!r}, is none that image layers have")
