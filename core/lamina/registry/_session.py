@@ -111,7 +111,7 @@ def base_url(host: str, access: Access) -> URL:
     if url.path != "/v2/" or url.query or "@" in host:
         raise InvalidArgument(f"registry {host[:80]!r}: expected a host, and perhaps a port")
     if access.plain_http or (url.origin.is_loopback and not access.ca_certificates):
-        return URL.parse(f"http://{host}/v2/")
+        return URL.parse(str(url).replace("https://", "http://", 1))
     return url
 
 

@@ -9,15 +9,12 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument
 from lamina.registry._json import parse_object
 from lamina.registry.credentials._credentials import Credentials
-
-if TYPE_CHECKING:
-    import subprocess
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SECONDS: Final = 60.0
@@ -75,14 +72,16 @@ def _run(program: str, server: str) -> tuple[int, bytes]:
                 f"{program}: {error.strerror}: install it, or remove it from Docker's configuration"
             ) from error
         tell.close()
+        end = time.monotonic() + _SECONDS
         try:
-            end = time.monotonic() + _SECONDS
             output = _read(answer, end, program)
             return process.wait(max(0.0, end - time.monotonic())), output
-        except subprocess.TimeoutExpired:
-            raise _too_slow(program) from None
-        finally:
-            _end(process)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)  # with what it started
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise _too_slow(program) from None
+            raise
 
 
 def _read(answer: BinaryIO, end: float, program: str) -> bytes:
@@ -98,13 +97,6 @@ def _read(answer: BinaryIO, end: float, program: str) -> bytes:
                 return output
             output += piece
     raise FailedPrecondition(f"{program}: it prints more than {_MAX_OUTPUT} bytes")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a helper that still runs, with its children."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _too_slow(program: str) -> FailedPrecondition:
