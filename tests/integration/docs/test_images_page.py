@@ -20,7 +20,7 @@ from tests.support.processes.terminals import clone, served
 PAGE = (CHECKOUT / "docs/images.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.requires("root", "overlay", "ctr")
+pytestmark = pytest.mark.requires("root", "overlay", "ctr", "skopeo")
 
 
 @pytest.fixture
@@ -44,12 +44,19 @@ def test_the_commands_work_in_their_order(tree: Path) -> None:
         r"^unpacked .* on native/images/default .*\n sha256:\w+\n  \\_ sha256:\w+$", shown[2], re.MULTILINE
     )
     assert shown[3] == ""
-    assert shown[4].endswith(", no damage found\n")
-    assert shown[5].count("sha256:") > 5
-    assert re.search(r"^default +docker.io/library/debian:12 ", shown[6], re.MULTILINE)
-    assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[6], re.MULTILINE)
-    assert re.search(r"^(removed|kept, because it is young:) .*\d blobs, ", shown[6], re.MULTILINE)
-    assert re.search(r"^build$", shown[7], re.MULTILINE)
+    assert re.search(r"^committed docker.io/library/mine:1 \(sha256:", shown[4], re.MULTILINE)
+    assert re.search(r"^20\S+Z +lamina images commit ", shown[4], re.MULTILINE)
+    assert '"LANG=C.UTF-8"' in shown[5]
+    assert re.search(r"^changed docker.io/library/mine:2 ", shown[5], re.MULTILINE)
+    assert shown[6].count("exported docker.io/library/mine:1 ") == 3
+    for archive in ("oci-archive:mine.tar:1", "docker-archive:mine-for-docker.tar", "oci:mine:1"):
+        run("skopeo", "inspect", archive.replace(":mine", f":{tree}/mine", 1))
+    assert shown[7].endswith(", no damage found\n")
+    assert shown[8].count("sha256:") > 5
+    assert re.search(r"^default +docker.io/library/debian:12 ", shown[9], re.MULTILINE)
+    assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[9], re.MULTILINE)
+    assert re.search(r"^(removed|kept, because it is young:) .*\d blobs, ", shown[9], re.MULTILINE)
+    assert re.search(r"^build$", shown[10], re.MULTILINE)
 
 
 def test_the_program_works(tree: Path) -> None:

@@ -146,10 +146,16 @@ def history(*, name: str, platform: str, as_json: bool) -> None:
         write_json(steps)
         return
     rows = (
-        (step["Created"] or "-", step["CreatedBy"] or "-", binary_size(step["Size"]), step["Comment"])
+        (_in_seconds(step["Created"]) or "-", step["CreatedBy"] or "-", binary_size(step["Size"]), step["Comment"])
         for step in steps
     )
     write_table(("CREATED", "CREATED BY", "SIZE", "COMMENT"), rows)
+
+
+def _in_seconds(time: str) -> str:
+    """Return a time (RFC 3339) without the fraction of its seconds."""
+    whole, dot, fraction = time.partition(".")
+    return whole + fraction.lstrip("0123456789") if dot else time
 
 
 def _configuration(name: str, platform: str) -> tuple[Resolved, dict[str, Any]]:
