@@ -37,6 +37,7 @@ from tests.support import leftovers, tar
 from tests.support.blobs import blob_in_file, digest_of
 from tests.support.comparing import layer, shown
 from tests.support.random_trees import make_tree
+from tests.support.trees import open_files
 from tests.support.waiting import wait_until
 
 SECONDS = 30.0
@@ -186,6 +187,34 @@ def test_errors_have_their_class_and_text(differ: Differ, tmp_path: Path) -> Non
         compare(differ, [], shown(tmp_path / "tree"))
     with pytest.raises(NotFound, match="missing"):
         compare(differ, [], shown(tmp_path / "missing"))
+
+
+def test_no_descriptor_stays_open(trees: tuple[list[Mount], list[Mount]]) -> None:
+    """Neither here, whatever the outcome, nor in the process."""
+    before, workers_before = open_files(), leftovers.children()
+    with closing(WorkerDiffer(1)) as differ:
+        compare(differ, *trees)
+        (process,) = leftovers.children() - workers_before
+        idle = len(os.listdir(f"/proc/{process}/fd"))
+        with pytest.raises(NotFound):
+            compare(differ, trees[0], shown(Path("/missing")))
+        compare(differ, *trees)
+        assert len(os.listdir(f"/proc/{process}/fd")) == idle
+    assert open_files() == before
+
+
+@pytest.mark.requires("root", "overlay")
+def test_more_layers_than_can_be_sent_are_compared_in_another_way(workers: WorkerDiffer, tmp_path: Path) -> None:
+    """As many descriptors do not fit into a message to a process."""
+    layers = []
+    for number in range(300):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/{number}").touch()
+        layers.insert(0, f"{tmp_path}/{number}")
+    upper = [Mount("overlay", "overlay", (f"lowerdir={':'.join(layers)}",))]
+    written, data = compare(workers, [Mount("bind", layers[-1], ("rbind", "ro"))], upper)
+    assert written.entries == 299
+    assert data == layer([Mount("bind", layers[-1], ("rbind", "ro"))], upper)
 
 
 def test_a_file_that_grows_while_it_is_read_is_an_error(differ: Differ, tmp_path: Path) -> None:
