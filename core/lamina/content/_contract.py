@@ -11,7 +11,7 @@ import attrs
 
 from lamina.content._blob import Blob
 from lamina.content._labels import BlobLabels
-from lamina.errdefs import AlreadyExists, Error, NotFound
+from lamina.errdefs import Aborted, AlreadyExists, Error
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with how many bytes of a blob are done: when the work begins, while it goes on, and at its end."""
@@ -240,23 +240,24 @@ class ContentStore(abc.ABC):
         """
         return None
 
-    def delete_all(self, digests: Sequence[str]) -> Mapping[str, Error]:
-        """Delete blobs and their labels, which may share syncs. Those that are not there are passed over.
+    def delete_all(self, blobs: Sequence[Info]) -> Mapping[str, Error]:
+        """Delete blobs and their labels, which may share syncs, unless they changed since `info` returned them.
 
         Args:
-            digests: The blobs, up to a few hundred.
+            blobs: The blobs, up to a few hundred.
 
         Returns:
-            The error of each blob that could not be deleted, by digest.
+            The error of each blob that was not deleted, by digest: NotFound if it is not there, Aborted if it
+            changed, or as `delete`.
         """
         errors: dict[str, Error] = {}
-        for digest in digests:
+        for blob in blobs:
             try:
-                self.delete(digest)
-            except NotFound:
-                continue
+                if self.info(blob.digest) != blob:
+                    raise Aborted(f"blob {blob.digest} changed meanwhile")
+                self.delete(blob.digest)
             except Error as error:
-                errors[digest] = error
+                errors[blob.digest] = error
         return errors
 
     def cleanup(self) -> None:  # noqa: B027 - most stores leave nothing behind

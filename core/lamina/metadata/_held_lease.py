@@ -6,9 +6,11 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from lamina.errdefs import FailedPrecondition
 from lamina.metadata._leases import Resource
 from lamina.metadata._node import BLOB, Node, blob, snapshot
 from lamina.metadata._protection import Protection
+from lamina.store import shorten
 
 
 class HeldLease:
@@ -19,6 +21,7 @@ class HeldLease:
         self._protection = protection
         self._namespace = namespace
         self._nodes: set[Node] = set()
+        self._has_ended = False
         self._guard = threading.Lock()
 
     def add_blob(self, digest: str) -> None:
@@ -36,6 +39,8 @@ class HeldLease:
 
     def _add(self, node: Node) -> None:
         with self._guard:
+            if self._has_ended:
+                raise FailedPrecondition(f"keep {node.kind} {shorten(node.name)}: the temporary lease has ended")
             is_new = node not in self._nodes
             self._nodes.add(node)
             if is_new:
@@ -50,7 +55,7 @@ class HeldLease:
     ) -> None:
         with self._guard:
             self._protection.release(self._nodes, finished=error is None)
-            self._nodes = set()
+            self._has_ended = True
 
 
 def _resource(node: Node) -> Resource:

@@ -92,7 +92,7 @@ class NamedImages(ImageStore):
 
     def delete(self, name: str) -> None:
         """Delete a name."""
-        self.delete_if(name, lambda image: True)
+        self._delete(name, lambda image: True, current().lease)
 
     def delete_if(self, name: str, condition: Callable[[Image], bool]) -> bool:
         """Delete a name if a condition holds for its image then; return whether it was deleted.
@@ -100,12 +100,17 @@ class NamedImages(ImageStore):
         Raises:
             NotFound: There is no such image.
         """
+        return self._delete(name, condition, "")
+
+    def _delete(self, name: str, condition: Callable[[Image], bool], lease: str) -> bool:
         key = self._key(name)
 
         def body(transaction: TableTransaction) -> bool:
             if not condition(_read(transaction, key, name)):
                 return False
             self._tables.record(self._namespace, transaction)  # its snapshots stay for a collector
+            if lease:
+                self._leases.discard(transaction, lease, Resource("images", name))
             return transaction.delete(key)
 
         return self._table.write(body)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from lamina.context import current
+from lamina.context import KeyedLock, current
 from lamina.metadata._node import Node
 
 _SECONDS: Final = 0.1
@@ -35,6 +35,7 @@ class Protection:
         self._recorded: set[Node] | None = None
         """Targets of references that were stored since the collection began; None if there is none."""
         self._removing: set[Node] = set()
+        self._collections = KeyedLock()
 
     def lease(self, node: Node) -> None:
         """Protect a thing from removals that begin later, until `release`. For others see `wait_for`."""
@@ -92,15 +93,20 @@ class Protection:
                         del self._changing[node]
 
     @contextlib.contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Record the targets of all references that are stored during the block. One thread does at a time."""
-        with self._guard:
-            self._recorded = set(self._changing)
-        try:
-            yield
-        finally:
+    def collecting(self) -> Iterator[None]:
+        """Record the targets of all references that are stored during the block, after other collections.
+
+        Raises:
+            Canceled, DeadlineExceeded: The current call ended while it waited for another collection.
+        """
+        with self._collections.hold(""):
             with self._guard:
-                self._recorded = None
+                self._recorded = set(self._changing)
+            try:
+                yield
+            finally:
+                with self._guard:
+                    self._recorded = None
 
     def take_recorded(self) -> set[Node]:
         """Return what was recorded since the last time."""

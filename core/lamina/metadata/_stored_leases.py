@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -15,8 +16,9 @@ import attrs
 from lamina.content import check_digest
 from lamina.errdefs import AlreadyExists, DataLoss, InvalidArgument, NotFound, Unimplemented
 from lamina.labels import check_labels
+from lamina.metadata._batches import batches
 from lamina.metadata._leases import Lease, LeaseStore, Resource
-from lamina.metadata._node import Node, blob, image, snapshot
+from lamina.metadata._node import BLOB, Node, blob, image, snapshot
 from lamina.metadata._protection import Protection
 from lamina.metadata._tables import Tables
 from lamina.store import TableTransaction, shorten
@@ -120,12 +122,11 @@ class StoredLeases(LeaseStore):
             NotFound: There is no such lease.
         """
         nodes = {one: resource_node(one, self._namespace) for one in resources}
-        left = iter(nodes)
         with self._protection.announced([node for node in nodes.values() if node]):
-            while batch := list(islice(left, _BATCH)):
-                self._tables.leases.write(lambda transaction, batch=batch: self.put(transaction, id, batch))  # type: ignore[misc]
+            for batch in batches(nodes, _BATCH):
+                self._tables.leases.write(functools.partial(self.put, id=id, resources=batch))
         for node in filter(None, nodes.values()):
-            self._protection.wait_for(node if node.kind != "blob" else blob(node.name))
+            self._protection.wait_for(blob(node.name) if node.kind == BLOB else node)
 
     def put(self, transaction: TableTransaction, id: str, resources: Iterable[Resource]) -> None:  # noqa: A002
         """Add resources to a lease in a transaction of any table.
@@ -141,15 +142,15 @@ class StoredLeases(LeaseStore):
     def remove(self, id: str, resource: Resource) -> None:  # noqa: A002
         """Remove a resource from a lease."""
         resource_node(resource, self._namespace)
-        self._tables.leases.write(lambda transaction: self.discard(transaction, id, resource))
+
+        def body(transaction: TableTransaction) -> None:
+            _read(transaction, self._key(id), id)
+            self.discard(transaction, id, resource)
+
+        self._tables.leases.write(body)
 
     def discard(self, transaction: TableTransaction, id: str, resource: Resource) -> None:  # noqa: A002
-        """Remove a resource from a lease in a transaction of any table.
-
-        Raises:
-            NotFound: There is no such lease.
-        """
-        _read(self._tables.leases.within(transaction), self._key(id), id)
+        """Remove a resource from a lease, neither of which need be there, in a transaction of any table."""
         self._tables.resources.within(transaction).delete(self._resource_key(id, resource))
 
     def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002

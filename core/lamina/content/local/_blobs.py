@@ -14,7 +14,7 @@ import attrs
 from lamina.content._contract import Info
 from lamina.content._digest import check_digest
 from lamina.content._labels import BlobLabels
-from lamina.errdefs import NotFound
+from lamina.errdefs import Aborted, Error, NotFound, translated
 from lamina.fs import SecureDirectory, fsync, open_secure_file
 from lamina.labels import update_labels
 
@@ -120,26 +120,37 @@ class Blobs:
                 times = status.st_atime_ns, status.st_mtime_ns
                 os.utime(_name(digest), ns=times, dir_fd=self._directory.fd)  # a status change: see `info`
 
-    def delete(self, digests: Sequence[str]) -> dict[str, OSError]:
-        """Delete blobs, then their labels.
+    def delete(self, digest: str) -> None:
+        """Delete a blob, then its labels."""
+        with self._changing:
+            self._unlink(digest)
+            fsync(self._directory.fd)
+            self._labels.delete(digest)
 
-        Returns:
-            The error of each blob that could not be deleted.
+    def delete_all(self, blobs: Sequence[Info]) -> dict[str, Error]:
+        """Implement `ContentStore.delete_all`.
 
         Raises:
-            OSError: The disk failed. Which blobs are deleted is not known.
+            OSError: The disk failed. Which blobs are deleted is not known, and their labels stay.
         """
-        errors: dict[str, OSError] = {}
+        errors: dict[str, Error] = {}
         with self._changing:
-            for digest in digests:
+            for blob in blobs:
                 try:
-                    os.unlink(_name(digest), dir_fd=self._directory.fd)
-                except OSError as error:
-                    errors[digest] = error
-            if len(errors) < len(digests):
+                    with translated(f"delete blob {blob.digest}"):
+                        if self.info(blob.digest) != blob:
+                            raise Aborted(f"blob {blob.digest} changed meanwhile")
+                        self._unlink(blob.digest)
+                except Error as error:
+                    errors[blob.digest] = error
+            if len(errors) < len(blobs):
                 fsync(self._directory.fd)
-                self._labels.put_all({digest: {} for digest in digests if digest not in errors})
+                self._labels.put_all({blob.digest: {} for blob in blobs if blob.digest not in errors})
         return errors
+
+    def _unlink(self, digest: str) -> None:
+        with _found(digest):
+            os.unlink(_name(digest), dir_fd=self._directory.fd)
 
     def forget_labels(self) -> None:
         """Forget the labels of blobs that are not there, which interrupted calls left behind."""

@@ -18,7 +18,7 @@ from lamina.content.local._ingests import DATA, Ingests, check_ref
 from lamina.content.local._selection import info_fields, parse_filters, status_fields
 from lamina.content.local._writer import LocalWriter
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, from_os_error, translated
+from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
 from lamina.fs import Lock, SecureDirectory, fsync
 from lamina.labels import check_labels
 from lamina.places import LOCK
@@ -102,28 +102,20 @@ class LocalContentStore(ContentStore):
     def delete(self, digest: str) -> None:
         """Implement `ContentStore.delete`."""
         with translated(f"delete blob {digest}"):
-            for error in self._blobs.delete([check_digest(digest)]).values():
-                if isinstance(error, FileNotFoundError):
-                    raise NotFound(f"blob {digest} does not exist") from error
-                raise error
+            self._blobs.delete(check_digest(digest))
 
     @property
     def labels(self) -> BlobLabels | None:
         """Implement `ContentStore.labels`."""
         return self._labels
 
-    def delete_all(self, digests: Sequence[str]) -> Mapping[str, Error]:
+    def delete_all(self, blobs: Sequence[Info]) -> Mapping[str, Error]:
         """Implement `ContentStore.delete_all`, with one sync and one commit."""
-        checked = [check_digest(digest) for digest in digests]
         try:
-            errors = self._blobs.delete(checked)
-        except (Error, OSError) as error:
-            return dict.fromkeys(checked, _translated(error, "delete blobs"))
-        return {
-            digest: from_os_error(error, f"delete blob {digest}")
-            for digest, error in errors.items()
-            if not isinstance(error, FileNotFoundError)
-        }
+            with translated("delete blobs"):
+                return self._blobs.delete_all(blobs)
+        except Error as error:
+            return {blob.digest: error for blob in blobs}
 
     def cleanup(self) -> None:
         """Implement `ContentStore.cleanup`."""
@@ -218,10 +210,6 @@ class LocalContentStore(ContentStore):
     def close(self) -> None:
         """Implement `ContentStore.close`. Writers that are open keep their ingests."""
         self._opened.close()
-
-
-def _translated(error: Error | OSError, doing: str) -> Error:
-    return error if isinstance(error, Error) else from_os_error(error, doing)
 
 
 def _make_names_durable(directory: SecureDirectory) -> None:

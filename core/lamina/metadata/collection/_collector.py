@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lamina.content import ContentStore
-from lamina.context import KeyedLock
 from lamina.metadata._metadata import Metadata
 from lamina.metadata.collection._contract import GarbageCollector
 from lamina.metadata.collection._edges import Edges
@@ -16,7 +15,7 @@ from lamina.metadata.collection._records import Chain, Removed, Step, Usage
 from lamina.metadata.collection._sources import Sources
 from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
 from lamina.metadata.collection._sweep_ingests import sweep_ingests
-from lamina.metadata.collection._sweep_snapshots import sweep_snapshots, unlisted
+from lamina.metadata.collection._sweep_snapshots import sweep_failures, sweep_snapshots
 from lamina.metadata.collection._usage import Measuring
 from lamina.metadata.collection._why import References, find
 from lamina.snapshots import Snapshotter
@@ -35,13 +34,13 @@ class Collector(GarbageCollector):
         """Collect what the caller opened and closes.
 
         Args:
-            metadata: The names of images, leases, and the labels of blobs. A process has one collector for it.
+            metadata: The names of images, leases, and the labels of blobs.
             content: The blobs.
-            snapshotters: Returns the snapshotters that work, with their ids.
+            snapshotters: Returns the snapshotters that work, with their ids, and raises afterwards if there are
+                others: then no blobs are removed, since their snapshots may need them.
             grace: See `grace`.
         """
         self._sources = Sources(metadata, content, snapshotters)
-        self._lock = KeyedLock()
         self.grace = grace
         """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
         set at any time."""
@@ -56,17 +55,16 @@ class Collector(GarbageCollector):
         """
         with contextlib.ExitStack() as stack:
             if not dry_run:
-                stack.enter_context(self._lock.hold("collection"))
-                stack.enter_context(self._sources.protection.recorded())
+                stack.enter_context(self._sources.protection.collecting())
             listing = Listing(self._sources)
             yield from listing.read()
             marking = Marking(listing, Edges(self._sources, listing))
             yield from marking.mark_roots()
             sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run)
-            yield from unlisted(sweep)
             if not content_only:
                 yield from sweep_expired(sweep)
                 yield from sweep_snapshots(sweep)
+            yield from sweep_failures(sweep)
             if not listing.failures:
                 yield from sweep_blobs(sweep)
             if content_only:  # otherwise they can be continued until the store removes them

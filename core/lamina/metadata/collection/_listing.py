@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
+from lamina.context import current
 from lamina.errdefs import Error
-from lamina.metadata._node import BLOB, EVERY, LEASE, Node, blob, image, snapshot
+from lamina.metadata._batches import batches
+from lamina.metadata._node import EVERY, LEASE, Node, blob, image, snapshot
 from lamina.metadata._references import FLAT, ROOT, back_references, is_root
 from lamina.metadata._stored_leases import resource_node
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._limits import limited
-from lamina.metadata.collection._sources import Sources
+from lamina.metadata.collection._sources import Sources, keyspace_in
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.temporary import LABEL, Owner
 
@@ -94,8 +96,7 @@ class Listing:
                 yield label, other._replace(namespace=node.namespace)
 
     def _read_images(self, namespace: str) -> Iterator[None]:
-        found = self._sources.metadata.images(namespace).list()
-        while batch := list(islice(found, STEP)):
+        for batch in batches(self._sources.metadata.images(namespace).list(), STEP):
             for one in batch:
                 node = image(namespace, one.name)
                 if is_expired(one.labels, time.time()):
@@ -112,8 +113,7 @@ class Listing:
             if is_expired(lease.labels, time.time()):
                 self.expired.append(node)
                 continue
-            found = leases.resources_of(lease.id)
-            while batch := list(islice(found, STEP)):
+            for batch in batches(leases.resources_of(lease.id), STEP):
                 for resource in batch:
                     if target := resource_node(resource, namespace):
                         self.roots.append(Root(target, "resource", node, FLAT in lease.labels))
@@ -121,8 +121,7 @@ class Listing:
             yield
 
     def _read_labels(self) -> Iterator[None]:
-        found = self._sources.metadata.labels.walk()
-        while batch := list(islice(found, STEP)):
+        for batch in batches(self._sources.metadata.labels.walk(), STEP):
             for digest, labels in batch:
                 node = blob(digest)
                 if is_root(labels):
@@ -131,18 +130,31 @@ class Listing:
             yield
 
     def _read_snapshots(self) -> Iterator[None]:
-        for namespace, name, snapshotter in self._sources.keyspaces(self.namespaces):
-            keyspace = Keyspace(namespace, name, snapshotter, {})
-            try:
-                found = snapshotter.walk()
-                while batch := self._batch(found):
-                    for info in batch:
-                        self._note(keyspace, info)
-                    yield
-            except (Error, OSError) as error:
-                self.failures.append((namespace, name, str(error)))
-            else:
-                self.keyspaces[namespace, name] = keyspace
+        try:
+            for name, snapshotter in self._sources.snapshotters():
+                for namespace in self.namespaces:
+                    yield from self._read_keyspace(namespace, name, snapshotter)
+        except Error as error:  # of the iterable: there are others
+            current().check()
+            self.failures.append(("", "", str(error)))
+
+    def _read_keyspace(self, namespace: str, name: str, snapshotter: Snapshotter) -> Iterator[None]:
+        try:
+            with limited(LIST_SECONDS):
+                images = keyspace_in(snapshotter, namespace)
+                if images is None:
+                    return
+                found = images.walk()
+            keyspace = Keyspace(namespace, name, images, {})
+            while batch := self._batch(found):
+                for info in batch:
+                    self._note(keyspace, info)
+                yield
+        except Exception as error:  # noqa: BLE001 - a failing snapshotter does not keep the rest from going on
+            current().check()
+            self.failures.append((namespace, name, str(error) or type(error).__name__))
+        else:
+            self.keyspaces[namespace, name] = keyspace
 
     def _batch(self, found: Iterator[Info]) -> list[Info]:
         with limited(LIST_SECONDS):
@@ -168,8 +180,3 @@ class Listing:
 
 def _root_label(labels: Mapping[str, str]) -> str:
     return next(key for key in labels if key.startswith(ROOT))
-
-
-def is_blob(node: Node) -> bool:
-    """Return whether a node is that of a blob."""
-    return node.kind == BLOB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,14 +35,13 @@ class Sources:
         """Whether blobs can be collected: only with labels in the metadata, which say what is needed."""
         return self.content.labels is self.metadata.labels
 
-    def keyspaces(self, namespaces: Iterable[str]) -> Iterator[tuple[str, str, Snapshotter]]:
-        """Yield namespace, snapshotter's id and keyspace of all snapshots that may be collected.
 
-        A snapshotter with only one keyspace has none: everything in there is somebody else's.
-        """
-        for name, snapshotter in self.snapshotters():
-            for namespace in namespaces:
-                try:
-                    yield namespace, name, snapshotter.keyspace(keyspace_of(namespace))
-                except Unimplemented:
-                    break
+def keyspace_in(snapshotter: Snapshotter, namespace: str) -> Snapshotter | None:
+    """Return a snapshotter with the snapshots of a namespace's images, which are all that may be collected.
+
+    None if it has only one keyspace: everything in there is somebody else's.
+    """
+    try:
+        return snapshotter.keyspace(keyspace_of(namespace))
+    except Unimplemented:
+        return None

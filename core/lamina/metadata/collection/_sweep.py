@@ -6,13 +6,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
-from itertools import islice
 from typing import Final
 
 import attrs
 
 from lamina.content import Info
-from lamina.errdefs import Error, NotFound
+from lamina.errdefs import Aborted, Error, NotFound
+from lamina.metadata._batches import batches
 from lamina.metadata._node import LEASE, Node, blob
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._listing import Listing
@@ -108,8 +108,7 @@ def sweep_blobs(sweep: Sweep) -> Iterator[Removed | None]:
     """Remove blobs, in batches, and what earlier removals left behind."""
     if not sweep.sources.collects_content:
         return
-    found = sweep.sources.content.walk()
-    while batch := list(islice(found, BATCH)):
+    for batch in batches(sweep.sources.content.walk(), BATCH):
         yield from map(sweep.report, _sweep_batch(sweep, {blob(info.digest): info for info in batch}))
         yield None
     if not sweep.dry_run:
@@ -117,20 +116,27 @@ def sweep_blobs(sweep: Sweep) -> Iterator[Removed | None]:
 
 
 def _sweep_batch(sweep: Sweep, batch: dict[Node, Info]) -> list[Removed]:
-    removed = []
+    removed: list[Removed] = []
+    old: list[Info] = []
     with sweep.removing(batch) as free:
-        old = []
         for node in free:
             info = _now(sweep, batch[node])
             if info is None:
                 continue
-            one = Removed("blob", node.name, size=info.size, reason=UNREFERENCED)
             if sweep.is_young(node, max(info.created, info.updated)):
-                removed.append(attrs.evolve(one, young=True))
+                removed.append(attrs.evolve(_unreferenced(info), young=True))
             else:
-                old.append(one)
-        errors = {} if sweep.dry_run else sweep.sources.content.delete_all([one.name for one in old])
-    return removed + [attrs.evolve(one, error=str(errors.get(one.name, ""))) for one in old]
+                old.append(info)
+        errors = {} if sweep.dry_run else sweep.sources.content.delete_all(old)
+    for info in old:
+        error = errors.get(info.digest)
+        if not isinstance(error, NotFound | Aborted):  # gone, or changed: the next collection decides
+            removed.append(attrs.evolve(_unreferenced(info), error=str(error or "")))
+    return removed
+
+
+def _unreferenced(info: Info) -> Removed:
+    return Removed("blob", info.digest, size=info.size, reason=UNREFERENCED)
 
 
 def _now(sweep: Sweep, listed: Info) -> Info | None:

@@ -19,17 +19,25 @@ SECONDS: Final = 60.0
 """Seconds in which a snapshotter has to remove a snapshot."""
 
 
-def unlisted(sweep: Sweep) -> Iterator[Removed]:
-    """Yield the keyspaces that cannot be listed. While there are any, blobs are kept."""
-    for namespace, name, error in sweep.listing.failures:
-        problem = f"cannot list its snapshots: {error}"
-        yield sweep.report(Removed("snapshot", "", namespace, name, error=problem))
-
-
 def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
     """Remove snapshots, children before their parents."""
+    changed: dict[str, Keyspace] = {}
+    """A keyspace of each snapshotter that removed something."""
     for keyspace in sweep.listing.keyspaces.values():
-        yield from _sweep_keyspace(sweep, keyspace)
+        for removed in _sweep_keyspace(sweep, keyspace):
+            if not removed.young and not removed.error:
+                changed[keyspace.name] = keyspace
+            yield removed
+    if not sweep.dry_run:
+        for keyspace in changed.values():
+            _clean_up(sweep, keyspace)
+
+
+def sweep_failures(sweep: Sweep) -> Iterator[Removed]:
+    """Say which snapshots are not known. What they need is not known either, so blobs stay."""
+    for namespace, name, error in sweep.listing.failures:
+        problem = f"cannot list its snapshots, so no blobs are removed: {error}"
+        yield sweep.report(Removed("snapshot", "", namespace, name, error=problem))
 
 
 def _sweep_keyspace(sweep: Sweep, keyspace: Keyspace) -> Iterator[Removed]:
@@ -48,8 +56,6 @@ def _sweep_keyspace(sweep: Sweep, keyspace: Keyspace) -> Iterator[Removed]:
             kept.add(listed.parent)
         if not goes_on:
             return
-    if not sweep.dry_run:
-        _clean_up(sweep, keyspace)
 
 
 def _children_first(snapshots: dict[str, Listed]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.metadata._node import BLOB, LEASE, Node, blob, image, snapshot
 from lamina.metadata.collection._records import Chain, Step
-from lamina.metadata.collection._sources import Sources
+from lamina.metadata.collection._sources import Sources, keyspace_in
 
 
 class References:
@@ -71,8 +71,9 @@ def find(sources: Sources, name: str, namespace: str) -> Node:
 
 def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
     wanted, _, key = name.partition("/")
-    for _, snapshotter, keyspace in sources.keyspaces([namespace]):
-        if snapshotter == wanted:
+    for snapshotter, one in sources.snapshotters():
+        keyspace = keyspace_in(one, namespace) if snapshotter == wanted else None
+        if keyspace is not None:
             keyspace.stat(key)
             return snapshot(namespace, snapshotter, key)
     raise NotFound(f"{name!r} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
