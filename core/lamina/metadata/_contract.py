@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 
 from lamina.content import BlobLabels
@@ -47,6 +48,23 @@ class MetadataStore(abc.ABC):
         Raises:
             InvalidArgument: The namespace is malformed.
             NotFound: There is no such lease as the current call has, when the block begins or ends.
+        """
+
+    @abc.abstractmethod
+    def changing_snapshots(
+        self, namespace: str, snapshotter: str, keys: Collection[str], labels: Mapping[str, str]
+    ) -> AbstractContextManager[None]:
+        """Keep snapshots from being collected while a block makes or changes them, and what they refer to then.
+
+        Args:
+            namespace: The namespace in whose keyspace they are.
+            snapshotter: The id of the snapshotter.
+            keys: The snapshots: those that are made, their parents, those that get labels.
+            labels: The labels that they get.
+
+        Raises:
+            InvalidArgument: The namespace is malformed.
+            Canceled, DeadlineExceeded: The current call ended while one of them was being removed.
         """
 
     @abc.abstractmethod

@@ -41,10 +41,9 @@ class HeldLease:
         with self._guard:
             if self._has_ended:
                 raise FailedPrecondition(f"keep {node.kind} {shorten(node.name)}: the temporary lease has ended")
-            is_new = node not in self._nodes
-            self._nodes.add(node)
-            if is_new:
-                self._protection.lease(node)
+            if node not in self._nodes:
+                self._nodes.add(node)
+                self._protection.hold([node])
         self._protection.wait_for(node)
 
     def __enter__(self) -> Self:
@@ -54,7 +53,7 @@ class HeldLease:
         self, error: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
     ) -> None:
         with self._guard:
-            self._protection.release(self._nodes, finished=error is None)
+            self._protection.release(self._nodes, named=error is None)
             self._has_ended = True
 
 

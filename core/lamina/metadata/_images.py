@@ -74,7 +74,7 @@ class NamedImages(ImageStore):
             return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
 
         lease, resource = current().lease, Resource("images", image.name)
-        with self._protection.announced(self._needed(new)):
+        with self._protection.held(self._needed(new)):
             return self._table.write(body)
 
     def update(self, image: Image, fieldpaths: tuple[str, ...] = ()) -> Image:
@@ -87,7 +87,7 @@ class NamedImages(ImageStore):
             updated = max(time.time_ns(), old.updated + 1)  # later, even if the clock went back
             return _write(transaction, key, attrs.evolve(new, updated=updated))
 
-        with self._protection.announced(self._needed(image)):
+        with self._protection.held(self._needed(image)):
             return self._table.write(body)
 
     def delete(self, name: str) -> None:

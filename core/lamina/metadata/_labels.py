@@ -47,7 +47,7 @@ class StoredLabels:
 
         if not any(values.values()) and not self._have_any(values):
             return  # most blobs have none, and a write costs a commit
-        with self._protection.announced(_needed(labels)):
+        with self._protection.held(_needed(labels)):
             self._table.write(body)
 
     def _have_any(self, keys: Iterable[bytes]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from lamina.content import BlobLabels
 from lamina.context import current, use
@@ -12,7 +12,9 @@ from lamina.metadata._contract import MetadataStore
 from lamina.metadata._held_lease import HeldLease
 from lamina.metadata._images import NamedImages, namespaces_in
 from lamina.metadata._labels import StoredLabels
+from lamina.metadata._node import snapshot
 from lamina.metadata._protection import Protection
+from lamina.metadata._references import references
 from lamina.metadata._stored_leases import StoredLeases
 from lamina.metadata._tables import Tables
 from lamina.store import Store
@@ -64,6 +66,20 @@ class Metadata(MetadataStore):
                 if durable:
                     with use(current().detached()):
                         leases.add_all(durable, lease.resources())
+
+    @contextlib.contextmanager
+    def changing_snapshots(
+        self, namespace: str, snapshotter: str, keys: Collection[str], labels: Mapping[str, str]
+    ) -> Iterator[None]:
+        """Keep snapshots from being collected while a block makes or changes them, and what they refer to."""
+        check_namespace(namespace)
+        snapshots = [snapshot(namespace, snapshotter, key) for key in keys if key]
+        needed = [*snapshots, *(node for _, node in references(labels, namespace))]
+        self._record(namespace)
+        with self.protection.held(needed):
+            for node in snapshots:
+                self.protection.wait_for(node)
+            yield
 
     def namespaces(self) -> list[str]:
         """Return the namespaces that have or had images or leases."""

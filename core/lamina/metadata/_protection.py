@@ -20,122 +20,58 @@ longer: for the grace of the collector."""
 
 
 class Protection:
-    """Says what must not be removed now.
+    """Knows what a collection has to mark besides what it finds: everything that is held while it runs.
 
-    A thread holds the lock for a few operations on sets, never while anything is read or removed.
+    Its lock is held for operations on sets alone, never while anything is read, stored or removed.
     """
 
     def __init__(self) -> None:
         self._guard = threading.Condition()
-        self._leased: Counter[Node] = Counter()
+        self._held: Counter[Node] = Counter()
         self._named: dict[Node, int] = {}
         """When the last temporary lease of a thing ended, in nanoseconds since 1970, the earliest first."""
-        self._changing: Counter[Node] = Counter()
-        """Targets of references that are being stored."""
         self._recorded: set[Node] | None = None
-        """Targets of references that were stored since the collection began; None if there is none."""
+        """What was held since the collection began, and is not marked yet; None if there is no collection."""
         self._removing: set[Node] = set()
         self._collections = KeyedLock()
 
-    def lease(self, node: Node) -> None:
-        """Protect a thing from removals that begin later, until `release`. For others see `wait_for`."""
-        with self._guard:
-            self._leased[node] += 1
+    def hold(self, nodes: Collection[Node]) -> None:
+        """Protect things until `release`, with all they refer to.
 
-    def release(self, nodes: Iterable[Node], *, finished: bool) -> None:
-        """End the protection of things.
+        A removal that is going on goes on: `wait_for` waits for it.
+        """
+        with self._guard:
+            self._held.update(nodes)
+            if self._recorded is not None:
+                self._recorded.update(nodes)
+
+    def release(self, nodes: Iterable[Node], *, named: bool = False) -> None:
+        """End the protection of things; a collection that runs keeps them all the same.
 
         Args:
             nodes: The things.
-            finished: Whether the operation has ended as it should: then it refers to what it wants to keep, and
-                the rest is not protected by its age.
+            named: Whether they are no longer protected by their age either.
         """
         now = time.time_ns()
         with self._guard:
             for node in nodes:
-                self._leased[node] -= 1
-                if not self._leased[node]:
-                    del self._leased[node]
-                if finished:
+                self._held[node] -= 1
+                if not self._held[node]:
+                    del self._held[node]
+                if named:
                     self._named.pop(node, None)
                     self._named[node] = now
             while len(self._named) > _NAMED:
                 del self._named[next(iter(self._named))]
 
-    def is_leased(self, node: Node) -> bool:
-        """Return whether a temporary lease protects a thing."""
-        with self._guard:
-            return node in self._leased
-
-    def named(self, node: Node) -> int:
-        """Return when the last temporary lease of a thing ended, in nanoseconds since 1970; 0 if it had none."""
-        with self._guard:
-            return self._named.get(node, 0)
-
     @contextlib.contextmanager
-    def announced(self, nodes: Collection[Node]) -> Iterator[None]:
-        """Store references in the block: a collection that runs meanwhile marks their targets.
-
-        Args:
-            nodes: The targets.
-        """
-        with self._guard:
-            self._changing.update(nodes)
-            if self._recorded is not None:
-                self._recorded.update(nodes)
+    def held(self, nodes: Collection[Node]) -> Iterator[None]:
+        """Protect things during the block, in which references to them are stored."""
+        self.hold(nodes)
         try:
             yield
         finally:
-            with self._guard:
-                for node in nodes:
-                    self._changing[node] -= 1
-                    if not self._changing[node]:
-                        del self._changing[node]
-
-    @contextlib.contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Record the targets of all references that are stored during the block, after other collections.
-
-        Raises:
-            Canceled, DeadlineExceeded: The current call ended while it waited for another collection.
-        """
-        with self._collections.hold(""):
-            with self._guard:
-                self._recorded = set(self._changing)
-            try:
-                yield
-            finally:
-                with self._guard:
-                    self._recorded = None
-
-    def take_recorded(self) -> set[Node]:
-        """Return what was recorded since the last time."""
-        with self._guard:
-            taken = self._recorded or set()
-            if self._recorded is not None:
-                self._recorded = set()
-        return taken
-
-    @contextlib.contextmanager
-    def removing(self, nodes: Collection[Node]) -> Iterator[Collection[Node] | None]:
-        """Yield those of some things that may be removed in the block; None if something recorded is to be taken.
-
-        A temporary lease that begins meanwhile waits for the end of the block, so an operation finds the thing
-        before or after, never while it vanishes.
-        """
-        with self._guard:
-            if self._recorded:
-                free = None
-            else:
-                free = [node for node in nodes if node not in self._leased]
-                self._removing.update(free)
-        try:
-            yield free
-        finally:
-            free = free or []
-            with self._guard:
-                self._removing.difference_update(free)
-                self._guard.notify_all()
+            self.release(nodes)
 
     def wait_for(self, node: Node) -> None:
         """Wait until a thing is not being removed.
@@ -147,3 +83,54 @@ class Protection:
             while node in self._removing:
                 current().check()
                 self._guard.wait(_SECONDS)
+
+    def is_held(self, node: Node) -> bool:
+        """Return whether a thing is protected."""
+        with self._guard:
+            return node in self._held
+
+    def named(self, node: Node) -> int:
+        """Return when the last temporary lease of a thing ended, in nanoseconds since 1970; 0 if it had none."""
+        with self._guard:
+            return self._named.get(node, 0)
+
+    @contextlib.contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Record what is held during the block, after other collections.
+
+        Raises:
+            Canceled, DeadlineExceeded: The current call ended while it waited for another collection.
+        """
+        with self._collections.hold(""):
+            with self._guard:
+                self._recorded = set(self._held)
+            try:
+                yield
+            finally:
+                with self._guard:
+                    self._recorded = None
+
+    def take_recorded(self) -> set[Node]:
+        """Return what was recorded since the last time, to be marked."""
+        with self._guard:
+            taken, self._recorded = self._recorded or set(), set()
+        return taken
+
+    @contextlib.contextmanager
+    def removing(self, nodes: Collection[Node]) -> Iterator[bool]:
+        """Yield whether things that are not marked may be removed in the block: not before all recorded is marked.
+
+        Whoever needs one of them from then on waits for the end of the block (`wait_for`), so an operation finds
+        it before or after, never while it vanishes.
+        """
+        with self._guard:
+            may_remove = not self._recorded
+            if may_remove:
+                self._removing.update(nodes)
+        try:
+            yield may_remove
+        finally:
+            with self._guard:
+                if may_remove:
+                    self._removing.difference_update(nodes)
+                self._guard.notify_all()

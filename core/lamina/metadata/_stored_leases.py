@@ -122,7 +122,7 @@ class StoredLeases(LeaseStore):
             NotFound: There is no such lease.
         """
         nodes = {one: resource_node(one, self._namespace) for one in resources}
-        with self._protection.announced([node for node in nodes.values() if node]):
+        with self._protection.held([node for node in nodes.values() if node]):
             for batch in batches(nodes, _BATCH):
                 self._tables.leases.write(functools.partial(self.put, id=id, resources=batch))
         for node in filter(None, nodes.values()):

@@ -83,7 +83,7 @@ class Collector(GarbageCollector):
         marking = Marking(listing, Edges(self._sources, listing), references.note)
         _exhaust(marking.mark_roots())
         chains = references.chains()
-        if self._sources.protection.is_leased(target):
+        if self._sources.protection.is_held(target):
             step = Step(target.kind, target.name, target.namespace, target.snapshotter, "used by an operation")  # type: ignore[arg-type]
             return [*chains, [step]]
         return chains

@@ -54,14 +54,15 @@ class Sweep:
         """Yield those of some things that are not needed, and cannot become needed during the block."""
         protection = self.sources.protection
         if self.dry_run:
-            yield [one for one in nodes if not self.marking.has(one) and not protection.is_leased(one)]
+            yield [one for one in nodes if not self.marking.has(one) and not protection.is_held(one)]
             return
         while True:
             while recorded := protection.take_recorded():
                 for _ in self.marking.mark(recorded):
                     pass
-            with protection.removing([node for node in nodes if not self.marking.has(node)]) as free:
-                if free is not None:
+            free = [node for node in nodes if not self.marking.has(node)]
+            with protection.removing(free) as may_remove:
+                if may_remove:
                     yield free
                     return
 

@@ -88,7 +88,7 @@ class Measuring:
 
     def _is_reclaimable(self, node: Node) -> bool:
         is_collected = node.kind != BLOB or self._sources.collects_content
-        return is_collected and not self._marking.has(node) and not self._sources.protection.is_leased(node)
+        return is_collected and not self._marking.has(node) and not self._sources.protection.is_held(node)
 
 
 def _everywhere(node: Node) -> Node:
