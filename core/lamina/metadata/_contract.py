@@ -5,10 +5,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from lamina.content import BlobLabels
-from lamina.images import ImageStore, TemporaryLease
-from lamina.metadata._leases import LeaseStore
+if TYPE_CHECKING:
+    from lamina.content import BlobLabels
+    from lamina.images import ImageStore, TemporaryLease
+    from lamina.metadata._leases import LeaseStore
 
 
 class MetadataStore(abc.ABC):

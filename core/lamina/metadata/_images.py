@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -13,14 +13,15 @@ from lamina.context import current
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound
 from lamina.images import NAMESPACE_LIMIT, Image, ImageStore
 from lamina.labels import check_labels, update_labels
-from lamina.metadata._leases import Resource
 from lamina.metadata._node import Node, image
 from lamina.metadata._protection import Protection
 from lamina.metadata._record import decode, encode
-from lamina.metadata._references import targets
-from lamina.metadata._stored_leases import StoredLeases
 from lamina.metadata._tables import Tables
 from lamina.store import KEY_LIMIT, TableTransaction, shorten
+
+if TYPE_CHECKING:
+    from lamina.metadata._leases import Resource
+    from lamina.metadata._stored_leases import StoredLeases
 
 NAME_LIMIT: Final = KEY_LIMIT - NAMESPACE_LIMIT - 1
 """The most bytes of an image's name."""
@@ -38,7 +39,6 @@ class NamedImages(ImageStore):
         self._table = tables.images
         self._protection = protection
         self._namespace = namespace
-        self._leases = StoredLeases(tables, protection, namespace)
         self._prefix = namespace.encode() + b"\0"
 
     def get(self, name: str) -> Image:
@@ -70,10 +70,10 @@ class NamedImages(ImageStore):
             now = time.time_ns()
             self._tables.record(self._namespace, transaction)
             if lease:
-                self._leases.put(transaction, lease, [resource])
+                self._leases().put(transaction, lease, [_resource(image.name)])
             return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
 
-        lease, resource = current().lease, Resource("images", image.name)
+        lease = current().lease
         with self._protection.held(self._needed(new)):
             return self._table.write(body)
 
@@ -110,13 +110,20 @@ class NamedImages(ImageStore):
                 return False
             self._tables.record(self._namespace, transaction)  # its snapshots stay for a collector
             if lease:
-                self._leases.discard(transaction, lease, Resource("images", name))
+                self._leases().discard(transaction, lease, _resource(name))
             return transaction.delete(key)
 
         return self._table.write(body)
 
+    def _leases(self) -> StoredLeases:
+        from lamina.metadata._stored_leases import StoredLeases
+
+        return StoredLeases(self._tables, self._protection, self._namespace)
+
     def _needed(self, new: Image) -> tuple[Node, ...]:
         """Return what a collector has to mark when an image is stored."""
+        from lamina.metadata._references import targets
+
         return (image(self._namespace, new.name), *(node for _, node in targets(new, self._namespace)))
 
     def _key(self, name: str) -> bytes:
@@ -130,15 +137,10 @@ class NamedImages(ImageStore):
         return self._prefix + data
 
 
-def namespaces_in(transaction: TableTransaction) -> list[str]:
-    """Return the namespaces in a table whose keys begin with them, without reading all of it."""
-    found: list[str] = []
-    start = b""
-    while entry := next(transaction.ascending(start=start), None):
-        namespace, _, _ = entry[0].partition(b"\0")
-        found.append(namespace.decode())
-        start = namespace + b"\1"
-    return found
+def _resource(name: str) -> Resource:
+    from lamina.metadata._leases import Resource
+
+    return Resource("images", name)
 
 
 def _read(transaction: TableTransaction, key: bytes, name: str) -> Image:

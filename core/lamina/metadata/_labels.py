@@ -9,7 +9,6 @@ from lamina.errdefs import DataLoss
 from lamina.labels import check_labels
 from lamina.metadata._node import EVERY, Node, blob
 from lamina.metadata._protection import Protection
-from lamina.metadata._references import references
 from lamina.store import Table, TableTransaction
 
 
@@ -67,6 +66,8 @@ def _encode(labels: Mapping[str, str]) -> bytes:
 
 def _needed(labels: Mapping[str, Mapping[str, str]]) -> list[Node]:
     """Return what a collector has to mark when labels are stored."""
+    from lamina.metadata._references import references
+
     found = []
     for digest, one in labels.items():
         if one:

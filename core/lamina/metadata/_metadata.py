@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from lamina.content import BlobLabels
 from lamina.context import current, use
-from lamina.images import TemporaryLease, check_namespace
+from lamina.images import check_namespace
 from lamina.metadata._contract import MetadataStore
-from lamina.metadata._held_lease import HeldLease
-from lamina.metadata._images import NamedImages, namespaces_in
 from lamina.metadata._labels import StoredLabels
 from lamina.metadata._node import snapshot
 from lamina.metadata._protection import Protection
-from lamina.metadata._references import references
-from lamina.metadata._stored_leases import StoredLeases
-from lamina.metadata._tables import Tables
+from lamina.metadata._tables import Tables, namespaces_in
 from lamina.store import Store
+
+if TYPE_CHECKING:
+    from lamina.images import TemporaryLease
+    from lamina.metadata._images import NamedImages
+    from lamina.metadata._stored_leases import StoredLeases
 
 
 class Metadata(MetadataStore):
@@ -46,15 +48,21 @@ class Metadata(MetadataStore):
 
     def images(self, namespace: str) -> NamedImages:
         """Return the images of a namespace."""
+        from lamina.metadata._images import NamedImages
+
         return NamedImages(self._tables, self.protection, check_namespace(namespace))
 
     def leases(self, namespace: str) -> StoredLeases:
         """Return the leases of a namespace."""
+        from lamina.metadata._stored_leases import StoredLeases
+
         return StoredLeases(self._tables, self.protection, check_namespace(namespace))
 
     @contextlib.contextmanager
     def temporary_lease(self, namespace: str) -> Iterator[TemporaryLease]:
         """Return a lease for the time of a block."""
+        from lamina.metadata._held_lease import HeldLease
+
         leases, durable = self.leases(namespace), current().lease
         if durable:
             leases.get(durable)
@@ -72,6 +80,8 @@ class Metadata(MetadataStore):
         self, namespace: str, snapshotter: str, keys: Collection[str], labels: Mapping[str, str]
     ) -> Iterator[None]:
         """Keep snapshots from being collected while a block makes or changes them, and what they refer to."""
+        from lamina.metadata._references import references
+
         check_namespace(namespace)
         snapshots = [snapshot(namespace, snapshotter, key) for key in keys if key]
         needed = [*snapshots, *(node for _, node in references(labels, namespace))]

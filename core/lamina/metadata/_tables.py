@@ -37,3 +37,14 @@ class Tables:
         namespaces, key = self.namespaces.within(transaction), namespace.encode()
         if namespaces.get(key) is None:
             namespaces.put(key, b"{}")
+
+
+def namespaces_in(transaction: TableTransaction) -> list[str]:
+    """Return the namespaces in a table whose keys begin with them, without reading all of it."""
+    found: list[str] = []
+    start = b""
+    while entry := next(transaction.ascending(start=start), None):
+        namespace, _, _ = entry[0].partition(b"\0")
+        found.append(namespace.decode())
+        start = namespace + b"\1"
+    return found
