@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from lamina.errdefs import Error
+from lamina.errdefs import Error, FailedPrecondition
 from lamina.mount import Mount, temporary_mount
 from tests.support import tar
 from tests.support.comparing import changes, layer, shown
@@ -206,6 +206,42 @@ def test_several_layers_on_top_are_read(layers: Layers, tmp_path: Path) -> None:
         ("delete", "dir/one"),
         ("modify", "dir/file"),
     ]
+
+
+def test_overlays_on_common_layers_are_compared_by_what_each_has_on_top(layers: Layers, tmp_path: Path) -> None:
+    other = attrs.evolve(layers, upper=tmp_path / "other", work=tmp_path / "work of other")
+    for directory in (other.upper, other.work):
+        directory.mkdir(mode=0o755)
+    with layers.mounted() as root:
+        shutil.rmtree(root / "dir/below")
+        (root / "b").write_text("1")
+        (root / "zero").unlink()
+    with other.mounted() as root:
+        (root / "dir/below/new").touch()
+        (root / "b").write_text("2")
+        (root / "two").chmod(0o600)
+    found = layer(layers.mounts(), other.mounts())
+    with (
+        temporary_mount(layers.mounts(), read_only=True) as one,
+        temporary_mount(other.mounts(), read_only=True) as two,
+    ):
+        assert layer(shown(Path(one)), shown(Path(two))) == found
+    assert changes(layers.mounts(), other.mounts()) == [
+        ("modify", "a"),
+        ("modify", "b"),
+        ("add", "dir/below"),
+        ("add", "dir/below/leaf"),
+        ("add", "dir/below/new"),
+        ("modify", "dir/one"),
+        ("modify", "two"),
+        ("add", "zero"),
+    ]
+
+
+def test_id_mapped_layers_below_an_upper_directory_are_refused(layers: Layers) -> None:
+    mounts = layers.mounts("uidmap=0:100000:65536", "gidmap=0:100000:65536")
+    with pytest.raises(FailedPrecondition, match="the host's users"):
+        changes(shown(layers.lower), mounts)
 
 
 def test_only_what_lies_on_top_is_read(layers: Layers) -> None:

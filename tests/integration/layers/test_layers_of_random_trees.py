@@ -51,7 +51,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     directory = tmp_path_factory.mktemp("bench")
-    for name in ("overlay", "native"):
+    for name in ("overlay", "redirecting", "native"):
         (directory / name).mkdir()
     with ExitStack() as stack:
         # Commits of the metastore would take most of the time on a disk.
@@ -61,11 +61,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             return stack.enter_context(open_local(metastores / name, backend, name, sync_fs=False))
 
         overlay, native = str(directory / "overlay"), str(directory / "native")
+        redirecting = str(directory / "redirecting")
+        options = probe(redirecting, ("redirect_dir=on", "metacopy=on"))
         btrfs = str(stack.enter_context(mounted_btrfs(directory, megabytes=512)) / "root")
         os.mkdir(btrfs)
         yield Bench(
             opened(OverlayBackend(overlay, options=probe(overlay, ())), "overlay"),
             {
+                "redirecting": opened(OverlayBackend(redirecting, options=options), "redirecting"),
                 "native": opened(NativeBackend(native), "native"),
                 "btrfs": opened(BtrfsBackend(btrfs, device=probe_btrfs(btrfs)), "btrfs"),
                 "blockfile": opened(blockfile(directory / "images"), "blockfile"),
@@ -91,7 +94,9 @@ def blockfile(root: Path) -> Backend:
     lowest=st.lists(MAKING, min_size=3, max_size=12),
     base=st.lists(MAKING, min_size=8, max_size=24),
     changes=st.lists(CHANGE, min_size=4, max_size=24),
-    others=st.permutations(("native", "btrfs", "blockfile")).map(lambda names: names[: rounds(1, 3)]),
+    others=st.permutations(("redirecting", "native", "btrfs", "blockfile")).map(
+        lambda names: names[: rounds(1, 4)]
+    ),
 )
 def test_layers_turn_one_tree_into_the_other_and_are_the_same_everywhere(
     bench: Bench,
@@ -115,6 +120,11 @@ def test_layers_turn_one_tree_into_the_other_and_are_the_same_everywhere(
             assert layer(overlay.view(zero), overlay.view(b)) == layer(overlay.view(zero), shown(root)), (
                 "two layers"
             )
+            fork, _ = overlay.changed(zero, changes)
+            with overlay.mounted(fork) as other:
+                walked = layer(shown(other), shown(root))
+            assert layer(overlay.view(fork), overlay.view(b)) == walked, "a fork"
+            assert applied(overlay, fork, walked, bench.directory) == tree
             assert applied(overlay, a, expected, bench.directory) == tree
             assert rebuilt(overlay, a, root, tree) == expected, "rebuilt on overlay"
             event("changes" if expected != EMPTY else "no changes")
@@ -123,6 +133,8 @@ def test_layers_turn_one_tree_into_the_other_and_are_the_same_everywhere(
                     own = other.copied(base_root)
                     mine, found = other.changed(own, possible)
                     between = layer(other.view(own), other.view(mine))
+                    with other.mounted(own) as one, other.mounted(mine) as two:
+                        assert layer(shown(one), shown(two)) == between, f"{name}, walked"
                     assert applied(other, own, between, bench.directory) == found, name
                     if found == tree:
                         event(f"{name}: the same tree")

@@ -29,9 +29,9 @@ _RESERVED: Final = os.fsdecode(WHITEOUT)
 def opened_comparison(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Comparison]:
     """Mount two trees read-only, and compare them. They stay mounted for the duration of the `with` block.
 
-    If the later tree is an overlay on the layers of the earlier one, only the directories on top of those are
-    read, and the cost depends on what they have. Other trees are walked side by side. The result is the same.
-    Memory is needed for what differs and for files with several names.
+    Of overlays that have layers in common, only the directories on top of those are read, and the cost depends on
+    what they have. Other trees are walked side by side. The result is the same. Memory is needed for what differs
+    and for files with several names.
 
     The trees may change meanwhile; the result then has some of the changes.
 

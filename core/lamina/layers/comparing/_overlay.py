@@ -6,6 +6,7 @@ do not show (Documentation/filesystems/overlayfs.rst).
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -16,22 +17,28 @@ from lamina.mount import Mount, MountFlag, overlay_directories, parse_options
 
 _HIDING: Final = frozenset(os.fsdecode(prefix) + mark for prefix in XATTRS for mark in ("opaque", "redirect"))
 """The marks of directories that show nothing of those below of the same path, or show another one instead."""
+_MOST: Final = 32
+"""Directories on top that are read; each needs up to 16 descriptors."""
 
 
 def layers_on_top(lower: Sequence[Mount], upper: Sequence[Mount]) -> tuple[str, ...] | None:
-    """Return the directories of an overlay that lie above all layers of another.
+    """Return the directories of two overlays that lie above the layers that both have.
 
     Args:
         lower: The mounts of the earlier tree.
         upper: The mounts of the later tree.
 
     Returns:
-        The directories, topmost first; None if the mounts are no overlays, or the later one has other layers.
+        The directories; those of each overlay topmost first. None if the mounts are no overlays, have no layer in
+        common, or so many others that a walk through the trees is cheaper.
     """
-    below, layers = _layers(lower), _layers(upper)
-    if below is None or layers is None or layers[len(layers) - len(below) :] != below:
+    below, above = _layers(lower), _layers(upper)
+    if below is None or above is None:
         return None
-    return layers[: len(layers) - len(below)]
+    pairs = zip(reversed(below), reversed(above), strict=False)
+    common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    on_top = above[: len(above) - common] + below[: len(below) - common]
+    return on_top if common and len(on_top) <= _MOST else None
 
 
 def _layers(mounts: Sequence[Mount]) -> tuple[str, ...] | None:
@@ -59,7 +66,7 @@ def enter_layers(layers: Sequence[TreeCursor], name: str) -> tuple[TreeCursor, .
     """Descend into a directory in those layers that have it.
 
     Args:
-        layers: The layers on top, topmost first.
+        layers: The layers on top, as `layers_on_top` returns them.
         name: A directory of both trees.
 
     Returns:

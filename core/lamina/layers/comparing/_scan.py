@@ -15,7 +15,8 @@ from lamina.errdefs import Aborted
 from lamina.fs import TreeCursor, open_within_mount
 from lamina.layers.comparing._attributes import xattrs
 from lamina.layers.comparing._change import ChangeKind
-from lamina.layers.comparing._files import differ
+from lamina.layers.comparing._extents import are_on_one_btrfs
+from lamina.layers.comparing._files import FileComparer
 from lamina.layers.comparing._link_groups import LinkGroups, NamesMissing
 from lamina.layers.comparing._node import Node
 from lamina.layers.comparing._overlay import enter_layers
@@ -101,6 +102,7 @@ class _Walk:
         self._upper = upper
         self._layers = layers
         self._check: Callable[[], None] = current().check
+        self._files = FileComparer(lower is not None and are_on_one_btrfs(lower.fd, upper.fd), self._check)
         self.nodes: list[Node] = []
         self.links = LinkGroups()
 
@@ -238,7 +240,7 @@ class _Walk:
         elif stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
             kind = _MODIFY
         else:
-            kind = _MODIFY if differ(name, old, new, old_fd, self._upper.fd, self._check) else None
+            kind = _MODIFY if self._files.differ(name, old, new, old_fd, self._upper.fd) else None
         if old is not None and not stat.S_ISDIR(old.st_mode):
             self.links.meet(old)
         else:

@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 
 import attrs
 
+from lamina.errdefs import FailedPrecondition
 from lamina.layers._target import opened_directory, opened_view
 from lamina.layers.comparing._overlay import layers_on_top
-from lamina.mount import Mount
+from lamina.mount import Mount, overlay_directories, parse_options
 
 
 @attrs.frozen
@@ -33,13 +34,28 @@ def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Tre
         upper: As for `opened_comparison`.
 
     Raises:
-        FailedPrecondition: The kernel refused a mount (`MountFailed`).
+        FailedPrecondition: The kernel refused a mount (`MountFailed`), or an overlay has id-mapped layers below an
+            upper directory.
         PermissionDenied: Another user could replace a directory.
         NotFound: A directory of the mounts is missing.
     """
+    _check_ids(lower)
+    _check_ids(upper)
     with ExitStack() as stack:
         below = stack.enter_context(opened_view(lower)) if lower else None
         above = stack.enter_context(opened_view(upper))
         on_top = layers_on_top(lower, upper)
         layers = None if on_top is None else [stack.enter_context(opened_directory(path)) for path in on_top]
         yield Trees(below, above, layers)
+
+
+def _check_ids(mounts: Sequence[Mount]) -> None:
+    """Refuse an overlay whose upper directory has other owners for the same users than its layers below."""
+    for mount in mounts:
+        upper = overlay_directories(mount.options).upper
+        if upper and parse_options(mount.options).id_maps:
+            raise FailedPrecondition(
+                f"compare trees: {upper} has files of the host's users, and the layers below have those of the "
+                "container's; compare a snapshot without the labels containerd.io/snapshot/uidmapping and "
+                "containerd.io/snapshot/gidmapping"
+            )
