@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lamina.content import check_digest
-from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
+from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry._attempts import repeated
 from lamina.registry._place import Place
 from lamina.registry._statuses import FINAL
@@ -51,32 +51,24 @@ def begin_upload(place: Place) -> tuple[URL, int]:
         "POST", place.url("blobs/uploads/"), place.push, subject, {202}, body=b""
     ) as response:
         smallest = response.headers.get("OCI-Chunk-Min-Length", "")
-        location = upload_location(response, subject)
+        location = upload_location(place, response)
     if location is None:
         raise FailedPrecondition(f"{subject}: the answer does not say where the data goes")
     return location, int(smallest) if smallest.isascii() and smallest.isdecimal() and len(smallest) < 12 else 0
 
 
-def upload_location(response: Response, subject: str) -> URL | None:
+def upload_location(place: Place, response: Response) -> URL | None:
     """Return where an upload goes on; None if the answer does not say.
 
     Args:
+        place: The repository.
         response: An answer about the upload.
-        subject: What was asked, to begin messages.
 
     Raises:
         FailedPrecondition: The location is malformed, or without TLS where the registry has it.
     """
     location = response.headers.get("Location")
-    if not location:
-        return None
-    try:
-        url = response.url.join(location)
-    except InvalidArgument as error:
-        raise FailedPrecondition(f"{subject}: it goes on at a wrong place: {error}") from None
-    if response.url.origin.scheme == "https" and url.origin.scheme != "https":
-        raise FailedPrecondition(f"{subject}: it goes on at {url.origin}, which has no TLS")
-    return url
+    return place.session.follow(response.url, location) if location else None
 
 
 def cancel_upload(place: Place, location: URL) -> None:
@@ -93,7 +85,7 @@ def _mount(place: Place, digest: str, source: str) -> bool:
 
     def ask() -> bool:
         with place.session.request("POST", url, scopes, subject, FINAL, body=b"") as response:
-            location = upload_location(response, subject) if response.status == 202 else None
+            location = upload_location(place, response) if response.status == 202 else None
             is_mounted = response.status == 201
         if location:
             cancel_upload(place, location)

@@ -24,6 +24,8 @@ class Download:
         self._progress = progress
         self._subject = place.subject(f"read blob {check_digest(descriptor.digest)}")
         self._can_ask_for_ranges = True
+        self._can_resume = True
+        """False once the registry sent again what the writer had: progress is then no reason for more attempts."""
 
     def run(self) -> None:
         """Write the blob whole, with the right digest."""
@@ -45,12 +47,13 @@ class Download:
             try:
                 self._continue()
             except (Temporary, TooManyRequests) as error:
-                attempts.failed(error, self._writer.status.offset)
+                attempts.failed(error, self._writer.status.offset if self._can_resume else 0)
 
     def _continue(self) -> None:
         offset = self._writer.status.offset
         with self._answer(offset) as (response, start):
             skip = offset - start
+            self._can_resume = self._can_resume and not skip
             for piece in response.pieces():
                 new = memoryview(piece)[skip:]
                 skip -= len(piece) - len(new)

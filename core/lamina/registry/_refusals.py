@@ -32,9 +32,7 @@ def refusal(response: Response, subject: str, secrets: Iterable[str]) -> Error:
         subject: What was asked, to begin the message.
         secrets: What the message must not repeat, even if the registry does.
     """
-    said = explanation(response.read(_MAX_BODY))
-    for secret in secrets:
-        said = said.replace(secret, "…")
+    said = explanation(response.read(_MAX_BODY), secrets)
     parts = [f"{subject}: it answered {_status(response.status)}", said, _REMEDIES.get(response.status, "")]
     message = ": ".join(part for part in parts if part)
     if response.status == 429:
@@ -44,16 +42,19 @@ def refusal(response: Response, subject: str, secrets: Iterable[str]) -> Error:
     return _CLASSES.get(response.status, FailedPrecondition)(message)
 
 
-def explanation(body: bytes) -> str:
+def explanation(body: bytes, secrets: Iterable[str] = ()) -> str:
     """Return what a registry says about an error; "" if it is in no known form.
 
     Args:
         body: Supposed to be a JSON object with `errors` (OCI distribution spec, "Error Codes"), or with `message`.
+        secrets: What is left out.
     """
     found = parse_object(body) or {}
     errors = found.get("errors")
     entries = errors[:_MAX_ERRORS] if isinstance(errors, list) else [found]
     text = "; ".join(text for entry in entries if (text := ": ".join(_parts(entry))))
+    for secret in secrets:
+        text = text.replace(secret, "…")
     printable = "".join(character if character.isprintable() else " " for character in text[:_MAX_TEXT])
     return f"{printable.strip()}…" if len(text) > _MAX_TEXT else printable.strip()
 

@@ -38,7 +38,12 @@ class Session:
         self.host = host
         self.limits: Limits = access.limits
         self.base = base_url(host, access)
-        self._client = Client(_context(access), access.limits.connect, access.limits.stall)
+        self._client = Client(
+            _context(access),
+            connect_seconds=access.limits.connect,
+            stall_seconds=access.limits.stall,
+            plain_http=access.plain_http,
+        )
         self._authorizer = Authorizer(host, self._client, access.credentials)
 
     @contextmanager
@@ -74,6 +79,10 @@ class Session:
             if response.status not in expected:
                 raise refusal(response, subject, self._authorizer.secrets())
             yield response
+
+    def follow(self, base: URL, location: str) -> URL:
+        """Return the URL to which the registry leads: see `Client.follow`."""
+        return self._client.follow(base, location)
 
     def close(self) -> None:
         """Close the connections."""

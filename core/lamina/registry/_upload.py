@@ -82,7 +82,7 @@ class Upload:
         end = min(start + max(self._chunk, self._smallest_chunk), self._blob.size)
         body = BlobBody(self._blob, start, end, self._progress)
         with self._request("PATCH", location, body, {"Content-Range": f"{start}-{end - 1}"}) as response:
-            location = self._location = upload_location(response, self._subject) or location
+            location = self._location = upload_location(self._place, response) or location
             last = uploaded(response.headers.get("Range", ""))
         if last is not None and last != end - 1:
             raise self._lost(f"the registry has {last + 1} bytes, and was sent {end}")
@@ -99,7 +99,7 @@ class Upload:
         """Find out where to go on: where the registry says, or at the beginning if it does not."""
         with self._place.session.request("GET", location, self._place.push, self._subject, FINAL) as response:
             last = uploaded(response.headers.get("Range", "")) if response.status in _DONE else None
-            self._location = upload_location(response, self._subject) or location
+            self._location = upload_location(self._place, response) or location
         if last and last < self._blob.size:  # 0-0 may stand for no byte
             self._position = last + 1
         else:

@@ -121,7 +121,7 @@ def test_a_circle_ends(proxy: Proxy, store: LocalContentStore) -> None:
 )
 def test_a_redirect_to_a_wrong_url_is_refused(proxy: Proxy, store: LocalContentStore, location: str) -> None:
     proxy.on("GET", "/blobs/", redirect(location))
-    with Registry(proxy.host) as registry, pytest.raises(FailedPrecondition, match="redirects to a wrong URL"):
+    with Registry(proxy.host) as registry, pytest.raises(FailedPrecondition, match="leads to a wrong URL"):
         download(registry.repository("library/one"), LAYER, store)
 
 
@@ -138,3 +138,22 @@ def test_no_redirect_leads_from_tls_to_plain_http(
         registry = stack.enter_context(Registry(proxy.host, attrs.evolve(KNOWN, ca_certificates=trusted.pem)))
         stack.enter_context(pytest.raises(FailedPrecondition, match="which has no TLS"))
         download(registry.repository("library/one"), LAYER, store)
+
+
+@pytest.mark.parametrize(
+    "location", ["http://example.com/v2/", "http://10.0.0.1/", "http://127.0.0.1.example.com/"]
+)
+def test_a_loopback_address_leads_to_no_other_host_without_tls(
+    proxy: Proxy, store: LocalContentStore, location: str
+) -> None:
+    proxy.on("GET", "/blobs/", redirect(location))
+    with Registry(proxy.host) as registry, pytest.raises(FailedPrecondition, match="which has no TLS"):
+        download(registry.repository("library/one"), LAYER, store)
+
+
+def test_no_token_service_without_tls_is_on_another_host(proxy: Proxy) -> None:
+    """It would get the password."""
+    challenge = {"Www-Authenticate": 'Bearer realm="http://example.com/token"'}
+    proxy.on("HEAD", "/blobs/", lambda exchange: exchange.send(Answer(401, challenge, b"")))
+    with Registry(proxy.host, KNOWN) as registry, pytest.raises(FailedPrecondition, match="which has no TLS"):
+        registry.repository("library/one").has(LAYER.digest)

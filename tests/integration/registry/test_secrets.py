@@ -166,7 +166,7 @@ def _authorized(fault: Fault) -> Fault:
 def secrets_in(text: str, credentials: Credentials, tokens: list[str]) -> list[str]:
     pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     secrets = [credentials.password, credentials.identity_token, pair, SIGNATURE, *tokens]
-    return [secret for secret in secrets if secret and secret in text]
+    return [secret for secret in secrets if secret and secret[:12] in text]
 
 
 def test_no_record_shows_its_secrets() -> None:

@@ -61,3 +61,8 @@ def test_any_shape_is_read_without_an_error(document: object) -> None:
     text = explanation(json.dumps(document).encode())
     assert text.isprintable()
     assert len(text) <= 301
+
+
+def test_secrets_are_left_out_before_a_text_is_shortened() -> None:
+    body = json.dumps({"errors": [{"code": "x" * 290, "message": "a secret that is long"}]}).encode()
+    assert explanation(body, ["a secret that is long"]) == "x" * 290 + ": …"

@@ -44,6 +44,8 @@ class Authorizer:
         self._service: TokenService | None = None
         self._is_basic = False
         self._tokens: dict[Scopes, Token] = {}
+        self._given: list[str] = []
+        """All tokens of the session, which the registry may repeat later."""
         self._additional: dict[Scopes, Scopes] = {}
         """What the registry wants in addition for a request."""
         self._fetching = KeyedLock()
@@ -86,13 +88,13 @@ class Authorizer:
 
     def secrets(self) -> list[str]:
         """Return what must not be repeated in a message."""
-        found = [token.value for token in list(self._tokens.values())]
+        found = list(self._given)
         for credentials in filter(None, self._credentials):
             found += [credentials.password, credentials.identity_token, basic(credentials).removeprefix("Basic ")]
         return [secret for secret in found if secret]
 
     def _answer_bearer(self, challenged: URL, challenge: Challenge, scopes: Scopes, refused: str) -> str:
-        self._service = TokenService.of(self._registry, challenged, challenge)
+        self._service = TokenService.of(self._registry, self._client, challenged, challenge)
         wanted = challenge.parameters.get("scope", "")
         if wanted and len(wanted) <= _MAX_SCOPE:
             self._additional[scopes] = frozenset(wanted.split())
@@ -119,8 +121,9 @@ class Authorizer:
             token = self._tokens.get(scopes)
             if token is None or not token.is_valid:
                 wanted = sorted(scopes | self._additional.get(scopes, frozenset()))
-                token = service.token(self._client, wanted, self._known_credentials())
+                token = service.token(wanted, self._known_credentials())
                 self._tokens[scopes] = token
+                self._given.append(token.value)
             return token
 
     def _known_credentials(self) -> Credentials | None:

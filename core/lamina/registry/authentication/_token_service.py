@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
+from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry._json import parse_object
 from lamina.registry.authentication._basic import basic
 from lamina.registry.authentication._challenges import Challenge
@@ -48,34 +48,30 @@ class TokenService:
 
     registry: str
     """Its host, for messages."""
+    _client: Client
     realm: URL
     service: str
 
     @classmethod
-    def of(cls, registry: str, base: URL, challenge: Challenge) -> TokenService:
+    def of(cls, registry: str, client: Client, base: URL, challenge: Challenge) -> TokenService:
         """Return the service that a challenge names.
 
         Args:
             registry: The host of the registry.
+            client: Sends the requests to the service.
             base: The URL that was challenged.
             challenge: Its challenge, of the scheme bearer.
 
         Raises:
-            FailedPrecondition: It names none, or one without TLS of a registry with TLS.
+            FailedPrecondition: The name is malformed, or without TLS where there must be TLS.
         """
-        try:
-            realm = base.join(challenge.parameters.get("realm", ""))
-        except InvalidArgument as error:
-            raise FailedPrecondition(f"registry {registry}: its token service: {error}") from None
-        if base.origin.scheme == "https" and realm.origin.scheme != "https":
-            raise FailedPrecondition(f"registry {registry}: its token service {realm.origin} has no TLS")
-        return cls(registry, realm, challenge.parameters.get("service", ""))
+        realm = client.follow(base, challenge.parameters.get("realm", ""))
+        return cls(registry, client, realm, challenge.parameters.get("service", ""))
 
-    def token(self, client: Client, scopes: Iterable[str], credentials: Credentials | None) -> Token:
+    def token(self, scopes: Iterable[str], credentials: Credentials | None) -> Token:
         """Return a new token.
 
         Args:
-            client: Sends the request.
             scopes: What the token shall allow, as `repository:library/debian:pull`.
             credentials: Who asks; None for anybody.
 
@@ -89,7 +85,7 @@ class TokenService:
             request = self._exchange(scopes, credentials.identity_token)
         else:
             request = self._question(scopes, credentials)
-        with client.send(request) as response:
+        with self._client.send(request) as response:
             if response.status != 200:
                 raise self._refusal(response, credentials)
             return self._token(response.read(_MAX_ANSWER))

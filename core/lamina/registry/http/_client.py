@@ -14,27 +14,35 @@ from lamina.registry.http._connection import Pool, exchange
 from lamina.registry.http._errors import TRANSPORT_ERRORS, Temporary, from_transport
 from lamina.registry.http._request import BlobBody, Request
 from lamina.registry.http._response import Response
+from lamina.registry.http._url import URL
 from lamina.registry.http._watch import Watch
 
 _REDIRECTS: Final = 5
 """The most redirects that are followed. Registries redirect blobs once, to where they are stored."""
+_REDIRECT_BODY: Final = 16384
+"""Bytes of a redirect's body that are read, to keep the connection."""
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Client:
     """Sends requests, and follows redirects of GET and HEAD. Any thread may use it.
 
-    Credentials never follow to another origin, and no redirect leads from HTTPS to HTTP.
+    Credentials never follow to another origin.
     """
 
-    def __init__(self, context: ssl.SSLContext, connect_seconds: float, stall_seconds: float) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, *, connect_seconds: float, stall_seconds: float, plain_http: bool = False
+    ) -> None:
         """Create a client without connections.
 
         Args:
             context: Verifies certificates.
             connect_seconds: How long connecting may take.
             stall_seconds: How long a server may take without progress.
+            plain_http: Let servers lead to others without TLS. A server without TLS on a loopback address may lead
+                to another one in any case.
         """
+        self._plain_http = plain_http
         self._pool = Pool(context)
         self._connect_seconds = connect_seconds
         self._stall_seconds = stall_seconds
@@ -53,9 +61,29 @@ class Client:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTING or request.method not in {"GET", "HEAD"} or not location:
                 return response
-            response.close()
-            request = _redirected(request, location)
+            with response:
+                response.read(_REDIRECT_BODY)
+            request = self._redirected(request, location)
         raise FailedPrecondition(f"{request.url.origin}: more than {_REDIRECTS} redirects, perhaps in a circle")
+
+    def follow(self, base: URL, location: str) -> URL:
+        """Return the URL to which a server leads.
+
+        Args:
+            base: The URL of the server's answer.
+            location: What it says, perhaps relative to `base`.
+
+        Raises:
+            FailedPrecondition: The location is malformed, or without TLS where there must be TLS.
+        """
+        try:
+            url = base.join(location)
+        except InvalidArgument as error:
+            raise FailedPrecondition(f"{base.origin}: it leads to a wrong URL: {error}") from None
+        may_be_plain = self._plain_http or (base.origin.is_plain_loopback and url.origin.is_plain_loopback)
+        if url.origin.scheme != "https" and not may_be_plain:
+            raise FailedPrecondition(f"{base.origin}: it leads to {url.origin}, which has no TLS")
+        return url
 
     def close(self) -> None:
         """Close the connections that wait for a request."""
@@ -111,15 +139,9 @@ class Client:
         connection.timeout = None
         connection.sock.settimeout(None)  # the watch sees to it
 
-
-def _redirected(request: Request, location: str) -> Request:
-    try:
-        url = request.url.join(location)
-    except InvalidArgument as error:
-        raise FailedPrecondition(f"{request.url.origin}: it redirects to a wrong URL: {error}") from None
-    if request.url.origin.scheme == "https" and url.origin.scheme != "https":
-        raise FailedPrecondition(f"{request.url.origin}: it redirects to {url.origin}, which has no TLS")
-    headers = dict(request.headers)
-    if url.origin != request.url.origin:
-        headers.pop("Authorization", None)
-    return attrs.evolve(request, url=url, headers=headers)
+    def _redirected(self, request: Request, location: str) -> Request:
+        url = self.follow(request.url, location)
+        headers = dict(request.headers)
+        if url.origin != request.url.origin:
+            headers.pop("Authorization", None)
+        return attrs.evolve(request, url=url, headers=headers)

@@ -37,6 +37,11 @@ class Origin:
             return False
         return (address.version == 4 and address.is_loopback) or address == ipaddress.IPv6Address("::1")
 
+    @property
+    def is_plain_loopback(self) -> bool:
+        """True if it is a loopback address without TLS."""
+        return self.scheme == "http" and self.is_loopback
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
