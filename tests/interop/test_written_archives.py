@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from lamina.layers import Entry, EntryType, TarWriter
 from lamina.testing import Tree, differences, read_tree
 from tests.support import tar
 from tests.support.commands import run
+from tests.support.comparing import layer, shown
 from tests.support.layers import apply
 from tests.support.random_trees import make_tree
 from tests.support.rounds import rounds
@@ -79,6 +81,12 @@ def _add(writer: TarWriter, root: bytes, name: bytes) -> None:
             _add(writer, root, below if name == b"." else os.path.join(name, below))
 
 
+def drop_empty_attributes(tree: Path) -> None:
+    for path in map(os.fsencode, (tree, *tree.rglob("*"))):
+        if "trusted.empty" in os.listxattr(path, follow_symlinks=False):
+            os.removexattr(path, "trusted.empty", follow_symlinks=False)
+
+
 def assert_same(found: Tree, tree: Path) -> None:
     assert differences(found, read_tree(tree)) == []
 
@@ -121,12 +129,50 @@ def test_python_reads_it(tree: Path, archive: Path, tmp_path: Path) -> None:
 @pytest.mark.requires("umoci")
 def test_umoci_reads_it(tree: Path, archive: Path, tmp_path: Path) -> None:
     """And with it Go's `archive/tar`. umoci leaves out attributes without a value."""
-    for path in map(os.fsencode, (tree, *tree.rglob("*"))):
-        if "trusted.empty" in os.listxattr(path, follow_symlinks=False):
-            os.removexattr(path, "trusted.empty", follow_symlinks=False)
+    drop_empty_attributes(tree)
     image = f"{tmp_path}/layout:latest"
     run("umoci", "init", "--layout", tmp_path / "layout")
     run("umoci", "new", "--image", image)
     run("umoci", "raw", "add-layer", "--image", image, archive)
     run("umoci", "raw", "unpack", "--image", image, tmp_path / "out")
     assert_same(read_tree(tmp_path / "out"), tree)
+
+
+def _remove(path: Path) -> None:
+    if not path.is_symlink() and path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@pytest.mark.requires("umoci")
+def test_umoci_applies_a_difference(tree: Path, tmp_path: Path) -> None:
+    """With deletions, a hard link that was broken, and with what became a directory or another name of a file."""
+    drop_empty_attributes(tree)
+    new = tmp_path / "new"
+    run("cp", "-a", tree, new)
+    (new / "1st").unlink()
+    (new / "dir/below").mkdir(parents=True)
+    for number, path in enumerate(sorted(set(new.iterdir()) - {new / "2nd"})):
+        if number % 4 == 0:
+            _remove(path)
+        elif number % 4 == 1:
+            _remove(path)
+            (path / "below").mkdir(parents=True)
+        elif number % 4 == 2:
+            _remove(path)
+            os.link(new / "2nd", path)
+    image = f"{tmp_path}/layout:latest"
+    run("umoci", "init", "--layout", tmp_path / "layout")
+    run("umoci", "new", "--image", image)
+    for number, trees in enumerate(([[], shown(tree)], [shown(tree), shown(new)])):
+        archive = tmp_path / f"{number}.tar"
+        archive.write_bytes(layer(*trees))
+        run("umoci", "raw", "add-layer", "--image", image, archive)
+    run("umoci", "raw", "unpack", "--image", image, tmp_path / "out")
+    expected = read_tree(new)
+    directories = [path for path, entry in expected.items() if entry.type == "directory"]
+    times = tuple(f"{path!r}: mtime" for path in directories)
+    assert [
+        line for line in differences(read_tree(tmp_path / "out"), expected) if not line.startswith(times)
+    ] == []
