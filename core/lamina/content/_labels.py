@@ -1,4 +1,4 @@
-"""Where a content store keeps the labels of its blobs."""
+"""The place where a content store keeps the labels of its blobs."""
 
 from __future__ import annotations
 

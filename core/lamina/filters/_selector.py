@@ -20,7 +20,7 @@ Fields = Callable[[tuple[str, ...]], str | None]
 
 
 class Operator(enum.Enum):
-    """How a selector compares. The values are the operators of the language."""
+    """The comparison of a selector. The values are the operators of the language."""
 
     PRESENT = ""
     EQUAL = "=="

@@ -68,11 +68,6 @@ def normalize(reference: str) -> str:
     return str(parse(reference))
 
 
-def is_tag(text: str) -> bool:
-    """Return whether a text can be a tag."""
-    return re.fullmatch(_TAG, text) is not None
-
-
 def _match(reference: str) -> re.Match[str]:
     shown = f"image name {reference[:80]!r}"
     if len(reference) > MAX_NAME + 1 + 128 + 1 + 71:  # before any expression is matched

@@ -29,7 +29,7 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @attrs.frozen
 class Target:
-    """Where to apply a layer. The descriptors are closed by `opened_target`."""
+    """The place to apply a layer to. The descriptors are closed by `opened_target`."""
 
     root: int
     """The descriptor of the root directory."""

@@ -1,4 +1,4 @@
-"""How a program reaches a registry."""
+"""The settings with which a program reaches a registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CredentialSource: TypeAlias = Callable[[str], Credentials | None]
 
 @attrs.frozen
 class Limits:
-    """How long a registry may take, and how often it may fail. Times are in seconds."""
+    """Limits of how long a registry may take, and how often it may fail. Times are in seconds."""
 
     connect: float = 10.0
     """For a connection, TLS included."""
@@ -37,7 +37,7 @@ def _anonymous(_host: str) -> Credentials | None:
 
 @attrs.frozen
 class Access:
-    """How a registry is reached."""
+    """Settings with which a registry is reached."""
 
     credentials: CredentialSource = attrs.field(default=_anonymous, repr=False)
     """Asked once, when the registry wants to know who calls."""

@@ -25,7 +25,7 @@ _REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
 
 @attrs.frozen
 class Origin:
-    """Where a setting came from."""
+    """The place where a setting came from."""
 
     name: str
     """Path of the file, or another source, such as a flag."""

@@ -104,7 +104,7 @@ def config(
     source_date_epoch: int | None,
     as_json: bool,
 ) -> None:
-    """Print the configuration of an image as JSON; with options, change it.
+    """Print the configuration of an image, or change it.
 
     A changed configuration makes another image on the same layers, which takes the name.
     """

@@ -1,4 +1,4 @@
-"""Where images are unpacked to."""
+"""The destination of an unpack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `apply_layer` takes, returns and raises, for those who do not call it themselves."""
+"""The arguments, results and errors of `apply_layer`, for those who do not call it themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lamina.errdefs import FailedPrecondition
 
 
 class Whiteouts(enum.Enum):
-    """How a directory shows that a layer deletes something of the layers below."""
+    """The ways in which a directory shows that a layer deletes something of the layers below."""
 
     DELETE = "delete"
     """It does not have it any more: the directory has the whole tree."""
@@ -20,7 +20,7 @@ class Whiteouts(enum.Enum):
 
 @attrs.frozen
 class Limits:
-    """What one layer may write."""
+    """Limits of what one layer may write."""
 
     bytes: int = 1 << 40
     """Bytes of all files; holes do not count."""

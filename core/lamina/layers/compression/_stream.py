@@ -14,7 +14,7 @@ from lamina.layers.compression._zstd_magic import starts_frame
 
 
 class Compression(enum.Enum):
-    """How a layer is compressed (OCI image spec, `layer.md`)."""
+    """The compression of a layer (OCI image spec, `layer.md`)."""
 
     NONE = "none"
     GZIP = "gzip"

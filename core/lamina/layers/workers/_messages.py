@@ -1,4 +1,4 @@
-"""What is sent over the socket of a worker, one message a packet.
+"""The messages on the socket of a worker, one a packet.
 
 The owner sends a request with its descriptors. The worker answers with any number of `Working` and `Output`, and
 one of the others. All are JSON arrays, `[KIND, FIELDS]`, except `Output`, which is raw bytes after a NUL. Packets

@@ -1,4 +1,4 @@
-"""How a registry learns who calls: challenges, tokens, basic authentication."""
+"""Authentication to registries: challenges, tokens, basic authentication."""
 
 from lamina.registry.authentication._authorizer import Authorizer, Scopes
 from lamina.registry.authentication._challenges import Challenge, parse_challenges

@@ -9,7 +9,7 @@ from lamina.errdefs import InvalidArgument
 
 @attrs.frozen
 class Credentials:
-    """What proves to a registry who calls: a name and a password, or an identity token.
+    """The proof to a registry of who calls: a name and a password, or an identity token.
 
     The secrets are no part of its `repr`.
     """

@@ -19,7 +19,7 @@ _MAX_URL: Final = 16384
 
 @attrs.frozen
 class Origin:
-    """Where a URL leads: credentials never leave it."""
+    """The scheme, host and port of a URL: credentials never leave them."""
 
     scheme: str
     host: str
