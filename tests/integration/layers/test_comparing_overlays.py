@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from lamina.errdefs import Error, FailedPrecondition
+from lamina.errdefs import FailedPrecondition
 from lamina.mount import Mount, temporary_mount
 from tests.support import tar
 from tests.support.comparing import changes, layer, shown
@@ -254,7 +254,7 @@ def test_only_what_lies_on_top_is_read(layers: Layers) -> None:
         subprocess.run(["mount", "--bind", other, layers.lower / "dir/below"], check=True)
         try:
             assert changes(shown(layers.lower), view) == [("modify", "dir/file")]
-            with pytest.raises(Error):  # a mount point is not entered
+            with pytest.raises(FailedPrecondition, match="is a mount point; unmount it first"):
                 changes([], shown(layers.lower))
         finally:
             subprocess.run(["umount", layers.lower / "dir/below"], check=True)

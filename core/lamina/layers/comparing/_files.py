@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -12,10 +13,33 @@ import attrs
 from lamina.layers.comparing._attributes import below, xattrs
 from lamina.layers.comparing._extents import share_data
 
-OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""How regular files are opened: one that was replaced by a FIFO or a terminal meanwhile does no harm."""
+_PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
 CHUNK: Final = 1 << 20
 """Bytes read at a time."""
+
+
+def open_file(name: str, directory: int) -> int:
+    """Open a regular file for reading, and return its descriptor.
+
+    If it was replaced by something else meanwhile, such as a device that does something when it is opened, that is
+    not opened.
+
+    Args:
+        name: Its name.
+        directory: The descriptor of the directory that it is in.
+
+    Raises:
+        FileNotFoundError: There is no regular file of the name.
+        OSError: It cannot be opened.
+    """
+    path = os.open(name, _PATH, dir_fd=directory)  # `opened` would take longer than the call
+    try:
+        if not stat.S_ISREG(os.fstat(path).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "it is no regular file any more", name)
+        return os.open(f"/proc/self/fd/{path}", _READ)
+    finally:
+        os.close(path)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -60,9 +84,9 @@ class FileComparer:
 
     def _data_differs(self, name: str, size: int, old_fd: int, new_fd: int) -> bool:
         """Compare extended attributes and content of two files of the same size."""
-        old = os.open(name, OPEN, dir_fd=old_fd)  # `opened` would take longer than the call
+        old = open_file(name, old_fd)
         try:
-            new = os.open(name, OPEN, dir_fd=new_fd)
+            new = open_file(name, new_fd)
             try:
                 return xattrs(old) != xattrs(new) or self._content_differs(old, new, size)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from typing import Final
 import attrs
 
 from lamina.context import current
-from lamina.errdefs import Aborted
+from lamina.errdefs import Aborted, FailedPrecondition
 from lamina.fs import TreeCursor, open_within_mount
 from lamina.layers.comparing._attributes import xattrs
 from lamina.layers.comparing._change import ChangeKind
@@ -150,8 +151,16 @@ class _Walk:
 
     @staticmethod
     def _descend(cursor: TreeCursor, name: str) -> None:
-        if not cursor.try_enter(name):
-            raise Aborted(f"{cursor.path(name)} changed while the trees were compared; try again")
+        try:
+            if cursor.try_enter(name):
+                return
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise FailedPrecondition(
+                    f"compare trees: {cursor.path(name)} is a mount point; unmount it first"
+                ) from error
+            raise
+        raise Aborted(f"compare trees: {cursor.path(name)} changed meanwhile; try again")
 
     def _leave(self, frame: _Frame) -> None:
         for cursor in frame.entered:
@@ -174,11 +183,17 @@ class _Walk:
         old_fd = -1 if lower is None else lower.fd
         try:
             found = list(self._compare(directory, old, new, old_fd))
+        except FileNotFoundError as error:
+            raise Aborted(f"compare trees: {self._path(error)} changed meanwhile; try again") from error
         except OSError as error:
-            shown = error.filename if isinstance(error.filename, str) else ""
-            raise OSError(error.errno, error.strerror, self._upper.path(shown)) from error
+            raise OSError(error.errno, error.strerror, self._path(error)) from error
         found.sort(key=lambda one: one.entry_name)
         return iter(found)
+
+    def _path(self, error: OSError) -> str:
+        """Return the path of the file in the current directory that an error names."""
+        name = error.filename if isinstance(error.filename, str) else ""
+        return self._upper.path(os.path.basename(name))
 
     def _list(self, fd: int) -> dict[str, os.stat_result]:
         found = {}

@@ -14,7 +14,7 @@ from lamina.errdefs import Aborted
 from lamina.fs import TreeCursor, open_within_mount
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.comparing._attributes import below, xattrs
-from lamina.layers.comparing._files import CHUNK, OPEN
+from lamina.layers.comparing._files import CHUNK, open_file
 from lamina.layers.comparing._node import DELETE, Node
 
 if TYPE_CHECKING:
@@ -108,11 +108,9 @@ class EntrySource:
         self._writer.add(entry)
 
     def _add_file(self, cursor: TreeCursor, node: Node, name: bytes) -> None:
-        fd = os.open(node.name, OPEN, dir_fd=cursor.fd)  # `opened` would take longer than the call
+        fd = open_file(node.name, cursor.fd)
         try:
             status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise _changed(cursor, node)
             entry = self._entry(name, EntryType.FILE, status, xattrs(fd))
             entry.size = status.st_size
             self._writer.add(entry, self._data(fd, status.st_size))

@@ -161,6 +161,16 @@ def test_what_vanishes_before_it_is_read_ends_the_layer(trees: tuple[Path, Path]
             comparison.write(TarWriter(lambda _: None))
 
 
+def test_what_replaced_a_file_is_not_opened(trees: tuple[Path, Path]) -> None:
+    path = trees[1] / "dir/file"
+    path.chmod(0o600)
+    with opened_comparison(*map(shown, trees)) as comparison:
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(Aborted, match="changed while it was read; try again"):
+            comparison.write(TarWriter(lambda _: None))
+
+
 def test_entries_are_counted_and_data_is_reported(trees: tuple[Path, Path]) -> None:
     (trees[1] / "dir/file").write_text("12345")
     (trees[1] / "b").write_text("123")
