@@ -1,4 +1,4 @@
-"""Registries: the OCI distribution protocol.
+"""Registries: the OCI distribution protocol, version 1.1.
 
 Worked example::
 
@@ -11,7 +11,8 @@ Worked example::
             repository.fetch(layer, writer)
             writer.commit(size=layer.size, digest=layer.digest)
 
-Nothing that a registry says is trusted: digests and sizes are verified, and everything has a limit.
+Nothing that a registry says is trusted: digests and sizes are verified, and everything has a limit. A loopback
+address gets plain HTTP, and any other only if `Access.plain_http` says so. Certificates are always verified.
 """
 
 from typing import TYPE_CHECKING

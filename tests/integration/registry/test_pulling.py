@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import InvalidArgument, NotFound
-from lamina.registry import Registry
+from lamina.registry import Access, Limits, Registry
 from tests.support.registries.docker_registry import DockerRegistry
 from tests.support.registries.downloads import download
 from tests.support.registries.proxy import Proxy
@@ -87,6 +90,26 @@ def test_connections_are_used_again(server: DockerRegistry, proxy: Proxy) -> Non
             repository.manifest(image.descriptor)
             repository.has(image.layer_descriptor.digest)
     assert (len(proxy.requests), proxy.connections) == (9, 1)
+
+
+def test_a_connection_that_the_registry_closed_meanwhile_is_replaced(tmp_path: Path) -> None:
+    """That is no failed attempt: it says nothing about the request."""
+    server = DockerRegistry(tmp_path / "r")
+    with server.running(), Registry(server.host, Access(limits=Limits(attempts=1))) as registry:
+        repository = registry.repository("library/one")
+        for _ in range(3):
+            assert not repository.has(described(b"none").digest)
+            server.kill()
+            server.start()
+
+
+def test_threads_share_a_registry(server: DockerRegistry, registry: Registry, store: LocalContentStore) -> None:
+    blobs = [noise(300_000, seed) for seed in range(8)]
+    descriptors = [seed_blob(server, "library/many", data) for data in blobs]
+    repository = registry.repository("library/many")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda descriptor: download(repository, descriptor, store), descriptors))
+    assert found == blobs
 
 
 def test_a_blob_is_looked_for(server: DockerRegistry, registry: Registry) -> None:

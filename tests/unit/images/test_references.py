@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies
 
 from lamina.errdefs import InvalidArgument
-from lamina.images.references import normalize
+from lamina.images.references import Reference, normalize, parse
 
 DIGEST = f"sha256:{'ab' * 32}"
 NAMES = {
@@ -75,3 +75,22 @@ def test_any_text_is_a_name_or_refused(text: str) -> None:
     except InvalidArgument:
         return
     assert normalize(full) == full
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("debian", Reference("docker.io", "library/debian", "latest")),
+        ("localhost:5000/a/b:1", Reference("localhost:5000", "a/b", "1")),
+        (f"quay.io/a@{DIGEST}", Reference("quay.io", "a", digest=DIGEST)),
+        (f"quay.io/a:1@{DIGEST}", Reference("quay.io", "a", digest=DIGEST)),
+    ],
+)
+def test_a_name_has_parts(name: str, expected: Reference) -> None:
+    assert parse(name) == expected
+    assert str(expected) == normalize(name)
+
+
+def test_a_registry_is_asked_for_the_digest_or_the_tag() -> None:
+    assert parse("debian:12").object == "12"
+    assert parse(f"debian@{DIGEST}").object == DIGEST
