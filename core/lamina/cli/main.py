@@ -41,7 +41,7 @@ _COMMANDS: Final = {
     ),
     "images": Lazy(
         "lamina.cli.images.command:images",
-        "Pull, push, import, export, unpack, mount and build images.",
+        "Pull, push, import, export, build and mount images.",
     ),
     "leases": Lazy(
         "lamina.cli.leases.command:leases",

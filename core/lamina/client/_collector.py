@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from lamina.api import chain_from_proto, encode, image_usages_from_proto, removed_from_proto
 from lamina.api.messages import gc_pb2 as pb
 from lamina.client._connection import Connection
+from lamina.errdefs import Unimplemented
 from lamina.metadata.collection import Chain, GarbageCollector, Removed, Usage
 
 _SERVICE = "/lamina.services.gc.v1.Collector"
@@ -23,6 +24,10 @@ class ProxyCollector(GarbageCollector):
         request = encode(pb.CollectRequest, dry_run=dry_run, content_only=content_only)
         for response in self._connection.stream(f"{_SERVICE}/Collect", request, pb.CollectResponse):
             yield from map(removed_from_proto, response.removed)
+
+    def discard(self, digests: Collection[str]) -> None:
+        """Raise an error: the transfer service of the host does this when it unpacks an image."""
+        raise Unimplemented("discard blobs: clients collect all that is not needed")
 
     def usage(self) -> Usage:
         response = self._connection.unary(f"{_SERVICE}/Usage", pb.UsageRequest(), pb.UsageResponse)

@@ -51,6 +51,7 @@ class ProxyTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         progress: Report | None = None,
     ) -> Imported:
         """See `Transfer.import_`. A relative path is one of this process."""
@@ -62,6 +63,7 @@ class ProxyTransfer(Transfer):
             all_platforms=all_platforms,
             no_unpack=not unpack,
             snapshotter=snapshotter,
+            discard_layers=discard_layers,
         )
         return self._imported("Import", request, progress)
 
@@ -74,6 +76,7 @@ class ProxyTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         access: Access | None = None,
         progress: Report | None = None,
     ) -> Imported:
@@ -86,6 +89,7 @@ class ProxyTransfer(Transfer):
             all_platforms=all_platforms,
             no_unpack=not unpack,
             snapshotter=snapshotter,
+            discard_layers=discard_layers,
             access=access_to_proto(access, name),
         )
         return self._imported("Pull", request, progress)

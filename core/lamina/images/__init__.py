@@ -20,19 +20,19 @@ if TYPE_CHECKING:
         keyspace_of,
     )
     from lamina.images._progress import Progress, Report, What
-    from lamina.images._store import Image, ImageStore
-    from lamina.images._temporary_lease import TemporaryLease
-    from lamina.images._transfer import (
+    from lamina.images._results import (
         ArchiveFormat,
         Exported,
         Imported,
         LayerCompression,
         Pushed,
         Resolved,
-        Transfer,
         Unpacked,
         Verified,
     )
+    from lamina.images._store import Image, ImageStore
+    from lamina.images._temporary_lease import TemporaryLease
+    from lamina.images._transfer import Transfer
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -71,6 +71,7 @@ __getattr__ = lazy_exports(
         "_progress": "Progress Report What",
         "_store": "Image ImageStore",
         "_temporary_lease": "TemporaryLease",
-        "_transfer": "ArchiveFormat Exported Imported LayerCompression Pushed Resolved Transfer Unpacked Verified",
+        "_results": "ArchiveFormat Exported Imported LayerCompression Pushed Resolved Unpacked Verified",
+        "_transfer": "Transfer",
     },
 )

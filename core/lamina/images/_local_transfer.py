@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lamina.content import ContentStore, Descriptor, read_blob, verify_blob
-from lamina.errdefs import DataLoss, NotFound
+from lamina.content import ContentStore, Descriptor, read_blob
+from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace
 from lamina.images._progress import Report
-from lamina.images._store import Image, ImageStore
-from lamina.images._temporary_lease import TemporaryLease
-from lamina.images._transfer import (
+from lamina.images._results import (
     ArchiveFormat,
     Exported,
     Imported,
     LayerCompression,
     Pushed,
     Resolved,
-    Transfer,
     Unpacked,
     Verified,
 )
+from lamina.images._store import Image, ImageStore
+from lamina.images._temporary_lease import TemporaryLease
+from lamina.images._transfer import Transfer
 
 if TYPE_CHECKING:
     from lamina.images._parts import Parts
@@ -48,6 +48,7 @@ class LocalTransfer(Transfer):
         differ: Differ,
         destination: Callable[[str], Destination],
         lease: Callable[[str], AbstractContextManager[TemporaryLease]],
+        discard: Callable[[Collection[str]], object],
     ) -> None:
         """Work with what the caller opened and closes.
 
@@ -57,11 +58,13 @@ class LocalTransfer(Transfer):
             differ: Applies layers, and makes them.
             destination: Returns the snapshotter with an id, in its own keyspace; that of "" is the default one.
             lease: Returns a temporary lease in a namespace.
+            discard: Removes those of some blobs that nothing needs (`GarbageCollector.discard`).
         """
         self._content = content
         self._images = images
         self._destination = destination
         self._lease = lease
+        self._discard = discard
         self._differ = differ
         self._shared: Receiver | None = None
         self._lock = threading.Lock()
@@ -75,10 +78,12 @@ class LocalTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         progress: Report | None = None,
     ) -> Imported:
         from lamina.images.archive import ArchivedImages, open_source
 
+        _check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
         wanted = _parse(platform)
         destination = self._destination(snapshotter) if unpack else None  # before anything is copied
         with self._lease(current_namespace()) as lease, open_source(path) as source:
@@ -88,9 +93,13 @@ class LocalTransfer(Transfer):
                 names=names,
                 platform=wanted,
                 all_platforms=all_platforms,
+                keeps_layers=not discard_layers,
                 report=progress,
             )
-            return self._receiver.receive(archived, wanted, destination, lease, progress)
+            layers = archived.plan.layers() if discard_layers else ()
+            imported = self._receiver.receive(archived, wanted, destination, lease, progress)
+        self._discard(layers)
+        return imported
 
     def pull(
         self,
@@ -101,6 +110,7 @@ class LocalTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         access: Access | None = None,
         progress: Report | None = None,
     ) -> Imported:
@@ -108,6 +118,7 @@ class LocalTransfer(Transfer):
         from lamina.images.references import normalize, parse
         from lamina.registry import Registry
 
+        _check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
         wanted, place = _parse(platform), parse(name)
         destination = self._destination(snapshotter) if unpack else None  # before anything is fetched
         with self._lease(current_namespace()) as lease, Registry(place.domain, access) as registry:
@@ -119,9 +130,13 @@ class LocalTransfer(Transfer):
                 name=normalize(new_name) if new_name else "",
                 platform=wanted,
                 all_platforms=all_platforms,
+                keeps_layers=not discard_layers,
                 report=progress,
             )
-            return self._receiver.receive(pulled, wanted, destination, lease, progress)
+            layers = pulled.plan.layers() if discard_layers else ()
+            imported = self._receiver.receive(pulled, wanted, destination, lease, progress)
+        self._discard(layers)
+        return imported
 
     def push(
         self,
@@ -242,37 +257,13 @@ class LocalTransfer(Transfer):
             yield Builder(self._content, self._images(current_namespace()), lease)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
-        from lamina.images.documents import chain_ids
-
         image = self._find(name)
-        parts = self._parts(image, platform)
-        diff_ids = parts.config.rootfs.diff_ids
-        chain = chain_ids(diff_ids)
-        return Resolved(
-            image=image,
-            platform=str(parts.platform),
-            manifest=parts.descriptor,
-            config=parts.manifest.config,
-            layers=parts.manifest.layers,
-            diff_ids=diff_ids,
-            chain_id=chain[-1] if chain else "",
-        )
+        return self._parts(image, platform).resolved(image)
 
     def verify(self, *digests: str) -> Iterator[Verified]:
-        for digest in digests or (info.digest for info in self._content.walk()):
-            try:
-                yield self._verify_one(digest)
-            except NotFound:
-                if digests:
-                    raise  # otherwise it was deleted meanwhile
+        from lamina.images._verifying import verify
 
-    def _verify_one(self, digest: str) -> Verified:
-        size = self._content.info(digest).size
-        try:
-            verify_blob(self._content, digest)
-        except DataLoss as error:
-            return Verified(digest, size, str(error))
-        return Verified(digest, size)
+        return verify(self._content, digests)
 
     def _find(self, name: str) -> Image:
         return find_image(self._images(current_namespace()), name)
@@ -296,6 +287,11 @@ class LocalTransfer(Transfer):
             return read_blob(self._content, descriptor.digest)
         except NotFound as error:
             raise NotFound(f"{error}; pull or import the image again") from error
+
+
+def _check_discarding(discard_layers: bool, *, unpack: bool, all_platforms: bool) -> None:
+    if discard_layers and (all_platforms or not unpack):
+        raise InvalidArgument("discard layers: only those of an image that is unpacked, for one platform, can be")
 
 
 def _parse(platform: str) -> Platform | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 
 from lamina.content import Descriptor
-from lamina.images.documents import ImageConfig, Manifest, Platform
+from lamina.images._results import Resolved
+from lamina.images._store import Image
+from lamina.images.documents import ImageConfig, Manifest, Platform, chain_ids
 from lamina.images.selection import Read, choose
 
 
@@ -18,6 +20,19 @@ class Parts:
     """That of the manifest."""
     manifest: Manifest
     config: ImageConfig
+
+    def resolved(self, image: Image) -> Resolved:
+        """Return what an image with these documents consists of."""
+        chain = chain_ids(self.config.rootfs.diff_ids)
+        return Resolved(
+            image=image,
+            platform=str(self.platform),
+            manifest=self.descriptor,
+            config=self.manifest.config,
+            layers=self.manifest.layers,
+            diff_ids=self.config.rootfs.diff_ids,
+            chain_id=chain[-1] if chain else "",
+        )
 
 
 def parts_of(read: Read, target: Descriptor, name: str, platform: Platform | None) -> Parts:

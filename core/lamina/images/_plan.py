@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import Final
 
 from lamina.content import Descriptor
 from lamina.context import current
@@ -23,7 +25,12 @@ class Plan:
     """The blobs of images, those that others refer to first."""
 
     def __init__(
-        self, read: Read, chosen: frozenset[str], check: Callable[[Descriptor], object] = lambda _: None
+        self,
+        read: Read,
+        chosen: frozenset[str],
+        check: Callable[[Descriptor], object] = lambda _: None,
+        *,
+        keeps_layers: bool = True,
     ) -> None:
         """Plan to take some manifests, and the indexes above them.
 
@@ -31,10 +38,12 @@ class Plan:
             read: Reads documents.
             chosen: The digests of the manifests.
             check: Raises an error if a blob cannot be had.
+            keeps_layers: Whether a manifest refers to its layers, so that they are not collected.
         """
         self._read = read
         self._chosen = chosen
         self._check = check
+        self.keeps_layers: Final = keeps_layers
         self._blobs: dict[str, Descriptor] = {}
         self._passed: set[str] = set()
         """Indexes that were read already."""
@@ -63,6 +72,14 @@ class Plan:
         self._add_manifest(target)
         return True
 
+    def layers(self) -> list[str]:
+        """Return the digests of all layers."""
+        return [one.digest for one in self if one.media_type in LAYER_TYPES]
+
+    def leave_out(self, digests: AbstractSet[str]) -> None:
+        """Take some blobs out."""
+        self._blobs = {digest: one for digest, one in self._blobs.items() if digest not in digests}
+
     def labels(self, descriptor: Descriptor) -> dict[str, str]:
         """Return the labels of a blob, which name the blobs that it refers to.
 
@@ -70,7 +87,8 @@ class Plan:
         """
         if descriptor.media_type not in MANIFEST_TYPES | INDEX_TYPES:
             return {}
-        return reference_labels(descriptor, self._read(descriptor), self._blobs.__contains__)
+        is_kept, data = self._blobs.__contains__, self._read(descriptor)
+        return reference_labels(descriptor, data, is_kept, keeps_layers=self.keeps_layers)
 
     def _add_index(self, target: Descriptor) -> bool:
         if target.digest in self._passed:

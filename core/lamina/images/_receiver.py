@@ -12,11 +12,11 @@ from lamina.images._incoming import Incoming
 from lamina.images._namespaces import current_namespace, keyspace_of
 from lamina.images._parts import Parts, parts_of
 from lamina.images._progress import Report
+from lamina.images._results import Imported, Unpacked
 from lamina.images._store import ImageStore
 from lamina.images._temporary_lease import TemporaryLease
-from lamina.images._transfer import Imported, Unpacked
 from lamina.images.documents import Platform, chain_ids
-from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving
+from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving, layers_of
 from lamina.layers import Applier
 
 
@@ -51,6 +51,8 @@ class Receiver:
         unpacked: list[Unpacked] = []
         for blob in incoming.plan:
             lease.add_blob(blob.digest)
+        if destination is not None and not incoming.plan.keeps_layers:
+            incoming.plan.leave_out(self._unpacked_layers(incoming, platform, destination, lease))
         if destination is None:
             incoming.bring()
         else:
@@ -80,15 +82,34 @@ class Receiver:
             arrivals: Tells when its blobs are there; None if all are.
         """
         place, shown = in_namespace(destination, current_namespace())
-        for blob in (parts.descriptor, parts.manifest.config, *parts.manifest.layers):
-            lease.add_blob(blob.digest)
-        for chain_id in chain_ids(parts.config.rootfs.diff_ids):
-            lease.add_snapshot(place.name, chain_id)
+        _protect(parts, place, lease)
         try:
             top = self._unpacker.unpack(parts.manifest, parts.config, place, progress, arrivals)
         except NotFound as error:
             raise NotFound(f"unpack {name}: {error}; pull or import the image again") from error
         return Unpacked(name, shown, top)
+
+    def _unpacked_layers(
+        self, incoming: Incoming, platform: Platform | None, destination: Destination, lease: TemporaryLease
+    ) -> set[str]:
+        """Return the digests of layers that need not be stored, because they are unpacked already."""
+        there, missing = set[str](), set[str]()
+        place, _ = in_namespace(destination, current_namespace())
+        for name, target in incoming.targets.items():
+            parts = parts_of(incoming.read, target, name, platform)
+            _protect(parts, place, lease)
+            layers = layers_of(parts.manifest, parts.config)
+            there.update(layer.descriptor.digest for layer in layers)
+            missing.update(layer.descriptor.digest for layer in place.missing(layers))
+        return there - missing
+
+
+def _protect(parts: Parts, place: Destination, lease: TemporaryLease) -> None:
+    """Add to a lease what an image needs and becomes."""
+    for blob in (parts.descriptor, parts.manifest.config, *parts.manifest.layers):
+        lease.add_blob(blob.digest)
+    for chain_id in chain_ids(parts.config.rootfs.diff_ids):
+        lease.add_snapshot(place.name, chain_id)
 
 
 def in_namespace(destination: Destination, namespace: str) -> tuple[Destination, str]:

@@ -1,93 +1,27 @@
-"""The abstract `Transfer`, and what it returns."""
+"""The abstract `Transfer`."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-import attrs
-
-from lamina.content import Descriptor
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._progress import Report
+from lamina.images._results import (
+    ArchiveFormat,
+    Exported,
+    Imported,
+    LayerCompression,
+    Pushed,
+    Resolved,
+    Unpacked,
+    Verified,
+)
 from lamina.images._store import Image
 
 if TYPE_CHECKING:
     from lamina.registry import Access
-
-LayerCompression: TypeAlias = Literal["gzip", "zstd", "none"]
-"""Compressions of a layer."""
-ArchiveFormat: TypeAlias = Literal["oci", "oci-dir", "docker"]
-"""Formats of an archive, see `Transfer.export`."""
-
-
-@attrs.frozen
-class Unpacked:
-    """The snapshot of an image."""
-
-    image: str
-    """The name of the image."""
-    snapshotter: str
-    """By this name, the snapshots service of a host finds the snapshot: `overlayfs/images/default`."""
-    chain_id: str
-    """The name of the snapshot."""
-
-
-@attrs.frozen
-class Imported:
-    """The result of an import."""
-
-    images: tuple[Image, ...]
-    unpacked: tuple[Unpacked, ...] = ()
-
-
-@attrs.frozen
-class Exported:
-    """The result of an export."""
-
-    images: tuple[Image, ...]
-    size: int
-    """The bytes of all blobs."""
-
-
-@attrs.frozen
-class Pushed:
-    """The result of a push."""
-
-    name: str
-    """The full name under which the registry has the image."""
-    target: Descriptor
-    """The manifest or index that the name stands for. It is another one than that of the image if not all of its
-    platforms were there, or one was chosen."""
-
-
-@attrs.frozen
-class Resolved:
-    """The parts of an image for one platform."""
-
-    image: Image
-    platform: str
-    """Such as `linux/amd64`."""
-    manifest: Descriptor
-    config: Descriptor
-    layers: tuple[Descriptor, ...]
-    """From the lowest up."""
-    diff_ids: tuple[str, ...]
-    """The digests of the uncompressed layers."""
-    chain_id: str
-    """The name of the snapshot of all layers."""
-
-
-@attrs.frozen
-class Verified:
-    """A blob that was read again."""
-
-    digest: str
-    size: int
-    """Bytes."""
-    problem: str = ""
-    """The damage; "" if the blob is intact."""
 
 
 class Transfer(abc.ABC):
@@ -106,6 +40,7 @@ class Transfer(abc.ABC):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         progress: Report | None = None,
     ) -> Imported:
         """Import the images of an OCI layout, an OCI archive or an archive of `docker save`.
@@ -117,6 +52,8 @@ class Transfer(abc.ABC):
             all_platforms: Import the manifests of all platforms, and unpack the one of `platform`.
             unpack: Whether to unpack the images.
             snapshotter: The id of the snapshotter to unpack with; "" for the default one.
+            discard_layers: Remove the blobs of layers that are unpacked, unless something else refers to them.
+                The image cannot be pushed, exported or unpacked again then.
             progress: Gets the progress.
 
         Raises:
@@ -135,6 +72,7 @@ class Transfer(abc.ABC):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         access: Access | None = None,
         progress: Report | None = None,
     ) -> Imported:
@@ -149,6 +87,7 @@ class Transfer(abc.ABC):
             all_platforms: As for `import_`.
             unpack: Whether to unpack the image.
             snapshotter: As for `import_`.
+            discard_layers: As for `import_`.
             access: How to reach the registry; None for anonymously, with the certificates of the system.
             progress: Gets the progress.
 

@@ -10,7 +10,15 @@ import pytest
 
 from lamina.content import Descriptor, read_blob
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, DataLoss, InvalidArgument, NotFound, Unauthenticated, Unavailable
+from lamina.errdefs import (
+    Canceled,
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from lamina.images import Image, Progress
 from lamina.images.documents import Manifest, Platform
 from lamina.registry import Access, Credentials
@@ -259,3 +267,37 @@ def test_credentials_are_used(target: PullingHost, tmp_path: Path, made: Documen
 def test_an_image_that_is_not_there_is_not_found(target: PullingHost, server: DockerRegistry, path: str) -> None:
     with pytest.raises(NotFound, match=path):
         target.transfer.pull(f"{server.host}/{path}:12")
+
+
+def test_layers_are_discarded_if_asked_for_and_not_fetched_again(
+    target: PullingHost, server: DockerRegistry, proxy: Proxy, path: str, made: Documents
+) -> None:
+    manifest = made.manifest(OURS, "", *LAYERS)
+    found = parts(made, manifest)
+    seed_documents(server, path, made, manifest, "12")
+    for _ in range(2):
+        (image,) = target.transfer.pull(f"{proxy.host}/{path}:12", discard_layers=True).images
+        assert target.blobs() == {manifest.digest, found.config.digest}
+        assert target.files(image)["top"] == "3"
+    assert proxy.count("GET", "/blobs/") == len(LAYERS) + 1
+    with pytest.raises(FailedPrecondition, match=f"its layer {found.layers[0].digest} is missing"):
+        target.transfer.push(image.name)
+    target.transfer.pull(image.name)
+    assert target.blobs() == set(made.blobs)
+
+
+def test_layers_of_other_images_are_not_discarded(
+    target: PullingHost, server: DockerRegistry, path: str, made: Documents
+) -> None:
+    kept, other = made.manifest(OURS, "1", *LAYERS[:2]), made.manifest(OURS, "2", *LAYERS)
+    seed_documents(server, path, made, kept, "1")
+    seed_documents(server, path, made, other, "2")
+    target.transfer.pull(f"{server.host}/{path}:1")
+    target.transfer.pull(f"{server.host}/{path}:2", discard_layers=True)
+    assert target.blobs() == set(made.blobs) - {parts(made, other).layers[2].digest}
+
+
+@pytest.mark.parametrize("options", [{"unpack": False}, {"all_platforms": True}], ids=str)
+def test_layers_that_are_not_unpacked_are_not_discarded(target: PullingHost, options: dict[str, bool]) -> None:
+    with pytest.raises(InvalidArgument, match="discard layers: only those of an image that is unpacked"):
+        target.transfer.pull("debian", discard_layers=True, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from lamina.context import current
 from lamina.errdefs import NotFound
@@ -51,6 +51,9 @@ class RecordedCollector(GarbageCollector):
             cancelled.wait()
             self.ended.set()
             current().check()
+
+    def discard(self, digests: Collection[str]) -> None:
+        self.asked.append(tuple(digests))
 
     def usage(self) -> Usage:
         return USAGE

@@ -60,6 +60,7 @@ class RecordedTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         progress: Report | None = None,
     ) -> Imported:
         namespace = current().namespace
@@ -76,6 +77,7 @@ class RecordedTransfer(Transfer):
         all_platforms: bool = False,
         unpack: bool = True,
         snapshotter: str = "",
+        discard_layers: bool = False,
         access: Access | None = None,
         progress: Report | None = None,
     ) -> Imported:

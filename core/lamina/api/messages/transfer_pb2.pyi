@@ -22,20 +22,22 @@ class Progress(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., what: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class ImportRequest(_message.Message):
-    __slots__ = ("path", "names", "platform", "all_platforms", "no_unpack", "snapshotter")
+    __slots__ = ("path", "names", "platform", "all_platforms", "no_unpack", "snapshotter", "discard_layers")
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     ALL_PLATFORMS_FIELD_NUMBER: _ClassVar[int]
     NO_UNPACK_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    DISCARD_LAYERS_FIELD_NUMBER: _ClassVar[int]
     path: str
     names: _containers.RepeatedScalarFieldContainer[str]
     platform: str
     all_platforms: bool
     no_unpack: bool
     snapshotter: str
-    def __init__(self, path: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ...) -> None: ...
+    discard_layers: bool
+    def __init__(self, path: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ..., discard_layers: _Optional[bool] = ...) -> None: ...
 
 class ImportResponse(_message.Message):
     __slots__ = ("progress", "images", "unpacked")
@@ -78,13 +80,14 @@ class Credentials(_message.Message):
     def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., identity_token: _Optional[str] = ...) -> None: ...
 
 class PullRequest(_message.Message):
-    __slots__ = ("name", "new_name", "platform", "all_platforms", "no_unpack", "snapshotter", "access")
+    __slots__ = ("name", "new_name", "platform", "all_platforms", "no_unpack", "snapshotter", "discard_layers", "access")
     NAME_FIELD_NUMBER: _ClassVar[int]
     NEW_NAME_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     ALL_PLATFORMS_FIELD_NUMBER: _ClassVar[int]
     NO_UNPACK_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
+    DISCARD_LAYERS_FIELD_NUMBER: _ClassVar[int]
     ACCESS_FIELD_NUMBER: _ClassVar[int]
     name: str
     new_name: str
@@ -92,8 +95,9 @@ class PullRequest(_message.Message):
     all_platforms: bool
     no_unpack: bool
     snapshotter: str
+    discard_layers: bool
     access: Access
-    def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ..., access: _Optional[_Union[Access, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., platform: _Optional[str] = ..., all_platforms: _Optional[bool] = ..., no_unpack: _Optional[bool] = ..., snapshotter: _Optional[str] = ..., discard_layers: _Optional[bool] = ..., access: _Optional[_Union[Access, _Mapping]] = ...) -> None: ...
 
 class PushRequest(_message.Message):
     __slots__ = ("name", "to", "platform", "access")

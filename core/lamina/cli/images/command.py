@@ -13,7 +13,7 @@ from lamina.cli.groups import Group
 from lamina.cli.images.building import commit, config, history
 from lamina.cli.images.collection import df, prune, why
 from lamina.cli.images.exporting import export
-from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
+from lamina.cli.images.options import discard_option, name_argument, platform_option, snapshotter_option
 from lamina.cli.images.registry import pull, push
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
@@ -36,7 +36,7 @@ _mount_point = click.argument("target", type=click.Path(exists=True, file_okay=F
 @click.group(cls=Group)
 @image_options
 def images() -> None:
-    """Pull, push, import, export, unpack, mount and build images."""
+    """Pull, push, import, export, build and mount images."""
 
 
 @images.command("import")
@@ -48,6 +48,7 @@ def images() -> None:
 @click.option("--all-platforms", is_flag=True, help="Import the image for every platform.")
 @click.option("--no-unpack", is_flag=True, help="Leave the image packed.")
 @snapshotter_option
+@discard_option
 @json_option
 @click.argument("file", type=click.Path(exists=True))
 def import_(
@@ -58,6 +59,7 @@ def import_(
     all_platforms: bool,
     no_unpack: bool,
     snapshotter: str,
+    discard_layers: bool,
     as_json: bool,
 ) -> None:
     """Import and unpack the images in FILE.
@@ -76,6 +78,7 @@ def import_(
             all_platforms=all_platforms,
             unpack=not no_unpack,
             snapshotter=snapshotter,
+            discard_layers=discard_layers,
             progress=bars.report,
         )
     if as_json:

@@ -18,4 +18,7 @@ snapshotter_option = click.option(
     show_envvar=True,
     help="Id or alias of the snapshotter to unpack with. Default: the host's choice, overlayfs if it works.",
 )
+discard_option = click.option(
+    "--discard-layers", is_flag=True, help="Remove the compressed layers once they are unpacked."
+)
 name_argument = click.argument("name")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
+from lamina.cli.images.options import discard_option, name_argument, platform_option, snapshotter_option
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import json_option, write, write_json
 
@@ -46,6 +46,7 @@ def access_options(command: F) -> F:
 @click.option("--all-platforms", is_flag=True, help="Pull the image for every platform.")
 @click.option("--no-unpack", is_flag=True, help="Leave the image packed.")
 @snapshotter_option
+@discard_option
 @access_options
 @json_option
 @name_argument
@@ -57,6 +58,7 @@ def pull(
     all_platforms: bool,
     no_unpack: bool,
     snapshotter: str,
+    discard_layers: bool,
     plain_http: bool,
     ca_file: Any,
     creds: str | None,
@@ -79,6 +81,7 @@ def pull(
             all_platforms=all_platforms,
             unpack=not no_unpack,
             snapshotter=snapshotter,
+            discard_layers=discard_layers,
             access=access,
             progress=bars.report,
         )

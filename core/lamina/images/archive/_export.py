@@ -11,8 +11,8 @@ from typing import Final, get_args
 from lamina.content import ContentStore, Descriptor, verified_pieces
 from lamina.errdefs import InvalidArgument
 from lamina.images._progress import Progress, Report
+from lamina.images._results import ArchiveFormat
 from lamina.images._store import Image
-from lamina.images._transfer import ArchiveFormat
 from lamina.images.archive._docker import DOCKER_MANIFEST_FILE
 from lamina.images.archive._exports import Exports
 from lamina.images.archive._layout import new_archive, new_tree

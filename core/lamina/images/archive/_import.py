@@ -29,6 +29,7 @@ class ArchivedImages(Incoming):
         names: Sequence[str] = (),
         platform: Platform | None = None,
         all_platforms: bool = False,
+        keeps_layers: bool = True,
         report: Report | None = None,
     ) -> None:
         """Find what to copy, and copy nothing yet.
@@ -39,6 +40,7 @@ class ArchivedImages(Incoming):
             names: Names for the archive's only image, in place of those that it gives.
             platform: Of an image for several platforms, the one to import; None for the host's.
             all_platforms: Import all that the archive has instead.
+            keeps_layers: Whether the image refers to its layers, so that they are not collected.
             report: Called with the progress of each blob.
 
         Raises:
@@ -55,7 +57,7 @@ class ArchivedImages(Incoming):
             for name, target in self.targets.items()
         )
         manifests = frozenset(one.descriptor.digest for one in chain.from_iterable(found))
-        self.plan = Plan(source.read, manifests, self._check)
+        self.plan = Plan(source.read, manifests, self._check, keeps_layers=keeps_layers)
         for target in self.targets.values():
             self.plan.add(target)
 

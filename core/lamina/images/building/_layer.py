@@ -12,8 +12,8 @@ from lamina.content import ContentStore, Descriptor, Writer
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound, RefLocked
 from lamina.images._labels import UNCOMPRESSED, add_label
 from lamina.images._progress import Progress, Report
+from lamina.images._results import LayerCompression
 from lamina.images._temporary_lease import TemporaryLease
-from lamina.images._transfer import LayerCompression
 from lamina.images.building._base import COMPRESSIONS, OCI_TYPES
 from lamina.images.building._documents import NewLayer
 from lamina.images.unpack import Destination

@@ -40,6 +40,7 @@ class PulledImage(Incoming):
         name: str = "",
         platform: Platform | None = None,
         all_platforms: bool = False,
+        keeps_layers: bool = True,
         report: Report | None = None,
     ) -> None:
         """Read the documents of the image into the content store.
@@ -52,6 +53,7 @@ class PulledImage(Incoming):
             name: The full name that the image gets; "" for that of `place`.
             platform: Of an image for several platforms, the one to pull; None for the host's.
             all_platforms: Pull all instead.
+            keeps_layers: Whether the image refers to its layers, so that they are not collected.
             report: Called with the progress of each blob.
 
         Raises:
@@ -67,7 +69,8 @@ class PulledImage(Incoming):
         target = repository.resolve(place.object)
         self.targets = {name or str(place): target}
         found = chosen(self.read, target, str(place), platform, all_platforms=all_platforms)
-        self.plan = Plan(self.read, frozenset(one.descriptor.digest for one in found))
+        manifests = frozenset(one.descriptor.digest for one in found)
+        self.plan = Plan(self.read, manifests, keeps_layers=keeps_layers)
         self.plan.add(target)
 
     def read(self, descriptor: Descriptor) -> bytes:

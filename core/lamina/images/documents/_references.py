@@ -15,20 +15,24 @@ REFERENCE: Final = "containerd.io/gc.ref.content"
 manifests (containerd, `docs/garbage-collection.md`)."""
 
 
-def reference_labels(descriptor: Descriptor, data: bytes, is_present: Callable[[str], bool]) -> dict[str, str]:
+def reference_labels(
+    descriptor: Descriptor, data: bytes, is_present: Callable[[str], bool], *, keeps_layers: bool = True
+) -> dict[str, str]:
     """Return the labels that a document's blob gets, which name the blobs that it refers to.
 
     Args:
         descriptor: The descriptor of the document.
         data: The whole document. Only manifests and indexes refer to other blobs.
         is_present: Returns whether an index's manifest with a digest is kept with it.
+        keeps_layers: Whether a manifest keeps its layers.
 
     Raises:
         InvalidArgument: The document is malformed.
     """
     if descriptor.media_type in MANIFEST_TYPES:
         manifest = Manifest.decode(data, descriptor)
-        layers = {f"{REFERENCE}.l.{number}": layer.digest for number, layer in enumerate(manifest.layers)}
+        kept = manifest.layers if keeps_layers else ()
+        layers = {f"{REFERENCE}.l.{number}": layer.digest for number, layer in enumerate(kept)}
         return {f"{REFERENCE}.config": manifest.config.digest, **layers}
     if descriptor.media_type in INDEX_TYPES:
         digests = (entry.descriptor.digest for entry in Index.decode(data, descriptor).entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from lamina.content import ContentStore
 from lamina.metadata._metadata import Metadata
@@ -70,6 +70,15 @@ class Collector(GarbageCollector):
             if content_only:  # otherwise they can be continued until the store removes them
                 yield from sweep_ingests(sweep)
 
+    def discard(self, digests: Collection[str]) -> None:
+        with self._sources.protection.collecting():
+            listing = self._listing()
+            marking = Marking(listing, Edges(self._sources, listing))
+            _exhaust(marking.mark_roots())
+            if not listing.failures:
+                sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run=False)
+                _exhaust(sweep_blobs(sweep, digests))
+
     def usage(self) -> Usage:
         listing = self._listing()
         edges = Edges(self._sources, listing)
@@ -94,6 +103,6 @@ class Collector(GarbageCollector):
         return listing
 
 
-def _exhaust(steps: Iterator[None]) -> None:
+def _exhaust(steps: Iterator[object]) -> None:
     for _ in steps:
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # attrs classes, which a start needs none of
@@ -23,6 +23,18 @@ class GarbageCollector(abc.ABC):
         Args:
             dry_run: Remove nothing, and yield what would be removed.
             content_only: Remove blobs only, and ingests that no writer has.
+
+        Raises:
+            Canceled, DeadlineExceeded: The current call ended.
+            DataLoss, Unavailable: The metastore cannot be read.
+        """
+
+    @abc.abstractmethod
+    def discard(self, digests: Collection[str]) -> None:
+        """Remove those of some blobs that nothing needs. What a temporary lease had is not protected by its age.
+
+        Args:
+            digests: The blobs, which need not be there.
 
         Raises:
             Canceled, DeadlineExceeded: The current call ended.

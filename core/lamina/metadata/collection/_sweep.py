@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -105,15 +105,22 @@ def _remove_expired(sweep: Sweep, node: Node) -> Removed | None:
     return None
 
 
-def sweep_blobs(sweep: Sweep) -> Iterator[Removed | None]:
-    """Remove blobs, in batches, and what earlier removals left behind."""
+def sweep_blobs(sweep: Sweep, only: Iterable[str] | None = None) -> Iterator[Removed | None]:
+    """Remove blobs, in batches, and what earlier removals left behind.
+
+    Args:
+        sweep: What all removals have in common.
+        only: The digests of those that may be removed; None for all.
+    """
     if not sweep.sources.collects_content:
         return
-    for batch in batches(sweep.sources.content.walk(), BATCH):
+    content = sweep.sources.content
+    found = content.walk() if only is None else filter(None, (_now(sweep, digest) for digest in only))
+    for batch in batches(found, BATCH):
         yield from map(sweep.report, _sweep_batch(sweep, {blob(info.digest): info for info in batch}))
         yield None
     if not sweep.dry_run:
-        sweep.sources.content.cleanup()
+        content.cleanup()
 
 
 def _sweep_batch(sweep: Sweep, batch: dict[Node, Info]) -> list[Removed]:
@@ -121,7 +128,7 @@ def _sweep_batch(sweep: Sweep, batch: dict[Node, Info]) -> list[Removed]:
     old: list[Info] = []
     with sweep.removing(batch) as free:
         for node in free:
-            info = _now(sweep, batch[node])
+            info = _now(sweep, node.name)
             if info is None:
                 continue
             if sweep.is_young(node, max(info.created, info.updated)):
@@ -140,9 +147,9 @@ def _unreferenced(info: Info) -> Removed:
     return Removed("blob", info.digest, size=info.size, reason=UNREFERENCED)
 
 
-def _now(sweep: Sweep, listed: Info) -> Info | None:
+def _now(sweep: Sweep, digest: str) -> Info | None:
     """Return a blob as it is now; None if it is gone."""
     try:
-        return sweep.sources.content.info(listed.digest)
+        return sweep.sources.content.info(digest)
     except NotFound:
         return None

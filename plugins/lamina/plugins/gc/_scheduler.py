@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lamina.context import CallContext, current, use
@@ -61,6 +61,11 @@ class Scheduler(GarbageCollector):
             if not dry_run:
                 self._numbers.add(run)
                 _log.info("collected garbage", extra=run.fields())
+
+    def discard(self, digests: Collection[str]) -> None:
+        """Remove those of some blobs that nothing needs."""
+        self._collector.grace = self._grace
+        self._collector.discard(digests)
 
     def usage(self) -> Usage:
         """Return the bytes of images."""

@@ -106,6 +106,7 @@ class TransferService:
                 all_platforms=request.all_platforms,
                 unpack=not request.no_unpack,
                 snapshotter=request.snapshotter,
+                discard_layers=request.discard_layers,
                 progress=report,
             )
         ) as work:
@@ -121,6 +122,7 @@ class TransferService:
                 all_platforms=request.all_platforms,
                 unpack=not request.no_unpack,
                 snapshotter=request.snapshotter,
+                discard_layers=request.discard_layers,
                 access=access_from_proto(request.access, request.name),
                 progress=report,
             )

@@ -66,6 +66,7 @@ def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
         differ=ic.get_single(PluginType.DIFF),
         destination=Snapshotters(ic.get_all, ic.config.snapshotter).destination,
         lease=metadata.temporary_lease,
+        discard=lambda digests: digests and ic.get_single(PluginType.GC).discard(digests),
     )
 
 
