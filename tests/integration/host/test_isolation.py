@@ -137,8 +137,8 @@ def test_a_package_that_closes_a_cycle(broken: Broken) -> None:
         broken,
         "circle",
         "io.containerd.snapshotter.v1.round",
-        "circular plugin dependency: io.containerd.service.v1.snapshots-service"
-        " -> io.containerd.snapshotter.v1.round -> io.containerd.service.v1.snapshots-service",
+        "circular plugin dependency: io.containerd.snapshotter.v1.round"
+        " -> io.containerd.service.v1.snapshots-service -> io.containerd.snapshotter.v1.round",
         "lamina_register",
     )
 
