@@ -184,6 +184,14 @@ def test_what_is_young_is_kept_and_named(tmp_path: Path, layout: Path) -> None:
         assert "fresh" in host.keys(SNAPSHOTS)
 
 
+def test_what_an_import_made_goes_with_its_name_however_young(tmp_path: Path, layout: Path) -> None:
+    with Host(tmp_path / "h").running() as host, host.client() as client:
+        lamina = Lamina(host.address)
+        client.transfer().import_(str(layout))
+        client.images().delete(NAME)
+        assert lamina("images", "prune").splitlines()[-1].startswith("removed 4 blobs, 2 snapshots, ")
+
+
 def test_collections_happen_by_themselves_in_intervals(tmp_path: Path, layout: Path) -> None:
     with Host(tmp_path / "h").running() as host, host.client() as client:
         client.transfer().import_(str(layout))

@@ -55,7 +55,7 @@ def test_the_commands_work_in_their_order(tree: Path) -> None:
     assert shown[8].count("sha256:") > 5
     assert re.search(r"^default +docker.io/library/debian:12 ", shown[9], re.MULTILINE)
     assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[9], re.MULTILINE)
-    assert re.search(r"^(removed|kept, because it is young:) .*\d blobs, ", shown[9], re.MULTILINE)
+    assert re.search(r"^removed \d blobs, ", shown[9], re.MULTILINE)
     assert re.search(r"^build$", shown[10], re.MULTILINE)
 
 
