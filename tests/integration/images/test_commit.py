@@ -30,6 +30,7 @@ from lamina.images.documents import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, 
 from lamina.images.unpack import Destination
 from lamina.layers import Differ, LocalDiffer, WrittenLayer
 from lamina.metadata import Metadata
+from lamina.metadata.collection import Collector
 from lamina.mount import temporary_mount
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
@@ -484,3 +485,38 @@ def test_an_image_for_several_platforms_is_not_replaced_by_one_for_one(builds: B
         builds.transfer.edit(DEBIAN, changes=ConfigChanges(user="1"))
     builds.transfer.edit(DEBIAN, "mine", changes=ConfigChanges(user="1"), platform="linux/s390x")
     assert builds.transfer.resolve("mine", platform="linux/s390x").platform == "linux/s390x"
+
+
+def test_a_collection_in_the_middle_takes_nothing_away(building: Making, overlay: LocalSnapshotter) -> None:
+    """Also if nothing but the commit needs it any more."""
+
+    class Collecting(LocalDiffer):
+        def compare(self, *arguments: Any, **options: Any) -> WrittenLayer:
+            written = super().compare(*arguments, **options)
+            builds.metadata.images("default").delete(DEBIAN)
+            list(Collector(builds.metadata, builds.content, lambda: [("some", overlay)], grace=0).collect())
+            return written
+
+    builds = building(overlay, Collecting())
+    builds.base()
+    builds.fork()
+    builds.change()
+    chain = builds.transfer.resolve(DEBIAN).chain_id
+    builds.transfer.commit("work", "mine")
+    for blob in builds.transfer.resolve("mine").layers:
+        builds.content.info(blob.digest)
+    assert builds.unpacked("mine")["etc/added"] == "new"
+    assert builds.snapshotter.stat("work").parent == chain
+
+
+def test_layers_of_the_base_need_not_be_there(builds: Builds, tmp_path: Path) -> None:
+    """They were discarded. Only an export wants them."""
+    builds.base()
+    builds.fork()
+    builds.change()
+    (lower,) = builds.transfer.resolve(DEBIAN).layers
+    builds.content.delete(lower.digest)
+    builds.transfer.commit("work", "mine")
+    assert builds.unpacked("mine")["etc/added"] == "new"
+    with pytest.raises(NotFound, match=f"mine:latest: blob {lower.digest} is not there any more"):
+        builds.transfer.export(str(tmp_path / "out"), ["mine"])

@@ -12,6 +12,7 @@ from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound
 from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
+from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.building._base import Base
 from lamina.images.building._label import BASE
 from lamina.images.documents import OCI_MANIFEST, ImageConfig, Manifest, chain_ids, describe, parse_json
@@ -28,6 +29,8 @@ class BaseImages:
 
     content: ContentStore
     images: ImageStore
+    lease: TemporaryLease
+    """Keeps the image that is found."""
 
     def base(self, snapshotter: Snapshotter, key: str, name: str = "") -> Base:
         """Return the image that a snapshot lies on; an image without layers if it lies on none.
@@ -58,14 +61,14 @@ class BaseImages:
                 f"snapshot {line[0].name!r} does not lie on {image.name}: none of the snapshots below it has all "
                 "layers of that image"
             )
-        return Base.read(self.content, min(found, key=lambda pair: pair[0])[1])
+        return self._kept(min(found, key=lambda pair: pair[0])[1])
 
     def _labelled(self, line: list[Info]) -> Base | None:
         digest = line[0].labels.get(BASE)
         if digest is None:
             return None
         try:
-            base = Base.read(self.content, self._describe(digest))
+            base = self._kept(self._describe(digest))
         except (NotFound, InvalidArgument):  # deleted by hand, or not what `lamina images mount` writes
             return None
         return base if base.chain_id in {"", *(info.name for info in line)} else None
@@ -84,7 +87,15 @@ class BaseImages:
             raise FailedPrecondition(
                 f"snapshot {line[0].name!r} lies on several images: {shown}: choose one, as with --base {first}"
             )
-        return next((Base.read(self.content, target) for _, target in several.values()), None)
+        return next((self._kept(target) for _, target in several.values()), None)
+
+    def _kept(self, manifest: Descriptor) -> Base:
+        """Read an image, and keep it with its layers, which the labels of its manifest need not name."""
+        self.lease.add_blob(manifest.digest)
+        base = Base.read(self.content, manifest)
+        for digest in base.layer_digests:
+            self.lease.add_blob(digest)
+        return base
 
     def _chains(self, image: Image) -> Iterator[tuple[str, Descriptor]]:
         """Yield the names of the topmost snapshots of an image, for every platform, and its manifests."""

@@ -53,7 +53,9 @@ class Builder:
         """
         new, created = _new_name(name), _created(source_date_epoch)
         self.lease.add_snapshot(source.destination.name, source.key)
-        below = BaseImages(self.content, self.images).base(source.destination.snapshotter, source.key, base)
+        below = BaseImages(self.content, self.images, self.lease).base(
+            source.destination.snapshotter, source.key, base
+        )
         layer = source.write(self.content, below.chain_id, source_date_epoch, self.lease)
         step = Step(created, "lamina images commit", changes.author or "", message)
         return self._store(new, below, build_documents(below, step, changes, layer))
