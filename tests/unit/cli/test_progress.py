@@ -10,12 +10,20 @@ import sys
 
 import pytest
 
-from lamina.cli.terminal.progress import progress
+from lamina.cli.terminal.progress import byte_progress, progress
 
 COUNT_LINES = """
 import sys
 from lamina.cli.terminal.progress import progress
 print(sum(1 for line in progress(sys.stdin, "snapshots", 3)))
+"""
+
+COUNT_BYTES = """
+import sys
+from lamina.cli.terminal.progress import byte_progress
+with byte_progress("comparing", "read") as report:
+    for line in sys.stdin:
+        report(int(line))
 """
 
 
@@ -61,3 +69,30 @@ def test_an_error_of_the_items_propagates():
 
     with pytest.raises(ValueError, match="no more"):
         list(progress(fail(), "snapshots"))
+
+
+def test_a_terminal_shows_the_bytes_of_long_operations():
+    """And before the first ones, what is going on."""
+    terminal, theirs = pty.openpty()
+    with (
+        open(terminal, "rb", buffering=0),
+        open(theirs, "wb", buffering=0) as stderr,
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT_BYTES],
+            stdin=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "TERM": "xterm"},
+        ) as process,
+    ):
+        read_until(terminal, b"comparing")
+        process.stdin.write(b"2048\n")
+        process.stdin.flush()
+        read_until(terminal, b"2.0 KiB read")
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def test_no_bytes_are_shown_in_a_pipe():
+    with contextlib.redirect_stderr(io.StringIO()) as stderr, byte_progress("comparing", "read") as report:
+        report(1)
+    assert stderr.getvalue() == ""
