@@ -8,13 +8,14 @@ from lamina.api import names_to_exports
 from lamina.errdefs import FailedPrecondition, NotFound, ResourceExhausted, SkipPlugin, Unavailable
 from lamina.plugin import Meta, Plugin, PluginType, Status
 from lamina.plugins.transfer._snapshotters import Snapshotters
+from lamina.plugins.transfer.plugin import exported_names
 from tests.support.snapshotters.records import broken, working
 
 BROKEN = broken("overlayfs", Status.SKIPPED, SkipPlugin("no privileges"))
 
 
 def snapshotters(*plugins: Plugin, default: str = "") -> Snapshotters:
-    return Snapshotters(lambda: plugins, default)
+    return Snapshotters(lambda: plugins, default, exported_names)
 
 
 def test_the_default_is_overlayfs_or_native_or_any_that_works(overlay, plain) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from lamina.api import names_from_exports
 from lamina.errdefs import FailedPrecondition, NotFound, Unavailable, nearest
 from lamina.images.unpack import Destination
 from lamina.plugin import Plugin, PluginType, Status
@@ -19,13 +18,20 @@ _REBASE: Final = "rebase"
 class Snapshotters:
     """The snapshotters of the host at the moment of each call."""
 
-    def __init__(self, plugins: Callable[[], Iterable[Plugin]], default: str) -> None:
+    def __init__(
+        self,
+        plugins: Callable[[], Iterable[Plugin]],
+        default: str,
+        names: Callable[[Iterable[Plugin]], Mapping[str, str]] = lambda _: {},
+    ) -> None:
         """Choose the default snapshotter.
 
         Args:
             plugins: Returns the records of all plugins.
             default: The id of the default snapshotter; "" for one that works.
+            names: Returns the ids of snapshotters by their other names.
         """
+        self._names = names
         self._plugins = plugins
         self._default = default
 
@@ -44,7 +50,7 @@ class Snapshotters:
         plugins = tuple(self._plugins())
         known = {plugin.id: plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER}
         working = [plugin.id for plugin in known.values() if plugin.status is Status.OK]
-        ids = _ids_by_name(plugins)
+        ids = self._names(plugins)
         chosen = name or self._default or next((one for one in (*_PREFERRED, *working) if one in working), "")
         if not chosen:
             raise FailedPrecondition("no snapshotter works: lamina plugins ls says why")
@@ -59,9 +65,3 @@ class Snapshotters:
         if plugin.status is not Status.OK:
             raise FailedPrecondition(f"snapshotter {chosen}: {plugin.problem}")
         return Destination(chosen, plugin.instance, _REBASE in plugin.meta.capabilities)
-
-
-def _ids_by_name(plugins: Iterable[Plugin]) -> dict[str, str]:
-    """Return the ids of snapshotters by the names that the snapshots service exports; none in an embedded host."""
-    exports = [plugin.meta.exports for plugin in plugins if plugin.type == PluginType.GRPC]
-    return {name: id_ for one in exports for id_, names in names_from_exports(one).items() for name in names}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from lamina.images import Transfer
-from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import Contract, InitContext, Plugin, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
     from lamina.images import LocalTransfer
@@ -64,10 +64,20 @@ def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
         content=ic.get_single(PluginType.CONTENT),
         images=metadata.images,
         differ=ic.get_single(PluginType.DIFF),
-        destination=Snapshotters(ic.get_all, ic.config.snapshotter).destination,
+        destination=Snapshotters(ic.get_all, ic.config.snapshotter, exported_names).destination,
         lease=metadata.temporary_lease,
         discard=lambda digests: digests and ic.get_single(PluginType.GC).discard(digests),
     )
+
+
+def exported_names(plugins: Iterable[Plugin]) -> dict[str, str]:
+    """Return the ids of snapshotters by the names that the snapshots service exports; none in an embedded host."""
+    exports = [plugin.meta.exports for plugin in plugins if plugin.type == PluginType.GRPC]
+    if not exports:  # nothing has imported the API
+        return {}
+    from lamina.api import names_from_exports
+
+    return {name: id_ for one in exports for id_, names in names_from_exports(one).items() for name in names}
 
 
 def init_service(ic: InitContext[None]) -> TransferService:
