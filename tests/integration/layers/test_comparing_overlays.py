@@ -244,6 +244,15 @@ def test_id_mapped_layers_below_an_upper_directory_are_refused(layers: Layers) -
         changes(shown(layers.lower), mounts)
 
 
+def test_other_id_mapped_mounts_are_compared_with_the_owners_on_disk(layers: Layers) -> None:
+    maps = "uidmap=0:100000:65536", "gidmap=0:100000:65536"
+    bind = [Mount("bind", str(layers.lower), (*maps, "rbind", "rw"))]
+    view = [Mount("overlay", "overlay", (*maps, f"lowerdir={layers.upper}:{layers.lower}"))]
+    (layers.upper / "new").touch()
+    assert changes(bind, view) == [("add", "new")]
+    assert layer(bind, view) == layer(shown(layers.lower), layers.mounts())
+
+
 def test_only_what_lies_on_top_is_read(layers: Layers) -> None:
     """Proven by a directory that cannot be read, below."""
     with layers.mounted() as root:

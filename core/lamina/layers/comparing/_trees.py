@@ -10,7 +10,7 @@ import attrs
 from lamina.errdefs import FailedPrecondition
 from lamina.layers._target import opened_directory, opened_view
 from lamina.layers.comparing._overlay import layers_on_top
-from lamina.mount import Mount, overlay_directories, parse_options
+from lamina.mount import Mount, overlay_directories, parse_options, without_id_map
 
 
 @attrs.frozen
@@ -39,8 +39,7 @@ def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Tre
         PermissionDenied: Another user could replace a directory.
         NotFound: A directory of the mounts is missing.
     """
-    _check_ids(lower)
-    _check_ids(upper)
+    lower, upper = _with_ids_on_disk(lower), _with_ids_on_disk(upper)
     with ExitStack() as stack:
         below = stack.enter_context(opened_view(lower)) if lower else None
         above = stack.enter_context(opened_view(upper))
@@ -49,8 +48,11 @@ def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Tre
         yield Trees(below, above, layers)
 
 
-def _check_ids(mounts: Sequence[Mount]) -> None:
-    """Refuse an overlay whose upper directory has other owners for the same users than its layers below."""
+def _with_ids_on_disk(mounts: Sequence[Mount]) -> list[Mount]:
+    """Return mounts that show the owners on disk, which are the container's where mounts are id-mapped.
+
+    Not so those in the upper directory of an overlay, whose layers alone are mapped.
+    """
     for mount in mounts:
         upper = overlay_directories(mount.options).upper
         if upper and parse_options(mount.options).id_maps:
@@ -59,3 +61,4 @@ def _check_ids(mounts: Sequence[Mount]) -> None:
                 "container's; compare a snapshot without the labels containerd.io/snapshot/uidmapping and "
                 "containerd.io/snapshot/gidmapping"
             )
+    return without_id_map(mounts)
