@@ -16,11 +16,12 @@ from tests.support.images.archives import write_tar
 from tests.support.images.built import layer
 from tests.support.images.layouts import debian
 from tests.support.processes.terminals import clone, served
+from tests.support.registries.docker_registry import DockerRegistry
 
 PAGE = (CHECKOUT / "docs/images.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.requires("root", "overlay", "ctr", "skopeo")
+pytestmark = pytest.mark.requires("root", "overlay", "ctr", "docker-registry", "skopeo")
 
 
 @pytest.fixture
@@ -32,10 +33,16 @@ def tree() -> Iterator[Path]:
         yield directory
 
 
-def test_the_commands_work_in_their_order(tree: Path) -> None:
-    blocks = [text for language, text in BLOCKS if language == "sh"]
+def typed(tree: Path, blocks: list[str]) -> list[str]:
+    """Type blocks of commands beside a host; return what each shows."""
     with served(tree, ".venv/bin/lamina serve") as type_:
-        shown = [type_(block) for block in blocks]
+        return [type_(block) for block in blocks]
+
+
+def test_the_commands_work_in_their_order(tree: Path, tmp_path: Path) -> None:
+    with DockerRegistry(tmp_path / "registry").running() as registry:
+        blocks = [text.replace("localhost:5000", registry.host) for language, text in BLOCKS if language == "sh"]
+        shown = typed(tree, blocks)
     assert re.search(r"^imported docker.io/library/debian:12 .*\n12$", shown[0], re.MULTILINE)
     listed, _, inspected = shown[1].partition("{")
     assert str(Platform.host()) in listed
@@ -51,12 +58,16 @@ def test_the_commands_work_in_their_order(tree: Path) -> None:
     assert shown[6].count("exported docker.io/library/mine:1 ") == 3
     for archive in ("oci-archive:mine.tar:1", "docker-archive:mine-for-docker.tar", "oci:mine:1"):
         run("skopeo", "inspect", archive.replace(":mine", f":{tree}/mine", 1))
-    assert shown[7].endswith(", no damage found\n")
-    assert shown[8].count("sha256:") > 5
-    assert re.search(r"^default +docker.io/library/debian:12 ", shown[9], re.MULTILINE)
-    assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[9], re.MULTILINE)
-    assert re.search(r"^removed \d blobs, ", shown[9], re.MULTILINE)
-    assert re.search(r"^build$", shown[10], re.MULTILINE)
+    assert re.search(
+        r"^pushed \S+/debian:12 \(sha256:\w+\)\npulled \S+/debian:12 .*, unpacked on ", shown[7], re.MULTILINE
+    )
+    assert '"Name": "docker.io/library/copy:latest"' in shown[7]
+    assert shown[8].endswith(", no damage found\n")
+    assert shown[9].count("sha256:") > 5
+    assert re.search(r"^default +docker.io/library/debian:12 ", shown[10], re.MULTILINE)
+    assert re.search(r"^image docker.io/library/debian:12 in default: ", shown[10], re.MULTILINE)
+    assert re.search(r"^removed \d blobs, ", shown[10], re.MULTILINE)
+    assert re.search(r"^build$", shown[11], re.MULTILINE)
 
 
 def test_the_program_works(tree: Path) -> None:
