@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         check_namespace,
         current_namespace,
         keyspace_of,
+        namespace_of,
     )
     from lamina.images._progress import Progress, Report, What
     from lamina.images._results import (
@@ -59,6 +60,7 @@ __all__ = [
     "current_namespace",
     "find_image",
     "keyspace_of",
+    "namespace_of",
 ]
 
 __getattr__ = lazy_exports(
@@ -67,7 +69,9 @@ __getattr__ = lazy_exports(
         "_config_changes": "NO_CHANGES ConfigChanges",
         "_local_transfer": "LocalTransfer",
         "_lookup": "find_image",
-        "_namespaces": "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of",
+        "_namespaces": (
+            "DEFAULT_NAMESPACE NAMESPACE_LIMIT check_namespace current_namespace keyspace_of namespace_of"
+        ),
         "_progress": "Progress Report What",
         "_store": "Image ImageStore",
         "_temporary_lease": "TemporaryLease",

@@ -11,6 +11,7 @@ from lamina.errdefs import InvalidArgument
 NAMESPACE_LIMIT: Final = 76
 """The most characters of a namespace (containerd's `identifiers`)."""
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+_KEYSPACES: Final = "images/"
 DEFAULT_NAMESPACE: Final = "default"
 """The namespace of calls that name none; that of containerd's clients."""
 
@@ -37,4 +38,10 @@ def current_namespace() -> str:
 
 def keyspace_of(namespace: str) -> str:
     """Return the name of the keyspace in which a snapshotter keeps the snapshots of a namespace's images."""
-    return f"images/{namespace}"
+    return f"{_KEYSPACES}{namespace}"
+
+
+def namespace_of(keyspace: str) -> str:
+    """Return the namespace whose images have their snapshots in a keyspace; "" if none has."""
+    namespace = keyspace.removeprefix(_KEYSPACES)
+    return namespace if namespace != keyspace and _NAMESPACE.fullmatch(namespace) else ""

@@ -17,7 +17,7 @@ class SnapshotterAdapter:
     def __init__(self, snapshotter: Snapshotter) -> None:
         """Adapt a snapshotter."""
         self.snapshotter = snapshotter
-        self.in_steps = snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter)
+        self.in_steps: InSteps = snapshotter if isinstance(snapshotter, InSteps) else _Blocking(snapshotter)
         """Its operations in steps; each is one blocking step if it does not implement them."""
         self.messages = snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter)
         """Its infos as encoded messages."""

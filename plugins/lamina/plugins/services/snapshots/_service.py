@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -20,13 +20,18 @@ from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
+from lamina.images import namespace_of
 from lamina.mount import Mount
 from lamina.plugin import Meta
 from lamina.plugins.services.snapshots._adapter import SnapshotterAdapter
 from lamina.plugins.services.snapshots._config import SnapshotsConfig
+from lamina.plugins.services.snapshots._image_snapshots import ImageSnapshots
 from lamina.plugins.services.snapshots._names import Names
 from lamina.snapshots import Info, InSteps
 from lamina.steps import Steps
+
+if TYPE_CHECKING:
+    from lamina.metadata import MetadataStore
 
 M = TypeVar("M", bound=Message)
 
@@ -48,13 +53,17 @@ _LOGGED: Final = {
 class SnapshotsService:
     """The snapshotters of a host by name. Calls need no namespace, since containerd's proxy client sends none."""
 
-    def __init__(self, names: Names, meta: Meta | None = None) -> None:
+    def __init__(
+        self, names: Names, meta: Meta | None = None, metadata: Callable[[], MetadataStore | None] = lambda: None
+    ) -> None:
         """Create the service.
 
         Args:
             names: The names of the snapshotters.
             meta: Gets the names as exports: one that works as `snapshotter`, and the names of each snapshotter.
+            metadata: Returns the metadata for snapshots of images; None if there is none.
         """
+        self._metadata = metadata
         self._meta = Meta() if meta is None else meta
         self._use(names)
         self.export_names()
@@ -127,9 +136,17 @@ class SnapshotsService:
             short, keyspace = self._names.split(name)
             if keyspace is not None:  # any number of them may exist
                 current().tags["snapshotter"] = short
-                return found
+                return self._with_metadata(found, self._names.id(short), keyspace)
             adapters[name] = found
         current().tags["snapshotter"] = name
+        return found
+
+    def _with_metadata(self, found: SnapshotterAdapter, id_: str, keyspace: str) -> SnapshotterAdapter:
+        namespace = namespace_of(keyspace)
+        metadata = self._metadata() if namespace else None
+        if metadata is not None:
+            quick = isinstance(found.snapshotter, InSteps)
+            found.in_steps = ImageSnapshots(found.in_steps, metadata, namespace, id_, quick=quick)
         return found
 
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> Steps[pb.PrepareSnapshotResponse]:

@@ -24,6 +24,7 @@ from lamina.plugins.services.snapshots._config import SnapshotsConfig, Snapshott
 from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
+    from lamina.metadata import MetadataStore
     from lamina.plugins.services.snapshots._names import Snapshotters
     from lamina.plugins.services.snapshots._service import SnapshotsService
 
@@ -93,7 +94,14 @@ def init_service(ic: InitContext[SnapshotsConfig]) -> SnapshotsService:
     from lamina.plugins.services.snapshots._service import SnapshotsService
 
     snapshotters: Snapshotters = ic.get_by_id(PluginType.SERVICE, SERVICE)
-    return SnapshotsService(Names(snapshotters, ic.config.aliases_beside(snapshotters.ids)), ic.meta)
+    names = Names(snapshotters, ic.config.aliases_beside(snapshotters.ids))
+    return SnapshotsService(names, ic.meta, lambda: _metadata(ic.get_all()))
+
+
+def _metadata(plugins: Iterable[Plugin]) -> MetadataStore | None:
+    """Return the metadata of the host, if it has any that works."""
+    working = (plugin for plugin in plugins if plugin.type == PluginType.METADATA and plugin.status is Status.OK)
+    return next((plugin.instance for plugin in working), None)
 
 
 def init_proxy(proxy: SnapshotterProxy, ic: InitContext[None]) -> Snapshotter:

@@ -1,0 +1,505 @@
+"""Collections: what is kept, what goes, and what happens when a part of it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from lamina.content import Commit, Descriptor, Info, NewBlob, ingest
+from lamina.content.local import LocalContentStore
+from lamina.context import CallContext, use
+from lamina.errdefs import DeadlineExceeded, Error, NotFound, Unavailable
+from lamina.images import Image, keyspace_of
+from lamina.metadata import Metadata, Resource
+from lamina.metadata.collection import Collector, Removed
+from lamina.plugins.snapshots.native import NativeBackend
+from lamina.snapshots import Snapshotter
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import MetaStore
+from lamina.snapshots.temporary import LABEL
+from tests.support.blobs import digest_of
+from tests.support.snapshotters.forwarding import Forwarding
+from tests.support.waiting import wait_until
+
+A, B, C = (digest_of(data) for data in (b"a", b"b", b"c"))
+DATA = {A: b"a", B: b"b", C: b"c"}
+SPACE = "default"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MetaStore]:
+    with contextlib.closing(MetaStore.open(str(tmp_path / "store"))) as store:
+        yield store
+
+
+@pytest.fixture
+def native(store: MetaStore, tmp_path: Path) -> Iterator[LocalSnapshotter]:
+    backend = NativeBackend(str(tmp_path / "native"))
+    opened = LocalSnapshotter.open(backend, store.snapshotter("native"), sync_fs=False)
+    with contextlib.closing(opened) as snapshotter:
+        yield snapshotter
+
+
+@pytest.fixture
+def snapshots(native: LocalSnapshotter) -> Snapshotter:
+    """Those of images."""
+    return native.keyspace(keyspace_of(SPACE))
+
+
+@pytest.fixture
+def content(metadata: Metadata, tmp_path: Path) -> Iterator[LocalContentStore]:
+    with contextlib.closing(LocalContentStore(str(tmp_path / "content"), metadata.labels)) as content:
+        yield content
+
+
+@pytest.fixture
+def collector(metadata: Metadata, content: LocalContentStore, native: LocalSnapshotter) -> Collector:
+    return Collector(metadata, content, lambda: [("native", native)], grace=0)
+
+
+def add(content: LocalContentStore, *digests: str, labels: Mapping[str, str] | None = None) -> None:
+    ingest(content, [NewBlob(digest, DATA[digest], labels or {}) for digest in digests])
+
+
+def name(metadata: Metadata, digest: str, called: str = "i", **labels: str) -> None:
+    metadata.images(SPACE).create(Image(called, Descriptor("t", digest, 1), labels))
+
+
+def commit(snapshots: Snapshotter, key: str, parent: str = "", labels: Mapping[str, str] | None = None) -> None:
+    snapshots.prepare(f"{key}-active", parent)
+    snapshots.commit(key, f"{key}-active", labels)
+
+
+def blobs(content: LocalContentStore) -> list[str]:
+    return [info.digest for info in content.walk()]
+
+
+def keys(snapshots: Snapshotter) -> list[str]:
+    return [info.name for info in snapshots.walk()]
+
+
+def names(removed: list[Removed]) -> list[str]:
+    return [one.name for one in removed]
+
+
+def test_everything_that_is_removed_is_logged_with_the_reason(
+    collector: Collector, content: LocalContentStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(content, A)
+    with caplog.at_level(logging.INFO):
+        [removed] = collector.collect()
+    assert removed == Removed("blob", A, size=1, reason="nothing refers to it")
+    [record] = [one for one in caplog.records if one.name.startswith("lamina.metadata")]
+    assert (record.__dict__["what"], record.__dict__["reason"]) == (A, "nothing refers to it")
+
+
+def test_a_dry_run_says_the_same_and_removes_nothing(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    add(content, A, B)
+    name(metadata, B, called="old", **{"containerd.io/gc.expire": "2001-01-01T00:00:00Z"})
+    commit(snapshots, "below")
+    commit(snapshots, "above", "below")
+    said = list(collector.collect(dry_run=True))
+    assert keys(snapshots) == ["above", "below"]
+    assert len(blobs(content)) == 2
+    assert metadata.images(SPACE).get("old")
+    assert [one.kind for one in said] == ["image", "snapshot", "snapshot", "blob", "blob"]
+    assert list(collector.collect()) == said
+    assert keys(snapshots) == blobs(content) == []
+
+
+def test_what_is_young_stays(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    collector.grace = 3600
+    name(metadata, B)
+    add(content, A)
+    commit(snapshots, "below")
+    commit(snapshots, "above", "below")
+    found = [(one.name, one.young) for one in collector.collect()]
+    assert found == [("above", True), (A, True)], "and what is below a young one is not even tried"
+    assert keys(snapshots) == ["above", "below"]
+
+
+def test_what_an_operation_has_named_and_does_not_keep_goes_at_once(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    collector.grace = 3600
+    with metadata.temporary_lease(SPACE) as lease:
+        lease.add_blob(A)
+        lease.add_snapshot("native", "s")
+        add(content, A)
+        commit(snapshots, "s")
+        assert list(collector.collect()) == [], "while it goes on, everything stays"
+    assert names(list(collector.collect())) == ["s", A]
+
+
+def test_what_a_failed_operation_leaves_goes_by_its_age(
+    collector: Collector, metadata: Metadata, content: LocalContentStore
+) -> None:
+    collector.grace = 3600
+    with contextlib.suppress(NotFound), metadata.temporary_lease(SPACE) as lease:
+        lease.add_blob(A)
+        add(content, A)
+        raise NotFound
+    [stays] = collector.collect()
+    assert stays.young
+
+
+def test_what_is_made_again_is_young_again(
+    collector: Collector, metadata: Metadata, content: LocalContentStore
+) -> None:
+    collector.grace = 3600
+    with metadata.temporary_lease(SPACE) as lease:
+        lease.add_blob(A)
+    add(content, A)
+    [stays] = collector.collect()
+    assert stays.young
+
+
+def test_only_snapshots_of_images_are_removed(
+    collector: Collector, metadata: Metadata, native: LocalSnapshotter, snapshots: Snapshotter
+) -> None:
+    others = [native, native.keyspace("lamina"), native.keyspace("images/unknown")]
+    for one in (*others, snapshots):
+        commit(one, "s")
+    with metadata.temporary_lease(SPACE):  # else nothing is known of the namespace
+        pass
+    assert names(list(collector.collect())) == ["s"]
+    assert keys(snapshots) == []
+    assert [keys(one) for one in others] == [["s"]] * 3
+
+
+def test_active_snapshots_and_views_stay_with_what_they_need(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    add(content, A)
+    name(metadata, B)
+    commit(snapshots, "s", labels={"containerd.io/gc.ref.content.base": A})
+    snapshots.prepare("fork", "s")
+    snapshots.view("view", "s")
+    assert list(collector.collect()) == []
+
+
+def test_temporary_snapshots_of_ended_owners_go(
+    collector: Collector, metadata: Metadata, snapshots: Snapshotter
+) -> None:
+    collector.grace = 3600
+    name(metadata, A)
+    snapshots.prepare("extract-1 x", labels={LABEL: "another-boot 1 2 3 word"})
+    [removed] = collector.collect()
+    assert (removed.name, removed.reason) == ("extract-1 x", "its owner has ended")
+
+
+def test_a_parent_that_got_a_child_meanwhile_stays(
+    collector: Collector, metadata: Metadata, snapshots: Snapshotter
+) -> None:
+    name(metadata, A)
+    commit(snapshots, "s")
+    steps = collector.steps()
+    for _ in range(3):
+        next(steps)
+    snapshots.prepare("fork", "s")
+    assert [one for one in steps if one] == []
+    assert keys(snapshots) == ["fork", "s"]
+
+
+def test_a_store_whose_labels_are_elsewhere_keeps_its_blobs(
+    metadata: Metadata, tmp_path: Path, native: LocalSnapshotter
+) -> None:
+    with contextlib.closing(LocalContentStore(str(tmp_path / "other"))) as content:
+        add(content, A)
+        collector = Collector(metadata, content, lambda: [("native", native)], grace=0)
+        assert list(collector.collect()) == []
+        assert blobs(content) == [A]
+        assert collector.usage().reclaimable == 0
+
+
+def test_a_snapshotter_with_one_keyspace_is_left_alone(
+    metadata: Metadata, content: LocalContentStore, native: LocalSnapshotter
+) -> None:
+    name(metadata, A)
+    commit(native, "s")
+    collector = Collector(metadata, content, lambda: [("proxy", Forwarding(native))], grace=0)
+    assert list(collector.collect()) == []
+    assert keys(native) == ["s"]
+
+
+class InImages(Forwarding):
+    """A snapshotter whose keyspaces all are that of the images."""
+
+    def keyspace(self, name: str) -> Snapshotter:
+        return self
+
+
+class Unlisted(InImages):
+    """A snapshotter that cannot list its snapshots."""
+
+    def walk(self, *filters: str) -> Iterator[object]:  # type: ignore[override]
+        raise Unavailable("gone")
+
+
+def test_blobs_stay_while_a_snapshotter_cannot_say_what_it_needs(
+    metadata: Metadata, content: LocalContentStore, native: LocalSnapshotter, snapshots: Snapshotter
+) -> None:
+    name(metadata, B)
+    add(content, A)
+    commit(snapshots, "s")
+    both = [("broken", Unlisted(native)), ("native", native)]
+    found = list(Collector(metadata, content, lambda: both, grace=0).collect())
+    assert [(one.snapshotter, one.name, bool(one.error)) for one in found] == [
+        ("native", "s", False),
+        ("broken", "", True),
+    ]
+    assert blobs(content) == [A]
+
+
+class Faulty(InImages):
+    """A snapshotter that does not remove some snapshots."""
+
+    def remove(self, key: str) -> None:
+        if key == "bad":
+            raise ZeroDivisionError
+        super().remove(key)
+
+
+def test_a_snapshot_that_cannot_be_removed_does_not_keep_the_rest(
+    metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    name(metadata, B)
+    add(content, A)
+    for key in ("bad", "good"):
+        commit(snapshots, key)
+    collector = Collector(metadata, content, lambda: [("native", Faulty(snapshots))], grace=0)
+    found = {one.name: one.error for one in collector.collect()}
+    assert found == {"bad": "ZeroDivisionError", "good": "", A: ""}
+    assert keys(snapshots) == ["bad"]
+
+
+class Hanging(InImages):
+    """A snapshotter that hangs while it removes a snapshot."""
+
+    def __init__(self, inner: Snapshotter) -> None:
+        super().__init__(inner)
+        self.hangs = threading.Event()
+        self.go_on = threading.Event()
+
+    def remove(self, key: str) -> None:
+        self.hangs.set()
+        self.go_on.wait()
+        super().remove(key)
+
+
+def test_a_snapshotter_that_hangs_keeps_only_those_waiting_who_need_that_snapshot(
+    metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    name(metadata, B)
+    add(content, B)
+    commit(snapshots, "s")
+    hanging = Hanging(snapshots)
+    collector = Collector(metadata, content, lambda: [("native", hanging)], grace=0)
+    thread = threading.Thread(target=lambda: list(collector.collect()))
+    thread.start()
+    try:
+        hanging.hangs.wait()
+        metadata.images(SPACE).update(Image("i", Descriptor("t", A, 1)))
+        add(content, A, labels={"containerd.io/gc.ref.snapshot.native": "s"})
+        metadata.leases(SPACE).create("l")
+        with metadata.temporary_lease(SPACE) as lease:
+            lease.add_blob(B)
+            lease.add_snapshot("native", "other")
+            with use(CallContext(deadline=time.monotonic() + 0.1)), pytest.raises(DeadlineExceeded):
+                lease.add_snapshot("native", "s")
+        assert names(list(collector.collect(dry_run=True))) == [B]
+    finally:
+        hanging.go_on.set()
+        thread.join()
+    assert keys(snapshots) == []
+    assert set(blobs(content)) == {A, B}
+
+
+def test_who_needs_a_blob_that_is_being_removed_waits_and_finds_it_gone(
+    metadata: Metadata, content: LocalContentStore, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(content, A)
+    begun, go_on = threading.Event(), threading.Event()
+    unlink = os.unlink
+
+    def slow(path: str, **where: int) -> None:
+        if path == A.removeprefix("sha256:"):
+            begun.set()
+            go_on.wait()
+        unlink(path, **where)
+
+    monkeypatch.setattr(os, "unlink", slow)
+    thread = threading.Thread(target=lambda: list(collector.collect()))
+    thread.start()
+    found: list[bool] = []
+
+    def operate() -> None:
+        with metadata.temporary_lease(SPACE) as lease:
+            lease.add_blob(A)
+            found.append(A in blobs(content))
+
+    operation = threading.Thread(target=operate)
+    try:
+        begun.wait()
+        operation.start()
+        wait_until(lambda: metadata.protection.is_held(_node(A)), 10, "the lease does not begin")
+        assert not found
+    finally:
+        go_on.set()
+        thread.join()
+        operation.join()
+    assert found == [False]
+
+
+def _node(digest: str) -> tuple[str, ...]:
+    from lamina.metadata._node import blob  # noqa: PLC0415 - the only test that looks at it
+
+    return blob(digest)
+
+
+def test_a_blob_that_changes_before_it_is_removed_stays(
+    content: LocalContentStore, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(content, A, B)
+    delete_all = content.delete_all
+
+    def late(blobs: list[Info]) -> Mapping[str, Error]:
+        content.add_labels(A, {"containerd.io/gc.root": "1"})
+        return delete_all(blobs)
+
+    monkeypatch.setattr(content, "delete_all", late)
+    assert names(list(collector.collect())) == [B]
+    monkeypatch.undo()
+    assert list(collector.collect()) == []
+
+
+def test_a_blob_that_cannot_be_deleted_does_not_keep_the_rest(
+    content: LocalContentStore, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(content, A, B, labels={"l": "1"})
+    unlink = os.unlink
+
+    def failing(path: str, **where: int) -> None:
+        if path == A.removeprefix("sha256:"):
+            raise OSError(5, "Input/output error")
+        unlink(path, **where)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    found = {one.name: bool(one.error) for one in collector.collect()}
+    assert found == {A: True, B: False}
+    monkeypatch.undo()
+    assert names(list(collector.collect())) == [A]
+
+
+def test_labels_whose_blob_is_gone_are_forgotten(
+    metadata: Metadata, content: LocalContentStore, collector: Collector, tmp_path: Path
+) -> None:
+    """As after a crash between the two halves of a removal."""
+    add(content, A, labels={"containerd.io/gc.ref.content": B})
+    (tmp_path / "content/blobs/sha256" / A.removeprefix("sha256:")).unlink()
+    assert list(collector.collect()) == []
+    assert [*metadata.labels.walk()] == []
+
+
+def test_a_new_blob_does_not_get_the_labels_of_an_earlier_one(
+    metadata: Metadata, content: LocalContentStore, tmp_path: Path
+) -> None:
+    add(content, A, labels={"containerd.io/gc.root": "1"})
+    (tmp_path / "content/blobs/sha256" / A.removeprefix("sha256:")).unlink()
+    add(content, A)
+    assert content.info(A).labels == {}
+
+
+def test_a_removal_takes_one_commit_a_batch(
+    store: MetaStore, content: LocalContentStore, collector: Collector
+) -> None:
+    data = {digest_of(b"%d" % number): b"%d" % number for number in range(100)}
+    before = commits(store)
+    with contextlib.ExitStack() as writers:
+        open_ = []
+        for digest, text in data.items():
+            writer = writers.enter_context(content.writer(digest))
+            writer.write(text)
+            open_.append(Commit(writer, digest, labels={"l": "1"}))
+        content.commit_all(open_)
+    assert commits(store) - before == 1, "so does a common commit of new blobs"
+    before = commits(store)
+    assert len(list(collector.collect())) == 100
+    assert commits(store) - before == 2
+
+
+def commits(store: MetaStore) -> int:
+    [metric] = [one for one in store.metrics() if one.name == "lamina_metastore_commit_seconds"]
+    return metric.samples[()].count  # type: ignore[union-attr]
+
+
+def test_collections_wait_for_one_another(collector: Collector, metadata: Metadata) -> None:
+    name(metadata, A)
+    first = collector.steps()
+    next(first)
+    with use(CallContext(deadline=time.monotonic() + 0.2)), pytest.raises(DeadlineExceeded):
+        list(collector.collect())
+    first.close()  # type: ignore[attr-defined]
+    assert list(collector.collect()) == []
+
+
+def test_an_expired_lease_goes_with_what_it_kept(
+    metadata: Metadata, content: LocalContentStore, collector: Collector
+) -> None:
+    add(content, A, B)
+    for lease, expiry, digest in (("old", "2001-01-01T00:00:00.5Z", A), ("new", "2999-01-01T00:00:00+01:00", B)):
+        metadata.leases(SPACE).create(lease, {"containerd.io/gc.expire": expiry})
+        metadata.leases(SPACE).add(lease, Resource("content", digest))
+    assert names(list(collector.collect())) == ["old", A]
+
+
+@pytest.mark.parametrize("expiry", ["soon", "2001-01-01", "2001-13-01T00:00:00Z"])
+def test_a_lease_whose_expiry_cannot_be_read_stays(metadata: Metadata, collector: Collector, expiry: str) -> None:
+    metadata.leases(SPACE).create("l", {"containerd.io/gc.expire": expiry})
+    assert list(collector.collect()) == []
+
+
+def test_the_usage_of_images_says_what_is_shared(
+    metadata: Metadata, content: LocalContentStore, collector: Collector
+) -> None:
+    add(content, A, B, C)
+    content.add_labels(A, {"containerd.io/gc.ref.content.l.0": B})
+    name(metadata, A, called="one")
+    name(metadata, B, called="two")
+    usage = collector.usage()
+    assert [(one.name, one.own, one.shared) for one in usage.images] == [("one", 1, 1), ("two", 0, 1)]
+    assert (usage.total, usage.reclaimable) == (3, 1)
+
+
+def test_why_follows_references_back_to_the_roots(
+    metadata: Metadata, content: LocalContentStore, collector: Collector, snapshots: Snapshotter
+) -> None:
+    add(content, A, labels={"containerd.io/gc.ref.snapshot.native": "above"})
+    name(metadata, A)
+    commit(snapshots, "below")
+    commit(snapshots, "above", "below")
+    snapshots.prepare("fork", "below")
+    chains = collector.why("native/below", SPACE)
+    shown = [[(step.kind, step.name, step.how) for step in chain] for chain in chains]
+    assert sorted(shown) == [
+        [
+            ("image", "i", "image"),
+            ("blob", A, "target"),
+            ("snapshot", "above", "label containerd.io/gc.ref.snapshot.native"),
+            ("snapshot", "below", "parent"),
+        ],
+        [("snapshot", "fork", "active snapshot"), ("snapshot", "below", "parent")],
+    ]
+    with pytest.raises(NotFound):
+        collector.why("native/none", SPACE)
