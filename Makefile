@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) btrfs-progs buildah busybox-static containerd containernetworking-plugins curl \
-	docker-registry e2fsprogs gcc libc6-dev mmdebstrap patchelf podman runc skopeo strace systemd umoci util-linux \
+	docker-registry e2fsprogs gcc libc6-dev mmdebstrap openssl patchelf podman runc skopeo strace systemd umoci util-linux \
 	xfsprogs
 
 .PHONY: help run demo test soak lint docs bench generate clean
