@@ -17,6 +17,8 @@ class Incoming(abc.ABC):
     """Full names, and the manifests or indexes that they will stand for."""
     plan: Plan
     """The blobs to bring."""
+    all_platforms: bool
+    """Whether those of all platforms are brought, among which the one to unpack may not be."""
 
     @abc.abstractmethod
     def read(self, descriptor: Descriptor) -> bytes:

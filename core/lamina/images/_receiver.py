@@ -16,6 +16,7 @@ from lamina.images._results import Imported, Unpacked
 from lamina.images._store import ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.documents import Platform, chain_ids
+from lamina.images.selection import is_for
 from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving, layers_of
 from lamina.layers import Applier
 
@@ -58,6 +59,8 @@ class Receiver:
         else:
             with arriving([one.digest for one in incoming.plan], incoming.bring) as arrivals:
                 for name, target in incoming.targets.items():
+                    if incoming.all_platforms and not is_for(incoming.read, target, name, platform):
+                        continue
                     parts = parts_of(incoming.read, target, name, platform)
                     unpacked.append(self.unpack(name, parts, destination, lease, progress, arrivals))
         return Imported(tuple(incoming.name(self._images(current_namespace()))), tuple(unpacked))

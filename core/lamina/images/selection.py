@@ -79,6 +79,12 @@ def choose(read: Read, target: Descriptor, name: str, platform: Platform | None 
     return best[2]
 
 
+def is_for(read: Read, target: Descriptor, name: str, platform: Platform | None) -> bool:
+    """Return whether `choose` would find a manifest; arguments and errors are the same."""
+    wanted = platform or Platform.host()
+    return any(wanted.rank(one.platform) is not None for one in candidates(read, target, name))
+
+
 def chosen(
     read: Read, target: Descriptor, name: str, platform: Platform | None, *, all_platforms: bool
 ) -> list[Candidate]:

@@ -272,6 +272,17 @@ def test_an_image_for_another_architecture_is_refused_with_the_way_out(lamina: L
     assert lamina("images", "ls").splitlines()[1].split()[2:] == ["-", "-"]
 
 
+def test_an_image_without_the_hosts_platform_is_imported_packed(lamina: Lamina, tmp_path: Path) -> None:
+    other = "s390x" if Platform.host().architecture != "s390x" else "amd64"
+    layout = write_directory(tmp_path / "layout", debian(*LAYERS, platform=Platform("linux", other)))
+    told = "), not unpacked: it has nothing for the platform of the host\n"
+    assert lamina("images", "import", "--all-platforms", layout).endswith(told)
+    told = "), not unpacked: it has nothing for linux/arm/v5\n"
+    assert lamina("images", "import", "--all-platforms", "--platform", "linux/arm/v5", layout).endswith(told)
+    line = lamina("images", "import", "--all-platforms", "--platform", f"linux/{other}", layout)
+    assert line.endswith(f"), unpacked on {SNAPSHOTS}\n")
+
+
 def test_names_on_the_command_line_replace_those_of_the_archive(lamina: Lamina, layout: Path) -> None:
     (image,) = json.loads(lamina("images", "import", "--json", "--name", "mine", layout))
     assert image["Name"] == "docker.io/library/mine:latest"

@@ -67,7 +67,7 @@ def import_(
     FILE is an OCI layout (a directory), an archive of one, or an archive of docker save; the host reads it.
     Repeated after an interruption, the command goes on where it stopped.
     """
-    from lamina.cli.images.records import imported_documents
+    from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars
 
     with connected() as client, Bars() as bars:
@@ -84,10 +84,8 @@ def import_(
     if as_json:
         write_json(imported_documents(done))
         return
-    unpacked = {one.image: one for one in done.unpacked}
     for image in done.images:
-        where = f", unpacked on {unpacked[image.name].snapshotter}" if image.name in unpacked else ""
-        write(f"imported {image.name} ({image.target.digest}){where}")
+        write(f"imported {received(done, image, platform, unpack=not no_unpack)}")
 
 
 @images.command()

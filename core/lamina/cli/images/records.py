@@ -1,4 +1,4 @@
-"""Images as JSON, with the keys of the OCI image specification in the case of containerd's JSON."""
+"""Images as JSON, with the keys of the OCI image specification in the case of containerd's JSON, and as lines."""
 
 from __future__ import annotations
 
@@ -72,3 +72,21 @@ def blob_document(info: Info) -> dict[str, Any]:
         "Created": format_time(info.created),
         "Updated": format_time(info.updated),
     }
+
+
+def received(done: Imported, image: Image, platform: str, *, unpack: bool) -> str:
+    """Return a line about an image that was imported or pulled, without its verb.
+
+    Args:
+        done: The result.
+        image: One of its images.
+        platform: The platform to unpack; "" for the host's.
+        unpack: Whether the image was to be unpacked.
+    """
+    text = f"{image.name} ({image.target.digest})"
+    where = next((one.snapshotter for one in done.unpacked if one.image == image.name), "")
+    if where:
+        return f"{text}, unpacked on {where}"
+    if unpack:
+        return f"{text}, not unpacked: it has nothing for {platform or 'the platform of the host'}"
+    return text

@@ -69,7 +69,7 @@ def pull(
     NAME is that of a tag or a digest, such as debian:12 or registry.example.com/web@sha256:... Repeated after an
     interruption, the command goes on where it stopped.
     """
-    from lamina.cli.images.records import imported_documents
+    from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars
 
     access = _access(plain_http, ca_file, creds)
@@ -89,8 +89,7 @@ def pull(
         write_json(imported_documents(done)[0])
         return
     (image,) = done.images
-    where = "".join(f", unpacked on {one.snapshotter}" for one in done.unpacked)
-    write(f"pulled {image.name} ({image.target.digest}){where}")
+    write(f"pulled {received(done, image, platform, unpack=not no_unpack)}")
 
 
 @click.command()

@@ -52,6 +52,7 @@ class ArchivedImages(Incoming):
         self._content = content
         self._report = report or (lambda _: None)
         self.targets = full_names(source, names)
+        self.all_platforms = all_platforms
         found = (
             chosen(source.read, target, name, platform, all_platforms=all_platforms)
             for name, target in self.targets.items()

@@ -68,6 +68,7 @@ class PulledImage(Incoming):
         self._report = report or (lambda _: None)
         target = repository.resolve(place.object)
         self.targets = {name or str(place): target}
+        self.all_platforms = all_platforms
         found = chosen(self.read, target, str(place), platform, all_platforms=all_platforms)
         manifests = frozenset(one.descriptor.digest for one in found)
         self.plan = Plan(self.read, manifests, keeps_layers=keeps_layers)
