@@ -1,0 +1,90 @@
+"""`lamina images pull` and `push`, and the secrets that they are given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.images.documents import Platform
+from tests.support.commands import CommandFailed, run
+from tests.support.images import Documents
+from tests.support.images.built import layer
+from tests.support.processes.hosts import LAMINA, Host
+from tests.support.registries.docker_registry import PASSWORD, USER, DockerRegistry
+from tests.support.registries.seeding import seed_documents
+
+pytestmark = pytest.mark.requires("root", "overlay", "docker-registry")
+
+LAYERS = (layer({"etc": None, "etc/name": "base"}), layer({"top": "3"}))
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    """A registry with the image `image:1`, which lets nobody in without a password."""
+    registry = DockerRegistry(tmp_path_factory.mktemp("private"))
+    made = Documents()
+    with registry.running():
+        seed_documents(registry, "image", made, made.manifest(Platform.host(), "", *LAYERS), "1")
+        registry.kill()
+        registry.has_passwords = True
+        registry.start()
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host that logs all that it can."""
+    with Host(tmp_path_factory.mktemp("h"), '[debug]\nlevel = "debug"\n').running() as running:
+        yield running
+
+
+def lamina(host: Host, *arguments: str, config: Path | None = None) -> str:
+    """Run the command with a directory of Docker's configuration."""
+    directory = str(config) if config else os.devnull
+    return run(*LAMINA, *arguments, env={"LAMINA_ADDRESS": host.address, "DOCKER_CONFIG": directory})
+
+
+def test_an_image_is_pulled_and_pushed_with_credentials(host: Host, private: DockerRegistry) -> None:
+    creds = ("--creds", f"{USER}:{PASSWORD}")
+    name = f"{private.host}/image:1"
+    assert lamina(host, "images", "pull", *creds, name).startswith(f"pulled {name} (sha256:")
+    pushed = json.loads(lamina(host, "images", "push", *creds, "--json", name, f"{private.host}/other:2"))
+    (listed,) = json.loads(lamina(host, "images", "ls", "--json"))
+    assert pushed == {"Name": f"{private.host}/other:2", "Target": listed["Target"]}
+
+
+def test_credentials_are_those_of_dockers_configuration(
+    host: Host, private: DockerRegistry, tmp_path: Path
+) -> None:
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {private.host: {"auth": auth}}}))
+    shown = json.loads(
+        lamina(host, "images", "pull", "--json", "--name", "mine", f"{private.host}/image:1", config=tmp_path)
+    )
+    assert (shown["Name"], shown["Snapshotter"]) == ("docker.io/library/mine:latest", "overlayfs/images/default")
+
+
+def test_without_credentials_the_registry_refuses(host: Host, private: DockerRegistry) -> None:
+    with pytest.raises(CommandFailed, match=private.host):
+        lamina(host, "images", "pull", f"{private.host}/image:1")
+
+
+def test_no_secret_is_logged_or_shown(host: Host, private: DockerRegistry) -> None:
+    """Neither after a success nor after failures."""
+    lamina(host, "images", "pull", "--creds", f"{USER}:{PASSWORD}", f"{private.host}/image:1")
+    shown = []
+    for password, image in ((PASSWORD, "missing:1"), (f"{PASSWORD}-wrong", "image:1")):
+        with pytest.raises(CommandFailed) as failed:
+            lamina(host, "images", "pull", "--creds", f"{USER}:{password}", f"{private.host}/{image}")
+        shown.append(str(failed.value))
+    encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    shown += [host.stdout, host.stderr, lamina(host, "diagnose", "--json"), lamina(host, "plugins", "ls", "-d")]
+    assert f"{private.host}/image:1" in host.stderr, "calls are logged"
+    for text in shown:
+        assert PASSWORD not in text
+        assert encoded[:-4] not in text
