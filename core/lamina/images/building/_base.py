@@ -100,17 +100,12 @@ def _members(data: bytes) -> dict[str, Any]:
 
 def _oci_type(content: ContentStore, layer: Descriptor) -> str:
     """Return OCI's media type of a layer. Some writers compress what is not compressed by its type in Docker."""
-    if layer.media_type == DOCKER_LAYER:
-        for compression in _compression(content, layer.digest):
-            return OCI_TYPES[compression]
-    return _AS_OCI.get(layer.media_type, layer.media_type)
-
-
-def _compression(content: ContentStore, digest: str) -> Iterator[Compression]:
-    """Yield how a layer is compressed, if its blob is there."""
+    known = _AS_OCI.get(layer.media_type, layer.media_type)
+    if layer.media_type != DOCKER_LAYER:
+        return known
     try:
-        blob = content.open(digest)
-    except NotFound:
-        return
+        blob = content.open(layer.digest)
+    except NotFound:  # discarded
+        return known
     with blob, open_layer(blob.fd, offset=blob.offset, size=blob.size) as stream:
-        yield stream.compression
+        return OCI_TYPES[stream.compression]
