@@ -1,4 +1,4 @@
-"""What an image consists of for one platform."""
+"""The parts of an image for one platform."""
 
 from __future__ import annotations
 

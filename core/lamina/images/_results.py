@@ -1,4 +1,4 @@
-"""What a `Transfer` takes and returns."""
+"""The arguments and results of a `Transfer`."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Blob(Protocol):
 
     @property
     def offset(self) -> int:
-        """Where in the file the range begins, in bytes."""
+        """The offset in the file at which the range begins, in bytes."""
 
     @property
     def size(self) -> int:

@@ -1,6 +1,6 @@
-"""What a host knows of images and blobs, in tables of its store: names of images, leases, and labels of blobs.
+"""The metadata of images and blobs in tables of a store: names of images, leases, and labels of blobs.
 
-Names are kept in containerd's namespaces, which come and go with their images::
+Names are kept in containerd's namespaces, which appear with their first image or lease::
 
     store = Store.open("/var/lib/example")
     metadata = Metadata.open(store)

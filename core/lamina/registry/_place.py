@@ -36,17 +36,17 @@ class Place:
 
     @property
     def pull(self) -> Scopes:
-        """What is needed to read."""
+        """The scope that is needed to read."""
         return frozenset({f"repository:{self.path}:pull"})
 
     @property
     def push(self) -> Scopes:
-        """What is needed to write."""
+        """The scope that is needed to write."""
         return frozenset({f"repository:{self.path}:pull,push"})
 
     @property
     def limits(self) -> Limits:
-        """How long the registry may take."""
+        """The limits of the session."""
         return self.session.limits
 
     def url(self, rest: str) -> URL:

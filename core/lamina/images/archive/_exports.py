@@ -1,4 +1,4 @@
-"""What an exported archive holds."""
+"""The contents of an exported archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the files of an exported archive go: into a tar archive, or into a directory."""
+"""The place of the files of an exported archive: in a tar archive, or in a directory."""
 
 from __future__ import annotations
 

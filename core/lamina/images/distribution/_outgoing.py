@@ -1,4 +1,4 @@
-"""What is to be pushed of an image."""
+"""The blobs and documents of an image that are to be pushed."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Comparison:
 
     @property
     def changes(self) -> Sequence[Change]:
-        """What differs. The directories that it is in are left out, unless they differ themselves."""
+        """The differences. The directories that it is in are left out, unless they differ themselves."""
         changes = []
         paths: dict[Node | None, bytes] = {None: b""}
         for node in self._nodes:

@@ -1,4 +1,4 @@
-"""What a garbage collector returns."""
+"""The results of a garbage collector."""
 
 from __future__ import annotations
 

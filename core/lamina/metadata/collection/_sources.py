@@ -1,4 +1,4 @@
-"""What a collection works with."""
+"""The stores that a collection works with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sources:
 
     @property
     def protection(self) -> Protection:
-        """What must not be removed now."""
+        """Everything that must not be removed now."""
         return self.metadata.protection
 
     @property

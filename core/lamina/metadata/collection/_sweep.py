@@ -29,7 +29,7 @@ UNREFERENCED: Final = "nothing refers to it"
 
 @attrs.frozen(eq=False)
 class Sweep:
-    """What all removals have in common."""
+    """The base of all removals."""
 
     sources: Sources
     listing: Listing

@@ -94,7 +94,7 @@ class URL:
 
     @property
     def target(self) -> str:
-        """What a request names: the path with the query."""
+        """The target of a request: the path with the query."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def __str__(self) -> str:
