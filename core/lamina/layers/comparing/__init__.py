@@ -1,6 +1,6 @@
 """Compare two trees, and write what differs as a layer.
 
-What a tree is, and which entries the layer of two trees has, is defined in "The layer of two trees" (`layers.md`).
+What a tree is, and which entries the layer of two trees has, is defined in `docs/layers.md`.
 Equal pairs of trees give equal layers, whatever file systems and snapshotters they come from.
 """
 
