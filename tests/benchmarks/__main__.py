@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks import alternatives, check, commands, compare, copy, images, lists, metrics, sync, unpack
+from tests.benchmarks import (
+    alternatives,
+    check,
+    commands,
+    compare,
+    copy,
+    images,
+    lists,
+    metrics,
+    pull,
+    sync,
+    unpack,
+)
 
 BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "compare": ("lamina next to containerd, over the same calls: minutes; as root", compare.main),
@@ -16,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "metrics": ("what metrics cost: seconds", metrics.main),
     "alternatives": ("designs that lamina did not take: seconds", alternatives.main),
     "images": ("images imported and unpacked, beside ctr, umoci and podman: minutes; as root", images.main),
+    "pull": ("a pull beside the network and the unpacking alone: minutes; as root", pull.main),
     "unpack": ("where layers are applied: a minute or two; as root", unpack.main),
     "copy": ("copies of trees next to cp's: minutes; as root", copy.main),
 }
