@@ -116,7 +116,12 @@ def building(tmp_path: Path) -> Iterator[Making]:
         def make(snapshotter: Snapshotter, differ: Differ | None = None) -> Builds:
             destination = Destination("some", snapshotter)
             transfer = LocalTransfer(
-                content, metadata.images, differ or LocalDiffer(), lambda _: destination, metadata.temporary_lease
+                content,
+                metadata.images,
+                differ or LocalDiffer(),
+                lambda _: destination,
+                metadata.temporary_lease,
+                discard=lambda _: None,
             )
             return Builds(content, metadata, snapshotter.keyspace("images/default"), transfer)
 
