@@ -26,6 +26,11 @@ def is_root(labels: Mapping[str, str]) -> bool:
     return any(key.startswith(ROOT) for key in labels)
 
 
+def refers(labels: Mapping[str, str]) -> bool:
+    """Return whether labels keep other things."""
+    return any(key.startswith(_REF) for key in labels)
+
+
 def references(labels: Mapping[str, str], namespace: str) -> Iterator[tuple[str, Node]]:
     """Yield the labels by which a thing keeps others, with the others.
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -18,7 +19,12 @@ from lamina.context import CallContext, use
 from lamina.errdefs import DeadlineExceeded, Error, NotFound, Unavailable
 from lamina.images import Image, keyspace_of
 from lamina.metadata import Metadata, Resource
+from lamina.metadata._node import snapshot
 from lamina.metadata.collection import Collector, Removed
+from lamina.metadata.collection._edges import Edges
+from lamina.metadata.collection._listing import Keyspace, Listed, Listing, Root
+from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._sources import Sources
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
@@ -503,3 +509,90 @@ def test_why_follows_references_back_to_the_roots(
     ]
     with pytest.raises(NotFound):
         collector.why("native/none", SPACE)
+
+
+def test_what_a_young_thing_refers_to_stays_with_it(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    """A manifest that is just being written would be worth nothing without its layers."""
+    collector.grace = 3600
+    with metadata.temporary_lease(SPACE) as lease:
+        for digest in (A, C):
+            lease.add_blob(digest)
+        lease.add_snapshot("native", "s")
+        add(content, A, C)
+        commit(snapshots, "s")
+    add(content, B, labels={"containerd.io/gc.ref.content": A, "containerd.io/gc.ref.snapshot.native": "s"})
+    found = {one.name: one.young for one in collector.collect()}
+    assert found == {"s": True, A: True, B: True, C: False}
+    assert [[step.how for step in chain] for chain in collector.why(A, SPACE)] == [
+        ["made or changed a moment ago", "label containerd.io/gc.ref.content"]
+    ]
+    collector.grace = 0
+    assert {one.young for one in collector.collect()} == {False}
+
+
+def test_a_collection_of_content_keeps_the_blobs_of_expired_images_and_leases(
+    collector: Collector, metadata: Metadata, content: LocalContentStore
+) -> None:
+    """It does not remove the images, which would be without their blobs."""
+    expired = {"containerd.io/gc.expire": "2001-01-01T00:00:00Z"}
+    add(content, A, B)
+    name(metadata, A, **expired)
+    metadata.leases(SPACE).create("lease", expired)
+    metadata.leases(SPACE).add("lease", Resource("content", B))
+    assert list(collector.collect(content_only=True)) == []
+    collector.discard([A, B])
+    assert set(blobs(content)) == {A, B}
+    assert {one.kind for one in collector.collect()} == {"image", "lease", "blob"}
+
+
+def test_what_a_fork_needs_is_not_the_images_own(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter
+) -> None:
+    add(content, A, labels={"containerd.io/gc.ref.snapshot.native": "s"})
+    commit(snapshots, "s")
+    name(metadata, A)
+    [alone] = collector.usage().images
+    assert (alone.own_content, alone.shared) == (1, 0)
+    snapshots.prepare("fork", "s", {"containerd.io/gc.ref.content.base": A})
+    [forked] = collector.usage().images
+    assert (forked.own, forked.shared) == (0, alone.own)
+
+
+def test_a_young_blob_is_kept_because_it_is_young(collector: Collector, content: LocalContentStore) -> None:
+    collector.grace = 3600
+    add(content, A)
+    assert [[step.how for step in chain] for chain in collector.why(A, SPACE)] == [
+        ["made or changed a moment ago"]
+    ]
+
+
+def test_blobs_that_are_kept_for_snapshots_that_cannot_be_listed_are_no_free_space(
+    metadata: Metadata, content: LocalContentStore
+) -> None:
+    def snapshotters() -> Iterator[tuple[str, Snapshotter]]:
+        yield from ()
+        raise Unavailable("no disk")
+
+    collector = Collector(metadata, content, snapshotters, grace=0)
+    add(content, A)
+    assert collector.usage().reclaimable == 0
+    [[step]] = collector.why(A, SPACE)
+    assert step.how == "kept while snapshots cannot be listed, which may need it: no disk"
+
+
+def test_a_flat_lease_keeps_any_number_of_parents(metadata: Metadata, content: LocalContentStore) -> None:
+    names = [f"s{number}" for number in range(5000)]
+    listing = Listing(Sources(metadata, content, list))
+    listing.keyspaces[SPACE, "native"] = Keyspace(
+        SPACE,
+        "native",
+        mock.Mock(Snapshotter),
+        {key: Listed(below, {}, True, False, 0) for key, below in zip(names, ["", *names], strict=False)},
+    )
+    listing.roots.append(Root(snapshot(SPACE, "native", names[-1]), "resource", flat=True))
+    marking = Marking(listing, Edges(Sources(metadata, content, list), listing))
+    for _ in marking.mark_roots():
+        pass
+    assert all(marking.has(snapshot(SPACE, "native", key)) for key in names)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from lamina.errdefs import SkipPlugin, Unavailable
 from lamina.plugin import Plugin, PluginType, Status
 from lamina.plugins.gc._snapshotters import snapshotters
+from lamina.plugins.snapshots.native import NativeBackend
+from lamina.snapshots import Snapshotter
+from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.storage import MetaStore
 
 WORKING = Plugin(type=PluginType.SNAPSHOTTER, id="overlayfs", status=Status.OK, instance=object())
 SKIPPED = Plugin(type=PluginType.SNAPSHOTTER, id="btrfs", status=Status.SKIPPED, error=SkipPlugin("no btrfs here"))
@@ -14,13 +22,42 @@ FAILED = Plugin(type=PluginType.SNAPSHOTTER, id="remote", status=Status.FAILED, 
 OTHER = Plugin(type=PluginType.CONTENT, id="content", status=Status.FAILED, error=OSError("no disk"))
 
 
-def test_those_that_do_not_apply_are_passed_over() -> None:
-    assert list(snapshotters([SKIPPED, OTHER, WORKING])) == [("overlayfs", WORKING.instance)]
+@pytest.fixture
+def metastore(tmp_path: Path) -> Iterator[MetaStore]:
+    with contextlib.closing(MetaStore.open(str(tmp_path / "store"))) as store:
+        yield store
 
 
-def test_one_that_does_not_work_is_an_error_after_the_others() -> None:
+@pytest.fixture
+def unused(metastore: MetaStore, tmp_path: Path) -> Iterator[Snapshotter]:
+    """A snapshotter with the id of one that is not used."""
+    backend = NativeBackend(str(tmp_path / "data"))
+    opened = LocalSnapshotter.open(backend, metastore.snapshotter("btrfs"), sync_fs=False)
+    with contextlib.closing(opened) as snapshotter:
+        yield snapshotter
+
+
+def test_those_that_do_not_apply_are_passed_over(metastore: MetaStore, unused: Snapshotter) -> None:
+    unused.keyspace("images/default").prepare("fork", labels={"containerd.io/gc.root": "now"})
+    unused.keyspace("others").prepare("of-a-client", labels={"containerd.io/gc.ref.content": "sha256:1"})
+    assert list(snapshotters([SKIPPED, OTHER, WORKING], metastore)) == [("overlayfs", WORKING.instance)]
+
+
+@pytest.mark.parametrize("plugins", [[SKIPPED, WORKING], [WORKING]], ids=["skipped", "disabled"])
+def test_one_that_is_not_used_and_whose_snapshots_need_blobs_is_an_error(
+    plugins: list[Plugin], metastore: MetaStore, unused: Snapshotter
+) -> None:
+    unused.prepare("plain")
+    unused.keyspace("images/default").prepare("fork", labels={"containerd.io/gc.ref.content.base": "sha256:1"})
+    found = snapshotters(plugins, metastore)
+    assert next(found) == ("overlayfs", WORKING.instance)
+    with pytest.raises(Unavailable, match=r"btrfs is not used at present, and its snapshot 'fork'"):
+        next(found)
+
+
+def test_one_that_does_not_work_is_an_error_after_the_others(metastore: MetaStore) -> None:
     """Nobody knows what its snapshots need."""
-    found = snapshotters([FAILED, WORKING])
+    found = snapshotters([FAILED, WORKING], metastore)
     assert next(found) == ("overlayfs", WORKING.instance)
     with pytest.raises(Unavailable, match=r"snapshotter remote does not work: .*no disk"):
         next(found)

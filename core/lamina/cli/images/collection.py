@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from lamina.cli.images.removals import collect, dry_run_option, place
 from lamina.cli.options.connection import connected, given_namespace, host_options, image_options
 from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
-from lamina.errdefs import InvalidArgument, NotFound
+from lamina.errdefs import DataLoss, Error, FailedPrecondition, InvalidArgument, NotFound, Unavailable, Unknown
 
 if TYPE_CHECKING:
     from lamina.client import Client
@@ -43,7 +43,7 @@ def df(*, as_json: bool) -> None:
     """Show the disk usage of images.
 
     Covers all namespaces unless one is given. OWN is what only this image needs: compressed blobs and snapshots.
-    SHARED is what other images need, too.
+    SHARED is what others need, too: images, leases, forks.
     """
     with connected() as client:
         used = client.collector().usage()
@@ -86,13 +86,18 @@ def _chains(client: Client, name: str) -> list[Chain]:
 
     collector, namespace = client.collector(), given_namespace() or DEFAULT_NAMESPACE
     found: list[Chain] = []
+    errors: list[Error] = []
     is_known = False
     for form in _forms(client, name):
-        with contextlib.suppress(NotFound):
+        try:
             found += collector.why(form, namespace)
             is_known = True
+        except NotFound:
+            continue
+        except (FailedPrecondition, Unavailable, DataLoss, Unknown) as error:  # a snapshotter does not work
+            errors.append(error)
     if not is_known:
-        raise NotFound(f"no image, blob or snapshot {name!r} in namespace {namespace}")
+        raise errors[0] if errors else NotFound(f"no image, blob or snapshot {name!r} in namespace {namespace}")
     return found
 
 

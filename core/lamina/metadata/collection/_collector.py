@@ -7,17 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from lamina.content import ContentStore
 from lamina.metadata._metadata import Metadata
+from lamina.metadata._node import BLOB, IMAGE, Node
 from lamina.metadata.collection._contract import GarbageCollector
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
-from lamina.metadata.collection._records import Chain, Removed, Step, Usage
+from lamina.metadata.collection._recent import Recent
+from lamina.metadata.collection._records import Chain, Removed, Usage
 from lamina.metadata.collection._sources import Sources
 from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
 from lamina.metadata.collection._sweep_ingests import sweep_ingests
 from lamina.metadata.collection._sweep_snapshots import sweep_failures, sweep_snapshots
 from lamina.metadata.collection._usage import Measuring
-from lamina.metadata.collection._why import References, find
+from lamina.metadata.collection._why import References, find, step_to
 from lamina.snapshots import Snapshotter
 
 
@@ -56,11 +58,14 @@ class Collector(GarbageCollector):
         with contextlib.ExitStack() as stack:
             if not dry_run:
                 stack.enter_context(self._sources.protection.collecting())
-            listing = Listing(self._sources)
+            listing = Listing(self._sources, keeps_expired=content_only)
             yield from listing.read()
-            marking = Marking(listing, Edges(self._sources, listing))
+            edges = Edges(self._sources, listing)
+            marking = Marking(listing, edges)
             yield from marking.mark_roots()
-            sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run)
+            recent = self._recent(listing, Marking(listing, edges), marking)
+            yield from recent.mark()
+            sweep = Sweep(self._sources, listing, marking, recent, dry_run)
             if not content_only:
                 yield from sweep_expired(sweep)
                 yield from sweep_snapshots(sweep)
@@ -72,33 +77,48 @@ class Collector(GarbageCollector):
 
     def discard(self, digests: Collection[str]) -> None:
         with self._sources.protection.collecting():
-            listing = self._listing()
-            marking = Marking(listing, Edges(self._sources, listing))
+            listing = self._listing(keeps_expired=True)
+            edges = Edges(self._sources, listing)
+            marking = Marking(listing, edges)
             _exhaust(marking.mark_roots())
+            recent = self._recent(listing, Marking(listing, edges), marking)
+            _exhaust(recent.mark())
             if not listing.failures:
-                sweep = Sweep(self._sources, listing, marking, lambda: self.grace, dry_run=False)
-                _exhaust(sweep_blobs(sweep, digests))
+                _exhaust(sweep_blobs(Sweep(self._sources, listing, marking, recent, dry_run=False), digests))
 
     def usage(self) -> Usage:
         listing = self._listing()
         edges = Edges(self._sources, listing)
-        marking = Marking(listing, edges)
+        marking, others = Marking(listing, edges), Marking(listing, edges)
         _exhaust(marking.mark_roots())
-        return Measuring(self._sources, listing, edges, marking).usage()
+        _exhaust(others.mark_roots(images=False))
+        return Measuring(self._sources, listing, edges, marking, others).usage()
 
     def why(self, name: str, namespace: str) -> Sequence[Chain]:
         target = find(self._sources, name, namespace)
         listing, references = self._listing(), References(target)
-        marking = Marking(listing, Edges(self._sources, listing), references.note)
+        edges = Edges(self._sources, listing)
+        marking = Marking(listing, edges, references.note)
         _exhaust(marking.mark_roots())
-        chains = references.chains()
-        if self._sources.protection.is_held(target):
-            step = Step(target.kind, target.name, target.namespace, target.snapshotter, "used by an operation")  # type: ignore[arg-type]
-            return [*chains, [step]]
-        return chains
+        recent = self._recent(listing, Marking(listing, edges, references.note), marking)
+        _exhaust(recent.mark())
+        return [*references.chains(), *([step_to(target, how)] for how in self._reasons(target, listing, recent))]
 
-    def _listing(self) -> Listing:
-        listing = Listing(self._sources)
+    def _reasons(self, target: Node, listing: Listing, recent: Recent) -> Iterator[str]:
+        """Yield why something is kept besides what refers to it."""
+        if self._sources.protection.is_held(target):
+            yield "used by an operation"
+        if target.kind != IMAGE and recent.is_young(target, recent.changed(target)):
+            yield "made or changed a moment ago"
+        if target.kind == BLOB:
+            for *_, error in listing.failures:
+                yield f"kept while snapshots cannot be listed, which may need it: {error}"
+
+    def _recent(self, listing: Listing, marking: Marking, needed: Marking) -> Recent:
+        return Recent(self._sources, listing, marking, needed, lambda: self.grace)
+
+    def _listing(self, *, keeps_expired: bool = False) -> Listing:
+        listing = Listing(self._sources, keeps_expired=keeps_expired)
         _exhaust(listing.read())
         return listing
 

@@ -12,7 +12,7 @@ from lamina.context import current
 from lamina.errdefs import Error
 from lamina.metadata._batches import batches
 from lamina.metadata._node import EVERY, LEASE, Node, blob, image, snapshot
-from lamina.metadata._references import FLAT, ROOT, back_references, is_root
+from lamina.metadata._references import FLAT, ROOT, back_references, is_root, refers
 from lamina.metadata._stored_leases import resource_node
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._limits import limited
@@ -38,6 +38,8 @@ class Listed(NamedTuple):
     is_committed: bool
     is_abandoned: bool
     """Whether it is a temporary one whose owner has ended."""
+    changed: int
+    """When it was made or changed, in nanoseconds since 1970."""
 
 
 class Keyspace(NamedTuple):
@@ -64,14 +66,22 @@ class Root(NamedTuple):
 class Listing:
     """Reads the roots, the back references and the snapshots, in short steps."""
 
-    def __init__(self, sources: Sources) -> None:
-        """Read nothing yet; see `read`."""
+    def __init__(self, sources: Sources, *, keeps_expired: bool = False) -> None:
+        """Read nothing yet; see `read`.
+
+        Args:
+            sources: What to read.
+            keeps_expired: Whether images and leases that have expired stay, and are roots like the others.
+        """
         self._sources = sources
+        self._keeps_expired = keeps_expired
         self._owner = Owner()
         self.namespaces: Sequence[str] = sources.metadata.namespaces()
         self.roots: list[Root] = []
         self.expired: list[Node] = []
-        """Images and leases that have expired."""
+        """Images and leases that have expired, if they do not stay."""
+        self.referring: list[Node] = []
+        """The blobs with labels that refer to others."""
         self.keyspaces: dict[tuple[str, str], Keyspace] = {}
         self.failures: list[tuple[str, str, str]] = []
         """The namespace, the snapshotter and the error for each keyspace that could not be listed."""
@@ -99,7 +109,7 @@ class Listing:
         for batch in batches(self._sources.metadata.images(namespace).list(), STEP):
             for one in batch:
                 node = image(namespace, one.name)
-                if is_expired(one.labels, time.time()):
+                if self._has_expired(one.labels):
                     self.expired.append(node)
                     self._note_back_references(node, one.labels)
                 else:
@@ -110,7 +120,7 @@ class Listing:
         leases = self._sources.metadata.leases(namespace)
         for lease in leases.list():
             node = Node(LEASE, namespace, lease.id)
-            if is_expired(lease.labels, time.time()):
+            if self._has_expired(lease.labels):
                 self.expired.append(node)
                 continue
             for batch in batches(leases.resources_of(lease.id), STEP):
@@ -126,8 +136,13 @@ class Listing:
                 node = blob(digest)
                 if is_root(labels):
                     self.roots.append(Root(node, f"label {_root_label(labels)}"))
+                if refers(labels):
+                    self.referring.append(node)
                 self._note_back_references(node, labels)
             yield
+
+    def _has_expired(self, labels: Mapping[str, str]) -> bool:
+        return not self._keeps_expired and is_expired(labels, time.time())
 
     def _read_snapshots(self) -> Iterator[None]:
         try:
@@ -165,7 +180,8 @@ class Listing:
         is_committed = info.kind is Kind.COMMITTED
         owner = info.labels.get(LABEL, "")
         is_abandoned = not is_committed and bool(owner) and self._owner.is_abandoned(info.name, owner)
-        keyspace.snapshots[info.name] = Listed(info.parent, labels, is_committed, is_abandoned)
+        changed = max(info.created, info.updated)
+        keyspace.snapshots[info.name] = Listed(info.parent, labels, is_committed, is_abandoned, changed)
         node = snapshot(keyspace.namespace, keyspace.name, info.name)
         if is_root(labels):
             self.roots.append(Root(node, f"label {_root_label(labels)}"))

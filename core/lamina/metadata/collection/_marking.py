@@ -41,9 +41,14 @@ class Marking:
             return node.name in self._digests or blob(node.name) in self._flat
         return node in self._marked or node in self._flat
 
-    def mark_roots(self) -> Iterator[None]:
-        """Mark the roots and everything they lead to, in steps."""
-        for number, root in enumerate(self._listing.roots):
+    def mark_roots(self, *, images: bool = True) -> Iterator[None]:
+        """Mark the roots and everything they lead to, in steps.
+
+        Args:
+            images: Whether images are roots, too.
+        """
+        roots = (root for root in self._listing.roots if images or root.node.kind != IMAGE)
+        for number, root in enumerate(roots):
             if root.flat:
                 self._keep(root.node, root.how, root.lease)
             else:
@@ -52,10 +57,10 @@ class Marking:
                 yield
         yield from self.follow()
 
-    def mark(self, nodes: Iterable[Node]) -> Iterator[None]:
+    def mark(self, nodes: Iterable[Node], how: str = "changed meanwhile") -> Iterator[None]:
         """Mark things and everything they lead to, in steps."""
         for node in nodes:
-            self.add(node, "changed meanwhile")
+            self.add(node, how)
         yield from self.follow()
 
     def add(self, node: Node, how: str, by: Node | None = None) -> None:
@@ -85,11 +90,13 @@ class Marking:
 
     def _keep(self, node: Node, how: str, by: Node | None) -> None:
         """Keep a resource of a flat lease: with its parents if it is a snapshot, with its target if an image."""
-        self._found(node, how, by)
-        self._flat.add(blob(node.name) if node.kind == BLOB else node)
-        below = self._below(node)
-        if below is not None:
-            self._keep(below, "target" if node.kind == IMAGE else "parent", node)
+        while True:
+            self._found(node, how, by)
+            self._flat.add(blob(node.name) if node.kind == BLOB else node)
+            below = self._below(node)
+            if below is None:
+                return
+            node, how, by = below, "target" if node.kind == IMAGE else "parent", node
 
     def _below(self, node: Node) -> Node | None:
         if node.kind == SNAPSHOT:

@@ -39,10 +39,10 @@ class ImageUsage:
     namespace: str
     name: str
     own_content: int = 0
-    """That of blobs which no other image needs."""
+    """That of blobs which nothing else needs."""
     shared_content: int = 0
     own_snapshots: int = 0
-    """That of committed snapshots which no other image needs."""
+    """That of committed snapshots which nothing else needs."""
     shared_snapshots: int = 0
 
     @property
@@ -52,7 +52,7 @@ class ImageUsage:
 
     @property
     def shared(self) -> int:
-        """Bytes that other images need, too."""
+        """Bytes that others need, too: images, leases, forks."""
         return self.shared_content + self.shared_snapshots
 
 

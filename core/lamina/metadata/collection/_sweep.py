@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -17,6 +17,7 @@ from lamina.metadata._node import LEASE, Node, blob
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._recent import Recent
 from lamina.metadata.collection._records import Removed
 from lamina.metadata.collection._sources import Sources
 
@@ -34,20 +35,8 @@ class Sweep:
     sources: Sources
     listing: Listing
     marking: Marking
-    grace: Callable[[], float]
-    """Returns the seconds for which new things stay."""
+    recent: Recent
     dry_run: bool
-
-    def is_young(self, node: Node, changed: int) -> bool:
-        """Return whether a thing stays because of its age.
-
-        Args:
-            node: The thing; a blob without its namespace.
-            changed: When it was made or changed, in nanoseconds since 1970.
-        """
-        if self.sources.protection.named(node) >= changed:
-            return False
-        return time.time_ns() - changed < self.grace() * 1e9
 
     @contextlib.contextmanager
     def removing(self, nodes: Collection[Node]) -> Iterator[Collection[Node]]:
@@ -131,7 +120,7 @@ def _sweep_batch(sweep: Sweep, batch: dict[Node, Info]) -> list[Removed]:
             info = _now(sweep, node.name)
             if info is None:
                 continue
-            if sweep.is_young(node, max(info.created, info.updated)):
+            if sweep.recent.keeps(node, max(info.created, info.updated)):
                 removed.append(attrs.evolve(_unreferenced(info), young=True))
             else:
                 old.append(info)

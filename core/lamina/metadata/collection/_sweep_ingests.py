@@ -23,7 +23,7 @@ def sweep_ingests(sweep: Sweep) -> Iterator[Removed]:
 
 def _remove(sweep: Sweep, status: Status) -> Removed | None:
     removed = Removed("ingest", status.ref, size=status.offset, reason="nobody writes it")
-    if time.time_ns() - status.updated < sweep.grace() * 1e9:
+    if time.time_ns() - status.updated < sweep.recent.grace() * 1e9:
         return attrs.evolve(removed, young=True)
     try:
         if not sweep.dry_run:

@@ -102,7 +102,7 @@ def _remove_now(
         return None, False, True
     if not listed.is_abandoned:
         removed = attrs.evolve(removed, size=keyspace.snapshotter.usage(node.name).size)
-        if sweep.is_young(node, max(info.created, info.updated)):
+        if sweep.recent.keeps(node, max(info.created, info.updated)):
             return attrs.evolve(removed, young=True), False, True
     if not sweep.dry_run:
         keyspace.snapshotter.remove(node.name)

@@ -17,7 +17,9 @@ from lamina.metadata.collection._sources import Sources
 class Measuring:
     """Measures what the images of all namespaces need."""
 
-    def __init__(self, sources: Sources, listing: Listing, edges: Edges, marking: Marking) -> None:
+    def __init__(
+        self, sources: Sources, listing: Listing, edges: Edges, marking: Marking, others: Marking
+    ) -> None:
         """Measure nothing yet; see `usage`.
 
         Args:
@@ -25,11 +27,13 @@ class Measuring:
             listing: The snapshots.
             edges: The references.
             marking: What is needed.
+            others: What is needed by anything else than images.
         """
         self._sources = sources
         self._listing = listing
         self._edges = edges
         self._marking = marking
+        self._others = others
         self._sizes: dict[Node, int] = {}
 
     def usage(self) -> Usage:
@@ -39,6 +43,7 @@ class Measuring:
         self._sizes = blobs | snapshots
         needed = {node: self._needs(node) for node in self._images()}
         users = Counter(one for nodes in needed.values() for one in nodes)
+        users.update(one for one in users if self._others.has(one))
         return Usage(
             images=[self._usage_of(node, nodes, users) for node, nodes in needed.items()],
             content=sum(blobs.values()),
@@ -87,7 +92,7 @@ class Measuring:
         )
 
     def _is_reclaimable(self, node: Node) -> bool:
-        is_collected = node.kind != BLOB or self._sources.collects_content
+        is_collected = node.kind != BLOB or (self._sources.collects_content and not self._listing.failures)
         return is_collected and not self._marking.has(node) and not self._sources.protection.is_held(node)
 
 

@@ -33,7 +33,7 @@ class References:
 
     def chains(self) -> Sequence[Chain]:
         """Return the shortest chain for each thing that refers to the target."""
-        return [[*self._steps_to(by), _step(node, how)] for node, how, by in self._found if not self._loops(by)]
+        return [[*self._steps_to(by), step_to(node, how)] for node, how, by in self._found if not self._loops(by)]
 
     def _loops(self, node: Node | None) -> bool:
         """Return whether a thing is only reached by way of the target, as a snapshot's child may be."""
@@ -48,7 +48,7 @@ class References:
         steps: list[Step] = []
         while node is not None:
             how, by = self._first.get(node, ("lease" if node.kind == LEASE else "", None))
-            steps.append(_step(node, how))
+            steps.append(step_to(node, how))
             node = by
         return steps[::-1]
 
@@ -79,5 +79,6 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
     raise NotFound(f"{name!r} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
 
 
-def _step(node: Node, how: str) -> Step:
+def step_to(node: Node, how: str) -> Step:
+    """Return a step of a chain."""
     return Step(node.kind, node.name, node.namespace, node.snapshotter, how)  # type: ignore[arg-type]

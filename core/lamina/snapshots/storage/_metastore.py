@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from lamina.metrics import Metric, MetricKind
+from lamina.snapshots._contract import Info
+from lamina.snapshots.storage._record import decode
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
+from lamina.snapshots.storage._table import Table, keyspace_names
 from lamina.store import Store
 from lamina.store._environment import Transaction
 
@@ -33,6 +36,30 @@ class MetaStore(Store):
         """
         check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
+
+    def infos(self, *except_for: str) -> Iterator[tuple[str, str, Info]]:
+        """Yield the snapshots of all snapshotters, those that are not used at present among them.
+
+        Args:
+            except_for: The plugin ids of snapshotters whose snapshots are left out.
+
+        Yields:
+            The snapshotter, the keyspace and the snapshot.
+
+        Raises:
+            DataLoss: A record cannot be read.
+            Unavailable: The store is closed.
+        """
+        for snapshotter, keyspace in self._environment.read(keyspace_names).values():
+            if snapshotter not in except_for:
+                table = Table(snapshotter, b"", keyspace)
+                start: bytes | None = None
+                while True:
+                    found, start = self._environment.read(functools.partial(table.batch, start=start))
+                    for data in found:
+                        yield snapshotter, keyspace, decode(data).info
+                    if start is None:
+                        break
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the number of snapshots, the size of the store, and the durations of commits.

@@ -24,7 +24,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
         Registration(
             type=PluginType.GC,
             id=ID,
-            requires=(PluginType.CONTENT, PluginType.METADATA, PluginType.SNAPSHOTTER),
+            requires=(PluginType.CONTENT, PluginType.METADATA, PluginType.METASTORE, PluginType.SNAPSHOTTER),
             config=SchedulerConfig,
             live=("grace", "interval"),
             init=init_scheduler,
@@ -50,12 +50,13 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
     from lamina.plugins.gc._scheduler import Scheduler
 
     metadata, content = ic.get_single(PluginType.METADATA), ic.get_single(PluginType.CONTENT)
+    metastore = ic.get_single(PluginType.METASTORE)
 
     def collector() -> Collector:
         from lamina.metadata.collection import Collector
         from lamina.plugins.gc._snapshotters import snapshotters
 
-        return Collector(metadata, content, lambda: snapshotters(ic.get_all()))
+        return Collector(metadata, content, lambda: snapshotters(ic.get_all(), metastore))
 
     return Scheduler(collector, ic.config)
 
