@@ -55,6 +55,8 @@ class ConfigChanges:
             _check(bool(name) and "=" not in name, "env", name, "a name that is not empty and has no '='")
         for label in (*self.labels, *self.unset_labels):
             _check(bool(label), "label", label, "a name that is not empty")
+        for text in (*(self.entrypoint or ()), *(self.cmd or ()), *self.env.values(), *filter(None, (self.user,))):
+            _check(True, "text", text, "text without NUL, which no program can get")
         for port in self.exposed_ports:
             _check(re.fullmatch(_PORT, port) is not None, "exposed port", port, "PORT[/PROTOCOL]: 80, 53/udp")
         for path in (*self.volumes, *filter(None, (self.working_dir,))):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lamina.client import Client
+from lamina.images import Image
 from lamina.images.building import BASE
 from tests.integration.cli.conftest import Lamina
 from tests.support.images.archives import write_directory
@@ -178,3 +179,22 @@ def test_a_relative_path_is_one_of_the_command(
     monkeypatch.chdir(tmp_path)
     lamina("images", "export", "-o", "out.tar", "mine")
     assert (tmp_path / "out.tar").is_file()
+
+
+def test_a_name_that_others_gave_controls_no_terminal(lamina: Lamina, target: Path, tmp_path: Path) -> None:
+    """A client of the API may give an image any name."""
+    with Client(lamina.address) as client:
+        name = "\x1b]0;x\n"
+        client.images().create(Image(name, client.images().get(DEBIAN).target))
+        shown = lamina("images", "export", "-o", tmp_path / "image.tar", name)
+        assert shown.startswith("exported \\x1b]0;x\\n (sha256:")
+        assert lamina("images", "unpack", name).startswith("unpacked \\x1b]0;x\\n on ")
+        client.images().delete(name)
+
+
+def test_an_empty_key_is_no_snapshot(lamina: Lamina) -> None:
+    assert lamina("images", "commit", "", "mine", code=1) == "lamina: a snapshot's key must not be empty\n"
+
+
+def test_json_that_is_nested_too_deep_is_no_command(lamina: Lamina) -> None:
+    assert "is not valid JSON" in lamina("images", "config", "debian:12", "--cmd", "[" * 5000, code=2)

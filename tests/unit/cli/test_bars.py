@@ -10,7 +10,9 @@ import select
 import subprocess
 import sys
 
-from lamina.cli.terminal.bars import Bars
+import pytest
+
+from lamina.cli.terminal.bars import Bars, _Display
 from lamina.images import Progress
 from tests.support.waiting import wait_until
 
@@ -25,6 +27,12 @@ with Bars() as bars:
         bars.report(Progress({DIGEST!r}, "unpack", int(line), 3 << 20))
 print("done")
 """
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every output is taken for a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
 
 
 def test_no_bar_is_shown_in_a_pipe() -> None:
@@ -63,3 +71,12 @@ def test_a_terminal_shows_a_bar_for_each_blob_until_it_is_finished() -> None:
         while b"\x1b[?25h" not in shown:  # the cursor is back
             assert select.select([terminal], [], [], 60)[0]
             shown.extend(os.read(terminal, 4096))
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_key_is_shown_as_it_is_and_controls_no_terminal() -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        display = _Display()
+        display.update(Progress("[/x]\x1b]0;a", "commit", 1, 0))
+        display.close()
+    assert "[/x]\\x1b]0;a" in stderr.getvalue()

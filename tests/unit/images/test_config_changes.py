@@ -91,6 +91,10 @@ def test_malformed_settings_are_refused() -> None:
         {"volumes": ("data",)},
         {"working_dir": "srv"},
         {"stop_signal": "term"},
+        {"entrypoint": ("sh", "\0")},
+        {"cmd": ("a\0b",)},
+        {"env": {"A": "\0"}},
+        {"user": "a\0"},
     ],
     ids=lambda values: repr(values).replace("\\x00", "NUL"),
 )

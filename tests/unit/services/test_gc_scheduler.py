@@ -174,3 +174,14 @@ def test_closing_ends_the_thread_and_its_collection(
 def test_negative_durations_are_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match="non-negative"):
         SchedulerConfig(**{name: Duration(-1)})
+
+
+def test_all_questions_are_answered_with_the_present_grace(
+    collector: RecordedCollector, schedule: Callable[..., Scheduler]
+) -> None:
+    scheduler = schedule(grace=Duration(7))
+    scheduler.why("debian", "default")
+    assert collector.grace == 7
+    scheduler.reconfigure(SchedulerConfig(grace=Duration(8)))
+    scheduler.usage()
+    assert collector.grace == 8

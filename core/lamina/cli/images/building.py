@@ -11,7 +11,7 @@ import click
 from lamina.cli.images.changes import config_options
 from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import binary_size, json_option, write, write_json, write_table
+from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
 
 if TYPE_CHECKING:
     from lamina.images import ConfigChanges, LayerCompression, Resolved
@@ -82,7 +82,7 @@ def commit(
     if as_json:
         write_json(image_document(made))
     else:
-        write(f"committed {made.name} ({made.target.digest})")
+        write(f"committed {one_line(made.name)} ({made.target.digest})")
 
 
 @click.command()
@@ -127,7 +127,7 @@ def config(
     if as_json:
         write_json(image_document(made))
     else:
-        write(f"changed {made.name} ({made.target.digest})")
+        write(f"changed {one_line(made.name)} ({made.target.digest})")
 
 
 @click.command()

@@ -71,7 +71,7 @@ def _words(_: click.Context, parameter: click.Parameter, text: str | None) -> tu
 
     try:
         words = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{text!r} is not valid JSON: {error}", param=parameter) from error
     if not all(isinstance(word, str) for word in words):
         raise click.BadParameter(f"{text!r}: expected an array of strings", param=parameter)

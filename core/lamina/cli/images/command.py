@@ -20,6 +20,7 @@ from lamina.cli.terminal.output import (
     binary_size,
     json_option,
     notify,
+    one_line,
     write,
     write_json,
     write_table,
@@ -198,7 +199,7 @@ def unpack(*, name: str, platform: str, snapshotter: str, as_json: bool) -> None
     if as_json:
         write_json(unpacked_document(done))
     else:
-        write(f"unpacked {done.image} on {done.snapshotter} ({done.chain_id})")
+        write(f"unpacked {one_line(done.image)} on {done.snapshotter} ({done.chain_id})")
 
 
 @images.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import json_option, write, write_json
+from lamina.cli.terminal.output import json_option, one_line, write, write_json
 
 if TYPE_CHECKING:
     from lamina.images import ArchiveFormat
@@ -48,4 +48,4 @@ def export(*, names: tuple[str, ...], output: str, format_: ArchiveFormat, platf
         write_json([image_document(image) for image in done.images])
         return
     for image in done.images:
-        write(f"exported {image.name} ({image.target.digest})")
+        write(f"exported {one_line(image.name)} ({image.target.digest})")

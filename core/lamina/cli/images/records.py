@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lamina.cli.terminal.output import one_line
 from lamina.snapshots import format_time
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def received(done: Imported, image: Image, platform: str, *, unpack: bool) -> st
         platform: The platform to unpack; "" for the host's.
         unpack: Whether the image was to be unpacked.
     """
-    text = f"{image.name} ({image.target.digest})"
+    text = f"{one_line(image.name)} ({image.target.digest})"
     where = next((one.snapshotter for one in done.unpacked if one.image == image.name), "")
     if where:
         return f"{text}, unpacked on {where}"

@@ -9,7 +9,7 @@ import click
 
 from lamina.cli.images.options import discard_option, name_argument, platform_option, snapshotter_option
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import json_option, write, write_json
+from lamina.cli.terminal.output import json_option, one_line, write, write_json
 
 if TYPE_CHECKING:
     from lamina.registry import Access
@@ -124,7 +124,7 @@ def push(
     if as_json:
         write_json({"Name": done.name, "Target": descriptor_document(done.target)})
     else:
-        write(f"pushed {done.name} ({done.target.digest})")
+        write(f"pushed {one_line(done.name)} ({done.target.digest})")
 
 
 def _access(plain_http: bool, ca_file: Any, creds: str | None) -> Access:

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Self
 
+from lamina.cli.terminal.output import one_line
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -56,7 +58,7 @@ class _Display:
         from lamina.cli.terminal.columns import BytesColumn, RateColumn
 
         self._live = Live(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             BytesColumn(),
             RateColumn(),
@@ -75,7 +77,7 @@ class _Display:
                 self._live.remove_task(task)
             return
         if key not in self._tasks:
-            shown = progress.digest.removeprefix("sha256:")[:_DIGITS]
+            shown = one_line(progress.digest.removeprefix("sha256:")[:_DIGITS])
             self._tasks[key] = self._live.add_task(f"{progress.what} {shown}", total=progress.total or None)
         self._live.update(self._tasks[key], completed=progress.done)
 

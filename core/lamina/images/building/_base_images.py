@@ -121,8 +121,9 @@ class BaseImages:
 
 def _line(snapshotter: Snapshotter, key: str) -> Iterator[Info]:
     """Yield a snapshot and those below it."""
-    while key:
+    info = snapshotter.stat(key)
+    yield info
+    while info.parent:
         current().check()
-        info = snapshotter.stat(key)
+        info = snapshotter.stat(info.parent)
         yield info
-        key = info.parent

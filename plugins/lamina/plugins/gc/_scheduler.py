@@ -43,14 +43,19 @@ class Scheduler(GarbageCollector):
         self._thread: threading.Thread | None = None
         self.reconfigure(config)
 
-    @functools.cached_property
+    @property
     def _collector(self) -> Collector:
+        collector = self._shared
+        collector.grace = self._grace
+        return collector
+
+    @functools.cached_property
+    def _shared(self) -> Collector:
         return self._new_collector()
 
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         """Remove what nothing refers to, until the current call ends."""
         run, collector = Run(), self._collector
-        collector.grace = self._grace
         try:
             for removed in collector.collect(dry_run=dry_run, content_only=content_only):
                 run.count(removed)
@@ -64,7 +69,6 @@ class Scheduler(GarbageCollector):
 
     def discard(self, digests: Collection[str]) -> None:
         """Remove those of some blobs that nothing needs."""
-        self._collector.grace = self._grace
         self._collector.discard(digests)
 
     def usage(self) -> Usage:
