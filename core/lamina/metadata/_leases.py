@@ -37,7 +37,7 @@ class LeaseStore(abc.ABC):
     """
 
     @abc.abstractmethod
-    def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 # containerd's word
+    def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 - containerd's word
         """Store a new lease, and return it.
 
         Args:
@@ -49,7 +49,7 @@ class LeaseStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def get(self, id: str) -> Lease:  # noqa: A002
+    def get(self, id: str) -> Lease:  # noqa: A002 - containerd's word
         """Return a lease.
 
         Raises:
@@ -67,7 +67,7 @@ class LeaseStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def delete(self, id: str) -> None:  # noqa: A002
+    def delete(self, id: str) -> None:  # noqa: A002 - containerd's word
         """Delete a lease. Its resources stay until a collection finds that nothing else needs them.
 
         Raises:
@@ -75,7 +75,7 @@ class LeaseStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def add(self, id: str, resource: Resource) -> None:  # noqa: A002
+    def add(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Add a resource to a lease, which may have it already.
 
         Raises:
@@ -84,7 +84,7 @@ class LeaseStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def remove(self, id: str, resource: Resource) -> None:  # noqa: A002
+    def remove(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Remove a resource from a lease, which need not have it.
 
         Raises:
@@ -93,7 +93,7 @@ class LeaseStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002
+    def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002 - containerd's word
         """Yield the resources of a lease.
 
         Raises:

@@ -40,7 +40,7 @@ class StoredLeases(LeaseStore):
         self._protection = protection
         self._namespace = namespace
 
-    def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 # containerd's word
+    def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 - containerd's word
         """Store a new lease."""
         lease = Lease(id, check_labels(labels or {}), time.time_ns())
         if id:
@@ -64,7 +64,7 @@ class StoredLeases(LeaseStore):
 
         return self._tables.leases.write(body)
 
-    def get(self, id: str) -> Lease:  # noqa: A002
+    def get(self, id: str) -> Lease:  # noqa: A002 - containerd's word
         """Return a lease."""
         key = self._key(id)
         return self._tables.leases.read(lambda transaction: _read(transaction, key, id))
@@ -83,11 +83,11 @@ class StoredLeases(LeaseStore):
         for key, data in self._tables.leases.walk(prefix):
             yield _decode(key[len(prefix) :].decode(), data)
 
-    def delete(self, id: str) -> None:  # noqa: A002
+    def delete(self, id: str) -> None:  # noqa: A002 - containerd's word
         """Delete a lease, after most of its resources if there are many."""
         self.delete_if(id, lambda lease: True)
 
-    def delete_if(self, id: str, condition: Callable[[Lease], bool]) -> bool:  # noqa: A002
+    def delete_if(self, id: str, condition: Callable[[Lease], bool]) -> bool:  # noqa: A002 - containerd's word
         """Delete a lease if a condition holds for it then; return whether it was deleted.
 
         Raises:
@@ -111,11 +111,11 @@ class StoredLeases(LeaseStore):
             pass
         return is_deleted
 
-    def add(self, id: str, resource: Resource) -> None:  # noqa: A002
+    def add(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Add a resource to a lease."""
         self.add_all(id, [resource])
 
-    def add_all(self, id: str, resources: Iterable[Resource]) -> None:  # noqa: A002
+    def add_all(self, id: str, resources: Iterable[Resource]) -> None:  # noqa: A002 - containerd's word
         """Add resources to a lease, durably and in batches, and wait until none of them is being removed.
 
         Raises:
@@ -128,7 +128,7 @@ class StoredLeases(LeaseStore):
         for node in filter(None, nodes.values()):
             self._protection.wait_for(blob(node.name) if node.kind == BLOB else node)
 
-    def put(self, transaction: TableTransaction, id: str, resources: Iterable[Resource]) -> None:  # noqa: A002
+    def put(self, transaction: TableTransaction, id: str, resources: Iterable[Resource]) -> None:  # noqa: A002 - containerd's word
         """Add resources to a lease in a transaction of any table.
 
         Raises:
@@ -139,7 +139,7 @@ class StoredLeases(LeaseStore):
         for one in resources:
             table.put(self._resource_key(id, one), _encoded({"type": one.type, "id": one.id}))
 
-    def remove(self, id: str, resource: Resource) -> None:  # noqa: A002
+    def remove(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Remove a resource from a lease."""
         resource_node(resource, self._namespace)
 
@@ -149,20 +149,20 @@ class StoredLeases(LeaseStore):
 
         self._tables.leases.write(body)
 
-    def discard(self, transaction: TableTransaction, id: str, resource: Resource) -> None:  # noqa: A002
+    def discard(self, transaction: TableTransaction, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Remove a resource from a lease, neither of which need be there, in a transaction of any table."""
         self._tables.resources.within(transaction).delete(self._resource_key(id, resource))
 
-    def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002
+    def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002 - containerd's word
         """Yield the resources of a lease."""
         self.get(id)
         return self.resources_of(id)
 
-    def resources_of(self, id: str) -> Iterator[Resource]:  # noqa: A002
+    def resources_of(self, id: str) -> Iterator[Resource]:  # noqa: A002 - containerd's word
         """Yield the resources of a lease, which may have been deleted."""
         return (_resource(data) for _, data in self._tables.resources.walk(self._key(id) + b"\0"))
 
-    def _key(self, id: str) -> bytes:  # noqa: A002
+    def _key(self, id: str) -> bytes:  # noqa: A002 - containerd's word
         try:
             data = id.encode()
         except UnicodeEncodeError as error:
@@ -171,7 +171,7 @@ class StoredLeases(LeaseStore):
             raise InvalidArgument(f"lease {shorten(id)}: expected an id of 1 to {ID_LIMIT} bytes without NUL")
         return self._namespace.encode() + b"\0" + data
 
-    def _resource_key(self, id: str, resource: Resource) -> bytes:  # noqa: A002
+    def _resource_key(self, id: str, resource: Resource) -> bytes:  # noqa: A002 - containerd's word
         import hashlib
 
         name = f"{resource.type}\0{resource.id}".encode(errors="surrogatepass")
@@ -207,7 +207,7 @@ def resource_node(resource: Resource, namespace: str) -> Node | None:
     return None
 
 
-def _read(transaction: TableTransaction, key: bytes, id: str) -> Lease:  # noqa: A002
+def _read(transaction: TableTransaction, key: bytes, id: str) -> Lease:  # noqa: A002 - containerd's word
     data = transaction.get(key)
     if data is None:
         raise NotFound(f"lease {shorten(id)} does not exist")
@@ -218,7 +218,7 @@ def _encoded(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _decode(id: str, data: bytes) -> Lease:  # noqa: A002
+def _decode(id: str, data: bytes) -> Lease:  # noqa: A002 - containerd's word
     try:
         return Lease(id, **json.loads(data))
     except (ValueError, TypeError) as error:
