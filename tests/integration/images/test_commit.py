@@ -367,6 +367,30 @@ def test_a_snapshot_that_is_mounted_during_the_commit_is_refused(
     assert builds.ingests() == []
 
 
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
+def test_a_snapshot_that_is_removed_while_it_is_read_is_no_image(
+    building: Making, overlay: LocalSnapshotter, is_replaced: bool
+) -> None:
+    """What was read may be a part of its files."""
+
+    class Removing(LocalDiffer):
+        def compare(self, *arguments: Any, **options: Any) -> WrittenLayer:
+            written = super().compare(*arguments, **options)
+            builds.snapshotter.remove("work")
+            if is_replaced:
+                builds.fork()
+            return written
+
+    builds = building(overlay, Removing())
+    builds.base()
+    builds.fork()
+    builds.change()
+    with pytest.raises(Aborted if is_replaced else NotFound):
+        builds.transfer.commit("work", "mine", live=True)
+    with pytest.raises(NotFound):
+        builds.transfer.resolve("mine")
+
+
 class Interrupted(LocalDiffer):
     """Writes a part of a layer, and fails."""
 

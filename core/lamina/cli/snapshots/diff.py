@@ -142,8 +142,8 @@ def _write_layer(
 
     with (
         byte_progress("comparing …", "read") as progress,
-        _mounts(a, b) as (lower, upper),
         _opened_output(output) as fd,
+        _mounts(a, b) as (lower, upper),
     ):
 
         def write_all(data: bytes | memoryview) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lamina.context import current, use
-from lamina.errdefs import Error, NotFound
+from lamina.errdefs import Aborted, Error, NotFound
 from lamina.snapshots._contract import Kind, Snapshotter
 from lamina.snapshots.temporary._owner import DIFF, LABEL, Owner
 
@@ -31,13 +31,17 @@ def temporary_mounts(snapshotter: Snapshotter, key: str, owner: Owner) -> Iterat
         owner: The owner of the view.
 
     Raises:
-        NotFound: There is no such snapshot.
+        NotFound: There is no such snapshot, or none any more at the end of the block.
+        Aborted: Another snapshot has the key at the end of the block.
     """
     if not key:
         yield []
         return
-    if snapshotter.stat(key).kind is not Kind.COMMITTED:
+    info = snapshotter.stat(key)
+    if info.kind is not Kind.COMMITTED:
         yield snapshotter.mounts(key)
+        if snapshotter.stat(key).created != info.created:  # its files may have been removed while they were read
+            raise Aborted(f"snapshot {key!r} was replaced while it was in use; try again")
         return
     view = new_key(DIFF, key)
     owner.begin(view)
