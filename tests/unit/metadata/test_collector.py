@@ -596,3 +596,16 @@ def test_a_flat_lease_keeps_any_number_of_parents(metadata: Metadata, content: L
     for _ in marking.mark_roots():
         pass
     assert all(marking.has(snapshot(SPACE, "native", key)) for key in names)
+
+
+def test_snapshots_of_a_namespace_that_the_metadata_does_not_know_are_collected(
+    metadata: Metadata, content: LocalContentStore, native: LocalSnapshotter
+) -> None:
+    """An older lamina recorded no namespaces."""
+    collector = Collector(metadata, content, lambda: [("native", native)], grace=0, namespaces=lambda: ["old"])
+    old = native.keyspace(keyspace_of("old"))
+    add(content, A, B)
+    commit(old, "s")
+    old.prepare("fork", labels={"containerd.io/gc.ref.content": A})
+    assert names(list(collector.collect())) == ["s", B]
+    assert keys(old) == ["fork"]

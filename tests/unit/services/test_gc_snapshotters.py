@@ -10,7 +10,7 @@ import pytest
 
 from lamina.errdefs import SkipPlugin, Unavailable
 from lamina.plugin import Plugin, PluginType, Status
-from lamina.plugins.gc._snapshotters import snapshotters
+from lamina.plugins.gc._snapshotters import namespaces, snapshotters
 from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
@@ -61,3 +61,9 @@ def test_one_that_does_not_work_is_an_error_after_the_others(metastore: MetaStor
     assert next(found) == ("overlayfs", WORKING.instance)
     with pytest.raises(Unavailable, match=r"snapshotter remote does not work: .*no disk"):
         next(found)
+
+
+def test_the_namespaces_of_snapshots_are_known(metastore: MetaStore, unused: Snapshotter) -> None:
+    for keyspace in ("images/a", "images/b", "images", "others"):
+        unused.keyspace(keyspace).prepare("s")
+    assert namespaces(metastore) == {"a", "b"}

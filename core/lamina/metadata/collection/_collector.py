@@ -32,6 +32,7 @@ class Collector(GarbageCollector):
         content: ContentStore,
         snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]],
         grace: float = 60.0,
+        namespaces: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         """Collect what the caller opened and closes.
 
@@ -41,8 +42,10 @@ class Collector(GarbageCollector):
             snapshotters: Returns the snapshotters that work, with their ids, and raises afterwards if there are
                 others: then no blobs are removed, since their snapshots may need them.
             grace: See `grace`.
+            namespaces: Returns namespaces with snapshots. The metadata need not know them, if an older lamina
+                wrote them, or the metadata was lost.
         """
-        self._sources = Sources(metadata, content, snapshotters)
+        self._sources = Sources(metadata, content, snapshotters, namespaces)
         self.grace = grace
         """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
         set at any time."""

@@ -76,7 +76,7 @@ class Listing:
         self._sources = sources
         self._keeps_expired = keeps_expired
         self._owner = Owner()
-        self.namespaces: Sequence[str] = sources.metadata.namespaces()
+        self.namespaces: Sequence[str] = sources.namespaces
         self.roots: list[Root] = []
         self.expired: list[Node] = []
         """Images and leases that have expired, if they do not stay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,6 +24,13 @@ class Sources:
     metadata: Metadata
     content: ContentStore
     snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]]
+    further_namespaces: Callable[[], Iterable[str]] = tuple
+    """Returns namespaces that the metadata may not know."""
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """All namespaces that may have something, in alphabetical order."""
+        return sorted({*self.metadata.namespaces(), *self.further_namespaces()})
 
     @property
     def protection(self) -> Protection:

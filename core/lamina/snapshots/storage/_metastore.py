@@ -37,6 +37,14 @@ class MetaStore(Store):
         check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
 
+    def keyspaces(self) -> Sequence[tuple[str, str]]:
+        """Return the plugin id and the keyspace for all keyspaces that have or had snapshots.
+
+        Raises:
+            Unavailable: The store is closed.
+        """
+        return tuple(self._environment.read(keyspace_names).values())
+
     def infos(self, *except_for: str) -> Iterator[tuple[str, str, Info]]:
         """Yield the snapshots of all snapshotters, those that are not used at present among them.
 
@@ -50,7 +58,7 @@ class MetaStore(Store):
             DataLoss: A record cannot be read.
             Unavailable: The store is closed.
         """
-        for snapshotter, keyspace in self._environment.read(keyspace_names).values():
+        for snapshotter, keyspace in self.keyspaces():
             if snapshotter not in except_for:
                 table = Table(snapshotter, b"", keyspace)
                 start: bytes | None = None

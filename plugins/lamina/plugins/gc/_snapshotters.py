@@ -41,3 +41,8 @@ def snapshotters(plugins: Iterable[Plugin], metastore: MetaStore) -> Iterator[tu
                 f"snapshotter {name} is not used at present, and its snapshot {info.name!r} in {keyspace} refers "
                 "to blobs: enable the snapshotter, and remove the snapshot if nobody needs it"
             )
+
+
+def namespaces(metastore: MetaStore) -> set[str]:
+    """Return the namespaces whose images have or had snapshots."""
+    return {namespace for _, keyspace in metastore.keyspaces() if (namespace := namespace_of(keyspace))}

@@ -54,9 +54,14 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
 
     def collector() -> Collector:
         from lamina.metadata.collection import Collector
-        from lamina.plugins.gc._snapshotters import snapshotters
+        from lamina.plugins.gc._snapshotters import namespaces, snapshotters
 
-        return Collector(metadata, content, lambda: snapshotters(ic.get_all(), metastore))
+        return Collector(
+            metadata,
+            content,
+            lambda: snapshotters(ic.get_all(), metastore),
+            namespaces=lambda: namespaces(metastore),
+        )
 
     return Scheduler(collector, ic.config)
 
