@@ -169,7 +169,7 @@ def _check_disk(host: Host, ids: list[str]) -> None:
     """Check that there is exactly what belongs to these identifiers, once what is left behind is reclaimed."""
     expected = {"snapshots": ids, "records": ids, "trash": []}
     with contextlib.suppress(TimeoutError):  # the assertion says what there is instead
-        wait_until(lambda: host.data() == expected, 10, "what is left behind is reclaimed")
+        wait_until(lambda: host.data() == expected, 60, "what is left behind is reclaimed")
     assert host.data() == expected
 
 

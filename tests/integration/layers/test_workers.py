@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -202,3 +204,16 @@ WorkerDiffer().apply(Blob({endless.fd}, {endless.size}), mounts, progress=end)
     assert done.returncode == -signal.SIGKILL
     (worker,) = map(int, done.stdout.split())
     wait_until(lambda: not Path(f"/proc/{worker}/exe").exists(), SECONDS, "the worker has ended")
+
+
+def test_a_process_ends_silently_when_its_owner_dies_without_reading_the_answer() -> None:
+    program = "import sys; from lamina.layers.workers._process import main; main(int(sys.argv[1]))"
+    for _ in range(5):
+        own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-c", program, str(other.fileno())]
+        with other, subprocess.Popen(command, pass_fds=[other.fileno()], stderr=subprocess.PIPE) as process:
+            other.close()
+            with own:
+                own.send(b"no request")
+                assert select.select([own], [], [], SECONDS)[0]
+            assert process.communicate(timeout=SECONDS) == (None, b"")

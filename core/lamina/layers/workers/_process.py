@@ -46,12 +46,17 @@ def main(fd: int) -> None:
     os.umask(0)
     connection = socket.socket(fileno=fd)
     threading.Thread(target=_exit_with_owner, args=(fd,), name="exit", daemon=True).start()
-    while True:
-        packet, fds, _, _ = socket.recv_fds(connection, LARGEST, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
-        if not packet:
-            return
-        answer = _work(connection, packet, fds)
-        connection.send(encode(answer))
+    with contextlib.suppress(ConnectionError):  # the owner has died, and left packets unread
+        while _serve_one(connection):
+            pass
+
+
+def _serve_one(connection: socket.socket) -> bool:
+    """Serve the next request; return whether there was one."""
+    packet, fds, _, _ = socket.recv_fds(connection, LARGEST, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+    if packet:
+        connection.send(encode(_work(connection, packet, fds)))
+    return bool(packet)
 
 
 def _exit_with_owner(fd: int) -> None:
