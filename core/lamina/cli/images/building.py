@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.images.changes import config_options
-from lamina.cli.images.options import name_argument, platform_option, snapshotter_option
+from lamina.cli.images.options import name_argument, platform_option
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
 
@@ -41,7 +41,14 @@ _epoch = click.option(
 )
 @click.option("--live", is_flag=True, help="Commit the snapshot although it is mounted, file by file.")
 @_epoch
-@snapshotter_option
+@click.option(
+    "--snapshotter",
+    default="",
+    metavar="NAME",
+    envvar="LAMINA_SNAPSHOTTER",
+    show_envvar=True,
+    help="Id or alias of the snapshotter that has the snapshot. Default: the host's choice.",
+)
 @json_option
 @click.argument("snapshot")
 @name_argument

@@ -94,7 +94,12 @@ def pull(
 
 @click.command()
 @image_options
-@platform_option
+@click.option(
+    "--platform",
+    default="",
+    metavar="OS/ARCH",
+    help="Platform to push, such as linux/arm64. Default: all that are there.",
+)
 @access_options
 @json_option
 @name_argument

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.groups import Group
-from lamina.cli.options.connection import connected, image_options
+from lamina.cli.options.connection import connected, lease_options
 from lamina.cli.snapshots.labels import format_labels, parse_labels
 from lamina.cli.terminal.output import json_option, write, write_json, write_table
 from lamina.errdefs import InvalidArgument, NotFound
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Group)
-@image_options
+@lease_options
 def leases() -> None:
     """Keep blobs and snapshots from being collected."""
 
 
 @leases.command()
-@image_options
-@click.option("--expire", default="24h", metavar="DURATION", help="Time until it ends; 0 for never. Default: 24h.")
+@lease_options
+@click.option(
+    "--expire",
+    default="24h",
+    metavar="DURATION",
+    help='Time until the lease ends, such as "1h30m"; 0 for never. Default: 24h.',
+)
 @click.option(
     "--label",
     "labels",
@@ -71,7 +76,7 @@ def _expiry(text: str) -> dict[str, str]:
 
 
 @leases.command()
-@image_options
+@lease_options
 @json_option
 @click.argument("filters", nargs=-1, metavar="[FILTER]...")
 def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
@@ -102,7 +107,7 @@ def _with_resources(store: LeaseStore, filters: Sequence[str]) -> Iterator[tuple
 
 
 @leases.command()
-@image_options
+@lease_options
 @json_option
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 def rm(*, ids: tuple[str, ...], as_json: bool) -> None:

@@ -41,6 +41,16 @@ def image_options(command: F) -> F:
     return host_options(_namespace("Namespace of the images. Default: default.")(command))
 
 
+def every_image_options(command: F) -> F:
+    """Add the options that select a host, and images of one namespace or of all."""
+    return host_options(_namespace("Namespace of the images. Default: all.")(command))
+
+
+def lease_options(command: F) -> F:
+    """Add the options that select a host and a namespace of leases."""
+    return host_options(_namespace("Namespace of the leases. Default: default.")(command))
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[Client]:
     """Connect to the host that the command's options select, in the namespace that they select."""
