@@ -10,7 +10,13 @@ import click
 from click.core import ParameterSource
 
 from lamina.cli.images.removals import collect, dry_run_option, place
-from lamina.cli.options.connection import connected, given_namespace, host_options, image_options
+from lamina.cli.options.connection import (
+    connected,
+    every_image_options,
+    given_namespace,
+    host_options,
+    image_options,
+)
 from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, InvalidArgument, NotFound, Unavailable, Unknown
 
@@ -37,13 +43,13 @@ def prune(*, dry_run: bool, as_json: bool) -> None:
 
 
 @click.command()
-@image_options
+@every_image_options
 @json_option
 def df(*, as_json: bool) -> None:
     """Show the disk usage of images.
 
-    Covers all namespaces unless one is given. OWN is what only this image needs: compressed blobs and snapshots.
-    SHARED is what others need, too: images, leases, forks.
+    OWN is what only this image needs: compressed blobs and snapshots. SHARED is what others need, too: images,
+    leases, forks.
     """
     with connected() as client:
         used = client.collector().usage()
@@ -53,8 +59,9 @@ def df(*, as_json: bool) -> None:
         return
     rows = [(image.namespace, image.name, binary_size(image.own), binary_size(image.shared)) for image in images]
     write_table(("NAMESPACE", "NAME", "OWN", "SHARED"), rows)
-    blobs, snapshots, unused = map(binary_size, (used.content, used.snapshots, used.reclaimable))
-    write(f"{blobs} of blobs, {snapshots} of snapshots; {unused} of that is unused: lamina images prune frees it")
+    unused = f"{binary_size(used.reclaimable)} of that is unused: lamina images prune frees it"
+    blobs, snapshots = binary_size(used.content), binary_size(used.snapshots)
+    write(f"{blobs} of blobs, {snapshots} of snapshots; {unused if used.reclaimable else 'all of that is used'}")
 
 
 @click.command()
@@ -120,7 +127,8 @@ def _lines(chain: Chain) -> Iterator[str]:
     for number, step in enumerate(chain):
         where = place(step.kind, "" if step.kind == "blob" else step.namespace, step.snapshotter)
         shown = f"{step.kind} {step.name}" + (f" in {where}" if where else "")
-        yield f"{'  ' if number else ''}{one_line(f'{shown}: {step.how}')}"
+        why = "" if step.how == step.kind else f": {step.how}"  # an image is kept because it is one
+        yield f"{'  ' if number else ''}{one_line(f'{shown}{why}')}"
 
 
 def _usage_document(used: Usage, images: Sequence[ImageUsage]) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def diff(*, a: str, b: str, output: str | None, source_date_epoch: int | None, a
     if as_json:
         write_json(_layer_document(written, compression))
     elif output != STDOUT:
-        write(f"wrote {one_line(output)}: {written.entries:,} entries, {binary_size(written.size)}")
+        entries = "1 entry" if written.entries == 1 else f"{written.entries:,} entries"
+        write(f"wrote {one_line(output)}: {entries}, {binary_size(written.size)}")
         write(f"digest  {written.digest}")
         write(f"diff ID {written.diff_id}")
 
