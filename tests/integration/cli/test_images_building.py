@@ -198,3 +198,8 @@ def test_an_empty_key_is_no_snapshot(lamina: Lamina) -> None:
 
 def test_json_that_is_nested_too_deep_is_no_command(lamina: Lamina) -> None:
     assert "is not valid JSON" in lamina("images", "config", "debian:12", "--cmd", "[" * 5000, code=2)
+
+
+def test_an_archive_is_not_exported_to_stdout(lamina: Lamina) -> None:
+    """The host writes it, so `-` would be a file of that name."""
+    assert "cannot go to stdout: name a file" in lamina("images", "export", "-o", "-", "mine", code=2)

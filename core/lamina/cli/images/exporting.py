@@ -42,6 +42,8 @@ def export(*, names: tuple[str, ...], output: str, format_: ArchiveFormat, platf
     from lamina.cli.images.records import image_document
     from lamina.cli.terminal.bars import Bars
 
+    if output == "-":
+        raise click.UsageError("-o -: the host writes the archive, so it cannot go to stdout: name a file")
     with connected() as client, Bars() as bars:
         done = client.transfer().export(output, names, format=format_, platform=platform, progress=bars.report)
     if as_json:
