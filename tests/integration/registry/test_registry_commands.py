@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lamina.images.documents import Platform
-from tests.support.commands import CommandFailed, run
+from tests.support.commands import CommandFailed, environment, run
 from tests.support.images import Documents
 from tests.support.images.built import layer
 from tests.support.processes.hosts import LAMINA, Host
@@ -56,6 +57,22 @@ def test_an_image_is_pulled_and_pushed_with_credentials(host: Host, private: Doc
     pushed = json.loads(lamina(host, "images", "push", *creds, "--json", name, f"{private.host}/other:2"))
     (listed,) = json.loads(lamina(host, "images", "ls", "--json"))
     assert pushed == {"Name": f"{private.host}/other:2", "Target": listed["Target"]}
+
+
+def test_a_password_is_read_from_a_pipe(host: Host, private: DockerRegistry) -> None:
+    """An empty one is an error: nothing can be asked for."""
+    for line, code, shown in (f"{PASSWORD}\n", 0, ""), ("", 2, f"--creds {USER}: no password on stdin"):
+        done = subprocess.run(
+            [*LAMINA, "images", "pull", "--creds", USER, f"{private.host}/image:1"],
+            input=line,
+            env=environment() | {"LAMINA_ADDRESS": host.address},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, shown in done.stderr) == (code, True), done.stderr
+        assert bool(done.stderr) == bool(code)
 
 
 def test_credentials_are_those_of_dockers_configuration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +29,10 @@ _ca_file = click.option(
 _creds = click.option(
     "--creds",
     metavar="USER[:PASSWORD]",
-    help="Credentials for the registry; without a password, it is asked for. Default: Docker's configuration.",
+    help=(
+        "Credentials for the registry. A password that is not given is asked for, or read from stdin if that is "
+        "no terminal. Default: Docker's configuration."
+    ),
 )
 
 
@@ -140,6 +144,16 @@ def _access(plain_http: bool, ca_file: Any, creds: str | None) -> Access:
         return Access(docker_credentials(), certificates, plain_http)
     username, colon, password = creds.partition(":")
     if not colon:
-        password = click.prompt(f"Password of {username}", hide_input=True, err=True)
+        password = _password(username)
     credentials = Credentials(username, password)
     return Access(lambda _host: credentials, certificates, plain_http)
+
+
+def _password(username: str) -> str:
+    """Ask for a password, or read a line of stdin if that is no terminal."""
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password of {username}", hide_input=True, err=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError(f"--creds {username}: no password on stdin: pipe it, or give {username}:PASSWORD")
+    return password
