@@ -24,7 +24,8 @@ def find_image(images: ImageStore, name: str) -> Image:
     for image in known:
         if _has_digest(image, name):
             return image
-    like = nearest(_full(name), [image.name for image in known])
+    names = {_short(image.name): image.name for image in known}
+    like = names.get(nearest(_short(name), names) or "")
     hint = f"did you mean {like}?" if like else "lamina images ls lists those that exist"
     raise NotFound(f"no image {name!r}: {hint}")
 
@@ -35,6 +36,11 @@ def _full(name: str) -> str:
         return normalize(name)
     except InvalidArgument:
         return name
+
+
+def _short(name: str) -> str:
+    """Return a name without what completion adds, which makes all names similar."""
+    return name.removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest")
 
 
 def _has_digest(image: Image, name: str) -> bool:

@@ -263,6 +263,13 @@ def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layou
         assert lamina("images", *command, code=1) == told
 
 
+def test_an_unknown_image_that_is_like_no_other_is_reported_with_the_listing(lamina: Lamina, layout: Path) -> None:
+    lamina("images", "import", "--no-unpack", "--name", "web", layout)
+    told = "lamina: no image 'shell': lamina images ls lists those that exist\n"
+    assert lamina("images", "inspect", "shell", code=1) == told
+    assert "did you mean docker.io/library/web:latest?" in lamina("images", "inspect", "wab", code=1)
+
+
 def test_an_image_for_another_architecture_is_refused_with_the_way_out(lamina: Lamina, tmp_path: Path) -> None:
     other = "s390x" if Platform.host().architecture != "s390x" else "amd64"
     layout = write_directory(tmp_path / "layout", debian(*LAYERS, platform=Platform("linux", other)))

@@ -80,3 +80,8 @@ def test_a_malformed_specifier_is_refused(specifier: str) -> None:
 def test_an_unknown_word_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(InvalidArgument, match=r"'amd46': neither an operating system nor .*: 'amd64' is one"):
         Platform.parse("amd46")
+
+
+def test_a_word_like_no_known_one_is_refused_with_an_example() -> None:
+    with pytest.raises(InvalidArgument, match="expected one of them, or both: linux/arm64"):
+        Platform.parse("foo")

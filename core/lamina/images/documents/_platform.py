@@ -102,7 +102,7 @@ class Platform:
             hint = nearest(parts[0].lower(), (*_SYSTEMS, *_ARCHITECTURES, *_SYNONYMS))
             raise InvalidArgument(
                 f"platform {specifier!r}: neither an operating system nor an architecture"
-                + (f": {hint!r} is one" if hint else "")
+                + (f": {hint!r} is one" if hint else ": expected one of them, or both: linux/arm64")
             )
         return platform
 

@@ -108,7 +108,9 @@ class Authorizer:
         self._is_basic = True
         credentials = self._known_credentials()
         if credentials is None:
-            raise Unauthenticated(f"registry {self._registry}: it wants a user name and a password: log in to it")
+            raise Unauthenticated(
+                f"registry {self._registry}: it wants a user name and a password: log in to it, or pass --creds"
+            )
         header = basic(credentials)
         if header == refused:
             raise Unauthenticated(
