@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -398,6 +399,22 @@ moves: st.SearchStrategy[Change] = st.one_of(
 imports = st.one_of(st.none(), st.tuples(spaces, names, digests, digests))
 
 
+@contextlib.contextmanager
+def small_world() -> Iterator[tuple[World, contextlib.ExitStack]]:
+    """A world in which a collection goes on by one thing at a time, and what is closed with it."""
+    with contextlib.ExitStack() as resources:
+        for name in (
+            "store._table.BATCH",
+            "snapshots.storage._batch.BATCH",
+            "metadata.collection._listing.STEP",
+            "metadata.collection._marking.STEP",
+            "metadata.collection._sweep.BATCH",
+        ):
+            resources.enter_context(mock.patch(f"lamina.{name}", 1))
+        path = Path(resources.enter_context(tempfile.TemporaryDirectory(dir=MEMORY)))
+        yield World(path, resources), resources
+
+
 @settings(max_examples=ROUNDS, deadline=None)
 @given(
     blobs=st.tuples(*[st.one_of(LABELS, st.just({}))] * len(DIGESTS)),
@@ -411,12 +428,7 @@ def test_a_collection_removes_what_nothing_needs_and_nothing_else(
     meanwhile: list[tuple[int, Change]],
     imported: tuple[str, str, str, str] | None,
 ) -> None:
-    with contextlib.ExitStack() as resources:
-        for name in ("store._table.BATCH", "metadata.collection._listing.STEP"):
-            resources.enter_context(mock.patch(f"lamina.{name}", 1))
-        resources.enter_context(mock.patch("lamina.metadata.collection._marking.STEP", 1))
-        resources.enter_context(mock.patch("lamina.metadata.collection._sweep.BATCH", 1))
-        world = World(Path(resources.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))), resources)
+    with small_world() as (world, resources):
         for digest, labels in zip(DIGESTS, blobs, strict=True):
             world.store_blob(digest, labels)
         for method, *arguments in before:
@@ -447,3 +459,60 @@ def advance(world: World, steps: Iterator[object], count: int) -> bool:
         if removed is world:
             return False
     return True
+
+
+def image_moves(world: World) -> None:
+    world.store_blob(DIGESTS[0], {})
+    world.name_image("b", "k", DIGESTS[0], {})
+
+
+def labels_move(world: World) -> None:
+    world.store_blob(DIGESTS[0], {})
+    world.store_blob(DIGESTS[4], {"containerd.io/gc.ref.content": DIGESTS[0]})
+    world.store_blob(DIGESTS[1], {})
+    for digest, name in ((DIGESTS[1], "i"), (DIGESTS[4], "k")):
+        world.name_image("a", name, digest, {})
+
+
+def resource_moves(world: World) -> None:
+    world.store_blob(DIGESTS[0], {})
+    world.create_lease("a", "i", {})
+    world.create_lease("a", "k", {})
+    world.lease("a", "k", DIGESTS[0])
+
+
+def snapshot_moves(world: World) -> None:
+    world.store_blob(DIGESTS[0], {})
+    world.name_image("a", "i", DIGESTS[1], {})
+    world.prepare_snapshot("a", "s", "", {})
+    world.prepare_snapshot(
+        "a", "u", "", {"containerd.io/gc.ref.content": DIGESTS[0], "containerd.io/gc.root": "1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "move"),
+    [
+        (image_moves, lambda world: world.move_image(0, "a", "i")),
+        (labels_move, lambda world: world.move_labels(0, DIGESTS[1])),
+        (resource_moves, lambda world: world.move_resource(0, "i")),
+        (snapshot_moves, lambda world: world.move_snapshot(1, "r")),
+        (snapshot_moves, lambda world: world.replace_snapshot(1, "r")),
+    ],
+    ids=["image", "labels", "resource", "committed", "replaced"],
+)
+def test_a_reference_that_moves_at_any_step_keeps_its_target(
+    build: Callable[[World], None], move: Callable[[World], None]
+) -> None:
+    """It moves from a key that the collection has not read yet to one that it has passed."""
+    position, goes_on = 0, True
+    while goes_on:
+        with small_world() as (world, resources):
+            build(world)
+            steps = resources.enter_context(contextlib.closing(world.collector.steps()))
+            goes_on = advance(world, steps, position)
+            move(world)
+            advance(world, steps, 1000)
+            assert DIGESTS[0] in world.model.blobs
+        position += 1
+    assert position > 5
