@@ -76,7 +76,7 @@ def _match(reference: str) -> re.Match[str]:
         raise InvalidArgument(f"{shown}: 64 hexadecimal digits are a digest, not a name")
     domain, path = _split(reference)
     if not (found := re.fullmatch(_REFERENCE, f"{domain}/{path}")):
-        raise InvalidArgument(f"{shown}: {_reason(path)}: expected [registry/]name[:tag][@digest]")
+        raise InvalidArgument(f"{shown}: {_reason(reference, path)}: expected [registry/]name[:tag][@digest]")
     if len(found["domain"]) + 1 + len(found["path"]) > MAX_NAME:
         raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")
     return found
@@ -94,7 +94,9 @@ def _split(reference: str) -> tuple[str, str]:
     return domain, path
 
 
-def _reason(path: str) -> str:
+def _reason(reference: str, path: str) -> str:
+    if found := re.match("[a-z-]+://", reference):
+        return f"it is not a URL: leave out {found[0]}"
     name = re.split("[:@]", path)[0]
     if name != name.lower():
         return "it must be in lower case"

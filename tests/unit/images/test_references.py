@@ -47,6 +47,8 @@ REFUSED = {
     "debian:12\n": "it is malformed",
     "-a/b": "it is malformed",
     "débian": "it is malformed",
+    "docker://debian": "it is not a URL: leave out docker://",
+    "http://localhost:5000/debian:12": "it is not a URL: leave out http://",
 }
 
 
