@@ -317,7 +317,9 @@ def test_a_base_that_the_snapshot_does_not_lie_on_is_refused(builds: Builds) -> 
         builds.transfer.commit("work", "mine", base="debian:12")
     with pytest.raises(NotFound, match="no image 'missing'"):
         builds.transfer.commit("work", "mine", base="missing")
-    with pytest.raises(NotFound):
+    with pytest.raises(
+        NotFound, match=r'^snapshot "missing" does not exist in some/images/default: lamina snapshots '
+    ):
         builds.transfer.commit("missing", "mine")
     assert [image.name for image in builds.metadata.images("default").list()] == [DEBIAN]
 

@@ -52,6 +52,7 @@ class Builder:
             source_date_epoch: The time of the image, in seconds since 1970, UTC; None for now.
         """
         new, created = _new_name(name), _created(source_date_epoch)
+        source.check()
         self.lease.add_snapshot(source.destination.name, source.key)
         below = BaseImages(self.content, self.images, self.lease).base(
             source.destination.snapshotter, source.key, base

@@ -11,6 +11,7 @@ import attrs
 from lamina.content import ContentStore, Descriptor, Writer
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound, RefLocked
 from lamina.images._labels import UNCOMPRESSED, add_label
+from lamina.images._namespaces import keyspace_of
 from lamina.images._progress import Progress, Report
 from lamina.images._results import LayerCompression
 from lamina.images._temporary_lease import TemporaryLease
@@ -41,6 +42,20 @@ class LayerSource:
     live: bool = False
     """Whether the snapshot may be in use."""
     progress: Report | None = None
+
+    def check(self) -> None:
+        """Check that there is such a snapshot.
+
+        Raises:
+            NotFound: There is none.
+        """
+        try:
+            self.destination.snapshotter.stat(self.key)
+        except NotFound as error:
+            place = f"{self.destination.name}/{keyspace_of(self.namespace)}"
+            raise NotFound(
+                f"{error} in {place}: lamina snapshots --snapshotter {place} ls lists those that do"
+            ) from error
 
     def write(
         self, content: ContentStore, base: str, source_date_epoch: int | None, lease: TemporaryLease
