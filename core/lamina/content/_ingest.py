@@ -39,6 +39,9 @@ class NewBlob:
 
     progress: Progress = lambda _: None
     """Called with how many of its bytes the store has."""
+    ref: str = ""
+    """The ref of its ingest; "" for one made of its digest. A document whose digest is another one each time that
+    it is made needs the same ref each time: then no unfinished ingest stays behind."""
 
     @property
     def size(self) -> int:
@@ -75,7 +78,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], stored: Stored | None 
 
 
 def open_writer(
-    store: ContentStore, digest: str, size: int, *, before_wait: Callable[[], object] = lambda: None
+    store: ContentStore, digest: str, size: int, *, ref: str = "", before_wait: Callable[[], object] = lambda: None
 ) -> Writer:
     """Begin or continue the ingest of a blob, after any other thread or process that stores it.
 
@@ -83,6 +86,7 @@ def open_writer(
         store: Where to store it.
         digest: Its digest.
         size: Its size in bytes.
+        ref: The ref of the ingest; "" for one made of the digest.
         before_wait: Called before each wait for another writer: a caller that has the refs of other blobs commits
             them.
 
@@ -94,7 +98,7 @@ def open_writer(
     pause = _FIRST_PAUSE
     while True:
         with contextlib.suppress(RefLocked):
-            return store.writer(f"blob-{digest}", digest=digest, size=size)
+            return store.writer(ref or f"blob-{digest}", digest=digest, size=size)
         before_wait()
         current().wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -151,7 +155,7 @@ class _Batch(contextlib.ExitStack):
 
     def _writer(self, blob: NewBlob) -> Writer:
         # Two that wait for each other's refs would wait forever.
-        return open_writer(self._store, blob.digest, blob.size, before_wait=self.commit)
+        return open_writer(self._store, blob.digest, blob.size, ref=blob.ref, before_wait=self.commit)
 
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
         """Write what is missing. What an earlier process wrote before a crash may not be what is on the disk."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -403,6 +404,20 @@ class Interrupted(LocalDiffer):
     def compare(self, lower: Any, upper: Any, write: Callable[[bytes], object], **_: Any) -> WrittenLayer:
         write(b"a part")
         raise self._error
+
+
+def test_documents_that_an_interrupted_commit_left_are_replaced_by_those_of_the_next(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds.base()
+    builds.fork()
+    with monkeypatch.context() as patched:
+        patched.setattr(builds.content, "commit_all", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            builds.transfer.commit("work", "mine")
+    assert len(builds.ingests()) == 2
+    builds.transfer.commit("work", "mine")
+    assert builds.ingests() == []
 
 
 @pytest.mark.parametrize("error", [Aborted("changed"), KeyboardInterrupt()], ids=["changed", "interrupted"])

@@ -110,8 +110,9 @@ class Builder:
         for digest in (*base.layer_digests, built.config.digest, built.manifest.digest):
             self.lease.add_blob(digest)
         labels = reference_labels(built.manifest, built.manifest_data, lambda _: True)
-        config = NewBlob(built.config.digest, built.config_data)
-        ingest(self.content, [config, NewBlob(built.manifest.digest, built.manifest_data, labels)])
+        config = NewBlob(built.config.digest, built.config_data, ref=f"configuration of {name}")
+        manifest = NewBlob(built.manifest.digest, built.manifest_data, labels, ref=f"manifest of {name}")
+        ingest(self.content, [config, manifest])
         return self.images.put(Image(name, built.manifest))
 
 
