@@ -16,6 +16,24 @@ from tests.support.processes.hosts import Host
 from tests.support.waiting import wait_until
 
 LAYERS = 5
+CHANGED = "lamina.test/changed:latest"
+"""The name of the image that lamina makes."""
+
+
+@pytest.fixture(scope="session")
+def changed(host: Host, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of the image with one more layer, which lamina has committed and exported."""
+    directory = tmp_path_factory.mktemp("changed")
+    root = directory / "root"
+    root.mkdir()
+    host.lamina("images", "import", str(archive))
+    host.lamina("images", "mount", "--rw", "--key", "changed", IMAGE, str(root))
+    (root / "added").write_text("added\n")
+    (root / "bin/ls").unlink()
+    host.lamina("images", "unmount", str(root))
+    host.lamina("images", "commit", "changed", CHANGED, "--env", "PATH=/bin", "--env", "MADE_BY=lamina")
+    host.lamina("images", "export", "-o", str(directory / "image.tar"), CHANGED)
+    return directory / "image.tar"
 
 
 def tree_of(containerd: Containerd, snapshotter: str, target: Path) -> Tree:
@@ -75,3 +93,16 @@ def test_what_a_container_changed_is_a_layer(containerd: Containerd, snapshotter
     finally:
         containerd.remove_container(container)
     assert names >= {"new", note[1:], "bin/.wh.ls"}
+
+
+@pytest.mark.capability("`ctr run` of an image that `lamina images commit` made")
+def test_an_image_that_lamina_made_is_run(containerd: Containerd, changed: Path) -> None:
+    """On containerd's own snapshotter."""
+    containerd.import_image(changed, "overlayfs")
+    try:
+        shown = containerd.run(
+            CHANGED, "overlayfs", "sh", "-c", "cat /added; echo $MADE_BY; test -e /bin/ls || echo gone"
+        )
+    finally:
+        containerd.remove_image(CHANGED)
+    assert shown.split() == ["added", "lamina", "gone"]
