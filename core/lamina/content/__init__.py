@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
     from lamina.content._descriptor import Descriptor
     from lamina.content._digest import check_digest
-    from lamina.content._ingest import NewBlob, ingest, open_writer
+    from lamina.content._ingest import NewBlob, abort_ingest, ingest, open_writer
     from lamina.content._labels import BlobLabels
     from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verified_pieces, verify_blob
 
@@ -41,6 +41,7 @@ __all__ = [
     "Progress",
     "Status",
     "Writer",
+    "abort_ingest",
     "check_digest",
     "ingest",
     "open_writer",
@@ -56,7 +57,7 @@ __getattr__ = lazy_exports(
         "_contract": "Commit ContentStore Info Progress Status Writer",
         "_descriptor": "Descriptor",
         "_digest": "check_digest",
-        "_ingest": "NewBlob ingest open_writer",
+        "_ingest": "NewBlob abort_ingest ingest open_writer",
         "_labels": "BlobLabels",
         "_reading": "LARGEST_DOCUMENT read_blob verified_pieces verify_blob",
     },

@@ -98,10 +98,16 @@ def open_writer(
     pause = _FIRST_PAUSE
     while True:
         with contextlib.suppress(RefLocked):
-            return store.writer(ref or f"blob-{digest}", digest=digest, size=size)
+            return store.writer(ref or _ref(digest), digest=digest, size=size)
         before_wait()
         current().wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def abort_ingest(store: ContentStore, digest: str) -> None:
+    """Delete the ingest that `open_writer` begins for a blob, if there is one and no other writer has it."""
+    with contextlib.suppress(NotFound, RefLocked):
+        store.abort(_ref(digest))
 
 
 class _Batch(contextlib.ExitStack):
@@ -181,3 +187,7 @@ def _copy(writer: Writer, blob: NewBlob) -> None:
     else:
         writer.write(blob.source[writer.status.offset :])
         blob.progress(blob.size)
+
+
+def _ref(digest: str) -> str:
+    return f"blob-{digest}"

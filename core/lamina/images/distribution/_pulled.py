@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lamina.content import ContentStore, Descriptor, NewBlob, Writer, ingest, open_writer, read_blob
+from lamina.content import ContentStore, Descriptor, NewBlob, abort_ingest, ingest, open_writer, read_blob
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted
 from lamina.images._incoming import Incoming
 from lamina.images._plan import Plan
@@ -98,7 +98,14 @@ class PulledImage(Incoming):
             if stored:
                 stored(descriptor.digest)
 
-        for_each((one for one in self.plan if one.media_type not in _DOCUMENTS), one)
+        layers = [one for one in self.plan if one.media_type not in _DOCUMENTS]
+        try:
+            for_each(layers, one)
+        except ResourceExhausted as error:
+            if isinstance(error.__cause__, OSError):  # the disk is full: others need the space
+                for layer in layers:
+                    abort_ingest(self._content, layer.digest)
+            raise
         for document in self.plan:
             if document.media_type in _DOCUMENTS:
                 self._add_labels(document.digest, self.plan.labels(document))
@@ -112,19 +119,11 @@ class PulledImage(Incoming):
         self._lease.add_blob(digest)
         try:
             with open_writer(self._content, digest, size) as writer:
-                self._fill(writer, descriptor, report)
+                self._repository.fetch(descriptor, writer, report)
                 writer.commit(size=size, digest=digest, labels=source_label({}, self._place))
         except AlreadyExists:
             self._add_labels(digest, {})
         report(size)
-
-    def _fill(self, writer: Writer, descriptor: Descriptor, report: Callable[[int], None]) -> None:
-        try:
-            self._repository.fetch(descriptor, writer, report)
-        except ResourceExhausted as error:
-            if isinstance(error.__cause__, OSError):  # the disk is full: others need the space
-                writer.truncate()
-            raise
 
     def _add_labels(self, digest: str, labels: Mapping[str, str]) -> None:
         """Label a blob, and say where it comes from."""
