@@ -9,6 +9,7 @@ from tests.benchmarks import (
     alternatives,
     check,
     commands,
+    commit,
     compare,
     copy,
     images,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "alternatives": ("designs that lamina did not take: seconds", alternatives.main),
     "images": ("images imported and unpacked, beside ctr, umoci and podman: minutes; as root", images.main),
     "pull": ("a pull beside the network and the unpacking alone: minutes; as root", pull.main),
+    "commit": ("changes made layers and images, beside ctr, umoci and buildah: minutes; as root", commit.main),
     "unpack": ("where layers are applied: a minute or two; as root", unpack.main),
     "copy": ("copies of trees next to cp's: minutes; as root", copy.main),
 }
