@@ -1,4 +1,4 @@
-"""What stays because it was made or changed a moment ago, and what that refers to."""
+"""Things that stay because they were made or changed a moment ago, and those that they refer to."""
 
 from __future__ import annotations
 
