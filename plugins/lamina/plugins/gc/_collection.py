@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Self
 
-from lamina.context import current, use
+from lamina.context import cancellable, use
 
 if TYPE_CHECKING:
     from lamina.metadata.collection import Removed
@@ -31,11 +31,8 @@ class Collection:
         Args:
             collect: Collects, in the context of the current call.
         """
-        call = current()
-        # Of its own, because a stream may end before its call is cancelled.
-        self._context = call.detached()
-        self._context.deadline = call.deadline
-        self._forget = call.on_cancel(lambda: self._context.cancel(call.reason))
+        self._ending = contextlib.ExitStack()
+        self._context = self._ending.enter_context(cancellable())  # a stream may end before its call is cancelled
         self._collect = collect
         self._found: queue.Queue[Removed] = queue.Queue(_MOST_WAITING)
         self._error: BaseException | None = None
@@ -48,7 +45,7 @@ class Collection:
     def __exit__(self, *_: object) -> None:
         self._context.cancel()
         self._thread.join()
-        self._forget()
+        self._ending.close()
 
     def batches(self) -> Iterator[list[Removed]]:
         """Yield what was removed, every `INTERVAL` at most, until the end.

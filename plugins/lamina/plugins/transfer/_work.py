@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Final, Generic, Self, TypeVar
 
-from lamina.context import current, use
+from lamina.context import cancellable, use
 from lamina.images import Progress, Report
 
 T = TypeVar("T")
@@ -25,11 +26,8 @@ class Work(Generic[T]):
         Args:
             do: Does the work, in the context of the current call, and reports its progress.
         """
-        call = current()
-        # Of its own, because a stream may end before its call is cancelled.
-        self._context = call.detached()
-        self._context.deadline = call.deadline
-        self._forget = call.on_cancel(lambda: self._context.cancel(call.reason))
+        self._ending = contextlib.ExitStack()
+        self._context = self._ending.enter_context(cancellable())  # a stream may end before its call is cancelled
         self._do = do
         self._result: Future[T] = Future()
         self._latest: dict[tuple[str, str], Progress] = {}
@@ -43,7 +41,7 @@ class Work(Generic[T]):
     def __exit__(self, *_: object) -> None:
         self._context.cancel()
         self._thread.join()
-        self._forget()
+        self._ending.close()
 
     def progress(self) -> Iterator[list[Progress]]:
         """Yield what has changed, every `INTERVAL` at most, until the work has ended."""
