@@ -234,7 +234,7 @@ class ContentStore(abc.ABC):
 
     @property
     def labels(self) -> BlobLabels | None:
-        """Where this store keeps the labels of its blobs; None if it keeps none, or nobody else can read them.
+        """The labels of this store's blobs; None if it keeps none, or cannot show them.
 
         A collector removes blobs only if it knows the labels of all.
         """

@@ -19,8 +19,7 @@ Stored: TypeAlias = Callable[[str], object]
 MAX_OPEN: Final = 64
 """The most ingests that are open at a time. Each takes two descriptors."""
 _AWAITED: Final = 16 << 20
-"""Bytes that are committed together if somebody waits for blobs: a commit takes some milliseconds, as copying
-these does."""
+"""Bytes that share a commit if the caller waits for blobs: copying them takes about as long as a commit."""
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two attempts to get a ref that another writer has."""

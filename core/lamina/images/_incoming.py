@@ -18,7 +18,7 @@ class Incoming(abc.ABC):
     plan: Plan
     """The blobs to bring."""
     all_platforms: bool
-    """Whether those of all platforms are brought, among which the one to unpack may not be."""
+    """Brings the manifests of all platforms; the one to unpack may be missing."""
 
     @abc.abstractmethod
     def read(self, descriptor: Descriptor) -> bytes:
@@ -29,7 +29,7 @@ class Incoming(abc.ABC):
         """Store the blobs of the plan, verified. Repeated, it continues where it stopped.
 
         Args:
-            stored: Called with the digest of each blob when it is stored; None if nobody waits for them.
+            stored: Called with the digest of each blob when it is stored; None to be told of none.
 
         Raises:
             FailedPrecondition: A blob has another digest.

@@ -120,7 +120,7 @@ class Protection:
     def removing(self, nodes: Collection[Node]) -> Iterator[bool]:
         """Yield whether things that are not marked may be removed in the block: not before all recorded is marked.
 
-        Whoever needs one of them from then on waits for the end of the block (`wait_for`), so an operation finds
+        An operation that needs one of them from then on waits for the end of the block (`wait_for`), so it finds
         it before or after, never while it vanishes.
         """
         with self._guard:

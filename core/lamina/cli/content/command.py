@@ -88,7 +88,7 @@ def rm(*, digests: tuple[str, ...]) -> None:
 def prune(*, dry_run: bool, as_json: bool) -> None:
     """Remove blobs that nothing needs.
 
-    Removes unfinished ones, too, if nobody is writing them. Nothing that is younger than the host's grace is
-    removed, by default a minute. Exits with 1 if something could not be removed.
+    Removes unfinished blobs without a writer, too. Keeps everything younger than the host's grace, by default a
+    minute. Exits with 1 if something could not be removed.
     """
     collect(dry_run=dry_run, content_only=True, as_json=as_json)

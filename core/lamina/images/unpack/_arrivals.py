@@ -38,7 +38,7 @@ class Arrivals:
 def arriving(digests: Iterable[str], bring: Callable[[Callable[[str], None]], None]) -> Iterator[Arrivals]:
     """Bring blobs in another thread during the block, and wait for the rest at its end.
 
-    If the block fails, what brings the blobs is cancelled; if that fails, whoever waits for a blob learns why.
+    If the block fails, the bringing is cancelled. If the bringing fails, waits for blobs raise its error.
 
     Args:
         digests: The blobs.
