@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamina.mount._syscalls import system_calls
     from lamina.mount._temporary import temporary_mount
     from lamina.mount._unmounting import unmount, unmount_all, unmount_recursive
+    from lamina.mount.idmap._container_view import has_host_ids, opened_container_view
     from lamina.mount.idmap._maps import Extent, IdMap, IdMaps
     from lamina.mount.idmap._user_namespace import in_user_namespace
 
@@ -29,12 +30,14 @@ __all__ = [
     "MountInfo",
     "Options",
     "OverlayDirectories",
+    "has_host_ids",
     "in_user_namespace",
     "is_read_only",
     "lookup",
     "lower_layers",
     "mount_all",
     "mountinfo",
+    "opened_container_view",
     "opened_mount",
     "overlay_directories",
     "parse_options",
@@ -62,6 +65,7 @@ __getattr__ = lazy_exports(
         "_syscalls": "system_calls",
         "_temporary": "temporary_mount",
         "_unmounting": "unmount unmount_all unmount_recursive",
+        "idmap._container_view": "has_host_ids opened_container_view",
         "idmap._maps": "Extent IdMap IdMaps",
         "idmap._user_namespace": "in_user_namespace",
     },

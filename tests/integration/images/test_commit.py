@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -156,6 +157,28 @@ def test_an_image_has_the_tree_of_the_snapshot_on_every_backend(
         assert builds.unpacked("mine") == {"etc": None, "etc/added": "new", "etc/os-release": "13"}
         assert unfinished(builds.snapshotter) == {"work"}
         assert builds.ingests() == []
+
+
+def test_files_of_a_user_namespace_have_the_owners_that_its_container_sees(
+    building: Making, tmp_path: Path
+) -> None:
+    """The fork looks as it was made without a namespace, and so does the layer."""
+    maps = {f"containerd.io/snapshot/{kind}mapping": "0:100000:65536" for kind in ("uid", "gid")}
+    digests = set()
+    with open_overlay(tmp_path, sync_fs=False, remap_ids=True) as snapshotter:
+        builds = building(snapshotter)
+        builds.base()
+        for key, labels, first in (("plain", {}, 0), ("mapped", maps, 100000)):
+            builds.snapshotter.prepare(key, builds.transfer.resolve(DEBIAN).chain_id, labels)
+            with builds.changing(key) as root:
+                (root / "etc/os-release").chmod(0o600)
+                os.chown(root / "etc/motd", first + 7, first + 8)
+                os.mkfifo(root / "new")
+                os.utime(root / "new", (EPOCH, EPOCH))
+                os.chown(root / "new", first, first)
+            builds.transfer.commit(key, key, source_date_epoch=EPOCH)
+            digests.add(builds.documents(key)[1]["layers"][-1]["digest"])
+    assert len(digests) == 1
 
 
 def test_it_has_the_layers_of_its_base_and_one_more(builds: Builds) -> None:

@@ -238,10 +238,27 @@ def test_overlays_on_common_layers_are_compared_by_what_each_has_on_top(layers: 
     ]
 
 
-def test_id_mapped_layers_below_an_upper_directory_are_refused(layers: Layers) -> None:
-    mounts = layers.mounts("uidmap=0:100000:65536", "gidmap=0:100000:65536")
-    with pytest.raises(FailedPrecondition, match="the host's users"):
-        changes(shown(layers.lower), mounts)
+def test_files_on_id_mapped_layers_have_the_owners_that_the_container_sees(layers: Layers) -> None:
+    maps = "uidmap=0:100000:1000,5000:7000:1", "gidmap=0:300000:65536"
+    os.chown(layers.upper, 100000, 300000)
+    with layers.mounted(*maps) as root:
+        for name, uid, gid in (("of the container", 100007, 300005), ("another", 7000, 300000), ("foreign", 1, 2)):
+            (root / name).touch()
+            os.chown(root / name, uid, gid)
+        (root / "dir/file").write_text("changed")
+        os.chown(root / "b", 100001, 300000)
+        (root / "dir/below/leaf").unlink()
+    found = tar.read(layer(shown(layers.lower), layers.mounts(*maps)))
+    assert {entry.name: (entry.uid, entry.gid) for entry in found.entries} == {
+        b"another": (5000, 0),
+        b"b": (1, 0),
+        b"dir/": (0, 0),
+        b"dir/below/": (0, 0),
+        b"dir/below/.wh.leaf": (0, 0),
+        b"dir/file": (0, 0),
+        b"foreign": (65534, 65534),
+        b"of the container": (7, 5),
+    }
 
 
 def test_other_id_mapped_mounts_are_compared_with_the_owners_on_disk(layers: Layers) -> None:

@@ -74,11 +74,13 @@ extents = st.builds(
 def test_an_id_map_round_trips(ranges: list[Extent]) -> None:
     id_map = IdMap(tuple(ranges))
     assert IdMap.parse(str(id_map)) == id_map
+    assert id_map.inverse().inverse() == id_map
 
 
 def test_ids_are_mapped_by_their_range() -> None:
     id_map = IdMap.parse("5:9:1,0:2000:3")
     assert [id_map.to_host(id_) for id_ in (0, 2, 3, 5, 6)] == [2000, 2002, None, 9, None]
+    assert [id_map.inverse().to_host(id_) for id_ in (2000, 2002, 9, 5)] == [0, 2, 5, None]
 
 
 def test_id_maps_can_be_removed_from_any_mount() -> None:

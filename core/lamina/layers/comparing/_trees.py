@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import attrs
 
-from lamina.errdefs import FailedPrecondition
 from lamina.layers._target import opened_directory, opened_view
 from lamina.layers.comparing._overlay import layers_on_top
-from lamina.mount import Mount, overlay_directories, parse_options, without_id_map
+from lamina.mount import Mount, has_host_ids, opened_container_view, without_id_map
 
 
 @attrs.frozen
@@ -34,31 +33,21 @@ def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Tre
         upper: As for `opened_comparison`.
 
     Raises:
-        FailedPrecondition: The kernel refused a mount (`MountFailed`), or an overlay has id-mapped layers below an
-            upper directory.
+        FailedPrecondition: The kernel refused a mount (`MountFailed`).
         PermissionDenied: Another user could replace a directory.
         NotFound: A directory of the mounts is missing.
     """
-    lower, upper = _with_ids_on_disk(lower), _with_ids_on_disk(upper)
     with ExitStack() as stack:
-        below = stack.enter_context(opened_view(lower)) if lower else None
-        above = stack.enter_context(opened_view(upper))
-        on_top = layers_on_top(lower, upper)
+        below = stack.enter_context(_opened(lower)) if lower else None
+        above = stack.enter_context(_opened(upper))
+        on_top = layers_on_top(without_id_map(lower), without_id_map(upper))
         layers = None if on_top is None else [stack.enter_context(opened_directory(path)) for path in on_top]
         yield Trees(below, above, layers)
 
 
-def _with_ids_on_disk(mounts: Sequence[Mount]) -> list[Mount]:
-    """Return mounts that show the owners on disk, which are the container's where mounts are id-mapped.
-
-    Not so those in the upper directory of an overlay, whose layers alone are mapped.
-    """
-    for mount in mounts:
-        upper = overlay_directories(mount.options).upper
-        if upper and parse_options(mount.options).id_maps:
-            raise FailedPrecondition(
-                f"compare trees: {upper} has files of the host's users, and the layers below have those of the "
-                "container's; compare a snapshot without the labels containerd.io/snapshot/uidmapping and "
-                "containerd.io/snapshot/gidmapping"
-            )
-    return without_id_map(mounts)
+def _opened(mounts: Sequence[Mount]) -> AbstractContextManager[int]:
+    """Open a tree with the owners that a container sees: usually those on disk."""
+    first, *others = mounts
+    if has_host_ids(first) and not others:
+        return opened_container_view(first)
+    return opened_view(without_id_map(mounts))

@@ -46,6 +46,10 @@ class IdMap:
                 return extent.host + id_ - extent.container
         return None
 
+    def inverse(self) -> IdMap:
+        """Return the map from the host's ids to the container's."""
+        return IdMap(tuple(Extent(extent.host, extent.container, extent.size) for extent in self.extents))
+
     def __str__(self) -> str:
         """Format the map as `parse` reads it."""
         return ",".join(f"{extent.container}:{extent.host}:{extent.size}" for extent in self.extents)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -47,11 +48,27 @@ def mount_overlay_id_mapped(mount: Mount, options: Options, namespace: int, plac
         OSError: The kernel refused; the notes name the step.
         InvalidArgument: The options are malformed, or too long for mount(2).
     """
+    mount_on_mapped(itertools.repeat(namespace), mount, options, place)
+
+
+def mount_on_mapped(namespaces: Iterable[int | None], mount: Mount, options: Options, place: str) -> None:
+    """Mount an overlay on layers that are each mapped by a namespace of its own, or not at all.
+
+    Args:
+        namespaces: A user namespace with maps for each layer, topmost first; None for one that is not mapped.
+        mount: The mount.
+        options: Its options.
+        place: The mount point.
+
+    Raises:
+        OSError: The kernel refused; the notes name the step.
+        InvalidArgument: The options are malformed, or too long for mount(2).
+    """
     lowerdir = dict(split_parameters(options.data)).get("lowerdir") or ""
     layers = split_layers(lowerdir)
     with contextlib.ExitStack() as stack:
         trees = []
-        for _, path in layers:
+        for (_, path), namespace in zip(layers, namespaces, strict=False):
             trees.append(_clone(path, namespace))
             stack.callback(os.close, trees[-1])
         paths = [f"/proc/self/fd/{tree}" for tree in trees]
@@ -97,12 +114,13 @@ def _with_layers(options: Options, layers: Layers, paths: list[str]) -> Options:
     return attrs.evolve(options, data=replace_parameter(options.data, "lowerdir", format_layers(moved)))
 
 
-def _clone(path: str, namespace: int, *, recursive: bool = False) -> int:
-    """Return the descriptor of a detached id-mapped copy of the mount at and below `path`."""
+def _clone(path: str, namespace: int | None, *, recursive: bool = False) -> int:
+    """Return the descriptor of a detached copy of the mount at `path`, id-mapped if there is a namespace."""
     try:
         tree = _syscalls.open_tree(path, recursive=recursive)
         try:
-            _syscalls.map_ids(tree, namespace, recursive=recursive)
+            if namespace is not None:
+                _syscalls.map_ids(tree, namespace, recursive=recursive)
         except OSError:
             os.close(tree)
             raise
