@@ -12,8 +12,8 @@ A comma means *and*, and several filters mean *or*. An empty filter matches ever
 whether the field is present. `~=` searches for an unanchored RE2 regular expression in time linear in the value.
 
 Filters come from clients, so each request has limits: `MAX_BYTES`, `MAX_FILTERS`, `MAX_SELECTORS`, `MAX_PATTERNS`,
-`MAX_PATTERN_BYTES` and, for processor time, `MAX_PATTERN_SECONDS`. Exceeding one raises an `InvalidArgument` that
-names the limit.
+`MAX_PATTERN_BYTES` and, for processor time, `MAX_PATTERN_WORK` and `MAX_PATTERN_SECONDS`. Exceeding one raises an
+`InvalidArgument` that names the limit.
 """
 
 from lamina.filters._filter import Filter, parse
@@ -22,6 +22,7 @@ from lamina.filters._limits import (
     MAX_FILTERS,
     MAX_PATTERN_BYTES,
     MAX_PATTERN_SECONDS,
+    MAX_PATTERN_WORK,
     MAX_PATTERNS,
     MAX_SELECTORS,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_PATTERNS",
     "MAX_PATTERN_BYTES",
     "MAX_PATTERN_SECONDS",
+    "MAX_PATTERN_WORK",
     "MAX_SELECTORS",
     "Fields",
     "Filter",

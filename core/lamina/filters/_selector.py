@@ -11,7 +11,7 @@ import attrs
 
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
-from lamina.filters._limits import MAX_PATTERN_BYTES, PATTERN_MEMORY, head, limit_error
+from lamina.filters._limits import MAX_PATTERN_BYTES, MAX_PATTERN_WORK, PATTERN_MEMORY, head, limit_error
 
 _log = logging.getLogger(__name__)
 
@@ -71,22 +71,37 @@ class Selector:
             expression = re2.compile(pattern, options)
         except re2.error as error:
             return self._reject_or_ignore(error.args[0].decode(errors="replace"))
+        instructions = expression.programsize
 
         def search(text: str) -> bool:
             current().check()  # a walk makes many searches
-            return expression.search(_encode(text)) is not None
+            value = _encode(text)
+            if instructions * len(value) > MAX_PATTERN_WORK:
+                raise self._too_large(instructions, len(value))
+            return expression.search(value) is not None
 
         return search
 
     def _reject_or_ignore(self, reason: str) -> Callable[[str], bool]:
-        path = head(".".join(self.fieldpath))
         if reason.startswith("pattern too large"):  # RE2's message for max_mem
             raise InvalidArgument(
-                f"filters: the regular expression on {path} needs more than {PATTERN_MEMORY} bytes of memory"
+                f"filters: the regular expression on {self._path} needs more than {PATTERN_MEMORY} bytes of "
+                "memory: use fewer repetitions"
             )
         # As in containerd, an expression that does not compile is not an error.
-        _log.warning("filter on %s matches nothing: %s", path, head(reason))
+        _log.warning("filter on %s matches nothing: %s", self._path, head(reason))
         return lambda _: False
+
+    def _too_large(self, instructions: int, size: int) -> InvalidArgument:
+        return InvalidArgument(
+            f"filters: the regular expression on {self._path} has {instructions} instructions, which is too large "
+            f"to search a value of {size} bytes: the product of the two is at most {MAX_PATTERN_WORK}: use fewer "
+            "repetitions, or divide the expression among several filters"
+        )
+
+    @property
+    def _path(self) -> str:
+        return head(".".join(self.fieldpath))
 
 
 def _encode(text: str) -> bytes:

@@ -1,5 +1,6 @@
 """Limits of the filters in a request."""
 
+import hashlib
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from lamina.filters import (
     MAX_BYTES,
     MAX_FILTERS,
     MAX_PATTERN_BYTES,
+    MAX_PATTERN_WORK,
     MAX_PATTERNS,
     MAX_SELECTORS,
     parse,
@@ -36,7 +38,30 @@ TOO_MUCH = {
     "patterns": ([",".join(["a~=a"] * 65)], 'filters: 65 selectors with "~=" in a request: at most 64'),
     "a pattern": (["a~=" + "é" * 2049], 'filters: 4098 bytes in the value of a "~=": at most 4096'),
     "nested groups": (["labels.l~=|" + "(" * 50_000 + ")" * 50_000 + "|"], "filters: 100000 bytes in the value"),
-    "memory": ([r"labels.l~=\pL{500}"], "filters: the regular expression on labels.l needs more than 524288"),
+    "memory": (
+        [r"labels.l~=\pL{500}"],
+        "filters: the regular expression on labels.l needs more than 524288 bytes",
+    ),
+}
+
+LONGEST_KEY = 32 << 10
+HOSTILE = [
+    "(a?){500}Z",
+    "(" + "a?" * 12 + "){1000}Z",
+    "(a|aa){500}b",
+    "a{1000}b",
+    "((a+){30}){30}Z",
+    "(?i)(a?\\B){700}Z",
+]
+IDENTIFIERS = [hashlib.sha256(bytes([number // 2, number % 2])).hexdigest()[:12] for number in range(300)]
+COMMON = {
+    "a prefix": ("^k8s\\.io/[0-9]+/", "k8s.io/12/extract", LONGEST_KEY),
+    "a digest": ("sha256:[0-9a-f]{64}$", "sha256:" + "0" * 64, LONGEST_KEY),
+    "letters": (r"\pL+\s\p{Cyrillic}{1,5}", "é ж", 4 << 10),
+    "any case": ("(?i)nginx|redis|éclair", "ÉCLAIR", LONGEST_KEY),
+    "a counted repetition": ("[a-z0-9]{1,100}/.{100}", "a/" + "é" * 100, 4 << 10),
+    "nested repetitions": ("^([a-z]+([._-][a-z0-9]+){0,10}/){1,5}$", "docker.io/library/", 8 << 10),
+    "identifiers": ("|".join(IDENTIFIERS), IDENTIFIERS[-1], 2 << 10),
 }
 
 
@@ -52,6 +77,25 @@ def test_a_filter_beyond_a_limit_is_refused_with_its_name(what: str) -> None:
         parse(*expressions)
     assert str(caught.value).startswith(message)
     assert not isinstance(caught.value, FilterSyntaxError)
+
+
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_a_regular_expression_does_not_search_a_value_that_is_too_long_for_it(pattern: str) -> None:
+    filter_ = parse(f"labels.l~=|{pattern}|" if "|" not in pattern else f"labels.l~=/{pattern}/")
+    assert not filter_.match(lambda _: "a")
+    with pytest.raises(
+        InvalidArgument,
+        match=rf"^filters: the regular expression on labels\.l has [0-9]+ .* most {MAX_PATTERN_WORK}",
+    ):
+        filter_.match(lambda _: "a" * LONGEST_KEY)
+
+
+@pytest.mark.parametrize("what", COMMON)
+def test_common_regular_expressions_search_long_values(what: str) -> None:
+    pattern, text, size = COMMON[what]
+    filter_ = parse(f"name~={quote(pattern)}")
+    assert filter_.match(lambda _: text)
+    assert not filter_.match(lambda _: "?" * size)
 
 
 @pytest.mark.parametrize("character", ["k", "\n", "\x7f", '"', "\u0085", "\u200b", "\U000e0001"])
