@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from lamina.snapshots.storage import _entry_check
+from lamina.snapshots.storage import _fsck
 from lamina.store import _leaves
-from lamina.store._check import diagnose, is_whole
+from lamina.store._fsck import diagnose, is_whole
 from lamina.store._meta import newest_meta
 from tests.support.directories import CHECKOUT
 from tests.support.metastores import damage_trials, damages
@@ -136,7 +136,7 @@ def test_the_quick_check_suspects_every_damaged_file(
 
         meta, _ = newest_meta(read)
         if meta is not None:
-            problems = list(diagnose(read, _entry_check, meta))
-            assert is_whole(file, _entry_check, meta) == (not problems), (seed, what, problems[:3])
+            problems = list(diagnose(read, _fsck, meta))
+            assert is_whole(file, _fsck, meta) == (not problems), (seed, what, problems[:3])
             damaged += bool(problems)
     tell(f"{LOOKS} quick looks, {leaves} leaves at a time, doubted {damaged} damaged files, and no other")

@@ -4,15 +4,15 @@ from lamina.fs._ballast import BALLAST_BYTES, Ballast
 from lamina.fs._copy import copy_tree
 from lamina.fs._d_type import supports_d_type
 from lamina.fs._descriptor import opened
+from lamina.fs._durability import check_writable, fsync, sync_directory
 from lamina.fs._exposure import Exposure, Trust, content_exposure
 from lamina.fs._file_data import DataCopier, clone_range, copy_file
-from lamina.fs._fsync import check_writable, fsync, sync_directory
 from lamina.fs._lock import Lock
 from lamina.fs._metadata import same_metadata
 from lamina.fs._remove import remove_tree
+from lamina.fs._safe_open import open_secure_file, replace_file
 from lamina.fs._secure_directory import SecureDirectory
-from lamina.fs._secure_files import open_secure_file, replace_file
-from lamina.fs._sync import FileSystemSync
+from lamina.fs._syncfs import FileSystemSync
 from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
 from lamina.fs._temporary import make_temporary_directory
 from lamina.fs._tree_cursor import TreeCursor

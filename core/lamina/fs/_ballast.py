@@ -9,7 +9,7 @@ from typing import Final
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._descriptor import opened
-from lamina.fs._secure_files import open_secure_file
+from lamina.fs._safe_open import open_secure_file
 from lamina.fs._syscalls import syncfs
 from lamina.fs._write_errors import FULL_OR_READ_ONLY
 

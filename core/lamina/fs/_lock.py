@@ -10,7 +10,7 @@ import os
 from typing import Self
 
 from lamina.errdefs import LockHeld, from_os_error, translated
-from lamina.fs._secure_files import open_secure_file
+from lamina.fs._safe_open import open_secure_file
 from lamina.fs._write_errors import FULL_OR_READ_ONLY
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Self
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._descriptor import opened
 from lamina.fs._exposure import Trust, directory_exposure
-from lamina.fs._secure_files import create_file, open_secure_file, replace_file
+from lamina.fs._safe_open import create_file, open_secure_file, replace_file
 from lamina.fs._trusted_path import open_or_create, refusal, resolve
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from lamina.errdefs import FailedPrecondition, translated
 from lamina.fs._descriptor import opened
-from lamina.fs._fsync import fsync
+from lamina.fs._durability import fsync
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CLOEXEC

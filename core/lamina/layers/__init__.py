@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lamina.layers._applier import Applier, Blob
-    from lamina.layers._differ import Differ
+    from lamina.layers._contract import Applier, Blob, Differ
     from lamina.layers._entry import Entry, EntryType
     from lamina.layers._local_differ import LocalDiffer
     from lamina.layers._rebasing import adapt_to_parent
@@ -53,8 +52,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "_applier": "Applier Blob",
-        "_differ": "Differ",
+        "_contract": "Applier Blob Differ",
         "_entry": "Entry EntryType",
         "_local_differ": "LocalDiffer",
         "_rebasing": "adapt_to_parent",

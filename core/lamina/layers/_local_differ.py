@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lamina.layers._applier import Blob
-from lamina.layers._differ import Differ
+from lamina.layers._contract import Blob, Differ
 from lamina.layers._target import opened_target
 from lamina.layers._written import WrittenLayer, write_layer
 from lamina.layers.applying import Applied, Limits, apply_layer

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lamina.metadata._contract import MetadataStore
+    from lamina.metadata._contract import LeaseStore, MetadataStore
     from lamina.metadata._images import NAME_LIMIT
-    from lamina.metadata._leases import Lease, LeaseStore, Resource
     from lamina.metadata._metadata import Metadata
+    from lamina.metadata._resources import Lease, Resource
 
 __all__ = [
     "NAME_LIMIT",
@@ -37,9 +37,9 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "_contract": "MetadataStore",
+        "_contract": "LeaseStore MetadataStore",
         "_images": "NAME_LIMIT",
-        "_leases": "Lease LeaseStore Resource",
+        "_resources": "Lease Resource",
         "_metadata": "Metadata",
     },
 )

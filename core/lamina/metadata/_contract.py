@@ -1,16 +1,16 @@
-"""The abstract `MetadataStore`."""
+"""The abstract `MetadataStore` and `LeaseStore`."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamina.content import BlobLabels
     from lamina.images import ImageStore, TemporaryLease
-    from lamina.metadata._leases import LeaseStore
+    from lamina.metadata._resources import Lease, Resource
 
 
 class MetadataStore(abc.ABC):
@@ -72,3 +72,75 @@ class MetadataStore(abc.ABC):
     @abc.abstractmethod
     def namespaces(self) -> list[str]:
         """Return the namespaces that have or had images or leases, in alphabetical order."""
+
+
+class LeaseStore(abc.ABC):
+    """Keeps the leases of one namespace. Every method may be called from any thread.
+
+    Methods raise `lamina.errdefs` classes; each lists those that it adds to `InvalidArgument` (a malformed id or
+    label).
+    """
+
+    @abc.abstractmethod
+    def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 - containerd's word
+        """Store a new lease, and return it.
+
+        Args:
+            id: Its id; "" for a random one.
+            labels: Its labels.
+
+        Raises:
+            AlreadyExists: A lease has the id.
+        """
+
+    @abc.abstractmethod
+    def get(self, id: str) -> Lease:  # noqa: A002 - containerd's word
+        """Return a lease.
+
+        Raises:
+            NotFound: There is no such lease.
+        """
+
+    @abc.abstractmethod
+    def list(self, *filters: str) -> Iterator[Lease]:
+        """Yield every lease that matches any of the filters (all without filters), in byte order of the ids.
+
+        Filters know the fields `id` and `labels.<key>`.
+
+        Raises:
+            FilterSyntaxError: A filter does not follow the grammar. Raised before the first item.
+        """
+
+    @abc.abstractmethod
+    def delete(self, id: str) -> None:  # noqa: A002 - containerd's word
+        """Delete a lease. Its resources stay until a collection finds that nothing else needs them.
+
+        Raises:
+            NotFound: There is no such lease.
+        """
+
+    @abc.abstractmethod
+    def add(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
+        """Add a resource to a lease, which may have it already.
+
+        Raises:
+            NotFound: There is no such lease.
+            Unimplemented: The type of the resource is unknown.
+        """
+
+    @abc.abstractmethod
+    def remove(self, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
+        """Remove a resource from a lease, which need not have it.
+
+        Raises:
+            NotFound: There is no such lease.
+            Unimplemented: The type of the resource is unknown.
+        """
+
+    @abc.abstractmethod
+    def resources(self, id: str) -> Iterator[Resource]:  # noqa: A002 - containerd's word
+        """Yield the resources of a lease.
+
+        Raises:
+            NotFound: There is no such lease. Raised before the first item.
+        """

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from lamina.errdefs import FailedPrecondition
-from lamina.metadata._leases import Resource
 from lamina.metadata._node import BLOB, Node, blob, snapshot
 from lamina.metadata._protection import Protection
+from lamina.metadata._resources import Resource
 from lamina.store import shorten
 
 

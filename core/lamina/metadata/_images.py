@@ -20,8 +20,8 @@ from lamina.metadata._tables import Tables
 from lamina.store import KEY_LIMIT, TableTransaction, shorten
 
 if TYPE_CHECKING:
-    from lamina.metadata._leases import Resource
-    from lamina.metadata._stored_leases import StoredLeases
+    from lamina.metadata._leases import StoredLeases
+    from lamina.metadata._resources import Resource
 
 NAME_LIMIT: Final = KEY_LIMIT - NAMESPACE_LIMIT - 1
 """The most bytes of an image's name."""
@@ -116,7 +116,7 @@ class NamedImages(ImageStore):
         return self._table.write(body)
 
     def _leases(self) -> StoredLeases:
-        from lamina.metadata._stored_leases import StoredLeases
+        from lamina.metadata._leases import StoredLeases
 
         return StoredLeases(self._tables, self._protection, self._namespace)
 
@@ -138,7 +138,7 @@ class NamedImages(ImageStore):
 
 
 def _resource(name: str) -> Resource:
-    from lamina.metadata._leases import Resource
+    from lamina.metadata._resources import Resource
 
     return Resource("images", name)
 

@@ -19,7 +19,7 @@ from lamina.store import Store
 if TYPE_CHECKING:
     from lamina.images import TemporaryLease
     from lamina.metadata._images import NamedImages
-    from lamina.metadata._stored_leases import StoredLeases
+    from lamina.metadata._leases import StoredLeases
 
 
 class Metadata(MetadataStore):
@@ -54,7 +54,7 @@ class Metadata(MetadataStore):
 
     def leases(self, namespace: str) -> StoredLeases:
         """Return the leases of a namespace."""
-        from lamina.metadata._stored_leases import StoredLeases
+        from lamina.metadata._leases import StoredLeases
 
         return StoredLeases(self._tables, self.protection, check_namespace(namespace))
 

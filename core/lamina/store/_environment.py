@@ -11,11 +11,11 @@ import lmdb
 from lamina.errdefs import Error, Unavailable
 from lamina.metrics import Metric
 from lamina.steps import Request, Shared, ask, run
-from lamina.store._environment_metrics import size_metrics
 from lamina.store._errors import translation
 from lamina.store._gate import Gate
 from lamina.store._group_commit import GroupCommit
 from lamina.store._handle import Handle
+from lamina.store._metrics import size_metrics
 from lamina.store._pending import Body, Transaction, copy_of
 from lamina.store._write_transaction import WriteTransactions
 

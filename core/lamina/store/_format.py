@@ -1,4 +1,4 @@
-"""The format of entries, for code that runs without the rest of lamina (`_check`)."""
+"""The format of entries, for code that runs without the rest of lamina (`_fsck`)."""
 
 from __future__ import annotations
 

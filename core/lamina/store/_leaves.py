@@ -1,7 +1,7 @@
 """The entries of a sound LMDB file, read many leaves at a time.
 
 Each step is a built-in function or a comprehension over all entries of those leaves: one by one they would take
-twice as long. If anything may be wrong, `Doubtful` is raised without details. Like `_check`, the module imports
+twice as long. If anything may be wrong, `Doubtful` is raised without details. Like `_fsck`, the module imports
 nothing from the rest of lamina.
 """
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import open_secure_file, replace_file
-from lamina.store._check import DAMAGED, first_problems, reader
 from lamina.store._environment import Environment
+from lamina.store._fsck import DAMAGED, first_problems, reader
+from lamina.store._headers import quick_check
 from lamina.store._lmdb import DATA
 from lamina.store._meta import Meta, newest_meta
-from lamina.store._quick_check import quick_check
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,10 +36,10 @@ import json, sys, types
 for name, places in json.loads(sys.argv[1]).items():
     module = sys.modules[name] = types.ModuleType(name)
     module.__path__ = places
-from lamina.store._check import main
+from lamina.store._fsck import main
 sys.exit(main(*sys.argv[2:]))
 """
-"""A program that runs `_check` without importing the packages of its modules, which would take longer than most
+"""A program that runs `_fsck` without importing the packages of its modules, which would take longer than most
 checks. Its first argument has the packages' directories."""
 _POLL_SECONDS: Final = 0.05
 

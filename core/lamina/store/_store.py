@@ -36,7 +36,7 @@ class Store:
     tables sets `entry_check` and overrides `_migrate` and `_salvage`.
     """
 
-    entry_check: ClassVar[str] = "lamina.store._entry_check"
+    entry_check: ClassVar[str] = "lamina.store._intact"
     """The name of the module that checks entries (`EntryCheck`)."""
 
     def __init__(

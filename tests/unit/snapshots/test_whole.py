@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lamina.snapshots import Kind, Usage
-from lamina.snapshots.storage import Keyspace, MetaStore, _entry_check
+from lamina.snapshots.storage import Keyspace, MetaStore, _fsck
 from lamina.snapshots.storage import _layout as layout
 from lamina.steps import run
 from lamina.store import _leaves
-from lamina.store._check import is_whole
+from lamina.store._fsck import is_whole
 from lamina.store._meta import newest_meta
 
 
@@ -20,7 +20,7 @@ def finds_nothing(tmp_path: Path) -> bool:
     meta, damages = newest_meta(lambda offset, size: data[offset : offset + size])
     assert meta is not None
     assert not damages
-    return is_whole(data, _entry_check, meta)
+    return is_whole(data, _fsck, meta)
 
 
 def make_base(keyspace: Keyspace) -> None:

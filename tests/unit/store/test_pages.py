@@ -9,10 +9,10 @@ from random import Random
 import lmdb
 import pytest
 
+from lamina.store._headers import quick_check
 from lamina.store._leaves import LEAVES, Doubtful, batches
 from lamina.store._meta import Damage, Meta, newest_meta
 from lamina.store._pages import Pages
-from lamina.store._quick_check import quick_check
 
 PAGE = 4096
 

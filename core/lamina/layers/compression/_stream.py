@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import enum
-import re
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
-from lamina.errdefs import InvalidArgument
 from lamina.layers.compression._gzip import GzipDecoder
+from lamina.layers.compression._magic import MAGIC_BYTES, Compression, detect
 from lamina.layers.compression._source import Source
-from lamina.layers.compression._zstd_magic import starts_frame
-
-
-class Compression(enum.Enum):
-    """The compression of a layer (OCI image spec, `layer.md`)."""
-
-    NONE = "none"
-    GZIP = "gzip"
-    ZSTD = "zstd"
-
-
-_GZIP: Final = b"\x1f\x8b\x08"
-"""RFC 1952: the magic number, and the only compression method."""
-_FOREIGN: Final = {b"BZh.1AY&SY": "bzip2", b"\xfd7zXZ\0": "xz", b"\x04\x22\x4d\x18": "lz4"}
-"""The magic numbers of formats that image layers never have. A dot stands for any byte, here a digit."""
-_MAGIC_BYTES: Final = 10
 
 
 class _Decoder(Protocol):
@@ -130,8 +112,7 @@ def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
         DataLoss: The file cannot be read.
     """
     source = Source(fd, offset, size)
-    magic = source.peek(_MAGIC_BYTES)
-    compression = _compression(magic)
+    compression = detect(source.peek(MAGIC_BYTES))
     if compression is Compression.GZIP:
         return LayerStream(source, compression, GzipDecoder(source))
     if compression is Compression.ZSTD:
@@ -139,16 +120,3 @@ def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
 
         return LayerStream(source, compression, ZstdDecoder(source))
     return LayerStream(source, compression, _Plain(source))
-
-
-def _compression(magic: bytes) -> Compression:
-    if magic.startswith(_GZIP):
-        return Compression.GZIP
-    if starts_frame(magic[:4]):
-        return Compression.ZSTD
-    for prefix, name in _FOREIGN.items():
-        if re.match(prefix, magic, re.DOTALL):
-            raise InvalidArgument(
-                f"it is compressed with {name}: images have gzip, zstd or no compression; decompress it first"
-            )
-    return Compression.NONE

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from lamina.context import current
-from lamina.layers.compression._gzip_encoder import new_gzip_encoder
-from lamina.layers.compression._stream import Compression
+from lamina.layers.compression._gzip import new_gzip_encoder
+from lamina.layers.compression._magic import Compression
 
 CHUNK: Final = 1 << 18
 """Uncompressed bytes that are compressed at a time. The output of isal depends on where chunks end, so all have

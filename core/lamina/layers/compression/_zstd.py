@@ -7,14 +7,14 @@ from typing import IO, Final, cast
 import zstandard
 
 from lamina.errdefs import InvalidArgument
+from lamina.layers.compression._magic import ZSTD_FRAME, is_skippable
 from lamina.layers.compression._source import Source
-from lamina.layers.compression._zstd_magic import MAGIC, is_skippable
 
 MAX_WINDOW: Final = 32 << 20
 """Bytes of memory that a frame may ask for. `zstd -19` asks for 8 MiB, `zstd --ultra -20` for 32 MiB."""
 _LEVEL: Final = 3
 """The default of `zstd` and of containerd. Layers of Debian's files become a seventh smaller than with gzip
-(`_gzip_encoder`), at 100 to 170 MB/s; with level 1, half of that at twice the speed."""
+(`_gzip`), at 100 to 170 MB/s; with level 1, half of that at twice the speed."""
 _RLE, _RESERVED = 1, 3
 """Types of blocks: one byte repeated, and none."""
 
@@ -68,7 +68,7 @@ class _Frames:
                 raise self._truncated()
         if not magic:
             return b""
-        if magic != MAGIC:
+        if magic != ZSTD_FRAME:
             raise InvalidArgument(f"what precedes byte {self._source.position} is no zstd frame; fetch it again")
         descriptor = self._take(1)
         header = magic + descriptor + self._take(_header_size(descriptor[0]))

@@ -9,8 +9,7 @@ from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import Unavailable
-from lamina.layers._applier import Blob
-from lamina.layers._differ import Differ
+from lamina.layers._contract import Blob, Differ
 from lamina.layers._target import opened_target
 from lamina.layers._written import WrittenLayer
 from lamina.layers.applying import Applied, Limits

@@ -10,14 +10,14 @@ from lamina.metadata._metadata import Metadata
 from lamina.metadata._node import BLOB, IMAGE, Node
 from lamina.metadata.collection._contract import GarbageCollector
 from lamina.metadata.collection._edges import Edges
+from lamina.metadata.collection._ingests import sweep_ingests
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
 from lamina.metadata.collection._recent import Recent
 from lamina.metadata.collection._records import Chain, Removed, Usage
+from lamina.metadata.collection._snapshots import sweep_failures, sweep_snapshots
 from lamina.metadata.collection._sources import Sources
 from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
-from lamina.metadata.collection._sweep_ingests import sweep_ingests
-from lamina.metadata.collection._sweep_snapshots import sweep_failures, sweep_snapshots
 from lamina.metadata.collection._usage import Measuring
 from lamina.metadata.collection._why import References, find, step_to
 from lamina.snapshots import Snapshotter

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from lamina.context import current
 from lamina.errdefs import Error
 from lamina.metadata._batches import batches
+from lamina.metadata._leases import resource_node
 from lamina.metadata._node import EVERY, LEASE, Node, blob, image, snapshot
 from lamina.metadata._references import FLAT, ROOT, back_references, is_root, refers
-from lamina.metadata._stored_leases import resource_node
 from lamina.metadata.collection._expiry import is_expired
 from lamina.metadata.collection._limits import limited
 from lamina.metadata.collection._sources import Sources, keyspace_in

@@ -1,4 +1,4 @@
-"""The cross-check of a metastore's entries. It imports only what `lamina.store._check` imports."""
+"""The cross-check of a metastore's entries. It imports only what `lamina.store._fsck` imports."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class MetaStore(Store):
     At its opening, a damaged file is set aside, and its intact entries are served.
     """
 
-    entry_check: ClassVar[str] = "lamina.snapshots.storage._entry_check"
+    entry_check: ClassVar[str] = "lamina.snapshots.storage._fsck"
 
     def snapshotter(self, name: str) -> SnapshotterStore:
         """Return the part of one snapshotter.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import attrs
 
 from lamina.snapshots.storage._contents import Contents
-from lamina.store._check import reader
 from lamina.store._format import MARK
+from lamina.store._fsck import reader
 from lamina.store._meta import Read, newest_meta
 from lamina.store._pages import Pages
 

@@ -20,8 +20,8 @@ from lamina.snapshots.storage._contents import Contents, Counters
 from lamina.snapshots.storage._format import UPDATED
 from lamina.snapshots.storage._reading import read_pages
 from lamina.snapshots.storage._writing import write_file
-from lamina.store._check import reader
 from lamina.store._format import MARK, is_intact, value_in
+from lamina.store._fsck import reader
 from lamina.store._lmdb import DATA
 from lamina.store._meta import Read
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lamina.testing._checks.calls import CallChecks
 from lamina.testing._checks.closing import ClosingChecks
 from lamina.testing._checks.concurrency import ConcurrencyChecks
-from lamina.testing._checks.contents import ContentChecks
 from lamina.testing._checks.errors import ErrorChecks
+from lamina.testing._checks.fidelity import ContentChecks
 from lamina.testing._checks.keys import KeyChecks
 from lamina.testing._checks.keyspaces import KeyspaceChecks, RebaseChecks
 from lamina.testing._checks.labels import LabelChecks

@@ -9,8 +9,8 @@ from typing import Final
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs._descriptor import opened
+from lamina.fs._durability import fsync
 from lamina.fs._exposure import Trust, file_exposure
-from lamina.fs._fsync import fsync
 
 TEMPORARY_SUFFIX: Final = ".new"
 """The suffix of a file that is being written."""

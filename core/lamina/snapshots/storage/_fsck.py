@@ -1,4 +1,4 @@
-"""The check of a metastore's entries (`lamina.store._check.EntryCheck`).
+"""The check of a metastore's entries (`lamina.store._fsck.EntryCheck`).
 
 `agree` makes the comparisons of `Entries` except that of a record with its key, which the checksum implies. It
 looks up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
@@ -40,7 +40,7 @@ _keyspace: Final = operator.itemgetter(slice(_ID_SIZE + len(MARK) + 1, _ID_SIZE 
 
 
 def agree(batches: Iterable[Batch]) -> bool:
-    """Return whether the entries of a metastore are sound (`lamina.store._check.EntryCheck`)."""
+    """Return whether the entries of a metastore are sound (`lamina.store._fsck.EntryCheck`)."""
     comparison = _Comparison()
     for batch in batches:
         comparison.add(batch)

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lamina.context import current
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, ResourceExhausted, from_os_error, translated
-from lamina.fs._fsync import check_writable
+from lamina.fs._durability import check_writable
 from lamina.fs._syscalls import syncfs
 
 
