@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.registry._access import Access, Limits
 from lamina.registry._refusals import refusal
 from lamina.registry.authentication import Authorizer, Scopes
-from lamina.registry.http import URL, BlobBody, Client, Request, Response
+from lamina.registry.http import URL, BlobBody, Client, Proxies, Request, Response
 
 _MAX_CHALLENGE: Final = 65536
 """Bytes of the body of a challenge that are read, to keep the connection."""
@@ -40,6 +41,7 @@ class Session:
         self.base = base_url(host, access)
         self._client = Client(
             _context(access),
+            Proxies(os.environ),
             connect_seconds=access.limits.connect,
             stall_seconds=access.limits.stall,
             plain_http=access.plain_http,
@@ -130,6 +132,7 @@ def _authorized(request: Request, header: str) -> Request:
 
 def _context(access: Access) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
     if access.ca_certificates:
         try:
             context.load_verify_locations(cadata=access.ca_certificates)

@@ -73,9 +73,10 @@ class Exchange:
         head = [
             f"{self.method} {self.path} HTTP/1.1",
             *(f"{name}: {value}" for name, value in self.headers.items()),
+            *("", ""),
         ]
         with socket.create_connection(self._upstream, 60) as upstream:
-            upstream.sendall(head.encode() + self.body(count))
+            upstream.sendall("\r\n".join(head).encode() + self.body(count))
             upstream.shutdown(socket.SHUT_WR)
             while upstream.recv(65536):  # until it has taken notice
                 pass

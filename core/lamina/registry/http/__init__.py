@@ -2,6 +2,7 @@
 
 from lamina.registry.http._client import Client
 from lamina.registry.http._errors import Temporary, TooManyRequests
+from lamina.registry.http._proxy import Proxies
 from lamina.registry.http._request import BlobBody, Request
 from lamina.registry.http._response import Response
 from lamina.registry.http._retry_after import parse_retry_after, retry_after
@@ -12,6 +13,7 @@ __all__ = [
     "BlobBody",
     "Client",
     "Origin",
+    "Proxies",
     "Request",
     "Response",
     "Temporary",

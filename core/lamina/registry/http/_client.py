@@ -11,10 +11,12 @@ from urllib3.connection import HTTPConnection
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument
 from lamina.registry.http._connection import Pool, exchange
-from lamina.registry.http._errors import TRANSPORT_ERRORS, Temporary, from_transport
+from lamina.registry.http._errors import TRANSPORT_ERRORS, Temporary
+from lamina.registry.http._proxy import Proxies
 from lamina.registry.http._request import BlobBody, Request
 from lamina.registry.http._response import Response
-from lamina.registry.http._url import URL
+from lamina.registry.http._sockets import connect, transport
+from lamina.registry.http._url import URL, Origin
 from lamina.registry.http._watch import Watch
 
 _REDIRECTS: Final = 5
@@ -31,19 +33,28 @@ class Client:
     """
 
     def __init__(
-        self, context: ssl.SSLContext, *, connect_seconds: float, stall_seconds: float, plain_http: bool = False
+        self,
+        context: ssl.SSLContext,
+        proxies: Proxies,
+        *,
+        connect_seconds: float,
+        stall_seconds: float,
+        plain_http: bool = False,
     ) -> None:
         """Create a client without connections.
 
         Args:
             context: Verifies certificates.
-            connect_seconds: How long connecting may take.
+            proxies: Say through which proxy a server is reached.
+            connect_seconds: How long each step of connecting may take.
             stall_seconds: How long a server may take without progress.
             plain_http: Let servers lead to others without TLS. A server without TLS on a loopback address may lead
                 to another one in any case.
         """
         self._plain_http = plain_http
-        self._pool = Pool(context)
+        self._context = context
+        self._proxies = proxies
+        self._pool = Pool()
         self._connect_seconds = connect_seconds
         self._stall_seconds = stall_seconds
 
@@ -52,8 +63,8 @@ class Client:
 
         Raises:
             Temporary: The server could not be reached, was cut off or stalled.
-            FailedPrecondition: A certificate is not trusted, or a redirect leads where none may lead.
-            Unavailable: The name of the server cannot be resolved.
+            FailedPrecondition: A certificate is not trusted, a proxy refuses, or a redirect leads where none may.
+            Unavailable: The name of the server or of its proxy cannot be resolved.
             Canceled, DeadlineExceeded: The current call ended.
         """
         for _ in range(_REDIRECTS + 1):
@@ -92,31 +103,40 @@ class Client:
     def _send_once(self, request: Request) -> Response:
         current().check()
         connection = self._pool.take(request.url.origin)
-        was_waiting = connection.sock is not None
-        try:
-            return self._exchange(connection, request)
-        except Temporary:
-            # The server may have closed the connection while it waited, which says nothing about the request.
-            if not was_waiting or isinstance(request.body, BlobBody):
-                raise
-        return self._exchange(self._pool.new(request.url.origin), request)
+        if connection is not None:
+            try:
+                return self._exchange(connection, request)
+            except Temporary:
+                # The server may have closed the connection while it waited, which says nothing about the request.
+                if isinstance(request.body, BlobBody):
+                    raise
+        return self._exchange(self._connected(request.url.origin), request)
+
+    def _connected(self, origin: Origin) -> HTTPConnection:
+        connection = HTTPConnection(origin.host, origin.port, timeout=None)
+        proxy = self._proxies.proxy_for(origin)
+        connection.sock = connect(origin, proxy, self._context, self._connect_seconds)
+        return connection
 
     def _exchange(self, connection: HTTPConnection, request: Request) -> Response:
         origin = request.url.origin
-        if connection.sock is None:
-            self._connect(connection, request)
-        watch = Watch(connection.sock, self._stall_seconds)
+        forwarder = self._proxies.proxy_for(origin) if origin.scheme == "http" else None
+        watch = Watch(transport(connection.sock), str(forwarder or origin), self._stall_seconds)
         try:
-            raw = exchange(connection, request, watch, request.seconds or self._stall_seconds)
-            watch.check(origin)
+            raw = exchange(connection, request, forwarder, watch, request.seconds or self._stall_seconds)
+            watch.check()
         except TRANSPORT_ERRORS as error:
             watch.stop()
             connection.close()
-            raise watch.failure(error, origin) from None
+            raise watch.failure(error) from None
         except BaseException:
             watch.stop()
             connection.close()
             raise
+        if forwarder and raw.status == 407:
+            watch.stop()
+            connection.close()
+            raise FailedPrecondition(forwarder.denial(f"{forwarder}: {origin}: it answered 407"))
 
         def release(can_be_used_again: bool) -> None:
             if can_be_used_again:
@@ -125,19 +145,6 @@ class Client:
                 connection.close()
 
         return Response(raw, request.url, watch, release)
-
-    def _connect(self, connection: HTTPConnection, request: Request) -> None:
-        call = current()
-        remaining = call.remaining()
-        connection.timeout = self._connect_seconds if remaining is None else min(remaining, self._connect_seconds)
-        try:
-            connection.connect()
-        except TRANSPORT_ERRORS as error:
-            connection.close()
-            call.check()
-            raise from_transport(error, str(request.url.origin)) from None
-        connection.timeout = None
-        connection.sock.settimeout(None)  # the watch sees to it
 
     def _redirected(self, request: Request, location: str) -> Request:
         url = self.follow(request.url, location)

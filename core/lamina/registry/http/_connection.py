@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ssl
 import threading
 from collections.abc import Iterator
 from typing import Final
 
 from urllib3 import HTTPHeaderDict, HTTPResponse
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
+from lamina.registry.http._proxy import Proxy
 from lamina.registry.http._request import BlobBody, Request
 from lamina.registry.http._url import Origin
 from lamina.registry.http._watch import Watch
@@ -23,27 +23,20 @@ _SENT_AT_ONCE: Final = 65536
 
 
 class Pool:
-    """Connects to servers, and keeps connections for further requests. Any thread may use it."""
+    """Keeps connections for further requests. Any thread may use it."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        """Create an empty pool.
-
-        Args:
-            context: Verifies certificates.
-        """
-        self._context = context
+    def __init__(self) -> None:
+        """Create an empty pool."""
         self._idle: dict[Origin, list[HTTPConnection]] = {}
         self._lock = threading.Lock()
 
-    def take(self, origin: Origin) -> HTTPConnection:
-        """Return a connection that waits for a request, or else one that is not connected yet."""
+    def take(self, origin: Origin) -> HTTPConnection | None:
+        """Return a connection that waits for a request, if there is one."""
         while True:
             with self._lock:
                 idle = self._idle.get(origin)
                 connection = idle.pop() if idle else None
-            if connection is None:
-                return self.new(origin)
-            if connection.is_connected:
+            if connection is None or connection.is_connected:
                 return connection
             connection.close()
 
@@ -64,30 +57,27 @@ class Pool:
         for connection in waiting:
             connection.close()
 
-    def new(self, origin: Origin) -> HTTPConnection:
-        """Return a connection that is not connected yet."""
-        if origin.scheme == "https":
-            return HTTPSConnection(
-                origin.host, origin.port, ssl_context=self._context, cert_reqs="CERT_REQUIRED", timeout=None
-            )
-        return HTTPConnection(origin.host, origin.port, timeout=None)
 
-
-def exchange(connection: HTTPConnection, request: Request, watch: Watch, seconds: float) -> HTTPResponse:
+def exchange(
+    connection: HTTPConnection, request: Request, proxy: Proxy | None, watch: Watch, seconds: float
+) -> HTTPResponse:
     """Send a request over an open connection, and return the answer without its body.
 
     Args:
         connection: The connection.
         request: The request.
+        proxy: Who passes the request on, and so reads it; None for nobody.
         watch: Watches the connection.
         seconds: How long the answer may take once everything is sent.
     """
     body, size = _body(request, watch)
-    headers = dict(request.headers)
+    url = request.url
+    target = f"{url.origin}{url.target}" if proxy else url.target
+    headers = {**request.headers, **(proxy.headers if proxy else {}), "Host": url.origin.host_header}
     if size is not None:
         headers["Content-Length"] = str(size)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who refuses the body has answered
-        connection.request(request.method, request.url.target, body, headers)
+        connection.request(request.method, target, body, headers)
     watch.allow(seconds)
     # Not urllib3's own method: it logs headers that it cannot parse, which may be secrets.
     raw = http.client.HTTPConnection.getresponse(connection)

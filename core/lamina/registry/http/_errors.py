@@ -13,6 +13,8 @@ from lamina.errdefs import Error, FailedPrecondition, ResourceExhausted, Unavail
 
 TRANSPORT_ERRORS: Final = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
 """What a connection raises that breaks."""
+_NO_TLS: Final = "WRONG_VERSION_NUMBER"
+"""The reason of OpenSSL for an answer that is no record of TLS."""
 
 
 class Temporary(Unavailable):
@@ -50,8 +52,12 @@ def from_transport(error: Exception, subject: str) -> Error:
         return FailedPrecondition(
             f"{subject}: its certificate is not trusted: {cause.verify_message}: pass its authority's"
         )
+    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
+        return FailedPrecondition(
+            f"{subject}: it answers without TLS: use plain HTTP (--plain-http) only on a network that you trust"
+        )
     if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
-        return Unavailable(f"{subject}: {cause.strerror}: check the name of the registry")
+        return Unavailable(f"{subject}: {cause.strerror}: check its name")
     return Temporary(f"{subject}: {_reason(error, cause)}")
 
 

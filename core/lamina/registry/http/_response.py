@@ -79,8 +79,8 @@ class Response:
         try:
             piece = self._raw.read1(PIECE)
         except TRANSPORT_ERRORS as error:
-            raise self._watch.failure(error, self.url.origin) from None
-        self._watch.check(self.url.origin)  # a connection that was shut down may look like the end of the body
+            raise self._watch.failure(error) from None
+        self._watch.check()  # a connection that was shut down may look like the end of the body
         self._watch.progress(len(piece))
         self._has_ended = not piece
         return piece

@@ -42,10 +42,22 @@ class Origin:
         """True if it is a loopback address without TLS."""
         return self.scheme == "http" and self.is_loopback
 
+    @property
+    def authority(self) -> str:
+        """The host with its port."""
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def host_header(self) -> str:
+        """The header `Host` of requests."""
+        return self._bracketed if self.port == _PORTS[self.scheme] else self.authority
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{self.host_header}"
 
 
 @attrs.frozen

@@ -13,7 +13,6 @@ from typing import Final
 from lamina.context import current
 from lamina.errdefs import Error
 from lamina.registry.http._errors import Temporary, from_transport
-from lamina.registry.http._url import Origin
 
 _LITTLE: Final = 16384
 """Bytes that must arrive within the time limit to count as progress: fewer come from who wants to hold us up."""
@@ -26,14 +25,16 @@ class Watch:
     of the socket would not do: it begins anew with every byte.
     """
 
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
+    def __init__(self, connection: socket.socket, subject: str, seconds: float) -> None:
         """Begin to watch.
 
         Args:
             connection: The socket.
+            subject: Who is at its other end, to begin messages.
             seconds: How long the server may take without progress.
         """
         self._connection = connection
+        self._subject = subject
         self._seconds = seconds
         self._bytes = 0
         self._until = time.monotonic() + seconds
@@ -65,7 +66,7 @@ class Watch:
         finally:
             self._until = time.monotonic() + left
 
-    def check(self, origin: Origin) -> None:
+    def check(self) -> None:
         """Raise an error if the connection was shut down.
 
         Raises:
@@ -74,16 +75,16 @@ class Watch:
         """
         current().check()
         if self._has_expired:
-            raise Temporary(f"{origin}: it stalled for {self._seconds:.3g} s")
+            raise Temporary(f"{self._subject}: it stalled for {self._seconds:.3g} s")
 
-    def failure(self, error: Exception, origin: Origin) -> Error:
+    def failure(self, error: Exception) -> Error:
         """Return the error to raise for one of `TRANSPORT_ERRORS`.
 
         Raises:
             Error: As `check`.
         """
-        self.check(origin)
-        return from_transport(error, str(origin))
+        self.check()
+        return from_transport(error, self._subject)
 
     def stop(self) -> None:
         """End the watch. Stopping twice does nothing."""
