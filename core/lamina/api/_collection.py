@@ -54,6 +54,7 @@ def image_usages_to_proto(usage: Usage) -> pb.UsageResponse:
         content=usage.content,
         snapshots=usage.snapshots,
         reclaimable=usage.reclaimable,
+        failures=usage.failures,
     )
 
 
@@ -76,6 +77,7 @@ def image_usages_from_proto(message: pb.UsageResponse) -> Usage:
         content=message.content,
         snapshots=message.snapshots,
         reclaimable=message.reclaimable,
+        failures=tuple(message.failures),
     )
 
 

@@ -202,6 +202,34 @@ def test_collections_happen_by_themselves_in_intervals(tmp_path: Path, layout: P
         wait_until(lambda: 'msg="collected garbage"' in host.stderr, 30, "it is logged")
 
 
+def test_a_fork_on_a_snapshotter_that_is_disabled_keeps_its_image_alone(
+    tmp_path: Path, layout: Path, other: Path
+) -> None:
+    host = Host(tmp_path / "h", PROMPT)
+    with host.running() as running, running.client() as client:
+        lamina = Lamina(host.address)
+        client.transfer().import_(str(layout), snapshotter="native")
+        client.transfer().import_(str(other), names=["other"])
+        target = client.images().get(NAME).target.digest
+        labels = {"containerd.io/gc.ref.content.base": target}
+        client.snapshotter("native/images/default").prepare("fork", CHAIN[-1], labels)
+        host.stop()
+        host.file.write_text(
+            'disabled_plugins = ["io.containerd.snapshotter.v1.native"]\n' + host.file.read_text()
+        )
+        host.start()
+        for image in list(client.images().list()):
+            client.images().delete(image.name)
+        assert lamina("images", "why", target).splitlines() == [
+            "snapshot fork in native/images/default: its snapshotter is not used at present",
+            f"  blob {target}: label containerd.io/gc.ref.content.base",
+        ]
+        assert lamina("images", "prune").splitlines()[-1].startswith("removed 3 blobs, 2 snapshots, ")
+        kept = {info.digest for info in client.content().walk()}
+        assert target in kept
+        assert len(kept) == 4
+
+
 def test_df_shows_own_and_shared_bytes(lamina: Lamina, client: Client, layout: Path, other: Path) -> None:
     client.transfer().import_(str(layout))
     alone = json.loads(lamina("images", "df", "--json"))

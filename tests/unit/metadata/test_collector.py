@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from lamina.content import Commit, Descriptor, Info, NewBlob, ingest
 from lamina.content.local import LocalContentStore
 from lamina.context import CallContext, use
-from lamina.errdefs import DeadlineExceeded, Error, NotFound, Unavailable
+from lamina.errdefs import Canceled, DeadlineExceeded, Error, NotFound, Unavailable
 from lamina.images import Image, keyspace_of
 from lamina.metadata import Metadata, Resource
 from lamina.metadata._node import snapshot
@@ -26,7 +27,8 @@ from lamina.metadata.collection._listing import Keyspace, Listed, Listing, Root
 from lamina.metadata.collection._marking import Marking
 from lamina.metadata.collection._sources import Sources
 from lamina.plugins.snapshots.native import NativeBackend
-from lamina.snapshots import Snapshotter
+from lamina.snapshots import Info as Snapshot
+from lamina.snapshots import Kind, Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import MetaStore
 from lamina.snapshots.temporary import LABEL
@@ -266,6 +268,138 @@ def test_blobs_stay_while_a_snapshotter_cannot_say_what_it_needs(
         ("broken", "", True),
     ]
     assert blobs(content) == [A]
+
+
+class Silent(InImages):
+    """A snapshotter that does not answer one kind of call until it is told to."""
+
+    def __init__(self, inner: Snapshotter, method: str) -> None:
+        super().__init__(inner)
+        self.method = method
+        self.go_on = threading.Event()
+
+    def hang_in(self, method: str) -> None:
+        if method == self.method:
+            self.go_on.wait()
+
+    def walk(self, *filters: str) -> Iterator[Any]:
+        self.hang_in("walk")
+        return super().walk(*filters)
+
+    def stat(self, key: str) -> Any:
+        self.hang_in("stat")
+        return super().stat(key)
+
+    def usage(self, key: str) -> Any:
+        self.hang_in("usage")
+        return super().usage(key)
+
+
+@pytest.fixture
+def silent(snapshots: Snapshotter, request: pytest.FixtureRequest) -> Iterator[Silent]:
+    found = Silent(snapshots, request.param)
+    yield found
+    found.go_on.set()
+    wait_until(lambda: not is_asked("silent"), 60, "the threads end")
+
+
+def is_asked(snapshotter: str) -> bool:
+    return any(thread.name == f"snapshotter {snapshotter}" for thread in threading.enumerate())
+
+
+@pytest.fixture
+def impatient(
+    metadata: Metadata, content: LocalContentStore, silent: Silent, tmp_path: Path
+) -> Iterator[Collector]:
+    """A collector that waits for answers of a silent snapshotter, and of one that works, for 0.1 seconds."""
+    with contextlib.closing(MetaStore.open(str(tmp_path / "other store"))) as store:
+        backend = NativeBackend(str(tmp_path / "other"))
+        with contextlib.closing(
+            LocalSnapshotter.open(backend, store.snapshotter("native"), sync_fs=False)
+        ) as other:
+            commit(other.keyspace(keyspace_of(SPACE)), "unneeded")
+            name(metadata, B)
+            both: list[tuple[str, Snapshotter]] = [("silent", silent), ("native", other)]
+            yield Collector(metadata, content, lambda: both, grace=0, patience=0.1)
+
+
+NO_ANSWER = "it does not answer for 0.1 seconds"
+
+
+@pytest.mark.parametrize("silent", ["walk"], indirect=True)
+def test_a_snapshotter_that_does_not_list_its_snapshots_is_given_up(
+    impatient: Collector, metadata: Metadata, content: LocalContentStore, snapshots: Snapshotter, silent: Silent
+) -> None:
+    """It is named, its snapshots and all blobs stay, and the rest goes on."""
+    metadata.leases("another").create("l")
+    add(content, A)
+    commit(snapshots, "s")
+    assert [(one.snapshotter, one.name, one.error) for one in impatient.collect()] == [
+        ("native", "unneeded", ""),
+        ("silent", "", f"cannot list its snapshots, so no blobs are removed: {NO_ANSWER}"),
+    ]
+    used = impatient.usage()
+    assert (used.reclaimable, used.failures) == (
+        0,
+        ["snapshotter silent: it still does not answer an earlier call"],
+    )
+    ((step,),) = impatient.why(A, SPACE)
+    assert "snapshotter silent: it still does not answer" in step.how
+    silent.go_on.set()
+    wait_until(lambda: impatient.usage().failures == [], 60, "it answers")
+    assert names([*impatient.collect()]) == ["s", A]
+
+
+@pytest.mark.parametrize("silent", ["usage"], indirect=True)
+def test_sizes_that_a_snapshotter_does_not_say_are_not_counted(
+    impatient: Collector, snapshots: Snapshotter
+) -> None:
+    commit(snapshots, "s")
+    used = impatient.usage()
+    assert used.snapshots == used.reclaimable > 0
+    assert used.failures == [f"snapshotter silent: {NO_ANSWER}"]
+
+
+@pytest.mark.parametrize("silent", ["stat"], indirect=True)
+def test_a_snapshot_of_which_a_snapshotter_says_nothing_is_not_explained(
+    impatient: Collector, snapshots: Snapshotter
+) -> None:
+    commit(snapshots, "s")
+    with pytest.raises(Unavailable, match=f"snapshotter silent: {NO_ANSWER}"):
+        impatient.why("silent/s", SPACE)
+
+
+@pytest.mark.parametrize("silent", ["walk"], indirect=True)
+def test_the_wait_for_an_answer_ends_with_the_call(
+    metadata: Metadata, content: LocalContentStore, silent: Silent
+) -> None:
+    collector = Collector(metadata, content, lambda: [("silent", silent)], patience=3600)
+    name(metadata, B)
+    with use(CallContext(deadline=time.monotonic() + 0.1)), pytest.raises(DeadlineExceeded):
+        collector.usage()
+    context = CallContext()
+    canceller = threading.Timer(0.1, context.cancel)
+    canceller.start()
+    with use(context), pytest.raises(Canceled):
+        collector.usage()
+    canceller.join()
+
+
+def test_snapshots_of_a_snapshotter_that_is_not_used_keep_what_they_need(
+    metadata: Metadata, content: LocalContentStore
+) -> None:
+    fork = Snapshot("fork", Kind.ACTIVE, labels={"containerd.io/gc.ref.content.base": A})
+    collector = Collector(metadata, content, list, grace=0, unused=lambda: [("btrfs", SPACE, fork)])
+    add(content, A, labels={"containerd.io/gc.ref.content": B})
+    add(content, B, C)
+    assert [[(step.kind, step.name, step.how) for step in chain] for chain in collector.why(B, SPACE)] == [
+        [
+            ("snapshot", "fork", "its snapshotter is not used at present"),
+            ("blob", A, "label containerd.io/gc.ref.content.base"),
+            ("blob", B, "label containerd.io/gc.ref.content"),
+        ]
+    ]
+    assert names([*collector.collect()]) == [C]
 
 
 class Faulty(InImages):

@@ -62,16 +62,18 @@ class ImageUsage(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., own_content: _Optional[int] = ..., shared_content: _Optional[int] = ..., own_snapshots: _Optional[int] = ..., shared_snapshots: _Optional[int] = ...) -> None: ...
 
 class UsageResponse(_message.Message):
-    __slots__ = ("images", "content", "snapshots", "reclaimable")
+    __slots__ = ("images", "content", "snapshots", "reclaimable", "failures")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     RECLAIMABLE_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[ImageUsage]
     content: int
     snapshots: int
     reclaimable: int
-    def __init__(self, images: _Optional[_Iterable[_Union[ImageUsage, _Mapping]]] = ..., content: _Optional[int] = ..., snapshots: _Optional[int] = ..., reclaimable: _Optional[int] = ...) -> None: ...
+    failures: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, images: _Optional[_Iterable[_Union[ImageUsage, _Mapping]]] = ..., content: _Optional[int] = ..., snapshots: _Optional[int] = ..., reclaimable: _Optional[int] = ..., failures: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WhyRequest(_message.Message):
     __slots__ = ("name", "namespace")

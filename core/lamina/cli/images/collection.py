@@ -17,6 +17,7 @@ from lamina.cli.options.connection import (
     host_options,
     image_options,
 )
+from lamina.cli.options.settings import print_warnings
 from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, InvalidArgument, NotFound, Unavailable, Unknown
 
@@ -53,6 +54,7 @@ def df(*, as_json: bool) -> None:
     """
     with connected() as client:
         used = client.collector().usage()
+    print_warnings(f"not all snapshots are counted: {failure}" for failure in used.failures)
     images = [image for image in used.images if given_namespace() in {"", image.namespace}]
     if as_json:
         write_json(_usage_document(used, images))
@@ -146,6 +148,7 @@ def _usage_document(used: Usage, images: Sequence[ImageUsage]) -> dict[str, Any]
         "Content": used.content,
         "Snapshots": used.snapshots,
         "Reclaimable": used.reclaimable,
+        "Failures": list(used.failures),
     }
 
 

@@ -13,6 +13,7 @@ from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._ingests import sweep_ingests
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
+from lamina.metadata.collection._patience import SECONDS, Patience
 from lamina.metadata.collection._recent import Recent
 from lamina.metadata.collection._records import Chain, Removed, Usage
 from lamina.metadata.collection._snapshots import sweep_failures, sweep_snapshots
@@ -20,7 +21,7 @@ from lamina.metadata.collection._sources import Sources
 from lamina.metadata.collection._sweep import Sweep, sweep_blobs, sweep_expired
 from lamina.metadata.collection._usage import Measuring
 from lamina.metadata.collection._why import References, find, step_to
-from lamina.snapshots import Snapshotter
+from lamina.snapshots import Info, Snapshotter
 
 
 class Collector(GarbageCollector):
@@ -33,6 +34,8 @@ class Collector(GarbageCollector):
         snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]],
         grace: float = 60.0,
         namespaces: Callable[[], Iterable[str]] = tuple,
+        unused: Callable[[], Iterable[tuple[str, str, Info]]] = tuple,
+        patience: float = SECONDS,
     ) -> None:
         """Collect what the caller opened and closes.
 
@@ -44,8 +47,11 @@ class Collector(GarbageCollector):
             grace: See `grace`.
             namespaces: Returns namespaces with snapshots. The metadata need not know them, if an older lamina
                 wrote them, or the metadata was lost.
+            unused: Returns the snapshots of snapshotters that are not used at present, each with the id and the
+                namespace. They stay, and so does what they refer to.
+            patience: Seconds in which a snapshotter has to answer; otherwise it counts as one that does not work.
         """
-        self._sources = Sources(metadata, content, snapshotters, namespaces)
+        self._sources = Sources(metadata, content, snapshotters, namespaces, unused, Patience(patience))
         self.grace = grace
         """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
         set at any time."""
@@ -114,7 +120,7 @@ class Collector(GarbageCollector):
         if target.kind != IMAGE and recent.is_young(target, recent.changed(target)):
             yield "made or changed a moment ago"
         if target.kind == BLOB:
-            for *_, error in listing.failures:
+            for error in listing.described_failures():
                 yield f"kept while snapshots cannot be listed, which may need it: {error}"
 
     def _recent(self, listing: Listing, marking: Marking, needed: Marking) -> Recent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 from lamina.errdefs import Error, InvalidArgument, NotFound
@@ -55,7 +56,9 @@ class Edges:
             parent, labels = listed.parent, listed.labels
         else:  # made since it was listed
             try:
-                info = keyspace.snapshotter.stat(node.name)
+                info = self._sources.patience.call(
+                    keyspace.name, functools.partial(keyspace.snapshotter.stat, node.name)
+                )
             except Error:
                 return
             parent, labels = info.parent, info.labels

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 from lamina.context import current
@@ -13,17 +12,14 @@ from lamina.errdefs import Error
 from lamina.metadata._batches import batches
 from lamina.metadata._leases import resource_node
 from lamina.metadata._node import EVERY, LEASE, Node, blob, image, snapshot
-from lamina.metadata._references import FLAT, ROOT, back_references, is_root, refers
+from lamina.metadata._references import FLAT, ROOT, back_references, is_root, references, refers
 from lamina.metadata.collection._expiry import is_expired
-from lamina.metadata.collection._limits import limited
 from lamina.metadata.collection._sources import Sources, keyspace_in
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.temporary import LABEL, Owner
 
 STEP: Final = 256
 """Entries that are read between two steps."""
-LIST_SECONDS: Final = 600.0
-"""Seconds in which a snapshotter has to return a batch of snapshots."""
 _COLLECTED: Final = "containerd.io/gc."
 """The beginning of all labels that mean something to a collector."""
 _NONE: Final[Mapping[str, str]] = {}
@@ -57,8 +53,8 @@ class Root(NamedTuple):
 
     node: Node
     how: str
-    lease: Node | None = None
-    """The lease that keeps it."""
+    by: Node | None = None
+    """The lease that keeps it, or the snapshot of a snapshotter that is not used."""
     flat: bool = False
     """Whether what its labels refer to is not kept."""
 
@@ -105,6 +101,12 @@ class Listing:
             for label, other in self._back.get(node._replace(namespace=EVERY), ()):
                 yield label, other._replace(namespace=node.namespace)
 
+    def described_failures(self) -> list[str]:
+        """Return what went wrong, each error once and with the snapshotter that it is about."""
+        return list(
+            dict.fromkeys(f"snapshotter {name}: {error}" if name else error for _, name, error in self.failures)
+        )
+
     def _read_images(self, namespace: str) -> Iterator[None]:
         for batch in batches(self._sources.metadata.images(namespace).list(), STEP):
             for one in batch:
@@ -149,19 +151,23 @@ class Listing:
             for name, snapshotter in self._sources.snapshotters():
                 for namespace in self.namespaces:
                     yield from self._read_keyspace(namespace, name, snapshotter)
+                    if self._sources.patience.is_silent(name):
+                        break
+            for name, namespace, info in self._sources.unused():
+                by = snapshot(namespace, name, info.name)
+                for label, node in references(info.labels, namespace):
+                    self.roots.append(Root(node, f"label {label}", by))
         except Error as error:  # of the iterable: there are others
             current().check()
             self.failures.append(("", "", str(error)))
 
     def _read_keyspace(self, namespace: str, name: str, snapshotter: Snapshotter) -> Iterator[None]:
+        images = keyspace_in(snapshotter, namespace)
+        if images is None:
+            return
+        keyspace = Keyspace(namespace, name, images, {})
         try:
-            with limited(LIST_SECONDS):
-                images = keyspace_in(snapshotter, namespace)
-                if images is None:
-                    return
-                found = images.walk()
-            keyspace = Keyspace(namespace, name, images, {})
-            while batch := self._batch(found):
+            for batch in self._sources.patience.read(name, lambda: batches(images.walk(), STEP)):
                 for info in batch:
                     self._note(keyspace, info)
                 yield
@@ -170,10 +176,6 @@ class Listing:
             self.failures.append((namespace, name, str(error) or type(error).__name__))
         else:
             self.keyspaces[namespace, name] = keyspace
-
-    def _batch(self, found: Iterator[Info]) -> list[Info]:
-        with limited(LIST_SECONDS):
-            return list(islice(found, STEP))
 
     def _note(self, keyspace: Keyspace, info: Info) -> None:
         labels = {key: value for key, value in info.labels.items() if key.startswith(_COLLECTED)} or _NONE

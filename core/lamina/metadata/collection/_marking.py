@@ -50,9 +50,9 @@ class Marking:
         roots = (root for root in self._listing.roots if images or root.node.kind != IMAGE)
         for number, root in enumerate(roots):
             if root.flat:
-                self._keep(root.node, root.how, root.lease)
+                self._keep(root.node, root.how, root.by)
             else:
-                self.add(root.node, root.how, root.lease)
+                self.add(root.node, root.how, root.by)
             if number % STEP == 0:
                 yield
         yield from self.follow()

@@ -67,6 +67,8 @@ class Usage:
     """That of all committed snapshots in the keyspaces of images."""
     reclaimable: int
     """That of what nothing refers to, however young."""
+    failures: Sequence[str] = ()
+    """The snapshotters whose snapshots are not known, and why; they are not counted."""
 
     @property
     def total(self) -> int:

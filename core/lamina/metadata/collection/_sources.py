@@ -11,7 +11,8 @@ from lamina.content import ContentStore
 from lamina.errdefs import Unimplemented
 from lamina.images import keyspace_of
 from lamina.metadata._metadata import Metadata
-from lamina.snapshots import Snapshotter
+from lamina.metadata.collection._patience import Patience
+from lamina.snapshots import Info, Snapshotter
 
 if TYPE_CHECKING:
     from lamina.metadata._protection import Protection
@@ -26,6 +27,9 @@ class Sources:
     snapshotters: Callable[[], Iterable[tuple[str, Snapshotter]]]
     further_namespaces: Callable[[], Iterable[str]] = tuple
     """Returns namespaces that the metadata may not know."""
+    unused: Callable[[], Iterable[tuple[str, str, Info]]] = tuple
+    """Returns the snapshots in snapshotters that are not used, with the id of each and the namespace."""
+    patience: Patience = attrs.field(factory=Patience)
 
     @property
     def namespaces(self) -> Sequence[str]:

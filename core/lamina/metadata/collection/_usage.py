@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from lamina.context import current
 from lamina.errdefs import NotFound
 from lamina.metadata._node import BLOB, IMAGE, SNAPSHOT, Node, blob, image, snapshot
 from lamina.metadata.collection._edges import Edges
-from lamina.metadata.collection._listing import Listing
+from lamina.metadata.collection._listing import Keyspace, Listing
 from lamina.metadata.collection._marking import Marking
 from lamina.metadata.collection._records import ImageUsage, Usage
 from lamina.metadata.collection._sources import Sources
@@ -39,7 +42,7 @@ class Measuring:
     def usage(self) -> Usage:
         """Return the usage of all images, and that of everything."""
         blobs = {blob(info.digest): info.size for info in self._sources.content.walk()}
-        snapshots = {node: self._size(node) for node in self._committed()}
+        snapshots = dict(self._measure())
         self._sizes = blobs | snapshots
         needed = {node: self._needs(node) for node in self._images()}
         users = Counter(one for nodes in needed.values() for one in nodes)
@@ -49,6 +52,7 @@ class Measuring:
             content=sum(blobs.values()),
             snapshots=sum(snapshots.values()),
             reclaimable=sum(size for node, size in self._sizes.items() if self._is_reclaimable(node)),
+            failures=self._listing.described_failures(),
         )
 
     def _images(self) -> Iterable[Node]:
@@ -56,18 +60,16 @@ class Measuring:
             for one in self._sources.metadata.images(namespace).list():
                 yield image(namespace, one.name)
 
-    def _committed(self) -> Iterable[Node]:
+    def _measure(self) -> Iterator[tuple[Node, int]]:
+        """Yield the committed snapshots with their sizes."""
         for (namespace, name), keyspace in self._listing.keyspaces.items():
-            for key, listed in keyspace.snapshots.items():
-                if listed.is_committed:
-                    yield snapshot(namespace, name, key)
-
-    def _size(self, node: Node) -> int:
-        keyspace = self._listing.keyspaces[node.namespace, node.snapshotter]
-        try:
-            return keyspace.snapshotter.usage(node.name).size
-        except NotFound:  # removed meanwhile
-            return 0
+            sizes = functools.partial(_sizes, keyspace)
+            try:
+                for key, size in self._sources.patience.read(name, sizes):
+                    yield snapshot(namespace, name, key), size
+            except Exception as error:  # noqa: BLE001 - a failing snapshotter does not hide the rest
+                current().check()
+                self._listing.failures.append((namespace, name, str(error) or type(error).__name__))
 
     def _needs(self, node: Node) -> set[Node]:
         """Return the blobs and snapshots that an image needs."""
@@ -94,6 +96,13 @@ class Measuring:
     def _is_reclaimable(self, node: Node) -> bool:
         is_collected = node.kind != BLOB or (self._sources.collects_content and not self._listing.failures)
         return is_collected and not self._marking.has(node) and not self._sources.protection.is_held(node)
+
+
+def _sizes(keyspace: Keyspace) -> Iterator[tuple[str, int]]:
+    for key, listed in keyspace.snapshots.items():
+        if listed.is_committed:
+            with contextlib.suppress(NotFound):  # removed meanwhile
+                yield key, keyspace.snapshotter.usage(key).size
 
 
 def _everywhere(node: Node) -> Node:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from lamina.errdefs import InvalidArgument, NotFound
-from lamina.metadata._node import BLOB, LEASE, Node, blob, image, snapshot
+from lamina.errdefs import InvalidArgument, NotFound, Unavailable
+from lamina.metadata._node import BLOB, LEASE, SNAPSHOT, Node, blob, image, snapshot
 from lamina.metadata.collection._records import Chain, Step
 from lamina.metadata.collection._sources import Sources, keyspace_in
+
+_OTHERWISE: Final[Mapping[str, str]] = {LEASE: "lease", SNAPSHOT: "its snapshotter is not used at present"}
+"""How a thing is kept that refers to others, and that nothing refers to."""
 
 
 class References:
@@ -47,7 +52,7 @@ class References:
     def _steps_to(self, node: Node | None) -> list[Step]:
         steps: list[Step] = []
         while node is not None:
-            how, by = self._first.get(node, ("lease" if node.kind == LEASE else "", None))
+            how, by = self._first.get(node, (_OTHERWISE.get(node.kind, ""), None))
             steps.append(step_to(node, how))
             node = by
         return steps[::-1]
@@ -58,6 +63,7 @@ def find(sources: Sources, name: str, namespace: str) -> Node:
 
     Raises:
         NotFound: There is no such thing.
+        Unavailable: The snapshotter does not answer.
     """
     if name.startswith("sha256:"):
         sources.content.info(name)
@@ -74,7 +80,10 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
     for snapshotter, one in sources.snapshotters():
         keyspace = keyspace_in(one, namespace) if snapshotter == wanted else None
         if keyspace is not None:
-            keyspace.stat(key)
+            try:
+                sources.patience.call(snapshotter, functools.partial(keyspace.stat, key))
+            except Unavailable as error:
+                raise Unavailable(f"snapshotter {snapshotter}: {error}") from error
             return snapshot(namespace, snapshotter, key)
     raise NotFound(f"{name!r} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
 

@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lamina.errdefs import Unavailable
 from lamina.images import namespace_of
 from lamina.plugin import Plugin, PluginType, Status
-from lamina.snapshots import Snapshotter
+from lamina.snapshots import Info, Snapshotter
 
 if TYPE_CHECKING:
     from lamina.snapshots.storage import MetaStore
 
-_REFERENCES: Final = "containerd.io/gc.ref."
-"""The beginning of labels that keep other things."""
 
-
-def snapshotters(plugins: Iterable[Plugin], metastore: MetaStore) -> Iterator[tuple[str, Snapshotter]]:
+def snapshotters(plugins: Iterable[Plugin]) -> Iterator[tuple[str, Snapshotter]]:
     """Yield the snapshotters of a host with their ids.
 
     Args:
         plugins: The records of all plugins.
-        metastore: The metastore of the host.
 
     Raises:
-        Unavailable: One does not work, so that nobody knows which blobs its snapshots need; or one that is not
-            used, since it is disabled or does not apply to this machine now, has snapshots that need blobs. Raised
-            at the end.
+        Unavailable: One does not work, so that nobody knows which blobs its snapshots need. Raised at the end.
     """
     found = [plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER]
-    working = {plugin.id: plugin.instance for plugin in found if plugin.status is Status.OK}
-    yield from working.items()
+    yield from ((plugin.id, plugin.instance) for plugin in found if plugin.status is Status.OK)
     for plugin in found:
         if plugin.status not in (Status.OK, Status.SKIPPED):
             raise Unavailable(f"snapshotter {plugin.id} does not work: {plugin.problem}")
+
+
+def unused_snapshots(plugins: Iterable[Plugin], metastore: MetaStore) -> Iterator[tuple[str, str, Info]]:
+    """Yield the snapshots of images that are in the metastore, but in no snapshotter that works.
+
+    It may be disabled, or not apply to this machine now.
+
+    Args:
+        plugins: As for `snapshotters`.
+        metastore: The metastore of the host.
+
+    Yields:
+        The id of the snapshotter, the namespace, and the snapshot.
+    """
+    working = [
+        plugin.id for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER and plugin.status is Status.OK
+    ]
     for name, keyspace, info in metastore.infos(*working):
-        if namespace_of(keyspace) and any(label.startswith(_REFERENCES) for label in info.labels):
-            raise Unavailable(
-                f"snapshotter {name} is not used at present, and its snapshot {info.name!r} in {keyspace} refers "
-                "to blobs: enable the snapshotter, and remove the snapshot if nobody needs it"
-            )
+        if namespace := namespace_of(keyspace):
+            yield name, namespace, info
 
 
 def namespaces(metastore: MetaStore) -> set[str]:

@@ -54,13 +54,14 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
 
     def collector() -> Collector:
         from lamina.metadata.collection import Collector
-        from lamina.plugins.gc._snapshotters import namespaces, snapshotters
+        from lamina.plugins.gc._snapshotters import namespaces, snapshotters, unused_snapshots
 
         return Collector(
             metadata,
             content,
-            lambda: snapshotters(ic.get_all(), metastore),
+            lambda: snapshotters(ic.get_all()),
             namespaces=lambda: namespaces(metastore),
+            unused=lambda: unused_snapshots(ic.get_all(), metastore),
         )
 
     return Scheduler(collector, ic.config)
