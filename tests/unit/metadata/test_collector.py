@@ -320,7 +320,7 @@ def impatient(
             commit(other.keyspace(keyspace_of(SPACE)), "unneeded")
             name(metadata, B)
             both: list[tuple[str, Snapshotter]] = [("silent", silent), ("native", other)]
-            yield Collector(metadata, content, lambda: both, grace=0, patience=0.1)
+            yield Collector(metadata, content, lambda: both, grace=0, answer_seconds=0.1)
 
 
 NO_ANSWER = "it does not answer for 0.1 seconds"
@@ -373,7 +373,7 @@ def test_a_snapshot_of_which_a_snapshotter_says_nothing_is_not_explained(
 def test_the_wait_for_an_answer_ends_with_the_call(
     metadata: Metadata, content: LocalContentStore, silent: Silent
 ) -> None:
-    collector = Collector(metadata, content, lambda: [("silent", silent)], patience=3600)
+    collector = Collector(metadata, content, lambda: [("silent", silent)], answer_seconds=3600)
     name(metadata, B)
     with use(CallContext(deadline=time.monotonic() + 0.1)), pytest.raises(DeadlineExceeded):
         collector.usage()
@@ -714,6 +714,16 @@ def test_blobs_that_are_kept_for_snapshots_that_cannot_be_listed_are_no_free_spa
     assert collector.usage().reclaimable == 0
     [[step]] = collector.why(A, SPACE)
     assert step.how == "kept while snapshots cannot be listed, which may need it: no disk"
+
+
+def test_a_blob_is_kept_through_an_image_that_is_in_no_namespace(
+    collector: Collector, content: LocalContentStore
+) -> None:
+    """There need not be a namespace, either."""
+    add(content, A, labels={"containerd.io/gc.root": "0", "containerd.io/gc.ref.image": "i"})
+    add(content, B, labels={"containerd.io/gc.bref.image": "i"})
+    add(content, C)
+    assert names([*collector.collect()]) == [C]
 
 
 def test_a_flat_lease_keeps_any_number_of_parents(metadata: Metadata, content: LocalContentStore) -> None:

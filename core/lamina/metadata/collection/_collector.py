@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from lamina.content import ContentStore
 from lamina.metadata._metadata import Metadata
 from lamina.metadata._node import BLOB, IMAGE, Node
+from lamina.metadata.collection._answers import SECONDS, Answers
 from lamina.metadata.collection._contract import GarbageCollector
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._ingests import sweep_ingests
 from lamina.metadata.collection._listing import Listing
 from lamina.metadata.collection._marking import Marking
-from lamina.metadata.collection._patience import SECONDS, Patience
 from lamina.metadata.collection._recent import Recent
 from lamina.metadata.collection._records import Chain, Removed, Usage
 from lamina.metadata.collection._snapshots import sweep_failures, sweep_snapshots
@@ -35,7 +35,7 @@ class Collector(GarbageCollector):
         grace: float = 60.0,
         namespaces: Callable[[], Iterable[str]] = tuple,
         unused: Callable[[], Iterable[tuple[str, str, Info]]] = tuple,
-        patience: float = SECONDS,
+        answer_seconds: float = SECONDS,
     ) -> None:
         """Collect what the caller opened and closes.
 
@@ -49,9 +49,9 @@ class Collector(GarbageCollector):
                 wrote them, or the metadata was lost.
             unused: Returns the snapshots of snapshotters that are not used at present, each with the id and the
                 namespace. They stay, and so does what they refer to.
-            patience: Seconds in which a snapshotter has to answer; otherwise it counts as one that does not work.
+            answer_seconds: Seconds in which a snapshotter has to answer, or it counts as one that does not work.
         """
-        self._sources = Sources(metadata, content, snapshotters, namespaces, unused, Patience(patience))
+        self._sources = Sources(metadata, content, snapshotters, namespaces, unused, Answers(answer_seconds))
         self.grace = grace
         """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
         set at any time."""

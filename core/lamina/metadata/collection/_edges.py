@@ -56,7 +56,7 @@ class Edges:
             parent, labels = listed.parent, listed.labels
         else:  # made since it was listed
             try:
-                info = self._sources.patience.call(
+                info = self._sources.answers.call(
                     keyspace.name, functools.partial(keyspace.snapshotter.stat, node.name)
                 )
             except Error:

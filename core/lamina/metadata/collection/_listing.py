@@ -151,7 +151,7 @@ class Listing:
             for name, snapshotter in self._sources.snapshotters():
                 for namespace in self.namespaces:
                     yield from self._read_keyspace(namespace, name, snapshotter)
-                    if self._sources.patience.is_silent(name):
+                    if self._sources.answers.is_silent(name):
                         break
             for name, namespace, info in self._sources.unused():
                 by = snapshot(namespace, name, info.name)
@@ -167,7 +167,7 @@ class Listing:
             return
         keyspace = Keyspace(namespace, name, images, {})
         try:
-            for batch in self._sources.patience.read(name, lambda: batches(images.walk(), STEP)):
+            for batch in self._sources.answers.read(name, lambda: batches(images.walk(), STEP)):
                 for info in batch:
                     self._note(keyspace, info)
                 yield

@@ -9,9 +9,9 @@ import attrs
 
 from lamina.content import ContentStore
 from lamina.errdefs import Unimplemented
-from lamina.images import keyspace_of
+from lamina.images import DEFAULT_NAMESPACE, keyspace_of
 from lamina.metadata._metadata import Metadata
-from lamina.metadata.collection._patience import Patience
+from lamina.metadata.collection._answers import Answers
 from lamina.snapshots import Info, Snapshotter
 
 if TYPE_CHECKING:
@@ -29,12 +29,15 @@ class Sources:
     """Returns namespaces that the metadata may not know."""
     unused: Callable[[], Iterable[tuple[str, str, Info]]] = tuple
     """Returns the snapshots in snapshotters that are not used, with the id of each and the namespace."""
-    patience: Patience = attrs.field(factory=Patience)
+    answers: Answers = attrs.field(factory=Answers)
 
     @property
     def namespaces(self) -> Sequence[str]:
-        """All namespaces that may have something, in alphabetical order."""
-        return sorted({*self.metadata.namespaces(), *self.further_namespaces()})
+        """All namespaces that may have something, in alphabetical order.
+
+        There is always one: what a blob refers to is looked up in each.
+        """
+        return sorted({DEFAULT_NAMESPACE, *self.metadata.namespaces(), *self.further_namespaces()})
 
     @property
     def protection(self) -> Protection:

@@ -65,7 +65,7 @@ class Measuring:
         for (namespace, name), keyspace in self._listing.keyspaces.items():
             sizes = functools.partial(_sizes, keyspace)
             try:
-                for key, size in self._sources.patience.read(name, sizes):
+                for key, size in self._sources.answers.read(name, sizes):
                     yield snapshot(namespace, name, key), size
             except Exception as error:  # noqa: BLE001 - a failing snapshotter does not hide the rest
                 current().check()

@@ -81,7 +81,7 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
         keyspace = keyspace_in(one, namespace) if snapshotter == wanted else None
         if keyspace is not None:
             try:
-                sources.patience.call(snapshotter, functools.partial(keyspace.stat, key))
+                sources.answers.call(snapshotter, functools.partial(keyspace.stat, key))
             except Unavailable as error:
                 raise Unavailable(f"snapshotter {snapshotter}: {error}") from error
             return snapshot(namespace, snapshotter, key)

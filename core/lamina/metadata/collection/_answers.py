@@ -18,13 +18,13 @@ SECONDS: Final = 10.0
 
 
 @attrs.frozen
-class _Answer(Generic[T]):
+class _Part(Generic[T]):
     items: tuple[T, ...] = ()
     error: BaseException | None = None
     is_last: bool = False
 
 
-class Patience:
+class Answers:
     """Reads from snapshotters in threads of their own, and gives up on one that does not answer.
 
     The thread stays until the call returns. Before that the snapshotter is asked for nothing else. Thread-safe.
@@ -55,12 +55,12 @@ class Patience:
         if self.is_silent(name):
             raise Unavailable("it still does not answer an earlier call")
         wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        answers: queue.SimpleQueue[_Answer[T]] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[_Part[T]] = queue.SimpleQueue()
         with cancellable() as context:
             thread = threading.Thread(
                 target=_produce, args=(context, produce, wanted, answers), name=f"snapshotter {name}", daemon=True
             )
-            forget = current().on_cancel(lambda: answers.put(_Answer()))
+            forget = current().on_cancel(lambda: answers.put(_Part()))
             thread.start()
             try:
                 while not (answer := self._next(name, thread, wanted, answers)).is_last:
@@ -80,8 +80,8 @@ class Patience:
         name: str,
         thread: threading.Thread,
         wanted: queue.SimpleQueue[bool],
-        answers: queue.SimpleQueue[_Answer[T]],
-    ) -> _Answer[T]:
+        answers: queue.SimpleQueue[_Part[T]],
+    ) -> _Part[T]:
         wanted.put(True)
         remaining = current().remaining()
         try:
@@ -100,15 +100,15 @@ def _produce(
     context: CallContext,
     produce: Callable[[], Iterator[T]],
     wanted: queue.SimpleQueue[bool],
-    answers: queue.SimpleQueue[_Answer[T]],
+    answers: queue.SimpleQueue[_Part[T]],
 ) -> None:
     """Answer each request with the next item, until there is none or no more is wanted."""
     with use(context):
         try:
             items = iter(produce())
             while wanted.get():
-                answers.put(_Answer((next(items),)))
+                answers.put(_Part((next(items),)))
         except StopIteration:
-            answers.put(_Answer(is_last=True))
+            answers.put(_Part(is_last=True))
         except BaseException as error:  # noqa: BLE001 - raised by `_next`
-            answers.put(_Answer(error=error))
+            answers.put(_Part(error=error))
