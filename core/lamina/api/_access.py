@@ -11,7 +11,7 @@ from lamina.registry import Access, Credentials
 
 
 def access_to_proto(access: Access | None, name: str) -> AccessMessage | None:
-    """Convert how a registry is reached to a message, with the credentials for that registry alone.
+    """Convert how a registry is reached to a message, with the credentials for that repository alone.
 
     Args:
         access: How it is reached. Its limits are not part of the message.
@@ -23,7 +23,7 @@ def access_to_proto(access: Access | None, name: str) -> AccessMessage | None:
     """
     if access is None:
         return None
-    found = access.credentials(parse(name).domain)
+    found = access.credentials(parse(name).repository)
     return encode(
         AccessMessage,
         credentials=_credentials(found) if found else None,
@@ -40,10 +40,10 @@ def access_from_proto(message: AccessMessage, name: str) -> Access:
     """
     if not message.HasField("credentials"):
         return Access(ca_certificates=message.ca_certificates, plain_http=message.plain_http)
-    given, domain = message.credentials, parse(name).domain
-    credentials = Credentials(given.username, given.password, given.identity_token)
+    given, repository = message.credentials, parse(name).repository
+    credentials = Credentials(given.username, given.password, given.identity_token, given.registry_token)
     return Access(
-        credentials=lambda host: credentials if host == domain else None,
+        credentials=lambda name: credentials if name == repository else None,
         ca_certificates=message.ca_certificates,
         plain_http=message.plain_http,
     )
@@ -55,6 +55,7 @@ def _credentials(credentials: Credentials) -> CredentialsMessage:
             username=credentials.username,
             password=credentials.password,
             identity_token=credentials.identity_token,
+            registry_token=credentials.registry_token,
         )
     except UnicodeEncodeError:
         raise InvalidArgument("credentials: they are not UTF-8 text") from None

@@ -37,12 +37,17 @@ class Reference:
     digest: str = ""
 
     @property
+    def repository(self) -> str:
+        """The name without tag and digest."""
+        return f"{self.domain}/{self.path}"
+
+    @property
     def object(self) -> str:
         """The tag or the digest: what the registry calls the reference of a manifest."""
         return self.digest or self.tag
 
     def __str__(self) -> str:
-        return f"{self.domain}/{self.path}{'@' if self.digest else ':'}{self.object}"
+        return f"{self.repository}{'@' if self.digest else ':'}{self.object}"
 
 
 def parse(reference: str) -> Reference:

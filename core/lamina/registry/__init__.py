@@ -2,7 +2,7 @@
 
 Worked example::
 
-    access = Access(credentials=docker_credentials())
+    access = Access(credentials=stored_credentials())
     with Registry("registry.example.com:5000", access) as registry:
         repository = registry.repository("library/debian")
         descriptor = repository.resolve("12")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lamina.registry._access import Access, CredentialSource, Limits
     from lamina.registry._registry import Registry
     from lamina.registry._repository import Repository
-    from lamina.registry.credentials import Credentials, docker_credentials
+    from lamina.registry.credentials import Credentials, stored_credentials
 
 __all__ = [
     "Access",
@@ -32,7 +32,7 @@ __all__ = [
     "Limits",
     "Registry",
     "Repository",
-    "docker_credentials",
+    "stored_credentials",
 ]
 
 __getattr__ = lazy_exports(
@@ -41,6 +41,6 @@ __getattr__ = lazy_exports(
         "_access": "Access CredentialSource Limits",
         "_registry": "Registry",
         "_repository": "Repository",
-        "credentials": "Credentials docker_credentials",
+        "credentials": "Credentials stored_credentials",
     },
 )

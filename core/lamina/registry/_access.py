@@ -10,7 +10,7 @@ import attrs
 from lamina.registry.credentials import Credentials
 
 CredentialSource: TypeAlias = Callable[[str], Credentials | None]
-"""Returns the credentials for a registry, by its host as in names of images; None to stay anonymous."""
+"""Returns the credentials for a repository, by its full name: `quay.io/team/web`; None to stay anonymous."""
 
 
 @attrs.frozen
@@ -31,7 +31,7 @@ class Limits:
     """The longest wait that a registry may ask for with `Retry-After`."""
 
 
-def _anonymous(_host: str) -> Credentials | None:
+def _anonymous(_repository: str) -> Credentials | None:
     return None
 
 
@@ -40,7 +40,7 @@ class Access:
     """Settings with which a registry is reached."""
 
     credentials: CredentialSource = attrs.field(default=_anonymous, repr=False)
-    """Asked once, when the registry wants to know who calls."""
+    """Asked once for each repository, when the registry wants to know who calls."""
     ca_certificates: str = attrs.field(default="", repr=False)
     """Certificates in PEM format that are trusted beside the system's."""
     plain_http: bool = False

@@ -23,7 +23,7 @@ def has_blob(place: Place, digest: str, scopes: Scopes) -> bool:
     subject = place.subject(f"look for blob {digest}")
 
     def ask() -> bool:
-        with place.session.request("HEAD", url, scopes, subject, {200, 404}) as response:
+        with place.request("HEAD", url, scopes, subject, {200, 404}) as response:
             return response.status == 200
 
     return repeated(ask, place.limits)
@@ -47,9 +47,7 @@ def begin_upload(place: Place) -> tuple[URL, int]:
         Where the data goes, and the fewest bytes that the registry takes at once.
     """
     subject = place.subject("begin an upload")
-    with place.session.request(
-        "POST", place.url("blobs/uploads/"), place.push, subject, {202}, body=b""
-    ) as response:
+    with place.request("POST", place.url("blobs/uploads/"), place.push, subject, {202}, body=b"") as response:
         smallest = response.headers.get("OCI-Chunk-Min-Length", "")
         location = upload_location(place, response)
     if location is None:
@@ -68,13 +66,13 @@ def upload_location(place: Place, response: Response) -> URL | None:
         FailedPrecondition: The location is malformed, or without TLS where the registry has it.
     """
     location = response.headers.get("Location")
-    return place.session.follow(response.url, location) if location else None
+    return place.session.client.follow(response.url, location) if location else None
 
 
 def cancel_upload(place: Place, location: URL) -> None:
     """Tell the registry that an upload is given up. It forgets uploads in the end also by itself."""
     subject = place.subject("cancel an upload")
-    with place.session.request("DELETE", location, place.push, subject, range(200, 600)):
+    with place.request("DELETE", location, place.push, subject, range(200, 600)):
         pass
 
 
@@ -84,7 +82,7 @@ def _mount(place: Place, digest: str, source: str) -> bool:
     scopes = place.push | place.at(source).pull
 
     def ask() -> bool:
-        with place.session.request("POST", url, scopes, subject, FINAL, body=b"") as response:
+        with place.request("POST", url, scopes, subject, FINAL, body=b"") as response:
             location = upload_location(place, response) if response.status == 202 else None
             is_mounted = response.status == 201
         if location:

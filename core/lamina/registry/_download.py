@@ -81,7 +81,7 @@ class Download:
             headers["Range"] = f"bytes={offset}-{self._descriptor.size - 1}"
         url = self._place.url(f"blobs/{self._descriptor.digest}")
         statuses = {200, 206, 416} if asks_for_range else {200}
-        with self._place.session.request(
+        with self._place.request(
             "GET", url, self._place.pull, self._subject, statuses, headers=headers
         ) as response:
             if response.status == 200:

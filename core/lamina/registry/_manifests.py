@@ -54,7 +54,7 @@ def write_manifest(place: Place, descriptor: Descriptor, data: bytes, tag: str) 
     headers = {"Content-Type": descriptor.media_type}
 
     def put() -> str:
-        with place.session.request(
+        with place.request(
             "PUT",
             place.url(f"manifests/{reference}"),
             place.push,
@@ -87,7 +87,7 @@ def check_reference(reference: str) -> str:
 def _head(place: Place, reference: str) -> Descriptor | None:
     """Ask for the descriptor alone, which registries do not count as a pull; None if the answer is incomplete."""
     subject = place.subject(f"resolve {reference}")
-    with place.session.request(
+    with place.request(
         "HEAD", place.url(f"manifests/{reference}"), place.pull, subject, FINAL, headers=_ACCEPT
     ) as response:
         digest = response.headers.get("Docker-Content-Digest", "")
@@ -111,7 +111,7 @@ def _get(place: Place, reference: str) -> tuple[Descriptor, bytes]:
 
 def _get_once(place: Place, reference: str) -> tuple[Descriptor, bytes, str]:
     subject = place.subject(f"read manifest {reference}")
-    with place.session.request(
+    with place.request(
         "GET", place.url(f"manifests/{reference}"), place.pull, subject, {200}, headers=_ACCEPT
     ) as response:
         data = response.read(LARGEST_DOCUMENT)

@@ -8,6 +8,7 @@ from typing import Final
 
 from lamina.errdefs import Error, FailedPrecondition, NotFound, PermissionDenied, Unauthenticated
 from lamina.registry._json import parse_object
+from lamina.registry.credentials import LOG_IN
 from lamina.registry.http import Response, Temporary, TooManyRequests, retry_after
 
 _MAX_BODY: Final = 65536
@@ -17,7 +18,7 @@ _MAX_ERRORS: Final = 3
 _REQUEST_TIMEOUT: Final = 408
 
 _REMEDIES: Final = {
-    401: "check the credentials, or log in; many registries answer so for what does not exist, too",
+    401: f"{LOG_IN}; many registries answer so for what does not exist, too",
     403: "the credentials do not allow it",
     413: "a proxy before the registry, or the registry, limits the size of requests",
 }

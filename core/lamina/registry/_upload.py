@@ -97,7 +97,7 @@ class Upload:
 
     def _ask_for_position(self, location: URL) -> None:
         """Find out where to go on: where the registry says, or at the beginning if it does not."""
-        with self._place.session.request("GET", location, self._place.push, self._subject, FINAL) as response:
+        with self._place.request("GET", location, self._place.push, self._subject, FINAL) as response:
             last = uploaded(response.headers.get("Range", "")) if response.status in _DONE else None
             self._location = upload_location(self._place, response) or location
         if last and last < self._blob.size:  # 0-0 may stand for no byte
@@ -109,7 +109,7 @@ class Upload:
     def _request(
         self, method: str, location: URL, body: bytes | BlobBody, headers: Mapping[str, str] | None = None
     ) -> Iterator[Response]:
-        with self._place.session.request(
+        with self._place.request(
             method,
             location,
             self._place.push,

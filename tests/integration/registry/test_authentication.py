@@ -74,29 +74,33 @@ def test_a_password_is_sent_once_it_was_asked_for(guarded: DockerRegistry) -> No
 
 
 def test_without_a_password_it_is_said_what_to_do(guarded: DockerRegistry) -> None:
-    with Registry(guarded.host, access(None)) as registry, pytest.raises(Unauthenticated, match="log in to it"):
+    with (
+        Registry(guarded.host, access(None)) as registry,
+        pytest.raises(Unauthenticated, match="log in with `podman login`"),
+    ):
         registry.repository("library/one").has(digest_of(DATA))
 
 
 def test_a_wrong_password_is_refused_at_once(guarded: DockerRegistry) -> None:
     with Proxy(guarded.port).running() as proxy, Registry(proxy.host, access(WRONG)) as registry:
         repository = registry.repository("library/one")
-        with pytest.raises(Unauthenticated, match="check the credentials, or log in"):
+        with pytest.raises(Unauthenticated, match="log in with"):
             repository.has(digest_of(DATA))
     assert len(proxy.requests) == 2
 
 
-def test_credentials_are_asked_for_by_the_name_of_the_registry(guarded: DockerRegistry) -> None:
+def test_credentials_are_asked_for_by_the_name_of_the_repository(guarded: DockerRegistry) -> None:
     asked: list[str] = []
 
-    def source(host: str) -> Credentials:
-        asked.append(host)
+    def source(name: str) -> Credentials:
+        asked.append(name)
         return KNOWN
 
     with Registry(guarded.host, Access(source)) as registry:
         registry.repository("library/one").has(digest_of(DATA))
+        registry.repository("library/one").has(digest_of(DATA))
         registry.repository("library/two").has(digest_of(DATA))
-    assert asked == [guarded.host]
+    assert asked == [f"{guarded.host}/library/one", f"{guarded.host}/library/two"]
 
 
 def test_nobody_is_asked_by_a_registry_that_is_open(tmp_path: Path) -> None:
@@ -142,6 +146,16 @@ def test_an_identity_token_is_exchanged(served: DockerRegistry, tokens: TokenSer
     with Registry(served.host, access(Credentials(identity_token=IDENTITY_TOKEN))) as registry:
         assert push(registry, tmp_path) is True
     assert {user for user, _ in tokens.asked} == {USER}
+
+
+def test_a_registry_token_is_used_as_it_is(served: DockerRegistry, tokens: TokenServer, tmp_path: Path) -> None:
+    token = tokens.token(USER, ["repository:library/one:pull,push"])
+    with Registry(served.host, access(Credentials(registry_token=token))) as registry:
+        assert push(registry, tmp_path) is True
+        with pytest.raises(Unauthenticated, match="log in with") as raised:
+            registry.repository("library/two").has(digest_of(DATA))
+    assert tokens.asked == []
+    assert token not in str(raised.value)
 
 
 @pytest.mark.parametrize("wrong", [WRONG, OUTDATED], ids=["password", "identity token"])

@@ -86,6 +86,22 @@ def test_credentials_are_those_of_dockers_configuration(
     assert (shown["Name"], shown["Snapshotter"]) == ("docker.io/library/mine:latest", "overlayfs/images/default")
 
 
+@pytest.mark.requires("skopeo")
+def test_credentials_are_those_of_skopeo_login(
+    host: Host, private: DockerRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one repository of the registry."""
+    file = tmp_path / "auth.json"
+    run(
+        *("skopeo", "login", "--tls-verify=false", "--authfile", file),
+        *("-u", USER, "-p", PASSWORD, f"{private.host}/image"),
+    )
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(file))
+    assert lamina(host, "images", "pull", f"{private.host}/image:1").startswith("pulled ")
+    with pytest.raises(CommandFailed, match="log in with `podman login` or `docker login`"):
+        lamina(host, "images", "pull", f"{private.host}/images:1")
+
+
 def test_without_credentials_the_registry_refuses(host: Host, private: DockerRegistry) -> None:
     with pytest.raises(CommandFailed, match=private.host):
         lamina(host, "images", "pull", f"{private.host}/image:1")

@@ -31,6 +31,7 @@ IN_USE = {
     "password": Credentials(USER, PASSWORD),
     "identity token": Credentials(identity_token=IDENTITY_TOKEN),
     "wrong password": Credentials(USER, "wrong battery"),
+    "registry token": Credentials(registry_token="a token that opens nothing"),  # noqa: S106 - as it says
 }
 
 
@@ -165,7 +166,8 @@ def _authorized(fault: Fault) -> Fault:
 
 def secrets_in(text: str, credentials: Credentials, tokens: list[str]) -> list[str]:
     pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
-    secrets = [credentials.password, credentials.identity_token, pair, SIGNATURE, *tokens]
+    secrets = [credentials.password, credentials.identity_token, credentials.registry_token]
+    secrets += [pair, SIGNATURE, *tokens]
     return [secret for secret in secrets if secret and secret[:12] in text]
 
 

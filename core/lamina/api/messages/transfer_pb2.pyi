@@ -70,14 +70,16 @@ class Access(_message.Message):
     def __init__(self, credentials: _Optional[_Union[Credentials, _Mapping]] = ..., ca_certificates: _Optional[str] = ..., plain_http: _Optional[bool] = ...) -> None: ...
 
 class Credentials(_message.Message):
-    __slots__ = ("username", "password", "identity_token")
+    __slots__ = ("username", "password", "identity_token", "registry_token")
     USERNAME_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_TOKEN_FIELD_NUMBER: _ClassVar[int]
     username: str
     password: str
     identity_token: str
-    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., identity_token: _Optional[str] = ...) -> None: ...
+    registry_token: str
+    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., identity_token: _Optional[str] = ..., registry_token: _Optional[str] = ...) -> None: ...
 
 class PullRequest(_message.Message):
     __slots__ = ("name", "new_name", "platform", "all_platforms", "no_unpack", "snapshotter", "discard_layers", "access")

@@ -31,7 +31,7 @@ _creds = click.option(
     metavar="USER[:PASSWORD]",
     help=(
         "Credentials for the registry. A password that is not given is asked for, or read from stdin if that is "
-        "no terminal. Default: Docker's configuration."
+        "no terminal. Default: those of podman login or docker login."
     ),
 )
 
@@ -137,16 +137,16 @@ def push(
 
 
 def _access(plain_http: bool, ca_file: Any, creds: str | None) -> Access:
-    from lamina.registry import Access, Credentials, docker_credentials
+    from lamina.registry import Access, Credentials, stored_credentials
 
     certificates = ca_file.read() if ca_file else ""
     if creds is None:
-        return Access(docker_credentials(), certificates, plain_http)
+        return Access(stored_credentials(), certificates, plain_http)
     username, colon, password = creds.partition(":")
     if not colon:
         password = _password(username)
     credentials = Credentials(username, password)
-    return Access(lambda _host: credentials, certificates, plain_http)
+    return Access(lambda _repository: credentials, certificates, plain_http)
 
 
 def _password(username: str) -> str:

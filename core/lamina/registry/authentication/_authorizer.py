@@ -12,7 +12,7 @@ from lamina.registry._access import CredentialSource
 from lamina.registry.authentication._basic import basic
 from lamina.registry.authentication._challenges import Challenge, parse_challenges
 from lamina.registry.authentication._token_service import Token, TokenService
-from lamina.registry.credentials import Credentials
+from lamina.registry.credentials import LOG_IN, Credentials
 from lamina.registry.http import URL, Client
 
 _MAX_SCOPE: Final = 1024
@@ -23,20 +23,22 @@ Scopes = frozenset[str]
 
 
 class Authorizer:
-    """Knows what to send to one registry as `Authorization`. Any thread may use it.
+    """Knows what to send to a registry as `Authorization` for one repository. Any thread may use it.
 
     Tokens are kept in memory, by what they are for. The credentials are asked for when the registry wants to know.
     """
 
-    def __init__(self, registry: str, client: Client, source: CredentialSource) -> None:
+    def __init__(self, registry: str, repository: str, client: Client, source: CredentialSource) -> None:
         """Create an authorizer that knows nothing yet.
 
         Args:
             registry: The host, as in names of images.
+            repository: The full name of the repository, with the host.
             client: Sends requests to the token service.
             source: Gives the credentials.
         """
         self._registry = registry
+        self._repository = repository
         self._client = client
         self._source = source
         self._credentials: list[Credentials | None] = []
@@ -60,7 +62,7 @@ class Authorizer:
         if self._is_basic and (credentials := self._known_credentials()):
             return basic(credentials)
         if self._service:
-            return f"Bearer {self._token(self._service, scopes).value}"
+            return self._bearer(self._service, scopes)
         return ""
 
     def answer(self, challenged: URL, challenges: Iterable[str], scopes: Scopes, refused: str) -> str:
@@ -90,7 +92,8 @@ class Authorizer:
         """Return what must not be repeated in a message."""
         found = list(self._given)
         for credentials in filter(None, self._credentials):
-            found += [credentials.password, credentials.identity_token, basic(credentials).removeprefix("Basic ")]
+            found += [credentials.password, credentials.identity_token, credentials.registry_token]
+            found.append(basic(credentials).removeprefix("Basic "))
         return [secret for secret in found if secret]
 
     def _answer_bearer(self, challenged: URL, challenge: Challenge, scopes: Scopes, refused: str) -> str:
@@ -102,20 +105,21 @@ class Authorizer:
             token = self._tokens.get(scopes)
             if token and f"Bearer {token.value}" == refused:
                 del self._tokens[scopes]
-        return f"Bearer {self._token(self._service, scopes).value}"
+        return self._bearer(self._service, scopes)
+
+    def _bearer(self, service: TokenService, scopes: Scopes) -> str:
+        credentials = self._known_credentials()
+        given = credentials.registry_token if credentials else ""
+        return f"Bearer {given or self._token(service, scopes).value}"
 
     def _answer_basic(self, refused: str) -> str:
         self._is_basic = True
         credentials = self._known_credentials()
-        if credentials is None:
-            raise Unauthenticated(
-                f"registry {self._registry}: it wants a user name and a password: log in to it, or pass --creds"
-            )
+        if credentials is None or not (credentials.username or credentials.password):
+            raise Unauthenticated(f"registry {self._registry}: it wants a user name and a password: {LOG_IN}")
         header = basic(credentials)
         if header == refused:
-            raise Unauthenticated(
-                f"registry {self._registry}: it refuses user {credentials.username!r}: check the password"
-            )
+            raise Unauthenticated(f"registry {self._registry}: it refuses user {credentials.username!r}: {LOG_IN}")
         return header
 
     def _token(self, service: TokenService, scopes: Scopes) -> Token:
@@ -131,5 +135,5 @@ class Authorizer:
     def _known_credentials(self) -> Credentials | None:
         with self._lock:
             if not self._credentials:
-                self._credentials.append(self._source(self._registry))
+                self._credentials.append(self._source(self._repository))
             return self._credentials[0]

@@ -14,7 +14,7 @@ from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry._json import parse_object
 from lamina.registry.authentication._basic import basic
 from lamina.registry.authentication._challenges import Challenge
-from lamina.registry.credentials import Credentials
+from lamina.registry.credentials import LOG_IN, Credentials
 from lamina.registry.http import URL, Client, Request, Response, Temporary, TooManyRequests, retry_after
 
 _MAX_ANSWER: Final = 1 << 20
@@ -121,9 +121,9 @@ class TokenService:
         if response.status >= 500:
             return Temporary(message, retry_after(response))
         if response.status in {400, 401} and credentials:
-            return Unauthenticated(f"{message}: check the user name and the password, or log in again")
+            return Unauthenticated(f"{message}: check the user name and the password: {LOG_IN}")
         if response.status == 401:
-            return Unauthenticated(f"{message}: log in to the registry")
+            return Unauthenticated(f"{message}: {LOG_IN}")
         if response.status == 403:
             return PermissionDenied(message)
         return FailedPrecondition(message)

@@ -27,12 +27,13 @@ _IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 - stands in the place of the us
 """The user name of a secret that is an identity token."""
 
 
-def from_helper(name: str, server: str) -> Credentials | None:
+def from_helper(name: str, server: str, path: str) -> Credentials | None:
     """Return what a credential helper knows about a server; None if it knows nothing.
 
     Args:
         name: What the program is called after `docker-credential-`.
         server: The name of the server in the helper's keychain.
+        path: The file that names the helper, for messages.
 
     Raises:
         InvalidArgument: The name is malformed.
@@ -42,7 +43,7 @@ def from_helper(name: str, server: str) -> Credentials | None:
     if not _NAME.fullmatch(name):
         raise InvalidArgument(f"credential helper {name[:80]!r}: expected letters, digits, dots, - and _")
     program = f"docker-credential-{name}"
-    code, output = _run(program, server)
+    code, output = _run(program, server, path)
     if code:
         if output.strip() == _NOT_FOUND:
             return None
@@ -56,7 +57,7 @@ def from_helper(name: str, server: str) -> Credentials | None:
     return Credentials(username, secret) if username or secret else None
 
 
-def _run(program: str, server: str) -> tuple[int, bytes]:
+def _run(program: str, server: str, path: str) -> tuple[int, bytes]:
     """Run a helper; return its exit code and its output, which is never shown: it has secrets."""
     import subprocess
 
@@ -69,7 +70,7 @@ def _run(program: str, server: str) -> tuple[int, bytes]:
             )
         except OSError as error:
             raise FailedPrecondition(
-                f"{program}: {error.strerror}: install it, or remove it from Docker's configuration"
+                f"{program}: {error.strerror}: install it, or remove it from {path}"
             ) from error
         tell.close()
         end = time.monotonic() + _SECONDS

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from lamina.errdefs import InvalidArgument
 
+LOG_IN: Final = "log in with `podman login` or `docker login`, or pass --creds"
+"""The remedy for missing and wrong credentials."""
+
 
 @attrs.frozen
 class Credentials:
-    """The proof to a registry of who calls: a name and a password, or an identity token.
+    """The proof to a registry of who calls: a name and a password, or a token.
 
     The secrets are no part of its `repr`.
     """
@@ -18,6 +23,8 @@ class Credentials:
     password: str = attrs.field(default="", repr=False)
     identity_token: str = attrs.field(default="", repr=False)
     """A refresh token of OAuth 2, which the token service of the registry exchanges for access tokens."""
+    registry_token: str = attrs.field(default="", repr=False)
+    """An access token for the registry itself. It goes before the others."""
 
     def __attrs_post_init__(self) -> None:
         if ":" in self.username:

@@ -1,4 +1,4 @@
-"""Credentials in Docker's configuration."""
+"""Credentials in the files of podman and docker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, Error, FailedPrecondition, InvalidArgument
-from lamina.registry import Credentials, docker_credentials
+from lamina.registry import Credentials, stored_credentials
 from lamina.registry.credentials import _credential_helper
 from tests.support.waiting import wait_until
 
@@ -31,7 +31,7 @@ def configured(directory: Path, document: object) -> str:
 
 
 def found(directory: Path, document: object, host: str = "registry.example") -> Credentials | None:
-    return docker_credentials(configured(directory, document))(host)
+    return stored_credentials(configured(directory, document))(f"{host}/team/web")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,44 @@ def test_a_registry_is_found_by_every_spelling(tmp_path: Path, key: str, host: s
     assert found(tmp_path, {"auths": {key: {"auth": AUTH}}}, host) == ALICE
 
 
-@pytest.mark.parametrize("key", ["registry.example:5000", "other.example", "example", "registry.example.com"])
-def test_another_registry_is_not(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        "registry.example:5000",
+        "other.example",
+        "example",
+        "registry.example.com",
+        "registry.example/team/we",
+        "team",
+    ],
+)
+def test_another_registry_or_repository_is_not(tmp_path: Path, key: str) -> None:
     assert found(tmp_path, {"auths": {key: {"auth": AUTH}}}) is None
+
+
+def test_the_longest_path_goes_first(tmp_path: Path) -> None:
+    keys = [
+        "registry.example",
+        "registry.example/team",
+        "registry.example/team/web",
+        "registry.example/team/web/x",
+    ]
+    auths = {key: {"username": key, "password": "x"} for key in keys}
+    find = stored_credentials(configured(tmp_path, {"auths": auths}))
+    names = ["other", "team", "team/other", "team/web", "team/webs", "team/web/x/y"]
+    assert [name.username if (name := find(f"registry.example/{path}")) else None for path in names] == [
+        "registry.example",
+        "registry.example/team",
+        "registry.example/team",
+        "registry.example/team/web",
+        "registry.example/team",
+        "registry.example/team/web/x",
+    ]
+
+
+def test_a_path_of_the_hub_is_found(tmp_path: Path) -> None:
+    find = stored_credentials(configured(tmp_path, {"auths": {"docker.io/team": {"auth": AUTH}}}))
+    assert (find("docker.io/team/web"), find("docker.io/library/debian")) == (ALICE, None)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +99,7 @@ def test_another_registry_is_not(tmp_path: Path, key: str) -> None:
         ({"auth": AUTH, "username": "bob", "password": "x"}, ALICE),
         ({"auth": AUTH, "identitytoken": "t"}, Credentials("alice", SECRET, "t")),
         ({"auth": base64.b64encode(b"alice:a:b\0\0").decode()}, Credentials("alice", "a:b")),
+        ({"registrytoken": "t"}, Credentials(registry_token="t")),  # noqa: S106 - of nobody
         ({}, None),
         ({"auth": ""}, None),
     ],
@@ -78,21 +114,64 @@ def test_the_very_name_goes_before_a_url(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_has_nothing(tmp_path: Path) -> None:
-    assert docker_credentials(str(tmp_path / "none"))("registry.example") is None
+    assert stored_credentials(str(tmp_path / "none"))("registry.example/team/web") is None
 
 
-def test_the_directory_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configured(tmp_path, {"auths": {"registry.example": {"auth": AUTH}}})
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert docker_credentials()("registry.example") == ALICE
+PLACES = ("run/containers/auth.json", "config/containers/auth.json", "docker/config.json")
+"""Where credentials are looked for, in this order."""
 
 
-def test_the_usual_place_is_below_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".docker").mkdir()
-    configured(tmp_path / ".docker", {"auths": {"registry.example": {"auth": AUTH}}})
-    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert docker_credentials()("registry.example") == ALICE
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Those places in the directory of the test, each with a user of its name."""
+    for variable, name in ("XDG_RUNTIME_DIR", "run"), ("XDG_CONFIG_HOME", "config"), ("DOCKER_CONFIG", "docker"):
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
+    for place in PLACES:
+        log_in(tmp_path / place, place)
+    return [tmp_path / place for place in PLACES]
+
+
+def log_in(file: Path, username: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"auths": {"registry.example": {"username": username, "password": "x"}}}))
+
+
+def user() -> str | None:
+    found = stored_credentials()("registry.example/team/web")
+    return found.username if found else None
+
+
+def test_the_first_file_that_knows_the_repository_is_used(places: list[Path]) -> None:
+    """One without credentials for it is passed over, even if it knows others."""
+    users = []
+    for place in places:
+        users.append(user())
+        place.write_text('{"auths": {"other.example": {"auth": "eDp5"}, "registry.example": {}}}')
+    assert (users, user()) == ([*PLACES], None)
+
+
+def test_a_file_that_the_environment_names_is_the_only_one(
+    places: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "mine"))
+    assert user() is None
+    log_in(tmp_path / "mine", "me")
+    assert user() == "me"
+
+
+def test_the_usual_places_are_below_the_home(
+    places: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places[0].unlink()
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("DOCKER_CONFIG")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    users = [user()]
+    for file in ".docker/config.json", ".config/containers/auth.json":
+        log_in(tmp_path / "home" / file, file)
+        users.append(user())
+    assert users == [None, ".docker/config.json", ".config/containers/auth.json"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +182,7 @@ def test_the_usual_place_is_below_the_home(tmp_path: Path, monkeypatch: pytest.M
         {"auths": ["registry.example"]},
         {"auths": {"registry.example": "text"}},
         {"auths": {"registry.example": {"auth": 5}}},
+        {"auths": {"registry.example/team": "text"}},
         {"auths": {"registry.example": {"auth": "%%%"}}},
         {"auths": {"registry.example": {"auth": base64.b64encode(b"without a colon").decode()}}},
         {"auths": {"registry.example": {"auth": base64.b64encode(b"\xff:\xff").decode()}}},
@@ -210,7 +290,10 @@ def test_a_failing_helper_is_named_without_what_it_prints(
 
 
 def test_a_missing_helper_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FailedPrecondition, match=r"docker-credential-missing: No such file.*install it"):
+    with pytest.raises(
+        FailedPrecondition,
+        match=r"docker-credential-missing: No such file.*install it, or remove it from .*/config.json",
+    ):
         found(tmp_path, {"credsStore": "missing"})
 
 
