@@ -11,6 +11,7 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.api._access import access_from_proto, access_to_proto
+    from lamina.api._codec import decode, encode
     from lamina.api._collection import (
         chain_from_proto,
         chain_to_proto,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     )
     from lamina.api._images import descriptor_from_proto, descriptor_to_proto, image_from_proto, image_to_proto
     from lamina.api._leases import lease_from_proto, lease_to_proto
-    from lamina.api._message import decode, encode
     from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
     from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
     from lamina.api._service import Method, Service, Target, serialize
@@ -105,7 +105,7 @@ __getattr__ = lazy_exports(
         "time_from_proto time_to_proto usage_from_proto usage_to_proto",
         "_images": "descriptor_from_proto descriptor_to_proto image_from_proto image_to_proto",
         "_leases": "lease_from_proto lease_to_proto",
-        "_message": "decode encode",
+        "_codec": "decode encode",
         "_names": "dangling_from_exports names_from_exports names_to_exports",
         "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",
         "_service": "Method Service Target serialize",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.api._message import encode
+from lamina.api._codec import encode
 from lamina.api.messages.transfer_pb2 import Access as AccessMessage
 from lamina.api.messages.transfer_pb2 import Credentials as CredentialsMessage
 from lamina.errdefs import InvalidArgument

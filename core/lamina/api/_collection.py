@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from lamina.api._message import encode
+from lamina.api._codec import encode
 from lamina.api.messages import gc_pb2 as pb
 from lamina.metadata.collection import Chain, ImageUsage, Kind, Removed, Step, Usage
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lamina.api._codec import encode
 from lamina.api._convert import time_from_proto, time_to_proto
-from lamina.api._message import encode
 from lamina.api.messages.content_pb2 import Info as InfoMessage
 from lamina.api.messages.content_pb2 import Status as StatusMessage
 from lamina.content import Info, Status

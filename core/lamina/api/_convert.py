@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lamina.api._message import encode
+from lamina.api._codec import encode
 from lamina.api.messages.mount_pb2 import Mount as MountMessage
 from lamina.api.messages.platform_pb2 import Platform
 from lamina.api.messages.snapshots_pb2 import Info as InfoMessage

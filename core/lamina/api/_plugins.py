@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from lamina.api._codec import encode
 from lamina.api._convert import error_to_proto, platform_to_proto
-from lamina.api._message import encode
 from lamina.api.messages.any_pb2 import Any as AnyMessage
 from lamina.api.messages.error_details_pb2 import ErrorInfo
 from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage

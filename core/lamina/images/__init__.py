@@ -10,6 +10,7 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.images._config_changes import NO_CHANGES, ConfigChanges
+    from lamina.images._contract import Transfer
     from lamina.images._local_transfer import LocalTransfer
     from lamina.images._lookup import find_image
     from lamina.images._namespaces import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     )
     from lamina.images._store import Image, ImageStore
     from lamina.images._temporary_lease import TemporaryLease
-    from lamina.images._transfer import Transfer
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -76,6 +76,6 @@ __getattr__ = lazy_exports(
         "_store": "Image ImageStore",
         "_temporary_lease": "TemporaryLease",
         "_results": "ArchiveFormat Exported Imported LayerCompression Pushed Resolved Unpacked Verified",
-        "_transfer": "Transfer",
+        "_contract": "Transfer",
     },
 )

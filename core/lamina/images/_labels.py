@@ -1,4 +1,4 @@
-"""The labels of blobs that say what was unpacked of them."""
+"""The labels of blobs and snapshots that connect them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ UNCOMPRESSED: Final = "containerd.io/uncompressed"
 SNAPSHOT: Final = "containerd.io/gc.ref.snapshot."
 """The prefix of the label of a configuration's blob with the chain id of its snapshot; the name of the snapshotter
 follows. Garbage collectors keep such a snapshot."""
+BASE: Final = "containerd.io/gc.ref.content.base"
+"""The label of a snapshot with the digest of the manifest that it was made from, which garbage collectors keep."""
 
 
 def add_label(content: ContentStore, digest: str, key: str, value: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lamina.content import ContentStore, Descriptor, read_blob
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
+from lamina.images._contract import Transfer
 from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace
 from lamina.images._progress import Report
@@ -26,7 +27,6 @@ from lamina.images._results import (
 )
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
-from lamina.images._transfer import Transfer
 
 if TYPE_CHECKING:
     from lamina.images._parts import Parts

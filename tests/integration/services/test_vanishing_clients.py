@@ -13,9 +13,9 @@ import pytest
 
 from lamina.api.messages.snapshots_pb2 import CommitSnapshotRequest, PrepareSnapshotRequest
 from lamina.errdefs import NotFound
-from lamina.plugins.servers.grpc._engine import Engine
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines._protocol import Engine
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots import Kind

@@ -16,9 +16,9 @@ from lamina.client import Client
 from lamina.context import CallContext, current
 from lamina.errdefs import NotFound
 from lamina.mount import temporary_mount
-from lamina.plugins.servers.grpc._engine import Engine
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines._protocol import Engine
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.plugins.snapshots.native import NativeBackend

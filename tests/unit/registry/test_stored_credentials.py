@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled, Error, FailedPrecondition, InvalidArgument
 from lamina.registry import Credentials, stored_credentials
-from lamina.registry.credentials import _credential_helper
+from lamina.registry.credentials import _helper
 from tests.support.waiting import wait_until
 
 SECRET = "correct horse"  # noqa: S105 - of nobody
@@ -302,7 +302,7 @@ def test_a_slow_helper_is_ended(
     tmp_path: Path, helper: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     """With what it started, if that keeps its output open."""
-    monkeypatch.setattr(_credential_helper, "_SECONDS", 0.3)
+    monkeypatch.setattr(_helper, "_SECONDS", 0.3)
     install(helper, f"echo $$ > $0.pid; {script}")
     with pytest.raises(FailedPrecondition, match="longer than"):
         found(tmp_path, {"credsStore": "test"})

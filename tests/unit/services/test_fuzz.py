@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
-from lamina.plugins.servers.grpc._engine import Engine
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines._protocol import Engine
 from lamina.plugins.services.health._service import HealthService
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService

@@ -7,13 +7,13 @@ time is given.
 
 from typing import TYPE_CHECKING
 
+from lamina.images._labels import BASE
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.images.building._builder import Builder
-    from lamina.images.building._label import BASE
     from lamina.images.building._layer import LayerSource
 
 __all__ = ["BASE", "Builder", "LayerSource"]
 
-__getattr__ = lazy_exports(__name__, {"_builder": "Builder", "_layer": "LayerSource", "_label": "BASE"})
+__getattr__ = lazy_exports(__name__, {"_builder": "Builder", "_layer": "LayerSource"})

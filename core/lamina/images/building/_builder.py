@@ -13,9 +13,9 @@ from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.building._base import Base
-from lamina.images.building._base_images import BaseImages
 from lamina.images.building._documents import NewDocuments, Step, build_documents
 from lamina.images.building._layer import LayerSource
+from lamina.images.building._lookup import BaseLookup
 from lamina.images.documents import Platform, reference_labels
 from lamina.images.references import normalize
 from lamina.images.selection import candidates, choose
@@ -54,7 +54,7 @@ class Builder:
         new, created = _new_name(name), _created(source_date_epoch)
         source.check()
         self.lease.add_snapshot(source.destination.name, source.key)
-        below = BaseImages(self.content, self.images, self.lease).base(
+        below = BaseLookup(self.content, self.images, self.lease).base(
             source.destination.snapshotter, source.key, base
         )
         layer = source.write(self.content, below.chain_id, source_date_epoch, self.lease)

@@ -10,7 +10,7 @@ import attrs
 
 from lamina.errdefs import InvalidArgument, NotFound, translated
 from lamina.registry._json import parse_object
-from lamina.registry.credentials._credential_helper import from_helper
+from lamina.registry.credentials._helper import from_helper
 from lamina.registry.credentials._credentials import Credentials
 
 _MAX_BYTES: Final = 1 << 20

@@ -22,7 +22,7 @@ from lamina.errdefs import (
 )
 from lamina.fs import Lock, Trust, open_path, opened
 from lamina.metrics import Metric
-from lamina.plugins.servers.grpc._engine import Engine, Extensible
+from lamina.plugins.servers.grpc.engines._protocol import Engine, Extensible
 
 MAX_PATH: Final = 104
 """Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of the systems that it runs on."""

@@ -10,11 +10,11 @@ import attrs
 from lamina.content import ContentStore, Descriptor, read_blob
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound
+from lamina.images._labels import BASE
 from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.building._base import Base
-from lamina.images.building._label import BASE
 from lamina.images.documents import OCI_MANIFEST, ImageConfig, Manifest, chain_ids, describe, parse_json
 from lamina.images.selection import candidates
 from lamina.snapshots import Info, Snapshotter
@@ -24,7 +24,7 @@ _SHOWN: Final = 8
 
 
 @attrs.frozen(eq=False)
-class BaseImages:
+class BaseLookup:
     """Finds the images that snapshots lie on."""
 
     content: ContentStore

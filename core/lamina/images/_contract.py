@@ -1,4 +1,4 @@
-"""The abstract `Transfer`."""
+"""The abstract `Transfer`: the work on images that a host does for its clients."""
 
 from __future__ import annotations
 
