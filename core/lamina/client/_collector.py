@@ -6,23 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lamina.api import chain_from_proto, encode, image_usages_from_proto, removed_from_proto
 from lamina.api.messages import gc_pb2 as pb
-from lamina.client._connection import Connection
+from lamina.client._connection import Proxy
 from lamina.errdefs import Unimplemented
 from lamina.metadata.collection import Chain, GarbageCollector, Removed, Usage
 
-_SERVICE = "/lamina.services.gc.v1.Collector"
 
-
-class ProxyCollector(GarbageCollector):
+class ProxyCollector(Proxy, GarbageCollector):
     """Forwards every call to a collector service."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Use an existing connection."""
-        self._connection = connection
+    service = "lamina.services.gc.v1.Collector"
 
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         request = encode(pb.CollectRequest, dry_run=dry_run, content_only=content_only)
-        for response in self._connection.stream(f"{_SERVICE}/Collect", request, pb.CollectResponse):
+        for response in self._stream("Collect", request, pb.CollectResponse):
             yield from map(removed_from_proto, response.removed)
 
     def discard(self, digests: Collection[str]) -> None:
@@ -30,10 +26,10 @@ class ProxyCollector(GarbageCollector):
         raise Unimplemented("discard blobs: clients collect all that is not needed")
 
     def usage(self) -> Usage:
-        response = self._connection.unary(f"{_SERVICE}/Usage", pb.UsageRequest(), pb.UsageResponse)
+        response = self._call("Usage", pb.UsageRequest(), pb.UsageResponse)
         return image_usages_from_proto(response)
 
     def why(self, name: str, namespace: str) -> Sequence[Chain]:
         request = encode(pb.WhyRequest, name=name, namespace=namespace)
-        response = self._connection.unary(f"{_SERVICE}/Why", request, pb.WhyResponse)
+        response = self._call("Why", request, pb.WhyResponse)
         return tuple(map(chain_from_proto, response.chains))

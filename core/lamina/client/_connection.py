@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Generator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from lamina.context import CallContext, current
 from lamina.errdefs import (
@@ -126,6 +126,23 @@ class Connection(abc.ABC):
         if isinstance(error, PermissionError):
             return PermissionDenied(f"{self.path}: may not connect: run as root, or join the socket's group")
         return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
+
+
+class Proxy:
+    """Calls the methods of one service."""
+
+    service: ClassVar[str]
+    """The full name: `containerd.services.images.v1.Images`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Use an existing connection."""
+        self._connection = connection
+
+    def _call(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
+        return self._connection.unary(f"/{self.service}/{method}", request, response, timeout)
+
+    def _stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
+        return self._connection.stream(f"/{self.service}/{method}", request, response)
 
 
 def _traceparent(context: CallContext) -> str:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from lamina.api import blob_from_proto, blob_to_proto, encode, ingest_from_proto
 from lamina.api.messages import content_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Connection, M
+from lamina.client._connection import Proxy
 from lamina.content import Info, Status
 
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
-_SERVICE = "/containerd.services.content.v1.Content"
-
-
-class RemoteContent:
+class RemoteContent(Proxy):
     """The blobs of a content service. The methods are those of `lamina.content.ContentStore`, but for writing."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Use an existing connection."""
-        self._connection = connection
+    service = "containerd.services.content.v1.Content"
 
     def info(self, digest: str) -> Info:
         """See `ContentStore.info`."""
@@ -42,7 +34,7 @@ class RemoteContent:
     def walk(self, *filters: str) -> Iterator[Info]:
         """See `ContentStore.walk`. The timeout covers the whole walk, including the body of the caller's loop."""
         request = encode(pb.ListContentRequest, filters=filters)
-        for response in self._connection.stream(f"{_SERVICE}/List", request, pb.ListContentResponse):
+        for response in self._stream("List", request, pb.ListContentResponse):
             yield from map(blob_from_proto, response.info)
 
     def delete(self, digest: str) -> None:
@@ -62,7 +54,7 @@ class RemoteContent:
             OutOfRange: The range exceeds the blob.
         """
         request = encode(pb.ReadContentRequest, digest=digest, offset=offset, size=size)
-        for response in self._connection.stream(f"{_SERVICE}/Read", request, pb.ReadContentResponse):
+        for response in self._stream("Read", request, pb.ReadContentResponse):
             yield response.data
 
     def status(self, ref: str) -> Status:
@@ -78,6 +70,3 @@ class RemoteContent:
     def abort(self, ref: str) -> None:
         """See `ContentStore.abort`."""
         self._call("Abort", encode(pb.AbortRequest, ref=ref), Empty)
-
-    def _call(self, method: str, request: Message, response: type[M]) -> M:
-        return self._connection.unary(f"{_SERVICE}/{method}", request, response)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from lamina.api import encode, image_from_proto, image_to_proto
 from lamina.api.messages import images_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Connection, M
+from lamina.client._connection import Proxy
 from lamina.images import Image, ImageStore
 
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
-_SERVICE = "/containerd.services.images.v1.Images"
-
-
-class ProxyImageStore(ImageStore):
+class ProxyImageStore(Proxy, ImageStore):
     """Forwards every call to an images service."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Use an existing connection."""
-        self._connection = connection
+    service = "containerd.services.images.v1.Images"
 
     def get(self, name: str) -> Image:
         request = encode(pb.GetImageRequest, name=name)
@@ -47,6 +39,3 @@ class ProxyImageStore(ImageStore):
 
     def delete(self, name: str) -> None:
         self._call("Delete", encode(pb.DeleteImageRequest, name=name), Empty)
-
-    def _call(self, method: str, request: Message, response: type[M]) -> M:
-        return self._connection.unary(f"{_SERVICE}/{method}", request, response)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from lamina.api import encode, lease_from_proto
 from lamina.api.messages import leases_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
-from lamina.client._connection import Connection, M
+from lamina.client._connection import Proxy
 from lamina.errdefs import NotFound
 from lamina.metadata import Lease, LeaseStore, Resource
 
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
-_SERVICE = "/containerd.services.leases.v1.Leases"
-
-
-class ProxyLeaseStore(LeaseStore):
+class ProxyLeaseStore(Proxy, LeaseStore):
     """Forwards every call to a leases service."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Use an existing connection."""
-        self._connection = connection
+    service = "containerd.services.leases.v1.Leases"
 
     def create(self, id: str = "", labels: Mapping[str, str] | None = None) -> Lease:  # noqa: A002 - containerd's word
         request = encode(pb.CreateRequest, id=id, labels=labels or {})
@@ -54,9 +46,6 @@ class ProxyLeaseStore(LeaseStore):
         request = encode(pb.ListResourcesRequest, id=id)
         for one in self._call("ListResources", request, pb.ListResourcesResponse).resources:
             yield Resource(type=one.type, id=one.id)
-
-    def _call(self, method: str, request: Message, response: type[M]) -> M:
-        return self._connection.unary(f"{_SERVICE}/{method}", request, response)
 
 
 def _message(resource: Resource) -> pb.Resource:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Self, TypeVar
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING, Self
 
 from lamina.api import encode, info_from_proto, info_to_proto, mounts_from_proto, usage_from_proto
 from lamina.api.messages import snapshots_pb2
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Connection
+from lamina.client._connection import Connection, Proxy
 from lamina.errdefs import (
     Error,
     FailedPrecondition,
@@ -26,19 +24,18 @@ from lamina.snapshots import Info, Snapshotter, Usage
 if TYPE_CHECKING:
     from lamina.mount import Mount
 
-M = TypeVar("M", bound=Message)
-
-_SERVICE = "/containerd.services.snapshots.v1.Snapshots"
 _WALK_ERRORS = (FailedPrecondition, InvalidArgument, NotFound, Unavailable)
 """Errors of a walk that arrive without their code: see `_classified`."""
 
 
-class ProxySnapshotter(Snapshotter):
+class ProxySnapshotter(Proxy, Snapshotter):
     """Forwards every call to a snapshots service.
 
     It has a single keyspace, the one that the service keeps for the name. `close` closes the connection if
     `connect` made it; a client closes its own.
     """
+
+    service = "containerd.services.snapshots.v1.Snapshots"
 
     def __init__(
         self,
@@ -56,8 +53,8 @@ class ProxySnapshotter(Snapshotter):
             quick_timeout: See `connect`.
             owns_connection: Whether `close` closes the connection.
         """
+        super().__init__(connection)
         self.name = name
-        self._connection = connection
         self._quick_timeout = quick_timeout
         self._owns_connection = owns_connection
 
@@ -141,7 +138,7 @@ class ProxySnapshotter(Snapshotter):
     def walk(self, *filters: str) -> Iterator[Info]:
         """See `Snapshotter.walk`. The timeout covers the whole walk, including the body of the caller's loop."""
         request = encode(snapshots_pb2.ListSnapshotsRequest, snapshotter=self.name, filters=filters)
-        responses = self._connection.stream(f"{_SERVICE}/List", request, snapshots_pb2.ListSnapshotsResponse)
+        responses = self._stream("List", request, snapshots_pb2.ListSnapshotsResponse)
         begun = False
         try:
             for response in responses:
@@ -166,9 +163,6 @@ class ProxySnapshotter(Snapshotter):
     def close(self) -> None:
         if self._owns_connection:
             self._connection.close()
-
-    def _call(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        return self._connection.unary(f"{_SERVICE}/{method}", request, response, timeout)
 
 
 def _classified(error: Error) -> Error:

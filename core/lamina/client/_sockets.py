@@ -24,11 +24,9 @@ _LIMIT = 10**8
 class SocketConnection(Connection):
     """A pool of sockets. Concurrent calls use one socket each."""
 
-    def __init__(
-        self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
-    ) -> None:
+    def __init__(self, address: str, timeout: float | None = None, namespace: str = "") -> None:
         """See `Connection`."""
-        super().__init__(address, timeout, namespace, server)
+        super().__init__(address, timeout, namespace)
         self._idle: list[Http2] = []
         self._busy: set[Http2] = set()
 

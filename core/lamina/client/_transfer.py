@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from lamina.api import access_to_proto, config_changes_to_proto, descriptor_from_proto, encode, image_from_proto
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.client._connection import Connection
+from lamina.client._connection import M, Proxy
 from lamina.images import (
     NO_CHANGES,
     ArchiveFormat,
@@ -32,15 +32,11 @@ if TYPE_CHECKING:
 
     from lamina.registry import Access
 
-_SERVICE = "/lamina.services.transfer.v1.Transfer"
 
-
-class ProxyTransfer(Transfer):
+class ProxyTransfer(Proxy, Transfer):
     """Forwards every call to a transfer service."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Use an existing connection."""
-        self._connection = connection
+    service = "lamina.services.transfer.v1.Transfer"
 
     def import_(
         self,
@@ -106,25 +102,18 @@ class ProxyTransfer(Transfer):
         """See `Transfer.push`. The credentials are sent with the request; the host does not keep them."""
         sent = access_to_proto(access, to or name)
         request = encode(pb.PushRequest, name=name, to=to, platform=platform, access=sent)
-        last = pb.PushResponse()
-        for last in self._connection.stream(f"{_SERVICE}/Push", request, pb.PushResponse):
-            _report(last.progress, progress)
+        last = self._last("Push", request, pb.PushResponse, progress)
         return Pushed(last.name, descriptor_from_proto(last.target))
 
     def _imported(self, method: str, request: Message, progress: Report | None) -> Imported:
-        last = pb.ImportResponse()
-        for last in self._connection.stream(f"{_SERVICE}/{method}", request, pb.ImportResponse):
-            _report(last.progress, progress)
+        last = self._last(method, request, pb.ImportResponse, progress)
         return Imported(tuple(map(image_from_proto, last.images)), tuple(map(_unpacked, last.unpacked)))
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
     ) -> Unpacked:
         request = encode(pb.UnpackRequest, name=name, platform=platform, snapshotter=snapshotter)
-        last = pb.UnpackResponse()
-        for last in self._connection.stream(f"{_SERVICE}/Unpack", request, pb.UnpackResponse):
-            _report(last.progress, progress)
-        return _unpacked(last.unpacked)
+        return _unpacked(self._last("Unpack", request, pb.UnpackResponse, progress).unpacked)
 
     def commit(
         self,
@@ -152,10 +141,7 @@ class ProxyTransfer(Transfer):
             live=live,
             source_date_epoch=source_date_epoch,
         )
-        last = pb.CommitResponse()
-        for last in self._connection.stream(f"{_SERVICE}/Commit", request, pb.CommitResponse):
-            _report(last.progress, progress)
-        return image_from_proto(last.image)
+        return image_from_proto(self._last("Commit", request, pb.CommitResponse, progress).image)
 
     def edit(
         self,
@@ -176,7 +162,7 @@ class ProxyTransfer(Transfer):
             platform=platform,
             source_date_epoch=source_date_epoch,
         )
-        return image_from_proto(self._connection.unary(f"{_SERVICE}/Edit", request, pb.EditResponse).image)
+        return image_from_proto(self._call("Edit", request, pb.EditResponse).image)
 
     def export(
         self,
@@ -191,14 +177,12 @@ class ProxyTransfer(Transfer):
         request = encode(
             pb.ExportRequest, path=os.path.abspath(path), names=names, format=format, platform=platform
         )
-        last = pb.ExportResponse()
-        for last in self._connection.stream(f"{_SERVICE}/Export", request, pb.ExportResponse):
-            _report(last.progress, progress)
+        last = self._last("Export", request, pb.ExportResponse, progress)
         return Exported(tuple(map(image_from_proto, last.images)), last.size)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         request = encode(pb.ResolveRequest, name=name, platform=platform)
-        found = self._connection.unary(f"{_SERVICE}/Resolve", request, pb.ResolveResponse)
+        found = self._call("Resolve", request, pb.ResolveResponse)
         return Resolved(
             image=image_from_proto(found.image),
             platform=found.platform,
@@ -211,15 +195,18 @@ class ProxyTransfer(Transfer):
 
     def verify(self, *digests: str) -> Iterator[Verified]:
         request = encode(pb.VerifyRequest, digests=digests)
-        for one in self._connection.stream(f"{_SERVICE}/Verify", request, pb.VerifyResponse):
+        for one in self._stream("Verify", request, pb.VerifyResponse):
             yield Verified(one.digest, one.size, one.problem)
 
-
-def _report(changed: Iterable[pb.Progress], report: Report | None) -> None:
-    if report is None:
-        return
-    for one in changed:
-        report(Progress(one.digest, cast("What", one.what), one.done, one.total))
+    def _last(self, method: str, request: Message, response: type[M], report: Report | None) -> M:
+        """Return the last message of a stream, and report the progress that all of them have."""
+        last = response()
+        for last in self._stream(method, request, response):
+            changed: Iterable[pb.Progress] = last.progress  # type: ignore[attr-defined] # all responses have it
+            if report is not None:
+                for one in changed:
+                    report(Progress(one.digest, cast("What", one.what), one.done, one.total))
+        return last
 
 
 def _unpacked(one: pb.Unpacked) -> Unpacked:
