@@ -1,12 +1,17 @@
-"""Conversions between messages and what a garbage collector returns."""
+"""Conversions between messages and what a garbage collector returns. Their fields have the same names."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeVar
+
+import attrs
+from google.protobuf.message import Message
 
 from lamina.api._codec import encode
 from lamina.api.messages import gc_pb2 as pb
-from lamina.metadata.collection import Chain, ImageUsage, Kind, Removed, Step, Usage
+from lamina.metadata.collection import Chain, ImageUsage, Removed, Step, Usage
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
 def removed_to_proto(removed: Removed) -> pb.Removed:
@@ -15,31 +20,12 @@ def removed_to_proto(removed: Removed) -> pb.Removed:
     Raises:
         InvalidArgument: A string is not UTF-8.
     """
-    return encode(
-        pb.Removed,
-        kind=removed.kind,
-        namespace=removed.namespace,
-        snapshotter=removed.snapshotter,
-        name=removed.name,
-        size=removed.size,
-        reason=removed.reason,
-        error=removed.error,
-        young=removed.young,
-    )
+    return encode(pb.Removed, **attrs.asdict(removed))
 
 
 def removed_from_proto(message: pb.Removed) -> Removed:
     """Convert a message to a removal."""
-    return Removed(
-        kind=cast("Kind", message.kind),
-        namespace=message.namespace,
-        snapshotter=message.snapshotter,
-        name=message.name,
-        size=message.size,
-        reason=message.reason,
-        error=message.error,
-        young=message.young,
-    )
+    return _record(Removed, message)
 
 
 def image_usages_to_proto(usage: Usage) -> pb.UsageResponse:
@@ -48,48 +34,13 @@ def image_usages_to_proto(usage: Usage) -> pb.UsageResponse:
     Raises:
         InvalidArgument: A string is not UTF-8.
     """
-    return encode(
-        pb.UsageResponse,
-        images=map(_image_to_proto, usage.images),
-        content=usage.content,
-        snapshots=usage.snapshots,
-        reclaimable=usage.reclaimable,
-        failures=usage.failures,
-    )
-
-
-def _image_to_proto(image: ImageUsage) -> pb.ImageUsage:
-    return encode(
-        pb.ImageUsage,
-        namespace=image.namespace,
-        name=image.name,
-        own_content=image.own_content,
-        shared_content=image.shared_content,
-        own_snapshots=image.own_snapshots,
-        shared_snapshots=image.shared_snapshots,
-    )
+    return encode(pb.UsageResponse, **attrs.asdict(usage))
 
 
 def image_usages_from_proto(message: pb.UsageResponse) -> Usage:
     """Convert a message to the disk usage of images."""
-    return Usage(
-        images=tuple(map(_image_from_proto, message.images)),
-        content=message.content,
-        snapshots=message.snapshots,
-        reclaimable=message.reclaimable,
-        failures=tuple(message.failures),
-    )
-
-
-def _image_from_proto(message: pb.ImageUsage) -> ImageUsage:
-    return ImageUsage(
-        namespace=message.namespace,
-        name=message.name,
-        own_content=message.own_content,
-        shared_content=message.shared_content,
-        own_snapshots=message.own_snapshots,
-        shared_snapshots=message.shared_snapshots,
-    )
+    images = tuple(_record(ImageUsage, image) for image in message.images)
+    return attrs.evolve(_record(Usage, message), images=images, failures=tuple(message.failures))
 
 
 def chain_to_proto(chain: Chain) -> pb.Chain:
@@ -98,29 +49,13 @@ def chain_to_proto(chain: Chain) -> pb.Chain:
     Raises:
         InvalidArgument: A string is not UTF-8.
     """
-    return encode(pb.Chain, steps=map(_step_to_proto, chain))
-
-
-def _step_to_proto(step: Step) -> pb.Step:
-    return encode(
-        pb.Step,
-        kind=step.kind,
-        namespace=step.namespace,
-        snapshotter=step.snapshotter,
-        name=step.name,
-        how=step.how,
-    )
+    return encode(pb.Chain, steps=map(attrs.asdict, chain))
 
 
 def chain_from_proto(message: pb.Chain) -> Chain:
     """Convert a message to a chain of references."""
-    return tuple(
-        Step(
-            kind=cast("Kind", step.kind),
-            name=step.name,
-            namespace=step.namespace,
-            snapshotter=step.snapshotter,
-            how=step.how,
-        )
-        for step in message.steps
-    )
+    return tuple(_record(Step, step) for step in message.steps)
+
+
+def _record(record: type[T], message: Message) -> T:
+    return record(**{field.name: getattr(message, field.name) for field in attrs.fields(record)})
