@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import platform
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate, product
 from typing import Any, Final
 
 import attrs
@@ -36,6 +35,11 @@ _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 """Names of metrics and labels that every version of Prometheus accepts."""
 _TAKEN: Final = ("process_", "lamina_build")
 """Prefixes of names that plugins cannot use."""
+_FAMILIES: Final[Mapping[MetricKind, type[Any]]] = {
+    MetricKind.COUNTER: CounterMetricFamily,
+    MetricKind.GAUGE: GaugeMetricFamily,
+    MetricKind.HISTOGRAM: HistogramMetricFamily,
+}
 
 
 def registry_of(plugins: Callable[[], Iterable[Plugin]]) -> CollectorRegistry:
@@ -150,7 +154,9 @@ class _Families:
             mine.update(metric.samples)
         for metric in metrics:
             if _stem(metric) not in self.by_stem:
-                self.by_stem[_stem(metric)] = _family(metric)
+                self.by_stem[_stem(metric)] = _FAMILIES[metric.kind](
+                    metric.name, metric.help, labels=metric.labels
+                )
             _fill(self.by_stem[_stem(metric)], metric)
         self._metrics = firsts
         for stem, labels in seen.items():
@@ -181,34 +187,14 @@ def _check(metric: Any) -> None:
             raise InvalidArgument(f"metric {metric.name}: wrong labels or no number: {values!r}: {sample!r}")
 
 
-def _family(metric: Metric) -> Family:
-    match metric.kind:
-        case MetricKind.COUNTER:
-            return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-        case MetricKind.GAUGE:
-            return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-        case MetricKind.HISTOGRAM:
-            return HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-
-
-def _fill(family: Family, metric: Metric) -> None:
+def _fill(family: Any, metric: Metric) -> None:
     for values, sample in metric.samples.items():
-        labels = dict(zip(metric.labels, values, strict=True))
         if isinstance(sample, Histogram):
-            _fill_histogram(family, labels, sample)
+            bounds = (*map(repr, sample.bounds), "+Inf")
+            buckets = list(zip(bounds, accumulate(sample.counts), strict=True))
+            family.add_metric(values, buckets, sample.total)
         else:
-            family.add_sample(metric.name, labels, sample)
-
-
-def _fill_histogram(family: Family, labels: dict[str, str], histogram: Histogram) -> None:
-    up_to = 0
-    for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
-        up_to += count
-        family.add_sample(
-            f"{family.name}_bucket", {**labels, "le": repr(bound) if bound < math.inf else "+Inf"}, up_to
-        )
-    family.add_sample(f"{family.name}_count", labels, up_to)
-    family.add_sample(f"{family.name}_sum", labels, histogram.total)
+            family.add_metric(values, sample)
 
 
 def _counts(plugins: Iterable[Plugin]) -> Metric:
