@@ -10,8 +10,8 @@ import attrs
 
 from lamina.errdefs import InvalidArgument, NotFound, translated
 from lamina.registry._json import parse_object
-from lamina.registry.credentials._helper import from_helper
 from lamina.registry.credentials._credentials import Credentials
+from lamina.registry.credentials._helper import from_helper
 
 _MAX_BYTES: Final = 1 << 20
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
