@@ -12,14 +12,15 @@ from tests.support.snapshotters import backends
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _hosts_are_stopped() -> Iterator[None]:
+def _stopped() -> Iterator[None]:
     yield
-    backends.PROXIED.stop()
+    for shared in backends.SHARED:
+        shared.stop()
 
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_behind(tmp_path: Path) -> Iterator[None]:
-    """Replace the fixture of all tests, because shared hosts outlive the check that starts them."""
+    """Replace the fixture of all tests, because what they share outlives the check that starts it."""
     yield
     if found := leftovers.remove_mounts(tmp_path) + leftovers.remove_loop_devices(tmp_path):
         pytest.fail("left behind: " + "; ".join(found), pytrace=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,7 +17,7 @@ from lamina.snapshots import Snapshotter
 from lamina.testing import SnapshotterFactory, Traits
 from tests.support.directories import short_directory
 from tests.support.processes.hosts import Host
-from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
+from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs, run, subvolumes
 from tests.support.snapshotters.native import open_native
 from tests.support.snapshotters.overlay import open_overlay
 
@@ -58,6 +59,58 @@ class Proxied:
         self._running.close()
 
 
+class SharedBtrfs:
+    """A btrfs on which each check has a directory of its own. It is mounted when it is first needed."""
+
+    def __init__(self, *, quota: bool = False) -> None:
+        self._quota = quota
+        self._mounted = contextlib.ExitStack()
+        self._mountpoint: Path | None = None
+
+    @property
+    def mountpoint(self) -> Path:
+        """Where it is mounted."""
+        if self._mountpoint is None:
+            directory = self._mounted.enter_context(short_directory())
+            mounted = mounted_btrfs(directory, megabytes=2048, quota=self._quota)
+            self._mountpoint = self._mounted.enter_context(mounted)
+        return self._mountpoint
+
+    @contextlib.contextmanager
+    def directory(self, path: Path) -> Iterator[None]:
+        """The directory of a check, during the block."""
+        directory = self._directory(path)
+        directory.mkdir()
+        try:
+            yield
+        finally:
+            prefix = f"{directory.relative_to(self.mountpoint)}/"
+            if found := [name for name in subvolumes(self.mountpoint) if name.startswith(prefix)]:
+                run(
+                    "btrfs",
+                    "subvolume",
+                    "delete",
+                    *(self.mountpoint / name for name in sorted(found, reverse=True)),
+                )
+            shutil.rmtree(directory)
+
+    def open(self, path: Path) -> AbstractContextManager[Snapshotter]:
+        """A snapshotter for the check."""
+        return open_btrfs(path, root=self._directory(path) / "root", sync_fs=False)
+
+    def data(self, path: Path) -> list[str]:
+        """What the snapshotter of the check keeps."""
+        return data_below(f"{self._directory(path)}/root")
+
+    def stop(self) -> None:
+        """Unmount it, if it is mounted."""
+        self._mountpoint = None
+        self._mounted.close()
+
+    def _directory(self, path: Path) -> Path:
+        return self.mountpoint / path.parent.name  # pytest's name for the directory of the check
+
+
 @contextlib.contextmanager
 def emptied(open_: Callable[[Path], AbstractContextManager[Snapshotter]], path: Path) -> Iterator[None]:
     """Remove at the end of the block what a check has left in a snapshotter that others use too."""
@@ -97,15 +150,23 @@ NATIVE = SnapshotterFactory(
     data=lambda path: data_below(f"{path}/native"),
     marks=(pytest.mark.requires("root"),),
 )
+SHARED_BTRFS = SharedBtrfs()
 BTRFS = SnapshotterFactory(
     "btrfs",
-    functools.partial(open_btrfs, sync_fs=False),
-    environment=functools.partial(mounted_btrfs, megabytes=512),
-    data=lambda path: data_below(f"{path}/btrfs/root"),
+    SHARED_BTRFS.open,
+    environment=SHARED_BTRFS.directory,
+    data=SHARED_BTRFS.data,
     marks=(pytest.mark.requires("root", "btrfs"),),
 )
+SHARED_QUOTA = SharedBtrfs(quota=True)
 BTRFS_QUOTA = attrs.evolve(
-    BTRFS, name="btrfs-quota", environment=functools.partial(mounted_btrfs, megabytes=512, quota=True)
+    BTRFS,
+    name="btrfs-quota",
+    open=SHARED_QUOTA.open,
+    environment=SHARED_QUOTA.directory,
+    data=SHARED_QUOTA.data,
 )
 """Where the sizes of snapshots are those of qgroups, and limits are kept."""
 BACKENDS = (OVERLAY, NATIVE, BTRFS, BTRFS_QUOTA, PROXY)
+SHARED = (PROXIED, SHARED_BTRFS, SHARED_QUOTA)
+"""What is to be stopped after the last check."""

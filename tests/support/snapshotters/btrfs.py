@@ -49,10 +49,10 @@ def mounted_btrfs(path: Path, *, megabytes: int = 128, quota: bool = False) -> I
 
 
 def open_btrfs(
-    path: Path, *, sync_fs: bool = True, sync_remove: bool = False
+    path: Path, *, root: Path | None = None, sync_fs: bool = True, sync_remove: bool = False
 ) -> contextlib.AbstractContextManager[LocalSnapshotter]:
-    """A btrfs snapshotter with its metastore below `path` and its data on the btrfs at `path/btrfs`."""
-    root = path / "btrfs/root"
+    """A btrfs snapshotter with its metastore below `path`, and its data at `root`: by default, on `path/btrfs`."""
+    root = root or path / "btrfs/root"
     root.mkdir(mode=0o700, exist_ok=True)
     backend = BtrfsBackend(str(root), device=probe(str(root)))
     return open_local(path / "metastore", backend, "btrfs", sync_fs=sync_fs, sync_remove=sync_remove)
