@@ -26,7 +26,8 @@ def run_pytest(directory: Path, requires: str, demanded: str = "") -> subprocess
     test = directory / "test_one.py"
     test.write_text(f"import pytest\n\n@pytest.mark.requires({requires!r})\ndef test_one():\n    pass\n")
     path = os.pathsep.join((str(directory), str(CHECKOUT)))
-    environment = {**os.environ, "PYTHONPATH": path, "LAMINA_REQUIRE": demanded}
+    variables = {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "LAMINA_REQUIRE": demanded}
+    environment = {**os.environ, **variables}
     command = [sys.executable, "-m", "pytest", *(f"-p{name}" for name in PLUGINS), "-rsf"]
     return subprocess.run(
         [*command, test], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=60
