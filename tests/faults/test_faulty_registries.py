@@ -337,7 +337,7 @@ def test_a_stalled_download_ends_with_its_call(
 
 
 def _cancel(call: CallContext, proxy: Proxy) -> None:
-    wait_until(lambda: proxy.requests, 10, "the request")
+    wait_until(lambda: proxy.requests, 60, "the request")
     call.cancel()
 
 

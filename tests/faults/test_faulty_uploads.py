@@ -196,7 +196,7 @@ def test_a_stalled_upload_ends_when_its_call_is_cancelled(
     call = CallContext()
 
     def cancel() -> None:
-        wait_until(lambda: proxy.count("PUT", UPLOADS), 10, "the data")
+        wait_until(lambda: proxy.count("PUT", UPLOADS), 60, "the data")
         call.cancel()
 
     canceller = threading.Thread(target=cancel)

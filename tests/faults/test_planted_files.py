@@ -106,7 +106,7 @@ def test_a_file_planted_as_leftover_data_is_quarantined_and_not_followed(
     planted = place / f"native/snapshots/{int(kept) + 1}"
     plant(planted, kind, victim)
     with open_native(place) as native:
-        wait_until(lambda: not os.path.lexists(planted), 10, "it was reclaimed")
+        wait_until(lambda: not os.path.lexists(planted), 60, "it was reclaimed")
         native.cleanup()
 
 

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "loop", "overlay")
 
-SECONDS = 20
+SECONDS = 60
 KINDS = [
     pytest.param("ext4", marks=pytest.mark.requires("mkfs.ext4")),
     pytest.param("btrfs", marks=pytest.mark.requires("btrfs")),

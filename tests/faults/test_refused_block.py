@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
 
 MARK = b"this block is refused by the disk\n"
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def with_base(snapshotter: LocalSnapshotter) -> None:

@@ -130,7 +130,7 @@ def test_containerd_may_be_killed_and_come_back(client: Client, containerd: Cont
         native.stat("key")
     assert client.healthy()
     containerd.start()
-    wait_until(lambda: _works(native), 15, "containerd is connected again")
+    wait_until(lambda: _works(native), 60, "containerd is connected again")
     assert [info.name for info in native.walk()] == ["key"]
 
 

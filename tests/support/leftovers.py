@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.support.waiting import wait_until
 
-_SECONDS_TO_EXIT = 2.0
-_SECONDS_TO_DETACH = 5.0
+SECONDS_TO_EXIT = 30.0
+_SECONDS_TO_DETACH = 30.0
 _SECONDS_TO_EXECUTE = 0.5
 
 
@@ -55,7 +55,7 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
         before: The children that were there before the test.
     """
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not _started(directory, before), _SECONDS_TO_EXIT, "every process to exit")
+        wait_until(lambda: not _started(directory, before), SECONDS_TO_EXIT, "every process to exit")
     found = _started(directory, before)
     own = children()
     for pid in found:

@@ -198,8 +198,8 @@ def test_collections_happen_by_themselves_in_intervals(tmp_path: Path, layout: P
         client.images().delete(NAME)
         host.configure(f'{PROMPT}interval = "10ms"\n')
         host.reload()
-        wait_until(lambda: not list(client.content().walk()), 30, "the blobs are gone")
-        wait_until(lambda: 'msg="collected garbage"' in host.stderr, 30, "it is logged")
+        wait_until(lambda: not list(client.content().walk()), 60, "the blobs are gone")
+        wait_until(lambda: 'msg="collected garbage"' in host.stderr, 60, "it is logged")
 
 
 def test_a_fork_on_a_snapshotter_that_is_disabled_keeps_its_image_alone(

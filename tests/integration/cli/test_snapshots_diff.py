@@ -180,7 +180,7 @@ def test_nothing_stays_of_a_command_that_is_killed(
     before = {info.name for info in snapshotter.walk()}
     command = [PROGRAM, "snapshots", "diff", large, "-o", tmp_path / "layer.tar"]
     with subprocess.Popen(command, env=lamina.environment()) as process:
-        wait_until(lambda: _written_bytes(process.pid) > 1 << 20, 30, "the command writes")
+        wait_until(lambda: _written_bytes(process.pid) > 1 << 20, 60, "the command writes")
         process.kill()
     assert os.listdir(tmp_path) == []
     assert {info.name for info in snapshotter.walk()} != before

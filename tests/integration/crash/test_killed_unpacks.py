@@ -51,7 +51,7 @@ TREE = {
 }
 del TREE["layer0/file0"]
 STEPS = len(LAYERS) * 6
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def build(content: ContentStore) -> tuple[BuiltImage, Descriptor]:

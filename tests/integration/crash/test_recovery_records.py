@@ -47,5 +47,5 @@ def test_the_next_start_writes_missing_recovery_records(tmp_path: Path, crash: C
     assert expected
     crash(file)
     with open_overlay(tmp_path):
-        wait_until(lambda: read(file) == expected, 10, "the record is written")
-        wait_until(lambda: os.listdir(file.parent) == ["1"], 10, "nothing else is there")
+        wait_until(lambda: read(file) == expected, 60, "the record is written")
+        wait_until(lambda: os.listdir(file.parent) == ["1"], 60, "nothing else is there")

@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 
 PACKAGE = Path(__file__).parents[3] / "examples/blockfile-snapshotter"
 SIZE = "64M"
-SECONDS = 20
+SECONDS = 60
 
 pytestmark = pytest.mark.requires("root", "loop", "mkfs.ext4")
 

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "examples/greeter"
 NEEDED = ("attrs", "pluggy", "tomli")
 """The dependencies of lamina's plugin runtime."""
 NOT_NEEDED = ("grpc", "pygrpc_native", "google.protobuf", "lmdb", "re2", "click", "rich", "tomlkit", "tomli_w")
-SECONDS = 30
+SECONDS = 60
 
 pytestmark = pytest.mark.requires("package-index", "curl")
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.waiting import wait_until
 
 SANDBOXES = Path(__file__).parents[3] / "examples/sandboxes.py"
-SECONDS = 30
+SECONDS = 60
 
 pytestmark = pytest.mark.requires("root", "overlay", "busybox-static")
 

@@ -47,6 +47,13 @@ def test_a_loop_device_that_is_released_shortly_afterwards_is_not_a_leftover(tmp
         assert leftovers.remove_loop_devices(tmp_path) == []
 
 
+@pytest.fixture
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a tenth of a second only: the processes here do not exit."""
+    monkeypatch.setattr(leftovers, "SECONDS_TO_EXIT", 0.1)
+
+
+@pytest.mark.usefixtures("_quickly")
 def test_unreaped_children_are_found(tmp_path: Path) -> None:
     before = leftovers.children()
     with subprocess.Popen(["sleep", "60"]) as process:
@@ -54,6 +61,7 @@ def test_unreaped_children_are_found(tmp_path: Path) -> None:
     assert leftovers.remove_processes(tmp_path, before) == []
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_orphans_with_a_path_in_the_directory_on_their_command_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.touch()

@@ -17,7 +17,7 @@ from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-SECONDS = 30
+SECONDS = 60
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 LAST = """

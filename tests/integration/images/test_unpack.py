@@ -38,7 +38,7 @@ LAYERS = (
     layer({".wh.old": "", "top": "3"}),
 )
 TREE = {"etc": None, "etc/name": "second", "new": "2", "top": "3"}
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def chain(*layers: bytes) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.requires("root", "overlay")
 
 LAYERS = tuple(layer({f"{number}": f"{number}", "same": f"{number}"}) for number in range(4))
 TREE = {**{f"{number}": f"{number}" for number in range(4)}, "same": "3"}
-SECONDS = 30.0
+SECONDS = 60.0
 
 Gate = Callable[[int], None]
 

@@ -40,7 +40,7 @@ from tests.support.random_trees import make_tree
 from tests.support.trees import open_files
 from tests.support.waiting import wait_until
 
-SECONDS = 30.0
+SECONDS = 60.0
 KINDS = {"local": LocalDiffer, "worker": lambda: WorkerDiffer(1)}
 
 

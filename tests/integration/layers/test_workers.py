@@ -29,7 +29,7 @@ from tests.support.images.built import layer
 from tests.support.tar import BLOCK, END, header
 from tests.support.waiting import wait_until
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ LAYERS = (
     layer({"top": "3"}),
 )
 QUICK = Access(limits=RegistryLimits(stall=2.0, attempts=2, pause=0.01))
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def parts(made: Documents, target: Descriptor) -> Manifest:

@@ -25,7 +25,7 @@ from lamina.plugins.services.snapshots._service import SnapshotsService
 from tests.support.snapshotters.overlay import open_overlay
 from tests.support.snapshotters.records import snapshotters_of
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

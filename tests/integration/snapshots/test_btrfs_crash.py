@@ -126,7 +126,7 @@ def settled(mountpoint: Path, expected: set[str]) -> None:
     def found() -> set[str]:
         return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")}
 
-    wait_until(lambda: found() == paths, 10, f"subvolumes are {paths}")
+    wait_until(lambda: found() == paths, 60, f"subvolumes are {paths}")
 
 
 def test_a_crash_before_the_commit_is_durable_leaves_the_snapshot_active(mountpoint: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_next_start_finishes_a_removal(mountpoint: Path, tmp_path: Path, ste
     with open_btrfs(tmp_path) as btrfs:
         assert [info.name for info in btrfs.walk()] == ["other"]
         settled(mountpoint, {"1/active"})
-        wait_until(lambda: not os.listdir(mountpoint / "root/trash"), 10, "the trash is empty")
+        wait_until(lambda: not os.listdir(mountpoint / "root/trash"), 60, "the trash is empty")
 
 
 def test_the_next_start_deletes_a_snapshot_without_a_record(mountpoint: Path, tmp_path: Path) -> None:

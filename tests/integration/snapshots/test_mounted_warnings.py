@@ -23,7 +23,7 @@ pytestmark = pytest.mark.requires("root", "overlay")
 
 Open = Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Warned:

@@ -32,7 +32,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("root")
 
 COPIES = 32
-SECONDS = 30
+SECONDS = 60
 
 
 class HeldBackend(NativeBackend):

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root")
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_removed_data_disappears_at_once_and_is_deleted_in_the_background(
     layer(native, "c", "", lambda root: (root / "f").touch())
     native.remove("c")
     assert snapshots(tmp_path) == []
-    wait_until(lambda: not os.listdir(tmp_path / "native/trash"), 10, "the trash is empty")
+    wait_until(lambda: not os.listdir(tmp_path / "native/trash"), 60, "the trash is empty")
 
 
 def test_a_synchronous_removal_deletes_the_data_before_it_returns(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_leftovers_of_a_crash_are_reclaimed_at_the_next_start(tmp_path: Path) ->
     (tmp_path / "overlay/snapshots/17/fs").mkdir(parents=True)
     (tmp_path / "overlay/trash/18/fs").mkdir(parents=True)
     with open_overlay(tmp_path):
-        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
+        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 60, "all is reclaimed")
 
 
 def test_data_of_running_calls_is_never_reclaimed(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_leftovers_of_an_interrupted_record_write_are_reclaimed(tmp_path: Path) 
     for name in ("17", "18.new"):
         (records / name).touch()
     with open_overlay(tmp_path):
-        wait_until(lambda: os.listdir(records) == ["1"], 10, "only the record of the snapshot is there")
+        wait_until(lambda: os.listdir(records) == ["1"], 60, "only the record of the snapshot is there")
 
 
 def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_leftovers_are_reclaimed_beside_unfinished_deletions_of_an_earlier_proce
     for place in ("snapshots/17/fs", "snapshots/18.new/fs", "trash/17/fs"):
         (tmp_path / "overlay" / place).mkdir(parents=True)
     with open_overlay(tmp_path):
-        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 10, "all is reclaimed")
+        wait_until(lambda: snapshots(tmp_path) == {"1"} and trash_is_empty(tmp_path), 60, "all is reclaimed")
 
 
 def test_data_of_a_reused_identifier_is_never_adopted(overlay: LocalSnapshotter) -> None:

@@ -52,7 +52,7 @@ def test_removed_data_disappears_at_once_and_is_deleted_in_the_background(
         (Path(root) / "d").mkdir()
     overlay.remove("a")
     assert snapshots(tmp_path) == set()
-    wait_until(lambda: trash_is_empty(tmp_path), 10, "the trash is empty")
+    wait_until(lambda: trash_is_empty(tmp_path), 60, "the trash is empty")
 
 
 def test_a_synchronous_removal_deletes_the_data_before_it_returns(tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ def test_recovery_records_suffice_to_rebuild_the_metastore(overlay: LocalSnapsho
 def test_a_removal_deletes_the_recovery_record(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     records = tmp_path / "overlay/records"
     overlay.prepare("a")
-    wait_until(lambda: os.listdir(records) == ["1"], 10, "its record is there")
+    wait_until(lambda: os.listdir(records) == ["1"], 60, "its record is there")
     overlay.remove("a")
-    wait_until(lambda: os.listdir(records) == [], 10, "its record is gone")
+    wait_until(lambda: os.listdir(records) == [], 60, "its record is gone")
 
 
 def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:

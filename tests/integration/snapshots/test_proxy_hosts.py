@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-SECONDS = 15.0
+SECONDS = 60.0
 
 CONFIG = """\
 [proxy_plugins.remote]

@@ -74,12 +74,12 @@ def test_containers_live_on_lamina_through_its_death_and_leave_nothing_behind(
     assert containerd.execute(running, "cat", f"{TEMPLATES}/note") == "of the uppermost layer\n"
 
     host.start()
-    wait_until(lambda: not unavailable(containerd), 30, "containerd reaches lamina")
+    wait_until(lambda: not unavailable(containerd), 60, "containerd reaches lamina")
     check_content(containerd)
 
     containerd.remove_container(running)
     containerd.remove_image(IMAGE)
-    wait_until(lambda: host.data() == NOTHING, 5, "containerd has collected everything")
+    wait_until(lambda: host.data() == NOTHING, 60, "containerd has collected everything")
 
 
 def test_a_container_writes_to_its_own_snapshot(host: Host, containerd: Containerd) -> None:

@@ -88,7 +88,7 @@ def lamina(cri: Cri, machine: Path) -> Iterator[tuple[Pod, str]]:
     (config / "config.toml").write_text(on(machine, DOCUMENTS["ConfigMap"]["data"]["config.toml"]))
     with cri.pod(privileged=CONTAINER["securityContext"]["privileged"]) as pod:
         container = pod.start(IMAGE, mounts=[mount(each, config, machine) for each in CONTAINER["volumeMounts"]])
-        wait_until(lambda: is_ready(pod, container), 30, "lamina is ready")
+        wait_until(lambda: is_ready(pod, container), 60, "lamina is ready")
         yield pod, container
 
 

@@ -59,12 +59,12 @@ def test_an_image_is_unpacked_after_a_kill(
     own_host: Host, own_containerd: Containerd, victim: Daemon, large: Path, large_tree: Tree, tmp_path: Path
 ) -> None:
     with own_containerd.importing(large, "lamina") as importing:
-        wait_until(lambda: is_unpacking(own_host), 30, "a layer is being unpacked")
+        wait_until(lambda: is_unpacking(own_host), 60, "a layer is being unpacked")
         victim.kill()
     assert importing.returncode != 0
     victim.start()
 
-    wait_until(lambda: imported(own_containerd, large), 30, "the image is imported")
+    wait_until(lambda: imported(own_containerd, large), 60, "the image is imported")
     target = tmp_path / "mnt"
     target.mkdir()
     own_containerd.ctr("images", "mount", "--snapshotter", "lamina", IMAGE, target)
@@ -74,7 +74,7 @@ def test_an_image_is_unpacked_after_a_kill(
 
     own_containerd.remove_leases()  # of the import that was cut short: else they hold what it had for a day
     own_containerd.remove_image(IMAGE)
-    wait_until(lambda: own_host.data() == NOTHING, 10, "containerd has collected everything")
+    wait_until(lambda: own_host.data() == NOTHING, 60, "containerd has collected everything")
 
 
 def is_unpacking(host: Host) -> bool:

@@ -17,7 +17,7 @@ from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
 from lamina.plugins.servers.grpc.engines.native import NativeEngine
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 REQUEST = HealthCheckRequest(service="x").SerializeToString()
 RESPONSE = HealthCheckResponse(status=HealthCheckResponse.SERVING)
 QUICK = Method("Quick", HealthCheckRequest, lambda _request: RESPONSE)

@@ -37,7 +37,7 @@ class Failing:
 
 
 def wait_for(host: Host, **expected: str) -> None:
-    wait_until(lambda: statuses(host.plugins) == expected, 20, f"plugins are {expected}")
+    wait_until(lambda: statuses(host.plugins) == expected, 60, f"plugins are {expected}")
 
 
 def is_trying() -> bool:

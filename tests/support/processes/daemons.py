@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.support.commands import environment as clean_environment
 
-SECONDS = 30
+SECONDS = 60
 """How long a daemon may take to become ready, or to end."""
 
 

@@ -220,7 +220,7 @@ def test_it_exits_without_a_thread_that_a_plugin_left_running(workshop: Workshop
 
 def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER).wait_ready().send(signal.SIGUSR1)
-    wait_until(lambda: "most recent call first" in serving.stderr, 30, "the stacks are written")
+    wait_until(lambda: "most recent call first" in serving.stderr, 60, "the stacks are written")
     assert serving.stop() == 0
 
 
@@ -242,7 +242,7 @@ def test_the_stacks_of_a_busy_host_can_be_dumped_repeatedly(workshop: Workshop) 
     serving = workshop.serve(SERVER, 'plugin("x.a.v1.busy", start_working)', code=BUSY).wait_ready()
     for number in range(1, 101):
         serving.send(signal.SIGUSR1)
-        wait_until(lambda n=number: serving.stderr.count("in _read_signals") >= n, 30, f"dump {number}")
+        wait_until(lambda n=number: serving.stderr.count("in _read_signals") >= n, 60, f"dump {number}")
     assert serving.stop() == 0
 
 

@@ -28,7 +28,7 @@ from tests.support.listener.raw_http2 import (
     frame,
 )
 
-SECONDS = 30
+SECONDS = 60
 ANSWER = http2.message(VersionResponse(version="1.2.3").SerializeToString())
 STARTED = encode([(":status", "200"), ("content-type", "application/grpc")])
 ENDED = encode([("grpc-status", "0")])

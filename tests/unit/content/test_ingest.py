@@ -107,7 +107,7 @@ def test_a_blob_that_another_writer_has_is_waited_for(store: LocalContentStore) 
         other = pool.submit(
             ingest, store, [held, NewBlob(DIGEST, b"never read", progress=lambda _: waiting.set())]
         )
-        wait_until(lambda: held.digest in digests(store), 30, "what is complete is committed before the wait")
+        wait_until(lambda: held.digest in digests(store), 60, "what is complete is committed before the wait")
         writer.write(DATA)
         writer.commit(digest=DIGEST)
         other.result(30)

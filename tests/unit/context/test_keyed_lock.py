@@ -10,7 +10,7 @@ import pytest
 from lamina.context import CallContext, KeyedLock, use
 from lamina.errdefs import Canceled
 
-SECONDS = 10
+SECONDS = 60
 
 
 def test_blocks_with_the_same_key_exclude_each_other() -> None:

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 def test_a_process_is_described_by_command_user_and_start() -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeping:
         cmdline = Path(f"/proc/{sleeping.pid}/cmdline")
-        wait_until(cmdline.read_bytes, 10, "the new process has its arguments")
+        wait_until(cmdline.read_bytes, 60, "the new process has its arguments")
         found = process(sleeping.pid)
         sleeping.kill()
     assert found is not None

@@ -10,7 +10,7 @@ from lamina.fs import BALLAST_BYTES, Ballast
 from lamina.fs import _ballast as ballast_module
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 def space(path: Path) -> int:

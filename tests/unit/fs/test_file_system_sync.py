@@ -22,7 +22,7 @@ from tests.support.commands import run
 from tests.support.trees import open_files
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Gate:

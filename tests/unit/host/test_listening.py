@@ -17,7 +17,7 @@ from lamina.plugin import PROPERTY_GRPC_ADDRESS, InitContext, PluginType
 from tests.support.plugins.benches import Bench, Closable
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 def server(bench: Bench, init: Any = lambda ic: ic.listening, **fields: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from lamina.host import _log_writer, configure_logging
 from lamina.host._log_writer import LogHandler
 
-SECONDS = 30
+SECONDS = 60
 
 
 @attrs.define

@@ -89,7 +89,7 @@ def test_a_server_that_comes_up_and_does_not_start_is_closed_and_has_failed(benc
     with bench.host() as host:
         failing.error = None
         hurry(bench, host)
-        wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+        wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
         assert statuses(host.plugins) == {"late": "failed", "early": "ok"}
     assert bench.steps == ["init early", "start early", "init late", "close late", "close early"]
 

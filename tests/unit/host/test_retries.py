@@ -27,11 +27,11 @@ from tests.support.waiting import wait_until
 @pytest.mark.usefixtures("soon")
 def test_a_plugin_that_fails_a_few_times_comes_up_and_is_not_retried(bench: Bench, failing: Failing) -> None:
     with bench.host() as host:
-        wait_until(lambda: failing.calls > 3, 20, "it was tried again and again")
+        wait_until(lambda: failing.calls > 3, 60, "it was tried again and again")
         failing.error = None
         wait_for(host, disk="ok")
         assert host.get("x.store.v1", "disk").name == "disk"
-        wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+        wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
     assert bench.steps == ["init disk", "close disk"]
 
 
@@ -76,7 +76,7 @@ def test_a_failure_that_becomes_permanent_is_not_retried(bench: Bench, failing: 
     with bench.host() as host:
         failing.error = ValueError("a bug")
         hurry(bench, host)
-        wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+        wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
         assert {plugin.id: plugin.problem for plugin in host.plugins} == {
             "disk": "ValueError: a bug",
             "user": f"blocked by {DISK}: ValueError: a bug",
@@ -139,7 +139,7 @@ def test_the_first_failure_and_the_recovery_are_logged_and_attempts_only_at_debu
     with bench.host() as host:
         for calls in (2, 3):
             hurry(bench, host)
-            wait_until(lambda calls=calls: failing.calls == calls, 20, "it was tried again")  # type: ignore[misc]
+            wait_until(lambda calls=calls: failing.calls == calls, 60, "it was tried again")  # type: ignore[misc]
         failing.error = None
         hurry(bench, host)
         wait_for(host, disk="ok")
@@ -164,5 +164,5 @@ def test_hooks_are_called_when_it_comes_up(bench: Bench, failing: Failing) -> No
     with bench.host() as host:
         failing.error = None
         hurry(bench, host)
-        wait_until(lambda: len(told) == 2, 20, "the hook was told")
+        wait_until(lambda: len(told) == 2, 60, "the hook was told")
     assert told == [("disk", "failed"), ("disk", "ok")]

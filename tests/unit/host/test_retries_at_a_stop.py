@@ -62,7 +62,7 @@ def test_a_cancellable_attempt_ends_with_the_host_after_closing_its_resources(
 ) -> None:
     begin(Slow(bench, looks=True), "20s").stop()
     assert bench.steps == ["init floor", "close late", "close floor"]
-    wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+    wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
     bench.registrations.clear()
     with bench.host():  # the root is free
         pass
@@ -78,7 +78,7 @@ def test_a_running_attempt_does_not_delay_the_stop_and_keeps_the_lock(
     with pytest.raises(LockHeld):
         bench.host().start()
     slow.release.set()
-    wait_until(lambda: not is_trying(), 20, "the attempt has ended")
+    wait_until(lambda: not is_trying(), 60, "the attempt has ended")
     assert bench.steps == ["init floor", "close floor", "close late"]
     assert statuses(host.plugins) == {"floor": "ok", "disk": "failed"}
 
@@ -88,18 +88,18 @@ def test_an_attempt_left_behind_keeps_the_lock(bench: Bench) -> None:
     bench.plugin(DISK, slow)
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
         host.reload(bench.config(timeouts={"io.lamina.timeout.plugin.init": "10ms"}))
-        wait_until(lambda: not is_trying(), 20, "it was left behind")
+        wait_until(lambda: not is_trying(), 60, "it was left behind")
         assert statuses(host.plugins) == {"disk": "failed"}
     with pytest.raises(LockHeld):
         bench.host().start()
     slow.release.set()
-    wait_until(lambda: bench.steps == ["close late"], 20, "it was closed")
+    wait_until(lambda: bench.steps == ["close late"], 60, "it was closed")
 
 
 def test_a_stopping_host_starts_no_retries(bench: Bench, failing: Failing) -> None:
     with bench.host():
         pass
-    wait_until(lambda: not is_trying(), 20, "nothing is tried any more")
+    wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
     assert failing.calls == 1
 
 
@@ -121,7 +121,7 @@ def test_a_stop_does_not_wait_for_readiness_of_an_attempt(bench: Bench) -> None:
         for _ in range(2):
             count = len(calls)
             hurry(bench, host)
-            wait_until(lambda count=count: len(calls) > count, 20, "it was tried again")  # type: ignore[misc]
+            wait_until(lambda count=count: len(calls) > count, 60, "it was tried again")  # type: ignore[misc]
         wait_for(host, disk="ok")
         host.wait_ready()
     finally:

@@ -11,7 +11,7 @@ from lamina.context import current
 from lamina.errdefs import Canceled, NotFound, Unavailable
 from lamina.images.unpack import Arrivals, arriving
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def test_blobs_that_are_not_expected_are_there() -> None:

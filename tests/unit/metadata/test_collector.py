@@ -493,7 +493,7 @@ def test_who_needs_a_blob_that_is_being_removed_waits_and_finds_it_gone(
     try:
         begun.wait()
         operation.start()
-        wait_until(lambda: metadata.protection.is_held(_node(A)), 10, "the lease does not begin")
+        wait_until(lambda: metadata.protection.is_held(_node(A)), 60, "the lease does not begin")
         assert not found
     finally:
         go_on.set()

@@ -14,7 +14,7 @@ from lamina.plugin import discover
 from lamina.plugin.discovery import _slow_imports
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 HANGING = """
     import lamina.plugin
     import threading

@@ -307,7 +307,7 @@ def test_a_slow_helper_is_ended(
     with pytest.raises(FailedPrecondition, match="longer than"):
         found(tmp_path, {"credsStore": "test"})
     group = int(Path(f"{helper}.pid").read_text())
-    wait_until(lambda: not members(group), 10, "the end of all processes of the helper")
+    wait_until(lambda: not members(group), 60, "the end of all processes of the helper")
 
 
 def members(group: int) -> list[str]:

@@ -22,7 +22,7 @@ from tests.support.plugins.hung_snapshotters import HungSnapshotter
 from tests.support.snapshotters.records import snapshotters_of
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 WORKERS = 16
 FLOOD = 40
 """Calls of each method, more than there are workers."""

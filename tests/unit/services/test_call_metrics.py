@@ -18,7 +18,7 @@ from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 RESPONSE = HealthCheckResponse()
 
 

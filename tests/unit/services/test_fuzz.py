@@ -23,7 +23,7 @@ from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.snapshotters.records import snapshotters_of
 
-SECONDS = 20.0
+SECONDS = 60.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The connection preface of an HTTP/2 client (RFC 9113, 3.4)."""
 SNAPSHOTS = "containerd.services.snapshots.v1.Snapshots"

@@ -24,7 +24,7 @@ from lamina.plugins.servers.metrics._address import host_and_port
 from lamina.plugins.servers.metrics._server import MAX_CONNECTIONS, MetricsServer
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 URI = "io.containerd.server.v1.metrics"
 
 

@@ -15,7 +15,7 @@ from lamina.plugins.servers.grpc.engines.native import _queues
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from tests.support.waiting import wait_until
 
-SECONDS = 10.0
+SECONDS = 60.0
 A, B = ("a", "Commit"), ("b", "Commit")
 
 

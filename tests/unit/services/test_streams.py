@@ -14,7 +14,7 @@ from lamina.plugins.servers.grpc.engines.native import _streams
 from lamina.plugins.servers.grpc.engines.native._streams import CLOSED, FULL, SENT, Messages, Streams
 from tests.support.waiting import wait_until
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @attrs.define

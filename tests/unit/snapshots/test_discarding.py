@@ -16,7 +16,7 @@ from lamina.snapshots.local import LocalSnapshotter
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
 
-SECONDS = 20.0
+SECONDS = 60.0
 FOREVER = 1 << 30
 
 

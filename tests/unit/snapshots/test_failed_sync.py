@@ -18,7 +18,7 @@ from lamina.snapshots.storage._salvage import salvage
 from lamina.steps import run
 from tests.support.waiting import wait_until
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @attrs.frozen

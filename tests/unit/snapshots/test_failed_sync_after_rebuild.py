@@ -15,7 +15,7 @@ from tests.support.metastores.rebuilding import Site
 from tests.support.waiting import wait_until
 
 REFUSED = "a sync of the file system failed"
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_damage_missed_by_the_quick_check_is_reported_and_salvaged_at_the_next_s
         data[at + len(key) + 40] ^= 1
     file.write_bytes(data)
     with open_native(tmp_path) as native:
-        wait_until(lambda: "restart lamina" in caplog.text, 20, "the damage is reported")
+        wait_until(lambda: "restart lamina" in caplog.text, 60, "the damage is reported")
         with pytest.raises(DataLoss, match="key 3"):
             native.stat("key 3")
         assert native.stat("key 4").name == "key 4"

@@ -16,7 +16,7 @@ from lamina.snapshots.storage import _snapshot_counter as snapshot_counter
 from lamina.steps import run
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 def create(keyspace: Keyspace, key: str, parent: str = "", kind: Kind = Kind.ACTIVE) -> None:

@@ -17,7 +17,7 @@ from lamina.steps import run
 from lamina.store import _handle as handle_module
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 def create(keyspace: Keyspace, key: str) -> None:

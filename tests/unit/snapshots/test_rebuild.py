@@ -48,7 +48,7 @@ def test_records_lost_in_a_salvage_are_restored_and_reclaiming_resumes(site: Sit
     assert site.rebuild().set_aside
     assert site.all("overlayfs", "other") == before
     with site.open():
-        wait_until(lambda: not (site.root / "snapshots/77").exists(), 10, "what nothing knows is in quarantine")
+        wait_until(lambda: not (site.root / "snapshots/77").exists(), 60, "what nothing knows is in quarantine")
 
 
 def test_a_rebuilt_metastore_works_like_the_lost_one(site: Site) -> None:

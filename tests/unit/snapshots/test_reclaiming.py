@@ -130,8 +130,8 @@ def test_unknown_data_is_quarantined_with_its_record_if_sources_agree(tmp_path: 
     populate(tmp_path)
     (tmp_path / "native/records/4").write_text(json.dumps({"id": 4}))
     with open_native(tmp_path):
-        wait_until(lambda: data(tmp_path) == {"1", "2", "3"}, 10, "4 is in quarantine")
-        wait_until(lambda: quarantined(tmp_path) == ["4", "4.json"], 10, "its record as well")
+        wait_until(lambda: data(tmp_path) == {"1", "2", "3"}, 60, "4 is in quarantine")
+        wait_until(lambda: quarantined(tmp_path) == ["4", "4.json"], 60, "its record as well")
     assert (tmp_path / "native/quarantine").stat().st_mode & 0o777 == 0o700
 
 
@@ -139,8 +139,8 @@ def test_partial_data_without_a_snapshot_is_deleted_at_once(tmp_path: Path) -> N
     populate(tmp_path)
     (tmp_path / "native/snapshots/5.new").mkdir()
     with open_native(tmp_path):
-        wait_until(lambda: data(tmp_path) == {"1", "2", "3"}, 10, "both are reclaimed")
-        wait_until(lambda: not os.listdir(tmp_path / "native/trash"), 10, "the trash is empty")
+        wait_until(lambda: data(tmp_path) == {"1", "2", "3"}, 60, "both are reclaimed")
+        wait_until(lambda: not os.listdir(tmp_path / "native/trash"), 60, "the trash is empty")
     assert quarantined(tmp_path) == ["4"]
 
 
@@ -148,7 +148,7 @@ def test_quarantined_data_can_be_restored_by_a_rename(tmp_path: Path) -> None:
     populate(tmp_path)
     (tmp_path / "native/snapshots/4/f").write_text("precious")
     with open_native(tmp_path):
-        wait_until(lambda: quarantined(tmp_path) == ["4"], 10, "4 is in quarantine")
+        wait_until(lambda: quarantined(tmp_path) == ["4"], 60, "4 is in quarantine")
     (found,) = (tmp_path / "native/quarantine").iterdir()
     found.rename(tmp_path / "native/snapshots/4")
     assert (tmp_path / "native/snapshots/4/f").read_text() == "precious"
@@ -173,14 +173,14 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_quarantined_data_is_deleted_after_its_retention(filled: Path) -> None:
     with open_native(filled) as native:
-        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 10, "4 is deleted")
+        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 60, "4 is deleted")
         native.cleanup()
     assert quarantined(filled) == ["5", "6", "6.json"]
 
 
 def test_on_a_full_disk_only_data_with_a_record_is_kept(filled: Path) -> None:
     with open_native(filled) as native:
-        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 10, "reclaiming is done")
+        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 60, "reclaiming is done")
         assert native._root.free_space()
         assert quarantined(filled) == ["6", "6.json"]
         assert not native._root.free_space()
@@ -189,7 +189,7 @@ def test_on_a_full_disk_only_data_with_a_record_is_kept(filled: Path) -> None:
 def test_the_oldest_data_is_deleted_first_if_space_is_short(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "_is_crowded", lambda _: True)
     with open_native(filled):
-        wait_until(lambda: quarantined(filled) == ["6", "6.json"], 10, "what no record knows is deleted")
+        wait_until(lambda: quarantined(filled) == ["6", "6.json"], 60, "what no record knows is deleted")
 
 
 def test_nothing_in_quarantine_is_deleted_while_entries_disagree(filled: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_rename_failing_on_a_full_disk_deletes_only_quarantined_data(
     (filled / "native/snapshots/7").mkdir()
     monkeypatch.setattr(os, "rename", refuse)
     with open_native(filled):
-        wait_until(lambda: quarantined(filled) == ["6", "6.json"], 10, "the quarantine made space")
+        wait_until(lambda: quarantined(filled) == ["6", "6.json"], 60, "the quarantine made space")
     assert "7" in data(filled)
 
 
@@ -229,7 +229,7 @@ def test_data_is_created_on_a_full_disk_in_the_space_of_quarantined_data(filled:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     with open_native(filled, Full) as native:
-        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 10, "reclaiming is done")
+        wait_until(lambda: quarantined(filled) == ["5", "6", "6.json"], 60, "reclaiming is done")
         native.prepare("new")
     assert quarantined(filled) == ["6", "6.json"]
 
@@ -256,7 +256,7 @@ def test_a_recovery_record_newer_than_the_metastore_is_reported_and_kept(
     written = (tmp_path / "native/records/3").read_bytes()
     change(tmp_path, lambda t: t.put(key, before))
     with open_native(tmp_path):
-        wait_until(lambda: "recovery record of a snapshot is newer" in caplog.text, 10, "it is reported")
+        wait_until(lambda: "recovery record of a snapshot is newer" in caplog.text, 60, "it is reported")
     assert (tmp_path / "native/records/3").read_bytes() == written
 
 

@@ -18,7 +18,7 @@ from lamina.store._environment import Environment
 from tests.support.snapshotters.local import open_local
 from tests.support.waiting import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

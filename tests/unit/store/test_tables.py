@@ -153,7 +153,7 @@ def test_writers_of_a_table_and_of_snapshots_share_commits(tmp_path: Path) -> No
     for thread in threads[1:]:
         thread.start()
     commits = store._environment._commits
-    wait_until(lambda: len(commits._waiting) == 3, 30, "three writers wait")
+    wait_until(lambda: len(commits._waiting) == 3, 60, "three writers wait")
     waiting.set()
     for thread in threads:
         thread.join()

@@ -213,7 +213,7 @@ def test_a_salvaged_metastore_is_reported_until_it_is_rebuilt(stopped: Host) -> 
 
 def test_a_repair_that_would_disturb_a_running_host_is_not_done(host: Host) -> None:
     record = host.overlay / "records/3"
-    wait_until(lambda: record.exists() and "layer-2" in record.read_text(), 10, "it tells of the commit")
+    wait_until(lambda: record.exists() and "layer-2" in record.read_text(), 60, "it tells of the commit")
     lose_record(host)
     found = doctor("-c", host.file, "--repair")
     (missing,) = found.of("recovery records")
