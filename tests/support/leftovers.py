@@ -36,12 +36,15 @@ def remove_loop_devices(directory: Path) -> list[str]:
     looks at all devices for a moment, or a mount namespace that was copied while it was mounted.
     """
 
+    devices: list[str] = []
+
     def detached() -> bool:
-        return not any(map(_detaches_itself, _loop_devices(directory)))
+        nonlocal devices
+        devices = _loop_devices(directory)
+        return not any(map(_detaches_itself, devices))
 
     with contextlib.suppress(TimeoutError):
         wait_until(detached, _SECONDS_TO_DETACH, "every loop device to be detached")
-    devices = _loop_devices(directory)
     for device in devices:
         subprocess.run(["losetup", "--detach", f"/dev/{device}"], check=True)
     return [f"loop device /dev/{device}" for device in devices]
@@ -54,9 +57,15 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
         directory: Orphans with a path below it on their command line count too: daemons start daemons.
         before: The children that were there before the test.
     """
+    found: dict[int, str] = {}
+
+    def exited() -> bool:
+        nonlocal found
+        found = _started(directory, before)
+        return not found
+
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not _started(directory, before), SECONDS_TO_EXIT, "every process to exit")
-    found = _started(directory, before)
+        wait_until(exited, SECONDS_TO_EXIT, "every process to exit")
     own = children()
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
@@ -68,15 +77,19 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
 
 def children() -> frozenset[int]:
     """The processes that this one started and has not waited for."""
-    return _children(os.getpid())
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # there are none, as is usual
+        return frozenset()
+    return _children(os.getpid(), _parents())
 
 
 def _loop_devices(directory: Path) -> list[str]:
     """The names of the loop devices that are backed by a file below a directory."""
     mentions = _mention(directory)
     devices: list[str] = []
-    for name in os.listdir("/sys/block"):
-        with contextlib.suppress(OSError):  # not attached, or no loop device
+    for name in (name for name in os.listdir("/sys/block") if name.startswith("loop")):
+        with contextlib.suppress(OSError):  # not attached
             if mentions.search(Path(f"/sys/block/{name}/loop/backing_file").read_text()):
                 devices.append(name)
     return devices
@@ -92,28 +105,33 @@ def _detaches_itself(device: str) -> bool:
 
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:
     """Children that were not there before, and orphans that mention the directory, with their command lines."""
-    own = {pid: command for pid in _children(os.getpid()) - before if (command := _command(pid))}
+    parents = _parents()
+    own = {pid: command for pid in _children(os.getpid(), parents) - before if (command := _command(pid))}
     if directory is None:
         return own
     mentions = _mention(directory)
-    orphans = {pid: _command(pid) for pid in _children(1) - own.keys()}
+    orphans = {pid: _command(pid) for pid in _children(1, parents) - own.keys()}
     return own | {pid: command for pid, command in orphans.items() if mentions.search(command)}
 
 
-def _children(parent: int) -> frozenset[int]:
-    """The children of a process. Its files `children` of proc_pid_task(5) miss some while others exit."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
-    return frozenset(pid for pid in pids if _state_and_parent(pid)[1] == parent)
+def _children(parent: int, parents: dict[int, int]) -> frozenset[int]:
+    return frozenset(pid for pid, of in parents.items() if of == parent)
 
 
-def _state_and_parent(pid: int) -> tuple[str, int]:
+def _parents() -> dict[int, int]:
+    """The parent of every process. Files named `children` (proc_pid_task(5)) miss some while others exit."""
+    return {int(name): _state_and_parent(name)[1] for name in os.listdir("/proc") if name.isdecimal()}
+
+
+def _state_and_parent(pid: int | str) -> tuple[str, int]:
     """Fields 3 and 4 of proc_pid_stat(5); ("", 0) where it has ended and was waited for."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read(4096)
     except (FileNotFoundError, ProcessLookupError):
         return "", 0
-    state, parent = stat.rpartition(")")[2].split()[:2]
-    return state, int(parent)
+    state, parent = stat.rpartition(b")")[2].split(maxsplit=2)[:2]
+    return state.decode(), int(parent)
 
 
 def _command(pid: int) -> str:
