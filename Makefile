@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Half of the time, tests wait for a disk or for another process.
+WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
@@ -28,7 +30,7 @@ demo: $(VENV)/run.stamp
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 soak: $(VENV)/test.stamp
 	LAMINA_SOAK=1 LAMINA_REQUIRE=all $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
