@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Half of the time, tests wait for a disk or for another process.
 WORKERS ?= $(shell expr 2 \* $$(nproc))
+# Otherwise each process of a test compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What runs the host, and what the tests run against, as Debian's packages.
 RUN_PACKAGES := python3-venv
