@@ -24,9 +24,9 @@
   layers of images that reach for what is not theirs, and `watched` tells whether they did.
 - `images`: `documents`, `archives`, `layouts` and `built` make images; `appliers`, `transfers` and `unpacking`
   tell what is done with them; `importing` is a program to kill. `blobs`, `layers` and `tar` make their parts.
-- `interop`: `releases` fetches Debian's containerds, `containerds` runs one, `nodes` runs one with CRI, which
-  `cri` calls as a kubelet does; `images` makes an image, `registry` serves it; `kubernetes_example` is
-  examples/kubernetes; `release_table` is the table of what works with which.
+- `interop`: `releases` fetches Debian's containerds, `cache` keeps what is fetched, `containerds` runs one,
+  `nodes` runs one with CRI, which `cri` calls as a kubelet does; `images` makes an image, `registry` serves it;
+  `kubernetes_example` is examples/kubernetes; `release_table` is the table of what works with which.
 - The harness: `prerequisites` are what `@pytest.mark.requires` names, `leftovers` what a test may not leave
   behind, `rounds` how much a fault test does.
 """

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.commands import run
 from tests.support.directories import short_directory
+from tests.support.interop.cache import debian
 from tests.support.interop.cri import Cri, Pod
 from tests.support.interop.images import TEMPLATES
 from tests.support.interop.kubernetes_example import ANNOTATIONS, DIRECTORY, DOCUMENTS, HANDLER, configure, moved
@@ -39,21 +40,19 @@ LIST = ("lamina", "snapshots", "--snapshotter", "lamina", "ls")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """lamina's image as an OCI archive, from the Dockerfile, on Debian's Python in place of Docker's."""
     directory = tmp_path_factory.mktemp("image-of-lamina")
-    base, archive = directory / "base.tar", directory / "image.tar"
-    options = ("--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io")
-    run("mmdebstrap", *options, "--include=ca-certificates,python3-pip", "bookworm", base, seconds=600)
+    archive = directory / "image.tar"
     storage = ("--root", directory / "storage", "--runroot", directory / "run", "--storage-driver", "overlay")
 
     def buildah(*arguments: str | Path) -> str:
         return run("buildah", *storage, *arguments, seconds=600).strip()
 
     working = buildah("from", "scratch")
-    buildah("add", "--quiet", working, base, "/")
+    buildah("add", "--quiet", working, debian("bookworm", "minbase", "ca-certificates", "python3-pip"), "/")
     buildah("config", "--env", "PIP_BREAK_SYSTEM_PACKAGES=1", working)
     buildah("commit", "--quiet", "--rm", working, "docker.io/library/python:3.11-slim")
     network = ("--network", "host", "--isolation", "chroot", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro")
     buildah("bud", "--quiet", "--pull-never", *network, "--file", DIRECTORY / "Dockerfile", "--tag", IMAGE, ROOT)
-    buildah("push", "--quiet", IMAGE, f"oci-archive:{archive}:{IMAGE}")
+    buildah("push", "--quiet", "--disable-compression", IMAGE, f"oci-archive:{archive}:{IMAGE}")
     return archive
 
 

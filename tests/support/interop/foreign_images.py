@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.commands import run
+from tests.support.interop.cache import debian
 from tests.support.interop.images import IMAGE, OWNED, TEMPLATES, make_image
 
 CAPABILITY: Final = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -109,12 +110,9 @@ def of_gnu_tar(directory: Path) -> Path:
 def of_debian(directory: Path) -> Path:
     """Make an image of packages of Debian that mmdebstrap extracts, a directory of this machine, and deletions."""
     layout, base = directory / "layout", directory / "base"
-    options = ("--variant=extract", "--quiet", "--include=base-files,passwd,mount")
-    run("mmdebstrap", *options, "bookworm", directory / "base.tar", seconds=600)
+    archive = debian("bookworm", "extract", "base-files", "passwd", "mount")
     base.mkdir()
-    run(
-        "tar", "--directory", base, "--extract", "--xattrs", "--xattrs-include=*", "--file", directory / "base.tar"
-    )
+    run("tar", "--directory", base, "--extract", "--xattrs", "--xattrs-include=*", "--file", archive)
     image = f"{layout}:latest"
     run("umoci", "init", "--layout", layout)
     run("umoci", "new", "--image", image)

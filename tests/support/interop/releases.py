@@ -5,7 +5,6 @@ Every program is bound to the C library of its suite, which may be newer than th
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -14,12 +13,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
 from tests.support.commands import run
+from tests.support.interop.cache import cache, locked
 
 SUITES = ("bookworm", "trixie", "forky")
 """With containerd 1.6, 1.7 and 2. Debian's `sid` may be newer than `forky` by days, but not always installable."""
@@ -31,7 +30,7 @@ _PROGRAMS = {
 }
 """By Debian's package."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_SECONDS_BETWEEN_LOOKS = 3600
+_SECONDS_BETWEEN_LOOKS = 86_400
 _SECONDS_TO_FETCH = 600
 
 _APT_CONFIG = """\
@@ -86,17 +85,15 @@ def release(suite: str) -> Release:
 def fetched(suite: str, *packages: str) -> tuple[str, Path]:
     """Fetch the newest packages of a suite, unless the cache has them.
 
-    The cache is the directory `LAMINA_TEST_CACHE`, else `lamina-tests` where the user's caches are.
-
     Returns:
         The version of the first, and the directory of their programs.
 
     Raises:
         CommandFailed: The suite cannot be reached, or has no such packages.
     """
-    directory = _cache() / suite
+    directory = cache() / suite
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory / "lock"):
+    with locked(directory / "lock"):
         newest = directory / f"newest-{packages[0]}"
         if not newest.exists() or time.time() - newest.stat().st_mtime > _SECONDS_BETWEEN_LOOKS:
             found = directory / "found"
@@ -179,16 +176,3 @@ def _file(root: Path, pattern: str) -> Path:
     """The one file of a pattern that is no link to another: some packages link to where a merged /usr has them."""
     (found,) = (file for file in root.glob(pattern) if not file.is_symlink())
     return found
-
-
-def _cache() -> Path:
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("LAMINA_TEST_CACHE") or caches / "lamina-tests").absolute()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes out: each of pytest's workers needs the same."""
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
