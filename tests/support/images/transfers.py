@@ -178,4 +178,4 @@ def _known(access: Access | None, name: str) -> tuple[object, ...]:
     """What is known about a registry: the credentials, the certificates, and whether it has no TLS."""
     if access is None:
         return ()
-    return access.credentials(parse(name).domain), access.ca_certificates, access.plain_http
+    return access.credentials(parse(name).repository), access.ca_certificates, access.plain_http

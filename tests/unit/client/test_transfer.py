@@ -123,9 +123,9 @@ def test_what_is_not_said_is_the_default(address: str, transfer: RecordedTransfe
     assert list(changes.env) == ["B", "A"], "in their order"
 
 
-def test_credentials_for_the_registry_of_the_image_are_sent(address: str, transfer: RecordedTransfer) -> None:
+def test_credentials_for_the_repository_of_the_image_are_sent(address: str, transfer: RecordedTransfer) -> None:
     alice, bob = Credentials("alice", "secret"), Credentials(identity_token="token")  # noqa: S106 - made up
-    known = {"docker.io": alice, "localhost:5000": bob}
+    known = {"docker.io/library/debian": alice, "localhost:5000/d": bob}
     access = Access(known.get, "PEM", plain_http=True)
     with Client(address) as client:
         assert client.transfer().pull("debian", access=access) == Imported((IMAGE,), (UNPACKED,))
