@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from lamina.context import current
@@ -79,20 +79,17 @@ class Buffer:
         self.at += size
         return data
 
-    def pieces(self, size: int) -> Iterator[memoryview]:
-        """Yield the next bytes in pieces.
+    def piece(self, size: int) -> memoryview:
+        """Return the next bytes that are in the chunk: at least one, and no more than `size`.
 
         Raises:
-            Malformed: The archive has not so many.
+            Malformed: The archive has none.
         """
-        while size:
-            if self.at == len(self.chunk) and not self._fill():
-                raise Malformed("the archive ends inside its data")
-            end = min(self.at + size, len(self.chunk))
-            piece = memoryview(self.chunk)[self.at : end]
-            self.at = end
-            size -= len(piece)
-            yield piece
+        if self.at == len(self.chunk) and not self._fill():
+            raise Malformed("the archive ends inside its data")
+        piece = memoryview(self.chunk)[self.at : self.at + size]
+        self.at += len(piece)
+        return piece
 
     def skip(self, size: int) -> int:
         """Pass over the next bytes.

@@ -6,6 +6,7 @@ The formats are POSIX ustar and pax (IEEE Std 1003.1, `pax`), GNU tar's (`tar` m
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 import zlib
@@ -25,10 +26,17 @@ SECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = 1 << 63
 """Times lie in a signed integer of 64 bits, as the kernel's do."""
 
-_FIELDS: Final = struct.Struct("100s8s8s8s12s12s8xc100s8s64x8s8s155s12x")
-"""name, mode, uid, gid, size, mtime, typeflag, linkname, magic with version, devmajor, devminor, prefix."""
+_FIELDS: Final = struct.Struct("100s24s12s12s8xc100x8s")
+"""name, mode with uid and gid, size, mtime, typeflag, magic with version."""
+_LINK: Final = slice(157, 257)
+_DEVICE: Final = slice(329, 345)
+"""devmajor and devminor."""
+_PREFIX: Final = slice(345, 500)
+_REPEATED: Final = 1024
+"""The fields whose numbers are remembered: most entries have the owner, the mode and the time of others."""
 _CHECKSUM: Final = slice(148, 156)
-_TYPEFLAG: Final = slice(156, 157)
+TYPEFLAG: Final = 156
+"""The offset of the type, one byte."""
 USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_MAGIC: Final = b"tar\0"
@@ -50,6 +58,8 @@ _TYPES: Final = {
     b"5": EntryType.DIRECTORY,
     b"6": EntryType.FIFO,
 }
+_FILE: Final = EntryType.FILE  # looked up once, since that takes longer than for other classes
+_DEVICES: Final = frozenset({b"3", b"4"})
 
 
 def check_block(buffer: bytes, at: int) -> None:
@@ -58,28 +68,31 @@ def check_block(buffer: bytes, at: int) -> None:
     Raises:
         Malformed: The checksum is wrong.
     """
-    total = byte_sum(buffer, at)
     field = buffer[at + _CHECKSUM.start : at + _CHECKSUM.stop]
-    stored = number(field, "checksum")
-    if stored == total - sum(field) + _SPACES:
+    if byte_sum(buffer, at) == _expected_sum(field):
         return
     # Some old programs added the bytes as signed numbers.
     block = bytearray(buffer[at : at + BLOCK])
     block[_CHECKSUM] = b" " * 8
-    if stored != sum(block) - 256 * sum(byte > 127 for byte in block):
+    if number(field, "checksum") != sum(block) - 256 * sum(byte > 127 for byte in block):
         raise Malformed("the checksum of the header is wrong")
+
+
+@functools.lru_cache(_REPEATED)
+def _expected_sum(checksum: bytes) -> int:
+    """Return the sum of all bytes of a header with that checksum, which takes its own bytes for spaces."""
+    return number(checksum, "checksum") + sum(checksum) - _SPACES
 
 
 def byte_sum(buffer: bytes, at: int) -> int:
     """Return the sum of the bytes of the block at an offset."""
-    # adler32 adds up to 257 bytes without a carry over its modulus, 65521, in a tenth of the time of `sum`.
-    middle = at + BLOCK // 2
-    return (zlib.adler32(buffer[at:middle]) & 0xFFFF) + (zlib.adler32(buffer[middle : at + BLOCK]) & 0xFFFF) - 2
-
-
-def typeflag(buffer: bytes, at: int) -> bytes:
-    """Return the type of the header at an offset, one byte."""
-    return buffer[at + _TYPEFLAG.start : at + _TYPEFLAG.stop]
+    # adler32 takes a tenth of the time of `sum`. It adds up to its modulus, 65521, which 512 bytes of ASCII do not
+    # reach, nor do 256 bytes of anything else.
+    block = buffer[at : at + BLOCK]
+    if block.isascii():
+        return (zlib.adler32(block) & 0xFFFF) - 1
+    middle = BLOCK // 2
+    return (zlib.adler32(block[:middle]) & 0xFFFF) + (zlib.adler32(block[middle:]) & 0xFFFF) - 2
 
 
 def stored_size(buffer: bytes, at: int) -> int:
@@ -99,27 +112,38 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     Raises:
         Malformed: A field is malformed.
     """
-    name, mode, uid, gid, size, mtime, flag, link, magic, major, minor, prefix = _FIELDS.unpack_from(buffer, at)
+    name, ids, size, mtime, flag, magic = _FIELDS.unpack_from(buffer, at)
     type_ = _TYPES.get(flag)
     if type_ is None:
         raise Malformed(f"its type, {flag!r}, is none that image layers have")
     entry = Entry(
         text(name),
         type_,
-        _within(number(mode, "mode"), "mode", MAX_SIZE) & 0o7777,
-        _within(number(uid, "uid"), "uid", MAX_ID),
-        _within(number(gid, "gid"), "gid", MAX_ID),
-        _within(number(size, "size"), "size", MAX_SIZE) if type_ is EntryType.FILE else 0,
-        seconds(number(mtime, "mtime")),
+        *_mode_and_owner(ids),
+        _within(number(size, "size"), "size", MAX_SIZE) if type_ is _FILE else 0,
+        _mtime(mtime),
     )
-    if link[0]:
-        entry.link = text(link)
+    if buffer[at + _LINK.start]:
+        entry.link = text(buffer[at + _LINK.start : at + _LINK.stop])
     if magic == _GNU or magic.startswith(USTAR):
-        if type_ is EntryType.CHARACTER_DEVICE or type_ is EntryType.BLOCK_DEVICE:
-            entry.device = _device(number(major, "major number"), number(minor, "minor number"))
-        if prefix[0] or buffer[at + _STAR.start]:
+        if flag in _DEVICES:
+            entry.device = _device(buffer[at + _DEVICE.start : at + _DEVICE.stop])
+        if buffer[at + _PREFIX.start] or buffer[at + _STAR.start]:
+            prefix = buffer[at + _PREFIX.start : at + _PREFIX.stop]
             _read_rest(entry, magic, prefix, buffer[at + _STAR_ATIME.start : at + BLOCK])
     return entry
+
+
+@functools.lru_cache(_REPEATED)
+def _mode_and_owner(fields: bytes) -> tuple[int, int, int]:
+    """Return the mode, the user and the group of three fields."""
+    mode, uid, gid = number(fields[:8], "mode"), number(fields[8:16], "uid"), number(fields[16:], "gid")
+    return _within(mode, "mode", MAX_SIZE) & 0o7777, _within(uid, "uid", MAX_ID), _within(gid, "gid", MAX_ID)
+
+
+@functools.lru_cache(_REPEATED)
+def _mtime(field: bytes) -> int:
+    return seconds(number(field, "mtime"))
 
 
 def _read_rest(entry: Entry, magic: bytes, prefix: bytes, end: bytes) -> None:
@@ -196,6 +220,7 @@ def _within(value: int, what: str, limit: int) -> int:
     raise Malformed(f"the {what}, {value}, is {'negative' if value < 0 else f'more than {limit}'}")
 
 
-def _device(major: int, minor: int) -> int:
+def _device(fields: bytes) -> int:
     """Return a device number. Linux has 12 bits for the major number, and 20 for the minor one."""
+    major, minor = number(fields[:8], "major number"), number(fields[8:], "minor number")
     return os.makedev(_within(major, "major number", (1 << 12) - 1), _within(minor, "minor number", (1 << 20) - 1))

@@ -11,7 +11,7 @@ from lamina.layers._entry import Entry, EntryType
 from lamina.layers.compression import LayerStream
 from lamina.layers.tar._buffer import Buffer
 from lamina.layers.tar._extensions import EXTENSIONS, MAX_BYTES, Extensions
-from lamina.layers.tar._header import BLOCK, check_block, parse_entry, stored_size, text, typeflag
+from lamina.layers.tar._header import BLOCK, TYPEFLAG, check_block, parse_entry, stored_size, text
 from lamina.layers.tar._malformed import Malformed
 from lamina.layers.tar._quoted import quoted
 from lamina.layers.tar._sparse import read_old, read_pax
@@ -146,12 +146,14 @@ class TarReader:
         """Yield bytes of the current entry's data in pieces."""
         if size > self._left:
             raise ValueError("the data of the entry was used before")
-        try:
-            for piece in self._buffer.pieces(size):
-                self._left -= len(piece)
-                yield piece
-        except Malformed as error:
-            raise self._invalid(error) from error
+        while size:
+            try:
+                piece = self._buffer.piece(size)
+            except Malformed as error:
+                raise self._invalid(error) from error
+            size -= len(piece)
+            self._left -= len(piece)
+            yield piece
 
     def _next_entry(self) -> Entry | None:
         buffer = self._buffer
@@ -167,7 +169,7 @@ class TarReader:
                 self._end(has_trailer=True)
                 return None
             check_block(chunk, at)
-            flag = typeflag(chunk, at)
+            flag = chunk[at + TYPEFLAG : at + TYPEFLAG + 1]
             if flag not in EXTENSIONS:
                 return self._file(flag)
             if self._extensions is None:
@@ -221,7 +223,8 @@ class TarReader:
 
     def _skip_data(self) -> None:
         """Pass over the rest of the current entry's data and its padding, which may be missing at the end."""
-        if self._buffer.skip(self._left + self._padding) < self._left:
+        rest = self._left + self._padding
+        if rest and self._buffer.skip(rest) < self._left:
             raise Malformed("the archive ends inside its data")
         self._left = self._padding = 0
 

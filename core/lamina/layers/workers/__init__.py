@@ -6,6 +6,13 @@ descriptors of layers and directories, and resolves no path of its own; layers t
 socket.
 """
 
-from lamina.layers.workers._pool import WorkerDiffer
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.layers.workers._pool import WorkerDiffer
 
 __all__ = ["WorkerDiffer"]
+
+__getattr__ = lazy_exports(__name__, {"_pool": "WorkerDiffer"})
