@@ -164,6 +164,10 @@ class ProxyTransfer(Proxy, Transfer):
         )
         return image_from_proto(self._call("Edit", request, pb.EditResponse).image)
 
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        request = encode(pb.TagRequest, name=name, new_name=new_name, force=force)
+        return image_from_proto(self._call("Tag", request, pb.TagResponse).image)
+
     def export(
         self,
         path: str,

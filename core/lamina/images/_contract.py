@@ -217,6 +217,20 @@ class Transfer(abc.ABC):
         """
 
     @abc.abstractmethod
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        """Give an image another name, with its labels, and return the image of that name.
+
+        Args:
+            name: As for `unpack`.
+            new_name: The other name. One that already stands for the same target stays as it is.
+            force: Let a name that stands for something else stand for this image.
+
+        Raises:
+            NotFound: There is no such image.
+            AlreadyExists: Another image has the new name.
+        """
+
+    @abc.abstractmethod
     def export(
         self,
         path: str,

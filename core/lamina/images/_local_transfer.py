@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from lamina.content import ContentStore, Descriptor, read_blob
-from lamina.errdefs import InvalidArgument, NotFound
+from lamina.errdefs import NotFound
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._contract import Transfer
 from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace
+from lamina.images._options import check_discarding
 from lamina.images._progress import Report
 from lamina.images._results import (
     ArchiveFormat,
@@ -27,6 +28,7 @@ from lamina.images._results import (
 )
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
+from lamina.images.references import normalize, parse
 
 if TYPE_CHECKING:
     from lamina.images._parts import Parts
@@ -83,7 +85,7 @@ class LocalTransfer(Transfer):
     ) -> Imported:
         from lamina.images.archive import ArchivedImages, open_source
 
-        _check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
+        check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
         wanted = _parse(platform)
         destination = self._destination(snapshotter) if unpack else None  # before anything is copied
         with self._lease(current_namespace()) as lease, open_source(path) as source:
@@ -115,10 +117,9 @@ class LocalTransfer(Transfer):
         progress: Report | None = None,
     ) -> Imported:
         from lamina.images.distribution import PulledImage
-        from lamina.images.references import normalize, parse
         from lamina.registry import Registry
 
-        _check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
+        check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
         wanted, place = _parse(platform), parse(name)
         destination = self._destination(snapshotter) if unpack else None  # before anything is fetched
         with self._lease(current_namespace()) as lease, Registry(place.domain, access) as registry:
@@ -148,7 +149,6 @@ class LocalTransfer(Transfer):
         progress: Report | None = None,
     ) -> Pushed:
         from lamina.images.distribution import Push
-        from lamina.images.references import parse
         from lamina.registry import Registry
 
         with self._lease(current_namespace()) as lease:
@@ -225,6 +225,9 @@ class LocalTransfer(Transfer):
                 source_date_epoch=source_date_epoch,
             )
 
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        return self._images(current_namespace()).tag(self._find(name).name, normalize(new_name), force=force)
+
     def export(
         self,
         path: str,
@@ -287,11 +290,6 @@ class LocalTransfer(Transfer):
             return read_blob(self._content, descriptor.digest)
         except NotFound as error:
             raise NotFound(f"{error}; pull or import the image again") from error
-
-
-def _check_discarding(discard_layers: bool, *, unpack: bool, all_platforms: bool) -> None:
-    if discard_layers and (all_platforms or not unpack):
-        raise InvalidArgument("discard layers: only those of an image that is unpacked, for one platform, can be")
 
 
 def _parse(platform: str) -> Platform | None:

@@ -78,6 +78,32 @@ class ImageStore(abc.ABC):
         except AlreadyExists:
             return self.update(image, ("target",))
 
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        """Give an image another name, with its labels, and return the image of that name.
+
+        Over containerd's services this takes several calls, between which the image may change: `Transfer.tag`
+        takes one.
+
+        Args:
+            name: Its name.
+            new_name: The other name. One that already stands for the same target stays as it is.
+            force: Let a name that stands for something else stand for this image.
+
+        Raises:
+            NotFound: There is no such image.
+            AlreadyExists: Another image has the new name.
+        """
+        image = attrs.evolve(self.get(name), name=new_name)
+        try:
+            return self.create(image)
+        except AlreadyExists:
+            if force:
+                return self.update(image)
+            old = self.get(new_name)
+            if old.target != image.target:
+                raise
+            return old
+
     @abc.abstractmethod
     def delete(self, name: str) -> None:
         """Delete a name. Blobs and snapshots stay.

@@ -67,11 +67,7 @@ class NamedImages(ImageStore):
         def body(transaction: TableTransaction) -> Image:
             if transaction.get(key) is not None:
                 raise AlreadyExists(f"image {shorten(image.name)} already exists")
-            now = time.time_ns()
-            self._tables.record(self._namespace, transaction)
-            if lease:
-                self._leases().put(transaction, lease, [_resource(image.name)])
-            return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
+            return self._add(transaction, key, new, lease)
 
         lease = current().lease
         with self._protection.held(self._needed(new)):
@@ -83,12 +79,60 @@ class NamedImages(ImageStore):
 
         def body(transaction: TableTransaction) -> Image:
             old = _read(transaction, key, image.name)
-            new = _checked(_updated(old, image, fieldpaths or ("target", "labels")))
-            updated = max(time.time_ns(), old.updated + 1)  # later, even if the clock went back
-            return _write(transaction, key, attrs.evolve(new, updated=updated))
+            return _change(transaction, key, old, _updated(old, image, fieldpaths or ("target", "labels")))
 
         with self._protection.held(self._needed(image)):
             return self._table.write(body)
+
+    def put(self, image: Image) -> Image:
+        """Name a manifest or an index, in one transaction."""
+        key = self._key(image.name)
+        new = _checked(image)
+
+        def body(transaction: TableTransaction) -> Image:
+            old = _find(transaction, key, image.name)
+            if old is None:
+                return self._add(transaction, key, new, lease)
+            return _change(transaction, key, old, attrs.evolve(old, target=new.target))
+
+        lease = current().lease
+        with self._protection.held(self._needed(new)):
+            return self._table.write(body)
+
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        """Give an image another name, in one transaction."""
+        while True:
+            image = self.get(name)
+            made = self._tag(image, attrs.evolve(image, name=new_name), force)
+            if made is not None:
+                return made
+
+    def _tag(self, image: Image, new: Image, force: bool) -> Image | None:
+        """Store a new name of an image; return None if the image has changed meanwhile."""
+        key, new_key = self._key(image.name), self._key(new.name)
+
+        def body(transaction: TableTransaction) -> Image | None:
+            if _read(transaction, key, image.name) != image:
+                return None
+            old = _find(transaction, new_key, new.name)
+            if old is None:
+                return self._add(transaction, new_key, new, lease)
+            if old.target == new.target and not force:
+                return old
+            if not force:
+                raise AlreadyExists(f"image {shorten(new.name)} already exists, for {old.target.digest}")
+            return _change(transaction, new_key, old, attrs.evolve(old, target=new.target, labels=new.labels))
+
+        lease = current().lease
+        with self._protection.held(self._needed(new)):
+            return self._table.write(body)
+
+    def _add(self, transaction: TableTransaction, key: bytes, new: Image, lease: str) -> Image:
+        now = time.time_ns()
+        self._tables.record(self._namespace, transaction)
+        if lease:
+            self._leases().put(transaction, lease, [_resource(new.name)])
+        return _write(transaction, key, attrs.evolve(new, created=now, updated=now))
 
     def delete(self, name: str) -> None:
         """Delete a name."""
@@ -143,20 +187,26 @@ def _resource(name: str) -> Resource:
     return Resource("images", name)
 
 
-def _read(transaction: TableTransaction, key: bytes, name: str) -> Image:
+def _find(transaction: TableTransaction, key: bytes, name: str) -> Image | None:
     data = transaction.get(key)
-    if data is None:
-        raise _missing(name)
-    return decode(name, data)
+    return None if data is None else decode(name, data)
+
+
+def _read(transaction: TableTransaction, key: bytes, name: str) -> Image:
+    found = _find(transaction, key, name)
+    if found is None:
+        raise NotFound(f"image {shorten(name)} does not exist")
+    return found
+
+
+def _change(transaction: TableTransaction, key: bytes, old: Image, new: Image) -> Image:
+    updated = max(time.time_ns(), old.updated + 1)  # later, even if the clock went back
+    return _write(transaction, key, attrs.evolve(_checked(new), updated=updated))
 
 
 def _write(transaction: TableTransaction, key: bytes, image: Image) -> Image:
     transaction.put(key, encode(image))
     return image
-
-
-def _missing(name: str) -> NotFound:
-    return NotFound(f"image {shorten(name)} does not exist")
 
 
 def _checked(image: Image) -> Image:

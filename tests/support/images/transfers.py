@@ -140,6 +140,10 @@ class RecordedTransfer(Transfer):
         )
         return IMAGE
 
+    def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        self.asked.append((current().namespace, name, new_name, force))
+        return IMAGE
+
     def export(
         self,
         path: str,

@@ -22,6 +22,7 @@ from tests.support.images.transfers import (
     VERIFIED,
     RecordedTransfer,
 )
+from tests.support.registries.certificates import PEM
 
 Serve = Callable[..., Any]
 
@@ -98,11 +99,13 @@ def test_building_and_exporting_pass_everything_on(address: str, transfer: Recor
         edited = client.transfer().edit(
             "mine", "other", changes=CHANGES, message="why", platform="linux/arm64", source_date_epoch=-1
         )
+        tagged = client.transfer().tag("mine", "other", force=True)
         exported = client.transfer().export("a.tar", ["b", "c"], format="docker", platform="linux/arm64")
-    assert (made, edited, exported) == (IMAGE, IMAGE, Exported((IMAGE,), 7))
+    assert (made, edited, tagged, exported) == (IMAGE, IMAGE, IMAGE, Exported((IMAGE,), 7))
     assert transfer.asked == [
         ("k8s.io", "work", "mine", "native", "debian", CHANGES, "why", "zstd", True, 0),
         ("k8s.io", "mine", "other", CHANGES, "why", "linux/arm64", -1),
+        ("k8s.io", "mine", "other", True),
         ("k8s.io", os.path.abspath("a.tar"), ("b", "c"), "docker", "linux/arm64"),
     ]
 
@@ -126,15 +129,15 @@ def test_what_is_not_said_is_the_default(address: str, transfer: RecordedTransfe
 def test_credentials_for_the_repository_of_the_image_are_sent(address: str, transfer: RecordedTransfer) -> None:
     alice, bob = Credentials("alice", "secret"), Credentials(identity_token="token")  # noqa: S106 - made up
     known = {"docker.io/library/debian": alice, "localhost:5000/d": bob}
-    access = Access(known.get, "PEM", plain_http=True)
+    access = Access(known.get, PEM, plain_http=True)
     with Client(address) as client:
         assert client.transfer().pull("debian", access=access) == Imported((IMAGE,), (UNPACKED,))
         assert client.transfer().push("debian", to="localhost:5000/d", access=access) == PUSHED
         assert client.transfer().pull("quay.io/debian", access=access)
     assert [asked[-3:] for asked in transfer.asked] == [
-        (alice, "PEM", True),
-        (bob, "PEM", True),
-        (None, "PEM", True),
+        (alice, PEM, True),
+        (bob, PEM, True),
+        (None, PEM, True),
     ]
 
 

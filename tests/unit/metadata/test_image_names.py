@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -86,6 +88,82 @@ def test_one_of_many_creators_of_a_name_wins(images: ImageStore) -> None:
     for thread in threads:
         thread.join()
     assert made == [images.get("a").target.digest]
+
+
+def test_a_tag_has_the_target_and_the_labels_of_its_image(images: ImageStore) -> None:
+    images.create(image("a", 1, key="value"))
+    tagged = images.tag("a", "b")
+    assert (
+        tagged
+        == images.get("b")
+        == attrs.evolve(image("b", 1, key="value"), created=tagged.created, updated=tagged.updated)
+    )
+
+
+def test_a_tag_replaces_another_image_only_by_force(images: ImageStore) -> None:
+    images.create(image("a", 1, key="value"))
+    older = images.create(image("b", 2, other="label"))
+    with pytest.raises(AlreadyExists, match=f'image "b" already exists, for {digest(2)}'):
+        images.tag("a", "b")
+    assert images.get("b") == older
+    forced = images.tag("a", "b", force=True)
+    assert (forced.target.digest, forced.labels, forced.created) == (digest(1), {"key": "value"}, older.created)
+
+
+def test_a_tag_that_is_there_already_is_left_alone(images: ImageStore) -> None:
+    images.create(image("a", 1, key="value"))
+    older = images.create(image("b", 1))
+    assert images.tag("a", "b") == images.get("b") == older
+    assert images.tag("a", "a") == images.get("a")
+
+
+def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
+    with pytest.raises(NotFound, match='image "a" does not exist'):
+        images.tag("a", "b", force=True)
+    assert names(images) == []
+
+
+def _repeat(operations: list[Callable[[], object]], seconds: float = 0.5) -> None:
+    """Run each operation again and again in a thread of its own; an error of one is raised."""
+    end = time.monotonic() + seconds
+
+    def run(operation: Callable[[], object]) -> None:
+        while time.monotonic() < end:
+            operation()
+
+    with ThreadPoolExecutor(len(operations)) as pool:
+        for call in [pool.submit(run, operation) for operation in operations]:
+            call.result()
+
+
+def test_a_name_can_be_put_while_another_thread_deletes_it(images: ImageStore) -> None:
+    """It is created or changed, whichever it takes."""
+
+    def delete() -> None:
+        with contextlib.suppress(NotFound):
+            images.delete("b")
+
+    images.create(image("a"))
+    _repeat([lambda: images.put(image("b")), lambda: images.tag("a", "b", force=True), delete])
+
+
+def test_a_tag_never_has_a_target_that_its_image_did_not_have_then(images: ImageStore) -> None:
+    """Another thread moves the image; what the tag stands for afterwards is never older than before."""
+    images.create(image("a", 1))
+    numbers = iter(range(2, 1 << 30))
+    seen = [0]
+
+    def move() -> None:
+        images.update(image("a", next(numbers)))
+
+    def tag() -> None:
+        before = int(images.get("a").target.digest[7:], 16)
+        tagged = int(images.tag("a", "b", force=True).target.digest[7:], 16)
+        assert before <= tagged
+        seen.append(tagged)
+
+    _repeat([move, tag])
+    assert seen == sorted(seen)
 
 
 def test_images_are_listed_in_byte_order_of_their_names(images: ImageStore) -> None:

@@ -238,6 +238,22 @@ class EditResponse(_message.Message):
     image: _images_pb2.Image
     def __init__(self, image: _Optional[_Union[_images_pb2.Image, _Mapping]] = ...) -> None: ...
 
+class TagRequest(_message.Message):
+    __slots__ = ("name", "new_name", "force")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NEW_NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    new_name: str
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., new_name: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class TagResponse(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: _images_pb2.Image
+    def __init__(self, image: _Optional[_Union[_images_pb2.Image, _Mapping]] = ...) -> None: ...
+
 class ExportRequest(_message.Message):
     __slots__ = ("path", "names", "format", "platform")
     PATH_FIELD_NUMBER: _ClassVar[int]

@@ -13,7 +13,13 @@ from lamina.cli.groups import Group
 from lamina.cli.images.building import commit, config, history
 from lamina.cli.images.collection import df, prune, why
 from lamina.cli.images.exporting import export
-from lamina.cli.images.options import discard_option, name_argument, platform_option, snapshotter_option
+from lamina.cli.images.options import (
+    check_platforms,
+    discard_option,
+    name_argument,
+    platform_option,
+    snapshotter_option,
+)
 from lamina.cli.images.registry import pull, push
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
@@ -71,6 +77,7 @@ def import_(
     from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars
 
+    check_platforms(platform, all_platforms=all_platforms)
     with connected() as client, Bars() as bars:
         done = client.transfer().import_(
             file,
@@ -144,23 +151,16 @@ def inspect(*, name: str, platform: str) -> None:
 def tag(*, name: str, new: str, force: bool, as_json: bool) -> None:
     """Give an image another name, too."""
     from lamina.cli.images.records import image_document
-    from lamina.images import Image, find_image
-    from lamina.images.references import normalize
 
     with connected() as client:
-        store = client.images()
-        image = find_image(store, name)
-        other = Image(normalize(new), image.target, image.labels)
         try:
-            made = store.create(other)
+            made = client.transfer().tag(name, new, force=force)
         except AlreadyExists as error:
-            if not force:
-                raise AlreadyExists(f"{other.name} exists: --force replaces it") from error
-            made = store.update(other)
+            raise AlreadyExists(f"{error}: --force replaces it") from error
     if as_json:
         write_json(image_document(made))
     else:
-        notify(f"tagged {other.name}")
+        notify(f"tagged {made.name}")
 
 
 @images.command()

@@ -82,6 +82,7 @@ class TransferService:
                     logged={"snapshot": "key", "name": "image", "snapshotter": "snapshotter"},
                 ),
                 Method("Edit", pb.EditRequest, self._edit, slow=True, logged={"name": "image", "new_name": "new"}),
+                Method("Tag", pb.TagRequest, self._tag, slow=True, logged={"name": "image", "new_name": "new"}),
                 Method(
                     "Export",
                     pb.ExportRequest,
@@ -189,6 +190,10 @@ class TransferService:
             source_date_epoch=_epoch(request),
         )
         return encode(pb.EditResponse, image=image_to_proto(made))
+
+    def _tag(self, request: pb.TagRequest) -> pb.TagResponse:
+        made = self._transfer().tag(request.name, request.new_name, force=request.force)
+        return encode(pb.TagResponse, image=image_to_proto(made))
 
     def _export(self, request: pb.ExportRequest) -> Iterator[pb.ExportResponse]:
         transfer = self._transfer()
