@@ -18,7 +18,9 @@ from lamina.errdefs import (
     Error,
     FailedPrecondition,
     NotFound,
+    PermissionDenied,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
 )
 from lamina.registry import Access, Limits, Registry, Repository
@@ -88,6 +90,17 @@ PASSING: dict[str, Fault] = {
     "too long": faults.with_body(LAYER + b"x"),
     "compressed": faults.encoded,
     "endless": faults.endless,
+    "chunks without an end": faults.chunks(b"10\r\n" + bytes(16) + b"\r\n"),
+    "chunks of nonsense": faults.chunks(b"one\r\nx\r\n0\r\n\r\n"),
+    "chunks of a negative length": faults.chunks(b"-5\r\nhello\r\n0\r\n\r\n"),
+    "a chunk that is too large": faults.chunks(b"ffffffffffffffff\r\nx\r\n"),
+    "endless headers": faults.endless_headers,
+    "two lengths": lambda exchange: exchange.write(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"
+    ),
+    "a wrong length": faults.with_headers(content_length="5"),
+    "a negative length": faults.with_headers(content_length="-5"),
+    "a length of nonsense": faults.with_headers(content_length="many"),
     "no HTTP": lambda exchange: (exchange.write(b"SSH-2.0-OpenSSH_9.2\r\n"), exchange.hang_up())[1],
     "unknown status": faults.status(599),
     "429": faults.status(429),
@@ -116,11 +129,34 @@ def test_a_resumed_blob_survives_a_fault(
     assert download(repository, image.layer_descriptor, store) == LAYER
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [faults.stall, faults.stall_after(70_000), faults.drip, faults.drip_body],
-    ids=["silent", "body stalls", "headers drip", "body drips"],
-)
+def test_a_blob_may_come_in_chunks(
+    proxy: Proxy, repository: Repository, image: SeededImage, store: LocalContentStore
+) -> None:
+    proxy.on("GET", BLOB, faults.in_chunks(70_000), times=9)
+    assert download(repository, image.layer_descriptor, store) == LAYER
+    assert len(proxy.requests) == 1
+
+
+def test_a_blob_in_chunks_goes_on_after_a_cut(
+    proxy: Proxy, repository: Repository, image: SeededImage, store: LocalContentStore
+) -> None:
+    proxy.on("GET", BLOB, faults.in_chunks(70_000, last=False))
+    proxy.on("GET", BLOB, faults.in_chunks(70_000), times=9)
+    assert download(repository, image.layer_descriptor, store) == LAYER
+    assert [headers.get("Range") for headers in proxy.headers] == [None, "bytes=350000-399999"]
+
+
+STALLS: dict[str, Fault] = {
+    "silent": faults.stall,
+    "body stalls": faults.stall_after(70_000),
+    "headers drip": faults.drip,
+    "body drips": faults.drip_body,
+    "continues forever": faults.endless_continue,
+    "endless trailers": faults.endless_trailers,
+}
+
+
+@pytest.mark.parametrize("fault", STALLS.values(), ids=STALLS)
 def test_a_blob_survives_a_stall(
     proxy: Proxy, impatient: Repository, image: SeededImage, store: LocalContentStore, fault: Fault
 ) -> None:
@@ -229,8 +265,9 @@ MANIFESTS: dict[str, Fault] = {
     **{
         name: fault
         for name, fault in PASSING.items()
-        if not name.startswith(("cut in the body", "cut before the l"))
+        if not name.startswith(("cut in the body", "cut before the l", "a wrong length"))
     },
+    "a length of something else": faults.with_headers(content_length="5", content_encoding="gzip"),
     "another type": faults.with_headers(content_type="text/plain"),
     "no type": faults.without_header("Content-Type"),
     "no digest": faults.without_header("Docker-Content-Digest"),
@@ -292,6 +329,36 @@ def test_a_manifest_of_another_size_is_refused(repository: Repository, image: Se
     descriptor = type(wrong)(wrong.media_type, image.descriptor.digest, wrong.size)
     with pytest.raises(DataLoss, match=f"has {len(image.document)} bytes"):
         repository.manifest(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "remedy"),
+    [
+        (401, "UNAUTHORIZED", Unauthenticated, "log in with `podman login` or `docker login`"),
+        (401, "DENIED", Unauthenticated, "log in with `podman login` or `docker login`"),
+        (403, "DENIED", PermissionDenied, "log in as somebody else"),
+        (404, "MANIFEST_UNKNOWN", NotFound, "check the tag or the digest"),
+        (404, "NAME_UNKNOWN", NotFound, "check the name of the repository"),
+        (404, "", NotFound, "Not Found: check the name"),
+        (400, "NAME_INVALID", FailedPrecondition, "does not take such names"),
+        (405, "UNSUPPORTED", FailedPrecondition, "does not allow it here"),
+        (
+            429,
+            "TOOMANYREQUESTS",
+            ResourceExhausted,
+            "try again later; many registries let those do more who log in",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    proxy: Proxy, repository: Repository, status: int, code: str, error: type[Error], remedy: str
+) -> None:
+    body = f'{{"errors":[{{"code":"{code}","message":"so it is"}}]}}'.encode() if code else b"<html>"
+    proxy.on("HEAD", MANIFEST, faults.status(405))
+    proxy.on("GET", MANIFEST, faults.status(status, body, retry_after="86400"))
+    said = rf"{code}: so it is.*{remedy}" if code else remedy
+    with pytest.raises(error, match=rf"read manifest 1: it answered {status} .*{said}"):
+        repository.resolve("1")
 
 
 def test_a_registry_that_comes_back_is_used_again(

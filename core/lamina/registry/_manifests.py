@@ -95,6 +95,8 @@ def _head(place: Place, reference: str) -> Descriptor | None:
         media_type = _content_type(response)
         if response.status != 200 or media_type not in MANIFEST_TYPES or not re.fullmatch("[0-9]{1,9}", size):
             return None
+        if "Content-Encoding" in response.headers:  # the length may be that of something compressed
+            return None
         if not _is_digest(digest) or (":" in reference and digest != reference):
             return None
         return Descriptor(media_type, digest, int(size))

@@ -21,7 +21,7 @@ class Registry:
             access: How it is reached; None for anonymously and with TLS.
 
         Raises:
-            InvalidArgument: The host, or a certificate, is malformed.
+            InvalidArgument: The host is malformed.
         """
         self._session = Session(host, access or Access())
 

@@ -27,7 +27,7 @@ class Session:
             access: How it is reached.
 
         Raises:
-            InvalidArgument: The host, or a certificate, is malformed.
+            InvalidArgument: The host is malformed.
         """
         self.host = host
         self.limits: Limits = access.limits
@@ -81,8 +81,5 @@ def _context(access: Access) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if access.ca_certificates:
-        try:
-            context.load_verify_locations(cadata=access.ca_certificates)
-        except (ssl.SSLError, TypeError, ValueError):  # TypeError: not ASCII
-            raise InvalidArgument("the certificates to trust are not in PEM format") from None
+        context.load_verify_locations(cadata=access.ca_certificates)
     return context

@@ -86,6 +86,19 @@ def test_credentials_are_those_of_dockers_configuration(
     assert (shown["Name"], shown["Snapshotter"]) == ("docker.io/library/mine:latest", "overlayfs/images/default")
 
 
+@pytest.mark.requires("openssl")
+@pytest.mark.parametrize(
+    "data", [b"", b"\x30\x82\xff", b"-----BEGIN CERTIFICATE-----\nx\n"], ids=["empty", "DER", "cut"]
+)
+def test_a_file_without_certificates_is_named(
+    host: Host, private: DockerRegistry, tmp_path: Path, data: bytes
+) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_bytes(data)
+    with pytest.raises(CommandFailed, match=rf"--ca-file {file}: it has no certificates in PEM format"):
+        lamina(host, "images", "pull", "--ca-file", str(file), f"{private.host}/image:1")
+
+
 @pytest.mark.requires("skopeo")
 def test_credentials_are_those_of_skopeo_login(
     host: Host, private: DockerRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

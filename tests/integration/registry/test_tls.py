@@ -65,8 +65,17 @@ def test_a_registry_without_tls_gets_no_plain_http(tmp_path: Path, trusted: Cert
 
 
 def test_a_registry_with_tls_says_so_to_plain_http(encrypted: DockerRegistry) -> None:
-    with Registry(encrypted.host) as registry, pytest.raises(FailedPrecondition, match="400 Bad Request"):
+    with (
+        Registry(encrypted.host) as registry,
+        pytest.raises(FailedPrecondition, match="400 Bad Request: perhaps it expects TLS: leave out --plain-http"),
+    ):
         registry.repository("library/one").has(ABSENT)
+
+
+def test_certificates_may_have_comments(encrypted: DockerRegistry, trusted: Certificate) -> None:
+    """In any language, as in the bundles that distributions make."""
+    with Registry(encrypted.host, Access(ca_certificates=f"# Főtanúsítvány\n{trusted.pem}\n# é\n")) as registry:
+        assert not registry.repository("library/one").has(ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +83,4 @@ def test_a_registry_with_tls_says_so_to_plain_http(encrypted: DockerRegistry) ->
 )
 def test_malformed_certificates_are_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="PEM"):
-        Registry("registry.example.com", Access(ca_certificates=text))
+        Access(ca_certificates=text)

@@ -27,6 +27,19 @@ class Certificate:
         return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
 
+PEM = """\
+-----BEGIN CERTIFICATE-----
+MIIBdjCCAR2gAwIBAgIUIqQjz839zcVcuGYzdIhGzPzKFCUwCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGbm9ib2R5MB4XDTI2MTEyODA0MzEzOVoXDTI2MTEzMDA0MzEz
+OVowETEPMA0GA1UEAwwGbm9ib2R5MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+pzRycplw4ACkyn6JiaMqN1iA6HY3rkHEQ3kmBIoAPOrkLEZbfprdVN6LwMOdq2Im
+kLiSXNzDCj66/wy5s4Vrc6NTMFEwHQYDVR0OBBYEFJWKBYCpnnhi09Ol83TViy2v
+sSDqMB8GA1UdIwQYMBaAFJWKBYCpnnhi09Ol83TViy2vsSDqMA8GA1UdEwEB/wQF
+MAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgIqI74IqRO0Z0racfTcPxb6RBpzCZ2NyG
+LNPl0YW97jMCIF63AKSEg2QLTRqXxO0cBbMccSw82Xt2/clzR7npJo36
+-----END CERTIFICATE-----"""
+"""A certificate that is known to nobody, and outdated: for tests that connect to nothing."""
+
 _ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 """Made in no time."""
 

@@ -107,6 +107,56 @@ def endless(exchange: Exchange) -> None:
         exchange.write(b"\0" * 65536)
 
 
+def chunks(data: bytes) -> Fault:
+    """The body is in chunks (RFC 9112, section 7.1) of that data, and the connection ends after them."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+        exchange.hang_up()
+
+    return fault
+
+
+def in_chunks(size: int, *, last: bool = True) -> Fault:
+    """The body is sent in chunks of a size, whether a range or the whole; or all but the last of them."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        parts = [answer.body[at : at + size] for at in range(0, len(answer.body), size)]
+        exchange.write(f"HTTP/1.1 {answer.status} -\r\nTransfer-Encoding: chunked\r\n".encode())
+        exchange.write(f"Content-Range: {answer.headers.get('Content-Range', '')}\r\n\r\n".encode())
+        for part in parts if last else parts[:-1]:
+            exchange.write(b"%x\r\n%b\r\n" % (len(part), part))
+        if last:
+            exchange.write(b"0\r\n\r\n")
+        else:
+            exchange.hang_up()
+
+    return fault
+
+
+def _forever(exchange: Exchange, data: bytes) -> None:
+    while not exchange.stopped.is_set():
+        exchange.write(data)
+
+
+def endless_headers(exchange: Exchange) -> None:
+    """There is always one more header."""
+    exchange.write(b"HTTP/1.1 200 OK\r\n")
+    _forever(exchange, b"X-Y: z\r\n" * 1000)
+
+
+def endless_continue(exchange: Exchange) -> None:
+    """The answer is always about to come."""
+    _forever(exchange, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+def endless_trailers(exchange: Exchange) -> None:
+    """There is always one more header after the body."""
+    exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    _forever(exchange, b"X-Y: z\r\n" * 1000)
+
+
 def whole_without_length(exchange: Exchange) -> None:
     """The body is there, and its end is that of the connection."""
     answer = exchange.forward()

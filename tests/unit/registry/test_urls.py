@@ -10,6 +10,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.registry import Access
 from lamina.registry._session import base_url
 from lamina.registry.http import URL, Origin
+from tests.support.registries.certificates import PEM
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_plain_http_is_used_if_told() -> None:
 
 
 def test_certificates_are_for_tls() -> None:
-    assert str(base_url("localhost", Access(ca_certificates="…"))) == "https://localhost/v2/"
+    assert str(base_url("localhost", Access(ca_certificates=PEM))) == "https://localhost/v2/"
 
 
 @pytest.mark.parametrize(

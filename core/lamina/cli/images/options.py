@@ -22,3 +22,12 @@ discard_option = click.option(
     "--discard-layers", is_flag=True, help="Remove the compressed layers once they are unpacked."
 )
 name_argument = click.argument("name")
+
+
+def check_platforms(platform: str, *, all_platforms: bool) -> None:
+    """Refuse one platform and all of them at a time."""
+    if platform and all_platforms:
+        raise click.UsageError(
+            "--all-platforms takes every platform, and unpacks that of the host: leave out --platform, and unpack "
+            "another with `lamina images unpack --platform`"
+        )

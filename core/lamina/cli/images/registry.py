@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-from lamina.cli.images.options import discard_option, name_argument, platform_option, snapshotter_option
+from lamina.cli.images.options import (
+    check_platforms,
+    discard_option,
+    name_argument,
+    platform_option,
+    snapshotter_option,
+)
 from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import json_option, one_line, write, write_json
 
@@ -22,7 +28,7 @@ _plain_http = click.option(
 )
 _ca_file = click.option(
     "--ca-file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help="Certificates in PEM format to trust beside those of the host's system.",
 )
@@ -64,7 +70,7 @@ def pull(
     snapshotter: str,
     discard_layers: bool,
     plain_http: bool,
-    ca_file: Any,
+    ca_file: BinaryIO | None,
     creds: str | None,
     as_json: bool,
 ) -> None:
@@ -76,6 +82,7 @@ def pull(
     from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars
 
+    check_platforms(platform, all_platforms=all_platforms)
     access = _access(plain_http, ca_file, creds)
     with connected() as client, Bars() as bars:
         done = client.transfer().pull(
@@ -114,7 +121,7 @@ def push(
     to: str,
     platform: str,
     plain_http: bool,
-    ca_file: Any,
+    ca_file: BinaryIO | None,
     creds: str | None,
     as_json: bool,
 ) -> None:
@@ -136,17 +143,28 @@ def push(
         write(f"pushed {one_line(done.name)} ({done.target.digest})")
 
 
-def _access(plain_http: bool, ca_file: Any, creds: str | None) -> Access:
+def _access(plain_http: bool, ca_file: BinaryIO | None, creds: str | None) -> Access:
     from lamina.registry import Access, Credentials, stored_credentials
 
-    certificates = ca_file.read() if ca_file else ""
-    if creds is None:
-        return Access(stored_credentials(), certificates, plain_http)
-    username, colon, password = creds.partition(":")
-    if not colon:
-        password = _password(username)
-    credentials = Credentials(username, password)
-    return Access(lambda _repository: credentials, certificates, plain_http)
+    access = Access(stored_credentials(), plain_http=plain_http)
+    if creds is not None:
+        username, colon, password = creds.partition(":")
+        credentials = Credentials(username, password if colon else _password(username))
+        access = Access(lambda _repository: credentials, plain_http=plain_http)
+    return _with_certificates(access, ca_file) if ca_file else access
+
+
+def _with_certificates(access: Access, file: BinaryIO) -> Access:
+    import attrs
+
+    from lamina.errdefs import InvalidArgument
+
+    try:
+        return attrs.evolve(access, ca_certificates=file.read().decode(errors="replace") or "nothing")
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            f"--ca-file {file.name}: {error}: `openssl x509 -inform der -in FILE` converts those in DER"
+        ) from error
 
 
 def _password(username: str) -> str:
