@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,16 +43,31 @@ snapshotter = "native"
 """
 
 
-@pytest.fixture
-def containerd(release: Release, tmp_path: Path) -> Iterator[Containerd]:
-    with Containerd(tmp_path / "c", release=release).running() as containerd:
-        yield containerd
+@contextlib.contextmanager
+def serving(release: Release, directory: Path) -> Iterator[tuple[Containerd, Host]]:
+    """A containerd, and a host in front of it."""
+    with (
+        Containerd(directory / "c", release=release).running() as containerd,
+        Host(directory / "h", CONFIG.format(containerd.address)).running() as host,
+    ):
+        yield containerd, host
+
+
+@pytest.fixture(scope="module")
+def served(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Containerd, Host]]:
+    """A containerd and its host, for tests that leave no snapshots."""
+    with serving(release, tmp_path_factory.mktemp("served")) as served:
+        yield served
 
 
 @pytest.fixture
-def host(tmp_path: Path, containerd: Containerd) -> Iterator[Host]:
-    with Host(tmp_path / "h", CONFIG.format(containerd.address)).running() as host:
-        yield host
+def containerd(served: tuple[Containerd, Host]) -> Containerd:
+    return served[0]
+
+
+@pytest.fixture
+def host(served: tuple[Containerd, Host]) -> Host:
+    return served[1]
 
 
 @pytest.fixture
@@ -122,16 +138,17 @@ def test_ctr_sees_containerds_snapshotter_through_lamina(client: Client, host: H
     assert list(client.snapshotter("remote").walk()) == []
 
 
-def test_containerd_may_be_killed_and_come_back(client: Client, containerd: Containerd) -> None:
-    native = client.snapshotter("remote")
-    native.prepare("key", labels=KEEP)
-    containerd.kill()
-    with pytest.raises(Unavailable):
-        native.stat("key")
-    assert client.healthy()
-    containerd.start()
-    wait_until(lambda: _works(native), 60, "containerd is connected again")
-    assert [info.name for info in native.walk()] == ["key"]
+def test_containerd_may_be_killed_and_come_back(release: Release, tmp_path: Path) -> None:
+    with serving(release, tmp_path) as (containerd, host), host.client() as client:
+        native = client.snapshotter("remote")
+        native.prepare("key", labels=KEEP)
+        containerd.kill()
+        with pytest.raises(Unavailable):
+            native.stat("key")
+        assert client.healthy()
+        containerd.start()
+        wait_until(lambda: _works(native), 60, "containerd is connected again")
+        assert [info.name for info in native.walk()] == ["key"]
 
 
 def _works(snapshotter: Snapshotter) -> bool:
