@@ -50,13 +50,16 @@ def test_a_wrong_duration_is_refused(lamina: Lamina, client: Client, duration: s
 
 
 def test_leases_are_listed_with_the_number_of_their_resources(lamina: Lamina, client: Client) -> None:
-    client.leases().create("mine", {"a": "b"})
+    client.leases().create("mine", {"a": "b", EXPIRE: "2999-01-02T03:04:05+01:00"})
     client.leases().add("mine", Resource("content", DIGEST))
-    client.leases().create("other")
-    header, mine, _other = lamina("leases", "ls").splitlines()
-    assert header.split() == ["ID", "CREATED", "RESOURCES", "LABELS"]
-    assert [mine.split()[column] for column in (0, 2, 3)] == ["mine", "1", "a=b"]
-    (found,) = json.loads(lamina("leases", "ls", "--json", "id==mine"))
+    client.leases().create("other", {EXPIRE: "tomorrow"})
+    header, mine, other = lamina("leases", "ls").splitlines()
+    assert header.split() == ["ID", "CREATED", "EXPIRES", "RESOURCES", "LABELS"]
+    assert [mine.split()[column] for column in (0, 2, 3, 4)] == ["mine", "2999-01-02T03:04:05+01:00", "1", "a=b"]
+    assert [other.split()[column] for column in (0, 2, 3, 4)] == ["other", "never", "0", f"{EXPIRE}=tomorrow"]
+    found, unending = json.loads(lamina("leases", "ls", "--json"))
+    assert (found["Expires"], unending["Expires"]) == ("2999-01-02T03:04:05+01:00", None)
+    assert found["Labels"][EXPIRE] == "2999-01-02T03:04:05+01:00"
     assert found["Resources"] == [{"Type": "content", "ID": DIGEST}]
 
 

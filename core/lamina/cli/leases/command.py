@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,9 @@ from lamina.errdefs import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from lamina.metadata import Lease, LeaseStore, Resource
+
+_EXPIRE: Final = "containerd.io/gc.expire"
+"""The label of a lease with the time at which it ends."""
 
 
 @click.group(cls=Group)
@@ -72,7 +75,7 @@ def _expiry(text: str) -> dict[str, str]:
         raise click.UsageError(f"--expire: {text}: expected a non-negative duration")
     if not seconds:
         return {}
-    return {"containerd.io/gc.expire": format_time(time.time_ns() + int(seconds * NANOSECONDS))}
+    return {_EXPIRE: format_time(time.time_ns() + int(seconds * NANOSECONDS))}
 
 
 @leases.command()
@@ -94,10 +97,29 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
         write_json([_document(lease, resources) for lease, resources in found])
         return
     rows = [
-        (lease.id, format_time(lease.created), str(len(resources)), format_labels(lease.labels))
+        (
+            lease.id,
+            format_time(lease.created),
+            _expires(lease) or "never",
+            str(len(resources)),
+            _other_labels(lease),
+        )
         for lease, resources in found
     ]
-    write_table(("ID", "CREATED", "RESOURCES", "LABELS"), rows)
+    write_table(("ID", "CREATED", "EXPIRES", "RESOURCES", "LABELS"), rows)
+
+
+def _expires(lease: Lease) -> str | None:
+    """Return when a lease ends, as its label says; None for never, also if no collection can read that."""
+    from lamina.metadata.collection import expiry
+
+    return None if expiry(lease.labels) is None else lease.labels[_EXPIRE]
+
+
+def _other_labels(lease: Lease) -> str:
+    """Format the labels of a lease, without one whose time is shown."""
+    is_shown = _expires(lease) is not None
+    return format_labels({key: value for key, value in lease.labels.items() if key != _EXPIRE or not is_shown})
 
 
 def _with_resources(store: LeaseStore, filters: Sequence[str]) -> Iterator[tuple[Lease, list[Resource]]]:
@@ -132,6 +154,7 @@ def _document(lease: Lease, resources: list[Resource]) -> dict[str, Any]:
     return {
         "ID": lease.id,
         "Created": format_time(lease.created),
+        "Expires": _expires(lease),
         "Labels": dict(sorted(lease.labels.items())),
         "Resources": [{"Type": one.type, "ID": one.id} for one in resources],
     }

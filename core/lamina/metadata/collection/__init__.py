@@ -18,15 +18,17 @@ from lamina.lazy import lazy_exports
 if TYPE_CHECKING:
     from lamina.metadata.collection._collector import Collector
     from lamina.metadata.collection._contract import GarbageCollector
+    from lamina.metadata.collection._expiry import expiry
     from lamina.metadata.collection._records import Chain, ImageUsage, Kind, Removed, Step, Usage
 
-__all__ = ["Chain", "Collector", "GarbageCollector", "ImageUsage", "Kind", "Removed", "Step", "Usage"]
+__all__ = ["Chain", "Collector", "GarbageCollector", "ImageUsage", "Kind", "Removed", "Step", "Usage", "expiry"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "_collector": "Collector",
         "_contract": "GarbageCollector",
+        "_expiry": "expiry",
         "_records": "Chain ImageUsage Kind Removed Step Usage",
     },
 )
