@@ -24,13 +24,13 @@ class Steps(CallContext):
         super().check()
 
 
-def make_deep_tree(root: Path, levels: int) -> None:
+def make_deep_tree(root: Path, levels: int, name: str = "d") -> None:
     """Make a directory with `levels` directories in one another below it, and a file in the lowest."""
     root.mkdir()
     fd = os.open(root, os.O_RDONLY)
     for _ in range(levels):
-        os.mkdir("d", dir_fd=fd)
-        below = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
         os.close(fd)
         fd = below
     os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 from collections import Counter
@@ -12,7 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
-from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.output import (
+    binary_size,
+    escape,
+    json_option,
+    one_line,
+    shorten,
+    terminal_width,
+    write,
+    write_json,
+    write_json_array,
+    write_lines,
+)
 from lamina.cli.terminal.progress import byte_progress
 
 if TYPE_CHECKING:
@@ -26,6 +38,12 @@ _COMPRESSIONS: Final = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".zst": "
 """Values of `Compression` by the ends of file names."""
 _MEDIA_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 """The media type of a layer, to which `+` and the compression are added (OCI image spec, `media-types.md`)."""
+_KIND: Final = 5
+"""The width of the column that says how a path differs."""
+_SIZE: Final = 14
+"""The width of the column of sizes: `1023.9 KiB` and a gap."""
+_NARROWEST: Final = 8
+"""The least width to which paths are cut on a terminal."""
 _WORDS: Final = {"add": "added", "modify": "modified", "delete": "deleted"}
 
 
@@ -115,14 +133,33 @@ def _show_changes(a: str, b: str, *, as_json: bool) -> None:
         _mounts(a, b) as (lower, upper),
         opened_comparison(lower, upper) as comparison,
     ):
-        changes = comparison.changes
+        pass
     if as_json:
-        write_json([_change_document(change) for change in changes])
-    elif changes:
-        write_table(("", "SIZE", "PATH"), map(_row, changes))
-        write(_summary(changes))
+        write_json_array(map(_change_document, comparison.changes))
     else:
-        write("no differences")
+        write_lines(_lines(comparison.changes))
+
+
+def _lines(changes: Iterator[Change]) -> Iterator[str]:
+    """Yield a table of changes, which is too long to be kept, and a summary."""
+    first = next(changes, None)
+    if first is None:
+        yield "no differences"
+        return
+    width = terminal_width()
+    counts: Counter[str] = Counter()
+    size = 0
+    yield f"{'':{_KIND}}{'SIZE':{_SIZE}}PATH"
+    for change in itertools.chain([first], changes):
+        counts[change.kind] += 1
+        size += change.size
+        shown = "" if change.kind == "delete" else binary_size(change.size)
+        path = escape(_path(change))
+        if width is not None:
+            path = shorten(path, max(width - _KIND - _SIZE, _NARROWEST))
+        yield f"{change.kind[0].upper():{_KIND}}{shown:{_SIZE}}{path}"
+    parts = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items() if counts[kind]]
+    yield f"{', '.join(parts)}; files of {binary_size(size)}"
 
 
 @contextlib.contextmanager
@@ -164,17 +201,6 @@ def _write_layer(
             source_date_epoch=source_date_epoch,
             progress=progress,
         )
-
-
-def _row(change: Change) -> tuple[str, str, str]:
-    size = "" if change.kind == "delete" else binary_size(change.size)
-    return change.kind[0].upper(), size, _path(change)
-
-
-def _summary(changes: Sequence[Change]) -> str:
-    counts = Counter(str(change.kind) for change in changes)
-    parts = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items() if counts[kind]]
-    return f"{', '.join(parts)}; files of {binary_size(sum(change.size for change in changes))}"
 
 
 def _path(change: Change) -> str:

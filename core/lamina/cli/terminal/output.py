@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
 _GAP = 4
 """Spaces between columns, as in `ctr plugins ls`."""
+_PIECE = 1 << 16
+"""Characters that are printed together."""
 _NARROWEST = 8
 """The width in characters below which no column is cut."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -27,6 +29,42 @@ def write_json(document: object) -> None:
     import json
 
     write(json.dumps(document, indent=4))
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Print lines as they come, several at a time."""
+    pending: list[str] = []
+    size = 0
+    for line in lines:
+        pending.append(line)
+        size += len(line)
+        if size > _PIECE:
+            write("\n".join(pending))
+            pending.clear()
+            size = 0
+    if pending:
+        write("\n".join(pending))
+
+
+def write_json_array(items: Iterable[object]) -> None:
+    """Print an array as `write_json` does, while its items come."""
+    import json
+
+    texts = ("    " + json.dumps(item, indent=4).replace("\n", "\n    ") for item in items)
+    last = next(texts, None)
+    if last is None:
+        write("[]")
+        return
+    write_lines(_array(last, texts))
+
+
+def _array(last: str, texts: Iterable[str]) -> Iterator[str]:
+    yield "["
+    for text in texts:
+        yield f"{last},"
+        last = text
+    yield last
+    yield "]"
 
 
 def write_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

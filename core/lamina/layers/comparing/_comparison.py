@@ -69,18 +69,24 @@ class Comparison:
     _nodes: Sequence[Node]
 
     @property
-    def changes(self) -> Sequence[Change]:
-        """The differences. The directories that it is in are left out, unless they differ themselves."""
-        changes = []
-        paths: dict[Node | None, bytes] = {None: b""}
+    def changes(self) -> Iterator[Change]:
+        """The differences. The directories that they are in are left out, unless they differ themselves.
+
+        The trees need not be open any more.
+        """
+        path = bytearray()
+        directories: list[tuple[Node, int]] = []
+        """Those that the path leads through, each with the length of its path."""
         for node in self._nodes:
-            above = paths.get(node.parent, b"")
-            path = above + os.fsencode(node.name)
-            if node.is_directory and node.parent is not None:
-                paths[node] = path + b"/"
+            while directories and directories[-1][0] is not node.parent:
+                directories.pop()
+            del path[directories[-1][1] if directories else 0 :]
+            path += os.fsencode(node.name)
             if node.kind is not None:
-                changes.append(Change(node.kind, path, node.size))
-        return changes
+                yield Change(node.kind, bytes(path), node.size)
+            if node.is_directory and node.parent is not None:
+                path += b"/"
+                directories.append((node, len(path)))
 
     def write(
         self,

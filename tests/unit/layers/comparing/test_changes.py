@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import subprocess
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,22 @@ def test_sizes_are_those_of_content(trees: tuple[Path, Path]) -> None:
     assert sizes == {b"dir": 0, b"dir/deeper": 0, b"dir/deeper/leaf": 4, b"dir/file": 7, b"fifo": 0, b"link": 0}
     with opened_comparison(shown(trees[1]), shown(trees[1] / "dir")) as comparison:
         assert {change.size for change in comparison.changes if change.kind is ChangeKind.DELETE} == {0}
+
+
+def test_of_all_paths_one_is_in_memory(tmp_path: Path) -> None:
+    """They would need 18 MB."""
+    make_deep_tree(tmp_path / "new", 3000, "d" * 3)
+    with opened_comparison([], shown(tmp_path / "new")) as comparison:
+        pass
+    tracemalloc.start()
+    try:
+        lengths = [len(change.path) for change in comparison.changes]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert lengths == [*range(3, 4 * 3000, 4), 4 * 3000 + 4]
+    assert peak < 1_000_000
+    remove_tree(str(tmp_path / "new"))
 
 
 def test_a_tree_may_be_deeper_than_the_longest_path_and_than_open_files_allow(tmp_path: Path) -> None:
