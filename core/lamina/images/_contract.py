@@ -203,6 +203,8 @@ class Transfer(abc.ABC):
     ) -> Image:
         """Make an image with the layers of another one, and another configuration.
 
+        If its configuration is as it should be, it remains the same image.
+
         Args:
             name: As for `unpack`.
             new_name: The name of the new image; "" to replace the other one.

@@ -74,7 +74,7 @@ def normalize(reference: str) -> str:
 
 
 def _match(reference: str) -> re.Match[str]:
-    shown = f"image name {reference[:80]!r}"
+    shown = f'image name "{reference[:80]}"'
     if len(reference) > MAX_NAME + 1 + 128 + 1 + 71:  # before any expression is matched
         raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")
     if re.fullmatch(r"[a-f0-9]{64}", reference):

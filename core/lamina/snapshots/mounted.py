@@ -11,6 +11,7 @@ from lamina.errdefs import FailedPrecondition
 from lamina.mount import Mount
 from lamina.mount.in_use import MountPlace, find_mounts, made_of
 from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots.labels import MOUNT_POINT
 
 _SHOWN: Final = 256
 """The most characters of a key that a message shows."""
@@ -37,15 +38,20 @@ def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "") -> 
     mounts = snapshotter.mounts(key)
     places = find_mounts(made_of(mounts)).places
     if places and not _is_shown_by_others(snapshotter, info, mounts):
-        raise FailedPrecondition(_in_use(key, places, otherwise))
+        raise FailedPrecondition(_in_use(info, places, otherwise))
 
 
-def _in_use(key: str, places: Sequence[MountPlace], otherwise: str) -> str:
-    first, shown = places[0], key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"
+def _in_use(info: Info, places: Sequence[MountPlace], otherwise: str) -> str:
+    key, of_image = info.name, info.labels.get(MOUNT_POINT)
+    first = next((place for place in places if place.mount_point == of_image), places[0])
+    shown = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"
     others = len(places) - 1
     more = f", and in {others} more place{'s' if others > 1 else ''}" if others else ""
     unmount, seen = f"umount {shlex.quote(first.mount_point)}", ""
-    if not _is_here(first.pid):
+    if _is_here(first.pid):
+        if first.mount_point == of_image:
+            unmount = f"lamina images unmount {shlex.quote(first.mount_point)}"
+    else:
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
         seen = f", as seen by process {first.pid} ({first.command})"
     return f'snapshot "{shown}" is mounted on {first.mount_point}{seen}{more}: unmount it first ({unmount})' + (

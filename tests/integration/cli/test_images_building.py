@@ -68,8 +68,8 @@ def test_what_was_changed_is_in_the_image(lamina: Lamina, target: Path) -> None:
 
 def test_a_mounted_fork_is_refused(lamina: Lamina, target: Path) -> None:
     assert lamina("images", "commit", "work", "mine", code=1) == (
-        f'lamina: snapshot "work" is mounted on {target}: unmount it first (umount {target}), or commit it as it '
-        "is (--live)\n"
+        f'lamina: snapshot "work" is mounted on {target}: unmount it first (lamina images unmount {target}), or '
+        "commit it as it is (--live)\n"
     )
     lamina("images", "commit", "--live", "work", "mine")
 
@@ -114,6 +114,18 @@ def test_options_change_the_configuration(lamina: Lamina, fork: str) -> None:
         "WorkingDir": "/srv",
         "StopSignal": "SIGINT",
     }
+
+
+def test_an_image_that_is_as_it_should_be_stays_the_same(lamina: Lamina, fork: str) -> None:
+    lamina("images", "commit", fork, "mine", "--env", "A=1", "--author", "me")
+    removed = ("--env", "NOSUCH-", "--label", "x-", "--volume", "/y-", "--expose", "80-")
+    for name in ((), ("--as", "other")):
+        words = ("mine", "--env", "A=1", "--author", "me", *removed, *name)
+        (line,) = lamina("images", "config", *words).splitlines()
+        assert line.startswith("unchanged docker.io/library/")
+    digests = dict(line.split()[:2] for line in lamina("images", "ls").splitlines())
+    assert digests[MINE] == digests["docker.io/library/other:latest"]
+    assert lamina("images", "config", "mine", "--author", "").startswith("changed ")
 
 
 def test_the_time_comes_from_the_environment(lamina: Lamina, fork: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,8 +110,8 @@ def test_a_mounted_fork_is_not_mounted_twice(lamina: Lamina, layout: Path, targe
     other.mkdir()
     said = lamina("images", "mount", "--rw", "--key", "mine", "debian:12", other, code=1)
     assert said.endswith(
-        f'snapshot "mine" is mounted on {target}: unmount it first (umount {target}), or mount another fork, with '
-        "--rw and --key\n"
+        f'snapshot "mine" is mounted on {target}: unmount it first (lamina images unmount {target}), or mount '
+        "another fork, with --rw and --key\n"
     )
     lamina("images", "unmount", target)
 
@@ -256,7 +256,7 @@ def test_every_command_that_changes_something_tells_what_as_json(
 
 def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path, target: Path) -> None:
     lamina("images", "import", "--no-unpack", layout)
-    told = f"lamina: no image 'debian:13': did you mean {NAME}?\n"
+    told = f'lamina: no image "debian:13": did you mean {NAME}?\n'
     for command in (
         ("inspect", "debian:13"),
         ("unpack", "debian:13"),
@@ -269,7 +269,7 @@ def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layou
 
 def test_an_unknown_image_that_is_like_no_other_is_reported_with_the_listing(lamina: Lamina, layout: Path) -> None:
     lamina("images", "import", "--no-unpack", "--name", "web", layout)
-    told = "lamina: no image 'shell': lamina images ls lists those that exist\n"
+    told = 'lamina: no image "shell": lamina images ls lists those that exist\n'
     assert lamina("images", "inspect", "shell", code=1) == told
     assert "did you mean docker.io/library/web:latest?" in lamina("images", "inspect", "wab", code=1)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from lamina.client import Client
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Snapshotter
 from tests.integration.cli.conftest import PROGRAM, Lamina
@@ -160,7 +161,30 @@ def test_no_snapshot_is_left_behind(lamina: Lamina, changed: str, snapshotter: S
 
 
 def test_a_missing_snapshot_is_an_error(lamina: Lamina) -> None:
-    assert '"nothing"' in lamina("snapshots", "diff", "nothing", code=1)
+    assert lamina("snapshots", "diff", "nothing", code=1) == 'lamina: snapshot "nothing" does not exist\n'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("diff", "fork"), ("diff", "base", "fork"), ("info", "fork"), ("usage", "base", "fork"), ("rm", "fork")],
+    ids=" ".join,
+)
+def test_the_message_about_a_missing_snapshot_says_where_it_is(
+    host: str, lamina: Lamina, layer: Callable[..., None], words: tuple[str, ...]
+) -> None:
+    layer("base")
+    with Client(host, timeout=30, namespace="another") as client:
+        client.leases().create("makes the namespace known")
+        elsewhere = client.snapshotter("native/images/another")
+        elsewhere.prepare("fork")
+        try:
+            assert lamina("snapshots", *words, code=1).endswith(
+                'snapshot "fork" does not exist; fork is in native/images/another: '
+                "use --snapshotter native/images/another\n"
+            )
+        finally:
+            elsewhere.remove("fork")
+            client.leases().delete("makes the namespace known")
 
 
 @pytest.fixture

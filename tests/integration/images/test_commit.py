@@ -337,9 +337,9 @@ def test_a_label_counts_only_if_it_is_true(builds: Builds) -> None:
 def test_a_base_that_the_snapshot_does_not_lie_on_is_refused(builds: Builds) -> None:
     builds.base()
     builds.fork("work", "")
-    with pytest.raises(FailedPrecondition, match=f"'work' does not lie on {DEBIAN}"):
+    with pytest.raises(FailedPrecondition, match=f'"work" does not lie on {DEBIAN}'):
         builds.transfer.commit("work", "mine", base="debian:12")
-    with pytest.raises(NotFound, match="no image 'missing'"):
+    with pytest.raises(NotFound, match='no image "missing"'):
         builds.transfer.commit("work", "mine", base="missing")
     with pytest.raises(
         NotFound, match=r'^snapshot "missing" does not exist in some/images/default: lamina snapshots '

@@ -230,7 +230,7 @@ def test_a_file_that_grows_while_it_is_read_is_an_error(differ: Differ, tmp_path
             os.truncate(file, 1 << 27)
             grown = True
 
-    with pytest.raises(Aborted, match="file changed while it was read; try again"):
+    with pytest.raises(Aborted, match="'file' changed while it was read; try again"):
         differ.compare([], shown(tmp_path / "tree"), grow, compression=Compression.NONE)
 
 

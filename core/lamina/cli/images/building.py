@@ -123,6 +123,7 @@ def config(
         write_json(_configuration(name, platform)[1])
         return
     with connected() as client:
+        before = client.transfer().resolve(name, platform=platform)
         made = client.transfer().edit(
             name,
             new_name,
@@ -134,7 +135,8 @@ def config(
     if as_json:
         write_json(image_document(made))
     else:
-        write(f"changed {one_line(made.name)} ({made.target.digest})")
+        is_same = made.target.digest in (before.image.target.digest, before.manifest.digest)
+        write(f"{'unchanged' if is_same else 'changed'} {one_line(made.name)} ({made.target.digest})")
 
 
 @click.command()

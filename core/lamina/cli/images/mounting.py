@@ -14,13 +14,12 @@ from lamina.cli.options.settings import print_warnings
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, Unavailable, Unimplemented
 from lamina.images import keyspace_of
 from lamina.snapshots import Info, Kind, Snapshotter, format_time
+from lamina.snapshots.labels import MOUNT_POINT
 
 if TYPE_CHECKING:
     from lamina.client import Client
     from lamina.mount import Mount, MountInfo
 
-MOUNT_POINT: Final = "io.lamina.images.mount-point"
-"""The label of a snapshot that says where the command mounted it."""
 _PREFIX: Final = "mount "
 _ROOT: Final = "containerd.io/gc.root"
 """The label of a snapshot that garbage collectors keep, with what it refers to."""
@@ -78,7 +77,7 @@ def snapshot(
 def _taken(key: str) -> str:
     directory = key.removeprefix(_PREFIX)
     if directory == key:
-        return f"{key!r} is the key of another snapshot: choose another one with --key"
+        return f'"{key}" is the key of another snapshot: choose another one with --key'
     return f"{directory} is the mount point of another image: lamina images unmount {shlex.quote(directory)} first"
 
 

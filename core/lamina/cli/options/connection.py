@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from lamina.errdefs import InvalidArgument
+from lamina.cli.terminal.output import one_line
+from lamina.errdefs import Error, InvalidArgument, NotFound
 from lamina.places import default_address
 from lamina.snapshots import Snapshotter
 
@@ -75,14 +77,49 @@ def given_keyspace() -> str:
 
 
 @contextlib.contextmanager
-def connected_snapshotter() -> Iterator[Snapshotter]:
-    """Connect to the snapshotter that the command's options select."""
+def connected_snapshotter(*keys: str) -> Iterator[Snapshotter]:
+    """Connect to the snapshotter that the command's options select.
+
+    Args:
+        keys: The snapshots that the block needs. If it does not find one, the error says where it is.
+    """
     with connected() as client:
         name = click.get_current_context().meta[f"{_META}snapshotter"]
         if name is None:
             # Root asked for overlayfs implicitly and should see why it does not work.
             name = _USUAL if os.geteuid() == 0 else default_snapshotter(client.plugins())
-        yield client.snapshotter(name)
+        try:
+            yield client.snapshotter(name)
+        except NotFound as error:
+            for key, place in _elsewhere(client, name, keys):
+                error.add_note(f"{one_line(key)} is in {place}: use --snapshotter {shlex.quote(place)}")
+            raise
+
+
+def _elsewhere(client: Client, name: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of some snapshots that only another snapshotter or keyspace has, each with one that has it."""
+    from lamina.images import keyspace_of
+    from lamina.plugin import PluginType
+
+    try:
+        keyspaces = [keyspace_of(namespace) for namespace in client.namespaces()]
+        found = client.plugins(f"type=={PluginType.SNAPSHOTTER}")
+    except Error:  # a containerd, or a host that has just gone
+        return
+    ids = [one.id for one in found if one.init_error is None]
+    places = [name, *(place for id_ in ids for place in (id_, *(f"{id_}/{keyspace}" for keyspace in keyspaces)))]
+    for key in filter(None, dict.fromkeys(keys)):
+        place = next((place for place in places if _has(client, place, key)), name)
+        if place != name:
+            yield key, place
+
+
+def _has(client: Client, place: str, key: str) -> bool:
+    try:
+        client.snapshotter(place).stat(key)
+    except Error:  # it is missing, or there is no such keyspace
+        return False
+    return True
 
 
 def default_snapshotter(plugins: Sequence[RemotePlugin]) -> str:

@@ -61,7 +61,7 @@ def snapshots() -> None:
 @click.argument("parent", default="")
 def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
     """Create an active snapshot: a writable copy of PARENT."""
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(parent) as snapshotter:
         mounts = snapshotter.prepare(key, parent, kept(labels, given_keyspace()))
     _show_created(key, mounts, target, as_json=as_json)
 
@@ -75,7 +75,7 @@ def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | N
 @click.argument("parent", default="")
 def view(*, key: str, parent: str, labels: Mapping[str, str], target: str | None, as_json: bool) -> None:
     """Create a view: a read-only copy of PARENT."""
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(parent) as snapshotter:
         mounts = snapshotter.view(key, parent, labels)
     _show_created(key, mounts, target, as_json=as_json)
 
@@ -100,7 +100,7 @@ def _write_commands(mounts: Sequence[Mount], target: str) -> None:
 @click.argument("key")
 def mounts(*, target: str, key: str, as_json: bool) -> None:
     """Print the commands that mount a snapshot on TARGET."""
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(key) as snapshotter:
         found = snapshotter.mounts(key)
     if as_json:
         write_json([mount_document(mount) for mount in found])
@@ -120,7 +120,7 @@ def mount(*, key: str, target: str, force: bool) -> None:
     """
     from lamina.mount import is_read_only, mount_all
 
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(key) as snapshotter:
         mounts = snapshotter.mounts(key)
         if not force and not all(map(is_read_only, mounts)):
             _check_unused(snapshotter, key)
@@ -157,7 +157,7 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force
 
     Refuses a snapshot that is mounted.
     """
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(key, parent) as snapshotter:
         if not force:
             _check_unused(snapshotter, key)
         snapshotter.commit(name, key, kept(labels, given_keyspace()), parent)
@@ -172,7 +172,7 @@ def rm(*, keys: tuple[str, ...], force: bool) -> None:
 
     Refuses a snapshot that is mounted.
     """
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(*keys) as snapshotter:
         for key in keys:
             try:
                 if not force:
@@ -224,7 +224,7 @@ def _walk(filters: Sequence[str]) -> list[Info]:
 @click.argument("key")
 def info(*, key: str) -> None:
     """Print a snapshot's record as JSON."""
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(key) as snapshotter:
         write_json(info_document(snapshotter.stat(key)))
 
 
@@ -235,7 +235,7 @@ def info(*, key: str) -> None:
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
     """Show the disk usage of snapshots, without that of their parents."""
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(*keys) as snapshotter:
         used = _usages(snapshotter, keys)
     if as_json:
         write_json([usage_document(key, usage) for key, usage in used])
@@ -269,7 +269,7 @@ def label(*, key: str, labels: Mapping[str, str]) -> None:
 
     `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
     """
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(key) as snapshotter:
         if labels:
             values = {name: value for name, value in labels.items() if value}
             now = snapshotter.update(Info(key, labels=values), tuple(f"labels.{name}" for name in labels))

@@ -111,7 +111,7 @@ def _mounts(a: str, b: str) -> Iterator[tuple[Sequence[Mount], Sequence[Mount]]]
     from lamina.snapshots.temporary import Owner, remove_leftovers, temporary_mounts
 
     owner = Owner()
-    with connected_snapshotter() as snapshotter:
+    with connected_snapshotter(a, b) as snapshotter:
         remove_leftovers(snapshotter, owner)
         lower, upper = (a, b) if b else (_parent(snapshotter, a), a)
         with (

@@ -13,7 +13,7 @@ from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.building._base import Base
-from lamina.images.building._documents import NewDocuments, Step, build_documents
+from lamina.images.building._documents import NewDocuments, Step, build_documents, changes_anything
 from lamina.images.building._layer import LayerSource
 from lamina.images.building._lookup import BaseLookup
 from lamina.images.documents import Platform, reference_labels
@@ -84,9 +84,12 @@ class Builder:
         image, created = find_image(self.images, name), _created(source_date_epoch)
         new = _new_name(new_name) if new_name else image.name
         self.lease.add_blob(image.target.digest)
-        base = Base.read(self.content, choose(self._read, image.target, image.name, platform).descriptor)
+        chosen = choose(self._read, image.target, image.name, platform).descriptor
+        base = Base.read(self.content, chosen)
         if new == image.name:
             self._check_only_one(image)
+        if not changes_anything(base, changes):
+            return image if new == image.name else self.images.put(Image(new, chosen))
         step = Step(created, "lamina images config", changes.author or "", message)
         return self._store(new, base, build_documents(base, step, changes, None))
 
@@ -119,7 +122,7 @@ class Builder:
 def _new_name(name: str) -> str:
     full = normalize(name)
     if "@" in full:
-        raise InvalidArgument(f"image name {name!r}: the digest of a new image is not known before it is made")
+        raise InvalidArgument(f'image name "{name}": the digest of a new image is not known before it is made')
     return full
 
 

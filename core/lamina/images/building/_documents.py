@@ -65,6 +65,23 @@ def build_documents(base: Base, step: Step, changes: ConfigChanges, layer: NewLa
     return NewDocuments(config, config_data, describe(manifest_data, OCI_MANIFEST), manifest_data)
 
 
+def changes_anything(base: Base, changes: ConfigChanges) -> bool:
+    """Return whether the configuration of an image is not yet as changes would have it.
+
+    Raises:
+        InvalidArgument: A part of the base is malformed.
+    """
+    fields = Fields(base.config, "image configuration of the base")
+    settings = Fields(fields.optional("config", dict) or {}, f"{fields.where}: config")
+    if changes.author not in (None, fields.optional_text("author")):
+        return True
+    return _filled(changed_settings(settings, changes)) != _filled(settings.members)
+
+
+def _filled(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value}
+
+
 def _config(base: Base, step: Step, changes: ConfigChanges, layer: NewLayer | None) -> dict[str, object]:
     fields = Fields(base.config, "image configuration of the base")
     settings = Fields(fields.optional("config", dict) or {}, f"{fields.where}: config")

@@ -16,6 +16,7 @@ from lamina.layers._entry import Entry, EntryType
 from lamina.layers.comparing._attributes import below, xattrs
 from lamina.layers.comparing._files import CHUNK, open_file
 from lamina.layers.comparing._node import DELETE, Node
+from lamina.layers.tar._quoted import quoted
 
 if TYPE_CHECKING:
     from lamina.layers.tar import TarWriter
@@ -69,7 +70,7 @@ class EntrySource:
                 name = prefixes[-1] + node.entry_name
                 if node.is_directory:
                     if not cursor.try_enter(node.name):
-                        raise _changed(cursor, node)
+                        raise _changed(node)
                     directories.append(node)
                     prefixes.append(name)
                     self._add_directory(name, cursor.fd)
@@ -89,7 +90,7 @@ class EntrySource:
             else:
                 self._add_other(cursor, node, name)
         except FileNotFoundError as error:
-            raise _changed(cursor, node) from error
+            raise _changed(node) from error
         except OSError as error:
             raise OSError(error.errno, error.strerror, cursor.path(node.name)) from error
 
@@ -98,7 +99,7 @@ class EntrySource:
         status = os.stat(node.name, dir_fd=cursor.fd, follow_symlinks=False)
         type_ = _TYPES.get(stat.S_IFMT(status.st_mode))
         if type_ is None or type_ is EntryType.DIRECTORY or (type_ is EntryType.FILE) != node.is_file:
-            raise _changed(cursor, node)
+            raise _changed(node)
         entry = self._entry(name, type_, status, xattrs(below(cursor.fd, node.name)))
         if node.source is not None:
             entry.type = EntryType.HARD_LINK
@@ -115,7 +116,7 @@ class EntrySource:
             entry.size = status.st_size
             self._writer.add(entry, self._data(fd, status.st_size))
             if _state(os.fstat(fd)) != _state(status):
-                raise _changed(cursor, node)
+                raise _changed(node)
         finally:
             os.close(fd)
 
@@ -149,5 +150,5 @@ def _state(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _changed(cursor: TreeCursor, node: Node) -> Aborted:
-    return Aborted(f"{cursor.path(node.name)} changed while it was read; try again")
+def _changed(node: Node) -> Aborted:
+    return Aborted(f"{quoted(node.path)} changed while it was read; try again")

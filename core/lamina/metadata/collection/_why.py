@@ -10,6 +10,7 @@ from lamina.errdefs import InvalidArgument, NotFound, Unavailable
 from lamina.metadata._node import BLOB, LEASE, SNAPSHOT, Node, blob, image, snapshot
 from lamina.metadata.collection._records import Chain, Step
 from lamina.metadata.collection._sources import Sources, keyspace_in
+from lamina.store import shorten
 
 _OTHERWISE: Final[Mapping[str, str]] = {LEASE: "lease", SNAPSHOT: "its snapshotter is not used at present"}
 """How a thing is kept that refers to others, and that nothing refers to."""
@@ -85,7 +86,7 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
             except Unavailable as error:
                 raise Unavailable(f"snapshotter {snapshotter}: {error}") from error
             return snapshot(namespace, snapshotter, key)
-    raise NotFound(f"{name!r} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
+    raise NotFound(f"{shorten(name)} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
 
 
 def step_to(node: Node, how: str) -> Step:

@@ -1,4 +1,4 @@
-"""The labels that snapshotters interpret. `lamina.labels` has the rules for all."""
+"""The labels that snapshotters and commands interpret. `lamina.labels` has the rules for all."""
 
 from __future__ import annotations
 
@@ -12,3 +12,5 @@ GID_MAPPING: Final = "containerd.io/snapshot/gidmapping"
 """The same map for groups."""
 MAX_SIZE: Final = "containerd.io/snapshot/max-size"
 """The size limit of a snapshot in bytes, decimal; a snapshotter may ignore it."""
+MOUNT_POINT: Final = "io.lamina.images.mount-point"
+"""Where `lamina images mount` mounted a snapshot."""

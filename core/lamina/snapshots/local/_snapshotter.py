@@ -174,9 +174,9 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
             is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
             if is_rebased and not self._backend.rebases:
                 raise Unimplemented(
-                    f"snapshot {key!r} has no parent, and this snapshotter cannot give it one at commit"
+                    f"snapshot {shorten(key)} has no parent, and this snapshotter cannot give it one at commit"
                 )
-            with translated(f"commit snapshot {key!r}"):
+            with translated(f"commit snapshot {shorten(key)}"):
                 usage = self._backend.finish(record)
                 if is_rebased:
                     self._backend.rebase(record)
