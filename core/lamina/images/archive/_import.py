@@ -63,11 +63,9 @@ class ArchivedImages(Incoming):
             self.plan.add(target)
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """Implement `Incoming.read`."""
         return self._source.read(descriptor)
 
     def bring(self, stored: Callable[[str], object] | None = None) -> None:
-        """Implement `Incoming.bring`."""
         with contextlib.closing(self._opened()) as blobs:
             ingest(self._content, blobs, stored)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lamina.errdefs import translated
 from lamina.fs import fsync, opened
 from lamina.fs.new_file import new_file
-from lamina.images.archive._new_directory import new_directory
+from lamina.images.archive._staging import new_directory
 from lamina.layers import Entry, EntryType, TarWriter
 
 AddFile: TypeAlias = Callable[[str, int, Iterable[bytes]], None]

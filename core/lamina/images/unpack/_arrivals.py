@@ -20,7 +20,7 @@ class Arrivals:
         self._expected: dict[str, Future[None]] = {digest: Future() for digest in digests}
 
     def of(self, digest: str) -> Future[None]:
-        """Return what ends when a blob is there, or fails with the reason why it does not arrive."""
+        """Return a future that ends when a blob is there, or fails with the reason why it does not arrive."""
         return self._expected.get(digest, self._there)
 
     def add(self, digest: str) -> None:

@@ -10,8 +10,8 @@ from typing import Final
 import attrs
 
 from lamina.context import KeyedLock
-from lamina.images.unpack._active_layer import ActiveLayer, LayerUnpacker
 from lamina.images.unpack._arrivals import Arrivals
+from lamina.images.unpack._extract import ActiveLayer, LayerUnpacker
 from lamina.images.unpack._layer import Layer
 from lamina.images.unpack._side_by_side import SideBySide
 from lamina.layers import ParentNeeded

@@ -20,7 +20,7 @@ class Destination:
     snapshotter: Snapshotter
     """The snapshotter with this keyspace."""
     rebases: bool = False
-    """Whether a snapshot may get its parent at its commit (the capability `rebase`): then several layers are
+    """True if a snapshot may get its parent at its commit (the capability `rebase`): then several layers are
     unpacked at a time."""
 
     def has(self, chain_id: str) -> bool:

@@ -7,10 +7,10 @@ from lamina.context import KeyedLock
 from lamina.images._labels import SNAPSHOT, add_label
 from lamina.images._progress import Report
 from lamina.images.documents import ImageConfig, Manifest
-from lamina.images.unpack._active_layer import LayerUnpacker
 from lamina.images.unpack._arrivals import Arrivals
 from lamina.images.unpack._chain import Chain
 from lamina.images.unpack._destination import Destination
+from lamina.images.unpack._extract import LayerUnpacker
 from lamina.images.unpack._layer import layers_of
 from lamina.layers import Applier
 from lamina.snapshots.temporary import Owner, remove_leftovers

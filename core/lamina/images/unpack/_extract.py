@@ -1,4 +1,4 @@
-"""One layer of an image: it is applied to an active snapshot, which is then committed."""
+"""Extract a layer of an image to an active snapshot, which is then committed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ActiveLayer:
     layer: Layer
     key: str
     rebased: bool
-    """Whether it was made without its parent, which its commit gives it."""
+    """True if it was made without its parent, which its commit gives it."""
     mounts: Sequence[Mount]
     applied: Applied | None = None
     """None if the snapshotter has the content itself, so that nothing was applied."""
