@@ -31,13 +31,10 @@ if TYPE_CHECKING:
     from lamina.layers import Compression, WrittenLayer
     from lamina.layers.comparing import Change
     from lamina.mount import Mount
-    from lamina.snapshots import Snapshotter
 
 STDOUT: Final = "-"
 _COMPRESSIONS: Final = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".tzst": "zstd"}
 """Values of `Compression` by the ends of file names."""
-_MEDIA_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
-"""The media type of a layer, to which `+` and the compression are added (OCI image spec, `media-types.md`)."""
 _KIND: Final = 5
 """The width of the column that says how a path differs."""
 _SIZE: Final = 14
@@ -113,16 +110,12 @@ def _mounts(a: str, b: str) -> Iterator[tuple[Sequence[Mount], Sequence[Mount]]]
     owner = Owner()
     with connected_snapshotter(a, b) as snapshotter:
         remove_leftovers(snapshotter, owner)
-        lower, upper = (a, b) if b else (_parent(snapshotter, a), a)
+        lower, upper = (a, b) if b else (snapshotter.stat(a).parent, a)
         with (
             temporary_mounts(snapshotter, lower, owner) as below,
             temporary_mounts(snapshotter, upper, owner) as above,
         ):
             yield below, above
-
-
-def _parent(snapshotter: Snapshotter, key: str) -> str:
-    return snapshotter.stat(key).parent
 
 
 def _show_changes(a: str, b: str, *, as_json: bool) -> None:
@@ -214,9 +207,10 @@ def _change_document(change: Change) -> dict[str, Any]:
 
 def _layer_document(written: WrittenLayer, compression: Compression) -> dict[str, Any]:
     """Return a layer as a JSON object, with the fields of a descriptor."""
-    plain = compression.value == "none"
+    from lamina.images.documents import OCI_LAYER
+
     return {
-        "MediaType": _MEDIA_TYPE if plain else f"{_MEDIA_TYPE}+{compression.value}",
+        "MediaType": OCI_LAYER if compression.value == "none" else f"{OCI_LAYER}+{compression.value}",
         "Digest": written.digest,
         "Size": written.size,
         "DiffID": written.diff_id,

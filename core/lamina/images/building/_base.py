@@ -24,11 +24,6 @@ from lamina.images.documents import (
 )
 from lamina.layers import Compression, open_layer
 
-COMPRESSIONS: Final[Mapping[str, Compression]] = {
-    "none": Compression.NONE,
-    "gzip": Compression.GZIP,
-    "zstd": Compression.ZSTD,
-}
 OCI_TYPES: Final[Mapping[Compression, str]] = {
     Compression.NONE: OCI_LAYER,
     Compression.GZIP: OCI_LAYER_GZIP,

@@ -41,16 +41,7 @@ class Builder:
         message: str = "",
         source_date_epoch: int | None = None,
     ) -> Image:
-        """Make an image of a snapshot; see `Transfer.commit`.
-
-        Args:
-            source: The snapshot.
-            name: The name of the image; one that is there already stands for the new image afterwards.
-            base: The name of the image that the snapshot lies on, if that is to be another one than the nearest.
-            changes: Changes to the configuration.
-            message: A comment for the history.
-            source_date_epoch: The time of the image, in seconds since 1970, UTC; None for now.
-        """
+        """Make an image of a snapshot; see `Transfer.commit`."""
         new, created = _new_name(name), _created(source_date_epoch)
         source.check()
         self.lease.add_snapshot(source.destination.name, source.key)
@@ -71,16 +62,7 @@ class Builder:
         platform: Platform | None = None,
         source_date_epoch: int | None = None,
     ) -> Image:
-        """Make an image with another configuration and the same layers; see `Transfer.edit`.
-
-        Args:
-            name: The image.
-            new_name: The name of the new image; "" for that of the old one.
-            changes: Changes to the configuration.
-            message: As for `commit`.
-            platform: Of an image for several platforms, the one to take; None for the host's.
-            source_date_epoch: As for `commit`.
-        """
+        """Make an image with another configuration and the same layers; see `Transfer.edit`."""
         image, created = find_image(self.images, name), _created(source_date_epoch)
         new = _new_name(new_name) if new_name else image.name
         self.lease.add_blob(image.target.digest)

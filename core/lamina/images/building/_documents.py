@@ -18,7 +18,7 @@ from lamina.images.documents import OCI_CONFIG, OCI_MANIFEST, Fields, ImageConfi
 
 @attrs.frozen
 class Step:
-    """One step of the build: what the history says about it."""
+    """One step of the build, as the history shows it."""
 
     created: str
     """RFC 3339."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import attrs
 
@@ -15,7 +15,7 @@ from lamina.images._namespaces import keyspace_of
 from lamina.images._progress import Progress, Report
 from lamina.images._results import LayerCompression
 from lamina.images._temporary_lease import TemporaryLease
-from lamina.images.building._base import COMPRESSIONS, OCI_TYPES
+from lamina.images.building._base import OCI_TYPES
 from lamina.images.building._documents import NewLayer
 from lamina.images.unpack import Destination
 from lamina.layers import Compression
@@ -34,13 +34,13 @@ class LayerSource:
     """A snapshot of which a layer is made."""
 
     destination: Destination
-    """Where the snapshot is: the snapshotter, with the keyspace of the images."""
+    """The snapshotter that has the snapshot, in the keyspace of the images."""
     namespace: str
     key: str
     differ: Differ
     compression: LayerCompression
     live: bool = False
-    """Whether the snapshot may be in use."""
+    """True if the snapshot may be in use."""
     progress: Report | None = None
 
     def check(self) -> None:
@@ -74,9 +74,10 @@ class LayerSource:
             RefLocked: The snapshot is just being committed by another call.
             Error: As `Differ.compare`.
         """
-        compression = COMPRESSIONS.get(self.compression)
-        if compression is None:
-            raise InvalidArgument(f"compression {self.compression[:32]!r}: expected {', '.join(COMPRESSIONS)}")
+        known = get_args(LayerCompression)
+        if self.compression not in known:
+            raise InvalidArgument(f"compression {self.compression[:32]!r}: expected {', '.join(known)}")
+        compression = Compression(self.compression)
         self._check_unused()
         if base == self.key:
             return None

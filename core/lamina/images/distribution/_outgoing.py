@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 
 import attrs
 
@@ -11,10 +10,8 @@ from lamina.content import ContentStore, Descriptor, read_blob
 from lamina.context import current
 from lamina.errdefs import FailedPrecondition, InvalidArgument, NotFound
 from lamina.images._temporary_lease import TemporaryLease
-from lamina.images.documents import INDEX_TYPES, MANIFEST_TYPES, REFERENCE, Index, Manifest
-
-_NESTING: Final = 8
-"""The greatest depth of nested indexes, as in `lamina.images.selection`."""
+from lamina.images.documents import INDEX_TYPES, MANIFEST_TYPES, REFERENCE, Index, Manifest, describe
+from lamina.images.selection import MAX_NESTING
 
 
 class Outgoing:
@@ -67,8 +64,8 @@ class Outgoing:
         return self._add_manifest(target)
 
     def _add_index(self, target: Descriptor, depth: int) -> Descriptor | None:
-        if depth == _NESTING:
-            raise InvalidArgument(f"push {self._name}: indexes are nested more than {_NESTING} deep")
+        if depth == MAX_NESTING:
+            raise InvalidArgument(f"push {self._name}: indexes are nested more than {MAX_NESTING} deep")
         if not self._has(target.digest):
             return None
         index = Index.decode(self.read(target), target)
@@ -125,9 +122,7 @@ class Outgoing:
         return True
 
     def _make(self, index: Index) -> Descriptor:
-        import hashlib
-
         data = json.dumps(index.document(), indent=2).encode()
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        self._made[digest] = data
-        return Descriptor(index.media_type, digest, len(data))
+        made = describe(data, index.media_type)
+        self._made[made.digest] = data
+        return made

@@ -16,7 +16,7 @@ _THREADS: Final = 3
 
 
 def for_each(items: Iterable[T], do: Callable[[T], object]) -> None:
-    """Call a function with each item, with some at a time, begun in their order. The first failure stops all.
+    """Call a function with each item, in their order and several at a time. The first failure stops all.
 
     Raises:
         Exception: The first error.

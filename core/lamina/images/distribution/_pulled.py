@@ -24,7 +24,7 @@ _DOCUMENTS: Final = MANIFEST_TYPES | INDEX_TYPES
 
 
 class PulledImage(Incoming):
-    """An image of a registry, of which the documents are read first, and the layers brought by `bring`.
+    """An image of a registry. Its documents are read at once, its layers by `bring`.
 
     Blobs that the content store has are not fetched, and what an interrupted pull has of the others is continued.
     A blob that another pull is fetching is waited for.
@@ -75,7 +75,6 @@ class PulledImage(Incoming):
         self.plan.add(target)
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """Implement `Incoming.read`."""
         self._lease.add_blob(descriptor.digest)
         with contextlib.suppress(NotFound):
             return read_blob(self._content, descriptor.digest)
