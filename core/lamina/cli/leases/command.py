@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from lamina.cli.groups import Group
-from lamina.cli.options.connection import connected, lease_options
-from lamina.cli.snapshots.labels import format_labels, parse_labels
+from lamina.cli.options.connection import connected, lease_options, parse_duration
+from lamina.cli.snapshots.labels import format_labels, label_option
 from lamina.cli.terminal.output import json_option, write, write_json, write_table
-from lamina.errdefs import InvalidArgument, NotFound
+from lamina.errdefs import NotFound
 
 if TYPE_CHECKING:
     from lamina.metadata import Lease, LeaseStore, Resource
@@ -33,46 +33,32 @@ def leases() -> None:
     "--expire",
     default="24h",
     metavar="DURATION",
+    callback=parse_duration,
     help='Time until the lease ends, such as "1h30m"; 0 for never. Default: 24h.',
 )
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=parse_labels,
-    help="A label. Repeatable.",
-)
+@label_option
 @json_option
 @click.argument("id_", metavar="[ID]", default="")
-def create(*, id_: str, expire: str, labels: Mapping[str, str], as_json: bool) -> None:
+def create(*, id_: str, expire: float, labels: Mapping[str, str], as_json: bool) -> None:
     """Create a lease, and print its id.
 
     A program names the lease in the header containerd-lease of its calls. What they use and make is kept until the
     lease ends or is removed.
     """
-    expiry = _expiry(expire)
     with connected() as client:
-        made = client.leases().create(id_, {**expiry, **labels})
+        made = client.leases().create(id_, {**_expiry(expire), **labels})
     if as_json:
         write_json(_document(made, []))
     else:
         write(made.id)
 
 
-def _expiry(text: str) -> dict[str, str]:
+def _expiry(seconds: float) -> dict[str, str]:
     """Return the label for the time at which a lease ends; none for 0."""
     import time
 
-    from lamina.duration import Duration
     from lamina.snapshots import NANOSECONDS, format_time
 
-    try:
-        seconds = Duration.parse(text)
-    except InvalidArgument as error:
-        raise click.UsageError(f"--expire: {error}") from error
-    if seconds < 0:
-        raise click.UsageError(f"--expire: {text}: expected a non-negative duration")
     if not seconds:
         return {}
     return {_EXPIRE: format_time(time.time_ns() + int(seconds * NANOSECONDS))}

@@ -150,18 +150,27 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
         context.meta[name] = value
 
 
-def _remember_timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is None:
-        return _remember(context, parameter, None)
+def parse_duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float:
+    """Return the seconds of a click parameter that is a duration; 0 if it is not given.
+
+    Raises:
+        click.BadParameter: It is not a duration, or is negative.
+    """
+    if text is None:
+        return 0
     from lamina.duration import Duration
 
     try:
-        seconds = Duration.parse(value)
+        seconds = Duration.parse(text)
     except InvalidArgument as error:
         raise click.BadParameter(str(error), context, parameter) from error
     if seconds < 0:
-        raise click.BadParameter(f"{value}: expected a non-negative duration", context, parameter)
-    return _remember(context, parameter, seconds or None)
+        raise click.BadParameter(f"{text}: expected a non-negative duration", context, parameter)
+    return seconds
+
+
+def _remember_timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    _remember(context, parameter, parse_duration(context, parameter, value) or None)
 
 
 _address = click.option(

@@ -11,7 +11,7 @@ from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected_snapshotter, given_keyspace, snapshotter_options
 from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.snapshots.diff import diff
-from lamina.cli.snapshots.labels import format_labels, kept, parse_labels
+from lamina.cli.snapshots.labels import format_labels, kept, label_option, parse_labels
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.cli.terminal.output import (
     binary_size,
@@ -30,14 +30,6 @@ from lamina.snapshots import Info, Snapshotter, Usage
 if TYPE_CHECKING:
     from lamina.mount import Mount
 
-_label = click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=parse_labels,
-    help="A label. Repeatable.",
-)
 _force = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
 _target = click.option(
     "-t", "--target", metavar="TARGET", help="Print the commands that mount the snapshot on TARGET."
@@ -55,7 +47,7 @@ def snapshots() -> None:
 @snapshots.command()
 @snapshotter_options
 @_target
-@_label
+@label_option
 @json_option
 @click.argument("key")
 @click.argument("parent", default="")
@@ -69,7 +61,7 @@ def prepare(*, key: str, parent: str, labels: Mapping[str, str], target: str | N
 @snapshots.command()
 @snapshotter_options
 @_target
-@_label
+@label_option
 @json_option
 @click.argument("key")
 @click.argument("parent", default="")
@@ -145,7 +137,7 @@ def unmount_(*, target: str) -> None:
 
 @snapshots.command()
 @snapshotter_options
-@_label
+@label_option
 @_force
 @click.option(
     "--parent", default="", metavar="NAME", help=("Make this committed snapshot the parent, if there is none yet.")
@@ -236,7 +228,7 @@ def info(*, key: str) -> None:
 def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
     """Show the disk usage of snapshots, without that of their parents."""
     with connected_snapshotter(*keys) as snapshotter:
-        used = _usages(snapshotter, keys)
+        used = list(_usages(snapshotter, keys))
     if as_json:
         write_json([usage_document(key, usage) for key, usage in used])
     else:
@@ -245,19 +237,14 @@ def usage(*, keys: tuple[str, ...], in_bytes: bool, as_json: bool) -> None:
         write_table(("KEY", "SIZE", "INODES"), rows)
 
 
-def _usages(snapshotter: Snapshotter, keys: Sequence[str]) -> list[tuple[str, Usage]]:
-    if keys:
-        return [(key, snapshotter.usage(key)) for key in progress(keys, "snapshots", len(keys))]
-    found = [info.name for info in progress(snapshotter.walk(), "snapshots")]
-    return list(_usages_of_present(snapshotter, progress(found, "snapshots", len(found))))
-
-
-def _usages_of_present(snapshotter: Snapshotter, keys: Iterator[str]) -> Iterator[tuple[str, Usage]]:
-    for key in keys:
+def _usages(snapshotter: Snapshotter, keys: Sequence[str]) -> Iterator[tuple[str, Usage]]:
+    found = keys or [info.name for info in progress(snapshotter.walk(), "snapshots")]
+    for key in progress(found, "snapshots", len(found)):
         try:
             yield key, snapshotter.usage(key)
-        except NotFound:  # removed since it was listed
-            continue
+        except NotFound:
+            if keys:
+                raise  # otherwise it was removed since it was listed
 
 
 @snapshots.command()

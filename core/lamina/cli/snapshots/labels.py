@@ -27,6 +27,17 @@ def parse_labels(context: click.Context, parameter: click.Parameter, words: Iter
     return labels
 
 
+label_option = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parse_labels,
+    help="A label. Repeatable.",
+)
+"""Adds the option `labels` to a command."""
+
+
 def format_labels(labels: Mapping[str, str]) -> str:
     """Format labels on one line, sorted: `k=v,k=v`."""
     return ",".join(escape(f"{key}={value}") for key, value in sorted(labels.items()))
