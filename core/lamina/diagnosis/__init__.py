@@ -4,8 +4,7 @@ Each function checks one thing and reports it as `lamina.plugin.Finding`. None c
 may not inspect is a finding too, not an error.
 """
 
-from lamina.diagnosis._data_root import data_root
-from lamina.diagnosis._directories import directory, group_name, nearest_existing, ownership
+from lamina.diagnosis._directories import data_root, directory, group_name, nearest_existing, ownership
 from lamina.diagnosis._features import file_system, kernel
 from lamina.diagnosis._kernel_log import kernel_log
 from lamina.diagnosis._locks import lock, lock_holder

@@ -8,10 +8,12 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from lamina.diagnosis._locks import lock
 from lamina.diagnosis._process import AS_ROOT, reason, user_name
 from lamina.errdefs import Error
 from lamina.fs import Exposure, Trust, exposure_of
 from lamina.mount import MountInfo, lookup
+from lamina.places import LOCK
 from lamina.plugin import Finding
 
 _NO_BYTES: Final = 1 << 20
@@ -63,6 +65,17 @@ def directory(
     yield from found
     if not found:
         yield Finding.ok(check, f"{missing}{place} ({ownership(status)}) is on {_on(mount)}, {_free(space)} free")
+
+
+def data_root(path: str, host_pid: int | None) -> Iterator[Finding]:
+    """Check the data root of a local snapshotter (`lamina.snapshots.local`).
+
+    Args:
+        path: Its absolute path; it need not exist.
+        host_pid: The process of the running host; None if none runs.
+    """
+    yield from directory("data root", path, lasts=True, trees=True)
+    yield lock("lock of the data root", f"{path}/{LOCK}", host_pid)
 
 
 def nearest_existing(path: str) -> str:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-import attrs
-
 from lamina.diagnosis._process import AS_ROOT, moment
 from lamina.diagnosis._remedies import mount_remedy
 from lamina.fs import opened
@@ -27,18 +25,11 @@ _RECORD: Final = 8192
 _SHOWN: Final = 3
 
 
-@attrs.frozen
-class _Message:
-    moment: float
-    """Seconds since 1970."""
-    text: str
-
-
 def kernel_log() -> Iterator[Finding]:
     """Report kernel messages of the last day about failures of mounts and file systems."""
     check = "messages"
     try:
-        found = list(_messages())
+        found = _messages()
     except FileNotFoundError:
         yield Finding.unknown(check, f"there is no {_LOG} here", "on the machine itself: dmesg -T | tail")
         return
@@ -48,20 +39,24 @@ def kernel_log() -> Iterator[Finding]:
         return
     if not found:
         yield Finding.ok(check, "no failure of a mount or file system in the last 24 hours")
-    for message in found[-_SHOWN:]:
-        yield Finding.warning(check, f"{moment(message.moment)}: {message.text}", mount_remedy(message.text))
+    for text, seconds in list(found.items())[-_SHOWN:]:
+        yield Finding.warning(check, f"{moment(seconds)}: {text}", mount_remedy(text))
 
 
-def _messages() -> Iterator[_Message]:
-    """Yield the warnings and errors about file systems that lamina's own probes did not cause, each text once."""
-    last: dict[str, _Message] = {}
+def _messages() -> dict[str, float]:
+    """Return the warnings and errors about file systems that lamina's own probes did not cause.
+
+    Returns:
+        The times when they were logged last, in seconds since 1970, by their texts.
+    """
+    last: dict[str, float] = {}
     for severity, microseconds, text in _records():
         # The log's clock stops while the machine sleeps, and so does this one.
         age = time.monotonic() - microseconds / 1e6
         if severity <= _WARNING and age < _DAY and _ABOUT.search(text) and not _OF_NO_USE.search(text):
             last.pop(text, None)
-            last[text] = _Message(time.time() - age, text)
-    yield from last.values()
+            last[text] = time.time() - age
+    return last
 
 
 def _records() -> Iterator[tuple[int, int, str]]:

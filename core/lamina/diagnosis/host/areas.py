@@ -8,8 +8,6 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-import attrs
-
 from lamina.api import names_from_exports
 from lamina.client import Client, RemotePlugin
 from lamina.config import GRPC_SERVER, HostConfig
@@ -30,14 +28,6 @@ _DEADLINE: Final = 60.0
 """Seconds that one plugin may take."""
 
 
-@attrs.frozen
-class _Area:
-    """Findings about one subject."""
-
-    name: str
-    findings: Iterable[Finding]
-
-
 def findings(
     host: ConfiguredHost, key: str, snapshotter: str | None, default: Callable[[Sequence[RemotePlugin]], str]
 ) -> Iterator[tuple[str, Finding]]:
@@ -51,32 +41,33 @@ def findings(
     """
     probe = probe_host(host.address, host.command("serve", overridden=True))
     host = host.of_host(probe.plugins)
-    for area in _areas(key, snapshotter or (default(probe.plugins) if key else ""), host, probe):
+    for area, found in _areas(key, snapshotter or (default(probe.plugins) if key else ""), host, probe):
         try:
-            for finding in area.findings:
-                yield area.name, finding
+            for finding in found:
+                yield area, finding
         except (Error, OSError) as error:
-            yield area.name, Finding.unknown("everything else", str(error), AS_ROOT)
+            yield area, Finding.unknown("everything else", str(error), AS_ROOT)
 
 
-def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Iterator[_Area]:
+def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Iterator[tuple[str, Iterable[Finding]]]:
+    """Yield the areas, each with its findings."""
     id_ = snapshotter_id(name, host.prepared)
     wanted = f"{PluginType.SNAPSHOTTER}.{id_}" if id_ else ""
-    yield _Area("configuration", configuration(host))
-    yield _Area("host", [*probe.findings, *another_host(host)])
-    yield _Area("plugins", _plugins(host, probe, wanted))
+    yield "configuration", configuration(host)
+    yield "host", [*probe.findings, *another_host(host)]
+    yield "plugins", _plugins(host, probe, wanted)
     if probe.answers:
-        yield _Area("containerd", containerd(host.address, probe.plugins))
-    yield _Area("kernel", kernel())
-    yield _Area("kernel log", kernel_log())  # before any trial, which would log messages too
-    yield _Area("privileges", privileges(probe.pid))
+        yield "containerd", containerd(host.address, probe.plugins)
+    yield "kernel", kernel()
+    yield "kernel log", kernel_log()  # before any trial, which would log messages too
+    yield "privileges", privileges(probe.pid)
     if not host.is_known:
-        yield _Area("directories", [unknown_place(host)])
+        yield "directories", [unknown_place(host)]
     elif host.config is not None:
-        yield _Area("directories", _directories(host, host.config.host, probe.pid))
-        yield from _own(host, probe.pid, wanted)
+        yield "directories", _directories(host, host.config.host, probe.pid)
+        yield from host.diagnosed(probe.pid, seconds=_DEADLINE, only=wanted)
     if key:
-        yield _Area(f"snapshot {key}", _snapshot(host.address, name, key, probe))
+        yield f"snapshot {key}", _snapshot(host.address, name, key, probe)
 
 
 def _plugins(host: ConfiguredHost, probe: HostProbe, wanted: str) -> Iterator[Finding]:
@@ -121,12 +112,6 @@ def unknown_place(host: ConfiguredHost) -> Finding:
     found = f"no host answers at {host.address}, and the directories of a host with that address are unknown"
     remedy = "give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
     return Finding.unknown("root and state", found, remedy)
-
-
-def _own(host: ConfiguredHost, host_pid: int | None, wanted: str) -> Iterator[_Area]:
-    """Yield the findings of plugins about themselves; if a snapshotter is wanted, not those of others."""
-    for uri, found in host.diagnosed(host_pid, seconds=_DEADLINE, only=wanted):
-        yield _Area(uri, found)
 
 
 def _snapshot(address: str, name: str, key: str, probe: HostProbe) -> Iterator[Finding]:

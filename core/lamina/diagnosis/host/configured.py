@@ -34,7 +34,7 @@ class ConfiguredHost:
     prepared: Prepared | None = None
     """None if it is invalid."""
     error: Error | None = None
-    """Why it is invalid."""
+    """The reason why it is invalid."""
     options: str = ""
     """The options that override the file, as to be typed again, each with a leading space."""
     modules: Sequence[str] = ()

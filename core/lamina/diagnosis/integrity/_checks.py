@@ -22,6 +22,7 @@ from lamina.snapshots.storage.file import Contents
 
 _OfMetastore: TypeAlias = Callable[[Evidence], Iterator[Finding]]
 _OfDataRoot: TypeAlias = Callable[[Evidence, str, DataRootContents], Iterator[Finding]]
+"""Compares the evidence about a snapshotter, given by its id and its data root."""
 
 _METASTORE: Final[tuple[_OfMetastore, ...]] = (
     damage,

@@ -16,13 +16,7 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Report snapshots without their data.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Report snapshots without their data."""
     check = "data"
     snapshots = evidence.snapshots[name]
     missing = [one for id_, one in sorted(snapshots.items()) if id_ not in root.data and has_own_data(one.record)]
@@ -48,13 +42,7 @@ def _recovery(evidence: Evidence, one: RecoveryRecord, root: DataRootContents) -
 
 
 def orphans(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Report data without a snapshot.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Report data without a snapshot."""
     check = "data without a snapshot"
     if not evidence.contents.uuid or root.uuid != evidence.contents.uuid:
         return  # there is no metastore to compare with, which another finding reports

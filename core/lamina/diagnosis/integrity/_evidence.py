@@ -16,7 +16,7 @@ from lamina.snapshots.storage.file import Contents
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _NAMED: Final = 10
-"""How many identifiers a message lists."""
+"""Identifiers that a message lists at most."""
 
 
 @attrs.frozen(eq=False)
@@ -28,7 +28,7 @@ class Evidence:
     contents: Contents
     """The contents of the metastore."""
     exists: bool
-    """Whether there is a metastore."""
+    """True if there is a metastore."""
     roots: Mapping[str, DataRootContents]
     """The data roots that exist, by snapshotter."""
     unread: Mapping[str, str] = attrs.field(factory=dict)

@@ -11,13 +11,7 @@ from lamina.snapshots.recovery import DataRootContents
 
 
 def failed_syncs(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Report active snapshots that cannot be committed because the disk lost writes.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Report active snapshots that cannot be committed because the disk lost writes."""
     check = "failed syncs"
     last = max(evidence.contents.failed_syncs.get(name, 0), root.failed_sync or 0)
     refused = 0

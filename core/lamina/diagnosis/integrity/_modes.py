@@ -25,11 +25,7 @@ def modes_of(_evidence: Evidence, _name: str, root: DataRootContents) -> Iterato
 
 
 def modes_below(path: str) -> Iterator[Finding]:
-    """Check modes and owners in a data root.
-
-    Args:
-        path: The data root.
-    """
+    """Check modes and owners in a data root."""
     directories = [path, *(os.path.join(path, part) for part in _PARTS)]
     yield from _modes(directories, [os.path.join(path, name) for name in _FILES])
 

@@ -11,13 +11,7 @@ from lamina.snapshots.storage.file import Counters
 
 
 def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Compare the UUID and the generation of a data root with the metastore's.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Compare the UUID and the generation of a data root with the metastore's."""
     check = "metastore's mark"
     ours, theirs = evidence.contents.uuid, root.uuid
     generation = evidence.contents.counters.get(name, Counters()).generation

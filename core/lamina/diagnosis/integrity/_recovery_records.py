@@ -15,13 +15,7 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
 def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Compare the recovery records of a data root with the metastore.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Compare the recovery records of a data root with the metastore."""
     if not evidence.contents.uuid or root.uuid != evidence.contents.uuid:
         return  # there is nothing to compare with, which another finding reports
     check = "recovery records"

@@ -17,7 +17,7 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
 _LOOKED_AT: Final = 100
-"""How many deleted directories are looked for among the mounts."""
+"""Deleted directories that are looked for among the mounts at most."""
 _DELETED: Final = "//deleted"
 """The suffix of a mount's root in mountinfo if its directory was deleted (`dentry_path` of the kernel)."""
 _PATIENCE: Final = 600.0
@@ -25,13 +25,7 @@ _PATIENCE: Final = 600.0
 
 
 def trash(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Report removed data that is not deleted.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Report removed data that is not deleted."""
     check = "trash"
     directory = os.path.join(root.path, layout.TRASH)
     try:
@@ -60,13 +54,7 @@ def _age(path: str) -> float:
 
 
 def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Report mounts of removed snapshots and of temporary directories.
-
-    Args:
-        evidence: The evidence.
-        name: The snapshotter.
-        root: Its data root.
-    """
+    """Report mounts of removed snapshots and of temporary directories."""
     check = "mounts"
     snapshots = evidence.snapshots[name]
     gone = [(path, what) for path, what in _places(root) if not _is_known(path, snapshots)][:_LOOKED_AT]
