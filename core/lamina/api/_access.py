@@ -1,4 +1,4 @@
-"""Conversions between messages and how registries are reached."""
+"""Conversions between messages and the access to registries."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lamina.registry import Access, Credentials
 
 
 def access_to_proto(access: Access | None, name: str) -> AccessMessage | None:
-    """Convert how a registry is reached to a message, with the credentials for that repository alone.
+    """Convert the access to a registry to a message, with the credentials for that repository alone.
 
     Args:
-        access: How it is reached. Its limits are not part of the message.
+        access: The access. Its limits are not part of the message.
         name: An image in the registry.
 
     Raises:
@@ -33,7 +33,7 @@ def access_to_proto(access: Access | None, name: str) -> AccessMessage | None:
 
 
 def access_from_proto(message: AccessMessage, name: str) -> Access:
-    """Convert a message to how the registry of an image is reached.
+    """Convert a message to the access to the registry of an image.
 
     Raises:
         InvalidArgument: The name of the image or of the user is malformed.

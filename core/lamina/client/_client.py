@@ -91,7 +91,7 @@ class Client:
         return RemoteContent(self._connection)
 
     def transfer(self) -> Transfer:
-        """Return what imports and unpacks images of the client's namespace on the server, a lamina host."""
+        """Return the transfer service of the server, a lamina host: it imports, pulls and unpacks images."""
         from lamina.client._transfer import ProxyTransfer
 
         return ProxyTransfer(self._connection)
@@ -103,7 +103,7 @@ class Client:
         return ProxyLeaseStore(self._connection)
 
     def collector(self) -> GarbageCollector:
-        """Return what collects on the server, a lamina host."""
+        """Return the garbage collector of the server, a lamina host."""
         from lamina.client._collector import ProxyCollector
 
         return ProxyCollector(self._connection)
@@ -176,12 +176,7 @@ class Client:
 
 
 def _plugin(message: PluginMessage) -> RemotePlugin:
-    from lamina.api import (
-        details_from_proto,
-        error_from_proto,
-        exports_from_proto,
-        platform_from_proto,
-    )
+    from lamina.api import details_from_proto, error_from_proto, exports_from_proto, platform_from_proto
     from lamina.client._records import RemotePlugin
 
     return RemotePlugin(

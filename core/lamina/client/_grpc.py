@@ -28,7 +28,6 @@ class GrpcConnection(Connection):
     def __init__(
         self, address: str, timeout: float | None = None, namespace: str = "", server: str = "`lamina serve`"
     ) -> None:
-        """See `Connection`."""
         super().__init__(address, timeout, namespace, server)
         self._channel = grpc.insecure_channel(
             f"unix:{urllib.parse.quote(self.path)}",
@@ -44,12 +43,10 @@ class GrpcConnection(Connection):
         )
 
     def close(self) -> None:
-        """See `Connection.close`."""
         self._closed = True
         self._channel.close()
 
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        """See `Connection.unary`."""
         context = self._begin()
         call = self._channel.unary_unary(method, _unchanged, _unchanged).future(
             request.SerializeToString(), timeout=self._seconds(context, timeout), metadata=self._metadata(context)
@@ -58,7 +55,6 @@ class GrpcConnection(Connection):
             return decode(response, call.result())
 
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
-        """See `Connection.stream`."""
         context = self._begin()
         call = self._channel.unary_stream(method, _unchanged, _unchanged)(
             request.SerializeToString(), timeout=self._seconds(context), metadata=self._metadata(context)

@@ -24,7 +24,7 @@ class RemotePlugin:
     exports: Mapping[str, str] = attrs.field(factory=dict)
     capabilities: tuple[str, ...] = ()
     init_error: Error | None = None
-    """Why the plugin does not work; None if it works."""
+    """The reason why the plugin does not work; None if it works."""
     details: PluginDetails = attrs.field(factory=PluginDetails)
     """Details that only lamina hosts report."""
 
@@ -42,7 +42,7 @@ class RemotePlugin:
 
     @property
     def reason(self) -> str:
-        """Why the plugin does not work, and whether it is being retried; "" if it works.
+        """The reason why the plugin does not work, and whether it is being retried; "" if it works.
 
         The text that marks a skip for `ctr` is removed.
         """

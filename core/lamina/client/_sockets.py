@@ -25,13 +25,11 @@ class SocketConnection(Connection):
     """A pool of sockets. Concurrent calls use one socket each."""
 
     def __init__(self, address: str, timeout: float | None = None, namespace: str = "") -> None:
-        """See `Connection`."""
         super().__init__(address, timeout, namespace)
         self._idle: list[Http2] = []
         self._busy: set[Http2] = set()
 
     def close(self) -> None:
-        """See `Connection.close`."""
         self._closed = True
         for http2 in list(self._busy):
             http2.interrupt()
@@ -39,7 +37,6 @@ class SocketConnection(Connection):
             self._idle.pop().close()
 
     def unary(self, method: str, request: Message, response: type[M], timeout: float | None = None) -> M:
-        """See `Connection.unary`."""
         with contextlib.closing(self._call(method, request, timeout)) as messages:
             for first in messages:
                 for _ in messages:  # read on to the status, which may be an error
@@ -48,7 +45,6 @@ class SocketConnection(Connection):
         raise Unknown(f"{self.path}: {method} ended without a response")
 
     def stream(self, method: str, request: Message, response: type[M]) -> Generator[M, None, None]:
-        """See `Connection.stream`."""
         with contextlib.closing(self._call(method, request)) as messages:
             for data in messages:
                 yield decode(response, data)

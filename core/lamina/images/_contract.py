@@ -89,7 +89,7 @@ class Transfer(abc.ABC):
             unpack: Whether to unpack the image.
             snapshotter: As for `import_`.
             discard_layers: As for `import_`.
-            access: How to reach the registry; None for anonymously, with the certificates of the system.
+            access: The access to the registry; None: anonymous, with the certificates of the system.
             progress: Gets the progress.
 
         Raises:

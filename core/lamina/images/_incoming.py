@@ -11,7 +11,7 @@ from lamina.images._store import Image, ImageStore
 
 
 class Incoming(abc.ABC):
-    """Images of an archive or a registry: their names, the blobs that they need, and what brings those."""
+    """Images of an archive or a registry: their names, and the blobs that they need and bring."""
 
     targets: Mapping[str, Descriptor]
     """Full names, and the manifests or indexes that they will stand for."""

@@ -29,7 +29,7 @@ class Limits:
     answer: float = 600.0
     """For the answer that an upload is complete, which the registry may copy and verify first."""
     attempts: int = 5
-    """How often a request is made that fails for a temporary reason, without progress in between."""
+    """Attempts at a request that fails for a temporary reason, without progress in between."""
     pause: float = 0.5
     """Before the second attempt; doubled before each further one, and shortened at random by up to a half."""
     longest_pause: float = 60.0

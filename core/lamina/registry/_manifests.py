@@ -23,7 +23,7 @@ MANIFEST_TYPES: Final = (
 _ACCEPT: Final = {"Accept": ", ".join(MANIFEST_TYPES)}
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _ATTEMPTS: Final = 2
-"""How often a document is read that turns out to be damaged."""
+"""Attempts to read a document that turns out to be damaged."""
 
 
 def resolve(place: Place, reference: str) -> Descriptor:

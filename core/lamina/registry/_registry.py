@@ -18,7 +18,7 @@ class Registry:
         Args:
             host: The registry, as in names of images: a name or an address, perhaps with a port. `docker.io` is
                 known to be at `registry-1.docker.io`.
-            access: How it is reached; None for anonymously and with TLS.
+            access: The access to it; None: anonymous, with TLS.
 
         Raises:
             InvalidArgument: The host is malformed.

@@ -13,7 +13,7 @@ from lamina.registry.authentication import Authorizer
 from lamina.registry.http import URL, Client, Proxies
 
 _HUB: Final = "registry-1.docker.io"
-"""Where the registry `docker.io` is."""
+"""The host of the registry `docker.io`."""
 
 
 class Session:

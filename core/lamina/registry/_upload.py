@@ -40,7 +40,7 @@ class Upload:
         self._subject = place.subject(f"write blob {descriptor.digest}")
         self._location: URL | None = None
         self._position = 0
-        """How many bytes the registry has."""
+        """Bytes that the registry has."""
         self._chunk = 0
         """Bytes of a chunk; 0 for all in one request."""
         self._smallest_chunk = 0

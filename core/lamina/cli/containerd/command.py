@@ -65,10 +65,7 @@ class Offers:
         Raises:
             FailedPrecondition: The host does not serve snapshots or is not a lamina host.
         """
-        from lamina.api import (
-            dangling_from_exports,
-            names_from_exports,
-        )
+        from lamina.api import dangling_from_exports, names_from_exports
 
         service = next((plugin for plugin in plugins if plugin.uri == _SERVICE), None)
         if service is None or service.init_error is not None:

@@ -22,15 +22,7 @@ from lamina.cli.images.options import (
 )
 from lamina.cli.images.registry import pull, push
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import (
-    binary_size,
-    json_option,
-    notify,
-    one_line,
-    write,
-    write_json,
-    write_table,
-)
+from lamina.cli.terminal.output import binary_size, json_option, notify, one_line, write, write_json, write_table
 from lamina.errdefs import AlreadyExists, DataLoss, InvalidArgument, NotFound
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ _creds = click.option(
 
 
 def access_options(command: F) -> F:
-    """Add the options that say how a registry is reached."""
+    """Add the options for the access to a registry."""
     return _plain_http(_ca_file(_creds(command)))
 
 

@@ -33,7 +33,7 @@ class PluginNode:
     status: str
     """The expected status: `init`, `failed`, `blocked` or `disabled`."""
     reason: str = ""
-    """Why the plugin would not be initialised."""
+    """The reason why the plugin would not be initialised."""
     distribution: str = ""
     requires: tuple[Requirement, ...] = ()
 

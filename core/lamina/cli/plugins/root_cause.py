@@ -1,4 +1,4 @@
-"""Why a plugin works, is skipped, failed, blocked or absent, down to the root cause."""
+"""The reason why a plugin works, is skipped, failed, blocked or absent, down to the root cause."""
 
 from __future__ import annotations
 

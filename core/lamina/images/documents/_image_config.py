@@ -32,7 +32,7 @@ class History:
     author: str = ""
     comment: str = ""
     empty_layer: bool = False
-    """Whether the step made no layer."""
+    """True if the step made no layer."""
 
 
 @attrs.frozen

@@ -28,7 +28,7 @@ class IndexEntry:
 
     @property
     def is_attestation(self) -> bool:
-        """Whether it only says something about another entry, such as how that was built."""
+        """True if it only says something about another entry, such as how that was built."""
         unknown = self.platform is not None and self.platform.architecture == self.platform.os == "unknown"
         return unknown or _REFERENCE_TYPE in self.descriptor.annotations
 

@@ -52,7 +52,7 @@ class Manifest:
 
     @property
     def is_image(self) -> bool:
-        """Whether it describes a root file system: other artifacts have another type of configuration."""
+        """True if it describes a root file system: other artifacts have another type of configuration."""
         return self.config.media_type in CONFIG_TYPES
 
     def document(self) -> dict[str, object]:

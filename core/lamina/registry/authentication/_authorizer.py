@@ -19,7 +19,7 @@ _MAX_SCOPE: Final = 1024
 """Characters of a scope of a registry's own that are passed on to its token service."""
 
 Scopes = frozenset[str]
-"""What a request does, as `repository:library/debian:pull`."""
+"""The operations of a request, such as `repository:library/debian:pull`."""
 
 
 class Authorizer:
@@ -49,7 +49,7 @@ class Authorizer:
         self._given: list[str] = []
         """All tokens of the session, which the registry may repeat later."""
         self._additional: dict[Scopes, Scopes] = {}
-        """What the registry wants in addition for a request."""
+        """Scopes that the registry wants in addition for a request."""
         self._fetching = KeyedLock()
         self._lock = threading.Lock()
 

@@ -19,7 +19,7 @@ from lamina.registry.http import URL, Client, Request, Response, Temporary, TooM
 
 _MAX_ANSWER: Final = 1 << 20
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,65536}")
-"""What can stand in a header."""
+"""Tokens that a header can hold."""
 _SHORTEST_LIFE: Final = 60.0
 """Seconds that a token without `expires_in`, or with less, is valid (`docs/spec/auth/token.md`)."""
 _LONGEST_LIFE: Final = 86400.0

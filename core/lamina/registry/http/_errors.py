@@ -12,7 +12,7 @@ import urllib3.exceptions
 from lamina.errdefs import Error, FailedPrecondition, ResourceExhausted, Unavailable
 
 TRANSPORT_ERRORS: Final = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
-"""What a connection raises that breaks."""
+"""The errors of a connection that breaks."""
 _NO_TLS: Final = "WRONG_VERSION_NUMBER"
 """The reason of OpenSSL for an answer that is no record of TLS."""
 

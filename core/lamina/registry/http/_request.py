@@ -31,4 +31,4 @@ class Request:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes | BlobBody | None = None
     seconds: float | None = None
-    """How long the answer may take once everything is sent; None for the usual time."""
+    """Seconds that the answer may take once everything is sent; None for the usual time."""

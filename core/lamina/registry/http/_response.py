@@ -31,7 +31,7 @@ class Response:
         self._watch = watch
         self._release = release
         self.url = url
-        """Where the answer is from, after all redirects."""
+        """The URL that answered, after all redirects."""
         self.status = raw.status
         self.headers = raw.headers
         self._has_ended = False

@@ -119,14 +119,14 @@ class CallMetrics:
         yield Metric(
             MetricKind.COUNTER,
             "grpc_server_handled_total",
-            "Calls that have ended, whatever came of them.",
+            "Calls that have ended, refused and abandoned ones included.",
             handled,
             (*labels, "snapshotter", "grpc_code"),
         )
         yield Metric(
             MetricKind.HISTOGRAM,
             "grpc_server_handling_seconds",
-            "How long calls took, from their reception to their last answer, waiting included.",
+            "Time from the receipt of a call to its last answer, waiting included.",
             taken,
             (*labels, "snapshotter"),
         )

@@ -69,7 +69,7 @@ class Listener:
         self._gid = gid
         self._grace = grace
         self._latest = 0.0
-        """When `close` cancels calls in flight, by `time.monotonic()`."""
+        """The time at which `close` cancels calls in flight, by `time.monotonic()`."""
         self._listens = False
         self._undo = contextlib.ExitStack()
         self.offer(services, stopping)

@@ -76,7 +76,7 @@ class PluginCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Return the metric families of all plugins, merged by name."""
-        yield InfoMetricFamily("lamina_build", "Which lamina this is.", _build())
+        yield InfoMetricFamily("lamina_build", "Version of lamina and of Python.", _build())
         with self._lock:
             plugins = tuple(self._plugins())
             families = _Families()
@@ -119,7 +119,7 @@ class PluginCollector(Collector):
 
     def _told_errors(self) -> Metric:
         samples: dict[tuple[str, ...], float] = {(uri,): count for uri, count in self._errors.items()}
-        help_ = "Readings without the numbers of a plugin that could not tell them."
+        help_ = "Scrapes without the metrics of a plugin that failed to provide them."
         return Metric(MetricKind.COUNTER, "lamina_plugin_metrics_errors_total", help_, samples, ("plugin",))
 
 
@@ -201,7 +201,7 @@ def _counts(plugins: Iterable[Plugin]) -> Metric:
     samples: dict[tuple[str, ...], float] = dict.fromkeys(product(map(str, Status), ("false", "true")), 0)
     for plugin in plugins:
         samples[str(plugin.status), str(plugin.retrying).lower()] += 1
-    help_ = "How many plugins there are of each status, and whether they are tried again."
+    help_ = "Plugins of each status, and whether they are retried."
     return Metric(MetricKind.GAUGE, "lamina_plugins", help_, samples, ("status", "retrying"))
 
 
@@ -209,7 +209,7 @@ def _init_seconds(plugins: Iterable[Plugin]) -> Metric:
     samples: dict[tuple[str, ...], float] = {
         (plugin.type, plugin.id, str(plugin.status)): plugin.seconds for plugin in plugins
     }
-    help_ = "How long the init of a plugin took, and what became of it."
+    help_ = "Duration and outcome of the init of a plugin."
     return Metric(MetricKind.GAUGE, "lamina_plugin_init_seconds", help_, samples, ("type", "id", "status"))
 
 

@@ -74,7 +74,8 @@ class HealthService:
     def _watch(self, request: HealthCheckRequest) -> Iterator[HealthCheckResponse]:
         if request.service:
             yield encode(HealthCheckResponse, status=HealthCheckResponse.SERVICE_UNKNOWN)
-            self._wait_for_shutdown()
+            while not self._stopping:
+                self._wait()
             return
         told = self._response()
         yield told
@@ -86,10 +87,6 @@ class HealthService:
                 yield told
         if told.status == HealthCheckResponse.SERVING:  # the service was shut down meanwhile
             yield self._response()
-
-    def _wait_for_shutdown(self) -> None:
-        while not self._stopping:
-            self._wait()
 
     def _wait(self) -> None:
         """Wait for the next check or the shutdown."""

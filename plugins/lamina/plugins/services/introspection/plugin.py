@@ -19,9 +19,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_service(ic: InitContext[None]) -> IntrospectionService:
     """Return the service, and export the directories of the host."""
-    from lamina.plugins.services.introspection._service import (
-        IntrospectionService,
-    )
+    from lamina.plugins.services.introspection._service import IntrospectionService
 
     ic.meta.exports |= {"root": str(ic.root.parent), "state": str(ic.state.parent)}
     return IntrospectionService(ic.get_all, str(ic.root / "uuid"))

@@ -1,1 +1,1 @@
-"""The leases service: what is not to be collected yet, in containerd's protocol."""
+"""The leases service: leases keep blobs and snapshots from being collected, in containerd's protocol."""

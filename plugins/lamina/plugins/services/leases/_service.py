@@ -13,7 +13,7 @@ from lamina.metadata import LeaseStore, Resource
 from lamina.metadata.collection import GarbageCollector
 
 _LOGGED = {"id": "lease", "resource.type": "resource_type", "resource.id": "resource"}
-"""Fields of requests that identify leases and what they have, and their names in log lines."""
+"""Fields of requests that identify leases and their resources, and their names in log lines."""
 
 
 class LeasesService:

@@ -39,7 +39,7 @@ _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcioEngine:
-    """Serves services with grpcio.
+    """Serves services with grpcio, as an `Engine` that is `Extensible`.
 
     Slow calls, quick calls and streams that stay open have separate threads and separate limits, so that none of
     these kinds delays another. grpcio chooses a thread before the request names its backend: a call that may block
@@ -78,20 +78,17 @@ class GrpcioEngine:
         )
 
     def bind(self, path: str) -> None:
-        """As `Engine.bind`."""
         try:
             self._server.add_insecure_port(f"unix:{urllib.parse.quote(path)}")
         except RuntimeError as error:
             raise Unavailable(f"grpc cannot listen on {path}: {error}") from error
 
     def start(self, services: Iterable[Service]) -> None:
-        """As `Engine.start`."""
         self.add(services)
         self._stalls.start()
         self._server.start()
 
     def add(self, services: Iterable[Service]) -> None:
-        """As `Extensible.add`."""
         methods = routes(services, self._methods)
         self._methods |= methods
         self._counted.add(methods)
@@ -99,11 +96,10 @@ class GrpcioEngine:
         self._server.add_generic_rpc_handlers((router,))
 
     def drain(self, grace: float) -> None:
-        """As `Engine.drain`."""
         wait([call for one in self._pools for call in one.calls()], grace)
 
     def stop(self, grace: float) -> None:
-        """As `Engine.stop`. Abandons calls that do not end after they were cancelled."""
+        """Stop. Abandons calls that do not end after they were cancelled."""
         self._server.stop(grace).wait(grace + _limits.CANCEL_GRACE)
         self._stalls.stop()
         left = wait([call for one in self._pools for call in one.calls()], _limits.CANCEL_GRACE).not_done
@@ -113,7 +109,6 @@ class GrpcioEngine:
             one.shutdown(wait=False, cancel_futures=True)
 
     def metrics(self) -> Iterator[Metric]:
-        """As `Engine.metrics`."""
         yield from self._counted.metrics()
         yield from load_metrics(one.load() for one in self._pools)
 
