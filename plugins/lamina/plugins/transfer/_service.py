@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from google.protobuf.message import Message
 
 from lamina.api import (
     Method,
@@ -16,8 +18,11 @@ from lamina.api import (
     image_to_proto,
 )
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.images import ArchiveFormat, Imported, LayerCompression, Progress, Resolved, Transfer, Unpacked
+from lamina.images import ArchiveFormat, Imported, LayerCompression, Progress, Report, Resolved, Transfer, Unpacked
 from lamina.plugins.transfer._work import Work
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 _TARGET = Target("transfer")
 """Has workers of its own: the work may take minutes."""
@@ -36,71 +41,30 @@ class TransferService:
         self.service = Service(
             name="lamina.services.transfer.v1.Transfer",
             methods=(
-                Method(
-                    "Import",
-                    pb.ImportRequest,
-                    self._import,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"path": "archive", "snapshotter": "snapshotter"},
-                ),
-                Method(
-                    "Pull",
-                    pb.PullRequest,
-                    self._pull,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"name": "image", "snapshotter": "snapshotter"},
-                ),
-                Method(
-                    "Push",
-                    pb.PushRequest,
-                    self._push,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"name": "image", "to": "to"},
-                ),
-                Method(
-                    "Unpack",
-                    pb.UnpackRequest,
-                    self._unpack,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"name": "image", "snapshotter": "snapshotter"},
-                ),
-                Method(
+                _long("Import", pb.ImportRequest, self._import, path="archive", snapshotter="snapshotter"),
+                _long("Pull", pb.PullRequest, self._pull, name="image", snapshotter="snapshotter"),
+                _long("Push", pb.PushRequest, self._push, name="image", to="to"),
+                _long("Unpack", pb.UnpackRequest, self._unpack, name="image", snapshotter="snapshotter"),
+                _long(
                     "Commit",
                     pb.CommitRequest,
                     self._commit,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"snapshot": "key", "name": "image", "snapshotter": "snapshotter"},
+                    snapshot="key",
+                    name="image",
+                    snapshotter="snapshotter",
                 ),
                 Method("Edit", pb.EditRequest, self._edit, slow=True, logged={"name": "image", "new_name": "new"}),
                 Method("Tag", pb.TagRequest, self._tag, slow=True, logged={"name": "image", "new_name": "new"}),
-                Method(
-                    "Export",
-                    pb.ExportRequest,
-                    self._export,
-                    streams=True,
-                    slow=True,
-                    target=_target,
-                    logged={"path": "archive"},
-                ),
+                _long("Export", pb.ExportRequest, self._export, path="archive"),
                 Method("Resolve", pb.ResolveRequest, self._resolve, slow=True, logged={"name": "image"}),
-                Method("Verify", pb.VerifyRequest, self._verify, streams=True, slow=True, target=_target),
+                _long("Verify", pb.VerifyRequest, self._verify),
             ),
         )
 
     def _import(self, request: pb.ImportRequest) -> Iterator[pb.ImportResponse]:
-        transfer = self._transfer()
-        with Work(
-            lambda report: transfer.import_(
+        return _stream(
+            pb.ImportResponse,
+            lambda report: self._transfer().import_(
                 request.path,
                 names=tuple(request.names),
                 platform=request.platform,
@@ -109,14 +73,14 @@ class TransferService:
                 snapshotter=request.snapshotter,
                 discard_layers=request.discard_layers,
                 progress=report,
-            )
-        ) as work:
-            yield from _imported(work)
+            ),
+            _imported,
+        )
 
     def _pull(self, request: pb.PullRequest) -> Iterator[pb.ImportResponse]:
-        transfer = self._transfer()
-        with Work(
-            lambda report: transfer.pull(
+        return _stream(
+            pb.ImportResponse,
+            lambda report: self._transfer().pull(
                 request.name,
                 new_name=request.new_name,
                 platform=request.platform,
@@ -126,59 +90,49 @@ class TransferService:
                 discard_layers=request.discard_layers,
                 access=access_from_proto(request.access, request.name),
                 progress=report,
-            )
-        ) as work:
-            yield from _imported(work)
+            ),
+            _imported,
+        )
 
     def _push(self, request: pb.PushRequest) -> Iterator[pb.PushResponse]:
-        transfer = self._transfer()
-        with Work(
-            lambda report: transfer.push(
+        return _stream(
+            pb.PushResponse,
+            lambda report: self._transfer().push(
                 request.name,
                 to=request.to,
                 platform=request.platform,
                 access=access_from_proto(request.access, request.to or request.name),
                 progress=report,
-            )
-        ) as work:
-            for progress in work.progress():
-                yield encode(pb.PushResponse, progress=_progress(progress))
-            done = work.result()
-        yield encode(pb.PushResponse, name=done.name, target=descriptor_to_proto(done.target))
+            ),
+            lambda done: {"name": done.name, "target": descriptor_to_proto(done.target)},
+        )
 
     def _unpack(self, request: pb.UnpackRequest) -> Iterator[pb.UnpackResponse]:
-        transfer = self._transfer()
-        with Work(
-            lambda report: transfer.unpack(
+        return _stream(
+            pb.UnpackResponse,
+            lambda report: self._transfer().unpack(
                 request.name, platform=request.platform, snapshotter=request.snapshotter, progress=report
-            )
-        ) as work:
-            for progress in work.progress():
-                yield encode(pb.UnpackResponse, progress=_progress(progress))
-            done = work.result()
-        yield encode(pb.UnpackResponse, unpacked=_unpacked(done))
+            ),
+            lambda done: {"unpacked": _unpacked(done)},
+        )
 
     def _commit(self, request: pb.CommitRequest) -> Iterator[pb.CommitResponse]:
-        transfer = self._transfer()
-        changes = config_changes_from_proto(request.changes)
-        with Work(
-            lambda report: transfer.commit(
+        return _stream(
+            pb.CommitResponse,
+            lambda report: self._transfer().commit(
                 request.snapshot,
                 request.name,
                 snapshotter=request.snapshotter,
                 base=request.base,
-                changes=changes,
+                changes=config_changes_from_proto(request.changes),
                 message=request.message,
                 compression=cast("LayerCompression", request.compression or "gzip"),
                 live=request.live,
                 source_date_epoch=_epoch(request),
                 progress=report,
-            )
-        ) as work:
-            for progress in work.progress():
-                yield encode(pb.CommitResponse, progress=_progress(progress))
-            done = work.result()
-        yield encode(pb.CommitResponse, image=image_to_proto(done))
+            ),
+            lambda done: {"image": image_to_proto(done)},
+        )
 
     def _edit(self, request: pb.EditRequest) -> pb.EditResponse:
         made = self._transfer().edit(
@@ -196,20 +150,17 @@ class TransferService:
         return encode(pb.TagResponse, image=image_to_proto(made))
 
     def _export(self, request: pb.ExportRequest) -> Iterator[pb.ExportResponse]:
-        transfer = self._transfer()
-        with Work(
-            lambda report: transfer.export(
+        return _stream(
+            pb.ExportResponse,
+            lambda report: self._transfer().export(
                 request.path,
                 tuple(request.names),
                 format=cast("ArchiveFormat", request.format or "oci"),
                 platform=request.platform,
                 progress=report,
-            )
-        ) as work:
-            for progress in work.progress():
-                yield encode(pb.ExportResponse, progress=_progress(progress))
-            done = work.result()
-        yield encode(pb.ExportResponse, images=map(image_to_proto, done.images), size=done.size)
+            ),
+            lambda done: {"images": map(image_to_proto, done.images), "size": done.size},
+        )
 
     def _resolve(self, request: pb.ResolveRequest) -> pb.ResolveResponse:
         return _resolved(self._transfer().resolve(request.name, platform=request.platform))
@@ -219,28 +170,32 @@ class TransferService:
             yield encode(pb.VerifyResponse, digest=one.digest, size=one.size, problem=one.problem)
 
 
-def _imported(work: Work[Imported]) -> Iterator[pb.ImportResponse]:
-    for progress in work.progress():
-        yield encode(pb.ImportResponse, progress=_progress(progress))
-    done = work.result()
-    yield encode(
-        pb.ImportResponse,
-        images=map(image_to_proto, done.images),
-        unpacked=map(_unpacked, done.unpacked),
-    )
+def _long(
+    name: str, request: type[Message], handler: Callable[[Any], Iterator[Message]], /, **logged: str
+) -> Method:
+    """Return a method that streams its responses, and whose work may take minutes."""
+    return Method(name, request, handler, streams=True, slow=True, target=lambda _: _TARGET, logged=logged)
 
 
-def _target(_request: object) -> Target:
-    return _TARGET
+def _stream(response: type[M], do: Callable[[Report], T], fields: Callable[[T], Mapping[str, Any]]) -> Iterator[M]:
+    """Yield the progress of work, and its result with these fields."""
+    with Work(do) as work:
+        for changed in work.progress():
+            yield encode(response, progress=map(_progress, changed))
+        done = work.result()
+    yield encode(response, **fields(done))
+
+
+def _imported(done: Imported) -> Mapping[str, Any]:
+    return {"images": map(image_to_proto, done.images), "unpacked": map(_unpacked, done.unpacked)}
 
 
 def _epoch(request: pb.CommitRequest | pb.EditRequest) -> int | None:
     return request.source_date_epoch if request.HasField("source_date_epoch") else None
 
 
-def _progress(changed: Sequence[Progress]) -> Iterator[pb.Progress]:
-    for one in changed:
-        yield encode(pb.Progress, digest=one.digest, what=one.what, done=one.done, total=one.total)
+def _progress(one: Progress) -> pb.Progress:
+    return encode(pb.Progress, digest=one.digest, what=one.what, done=one.done, total=one.total)
 
 
 def _unpacked(one: Unpacked) -> pb.Unpacked:
