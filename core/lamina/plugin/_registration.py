@@ -111,7 +111,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("requires", is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
         ("config", isinstance(registration.config, type | None), "a class or None"),
         ("live", is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
-        ("references", _is_dict_of_strings(registration.references), "a dict of UTF-8 strings"),
+        ("references", is_dict_of_strings(registration.references), "a dict of UTF-8 strings"),
         ("listen", registration.listen is None or callable(registration.listen), "a function or None"),
         ("init", callable(registration.init), "a function"),
         ("migrate", registration.migrate is None or callable(registration.migrate), "a function or None"),
@@ -137,7 +137,8 @@ def is_text(value: object) -> bool:
         return False
 
 
-def _is_dict_of_strings(value: object) -> bool:
+def is_dict_of_strings(value: object) -> bool:
+    """Return whether a value is a dict of strings that can be encoded as UTF-8."""
     return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -19,8 +18,6 @@ from typing import Final
 import lmdb
 
 from lamina.fs import exposure_of, open_secure_file
-
-_log = logging.getLogger(__name__)
 
 DATA: Final = "data.mdb"
 """The name of the file with the data (lmdb.h)."""

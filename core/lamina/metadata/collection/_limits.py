@@ -6,19 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from lamina.context import current, use
+from lamina.context import cancellable, use
 
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
     """Run the block in a context that ends with the current call, and at the latest after some seconds."""
-    call = current()
-    context = call.detached()
-    ends = time.monotonic() + seconds
-    context.deadline = ends if call.deadline is None else min(ends, call.deadline)
-    forget = call.on_cancel(context.cancel)
-    try:
+    with cancellable() as context:
+        ends = time.monotonic() + seconds
+        context.deadline = ends if context.deadline is None else min(ends, context.deadline)
         with use(context):
             yield
-    finally:
-        forget()

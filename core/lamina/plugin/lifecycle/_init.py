@@ -15,7 +15,7 @@ import attrs
 from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin
 from lamina.plugin._contract import Contract
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, first_retrying, is_retryable
-from lamina.plugin._registration import Registration, is_text
+from lamina.plugin._registration import Registration, is_dict_of_strings, is_text
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
 from lamina.plugin.lifecycle._close import close_late
 from lamina.plugin.lifecycle._context import InitContext
@@ -224,17 +224,13 @@ def _wrong_meta(meta: object) -> str:
     """Return what is wrong with the meta, or "". Every listing of plugins reads it."""
     if not isinstance(meta, Meta):
         return f"meta must be a Meta, not {reprlib.repr(meta)}"
-    if not _is_dict_of_strings(meta.exports):
+    if not is_dict_of_strings(meta.exports):
         return f"meta.exports must be a dict of UTF-8 strings, not {reprlib.repr(meta.exports)}"
     for name in ("platforms", "capabilities"):
         value = getattr(meta, name)
         if not _is_list_of_strings(value):
             return f"meta.{name} must be a list of UTF-8 strings, not {reprlib.repr(value)}"
     return ""
-
-
-def _is_dict_of_strings(value: object) -> bool:
-    return isinstance(value, dict) and _is_list_of_strings([*value, *value.values()])
 
 
 def _is_list_of_strings(value: object) -> bool:

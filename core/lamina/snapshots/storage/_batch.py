@@ -1,4 +1,4 @@
-"""Reading records in batches, in the order of their keys."""
+"""Reading records in the order of their keys, in batches."""
 
 from __future__ import annotations
 

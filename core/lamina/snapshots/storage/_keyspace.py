@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from lamina.context import current
 from lamina.errdefs import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from lamina.labels import check_labels, update_labels
 from lamina.snapshots._contract import Info, Kind, Usage
@@ -234,19 +232,11 @@ class Keyspace:
         Raises:
             FilterSyntaxError: As `walk`.
         """
+        records = self._table.walk(self._environment)
         if not expressions:
-            return self._values()
+            return records
         chosen = parse_filters(expressions)
-        return (data for data in self._values() if chosen.match(fields(decode(data).info)))
-
-    def _values(self) -> Iterator[bytes]:
-        start: bytes | None = None
-        while True:
-            current().check()
-            values, start = self._environment.read(functools.partial(self._table.batch, start=start))
-            yield from values
-            if start is None:
-                return
+        return (data for data in records if chosen.match(fields(decode(data).info)))
 
 
 def _later_than(info: Info) -> int:

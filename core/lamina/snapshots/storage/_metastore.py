@@ -60,14 +60,8 @@ class MetaStore(Store):
         """
         for snapshotter, keyspace in self.keyspaces():
             if snapshotter not in except_for:
-                table = Table(snapshotter, b"", keyspace)
-                start: bytes | None = None
-                while True:
-                    found, start = self._environment.read(functools.partial(table.batch, start=start))
-                    for data in found:
-                        yield snapshotter, keyspace, decode(data).info
-                    if start is None:
-                        break
+                for data in Table(snapshotter, b"", keyspace).walk(self._environment):
+                    yield snapshotter, keyspace, decode(data).info
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the number of snapshots, the size of the store, and the durations of commits.

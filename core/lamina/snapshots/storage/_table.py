@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
+from lamina.context import current
 from lamina.errdefs import NotFound
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._batch import batch
@@ -9,7 +13,7 @@ from lamina.snapshots.storage._layout import shorten
 from lamina.snapshots.storage._record import Record, decode, encode
 from lamina.store import _checksum as checksum
 from lamina.store._entries import ascending
-from lamina.store._environment import Transaction
+from lamina.store._environment import Environment, Transaction
 
 
 class Table:
@@ -83,8 +87,17 @@ class Table:
         if record.parent_ids:
             transaction.delete(layout.child_key(number, record.parent_ids[0], record.id))
 
-    def batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
-        """Return encoded records in byte order of their keys, and the start of the next batch (`_batch.batch`)."""
+    def walk(self, environment: Environment) -> Iterator[bytes]:
+        """Yield the encoded records in byte order of their keys, without a transaction in between (`batch`)."""
+        start: bytes | None = None
+        while True:
+            current().check()
+            records, start = environment.read(functools.partial(self._batch, start=start))
+            yield from records
+            if start is None:
+                return
+
+    def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
         number = self.number(transaction)
         return batch(transaction, b"k" + number, start) if number else ([], None)
 

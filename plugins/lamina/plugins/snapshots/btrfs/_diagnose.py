@@ -44,7 +44,7 @@ def diagnose(root: str, host_pid: int | None, *, configured: bool) -> Iterator[F
         remove_stale_probes(root)
     try:
         try_btrfs(place, mount.source)
-    except (Error, OSError) as error:
+    except Error as error:
         yield Finding.problem("subvolumes", f"{place}: {error}", mount_remedy(str(error)))
     else:
         yield Finding.ok("subvolumes", f"one was created in {place}, mounted and deleted")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Final
 
-from lamina.errdefs import Error, SkipPlugin, from_os_error, is_transient
+from lamina.errdefs import Error, SkipPlugin, is_transient, translated
 from lamina.fs import is_full_or_read_only
 from lamina.mount import temporary_mount
 from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
@@ -15,6 +16,8 @@ from lamina.plugins.snapshots.btrfs._device import btrfs_device
 from lamina.plugins.snapshots.btrfs._subvolume import children, open_directory, open_subvolume
 
 _log = logging.getLogger(__name__)
+
+_OPERATION: Final = "try btrfs"
 
 
 def probe(root: str) -> str:
@@ -35,10 +38,8 @@ def probe(root: str) -> str:
     remove_stale_probes(root)
     try:
         _try(root, device)
-    except (Error, OSError) as error:
+    except Error as error:
         if is_full_or_read_only(error) or is_transient(error):
-            if isinstance(error, OSError):
-                raise from_os_error(error, "try btrfs") from error
             raise
         raise SkipPlugin(f"btrfs subvolumes cannot be created and mounted in {root}: {error}") from error
     return device
@@ -47,7 +48,7 @@ def probe(root: str) -> str:
 def _try(root: str, device: str) -> None:
     try:
         try_btrfs(root, device)
-    except (Error, OSError) as error:
+    except Error as error:
         if not is_full_or_read_only(error) or not os.path.isdir(os.path.join(root, "snapshots")):
             raise
         _log.warning("trying btrfs without writing", extra={"root": root, "reason": str(error)})
@@ -56,7 +57,7 @@ def _try(root: str, device: str) -> None:
 
 def _try_read_only(root: str, device: str) -> None:
     """Mount the subvolume that contains the directory."""
-    with open_directory(root) as directory:
+    with translated(_OPERATION), open_directory(root) as directory:
         id_ = _ioctl.subvolume(directory).id
         children(directory, id_)
     with temporary_mount([subvolume_mount(device, id_, read_only=True)]):
@@ -71,9 +72,9 @@ def try_btrfs(root: str, device: str) -> None:
         device: The block device of its file system.
 
     Raises:
-        Error, OSError: An operation failed.
+        Error: An operation failed.
     """
-    with probe_directory(root) as path, open_directory(path) as directory:
+    with translated(_OPERATION), probe_directory(root) as path, open_directory(path) as directory:
         _ioctl.create_subvolume(directory, "probe")
         with open_subvolume(os.path.join(path, "probe")) as created:
             id_ = _ioctl.subvolume(created).id

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from lamina.errdefs import Error, InvalidArgument, SkipPlugin, from_os_error, is_transient
+from lamina.errdefs import Error, InvalidArgument, SkipPlugin, is_transient, translated
 from lamina.fs import is_full_or_read_only, supports_d_type
 from lamina.mount import Mount, in_user_namespace, temporary_mount
 from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
@@ -18,10 +18,11 @@ _log = logging.getLogger(__name__)
 INDEX: Final = "/sys/module/overlay/parameters/index"
 UNSAFE_CHARACTERS: Final = frozenset(':,\\"')
 """Characters with a meaning in overlayfs's options. containerd and runc pass paths without escaping them."""
+_OPERATION: Final = "try overlayfs"
 _DATA_DIRECTORIES: Final = ("snapshots", "records")
 """Directories of every data root (`lamina.snapshots.local`), owned by this process's user."""
 
-Attempt: TypeAlias = Callable[[str, Sequence[str]], Error | OSError | None]
+Attempt: TypeAlias = Callable[[str, Sequence[str]], Error | None]
 """Tries overlayfs in a directory with some options, and returns the error if it fails."""
 
 
@@ -52,7 +53,7 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
         )
     remove_stale_probes(root)
     try:
-        with probe_directory(root) as directory:
+        with translated(_OPERATION), probe_directory(root) as directory:
             has_d_type = supports_d_type(directory)
         if not has_d_type:
             raise SkipPlugin(
@@ -60,10 +61,8 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
                 "(xfs: format with ftype=1)"
             )
         return _options(root, mount_options, try_overlay)
-    except (Error, OSError) as error:
+    except Error as error:
         if not is_full_or_read_only(error) or not _has_layers(root):
-            if isinstance(error, OSError):
-                raise from_os_error(error, "try overlayfs") from error
             raise
         _log.warning("trying overlayfs without writing", extra={"root": root, "reason": str(error)})
         return _options(root, mount_options, _try_overlay_read_only)
@@ -76,7 +75,7 @@ def _options(root: str, configured: Sequence[str], attempt: Attempt) -> tuple[st
     if failure is None:
         return (*configured, *required)
     if is_full_or_read_only(failure) or is_transient(failure):
-        raise from_os_error(failure, "try overlayfs") if isinstance(failure, OSError) else failure
+        raise failure
     if configured and attempt(root, required) is None:
         raise InvalidArgument(f"mount_options {list(configured)}: {failure}") from failure
     raise SkipPlugin(f"overlayfs does not work in {root}: {failure}") from failure
@@ -104,15 +103,13 @@ def can_remap_ids(root: str, options: Sequence[str]) -> bool:
         try:
             with _probe_overlay(root, options) as merged:
                 status = os.stat(os.path.join(merged, "file"))
-        except (Error, OSError) as error:
+        except Error as error:
             if not is_full_or_read_only(error) or not _has_layers(root):
                 raise
             with _overlay_of_data_root(root, options) as merged:
                 status = os.stat(merged)
-    except (Error, OSError) as error:
+    except Error as error:
         if is_full_or_read_only(error) or is_transient(error):
-            if isinstance(error, OSError):
-                raise from_os_error(error, "try id-mapped layers") from error
             raise  # returning False would change the owners that existing snapshots show
         _log.info("layers cannot be id-mapped here", extra={"root": root, "reason": str(error)})
         return False
@@ -136,22 +133,22 @@ def required_options(root: str, configured: Sequence[str], attempt: Attempt) -> 
     return tuple(required)
 
 
-def try_overlay(root: str, options: Sequence[str]) -> Error | OSError | None:
+def try_overlay(root: str, options: Sequence[str]) -> Error | None:
     """Mount an overlay with two lower layers and delete a file in it; return the error if that fails."""
     try:
         with _probe_overlay(root, options) as merged:
             os.unlink(os.path.join(merged, "file"))
-    except (Error, OSError) as error:
+    except Error as error:
         return error
     return None
 
 
-def _try_overlay_read_only(root: str, options: Sequence[str]) -> Error | OSError | None:
+def _try_overlay_read_only(root: str, options: Sequence[str]) -> Error | None:
     """Mount an overlay of existing directories; return the error if that fails."""
     try:
         with _overlay_of_data_root(root, options):
             return None
-    except (Error, OSError) as error:
+    except Error as error:
         return error
 
 
@@ -164,16 +161,15 @@ def _has_layers(root: str) -> bool:
 def _overlay_of_data_root(root: str, options: Sequence[str]) -> Iterator[str]:
     """Mount an overlay of two directories that every data root has, and yield its mount point."""
     lower = ":".join(os.path.join(root, name) for name in _DATA_DIRECTORIES)
-    with temporary_mount(
-        [Mount(type="overlay", source="overlay", options=(f"lowerdir={lower}", *options))]
-    ) as merged:
+    overlay = Mount(type="overlay", source="overlay", options=(f"lowerdir={lower}", *options))
+    with translated(_OPERATION), temporary_mount([overlay]) as merged:
         yield merged
 
 
 @contextlib.contextmanager
 def _probe_overlay(root: str, options: Sequence[str]) -> Iterator[str]:
     """Mount an overlay with a `file` in its lowest layer, and yield its mount point."""
-    with probe_directory(root) as directory:
+    with translated(_OPERATION), probe_directory(root) as directory:
         paths = {name: os.path.join(directory, name) for name in ("upper", "work", "lower", "lowest", "merged")}
         for path in paths.values():
             os.mkdir(path)
