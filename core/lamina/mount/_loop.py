@@ -10,6 +10,7 @@ import time
 from typing import Self
 
 from lamina.errdefs import InvalidArgument, MountFailed
+from lamina.fs import opened
 
 # include/uapi/linux/loop.h
 _LOOP_CONFIGURE = 0x4C0A
@@ -57,12 +58,9 @@ class LoopDevice:
             raise InvalidArgument(f"attach {path!r} to a loop device: the path contains a NUL character")
         try:
             access = os.O_RDONLY if read_only else os.O_RDWR
-            file = os.open(path, access | os.O_CLOEXEC)
-            try:
+            with opened(path, access | os.O_CLOEXEC) as file:
                 configuration = _configuration(file, os.fsencode(path), read_only, direct_io)
                 return cls(*_attach(access, configuration))
-            finally:
-                os.close(file)
         except OSError as error:
             where = f"{error.filename}: " if error.filename not in (None, path) else ""
             raise MountFailed(f"attach {path!r} to a loop device: {where}{error.strerror}") from error

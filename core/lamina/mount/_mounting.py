@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from lamina.errdefs import Error, MountFailed, NotFound, Unimplemented, from_os_error
+from lamina.fs import opened
 from lamina.mount import _syscalls
 from lamina.mount._by_string import mount_by_string
 from lamina.mount._filesystem import mount_filesystem
@@ -171,15 +172,13 @@ def _inside(root: str, target: str) -> Iterator[str]:
     if not target:
         yield root
         return
-    directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        place = _syscalls.open_inside(directory, target)
+        with opened(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) as directory:
+            place = _syscalls.open_inside(directory, target)
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
         raise Unimplemented(f"mount at {target!r} inside {root}: needs openat2(2), Linux 5.6") from error
-    finally:
-        os.close(directory)
     try:
         yield f"/proc/self/fd/{place}"
     finally:

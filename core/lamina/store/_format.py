@@ -16,6 +16,12 @@ SIZE: Final = 4
 RESIDUE: Final = 0x2144DF1C
 """The CRC-32 of any bytes followed by their own CRC-32 (little-endian)."""
 
+UUID: Final = b"muuid"
+"""The key of the store's UUID."""
+SCHEMA_KEY: Final = b"mschema"
+"""The key of the schema version, without a checksum: every version of lamina reads it."""
+VERSION: Final = b"mversion"
+"""The key of the same with a checksum."""
 DATABASE_KEY_LIMIT: Final = 511
 """MDB_MAXKEYSIZE, as LMDB is built by default (lmdb.h, mdb_env_get_maxkeysize)."""
 TABLE: Final = b"t"

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol, cast
 
-from lamina.store._format import SCHEMA, is_intact, value_in
+from lamina.store._format import SCHEMA, SCHEMA_KEY, VERSION, is_intact, value_in
 from lamina.store._leaves import Batch, Data, Doubtful, batches
 from lamina.store._meta import Meta, Read, Tree, newest_meta
 from lamina.store._pages import Pages
@@ -108,7 +108,7 @@ def diagnose(read: Read, entries: EntryCheck, meta: Meta) -> Iterator[str]:
 def _is_of_other_schema(entries: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether a store has a schema unknown here: version 1, or that of a newer lamina."""
     general = {key: value_in(data) for key, data in entries if key[:1] == b"m" and is_intact(key, data)}
-    version = general.get(b"mversion", general.get(b"mschema", b""))
+    version = general.get(VERSION, general.get(SCHEMA_KEY, b""))
     return version.isdigit() and not 2 <= int(version) <= SCHEMA
 
 

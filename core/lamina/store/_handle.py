@@ -10,7 +10,7 @@ from typing import Final
 import lmdb
 
 from lamina.errdefs import DataLoss, Error, ReadOnly, Unavailable, from_os_error
-from lamina.fs import NO_SPACE, check_writable
+from lamina.fs import NO_SPACE, check_writable, opened
 from lamina.store._errors import translated
 from lamina.store._gate import Gate
 from lamina.store._lmdb import DATA, open_lmdb
@@ -172,15 +172,10 @@ def _rewrite(path: str, size: int) -> None:
         Error: The disk failed again.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
+        with opened(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW) as fd:
             os.pwrite(fd, os.pread(fd, size, 0), 0)
             os.fdatasync(fd)
             check_writable(fd)
-        finally:
-            os.close(fd)
     except OSError as error:
-        if (
-            error.errno not in NO_SPACE
-        ):  # a full disk is reported by the next commit, which writes and syncs as well
+        if error.errno not in NO_SPACE:  # the next commit reports a full disk: it writes and syncs as well
             raise from_os_error(error, "write the metastore") from error

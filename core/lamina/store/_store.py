@@ -20,9 +20,8 @@ from lamina.fs import Ballast, Lock, SecureDirectory, is_full_or_read_only, open
 from lamina.metrics import Metric
 from lamina.places import LOCK
 from lamina.store import _checksum as checksum
-from lamina.store import _layout as layout
 from lamina.store._environment import MAP_SIZE, Environment, Transaction
-from lamina.store._format import SCHEMA
+from lamina.store._format import SCHEMA, SCHEMA_KEY, UUID, VERSION
 from lamina.store._startup_checks import Checks
 from lamina.store._table import Migrate, Table, open_table
 
@@ -156,7 +155,7 @@ class Store:
 
     def _initialise(self, transaction: Transaction) -> str:
         """Create or migrate the store, and return its UUID."""
-        found = int(transaction.get(layout.SCHEMA, b"0"))
+        found = int(transaction.get(SCHEMA_KEY, b"0"))
         if found > SCHEMA:
             raise FailedPrecondition(
                 f"metastore {self.path} has schema version {found}, this lamina reads up to {SCHEMA}: "
@@ -168,15 +167,15 @@ class Store:
                 "all of it"
             )
         if not found:
-            checksum.put(transaction, layout.UUID, str(uuid.uuid4()).encode())
+            checksum.put(transaction, UUID, str(uuid.uuid4()).encode())
         elif found < SCHEMA:
             extra = {"path": self.path, "old": found, "new": SCHEMA}
             _log.info("bringing the metastore to a new schema", extra=extra)
             self._migrate(transaction, found)
         if found < SCHEMA:  # otherwise there is nothing to store
-            transaction.put(layout.SCHEMA, str(SCHEMA).encode())
-            checksum.put(transaction, layout.VERSION, str(SCHEMA).encode())
-        return (checksum.get(transaction, layout.UUID) or b"").decode()
+            transaction.put(SCHEMA_KEY, str(SCHEMA).encode())
+            checksum.put(transaction, VERSION, str(SCHEMA).encode())
+        return (checksum.get(transaction, UUID) or b"").decode()
 
     def _migrate(self, transaction: Transaction, version: int) -> None:
         """Migrate the entries outside tables to the present schema.
@@ -211,8 +210,8 @@ class Store:
 
 def _known_uuid(transaction: Transaction) -> str:
     """Return the UUID of a store of the present schema; "" if it must be created, migrated or refused."""
-    is_present = transaction.get(layout.SCHEMA) == str(SCHEMA).encode()
-    return (checksum.get(transaction, layout.UUID) or b"").decode() if is_present else ""
+    is_present = transaction.get(SCHEMA_KEY) == str(SCHEMA).encode()
+    return (checksum.get(transaction, UUID) or b"").decode() if is_present else ""
 
 
 def _make_state(state: str) -> str:

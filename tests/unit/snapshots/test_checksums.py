@@ -40,12 +40,12 @@ def test_every_entry_but_the_schema_version_has_a_checksum(store: MetaStore, sto
     entries = all_entries(store)
     without = {key for key, value in entries.items() if not checksum.has_checksum(value)}
     assert {key[:1] for key in entries} == set(map(bytes, zip(b"bcikmns")))
-    assert without == {layout.SCHEMA}
+    assert without == {layout.SCHEMA_KEY}
 
 
 def test_every_flipped_bit_of_a_value_is_found(store: MetaStore, stored: Keyspace) -> None:
     for key, value in all_entries(store).items():
-        for bit in range(8 * len(value) if key != layout.SCHEMA else 0):
+        for bit in range(8 * len(value) if key != layout.SCHEMA_KEY else 0):
             changed = bytearray(value)
             changed[bit // 8] ^= 1 << bit % 8
             with pytest.raises(DataLoss, match="wrong checksum"):
@@ -55,8 +55,8 @@ def test_every_flipped_bit_of_a_value_is_found(store: MetaStore, stored: Keyspac
 def test_a_value_under_the_key_of_another_is_found(store: MetaStore, stored: Keyspace) -> None:
     entries = all_entries(store)
     for key, value in entries.items():
-        for other in entries.keys() - {key, layout.SCHEMA}:
-            if key != layout.SCHEMA:
+        for other in entries.keys() - {key, layout.SCHEMA_KEY}:
+            if key != layout.SCHEMA_KEY:
                 with pytest.raises(DataLoss, match="wrong checksum"):
                     checksum.check(other, value)
 

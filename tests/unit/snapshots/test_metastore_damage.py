@@ -28,7 +28,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a missing identifier": lambda path: change(path, lambda t: t.delete(layout.id_key(NATIVE, 4))),
     "a missing record": lambda path: change(path, lambda t: t.delete(layout.record_key(SPACE, b"key 3"))),
     "an unknown entry": lambda path: change(path, lambda t: t.put(b"x", b"y")),
-    "the schema version": lambda path: change(path, lambda t: t.put(layout.SCHEMA, b"1")),
+    "the schema version": lambda path: change(path, lambda t: t.put(layout.SCHEMA_KEY, b"1")),
     "the counter": lambda path: change(path, lambda t: t.put(layout.COUNTER, add(layout.COUNTER, b"1"))),
     "the snapshotter's number": lambda path: flip(path, layout.snapshotter_key("native")),
     "the UUID": lambda path: flip(path, layout.UUID),
@@ -197,7 +197,7 @@ def test_a_store_of_a_newer_lamina_is_refused_and_not_reported_as_damaged(tmp_pa
     populate(tmp_path)
 
     def body(transaction: Transaction) -> None:
-        transaction.put(layout.SCHEMA, b"5")
+        transaction.put(layout.SCHEMA_KEY, b"5")
         transaction.put(layout.VERSION, add(layout.VERSION, b"5"))
         transaction.put(b"x of a later schema", b"y")
 

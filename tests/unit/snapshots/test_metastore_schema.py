@@ -22,7 +22,7 @@ from tests.support.metastores import schema_2
 
 def test_a_store_of_a_newer_lamina_is_refused(tmp_path: Path) -> None:
     store = MetaStore.open(str(tmp_path))
-    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"5"))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA_KEY, b"5"))
     store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"5"))
     store.close()
     with pytest.raises(FailedPrecondition, match="schema version 5"):
@@ -92,7 +92,7 @@ def store_as_before(path: Path, *records: bytes) -> None:
             transaction.put(layout.id_key(number, id_), key)
             if parent_id:
                 transaction.put(layout.child_key(space, parent_id, id_), name)
-        transaction.put(layout.SCHEMA, b"1")
+        transaction.put(layout.SCHEMA_KEY, b"1")
         transaction.delete(layout.VERSION)
 
     store._environment.write(put)
@@ -171,7 +171,7 @@ def test_a_store_of_schema_version_3_is_changed_only_in_its_version(tmp_path: Pa
     store = MetaStore.open(str(tmp_path))
     keyspace = store.snapshotter("overlayfs").keyspace("lamina")
     run(keyspace.create(keyspace.draft(Kind.ACTIVE, "other", "", {})))
-    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA, b"3"))
+    store._environment.write(lambda transaction: transaction.put(layout.SCHEMA_KEY, b"3"))
     store._environment.write(lambda transaction: checksum.put(transaction, layout.VERSION, b"3"))
     store.close()
     before = entries(tmp_path)
@@ -180,6 +180,6 @@ def test_a_store_of_schema_version_3_is_changed_only_in_its_version(tmp_path: Pa
         assert not list(store.table("notes", 1).walk())
         store.close()
     after = entries(tmp_path)
-    assert after[layout.SCHEMA] == b"4"
+    assert after[layout.SCHEMA_KEY] == b"4"
     changed = {key for key in before if after[key] != before[key]}
-    assert changed == {layout.SCHEMA, layout.VERSION}
+    assert changed == {layout.SCHEMA_KEY, layout.VERSION}

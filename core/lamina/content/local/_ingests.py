@@ -223,8 +223,5 @@ def _open_data(directory: SecureDirectory) -> int:
 
 def _write(directory: SecureDirectory, name: str, data: bytes) -> None:
     """Write a small file, which a crash may lose with the ingest."""
-    fd = directory.create(name)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
+    with open(directory.create(name), "wb", buffering=0) as file:
+        file.write(data)

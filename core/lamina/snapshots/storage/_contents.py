@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +12,10 @@ import attrs
 
 from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.snapshots.storage import _layout as layout
-from lamina.snapshots.storage._record import Record, decode
+from lamina.snapshots.storage._cross_check import Entries
+from lamina.snapshots.storage._record import decode
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
-from lamina.store._checksum import check
-from lamina.store._format import TABLE, owner_of
+from lamina.store._format import TABLE, is_intact, owner_of, value_in
 
 _VERSIONS: Final = ("2", "3", "4")
 """The readable schema versions. Values of version 2 may have no checksum (`lamina.store._checksum`)."""
@@ -74,30 +75,27 @@ class Contents:
         Args:
             entries: Keys and values of the database, in any order; some may be missing.
         """
-        by_kind: dict[bytes, dict[bytes, bytes]] = {}
-        problems: list[str] = []
-        for key, value in entries:
-            try:
-                by_kind.setdefault(key[:1], {})[key] = check(key, value)
-            except DataLoss:
-                problems.append(f"{layout.describe(key)} has a wrong checksum")
-        return _Reading(by_kind, problems).contents()
+        return _Reading(dict(sorted(entries))).contents()
 
 
 @attrs.define
 class _Reading:
     """Assembles the contents."""
 
-    entries: Mapping[bytes, Mapping[bytes, bytes]]
-    """Entries by the first byte of their keys."""
-    problems: list[str]
-    numbers: dict[bytes, str] = attrs.field(factory=dict)
-    """Snapshotters by number."""
+    stored: Mapping[bytes, bytes]
+    """All entries in the order of their keys, with the stored bytes of their values."""
+    problems: list[str] = attrs.field(factory=list)
     keyspaces: dict[bytes, tuple[str, str]] = attrs.field(factory=dict)
     """Snapshotter and name of each keyspace, by number."""
+    entries: dict[bytes, dict[bytes, bytes]] = attrs.field(factory=dict)
+    """Intact entries by the first byte of their keys."""
 
     def contents(self) -> Contents:
+        for key, data in self.stored.items():
+            if is_intact(key, data):
+                self.entries.setdefault(key[:1], {})[key] = value_in(data)
         self._check_version()
+        self.problems += Entries().check(self.stored.items())
         counters = dict(self._counters())
         for key, number in self._of(b"s"):
             snapshotter, _, keyspace = _text(key[1:]).partition("\0")
@@ -113,7 +111,7 @@ class _Reading:
         return self.entries.get(kind, {}).items()
 
     def _check_version(self) -> None:
-        version = _text(dict(self._of(b"m")).get(layout.SCHEMA, b""))
+        version = _text(dict(self._of(b"m")).get(layout.SCHEMA_KEY, b""))
         if version and version not in _VERSIONS:
             raise FailedPrecondition(
                 f"a metastore of schema version {version} cannot be read, only {', '.join(_VERSIONS)}: "
@@ -122,62 +120,21 @@ class _Reading:
 
     def _counters(self) -> Iterator[tuple[str, Counters]]:
         for key, value in self._of(b"n"):
-            try:
-                number, next_id, generation = layout.SNAPSHOTTER.unpack(value)
-            except struct.error as error:
-                self.problems.append(f"the counters of snapshotter {_text(key[1:])!r} cannot be read: {error}")
-                continue
-            self.numbers[layout.NUMBER.pack(number)] = _text(key[1:])
-            yield _text(key[1:]), Counters(next_id, generation)
+            with contextlib.suppress(struct.error):  # among the problems
+                _, next_id, generation = layout.SNAPSHOTTER.unpack(value)
+                yield _text(key[1:]), Counters(next_id, generation)
 
     def _snapshots(self) -> Iterator[RecoveryRecord]:
-        indexed = _Indexed(self)
+        """Yield the readable records that are under their own keys, and in a keyspace with a name."""
         for key, value in self._of(b"k"):
             try:
                 record = decode(value)
             except DataLoss as error:
                 self.problems.append(f"the record under {key.hex()} cannot be read: {error}")
                 continue
-            shown = layout.shorten(record.info.name)
-            if layout.record_key(key[1:5], record.info.name.encode()) != key:
-                self.problems.append(f"the record of snapshot {shown} stands under the key of another")
-                continue
-            if key[1:5] not in self.keyspaces:
-                self.problems.append(f"snapshot {shown} is in keyspace {key[1:5].hex()}, which has no name")
-                continue
-            indexed.compare(key, record)
-            yield RecoveryRecord(*self.keyspaces[key[1:5]], record)
-        indexed.report_rest()
-
-
-class _Indexed:
-    """The index entries not yet compared with records."""
-
-    def __init__(self, reading: _Reading) -> None:
-        self._reading = reading
-        self._ids = dict(reading.entries.get(b"i", {}))
-        self._children = dict(reading.entries.get(b"c", {}))
-        self._number_of = {name: number for number, name in reading.numbers.items()}
-
-    def compare(self, key: bytes, record: Record) -> None:
-        """Check that both indexes lead to a record."""
-        shown = layout.shorten(record.info.name)
-        snapshotter, _ = self._reading.keyspaces[key[1:5]]
-        number = self._number_of.get(snapshotter)
-        if number is not None and self._ids.pop(layout.id_key(number, record.id), None) != key:
-            self._reading.problems.append(f"identifier {record.id} does not lead to snapshot {shown}")
-        if record.parent_ids:
-            child = layout.child_key(key[1:5], record.parent_ids[0], record.id)
-            if self._children.pop(child, None) != record.info.name.encode():
-                self._reading.problems.append(f"snapshot {shown} is not among the children of its parent")
-
-    def report_rest(self) -> None:
-        """Report index entries that lead to no record."""
-        for key in self._ids:
-            self._reading.problems.append(f"identifier {int.from_bytes(key[5:], 'big')} leads to no record")
-        for key, name in self._children.items():
-            shown, parent = layout.shorten(_text(name)), int.from_bytes(key[5:13], "big")
-            self._reading.problems.append(f"identifier {parent} has a child {shown} that does not exist")
+            keyspace = self.keyspaces.get(key[1:5])
+            if keyspace and layout.record_key(key[1:5], record.info.name.encode()) == key:
+                yield RecoveryRecord(*keyspace, record)
 
 
 def _text(data: bytes) -> str:

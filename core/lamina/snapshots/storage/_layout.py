@@ -26,10 +26,9 @@ from typing import Final
 
 from lamina.errdefs import InvalidArgument
 from lamina.snapshots.storage._format import SHARED
-from lamina.store._format import DATABASE_KEY_LIMIT, describe, shorten
-from lamina.store._layout import SCHEMA, UUID, VERSION
+from lamina.store._format import DATABASE_KEY_LIMIT, SCHEMA_KEY, UUID, VERSION, describe, shorten
 
-__all__ = ["DATABASE_KEY_LIMIT", "SCHEMA", "SHARED", "UUID", "VERSION", "describe", "shorten"]
+__all__ = ["DATABASE_KEY_LIMIT", "SCHEMA_KEY", "SHARED", "UUID", "VERSION", "describe", "shorten"]
 
 KEY_LIMIT: Final = 32_768
 """The most bytes that a snapshot's key may have; containerd's store (bbolt) refuses longer ones as well."""

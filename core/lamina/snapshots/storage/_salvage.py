@@ -93,7 +93,7 @@ def _whole_contents(fd: int) -> Contents:
     entries = dict(found.entries)
     version = entries.get(layout.VERSION, b"")
     if version and is_intact(layout.VERSION, version):
-        entries[layout.SCHEMA] = value_in(version)
+        entries[layout.SCHEMA_KEY] = value_in(version)
     stale = _stale_records(entries, is_complete=not found.misses_entries)
     contents = Contents.of((key, value) for key, value in entries.items() if key not in stale)
     suspect = {

@@ -36,7 +36,7 @@ def write_file(path: str, contents: Contents) -> None:
         OSError: The file cannot be created.
     """
     with_checksums = ((key, checksum.add(key, value)) for key, value in _entries(contents))
-    entries = sorted([(layout.SCHEMA, str(SCHEMA).encode()), *with_checksums])
+    entries = sorted([(layout.SCHEMA_KEY, str(SCHEMA).encode()), *with_checksums])
     for (key, _), (following, _) in itertools.pairwise(entries):
         if key == following:
             raise FailedPrecondition(f"two entries of a metastore have the key {key.hex()}")
