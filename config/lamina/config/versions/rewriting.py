@@ -6,7 +6,6 @@ values and settings that moved to another table.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
@@ -22,7 +21,7 @@ from lamina.config.reading._moves import Moves, origin_of
 from lamina.config.reading._positions import WrittenKey, written_keys
 from lamina.config.versions._migrate import Migration, migrate
 from lamina.errdefs import FailedPrecondition
-from lamina.fs import sync_directory
+from lamina.fs.new_file import new_file
 
 
 @attrs.frozen
@@ -73,25 +72,13 @@ def replace(path: str, text: str) -> None:
         text: The new content.
 
     Raises:
-        OSError: The file is unchanged.
+        Error, OSError: The file is unchanged.
     """
-    import tempfile
-
     path = os.path.realpath(path)
-    directory = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
-    try:
-        with open(descriptor, "wb") as file:
+    with new_file(path) as descriptor:
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(text.encode())
-            _copy_attributes(path, file.fileno())
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    sync_directory(directory)
+        _copy_attributes(path, descriptor)
 
 
 def _copy_attributes(path: str, descriptor: int) -> None:
