@@ -5,28 +5,8 @@ from __future__ import annotations
 from lamina.errdefs import _classes
 from lamina.errdefs._classes import Code, Error, message
 
-# The class of each code. Three classes share FAILED_PRECONDITION: see `from_status`.
-_BY_CODE: dict[int, type[Error]] = {
-    cls.code: cls
-    for cls in (
-        _classes.Aborted,
-        _classes.AlreadyExists,
-        _classes.Canceled,
-        _classes.DataLoss,
-        _classes.DeadlineExceeded,
-        _classes.FailedPrecondition,
-        _classes.Internal,
-        _classes.InvalidArgument,
-        _classes.NotFound,
-        _classes.OutOfRange,
-        _classes.PermissionDenied,
-        _classes.ResourceExhausted,
-        _classes.Unauthenticated,
-        _classes.Unavailable,
-        _classes.Unimplemented,
-        _classes.Unknown,
-    )
-}
+_BY_CODE: dict[int, type[Error]] = {cls.code: cls for cls in reversed(Error.__subclasses__())}
+"""The class of each code: of several with one code, the first that is defined (see `from_status`)."""
 
 
 def to_status(error: BaseException) -> tuple[Code, str]:

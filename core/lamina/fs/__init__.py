@@ -19,7 +19,7 @@ from lamina.fs._tree_cursor import TreeCursor
 from lamina.fs._trusted_path import exposure_of, open_path
 from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
 from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
-from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, remove_acls, remove_default_acl, xattr_names
+from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, read_xattr, remove_acls, remove_default_acl, xattr_names
 
 __all__ = [
     "ACL_PREFIX",
@@ -54,6 +54,7 @@ __all__ = [
     "open_secure_file",
     "open_within_mount",
     "opened",
+    "read_xattr",
     "remove_acls",
     "remove_default_acl",
     "remove_tree",

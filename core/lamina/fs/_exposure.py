@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import Final, Self
 
 import attrs
+
+from lamina.fs._xattrs import read_xattr
 
 _ROOT: Final = 0
 _ALL_IDS: Final = (0, 0, 2**32 - 1)
@@ -80,7 +81,8 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
     if shared and status.st_mode & stat.S_ISVTX:
         return None
     exposure = _mode_exposure(status, path, trust)
-    if exposure is None and status.st_mode & stat.S_IWGRP and _has_acl(directory):
+    path_to = f"/proc/self/fd/{directory}"  # fgetxattr(2) takes no descriptor of O_PATH
+    if exposure is None and status.st_mode & stat.S_IWGRP and read_xattr(path_to, _ACL) is not None:
         return _writable(status, path, "users that its access control list names", "g-w")
     return exposure
 
@@ -145,20 +147,15 @@ def _kind(status: os.stat_result) -> str:
     return names.get(stat.S_IFMT(status.st_mode), "a device")
 
 
-def _has_acl(directory: int) -> bool:
-    try:
-        os.getxattr(f"/proc/self/fd/{directory}", _ACL)  # fgetxattr(2) takes no descriptor of O_PATH
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
-            return False
-        raise
-    return True
+def in_user_namespace() -> bool:
+    """Return whether this process runs in a user namespace other than the initial one."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return tuple(map(int, file.readline().split())) != _ALL_IDS
 
 
 def _overflow_users() -> frozenset[int]:
     """Return the user that unmapped users appear as in a user namespace; none in the initial one."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        if tuple(map(int, file.readline().split())) == _ALL_IDS:
-            return frozenset()
+    if not in_user_namespace():
+        return frozenset()
     with open("/proc/sys/kernel/overflowuid", encoding="ascii") as file:
         return frozenset({int(file.read())})

@@ -76,6 +76,16 @@ def xattr_names(file: int | str) -> list[str]:
         raise
 
 
+def read_xattr(file: int | str, name: str) -> bytes | None:
+    """Return an attribute of a file; None if it is not set, or its file system does not support it."""
+    try:
+        return os.getxattr(file, name)
+    except OSError as error:
+        if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
+            return None
+        raise
+
+
 def remove_default_acl(directory: int | str) -> None:
     """Remove the default access control list of a directory, which new entries inherit."""
     name = f"{ACL_PREFIX}default"

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING
 from lamina.content._contract import Info, Status
 
 if TYPE_CHECKING:
-    from lamina.filters import Fields, Filter
-
-
-def parse_filters(expressions: Sequence[str]) -> Filter:
-    """Parse filters, any of which may match; without filters, everything matches.
-
-    Raises:
-        FilterSyntaxError: A filter does not follow the grammar.
-    """
-    from lamina.filters import parse
-
-    return parse(*expressions)
+    from lamina.filters import Fields
 
 
 def info_fields(info: Info) -> Fields:

@@ -15,7 +15,7 @@ from lamina.content._digest import check_digest
 from lamina.content._labels import BlobLabels
 from lamina.content.local._blobs import ALGORITHM, Blobs, Complete
 from lamina.content.local._ingests import DATA, Ingests, check_ref
-from lamina.content.local._selection import info_fields, parse_filters, status_fields
+from lamina.content.local._selection import info_fields, status_fields
 from lamina.content.local._writer import LocalWriter
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
@@ -88,7 +88,9 @@ class LocalContentStore(ContentStore):
 
     def walk(self, *filters: str) -> Iterator[Info]:
         """Implement `ContentStore.walk`."""
-        return self._walk(parse_filters(filters))
+        from lamina.filters import parse
+
+        return self._walk(parse(*filters))
 
     def _walk(self, chosen: Filter) -> Iterator[Info]:
         call = current()
@@ -148,7 +150,9 @@ class LocalContentStore(ContentStore):
 
     def statuses(self, *filters: str) -> Iterator[Status]:
         """Implement `ContentStore.statuses`."""
-        chosen = parse_filters(filters)
+        from lamina.filters import parse
+
+        chosen = parse(*filters)
         return (status for status in self._ingests.statuses() if chosen.match(status_fields(status)))
 
     def abort(self, ref: str) -> None:

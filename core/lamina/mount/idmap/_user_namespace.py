@@ -5,19 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Final
 
+from lamina.fs._exposure import in_user_namespace
 from lamina.mount import _syscalls
 from lamina.mount.idmap._maps import IdMap, IdMaps
 
-_ALL_IDS: Final = (0, 0, 2**32 - 1)
-"""The only line of uid_map in the initial user namespace (user_namespaces(7))."""
-
-
-def in_user_namespace() -> bool:
-    """Return whether this process runs in a user namespace other than the initial one."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        return tuple(map(int, file.readline().split())) != _ALL_IDS
+__all__ = ["in_user_namespace", "user_namespace"]
 
 
 @contextlib.contextmanager

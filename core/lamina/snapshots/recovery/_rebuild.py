@@ -14,6 +14,7 @@ import attrs
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, NotFound, translated
 from lamina.fs import Lock, SecureDirectory, exchange, sync_directory
 from lamina.snapshots.local import layout
+from lamina.snapshots.recovery._backup import checked
 from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syncs
 from lamina.snapshots.recovery._merge import Merged, merge
 from lamina.snapshots.recovery._scan import DataRootContents, Watch, is_data_root, scan, unwatched
@@ -99,7 +100,7 @@ def rebuild(
         for directory in (places.root, places.metastore, *paths.values()):
             if os.path.isdir(directory):
                 locks.enter_context(Lock.acquire(os.path.join(directory, layout.LOCK)))
-        before = _read_backup(backup) if backup else _read_present(places.metastore)
+        before = checked(backup) if backup else _read_present(places.metastore)
         present = _read_replaced(places.metastore) if backup else before
         scanned = {name: scan(path, watch) for name, path in paths.items()}
         roots = {one.snapshotter or name: one for name, one in scanned.items()}
@@ -134,14 +135,6 @@ def rebuild(
                 with SecureDirectory.open(one.path) as data_root:
                     data_root.replace(layout.UUID, f"{chosen} 0\n".encode())
         return attrs.evolve(rebuilt, set_aside=aside)
-
-
-def _read_backup(path: str) -> Contents:
-    contents = read_file(path)
-    if contents.problems or not contents.uuid:
-        problem = contents.problems[0] if contents.problems else "it has no UUID"
-        raise DataLoss(f"backup {path} is damaged, and was not used: {problem}")
-    return contents
 
 
 def _read_present(directory: str) -> Contents:

@@ -15,7 +15,7 @@ from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._layout import check_key, shorten
 from lamina.snapshots.storage._preconditions import Preconditions
 from lamina.snapshots.storage._record import Record, decode, encode
-from lamina.snapshots.storage._selection import fields, parse_filters
+from lamina.snapshots.storage._selection import fields
 from lamina.snapshots.storage._table import Table
 from lamina.steps import Steps, ask
 from lamina.store import _checksum as checksum
@@ -235,7 +235,9 @@ class Keyspace:
         records = self._table.walk(self._environment)
         if not expressions:
             return records
-        chosen = parse_filters(expressions)
+        from lamina.filters import parse
+
+        chosen = parse(*expressions)
         return (data for data in records if chosen.match(fields(decode(data).info)))
 
 

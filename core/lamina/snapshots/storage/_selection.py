@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from lamina.snapshots._contract import Info
-
-if TYPE_CHECKING:
-    from lamina.filters import Filter
-
-
-def parse_filters(expressions: Sequence[str]) -> Filter:
-    """Parse filters, any of which may match; without filters, everything matches.
-
-    Raises:
-        FilterSyntaxError: A filter does not follow the grammar.
-    """
-    from lamina.filters import parse
-
-    return parse(*expressions)
 
 
 def fields(info: Info) -> Callable[[tuple[str, ...]], str | None]:

@@ -7,7 +7,6 @@ and opaque directories").
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -15,12 +14,11 @@ from typing import Final
 
 import attrs
 
-from lamina.fs import opened
+from lamina.fs import opened, read_xattr
 
 TRUSTED_PREFIX: Final = "trusted.overlay."
 """The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_MISSING: Final = frozenset({errno.ENODATA, errno.EOPNOTSUPP})
 
 
 def is_whiteout(status: os.stat_result) -> bool:
@@ -41,7 +39,7 @@ class WhiteoutRemover:
     def visit_directory(self, fd: int) -> None:
         """Remove the attribute of an opaque directory."""
         for prefix in {self.xattr_prefix, TRUSTED_PREFIX}:
-            if _has_xattr(fd, f"{prefix}opaque"):
+            if read_xattr(fd, f"{prefix}opaque") is not None:
                 os.removexattr(fd, f"{prefix}opaque")
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
@@ -64,7 +62,7 @@ class OpaqueXattrRenamer:
 
     def visit_directory(self, fd: int) -> None:
         """Rename the attribute of an opaque directory."""
-        if _has_xattr(fd, f"{TRUSTED_PREFIX}opaque"):
+        if read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
             os.setxattr(fd, f"{self.xattr_prefix}opaque", b"y")
             os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
 
@@ -88,7 +86,7 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
     """
     with opened(root, _DIRECTORY) as fd:
         candidates = {f"{prefix}opaque" for prefix in (xattr_prefix, TRUSTED_PREFIX)}
-        attributes = [name for name in candidates if _has_xattr(fd, name)]
+        attributes = [name for name in candidates if read_xattr(fd, name) is not None]
         if not attributes:
             return
         before = os.fstat(fd)
@@ -106,13 +104,3 @@ def _hide(root: int, name: str, attribute: str) -> None:
     except FileExistsError:
         with contextlib.suppress(NotADirectoryError), opened(name, _DIRECTORY, dir_fd=root) as fd:
             os.setxattr(fd, attribute, b"y")
-
-
-def _has_xattr(fd: int, name: str) -> bool:
-    try:
-        os.getxattr(fd, name)
-    except OSError as error:
-        if error.errno in _MISSING:
-            return False
-        raise
-    return True
