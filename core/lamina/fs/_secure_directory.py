@@ -147,10 +147,7 @@ def _verify(directory: int, path: str, create_mode: int | None) -> None:
     exposure = directory_exposure(directory, path, Trust.of_process(), shared=False)
     if exposure is None:
         return
-    if create_mode is None or not exposure.by_mode or not _is_own_and_empty(directory):
+    is_own = os.fstat(directory).st_uid == os.geteuid()
+    if create_mode is None or not exposure.by_mode or not is_own or os.listdir(directory):
         raise refusal(exposure)
     os.fchmod(directory, create_mode)
-
-
-def _is_own_and_empty(directory: int) -> bool:
-    return os.fstat(directory).st_uid == os.geteuid() and not os.listdir(directory)

@@ -57,7 +57,9 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
         stream: The stream to write to; None: standard error.
     """
     handler = _handler(sys.stderr if stream is None else stream)
-    handler.setFormatter(JsonFormatter() if format == "json" else _text_formatter(handler.stream))
+    is_terminal = handler.stream.isatty()
+    text = TerminalFormatter(colour=takes_colour(handler.stream)) if is_terminal else TextFormatter()
+    handler.setFormatter(JsonFormatter() if format == "json" else text)
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
@@ -74,10 +76,6 @@ def _handler(stream: TextIO) -> LogHandler:
 def takes_colour(stream: TextIO) -> bool:
     """Return whether a stream is a terminal and colours are not disabled (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _text_formatter(stream: TextIO) -> logging.Formatter:
-    return TerminalFormatter(colour=takes_colour(stream)) if stream.isatty() else TextFormatter()
 
 
 class TextFormatter(logging.Formatter):

@@ -66,7 +66,8 @@ class ActiveConfig:
         Raises:
             Canceled: The current call context was cancelled. Changes already made are kept.
         """
-        changed, needs_restart = _split(_host_differences(self.host, new.config.host), (), _LIVE)
+        differing = _differences(_meaning(self.host), _meaning(new.config.host), ())
+        changed, needs_restart = _split(differing, (), _LIVE)
         self.host = attrs.evolve(self.host, **{name: getattr(new.config.host, name) for name in _LIVE})
         failed: dict[str, BaseException] = {}
         for plugin in plugins:
@@ -129,11 +130,6 @@ def _with_fields(old: object, new: object, names: Collection[str]) -> object:
         object.__setattr__(mixed, name, getattr(new, name))
     attrs.validate(mixed)  # type: ignore[arg-type] # configurations are instances of attrs classes
     return mixed
-
-
-def _host_differences(old: HostConfig, new: HostConfig) -> Iterator[_Path]:
-    """Return the paths of settings in which two top levels differ."""
-    return _differences(_meaning(old), _meaning(new), ())
 
 
 def _meaning(host: HostConfig) -> HostConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from lamina.errdefs import DataLoss
 from lamina.labels import check_labels
@@ -44,13 +44,10 @@ class StoredLabels:
                 else:
                     transaction.delete(key)
 
-        if not any(values.values()) and not self._have_any(values):
+        if not any(values.values()) and not self._table.read(lambda table: any(map(table.get, values))):
             return  # most blobs have none, and a write costs a commit
         with self._protection.held(_needed(labels)):
             self._table.write(body)
-
-    def _have_any(self, keys: Iterable[bytes]) -> bool:
-        return self._table.read(lambda transaction: any(transaction.get(key) is not None for key in keys))
 
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each digest that has labels, with them, in byte order."""

@@ -42,7 +42,7 @@ class _QuickCheck:
         for _ in range(1, tree.depth):
             found[0] += len(numbers)
             numbers = [
-                child for number in numbers if self._is_sound(number, BRANCH) for child in self._children(number)
+                child for number in numbers if self._entries(number, BRANCH) for child in self._children(number)
             ]
             if len(self.damages) > MOST_SHOWN:
                 return
@@ -52,9 +52,6 @@ class _QuickCheck:
         if found != said:
             what = "branch pages, leaf pages and entries"
             self.damages.append(Damage(self._meta.page, 0, f"a tree should have {said} {what}, and has {found}"))
-
-    def _is_sound(self, number: int, kind: int) -> bool:
-        return self._entries(number, kind) > 0
 
     def _entries(self, number: int, kind: int) -> int:
         """Return the number of entries of a page; 0 if its header is not sound."""

@@ -38,12 +38,12 @@ class References:
             self._found[node, how, by] = None
 
     def chains(self) -> Sequence[Chain]:
-        """Return the shortest chain for each thing that refers to the target."""
-        return [[*self._steps_to(by), step_to(node, how)] for node, how, by in self._found if not self._loops(by)]
+        """Return the shortest chain for each thing that refers to the target.
 
-    def _loops(self, node: Node | None) -> bool:
-        """Return whether a thing is only reached by way of the target, as a snapshot's child may be."""
-        return any(step == self._target for step in self._path_to(node))
+        Not for what is only reached by way of the target, as a snapshot's child may be.
+        """
+        found = ((node, how, by) for node, how, by in self._found if self._target not in self._path_to(by))
+        return [[*self._steps_to(by), step_to(node, how)] for node, how, by in found]
 
     def _path_to(self, node: Node | None) -> Iterator[Node]:
         while node is not None:

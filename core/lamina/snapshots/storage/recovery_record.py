@@ -44,7 +44,8 @@ class RecoveryRecord:
             _check(document)
             return cls._from(document)
         except (ValueError, TypeError, KeyError, RecursionError, InvalidArgument) as error:
-            raise DataLoss(f"a recovery record of {len(data)} bytes cannot be read: {_said(error)}") from error
+            problem = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+            raise DataLoss(f"a recovery record of {len(data)} bytes cannot be read: {problem}") from error
 
     def _document(self) -> dict[str, Any]:
         record, info = self.record, self.record.info
@@ -115,7 +116,3 @@ def _typed(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     if type(value) is not kind:
         raise TypeError(f"{name}: {value!r} where {kind.__name__} is expected")
     return value
-
-
-def _said(error: Exception) -> str:
-    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)

@@ -20,7 +20,7 @@ class Owner:
 
     def __init__(self) -> None:
         """Become an owner, in this process."""
-        self._boot, self._namespace, pid = _boot_id(), _pid_namespace(), os.getpid()
+        self._boot, self._namespace, pid = _boot_id(), os.readlink("/proc/self/ns/pid"), os.getpid()
         self.label: Final = f"{self._boot} {self._namespace} {pid} {_start_time(pid)} {os.urandom(8).hex()}"
         """The value of `LABEL`."""
         self._keys: set[str] = set()
@@ -59,10 +59,6 @@ class Owner:
 def _boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
-
-
-def _pid_namespace() -> str:
-    return os.readlink("/proc/self/ns/pid")
 
 
 def _start_time(pid: int) -> str:
