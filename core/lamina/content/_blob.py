@@ -28,7 +28,7 @@ class Blob:
     size: int
     """Bytes."""
     offset: int = 0
-    """Where in the file the blob begins."""
+    """The offset in the file at which the blob begins, in bytes."""
 
     def pieces(self, start: int = 0) -> Iterator[bytes]:
         """Yield the data in pieces of at most `PIECE` bytes.

@@ -62,7 +62,7 @@ class Exposure:
     remedy: str
     """The command that fixes it."""
     by_mode: bool = False
-    """Whether changing the mode fixes it: the owner is trusted."""
+    """True if changing the mode fixes it: the owner is trusted."""
 
 
 def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool) -> Exposure | None:

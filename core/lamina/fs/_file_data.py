@@ -100,9 +100,9 @@ class DataCopier:
     check: Callable[[], None]
     """Raises an error if the call was cancelled."""
     shares_blocks: bool = True
-    """Whether FICLONE may work."""
+    """True if FICLONE may work."""
     copies_in_kernel: bool = True
-    """Whether copy_file_range(2) may work."""
+    """True if copy_file_range(2) may work."""
 
     def copy(self, source: int, target: int, status: os.stat_result) -> None:
         """Copy the data of a file into an empty one, preserving holes.

@@ -13,7 +13,7 @@ from lamina.fs._syscalls import open_within_mount
 from lamina.fs._tree_cursor import TreeCursor
 
 _MAX_RETRIES = 20
-"""How often one removal may find a directory not empty after emptying it."""
+"""The number of times that one removal may find a directory not empty after emptying it."""
 
 
 def remove_tree(path: str, *, dir_fd: int | None = None) -> None:

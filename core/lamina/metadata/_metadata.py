@@ -29,7 +29,7 @@ class Metadata(MetadataStore):
         """Use `open`."""
         self._tables = tables
         self.protection = Protection()
-        """What a collector must not remove, for `lamina.metadata.collection`."""
+        """The things that a collector must not remove, for `lamina.metadata.collection`."""
         self._labels = StoredLabels(tables.labels, self.protection)
 
     @classmethod

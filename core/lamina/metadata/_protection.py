@@ -31,7 +31,7 @@ class Protection:
         self._named: dict[Node, int] = {}
         """When the last temporary lease of a thing ended, in nanoseconds since 1970, the earliest first."""
         self._recorded: set[Node] | None = None
-        """What was held since the collection began, and is not marked yet; None if there is no collection."""
+        """The things held since the collection began and not yet marked; None if there is no collection."""
         self._removing: set[Node] = set()
         self._collections = KeyedLock()
 

@@ -40,11 +40,11 @@ class Options:
     data: tuple[str, ...]
     """The parameters of the file system, in order. mount(2) takes them joined with `,`."""
     id_maps: IdMaps | None = None
-    """How `uidmap` and `gidmap` map the owners of files."""
+    """The maps of file owners in `uidmap` and `gidmap`."""
     loop: bool = False
-    """Whether to attach the source to a loop device first."""
+    """True if the source is attached to a loop device first."""
     direct_io: bool = False
-    """Whether that loop device bypasses the page cache."""
+    """True if that loop device bypasses the page cache."""
 
 
 _PARAMETER = re.compile(r'(?P<context>(?:fs|def|root)?context="[^"]*")|(?:\\.|[^,\\]|\\\Z)+', re.DOTALL)

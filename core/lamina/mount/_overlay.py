@@ -24,7 +24,7 @@ class OverlayDirectories:
     lower: tuple[str, ...]
     """The layers, topmost first."""
     upper: str = ""
-    """Where writes go; "" if it is read-only."""
+    """The directory that takes writes; "" if it is read-only."""
     work: str = ""
     """The working directory that overlay needs for writes."""
 

@@ -38,7 +38,7 @@ class FoundMounts:
     places: tuple[MountPlace, ...]
     """Each place once, regardless of the number of processes."""
     hidden: bool
-    """Whether some processes may not be inspected, so that there may be more places."""
+    """True if some processes may not be inspected, so that there may be more places."""
 
 
 def find_mounts(matches: MountMatcher) -> FoundMounts:

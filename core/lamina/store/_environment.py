@@ -101,7 +101,7 @@ class Environment(Shared[Body]):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a commit or `close` waits for all transactions to end."""
+        """True if a commit or `close` waits for all transactions to end."""
         return self._gate.is_wanted
 
     def write(self, body: Callable[[Transaction], Result]) -> Result:

@@ -34,7 +34,7 @@ class Gate:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a thread waits for all transactions to be closed."""
+        """True if a thread waits for all transactions to be closed."""
         return self._alone
 
     def check(self) -> None:

@@ -54,7 +54,7 @@ class Pages:
         self.used: set[int] = set()
         """The pages of the trees walked so far."""
         self.misses_entries = False
-        """Whether unreadable pages may have hidden entries."""
+        """True if unreadable pages may have hidden entries."""
 
     def entries(self, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
         """Yield the keys and values of a tree in order; of a damaged page, those within its bounds.

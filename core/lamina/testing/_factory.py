@@ -24,18 +24,18 @@ class Traits:
     max_key_bytes: int = 32_768
     """The maximum length of a key or name in bytes. The default is that of containerd's metadata store."""
     in_process: bool = True
-    """Whether it runs in the caller's process. One behind a socket raises containerd's error classes, not lamina's
+    """True if it runs in the caller's process. One behind a socket raises containerd's error classes, not lamina's
     subclasses of them, and may complete a call that the caller has cancelled."""
     reopens: bool = True
-    """Whether snapshots persist when it is closed and reopened on the same data."""
+    """True if snapshots persist when it is closed and reopened on the same data."""
     cleanup: bool = True
-    """Whether it implements `cleanup`."""
+    """True if it implements `cleanup`."""
     keyspaces: bool = True
-    """Whether it implements `keyspace`."""
+    """True if it implements `keyspace`."""
     rebase: bool = False
-    """Whether a commit can set the parent of a snapshot without one, and apply its overlay whiteouts."""
+    """True if a commit can set the parent of a snapshot without one, and apply its overlay whiteouts."""
     renames_directories: bool = True
-    """Whether directories of a parent can be renamed; if not, rename(2) fails with EXDEV, as on overlay."""
+    """True if directories of a parent can be renamed; if not, rename(2) fails with EXDEV, as on overlay."""
     filesystem_entries: frozenset[str] = frozenset()
     """Names that the file system creates in each root directory, such as `lost+found` on ext4."""
 

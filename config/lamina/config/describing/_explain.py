@@ -28,7 +28,7 @@ class Explanation:
     default: Any
     """The default in TOML's types, or None."""
     origin: Origin | None
-    """Where it was last set, or None if it has its default."""
+    """The place where it was last set, or None if it has its default."""
     type: str
     """A description of the allowed values."""
     meaning: str

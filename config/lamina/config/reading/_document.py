@@ -35,7 +35,7 @@ class Document:
     moved: Mapping[KeyPath, KeyPath] = attrs.field(factory=dict)
     """The settings that a migration moved: from their paths in `tables` to those in the text."""
     exposure: Exposure | None = None
-    """How other users could change the file."""
+    """The way in which other users could change the file, if there is one."""
 
     def problem(
         self, path: KeyPath, found: str, expected: str | None = None, nearest: str | None = None

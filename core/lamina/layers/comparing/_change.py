@@ -8,7 +8,7 @@ import attrs
 
 
 class ChangeKind(enum.StrEnum):
-    """Tells how a path differs."""
+    """The way in which a path differs."""
 
     ADD = "add"
     MODIFY = "modify"

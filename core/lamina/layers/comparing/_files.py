@@ -47,7 +47,7 @@ class FileComparer:
     """Compares files of two trees that have the same name and type, and are no directories."""
 
     is_one_btrfs: bool
-    """Whether both trees are on one btrfs."""
+    """True if both trees are on one btrfs."""
     check: Callable[[], None]
     """Raises an error if the call was cancelled."""
 

@@ -43,7 +43,7 @@ class LinkGroups:
     _groups: dict[Inode, _Group] = attrs.field(factory=dict)
     """By inode, in the order of their first names."""
     _unmet: dict[Inode, int] = attrs.field(factory=dict)
-    """How many further links the files of the earlier tree have."""
+    """The number of links not yet met of each file of the earlier tree."""
 
     def meet(self, old: os.stat_result) -> None:
         """Take note of a name of the earlier tree whose file may have several."""
@@ -92,7 +92,7 @@ class LinkGroups:
 
 
 def _write(nodes: list[Node]) -> None:
-    """Have a file written whole: its data under the first name, hard links for the others."""
+    """Mark a file to be written: its data under the first name, hard links for the others."""
     first, *others = nodes
     first.kind = first.kind or ChangeKind.MODIFY
     for node in others:

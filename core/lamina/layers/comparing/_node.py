@@ -22,11 +22,11 @@ class Node:
     name: str
     """Its name there; empty for the root."""
     kind: ChangeKind | None
-    """How it differs; None if it does not."""
+    """The way in which it differs; None if it does not."""
     is_directory: bool = False
-    """Whether it is a directory now."""
+    """True if it is a directory now."""
     is_file: bool = False
-    """Whether it is a regular file now."""
+    """True if it is a regular file now."""
     size: int = 0
     """As `Change.size`."""
     mtime: int | None = None
@@ -34,7 +34,7 @@ class Node:
     source: Node | None = None
     """The first name of its file, if this is another one."""
     is_written: bool = False
-    """Whether the layer has an entry for it."""
+    """True if the layer has an entry for it."""
 
     @property
     def entry_name(self) -> bytes:

@@ -80,7 +80,7 @@ class _Found:
     entry_name: bytes
     node: Node
     was_directory: bool = False
-    """Whether it is a directory in both trees."""
+    """True if it is a directory in both trees."""
     statuses: tuple[os.stat_result | None, os.stat_result] | None = None
     """Of what has or had several names: its status in both trees."""
 

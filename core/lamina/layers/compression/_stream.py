@@ -23,7 +23,7 @@ class LayerStream:
     def __init__(self, source: Source, compression: Compression, decoder: _Decoder) -> None:
         """Read what a decoder makes of a source."""
         self.compression = compression
-        """How the layer is compressed."""
+        """The compression of the layer."""
         self._source = source
         self._decoder = decoder
 

@@ -30,10 +30,10 @@ class Listed(NamedTuple):
 
     parent: str
     labels: Mapping[str, str]
-    """Those that mean something here."""
+    """The labels that mean something to a collector."""
     is_committed: bool
     is_abandoned: bool
-    """Whether it is a temporary one whose owner has ended."""
+    """True if it is temporary and its owner has ended."""
     changed: int
     """When it was made or changed, in nanoseconds since 1970."""
 
@@ -56,7 +56,7 @@ class Root(NamedTuple):
     by: Node | None = None
     """The lease that keeps it, or the snapshot of a snapshotter that is not used."""
     flat: bool = False
-    """Whether what its labels refer to is not kept."""
+    """True if what its labels refer to is not kept."""
 
 
 class Listing:

@@ -29,7 +29,7 @@ class Removed:
     error: str = ""
     """Why it could not be removed; "" if it was."""
     young: bool = False
-    """Whether it stays for now, because it was made or changed a moment ago."""
+    """True if it stays for now, because it was made or changed a moment ago."""
 
 
 @attrs.frozen
@@ -86,7 +86,7 @@ class Step:
     """Empty for blobs that are needed in every namespace."""
     snapshotter: str = ""
     how: str = ""
-    """How it is referred to by the step before, or why it is a root."""
+    """The reference by which the step before leads here, or the reason why it is a root."""
 
 
 Chain: TypeAlias = Sequence[Step]

@@ -46,7 +46,7 @@ class Sources:
 
     @property
     def collects_content(self) -> bool:
-        """Whether blobs can be collected: only with labels in the metadata, which say what is needed."""
+        """True if blobs can be collected: only with labels in the metadata, which say what is needed."""
         return self.content.labels is self.metadata.labels
 
 

@@ -27,7 +27,7 @@ class References:
         """
         self._target = target
         self._first: dict[Node, tuple[str, Node | None]] = {}
-        """How each thing was reached first: by the fewest references, since marking goes in breadth."""
+        """The first reference to each thing, on the shortest way: marking goes breadth first."""
         self._found: dict[tuple[Node, str, Node | None], None] = {}
         """The references to the target, in the order of marking."""
 

@@ -46,7 +46,7 @@ class Finding:
     found: str
     """The result in one sentence, with the relevant values and paths."""
     remedy: str = ""
-    """What to do, preferably as commands to type; "" if the finding is OK."""
+    """The action to take, preferably as commands to type; "" if the finding is OK."""
     repair: Repair | None = attrs.field(default=None, eq=False)
     """The repair of `lamina doctor --repair`; None if the user has to decide."""
 

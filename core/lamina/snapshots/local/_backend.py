@@ -22,11 +22,11 @@ class Backend(abc.ABC):
     """
 
     rebases: ClassVar[bool] = False
-    """Whether a snapshot made without a parent can be put on one at its commit, because its data holds only the
+    """True if a snapshot made without a parent can be put on one at its commit, because its data holds only the
     differences from a parent. If so, `rebase` adapts its root directory."""
 
     freezes: ClassVar[bool] = False
-    """Whether mounts and open files of the active snapshot can no longer change the committed one. If they can,
+    """True if mounts and open files of the active snapshot can no longer change the committed one. If they can,
     `LocalSnapshotter` logs each commit of a snapshot still mounted in its own mount namespace."""
 
     def __init__(self, root: str) -> None:

@@ -37,7 +37,7 @@ class Claim:
             OSError: Its file of failed syncs cannot be read.
         """
         self.made = False
-        """Whether the file has been written by this process."""
+        """True if the file has been written by this process."""
         self._root = root
         self._store = store
         self._making = threading.Lock()

@@ -61,7 +61,7 @@ class DataRoot:
         self._quarantine = Quarantine(directory, trash)
         self._sync = sync
         self.agrees = False
-        """Whether the metastore was found consistent. Until then nothing in quarantine is deleted."""
+        """True if the metastore was found consistent. Until then nothing in quarantine is deleted."""
         self._opened = opened
 
     @classmethod
@@ -108,7 +108,7 @@ class DataRoot:
 
     @property
     def syncs(self) -> bool:
-        """Whether `sync` syncs the file system."""
+        """True if `sync` syncs the file system."""
         return self._sync is not None
 
     def sync(self) -> None:

@@ -39,7 +39,7 @@ class Restored:
     found: RecoveryRecord
     source: Source
     has_data: bool = True
-    """Whether its data exists, or none is needed."""
+    """True if its data exists, or none is needed."""
 
 
 @attrs.frozen

@@ -59,7 +59,7 @@ class Rebuilt:
     failed_syncs: FailedSyncs
     """The active snapshots whose commits will be refused."""
     changes: bool
-    """Whether the rebuild changes the metastore."""
+    """True if the rebuild changes the metastore."""
     backup: str = ""
     """The backup used; "" for the metastore's own file."""
     set_aside: str = ""

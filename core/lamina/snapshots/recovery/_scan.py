@@ -29,7 +29,7 @@ class DataRootContents:
     uuid: str = ""
     """The UUID of its metastore, or "" if not stored."""
     generation: int = 0
-    """How often the metastore was opened with it."""
+    """The number of times that the metastore was opened with it."""
     data: frozenset[int] = frozenset()
     """Identifiers with data."""
     unfinished: frozenset[int] = frozenset()

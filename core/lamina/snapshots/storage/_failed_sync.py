@@ -100,7 +100,7 @@ class FailedSync:
         found = self._read(last_id)
         self._last_id = max(found, environment.read(self._stored))
         self._saved = not found
-        """Whether metastore and data root have the identifier, and the file is deleted."""
+        """True if metastore and data root have the identifier, and the file is deleted."""
         self._root: SecureDirectory | None = None
         self._in_root: int | None = None
         """The identifier in the data root."""

@@ -50,7 +50,7 @@ class Readable:
     problems: tuple[str, ...] = ()
     """The problems of its pages, a line each."""
     misses_entries: bool = False
-    """Whether unreadable pages may hide entries."""
+    """True if unreadable pages may hide entries."""
 
 
 def read_pages(read: Read) -> Readable:
