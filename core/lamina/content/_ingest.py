@@ -19,7 +19,8 @@ Stored: TypeAlias = Callable[[str], object]
 MAX_OPEN: Final = 64
 """The most ingests that are open at a time. Each takes two descriptors."""
 _AWAITED: Final = 16 << 20
-"""Bytes that share a commit if the caller waits for blobs: copying them takes about as long as a commit."""
+"""Bytes that share a commit if the caller waits for blobs: copying them takes about as long as a commit. The first
+commits have fewer, so that the caller has something to do soon: each about as many as all before it."""
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two attempts to get a ref that another writer has."""
@@ -119,10 +120,12 @@ class _Batch(contextlib.ExitStack):
         self._refs: list[str] = []
         """Of the ingests since the last commit."""
         self._complete: list[Commit] = []
+        self._committed = 0
+        """Bytes of all commits before."""
 
     def add(self, blob: NewBlob) -> None:
         """Copy a blob, unless the store has it."""
-        if len(self._complete) == MAX_OPEN or (self._stored and self._size >= _AWAITED):
+        if len(self._complete) == MAX_OPEN or self._is_awaited:
             self.commit()
         try:
             writer = self.enter_context(self._writer(blob))
@@ -140,11 +143,17 @@ class _Batch(contextlib.ExitStack):
     def commit(self) -> None:
         """Commit what waits for it."""
         self._store.commit_all(self._complete)
+        self._committed += self._size
         if self._stored:
             for one in self._complete:
                 self._stored(one.digest)
         self._refs.clear()
         self._complete.clear()
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether so much waits for its commit that the caller should not wait for more."""
+        return bool(self._stored and self._complete) and self._size >= min(self._committed, _AWAITED)
 
     @property
     def _size(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lamina.content import NewBlob, ingest, read_blob, verify_blob
@@ -47,6 +49,17 @@ def test_more_blobs_than_can_be_open_are_stored(store: LocalContentStore) -> Non
     blobs = [new(b"%d" % number) for number in range(150)]
     ingest(store, blobs)
     assert digests(store) == sorted(blob.digest for blob in blobs)
+
+
+def test_commits_that_are_waited_for_grow_from_that_of_the_first_blob(store: LocalContentStore) -> None:
+    done: list[str] = []
+    blobs = (attrs.evolve(new(b"%d" % number), progress=lambda _: done.append("copy")) for number in range(8))
+    ingest(store, blobs, lambda _: done.append("stored"))
+    assert [(one, len(list(same))) for one, same in itertools.groupby(done)] == [
+        *[("copy", 1), ("stored", 1)] * 2,
+        *[("copy", 2), ("stored", 2)],
+        *[("copy", 4), ("stored", 4)],
+    ]
 
 
 def test_one_blob_may_be_named_twice(store: LocalContentStore) -> None:
