@@ -109,7 +109,10 @@ class _LayerWriter:
     def run(self) -> None:
         check = current().check
         for entry in self.reader:
-            self._count(entry)
+            self.entries += 1
+            self.bytes += entry.size if entry.extents is None else sum(length for _, length in entry.extents)
+            if self.entries > self.limits.entries or self.bytes > self.limits.bytes:
+                raise self._exceeded(entry)
             try:
                 if WHITEOUT not in entry.name or not self._delete(entry):
                     self.writer.write(entry)
@@ -118,19 +121,16 @@ class _LayerWriter:
             if self.entries % _CHECKED == 0:
                 check()
 
-    def _count(self, entry: Entry) -> None:
-        """Keep the limits."""
-        self.entries += 1
+    def _exceeded(self, entry: Entry) -> ResourceExhausted:
+        """Return the error for the entry that exceeds a limit."""
         if self.entries > self.limits.entries:
-            raise ResourceExhausted(
+            return ResourceExhausted(
                 f"{_OPERATION}: it has more than {self.limits.entries} entries; raise the limit if you trust it"
             )
-        self.bytes += entry.size if entry.extents is None else sum(length for _, length in entry.extents)
-        if self.bytes > self.limits.bytes:
-            raise ResourceExhausted(
-                f"{_OPERATION}: with {shown(entry.name)} it has more than {self.limits.bytes} bytes; "
-                "raise the limit if you trust it"
-            )
+        return ResourceExhausted(
+            f"{_OPERATION}: with {shown(entry.name)} it has more than {self.limits.bytes} bytes; raise the limit "
+            "if you trust it"
+        )
 
     def _delete(self, entry: Entry) -> bool:
         """Do what a name with `.wh.` says; return False if the entry is a file of the tree after all."""

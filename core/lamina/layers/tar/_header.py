@@ -116,13 +116,9 @@ def parse_entry(buffer: bytes, at: int) -> Entry:
     type_ = _TYPES.get(flag)
     if type_ is None:
         raise Malformed(f"its type, {flag!r}, is none that image layers have")
-    entry = Entry(
-        text(name),
-        type_,
-        *_mode_and_owner(ids),
-        _within(number(size, "size"), "size", MAX_SIZE) if type_ is _FILE else 0,
-        _mtime(mtime),
-    )
+    mode, uid, gid = _mode_and_owner(ids)
+    bytes_ = _within(number(size, "size"), "size", MAX_SIZE) if type_ is _FILE else 0
+    entry = Entry(text(name), type_, mode, uid, gid, bytes_, _mtime(mtime))
     if buffer[at + _LINK.start]:
         entry.link = text(buffer[at + _LINK.start : at + _LINK.stop])
     if magic == _GNU or magic.startswith(USTAR):

@@ -110,8 +110,8 @@ class TarReader:
         """
         entry = self._entry
         if entry is None or entry.extents is None:
-            for piece in self._data(self._left):
-                _write(fd, piece)
+            while self._left:
+                _write(fd, self._piece(self._left))
             return
         for offset, length in entry.extents:
             os.lseek(fd, offset, os.SEEK_SET)
@@ -147,13 +147,18 @@ class TarReader:
         if size > self._left:
             raise ValueError("the data of the entry was used before")
         while size:
-            try:
-                piece = self._buffer.piece(size)
-            except Malformed as error:
-                raise self._invalid(error) from error
+            piece = self._piece(size)
             size -= len(piece)
-            self._left -= len(piece)
             yield piece
+
+    def _piece(self, size: int) -> memoryview:
+        """Return the next bytes of the current entry's data, at least one."""
+        try:
+            piece = self._buffer.piece(size)
+        except Malformed as error:
+            raise self._invalid(error) from error
+        self._left -= len(piece)
+        return piece
 
     def _next_entry(self) -> Entry | None:
         buffer = self._buffer
