@@ -52,13 +52,7 @@ class LazyGroup(Group):
     """A group whose commands are imported when they are called, not when they are listed."""
 
     def __init__(self, *args: Any, commands: Mapping[str, Lazy], **kwargs: Any) -> None:
-        """Create the group.
-
-        Args:
-            args: See `click.Group`.
-            commands: The commands by name, in the order in which they are listed.
-            kwargs: See `click.Group`.
-        """
+        """Create the group."""
         super().__init__(*args, **kwargs)
         self._lazy = commands
 

@@ -107,10 +107,6 @@ class MountedSnapshot:
 def unmount_image(client: Client, target: str) -> bool:
     """Unmount an image, whatever namespace and snapshotter it is in, and remove a snapshot without a key.
 
-    Args:
-        client: The host.
-        target: The mount point.
-
     Returns:
         Whether a snapshot was removed.
 

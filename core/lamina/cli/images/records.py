@@ -36,12 +36,7 @@ def descriptor_document(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def resolved_document(found: Resolved, config: object) -> dict[str, Any]:
-    """Return what an image consists of as a JSON object.
-
-    Args:
-        found: The image for one platform.
-        config: Its configuration, decoded.
-    """
+    """Return what an image consists of as a JSON object."""
     pairs = zip(found.layers, found.diff_ids, strict=True)
     return {
         **image_document(found.image),
@@ -76,14 +71,7 @@ def blob_document(info: Info) -> dict[str, Any]:
 
 
 def received(done: Imported, image: Image, platform: str, *, unpack: bool) -> str:
-    """Return a line about an image that was imported or pulled, without its verb.
-
-    Args:
-        done: The result.
-        image: One of its images.
-        platform: The platform to unpack; "" for the host's.
-        unpack: Whether the image was to be unpacked.
-    """
+    """Return a line about an image that was imported or pulled, without its verb."""
     text = f"{one_line(image.name)} ({image.target.digest})"
     where = next((one.snapshotter for one in done.unpacked if one.image == image.name), "")
     if where:

@@ -23,13 +23,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would b
 
 
 def collect(*, dry_run: bool, content_only: bool, as_json: bool) -> None:
-    """Have the host collect, and print what it removed. Exits with 1 if something could not be removed.
-
-    Args:
-        dry_run: Print what would be removed, and remove nothing.
-        content_only: Remove blobs and ingests alone.
-        as_json: Print JSON.
-    """
+    """Have the host collect, and print what it removed. Exits with 1 if something could not be removed."""
     with connected() as client:
         removals = client.collector().collect(dry_run=dry_run, content_only=content_only)
         found = list(progress(removals, "unused objects"))

@@ -123,11 +123,7 @@ def _has(client: Client, place: str, key: str) -> bool:
 
 
 def default_snapshotter(plugins: Sequence[RemotePlugin]) -> str:
-    """Return the id of the default snapshotter: overlayfs or, if that does not work, another one.
-
-    Args:
-        plugins: The plugins of the host.
-    """
+    """Return the id of the default snapshotter: overlayfs or, if that does not work, another one."""
     from lamina.plugin import PluginType
 
     found = [one.id for one in plugins if one.type == PluginType.SNAPSHOTTER and one.init_error is None]

@@ -99,11 +99,7 @@ _OVERRIDES = (
 
 
 def configuration(file: str | None, overrides: Overrides | None = None) -> Config:
-    """Load a configuration, overridden by the environment and by options.
-
-    Args:
-        file: The file; None: the default file, if it exists.
-        overrides: The options; None: the command has none.
+    """Load a configuration, by default the default file, overridden by the environment and by options.
 
     Raises:
         ConfigError: The configuration is too broken to discover plugins.
@@ -116,10 +112,6 @@ def configuration(file: str | None, overrides: Overrides | None = None) -> Confi
 
 def prepared(file: str | None, overrides: Overrides) -> Prepared:
     """Load and decode a configuration, and report plugins that fail on stderr.
-
-    Args:
-        file: The file; None: the default file, if it exists.
-        overrides: The options.
 
     Raises:
         ConfigError: The configuration is invalid; it lists all problems.

@@ -122,9 +122,6 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
 def _ask_host(name: str) -> tuple[Answer | None, str]:
     """Ask the host about a plugin.
 
-    Args:
-        name: The plugin's URI or id.
-
     Returns:
         The answer, None if the host does not have the plugin; and the host's address, "" if no host runs.
 

@@ -41,10 +41,6 @@ class Answer:
 def uri_of(name: str, ids: Mapping[str, str]) -> str:
     """Return the URI of the plugin with a URI or id; the name itself if it is neither.
 
-    Args:
-        name: A URI or an id.
-        ids: The id of each plugin, by URI.
-
     Raises:
         InvalidArgument: Several plugins have the id.
     """
@@ -83,12 +79,7 @@ def from_plan(plan: Plan, dry_run: DryRun, uri: str, disabled_at: str = "") -> A
 
 
 def from_host(plugins: Iterable[RemotePlugin], uri: str) -> Answer | None:
-    """Explain the status of a plugin in a host; return None if the host does not have it.
-
-    Args:
-        plugins: All plugins of the host.
-        uri: The plugin.
-    """
+    """Explain the status of a plugin in a host; return None if the host does not have it."""
     records = {plugin.uri: plugin for plugin in plugins}
     chain: dict[str, Link] = {}
     while uri in records and uri not in chain:
@@ -99,12 +90,7 @@ def from_host(plugins: Iterable[RemotePlugin], uri: str) -> Answer | None:
 
 
 def document(answer: Answer, source: Mapping[str, str]) -> dict[str, Any]:
-    """Return an answer as a JSON object.
-
-    Args:
-        answer: The answer.
-        source: Where the answer comes from.
-    """
+    """Return an answer as a JSON object."""
     return {
         "URI": answer.chain[0].uri,
         "Status": answer.chain[0].status,

@@ -35,12 +35,7 @@ def mount_document(mount: Mount) -> dict[str, Any]:
 
 
 def mount_command(mount: Mount, target: str) -> str:
-    """Return the shell command that makes a mount.
-
-    Args:
-        mount: A mount from a snapshotter.
-        target: The mount point.
-    """
+    """Return the shell command that makes a mount."""
     place = os.path.join(target, mount.target.lstrip("/")) if mount.target else target
     options = ("-o", ",".join(mount.options)) if mount.options else ()
     return shlex.join(("mount", "-t", mount.type, mount.source, place, *options))

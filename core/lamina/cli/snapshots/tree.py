@@ -66,9 +66,6 @@ def tree_json(nodes: Iterable[SnapshotNode]) -> Iterator[str]:
     """Yield the pieces of a JSON array of roots, each with `Name`, `Kind` and `Children`.
 
     Not recursive, because a chain of snapshots can be deeper than `json.dumps` allows.
-
-    Args:
-        nodes: The result of `tree`.
     """
     import json
 

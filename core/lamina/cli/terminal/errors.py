@@ -29,9 +29,6 @@ def reported(code: int = FAILURE) -> Iterator[None]:
     and a closed stdout with 141, both silently. Click handles usage errors. Any other exception is a bug and keeps
     its traceback.
 
-    Args:
-        code: The exit code.
-
     Raises:
         SystemExit: The block raised one of those errors.
     """

@@ -68,12 +68,7 @@ def _array(last: str, texts: Iterable[str]) -> Iterator[str]:
 
 
 def write_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table with one line for each row. On a terminal, cells are cut to fit.
-
-    Args:
-        header: The names of the columns.
-        rows: The texts of each row's cells.
-    """
+    """Print a table with one line for each row. On a terminal, cells are cut to fit."""
     write("\n".join(table_lines(header, rows, terminal_width())))
 
 

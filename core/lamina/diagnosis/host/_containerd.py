@@ -37,12 +37,7 @@ class _Table:
 
 
 def containerd(address: str, plugins: Sequence[RemotePlugin]) -> Iterator[Finding]:
-    """Check the capabilities of the host's snapshotters, in the host and in containerd's configuration.
-
-    Args:
-        address: The host's socket.
-        plugins: The plugins of the running host.
-    """
+    """Check the capabilities of the host's snapshotters, in the host and in containerd's configuration."""
     working = [one for one in plugins if one.type == PluginType.SNAPSHOTTER and one.init_error is None]
     with Client(address, timeout=SECONDS) as client:
         for plugin in working:

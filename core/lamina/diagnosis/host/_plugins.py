@@ -30,12 +30,7 @@ def of_host(plugins: Sequence[RemotePlugin], why: str, wanted: str) -> Iterator[
 
 
 def of_configuration(host: ConfiguredHost, why: str) -> Iterator[Finding]:
-    """Report the plugins that cannot be loaded, if no host answers.
-
-    Args:
-        host: The configuration.
-        why: See `of_host`.
-    """
+    """Report the plugins that cannot be loaded, if no host answers."""
     for plugin in host.broken:
         yield Finding.problem(plugin.uri, f"{plugin.status}: {plugin.reason}", f"{why} {plugin.uri}")
     if host.prepared is None:

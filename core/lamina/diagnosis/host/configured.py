@@ -172,9 +172,6 @@ class ConfiguredHost:
     def places(self, operation: str) -> Places:
         """Return where the host keeps its metastore and its data.
 
-        Args:
-            operation: The operation, for the message.
-
         Raises:
             ConfigError: The configuration is invalid.
             Unavailable: No host answers at the address given, and its directories are unknown.

@@ -43,10 +43,6 @@ class Examination:
 def examination(host: ConfiguredHost, watch: Watch) -> Iterator[Examination]:
     """Examine everything that a host keeps. If none runs, none can start during the block.
 
-    Args:
-        host: The host.
-        watch: Reports progress.
-
     Raises:
         Error: The data cannot be examined: another process uses it, or its directories are unknown.
     """

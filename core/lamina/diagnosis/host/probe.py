@@ -40,12 +40,7 @@ class HostProbe:
 
 
 def probe_host(address: str, start: str) -> HostProbe:
-    """Probe the host behind a socket.
-
-    Args:
-        address: The socket's absolute path.
-        start: The command that starts the host.
-    """
+    """Probe the host behind a socket; `start` is the command that starts it."""
     obstacle = _obstacle(address, start)
     if obstacle is not None:
         return HostProbe((obstacle,))

@@ -41,11 +41,7 @@ class CallMetrics:
     """
 
     def __init__(self, methods: Mapping[str, Method]) -> None:
-        """Create counters at zero.
-
-        Args:
-            methods: Methods that are served, by path.
-        """
+        """Create counters at zero."""
         self._methods: dict[str, Method] = {}
         self._lock = threading.Lock()
         self._started: dict[str, int] = {}

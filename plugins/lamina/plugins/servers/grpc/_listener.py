@@ -75,12 +75,7 @@ class Listener:
         self.offer(services, stopping)
 
     def offer(self, services: Iterable[Service], stopping: Iterable[Callable[[], None]] = ()) -> None:
-        """Replace the services that `__init__` was given.
-
-        Args:
-            services: As in `__init__`.
-            stopping: As in `__init__`.
-        """
+        """Replace the services that `__init__` was given."""
         self._services = tuple(services)
         self._stopping = tuple(stopping)
 

@@ -11,12 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def routes(services: Iterable[Service], served: Container[str] = ()) -> dict[str, Method]:
-    """Return the methods of services by path, the first of those that share one. Log those that cannot be served.
-
-    Args:
-        services: The services.
-        served: Paths that are served already.
-    """
+    """Return the methods of services by path, the first of those that share one. Log the others."""
     found: dict[str, Method] = {}
     for service in services:
         try:

@@ -21,11 +21,7 @@ class Shares:
     """
 
     def __init__(self, workers: int) -> None:
-        """Create shares with all workers free.
-
-        Args:
-            workers: Number of workers.
-        """
+        """Create shares with all workers free."""
         self._workers = self._free = workers
         self._of_backend: defaultdict[str, int] = defaultdict(int)
         self._held: defaultdict[Key, int] = defaultdict(int)
@@ -61,12 +57,7 @@ class Holding:
     """The worker that one call holds, from when it may block until it ends."""
 
     def __init__(self, shares: Shares, lock: threading.Lock) -> None:
-        """Create a holding without a worker.
-
-        Args:
-            shares: Where the worker is taken from.
-            lock: Guards `shares`.
-        """
+        """Create a holding without a worker of shares, which the lock guards."""
         self._shares = shares
         self._lock = lock
         self.key: Key | None = None

@@ -43,11 +43,7 @@ _FAMILIES: Final[Mapping[MetricKind, type[Any]]] = {
 
 
 def registry_of(plugins: Callable[[], Iterable[Plugin]]) -> CollectorRegistry:
-    """Return a registry of this process and its plugins, separate from prometheus_client's global one.
-
-    Args:
-        plugins: Returns the records so far.
-    """
+    """Return a registry of this process and its plugins, separate from prometheus_client's global one."""
     # Names are checked at each scrape, since the metrics of plugins may change.
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)

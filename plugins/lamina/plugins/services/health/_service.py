@@ -32,11 +32,7 @@ class HealthService:
     """
 
     def __init__(self, plugins: Callable[[], Iterable[Plugin]] = tuple) -> None:
-        """Create the service in the state SERVING.
-
-        Args:
-            plugins: Returns the records of all plugins.
-        """
+        """Create the service in the state SERVING."""
         self._plugins = plugins
         self._changed = threading.Condition()
         self._stopping = False

@@ -48,11 +48,7 @@ class GrpcioEngine:
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Create an engine.
-
-        Args:
-            limits: Limits to what it accepts.
-        """
+        """Create an engine."""
         self._shares, self._lock = Shares(limits.slow_workers), threading.Lock()
         self._slow = Pool("slow call", limits.slow_workers, _limits.MAX_QUEUED)
         self._lasting = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
