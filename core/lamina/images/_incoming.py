@@ -19,6 +19,8 @@ class Incoming(abc.ABC):
     """The blobs to bring."""
     all_platforms: bool
     """Brings the manifests of all platforms; the one to unpack may be missing."""
+    is_remote = False
+    """Comes over a network: layers that the snapshotter can do without are left there."""
 
     @abc.abstractmethod
     def read(self, descriptor: Descriptor) -> bytes:

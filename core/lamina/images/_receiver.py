@@ -17,7 +17,7 @@ from lamina.images._store import ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.documents import Platform, chain_ids
 from lamina.images.selection import is_for
-from lamina.images.unpack import Arrivals, Destination, Unpacker, arriving, layers_of
+from lamina.images.unpack import Arrivals, Destination, Layer, Unpacker, arriving, layers_of
 from lamina.layers import Applier
 
 
@@ -52,8 +52,9 @@ class Receiver:
         unpacked: list[Unpacked] = []
         for blob in incoming.plan:
             lease.add_blob(blob.digest)
-        if destination is not None and not incoming.plan.keeps_layers:
-            incoming.plan.leave_out(self._unpacked_layers(incoming, platform, destination, lease))
+        may_leave_out = incoming.is_remote or not incoming.plan.keeps_layers
+        if destination is not None and may_leave_out and not incoming.all_platforms:
+            incoming.plan.leave_out(self._needless(incoming, platform, destination, lease))
         if destination is None:
             incoming.bring()
         else:
@@ -92,19 +93,24 @@ class Receiver:
             raise NotFound(f"unpack {name}: {error}; pull or import the image again") from error
         return Unpacked(name, shown, top)
 
-    def _unpacked_layers(
+    def _needless(
         self, incoming: Incoming, platform: Platform | None, destination: Destination, lease: TemporaryLease
     ) -> set[str]:
-        """Return the digests of layers that need not be stored, because they are unpacked already."""
-        there, missing = set[str](), set[str]()
+        """Return the digests of layers that need not be stored.
+
+        Either they are unpacked and would be discarded, or the snapshotter gets them by itself.
+        """
+        layers, needed = list[Layer](), list[Layer]()
         place, _ = in_namespace(destination, current_namespace())
         for name, target in incoming.targets.items():
             parts = parts_of(incoming.read, target, name, platform)
             _protect(parts, place, lease)
-            layers = layers_of(parts.manifest, parts.config)
-            there.update(layer.descriptor.digest for layer in layers)
-            missing.update(layer.descriptor.digest for layer in place.missing(layers))
-        return there - missing
+            own = layers_of(parts.manifest, parts.config)
+            provided = self._unpacker.provided(own, place) if incoming.is_remote else []
+            missing = own if incoming.plan.keeps_layers else place.missing(own)
+            layers += own
+            needed += [layer for layer in missing if layer not in provided]
+        return {layer.descriptor.digest for layer in layers} - {layer.descriptor.digest for layer in needed}
 
 
 def _protect(parts: Parts, place: Destination, lease: TemporaryLease) -> None:

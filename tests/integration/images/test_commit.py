@@ -587,5 +587,5 @@ def test_layers_of_the_base_need_not_be_there(builds: Builds, tmp_path: Path) ->
     builds.content.delete(lower.digest)
     builds.transfer.commit("work", "mine")
     assert builds.unpacked("mine")["etc/added"] == "new"
-    with pytest.raises(NotFound, match=f"mine:latest: blob {lower.digest} is not there any more"):
+    with pytest.raises(NotFound, match=f"mine:latest: blob {lower.digest} is not there: it was discarded"):
         builds.transfer.export(str(tmp_path / "out"), ["mine"])

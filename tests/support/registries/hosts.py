@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -37,9 +37,9 @@ class PullingHost:
 
 
 @contextlib.contextmanager
-def pulling_host(directory: Path) -> Iterator[PullingHost]:
-    """Run a host in this process, with root and state in a directory."""
-    with Host.from_config({"root": f"{directory}/root", "state": f"{directory}/state"}) as host:
+def pulling_host(directory: Path, modules: Sequence[str] = ()) -> Iterator[PullingHost]:
+    """Run a host in this process, with root and state in a directory, and further modules with plugins."""
+    with Host.from_config({"root": f"{directory}/root", "state": f"{directory}/state"}, modules) as host:
         yield PullingHost(
             host.get(PluginType.TRANSFER, "local"),
             host.get(PluginType.CONTENT, "content"),

@@ -152,8 +152,8 @@ class _Contents:
                 size = self._content.info(one.digest).size
             except NotFound as error:
                 raise NotFound(
-                    f"image {name}: blob {one.digest} is not there any more: import or pull the image again, "
-                    "without discarding its layers"
+                    f"image {name}: blob {one.digest} is not there: it was discarded, or the snapshotter made it "
+                    "without fetching it; pull or import the image again, with --no-unpack"
                 ) from error
             if size != one.size:
                 raise InvalidArgument(

@@ -93,8 +93,8 @@ class Outgoing:
         for blob in (*manifest.layers, manifest.config):
             if not self._has(blob.digest):
                 raise FailedPrecondition(
-                    f"push {self._name}: its layer {blob.digest} is missing: it was discarded after it was "
-                    "unpacked; pull or import the image again, without --discard-layers"
+                    f"push {self._name}: its layer {blob.digest} is missing: it was discarded, or the snapshotter "
+                    "made it without fetching it; pull or import the image again, with --no-unpack"
                 )
             self.blobs.setdefault(blob.digest, blob)
         return self.documents.setdefault(target.digest, target)

@@ -30,6 +30,8 @@ class PulledImage(Incoming):
     A blob that another pull is fetching is waited for.
     """
 
+    is_remote = True
+
     def __init__(
         self,
         place: Reference,

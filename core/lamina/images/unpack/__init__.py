@@ -12,17 +12,17 @@ from lamina.lazy import lazy_exports
 if TYPE_CHECKING:
     from lamina.images.unpack._arrivals import Arrivals, arriving
     from lamina.images.unpack._destination import Destination
-    from lamina.images.unpack._layer import layers_of
+    from lamina.images.unpack._layer import Layer, layers_of
     from lamina.images.unpack._unpacker import Unpacker
 
-__all__ = ["Arrivals", "Destination", "Unpacker", "arriving", "layers_of"]
+__all__ = ["Arrivals", "Destination", "Layer", "Unpacker", "arriving", "layers_of"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "_arrivals": "Arrivals arriving",
         "_destination": "Destination",
-        "_layer": "layers_of",
+        "_layer": "Layer layers_of",
         "_unpacker": "Unpacker",
     },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,6 +45,21 @@ class Chain:
         for layer in layers[: len(layers) - len(found)]:
             self.unpacker.report_done(layer)
         return found
+
+    def provided(self, layers: Sequence[Layer]) -> list[Layer]:
+        """Let the snapshotter make the snapshots that it can make without blobs, as remote snapshotters do.
+
+        Args:
+            layers: The layers, the lowest of which has its parent.
+
+        Returns:
+            Those whose blobs are not needed.
+        """
+        return list(itertools.takewhile(self._provide, layers))
+
+    def _provide(self, layer: Layer) -> bool:
+        with self.locks.hold(self._key(layer)):
+            return not self.unpacker.destination.has(layer.chain_id) and self.unpacker.provide(layer)
 
     def unpack(self, layers: Sequence[Layer], arrivals: Arrivals) -> None:
         """Make the snapshots of layers, the lowest of which has its parent.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
 from lamina.errdefs import NotFound
 from lamina.images.unpack._layer import Layer
 from lamina.snapshots import Snapshotter
+
+REMOTE: Final = "containerd.io/snapshot/remote"
+"""The label of snapshots that a remote snapshotter has made (stargz-snapshotter, `targetRemoteSnapshotLabel`)."""
 
 
 @attrs.frozen
@@ -30,6 +34,10 @@ class Destination:
         except NotFound:
             return False
         return True
+
+    def is_remote(self, chain_id: str) -> bool:
+        """Return whether the snapshotter itself has made the snapshot of a chain of layers."""
+        return REMOTE in self.snapshotter.stat(chain_id).labels
 
     def missing(self, layers: Sequence[Layer]) -> Sequence[Layer]:
         """Return those of an image's layers, from the lowest up, that lie on the topmost one with a snapshot."""

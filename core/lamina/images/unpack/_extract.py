@@ -33,6 +33,11 @@ class ActiveLayer:
     applied: Applied | None = None
     """None if the snapshotter has the content itself, so that nothing was applied."""
 
+    @property
+    def is_staged(self) -> bool:
+        """True if the snapshotter has the content already, and shows it read-only."""
+        return bool(self.mounts) and is_read_only(self.mounts[-1])
+
 
 @attrs.frozen(eq=False)
 class LayerUnpacker:
@@ -60,7 +65,7 @@ class LayerUnpacker:
             NotFound: Its blob or its parent is missing.
         """
         active = self._prepare(layer, rebased)
-        if active is not None and not (active.mounts and is_read_only(active.mounts[-1])):
+        if active is not None and not active.is_staged:
             try:
                 active = attrs.evolve(active, applied=self._apply(active))
             except BaseException:
@@ -68,6 +73,21 @@ class LayerUnpacker:
                 raise
         self.report_done(layer)
         return active
+
+    def provide(self, layer: Layer) -> bool:
+        """Let the snapshotter make the snapshot of a layer without its blob; return whether it did.
+
+        Args:
+            layer: The layer, whose parent is there.
+        """
+        active = self._prepare(layer, rebased=False)
+        if active is None:
+            return True
+        if active.is_staged:
+            self.commit(active)
+            return True
+        self.discard(active.key)
+        return False
 
     def adapt(self, active: ActiveLayer) -> None:
         """Adapt a layer that was made without its parent to it, now that it is there.
@@ -101,7 +121,8 @@ class LayerUnpacker:
             self.discard(active.key)
             raise
         self.owner.end(active.key)
-        add_label(self.content, layer.descriptor.digest, UNCOMPRESSED, layer.diff_id)
+        if active.applied is not None:
+            add_label(self.content, layer.descriptor.digest, UNCOMPRESSED, layer.diff_id)
 
     def discard(self, key: str) -> None:
         """Remove a snapshot, also if the current call has ended."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lamina.content import ContentStore
 from lamina.context import KeyedLock
 from lamina.images._labels import SNAPSHOT, add_label
@@ -11,7 +13,7 @@ from lamina.images.unpack._arrivals import Arrivals
 from lamina.images.unpack._chain import Chain
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._extract import LayerUnpacker
-from lamina.images.unpack._layer import layers_of
+from lamina.images.unpack._layer import Layer, layers_of
 from lamina.layers import Applier
 from lamina.snapshots.temporary import Owner, remove_leftovers
 
@@ -68,8 +70,7 @@ class Unpacker:
         layers = layers_of(manifest, config)
         if not layers:
             return ""
-        unpacker = LayerUnpacker(destination, self._content, self._applier, self._owner, progress)
-        chain = Chain(unpacker, self._locks)
+        chain = self._chain(destination, progress)
         remove_leftovers(destination.snapshotter, self._owner)
         arrivals = arrivals or Arrivals()
         chain.unpack(chain.missing(layers), arrivals)
@@ -77,3 +78,22 @@ class Unpacker:
         top = layers[-1].chain_id
         add_label(self._content, manifest.config.digest, f"{SNAPSHOT}{destination.name}", top)
         return top
+
+    def provided(self, layers: Sequence[Layer], destination: Destination) -> list[Layer]:
+        """Return the layers whose blobs are not needed, because the snapshotter makes their snapshots itself.
+
+        It is asked to make those that are missing, from the lowest up, until it leaves one to others (containerd,
+        `docs/remote-snapshotter.md`).
+
+        Args:
+            layers: The layers of an image, from the lowest up.
+            destination: Where the image will be unpacked.
+        """
+        missing = destination.missing(layers)
+        there = layers[: len(layers) - len(missing)]
+        remote = [layer for layer in there if destination.is_remote(layer.chain_id)]
+        return remote + self._chain(destination, None).provided(missing)
+
+    def _chain(self, destination: Destination, progress: Report | None) -> Chain:
+        unpacker = LayerUnpacker(destination, self._content, self._applier, self._owner, progress)
+        return Chain(unpacker, self._locks)
