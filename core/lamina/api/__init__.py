@@ -41,13 +41,15 @@ if TYPE_CHECKING:
     from lamina.api._leases import lease_from_proto, lease_to_proto
     from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
     from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
-    from lamina.api._service import Method, Service, Target, serialize
+    from lamina.api._service import Method, Response, Service, Target, VersionedResponse, serialize
 
 __all__ = [
     "Method",
     "PluginDetails",
+    "Response",
     "Service",
     "Target",
+    "VersionedResponse",
     "access_from_proto",
     "access_to_proto",
     "blob_from_proto",
@@ -108,6 +110,6 @@ __getattr__ = lazy_exports(
         "_codec": "decode encode",
         "_names": "dangling_from_exports names_from_exports names_to_exports",
         "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",
-        "_service": "Method Service Target serialize",
+        "_service": "Method Response Service Target VersionedResponse serialize",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 from google.protobuf.message import Message
@@ -24,6 +24,21 @@ class Target:
     """Methods that are not `slow` never wait for a disk, a process or a network."""
 
 
+@attrs.define(eq=False, repr=False)  # not frozen, which makes each several times as expensive
+class VersionedResponse:
+    """A response that a listener may give to equal requests as well, until its version has changed."""
+
+    response: Message | bytes
+    version: object
+    """The version of everything that it depends on besides the request."""
+    current_version: Callable[[], object]
+    """Returns the version now. It never waits, takes a microsecond or two, and does not raise."""
+
+
+Response: TypeAlias = Message | bytes | VersionedResponse
+"""The response of a handler: a message, or an encoded one."""
+
+
 @attrs.frozen(eq=False)
 class Method:
     """One RPC.
@@ -36,9 +51,8 @@ class Method:
     """As in the `.proto` file: `Prepare`."""
     request: type[Message]
     """Type of the request, which the listener decodes with `decode`."""
-    handler: Callable[[Any], Message | bytes | Iterator[Message | bytes] | Steps[Message | bytes]]
-    """Takes the request, and returns the response; an iterator of responses if `streams` is set. A response is a
-    message, or an encoded one."""
+    handler: Callable[[Any], Response | Iterator[Message | bytes] | Steps[Message | bytes]]
+    """Takes the request, and returns the response; an iterator of responses if `streams` is set."""
     streams: bool = False
     """The method returns a stream of responses. Several threads may advance the iterator, one at a time."""
     slow: bool = False
@@ -53,8 +67,10 @@ class Method:
     differ from the attributes of `logging.LogRecord`."""
 
 
-def serialize(response: Message | bytes) -> bytes:
+def serialize(response: Response) -> bytes:
     """Encode the response of a handler."""
+    if isinstance(response, VersionedResponse):
+        response = response.response
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 

@@ -18,6 +18,7 @@ from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
 from lamina.snapshots._in_steps import InSteps, StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
 from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
+from lamina.snapshots._versioned import Versioned
 
 __all__ = [
     "EARLIEST",
@@ -30,6 +31,7 @@ __all__ = [
     "Snapshotter",
     "StepwiseSnapshotter",
     "Usage",
+    "Versioned",
     "check_time",
     "format_time",
 ]

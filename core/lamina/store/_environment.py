@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import lmdb
 
@@ -19,9 +19,12 @@ from lamina.store._metrics import size_metrics
 from lamina.store._pending import Body, Transaction, copy_of
 from lamina.store._write_transaction import WriteTransactions
 
-__all__ = ["MAP_SIZE", "Body", "Environment", "Transaction"]
+__all__ = ["MAP_SIZE", "Body", "Environment", "Transaction", "Version"]
 
 Result = TypeVar("Result")
+Version: TypeAlias = tuple[int, int]
+"""Identifies what reads find: how often the file was opened, and the number of the last transaction. LMDB may give
+a number again after it has opened the file again."""
 
 MAP_SIZE: Final = 1 << 30
 """Bytes of address space to reserve at first. The file grows only as it is written."""
@@ -70,6 +73,22 @@ class Environment(Shared[Body]):
             raise self._explained(problem) from problem
         with self._inside(), self._handle.lmdb.begin() as transaction:
             return body(transaction)
+
+    def version(self) -> Version | None:
+        """Return the version that a read would see now, without waiting; None if a read would wait or fail."""
+        if not self._gate.try_enter():
+            return None
+        try:
+            with self._handle.lmdb.begin() as transaction:
+                return self.version_of(transaction)
+        except lmdb.Error:  # a read says why, or repairs the environment
+            return None
+        finally:
+            self._gate.leave()
+
+    def version_of(self, transaction: Transaction) -> Version:
+        """Return the version that a read transaction sees."""
+        return self._handle.openings, transaction.id()
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:

@@ -73,6 +73,16 @@ class Gate:
             self.check()
             self._inside.append(None)
 
+    def try_enter(self) -> bool:
+        """Do as `enter` if a transaction may be opened now; return False if not."""
+        if self._forked or self._closed or self._alone:
+            return False
+        self._inside.append(None)
+        if self._alone:  # as in `enter`
+            self.leave()
+            return False
+        return True
+
     def leave(self) -> None:
         """Report that a transaction is closed."""
         self._inside.pop()

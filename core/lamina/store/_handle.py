@@ -43,6 +43,8 @@ class Handle:
         self._map_size = map_size
         self._gate = gate
         self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.openings = 0
+        """How often the file was opened."""
         try:
             self.lmdb = self._open()
         except BaseException:
@@ -55,6 +57,7 @@ class Handle:
         self._log_change()
 
     def _open(self) -> lmdb.Environment:
+        self.openings += 1
         try:
             with translated(self._path):
                 return open_lmdb(self._path, self._state, self._map_size)

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from lamina.api import Service
+from lamina.api import Response, Service, VersionedResponse
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import NotFound
 from lamina.mount import Mount
@@ -85,7 +85,8 @@ def call() -> Callable[..., Any]:
             answer = run(answer)
         return [message(name, one) for one in answer] if method.streams else message(name, answer)
 
-    def message(name: str, response: Message | bytes) -> Message:
+    def message(name: str, response: Response) -> Message:
+        response = response.response if isinstance(response, VersionedResponse) else response
         return RESPONSES[name].FromString(response) if isinstance(response, bytes) else response
 
     return call

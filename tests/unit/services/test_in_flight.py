@@ -30,8 +30,8 @@ def calls(monkeypatch) -> InFlight:
 def test_bytes_beyond_the_budget_have_no_room_until_others_are_answered(calls) -> None:
     first, second, third = call(10_000), call(10_000), call(10_000)
     assert [calls.add(one) for one in (first, second, third)] == [True, True, False]
-    calls.done(third)
-    calls.done(first)
+    calls.done(third.id)
+    calls.done(first.id)
     assert calls.add(call(10_000))
     assert not calls.add(call(10_000))
 
@@ -48,7 +48,7 @@ def test_decoded_requests_still_count(calls) -> None:
     calls.add(first)
     first.data = b""
     assert not calls.add(call(10_000))
-    calls.done(first)
+    calls.done(first.id)
     assert len(calls) == 1
 
 
@@ -56,6 +56,6 @@ def test_calls_beyond_the_limit_have_no_room_until_one_is_answered(calls) -> Non
     first, *others = [call(0) for _ in range(6)]
     assert calls.add(first)
     assert [calls.add(one) for one in others] == [True, True, True, True, False]
-    calls.done(others[-1])
-    calls.done(first)
+    calls.done(others[-1].id)
+    calls.done(first.id)
     assert calls.add(call(0))

@@ -76,7 +76,7 @@ def change(store: MetaStore, key: bytes) -> None:
     "call",
     [
         lambda keyspace: keyspace.get("base"),
-        lambda keyspace: keyspace.get_data("base"),
+        lambda keyspace: keyspace.get_data("base")[0],
         lambda keyspace: list(keyspace.walk()),
         lambda keyspace: list(keyspace.walk_data()),
         lambda keyspace: run(keyspace.update(Info("base", labels={"b": "2"}))),

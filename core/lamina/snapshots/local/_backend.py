@@ -29,6 +29,10 @@ class Backend(abc.ABC):
     """True if mounts and open files of the active snapshot can no longer change the committed one. If they can,
     `LocalSnapshotter` logs each commit of a snapshot still mounted in its own mount namespace."""
 
+    is_pure: ClassVar[bool] = False
+    """Whether `labels` always returns the same for the same identifier, and `mounts` for the same record, except
+    where `mounts_vary`. If so, results may be given again until a record changes."""
+
     def __init__(self, root: str) -> None:
         """Keep data below a directory.
 
@@ -109,6 +113,10 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def mounts(self, record: Record) -> list[Mount]:
         """Return the mounts of an active snapshot or a view."""
+
+    def mounts_vary(self, record: Record) -> bool:
+        """Return whether `mounts` of a record may change although `is_pure`, because it looks at files."""
+        return False
 
     @abc.abstractmethod
     def usage(self, record: Record) -> Usage:

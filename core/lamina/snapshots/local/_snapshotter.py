@@ -16,6 +16,7 @@ from lamina.mount import Mount
 from lamina.snapshots._contract import Info, Kind, Usage
 from lamina.snapshots._in_steps import StepwiseSnapshotter
 from lamina.snapshots._messages import InfoMessages
+from lamina.snapshots._versioned import Versioned
 from lamina.snapshots.local._backend import Backend
 from lamina.snapshots.local._data import SnapshotData
 from lamina.snapshots.local._mounted import COMMITTED, REMOVED, MountedWarnings
@@ -35,7 +36,7 @@ from lamina.steps import BLOCKING, Steps
 _log = logging.getLogger(__name__)
 
 
-class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
+class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
     """A snapshotter whose data is in a directory of this machine.
 
     Each operation makes data before it stores the record, and discards data after it has deleted the record, so
@@ -100,7 +101,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
 
     def stat_message(self, key: str) -> bytes:
         """Implement `InfoMessages.stat_message`."""
-        return self._shown_message(self._keyspace.get_data(key))
+        return self.versioned_stat_message(key)[0]
 
     def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
         """Implement `InSteps.update_steps`."""
@@ -117,7 +118,22 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages):
 
     def mounts(self, key: str) -> list[Mount]:
         """Implement `Snapshotter.mounts`."""
-        return self._data.mounts(self._keyspace.get_mountable(key))
+        return self.versioned_mounts(key)[0]
+
+    def version(self) -> object:
+        """Implement `Versioned.version`."""
+        return self._keyspace.version()
+
+    def versioned_stat_message(self, key: str) -> tuple[bytes, object]:
+        """Implement `Versioned.versioned_stat_message`."""
+        data, version = self._keyspace.get_data(key)
+        return self._shown_message(data), version if self._backend.is_pure else None
+
+    def versioned_mounts(self, key: str) -> tuple[list[Mount], object]:
+        """Implement `Versioned.versioned_mounts`."""
+        record, version = self._keyspace.get_mountable(key)
+        lasts = self._backend.is_pure and not self._backend.mounts_vary(record)
+        return self._data.mounts(record), version if lasts else None
 
     def prepare_steps(
         self, key: str, parent: str = "", labels: Mapping[str, str] | None = None

@@ -19,7 +19,7 @@ from lamina.snapshots.storage._selection import fields
 from lamina.snapshots.storage._table import Table
 from lamina.steps import Steps, ask
 from lamina.store import _checksum as checksum
-from lamina.store._environment import Environment, Transaction
+from lamina.store._environment import Environment, Transaction, Version
 
 
 class Keyspace:
@@ -50,32 +50,40 @@ class Keyspace:
         Raises:
             NotFound: There is no such snapshot.
         """
-        return decode(self.get_data(key))
+        return decode(self.get_data(key)[0])
 
-    def get_data(self, key: str) -> bytes:
-        """Return the encoded record of a snapshot of any kind (see `info_message`).
+    def get_data(self, key: str) -> tuple[bytes, Version]:
+        """Return the encoded record of a snapshot of any kind (see `info_message`), and the version that was read.
 
         Raises:
             NotFound: There is no such snapshot.
         """
         name = check_key(key)
         return self._environment.read(
-            lambda transaction: self._table.get_data(transaction, self._table.number(transaction), name)
+            lambda transaction: (
+                self._table.get_data(transaction, self._table.number(transaction), name),
+                self._environment.version_of(transaction),
+            )
         )
 
-    def get_mountable(self, key: str) -> Record:
-        """Return the record of an active snapshot or a view.
+    def version(self) -> Version | None:
+        """Return the version that a read would find now; None if it would wait or fail."""
+        return self._environment.version()
+
+    def get_mountable(self, key: str) -> tuple[Record, Version]:
+        """Return the record of an active snapshot or a view, and the version that was read.
 
         Raises:
             NotFound: There is no such snapshot.
             FailedPrecondition: It is committed.
         """
-        record = self.get(key)
+        data, version = self.get_data(key)
+        record = decode(data)
         if record.info.kind is Kind.COMMITTED:
             raise FailedPrecondition(
                 f"snapshot {shorten(key)} is committed and has no mounts: prepare or view a snapshot on it"
             )
-        return record
+        return record, version
 
     def draft(self, kind: Kind, key: str, parent: str, labels: Mapping[str, str]) -> Record:
         """Return the record of a snapshot to be created, with a newly reserved identifier.

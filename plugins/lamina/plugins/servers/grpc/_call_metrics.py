@@ -60,6 +60,24 @@ class CallMetrics:
         with self._lock:
             self._started[path] += 1
 
+    def repeat(self, path: str, snapshotter: str, began: float) -> None:
+        """Count a call that is answered as an earlier one was: its beginning and its end, which is not logged.
+
+        Args:
+            path: Path of its method.
+            snapshotter: The snapshotter of the earlier call.
+            began: Time of its reception, by `time.perf_counter()`.
+        """
+        seconds = time.perf_counter() - began
+        with self._lock:
+            self._started[path] += 1
+            self._ended[path, snapshotter, 0].observe(seconds)
+
+    @property
+    def are_logged(self) -> bool:
+        """Whether calls are logged."""
+        return _log.isEnabledFor(logging.DEBUG)
+
     def end(
         self,
         path: str,
@@ -82,7 +100,7 @@ class CallMetrics:
         seconds = time.perf_counter() - began
         with self._lock:
             self._ended[path, context.tags.get("snapshotter", ""), int(code)].observe(seconds)
-        if _log.isEnabledFor(logging.DEBUG):
+        if self.are_logged:
             fields = {
                 "method": path,
                 "snapshotter": context.tags.get("snapshotter", ""),

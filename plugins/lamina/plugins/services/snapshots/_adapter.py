@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from lamina.api import encode, info_to_proto
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.mount import Mount
-from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter
+from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter, Versioned
 from lamina.steps import BLOCKING, Steps
 
 
 class SnapshotterAdapter:
-    """Adds the interfaces `InSteps` and `InfoMessages` to snapshotters that do not implement them."""
+    """Adds the interfaces that the service uses to snapshotters that do not implement them."""
 
     def __init__(self, snapshotter: Snapshotter) -> None:
         """Adapt a snapshotter."""
@@ -21,6 +21,8 @@ class SnapshotterAdapter:
         """Its operations in steps; each is one blocking step if it does not implement them."""
         self.messages = snapshotter if isinstance(snapshotter, InfoMessages) else _Encoded(snapshotter)
         """Its infos as encoded messages."""
+        self.versioned = snapshotter if isinstance(snapshotter, Versioned) else _WithoutVersions(self)
+        """Its stats and mounts with their versions, None if it has none."""
 
 
 class _Encoded(InfoMessages):
@@ -33,6 +35,20 @@ class _Encoded(InfoMessages):
     def walk_messages(self, *filters: str) -> Iterator[bytes]:
         for info in self._snapshotter.walk(*filters):
             yield encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
+
+
+class _WithoutVersions(Versioned):
+    def __init__(self, adapter: SnapshotterAdapter) -> None:
+        self._adapter = adapter
+
+    def version(self) -> object:
+        return None
+
+    def versioned_stat_message(self, key: str) -> tuple[bytes, object]:
+        return self._adapter.messages.stat_message(key), None
+
+    def versioned_mounts(self, key: str) -> tuple[list[Mount], object]:
+        return self._adapter.snapshotter.mounts(key), None
 
 
 class _Blocking(InSteps):

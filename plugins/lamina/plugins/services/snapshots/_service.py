@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -9,8 +10,10 @@ from google.protobuf.message import Message
 
 from lamina.api import (
     Method,
+    Response,
     Service,
     Target,
+    VersionedResponse,
     encode,
     info_to_proto,
     names_to_exports,
@@ -27,7 +30,7 @@ from lamina.plugins.services.snapshots._adapter import SnapshotterAdapter
 from lamina.plugins.services.snapshots._config import SnapshotsConfig
 from lamina.plugins.services.snapshots._image_snapshots import ImageSnapshots
 from lamina.plugins.services.snapshots._names import Names
-from lamina.snapshots import Info, InSteps
+from lamina.snapshots import Info, InSteps, Versioned
 from lamina.steps import Steps
 
 if TYPE_CHECKING:
@@ -118,6 +121,8 @@ class SnapshotsService:
         self._targets: dict[str, Target] = {}
         self._adapters: dict[str, SnapshotterAdapter] = {}
         """Adapters of names that were found, since checking the types takes half of the time of `_find`."""
+        self._names_version = object()
+        """Identifies the names. Replaced last: who has the new one uses the new names."""
 
     def export_names(self) -> None:
         """Export the names of the working snapshotters."""
@@ -159,9 +164,10 @@ class SnapshotsService:
         mounts = yield from snapshotter.view_steps(request.key, request.parent, dict(request.labels))
         return _with_mounts(pb.ViewSnapshotResponse, mounts)
 
-    def _mounts(self, request: pb.MountsRequest) -> pb.MountsResponse:
-        mounts = self._find(request.snapshotter).snapshotter.mounts(request.key)
-        return _with_mounts(pb.MountsResponse, mounts)
+    def _mounts(self, request: pb.MountsRequest) -> Response:
+        names, snapshotter = self._names_version, self._find(request.snapshotter).versioned
+        mounts, version = snapshotter.versioned_mounts(request.key)
+        return self._versioned(_with_mounts(pb.MountsResponse, mounts), snapshotter, names, version)
 
     def _commit(self, request: pb.CommitSnapshotRequest) -> Steps[Empty]:
         snapshotter = self._find(request.snapshotter).in_steps
@@ -172,8 +178,21 @@ class SnapshotsService:
         yield from self._find(request.snapshotter).in_steps.remove_steps(request.key)
         return Empty()
 
-    def _stat(self, request: pb.StatSnapshotRequest) -> bytes:
-        return self._find(request.snapshotter).messages.stat_message(request.key)
+    def _stat(self, request: pb.StatSnapshotRequest) -> Response:
+        names, snapshotter = self._names_version, self._find(request.snapshotter).versioned
+        message, version = snapshotter.versioned_stat_message(request.key)
+        return self._versioned(message, snapshotter, names, version)
+
+    def _versioned(
+        self, response: Message | bytes, snapshotter: Versioned, names: object, version: object
+    ) -> Response:
+        """Return a response with its version, if it has one."""
+        if version is None:
+            return response
+        return VersionedResponse(response, (names, version), functools.partial(self._version, snapshotter))
+
+    def _version(self, snapshotter: Versioned) -> object:
+        return self._names_version, snapshotter.version()
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> Steps[pb.UpdateSnapshotResponse]:
         snapshotter = self._find(request.snapshotter).in_steps

@@ -22,6 +22,8 @@ class NativeBackend(Backend):
     those of containerd's native snapshotter.
     """
 
+    is_pure = True
+
     def has_data(self, record: Record) -> bool:
         """Return whether a snapshot has a directory. Views of a parent do not."""
         return record.info.kind is not Kind.VIEW or not record.parent_ids

@@ -42,6 +42,7 @@ class OverlayBackend(Backend):
     """
 
     rebases = True
+    is_pure = True
 
     def __init__(
         self,
@@ -168,6 +169,10 @@ class OverlayBackend(Backend):
             work = f"{self.path(record.id)}/work"
             options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
         return [Mount(type="overlay", source="overlay", options=(*id_maps, *options))]
+
+    def mounts_vary(self, record: Record) -> bool:
+        """Return whether the mounts depend on the owner of the parent's files."""
+        return bool(self._wanted_id_maps(record))
 
     def usage(self, record: Record) -> Usage:
         """Measure the snapshot's own layer."""

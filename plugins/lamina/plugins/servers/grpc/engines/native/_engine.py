@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
-from lamina.api import Method, Service, decode, serialize
+from lamina.api import Method, Service, VersionedResponse, decode, serialize
 from lamina.context import use
 from lamina.errdefs import Code, Error, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
@@ -23,9 +23,10 @@ from lamina.plugins.servers.grpc._pool import Pool
 from lamina.plugins.servers.grpc._routes import routes
 from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver
-from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
+from lamina.plugins.servers.grpc.engines.native._in_flight import SMALL, Call, InFlight
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
+from lamina.plugins.servers.grpc.engines.native._response_cache import CachedResponse, ResponseCache
 from lamina.plugins.servers.grpc.engines.native._responses import Responses
 from lamina.plugins.servers.grpc.engines.native._step_batcher import StepBatcher
 from lamina.plugins.servers.grpc.engines.native._streams import Messages, Streams
@@ -63,6 +64,7 @@ class NativeEngine:
         self._front: NativeGrpcFront | None = None
         self._calls = InFlight()
         self._responses = Responses(self._calls)
+        self._cache = ResponseCache()
         self._blocking = FairQueues("slow call", limits.slow_workers)
         self._open = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
         self._max_inline = limits.quick_workers + _limits.MAX_QUEUED
@@ -148,10 +150,16 @@ class NativeEngine:
     ) -> None:
         if kind == EVENT_CANCEL or data is None or details is None:
             self._calls.cancel(id_)
+            return
+        began = time.perf_counter()
+        path, method = self._methods[number]
+        cached = None if self._stopping or self._metrics.are_logged else self._cache.get(path, data)
+        if cached is not None:
+            self._metrics.repeat(path, cached.snapshotter, began)
+            self._responses.add(id_, cached.data)
         else:
             metadata, _, seconds = details
-            context = call_context(metadata, seconds)
-            self._accept(Call(id_, *self._methods[number], data, context, time.perf_counter()))
+            self._accept(Call(id_, path, method, data, call_context(metadata, seconds), began))
 
     def _accept(self, call: Call) -> None:
         """Begin to answer a call, or refuse it."""
@@ -212,12 +220,17 @@ class NativeEngine:
         try:
             with use(call.context):
                 call.context.check()
-                data = self._serialize(call.method.handler(call.request))
+                response = call.method.handler(call.request)
+                data = self._serialize(response)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
             self._fail(call, error)
         else:
             self._count(call, Code.OK)
-            self._responses.add(call, data)
+            self._responses.add(call.id, data)
+            if isinstance(response, VersionedResponse) and call.data:
+                snapshotter = call.context.tags.get("snapshotter", "")
+                cached = CachedResponse(data, snapshotter, response.version, response.current_version)
+                self._cache.add(call.path, call.data, cached)
 
     def _steps(self, call: Call) -> Steps[None]:
         """Do as `_answer`, in the steps of the handler."""
@@ -234,7 +247,7 @@ class NativeEngine:
             self._count(call, Code.OK)
             # At once: clients of many connections send their next calls while the steps of others run.
             self._bound.respond(call.id, data)
-            self._calls.done(call)
+            self._calls.done(call.id)
 
     def _messages(self, call: Call) -> Messages:
         """Generate the messages of a stream, and answer the call at its end."""
@@ -254,7 +267,7 @@ class NativeEngine:
         else:
             self._count(call, Code.OK)
             self._bound.stream_end(call.id)
-            self._calls.done(call)
+            self._calls.done(call.id)
 
     def _request(self, call: Call) -> Any:
         if call.request is None:
@@ -262,7 +275,8 @@ class NativeEngine:
             if size > self._recv_limit:
                 raise ResourceExhausted(f"a request of {size} bytes: at most {self._recv_limit} are taken")
             call.request = decode(call.method.request, call.data)
-            call.data = b""
+            if size > SMALL:
+                call.data = b""
         return call.request
 
     def _serialize(self, response: Any) -> bytes:
@@ -282,7 +296,7 @@ class NativeEngine:
         code, message = status_of(error)
         self._count(call, code, message)
         self._bound.fail(call.id, code, message)
-        self._calls.done(call)
+        self._calls.done(call.id)
 
     def _count(self, call: Call, code: Code, problem: str = "") -> None:
         self._metrics.end(call.path, call.context, code, call.began, call.request, problem)

@@ -15,7 +15,7 @@ from lamina.errdefs import Unavailable
 from lamina.plugins.servers.grpc._limits import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES
 from lamina.plugins.servers.grpc._shares import Key
 
-_SMALL: Final = 4096
+SMALL: Final = 4096
 """Bytes up to which requests are not counted: the limit of calls keeps all of these below 16 MiB."""
 _MAX_EARLY: Final = 60.0
 """Seconds for which a cancellation may precede its call."""
@@ -31,6 +31,7 @@ class Call:
     path: str
     method: Method
     data: bytes
+    """The request, encoded; empty once it is decoded if it is larger than `SMALL`."""
     context: CallContext
     began: float
     """Time of its reception, by `time.perf_counter()`."""
@@ -76,7 +77,7 @@ class InFlight:
         Returns:
             False if there are now too many calls, or too many bytes in their requests.
         """
-        room = len(call.data) <= _SMALL or self._count(call)
+        room = len(call.data) <= SMALL or self._count(call)
         self._calls[call.id] = call
         if call.id in self._early and self._early.pop(call.id, None) is not None:
             call.context.cancel()
@@ -94,13 +95,12 @@ class InFlight:
         if call is not None and self._early.pop(id_, None) is not None:
             call.context.cancel()
 
-    def done(self, call: Call) -> None:
-        """Remove a call that was answered."""
-        self._calls.pop(call.id, None)
-        if call.counted:
+    def done(self, id_: int) -> None:
+        """Remove a call that was answered, if it is there."""
+        call = self._calls.pop(id_, None)
+        if call is not None and call.counted:
             with self._lock:
                 self._bytes -= call.counted
-            call.counted = 0
         if self._draining and not self._calls:
             self._idle.set()
 

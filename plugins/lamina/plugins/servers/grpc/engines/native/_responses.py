@@ -8,7 +8,7 @@ from typing import Final
 
 from pygrpc_native import NativeGrpcFront
 
-from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
+from lamina.plugins.servers.grpc.engines.native._in_flight import InFlight
 
 _POLL: Final = 0.001
 """Seconds between two looks at what clients have received."""
@@ -28,10 +28,10 @@ class Responses:
             calls: The calls in flight. A call ends when its response is sent.
         """
         self._calls = calls
-        self._ready: collections.deque[tuple[Call, bytes]] = collections.deque()
+        self._ready: collections.deque[tuple[int, bytes]] = collections.deque()
 
-    def add(self, call: Call, data: bytes) -> None:
-        """Add the serialised response of a call, to be sent by `send`."""
+    def add(self, call: int, data: bytes) -> None:
+        """Add the serialised response of a call, given by id, to be sent by `send`."""
         self._ready.append((call, data))
 
     def send(self, front: NativeGrpcFront) -> None:
@@ -41,7 +41,7 @@ class Responses:
                 call, data = self._ready.popleft()
             except IndexError:  # another thread was quicker
                 return
-            front.respond(call.id, data)
+            front.respond(call, data)
             self._calls.done(call)
 
     def wait_until_received(self, front: NativeGrpcFront, timeout: float) -> None:

@@ -1,0 +1,64 @@
+"""`ResponseCache`: responses that are given again to calls that repeat a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+_log = logging.getLogger(__name__)
+
+MAX_RESPONSES: Final = 512
+"""The most responses that are kept."""
+MAX_SIZE: Final = 16 << 10
+"""The most bytes in a request and its response that are kept: with `MAX_RESPONSES`, 8 MiB in all."""
+
+
+@attrs.define(eq=False, repr=False)  # not frozen, which makes each several times as expensive
+class CachedResponse:
+    """A response that was given before."""
+
+    data: bytes
+    snapshotter: str
+    """The snapshotter that it came from, for metrics."""
+    version: object
+    """As in `VersionedResponse`, without its message."""
+    current_version: Callable[[], object]
+
+
+class ResponseCache:
+    """The serialised responses of calls, as long as their versions are the present ones.
+
+    Any thread may call any method.
+    """
+
+    def __init__(self) -> None:
+        """Create an empty cache."""
+        self._responses: dict[tuple[str, bytes], CachedResponse] = {}
+
+    def get(self, path: str, request: bytes) -> CachedResponse | None:
+        """Return the response to a request, given encoded; None if the handler must be asked.
+
+        Args:
+            path: The path of the method.
+            request: The request.
+        """
+        found = self._responses.get((path, request))
+        if found is None:
+            return None
+        try:
+            is_present = found.current_version() == found.version
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything: its handler is asked
+            _log.error("a plugin cannot tell a version", exc_info=error, extra={"method": path})
+            return None
+        return found if is_present else None
+
+    def add(self, path: str, request: bytes, response: CachedResponse) -> None:
+        """Keep a response, if it is small."""
+        if len(request) + len(response.data) > MAX_SIZE:
+            return
+        if len(self._responses) >= MAX_RESPONSES:
+            self._responses.clear()  # most are of versions that are gone
+        self._responses[path, request] = response
