@@ -13,8 +13,8 @@ from lamina.client import Client, RemotePlugin
 from lamina.config import GRPC_SERVER, HostConfig
 from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
 from lamina.diagnosis.host import _plugins as plugins
-from lamina.diagnosis.host._configuration import configuration
 from lamina.diagnosis.host._containerd import containerd
+from lamina.diagnosis.host._files import configuration
 from lamina.diagnosis.host._snapshot import snapshot
 from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.diagnosis.host.names import snapshotter_id

@@ -1,4 +1,4 @@
-"""Check the configuration."""
+"""Check the files of a configuration, and whether a host would start with it."""
 
 from __future__ import annotations
 
