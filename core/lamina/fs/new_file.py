@@ -41,7 +41,10 @@ def new_file(path: str, mode: int = 0o600) -> Iterator[int]:
         with translated(f"create {path}"):
             parent = stack.enter_context(opened(directory, _DIRECTORY))
             _check_replaceable(parent, name, path)
-            fd, is_nameless = _open_new(parent, temporary, mode)
+            try:
+                fd, is_nameless = _open_new(parent, temporary, mode)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror) from error  # its path is not what the caller knows
         stack.callback(os.close, fd)
         stack.callback(_unlink, temporary, parent)
         yield fd

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import FailedPrecondition, NotFound
+from lamina.errdefs import Error, FailedPrecondition, NotFound
 from lamina.fs.new_file import new_file
 
 
@@ -75,3 +75,9 @@ def test_only_regular_files_are_replaced(directory: Path) -> None:
 def test_a_missing_directory_is_an_error(directory: Path) -> None:
     with pytest.raises(NotFound, match=r"create .*/missing/file"), new_file(str(directory / "missing/file")):
         pass
+
+
+def test_an_error_names_the_file_once() -> None:
+    with pytest.raises(Error) as caught, new_file("/sys/new"):
+        pass
+    assert str(caught.value) == "create /sys/new: Permission denied"
