@@ -15,6 +15,7 @@ import pytest
 from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
 from lamina.snapshots import Info, Kind, Snapshotter
+from lamina.snapshots.recovery import inspect_copy
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.steps import run as run_steps
 from tests.support.disks.full_disks import fill, give_back, host_on, mounted, take_everything
@@ -126,6 +127,7 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
         keys = make(overlay)
         take_everything(disk, what)
         assert [overlay.stat(key).name for key in keys] == keys
+        assert len(inspect_copy(client.copy_metastore()).snapshots) == len(keys)
         assert [info.name for info in overlay.walk()] == keys
         prepared = outcomes(lambda key=key: overlay.prepare(f"more {key}") for key in keys)  # type: ignore[misc]
         updated = outcomes(lambda key=key: overlay.update(Info(key, labels={"l": "v" * 2000})) for key in keys)  # type: ignore[misc]

@@ -13,6 +13,7 @@ from lamina.errdefs import (
     DataLoss,
     Error,
     FailedPrecondition,
+    ResourceExhausted,
     from_os_error,
     translated,
 )
@@ -120,7 +121,9 @@ class Store:
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[int]:
-        """Make a consistent copy of the store's file in an unnamed temporary file beside it.
+        """Make a consistent copy of the store's file in an unnamed temporary file beside it, or in memory.
+
+        Memory is used where the disk is full, which is when the store may have to be looked at.
 
         Yields:
             Its descriptor, which is closed at the end of the block.
@@ -129,8 +132,13 @@ class Store:
             ResourceExhausted: There is no space for the copy.
             Unavailable: The store is closed.
         """
-        with _unnamed_file(self.path) as file:
-            self._environment.copy(file.fileno())
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(_unnamed_file(self.path))
+                self._environment.copy(file.fileno())
+            except ResourceExhausted:
+                file = stack.enter_context(open(os.memfd_create("metastore"), "w+b", buffering=0))
+                self._environment.copy(file.fileno())
             yield file.fileno()
 
     def metrics(self) -> Iterator[Metric]:
