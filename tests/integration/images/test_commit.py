@@ -476,7 +476,7 @@ def test_what_an_interrupted_commit_left_is_not_part_of_the_layer(builds: Builds
     assert builds.transfer.commit("work", "two", source_date_epoch=EPOCH).target.digest == (
         builds.transfer.resolve("one").manifest.digest
     )
-    with open_writer(refs[0]), pytest.raises(RefLocked):
+    with open_writer(refs[0]), pytest.raises(RefLocked, match='"work" is being committed'):
         builds.transfer.commit("work", "two")
 
 

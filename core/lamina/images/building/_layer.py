@@ -120,7 +120,13 @@ class LayerSource:
 
         ref = f"commit-{sha256(f'{self.destination.name} {self.namespace} {self.key}'.encode()).hexdigest()}"
         try:
-            with content.writer(ref) as writer:
+            writer = content.writer(ref)
+        except RefLocked as error:
+            raise RefLocked(
+                f'snapshot "{self.key}" is being committed by another call; try again when that has ended'
+            ) from error
+        try:
+            with writer:
                 writer.truncate()
                 yield writer
         finally:
