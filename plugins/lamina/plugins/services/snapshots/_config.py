@@ -10,12 +10,10 @@ import attrs
 
 from lamina.duration import Duration
 from lamina.errdefs import InvalidArgument
+from lamina.images import check_namespace
 
 _DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
 _PLATFORM: Final = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
-_NAMESPACE: Final = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
-_NAMESPACE_LENGTH: Final = 76
-"""Maximum number of characters in a namespace (containerd `pkg/identifiers`)."""
 
 
 @attrs.frozen
@@ -54,11 +52,8 @@ def _check_platform(_: object, __: object, platform: str) -> None:
 
 
 def _check_namespace(_: object, __: object, name: str) -> None:
-    if name and (len(name) > _NAMESPACE_LENGTH or not _NAMESPACE.fullmatch(name)):
-        raise InvalidArgument(
-            f'"{name}" is no namespace: expected up to {_NAMESPACE_LENGTH} letters and digits, '
-            "with single '.', '_' or '-' between them"
-        )
+    if name:
+        check_namespace(name)
 
 
 def _check_duration(_: object, __: object, duration: Duration) -> None:
