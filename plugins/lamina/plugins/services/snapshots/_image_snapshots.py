@@ -37,7 +37,6 @@ class ImageSnapshots(InSteps):
         self._quick = quick
 
     def update_steps(self, info: Info, fieldpaths: tuple[str, ...] = ()) -> Steps[Info]:
-        """Implement `InSteps.update_steps`."""
         yield from self._wait()
         with self._changing([info.name], info.labels):
             return (yield from self._snapshotter.update_steps(info, fieldpaths))
@@ -45,7 +44,6 @@ class ImageSnapshots(InSteps):
     def prepare_steps(
         self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
     ) -> Steps[list[Mount]]:
-        """Implement `InSteps.prepare_steps`."""
         yield from self._wait()
         with self._changing([key, parent], labels or {}):
             yield from self._lease(key)
@@ -54,7 +52,6 @@ class ImageSnapshots(InSteps):
     def view_steps(
         self, key: str, parent: str = "", labels: Mapping[str, str] | None = None
     ) -> Steps[list[Mount]]:
-        """Implement `InSteps.view_steps`."""
         yield from self._wait()
         with self._changing([key, parent], labels or {}):
             yield from self._lease(key)
@@ -63,7 +60,6 @@ class ImageSnapshots(InSteps):
     def commit_steps(
         self, name: str, key: str, labels: Mapping[str, str] | None = None, parent: str = ""
     ) -> Steps[None]:
-        """Implement `InSteps.commit_steps`."""
         yield from self._wait()
         with self._changing([name, key, parent], labels or {}):
             yield from self._lease(name)
@@ -71,7 +67,6 @@ class ImageSnapshots(InSteps):
             yield from self._give_up(key)
 
     def remove_steps(self, key: str) -> Steps[None]:
-        """Implement `InSteps.remove_steps`."""
         yield from self._snapshotter.remove_steps(key)
         yield from self._give_up(key)
 

@@ -43,7 +43,7 @@ _IO_THREADS: Final = 1
 
 
 class NativeEngine:
-    """Serves services with pygrpc-native.
+    """Serves services with pygrpc-native, as an `Engine`.
 
     One thread receives calls, and answers quick ones itself (`RelievedWorker`). Another thread runs the steps of
     calls that write (`StepBatcher`). Calls that may block wait in a queue of their backend and method for a worker
@@ -52,11 +52,7 @@ class NativeEngine:
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Create an engine.
-
-        Args:
-            limits: Limits to what it accepts.
-        """
+        """Create an engine."""
         self._methods: list[tuple[str, Method]] = []
         self._metrics = CallMetrics({})
         self._recv_limit = limits.max_recv_message_size or _MAX_REQUEST
@@ -76,7 +72,6 @@ class NativeEngine:
         self._stopping = False
 
     def bind(self, path: str) -> None:
-        """As `Engine.bind`."""
         try:
             self._front = NativeGrpcFront(
                 f"unix:{path}",
@@ -92,7 +87,6 @@ class NativeEngine:
             raise Unavailable(f"cannot listen on {path}: {error}") from error
 
     def start(self, services: Iterable[Service]) -> None:
-        """As `Engine.start`."""
         methods = routes(services)
         self._methods = list(methods.items())
         self._metrics = CallMetrics(methods)
@@ -103,11 +97,10 @@ class NativeEngine:
         self._inline.start()
 
     def drain(self, grace: float) -> None:
-        """As `Engine.drain`."""
         self._calls.wait_for_present(grace)
 
     def stop(self, grace: float) -> None:
-        """As `Engine.stop`. Abandons calls that do not end after they were cancelled."""
+        """Stop. Abandons calls that do not end after they were cancelled."""
         self._stopping = True
         left = self._calls.drain(grace, _limits.CANCEL_GRACE)
         if left:
@@ -122,7 +115,6 @@ class NativeEngine:
             self._front.close()
 
     def metrics(self) -> Iterator[Metric]:
-        """As `Engine.metrics`."""
         yield from self._metrics.metrics()
         loads = (self._inline.load(), self._writes.load(), self._open.load(), *self._blocking.loads())
         yield from load_metrics(loads)
