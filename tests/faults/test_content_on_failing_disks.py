@@ -148,7 +148,7 @@ def test_a_full_disk_keeps_its_blobs_gets_the_space_back_and_can_delete(tmp_path
             ingest(store, [NewBlob(digest_of(small), small)])
             filler = full_disks.fill(mountpoint)
             os.truncate(filler, filler.stat().st_size - (2 << 20))
-            os.sync()
+            full_disks.sync(mountpoint)
             with pytest.raises(ResourceExhausted):
                 ingest(store, [NewBlob(digest_of(large), large)])
             assert list(store.statuses()) == []
@@ -158,7 +158,7 @@ def test_a_full_disk_keeps_its_blobs_gets_the_space_back_and_can_delete(tmp_path
             store.delete(digest_of(small))
             assert whole(store) == set()
         filler.unlink()
-        os.sync()
+        full_disks.sync(mountpoint)
         with opened(mountpoint) as store:
             ingest(store, [NewBlob(digest_of(large), large)])
             assert whole(store) == {digest_of(large)}

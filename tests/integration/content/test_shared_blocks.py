@@ -13,7 +13,7 @@ from lamina.content.local import LocalContentStore
 from lamina.context import CallContext, use
 from lamina.errdefs import Canceled
 from tests.support.blobs import digest_of
-from tests.support.disks.full_disks import mounted
+from tests.support.disks.full_disks import mounted, sync
 
 pytestmark = pytest.mark.requires("root", "loop")
 
@@ -31,7 +31,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     with mounted(tmp_path, request.param) as mountpoint:
         (mountpoint / "blob").write_bytes(DATA)
         (mountpoint / "archive").write_bytes(bytes(4096) + DATA + bytes(1024))
-        os.sync()
+        sync(mountpoint)
         yield mountpoint
 
 
@@ -43,7 +43,7 @@ def store(disk: Path) -> Iterator[LocalContentStore]:
 
 
 def free(directory: Path) -> int:
-    os.sync()
+    sync(directory)
     status = os.statvfs(directory)
     return status.f_bfree * status.f_frsize
 

@@ -15,6 +15,7 @@ import pytest
 from lamina.errdefs import FailedPrecondition, ResourceExhausted, Unimplemented
 from lamina.fs import copy_tree
 from lamina.testing import differences, read_tree
+from tests.support.disks.full_disks import sync
 from tests.support.snapshotters.btrfs import mounted_btrfs
 
 pytestmark = pytest.mark.requires("root")
@@ -119,7 +120,7 @@ def test_blocks_are_shared_if_the_file_system_supports_it(tmp_path: Path) -> Non
         (btrfs / "source").mkdir()
         furnish(btrfs / "source")
         (btrfs / "source/large").write_bytes(os.urandom(1 << 20) * 16)
-        os.sync()
+        sync(btrfs)
         copied(btrfs / "source", btrfs / "target")
         report = subprocess.run(
             ["btrfs", "filesystem", "du", "--raw", "-s", btrfs / "target"],

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,11 @@ def mounted(path: Path, kind: str, *options: str) -> Iterator[Path]:
         mountpoint.rmdir()
 
 
+def sync(directory: Path) -> None:
+    """Write what is in memory of one file system. As sync(2) does, which writes that of all, tell no failure."""
+    subprocess.run(["sync", "--file-system", directory], check=False, stderr=subprocess.DEVNULL)
+
+
 def fill(directory: Path) -> Path:
     """Take the last free block of a file system; returns the file that has them.
 
@@ -78,7 +84,7 @@ def fill(directory: Path) -> Path:
                 os.pwrite(file.fileno(), b"x" * 4096, size)
                 os.fsync(file.fileno())
                 size += 4096
-    os.sync()
+    sync(directory)
     return path
 
 
@@ -101,7 +107,7 @@ def fill_with_names(directory: Path, size: int = 0) -> int:
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-    os.sync()
+    sync(directory)
     return made
 
 
@@ -123,7 +129,7 @@ def give_back(disk: Path) -> None:
     (disk / "filler").unlink()
     for names in disk.glob("names-*"):
         shutil.rmtree(names)
-    os.sync()
+    sync(disk)
 
 
 @contextlib.contextmanager
