@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from lamina.content.local import LocalContentStore
 from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
 from lamina.registry import Access, Credentials, Limits, Registry
 from tests.support.blobs import blob_in_file, digest_of
-from tests.support.registries import token_server
+from tests.support.registries import faults, token_server
 from tests.support.registries.certificates import Certificate, signing_certificate
 from tests.support.registries.docker_registry import PASSWORD, USER, DockerRegistry
-from tests.support.registries.proxy import Proxy
+from tests.support.registries.downloads import download
+from tests.support.registries.proxy import Fault, Proxy
 from tests.support.registries.seeding import described, noise
-from tests.support.registries.token_server import IDENTITY_TOKEN, TokenServer
+from tests.support.registries.token_server import IDENTITY_TOKEN, SERVICE, TokenServer
 
 pytestmark = pytest.mark.requires("docker-registry", "openssl")
 DATA = noise(1000)
@@ -230,3 +232,46 @@ def test_a_blob_is_sent_if_the_other_repository_may_not_be_read(
         repository.has(digest_of(DATA))
         tokens.statuses = [200, 403]
         assert push(registry, tmp_path, mount_from=("private/other",)) is True
+
+
+def refused(proxy: Proxy, tokens: TokenServer) -> Fault:
+    """The registry does not take the token any more."""
+    challenge = f'Bearer realm="{tokens.realm}",service="{SERVICE}",scope="repository:library/one:pull"'
+    return faults.status(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}', www_authenticate=challenge)
+
+
+def test_a_token_that_expires_in_the_midst_of_a_blob_is_replaced(
+    served: DockerRegistry, tokens: TokenServer, tmp_path: Path, store: LocalContentStore
+) -> None:
+    """What has arrived is not read again."""
+    with Proxy(served.port).running() as proxy, Registry(proxy.host, access()) as registry:
+        push(registry, tmp_path)
+        proxy.on("GET", "/blobs/", faults.cut_after(600))
+        proxy.on("GET", "/blobs/", refused(proxy, tokens))
+        asked = len(tokens.asked)
+        assert download(registry.repository("library/one"), described(DATA), store) == DATA
+    ranges = [headers.get("Range") for headers in proxy.headers[-3:]]
+    assert ranges == [None, "bytes=600-999", "bytes=600-999"]
+    assert len(tokens.asked) == asked + 2
+
+
+def test_a_token_that_expires_in_the_midst_of_an_upload_is_replaced(
+    served: DockerRegistry, tokens: TokenServer, tmp_path: Path
+) -> None:
+    with Proxy(served.port).running() as proxy, Registry(proxy.host, access()) as registry:
+        proxy.on("PUT", "/blobs/uploads/", refused(proxy, tokens))
+        assert push(registry, tmp_path) is True
+        assert registry.repository("library/one").has(digest_of(DATA))
+
+
+@pytest.mark.parametrize("challenge", ['Basic realm="x"', "Bearer", ""], ids=["basic", "bearer", "none"])
+def test_a_registry_that_refuses_whatever_it_gets_is_given_up(
+    served: DockerRegistry, tokens: TokenServer, store: LocalContentStore, challenge: str
+) -> None:
+    with Proxy(served.port).running() as proxy, Registry(proxy.host, access()) as registry:
+        fault = refused(proxy, tokens) if challenge == "Bearer" else faults.status(401, www_authenticate=challenge)
+        proxy.on("GET", "/blobs/", fault, times=99)
+        with pytest.raises((Unauthenticated, FailedPrecondition)):
+            download(registry.repository("library/one"), described(DATA), store)
+    assert len(proxy.requests) <= 2
+    assert len(tokens.asked) <= 2

@@ -36,6 +36,11 @@ class TokenServer:
     """Statuses to answer with first, instead of a token."""
     _server: ThreadingHTTPServer = attrs.field(init=False)
 
+    @property
+    def realm(self) -> str:
+        """Where it is asked for tokens."""
+        return f"http://127.0.0.1:{self._server.server_port}/token"
+
     @contextlib.contextmanager
     def running(self) -> Iterator[TokenAuthentication]:
         """Serve until the end of the block, which gets what the registry must know."""
@@ -44,8 +49,7 @@ class TokenServer:
         thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            realm = f"http://127.0.0.1:{self._server.server_port}/token"
-            yield TokenAuthentication(realm, SERVICE, ISSUER, self.certificate)
+            yield TokenAuthentication(self.realm, SERVICE, ISSUER, self.certificate)
         finally:
             self._server.shutdown()
             self._server.server_close()
