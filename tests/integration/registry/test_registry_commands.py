@@ -17,6 +17,7 @@ from tests.support.images import Documents
 from tests.support.images.built import layer
 from tests.support.processes.hosts import LAMINA, Host
 from tests.support.registries.docker_registry import PASSWORD, USER, DockerRegistry
+from tests.support.registries.forward_proxy import ForwardProxy
 from tests.support.registries.seeding import seed_documents
 
 pytestmark = pytest.mark.requires("root", "overlay", "docker-registry")
@@ -113,6 +114,23 @@ def test_credentials_are_those_of_skopeo_login(
     assert lamina(host, "images", "pull", f"{private.host}/image:1").startswith("pulled ")
     with pytest.raises(CommandFailed, match="log in with `podman login` or `docker login`"):
         lamina(host, "images", "pull", f"{private.host}/images:1")
+
+
+def test_the_proxy_is_that_of_the_hosts_environment(private: DockerRegistry, tmp_path: Path) -> None:
+    """With a password that nobody is shown. The registry has a name that only the proxy knows."""
+    with ForwardProxy(private.port, credentials=f"bob:{PASSWORD}").running() as proxy:
+        password = PASSWORD.replace(" ", "%20")
+        environment = {"http_proxy": f"http://bob:{password}@{proxy.authority}"}
+        words = ("images", "pull", "--plain-http", "--creds", f"{USER}:{PASSWORD}", "registry.test:5000/image:1")
+        with Host(tmp_path / "h", environment=environment).running() as host:
+            assert lamina(host, *words).startswith("pulled registry.test:5000/image:1 (")
+            proxy.credentials = "bob:another"
+            with pytest.raises(CommandFailed, match="put them into http_proxy") as failed:
+                lamina(host, *words)
+            shown = str(failed.value).partition(": exit code")[2] + host.stdout + host.stderr
+            assert PASSWORD not in shown
+            assert password not in shown
+    assert {target.partition("/v2/")[0] for _, target in proxy.requests} == {"http://registry.test:5000"}
 
 
 def test_without_credentials_the_registry_refuses(host: Host, private: DockerRegistry) -> None:
