@@ -39,7 +39,7 @@ class Applied:
     entries: int
     """Entries of the archive."""
     has_unchecked_whiteouts: bool = False
-    """Whether an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
+    """True if an upper directory needs `remove_idle_whiteouts` once the layers below are known."""
     root: tuple[int, int, int] | None = None
     """The mode, user and group that the archive gives to the root directory; None if it has no entry for it."""
 

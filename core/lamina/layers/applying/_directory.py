@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from typing import Final
 
 import attrs
 
-from lamina.fs import ACL_PREFIX
+from lamina.fs import ACL_PREFIX, read_xattr
 
 NONE: Final = -1
 """Instead of a descriptor: there is no such directory."""
@@ -26,24 +25,24 @@ class Directory:
     status: os.stat_result
     """Its status when it was opened."""
     has_default_acl: bool
-    """Whether new entries inherit an access control list."""
+    """True if new entries inherit an access control list."""
     inode: int
     atime: int
     """Nanoseconds, as `mtime`: what `close` sets if the layer has changed the directory."""
     mtime: int
     is_changed: bool = False
-    """Whether the layer has changed the directory since it was opened."""
+    """True if the layer has changed the directory since it was opened."""
     uid: int = -1
     """The owner that new entries get; -1 until there was one."""
     gid: int = -1
     above: Directory | None = None
     """The directory that it is in; None for the root."""
     is_brought: bool = False
-    """Whether it is known that the layer has something in it, and so brings it, too."""
+    """True if it is known that the layer has something in it, and so brings it, too."""
     names: list[bytes] = attrs.field(factory=list)
     """The paths by which the archive names the directory."""
     hides_parent: bool = False
-    """Whether it is known that nothing of the layers below is in this directory, or shows in this upper one."""
+    """True if it is known that nothing of the layers below is in this directory, or shows in this upper one."""
     lower: int | None = None
     """The descriptor of the same directory in the parent of an upper one, or `NONE`, once it was looked up."""
 
@@ -82,7 +81,7 @@ class Directory:
             at = at.above
 
     def set_times(self, atime: int, mtime: int) -> None:
-        """Have `close` set other times, in nanoseconds."""
+        """Set the times that `close` sets, in nanoseconds."""
         self.atime, self.mtime, self.is_changed = atime, mtime, True
 
     def close(self, *, keeps_times: bool = True) -> None:
@@ -114,10 +113,4 @@ def has_default_acl(fd: int) -> bool:
     Raises:
         OSError: It cannot be read.
     """
-    try:
-        os.getxattr(fd, _DEFAULT_ACL)
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
-            return False
-        raise
-    return True
+    return read_xattr(fd, _DEFAULT_ACL) is not None

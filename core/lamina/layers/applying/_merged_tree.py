@@ -7,11 +7,11 @@ from typing import Final
 
 import attrs
 
-from lamina.fs import open_beneath, remove_tree
+from lamina.fs import open_beneath
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._name_set import NameSet
 from lamina.layers.applying._tree import Tree
-from lamina.layers.applying._walk import walk
+from lamina.layers.applying._walk import remove_entries, walk
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -71,21 +71,7 @@ class MergedTree(Tree):
         for directory in self.open_below(path):
             if not directory.is_brought:
                 self._close(directory)
-        walk(fd, lambda directory, _: self._delete_entries(directory))
+        walk(fd, lambda directory, _: remove_entries(directory, self._is_other))
 
-    def _delete_entries(self, fd: int) -> list[str]:
-        """Remove what this layer has not brought from a directory; return the names of its other directories."""
-        status = os.fstat(fd)
-        directories = []
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                is_directory = entry.is_dir(follow_symlinks=False)
-                if self._brought.has(status.st_ino, os.fsencode(entry.name)):
-                    if is_directory:
-                        directories.append(entry.name)
-                elif is_directory:
-                    remove_tree(entry.name, dir_fd=fd)
-                else:
-                    os.unlink(entry.name, dir_fd=fd)
-        os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return directories
+    def _is_other(self, directory: int, name: bytes) -> bool:
+        return not self._brought.has(directory, name)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from lamina.errdefs import translated
-from lamina.fs import open_beneath
+from lamina.fs import open_beneath, read_xattr
 from lamina.layers.applying._walk import walk
 
 XATTRS: Final = (b"trusted.overlay.", b"user.overlay.")
@@ -34,12 +34,7 @@ def make_opaque(fd: int) -> None:
 
 def is_opaque(fd: int) -> bool:
     """Return whether a directory has that mark."""
-    try:
-        return os.getxattr(fd, _OPAQUE) == _YES
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
-            return False
-        raise
+    return read_xattr(fd, _OPAQUE) == _YES
 
 
 def has_name(fd: int, name: str | bytes) -> bool:

@@ -49,7 +49,7 @@ class Tree(abc.ABC):
     _held: list[Directory] = attrs.field(factory=list)
     """Directories that stay open while others are looked up."""
     _has_links: bool = False
-    """Whether a path of `_known` leads through a symbolic link."""
+    """True if a path of `_known` leads through a symbolic link."""
     _time: int = 0
     """The time of a directory that is only implied."""
 
@@ -191,7 +191,7 @@ class Tree(abc.ABC):
 
     @abc.abstractmethod
     def find(self, parent: Directory, name: bytes) -> None:
-        """Have a file of the layers below in the tree, so that the layer can link to it. It stays theirs."""
+        """Bring a file of the layers below into the tree, so that the layer can link to it. It stays theirs."""
 
     def check(self, entry: Entry) -> None:  # noqa: B027 - only where something is refused
         """Refuse an entry that would mean something else in this tree than in the archive.
@@ -253,9 +253,6 @@ class Tree(abc.ABC):
         return self._add(parent, name, fd)
 
     def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
-        return self._make_implied(parent, name)
-
-    def _make_implied(self, parent: Directory, name: bytes) -> Directory:
         """Make a directory that nothing describes, with the attributes that containerd gives it."""
         directory, _ = self.make(parent, name, _IMPLIED_MODE)
         self.bring(parent, name)

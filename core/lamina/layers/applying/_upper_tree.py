@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from lamina.errdefs import InvalidArgument
-from lamina.fs import open_beneath, opened, remove_tree
+from lamina.fs import open_beneath, opened
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._applied import ParentNeeded
 from lamina.layers.applying._copy_up import CopyUp
@@ -33,7 +32,7 @@ from lamina.layers.applying._overlay import (
     remove_whiteouts,
 )
 from lamina.layers.applying._tree import Tree
-from lamina.layers.applying._walk import walk
+from lamina.layers.applying._walk import remove_entries, walk
 
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_DIRECTORY: Final = _PATH | os.O_DIRECTORY
@@ -46,7 +45,7 @@ class UpperTree(Tree):
     parent: int | None = None
     """The descriptor of the parent's root, or None if the caller has not said what it is."""
     has_unchecked_whiteouts: bool = False
-    """Whether it has whiteouts that may hide nothing."""
+    """True if it has whiteouts that may hide nothing."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
     _copied: set[int] = attrs.field(factory=set)
     """Names that the parent has and the layer does not bring, of copies and of directories that lead to some, as
@@ -149,11 +148,11 @@ class UpperTree(Tree):
     def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
         lower = self._lower(parent)
         if lower is None:
-            return self._make_implied(parent, name)
+            return super()._enter_missing(parent, name)
         try:
             fd = open_beneath(name, _PATH, dir_fd=lower)
         except FileNotFoundError:
-            return self._make_implied(parent, name)
+            return super()._enter_missing(parent, name)
         try:
             return self._enter_lower(parent, name, fd)
         finally:
@@ -165,7 +164,7 @@ class UpperTree(Tree):
         if stat.S_ISLNK(status.st_mode):
             return os.readlink(b"", dir_fd=fd)
         if is_whiteout(status):
-            return self._make_implied(parent, name)
+            return super()._enter_missing(parent, name)
         if not stat.S_ISDIR(status.st_mode):
             raise not_a_directory(parent, name)
         directory, _ = self.make(parent, name, stat.S_IMODE(status.st_mode))
@@ -177,7 +176,7 @@ class UpperTree(Tree):
 
     def _enter_other(self, parent: Directory, name: bytes) -> Directory | bytes:
         if is_whiteout(os.stat(name, dir_fd=parent.fd, follow_symlinks=False)):
-            return self._make_implied(parent, name)
+            return super()._enter_missing(parent, name)
         return super()._enter_other(parent, name)
 
     def _add(
@@ -227,26 +226,12 @@ class UpperTree(Tree):
             directory.hides_parent = True
             directory.forget_lower()
         if self._copied:
-            walk(fd, self._remove_copies)
+            walk(fd, lambda directory, _: remove_entries(directory, self._is_copied))
         remove_whiteouts(fd)
 
     def _is_copied(self, directory: int, name: bytes) -> bool:
         """Return whether a name in a directory, given its inode number, is that of a copy."""
         return bool(self._copied) and hash((directory, name)) in self._copied
-
-    def _remove_copies(self, fd: int, _: Sequence[str]) -> list[str]:
-        """Remove the copies in a directory, and keep its times; return the names of its other directories."""
-        status = os.fstat(fd)
-        directories = []
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                is_directory = entry.is_dir(follow_symlinks=False)
-                if self._is_copied(status.st_ino, os.fsencode(entry.name)):
-                    remove_tree(entry.name, dir_fd=fd) if is_directory else os.unlink(entry.name, dir_fd=fd)
-                elif is_directory:
-                    directories.append(entry.name)
-        os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return directories
 
 
 def _parent_needed(directory: Directory) -> ParentNeeded:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from lamina.context import current
-from lamina.fs import TreeCursor, open_within_mount
+from lamina.fs import TreeCursor, open_within_mount, remove_tree
 
 
 def walk(fd: int, visit: Callable[[int, Sequence[str]], list[str]]) -> None:
@@ -36,3 +37,23 @@ def walk(fd: int, visit: Callable[[int, Sequence[str]], list[str]]) -> None:
             elif cursor.try_enter(name := pending[-1].pop()):
                 path.append(name)
                 pending.append(visit(cursor.fd, path))
+
+
+def remove_entries(fd: int, is_removed: Callable[[int, bytes], bool]) -> list[str]:
+    """Remove some entries of a directory, and keep its times; return the names of its other directories.
+
+    Args:
+        fd: The descriptor of the directory.
+        is_removed: Tells which, given the inode number of the directory and a name in it.
+    """
+    status = os.fstat(fd)
+    directories = []
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if is_removed(status.st_ino, os.fsencode(entry.name)):
+                remove_tree(entry.name, dir_fd=fd) if is_directory else os.unlink(entry.name, dir_fd=fd)
+            elif is_directory:
+                directories.append(entry.name)
+    os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return directories

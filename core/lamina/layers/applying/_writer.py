@@ -148,7 +148,7 @@ class EntryWriter:
                     self._link_from(source, target, directory, name)
 
     def _check_target(self, entry: Entry, source: Directory, target: bytes) -> None:
-        """Have the target of a hard link in the tree, and refuse one that is missing or a directory."""
+        """Bring the target of a hard link into the tree; refuse one that is missing or a directory."""
         try:
             self.tree.find(source, target)
             status = os.stat(target or b".", dir_fd=source.fd, follow_symlinks=False)

@@ -61,7 +61,7 @@ class Buffer:
         return f"sha256:{self._hash.hexdigest()}"
 
     def ensure(self, size: int) -> bool:
-        """Have at least so many unused bytes in the chunk; return False if the archive has not so many."""
+        """Read until the chunk has so many unused bytes; return False if the archive ends before."""
         while len(self.chunk) - self.at < size:
             if not self._fill():
                 return False

@@ -40,7 +40,7 @@ _NO_DEVICE: Final = _DEVICE % (0, 0)
 _MAGIC: Final = USTAR + b"00" + bytes(32 + 32)
 """The fields `magic` and `version`, and the names of user and group."""
 _BLANK: Final = b" " * 8
-"""What counts for the checksum's own field."""
+"""The checksum's own field while the checksum is computed."""
 _MAX_ID: Final = 0o7777777
 _MAX_NUMBER: Final = 0o77777777777
 """The largest numbers that fit into 7 and 11 octal digits."""

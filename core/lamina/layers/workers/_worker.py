@@ -168,7 +168,7 @@ class Worker:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process can take another request."""
+        """True if the process can take another request."""
         return not self._is_killed and self._process.poll() is None
 
     def kill(self) -> None:
