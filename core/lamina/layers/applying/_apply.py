@@ -14,10 +14,10 @@ from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, ResourceE
 from lamina.layers._entry import Entry
 from lamina.layers.applying._applied import Applied, Limits, Whiteouts
 from lamina.layers.applying._directory import Directory
-from lamina.layers.applying._merged_tree import MergedTree
-from lamina.layers.applying._name import OPAQUE, WHITEOUT, is_of_aufs, is_reserved, shown, split
+from lamina.layers.applying._merged import MergedTree
+from lamina.layers.applying._paths import OPAQUE, WHITEOUT, is_of_aufs, is_reserved, shown, split
 from lamina.layers.applying._tree import Tree
-from lamina.layers.applying._upper_tree import UpperTree
+from lamina.layers.applying._upper import UpperTree
 from lamina.layers.applying._writer import EntryWriter
 from lamina.layers.compression import LayerStream
 from lamina.layers.tar import TarReader

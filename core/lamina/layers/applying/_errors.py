@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamina.errdefs import Aborted, InvalidArgument
 from lamina.layers._entry import Entry
 from lamina.layers.applying._directory import Directory
-from lamina.layers.applying._name import shown
+from lamina.layers.applying._paths import shown
 
 
 def not_a_directory(parent: Directory, name: bytes) -> InvalidArgument:

@@ -17,7 +17,7 @@ from lamina.fs import open_beneath, remove_acls, remove_tree
 from lamina.layers._entry import Entry
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._errors import keeps_coming, not_a_directory
-from lamina.layers.applying._name import components, shown
+from lamina.layers.applying._paths import components, shown
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_OPEN: Final = 128

@@ -16,7 +16,7 @@ from lamina.layers._entry import Entry, EntryType
 from lamina.layers.applying._attributes import Attributes
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._errors import bad_target
-from lamina.layers.applying._name import shown, split
+from lamina.layers.applying._paths import shown, split
 from lamina.layers.applying._tree import Tree
 from lamina.layers.tar import TarReader
 

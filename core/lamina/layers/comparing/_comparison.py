@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from lamina.errdefs import FailedPrecondition, translated
-from lamina.layers.applying._name import WHITEOUT, shown
+from lamina.layers.applying._paths import WHITEOUT, shown
 from lamina.layers.comparing._change import Change
 from lamina.layers.comparing._node import Node
 from lamina.layers.comparing._scan import scan

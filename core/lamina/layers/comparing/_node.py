@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from lamina.layers.applying._name import WHITEOUT
+from lamina.layers.applying._paths import WHITEOUT
 from lamina.layers.comparing._change import ChangeKind
 
 DELETE: Final = ChangeKind.DELETE  # looked up once, since that takes longer than for other classes

@@ -21,7 +21,6 @@ from lamina.layers.applying._copy_up import CopyUp
 from lamina.layers.applying._directory import NONE, Directory, has_default_acl
 from lamina.layers.applying._errors import not_a_directory
 from lamina.layers.applying._link_groups import LinkGroups, is_hidden
-from lamina.layers.applying._name import shown, split
 from lamina.layers.applying._overlay import (
     MISSING,
     XATTRS,
@@ -31,6 +30,7 @@ from lamina.layers.applying._overlay import (
     make_opaque,
     remove_whiteouts,
 )
+from lamina.layers.applying._paths import shown, split
 from lamina.layers.applying._tree import Tree
 from lamina.layers.applying._walk import remove_entries, walk
 
