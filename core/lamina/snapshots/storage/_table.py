@@ -73,12 +73,8 @@ class Table:
 
     def put(self, transaction: Transaction, number: bytes, record: Record) -> None:
         """Store a record and its index entries."""
-        name = record.info.name.encode()
-        key = layout.record_key(number, name)
-        checksum.put(transaction, key, encode(record))
-        checksum.put(transaction, layout.id_key(self._snapshotter_number, record.id), key)
-        if record.parent_ids:
-            checksum.put(transaction, layout.child_key(number, record.parent_ids[0], record.id), name)
+        for key, value in record_entries(self._snapshotter_number, number, record):
+            checksum.put(transaction, key, value)
 
     def delete(self, transaction: Transaction, number: bytes, key: bytes, record: Record) -> None:
         """Delete a record and its index entries."""
@@ -100,6 +96,16 @@ class Table:
     def _batch(self, transaction: Transaction, start: bytes | None) -> tuple[list[bytes], bytes | None]:
         number = self.number(transaction)
         return batch(transaction, b"k" + number, start) if number else ([], None)
+
+
+def record_entries(snapshotter: bytes, keyspace: bytes, record: Record) -> list[tuple[bytes, bytes]]:
+    """Return a record and its index entries, each with its database key."""
+    name = record.info.name.encode()
+    key = layout.record_key(keyspace, name)
+    entries = [(key, encode(record)), (layout.id_key(snapshotter, record.id), key)]
+    if record.parent_ids:
+        entries.append((layout.child_key(keyspace, record.parent_ids[0], record.id), name))
+    return entries
 
 
 def keyspace_names(transaction: Transaction) -> dict[bytes, tuple[str, str]]:

@@ -11,7 +11,7 @@ import lmdb
 from lamina.errdefs import FailedPrecondition
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._contents import Contents, Counters
-from lamina.snapshots.storage._record import Record, encode
+from lamina.snapshots.storage._table import record_entries
 from lamina.store import _checksum as checksum
 from lamina.store._errors import translated
 from lamina.store._format import SCHEMA
@@ -75,14 +75,4 @@ def _entries(contents: Contents) -> Iterator[tuple[bytes, bytes]]:
     yield from contents.tables.items()
     for one in contents.snapshots:
         own = layout.NUMBER.pack(numbers[one.snapshotter])
-        yield from _entries_of(one.record, own, keyspace_numbers[one.snapshotter, one.keyspace])
-
-
-def _entries_of(record: Record, snapshotter: bytes, keyspace: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the record of a snapshot and its index entries."""
-    name = record.info.name.encode()
-    key = layout.record_key(keyspace, name)
-    yield key, encode(record)
-    yield layout.id_key(snapshotter, record.id), key
-    if record.parent_ids:
-        yield layout.child_key(keyspace, record.parent_ids[0], record.id), name
+        yield from record_entries(own, keyspace_numbers[one.snapshotter, one.keyspace], one.record)
