@@ -61,10 +61,6 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
 def verified_pieces(store: ContentStore, digest: str) -> Generator[bytes]:
     """Yield the data of a blob in pieces of at most `PIECE` bytes. Whether it is the right data shows at the end.
 
-    Args:
-        store: Where it is.
-        digest: Its digest.
-
     Raises:
         NotFound: There is no such blob.
         DataLoss: Its data does not have the digest, or cannot be read.

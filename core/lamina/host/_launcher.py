@@ -58,12 +58,7 @@ class Launcher:
         self.listening.open(registration, config, self._properties, self.active.timeout("start"))
 
     def initialise(self, registration: Registration[Any], readiness: Readiness) -> Plugin:
-        """Initialise a plugin. See `lamina.plugin.initialise`.
-
-        Args:
-            registration: The plugin.
-            readiness: The readiness that the plugin may delay.
-        """
+        """Initialise a plugin. See `lamina.plugin.initialise`."""
         plugin = initialise(
             registration,
             config=self.active.configs.get(registration.uri),

@@ -90,11 +90,7 @@ class TerminalFormatter(logging.Formatter):
     """Formats `15:04:05 warning message key=value`, for terminals."""
 
     def __init__(self, *, colour: bool) -> None:
-        """Create a formatter.
-
-        Args:
-            colour: Whether to colour levels and names of fields.
-        """
+        """Create a formatter."""
         super().__init__()
         self._colour = colour
 

@@ -73,9 +73,6 @@ def opened_target(mounts: Sequence[Mount], *, rebased: bool) -> Iterator[Target]
 def opened_view(mounts: Sequence[Mount]) -> Iterator[int]:
     """Open the root directory of a view for reading. A single directory is not mounted.
 
-    Args:
-        mounts: The mounts of the view.
-
     Raises:
         Error: As `opened_target`.
     """

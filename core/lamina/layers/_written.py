@@ -45,13 +45,6 @@ def write_layer(
 ) -> WrittenLayer:
     """Write the layer that turns the earlier tree of a comparison into the later one.
 
-    Args:
-        comparison: The trees.
-        write: As for `Differ.compare`.
-        compression: As for `Differ.compare`.
-        source_date_epoch: As for `Differ.compare`.
-        progress: As for `Differ.compare`.
-
     Raises:
         Error: As `Differ.compare`.
     """

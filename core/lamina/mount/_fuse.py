@@ -20,10 +20,6 @@ def is_fuse(mount: Mount) -> bool:
 def mount_fuse(mount: Mount, path: str) -> None:
     """Run the helper and return when the file system is mounted.
 
-    Args:
-        mount: The mount.
-        path: The mount point.
-
     Raises:
         Unimplemented: There is no helper.
         MountFailed: The helper failed. The message has its output.

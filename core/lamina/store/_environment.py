@@ -126,9 +126,6 @@ class Environment(Shared[Body]):
     def write(self, body: Callable[[Transaction], Result]) -> Result:
         """Run `body` in a write transaction and return its result once the transaction is durable.
 
-        Args:
-            body: As `Body` says.
-
         Raises:
             ResourceExhausted: The disk is full. Nothing of the operation is stored.
             ReadOnly: The file system is read-only.

@@ -18,11 +18,7 @@ class MapFull(Exception):
 
 @contextlib.contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Raise LMDB's errors in the block as lamina's.
-
-    Args:
-        path: The environment's directory.
-    """
+    """Raise LMDB's errors in the block as lamina's."""
     try:
         yield
     except lmdb.Error as error:

@@ -34,9 +34,6 @@ class EntryCheck(Protocol):
     def agree(self, batches: Iterable[Batch]) -> bool:
         """Return whether entries are sound.
 
-        Args:
-            batches: All entries, in the order of their keys.
-
         Returns:
             True if `problems` would find none; False if it might.
 

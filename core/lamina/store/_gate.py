@@ -15,11 +15,7 @@ class Gate:
     """Admits any number of transactions, and on demand one thread that needs all transactions closed."""
 
     def __init__(self, path: str) -> None:
-        """Admit transactions of this process.
-
-        Args:
-            path: The environment's directory, for messages.
-        """
+        """Admit transactions of this process."""
         self._path = path
         self._pid = os.getpid()
         self._forked: list[None] = []

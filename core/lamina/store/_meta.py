@@ -76,9 +76,6 @@ class Meta(NamedTuple):
 def newest_meta(read: Read) -> tuple[Meta | None, list[Damage]]:
     """Read the meta pages.
 
-    Args:
-        read: Reads the file.
-
     Returns:
         The sound meta page of the later transaction, or None if neither is sound; and the damages of both.
     """

@@ -13,12 +13,7 @@ from lamina.store._lmdb import DATA
 
 
 def size_metrics(environment: lmdb.Environment, path: str) -> Iterator[Metric]:
-    """Yield the size of the file, and the space in use.
-
-    Args:
-        environment: The environment.
-        path: Its directory.
-    """
+    """Yield the size of the file, and the space in use."""
     info, stat = environment.info(), environment.stat()
     file_size = os.stat(os.path.join(path, DATA)).st_size
     pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]

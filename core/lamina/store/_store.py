@@ -188,10 +188,6 @@ class Store:
     def _migrate(self, transaction: Transaction, version: int) -> None:
         """Migrate the entries outside tables to the present schema.
 
-        Args:
-            transaction: A write transaction.
-            version: The version of the store, lower than `SCHEMA`.
-
         Raises:
             DataLoss: An entry cannot be read. Nothing is changed.
         """
@@ -202,10 +198,6 @@ class Store:
     @classmethod
     def _salvage(cls, path: str, problems: Sequence[str]) -> None:
         """Replace a damaged file by a sound one.
-
-        Args:
-            path: The store's directory.
-            problems: The problems of its file, a line each.
 
         Raises:
             DataLoss: Too little is intact.

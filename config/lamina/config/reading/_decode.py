@@ -86,11 +86,6 @@ class _Decoder:
     def decode(self, kind: Any, value: object, path: KeyPath) -> Any:
         """Decode a value.
 
-        Args:
-            kind: The expected type.
-            value: The value as read.
-            path: The path of the value.
-
         Returns:
             The decoded value, or `_WRONG`.
         """

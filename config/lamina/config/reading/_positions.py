@@ -31,9 +31,6 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line, from 1, of each key, table and array element of a document.
 
     A table with a header is on the header's line, any other on the line of its first key.
-
-    Args:
-        text: A valid TOML document.
     """
     scanner = _Scanner(text)
     scanner.document()
@@ -58,11 +55,7 @@ class WrittenKey:
 
 
 def written_keys(text: str) -> list[WrittenKey]:
-    """Return every key of a document, in the order of the text.
-
-    Args:
-        text: A valid TOML document.
-    """
+    """Return every key of a document, in the order of the text."""
     scanner = _Scanner(text)
     scanner.document()
     return sorted(scanner.written, key=lambda key: key.start)

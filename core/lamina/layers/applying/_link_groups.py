@@ -73,10 +73,6 @@ def _read(fd: int, path: Sequence[str], found: dict[Inode, list[bytes]]) -> list
 def is_hidden(path: bytes, upper: int) -> bool:
     """Return whether an upper directory replaces or hides a file of the layers below.
 
-    Args:
-        path: The path of the file.
-        upper: The descriptor of the root of the upper directory.
-
     Raises:
         OSError: A directory cannot be opened.
     """

@@ -24,12 +24,7 @@ class NameSet:
     _sorted: list[array[int]] = attrs.field(factory=list)
 
     def add(self, directory: int, name: bytes) -> None:
-        """Add a name.
-
-        Args:
-            directory: The inode number of its directory.
-            name: The name.
-        """
+        """Add a name."""
         self._recent.add(hash((directory, name)))
         if len(self._recent) > _MAX_RECENT:
             self._sorted.append(array("q", sorted(self._recent)))

@@ -25,10 +25,6 @@ def open_file(name: str, directory: int) -> int:
     If it was replaced by something else meanwhile, such as a device that does something when it is opened, that is
     not opened.
 
-    Args:
-        name: Its name.
-        directory: The descriptor of the directory that it is in.
-
     Raises:
         FileNotFoundError: There is no regular file of the name.
         OSError: It cannot be opened.
@@ -53,13 +49,6 @@ class FileComparer:
 
     def differ(self, name: str, old: os.stat_result, new: os.stat_result, old_fd: int, new_fd: int) -> bool:
         """Return whether two files differ. Content is compared if size and time are equal.
-
-        Args:
-            name: Their name.
-            old: The status of the one.
-            new: The status of the other.
-            old_fd: The descriptor of the directory that the one is in.
-            new_fd: The descriptor of the directory that the other is in.
 
         Raises:
             OSError: A file cannot be read.

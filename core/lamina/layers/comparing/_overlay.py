@@ -24,10 +24,6 @@ _MOST: Final = 32
 def layers_on_top(lower: Sequence[Mount], upper: Sequence[Mount]) -> tuple[str, ...] | None:
     """Return the directories of two overlays that lie above the layers that both have.
 
-    Args:
-        lower: The mounts of the earlier tree.
-        upper: The mounts of the later tree.
-
     Returns:
         The directories; those of each overlay topmost first. None if the mounts are no overlays, have no layer in
         common, or so many others that a walk through the trees is cheaper.

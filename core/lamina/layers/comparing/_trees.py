@@ -28,10 +28,6 @@ class Trees:
 def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Trees]:
     """Mount two trees read-only for the duration of a `with` block.
 
-    Args:
-        lower: As for `opened_comparison`.
-        upper: As for `opened_comparison`.
-
     Raises:
         FailedPrecondition: The kernel refused a mount (`MountFailed`).
         PermissionDenied: Another user could replace a directory.

@@ -164,16 +164,7 @@ def _header(
     device: bytes = _NO_DEVICE,
     prefix: bytes = b"",
 ) -> bytes:
-    """Return a header with its checksum.
-
-    Args:
-        name: The field `name`.
-        numbers: Mode, uid, gid, size and mtime.
-        flag: The field `typeflag`.
-        link: The field `linkname`.
-        device: The fields `devmajor` and `devminor`.
-        prefix: The field `prefix`.
-    """
+    """Return a header with its checksum."""
     start = name.ljust(_NAME, b"\0") + _NUMBERS % numbers
     rest = b"%b%b%b%b%b" % (flag, link.ljust(_NAME, b"\0"), _MAGIC, device, prefix.ljust(_PREFIX + 12, b"\0"))
     return b"%b%06o\0 %b" % (start, byte_sum(start + _BLANK + rest, 0), rest)

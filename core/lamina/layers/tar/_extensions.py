@@ -41,10 +41,6 @@ class Extensions:
     def add(self, flag: bytes, data: bytes) -> None:
         """Read the data of a header.
 
-        Args:
-            flag: The type of the header.
-            data: Its data.
-
         Raises:
             Malformed: The data is malformed, or a global header stands or says what it must not.
         """

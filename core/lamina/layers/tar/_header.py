@@ -169,10 +169,6 @@ def text(field: bytes) -> bytes:
 def number(field: bytes, what: str) -> int:
     """Return the number in a field: octal digits, or base 256 with the first bit set, as GNU tar and star have it.
 
-    Args:
-        field: The bytes of the field.
-        what: The name of the field, for the message.
-
     Raises:
         Malformed: The field is neither.
     """

@@ -35,11 +35,7 @@ _SECONDS: Final = 0.1
 
 
 def main(fd: int) -> None:
-    """Serve the requests that the other end of a socket sends, until it is closed.
-
-    Args:
-        fd: The descriptor of the socket.
-    """
+    """Serve the requests that the other end of a socket sends, until it is closed."""
     # The terminal and systemd send these to all processes at once, while the owner may still finish its calls.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

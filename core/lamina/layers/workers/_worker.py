@@ -64,11 +64,6 @@ class Worker:
     ) -> Applied:
         """Apply a layer.
 
-        Args:
-            request: What to apply.
-            fds: The descriptors that belong to the request.
-            progress: As for `Differ.apply`.
-
         Raises:
             Unavailable: The process ended. `is_running` is False then, as after `Canceled` and `DeadlineExceeded`.
             Error: See `Differ.apply`.
@@ -86,12 +81,6 @@ class Worker:
         progress: Callable[[int], object] | None,
     ) -> WrittenLayer:
         """Write the layer that turns one tree into another.
-
-        Args:
-            request: What to compare, and how to write it.
-            fds: The descriptors that belong to the request.
-            write: As for `Differ.compare`.
-            progress: As for `Differ.compare`.
 
         Raises:
             Unavailable: As for `apply`.

@@ -18,13 +18,7 @@ class Marking:
     """The things that are needed."""
 
     def __init__(self, listing: Listing, edges: Edges, found: Found = lambda node, how, by: None) -> None:
-        """Mark nothing yet.
-
-        Args:
-            listing: The roots.
-            edges: The references.
-            found: Called with every reference.
-        """
+        """Mark nothing yet."""
         self._listing = listing
         self._edges = edges
         self._found = found

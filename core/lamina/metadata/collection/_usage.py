@@ -23,15 +23,7 @@ class Measuring:
     def __init__(
         self, sources: Sources, listing: Listing, edges: Edges, marking: Marking, others: Marking
     ) -> None:
-        """Measure nothing yet; see `usage`.
-
-        Args:
-            sources: Where blobs and snapshots are.
-            listing: The snapshots.
-            edges: The references.
-            marking: What is needed.
-            others: What is needed by anything else than images.
-        """
+        """Measure nothing yet; see `usage`."""
         self._sources = sources
         self._listing = listing
         self._edges = edges

@@ -63,11 +63,6 @@ class Quarantine:
 
         If the file system is too full for that, delete data without a recovery record first.
 
-        Args:
-            id_: The identifier.
-            snapshots: The directory of the data.
-            records: The directory of the recovery records.
-
         Raises:
             OSError: They cannot be moved, and stay in place.
         """

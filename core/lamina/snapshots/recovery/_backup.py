@@ -31,9 +31,6 @@ class Backup:
 def unused(metastore: str) -> Iterator[str]:
     """Lock a metastore during the block, and yield the path of its file.
 
-    Args:
-        metastore: The metastore's directory.
-
     Raises:
         LockHeld: A host has it open.
         NotFound: There is no metastore.
@@ -82,9 +79,6 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
 
 def inspect_copy(copy: Iterable[bytes]) -> Contents:
     """Read the intact contents of a copy of a metastore, by way of a temporary file.
-
-    Args:
-        copy: The copy, in pieces.
 
     Raises:
         Error: There is no space for the file.

@@ -29,10 +29,6 @@ def migrate(transaction: Transaction, version: int) -> None:
     `SnapshotterStore.add_checksums` adds them in the background. All other entries get theirs at once. Version 4
     differs from version 3 in that it may have tables.
 
-    Args:
-        transaction: A write transaction.
-        version: The version of the store, lower than `SCHEMA`.
-
     Raises:
         DataLoss: A record cannot be read. Nothing is changed.
     """

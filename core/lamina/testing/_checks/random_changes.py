@@ -24,10 +24,6 @@ def make_random_changes(root: Path, randomness: random.Random) -> list[Change]:
 
     Hard links and renames of directories are excluded, because overlay differs from other file systems there.
 
-    Args:
-        root: The root directory of the tree.
-        randomness: The source of randomness.
-
     Returns:
         The changes, which can be repeated in the same order below another root with the same content.
     """

@@ -26,11 +26,7 @@ class Collection:
     """
 
     def __init__(self, collect: Callable[[], Iterator[Removed]]) -> None:
-        """Prepare a collection.
-
-        Args:
-            collect: Collects, in the context of the current call.
-        """
+        """Prepare a collection."""
         self._ending = contextlib.ExitStack()
         self._context = self._ending.enter_context(cancellable())  # a stream may end before its call is cancelled
         self._collect = collect

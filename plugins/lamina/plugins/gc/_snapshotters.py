@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 def snapshotters(plugins: Iterable[Plugin]) -> Iterator[tuple[str, Snapshotter]]:
     """Yield the snapshotters of a host with their ids.
 
-    Args:
-        plugins: The records of all plugins.
-
     Raises:
         Unavailable: One does not work, so that nobody knows which blobs its snapshots need. Raised at the end.
     """
@@ -34,10 +31,6 @@ def unused_snapshots(plugins: Iterable[Plugin], metastore: MetaStore) -> Iterato
     """Yield the snapshots of images that are in the metastore, but in no snapshotter that works.
 
     It may be disabled, or not apply to this machine now.
-
-    Args:
-        plugins: As for `snapshotters`.
-        metastore: The metastore of the host.
 
     Yields:
         The id of the snapshotter, the namespace, and the snapshot.

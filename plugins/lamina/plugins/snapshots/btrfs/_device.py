@@ -9,9 +9,6 @@ from lamina.mount import lookup
 def btrfs_device(root: str) -> str:
     """Return the block device of the file system of a directory.
 
-    Args:
-        root: The existing directory of the subvolumes.
-
     Raises:
         SkipPlugin: The directory is not on btrfs.
     """

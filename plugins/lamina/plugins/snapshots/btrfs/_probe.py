@@ -26,9 +26,6 @@ def probe(root: str) -> str:
     On a full or read-only disk with existing snapshots, the subvolume that contains the directory is mounted
     instead.
 
-    Args:
-        root: The existing directory of the subvolumes.
-
     Raises:
         SkipPlugin: The directory is not on btrfs, or subvolumes do not work there. The message says why.
         ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no snapshots.
@@ -66,10 +63,6 @@ def _try_read_only(root: str, device: str) -> None:
 
 def try_btrfs(root: str, device: str) -> None:
     """Create, mount and delete a subvolume.
-
-    Args:
-        root: A directory.
-        device: The block device of its file system.
 
     Raises:
         Error: An operation failed.

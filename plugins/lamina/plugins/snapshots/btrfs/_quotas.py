@@ -21,11 +21,7 @@ from lamina.snapshots.storage import Record, shorten
 
 
 def check_quotas(root: str) -> Iterator[Finding]:
-    """Compare limits with labels, taken from recovery records because a host may have the metastore open.
-
-    Args:
-        root: The data root.
-    """
+    """Compare limits with labels, taken from recovery records because a host may have the metastore open."""
     if not is_data_root(root):
         return
     check = "quotas"

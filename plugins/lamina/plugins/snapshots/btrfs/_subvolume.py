@@ -46,10 +46,6 @@ def children(directory: int, id_: int) -> list[int]:
 def nested_paths(directory: int, id_: int) -> Iterator[str]:
     """Yield the paths of all nested subvolumes below the root of a subvolume, each before those inside it.
 
-    Args:
-        directory: A descriptor of any directory of the file system.
-        id_: The id of the subvolume.
-
     Raises:
         OSError: The subvolumes cannot be listed.
     """

@@ -32,10 +32,6 @@ def probe(root: str, mount_options: Sequence[str]) -> tuple[str, ...]:
     On a full or read-only disk with existing layers, two directories of the data root are mounted instead, and
     nothing is written.
 
-    Args:
-        root: The existing directory of the layers.
-        mount_options: The configured options.
-
     Returns:
         The configured options, followed by required ones.
 
@@ -89,10 +85,6 @@ def unsafe_characters(root: str) -> str:
 def can_remap_ids(root: str, options: Sequence[str]) -> bool:
     """Mount an overlay with id-mapped layers; return whether it shows the mapped owner.
 
-    Args:
-        root: The directory of the layers, which passed `probe`.
-        options: The result of `probe`.
-
     Raises:
         ResourceExhausted, ReadOnly: The disk is full or read-only, and there are no layers.
         Error: The mount failed for a transient reason.
@@ -117,13 +109,7 @@ def can_remap_ids(root: str, options: Sequence[str]) -> bool:
 
 
 def required_options(root: str, configured: Sequence[str], attempt: Attempt) -> tuple[str, ...]:
-    """Return the options that overlayfs needs here in addition to the configured ones.
-
-    Args:
-        root: The directory of the layers.
-        configured: The configured options.
-        attempt: Tries overlayfs.
-    """
+    """Return the options that overlayfs needs here in addition to the configured ones."""
     required = []
     if "userxattr" not in configured and in_user_namespace() and attempt(root, ("userxattr",)) is None:
         required.append("userxattr")
