@@ -8,8 +8,7 @@ from typing import Final
 from lamina.content import check_digest
 from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry._attempts import repeated
-from lamina.registry._place import Place
-from lamina.registry._statuses import FINAL
+from lamina.registry._place import FINAL, Place
 from lamina.registry.authentication import Scopes
 from lamina.registry.http import URL, Response
 

@@ -9,8 +9,7 @@ from lamina.content import LARGEST_DOCUMENT, Descriptor, check_digest
 from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument
 from lamina.registry._attempts import repeated
 from lamina.registry._json import parse_object
-from lamina.registry._place import Place
-from lamina.registry._statuses import FINAL
+from lamina.registry._place import FINAL, Place
 from lamina.registry.http import Response
 
 MANIFEST_TYPES: Final = (

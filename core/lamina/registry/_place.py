@@ -22,6 +22,8 @@ _MAX_PATH: Final = 255
 _MAX_CHALLENGE: Final = 65536
 """Bytes of the body of a challenge that are read, to keep the connection."""
 _USER_AGENT: Final = "lamina"
+FINAL: Final = frozenset(range(200, 500)) - {408, 429}
+"""Statuses that will not be others at the next attempt."""
 
 
 @attrs.frozen(eq=False)

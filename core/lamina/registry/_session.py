@@ -17,7 +17,7 @@ _HUB: Final = "registry-1.docker.io"
 
 
 class Session:
-    """The connections to one registry, and what it wants as authorization. Any thread may use it."""
+    """The connections to one registry, and the authorizers of its repositories. Any thread may use it."""
 
     def __init__(self, host: str, access: Access) -> None:
         """Create a session without a connection.

@@ -10,9 +10,8 @@ from lamina.content import Blob, Descriptor, Progress
 from lamina.errdefs import DataLoss
 from lamina.registry._attempts import Attempts
 from lamina.registry._blobs import begin_upload, has_blob, upload_location
-from lamina.registry._place import Place
+from lamina.registry._place import FINAL, Place
 from lamina.registry._ranges import uploaded
-from lamina.registry._statuses import FINAL
 from lamina.registry.http import URL, BlobBody, Response, Temporary, TooManyRequests
 
 _CHUNK: Final = 16 << 20

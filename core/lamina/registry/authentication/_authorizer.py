@@ -9,7 +9,6 @@ from typing import Final
 from lamina.context import KeyedLock
 from lamina.errdefs import FailedPrecondition, Unauthenticated
 from lamina.registry._access import CredentialSource
-from lamina.registry.authentication._basic import basic
 from lamina.registry.authentication._challenges import Challenge, parse_challenges
 from lamina.registry.authentication._token_service import Token, TokenService
 from lamina.registry.credentials import LOG_IN, Credentials
@@ -60,7 +59,7 @@ class Authorizer:
             Error: As `TokenService.token`.
         """
         if self._is_basic and (credentials := self._known_credentials()):
-            return basic(credentials)
+            return credentials.basic
         if self._service:
             return self._bearer(self._service, scopes)
         return ""
@@ -93,7 +92,7 @@ class Authorizer:
         found = list(self._given)
         for credentials in filter(None, self._credentials):
             found += [credentials.password, credentials.identity_token, credentials.registry_token]
-            found.append(basic(credentials).removeprefix("Basic "))
+            found.append(credentials.basic.removeprefix("Basic "))
         return [secret for secret in found if secret]
 
     def _answer_bearer(self, challenged: URL, challenge: Challenge, scopes: Scopes, refused: str) -> str:
@@ -117,7 +116,7 @@ class Authorizer:
         credentials = self._known_credentials()
         if credentials is None or not (credentials.username or credentials.password):
             raise Unauthenticated(f"registry {self._registry}: it wants a user name and a password: {LOG_IN}")
-        header = basic(credentials)
+        header = credentials.basic
         if header == refused:
             raise Unauthenticated(f"registry {self._registry}: it refuses user {credentials.username!r}: {LOG_IN}")
         return header

@@ -12,7 +12,6 @@ import attrs
 
 from lamina.errdefs import FailedPrecondition, PermissionDenied, Unauthenticated
 from lamina.registry._json import parse_object
-from lamina.registry.authentication._basic import basic
 from lamina.registry.authentication._challenges import Challenge
 from lamina.registry.credentials import LOG_IN, Credentials
 from lamina.registry.http import URL, Client, Request, Response, Temporary, TooManyRequests, retry_after
@@ -94,7 +93,7 @@ class TokenService:
         url = self.realm.with_parameter("service", self.service) if self.service else self.realm
         for scope in scopes:
             url = url.with_parameter("scope", scope)
-        return Request("GET", url, {"Authorization": basic(credentials)} if credentials else {})
+        return Request("GET", url, {"Authorization": credentials.basic} if credentials else {})
 
     def _exchange(self, scopes: Iterable[str], identity_token: str) -> Request:
         form = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 import attrs
@@ -29,3 +30,9 @@ class Credentials:
     def __attrs_post_init__(self) -> None:
         if ":" in self.username:
             raise InvalidArgument("credentials: a user name cannot contain a colon (RFC 7617)")
+
+    @property
+    def basic(self) -> str:
+        """The header `Authorization` for the name and the password (RFC 7617)."""
+        pair = f"{self.username}:{self.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"

@@ -66,7 +66,7 @@ def exchange(
     Args:
         connection: The connection.
         request: The request.
-        proxy: Who passes the request on, and so reads it; None for nobody.
+        proxy: The proxy that passes the request on, and so reads it; None for none.
         watch: Watches the connection.
         seconds: How long the answer may take once everything is sent.
     """
@@ -76,7 +76,7 @@ def exchange(
     headers = {**request.headers, **(proxy.headers if proxy else {}), "Host": url.origin.host_header}
     if size is not None:
         headers["Content-Length"] = str(size)
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who refuses the body has answered
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a server that refuses the body has answered
         connection.request(request.method, target, body, headers)
     watch.allow(seconds)
     # Not urllib3's own method: it logs headers that it cannot parse, which may be secrets.
