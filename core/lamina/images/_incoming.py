@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Mapping
 
 from lamina.content import Descriptor
-from lamina.images._plan import Plan
+from lamina.images._blobs import ImageBlobs
 from lamina.images._store import Image, ImageStore
 
 
@@ -15,7 +15,7 @@ class Incoming(abc.ABC):
 
     targets: Mapping[str, Descriptor]
     """Full names, and the manifests or indexes that they will stand for."""
-    plan: Plan
+    blobs: ImageBlobs
     """The blobs to bring."""
     all_platforms: bool
     """Brings the manifests of all platforms; the one to unpack may be missing."""
@@ -28,7 +28,7 @@ class Incoming(abc.ABC):
 
     @abc.abstractmethod
     def bring(self, stored: Callable[[str], object] | None = None) -> None:
-        """Store the blobs of the plan, verified. Repeated, it continues where it stopped.
+        """Store the blobs, verified. Repeated, it continues where it stopped.
 
         Args:
             stored: Called with the digest of each blob when it is stored; None to be told of none.

@@ -98,7 +98,7 @@ class LocalTransfer(Transfer):
                 keeps_layers=not discard_layers,
                 report=progress,
             )
-            layers = archived.plan.layers() if discard_layers else ()
+            layers = archived.blobs.layers() if discard_layers else ()
             imported = self._receiver.receive(archived, wanted, destination, lease, progress)
         self._discard(layers)
         return imported
@@ -120,12 +120,12 @@ class LocalTransfer(Transfer):
         from lamina.registry import Registry
 
         check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
-        wanted, place = _parse(platform), parse(name)
+        wanted, reference = _parse(platform), parse(name)
         destination = self._destination(snapshotter) if unpack else None  # before anything is fetched
-        with self._lease(current_namespace()) as lease, Registry(place.domain, access) as registry:
+        with self._lease(current_namespace()) as lease, Registry(reference.domain, access) as registry:
             pulled = PulledImage(
-                place,
-                registry.repository(place.path),
+                reference,
+                registry.repository(reference.path),
                 self._content,
                 lease,
                 name=normalize(new_name) if new_name else "",
@@ -134,7 +134,7 @@ class LocalTransfer(Transfer):
                 keeps_layers=not discard_layers,
                 report=progress,
             )
-            layers = pulled.plan.layers() if discard_layers else ()
+            layers = pulled.blobs.layers() if discard_layers else ()
             imported = self._receiver.receive(pulled, wanted, destination, lease, progress)
         self._discard(layers)
         return imported
@@ -155,10 +155,10 @@ class LocalTransfer(Transfer):
             image = self._find(name)
             lease.add_blob(image.target.digest)
             target = self._parts(image, platform).descriptor if platform else image.target
-            place = parse(to or image.name)
-            with Registry(place.domain, access) as registry:
-                push = Push(place, registry.repository(place.path), self._content, lease, progress)
-                return Pushed(str(place), push.run(target))
+            reference = parse(to or image.name)
+            with Registry(reference.domain, access) as registry:
+                push = Push(reference, registry.repository(reference.path), self._content, lease, progress)
+                return Pushed(str(reference), push.run(target))
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None

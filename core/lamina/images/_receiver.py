@@ -50,15 +50,15 @@ class Receiver:
             Error: As `Incoming.bring` and `unpack`. If one fails, the other is stopped, and nothing is named.
         """
         unpacked: list[Unpacked] = []
-        for blob in incoming.plan:
+        for blob in incoming.blobs:
             lease.add_blob(blob.digest)
-        may_leave_out = incoming.is_remote or not incoming.plan.keeps_layers
+        may_leave_out = incoming.is_remote or not incoming.blobs.keeps_layers
         if destination is not None and may_leave_out and not incoming.all_platforms:
-            incoming.plan.leave_out(self._needless(incoming, platform, destination, lease))
+            incoming.blobs.leave_out(self._needless(incoming, platform, destination, lease))
         if destination is None:
             incoming.bring()
         else:
-            with arriving([one.digest for one in incoming.plan], incoming.bring) as arrivals:
+            with arriving([one.digest for one in incoming.blobs], incoming.bring) as arrivals:
                 for name, target in incoming.targets.items():
                     if incoming.all_platforms and not is_for(incoming.read, target, name, platform):
                         continue
@@ -107,7 +107,7 @@ class Receiver:
             _protect(parts, place, lease)
             own = layers_of(parts.manifest, parts.config)
             provided = self._unpacker.provided(own, place) if incoming.is_remote else []
-            missing = own if incoming.plan.keeps_layers else place.missing(own)
+            missing = own if incoming.blobs.keeps_layers else place.missing(own)
             layers += own
             needed += [layer for layer in missing if layer not in provided]
         return {layer.descriptor.digest for layer in layers} - {layer.descriptor.digest for layer in needed}

@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator, Sequence
 from itertools import chain
 
 from lamina.content import ContentStore, Descriptor, NewBlob, ingest
+from lamina.images._blobs import ImageBlobs
 from lamina.images._incoming import Incoming
-from lamina.images._plan import Plan
 from lamina.images._progress import Progress, Report
 from lamina.images._store import Image, ImageStore
 from lamina.images.archive._names import full_names
@@ -58,9 +58,9 @@ class ArchivedImages(Incoming):
             for name, target in self.targets.items()
         )
         manifests = frozenset(one.descriptor.digest for one in chain.from_iterable(found))
-        self.plan = Plan(source.read, manifests, self._check, keeps_layers=keeps_layers)
+        self.blobs = ImageBlobs(source.read, manifests, self._check, keeps_layers=keeps_layers)
         for target in self.targets.values():
-            self.plan.add(target)
+            self.blobs.add(target)
 
     def read(self, descriptor: Descriptor) -> bytes:
         return self._source.read(descriptor)
@@ -76,11 +76,11 @@ class ArchivedImages(Incoming):
 
     def _opened(self) -> Generator[NewBlob]:
         """Yield the blobs to store. Each is open until the next one is asked for."""
-        for one in self.plan:
+        for one in self.blobs:
             progress = functools.partial(self._tell, one)
             progress(0)
             with self._source.open(one) as blob:
-                yield NewBlob(one.digest, blob, self.plan.labels(one), progress)
+                yield NewBlob(one.digest, blob, self.blobs.labels(one), progress)
 
     def _tell(self, descriptor: Descriptor, done: int) -> None:
         self._report(Progress(descriptor.digest, "import", done, descriptor.size))

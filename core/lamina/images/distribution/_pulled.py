@@ -9,8 +9,8 @@ from typing import Final
 
 from lamina.content import ContentStore, Descriptor, NewBlob, abort_ingest, ingest, open_writer, read_blob
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted
+from lamina.images._blobs import ImageBlobs
 from lamina.images._incoming import Incoming
-from lamina.images._plan import Plan
 from lamina.images._progress import Progress, Report
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.distribution._parallel import for_each
@@ -34,7 +34,7 @@ class PulledImage(Incoming):
 
     def __init__(
         self,
-        place: Reference,
+        reference: Reference,
         repository: Repository,
         content: ContentStore,
         lease: TemporaryLease,
@@ -48,11 +48,11 @@ class PulledImage(Incoming):
         """Read the documents of the image into the content store.
 
         Args:
-            place: The tag or the digest of the image.
+            reference: The tag or the digest of the image.
             repository: The repository.
             content: Where the blobs go.
             lease: Gets every blob before it is looked for.
-            name: The full name that the image gets; "" for that of `place`.
+            name: The full name that the image gets; "" for that of `reference`.
             platform: Of an image for several platforms, the one to pull; None for the host's.
             all_platforms: Pull all instead.
             keeps_layers: Whether the image refers to its layers, so that they are not collected.
@@ -63,18 +63,18 @@ class PulledImage(Incoming):
             InvalidArgument: A document is malformed.
             Error: As the methods of `Repository`.
         """
-        self._place = place
+        self._reference = reference
         self._repository = repository
         self._content = content
         self._lease = lease
         self._report = report or (lambda _: None)
-        target = repository.resolve(place.object)
-        self.targets = {name or str(place): target}
+        target = repository.resolve(reference.object)
+        self.targets = {name or str(reference): target}
         self.all_platforms = all_platforms
-        found = chosen(self.read, target, str(place), platform, all_platforms=all_platforms)
+        found = chosen(self.read, target, str(reference), platform, all_platforms=all_platforms)
         manifests = frozenset(one.descriptor.digest for one in found)
-        self.plan = Plan(self.read, manifests, keeps_layers=keeps_layers)
-        self.plan.add(target)
+        self.blobs = ImageBlobs(self.read, manifests, keeps_layers=keeps_layers)
+        self.blobs.add(target)
 
     def read(self, descriptor: Descriptor) -> bytes:
         self._lease.add_blob(descriptor.digest)
@@ -99,7 +99,7 @@ class PulledImage(Incoming):
             if stored:
                 stored(descriptor.digest)
 
-        layers = [one for one in self.plan if one.media_type not in _DOCUMENTS]
+        layers = [one for one in self.blobs if one.media_type not in _DOCUMENTS]
         try:
             for_each(layers, one)
         except ResourceExhausted as error:
@@ -107,9 +107,9 @@ class PulledImage(Incoming):
                 for layer in layers:
                     abort_ingest(self._content, layer.digest)
             raise
-        for document in self.plan:
+        for document in self.blobs:
             if document.media_type in _DOCUMENTS:
-                self._add_labels(document.digest, self.plan.labels(document))
+                self._add_labels(document.digest, self.blobs.labels(document))
                 one(document)
 
     def _fetch(self, descriptor: Descriptor) -> None:
@@ -121,7 +121,7 @@ class PulledImage(Incoming):
         try:
             with open_writer(self._content, digest, size) as writer:
                 self._repository.fetch(descriptor, writer, report)
-                writer.commit(size=size, digest=digest, labels=source_label({}, self._place))
+                writer.commit(size=size, digest=digest, labels=source_label({}, self._reference))
         except AlreadyExists:
             self._add_labels(digest, {})
         report(size)
@@ -129,7 +129,7 @@ class PulledImage(Incoming):
     def _add_labels(self, digest: str, labels: Mapping[str, str]) -> None:
         """Label a blob, and say where it comes from."""
         known = self._content.info(digest).labels
-        wanted = {**labels, **source_label(known, self._place)}
+        wanted = {**labels, **source_label(known, self._reference)}
         if not wanted.items() <= known.items():
             self._content.add_labels(digest, wanted)
 

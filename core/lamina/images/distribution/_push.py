@@ -21,7 +21,7 @@ from lamina.registry import Repository
 class Push:
     """Pushes images to a repository: their blobs, several at a time, then their documents, and last the tag."""
 
-    place: Reference
+    reference: Reference
     """The tag, or the digest, that the image gets."""
     repository: Repository
     content: ContentStore
@@ -45,16 +45,16 @@ class Push:
 
         Raises:
             FailedPrecondition: Layers are missing.
-            InvalidArgument: The image has another digest than `place`; or a document is malformed.
+            InvalidArgument: The image has another digest than `reference`; or a document is malformed.
             Error: As the methods of `Repository`.
         """
-        outgoing = Outgoing(self.content, self.lease, str(self.place))
+        outgoing = Outgoing(self.content, self.lease, str(self.reference))
         top = outgoing.add_image(target)
-        if self.place.digest not in ("", top.digest):
-            raise InvalidArgument(f"push {self.place}: the image has the digest {top.digest}: give a tag")
+        if self.reference.digest not in ("", top.digest):
+            raise InvalidArgument(f"push {self.reference}: the image has the digest {top.digest}: give a tag")
         for_each(outgoing.blobs.values(), self._upload)
         for descriptor in outgoing.documents.values():
-            tag = self.place.tag if descriptor is top else ""
+            tag = self.reference.tag if descriptor is top else ""
             self.repository.put_manifest(descriptor, outgoing.read(descriptor), tag)
         return top
 
@@ -66,11 +66,11 @@ class Push:
             self.repository.upload(
                 descriptor,
                 blob,
-                mount_from=repositories(labels, self.place),
+                mount_from=repositories(labels, self.reference),
                 progress=functools.partial(self._tell, descriptor),
             )
         self._tell(descriptor, descriptor.size)
-        if source := source_label(labels, self.place):
+        if source := source_label(labels, self.reference):
             self.content.add_labels(digest, source)
 
     def _tell(self, descriptor: Descriptor, done: int) -> None:

@@ -13,27 +13,23 @@ _SOURCE: Final = "containerd.io/distribution.source."
 (containerd, `core/remotes/docker/handler.go`)."""
 
 
-def source_label(labels: Mapping[str, str], place: Reference) -> dict[str, str]:
+def source_label(labels: Mapping[str, str], reference: Reference) -> dict[str, str]:
     """Return the label that says of a blob that a repository has it; none if that makes the label too long.
 
     Args:
         labels: The labels of the blob.
-        place: An image in the repository.
+        reference: An image in the repository.
     """
-    key = f"{_SOURCE}{place.domain}"
-    value = ",".join(sorted({*_repositories(labels, key), place.path}))
+    key = f"{_SOURCE}{reference.domain}"
+    value = ",".join(sorted({*repositories(labels, reference), reference.path}))
     return {key: value} if len(key) + len(value.encode()) <= LIMIT else {}
 
 
-def repositories(labels: Mapping[str, str], place: Reference) -> list[str]:
+def repositories(labels: Mapping[str, str], reference: Reference) -> list[str]:
     """Return the repositories of a registry that have a blob.
 
     Args:
         labels: The labels of the blob.
-        place: An image in the registry.
+        reference: An image in the registry.
     """
-    return _repositories(labels, f"{_SOURCE}{place.domain}")
-
-
-def _repositories(labels: Mapping[str, str], key: str) -> list[str]:
-    return [path for path in labels.get(key, "").split(",") if path]
+    return [path for path in labels.get(f"{_SOURCE}{reference.domain}", "").split(",") if path]

@@ -21,7 +21,7 @@ from lamina.images.documents import (
 from lamina.images.selection import Read
 
 
-class Plan:
+class ImageBlobs:
     """The blobs of images, those that others refer to first."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Plan:
         *,
         keeps_layers: bool = True,
     ) -> None:
-        """Plan to take some manifests, and the indexes above them.
+        """Begin with none; `add` adds some manifests, and the indexes above them.
 
         Args:
             read: Reads documents.
