@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
-from lamina.layers.comparing import Comparison
 from lamina.layers.compression import Compression, LayerWriter
 from lamina.layers.tar import TarWriter
+
+if TYPE_CHECKING:
+    from lamina.layers.comparing import Comparison
 
 
 class _OutputError(Exception):

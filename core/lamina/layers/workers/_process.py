@@ -12,9 +12,9 @@ import time
 from typing import Final
 
 from lamina.errdefs import to_status
+from lamina.layers import comparing
 from lamina.layers._written import WrittenLayer, write_layer
 from lamina.layers.applying import Applied, ParentNeeded, apply_layer
-from lamina.layers.comparing import Trees, compare
 from lamina.layers.compression import open_layer
 from lamina.layers.workers._messages import (
     LARGEST,
@@ -105,7 +105,7 @@ def _compare(connection: socket.socket, request: CompareRequest, fds: list[int])
             connection.sendmsg(encode_output(view[start : start + LARGEST - 1]))
 
     return write_layer(
-        compare(Trees(lower, upper, others if request.has_layers else None)),
+        comparing.compare(comparing.Trees(lower, upper, others if request.has_layers else None)),
         write,
         compression=request.compression,
         source_date_epoch=request.source_date_epoch,
