@@ -61,6 +61,16 @@ class Applier(abc.ABC):
             Unavailable: The applier is closed, or was interrupted; it can be tried again on a new snapshot.
         """
 
+    def warm_up(self, calls: int) -> None:  # noqa: B027 - not every applier has something to prepare
+        """Prepare for calls of `apply` that come soon, without waiting for anything.
+
+        Args:
+            calls: How many there will be at a time.
+
+        Raises:
+            Error: As `apply`.
+        """
+
     def close(self) -> None:  # noqa: B027 - not every applier holds something
         """Release all resources. Closing twice does nothing."""
 

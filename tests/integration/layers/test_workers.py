@@ -74,6 +74,25 @@ def test_a_process_applies_one_layer_after_another(workers: WorkerDiffer, mounts
     assert leftovers.children() - before == process
 
 
+def test_processes_are_started_before_the_calls_that_need_them(mounts: list[Mount], blob: Blob) -> None:
+    before = leftovers.children()
+    with closing(WorkerDiffer(2)) as workers:
+        for calls, count in ((1, 1), (5, 2), (2, 2)):
+            workers.warm_up(calls)
+            started = leftovers.children() - before
+            assert len(started) == count
+        workers.apply(blob, mounts)
+        assert leftovers.children() - before == started
+    assert leftovers.children() == before
+
+
+def test_processes_that_no_call_needed_end() -> None:
+    before = leftovers.children()
+    with closing(WorkerDiffer(idle_seconds=0.01)) as workers:
+        workers.warm_up(2)
+        wait_until(lambda: leftovers.children() == before, SECONDS, "the processes have ended")
+
+
 def test_idle_processes_end(mounts: list[Mount], blob: Blob) -> None:
     before = leftovers.children()
     with closing(WorkerDiffer(idle_seconds=0.01)) as workers:

@@ -72,7 +72,10 @@ class Chain:
             Error: As `Unpacker.unpack`.
         """
         ready = [arrivals.of(layer.descriptor.digest) for layer in layers]
-        if self.unpacker.destination.rebases and len(layers) > 1:
+        is_side_by_side = self.unpacker.destination.rebases and len(layers) > 1
+        if layers:
+            self.unpacker.applier.warm_up(_THREADS if is_side_by_side else 1)
+        if is_side_by_side:
             begin = functools.partial(self._begin, lowest=layers[0])
             SideBySide(begin, self._finish, self._undo, _THREADS).run(layers, ready)
             return

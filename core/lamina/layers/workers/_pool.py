@@ -48,6 +48,18 @@ class WorkerDiffer(Differ):
         self._ending: threading.Timer | None = None
         self._closed = False
 
+    def warm_up(self, calls: int) -> None:
+        """Implement `Applier.warm_up`: a process takes as long to start as a first layer to arrive."""
+        processes = min(calls, self._processes)
+        for _ in range(processes):
+            if not self._reserve(processes):
+                return
+            worker = None
+            try:
+                worker = self._replace(None)
+            finally:
+                self._give_back(worker)
+
     def apply(
         self,
         blob: Blob,
@@ -108,11 +120,19 @@ class WorkerDiffer(Differ):
                 self._changed.wait(_SECONDS)
                 current().check()
             self._check_open()
-            if self._ending is not None:
-                self._ending.cancel()
+            self._stop_timer()
             worker = self._idle.pop() if self._idle else None
             self._busy.append(worker)
             return worker
+
+    def _reserve(self, processes: int) -> bool:
+        """Reserve a place for another process, unless there are so many already."""
+        with self._changed:
+            if self._closed or len(self._busy) + len(self._idle) >= processes:
+                return False
+            self._stop_timer()
+            self._busy.append(None)
+            return True
 
     def _replace(self, ended: Worker | None) -> Worker:
         if ended is not None:
@@ -140,11 +160,15 @@ class WorkerDiffer(Differ):
         if worker is not None:
             worker.close()
 
+    def _stop_timer(self) -> None:
+        """Have idle processes not ended. The caller has the lock."""
+        if self._ending is not None:
+            self._ending.cancel()
+
     def _end_idle(self) -> None:
         with self._changed:
             idle, self._idle = self._idle, []
-            if self._ending is not None:
-                self._ending.cancel()
+            self._stop_timer()
         for worker in idle:
             worker.close()
 
