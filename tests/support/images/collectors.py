@@ -16,7 +16,7 @@ REMOVED = (
     Removed("blob", DIGEST, size=8, reason="unused", error="no"),
     Removed("image", "old", "default", size=9, reason="unused", young=True),
 )
-USAGE = Usage((ImageUsage("default", "debian", 3, 4, 5, 6),), content=10, snapshots=20, reclaimable=2)
+USAGE = Usage((ImageUsage("default", "debian", 3, 4, 5, 6),), 10, 20, 2, failures=("snapshotter x: no",))
 CHAINS = (
     (
         Step("image", "debian", "default", how="a name"),
