@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
-from lamina.images._progress import Report
-from lamina.images._results import (
-    ArchiveFormat,
-    Exported,
-    Imported,
-    LayerCompression,
-    Pushed,
-    Resolved,
-    Unpacked,
-    Verified,
-)
-from lamina.images._store import Image
 
 if TYPE_CHECKING:
+    from lamina.images._progress import Report
+    from lamina.images._results import (
+        ArchiveFormat,
+        Exported,
+        Imported,
+        LayerCompression,
+        Pushed,
+        Resolved,
+        Unpacked,
+        Verified,
+    )
+    from lamina.images._store import Image
     from lamina.registry import Access
 
 

@@ -8,31 +8,30 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lamina.content import ContentStore, Descriptor, read_blob
+from lamina.content import read_blob
 from lamina.errdefs import NotFound
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._contract import Transfer
-from lamina.images._lookup import find_image
 from lamina.images._namespaces import current_namespace
 from lamina.images._options import check_discarding
-from lamina.images._progress import Report
-from lamina.images._results import (
-    ArchiveFormat,
-    Exported,
-    Imported,
-    LayerCompression,
-    Pushed,
-    Resolved,
-    Unpacked,
-    Verified,
-)
-from lamina.images._store import Image, ImageStore
-from lamina.images._temporary_lease import TemporaryLease
-from lamina.images.references import normalize, parse
 
 if TYPE_CHECKING:
+    from lamina.content import ContentStore, Descriptor
     from lamina.images._parts import Parts
+    from lamina.images._progress import Report
     from lamina.images._receiver import Receiver
+    from lamina.images._results import (
+        ArchiveFormat,
+        Exported,
+        Imported,
+        LayerCompression,
+        Pushed,
+        Resolved,
+        Unpacked,
+        Verified,
+    )
+    from lamina.images._store import Image, ImageStore
+    from lamina.images._temporary_lease import TemporaryLease
     from lamina.images.building import Builder
     from lamina.images.documents import Platform
     from lamina.images.unpack import Destination
@@ -117,6 +116,7 @@ class LocalTransfer(Transfer):
         progress: Report | None = None,
     ) -> Imported:
         from lamina.images.distribution import PulledImage
+        from lamina.images.references import normalize, parse
         from lamina.registry import Registry
 
         check_discarding(discard_layers, unpack=unpack, all_platforms=all_platforms)
@@ -148,7 +148,9 @@ class LocalTransfer(Transfer):
         access: Access | None = None,
         progress: Report | None = None,
     ) -> Pushed:
+        from lamina.images._results import Pushed
         from lamina.images.distribution import Push
+        from lamina.images.references import parse
         from lamina.registry import Registry
 
         with self._lease(current_namespace()) as lease:
@@ -197,12 +199,7 @@ class LocalTransfer(Transfer):
         )
         with self._builder() as builder:
             return builder.commit(
-                source,
-                name,
-                base=base,
-                changes=changes,
-                message=message,
-                source_date_epoch=source_date_epoch,
+                source, name, base=base, changes=changes, message=message, source_date_epoch=source_date_epoch
             )
 
     def edit(
@@ -226,6 +223,8 @@ class LocalTransfer(Transfer):
             )
 
     def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
+        from lamina.images.references import normalize
+
         return self._images(current_namespace()).tag(self._find(name).name, normalize(new_name), force=force)
 
     def export(
@@ -237,6 +236,7 @@ class LocalTransfer(Transfer):
         platform: str = "",
         progress: Report | None = None,
     ) -> Exported:
+        from lamina.images._results import Exported
         from lamina.images.archive import export_images
 
         with self._lease(current_namespace()) as lease:
@@ -269,6 +269,8 @@ class LocalTransfer(Transfer):
         return verify(self._content, digests)
 
     def _find(self, name: str) -> Image:
+        from lamina.images._lookup import find_image
+
         return find_image(self._images(current_namespace()), name)
 
     @property

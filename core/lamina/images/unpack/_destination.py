@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from lamina.errdefs import NotFound
-from lamina.images.unpack._layer import Layer
 from lamina.snapshots import Snapshotter
+
+if TYPE_CHECKING:
+    from lamina.images.unpack._layer import Layer
 
 REMOTE: Final = "containerd.io/snapshot/remote"
 """The label of snapshots that a remote snapshotter has made (stargz-snapshotter, `targetRemoteSnapshotLabel`)."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lamina.context import current
 from lamina.errdefs import Unavailable
 from lamina.layers._contract import Blob, Differ
-from lamina.layers._target import opened_target
-from lamina.layers._written import WrittenLayer
-from lamina.layers.applying import Applied, Limits
-from lamina.layers.comparing import opened_trees
 from lamina.layers.compression import Compression
-from lamina.layers.workers._messages import MOST_FDS, ApplyRequest, CompareRequest
-from lamina.layers.workers._worker import Worker
-from lamina.mount import Mount
+
+if TYPE_CHECKING:
+    from lamina.layers._written import WrittenLayer
+    from lamina.layers.applying import Applied, Limits
+    from lamina.layers.workers._worker import Worker
+    from lamina.mount import Mount
 
 IDLE_SECONDS: Final = 30.0
 """The time in seconds for which idle processes are kept: each takes as much memory as a small host."""
@@ -39,7 +38,7 @@ class WorkerDiffer(Differ):
             idle_seconds: How long idle processes are kept.
         """
         self._processes = processes
-        self._limits = limits or Limits()
+        self._limits = limits
         self._idle_seconds = idle_seconds
         self._changed = threading.Condition()
         self._idle: list[Worker] = []
@@ -68,10 +67,8 @@ class WorkerDiffer(Differ):
         rebased: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> Applied:
-        with self._worker() as worker, opened_target(mounts, rebased=rebased) as target:
-            request = ApplyRequest(blob.offset, blob.size, target.whiteouts, self._limits)
-            fds = [blob.fd, target.root, *([] if target.parent is None else [target.parent])]
-            return worker.apply(request, fds, progress)
+        with self._worker() as worker:
+            return worker.apply(blob, mounts, rebased=rebased, limits=self._limits, progress=progress)
 
     def compare(
         self,
@@ -83,14 +80,15 @@ class WorkerDiffer(Differ):
         source_date_epoch: int | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> WrittenLayer:
-        with self._worker() as worker, opened_trees(lower, upper) as trees:
-            roots = [trees.upper, *([] if trees.lower is None else [trees.lower])]
-            # Without the layers, the trees are walked side by side, with the same outcome.
-            layers = trees.layers
-            if layers is not None and len(roots) + len(layers) > MOST_FDS:
-                layers = None
-            request = CompareRequest(trees.lower is not None, layers is not None, compression, source_date_epoch)
-            return worker.compare(request, [*roots, *(layers or ())], write, progress)
+        with self._worker() as worker:
+            return worker.compare(
+                lower,
+                upper,
+                write,
+                compression=compression,
+                source_date_epoch=source_date_epoch,
+                progress=progress,
+            )
 
     def close(self) -> None:
         """End all processes. Calls in progress raise `Unavailable`."""
@@ -135,6 +133,8 @@ class WorkerDiffer(Differ):
             return True
 
     def _replace(self, ended: Worker | None) -> Worker:
+        from lamina.layers.workers._worker import Worker
+
         if ended is not None:
             ended.close()
         worker = Worker()

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from lamina.context import CallContext, current
 from lamina.errdefs import DeadlineExceeded, Unavailable, from_status, translated
+from lamina.layers._contract import Blob
+from lamina.layers._target import opened_target
 from lamina.layers._written import WrittenLayer
-from lamina.layers.applying import Applied, ParentNeeded
+from lamina.layers.applying import Applied, Limits, ParentNeeded
+from lamina.layers.comparing import opened_trees
+from lamina.layers.compression import Compression
 from lamina.layers.workers._messages import (
     LARGEST,
+    MOST_FDS,
     Answer,
     ApplyRequest,
     CompareRequest,
@@ -27,6 +32,7 @@ from lamina.layers.workers._messages import (
     decode_answer,
     encode,
 )
+from lamina.mount import Mount
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,24 +66,36 @@ class Worker:
                 raise
 
     def apply(
-        self, request: ApplyRequest, fds: Sequence[int], progress: Callable[[int], object] | None
+        self,
+        blob: Blob,
+        mounts: Sequence[Mount],
+        *,
+        rebased: bool,
+        limits: Limits | None,
+        progress: Callable[[int], object] | None,
     ) -> Applied:
-        """Apply a layer.
+        """Apply a layer, within `Limits()` if none are given.
 
         Raises:
             Unavailable: The process ended. `is_running` is False then, as after `Canceled` and `DeadlineExceeded`.
             Error: See `Differ.apply`.
         """
-        answer = self._ask(request, fds, progress, None)
+        with opened_target(mounts, rebased=rebased) as target:
+            request = ApplyRequest(blob.offset, blob.size, target.whiteouts, limits or Limits())
+            fds = [blob.fd, target.root, *([] if target.parent is None else [target.parent])]
+            answer = self._ask(request, fds, progress, None)
         if isinstance(answer, NeedsParent):
             raise ParentNeeded(answer.text)
         return self._checked(answer, Applied)
 
     def compare(
         self,
-        request: CompareRequest,
-        fds: Sequence[int],
+        lower: Sequence[Mount],
+        upper: Sequence[Mount],
         write: Callable[[bytes | memoryview], object],
+        *,
+        compression: Compression,
+        source_date_epoch: int | None,
         progress: Callable[[int], object] | None,
     ) -> WrittenLayer:
         """Write the layer that turns one tree into another.
@@ -86,7 +104,14 @@ class Worker:
             Unavailable: As for `apply`.
             Error: See `Differ.compare`.
         """
-        return self._checked(self._ask(request, fds, progress, write), WrittenLayer)
+        with opened_trees(lower, upper) as trees:
+            roots = [trees.upper, *([] if trees.lower is None else [trees.lower])]
+            # Without the layers, the trees are walked side by side, with the same outcome.
+            layers = trees.layers
+            if layers is not None and len(roots) + len(layers) > MOST_FDS:
+                layers = None
+            request = CompareRequest(trees.lower is not None, layers is not None, compression, source_date_epoch)
+            return self._checked(self._ask(request, [*roots, *(layers or ())], progress, write), WrittenLayer)
 
     def _ask(
         self,

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from lamina.api import (
-    Method,
-    Service,
-    Target,
-    access_from_proto,
-    config_changes_from_proto,
-    descriptor_to_proto,
-    encode,
-    image_to_proto,
-)
+from lamina import api  # the conversions are looked up in calls, since few starts need them
+from lamina.api import Method, Service, Target, encode
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.images import ArchiveFormat, Imported, LayerCompression, Progress, Report, Resolved, Transfer, Unpacked
 from lamina.plugins.transfer._work import Work
+
+if TYPE_CHECKING:
+    from lamina.images import (
+        ArchiveFormat,
+        Imported,
+        LayerCompression,
+        Progress,
+        Report,
+        Resolved,
+        Transfer,
+        Unpacked,
+    )
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -88,7 +91,7 @@ class TransferService:
                 unpack=not request.no_unpack,
                 snapshotter=request.snapshotter,
                 discard_layers=request.discard_layers,
-                access=access_from_proto(request.access, request.name),
+                access=api.access_from_proto(request.access, request.name),
                 progress=report,
             ),
             _imported,
@@ -101,10 +104,10 @@ class TransferService:
                 request.name,
                 to=request.to,
                 platform=request.platform,
-                access=access_from_proto(request.access, request.to or request.name),
+                access=api.access_from_proto(request.access, request.to or request.name),
                 progress=report,
             ),
-            lambda done: {"name": done.name, "target": descriptor_to_proto(done.target)},
+            lambda done: {"name": done.name, "target": api.descriptor_to_proto(done.target)},
         )
 
     def _unpack(self, request: pb.UnpackRequest) -> Iterator[pb.UnpackResponse]:
@@ -124,30 +127,30 @@ class TransferService:
                 request.name,
                 snapshotter=request.snapshotter,
                 base=request.base,
-                changes=config_changes_from_proto(request.changes),
+                changes=api.config_changes_from_proto(request.changes),
                 message=request.message,
                 compression=cast("LayerCompression", request.compression or "gzip"),
                 live=request.live,
                 source_date_epoch=_epoch(request),
                 progress=report,
             ),
-            lambda done: {"image": image_to_proto(done)},
+            lambda done: {"image": api.image_to_proto(done)},
         )
 
     def _edit(self, request: pb.EditRequest) -> pb.EditResponse:
         made = self._transfer().edit(
             request.name,
             request.new_name,
-            changes=config_changes_from_proto(request.changes),
+            changes=api.config_changes_from_proto(request.changes),
             message=request.message,
             platform=request.platform,
             source_date_epoch=_epoch(request),
         )
-        return encode(pb.EditResponse, image=image_to_proto(made))
+        return encode(pb.EditResponse, image=api.image_to_proto(made))
 
     def _tag(self, request: pb.TagRequest) -> pb.TagResponse:
         made = self._transfer().tag(request.name, request.new_name, force=request.force)
-        return encode(pb.TagResponse, image=image_to_proto(made))
+        return encode(pb.TagResponse, image=api.image_to_proto(made))
 
     def _export(self, request: pb.ExportRequest) -> Iterator[pb.ExportResponse]:
         return _stream(
@@ -159,7 +162,7 @@ class TransferService:
                 platform=request.platform,
                 progress=report,
             ),
-            lambda done: {"images": map(image_to_proto, done.images), "size": done.size},
+            lambda done: {"images": map(api.image_to_proto, done.images), "size": done.size},
         )
 
     def _resolve(self, request: pb.ResolveRequest) -> pb.ResolveResponse:
@@ -187,7 +190,7 @@ def _stream(response: type[M], do: Callable[[Report], T], fields: Callable[[T], 
 
 
 def _imported(done: Imported) -> Mapping[str, Any]:
-    return {"images": map(image_to_proto, done.images), "unpacked": map(_unpacked, done.unpacked)}
+    return {"images": map(api.image_to_proto, done.images), "unpacked": map(_unpacked, done.unpacked)}
 
 
 def _epoch(request: pb.CommitRequest | pb.EditRequest) -> int | None:
@@ -205,11 +208,11 @@ def _unpacked(one: Unpacked) -> pb.Unpacked:
 def _resolved(found: Resolved) -> pb.ResolveResponse:
     return encode(
         pb.ResolveResponse,
-        image=image_to_proto(found.image),
+        image=api.image_to_proto(found.image),
         platform=found.platform,
-        manifest=descriptor_to_proto(found.manifest),
-        config=descriptor_to_proto(found.config),
-        layers=map(descriptor_to_proto, found.layers),
+        manifest=api.descriptor_to_proto(found.manifest),
+        config=api.descriptor_to_proto(found.config),
+        layers=map(api.descriptor_to_proto, found.layers),
         diff_ids=found.diff_ids,
         chain_id=found.chain_id,
     )

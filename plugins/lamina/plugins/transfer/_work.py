@@ -6,10 +6,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from lamina.context import cancellable, use
-from lamina.images import Progress, Report
+
+if TYPE_CHECKING:
+    from lamina.images import Progress, Report
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lamina.api import Method, Service, blob_to_proto, encode, ingest_to_proto
+from lamina import api  # the conversions are looked up in calls, since few starts need them
+from lamina.api import Method, Service, encode
 from lamina.api.messages import content_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.content import ContentStore, Info
@@ -44,7 +45,7 @@ class ContentService:
         )
 
     def _info(self, request: pb.InfoRequest) -> pb.InfoResponse:
-        return encode(pb.InfoResponse, info=blob_to_proto(self._content().info(request.digest)))
+        return encode(pb.InfoResponse, info=api.blob_to_proto(self._content().info(request.digest)))
 
     def _update(self, request: pb.UpdateRequest) -> pb.UpdateResponse:
         if not request.HasField("info"):
@@ -52,10 +53,10 @@ class ContentService:
         # Only labels can change. The timestamps are not read, since clients may send invalid ones.
         info = Info(digest=request.info.digest, labels=dict(request.info.labels))
         updated = self._content().update(info, tuple(request.update_mask.paths))
-        return encode(pb.UpdateResponse, info=blob_to_proto(updated))
+        return encode(pb.UpdateResponse, info=api.blob_to_proto(updated))
 
     def _list(self, request: pb.ListContentRequest) -> Iterator[pb.ListContentResponse]:
-        found = map(blob_to_proto, self._content().walk(*request.filters))
+        found = map(api.blob_to_proto, self._content().walk(*request.filters))
         while chunk := list(itertools.islice(found, MAX_CHUNK)):
             yield encode(pb.ListContentResponse, info=chunk)
 
@@ -80,11 +81,11 @@ class ContentService:
                     return
 
     def _status(self, request: pb.StatusRequest) -> pb.StatusResponse:
-        return encode(pb.StatusResponse, status=ingest_to_proto(self._content().status(request.ref)))
+        return encode(pb.StatusResponse, status=api.ingest_to_proto(self._content().status(request.ref)))
 
     def _list_statuses(self, request: pb.ListStatusesRequest) -> pb.ListStatusesResponse:
         statuses = self._content().statuses(*request.filters)
-        return encode(pb.ListStatusesResponse, statuses=map(ingest_to_proto, statuses))
+        return encode(pb.ListStatusesResponse, statuses=map(api.ingest_to_proto, statuses))
 
     def _abort(self, request: pb.AbortRequest) -> Empty:
         self._content().abort(request.ref)

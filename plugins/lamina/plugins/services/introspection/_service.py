@@ -7,7 +7,8 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable
 
-from lamina.api import Method, Service, encode, plugin_to_proto
+from lamina import api  # `plugin_to_proto` is looked up in calls, which keeps the start short
+from lamina.api import Method, Service, encode
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, translated
@@ -40,7 +41,7 @@ class IntrospectionService:
         from lamina.filters import parse
 
         wanted = parse(*request.filters)
-        plugins = [plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
+        plugins = [api.plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
         return encode(pb.PluginsResponse, plugins=plugins)
 
     def _server(self, _request: Empty) -> pb.ServerResponse:
@@ -49,7 +50,7 @@ class IntrospectionService:
 
     def _info(self, request: pb.PluginInfoRequest) -> pb.PluginInfoResponse:
         plugin = self._find(request.type, request.id)
-        response = encode(pb.PluginInfoResponse, plugin=plugin_to_proto(plugin))
+        response = encode(pb.PluginInfoResponse, plugin=api.plugin_to_proto(plugin))
         if request.HasField("options"):
             if plugin.status is not Status.OK:
                 raise FailedPrecondition(f"plugin {plugin.uri} does not work: {plugin.problem}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from lamina import api  # `lease_to_proto` is looked up in calls, since few starts need it
+from lamina import api, metadata  # their names are looked up in calls, since few starts need them
 from lamina.api import Method, Service, encode
 from lamina.api.messages import leases_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.images import current_namespace
-from lamina.metadata import LeaseStore, Resource
-from lamina.metadata.collection import GarbageCollector
+
+if TYPE_CHECKING:
+    from lamina.metadata import LeaseStore, Resource
+    from lamina.metadata.collection import GarbageCollector
 
 _LOGGED = {"id": "lease", "resource.type": "resource_type", "resource.id": "resource"}
 """Fields of requests that identify leases and their resources, and their names in log lines."""
@@ -74,4 +77,4 @@ class LeasesService:
 
 
 def _resource(message: pb.Resource) -> Resource:
-    return Resource(type=message.type, id=message.id)
+    return metadata.Resource(type=message.type, id=message.id)
