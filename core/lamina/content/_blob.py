@@ -15,7 +15,7 @@ PIECE: Final = 1 << 20
 """Bytes read at a time: large enough to amortise the calls, small enough to stay in the processor's cache."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Blob:
     """A range of bytes in an open file, read with pread(2), which leaves the position of the file alone.
 

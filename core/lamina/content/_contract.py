@@ -123,7 +123,7 @@ class Writer(abc.ABC):
         self.close()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Commit:
     """One of the commits of `ContentStore.commit_all`, with the arguments of `Writer.commit`."""
 

@@ -13,7 +13,7 @@ import attrs
 from lamina.errdefs import Canceled, DeadlineExceeded, Error
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CallContext:
     """The context of one call.
 

@@ -1,25 +1,30 @@
 """Files and directory trees: copy, measure, remove, lock, sync, and protect from other users."""
 
-from lamina.fs._ballast import BALLAST_BYTES, Ballast
-from lamina.fs._copy import copy_tree
-from lamina.fs._d_type import supports_d_type
-from lamina.fs._descriptor import opened
-from lamina.fs._durability import check_writable, fsync, sync_directory
-from lamina.fs._exposure import Exposure, Trust, content_exposure
-from lamina.fs._file_data import DataCopier, clone_range, copy_file
-from lamina.fs._lock import Lock
-from lamina.fs._metadata import same_metadata
-from lamina.fs._remove import remove_tree
-from lamina.fs._safe_open import open_secure_file, replace_file
-from lamina.fs._secure_directory import SecureDirectory
-from lamina.fs._syncfs import FileSystemSync
-from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
-from lamina.fs._temporary import make_temporary_directory
-from lamina.fs._tree_cursor import TreeCursor
-from lamina.fs._trusted_path import exposure_of, open_path
-from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
-from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
-from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, read_xattr, remove_acls, remove_default_acl, xattr_names
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.fs._ballast import BALLAST_BYTES, Ballast
+    from lamina.fs._copy import copy_tree
+    from lamina.fs._d_type import supports_d_type
+    from lamina.fs._descriptor import opened
+    from lamina.fs._durability import check_writable, fsync, sync_directory
+    from lamina.fs._exposure import Exposure, Trust, content_exposure
+    from lamina.fs._file_data import DataCopier, clone_range, copy_file
+    from lamina.fs._lock import Lock
+    from lamina.fs._metadata import same_metadata
+    from lamina.fs._remove import remove_tree
+    from lamina.fs._safe_open import open_secure_file, replace_file
+    from lamina.fs._secure_directory import SecureDirectory
+    from lamina.fs._syncfs import FileSystemSync
+    from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
+    from lamina.fs._temporary import make_temporary_directory
+    from lamina.fs._tree_cursor import TreeCursor
+    from lamina.fs._trusted_path import exposure_of, open_path
+    from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
+    from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
+    from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, read_xattr, remove_acls, remove_default_acl, xattr_names
 
 __all__ = [
     "ACL_PREFIX",
@@ -66,3 +71,29 @@ __all__ = [
     "syncfs",
     "xattr_names",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_ballast": "BALLAST_BYTES Ballast",
+        "_copy": "copy_tree",
+        "_d_type": "supports_d_type",
+        "_descriptor": "opened",
+        "_durability": "check_writable fsync sync_directory",
+        "_exposure": "Exposure Trust content_exposure",
+        "_file_data": "DataCopier clone_range copy_file",
+        "_lock": "Lock",
+        "_metadata": "same_metadata",
+        "_remove": "remove_tree",
+        "_safe_open": "open_secure_file replace_file",
+        "_secure_directory": "SecureDirectory",
+        "_syncfs": "FileSystemSync",
+        "_syscalls": "exchange open_beneath open_within_mount start_writeback syncfs",
+        "_temporary": "make_temporary_directory",
+        "_tree_cursor": "TreeCursor",
+        "_trusted_path": "exposure_of open_path",
+        "_usage": "TreeVisitor disk_usage holds_at_most",
+        "_write_errors": "FULL_OR_READ_ONLY NO_SPACE is_full is_full_or_read_only",
+        "_xattrs": "ACL_PREFIX XattrCopier read_xattr remove_acls remove_default_acl xattr_names",
+    },
+)

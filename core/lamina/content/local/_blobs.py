@@ -22,7 +22,7 @@ ALGORITHM: Final = "sha256"
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Complete:
     """A file that is durable where it is, and is to become a blob."""
 

@@ -31,7 +31,7 @@ _TIDY_INTERVAL: Final = 3600
 """Seconds after which expired ingests are looked for again."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Ingest:
     """An ingest that is open for writing."""
 

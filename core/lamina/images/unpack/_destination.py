@@ -17,7 +17,7 @@ REMOTE: Final = "containerd.io/snapshot/remote"
 """The label of snapshots that a remote snapshotter has made (stargz-snapshotter, `targetRemoteSnapshotLabel`)."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Destination:
     """A keyspace of a snapshotter."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext, Finding
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ContentConfig:
     """Configuration of the content store."""
 

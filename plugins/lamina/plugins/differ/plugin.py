@@ -20,7 +20,7 @@ def _check_processes(_: object, __: attrs.Attribute[int], processes: int) -> Non
         raise ValueError(f"expected a number from 0 to {_MOST_PROCESSES}, found {processes}")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WalkingConfig:
     """Configuration of the differ."""
 

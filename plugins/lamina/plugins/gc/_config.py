@@ -13,7 +13,7 @@ def _check_duration(_: object, __: object, duration: Duration) -> None:
         raise InvalidArgument(f"expected a non-negative duration, found {duration}")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SchedulerConfig:
     """The collection of what nothing refers to."""
 

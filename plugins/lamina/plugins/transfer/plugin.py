@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ID: Final = "local"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TransferConfig:
     """The unpacking of images."""
 

@@ -9,7 +9,7 @@ import attrs
 from lamina.metrics import Metric, MetricKind
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Load:
     """Calls of a pool."""
 

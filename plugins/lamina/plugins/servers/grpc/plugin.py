@@ -50,7 +50,7 @@ _SIZE: Final = between(0, 2**31 - 1)
 _WORKERS: Final = between(1, 1024)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ListenerConfig:
     """The socket on which the host answers."""
 

@@ -24,7 +24,7 @@ def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
             raise ValueError(str(error)) from error
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class MetricsConfig:
     """The address of the metrics server, which serves `/v1/metrics`."""
 

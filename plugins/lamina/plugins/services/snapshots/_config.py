@@ -16,7 +16,7 @@ _DEFAULT_ALIASES: Final = {"lamina": "overlayfs"}
 _PLATFORM: Final = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SnapshotsConfig:
     """The names under which clients find snapshotters."""
 

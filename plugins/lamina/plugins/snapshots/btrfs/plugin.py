@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ID = "btrfs"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class BtrfsConfig:
     """Configuration of the btrfs snapshotter."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lamina.fs import copy_tree, disk_usage, holds_at_most, same_metadata
+from lamina import fs  # `copy_tree` is looked up in calls, since few starts need it
+from lamina.fs import disk_usage, holds_at_most, same_metadata
 from lamina.mount import Mount
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.local import Backend
@@ -53,7 +54,7 @@ class NativeBackend(Backend):
         if not self.has_data(record):
             return
         if record.parent_ids:
-            copy_tree(self.path(record.parent_ids[0]), path)
+            fs.copy_tree(self.path(record.parent_ids[0]), path)
         else:
             os.mkdir(path)
             os.chmod(path, EMPTY_MODE)  # whatever the umask

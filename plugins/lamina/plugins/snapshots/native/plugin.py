@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ID = "native"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class NativeConfig:
     """Configuration of the native snapshotter."""
 

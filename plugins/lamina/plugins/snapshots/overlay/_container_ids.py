@@ -15,7 +15,7 @@ IDENTITY: Final = "0:0:4294967295"
 """The map from every id to itself."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ContainerIds:
     """The id mappings that the labels of a snapshot request."""
 

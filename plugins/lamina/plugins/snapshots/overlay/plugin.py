@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ID = "overlayfs"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class OverlayConfig:
     """Configuration of the overlay snapshotter."""
 
