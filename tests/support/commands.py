@@ -39,9 +39,9 @@ def run(*command: str | Path, env: dict[str, str] | None = None, seconds: float 
 
 def imported(*arguments: str) -> set[str]:
     """The modules that a command of lamina's imports."""
-    command = (sys.executable, "-X", "importtime", "-m", "lamina", *arguments)
+    command = (sys.executable, "-v", "-m", "lamina", *arguments)  # `-X importtime` omits what is exported lazily
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
-    return set(re.findall(r"^import time:.*\| +([\w.]+)", done.stderr, re.MULTILINE))
+    return set(re.findall(r"^import '([\w.]+)' #", done.stderr, re.MULTILINE))
 
 
 def environment() -> dict[str, str]:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         mounts_to_proto,
         platform_from_proto,
         platform_to_proto,
-        time_from_proto,
-        time_to_proto,
         usage_from_proto,
         usage_to_proto,
     )
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
     from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
     from lamina.api._service import Method, Response, Service, Target, VersionedResponse, serialize
+    from lamina.api._time import time_from_proto, time_to_proto
 
 __all__ = [
     "Method",
@@ -104,12 +103,13 @@ __getattr__ = lazy_exports(
         "_content": "blob_from_proto blob_to_proto ingest_from_proto ingest_to_proto",
         "_convert": "error_from_proto error_to_proto info_from_proto info_to_proto kind_from_proto "
         "mounts_from_proto mounts_to_proto platform_from_proto platform_to_proto "
-        "time_from_proto time_to_proto usage_from_proto usage_to_proto",
+        "usage_from_proto usage_to_proto",
         "_images": "descriptor_from_proto descriptor_to_proto image_from_proto image_to_proto",
         "_leases": "lease_from_proto lease_to_proto",
         "_codec": "decode encode",
         "_names": "dangling_from_exports names_from_exports names_to_exports",
         "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",
         "_service": "Method Response Service Target VersionedResponse serialize",
+        "_time": "time_from_proto time_to_proto",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.api._codec import encode
-from lamina.api._convert import time_from_proto, time_to_proto
+from lamina.api._time import time_from_proto, time_to_proto
 from lamina.api.messages.content_pb2 import Info as InfoMessage
 from lamina.api.messages.content_pb2 import Status as StatusMessage
 from lamina.content import Info, Status

@@ -6,44 +6,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lamina.api._codec import encode
+from lamina.api._time import time_from_proto, time_to_proto
 from lamina.api.messages.mount_pb2 import Mount as MountMessage
 from lamina.api.messages.platform_pb2 import Platform
 from lamina.api.messages.snapshots_pb2 import Info as InfoMessage
 from lamina.api.messages.snapshots_pb2 import UsageResponse
 from lamina.api.messages.status_pb2 import Status
-from lamina.api.messages.timestamp_pb2 import Timestamp
-from lamina.errdefs import Error, InvalidArgument, from_status, to_status
-from lamina.snapshots import EARLIEST, NANOSECONDS, Info, Kind, Usage, check_time
+from lamina.errdefs import Error, from_status, to_status
+from lamina.snapshots import EARLIEST, Info, Kind, Usage
 
 if TYPE_CHECKING:
     from lamina.mount import Mount
 
 _KINDS = {kind.value: kind for kind in Kind}
-
-
-def time_to_proto(nanoseconds: int) -> Timestamp:
-    """Convert a time to a message.
-
-    Args:
-        nanoseconds: Nanoseconds since 1970, UTC.
-
-    Raises:
-        InvalidArgument: The time is outside the years 1 to 9999.
-    """
-    seconds, nanos = divmod(check_time(nanoseconds), NANOSECONDS)
-    return Timestamp(seconds=seconds, nanos=nanos)
-
-
-def time_from_proto(message: Timestamp) -> int:
-    """Convert a message to nanoseconds since 1970, UTC.
-
-    Raises:
-        InvalidArgument: The message violates google/protobuf/timestamp.proto: the years 1 to 9999, and `nanos`
-            from 0 to 999,999,999.
-    """
-    if not 0 <= message.nanos < NANOSECONDS:
-        raise InvalidArgument(f"timestamp with {message.nanos} ns: expected 0 to 999999999")
-    return check_time(message.seconds * NANOSECONDS + message.nanos)
 
 
 def kind_from_proto(number: int) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.api._codec import encode
-from lamina.api._convert import time_from_proto, time_to_proto
+from lamina.api._time import time_from_proto, time_to_proto
 from lamina.api.messages.descriptor_pb2 import Descriptor as DescriptorMessage
 from lamina.api.messages.images_pb2 import Image as ImageMessage
 from lamina.content import Descriptor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.api._codec import encode
-from lamina.api._convert import time_from_proto, time_to_proto
+from lamina.api._time import time_from_proto, time_to_proto
 from lamina.api.messages.leases_pb2 import Lease as LeaseMessage
 from lamina.metadata import Lease
 from lamina.snapshots import EARLIEST

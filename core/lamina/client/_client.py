@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from lamina.client._snapshotter import ProxySnapshotter
-from lamina.snapshots import Snapshotter
-
 if TYPE_CHECKING:
     from lamina.api.messages.introspection_pb2 import Plugin as PluginMessage
     from lamina.client._connection import Connection
@@ -16,6 +13,7 @@ if TYPE_CHECKING:
     from lamina.images import ImageStore, Transfer
     from lamina.metadata import LeaseStore
     from lamina.metadata.collection import GarbageCollector
+    from lamina.snapshots import Snapshotter
 
 _INTROSPECTION = "/containerd.services.introspection.v1.Introspection"
 
@@ -68,6 +66,8 @@ class Client:
         Args:
             name: Plugin id or alias.
         """
+        from lamina.client._snapshotter import ProxySnapshotter
+
         return ProxySnapshotter(self._connection, name)
 
     def images(self) -> ImageStore:

@@ -6,30 +6,29 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from lamina.api import access_to_proto, config_changes_to_proto, descriptor_from_proto, encode, image_from_proto
+from lamina import api, images  # their names are looked up in calls, since a command needs few of them
+from lamina.api import encode
 from lamina.api.messages import transfer_pb2 as pb
 from lamina.client._connection import M, Proxy
-from lamina.images import (
-    NO_CHANGES,
-    ArchiveFormat,
-    ConfigChanges,
-    Exported,
-    Image,
-    Imported,
-    LayerCompression,
-    Progress,
-    Pushed,
-    Report,
-    Resolved,
-    Transfer,
-    Unpacked,
-    Verified,
-    What,
-)
+from lamina.images import NO_CHANGES, Transfer
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from lamina.images import (
+        ArchiveFormat,
+        ConfigChanges,
+        Exported,
+        Image,
+        Imported,
+        LayerCompression,
+        Pushed,
+        Report,
+        Resolved,
+        Unpacked,
+        Verified,
+        What,
+    )
     from lamina.registry import Access
 
 
@@ -86,7 +85,7 @@ class ProxyTransfer(Proxy, Transfer):
             no_unpack=not unpack,
             snapshotter=snapshotter,
             discard_layers=discard_layers,
-            access=access_to_proto(access, name),
+            access=api.access_to_proto(access, name),
         )
         return self._imported("Pull", request, progress)
 
@@ -100,14 +99,14 @@ class ProxyTransfer(Proxy, Transfer):
         progress: Report | None = None,
     ) -> Pushed:
         """See `Transfer.push`. The credentials are sent with the request; the host does not keep them."""
-        sent = access_to_proto(access, to or name)
+        sent = api.access_to_proto(access, to or name)
         request = encode(pb.PushRequest, name=name, to=to, platform=platform, access=sent)
         last = self._last("Push", request, pb.PushResponse, progress)
-        return Pushed(last.name, descriptor_from_proto(last.target))
+        return images.Pushed(last.name, api.descriptor_from_proto(last.target))
 
     def _imported(self, method: str, request: Message, progress: Report | None) -> Imported:
         last = self._last(method, request, pb.ImportResponse, progress)
-        return Imported(tuple(map(image_from_proto, last.images)), tuple(map(_unpacked, last.unpacked)))
+        return images.Imported(tuple(map(api.image_from_proto, last.images)), tuple(map(_unpacked, last.unpacked)))
 
     def unpack(
         self, name: str, *, platform: str = "", snapshotter: str = "", progress: Report | None = None
@@ -135,13 +134,13 @@ class ProxyTransfer(Proxy, Transfer):
             name=name,
             snapshotter=snapshotter,
             base=base,
-            changes=config_changes_to_proto(changes),
+            changes=api.config_changes_to_proto(changes),
             message=message,
             compression=compression,
             live=live,
             source_date_epoch=source_date_epoch,
         )
-        return image_from_proto(self._last("Commit", request, pb.CommitResponse, progress).image)
+        return api.image_from_proto(self._last("Commit", request, pb.CommitResponse, progress).image)
 
     def edit(
         self,
@@ -157,16 +156,16 @@ class ProxyTransfer(Proxy, Transfer):
             pb.EditRequest,
             name=name,
             new_name=new_name,
-            changes=config_changes_to_proto(changes),
+            changes=api.config_changes_to_proto(changes),
             message=message,
             platform=platform,
             source_date_epoch=source_date_epoch,
         )
-        return image_from_proto(self._call("Edit", request, pb.EditResponse).image)
+        return api.image_from_proto(self._call("Edit", request, pb.EditResponse).image)
 
     def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
         request = encode(pb.TagRequest, name=name, new_name=new_name, force=force)
-        return image_from_proto(self._call("Tag", request, pb.TagResponse).image)
+        return api.image_from_proto(self._call("Tag", request, pb.TagResponse).image)
 
     def export(
         self,
@@ -182,17 +181,17 @@ class ProxyTransfer(Proxy, Transfer):
             pb.ExportRequest, path=os.path.abspath(path), names=names, format=format, platform=platform
         )
         last = self._last("Export", request, pb.ExportResponse, progress)
-        return Exported(tuple(map(image_from_proto, last.images)), last.size)
+        return images.Exported(tuple(map(api.image_from_proto, last.images)), last.size)
 
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
         request = encode(pb.ResolveRequest, name=name, platform=platform)
         found = self._call("Resolve", request, pb.ResolveResponse)
-        return Resolved(
-            image=image_from_proto(found.image),
+        return images.Resolved(
+            image=api.image_from_proto(found.image),
             platform=found.platform,
-            manifest=descriptor_from_proto(found.manifest),
-            config=descriptor_from_proto(found.config),
-            layers=tuple(map(descriptor_from_proto, found.layers)),
+            manifest=api.descriptor_from_proto(found.manifest),
+            config=api.descriptor_from_proto(found.config),
+            layers=tuple(map(api.descriptor_from_proto, found.layers)),
             diff_ids=tuple(found.diff_ids),
             chain_id=found.chain_id,
         )
@@ -200,7 +199,7 @@ class ProxyTransfer(Proxy, Transfer):
     def verify(self, *digests: str) -> Iterator[Verified]:
         request = encode(pb.VerifyRequest, digests=digests)
         for one in self._stream("Verify", request, pb.VerifyResponse):
-            yield Verified(one.digest, one.size, one.problem)
+            yield images.Verified(one.digest, one.size, one.problem)
 
     def _last(self, method: str, request: Message, response: type[M], report: Report | None) -> M:
         """Return the last message of a stream, and report the progress that all of them have."""
@@ -209,9 +208,9 @@ class ProxyTransfer(Proxy, Transfer):
             changed: Iterable[pb.Progress] = last.progress  # type: ignore[attr-defined] # all responses have it
             if report is not None:
                 for one in changed:
-                    report(Progress(one.digest, cast("What", one.what), one.done, one.total))
+                    report(images.Progress(one.digest, cast("What", one.what), one.done, one.total))
         return last
 
 
 def _unpacked(one: pb.Unpacked) -> Unpacked:
-    return Unpacked(one.image, one.snapshotter, one.chain_id)
+    return images.Unpacked(one.image, one.snapshotter, one.chain_id)

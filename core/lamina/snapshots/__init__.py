@@ -14,11 +14,16 @@ Worked example, three layers deep::
     snapshotter.remove("look")
 """
 
-from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
-from lamina.snapshots._in_steps import InSteps, StepwiseSnapshotter
-from lamina.snapshots._messages import InfoMessages
-from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
-from lamina.snapshots._versioned import Versioned
+from typing import TYPE_CHECKING
+
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.snapshots._contract import Info, Kind, Snapshotter, Usage
+    from lamina.snapshots._in_steps import InSteps, StepwiseSnapshotter
+    from lamina.snapshots._messages import InfoMessages
+    from lamina.snapshots._time import EARLIEST, LATEST, NANOSECONDS, check_time, format_time
+    from lamina.snapshots._versioned import Versioned
 
 __all__ = [
     "EARLIEST",
@@ -35,3 +40,14 @@ __all__ = [
     "check_time",
     "format_time",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "_contract": "Info Kind Snapshotter Usage",
+        "_in_steps": "InSteps StepwiseSnapshotter",
+        "_messages": "InfoMessages",
+        "_time": "EARLIEST LATEST NANOSECONDS check_time format_time",
+        "_versioned": "Versioned",
+    },
+)

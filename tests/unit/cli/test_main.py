@@ -46,7 +46,20 @@ def test_listing_snapshots_imports_neither_grpc_nor_the_host(tmp_path: Path) -> 
     modules = imported("snapshots", "ls", "-a", f"{tmp_path}/s")
     assert "lamina.client._http2" in modules
     slow = {"grpc", "importlib.metadata", "json", "logging", "rich"}
-    assert not modules & (slow | {"lamina.config", "lamina.fs", "lamina.mount", "lamina.plugin"})
+    assert not modules & (slow | {"lamina.config", "lamina.fs", "lamina.mount", "lamina.plugin", "lamina.steps"})
+
+
+def test_committing_an_image_imports_neither_other_transfers_nor_snapshotters(tmp_path: Path) -> None:
+    modules = imported("images", "-a", f"{tmp_path}/s", "commit", "key", "name")
+    assert "lamina.client._transfer" in modules
+    slow = {"grpc", "importlib.metadata", "json", "logging", "rich"}
+    unused = {
+        "lamina.client._snapshotter",
+        "lamina.images._results",
+        "lamina.registry",
+        "lamina.snapshots._contract",
+    }
+    assert not modules & (slow | unused)
 
 
 def test_help_lists_the_commands() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +168,8 @@ def _in_seconds(time: str) -> str:
 
 def _configuration(name: str, platform: str) -> tuple[Resolved, dict[str, Any]]:
     """Return what an image consists of, and its configuration."""
+    import json
+
     with connected() as client:
         found = client.transfer().resolve(name, platform=platform)
         return found, json.loads(b"".join(client.content().read(found.config.digest)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -126,6 +125,8 @@ def _facts(client: Client, image: Image) -> tuple[str, str]:
 @name_argument
 def inspect(*, name: str, platform: str) -> None:
     """Print as JSON what an image consists of."""
+    import json
+
     from lamina.cli.images.records import resolved_document
 
     with connected() as client:

@@ -14,10 +14,10 @@ from click.core import ParameterSource
 from lamina.cli.terminal.output import one_line
 from lamina.errdefs import Error, InvalidArgument, NotFound
 from lamina.places import default_address
-from lamina.snapshots import Snapshotter
 
 if TYPE_CHECKING:
     from lamina.client import Client, RemotePlugin
+    from lamina.snapshots import Snapshotter
 
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 

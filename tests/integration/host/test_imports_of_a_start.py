@@ -1,0 +1,46 @@
+"""A start imports what answers calls, and leaves the rest to the calls that need it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.directories import short_directory
+from tests.support.processes.hosts import Host
+
+pytestmark = pytest.mark.requires("root", "overlay")
+
+SPY = """
+import sys
+from lamina.plugin import hookimpl
+
+@hookimpl
+def lamina_register():
+    return []
+
+@hookimpl
+def lamina_host_ready(plugins):
+    print("imported:", *sys.modules, file=sys.stderr)
+"""
+
+NEEDED_LATER = {
+    *("grpc", "hashlib", "importlib.metadata", "rich", "subprocess", "tempfile"),
+    *("lamina.api._content", "lamina.api._images", "lamina.api._leases", "lamina.api._plugins"),
+    *("lamina.client", "lamina.filters", "lamina.fs._copy", "lamina.registry", "lamina.snapshots.recovery"),
+    *("lamina.images._results", "lamina.images.archive", "lamina.images.building", "lamina.images.documents"),
+    *("lamina.layers.applying", "lamina.layers.comparing", "lamina.layers.tar", "lamina.layers.workers._worker"),
+    *("lamina.metadata._leases", "lamina.metadata._images", "lamina.metadata.collection._collector"),
+}
+"""What some calls import."""
+
+
+def test_a_start_leaves_to_calls_what_only_some_of_them_import() -> None:
+    with short_directory() as directory:
+        (directory / "spy.py").write_text(SPY)
+        host = Host(directory, "", ("-p", "spy"), environment={"PYTHONPATH": str(directory)})
+        with host.launched() as serving:
+            serving.wait_ready()
+            assert serving.stop() == 0
+        (line,) = (line for line in serving.stderr.splitlines() if line.startswith("imported:"))
+    modules = set(line.split())
+    assert "lamina.plugins.snapshots.overlay._backend" in modules
+    assert not modules & NEEDED_LATER
