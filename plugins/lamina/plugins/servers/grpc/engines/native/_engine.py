@@ -26,7 +26,7 @@ from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import Adapti
 from lamina.plugins.servers.grpc.engines.native._in_flight import SMALL, Call, InFlight
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
-from lamina.plugins.servers.grpc.engines.native._response_cache import CachedResponse, ResponseCache
+from lamina.plugins.servers.grpc.engines.native._response_cache import ResponseCache
 from lamina.plugins.servers.grpc.engines.native._responses import Responses
 from lamina.plugins.servers.grpc.engines.native._step_batcher import StepBatcher
 from lamina.plugins.servers.grpc.engines.native._streams import Messages, Streams
@@ -220,9 +220,7 @@ class NativeEngine:
             self._count(call, Code.OK)
             self._responses.add(call.id, data)
             if isinstance(response, VersionedResponse) and call.data:
-                snapshotter = call.context.tags.get("snapshotter", "")
-                cached = CachedResponse(data, snapshotter, response.version, response.current_version)
-                self._cache.add(call.path, call.data, cached)
+                self._cache.add(call, data, response)
 
     def _steps(self, call: Call) -> Steps[None]:
         """Do as `_answer`, in the steps of the handler."""

@@ -8,6 +8,9 @@ from typing import Final
 
 import attrs
 
+from lamina.api import VersionedResponse
+from lamina.plugins.servers.grpc.engines.native._in_flight import Call
+
 _log = logging.getLogger(__name__)
 
 MAX_RESPONSES: Final = 512
@@ -55,10 +58,18 @@ class ResponseCache:
             return None
         return found if is_present else None
 
-    def add(self, path: str, request: bytes, response: CachedResponse) -> None:
-        """Keep a response, if it is small."""
-        if len(request) + len(response.data) > MAX_SIZE:
+    def add(self, call: Call, data: bytes, response: VersionedResponse) -> None:
+        """Keep the response to a call, if it is small.
+
+        Args:
+            call: The call, with its encoded request.
+            data: The response, serialised.
+            response: The response as the handler returned it.
+        """
+        if len(call.data) + len(data) > MAX_SIZE:
             return
         if len(self._responses) >= MAX_RESPONSES:
             self._responses.clear()  # most are of versions that are gone
-        self._responses[path, request] = response
+        snapshotter = call.context.tags.get("snapshotter", "")
+        cached = CachedResponse(data, snapshotter, response.version, response.current_version)
+        self._responses[call.path, call.data] = cached
