@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import tar
 from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.images import IMAGE, OWNED, TEMPLATES
@@ -36,6 +37,28 @@ def test_labels_map_the_owners_or_have_containerd_chown_a_copy(
 ) -> None:
     skip_where_labels_map_nothing(release)
     assert containerd.run(image, snapshotter, *OWNERS, options=(*NAMESPACE, "--remap-labels")).split() == RIGHT
+
+
+@pytest.mark.parametrize("snapshotter", ["lamina"])
+def test_what_a_container_writes_is_compared_with_the_owners_that_it_sees(
+    containerd: Containerd, release: Release, host: Host, image: str, tmp_path: Path
+) -> None:
+    if release.version < (2, 0):
+        pytest.skip(f"containerd {release.upstream} does not mount what is mapped")
+    options = (*NAMESPACE, "--remap-labels")
+    container = containerd.start_container(image, "lamina", "sleep", "inf", options=options)
+    try:
+        change = f"> /new && chown 5:6 /new && chmod 600 {TEMPLATES}/note"
+        containerd.execute(container, "sh", "-c", change)
+        (key,) = [key for key in host.keys("lamina") if key.endswith(f"/{container}")]
+        layer = tmp_path / "layer.tar"
+        host.lamina("snapshots", "--snapshotter", "lamina", "diff", key, "-o", str(layer))
+    finally:
+        containerd.remove_container(container)
+    owners = {entry.name.decode(): (entry.uid, entry.gid) for entry in tar.read(layer.read_bytes()).entries}
+    assert owners["new"] == (5, 6)
+    assert owners[f"{TEMPLATES[1:]}/note"] == OWNED
+    assert owners["usr/"] == (0, 0)
 
 
 @pytest.fixture

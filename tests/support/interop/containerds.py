@@ -129,10 +129,10 @@ class Containerd(Daemon):
         self.ctr("run", "--rm", *self._options(snapshotter), *options, image, container, *printing)
         return (self._printed / container).read_text()
 
-    def start_container(self, image: str, snapshotter: str, *command: str) -> str:
-        """Run a container in the background; returns its id."""
+    def start_container(self, image: str, snapshotter: str, *command: str, options: tuple[str, ...] = ()) -> str:
+        """Run a container in the background, with more options of `ctr run`; returns its id."""
         container = _new_id("container")
-        self.ctr("run", "--detach", *self._options(snapshotter), image, container, *command)
+        self.ctr("run", "--detach", *self._options(snapshotter), *options, image, container, *command)
         return container
 
     def execute(self, container: str, *command: str) -> str:
