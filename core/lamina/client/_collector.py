@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lamina.api import chain_from_proto, encode, image_usages_from_proto, removed_from_proto
 from lamina.api.messages import gc_pb2 as pb
-from lamina.client._connection import Proxy
+from lamina.client._connection import ServiceClient
 from lamina.errdefs import Unimplemented
 from lamina.metadata.collection import Chain, GarbageCollector, Removed, Usage
 
 
-class ProxyCollector(Proxy, GarbageCollector):
+class ProxyCollector(ServiceClient, GarbageCollector):
     """Forwards every call to a collector service."""
 
     service = "lamina.services.gc.v1.Collector"

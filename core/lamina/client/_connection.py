@@ -128,7 +128,7 @@ class Connection(abc.ABC):
         return Unavailable(f"{self.path}: {error.strerror or error}: is {self._server} running?")
 
 
-class Proxy:
+class ServiceClient:
     """Calls the methods of one service."""
 
     service: ClassVar[str]

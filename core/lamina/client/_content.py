@@ -8,11 +8,11 @@ from lamina.api import blob_from_proto, blob_to_proto, encode, ingest_from_proto
 from lamina.api.messages import content_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Proxy
+from lamina.client._connection import ServiceClient
 from lamina.content import Info, Status
 
 
-class RemoteContent(Proxy):
+class RemoteContent(ServiceClient):
     """The blobs of a content service. The methods are those of `lamina.content.ContentStore`, but for writing."""
 
     service = "containerd.services.content.v1.Content"

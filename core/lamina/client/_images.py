@@ -8,11 +8,11 @@ from lamina.api import encode, image_from_proto, image_to_proto
 from lamina.api.messages import images_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Proxy
+from lamina.client._connection import ServiceClient
 from lamina.images import Image, ImageStore
 
 
-class ProxyImageStore(Proxy, ImageStore):
+class ProxyImageStore(ServiceClient, ImageStore):
     """Forwards every call to an images service."""
 
     service = "containerd.services.images.v1.Images"

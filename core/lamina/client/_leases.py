@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from lamina.api import encode, lease_from_proto
 from lamina.api.messages import leases_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
-from lamina.client._connection import Proxy
+from lamina.client._connection import ServiceClient
 from lamina.errdefs import NotFound
 from lamina.metadata import Lease, LeaseStore, Resource
 
 
-class ProxyLeaseStore(Proxy, LeaseStore):
+class ProxyLeaseStore(ServiceClient, LeaseStore):
     """Forwards every call to a leases service."""
 
     service = "containerd.services.leases.v1.Leases"

@@ -9,7 +9,7 @@ from lamina.api import encode, info_from_proto, info_to_proto, mounts_from_proto
 from lamina.api.messages import snapshots_pb2
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.api.messages.field_mask_pb2 import FieldMask
-from lamina.client._connection import Connection, Proxy
+from lamina.client._connection import Connection, ServiceClient
 from lamina.errdefs import (
     Error,
     FailedPrecondition,
@@ -28,7 +28,7 @@ _WALK_ERRORS = (FailedPrecondition, InvalidArgument, NotFound, Unavailable)
 """Errors of a walk that arrive without their code: see `_classified`."""
 
 
-class ProxySnapshotter(Proxy, Snapshotter):
+class ProxySnapshotter(ServiceClient, Snapshotter):
     """Forwards every call to a snapshots service.
 
     It has a single keyspace, the one that the service keeps for the name. `close` closes the connection if

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from lamina import api, images  # their names are looked up in calls, since a command needs few of them
 from lamina.api import encode
 from lamina.api.messages import transfer_pb2 as pb
-from lamina.client._connection import M, Proxy
+from lamina.client._connection import M, ServiceClient
 from lamina.images import NO_CHANGES, Transfer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lamina.registry import Access
 
 
-class ProxyTransfer(Proxy, Transfer):
+class ProxyTransfer(ServiceClient, Transfer):
     """Forwards every call to a transfer service."""
 
     service = "lamina.services.transfer.v1.Transfer"

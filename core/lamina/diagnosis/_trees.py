@@ -17,7 +17,7 @@ from lamina.plugin import Finding
 
 
 @attrs.frozen
-class _Place:
+class _MountedPath:
     """A path in a mount."""
 
     role: str
@@ -49,20 +49,20 @@ def snapshot_mounts(mounts: Sequence[Mount], host_pid: int | None) -> Iterator[F
         yield _trial(mounts)
 
 
-def _places(mount: Mount) -> Iterator[_Place]:
+def _places(mount: Mount) -> Iterator[_MountedPath]:
     if mount.type != "overlay":
         if os.path.isabs(mount.source):
-            yield _Place("source", mount.source)
+            yield _MountedPath("source", mount.source)
         return
     directories = overlay_directories(mount.options)
     for role, path in (("upperdir", directories.upper), ("workdir", directories.work)):
         if path:
-            yield _Place(role, path)
+            yield _MountedPath(role, path)
     for number, path in enumerate(directories.lower, start=1):
-        yield _Place(f"lowerdir {number} of {len(directories.lower)}", path)
+        yield _MountedPath(f"lowerdir {number} of {len(directories.lower)}", path)
 
 
-def _missing(places: Iterable[_Place]) -> Iterator[Finding]:
+def _missing(places: Iterable[_MountedPath]) -> Iterator[Finding]:
     for place in places:
         try:
             os.stat(place.path)
@@ -79,7 +79,7 @@ def _missing(places: Iterable[_Place]) -> Iterator[Finding]:
             yield Finding.unknown("paths", f"{place.role} {place.path}: {reason(error)}", AS_ROOT)
 
 
-def _left_by_volatile(places: Iterable[_Place]) -> Iterator[Finding]:
+def _left_by_volatile(places: Iterable[_MountedPath]) -> Iterator[Finding]:
     """Report volatile mounts: overlay then refuses their workdir (Documentation/filesystems/overlayfs.rst)."""
     for place in places:
         incompat = f"{place.path}/work/incompat"
@@ -93,7 +93,7 @@ def _left_by_volatile(places: Iterable[_Place]) -> Iterator[Finding]:
             )
 
 
-def _same_view(places: Sequence[_Place], host_pid: int | None) -> Iterator[Finding]:
+def _same_view(places: Sequence[_MountedPath], host_pid: int | None) -> Iterator[Finding]:
     """Check that the host and containerd see the same files at these paths as this process."""
     check = "mount namespaces"
     # A containerd in a container may have nothing to do with this host.

@@ -15,7 +15,7 @@ from lamina.content.local import LocalContentStore
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images import NO_CHANGES, ConfigChanges
 from lamina.images.building._base import Base
-from lamina.images.building._documents import NewDocuments, NewLayer, Step, build_documents
+from lamina.images.building._documents import NewDocuments, NewLayer, build_documents
 from lamina.images.documents import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
@@ -25,13 +25,14 @@ from lamina.images.documents import (
     OCI_LAYER,
     OCI_LAYER_GZIP,
     OCI_MANIFEST,
+    History,
     Platform,
     chain_ids,
 )
 from tests.support.images import Documents
 from tests.support.images.documents import DIGEST
 
-STEP = Step("2026-11-28T00:00:00Z", "lamina", comment="why")
+STEP = History("2026-11-28T00:00:00Z", "lamina", comment="why")
 LAYER = NewLayer(Descriptor(OCI_LAYER_GZIP, DIGEST, 7), DIGEST)
 CONFIG: dict[str, Any] = {
     "created": "2015-10-31T22:22:56.015925234Z",

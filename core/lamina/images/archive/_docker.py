@@ -77,14 +77,14 @@ def docker_contents(files: ArchiveFiles) -> Contents:
         NotFound: A file is missing.
         Canceled, DeadlineExceeded: The current call ended.
     """
-    contents = _Contents(files)
+    made = _Manifests(files)
     for image in saved_images(files):
-        contents.add(image)
-    return Contents(tuple(contents.images()), contents.files, contents.documents)
+        made.add(image)
+    return Contents(tuple(made.images()), made.files, made.documents)
 
 
-class _Contents:
-    """The images found so far."""
+class _Manifests:
+    """Manifests made of the images found so far."""
 
     def __init__(self, archive: ArchiveFiles) -> None:
         self._archive = archive

@@ -64,20 +64,20 @@ def export_images(
     """
     if format not in _FORMATS:
         raise InvalidArgument(f"format {format[:32]!r}: expected {', '.join(_FORMATS)}")
-    contents = _Contents(content, keep)
+    exports = _Exports(content, keep)
     for image in images:
-        contents.add(image, platform, single=format == "docker")
-    documents = {INDEX_FILE: contents.index(), LAYOUT_FILE: {"imageLayoutVersion": "1.0.0"}}
+        exports.add(image, platform, single=format == "docker")
+    documents = {INDEX_FILE: exports.index(), LAYOUT_FILE: {"imageLayoutVersion": "1.0.0"}}
     if format == "docker":
-        documents[DOCKER_MANIFEST_FILE] = contents.saved()
+        documents[DOCKER_MANIFEST_FILE] = exports.saved()
     with new_tree(path) if format == "oci-dir" else new_archive(path) as add:
-        for _, blob in sorted(contents.blobs.items()):
+        for _, blob in sorted(exports.blobs.items()):
             with contextlib.closing(_pieces(content, blob, report or (lambda _: None))) as pieces:
                 add(blob_file(blob.digest), blob.size, pieces)
         for name, document in sorted(documents.items()):
             data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
             add(name, len(data), [data])
-    return sum(blob.size for blob in contents.blobs.values())
+    return sum(blob.size for blob in exports.blobs.values())
 
 
 def _pieces(content: ContentStore, blob: Descriptor, report: Report) -> Generator[bytes]:
@@ -90,8 +90,8 @@ def _pieces(content: ContentStore, blob: Descriptor, report: Report) -> Generato
         report(tell(done=done))
 
 
-class _Contents:
-    """The images for an archive, and the blobs that they need."""
+class _Exports:
+    """The images selected for an archive, and the blobs that they need."""
 
     def __init__(self, content: ContentStore, keep: Callable[[str], object]) -> None:
         self._content = content

@@ -13,10 +13,10 @@ from lamina.images._lookup import find_image
 from lamina.images._store import Image, ImageStore
 from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.building._base import Base
-from lamina.images.building._documents import NewDocuments, Step, build_documents, changes_anything
+from lamina.images.building._documents import NewDocuments, build_documents, changes_anything
 from lamina.images.building._layer import LayerSource
 from lamina.images.building._lookup import BaseLookup
-from lamina.images.documents import Platform, reference_labels
+from lamina.images.documents import History, Platform, reference_labels
 from lamina.images.references import normalize
 from lamina.images.selection import candidates, choose
 from lamina.snapshots import NANOSECONDS, check_time, format_time
@@ -49,7 +49,7 @@ class Builder:
             source.destination.snapshotter, source.key, base
         )
         layer = source.write(self.content, below.chain_id, source_date_epoch, self.lease)
-        step = Step(created, "lamina images commit", changes.author or "", message)
+        step = History(created, "lamina images commit", changes.author or "", message)
         return self._store(new, below, build_documents(below, step, changes, layer))
 
     def edit(
@@ -72,7 +72,7 @@ class Builder:
             self._check_only_one(image)
         if not changes_anything(base, changes):
             return image if new == image.name else self.images.put(Image(new, chosen))
-        step = Step(created, "lamina images config", changes.author or "", message)
+        step = History(created, "lamina images config", changes.author or "", message)
         return self._store(new, base, build_documents(base, step, changes, None))
 
     def _check_only_one(self, image: Image) -> None:

@@ -13,19 +13,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.images._config_changes import ConfigChanges
 from lamina.images.building._base import Base
 from lamina.images.building._settings import changed_settings
-from lamina.images.documents import OCI_CONFIG, OCI_MANIFEST, Fields, ImageConfig, describe
-
-
-@attrs.frozen
-class Step:
-    """One step of the build, as the history shows it."""
-
-    created: str
-    """RFC 3339."""
-    created_by: str
-    """The command."""
-    author: str = ""
-    comment: str = ""
+from lamina.images.documents import OCI_CONFIG, OCI_MANIFEST, Fields, History, ImageConfig, describe
 
 
 @attrs.frozen
@@ -46,7 +34,7 @@ class NewDocuments:
     manifest_data: bytes
 
 
-def build_documents(base: Base, step: Step, changes: ConfigChanges, layer: NewLayer | None) -> NewDocuments:
+def build_documents(base: Base, step: History, changes: ConfigChanges, layer: NewLayer | None) -> NewDocuments:
     """Return the documents of an image that is built on another one.
 
     Args:
@@ -82,19 +70,20 @@ def _filled(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value}
 
 
-def _config(base: Base, step: Step, changes: ConfigChanges, layer: NewLayer | None) -> dict[str, object]:
+def _config(base: Base, step: History, changes: ConfigChanges, layer: NewLayer | None) -> dict[str, object]:
     fields = Fields(base.config, "image configuration of the base")
     settings = Fields(fields.optional("config", dict) or {}, f"{fields.where}: config")
     new_settings = changed_settings(settings, changes)
     diff_ids = [*base.diff_ids, *([layer.diff_id] if layer else [])]
     author = fields.optional_text("author") if changes.author is None else changes.author
+    step = attrs.evolve(step, empty_layer=layer is None)
     members = {
         **base.config,
         "created": step.created,
         "author": author,
         "config": new_settings,
         "rootfs": {**(fields.optional("rootfs", dict) or {}), "type": "layers", "diff_ids": diff_ids},
-        "history": [*_history(fields, len(base.diff_ids)), _entry(step, is_empty=layer is None)],
+        "history": [*_history(fields, len(base.diff_ids)), _filled(attrs.asdict(step))],
     }
     return {name: value for name, value in members.items() if value or name not in ("author", "config")}
 
@@ -104,11 +93,6 @@ def _history(fields: Fields, layers: int) -> list[object]:
     present: list[Mapping[str, object]] = fields.optional("history", list) or []
     missing = layers - sum(not entry.get("empty_layer") for entry in present)
     return [*([{}] * missing), *present]
-
-
-def _entry(step: Step, *, is_empty: bool) -> dict[str, object]:
-    members = {**attrs.asdict(step), "empty_layer": is_empty}
-    return {name: value for name, value in members.items() if value}
 
 
 def _manifest(base: Base, config: Descriptor, layer: NewLayer | None) -> dict[str, object]:
