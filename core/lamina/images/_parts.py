@@ -36,13 +36,7 @@ class Parts:
 
 
 def parts_of(read: Read, target: Descriptor, name: str, platform: Platform | None) -> Parts:
-    """Read the documents of an image.
-
-    Args:
-        read: Reads documents.
-        target: Its manifest or index.
-        name: Its name, for messages.
-        platform: The platform; None for the host's.
+    """Read the documents of an image (platform None: the host's).
 
     Raises:
         NotFound: There is none for the platform, or a document is missing.

@@ -24,12 +24,7 @@ class DirectoryFiles(ArchiveFiles):
     """The files beneath a directory. Symbolic links are refused, wherever they lead."""
 
     def __init__(self, path: str, fd: int) -> None:
-        """Take over the descriptor of a directory.
-
-        Args:
-            path: Its path, for messages.
-            fd: The descriptor, which `close` closes.
-        """
+        """Take over the descriptor of a directory."""
         super().__init__(path)
         self._fd = fd
 

@@ -28,10 +28,6 @@ class TarFiles(ArchiveFiles):
     def __init__(self, path: str, fd: int) -> None:
         """Find the files.
 
-        Args:
-            path: The path of the archive, for messages.
-            fd: Its descriptor, which `close` closes.
-
         Raises:
             InvalidArgument: The archive is malformed, or has more entries or names than may be.
         """

@@ -37,12 +37,6 @@ class NewDocuments:
 def build_documents(base: Base, step: History, changes: ConfigChanges, layer: NewLayer | None) -> NewDocuments:
     """Return the documents of an image that is built on another one.
 
-    Args:
-        base: The other image.
-        step: Its entry in the history.
-        changes: Changes to the configuration.
-        layer: The layer that it adds, if any.
-
     Raises:
         InvalidArgument: A part of the base is malformed, or the documents would be larger than allowed.
     """

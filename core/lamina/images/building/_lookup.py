@@ -38,11 +38,6 @@ class BaseLookup:
         It is the one of `name`, or that of the snapshot's label `BASE`, or the one whose topmost snapshot is the
         nearest ancestor, or the snapshot itself.
 
-        Args:
-            snapshotter: Has the snapshot.
-            key: Its key.
-            name: The name of the image.
-
         Raises:
             NotFound: There is no such snapshot or image.
             FailedPrecondition: The snapshot does not lie on the image of that name; or there is no name, and it

@@ -15,10 +15,6 @@ T = TypeVar("T")
 def changed_settings(settings: Fields, changes: ConfigChanges) -> dict[str, object]:
     """Return the member `config` of a configuration with changes. Members that lamina does not know are kept.
 
-    Args:
-        settings: The member as it is.
-        changes: The changes.
-
     Raises:
         InvalidArgument: A member that is to be changed is malformed, or is there under another name, which differs
             only in case: programs in Go would read that one.

@@ -49,9 +49,6 @@ class Chain:
     def provided(self, layers: Sequence[Layer]) -> list[Layer]:
         """Let the snapshotter make the snapshots that it can make without blobs, as remote snapshotters do.
 
-        Args:
-            layers: The layers, the lowest of which has its parent.
-
         Returns:
             Those whose blobs are not needed.
         """
@@ -63,10 +60,6 @@ class Chain:
 
     def unpack(self, layers: Sequence[Layer], arrivals: Arrivals) -> None:
         """Make the snapshots of layers, the lowest of which has its parent.
-
-        Args:
-            layers: The layers.
-            arrivals: Tells when their blobs are there.
 
         Raises:
             Error: As `Unpacker.unpack`.

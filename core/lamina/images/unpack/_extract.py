@@ -75,11 +75,7 @@ class LayerUnpacker:
         return active
 
     def provide(self, layer: Layer) -> bool:
-        """Let the snapshotter make the snapshot of a layer without its blob; return whether it did.
-
-        Args:
-            layer: The layer, whose parent is there.
-        """
+        """Let the snapshotter make the snapshot of a layer without its blob; return whether it did."""
         active = self._prepare(layer, rebased=False)
         if active is None:
             return True
