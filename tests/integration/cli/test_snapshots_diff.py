@@ -231,6 +231,22 @@ def test_a_reader_that_goes_away_ends_the_command_silently(lamina: Lamina, large
     assert process.returncode == 141
 
 
+@pytest.mark.parametrize("options", [(), ("--json",), ("-o", "-")], ids=" ".join)
+def test_output_for_which_there_is_no_room_is_an_error(
+    lamina: Lamina, changed: str, options: tuple[str, ...]
+) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [PROGRAM, "snapshots", "diff", changed, *options],
+            env=lamina.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "lamina: No space left on device\n")
+
+
 def test_a_full_disk_is_said_to_be_that_of_the_file(
     lamina: Lamina, large: str, snapshotter: Snapshotter, tmp_path: Path
 ) -> None:

@@ -311,7 +311,7 @@ def is_asked(snapshotter: str) -> bool:
 def impatient(
     metadata: Metadata, content: LocalContentStore, silent: Silent, tmp_path: Path
 ) -> Iterator[Collector]:
-    """A collector that waits for answers of a silent snapshotter, and of one that works, for 0.1 seconds."""
+    """A collector that waits for answers of a silent snapshotter, and of one that works, for 2 seconds."""
     with contextlib.closing(MetaStore.open(str(tmp_path / "other store"))) as store:
         backend = NativeBackend(str(tmp_path / "other"))
         with contextlib.closing(
@@ -320,10 +320,10 @@ def impatient(
             commit(other.keyspace(keyspace_of(SPACE)), "unneeded")
             name(metadata, B)
             both: list[tuple[str, Snapshotter]] = [("silent", silent), ("native", other)]
-            yield Collector(metadata, content, lambda: both, grace=0, answer_seconds=0.1)
+            yield Collector(metadata, content, lambda: both, grace=0, answer_seconds=2)
 
 
-NO_ANSWER = "it does not answer for 0.1 seconds"
+NO_ANSWER = "it does not answer for 2 seconds"
 
 
 @pytest.mark.parametrize("silent", ["walk"], indirect=True)

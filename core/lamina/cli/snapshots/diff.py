@@ -183,7 +183,7 @@ def _write_layer(
                 while view:
                     view = view[os.write(fd, view) :]
             except OSError as error:
-                error.filename = output
+                error.filename = None if output == STDOUT else output
                 raise
 
         return LocalDiffer().compare(
