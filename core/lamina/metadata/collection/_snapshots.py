@@ -20,10 +20,12 @@ SECONDS: Final = 60.0
 
 
 def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
-    """Remove snapshots, children before their parents."""
+    """Remove snapshots, children before their parents, except from a snapshotter that did not answer."""
     changed: dict[str, Keyspace] = {}
     """A keyspace of each snapshotter that removed something."""
     for keyspace in sweep.listing.keyspaces.values():
+        if sweep.sources.answers.is_silent(keyspace.name):
+            continue
         for removed in _sweep_keyspace(sweep, keyspace):
             if not removed.young and not removed.error:
                 changed[keyspace.name] = keyspace
