@@ -152,7 +152,7 @@ class _Batch(contextlib.ExitStack):
 
     @property
     def _is_awaited(self) -> bool:
-        """Whether so much waits for its commit that the caller should not wait for more."""
+        """True if so much waits for its commit that the caller should not wait for more."""
         return bool(self._stored and self._complete) and self._size >= min(self._committed, _AWAITED)
 
     @property

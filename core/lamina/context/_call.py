@@ -39,7 +39,7 @@ class CallContext:
     cancelled: bool = False
     """True once the result is no longer wanted."""
     reason: Error | None = attrs.field(default=None, init=False)
-    """Why the call was cancelled, if not because the caller gave up."""
+    """The reason that the call was cancelled, if not that the caller gave up."""
     _callbacks: dict[object, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
 
     def cancel(self, reason: Error | None = None) -> None:

@@ -44,7 +44,7 @@ class Handle:
         self._gate = gate
         self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.openings = 0
-        """How often the file was opened."""
+        """The number of times that the file was opened."""
         try:
             self.lmdb = self._open()
         except BaseException:

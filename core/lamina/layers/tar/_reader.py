@@ -47,7 +47,7 @@ class TarReader:
         """
         self._buffer = Buffer(stream, hashed=hashed, progress=progress)
         self._header = 0
-        """Where in the archive the last header is."""
+        """The place of the last header in the archive."""
         self._extensions: Extensions | None = None
         """The properties that extended headers set for the current entry, or for the next one."""
         self._entry: Entry | None = None

@@ -35,7 +35,7 @@ class Listed(NamedTuple):
     is_abandoned: bool
     """True if it is temporary and its owner has ended."""
     changed: int
-    """When it was made or changed, in nanoseconds since 1970."""
+    """The time of its last change, in nanoseconds since 1970."""
 
 
 class Keyspace(NamedTuple):

@@ -25,9 +25,9 @@ class Removed:
     size: int = 0
     """Bytes that it occupied; 0 if that is not known."""
     reason: str = ""
-    """Why it is not needed."""
+    """The reason that it is not needed."""
     error: str = ""
-    """Why it could not be removed; "" if it was."""
+    """The reason that it could not be removed; "" if it was."""
     young: bool = False
     """True if it stays for now, because it was made or changed a moment ago."""
 

@@ -31,7 +31,7 @@ _Hooks = Mapping[str, Callable[..., object]]
 
 @attrs.frozen(eq=False, repr=False)
 class Rejection:
-    """Why a distribution was rejected."""
+    """A distribution that was rejected, and the reason."""
 
     source: Source
     error: BaseException

@@ -30,7 +30,7 @@ class Backend(abc.ABC):
     `LocalSnapshotter` logs each commit of a snapshot still mounted in its own mount namespace."""
 
     is_pure: ClassVar[bool] = False
-    """Whether `labels` always returns the same for the same identifier, and `mounts` for the same record, except
+    """True if `labels` always returns the same for the same identifier, and `mounts` for the same record, except
     where `mounts_vary`. If so, results may be given again until a record changes."""
 
     def __init__(self, root: str) -> None:

@@ -75,7 +75,7 @@ class CallMetrics:
 
     @property
     def are_logged(self) -> bool:
-        """Whether calls are logged."""
+        """True if calls are logged."""
         return _log.isEnabledFor(logging.DEBUG)
 
     def end(
