@@ -29,7 +29,7 @@ class Protection:
         self._guard = threading.Condition()
         self._held: Counter[Node] = Counter()
         self._named: dict[Node, int] = {}
-        """The time at which the last temporary lease of a thing ended, in nanoseconds since 1970, the earliest first."""
+        """The end of the last temporary lease of each thing, in nanoseconds since 1970, the earliest first."""
         self._recorded: set[Node] | None = None
         """The things held since the collection began and not yet marked; None if there is no collection."""
         self._removing: set[Node] = set()
