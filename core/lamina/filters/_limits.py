@@ -23,8 +23,8 @@ MAX_PATTERN_WORK: Final = 8 << 20
 """Instructions of a regular expression, times the bytes of the value that it searches. If its DFA does not fit
 into `PATTERN_MEMORY`, RE2 visits each instruction at each byte."""
 MAX_PATTERN_SECONDS: Final = 2.0
-"""Seconds of processor time for all `~=` of a request, checked between two searches, each of which takes less than
-0.1 s. RE2 releases the interpreter lock meanwhile."""
+"""Seconds of processor time for all `~=` of a request, checked between two searches, each of which takes some
+0.1 s at most. RE2 releases the interpreter lock meanwhile."""
 
 _SHOWN: Final = 64
 """Characters of a filter that an error shows on each side of the position."""
