@@ -124,13 +124,20 @@ def test_no_registry_gets_the_credentials_of_the_proxy(
     assert all("Proxy-Authorization" not in headers for headers in server.headers)
 
 
-@pytest.mark.parametrize("userinfo", ["", "bob:wrong@"], ids=["none", "wrong"])
+@pytest.mark.parametrize(
+    ("userinfo", "remedy"),
+    [
+        ("", r"put credentials into HTTPS_PROXY, as http://USER:PASSWORD@127"),
+        ("bob:wrong@", r"it refuses the credentials: correct those in HTTPS_PROXY"),
+    ],
+    ids=["none", "wrong"],
+)
 def test_a_proxy_that_wants_other_credentials_is_named_with_the_variable(
-    proxy: ForwardProxy, access: Access, monkeypatch: pytest.MonkeyPatch, userinfo: str
+    proxy: ForwardProxy, access: Access, monkeypatch: pytest.MonkeyPatch, userinfo: str, remedy: str
 ) -> None:
     proxy.credentials = f"bob:{SECRET}"
     monkeypatch.setenv("HTTPS_PROXY", f"http://{userinfo}{proxy.authority}")
-    message = rf"proxy http://{proxy.authority} of HTTPS_PROXY.*407.*put them into HTTPS_PROXY, as http://USER"
+    message = rf"proxy http://{proxy.authority} of HTTPS_PROXY: .*407: {remedy}"
     with Registry(NAME, access) as registry, pytest.raises(FailedPrecondition, match=message) as raised:
         registry.repository("library/one").has(LAYER.digest)
     assert "wrong" not in str(raised.value)
@@ -143,7 +150,7 @@ def test_a_proxy_of_plain_http_that_wants_credentials_is_named_with_the_variable
     plain_proxy.credentials = f"bob:{SECRET}"
     with (
         Registry(f"{NAME}:5000", PLAIN) as registry,
-        pytest.raises(FailedPrecondition, match=r"of http_proxy: .*put them into http_proxy"),
+        pytest.raises(FailedPrecondition, match=r"of http_proxy: .*put credentials into http_proxy"),
     ):
         registry.repository("library/one").has(LAYER.digest)
 

@@ -125,7 +125,7 @@ def test_the_proxy_is_that_of_the_hosts_environment(private: DockerRegistry, tmp
         with Host(tmp_path / "h", environment=environment).running() as host:
             assert lamina(host, *words).startswith("pulled registry.test:5000/image:1 (")
             proxy.credentials = "bob:another"
-            with pytest.raises(CommandFailed, match="put them into http_proxy") as failed:
+            with pytest.raises(CommandFailed, match="correct those in http_proxy") as failed:
                 lamina(host, *words)
             shown = str(failed.value).partition(": exit code")[2] + host.stdout + host.stderr
             assert PASSWORD not in shown

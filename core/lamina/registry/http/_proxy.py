@@ -42,8 +42,9 @@ class Proxy:
 
     def denial(self, subject: str) -> str:
         """Return the message that the proxy wants to know who calls."""
-        told = "it refuses the credentials" if self.authorization else "it wants credentials"
-        return f"{subject}: {told}: put them into {self.variable}, as http://USER:PASSWORD@{self.origin.authority}"
+        if self.authorization:
+            return f"{subject}: it refuses the credentials: correct those in {self.variable}"
+        return f"{subject}: put credentials into {self.variable}, as http://USER:PASSWORD@{self.origin.authority}"
 
     def __str__(self) -> str:
         return f"proxy {self.origin} of {self.variable}"
