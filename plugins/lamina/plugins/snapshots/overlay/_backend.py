@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,8 @@ class OverlayBackend(Backend):
         self._xattr_prefix = "user.overlay." if "userxattr" in options else TRUSTED_PREFIX
         self._root_metadata = RootMetadataCopier(xattr_prefix=self._xattr_prefix)
         self._empty = os.path.join(root, EMPTY)
+        self._lower = functools.lru_cache(maxsize=64)(self._join)
+        """The value of `lowerdir`, by the parents. Snapshots of one image share it."""
 
     def open(self) -> None:
         """Create and verify the empty lower layer."""
@@ -163,12 +166,15 @@ class OverlayBackend(Backend):
             return [_bind(self._upper(record.id), *id_maps, "ro" if read_only else "rw")]
         if read_only and len(record.parent_ids) == 1:
             return [_bind(self._upper(record.parent_ids[0]), *id_maps, "ro")]
-        lower = ":".join([f"{self.snapshots}{id_}/fs" for id_ in record.parent_ids]) or self._empty
-        options = [f"lowerdir={lower}", *self._options]
+        options = [f"lowerdir={self._lower(record.parent_ids)}", *self._options]
         if not read_only:
             work = f"{self.path(record.id)}/work"
             options = [f"workdir={work}", f"upperdir={self._upper(record.id)}", *options]
         return [Mount(type="overlay", source="overlay", options=(*id_maps, *options))]
+
+    def _join(self, parent_ids: tuple[int, ...]) -> str:
+        """Return the value of `lowerdir`."""
+        return ":".join([f"{self.snapshots}{id_}/fs" for id_ in parent_ids]) or self._empty
 
     def mounts_vary(self, record: Record) -> bool:
         """Return whether the mounts depend on the owner of the parent's files."""
