@@ -43,7 +43,6 @@ def opened_trees(lower: Sequence[Mount], upper: Sequence[Mount]) -> Iterator[Tre
 
 def _opened(mounts: Sequence[Mount]) -> AbstractContextManager[int]:
     """Open a tree with the owners that a container sees: usually those on disk."""
-    first, *others = mounts
-    if has_host_ids(first) and not others:
-        return opened_container_view(first)
+    if len(mounts) == 1 and has_host_ids(mounts[0]):
+        return opened_container_view(mounts[0])
     return opened_view(without_id_map(mounts))
