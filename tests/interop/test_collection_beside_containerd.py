@@ -108,7 +108,7 @@ def test_prune_removes_nothing_of_others(host: Host, containerd: Containerd, tmp
 
 def test_calls_of_a_containerd_name_leases_that_the_host_does_not_know(host: Host, containerd: Containerd) -> None:
     """containerd sends the lease of its client to the snapshotter, too."""
-    assert host.lamina("leases", "ls").splitlines() == ["ID    CREATED    RESOURCES    LABELS"]
+    assert host.lamina("leases", "ls").splitlines() == ["ID    CREATED    EXPIRES    RESOURCES    LABELS"]
     lease = containerd.ctr("leases", "create", "--id", "theirs").strip()
     assert lease == "theirs"
     assert containerd.run(IMAGE, "one", "cat", f"{TEMPLATES}/note") == "of the uppermost layer\n"
