@@ -15,7 +15,7 @@ from tests.support.directories import CHECKOUT
 from tests.support.waiting import wait_until
 
 FOREVER: Final = 1 << 31
-_SECONDS: Final = 60.0
+_SECONDS: Final = 120.0
 _SERVER: Final = (sys.executable, "-m", "tests.support.disks.fuse_disk")
 _PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 

@@ -50,7 +50,7 @@ def mounted(path: Path, kind: str, *options: str) -> Iterator[Path]:
         for target in reversed(run("findmnt", "--raw", "-no", "TARGET", "--source", device).splitlines()):
             run("umount", "--lazy", target)
         backing = Path("/sys/block", Path(device).name, "loop/backing_file")
-        wait_until(lambda: not backing.exists(), 60, f"{device} is detached")
+        wait_until(lambda: not backing.exists(), 120, f"{device} is detached")
         image.unlink()
         mountpoint.rmdir()
 

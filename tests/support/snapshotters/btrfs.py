@@ -43,7 +43,7 @@ def mounted_btrfs(path: Path, *, megabytes: int = 128, quota: bool = False) -> I
         for target in reversed(run("findmnt", "--raw", "-no", "TARGET", "--source", device).splitlines()):
             run("umount", "--lazy", target)
         backing = Path("/sys/block", Path(device).name, "loop/backing_file")
-        wait_until(lambda: not _mentions(backing, image), 60, f"{device} is detached")
+        wait_until(lambda: not _mentions(backing, image), 120, f"{device} is detached")
         image.unlink()
         mountpoint.rmdir()
 
