@@ -79,6 +79,18 @@ def test_a_symlink_of_the_parent_leads_to_a_directory_of_the_upper_one(layers: L
     assert names(layers.upper) == ["usr", "usr/lib", "usr/lib/foo"]
 
 
+@pytest.mark.parametrize("hides", [directory("lib"), file("lib"), whiteout("lib"), opaque("")])
+def test_a_symlink_of_the_parent_leads_nowhere_once_it_is_hidden(layers: Layers, hides: Item) -> None:
+    layers.apply(file("lib/old"), hides, directory("lib"), file("lib/new"))
+    assert [name for name in names(layers.upper) if name.endswith(("old", "new"))] == ["lib/new", "usr/lib/old"]
+
+
+def test_a_symlink_in_a_directory_of_the_parent_leads_nowhere_once_that_is_hidden(layers: Layers) -> None:
+    apply(layers.parent, symlink("d/l", "../tmp"))
+    layers.apply(file("d/l/old"), opaque("d"), file("d/l/new"))
+    assert names(layers.upper) == ["d", "d/l", "d/l/new", "tmp", "tmp/old"]
+
+
 def test_a_link_to_a_file_of_the_parent_has_it_copied_up_with_its_attributes(layers: Layers) -> None:
     layers.apply(hard_link("x", "usr/lib/a"), hard_link("y", "usr/lib/b"), hard_link("z", "x"))
     status = (layers.upper / "x").stat()

@@ -8,7 +8,7 @@ import pytest
 
 from lamina.errdefs import InvalidArgument
 from lamina.layers import Whiteouts
-from tests.support.layers import TIME, apply, directory, file, names, opaque, symlink, whiteout
+from tests.support.layers import TIME, Item, apply, directory, file, names, opaque, symlink, whiteout
 from tests.support.trees import make_deep_tree
 
 BASE = (directory("d", mtime=TIME), file("d/a"), file("d/b/c"), file("e"), symlink("s", "d"))
@@ -60,10 +60,17 @@ def test_an_opaque_whiteout_at_the_root_deletes_everything(root: Path) -> None:
 
 @pytest.mark.parametrize("deletes", [opaque("d"), whiteout("d")])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_what_the_layer_itself_brings_stays_in_any_order(root: Path, deletes: bytes, is_first: bool) -> None:
+def test_what_the_layer_itself_brings_stays_in_any_order(root: Path, deletes: Item, is_first: bool) -> None:
     brought = (directory("d"), file("d/b/new"), file("d/own"))
     apply(root, *((deletes, *brought) if is_first else (*brought, deletes)))
     assert names(root) == ["d", "d/b", "d/b/new", "d/own", "e", "s"]
+
+
+@pytest.mark.parametrize("deletes", [opaque("d"), whiteout("d"), whiteout("d/l")])
+def test_a_symlink_that_is_deleted_leads_nowhere(root: Path, deletes: Item) -> None:
+    apply(root, symlink("d/l", "../x"))
+    apply(root, directory("d"), file("d/l/old"), deletes, file("d/l/new"))
+    assert names(root)[-5:] == ["d/l/new", "e", "s", "x", "x/old"]
 
 
 def test_what_the_layer_brings_in_new_directories_stays_too(root: Path) -> None:

@@ -50,8 +50,6 @@ class MergedTree(Tree):
         """Remove everything from a directory, except for what this layer has brought."""
         if directory.hides_parent:
             return
-        if self._has_links:
-            self._forget_names()
         self._delete_others(directory.path, directory.fd)
         for known in (directory, *self.open_below(directory.path)):
             known.hides_parent = True
@@ -68,6 +66,7 @@ class MergedTree(Tree):
 
     def _delete_others(self, path: bytes, fd: int) -> None:
         """Remove what this layer has not brought from a directory, and from those below it that it has."""
+        self._forget_links(path)
         for directory in self.open_below(path):
             if not directory.is_brought:
                 self._close(directory)

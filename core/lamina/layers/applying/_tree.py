@@ -48,8 +48,8 @@ class Tree(abc.ABC):
     """Open directories by the paths of the archive."""
     _held: list[Directory] = attrs.field(factory=list)
     """Directories that stay open while others are looked up."""
-    _has_links: bool = False
-    """True if a path of `_known` leads through a symbolic link."""
+    _links: set[bytes] = attrs.field(factory=set)
+    """The paths in the tree of symbolic links that paths of `_known` lead through, and maybe of others."""
     _time: int = 0
     """The time of a directory that is only implied."""
 
@@ -77,9 +77,9 @@ class Tree(abc.ABC):
         found = self._known.get(path)
         if found is None:
             self._time = time
-            found = self._resolve(path)
-            if len(self._known) >= _MAX_NAMES:
+            if max(len(self._known), len(self._links)) >= _MAX_NAMES:
                 self._forget_names()
+            found = self._resolve(path)
             self._known[path] = found
             found.names.append(path)
         elif found is not self.root:
@@ -145,8 +145,7 @@ class Tree(abc.ABC):
             OSError: It cannot be removed.
         """
         parent.is_changed = True
-        if self._has_links:  # it may be one of them
-            self._forget_names()
+        self._forget_link(parent, name)
         try:
             os.unlink(name, dir_fd=parent.fd)
         except FileNotFoundError:
@@ -159,7 +158,11 @@ class Tree(abc.ABC):
             remove_tree(os.fsdecode(name), dir_fd=parent.fd)
 
     def close_below(self, path: bytes, *, keeps_times: bool = True) -> None:
-        """Close the directories below a path; arguments as for `Directory.close`."""
+        """Close the directories below a path, where links no longer lead anywhere.
+
+        Arguments are as for `Directory.close`.
+        """
+        self._forget_links(path)
         for directory in self.open_below(path):
             self._close(directory, keeps_times=keeps_times)
 
@@ -225,7 +228,7 @@ class Tree(abc.ABC):
                 at = found
                 continue
             links += 1
-            self._has_links = True
+            self._links.add(at.below(name))
             if links > _MAX_LINKS:
                 raise InvalidArgument(f"apply the layer: {shown(path)} has more than {_MAX_LINKS} symbolic links")
             pending += [part for part in reversed(found.split(b"/")) if part not in (b"", b".")]
@@ -290,8 +293,19 @@ class Tree(abc.ABC):
             del self._known[name]
         directory.close(keeps_times=keeps_times)
 
+    def _forget_link(self, parent: Directory, name: bytes) -> None:
+        """Forget all names if some may lead through a symbolic link that is replaced, removed or hidden."""
+        if self._links and parent.below(name) in self._links:
+            self._forget_names()
+
+    def _forget_links(self, path: bytes) -> None:
+        """Do so for all symbolic links below a path."""
+        prefix = path + b"/" if path else b""
+        if any(link.startswith(prefix) for link in self._links):
+            self._forget_names()
+
     def _forget_names(self) -> None:
         for directory in self._known.values():
             directory.names.clear()
         self._known.clear()
-        self._has_links = False
+        self._links.clear()

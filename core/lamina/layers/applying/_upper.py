@@ -72,7 +72,8 @@ class UpperTree(Tree):
         super().remove(parent, name)
 
     def bring(self, parent: Directory, name: bytes) -> None:
-        """Take note of a name that is no copy any more."""
+        """Take note of a name that is no copy any more, and hides what the parent has."""
+        self._forget_link(parent, name)
         if self._copied:
             self._copied.discard(hash((parent.inode, name)))
 
@@ -82,6 +83,7 @@ class UpperTree(Tree):
             return
         if self._is_copied(parent.inode, name):
             self.remove(parent, name)
+        self._forget_link(parent, name)
         parent.is_changed = True
         try:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent.fd)
