@@ -57,7 +57,7 @@ def all_of(host: Host) -> dict[str, tuple[Info, Usage]]:
         snapshotter = client.snapshotter("overlayfs")
         return {
             info.name: (info, Usage() if info.kind is Kind.ACTIVE else snapshotter.usage(info.name))
-            for info in snapshotter.walk()
+            for info in list(snapshotter.walk())  # which has a deadline
         }
 
 
