@@ -105,6 +105,13 @@ def test_names_are_bytes() -> None:
     assert read_one(header(b"caf\xe9\xff") + END).name == b"caf\xe9\xff"
 
 
+@pytest.mark.parametrize("byte", [0x7F, 0xFF], ids=["ascii", "other"])
+def test_a_header_may_have_the_largest_bytes(byte: int) -> None:
+    name, link, prefix = (bytes([byte]) * size for size in (100, 100, 155))
+    entry = read_one(header(name, b"2", link=link, rest=prefix) + END)
+    assert (entry.name, entry.link) == (prefix + b"/" + name, link)
+
+
 def test_a_name_may_fill_its_field() -> None:
     assert read_one(header(b"n" * 100) + END).name == b"n" * 100
 
