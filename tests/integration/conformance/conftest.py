@@ -11,7 +11,7 @@ from tests.support import leftovers
 from tests.support.snapshotters import backends
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _stopped() -> Iterator[None]:
     yield
     for shared in backends.SHARED:
