@@ -124,19 +124,12 @@ class Client:
         watch = Watch(transport(connection.sock), str(forwarder or origin), self._stall_seconds)
         try:
             raw = exchange(connection, request, forwarder, watch, request.seconds or self._stall_seconds)
-            watch.check()
-        except TRANSPORT_ERRORS as error:
+        except BaseException as error:
             watch.stop()
             connection.close()
-            raise watch.failure(error) from None
-        except BaseException:
-            watch.stop()
-            connection.close()
+            if isinstance(error, TRANSPORT_ERRORS):
+                raise watch.failure(error) from None
             raise
-        if forwarder and raw.status == 407:
-            watch.stop()
-            connection.close()
-            raise FailedPrecondition(forwarder.denial(f"{forwarder}: {origin}: it answered 407"))
 
         def release(can_be_used_again: bool) -> None:
             if can_be_used_again:
@@ -144,7 +137,16 @@ class Client:
             else:
                 connection.close()
 
-        return Response(raw, request.url, watch, release)
+        response = Response(raw, request.url, watch, release)
+        try:
+            watch.check()
+        except BaseException:
+            response.close()
+            raise
+        if forwarder and response.status == 407:
+            response.close()
+            raise FailedPrecondition(forwarder.denial(f"{forwarder}: {origin}: it answered 407"))
+        return response
 
     def _redirected(self, request: Request, location: str) -> Request:
         url = self.follow(request.url, location)

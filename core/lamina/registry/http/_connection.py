@@ -81,15 +81,19 @@ def exchange(
     watch.allow(seconds)
     # Not urllib3's own method: it logs headers that it cannot parse, which may be secrets.
     raw = http.client.HTTPConnection.getresponse(connection)
-    return HTTPResponse(
-        raw,
-        HTTPHeaderDict(raw.headers.items()),
-        raw.status,
-        preload_content=False,
-        decode_content=False,
-        original_response=raw,
-        request_method=request.method,
-    )
+    try:
+        return HTTPResponse(
+            raw,
+            HTTPHeaderDict(raw.headers.items()),
+            raw.status,
+            preload_content=False,
+            decode_content=False,
+            original_response=raw,
+            request_method=request.method,
+        )
+    except BaseException:
+        raw.close()
+        raise
 
 
 def _body(request: Request, watch: Watch) -> tuple[bytes | Iterator[bytes] | None, int | None]:
