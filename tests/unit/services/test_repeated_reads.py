@@ -23,7 +23,7 @@ from tests.support.rounds import rounds
 from tests.support.snapshotters.records import snapshotters_of
 
 READERS = 3
-TURNS = rounds(60, 5_000)
+TURNS = rounds(60, 1_000)
 
 
 @attrs.define
