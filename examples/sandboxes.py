@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, Popen, check_call
+from threading import Event
 
 from lamina.errdefs import Error
 from lamina.host import Host
@@ -52,15 +53,16 @@ def main(snapshotter: Snapshotter, count: int, tree: str, command: list[str]) ->
         snapshotter.remove(leftover.name)
     if not any(info.name == base for info in snapshotter.walk()):
         commit_base(snapshotter, base, tree)
+    interrupted = Event()
+    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     with ThreadPoolExecutor(count) as pool:
         runs = [pool.submit(run, snapshotter, base, number, command, running) for number in range(count)]
-        try:
-            wait(runs)
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one Ctrl-C is enough
-            while wait(runs, timeout=0.1).not_done:
+        while wait(runs, timeout=0.1).not_done:
+            if interrupted.is_set():
                 for process in running:
                     process.kill()
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     codes = [one.result() for one in runs]
     return any(codes)
 
