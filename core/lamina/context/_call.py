@@ -135,13 +135,16 @@ def current() -> CallContext:
 
 @contextlib.contextmanager
 def cancellable() -> Iterator[CallContext]:
-    """Yield a context that ends with the current one, or earlier: for parts of a call that stop one another."""
+    """Yield a context for parts of a call that stop one another: it ends with the call, or if the block fails."""
     call = current()
     context = call.detached()
     context.deadline = call.deadline
     forget = call.on_cancel(lambda: context.cancel(call.reason))
     try:
         yield context
+    except BaseException:
+        context.cancel()
+        raise
     finally:
         forget()
 

@@ -23,7 +23,7 @@ def for_each(items: Iterable[T], do: Callable[[T], object]) -> None:
     """
     left, guard = iter(items), threading.Lock()
 
-    with cancellable() as context, ThreadPoolExecutor(_THREADS, thread_name_prefix="blob") as pool:
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="blob") as pool, cancellable() as context:
 
         def run() -> None:
             with use(context):
