@@ -123,7 +123,7 @@ def test_a_message_says_what_was_asked_and_what_the_registry_says(registry: Regi
         registry.repository("library/none").resolve("latest")
     assert str(raised.value) == (
         f"registry {registry.host}, repository library/none: read manifest latest: it answered 404 Not Found: "
-        "MANIFEST_UNKNOWN: manifest unknown"
+        "MANIFEST_UNKNOWN: manifest unknown: check the tag or the digest"
     )
 
 
