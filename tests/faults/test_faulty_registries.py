@@ -244,6 +244,17 @@ def test_a_wrong_blob_leaves_nothing(
         assert writer.status.offset == 0
 
 
+@pytest.mark.parametrize("length", ["-5", "many", "", "5,", "0x10"])
+def test_a_length_that_is_no_number_is_refused_at_once(
+    proxy: Proxy, repository: Repository, image: SeededImage, store: LocalContentStore, length: str
+) -> None:
+    proxy.on("GET", BLOB, faults.with_headers(content_length=length), times=100)
+    with store.writer("blob") as writer:
+        with pytest.raises(Unavailable, match="its answer does not follow HTTP"):
+            repository.fetch(image.layer_descriptor, writer)
+        assert writer.status.offset == 0
+
+
 def test_what_arrived_before_a_cut_is_kept(
     proxy: Proxy, repository: Repository, image: SeededImage, store: LocalContentStore
 ) -> None:

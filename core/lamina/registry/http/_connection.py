@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -18,6 +19,8 @@ from lamina.registry.http._watch import Watch
 
 _IDLE: Final = 8
 """Connections to one origin that are kept for their next request."""
+_LENGTHS: Final = re.compile(r"[0-9]+(\s*,\s*[0-9]+)*")
+"""The header `Content-Length`, which a proxy may have joined with its repetitions (RFC 9110, section 8.6)."""
 _SENT_AT_ONCE: Final = 65536
 """Bytes: little enough that a slow line takes them within the time that a stall lasts."""
 
@@ -82,6 +85,7 @@ def exchange(
     # Not urllib3's own method: it logs headers that it cannot parse, which may be secrets.
     raw = http.client.HTTPConnection.getresponse(connection)
     try:
+        _check_length(raw)
         return HTTPResponse(
             raw,
             HTTPHeaderDict(raw.headers.items()),
@@ -94,6 +98,13 @@ def exchange(
     except BaseException:
         raw.close()
         raise
+
+
+def _check_length(raw: http.client.HTTPResponse) -> None:
+    """Refuse a length that is no number: http.client takes it for none, and reads until the server hangs up."""
+    length = raw.headers.get("Content-Length", "0")
+    if not _LENGTHS.fullmatch(length):
+        raise http.client.HTTPException("a length that is no number")
 
 
 def _body(request: Request, watch: Watch) -> tuple[bytes | Iterator[bytes] | None, int | None]:
