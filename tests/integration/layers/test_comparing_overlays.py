@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,6 +260,33 @@ def test_files_on_id_mapped_layers_have_the_owners_that_the_container_sees(layer
         b"foreign": (65534, 65534),
         b"of the container": (7, 5),
     }
+
+
+def test_what_files_grant_to_ids_of_no_container_is_left_out(layers: Layers) -> None:
+    maps = "uidmap=0:100000:1000", "gidmap=0:100000:1000"
+    os.chown(layers.upper, 100000, 100000)
+    named = {tag: (struct.pack("<HHI", tag, 4, 100007), struct.pack("<HHI", tag, 4, 7)) for tag in (2, 8)}
+    owner, group, *rest = (struct.pack("<HHI", tag, 6, 2**32 - 1) for tag in (1, 4, 16, 32))
+
+    def acl(*user_and_group: bytes) -> bytes:
+        users, groups = user_and_group[: len(user_and_group) // 2], user_and_group[len(user_and_group) // 2 :]
+        return b"".join((struct.pack("<I", 2), owner, *users, group, *groups, *rest))
+
+    for name, root in (("own", 100000), ("foreign", 0)):
+        (layers.upper / name).touch()
+        os.chown(layers.upper / name, 100000, 100000)
+        capabilities = struct.pack("<6I", 0x03000001, 1 << 10, 0, 0, 0, root)
+        os.setxattr(layers.upper / name, "security.capability", capabilities)
+        os.setxattr(layers.upper / name, "system.posix_acl_access", acl(*named[2], *named[8]))
+    found = {
+        entry.name: entry.xattrs for entry in tar.read(layer(shown(layers.lower), layers.mounts(*maps))).entries
+    }
+    expected = acl(named[2][1], named[8][1])
+    assert {name: xattrs[b"system.posix_acl_access"] for name, xattrs in found.items()} == {
+        b"own": expected,
+        b"foreign": expected,
+    }
+    assert [name for name, xattrs in found.items() if b"security.capability" in xattrs] == [b"own"]
 
 
 def test_other_id_mapped_mounts_are_compared_with_the_owners_on_disk(layers: Layers) -> None:
