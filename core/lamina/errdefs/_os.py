@@ -26,6 +26,7 @@ _BY_ERRNO: Final[dict[int, type[Error]]] = {
     errno.ENOENT: _classes.NotFound,
     errno.EEXIST: _classes.AlreadyExists,
     errno.ENOTDIR: _classes.FailedPrecondition,
+    errno.EISDIR: _classes.FailedPrecondition,
     errno.EBUSY: _classes.FailedPrecondition,
     errno.ENOTEMPTY: _classes.FailedPrecondition,
     errno.EOPNOTSUPP: _classes.Unimplemented,
@@ -54,7 +55,8 @@ def from_os_error(error: OSError, operation: str) -> Error:
         operation: What failed, in the imperative, to begin the message: `create the directories of snapshot 5`.
     """
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
-    parts = (operation, error.filename, error.strerror or error)
+    file = None if operation.endswith(str(error.filename)) else error.filename
+    parts = (operation, file, error.strerror or error)
     return cls(": ".join(str(part) for part in parts if part is not None))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,19 @@ def test_no_password_is_shown() -> None:
     shown = f"{settings!r} {found!r} {found}"
     assert "secret" not in shown
     assert "Ym9i" not in shown
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "pair"),
+    [
+        ("b%6Fb:a%3Ab%40c%25", b"bob:a:b@c%"),
+        ("bob:%FF", b"bob:\xff"),
+        ("bob:50%", b"bob:50%"),
+        ("bob:é", "bob:é".encode()),
+        ("bob", b"bob:"),
+    ],
+)
+def test_credentials_are_the_bytes_that_are_escaped(userinfo: str, pair: bytes) -> None:
+    found = Proxies({"HTTPS_PROXY": f"http://{userinfo}@one:1"}).proxy_for(URL.parse("https://x.example/").origin)
+    assert found
+    assert base64.b64decode(found.authorization.removeprefix("Basic ")) == pair

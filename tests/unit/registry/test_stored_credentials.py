@@ -332,3 +332,9 @@ def test_waiting_for_a_helper_ends_with_the_call(tmp_path: Path, helper: Path) -
 def test_a_user_name_has_no_colon() -> None:
     with pytest.raises(InvalidArgument, match="colon"):
         Credentials("a:b", "c")
+
+
+def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FailedPrecondition) as raised:
+        stored_credentials(str(tmp_path))("registry.example/team/web")
+    assert str(raised.value) == f"read {tmp_path}: Is a directory"

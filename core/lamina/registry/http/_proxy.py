@@ -94,8 +94,8 @@ def _parse(variable: str, text: str) -> Proxy:
     if userinfo is None:
         return Proxy(url.origin, variable=variable)
     username, _, password = userinfo.partition(":")
-    pair = f"{urllib.parse.unquote(username)}:{urllib.parse.unquote(password)}"
-    return Proxy(url.origin, f"Basic {base64.b64encode(pair.encode()).decode()}", variable)
+    pair = b":".join(map(urllib.parse.unquote_to_bytes, (username, password)))
+    return Proxy(url.origin, f"Basic {base64.b64encode(pair).decode()}", variable)
 
 
 def _matches(entry: str, origin: Origin) -> bool:
