@@ -41,7 +41,7 @@ class Container:
     """A root file system that can be written to, and the commands that turn its changes into something."""
 
     root: Path
-    """Where it is mounted while files are changed."""
+    """The directory on which it is mounted while files are changed."""
     commands: dict[str, Callable[[str], object]]
     """What is measured, by the name in the table; each takes a word that no other call has."""
     mount: Sequence[str | Path] = ()

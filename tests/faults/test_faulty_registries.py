@@ -347,7 +347,7 @@ def test_a_manifest_of_another_size_is_refused(repository: Repository, image: Se
     [
         (401, "UNAUTHORIZED", Unauthenticated, "log in with `podman login` or `docker login`"),
         (401, "DENIED", Unauthenticated, "log in with `podman login` or `docker login`"),
-        (403, "DENIED", PermissionDenied, "log in as somebody else"),
+        (403, "DENIED", PermissionDenied, "log in with another account"),
         (404, "MANIFEST_UNKNOWN", NotFound, "check the tag or the digest"),
         (404, "NAME_UNKNOWN", NotFound, "check the name of the repository"),
         (404, "", NotFound, "Not Found: check the name"),

@@ -20,7 +20,7 @@ from tests.support.rounds import rounds
 
 DATA = noise(3000)
 DOCUMENT = image_document(b"{}", DATA)
-PASSWORD = "correct horse"  # noqa: S105 - of nobody
+PASSWORD = "correct horse"  # noqa: S105 - no real secret
 LIMITS = Limits(stall=0.3, answer=0.3, attempts=2, pause=0.001, longest_pause=0.01)
 STATUSES = (200, 200, 200, 206, 307, 401, 404, 416, 429, 500, 204, 304, 101, 600, 99)
 HEADERS = (

@@ -27,7 +27,7 @@ _BY_CODE: Final = {
 """Remedies by the code of an error (OCI distribution spec, "Error Codes")."""
 _BY_STATUS: Final = {
     401: f"{LOG_IN}; many registries answer so for what does not exist, too",
-    403: "the credentials do not allow it: log in as somebody else, or ask its owner",
+    403: "the credentials do not allow it: log in with another account, or ask its owner",
     404: "check the name",
     413: "a proxy before the registry, or the registry, limits the size of requests",
     429: "try again later; many registries let those do more who log in",

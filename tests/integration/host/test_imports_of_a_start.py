@@ -30,7 +30,7 @@ NEEDED_LATER = {
     *("lamina.layers.applying", "lamina.layers.comparing", "lamina.layers.tar", "lamina.layers.workers._worker"),
     *("lamina.metadata._leases", "lamina.metadata._images", "lamina.metadata.collection._collector"),
 }
-"""What some calls import."""
+"""Modules that only some calls import."""
 
 
 def test_a_start_leaves_to_calls_what_only_some_of_them_import() -> None:

@@ -243,7 +243,7 @@ def refused(proxy: Proxy, tokens: TokenServer) -> Fault:
 def test_a_token_that_expires_in_the_midst_of_a_blob_is_replaced(
     served: DockerRegistry, tokens: TokenServer, tmp_path: Path, store: LocalContentStore
 ) -> None:
-    """What has arrived is not read again."""
+    """The bytes that have arrived are not read again."""
     with Proxy(served.port).running() as proxy, Registry(proxy.host, access()) as registry:
         push(registry, tmp_path)
         proxy.on("GET", "/blobs/", faults.cut_after(600))

@@ -117,7 +117,7 @@ def test_credentials_are_those_of_skopeo_login(
 
 
 def test_the_proxy_is_that_of_the_hosts_environment(private: DockerRegistry, tmp_path: Path) -> None:
-    """With a password that nobody is shown. The registry has a name that only the proxy knows."""
+    """No output has the password. The registry has a name that only the proxy knows."""
     with ForwardProxy(private.port, credentials=f"bob:{PASSWORD}").running() as proxy:
         password = PASSWORD.replace(" ", "%20")
         environment = {"http_proxy": f"http://bob:{password}@{proxy.authority}"}

@@ -38,7 +38,7 @@ sSDqMB8GA1UdIwQYMBaAFJWKBYCpnnhi09Ol83TViy2vsSDqMA8GA1UdEwEB/wQF
 MAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgIqI74IqRO0Z0racfTcPxb6RBpzCZ2NyG
 LNPl0YW97jMCIF63AKSEg2QLTRqXxO0cBbMccSw82Xt2/clzR7npJo36
 -----END CERTIFICATE-----"""
-"""A certificate that is known to nobody, and outdated: for tests that connect to nothing."""
+"""A certificate that no test trusts, and outdated: for tests that connect to nothing."""
 
 _ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 """Made in no time."""

@@ -20,7 +20,7 @@ from tests.support.registries.certificates import Certificate
 
 @attrs.define
 class ForwardProxy:
-    """Passes requests on, whatever host they are for, to one server on the loopback interface."""
+    """Passes requests for any host on to one server on the loopback interface."""
 
     port: int
     """The port of that server."""

@@ -38,7 +38,7 @@ class TokenServer:
 
     @property
     def realm(self) -> str:
-        """Where it is asked for tokens."""
+        """The URL that gives tokens."""
         return f"http://127.0.0.1:{self._server.server_port}/token"
 
     @contextlib.contextmanager

@@ -69,7 +69,7 @@ class SharedBtrfs:
 
     @property
     def mountpoint(self) -> Path:
-        """Where it is mounted."""
+        """The directory on which it is mounted."""
         if self._mountpoint is None:
             directory = self._mounted.enter_context(short_directory())
             mounted = mounted_btrfs(directory, megabytes=2048, quota=self._quota)
@@ -99,7 +99,7 @@ class SharedBtrfs:
         return open_btrfs(path, root=self._directory(path) / "root", sync_fs=False)
 
     def data(self, path: Path) -> list[str]:
-        """What the snapshotter of the check keeps."""
+        """The data of the snapshotter of the check: directories and files below its root."""
         return data_below(f"{self._directory(path)}/root")
 
     def stop(self) -> None:
@@ -169,4 +169,4 @@ BTRFS_QUOTA = attrs.evolve(
 """Where the sizes of snapshots are those of qgroups, and limits are kept."""
 BACKENDS = (OVERLAY, NATIVE, BTRFS, BTRFS_QUOTA, PROXY)
 SHARED = (PROXIED, SHARED_BTRFS, SHARED_QUOTA)
-"""What is to be stopped after the last check."""
+"""Backends to stop after the last check."""

@@ -19,7 +19,7 @@ from lamina.registry import Credentials, stored_credentials
 from lamina.registry.credentials import _helper
 from tests.support.waiting import wait_until
 
-SECRET = "correct horse"  # noqa: S105 - of nobody
+SECRET = "correct horse"  # noqa: S105 - no real secret
 AUTH = base64.b64encode(f"alice:{SECRET}".encode()).decode()
 ALICE = Credentials("alice", SECRET)
 
@@ -99,7 +99,7 @@ def test_a_path_of_the_hub_is_found(tmp_path: Path) -> None:
         ({"auth": AUTH, "username": "bob", "password": "x"}, ALICE),
         ({"auth": AUTH, "identitytoken": "t"}, Credentials("alice", SECRET, "t")),
         ({"auth": base64.b64encode(b"alice:a:b\0\0").decode()}, Credentials("alice", "a:b")),
-        ({"registrytoken": "t"}, Credentials(registry_token="t")),  # noqa: S106 - of nobody
+        ({"registrytoken": "t"}, Credentials(registry_token="t")),  # noqa: S106 - no real secret
         ({}, None),
         ({"auth": ""}, None),
     ],
@@ -118,7 +118,7 @@ def test_a_missing_file_has_nothing(tmp_path: Path) -> None:
 
 
 PLACES = ("run/containers/auth.json", "config/containers/auth.json", "docker/config.json")
-"""Where credentials are looked for, in this order."""
+"""The files that are searched for credentials, in this order."""
 
 
 @pytest.fixture

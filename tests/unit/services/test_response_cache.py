@@ -53,7 +53,7 @@ def served(serve: Callable[..., Served], state: State) -> Served:
 
 @pytest.fixture
 def asked_once(request: pytest.FixtureRequest) -> int:
-    """How often an engine asks the handler for three equal calls: only native keeps responses."""
+    """The times an engine asks the handler for three equal calls: only native keeps responses."""
     return 1 if request.node.callspec.params["make_engine"] == "native" else 3
 
 

@@ -53,7 +53,7 @@ class Sources:
 def keyspace_in(snapshotter: Snapshotter, namespace: str) -> Snapshotter | None:
     """Return a snapshotter with the snapshots of a namespace's images, which are all that may be collected.
 
-    None if it has only one keyspace: everything in there is somebody else's.
+    None if it has only one keyspace: everything in it belongs to others.
     """
     try:
         return snapshotter.keyspace(keyspace_of(namespace))

@@ -13,7 +13,7 @@ from lamina.metadata.collection._sources import Sources, keyspace_in
 from lamina.store import shorten
 
 _OTHERWISE: Final[Mapping[str, str]] = {LEASE: "lease", SNAPSHOT: "its snapshotter is not used at present"}
-"""How a thing is kept that refers to others, and that nothing refers to."""
+"""The reasons for keeping a thing that refers to others, and that nothing refers to."""
 
 
 class References:

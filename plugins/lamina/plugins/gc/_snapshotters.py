@@ -18,7 +18,7 @@ def snapshotters(plugins: Iterable[Plugin]) -> Iterator[tuple[str, Snapshotter]]
     """Yield the snapshotters of a host with their ids.
 
     Raises:
-        Unavailable: One does not work, so that nobody knows which blobs its snapshots need. Raised at the end.
+        Unavailable: One does not work, so that the blobs its snapshots need are unknown. Raised at the end.
     """
     found = [plugin for plugin in plugins if plugin.type == PluginType.SNAPSHOTTER]
     yield from ((plugin.id, plugin.instance) for plugin in found if plugin.status is Status.OK)
