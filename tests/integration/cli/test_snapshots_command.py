@@ -34,6 +34,7 @@ def test_writes_to_a_mounted_snapshot_are_visible_in_its_children(lamina, target
         (target / "new").touch()
     lamina("snapshots", "unmount", target)
     assert list(target.iterdir()) == []
+    assert lamina("snapshots", "unmount", target, code=1) == f"lamina: nothing is mounted on {target}\n"
 
 
 def test_the_printed_mount_commands_work_in_a_shell(lamina, layer, tmp_path):
