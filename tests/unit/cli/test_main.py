@@ -183,6 +183,12 @@ def test_each_shell_accepts_its_completion_script(shell: str, tmp_path: Path) ->
         run(shell, "-n", script)
 
 
+def test_help_shows_a_line_for_the_completion_of_each_shell() -> None:
+    lines = run(*LAMINA, "completion", "--help").splitlines()
+    for shell in ("bash", "zsh", "fish"):
+        assert any(line.startswith(f"  {shell}:") and f" lamina completion {shell} > " in line for line in lines)
+
+
 def test_bash_completes_commands() -> None:
     variables = {"_LAMINA_COMPLETE": "bash_complete", "COMP_WORDS": "lamina snap", "COMP_CWORD": "1"}
     assert run(*LAMINA, env=variables) == "plain,snapshots\n"
