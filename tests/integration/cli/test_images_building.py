@@ -143,6 +143,7 @@ def test_the_time_comes_from_the_environment(lamina: Lamina, fork: str, monkeypa
         (("--cmd", "[1]"), "expected an array of strings"),
         (("--cmd", '["a"'), "not valid JSON"),
         (("--as", "other"), "--as and --message go with a change"),
+        (("--source-date-epoch", "-1"), "-1 is not in the range x>=0"),
     ],
 )
 def test_malformed_options_are_refused(lamina: Lamina, options: tuple[str, ...], message: str) -> None:

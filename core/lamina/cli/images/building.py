@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _message = click.option("-m", "--message", default="", metavar="TEXT", help="A comment for the history.")
 _epoch = click.option(
     "--source-date-epoch",
-    type=int,
+    type=click.IntRange(min=0),
     metavar="SECONDS",
     envvar="SOURCE_DATE_EPOCH",
     show_envvar=True,
