@@ -55,8 +55,11 @@ class Contents:
 
     def counted(self) -> str:
         """Return the numbers of snapshots and other entries for a message: `3 snapshots, 2 entries of images`."""
-        others = (f", {count:,} entries of {owner}" for owner, count in self.entries_by_owner().items())
-        return f"{len(self.snapshots):,} snapshots{''.join(others)}"
+        snapshots = len(self.snapshots)
+        parts = [f"{snapshots:,} {'snapshot' if snapshots == 1 else 'snapshots'}"]
+        for owner, count in self.entries_by_owner().items():
+            parts.append(f"{count:,} {'entry' if count == 1 else 'entries'} of {owner}")
+        return ", ".join(parts)
 
     def greatest_id(self, snapshotter: str) -> int:
         """Return the greatest identifier of a snapshotter's snapshots and their parents; 0 if there is none."""
