@@ -186,7 +186,10 @@ def test_a_proxy_that_is_not_there_is_named(access: Access, monkeypatch: pytest.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with (
         Registry(NAME, access) as registry,
-        pytest.raises(Unavailable, match=r"proxy http://127\.0\.0\.1:1 of HTTPS_PROXY: Connection refused"),
+        pytest.raises(
+            Unavailable,
+            match=r"proxy http://127\.0\.0\.1:1 of HTTPS_PROXY: Connection refused: is its server running\?",
+        ),
     ):
         registry.repository("library/one").has(LAYER.digest)
 

@@ -70,4 +70,6 @@ def _reason(error: Exception, cause: BaseException | None) -> str:
         return "its answer does not follow HTTP"
     if isinstance(cause, ssl.SSLError):
         return f"TLS failed: {cause.reason or 'the connection was cut'}"
+    if isinstance(cause, ConnectionRefusedError):
+        return f"{cause.strerror}: is its server running?"
     return (isinstance(cause, OSError) and cause.strerror) or "the connection was cut"
