@@ -115,7 +115,7 @@ def test_a_layer_can_be_written_to_a_pipe(lamina: Lamina, changed: str, tmp_path
 
 
 def test_a_layer_is_not_shown_on_a_terminal(lamina: Lamina, changed: str) -> None:
-    assert "A terminal cannot show a layer" in lamina.on_terminal("snapshots", "diff", changed, "-o", "-", code=2)
+    assert "a terminal cannot show a layer" in lamina.on_terminal("snapshots", "diff", changed, "-o", "-", code=2)
 
 
 def test_source_date_epoch_is_the_latest_time(

@@ -50,7 +50,7 @@ def _compression(output: str) -> Compression:
 
     if output == STDOUT:
         if sys.stdout.isatty():
-            raise click.UsageError("A terminal cannot show a layer: name a file, or redirect the output.")
+            raise click.UsageError("-o -: a terminal cannot show a layer: name a file, or redirect the output")
         return Compression.NONE
     suffix = os.path.splitext(output)[1]
     if suffix not in _COMPRESSIONS:
