@@ -258,3 +258,12 @@ def test_a_file_that_cannot_be_replaced_is_kept_without_leftovers(tmp_path: Path
     with pytest.raises(FileNotFoundError):
         replace(str(tmp_path / "none.toml"), "new")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_moved_table_goes_into_an_inline_table(path: Path) -> None:
+    before = f'version = 3\ngrpc = {{address = "/a"}}\nplugins = {{"{NEW}" = {{old = 1}}}}\n'
+    after = rewritten(path, before)
+    assert tomli.loads(after) == {
+        "version": 4,
+        "plugins": {NEW: {"new": 1}, GRPC_SERVER: {"address": "/a"}},
+    }

@@ -108,7 +108,7 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
             result = "\n".join([document.as_string(), *new_tables])
             if _same(tomli.loads(result), tables):
                 return result
-        except (TOMLKitError, tomli.TOMLDecodeError):
+        except (TOMLKitError, ValueError):
             continue  # the layout of the tables does not allow this way of adding others
     return None
 
@@ -213,14 +213,18 @@ def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, 
     import tomlkit
     from tomlkit.items import InlineTable
 
-    if isinstance(value, dict) and not isinstance(container, InlineTable):
-        table = tomlkit.table(
+    item: Any
+    if not isinstance(value, dict):
+        item = tomlkit.item(value)
+    elif isinstance(container, InlineTable):
+        item = tomlkit.inline_table()
+        item.update(value)
+    else:
+        item = tomlkit.table(
             is_super_table=bool(value) and all(isinstance(inner, dict) for inner in value.values())
         )
         for key, inner in value.items():
-            table.append(key, _item(inner, table, (*path, key), comments))
-        return table
-    item = tomlkit.item(value)
+            item.append(key, _item(inner, item, (*path, key), comments))
     if comment := comments.get(path):
         item.comment(comment)
     return item
