@@ -229,6 +229,7 @@ class Transfer(abc.ABC):
 
         Raises:
             NotFound: There is no such image.
+            InvalidArgument: The new name is malformed, or has another digest than the image.
             AlreadyExists: Another image has the new name.
         """
 

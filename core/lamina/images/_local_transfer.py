@@ -223,9 +223,11 @@ class LocalTransfer(Transfer):
             )
 
     def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
-        from lamina.images.references import normalize
+        from lamina.images.references import normalize_for
 
-        return self._images(current_namespace()).tag(self._find(name).name, normalize(new_name), force=force)
+        image = self._find(name)
+        new = normalize_for(new_name, image.target.digest)
+        return self._images(current_namespace()).tag(image.name, new, force=force)
 
     def export(
         self,

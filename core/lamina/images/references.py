@@ -73,6 +73,18 @@ def normalize(reference: str) -> str:
     return str(parse(reference))
 
 
+def normalize_for(reference: str, digest: str) -> str:
+    """Return the full name that an image is to get, as `normalize`.
+
+    Raises:
+        InvalidArgument: As `parse`; or the name has another digest than the image.
+    """
+    parts = parse(reference)
+    if parts.digest not in ("", digest):
+        raise InvalidArgument(f'image name "{reference}": the image has the digest {digest}: give a tag')
+    return str(parts)
+
+
 def _match(reference: str) -> re.Match[str]:
     shown = f'image name "{reference[:80]}"'
     if len(reference) > MAX_NAME + 1 + 128 + 1 + 71:  # before any expression is matched

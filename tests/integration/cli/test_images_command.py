@@ -235,6 +235,8 @@ def test_a_tag_is_another_name(lamina: Lamina, layout: Path) -> None:
     said = lamina("images", "tag", "debian:12", "mine", code=1)
     assert re.search(r'image "docker.io/library/mine:latest" already exists, for sha256:\w+: --force repl', said)
     lamina("images", "tag", "--force", "debian:12", "mine")
+    said = lamina("images", "tag", "--force", "debian:12", f"debian@sha256:{'0' * 64}", code=1)
+    assert re.search(r'image name "debian@sha256:0+": the image has the digest sha256:\w+: give a tag', said)
     targets = {image["Target"]["Digest"] for image in json.loads(lamina("images", "ls", "--json"))}
     assert len(targets) == 1
     lamina("images", "rm", "debian:12", "debian:stable", "mine")

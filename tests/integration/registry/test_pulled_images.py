@@ -123,6 +123,8 @@ def test_an_image_is_pulled_by_digest_and_may_get_another_name(
     seed_documents(server, path, made, manifest, "12")
     (image,) = target.transfer.pull(f"{server.host}/{path}@{manifest.digest}").images
     assert image.name == f"{server.host}/{path}@{manifest.digest}"
+    with pytest.raises(InvalidArgument, match="the image has the digest"):
+        target.transfer.pull(f"{server.host}/{path}:12", new_name=f"mine@sha256:{'0' * 64}")
     (image,) = target.transfer.pull(f"{server.host}/{path}:12", new_name="mine").images
     assert (image.name, image.target.digest) == ("docker.io/library/mine:latest", manifest.digest)
 

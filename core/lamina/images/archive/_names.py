@@ -10,7 +10,7 @@ from lamina.content import Descriptor
 from lamina.errdefs import InvalidArgument
 from lamina.images.archive._files import shown
 from lamina.images.archive._source import Source
-from lamina.images.references import normalize
+from lamina.images.references import normalize, normalize_for
 
 
 def full_names(source: Source, names: Sequence[str]) -> dict[str, Descriptor]:
@@ -25,7 +25,8 @@ def full_names(source: Source, names: Sequence[str]) -> dict[str, Descriptor]:
         names: Names for its only image in place of those that it gives.
 
     Raises:
-        InvalidArgument: A name is malformed, stands for two images, or the archive has several images for `names`.
+        InvalidArgument: A name is malformed, has another digest than its image, or stands for two images; or the
+            archive has several images for `names`.
     """
     if names:
         targets = {target.digest: target for _, target in source.images}
@@ -34,7 +35,7 @@ def full_names(source: Source, names: Sequence[str]) -> dict[str, Descriptor]:
             raise InvalidArgument(
                 f"{source.path}: a name was given, but there are {len(targets)} images in it: {shown_names}"
             )
-        return {normalize(name): target for name in names for target in targets.values()}
+        return {normalize_for(name, target.digest): target for name in names for target in targets.values()}
     full: dict[str, Descriptor] = {}
     for name, target in _archive_names(source):
         if full.setdefault(name, target).digest != target.digest:

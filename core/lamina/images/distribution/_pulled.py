@@ -16,7 +16,7 @@ from lamina.images._temporary_lease import TemporaryLease
 from lamina.images.distribution._parallel import for_each
 from lamina.images.distribution._sources import source_label
 from lamina.images.documents import INDEX_TYPES, MANIFEST_TYPES, MAX_BYTES, Platform
-from lamina.images.references import Reference
+from lamina.images.references import Reference, normalize_for
 from lamina.images.selection import chosen
 from lamina.registry import Repository
 
@@ -60,7 +60,7 @@ class PulledImage(Incoming):
 
         Raises:
             NotFound: There is no such image, or none for the platform.
-            InvalidArgument: A document is malformed.
+            InvalidArgument: A document is malformed, or `name` has another digest.
             Error: As the methods of `Repository`.
         """
         self._reference = reference
@@ -69,7 +69,7 @@ class PulledImage(Incoming):
         self._lease = lease
         self._report = report or (lambda _: None)
         target = repository.resolve(reference.object)
-        self.targets = {name or str(reference): target}
+        self.targets = {normalize_for(name or str(reference), target.digest): target}
         self.all_platforms = all_platforms
         found = chosen(self.read, target, str(reference), platform, all_platforms=all_platforms)
         manifests = frozenset(one.descriptor.digest for one in found)

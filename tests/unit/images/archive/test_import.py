@@ -130,6 +130,8 @@ def test_names_can_be_given(importer: Importer, made: Documents) -> None:
     files = layout_of(made, entry(made.manifest(AMD64), tag="../x"))
     found = importer(files, "image.tar", "debian:12", "localhost/debian", platform=AMD64)
     assert [image.name for image in found] == ["docker.io/library/debian:12", "localhost/debian:latest"]
+    with pytest.raises(InvalidArgument, match="the image has the digest"):
+        importer(files, "image.tar", f"debian@sha256:{'0' * 64}", platform=AMD64)
 
 
 def test_names_cannot_be_given_to_several_images(importer: Importer, made: Documents) -> None:
