@@ -10,6 +10,7 @@ from lamina.errdefs import DataLoss
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import MetaStore
 from lamina.snapshots.storage import _layout as layout
+from lamina.snapshots.storage.file import Contents
 from lamina.steps import run
 from lamina.store import _startup_checks
 from lamina.store._startup_checks import Checks
@@ -91,3 +92,9 @@ def test_the_background_check_yields_to_growth_of_the_map(tmp_path: Path, as_if_
         run(keyspace.create(keyspace.draft(Kind.ACTIVE, f"{number}", "", {"l": "v" * 3000})))
     assert len(list(keyspace.walk())) == 60 + len(KEYS)
     store.close()
+
+
+@pytest.mark.parametrize("counter", ["x", "99999999999"])
+def test_a_damaged_counter_of_an_old_metastore_without_checksums_is_a_problem(counter: str) -> None:
+    contents = Contents.of([(b"mschema", b"2"), (b"muuid", b"u" * 36), (b"mcounter", counter.encode())])
+    assert contents.problems == ("a snapshotter or a keyspace is missing, or has an unassigned number",)

@@ -156,8 +156,10 @@ class Entries:
         if general.get(b"mversion", b"2") != schema:
             yield f"the schema version is {schema!r} in one place, and {general.get(b'mversion')!r} in another"
         numbers = {*self._numbers.values(), *self._keyspaces}
-        wanted = {struct.pack(">I", number) for number in range(1, int(general.get(b"mcounter", b"0")) + 1)}
-        if numbers != wanted:  # each number is assigned once, and no owner of one is ever deleted
+        count = len(numbers)
+        wanted = {struct.pack(">I", number) for number in range(1, count + 1)}
+        # Each number is assigned once, and no owner of one is ever deleted.
+        if numbers != wanted or general.get(b"mcounter", b"0") != b"%d" % count:
             yield "a snapshotter or a keyspace is missing, or has an unassigned number"
 
 
