@@ -56,7 +56,7 @@ def _compression(output: str) -> Compression:
     if suffix not in _COMPRESSIONS:
         raise click.UsageError(
             f"{one_line(output)}: the name of a layer ends with .tar, .tar.gz, .tgz or .tar.zst, which says "
-            "how it is compressed."
+            "how it is compressed"
         )
     return Compression(_COMPRESSIONS[suffix])
 
