@@ -15,19 +15,22 @@ _BUSY_SECONDS = 2.5
 _RETRY_SECONDS = 0.05
 
 
-def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> None:
+def unmount(target: str | os.PathLike[str], *, lazy: bool = False) -> bool:
     """Unmount the topmost mount at a path. A path without a mount counts as unmounted.
 
     Args:
         target: The mount point. A symbolic link there is not followed: its creator would choose what is unmounted.
         lazy: Detach it now, and let the kernel clean up once it is unused.
 
+    Returns:
+        Whether there was a mount.
+
     Raises:
         FailedPrecondition: It is still in use after 2.5 seconds of retries, or is a symbolic link.
         NotFound: The path does not exist.
         PermissionDenied: The process lacks CAP_SYS_ADMIN.
     """
-    _unmount_top(os.fspath(target), lazy=lazy)
+    return _unmount_top(os.fspath(target), lazy=lazy)
 
 
 def unmount_all(target: str | os.PathLike[str], *, lazy: bool = False) -> None:

@@ -130,11 +130,10 @@ def _check_unused(snapshotter: Snapshotter, key: str) -> None:
 @_mount_point
 def unmount_(*, target: str) -> None:
     """Unmount the directory TARGET."""
-    from lamina.mount import mountinfo, unmount
+    from lamina.mount import unmount
 
-    if all(mount.mount_point != target for mount in mountinfo()):
+    if not unmount(target):
         raise NotFound(f"nothing is mounted on {target}")
-    unmount(target)
 
 
 @snapshots.command()
