@@ -58,13 +58,11 @@ def main(snapshotter: Snapshotter, count: int, tree: str, command: list[str]) ->
     with ThreadPoolExecutor(count) as pool:
         runs = [pool.submit(run, snapshotter, base, number, command, running) for number in range(count)]
         while wait(runs, timeout=0.1).not_done:
-            if interrupted.is_set():
-                for process in running:
-                    process.kill()
+            for process in running if interrupted.is_set() else ():
+                process.kill()
     if interrupted.is_set():
         raise KeyboardInterrupt
-    codes = [one.result() for one in runs]
-    return any(codes)
+    return any([one.result() for one in runs])  # a list, so that each failure is raised
 
 
 if __name__ == "__main__":
