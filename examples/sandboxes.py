@@ -11,7 +11,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, Popen, check_call
-from threading import Event
 
 from lamina.errdefs import Error
 from lamina.host import Host
@@ -53,16 +52,17 @@ def main(snapshotter: Snapshotter, count: int, tree: str, command: list[str]) ->
         snapshotter.remove(leftover.name)
     if not any(info.name == base for info in snapshotter.walk()):
         commit_base(snapshotter, base, tree)
-    interrupted = Event()
-    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    interrupts = list[int]()
+    signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     with ThreadPoolExecutor(count) as pool:
         runs = [pool.submit(run, snapshotter, base, number, command, running) for number in range(count)]
         while wait(runs, timeout=0.1).not_done:
-            for process in running if interrupted.is_set() else ():
+            for process in running if interrupts else ():
                 process.kill()
-    if interrupted.is_set():
+    if interrupts:
         raise KeyboardInterrupt
-    return any([one.result() for one in runs])  # a list, so that each failure is raised
+    codes = [one.result() for one in runs]
+    return any(codes)
 
 
 if __name__ == "__main__":
