@@ -160,6 +160,34 @@ def test_a_data_root_without_its_uuid_gets_it_back(site: Site) -> None:
     assert site.all() == before
 
 
+@pytest.mark.parametrize("damage", [None, "", "xx", "xx 7\n", "0" * 36 + " 1\n"], ids=repr)
+def test_a_data_root_is_marked_again_for_a_metastore_that_is_whole(site: Site, damage: str | None) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    uuid = site.root / "uuid"
+    if damage is None:
+        uuid.unlink()
+    else:
+        uuid.write_text(damage)
+    with pytest.raises(FailedPrecondition, match="holds snapshots of"), site.open():
+        pass
+    assert site.rebuild().changes
+    assert site.all() == before
+    assert not site.rebuild().changes
+
+
+@pytest.mark.parametrize("damage", ["", "xx"])
+def test_a_damaged_mark_is_no_metastore_to_rebuild(site: Site, damage: str) -> None:
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    site.database.unlink()
+    (site.root / "uuid").write_text(damage)
+    site.rebuild()
+    assert site.all() == before
+
+
 def test_a_new_metastore_of_a_host_is_replaced(site: Site) -> None:
     """Without its file a host starts with an empty metastore, and refuses the data root."""
     with site.open() as snapshotter:

@@ -18,7 +18,7 @@ def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Itera
     if not root.data and not root.records:
         yield Finding.ok(check, "the data root is empty")
     elif not theirs:
-        found = f"{root.path}/uuid is missing or empty: the owner of the data is unknown, and no host uses it"
+        found = f"{root.path}/uuid is missing or damaged: the owner of the data is unknown, and no host uses it"
         yield Finding.problem(check, found, evidence.rebuild)
     elif theirs != ours:
         whose = f"the metastore in use is {ours}" if ours else "the metastore in use cannot be read"

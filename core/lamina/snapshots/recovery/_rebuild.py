@@ -59,7 +59,7 @@ class Rebuilt:
     failed_syncs: FailedSyncs
     """The active snapshots whose commits will be refused."""
     changes: bool
-    """True if the rebuild changes the metastore."""
+    """True if the rebuild changes the metastore, or to which one a data root belongs."""
     backup: str = ""
     """The backup used; "" for the metastore's own file."""
     set_aside: str = ""
@@ -117,7 +117,8 @@ def rebuild(
         known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
         failed_syncs = find_failed_syncs(merged, used, (before, present), known)
         merged = merged.with_failed_syncs(failed_syncs.last_ids)
-        changes = bool(backup) or _changes(before, merged.contents)
+        unmarked = [one for one in used.values() if one.uuid != chosen and (one.data or one.records)]
+        changes = bool(backup or unmarked) or _changes(before, merged.contents)
         rebuilt = Rebuilt(
             merged,
             roots=tuple(used.values()),

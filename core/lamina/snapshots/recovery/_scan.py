@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,8 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 LIMIT: Final = 64 << 20
 """The most bytes of a recovery record: four times the size of the largest request."""
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A UUID as text (RFC 9562, section 4)."""
 _IDENTIFIERS: Final = 1 << 64
 """The upper bound of identifiers, which have eight bytes in the database."""
 
@@ -27,7 +30,7 @@ class DataRootContents:
 
     path: str
     uuid: str = ""
-    """The UUID of its metastore, or "" if not stored."""
+    """The UUID of its metastore, or "" if it is missing or damaged."""
     generation: int = 0
     """The number of times that the metastore was opened with it."""
     data: frozenset[int] = frozenset()
@@ -115,6 +118,8 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
 def _owner(directory: SecureDirectory) -> tuple[str, int]:
     """Return the UUID of a data root's metastore, and how often that was opened with it."""
     owner, _, generation = (directory.read(layout.UUID) or b"").decode("ascii", "replace").strip().partition(" ")
+    if not _UUID.fullmatch(owner):
+        return "", 0
     return owner, int(generation) if generation.isdecimal() else 0
 
 

@@ -152,9 +152,8 @@ class Entries:
         general = self._general
         if len(general.get(b"muuid", b"")) != 36:
             yield "the UUID is missing"
-        schema = general.get(b"mschema", b"")
-        if general.get(b"mversion", b"2") != schema:
-            yield f"the schema version is {schema!r} in one place, and {general.get(b'mversion')!r} in another"
+        if general.get(b"mversion", b"2") != general.get(b"mschema", b""):
+            yield "the schema version is stored in two places, which differ"
         numbers = {*self._numbers.values(), *self._keyspaces}
         count = len(numbers)
         wanted = {struct.pack(">I", number) for number in range(1, count + 1)}
