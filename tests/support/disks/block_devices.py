@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -120,6 +121,7 @@ def mounted(device: str, kind: str, mountpoint: Path) -> Iterator[Path]:
         yield mountpoint
     finally:
         wait_until(lambda: _unmount(mountpoint), _SECONDS, f"{mountpoint} is unmounted")
+        wait_until(lambda: _is_free(device), _SECONDS, f"no mount namespace has {device} mounted")
 
 
 def run(*command: str | Path) -> str:
@@ -141,6 +143,17 @@ def _unmount(mountpoint: Path) -> bool:
         run("umount", "--recursive", mountpoint)
     except RuntimeError as error:
         if "busy" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _is_free(device: str) -> bool:
+    """Whether nothing has a device mounted, in any mount namespace: `O_EXCL` of open(2)."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
             raise
         return False
     return True
