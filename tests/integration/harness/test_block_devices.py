@@ -11,7 +11,7 @@ from tests.support.disks.block_devices import disk, make_file_system, mounted
 
 pytestmark = pytest.mark.requires("root", "loop", "fuse", "mkfs.ext4")
 
-COPY_ALL_MOUNTS = ("unshare", "--mount", "sh", "-c", "echo copied; sleep 1")
+COPY_ALL_MOUNTS = ("unshare", "--mount", "sh", "-c", "echo copied; sleep 0.2")  # briefly: other tests have mounts
 
 
 def test_a_file_system_is_unmounted_once_no_mount_namespace_has_it(tmp_path: Path) -> None:
