@@ -8,15 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lamina.content import read_blob
-from lamina.errdefs import NotFound
 from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._contract import Transfer
 from lamina.images._namespaces import current_namespace
 from lamina.images._options import check_discarding
 
 if TYPE_CHECKING:
-    from lamina.content import ContentStore, Descriptor
+    from lamina.content import ContentStore
     from lamina.images._parts import Parts
     from lamina.images._progress import Report
     from lamina.images._receiver import Receiver
@@ -285,15 +283,9 @@ class LocalTransfer(Transfer):
             return self._shared
 
     def _parts(self, image: Image, platform: str) -> Parts:
-        from lamina.images._parts import parts_of
+        from lamina.images._parts import stored_parts
 
-        return parts_of(self._read, image.target, image.name, _parse(platform))
-
-    def _read(self, descriptor: Descriptor) -> bytes:
-        try:
-            return read_blob(self._content, descriptor.digest)
-        except NotFound as error:
-            raise NotFound(f"{error}; pull or import the image again") from error
+        return stored_parts(self._content, image, _parse(platform))
 
 
 def _parse(platform: str) -> Platform | None:

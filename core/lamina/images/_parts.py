@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from lamina.content import Descriptor
+from lamina.content import ContentStore, Descriptor, read_blob
+from lamina.errdefs import NotFound
 from lamina.images._results import Resolved
 from lamina.images._store import Image
 from lamina.images.documents import ImageConfig, Manifest, Platform, chain_ids
@@ -46,3 +47,19 @@ def parts_of(read: Read, target: Descriptor, name: str, platform: Platform | Non
     manifest = Manifest.decode(read(chosen.descriptor), chosen.descriptor)
     config = ImageConfig.decode(read(manifest.config), manifest.config)
     return Parts(chosen.platform, chosen.descriptor, manifest, config)
+
+
+def stored_parts(content: ContentStore, image: Image, platform: Platform | None) -> Parts:
+    """Read the documents of an image from a content store.
+
+    Raises:
+        Error: As `parts_of`.
+    """
+
+    def read(descriptor: Descriptor) -> bytes:
+        try:
+            return read_blob(content, descriptor.digest)
+        except NotFound as error:
+            raise NotFound(f"{error}; pull or import the image again") from error
+
+    return parts_of(read, image.target, image.name, platform)

@@ -66,7 +66,7 @@ class MergedTree(Tree):
 
     def _delete_others(self, path: bytes, fd: int) -> None:
         """Remove what this layer has not brought from a directory, and from those below it that it has."""
-        self._forget_links(path)
+        self._lookups.hide_below(path)
         for directory in self.open_below(path):
             if not directory.is_brought:
                 self._close(directory)

@@ -17,13 +17,12 @@ from lamina.fs import open_beneath, remove_acls, remove_tree
 from lamina.layers._entry import Entry
 from lamina.layers.applying._directory import Directory
 from lamina.layers.applying._errors import keeps_coming, not_a_directory
+from lamina.layers.applying._lookups import Lookups
 from lamina.layers.applying._paths import components, shown
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_OPEN: Final = 128
 """Directories that stay open."""
-_MAX_NAMES: Final = 1024
-"""Paths of the archive whose directories are remembered."""
 _MAX_LINKS: Final = 40
 """The most symbolic links that are followed, as in path_resolution(7)."""
 _IMPLIED_MODE: Final = 0o755
@@ -44,12 +43,9 @@ class Tree(abc.ABC):
     root: Directory
     _open: OrderedDict[bytes, Directory] = attrs.field(factory=OrderedDict)
     """The open directories but the root, by path; those used last at the end."""
-    _known: dict[bytes, Directory] = attrs.field(factory=dict)
-    """Open directories by the paths of the archive."""
+    _lookups: Lookups = attrs.field(factory=Lookups)
     _held: list[Directory] = attrs.field(factory=list)
     """Directories that stay open while others are looked up."""
-    _links: set[bytes] = attrs.field(factory=set)
-    """The paths in the tree of symbolic links that paths of `_known` lead through, and maybe of others."""
     _time: int = 0
     """The time of a directory that is only implied."""
 
@@ -74,14 +70,12 @@ class Tree(abc.ABC):
             InvalidArgument: A file on the path is no directory, or there are too many symbolic links.
             OSError: A directory cannot be opened or made.
         """
-        found = self._known.get(path)
+        found = self._lookups.get(path)
         if found is None:
             self._time = time
-            if max(len(self._known), len(self._links)) >= _MAX_NAMES:
-                self._forget_names()
+            self._lookups.make_room()
             found = self._resolve(path)
-            self._known[path] = found
-            found.names.append(path)
+            self._lookups.add(path, found)
         elif found is not self.root:
             self._open.move_to_end(found.path)
         return found
@@ -145,7 +139,7 @@ class Tree(abc.ABC):
             OSError: It cannot be removed.
         """
         parent.is_changed = True
-        self._forget_link(parent, name)
+        self._lookups.hide(parent.below(name))
         try:
             os.unlink(name, dir_fd=parent.fd)
         except FileNotFoundError:
@@ -162,7 +156,7 @@ class Tree(abc.ABC):
 
         Arguments are as for `Directory.close`.
         """
-        self._forget_links(path)
+        self._lookups.hide_below(path)
         for directory in self.open_below(path):
             self._close(directory, keeps_times=keeps_times)
 
@@ -228,7 +222,7 @@ class Tree(abc.ABC):
                 at = found
                 continue
             links += 1
-            self._links.add(at.below(name))
+            self._lookups.follow(at.below(name))
             if links > _MAX_LINKS:
                 raise InvalidArgument(f"apply the layer: {shown(path)} has more than {_MAX_LINKS} symbolic links")
             pending += [part for part in reversed(found.split(b"/")) if part not in (b"", b".")]
@@ -239,7 +233,7 @@ class Tree(abc.ABC):
     def _start(self, path: bytes) -> tuple[Directory, list[bytes]]:
         """Return the directory to look a path up from, and the names below it, last first."""
         head, _, tail = path.rpartition(b"/")
-        known = self._known.get(head)
+        known = self._lookups.get(head)
         if known is None or known is self.root or tail == b"..":
             return self.root, components(path)[::-1]
         self._open.move_to_end(known.path)
@@ -289,23 +283,5 @@ class Tree(abc.ABC):
 
     def _close(self, directory: Directory, *, keeps_times: bool = True) -> None:
         del self._open[directory.path]
-        for name in directory.names:
-            del self._known[name]
+        self._lookups.forget(directory)
         directory.close(keeps_times=keeps_times)
-
-    def _forget_link(self, parent: Directory, name: bytes) -> None:
-        """Forget all names if some may lead through a symbolic link that is replaced, removed or hidden."""
-        if self._links and parent.below(name) in self._links:
-            self._forget_names()
-
-    def _forget_links(self, path: bytes) -> None:
-        """Do so for all symbolic links below a path."""
-        prefix = path + b"/" if path else b""
-        if any(link.startswith(prefix) for link in self._links):
-            self._forget_names()
-
-    def _forget_names(self) -> None:
-        for directory in self._known.values():
-            directory.names.clear()
-        self._known.clear()
-        self._links.clear()

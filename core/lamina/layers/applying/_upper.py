@@ -73,7 +73,7 @@ class UpperTree(Tree):
 
     def bring(self, parent: Directory, name: bytes) -> None:
         """Take note of a name that is no copy any more, and hides what the parent has."""
-        self._forget_link(parent, name)
+        self._lookups.hide(parent.below(name))
         if self._copied:
             self._copied.discard(hash((parent.inode, name)))
 
@@ -83,7 +83,7 @@ class UpperTree(Tree):
             return
         if self._is_copied(parent.inode, name):
             self.remove(parent, name)
-        self._forget_link(parent, name)
+        self._lookups.hide(parent.below(name))
         parent.is_changed = True
         try:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent.fd)
