@@ -1,4 +1,4 @@
-"""How long changes take to become a layer or an image: `python -m tests.benchmarks commit`.
+"""Time commands that make layers and images of changes: `python -m tests.benchmarks commit`.
 
 Each tool has the same image of 100,000 files unpacked, on an ext4 with a journal of its own. In each round, some
 files get new content, and then each tool writes what changed. lamina's image is durable when its command ends; the
@@ -43,7 +43,7 @@ class Container:
     root: Path
     """The directory on which it is mounted while files are changed."""
     commands: dict[str, Callable[[str], object]]
-    """What is measured, by the name in the table; each takes a word that no other call has."""
+    """The commands to measure, by their names in the table; each takes a word that no other call has."""
     mount: Sequence[str | Path] = ()
     """Mounts it; empty if it is always there."""
     unmount: Sequence[str | Path] = ()
@@ -136,7 +136,7 @@ TOOLS: Final[dict[str, Tool]] = {"lamina": lamina, "ctr": ctr, "umoci": umoci, "
 
 @attrs.frozen
 class Taken:
-    """What one command took."""
+    """The time that one command took."""
 
     seconds: float
     synced: float

@@ -21,6 +21,7 @@ from lamina.images import Transfer
 from lamina.plugin import PluginType
 from tests.benchmarks.image_inputs import IMAGES, TAG
 from tests.support.commands import run
+from tests.support.local_servers import running_server
 from tests.support.registries.docker_registry import DockerRegistry
 
 _PIECE: Final = 64 << 10
@@ -72,14 +73,8 @@ def throttled(port: int, rate: float) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with running_server(server) as address:
+        yield address
 
 
 def seconds(work: Callable[[Transfer], object], *before: Callable[[Transfer], object]) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lamina.content.local import LocalContentStore
 from lamina.errdefs import Error
 from lamina.registry import Access, Credentials, Limits, Registry, Repository
 from tests.support.blobs import MemoryLabels, blob_in_file, digest_of
+from tests.support.local_servers import running_server
 from tests.support.registries.seeding import MANIFEST, described, image_document, noise
 from tests.support.rounds import rounds
 
@@ -59,15 +59,10 @@ class RandomRegistry:
                         if registry._random.random() < 0.4:
                             return
 
-        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-            server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            try:
-                yield f"127.0.0.1:{server.server_address[1]}"
-            finally:
-                server.shutdown()
-                thread.join()
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        with running_server(server) as address:
+            yield address
 
     def answer(self, method: str, path: str) -> bytes:
         body = b'{"token":"abc"}' if "/token" in path else DOCUMENT if "/manifests/" in path else DATA

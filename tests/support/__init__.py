@@ -1,7 +1,7 @@
 """What tests share. A test imports it by its whole name: `from tests.support.processes.hosts import Host`.
 
 - `commands` runs a program to its end, `waiting` waits for what has no event, `directories` knows short
-  temporary directories and the checkout, `trees` makes files.
+  temporary directories and the checkout, `trees` makes files, `local_servers` runs servers of a test's own.
 - `processes`: lamina as a process. `hosts` serves, `workshops` serves plugins of the test's own, `daemons` runs
   any daemon; `doctors`, `diagnoses` and `config_commands` run a command and read what it prints; `scraping`
   reads metrics; `installations` installs packages; `systemd_units` and `seccomp` run a command as a unit says.
@@ -27,6 +27,8 @@
 - `interop`: `releases` fetches Debian's containerds, `cache` keeps what is fetched, `containerds` runs one,
   `nodes` runs one with CRI, which `cri` calls as a kubelet does; `images` makes an image, `registry` serves it;
   `kubernetes_example` is examples/kubernetes; `release_table` is the table of what works with which.
+- `registries`: `docker_registry` runs Debian's, `token_server` gives it tokens; `proxy`, with `faults`, and
+  `forward_proxy` stand before it; `seeding` fills it, `downloads` and `hosts` read it; `certificates` makes them.
 - The harness: `prerequisites` are what `@pytest.mark.requires` names, `leftovers` what a test may not leave
   behind, `rounds` how much a fault test does.
 """

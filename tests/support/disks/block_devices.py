@@ -149,7 +149,7 @@ def _unmount(mountpoint: Path) -> bool:
 
 
 def _is_free(device: str) -> bool:
-    """Whether nothing has a device mounted, in any mount namespace: `O_EXCL` of open(2)."""
+    """Return whether no mount namespace has a device mounted: `O_EXCL` of open(2)."""
     try:
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.support.local_servers import running_server
 
 NAME = "layers"
 
@@ -47,11 +48,5 @@ def serving(layout: Path) -> Iterator[str]:
             """Tests print nothing."""
 
     (image,) = json.loads((layout / "index.json").read_text())["manifests"]
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}/{NAME}:latest"
-        finally:
-            server.shutdown()
-            thread.join()
+    with running_server(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
+        yield f"{address}/{NAME}:latest"

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import socket
 import socketserver
-import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Self
 
 import attrs
 
+from tests.support.local_servers import running_server
 from tests.support.registries.certificates import Certificate
 
 
@@ -48,18 +48,8 @@ class ForwardProxy:
         """Serve until the end of the block."""
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        if self.certificate:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(self.certificate.file, self.certificate.key)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with running_server(self._server, self.certificate):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         proxy = self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from typing import Self
 
 import attrs
 
+from tests.support.local_servers import running_server
 from tests.support.registries.certificates import Certificate
 
 
@@ -158,19 +158,11 @@ class Proxy:
         """Serve until the end of the block."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        if self._certificate:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(self._certificate.file, self._certificate.key)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stopped.set()
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
+        with running_server(self._server, self._certificate):
+            try:
+                yield self
+            finally:
+                self._stopped.set()
 
     def _fault(self, method: str, path: str) -> Fault:
         with self._lock:

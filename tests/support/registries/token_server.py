@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import attrs
 
+from tests.support.local_servers import running_server
 from tests.support.registries.certificates import Certificate
 from tests.support.registries.docker_registry import PASSWORD, USER, TokenAuthentication
 
@@ -46,14 +46,8 @@ class TokenServer:
         """Serve until the end of the block, which gets what the registry must know."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with running_server(self._server):
             yield TokenAuthentication(self.realm, SERVICE, ISSUER, self.certificate)
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
     def token(self, user: str, scopes: list[str]) -> str:
         """A token that the registry accepts (JSON Web Token, with the certificate in its head)."""
