@@ -41,6 +41,8 @@ from lamina.errdefs._classes import (
     Unavailable,
     Unimplemented,
     Unknown,
+    describe,
+    is_interrupt,
     message,
 )
 from lamina.errdefs._nearest import nearest
@@ -84,8 +86,10 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "describe",
     "from_os_error",
     "from_status",
+    "is_interrupt",
     "is_transient",
     "message",
     "nearest",

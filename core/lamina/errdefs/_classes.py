@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Code(enum.IntEnum):
@@ -39,12 +39,31 @@ class Error(Exception):
     text: ClassVar[str] = "unknown"
 
 
+_MAX_MESSAGE: Final = 16_384
+"""Characters of an error's text that are reported, so that one plugin cannot make a listing of all too long."""
+
+
 def message(error: BaseException) -> str:
-    """Return `str(error)`, or a placeholder if the exception's own `__str__` raises."""
+    """Return `str(error)` without the middle of a long text; a placeholder if `__str__` raises."""
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - reporting an error must not raise another one
+        text = str(error)
+        half = _MAX_MESSAGE // 2
+        return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+    except BaseException:  # noqa: BLE001 - reporting an error must not raise another one
         return f"<{type(error).__name__} whose text cannot be read>"
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as text, with its class name unless the class is lamina's."""
+    return message(error) if isinstance(error, Error) else f"{type(error).__name__}: {message(error)}"
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an exception is Ctrl-C. Python raises that in the main thread only (`signal`).
+
+    In another thread, the code that raises KeyboardInterrupt has failed as with any other exception.
+    """
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 class Unknown(Error):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.errdefs import _classes
-from lamina.errdefs._classes import Code, Error, message
+from lamina.errdefs._classes import Code, Error, describe, message
 
 _BY_CODE: dict[int, type[Error]] = {cls.code: cls for cls in reversed(Error.__subclasses__())}
 """The class of each code: of several with one code, the first that is defined (see `from_status`)."""
@@ -16,7 +16,7 @@ def to_status(error: BaseException) -> tuple[Code, str]:
         error: Any exception. An exception that is not lamina's becomes UNKNOWN with its class name and text.
     """
     if not isinstance(error, Error):
-        return Code.UNKNOWN, f"{type(error).__name__}: {message(error)}"
+        return Code.UNKNOWN, describe(error)
     own = message(error)
     if error.code is Code.UNKNOWN and error.text == "unknown":
         return error.code, own

@@ -14,7 +14,7 @@ import attrs
 
 from lamina.config import Config, from_document, load
 from lamina.context import current
-from lamina.errdefs import FailedPrecondition, LeftBehind, NoInstance, PluginFailed
+from lamina.errdefs import FailedPrecondition, LeftBehind, NoInstance, PluginFailed, is_interrupt
 from lamina.fs import Lock
 from lamina.host._directories import check_files, open_directories, temporary_files_in
 from lamina.host._launcher import Launcher, log_fields
@@ -232,7 +232,9 @@ class Host:
             current().check()
             try:
                 launcher.start_server(plugin)
-            except Exception as error:
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 failed = attrs.evolve(plugin, status=Status.FAILED, error=error)
                 raise PluginFailed(f"start {plugin.uri}: {failed.problem}") from error
 

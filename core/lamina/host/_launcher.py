@@ -97,7 +97,7 @@ class Launcher:
             return plugin
         try:
             self.start_server(plugin)
-        except Exception as error:  # noqa: BLE001 # plugins may raise anything
+        except BaseException as error:  # noqa: BLE001 # plugins may raise anything, even SystemExit
             self.close([plugin])
             retrying = is_retryable(error)
             return attrs.evolve(plugin, status=Status.FAILED, instance=None, error=error, retrying=retrying)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from lamina.errdefs import PluginFailed, message
+from lamina.errdefs import PluginFailed, describe, is_interrupt, message
 from lamina.plugin import Plugin, Registration, Status, call_within
 
 _log: Final = logging.getLogger(__name__)
@@ -40,8 +40,10 @@ class Listening:
         listen = functools.partial(registration.listen, config, properties)
         try:
             self._opened[uri] = call_within(seconds, "listen", uri, listen, functools.partial(_close, uri))
-        except Exception as error:
-            raise PluginFailed(f"start {uri}: {message(error)}") from error
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise PluginFailed(f"start {uri}: {describe(error)}") from error
 
     def get(self, uri: str) -> Any:
         """Return the result of a plugin's `listen`, or None."""
@@ -64,5 +66,5 @@ class Listening:
 def _close(uri: str, opened: Any) -> None:
     try:
         opened.close()
-    except Exception as error:  # noqa: BLE001 - plugins may raise anything
+    except BaseException as error:  # noqa: BLE001 - plugins may raise anything, even SystemExit
         _log.error("failed to close address", extra={"plugin": uri, "error": message(error)}, exc_info=error)

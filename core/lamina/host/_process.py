@@ -124,7 +124,7 @@ def _reload(host: Host, reload: Callable[[Host], Reloaded]) -> None:
     try:
         reloaded = reload(host)
     except Error as error:
-        for line in message(error).splitlines():
+        for line in str(error).splitlines():
             _log.error("configuration was not reloaded", extra={"error": line})
         return
     except BaseException as error:  # noqa: BLE001 # the migration of a plugin may raise anything

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pluggy
 
-from lamina.errdefs import message
+from lamina.errdefs import is_interrupt, message
 from lamina.plugin._contract import Contract
 from lamina.plugin._plugins import Plugin, PluginSet
 from lamina.plugin._proxy import ProxyType
@@ -87,8 +87,8 @@ def new_manager() -> pluggy.PluginManager:
 def notify(manager: pluggy.PluginManager, hook_name: str, **arguments: object) -> None:
     """Call the implementations of a hook in the order of discovery, `tryfirst` ones first and `trylast` ones last.
 
-    Exceptions are logged with the distribution and do not keep other implementations from being called, except
-    KeyboardInterrupt.
+    Exceptions, except Ctrl-C, are logged with the distribution and do not keep other implementations from being
+    called.
 
     Args:
         manager: `Discovery.manager`.
@@ -101,9 +101,9 @@ def notify(manager: pluggy.PluginManager, hook_name: str, **arguments: object) -
         wanted = [arguments[name] for name in implementation.argnames]
         try:
             implementation.function(*wanted)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - hooks may raise anything, even SystemExit
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             distribution = implementation.plugin_name.partition(":")[0]
             fields = {"hook": hook_name, "distribution": distribution, "error": message(error)}
             _log.error("plugin hook failed", extra=fields, exc_info=error)

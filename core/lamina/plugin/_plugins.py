@@ -10,7 +10,6 @@ import attrs
 
 from lamina.errdefs import (
     AlreadyExists,
-    Error,
     LockHeld,
     MultipleInstances,
     NoInstance,
@@ -20,6 +19,7 @@ from lamina.errdefs import (
     ReadOnly,
     ResourceExhausted,
     Unavailable,
+    describe,
     from_os_error,
     message,
 )
@@ -92,11 +92,6 @@ class Plugin:
         if self.error is None:
             return ""
         return message(self.error) if self.status is Status.SKIPPED else describe(self.error)
-
-
-def describe(error: BaseException) -> str:
-    """Return an error as text, with its class name unless the class is lamina's."""
-    return message(error) if isinstance(error, Error) else f"{type(error).__name__}: {message(error)}"
 
 
 def is_retryable(error: BaseException) -> bool:

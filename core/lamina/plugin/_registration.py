@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
 
@@ -15,6 +15,10 @@ from lamina.plugin.lifecycle._context import C, InitContext
 
 if TYPE_CHECKING:
     from lamina.plugin.findings._finding import DiagnoseContext, Finding
+
+
+_MAX_URI: Final = 255
+"""Bytes in the name of a directory (`NAME_MAX`)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -91,7 +95,7 @@ class Registration(Generic[C]):
 
     def has_name(self) -> bool:
         """Return whether type and id can name a record, even if the registration is invalid otherwise."""
-        return _is_name(self.type) and _is_name(self.id)
+        return _is_name(self.type) and _is_name(self.id) and len(self.uri.encode()) <= _MAX_URI
 
     def check(self) -> None:
         """Check the fields.
@@ -162,6 +166,10 @@ def _broken_rule(registration: Registration[Any]) -> str:
         (
             "/" in registration.uri or "\0" in registration.uri,
             "plugin: type and id name a directory: no '/' and no NUL",
+        ),
+        (
+            len(registration.uri.encode()) > _MAX_URI,
+            f"plugin: type and id name a directory: at most {_MAX_URI} bytes",
         ),
         (live is not None, f"plugin: live names {live!r}, which is no field of its config"),
         (reference is not None, f"plugin: references names {reference!r}, which is no field of its config"),

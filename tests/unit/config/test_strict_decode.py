@@ -211,6 +211,8 @@ class Checked:
     def __attrs_post_init__(self) -> None:
         if self.high == 13:
             raise ValueError("not today")
+        if self.high == 14:
+            raise SystemExit(3)
 
 
 def test_a_failed_validator_is_a_problem_of_its_key() -> None:
@@ -228,6 +230,7 @@ def test_a_validator_that_needs_an_invalid_field_does_not_run() -> None:
 
 def test_an_exception_of_the_class_is_a_problem_of_the_table() -> None:
     assert problems_of({"high": 13}, Checked) == [": not today"]
+    assert problems_of({"high": 14}, Checked) == [": SystemExit: 3"]
 
 
 @attrs.frozen

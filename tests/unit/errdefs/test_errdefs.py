@@ -3,11 +3,12 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lamina import errdefs
-from lamina.errdefs import Code, Error, from_os_error, from_status, message, to_status
+from lamina.errdefs import Code, Error, from_os_error, from_status, is_interrupt, message, to_status
 
 CLASSES = [cls for _, cls in inspect.getmembers(errdefs, inspect.isclass) if issubclass(cls, Error)]
 WIRE = [
@@ -85,11 +86,26 @@ def test_a_failed_system_call_without_a_path_names_operation_and_reason() -> Non
     assert str(from_os_error(OSError(errno.EIO, "Input/output error"), "read")) == "read: Input/output error"
 
 
+@pytest.mark.parametrize("raised", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("base", [errdefs.NotFound, ValueError])
-def test_an_error_whose_text_cannot_be_read_still_has_a_message_and_a_status(base: type[Exception]) -> None:
+def test_an_error_whose_text_cannot_be_read_still_has_a_message_and_a_status(
+    base: type[Exception], raised: type[BaseException]
+) -> None:
     class Mute(base):  # type: ignore[misc, valid-type] # a class made from a parameter
         def __str__(self) -> str:
-            raise RuntimeError
+            raise raised
 
     assert message(Mute()) == "<Mute whose text cannot be read>"
     assert "<Mute whose text cannot be read>" in to_status(Mute())[1]
+
+
+def test_a_long_message_loses_its_middle() -> None:
+    found = message(ValueError("begin" + 10_000_000 * "x" + "end"))
+    assert (found[:6], found[-4:], len(found)) == ("beginx", "xend", 16_389)
+
+
+def test_an_interrupt_is_raised_in_the_main_thread_alone() -> None:
+    assert is_interrupt(KeyboardInterrupt())
+    assert not is_interrupt(SystemExit())
+    with ThreadPoolExecutor() as threads:
+        assert not threads.submit(is_interrupt, KeyboardInterrupt()).result()

@@ -114,14 +114,24 @@ def test_a_module_that_does_not_exist_is_fatal(bench: Bench) -> None:
         host.start()
 
 
-def test_a_server_that_does_not_start_is_fatal_with_its_message(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(98, "Address already in use"), "OSError: .*Address already in use"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+    ids=["error", "exit"],
+)
+def test_a_server_that_does_not_start_is_fatal_with_its_message(
+    bench: Bench, error: BaseException, message: str
+) -> None:
     class Deaf(Closable):
         def start(self) -> None:
-            raise OSError(98, "Address already in use")
+            raise error
 
     bench.plugin("x.store.v1.floor")
     bench.plugin(f"{PluginType.SERVER}.deaf", lambda _: Deaf("deaf", bench.steps))
-    with pytest.raises(PluginFailed, match=r"start io\.containerd\.server\.v1\.deaf: .*Address already in use"):
+    with pytest.raises(PluginFailed, match=rf"start io\.containerd\.server\.v1\.deaf: {message}"):
         bench.host().start()
     assert bench.steps == ["init floor", "close deaf", "close floor"]
 

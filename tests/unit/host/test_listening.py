@@ -72,13 +72,20 @@ def test_addresses_are_closed_if_the_start_fails_before_their_init(bench: Bench)
     assert bench.steps == ["listen", "close address"]
 
 
-def test_a_host_whose_address_cannot_be_opened_initialises_nothing(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(AlreadyExists("the door is no socket"), "the door is no socket"), (SystemExit(3), "SystemExit: 3")],
+    ids=["error", "exit"],
+)
+def test_a_host_whose_address_cannot_be_opened_initialises_nothing(
+    bench: Bench, error: BaseException, message: str
+) -> None:
     def listen(_config: object, _properties: Mapping[str, str]) -> object:
-        raise AlreadyExists("the door is no socket")
+        raise error
 
     bench.plugin("x.store.v1.floor")
     bench.plugin(f"{PluginType.SERVER}.door", listen=listen)
-    with pytest.raises(PluginFailed, match=rf"start {PluginType.SERVER}\.door: the door is no socket"):
+    with pytest.raises(PluginFailed, match=rf"start {PluginType.SERVER}\.door: {message}"):
         bench.host().start()
     assert bench.steps == []
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lamina.context import CallContext, current, use
-from lamina.errdefs import LeftBehind
+from lamina.errdefs import LeftBehind, PluginFailed
 from lamina.plugin import call_within
 
 
@@ -65,6 +65,14 @@ def test_a_late_result_is_passed_to_the_callback(release: threading.Event) -> No
     assert caught.value.thread is not None
     caught.value.thread.join(60)
     assert late == [True]
+
+
+def test_an_interrupt_that_the_function_raises_is_a_failure() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(PluginFailed, match="it raised KeyboardInterrupt"):
+        call_within(60, "start", "t.one", interrupted)
 
 
 def test_a_result_in_time_is_not_late() -> None:

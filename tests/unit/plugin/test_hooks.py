@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import types
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pluggy
 import pytest
@@ -98,3 +99,5 @@ def test_an_interrupt_propagates(manager: pluggy.PluginManager) -> None:
     module(manager, "one", lamina_host_ready=interrupted)
     with pytest.raises(KeyboardInterrupt):
         notify(manager, "lamina_host_ready", plugins=PluginSet())
+    with ThreadPoolExecutor() as threads:  # no Ctrl-C there
+        threads.submit(notify, manager, "lamina_host_ready", plugins=PluginSet()).result()

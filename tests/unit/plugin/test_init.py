@@ -6,6 +6,7 @@ import gc
 import sys
 import traceback
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ def test_meta_is_kept_when_init_fails(host: Host) -> None:
         ("capabilities", [None], "meta.capabilities must be a list of UTF-8 strings, not [None]"),
         ("capabilities", ["\udcff"], "meta.capabilities must be a list of UTF-8 strings, not ['\\udcff']"),
         ("exports", {"\udcff": ""}, "meta.exports must be a dict of UTF-8 strings, not {'\\udcff': ''}"),
+        ("exports", {"certificates": 70_000 * "x"}, "meta has more than 65,536 characters"),
     ],
 )
 def test_a_meta_that_cannot_be_listed_is_a_failure(host: Host, name: str, value: object, message: str) -> None:
@@ -153,6 +155,20 @@ def test_an_instance_of_the_wrong_type_is_a_failure(
 ) -> None:
     plugin = host.run(f"{plugin_type}.one", lambda _: instance)
     assert (plugin.status, plugin.problem) == (Status.FAILED, message)
+
+
+def test_an_init_with_async_or_yield_is_a_failure(host: Host) -> None:
+    async def asynchronous(_: InitContext[Any]) -> object:
+        return "instance"
+
+    def generator(_: InitContext[Any]) -> Iterator[object]:
+        yield "instance"
+
+    for init in (asynchronous, generator):
+        plugin = host.run(f"t.{init.__name__}", init)
+        assert plugin.status is Status.FAILED
+        assert plugin.problem.endswith("it must be a function without async and yield")
+        plugin.instance.close()
 
 
 def test_an_instance_with_live_fields_must_have_reconfigure(host: Host) -> None:

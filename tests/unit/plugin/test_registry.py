@@ -72,6 +72,10 @@ def test_types_of_containerd_yield_its_uris() -> None:
         ({"requires": ("*", "*")}, "t.x: invalid requires: '*' stands alone"),
         ({"type": "*"}, "*.x: plugin: '*' is not a type"),
         ({"id": "../x"}, "t.../x: plugin: type and id name a directory: no '/' and no NUL"),
+        (
+            {"id": "x" * 254},
+            f"t.{'x' * 254}: plugin: type and id name a directory: at most 255 bytes",
+        ),
         ({"type": 5}, "5.x: plugin: type must be a UTF-8 string, not 5"),
         ({"id": None}, "t.None: plugin: id must be a UTF-8 string, not None"),
         ({"id": "\udcff"}, "t.\udcff: plugin: id must be a UTF-8 string, not '\\udcff'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import attrs
@@ -117,6 +118,11 @@ def test_plugins_are_counted_by_status_and_by_whether_they_are_tried_again():
     [
         OSError("disk"),
         SystemError("x"),
+        SystemExit("x"),
+        itertools.repeat(5),
+        [gauge("y", a=10**400)],
+        [gauge("y", **{"\udcff": 1})],
+        [Metric(MetricKind.GAUGE, "y", "\udcff", {(): 1})],
         None,
         ["y"],
         [gauge("y y", a=1)],
@@ -138,6 +144,15 @@ def test_a_failing_source_affects_no_other_and_exports_nothing_partial(told, cap
     found = samples(plugin("good", [gauge("good", x=1)]), plugin("bad", told), plugin("b", [gauge("z", a=2)]))
     assert found == {("good", "x"): 1, ("z", "a"): 2, (ERRORS, "test.v1.bad"): 1}
     assert [record.plugin for record in caplog.records] == ["test.v1.bad"]
+
+
+def test_an_instance_that_cannot_be_looked_at_affects_no_other(caplog):
+    class Shy:
+        def __getattr__(self, name):
+            raise SystemExit
+
+    shy = Plugin(type="test.v1", id="shy", instance=Shy())
+    assert samples(shy, plugin("b", [gauge("z", a=2)])) == {("z", "a"): 2, (ERRORS, "test.v1.shy"): 1}
 
 
 def test_a_repeated_failure_is_logged_once_and_counted_each_time(caplog):

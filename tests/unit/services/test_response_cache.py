@@ -33,7 +33,7 @@ class State:
         return VersionedResponse(HealthCheckResponse(status=self.status), self.version, self.current_version)
 
     def current_version(self) -> object:
-        if isinstance(self.version, Exception):
+        if isinstance(self.version, BaseException):
             raise self.version
         return self.version
 
@@ -85,9 +85,12 @@ def test_a_large_request_is_no_empty_one(served: Served, state: State) -> None:
     assert status(served, b"") == status(served, large) == NOT_SERVING
 
 
-def test_a_version_that_cannot_be_told_is_asked_for_anew(served: Served, state: State) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("no version"), SystemExit()], ids=["error", "exit"])
+def test_a_version_that_cannot_be_told_is_asked_for_anew(
+    served: Served, state: State, error: BaseException
+) -> None:
     status(served)
-    state.status, state.version = NOT_SERVING, RuntimeError("no version")
+    state.status, state.version = NOT_SERVING, error
     assert status(served) == NOT_SERVING
 
 

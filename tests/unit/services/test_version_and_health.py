@@ -82,10 +82,12 @@ class Plugged:
     def outage(self) -> str:
         if self.reason == "raises":
             raise OSError(errno.EIO, "Input/output error")
+        if self.reason == "exits":
+            raise SystemExit
         return self.reason
 
 
-@pytest.mark.parametrize("reason", ["the disk is gone", "raises"])
+@pytest.mark.parametrize("reason", ["the disk is gone", "raises", "exits"])
 def test_the_host_is_not_serving_while_a_plugin_has_an_outage(call, caplog, reason):
     instance = Plugged()
     records = [Plugin(type="t", id="a", instance=instance), Plugin(type="t", id="b", instance=object())]

@@ -21,6 +21,7 @@ from lamina.config._schema import VERSION, HostConfig
 from lamina.config.describing._docstrings import attribute_docstrings, class_docstring
 from lamina.config.describing._tables import default_instance, json_ready, plain
 from lamina.duration import DURATION_PATTERN, Duration
+from lamina.errdefs import is_interrupt
 
 Schema = dict[str, Any]
 
@@ -77,7 +78,9 @@ class _Writer:
         """
         try:
             return self.table(cls)
-        except Exception:  # noqa: BLE001 # annotations are a package's own code
+        except BaseException as error:  # annotations are a package's own code
+            if is_interrupt(error):
+                raise
             return {"type": "object"}
 
     def table(self, cls: type) -> Schema:

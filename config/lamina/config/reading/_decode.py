@@ -14,7 +14,7 @@ import attrs
 
 from lamina.config._problems import KeyPath, Problem, described, quoted
 from lamina.duration import Duration
-from lamina.errdefs import Error, nearest
+from lamina.errdefs import Error, describe, is_interrupt, nearest
 
 T = typing.TypeVar("T")
 
@@ -93,7 +93,9 @@ class _Decoder:
             return self._decode(kind, value, path)
         except Mismatch as error:
             self._add(path, error.found, expected=error.expected)
-        except Exception as error:  # noqa: BLE001 # whatever a plugin's class raises is a problem of its table
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             self._add(path, _reason(error))
         return _WRONG
 
@@ -158,7 +160,9 @@ class _Decoder:
         if not unknown and not any(value is _WRONG for value in values.values()):
             try:
                 return cls(**{fields[name].alias: value for name, value in values.items()})
-            except Exception as error:  # noqa: BLE001 # as above
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 objection = error
         objections = list(_objections(cls, values))
         for name, each in objections:
@@ -204,7 +208,7 @@ def _one_of(choices: collections.abc.Sequence[Any], value: object) -> Any:
     raise Mismatch(f"one of {shown}", value)
 
 
-def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exception]]:
+def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, BaseException]]:
     """Run converters, defaults and validators field by field, and yield their objections.
 
     attrs stops at the first objection and does not name the field. So each one runs again here, on an unvalidated
@@ -220,7 +224,9 @@ def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exce
         try:
             if field.name not in wrong:
                 object.__setattr__(instance, field.name, _value(field, instance, values))
-        except Exception as error:  # noqa: BLE001 # reported, whatever it is
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             wrong.add(field.name)
             yield field.name, error
     for field in attrs.fields(cls):
@@ -228,7 +234,9 @@ def _objections(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Exce
             continue
         try:
             field.validator(instance, field, getattr(instance, field.name))
-        except Exception as error:  # noqa: BLE001 # reported, whatever it is
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             if not (wrong and isinstance(error, AttributeError)):  # then it accessed a field that is wrong itself
                 yield field.name, error
 
@@ -246,8 +254,8 @@ def _value(field: Any, instance: object, values: Mapping[str, Any]) -> Any:
     return value if field.converter is None else field.converter(value)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return an exception's message. attrs's own validators append the field and the value."""
     if isinstance(error, Error | ValueError | TypeError) and error.args and isinstance(error.args[0], str):
         return error.args[0]
-    return f"{type(error).__name__}: {error}"
+    return describe(error)

@@ -18,7 +18,7 @@ from lamina.config._problems import Problem, described, dotted
 from lamina.config._schema import VERSION
 from lamina.config.reading._document import Document
 from lamina.config.reading._moves import Moves, compose, infer_moves
-from lamina.errdefs import PluginFailed, nearest
+from lamina.errdefs import PluginFailed, describe, is_interrupt, nearest
 
 OLDEST: Final = 2
 """The oldest supported version. Version 1, of containerd 1.0, has short names of plugins instead of URIs."""
@@ -150,10 +150,10 @@ class _Translation:
         for uri, migration in migrations.items():
             try:
                 self._tables["plugins"], moves = _run(migration, version, self._tables["plugins"])
-            except Exception as error:  # noqa: BLE001 # what a plugin raises is that plugin's failure
-                failed = PluginFailed(
-                    f"migrate its configuration from version {version}: {type(error).__name__}: {error}"
-                )
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
+                failed = PluginFailed(f"migrate its configuration from version {version}: {describe(error)}")
                 failed.__cause__ = error
                 self._failures[uri] = failed.with_traceback(error.__traceback__)
             else:

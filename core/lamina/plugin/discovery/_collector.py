@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 import attrs
 import pluggy
 
-from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound
+from lamina.errdefs import InvalidArgument, InvalidRegistration, NotFound, describe, is_interrupt
 from lamina.plugin._contract import Contract
 from lamina.plugin._hooks import new_manager
-from lamina.plugin._plugins import describe
 from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._registry import Registry, loop_error
@@ -118,9 +117,9 @@ class Collector:
                     registry = registry.register(registration)
                     added[registration.uri] = registration
                     self._source_of[registration.uri] = source
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - packages may raise anything, even SystemExit
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 location = self._place(source, error)
                 return Rejection(source, error, registration, tuple(added.values()), location)
         self.registry = registry

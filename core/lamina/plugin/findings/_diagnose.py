@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lamina.errdefs import LeftBehind
-from lamina.plugin._plugins import describe
+from lamina.errdefs import LeftBehind, describe
 from lamina.plugin._registration import Registration
 from lamina.plugin.findings._finding import DiagnoseContext, Finding
 from lamina.plugin.lifecycle._deadline import call_within

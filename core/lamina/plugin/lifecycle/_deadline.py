@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from lamina.errdefs import LeftBehind
+from lamina.errdefs import LeftBehind, PluginFailed
 
 T = TypeVar("T")
 
@@ -37,7 +37,8 @@ def call_within(
     Raises:
         LeftBehind: The function missed the deadline.
         KeyboardInterrupt: The wait was interrupted; the cause is a `LeftBehind` if the function still runs.
-        BaseException: Any exception of the function.
+        PluginFailed: The function raised KeyboardInterrupt, which is Ctrl-C in the main thread only.
+        BaseException: Any other exception of the function.
     """
     if seconds is None:
         return function()
@@ -72,6 +73,9 @@ class _DeadlineCall(Generic[T]):
     def run(self) -> None:
         try:
             self._returned.append(self._function())
+        except KeyboardInterrupt as error:
+            self._raised = PluginFailed("it raised KeyboardInterrupt")
+            self._raised.__cause__ = error
         except BaseException as error:  # noqa: BLE001 - raised again by the waiting thread
             self._raised = error
         with self._mutex:

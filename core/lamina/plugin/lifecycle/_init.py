@@ -6,13 +6,14 @@ import functools
 import reprlib
 import time
 import traceback
+import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin
+from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin, is_interrupt
 from lamina.plugin._contract import Contract
 from lamina.plugin._plugins import Meta, Plugin, PluginSet, Status, blocked_by, first_retrying, is_retryable
 from lamina.plugin._registration import Registration, is_dict_of_strings, is_text
@@ -22,6 +23,9 @@ from lamina.plugin.lifecycle._context import InitContext
 from lamina.plugin.lifecycle._deadline import call_within
 from lamina.plugin.lifecycle._location import Location, Owner, unwrapped
 from lamina.plugin.lifecycle._readiness import Readiness
+
+_MAX_META: Final = 65_536
+"""Characters in the meta of a plugin, so that one plugin cannot make a listing of all too long."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -47,7 +51,7 @@ def initialise(
     contract: Contract | None = None,
     seconds: float | None = None,
 ) -> Plugin:
-    """Initialise one plugin and return its record. Exceptions of init are recorded, except KeyboardInterrupt.
+    """Initialise one plugin and return its record. Exceptions of init are recorded, except Ctrl-C.
 
     With a deadline, init runs in a daemon thread. An init that misses the deadline is left behind there: its
     context refuses look-ups from then on, and the instance that it finally returns is closed.
@@ -167,9 +171,9 @@ def _run(
     try:
         instance = registration.init(context)
         problem = _wrong_instance(registration, instance, contract)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - plugins may raise anything, even SystemExit
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         # Clear the locals, so that files and locks of this init are released. The line numbers stay.
         traceback.clear_frames(error.__traceback__)
         if isinstance(error, SkipPlugin):
@@ -211,6 +215,8 @@ def _wrong_instance(registration: Registration[Any], instance: object, contract:
     """Return what is wrong with the instance, or ""."""
     if instance is None:
         return "init returned None: it must return the plugin's instance"
+    if isinstance(instance, types.CoroutineType | types.GeneratorType | types.AsyncGeneratorType):
+        return f"init returned a {type(instance).__name__}: it must be a function without async and yield"
     expected = (contract.members if contract else ()) + (("reconfigure",) if registration.live else ())
     if expected and isinstance(instance, type):
         return f"init returned the class {instance.__name__}: it must return an instance"
@@ -230,6 +236,9 @@ def _wrong_meta(meta: object) -> str:
         value = getattr(meta, name)
         if not _is_list_of_strings(value):
             return f"meta.{name} must be a list of UTF-8 strings, not {reprlib.repr(value)}"
+    texts = (*meta.exports, *meta.exports.values(), *meta.platforms, *meta.capabilities)
+    if sum(map(len, texts)) > _MAX_META:
+        return f"meta has more than {_MAX_META:,} characters"
     return ""
 
 

@@ -22,6 +22,6 @@ def routes(services: Iterable[Service], served: Container[str] = ()) -> dict[str
                     _log.error("two plugins offer the same method: the first one serves", extra=fields)
                 else:
                     found[path] = method
-        except Exception as error:  # noqa: BLE001 - a broken service must not affect the others
+        except BaseException as error:  # noqa: BLE001 - a broken service must not affect the others
             _log.error("a service is broken", extra={"service": repr(service)}, exc_info=error)
     return found

@@ -8,7 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate, product
+from itertools import accumulate, islice, product
 from typing import Any, Final
 
 import attrs
@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from lamina.errdefs import FailedPrecondition, InvalidArgument, LeftBehind, message
+from lamina.errdefs import FailedPrecondition, InvalidArgument, LeftBehind, describe
 from lamina.metrics import Histogram, Metered, Metric, MetricKind
 from lamina.plugin import Plugin, Status, call_within
 
@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 SECONDS: Final = 5.0
 """Deadline of each plugin's `metrics()`, in seconds. Prometheus waits 10 s for a scrape (`scrape_timeout`)."""
+
+MAX_METRICS: Final = 10_000
+"""The most metrics that a plugin may yield in one scrape."""
 
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 """Names of metrics and labels that every version of Prometheus accepts."""
@@ -78,20 +81,21 @@ class PluginCollector(Collector):
             families = _Families()
             families.add([_counts(plugins), _init_seconds(plugins)])
             for plugin in plugins:
-                if plugin.status is Status.OK and isinstance(plugin.instance, Metered):
-                    self._ask(plugin, plugin.instance, families)
+                if plugin.status is Status.OK:
+                    self._ask(plugin, families)
             families.add([self._told_errors()])
         yield from families.by_stem.values()
 
-    def _ask(self, plugin: Plugin, instance: Metered, families: _Families) -> None:
+    def _ask(self, plugin: Plugin, families: _Families) -> None:
         uri = plugin.uri
         try:
-            self._check_answered(uri)
-            families.add(call_within(self._seconds, "metrics", uri, lambda: list(instance.metrics())))
+            if isinstance(plugin.instance, Metered):
+                self._check_answered(uri)
+                families.add(call_within(self._seconds, "metrics", uri, lambda: _all_of(plugin.instance)))
         except LeftBehind as error:
             self._left[uri] = error
             self._failed(uri, error)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise what it likes
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, even SystemExit
             self._failed(uri, error)
         else:
             self._problems.pop(uri, None)
@@ -102,9 +106,9 @@ class PluginCollector(Collector):
             self._left[uri] = left
             raise FailedPrecondition("an earlier call of metrics() still runs")
 
-    def _failed(self, uri: str, error: Exception) -> None:
+    def _failed(self, uri: str, error: BaseException) -> None:
         self._errors[uri] += 1
-        problem = f"{type(error).__name__}: {message(error)}"
+        problem = describe(error)
         if self._problems.get(uri) != problem:  # otherwise each scrape would log it
             self._problems[uri] = problem
             _log.error(
@@ -117,6 +121,14 @@ class PluginCollector(Collector):
         samples: dict[tuple[str, ...], float] = {(uri,): count for uri, count in self._errors.items()}
         help_ = "Scrapes without the metrics of a plugin that failed to provide them."
         return Metric(MetricKind.COUNTER, "lamina_plugin_metrics_errors_total", help_, samples, ("plugin",))
+
+
+def _all_of(instance: Metered) -> list[Metric]:
+    """Return the metrics of an instance, which may yield without end."""
+    metrics = list(islice(instance.metrics(), MAX_METRICS + 1))
+    if len(metrics) > MAX_METRICS:
+        raise InvalidArgument(f"metrics() yields more than {MAX_METRICS:,} metrics")
+    return metrics
 
 
 class _Families:
@@ -178,9 +190,12 @@ def _check(metric: Any) -> None:
         raise InvalidArgument(f"metric {metric.name}: the names of counters, and of no others, end in _total")
     number = Histogram if metric.kind is MetricKind.HISTOGRAM else int | float
     for values, sample in metric.samples.items():
+        if isinstance(sample, int):
+            float(sample)  # a number beyond the range of floats would fail the whole scrape
         texts = len(values) == len(metric.labels) and all(isinstance(value, str) for value in values)
         if not texts or not isinstance(sample, number):
             raise InvalidArgument(f"metric {metric.name}: wrong labels or no number: {values!r}: {sample!r}")
+        "".join((metric.help, *values)).encode()  # lone surrogates would fail the whole scrape
 
 
 def _fill(family: Any, metric: Metric) -> None:

@@ -15,7 +15,7 @@ from lamina.api.messages.health_pb2 import (
     HealthListResponse,
 )
 from lamina.context import current
-from lamina.errdefs import NotFound, message
+from lamina.errdefs import NotFound, describe
 from lamina.plugin import Plugin, Status
 
 _log = logging.getLogger(__name__)
@@ -100,11 +100,10 @@ class HealthService:
 
 def _outage(plugin: Plugin) -> str:
     """Return the outage of a plugin that works, or "" if it has none."""
-    ask = getattr(plugin.instance, "outage", None)
-    if plugin.status is not Status.OK or ask is None:
+    if plugin.status is not Status.OK:
         return ""
     try:
-        reason: str = ask()
-    except Exception as error:  # noqa: BLE001 - any exception of a plugin is an outage
-        return f"{type(error).__name__}: {message(error)}"
-    return reason
+        ask = getattr(plugin.instance, "outage", None)
+        return "" if ask is None else str(ask())
+    except BaseException as error:  # noqa: BLE001 - any exception of a plugin is an outage, even SystemExit
+        return describe(error)

@@ -139,7 +139,7 @@ class Names:
     def _works(self, name: str) -> bool:
         try:
             self.find(name)
-        except Exception:  # noqa: BLE001 - a client that uses this name gets the exception
+        except BaseException:  # noqa: BLE001 - a client that uses this name gets the exception
             return False
         return True
 

@@ -53,7 +53,7 @@ class ResponseCache:
             return None
         try:
             is_present = found.current_version() == found.version
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything: its handler is asked
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything: its handler is asked
             _log.error("a plugin cannot tell a version", exc_info=error, extra={"method": path})
             return None
         return found if is_present else None
