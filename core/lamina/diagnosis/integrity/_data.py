@@ -54,15 +54,27 @@ def orphans(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[F
             "but the metastore does not have that snapshot"
         )
         yield Finding.problem(check, found, f"to recover it, {evidence.rebuild}")
-    for id_ in strays:
-        if id_ not in root.records:
-            found = f"{root.data_path(id_)}: neither a snapshot nor a recovery record has identifier {id_}"
-            doctor = f"lamina doctor{evidence.options} --repair"
-            remedy = f"an interrupted call left it. The next start moves it to quarantine, and so does {doctor}"
-            repair = Repair("move it to quarantine", functools.partial(quarantine_data, root.path, id_))
-            yield Finding.warning(check, found, remedy).with_repair(repair)
+    yield from (_unnamed(check, evidence, name, root, id_) for id_ in strays if id_ not in root.records)
     if not strays:
         yield Finding.ok(check, "none")
+
+
+def _unnamed(check: str, evidence: Evidence, name: str, root: DataRootContents, id_: int) -> Finding:
+    """Report data without a snapshot or a readable recovery record; it may be moved if it cannot be missed."""
+    path = root.data_path(id_)
+    recorded = "its recovery record is damaged" if id_ in root.torn else "there is no recovery record of it"
+    found = f"{path}: no snapshot has identifier {id_}, and {recorded}"
+    if evidence.is_damaged:
+        lost = f"{found}. The metastore is damaged, and may have lost the snapshot"
+        return Finding.problem(check, lost, evidence.rebuild)
+    if not evidence.snapshots[name]:
+        lost = f"{found}. The metastore has no snapshot of {name}, and may have lost them: no host touches it"
+        kept = shlex.quote(path)
+        return Finding.warning(check, lost, f"inspect it: ls -la {kept}. If it is not needed: mv {kept} DIRECTORY")
+    doctor = f"lamina doctor{evidence.options} --repair"
+    remedy = f"an interrupted call left it. The next start moves it to quarantine, and so does {doctor}"
+    repair = Repair("move it to quarantine", functools.partial(quarantine_data, root.path, id_))
+    return Finding.warning(check, found, remedy).with_repair(repair)
 
 
 def quarantined(evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:

@@ -41,6 +41,11 @@ class Evidence:
     """The option that names its socket in a command, with a leading space: ` -a SOCKET`."""
 
     @property
+    def is_damaged(self) -> bool:
+        """True if the metastore may have lost snapshots that it had."""
+        return bool(self.contents.problems or self.contents.salvaged)
+
+    @property
     def rebuild(self) -> str:
         """The remedy if the metastore contradicts the other sources."""
         stop = "" if self.host_pid is None else "stop the host, then "

@@ -191,6 +191,31 @@ def test_data_that_any_source_names_is_not_moved(stopped: Host) -> None:
     assert (stopped.overlay / "records/2000").exists()
 
 
+@pytest.mark.parametrize("recorded", [False, True], ids=["lost", "torn"])
+def test_data_of_a_snapshot_whose_records_are_damaged_is_not_moved(stopped: Host, *, recorded: bool) -> None:
+    """Identifier 4 is still in the index; a salvaged metastore has not even that."""
+    damage_metastore(stopped)
+    os.truncate(stopped.overlay / "records/4", 20)
+    if not recorded:
+        (stopped.overlay / "records/4").unlink()
+    for _ in range(2):
+        (stray,) = doctor("-c", stopped.file, "--repair").of("data without a snapshot")
+        assert stray["Status"] == "problem"
+        assert "lamina metastore rebuild" in stray["Remedy"]
+        assert (stopped.overlay / "snapshots/4").is_dir()
+        stopped.start().stop()
+
+
+def test_data_beside_a_metastore_without_snapshots_is_not_moved(host: Host) -> None:
+    for key in ("look", "box", "layer-2", "layer-1", "layer-0"):
+        host.lamina("snapshots", "rm", key)
+    host.stop()
+    leave_data(host)
+    (stray,) = doctor("-c", host.file, "--repair").of("data without a snapshot")
+    assert (stray["Status"], stray.get("Repair")) == ("warning", None)
+    assert (host.overlay / "snapshots/99").is_dir()
+
+
 def test_the_remedy_of_a_lost_metastore_restores_everything(stopped: Host) -> None:
     lose_metastore(stopped)
     (lost,) = doctor("-c", stopped.file).of("entries")
