@@ -123,6 +123,16 @@ def test_a_backup_that_cannot_be_written_keeps_the_previous_one(host: Host, tmp_
     assert os.listdir(tmp_path) == ["copy"]
 
 
+def test_a_backup_replaces_nothing_but_a_file(host: Host, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        assert "not a regular file" in metastore("backup", "-c", host.file, tmp_path / name, code=1)
+    assert "name a file" in metastore("backup", "-c", host.file, "-", code=2)
+    assert ((tmp_path / "pipe").is_fifo(), os.readlink(tmp_path / "link")) == (True, "pipe")
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
 def test_a_running_host_prevents_rebuild_and_restore(host: Host, tmp_path: Path) -> None:
     metastore("backup", "-c", host.file, tmp_path / "copy")
     for words in (["rebuild"], ["restore", tmp_path / "copy"]):

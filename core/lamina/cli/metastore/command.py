@@ -81,6 +81,8 @@ def backup(destination: str, file: str | None, *, as_json: bool, **overrides: Un
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots.recovery import write_backup
 
+    if destination == "-":
+        raise click.UsageError("-: a backup is checked before it appears, so it cannot go to stdout: name a file")
     host = ConfiguredHost.find(file, **overrides)
     with copied(host, "back up the metastore") as (_, copy):
         made = write_backup(progress(copy, "MiB"), destination)

@@ -10,7 +10,8 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import DataLoss, NotFound, translated
-from lamina.fs import Lock, fsync, sync_directory
+from lamina.fs import Lock
+from lamina.fs.new_file import new_file
 from lamina.snapshots.local import layout
 from lamina.snapshots.storage.file import DATA, Contents, read_file
 
@@ -60,21 +61,14 @@ def write_backup(copy: Iterable[bytes], path: str) -> Backup:
 
     Raises:
         DataLoss: The metastore is damaged.
+        FailedPrecondition: Something is there that is not a regular file.
         Error: The file cannot be written.
     """
-    unfinished = path + layout.UNFINISHED
-    with translated("write a backup of the metastore"), contextlib.ExitStack() as undo:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(unfinished, flags, 0o600), "wb") as file:
-            undo.callback(os.unlink, unfinished)
+    with new_file(path) as fd, open(fd, "wb", closefd=False) as file:
+        with translated(f"write {path}"):
             file.writelines(copy)
             file.flush()
-            fsync(file.fileno())
-        backup = Backup(path, os.path.getsize(unfinished), checked(unfinished))
-        os.rename(unfinished, path)
-        undo.pop_all()
-        sync_directory(os.path.dirname(os.path.abspath(path)))
-        return backup
+        return Backup(path, os.fstat(fd).st_size, checked(f"/proc/self/fd/{fd}", path))
 
 
 def inspect_copy(copy: Iterable[bytes]) -> Contents:
@@ -91,8 +85,12 @@ def inspect_copy(copy: Iterable[bytes]) -> Contents:
         return read_file(file.name)
 
 
-def checked(path: str) -> Contents:
+def checked(path: str, name: str = "") -> Contents:
     """Read the contents of a sound metastore file.
+
+    Args:
+        path: The file.
+        name: Its name for a message, if that differs.
 
     Raises:
         DataLoss: The file is damaged; the message has the first problem.
@@ -101,5 +99,5 @@ def checked(path: str) -> Contents:
     if contents.problems or not contents.uuid:
         problems = (*contents.problems, *(() if contents.uuid else ("it has no UUID",)))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise DataLoss(f"the metastore in {path} is damaged: {problems[0]}{more}")
+        raise DataLoss(f"the metastore in {name or path} is damaged: {problems[0]}{more}")
     return contents
