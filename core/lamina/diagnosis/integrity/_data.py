@@ -34,8 +34,11 @@ def _recovery(evidence: Evidence, one: RecoveryRecord, root: DataRootContents) -
         kept = f"{shlex.quote(os.path.join(root.path, layout.QUARANTINE))}/{id_}-*Z"
         return f"it is in quarantine: mv {kept} {shlex.quote(root.data_path(id_))}"
     back = f"restore {root.data_path(id_)} from a backup of the data root"
+    if one.record.info.kind is Kind.VIEW:
+        return "start the host again, which makes it again"
     if one.record.info.kind is Kind.ACTIVE:
-        return f"{back}; or remove it, which loses the data written to it: {evidence.removal(one)}"
+        again = "before the next start of the host makes it again as it was prepared"
+        return f"{back}, {again}; or remove it, which loses the data written to it: {evidence.removal(one)}"
     return (
         f"{back}; or remove its descendants, then the snapshot ({evidence.removal(one)}), and pull the image again"
     )

@@ -58,6 +58,20 @@ def remove_layer(host: Host) -> None:
     shutil.rmtree(host.overlay / "snapshots/2")
 
 
+def replace_layer_by_file(host: Host) -> None:
+    remove_layer(host)
+    (host.overlay / "snapshots/2").touch()
+
+
+def replace_layer_by_link(host: Host) -> None:
+    os.rename(host.overlay / "snapshots/2", host.overlay / "elsewhere")
+    (host.overlay / "snapshots/2").symlink_to("../elsewhere")
+
+
+def empty_layer(host: Host) -> None:
+    (host.overlay / "snapshots/2/fs").rmdir()
+
+
 def leave_data(host: Host) -> None:
     (host.overlay / "snapshots/99/fs").mkdir(parents=True)
 
@@ -128,6 +142,9 @@ def leave_socket(host: Host) -> None:
 
 BREAKS: list[tuple[Callable[[Host], None], str, str, bool]] = [
     (remove_layer, "data", "problem", False),
+    (replace_layer_by_file, "trees", "problem", False),
+    (replace_layer_by_link, "trees", "problem", False),
+    (empty_layer, "trees", "problem", False),
     (leave_data, "data without a snapshot", "warning", True),
     (tear_record, "recovery records", "warning", True),
     (lose_record, "recovery records", "warning", True),

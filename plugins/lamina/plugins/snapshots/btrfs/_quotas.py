@@ -72,7 +72,7 @@ def _actual_limit(directory: int, path: str) -> int | None:
     try:
         with open_subvolume(path) as subvolume:
             id_ = _ioctl.subvolume(subvolume).id
-    except (FileNotFoundError, NotASubvolume):
+    except (FileNotFoundError, NotADirectoryError, NotASubvolume):
         return None
     size = exclusive_limit(directory, id_)
     return None if size == _ioctl.UNLIMITED else size

@@ -38,6 +38,15 @@ def open_subvolume(path: str) -> Iterator[int]:
         yield fd
 
 
+def is_subvolume(path: str) -> bool:
+    """Return whether a path is that of a subvolume."""
+    try:
+        with open_subvolume(path):
+            return True
+    except (FileNotFoundError, NotADirectoryError, NotASubvolume):
+        return False
+
+
 def children(directory: int, id_: int) -> list[int]:
     """Return the ids of the subvolumes directly inside a subvolume."""
     return [ref.id for ref in _ioctl.root_refs(directory, id_)]

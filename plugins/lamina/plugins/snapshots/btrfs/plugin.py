@@ -77,7 +77,12 @@ def diagnose_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
 
 
 def examine_btrfs(context: DiagnoseContext[BtrfsConfig]) -> Iterator[Finding]:
-    """Compare the limits of subvolumes with the labels of their snapshots."""
+    """Check that every snapshot has a subvolume, and compare the limits of subvolumes with labels."""
+    from lamina.plugins.snapshots._trees import examine_trees
+    from lamina.plugins.snapshots.btrfs._backend import ACTIVE, COMMITTED, VIEW
     from lamina.plugins.snapshots.btrfs._quotas import check_quotas
+    from lamina.plugins.snapshots.btrfs._subvolume import is_subvolume
 
-    return check_quotas(diagnosed_data_root(context, context.config.root_path))
+    root = diagnosed_data_root(context, context.config.root_path)
+    yield from examine_trees(root, [ACTIVE, VIEW, COMMITTED], is_subvolume)
+    yield from check_quotas(root)

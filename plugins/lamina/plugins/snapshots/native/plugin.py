@@ -40,6 +40,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             config=NativeConfig,
             init=init_native,
             diagnose=diagnose_native,
+            examine=examine_native,
         )
     ]
 
@@ -62,3 +63,10 @@ def diagnose_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]
     from lamina import diagnosis
 
     return diagnosis.data_root(diagnosed_data_root(context, context.config.root_path), context.host_pid)
+
+
+def examine_native(context: DiagnoseContext[NativeConfig]) -> Iterator[Finding]:
+    """Check that the data of every snapshot is a directory."""
+    from lamina.plugins.snapshots._trees import examine_trees
+
+    return examine_trees(diagnosed_data_root(context, context.config.root_path), [""])

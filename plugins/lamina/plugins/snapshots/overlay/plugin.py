@@ -50,6 +50,7 @@ def lamina_register() -> Iterable[Registration[Any]]:
             config=OverlayConfig,
             init=init_overlay,
             diagnose=diagnose_overlay,
+            examine=examine_overlay,
         )
     ]
 
@@ -94,3 +95,10 @@ def diagnose_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Findin
     root = diagnosed_data_root(context, context.config.root_path)
     config = context.config
     return diagnose(root, config.mount_options, config.remap_ids, context.host_pid)
+
+
+def examine_overlay(context: DiagnoseContext[OverlayConfig]) -> Iterator[Finding]:
+    """Check that every snapshot has an `fs` directory."""
+    from lamina.plugins.snapshots._trees import examine_trees
+
+    return examine_trees(diagnosed_data_root(context, context.config.root_path), ["fs"])
