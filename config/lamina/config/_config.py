@@ -18,7 +18,7 @@ from lamina.config.reading._merge import Merged, Origin, merge
 from lamina.config.reading._positions import parse_key
 from lamina.config.reading._proxies import decode_proxy
 from lamina.config.versions._migrate import Migration, migrate
-from lamina.errdefs import PluginFailed, nearest
+from lamina.errdefs import ConfigError, PluginFailed, nearest
 from lamina.fs import Exposure
 from lamina.places import PROGRAM
 
@@ -89,6 +89,23 @@ class Config:
     def plugins(self) -> Mapping[str, Mapping[str, Any]]:
         """The merged but undecoded tables of plugins, by URI."""
         return self.host.plugins
+
+    def failed_defaults(self, schemas: Mapping[str, type | None]) -> dict[str, ConfigError]:
+        """Return the errors of plugins without a table whose classes have no valid defaults, by URI.
+
+        No file is at fault: a setting has no default, or the class is broken.
+
+        Args:
+            schemas: As for `decode_plugins`.
+        """
+        failed = {}
+        for uri, schema in schemas.items():
+            if schema is None or uri in self.plugins or uri in self.host.disabled_plugins:
+                continue
+            decoded = decode_table(schema, None, ("plugins", uri), self._merged)
+            if isinstance(decoded, list):
+                failed[uri] = config_error([attrs.evolve(problem, line=None) for problem in decoded])
+        return failed
 
     def decode_plugins(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
@@ -11,6 +10,7 @@ from lamina.config._schema import VERSION, HostConfig
 from lamina.config.reading._decode import decode
 from lamina.config.reading._merge import Merged
 from lamina.config.versions._migrate import successor_of_table
+from lamina.errdefs import is_interrupt
 from lamina.places import PROGRAM, default_root, default_state
 
 T = TypeVar("T")
@@ -52,6 +52,9 @@ def decode_table(
 ) -> T | list[Problem]:
     """Decode the table at a path, or return its problems. A missing table gives the defaults."""
     if table is None:
-        with contextlib.suppress(Exception):  # reported below
+        try:
             return schema()
+        except BaseException as error:  # reported below
+            if is_interrupt(error):
+                raise
     return decode(schema, table or {}, path, merged.problem)

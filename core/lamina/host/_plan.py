@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from lamina.config import GRPC_SERVER, Config, Problem, dotted
-from lamina.errdefs import nearest
+from lamina.errdefs import Error, nearest
 from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
@@ -23,6 +23,8 @@ class Prepared:
     """The decoded configuration of each plugin that has one, by URI."""
     warnings: tuple[str, ...]
     """Settings without effect, one sentence each."""
+    failures: Mapping[str, Error]
+    """Why plugins have no configuration, by URI: a migration or the defaults failed."""
     dangling: tuple[Problem, ...]
     """Settings that name plugins which no package provides (`Registration.references`). A host starts anyway."""
 
@@ -62,8 +64,10 @@ def prepare(
     migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
     types = discovery.registry.proxy_types
     config = config.with_migrations(migrations).with_proxies({name: one.config for name, one in types.items()})
-    discovery = discovery.set_aside(config.failed_migrations)
     schemas = {one.uri: one.config for one in discovery.registry}
+    failures = {**config.failed_defaults(schemas), **config.failed_migrations}
+    discovery = discovery.set_aside(failures)
+    schemas = {uri: schema for uri, schema in schemas.items() if uri not in failures}
     proxies = [types[table.type].registration(name, table) for name, table in config.host.proxy_plugins.items()]
     configs, warnings = config.decode_plugins(
         schemas, [plugin.uri for plugin in discovery.failed], {proxy.id: proxy.uri for proxy in proxies}
@@ -77,7 +81,8 @@ def prepare(
         required=[uri for uri in host.required_plugins if uri not in left_out],
     )
     dangling = tuple(_dangling(config, plan, configs))
-    return Prepared(config, plan, configs, (*config.warnings, *warnings, *map(str, dangling)), dangling)
+    texts = (*config.warnings, *warnings, *map(str, dangling))
+    return Prepared(config, plan, configs, texts, failures, dangling)
 
 
 def _dangling(config: Config, plan: Plan, configs: Mapping[str, object]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ import attrs
 
 from lamina.config import HostConfig, dotted
 from lamina.context import current
-from lamina.errdefs import FailedPrecondition, LeftBehind
+from lamina.errdefs import ConfigError, FailedPrecondition, LeftBehind
 from lamina.host._plan import Prepared
 from lamina.plugin import Plugin, PluginSet, Status, call_within
 
@@ -72,11 +72,15 @@ class ActiveConfig:
         failed: dict[str, BaseException] = {}
         for plugin in plugins:
             # A plugin that the new configuration disables is reported with `disabled_plugins`.
-            if plugin.uri not in self.configs or plugin.uri in new.config.host.disabled_plugins:
+            if plugin.uri in new.config.host.disabled_plugins:
+                continue
+            if plugin.uri not in self.configs:
+                if isinstance(plugin.error, ConfigError) and plugin.uri in new.config.plugins:
+                    needs_restart.append(("plugins", plugin.uri))  # its table was missing
                 continue
             current().check()
-            if plugin.uri in new.config.failed_migrations:
-                failed[plugin.uri] = new.config.failed_migrations[plugin.uri]
+            if plugin.uri in new.failures:
+                failed[plugin.uri] = new.failures[plugin.uri]
                 continue
             live = _live_fields(plugin, new)
             path = ("plugins", plugin.uri)

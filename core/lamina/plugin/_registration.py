@@ -113,7 +113,7 @@ def _wrong_field(registration: Registration[Any]) -> str:
         ("type", is_text(registration.type), "a UTF-8 string"),
         ("id", is_text(registration.id), "a UTF-8 string"),
         ("requires", is_tuple_of_strings(registration.requires), "a tuple of UTF-8 strings"),
-        ("config", isinstance(registration.config, type | None), "a class or None"),
+        ("config", registration.config is None or _is_attrs_class(registration.config), "an attrs class or None"),
         ("live", is_tuple_of_strings(registration.live), "a tuple of UTF-8 strings"),
         ("references", is_dict_of_strings(registration.references), "a dict of UTF-8 strings"),
         ("listen", registration.listen is None or callable(registration.listen), "a function or None"),
@@ -154,7 +154,8 @@ def is_tuple_of_strings(value: object) -> bool:
 def _broken_rule(registration: Registration[Any]) -> str:
     """Return the rule that a registration violates, or "". The first four are containerd's, in its order."""
     requires = registration.requires
-    settings = {field.name for field in _fields(registration.config) if field.init}
+    fields = () if registration.config is None else attrs.fields(registration.config)
+    settings = {field.name for field in fields if field.init}
     live = next((name for name in registration.live if name not in settings), None)
     reference = next((name for name in registration.references if name not in settings), None)
     rules = (
@@ -177,6 +178,5 @@ def _broken_rule(registration: Registration[Any]) -> str:
     return next((text for broken, text in rules if broken), "")
 
 
-def _fields(config: builtins.type[Any] | None) -> tuple[attrs.Attribute[Any], ...]:
-    """Return the fields of an attrs class, or nothing for other classes."""
-    return attrs.fields(config) if config is not None and attrs.has(config) else ()
+def _is_attrs_class(config: object) -> bool:
+    return isinstance(config, type) and attrs.has(config)

@@ -217,3 +217,12 @@ def test_a_table_is_valid_exactly_if_it_can_be_decoded(table: dict[str, Any]) ->
 def test_defaults_are_those_of_the_user_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert json_schema({})["properties"]["root"]["default"] == "/var/lib/lamina"
+
+
+@attrs.frozen
+class Unwritable:
+    thing: object = attrs.field(factory=lambda: 10**5000)
+
+
+def test_a_class_whose_defaults_cannot_be_written_may_hold_anything() -> None:
+    assert json_schema({URI: Unwritable})["properties"]["plugins"]["properties"][URI] == {"type": "object"}

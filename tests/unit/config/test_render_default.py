@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import sys
 from pathlib import Path
 
 import attrs
+import tomli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +54,16 @@ class Overlay(Base):
 @attrs.frozen
 class Needy:
     endpoint: str
+
+
+@attrs.frozen
+class Broken:
+    size: int = attrs.field(factory=sys.exit)
+
+
+@attrs.frozen
+class Unwritable:
+    thing: object = attrs.field(factory=object)
 
 
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
@@ -114,6 +126,13 @@ def test_every_key_of_the_top_level_has_a_comment() -> None:
 
 def test_a_class_with_a_required_key_gets_an_empty_table() -> None:
     assert render_default({"io.x.v1.needy": Needy}, HostConfig()).endswith('\n[plugins."io.x.v1.needy"]\n')
+
+
+def test_a_class_whose_defaults_cannot_be_made_or_written_gets_an_empty_table() -> None:
+    for schema in (Broken, Unwritable):
+        text = render_default({"io.x.v1.odd": schema}, HostConfig())
+        assert '\n[plugins."io.x.v1.odd"]\n' in text
+        assert tomli.loads(text)["plugins"] == {"io.x.v1.odd": {}}
 
 
 def test_a_class_without_source_gets_no_comments(tmp_path: Path) -> None:

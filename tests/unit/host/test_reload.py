@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +22,13 @@ from lamina.errdefs import (
 from lamina.host import Reloaded
 from lamina.plugin import InitContext
 from lamina.plugins.services.snapshots.plugin import lamina_proxy_types
-from tests.support.plugins.benches import Bench
+from tests.support.plugins.benches import Bench, statuses
 from tests.support.plugins.lamps import URI, Lamp, LampConfig
+
+
+@attrs.frozen
+class Needy:
+    endpoint: str
 
 
 def key(field: str) -> str:
@@ -178,6 +184,24 @@ def test_a_reload_migrates_older_tables_and_a_failed_migration_affects_only_its_
         reloaded = host.reload(bench.config(version=3, plugins={URI: {"brightness": "dim"}}))
         assert (reloaded.changed, reloaded.needs_restart, list(reloaded.failed)) == ((), (), [URI])
         assert "dim" in str(reloaded.failed[URI])
+
+
+def test_a_plugin_without_a_valid_default_fails_alone_until_a_restart(bench: Bench) -> None:
+    bench.plugin("x.needy.v1.needy", config=Needy)
+    bench.plugin("x.store.v1.floor")
+    with bench.host() as host:
+        assert statuses(host.plugins) == {"needy": "failed", "floor": "ok"}
+        with pytest.raises(PluginFailed, match=r'plugins."x.needy.v1.needy".endpoint: expected a string'):
+            host.get("x.needy.v1", "needy")
+        with_table = bench.config(plugins={"x.needy.v1.needy": {"endpoint": "/e"}})
+        assert host.reload(with_table) == Reloaded(needs_restart=('plugins."x.needy.v1.needy"',))
+
+
+def test_a_reload_that_takes_a_required_setting_away_affects_only_its_plugin(bench: Bench) -> None:
+    bench.plugin("x.needy.v1.needy", config=Needy)
+    with bench.host(plugins={"x.needy.v1.needy": {"endpoint": "/e"}}) as host:
+        reloaded = host.reload(bench.config())
+        assert (reloaded.needs_restart, list(reloaded.failed)) == ((), ["x.needy.v1.needy"])
 
 
 def test_a_reload_does_not_repeat_discovery(lit: Lit, bench: Bench) -> None:

@@ -169,6 +169,17 @@ def test_malformed_entry_points_fail_their_distribution(site: Site) -> None:
     assert "entry_points.txt of bad is malformed" in record[2]
 
 
+def test_an_entry_point_that_is_no_text_fails_its_distribution(site: Site) -> None:
+    damaged = site.path / "damaged-1.0.dist-info"
+    damaged.mkdir(parents=True)
+    (damaged / "METADATA").write_text("Name: damaged\n")
+    (damaged / "entry_points.txt").write_bytes(b"[lamina.plugins]\none = \xff\n")
+    site.install("good", {"good": GOOD})
+    found = site.discover()
+    assert found["registry"] == {"good.x": "good"}
+    assert list(found["failed"]) == ["io.lamina.entry-point.v1.damaged:one"]
+
+
 def test_a_damaged_distribution_without_plugins_is_ignored(site: Site) -> None:
     site.install("good", {"good": GOOD})
     site.install("malformed", {}, "[console_scripts]\nthis is no entry point\n")

@@ -81,7 +81,8 @@ def test_types_of_containerd_yield_its_uris() -> None:
         ({"id": "\udcff"}, "t.\udcff: plugin: id must be a UTF-8 string, not '\\udcff'"),
         ({"requires": "abc"}, "t.x: plugin: requires must be a tuple of UTF-8 strings, not 'abc'"),
         ({"requires": (1,)}, "t.x: plugin: requires must be a tuple of UTF-8 strings, not (1,)"),
-        ({"config": {}}, "t.x: plugin: config must be a class or None, not {}"),
+        ({"config": {}}, "t.x: plugin: config must be an attrs class or None, not {}"),
+        ({"config": int}, "t.x: plugin: config must be an attrs class or None, not <class 'int'>"),
         ({"init": "init"}, "t.x: plugin: init must be a function, not 'init'"),
         ({"migrate": 1}, "t.x: plugin: migrate must be a function or None, not 1"),
         ({"live": "level"}, "t.x: plugin: live must be a tuple of UTF-8 strings, not 'level'"),
@@ -99,7 +100,6 @@ def test_types_of_containerd_yield_its_uris() -> None:
             "t.x: plugin: references names 'colour', which is no field of its config",
         ),
         ({"references": ("level",)}, "t.x: plugin: references must be a dict of UTF-8 strings, not ('level',)"),
-        ({"config": int, "live": ("real",)}, "t.x: plugin: live names 'real', which is no field of its config"),
         ({"diagnose": 1}, "t.x: plugin: diagnose must be a function or None, not 1"),
     ],
 )

@@ -20,10 +20,9 @@ def attribute_docstrings(cls: type) -> dict[str, str]:
     docstrings: dict[str, str] = {}
     for base in filter(attrs.has, reversed(cls.__mro__)):
         try:
-            source = inspect.getsource(base)
-        except (OSError, TypeError):
-            continue  # the source is not installed
-        definition = ast.parse(textwrap.dedent(source)).body[0]
+            definition = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        except (OSError, TypeError, SyntaxError):
+            continue  # the source is not installed, or not that of the class
         for field, below in itertools.pairwise(definition.body if isinstance(definition, ast.ClassDef) else ()):
             match field, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(docstring))):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import enum
+import json
 import re
 import types
 import typing
@@ -77,11 +78,13 @@ class _Writer:
         If the class cannot be inspected, anything is allowed; `load` reports it.
         """
         try:
-            return self.table(cls)
+            schema = self.table(cls)
+            json.dumps(schema)
         except BaseException as error:  # annotations are a package's own code
             if is_interrupt(error):
                 raise
             return {"type": "object"}
+        return schema
 
     def table(self, cls: type) -> Schema:
         """Return the schema of an attrs class."""
@@ -124,7 +127,7 @@ class _Writer:
         elif origin in _MAPPINGS:
             schema = {"type": "object", "additionalProperties": self._type(arguments[1]) if arguments else {}}
         elif isinstance(origin, type) and issubclass(origin, enum.Enum):
-            schema = {"enum": [member.value for member in origin]}
+            schema = {"enum": [json_ready(member.value) for member in origin]}
         elif attrs.has(origin):
             schema = self.reference(origin)
         return schema

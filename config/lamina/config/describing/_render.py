@@ -11,18 +11,11 @@ import attrs
 from lamina.config._problems import KeyPath
 from lamina.config._schema import HostConfig
 from lamina.config.describing._docstrings import attribute_docstrings, class_docstring, first_sentence
-from lamina.config.describing._tables import default_instance, plain
+from lamina.config.describing._tables import default_instance, plain, plain_table, render
 from lamina.config.reading._positions import key_lines
 
 _WIDTH: Final = 98
 """The width of a comment line, without the mark."""
-
-
-def render(tables: Mapping[str, Any]) -> str:
-    """Format plain tables as TOML."""
-    import tomli_w
-
-    return tomli_w.dumps(tables)
 
 
 def render_default(schemas: Mapping[str, type | None], host: HostConfig) -> str:
@@ -37,7 +30,8 @@ def render_default(schemas: Mapping[str, type | None], host: HostConfig) -> str:
         host: The top level, without plugins' tables.
     """
     defaults = {uri: default_instance(schema) for uri, schema in schemas.items() if schema is not None}
-    text = render(plain(attrs.evolve(host, plugins=defaults)))
+    tables = {uri: plain_table(default) for uri, default in defaults.items()}
+    text = render(plain(attrs.evolve(host, plugins=tables)))
     comments = dict(_field_comments(host, ()))
     for uri, schema in schemas.items():
         if schema is not None:

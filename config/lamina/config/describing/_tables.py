@@ -14,6 +14,7 @@ import attrs
 from lamina.config._config import Config
 from lamina.config._problems import dotted, toml_string
 from lamina.duration import Duration
+from lamina.errdefs import is_interrupt
 
 
 def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str, Any]:
@@ -26,15 +27,39 @@ def effective_tables(config: Config, plugins: Mapping[str, object]) -> dict[str,
         plugins: The result of `Config.decode_plugins`.
     """
     undecoded = {uri: table for uri, table in config.plugins.items() if uri not in plugins}
-    all_plugins: dict[str, Any] = {**plugins, **undecoded}
+    all_plugins: dict[str, Any] = {**{uri: plain_table(one) for uri, one in plugins.items()}, **undecoded}
     tables: dict[str, Any] = plain(attrs.evolve(config.host, imports=[], plugins=all_plugins))
     return tables
 
 
 def default_instance(schema: type) -> Any:
-    """Return an instance of a class with its defaults, or an empty table if a field is required."""
+    """Return an instance of a class with its defaults, or an empty table if there is none."""
     complete = all(field.default is not attrs.NOTHING for field in attrs.fields(schema) if field.init)
-    return schema() if complete else {}
+    try:
+        return schema() if complete else {}
+    except BaseException as error:  # `Config.failed_defaults` reports it
+        if is_interrupt(error):
+            raise
+        return {}
+
+
+def plain_table(instance: object) -> dict[str, Any]:
+    """Convert the configuration of a plugin to TOML's types; {} if TOML cannot express one of its values."""
+    try:
+        table: dict[str, Any] = plain(instance)
+        render(table).encode()
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        return {}
+    return table
+
+
+def render(tables: Mapping[str, Any]) -> str:
+    """Format plain tables as TOML."""
+    import tomli_w
+
+    return tomli_w.dumps(tables)
 
 
 def plain(value: Any) -> Any:
@@ -61,14 +86,16 @@ def json_ready(value: Any) -> Any:
     match value:
         case dict():
             return {key: json_ready(item) for key, item in value.items()}
-        case list():
+        case list() | tuple():
             return list(map(json_ready, value))
         case datetime.date() | datetime.time():
             return value.isoformat()
         case float() if not math.isfinite(value):
             return str(value)
-        case _:
+        case None | str() | int() | float():
             return value
+        case _:
+            return str(value)
 
 
 def inline(value: Any) -> str:

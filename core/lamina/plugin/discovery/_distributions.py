@@ -100,7 +100,8 @@ class _Metadata:
 
     def read_text(self, filename: str) -> str | None:
         try:
-            with open(os.path.join(self._directory, self._name, filename), encoding="utf-8") as file:
+            path = os.path.join(self._directory, self._name, filename)
+            with open(path, encoding="utf-8", errors="replace") as file:
                 return file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
             return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from lamina.errdefs import InvalidRegistration
+from lamina.errdefs import InvalidRegistration, message
 from lamina.plugin.discovery._distributions import distributions, normalise
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def installed(group: str) -> Iterator[Source]:
                 continue
             name = normalise(distribution.name)
         except Exception as error:  # noqa: BLE001 - any damaged metadata, which may not be a plugin's
-            fields = {"path": str(distribution.locate_file("")), "error": str(error)}
-            _log.warning("cannot read the entry points of a distribution", extra=fields)
+            fields = {"path": str(distribution.locate_file(""))}
+            # Commands print the message alone.
+            _log.warning("cannot read the entry points of a distribution: %s", message(error), extra=fields)
             continue
         if name not in seen:
             seen.add(name)
