@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from lamina.fs._d_type import supports_d_type
     from lamina.fs._descriptor import opened
     from lamina.fs._durability import check_writable, fsync, sync_directory
-    from lamina.fs._exposure import Exposure, Trust, content_exposure
+    from lamina.fs._exposure import Exposure, Trust, content_exposure, file_exposure
     from lamina.fs._file_data import DataCopier, clone_range, copy_file
     from lamina.fs._lock import Lock
     from lamina.fs._metadata import same_metadata
     from lamina.fs._remove import remove_tree
-    from lamina.fs._safe_open import open_secure_file, replace_file
+    from lamina.fs._safe_open import open_secure_file, replace_file, set_mode
     from lamina.fs._secure_directory import SecureDirectory
     from lamina.fs._syncfs import FileSystemSync
     from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
@@ -49,6 +49,7 @@ __all__ = [
     "disk_usage",
     "exchange",
     "exposure_of",
+    "file_exposure",
     "fsync",
     "holds_at_most",
     "is_full",
@@ -65,6 +66,7 @@ __all__ = [
     "remove_tree",
     "replace_file",
     "same_metadata",
+    "set_mode",
     "start_writeback",
     "supports_d_type",
     "sync_directory",
@@ -80,12 +82,12 @@ __getattr__ = lazy_exports(
         "_d_type": "supports_d_type",
         "_descriptor": "opened",
         "_durability": "check_writable fsync sync_directory",
-        "_exposure": "Exposure Trust content_exposure",
+        "_exposure": "Exposure Trust content_exposure file_exposure",
         "_file_data": "DataCopier clone_range copy_file",
         "_lock": "Lock",
         "_metadata": "same_metadata",
         "_remove": "remove_tree",
-        "_safe_open": "open_secure_file replace_file",
+        "_safe_open": "open_secure_file replace_file set_mode",
         "_secure_directory": "SecureDirectory",
         "_syncfs": "FileSystemSync",
         "_syscalls": "exchange open_beneath open_within_mount start_writeback syncfs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import Final
 
 from lamina.errdefs import FailedPrecondition
@@ -59,6 +60,20 @@ def check_secure_file(status: os.stat_result, path: str) -> None:
     exposure = file_exposure(status, path, Trust.of_process())
     if exposure:
         raise FailedPrecondition(f"{exposure.found}; refusing to use it: {exposure.remedy}")
+
+
+def set_mode(path: str, mode: int) -> None:
+    """Set the mode of a directory or of a secure file. A link is not followed.
+
+    Raises:
+        FailedPrecondition: As for `check_secure_file`.
+        OSError: It cannot be opened.
+    """
+    with opened(path, os.O_RDONLY | _SAFE) as fd:
+        status = os.fstat(fd)
+        if not stat.S_ISDIR(status.st_mode):
+            check_secure_file(status, path)
+        os.fchmod(fd, mode)
 
 
 def create_file(name: str, *, dir_fd: int) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lamina.content.local import BLOB_MODE, BLOBS
-from lamina.fs import exposure_of
+from lamina.fs import exposure_of, set_mode
 from lamina.plugin import Finding, Repair
 
 _CHECK: Final = "blobs"
@@ -64,7 +64,7 @@ def _examined(path: str, status: os.stat_result) -> Iterator[Finding]:
     if mode != BLOB_MODE:
         found = f"{path} has mode {mode:04o} instead of {BLOB_MODE:04o}: did a program change it?"
         repair = Repair(
-            f"set mode {BLOB_MODE:04o}", functools.partial(os.chmod, path, BLOB_MODE), beside_host=True
+            f"set mode {BLOB_MODE:04o}", functools.partial(set_mode, path, BLOB_MODE), beside_host=True
         )
         remedy = f"lamina content verify sha256:{name}, then chmod {BLOB_MODE:04o} {quoted}"
         yield Finding.warning(_CHECK, found, remedy).with_repair(repair)

@@ -269,6 +269,31 @@ def test_a_world_writable_data_root_is_reported_once(stopped: Host) -> None:
     assert found == ["problem", "warning"]
 
 
+@pytest.mark.parametrize("place", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_nothing_that_a_link_leads_to_gets_another_mode(
+    stopped: Host, place: Callable[[Path, Path], None]
+) -> None:
+    other = stopped.directory / "other"
+    other.write_text("precious")
+    other.chmod(0o644)
+    (stopped.overlay / "uuid").unlink()
+    place(other, stopped.overlay / "uuid")
+    (found,) = doctor("-c", stopped.file, "--repair").of("modes and owners")
+    assert f"mv {stopped.overlay}/uuid {stopped.overlay}/uuid.old" in found["Remedy"]
+    assert other.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_directory_replaced_by_a_link_or_a_file_keeps_the_mode_there(stopped: Host) -> None:
+    other = stopped.directory / "other"
+    other.mkdir(0o755)
+    (stopped.overlay / "quarantine").symlink_to(other)
+    (stopped.overlay / "trash").rmdir()
+    (stopped.overlay / "trash").touch(0o644)
+    found = doctor("-c", stopped.file, "--repair")
+    assert (found.code, found.of("modes and owners")) == (1, [])
+    assert [(path.stat().st_mode & 0o777) for path in (other, stopped.overlay / "trash")] == [0o755, 0o644]
+
+
 def test_checks_that_cannot_run_have_another_exit_code(host: Host, tmp_path: Path) -> None:
     assert doctor("-a", tmp_path / "nobody.sock").code == 2
     os.rename(host.address, f"{host.address}.away")
