@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from lamina.diagnosis._process import AS_ROOT
 from lamina.diagnosis.integrity._damage import damage, parents, set_aside
-from lamina.diagnosis.integrity._data import missing_data, orphans, quarantined
+from lamina.diagnosis.integrity._data import missing_data, missing_roots, orphans, quarantined
 from lamina.diagnosis.integrity._evidence import Evidence
 from lamina.diagnosis.integrity._failed_syncs import failed_syncs
 from lamina.diagnosis.integrity._modes import modes_below, modes_of, modes_of_metastore
@@ -28,6 +28,7 @@ _METASTORE: Final[tuple[_OfMetastore, ...]] = (
     damage,
     parents,
     set_aside,
+    missing_roots,
     modes_of_metastore,
     temporaries_of_metastore,
 )
@@ -83,6 +84,7 @@ def gather(
         contents=read or Contents(),
         exists=read is not None,
         roots=roots,
+        configured=places.data_roots,
         unread=unread,
         host_pid=host_pid,
         options=options,

@@ -15,6 +15,24 @@ from lamina.snapshots.recovery import DataRootContents
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 
+def missing_roots(evidence: Evidence) -> Iterator[Finding]:
+    """Report snapshotters whose data root is missing."""
+    check = "data roots"
+    for name, count in sorted(evidence.rootless.items()):
+        path = evidence.configured.get(name)
+        if path is None:
+            found = f"the data of {count:,} snapshots of {name} is unknown: no plugin of that name is installed"
+            yield Finding.unknown(check, found, "install the package that provides it")
+            continue
+        parts = f"{layout.SNAPSHOTS} and {layout.RECORDS}"
+        yield Finding.problem(
+            check,
+            f"{count:,} snapshots of {name} have no data root: there are no directories {parts} in {path}",
+            f"before the next start of the host, mount its file system (findmnt --target {shlex.quote(path)}), or "
+            "restore it from a backup",
+        )
+
+
 def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
     """Report snapshots without their data."""
     check = "data"

@@ -31,6 +31,8 @@ class Evidence:
     """True if there is a metastore."""
     roots: Mapping[str, DataRootContents]
     """The data roots that exist, by snapshotter."""
+    configured: Mapping[str, str] = attrs.field(factory=dict)
+    """The paths of the configured data roots, by snapshotter."""
     unread: Mapping[str, str] = attrs.field(factory=dict)
     """The errors of data roots that could not be read, by path."""
     host_pid: int | None = None
@@ -64,6 +66,15 @@ class Evidence:
         for one in self.contents.snapshots:
             found.setdefault(one.snapshotter, {})[one.record.id] = one
         return found
+
+    @property
+    def rootless(self) -> Mapping[str, int]:
+        """The numbers of the snapshots of snapshotters without a data root, by snapshotter."""
+        return {
+            name: len(ones)
+            for name, ones in self.snapshots.items()
+            if name not in self.roots and self.configured.get(name) not in self.unread
+        }
 
 
 def has_own_data(record: Record) -> bool:

@@ -82,7 +82,11 @@ class SnapshotData:
         self._root.discard_remains(record.id)
         if record.info.kind is Kind.COMMITTED:  # its labels are not those that it was created with
             record = attrs.evolve(record, info=attrs.evolve(record.info, labels={}))
-        self.make(record)
+        try:
+            self.make(record)
+        except BaseException:
+            self._root.discard_unfinished(record.id)
+            raise
 
     def mounts(self, record: Record) -> list[Mount]:
         """Return the mounts of a snapshot."""

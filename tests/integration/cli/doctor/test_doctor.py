@@ -58,6 +58,14 @@ def remove_layer(host: Host) -> None:
     shutil.rmtree(host.overlay / "snapshots/2")
 
 
+def lose_data_root(host: Host) -> None:
+    os.rename(host.overlay, host.directory / "away")
+
+
+def lose_all_layers(host: Host) -> None:
+    os.rename(host.overlay / "snapshots", host.overlay / "away")
+
+
 def replace_layer_by_file(host: Host) -> None:
     remove_layer(host)
     (host.overlay / "snapshots/2").touch()
@@ -142,6 +150,8 @@ def leave_socket(host: Host) -> None:
 
 BREAKS: list[tuple[Callable[[Host], None], str, str, bool]] = [
     (remove_layer, "data", "problem", False),
+    (lose_data_root, "data roots", "problem", False),
+    (lose_all_layers, "data roots", "problem", False),
     (replace_layer_by_file, "trees", "problem", False),
     (replace_layer_by_link, "trees", "problem", False),
     (empty_layer, "trees", "problem", False),
@@ -261,6 +271,16 @@ def test_a_repair_that_would_disturb_a_running_host_is_not_done(host: Host) -> N
     (missing,) = found.of("recovery records")
     assert missing["Repair"].startswith("not done while a host runs")
     assert not record.exists()
+
+
+def test_nothing_is_left_of_data_that_cannot_be_made_again(stopped: Host) -> None:
+    for id_ in ("3", "4"):  # a layer and the active snapshot on it
+        shutil.rmtree(stopped.overlay / "snapshots" / id_)
+    stopped.start()
+    wait_until(lambda: "cannot be made again" in stopped.stderr, 60, "it tries to make the active snapshot again")
+    stopped.stop()
+    found = doctor("-c", stopped.file)
+    assert {check for check, _ in found.wrong()} == {"data"}
 
 
 def test_a_world_writable_data_root_is_reported_once(stopped: Host) -> None:
