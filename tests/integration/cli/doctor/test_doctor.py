@@ -274,7 +274,7 @@ def test_a_repair_that_would_disturb_a_running_host_is_not_done(host: Host) -> N
 
 
 def test_nothing_is_left_of_data_that_cannot_be_made_again(stopped: Host) -> None:
-    for id_ in ("3", "4"):  # a layer and the active snapshot on it
+    for id_ in ("1", "3", "4"):  # the lowest and the highest layer, and the active snapshot on them
         shutil.rmtree(stopped.overlay / "snapshots" / id_)
     stopped.start()
     wait_until(lambda: "cannot be made again" in stopped.stderr, 60, "it tries to make the active snapshot again")
