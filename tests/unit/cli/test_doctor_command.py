@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lamina.cli.main import lamina
+from lamina.cli.command import lamina
 
 
 def doctor(directory: Path, *words: str) -> Result:

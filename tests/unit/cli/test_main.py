@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lamina.cli.main import lamina
+from lamina.cli.command import lamina
 from lamina.cli.version import version
 from tests.support.commands import CommandFailed, environment, imported, run
 from tests.support.directories import short_directory

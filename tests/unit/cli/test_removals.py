@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from lamina.cli.command import lamina
 from lamina.cli.images import removals
-from lamina.cli.main import lamina
 from lamina.metadata.collection import Removed
 from tests.support.images.collectors import RecordedCollector
 
