@@ -109,8 +109,6 @@ def _status(plugin: Plugin) -> str:
 
 
 def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
-    from lamina.cli.containerd.stanza import Stanza
-
     working = {plugin.uri: plugin for plugin in plugins if plugin.status is Status.OK}
     if GRPC_SERVER not in working:
         yield f"No socket: {GRPC_SERVER} does not work or is not installed."
@@ -126,8 +124,6 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
         yield ""
         yield "To use it from containerd, add the output of this command to /etc/containerd/config.toml:"
         yield f"  {_program()} containerd-config{elsewhere}"
-        yield "or, for this snapshotter alone:"
-        yield from (f"  {line}" for line in Stanza(name, address).lines())
 
 
 def _program() -> str:

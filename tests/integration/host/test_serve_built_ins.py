@@ -49,7 +49,7 @@ def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(ser
     may_skip = {"btrfs", "metrics"}  # not on btrfs; no address is set
     assert [plugin.id for plugin in plugins if plugin.status != "ok" and plugin.id not in may_skip] == []
     assert f"ctr -a {serving.state}/lamina.sock snapshots --snapshotter lamina ls" in serving.stdout
-    assert "  [proxy_plugins.lamina]\n" in serving.stdout
+    assert f"  lamina containerd-config -a {serving.state}/lamina.sock\n" in serving.stdout
 
 
 def test_after_sigterm_the_socket_is_gone(serving: Host) -> None:
