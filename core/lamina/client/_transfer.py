@@ -10,7 +10,7 @@ from lamina import api, images  # their names are looked up in calls, since a co
 from lamina.api import encode
 from lamina.api.messages import transfer_pb2 as pb
 from lamina.client._connection import M, ServiceClient
-from lamina.images import NO_CHANGES, Transfer
+from lamina.images import Transfer
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -121,7 +121,7 @@ class ProxyTransfer(ServiceClient, Transfer):
         *,
         snapshotter: str = "",
         base: str = "",
-        changes: ConfigChanges = NO_CHANGES,
+        changes: ConfigChanges | None = None,
         message: str = "",
         compression: LayerCompression = "gzip",
         live: bool = False,
@@ -134,7 +134,7 @@ class ProxyTransfer(ServiceClient, Transfer):
             name=name,
             snapshotter=snapshotter,
             base=base,
-            changes=api.config_changes_to_proto(changes),
+            changes=api.config_changes_to_proto(changes or images.ConfigChanges()),
             message=message,
             compression=compression,
             live=live,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lamina.images._config_changes import NO_CHANGES, ConfigChanges
+    from lamina.images._config_changes import ConfigChanges
     from lamina.images._contract import Transfer
     from lamina.images._local_transfer import LocalTransfer
     from lamina.images._lookup import find_image
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_NAMESPACE",
     "NAMESPACE_LIMIT",
-    "NO_CHANGES",
     "ArchiveFormat",
     "ConfigChanges",
     "Exported",
@@ -66,7 +65,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "_config_changes": "NO_CHANGES ConfigChanges",
+        "_config_changes": "ConfigChanges",
         "_local_transfer": "LocalTransfer",
         "_lookup": "find_image",
         "_namespaces": (

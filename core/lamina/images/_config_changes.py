@@ -67,11 +67,7 @@ class ConfigChanges:
 
     def __bool__(self) -> bool:
         """Return whether anything is to be changed."""
-        return self != NO_CHANGES
-
-
-NO_CHANGES: Final = ConfigChanges()
-"""Changes that change nothing."""
+        return self != ConfigChanges()
 
 
 def _check(is_right: bool, what: str, value: str, expected: str) -> None:

@@ -6,9 +6,8 @@ import abc
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lamina.images._config_changes import NO_CHANGES, ConfigChanges
-
 if TYPE_CHECKING:
+    from lamina.images._config_changes import ConfigChanges
     from lamina.images._progress import Report
     from lamina.images._results import (
         ArchiveFormat,
@@ -154,7 +153,7 @@ class Transfer(abc.ABC):
         *,
         snapshotter: str = "",
         base: str = "",
-        changes: ConfigChanges = NO_CHANGES,
+        changes: ConfigChanges | None = None,
         message: str = "",
         compression: LayerCompression = "gzip",
         live: bool = False,
@@ -172,7 +171,7 @@ class Transfer(abc.ABC):
             snapshotter: As for `import_`.
             base: The image that the snapshot lies on. Without a name it is that from which the snapshot was made
                 (`lamina images mount --rw`), or else the one whose layers the nearest snapshot below has.
-            changes: Changes to the configuration of the base.
+            changes: Changes to the configuration of the base; None for none.
             message: A comment for the history.
             compression: The compression of the layer.
             live: Commit the snapshot although it is mounted. Each file is read once, one after the other, so the

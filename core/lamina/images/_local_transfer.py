@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lamina.images._config_changes import NO_CHANGES, ConfigChanges
 from lamina.images._contract import Transfer
 from lamina.images._namespaces import current_namespace
 from lamina.images._options import check_discarding
 
 if TYPE_CHECKING:
     from lamina.content import ContentStore
+    from lamina.images._config_changes import ConfigChanges
     from lamina.images._parts import Parts
     from lamina.images._progress import Report
     from lamina.images._receiver import Receiver
@@ -175,13 +175,14 @@ class LocalTransfer(Transfer):
         *,
         snapshotter: str = "",
         base: str = "",
-        changes: ConfigChanges = NO_CHANGES,
+        changes: ConfigChanges | None = None,
         message: str = "",
         compression: LayerCompression = "gzip",
         live: bool = False,
         source_date_epoch: int | None = None,
         progress: Report | None = None,
     ) -> Image:
+        from lamina.images._config_changes import ConfigChanges
         from lamina.images._receiver import in_namespace
         from lamina.images.building import LayerSource
 
@@ -197,7 +198,12 @@ class LocalTransfer(Transfer):
         )
         with self._builder() as builder:
             return builder.commit(
-                source, name, base=base, changes=changes, message=message, source_date_epoch=source_date_epoch
+                source,
+                name,
+                base=base,
+                changes=changes or ConfigChanges(),
+                message=message,
+                source_date_epoch=source_date_epoch,
             )
 
     def edit(

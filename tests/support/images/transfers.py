@@ -9,7 +9,6 @@ from lamina.content import Descriptor
 from lamina.context import current
 from lamina.errdefs import NotFound
 from lamina.images import (
-    NO_CHANGES,
     ArchiveFormat,
     ConfigChanges,
     Exported,
@@ -113,7 +112,7 @@ class RecordedTransfer(Transfer):
         *,
         snapshotter: str = "",
         base: str = "",
-        changes: ConfigChanges = NO_CHANGES,
+        changes: ConfigChanges | None = None,
         message: str = "",
         compression: LayerCompression = "gzip",
         live: bool = False,

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.client import Client
 from lamina.errdefs import InvalidArgument, NotFound
-from lamina.images import NO_CHANGES, ConfigChanges, Exported, Imported, Progress
+from lamina.images import ConfigChanges, Exported, Imported, Progress
 from lamina.plugins.transfer._service import TransferService
 from lamina.registry import Access, Credentials
 from tests.support.images.transfers import (
@@ -117,7 +117,7 @@ def test_what_is_not_said_is_the_default(address: str, transfer: RecordedTransfe
         client.transfer().export("/a.tar", ["b"])
     edited = ConfigChanges(entrypoint=(), user="", env={"B": "2", "A": "1"})
     assert transfer.asked == [
-        ("", "work", "mine", "", "", NO_CHANGES, "", "gzip", False, None),
+        ("", "work", "mine", "", "", ConfigChanges(), "", "gzip", False, None),
         ("", "mine", "", edited, "", "", None),
         ("", "/a.tar", ("b",), "oci", ""),
     ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidArgument
-from lamina.images import NO_CHANGES, ConfigChanges
+from lamina.images import ConfigChanges
 from lamina.images.building._settings import changed_settings
 from lamina.images.documents import Fields
 
@@ -28,8 +28,8 @@ def changed(changes: ConfigChanges, settings: dict[str, object] = SETTINGS) -> d
 
 
 def test_no_changes_change_nothing() -> None:
-    assert not NO_CHANGES
-    assert changed(NO_CHANGES) == SETTINGS
+    assert not ConfigChanges()
+    assert changed(ConfigChanges()) == SETTINGS
 
 
 def test_each_change_changes_its_member_and_keeps_the_others() -> None:

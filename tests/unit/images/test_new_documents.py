@@ -13,7 +13,7 @@ import pytest
 from lamina.content import ContentStore, Descriptor, NewBlob, ingest
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import InvalidArgument, NotFound
-from lamina.images import NO_CHANGES, ConfigChanges
+from lamina.images import ConfigChanges
 from lamina.images.building._base import Base
 from lamina.images.building._documents import NewDocuments, NewLayer, build_documents
 from lamina.images.documents import (
@@ -81,7 +81,7 @@ def decoded(built: NewDocuments) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_unknown_members_are_kept(made: Documents, content: ContentStore) -> None:
     layer = Descriptor(OCI_LAYER_GZIP, DIGEST, 5)
     base = read(made, content, manifest_of(made, CONFIG, layer, annotations={"a": "b"}, x=[1]))
-    config, manifest = decoded(build_documents(base, STEP, NO_CHANGES, LAYER))
+    config, manifest = decoded(build_documents(base, STEP, ConfigChanges(), LAYER))
     assert config == {
         **CONFIG,
         "created": STEP.created,
@@ -97,7 +97,7 @@ def test_unknown_members_are_kept(made: Documents, content: ContentStore) -> Non
 
 def test_without_a_layer_the_history_says_so(made: Documents, content: ContentStore) -> None:
     base = read(made, content, manifest_of(made, CONFIG, Descriptor(OCI_LAYER_GZIP, DIGEST, 5)))
-    config, manifest = decoded(build_documents(base, STEP, NO_CHANGES, None))
+    config, manifest = decoded(build_documents(base, STEP, ConfigChanges(), None))
     assert config["history"][-1]["empty_layer"] is True
     assert config["rootfs"] == CONFIG["rootfs"]
     assert len(manifest["layers"]) == 1
@@ -106,7 +106,7 @@ def test_without_a_layer_the_history_says_so(made: Documents, content: ContentSt
 def test_a_history_without_entries_for_the_layers_gets_them(made: Documents, content: ContentStore) -> None:
     config = {name: value for name, value in CONFIG.items() if name != "history"}
     base = read(made, content, manifest_of(made, config, Descriptor(OCI_LAYER_GZIP, DIGEST, 5)))
-    built, _ = decoded(build_documents(base, STEP, NO_CHANGES, LAYER))
+    built, _ = decoded(build_documents(base, STEP, ConfigChanges(), LAYER))
     assert [step.get("created_by") for step in built["history"]] == [None, "lamina"]
 
 
@@ -116,7 +116,7 @@ def test_an_image_of_docker_becomes_one_of_oci(made: Documents, content: Content
     layers = Descriptor(DOCKER_LAYER_GZIP, DIGEST, 5), compressed, plain, Descriptor(DOCKER_LAYER, DIGEST, 9)
     config = {**CONFIG, "rootfs": {"type": "layers", "diff_ids": [DIGEST] * 4}}
     base = read(made, content, manifest_of(made, config, *layers, docker=True))
-    _, manifest = decoded(build_documents(base, STEP, NO_CHANGES, LAYER))
+    _, manifest = decoded(build_documents(base, STEP, ConfigChanges(), LAYER))
     assert (manifest["mediaType"], manifest["config"]["mediaType"]) == (OCI_MANIFEST, OCI_CONFIG)
     assert [one["mediaType"] for one in manifest["layers"]] == [
         OCI_LAYER_GZIP,
