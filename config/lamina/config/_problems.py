@@ -19,7 +19,7 @@ _SHOWN: Final = 80
 """The length to which a message cuts strings."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Problem:
     """One problem."""
 

@@ -46,7 +46,7 @@ class Debug:
     """The format of log lines: text or json."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class HostConfig:
     """The top level of a configuration file."""
 

@@ -39,7 +39,7 @@ Response: TypeAlias = Message | bytes | VersionedResponse
 """The response of a handler: a message, or an encoded one."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Method:
     """One RPC.
 

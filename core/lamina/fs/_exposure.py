@@ -18,7 +18,7 @@ _ACL: Final = "system.posix_acl_access"
 which can let users outside the group write."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Trust:
     """The users and groups that may change the files that a process relies on."""
 
@@ -53,7 +53,7 @@ class Trust:
         )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Exposure:
     """A way for another user to change a file or directory (CWE-668, exposure of resource to wrong sphere)."""
 

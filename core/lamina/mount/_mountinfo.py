@@ -11,7 +11,7 @@ import attrs
 from lamina.errdefs import NotFound, translated
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class MountInfo:
     """A line of /proc/self/mountinfo, unescaped (proc_pid_mountinfo(5))."""
 

@@ -32,7 +32,7 @@ class MountFlag(enum.IntFlag):
     STRICTATIME = 1 << 24
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Options:
     """The parsed options of one mount."""
 

@@ -49,7 +49,7 @@ class Meta:
     capabilities: list[str] = attrs.field(factory=list)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Plugin:
     """The record of one plugin after its init."""
 

@@ -21,7 +21,7 @@ _MAX_URI: Final = 255
 """Bytes in the name of a directory (`NAME_MAX`)."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Registration(Generic[C]):
     """The declaration of one plugin. `Registry.register` checks it."""
 
@@ -42,7 +42,7 @@ class Registration(Generic[C]):
     instance. The argument is the current configuration with new values of these fields. If the method raises, the
     instance must keep working with its old configuration.
     """
-    references: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    references: Mapping[str, str] = attrs.field(factory=dict)
     """Fields of `config` that name other plugins, and the type of those plugins. A field's value is the id of a
     plugin, "" for none, or a table whose values are ids.
 

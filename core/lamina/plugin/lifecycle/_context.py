@@ -15,7 +15,7 @@ from lamina.plugin.lifecycle._readiness import Readiness
 C = TypeVar("C")
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class InitContext(Generic[C]):
     """The configuration, directories and look-ups for the init of one plugin.
 

@@ -61,7 +61,7 @@ def _check_duration(_: object, __: object, duration: Duration) -> None:
         raise InvalidArgument(f"expected a duration longer than 0s, found {duration}")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SnapshotterProxy:
     """A snapshotter behind another socket.
 
