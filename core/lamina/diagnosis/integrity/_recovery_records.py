@@ -37,7 +37,8 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
     )
     for what, ids in (("missing", missing), ("damaged", torn), ("behind the metastore", stale)):
         if ids:
-            found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}"
+            reason = next((f": {root.torn[id_]}" for id_ in sorted(ids) if id_ in root.torn), "")
+            found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}{reason}"
             records = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
             write = functools.partial(write_recovery_records, root.path, records)
             yield Finding.warning(check, found, remedy).with_repair(Repair("write them", write))

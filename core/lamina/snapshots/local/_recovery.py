@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from lamina.errdefs import DataLoss, Error
+from lamina.errdefs import DataLoss, Error, FailedPrecondition
 from lamina.fs import SecureDirectory
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
@@ -131,12 +131,16 @@ class RecoveryRecords:
 
     def knows_later(self, record: Record) -> bool:
         """Return whether a snapshot's file is newer than its record, because the metastore lost a change."""
-        data = self._directory.read(str(record.id), MOST)
         try:
-            told = RecoveryRecord.decode(data or b"")
-        except DataLoss:
+            told = RecoveryRecord.decode(self._directory.read(str(record.id), MOST) or b"")
+        except (DataLoss, FailedPrecondition):  # damaged, or something else than a file
             return False
-        return told.metastore == self._store.uuid and told.record.info.updated > record.info.updated
+        is_own = (told.metastore, told.snapshotter, told.record.id) == (
+            self._store.uuid,
+            self._store.name,
+            record.id,
+        )
+        return is_own and told.record.info.updated > record.info.updated
 
     def has(self, id_: int) -> bool:
         """Return whether an identifier has a file."""
@@ -168,9 +172,12 @@ def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
     """
     record = written.record
     name = str(record.id)
-    with open(directory.create(name + UNFINISHED), "wb") as file:
-        file.write(written.encode())
-        file.flush()
-        # `RecoveryRecords.is_behind` compares the time without reading the file.
-        os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
-    os.rename(name + UNFINISHED, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
+    with contextlib.ExitStack() as undo:
+        with open(directory.create(name + UNFINISHED), "wb") as file:
+            undo.callback(os.unlink, name + UNFINISHED, dir_fd=directory.fd)
+            file.write(written.encode())
+            file.flush()
+            # `RecoveryRecords.is_behind` compares the time without reading the file.
+            os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
+        os.rename(name + UNFINISHED, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
+        undo.pop_all()

@@ -43,8 +43,14 @@ def write_recovery_records(path: str, records: Iterable[RecoveryRecord]) -> None
         records: The records.
 
     Raises:
-        OSError: One cannot be written.
+        OSError: One cannot be written. All others are.
     """
+    failures = []
     with SecureDirectory.open(path) as root, root.subdirectory(RECORDS, create_mode=0o700) as directory:
         for one in records:
-            replace_record(directory, one)
+            try:
+                replace_record(directory, one)
+            except OSError as error:
+                failures.append(error)
+    if failures:
+        raise failures[0]

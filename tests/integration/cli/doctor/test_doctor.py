@@ -273,6 +273,30 @@ def test_a_repair_that_would_disturb_a_running_host_is_not_done(host: Host) -> N
     assert not record.exists()
 
 
+def put_directory_in_place_of_record(host: Host) -> None:
+    (host.overlay / "records/1").unlink()
+    (host.overlay / "records/1/x").mkdir(parents=True)
+
+
+def test_one_recovery_record_that_cannot_be_written_keeps_no_other_from_it(stopped: Host) -> None:
+    put_directory_in_place_of_record(stopped)
+    lose_record(stopped)
+    found = doctor("-c", stopped.file, "--repair").of("recovery records")
+    assert all(one["Repair"].startswith(("done", "could not")) for one in found)
+    left = doctor("-c", stopped.file)
+    assert left.wrong() == [("recovery records", "warning")]
+    assert "records/1 is a directory" in left.of("recovery records")[0]["Found"]
+
+
+def test_a_start_writes_the_recovery_records_that_it_can(stopped: Host) -> None:
+    put_directory_in_place_of_record(stopped)
+    lose_record(stopped)
+    stopped.start()
+    wait_until((stopped.overlay / "records/3").exists, 60, "it writes the missing record")
+    stopped.stop()
+    assert doctor("-c", stopped.file).wrong() == [("recovery records", "warning")]
+
+
 def test_nothing_is_left_of_data_that_cannot_be_made_again(stopped: Host) -> None:
     for id_ in ("1", "3", "4"):  # the lowest and the highest layer, and the active snapshot on them
         shutil.rmtree(stopped.overlay / "snapshots" / id_)
