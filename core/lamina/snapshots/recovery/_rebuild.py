@@ -219,19 +219,25 @@ def _replace(directory: str, contents: Contents, aside: str) -> str:
     path = os.path.join(directory, DATA)
     unfinished = path + layout.UNFINISHED
     SecureDirectory.open(directory, create_mode=0o700).close()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(unfinished)
-    write_file(unfinished, contents)
-    _verify(unfinished, contents)
-    if not os.path.lexists(path):
-        os.rename(unfinished, path)
-        sync_directory(directory)
-        return ""
-    kept = os.path.join(directory, aside)
-    os.rename(unfinished, kept)
+    with contextlib.ExitStack() as undo:
+        undo.callback(_unlink, unfinished)
+        _unlink(unfinished)
+        write_file(unfinished, contents)
+        _verify(unfinished, contents)
+        if not os.path.lexists(path):
+            os.rename(unfinished, path)
+            sync_directory(directory)
+            return ""
+        kept = os.path.join(directory, aside)
+        os.rename(unfinished, kept)
     exchange(kept, path)  # atomically: without a file, a host would start with an empty metastore
     sync_directory(directory)
     return kept
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _verify(path: str, contents: Contents) -> None:
