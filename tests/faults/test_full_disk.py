@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from lamina.client import Client
 from lamina.errdefs import ResourceExhausted
 from lamina.plugin import PluginType
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.recovery import inspect_copy
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.steps import run as run_steps
+from tests.support.commands import CommandFailed
 from tests.support.disks.full_disks import fill, give_back, host_on, mounted, take_everything
+from tests.support.images.archives import write_tar
+from tests.support.images.built import layer
+from tests.support.images.layouts import debian
 from tests.support.processes.hosts import Host
 from tests.support.rounds import rounds
 from tests.support.snapshotters.btrfs import run
@@ -73,6 +78,12 @@ def make(snapshotter: Snapshotter) -> list[str]:
     for key in keys:
         snapshotter.prepare(key)
     return keys
+
+
+def make_leases(client: Client) -> None:
+    """Create leases until the metastore has no free pages left."""
+    for number in range(10_000):
+        client.leases().create(f"more-{number}", {"padding": "x" * 4000})
 
 
 def names_of(kind: str) -> list[str]:
@@ -139,6 +150,42 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
         assert set(updated) <= {"", ResourceExhausted.__name__}
         assert removed == {"": len(more)}
         assert list(overlay.walk()) == []
+
+
+def test_names_of_images_leases_and_what_they_kept_are_removed_from_a_full_disk(
+    host: Host, disk: Path, tmp_path: Path
+) -> None:
+    archive = write_tar(tmp_path / "image.tar", debian(layer({"file": b"x" * 10_000})))
+    with host.client() as client:
+        host.lamina("images", "import", str(archive))
+        (image,) = client.images().list()
+        leases = [client.leases().create(str(number)).id for number in range(20)]
+        take_everything(disk, "blocks")
+        with pytest.raises(ResourceExhausted):
+            make_leases(client)
+        for lease in leases:
+            client.leases().delete(lease)
+        client.images().delete(image.name)
+        host.lamina("images", "prune")
+        assert list(client.images().list()) == []
+        assert list(client.snapshotter("overlayfs/images/default").walk()) == []
+        assert list(client.content().walk()) == []
+
+
+def test_a_restore_on_a_full_disk_changes_nothing_and_leaves_nothing(
+    host: Host, disk: Path, tmp_path: Path
+) -> None:
+    with host.client() as client:
+        make(client.snapshotter("overlayfs"))
+    backup = ("--root", str(disk / "root"), str(tmp_path / "backup"))
+    host.lamina("metastore", "backup", *backup)
+    host.stop()
+    metastore = disk / "root/io.lamina.metastore.v1.lmdb"
+    before = sorted(metastore.iterdir()), (metastore / "data.mdb").read_bytes()
+    take_everything(disk, "blocks")
+    with pytest.raises(CommandFailed, match="No space left on device"):
+        host.lamina("metastore", "restore", *backup)
+    assert (sorted(metastore.iterdir()), (metastore / "data.mdb").read_bytes()) == before
 
 
 @pytest.mark.parametrize("what", ["blocks", "names"])

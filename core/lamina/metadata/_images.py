@@ -157,7 +157,7 @@ class NamedImages(ImageStore):
                 self._leases().discard(transaction, lease, _resource(name))
             return transaction.delete(key)
 
-        return self._table.write(body)
+        return self._table.remove(body)
 
     def _leases(self) -> StoredLeases:
         from lamina.metadata._leases import StoredLeases

@@ -47,7 +47,10 @@ class StoredLabels:
         if not any(values.values()) and not self._table.read(lambda table: any(map(table.get, values))):
             return  # most blobs have none, and a write costs a commit
         with self._protection.held(_needed(labels)):
-            self._table.write(body)
+            if any(values.values()):
+                self._table.write(body)
+            else:
+                self._table.remove(body)
 
     def walk(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each digest that has labels, with them, in byte order."""

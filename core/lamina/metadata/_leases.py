@@ -108,7 +108,7 @@ class StoredLeases(LeaseStore):
                 return None
             return transaction.delete(key)
 
-        while (is_deleted := self._tables.leases.write(body)) is None:
+        while (is_deleted := self._tables.leases.remove(body)) is None:
             pass
         return is_deleted
 
@@ -148,7 +148,7 @@ class StoredLeases(LeaseStore):
             _read(transaction, self._key(id), id)
             self.discard(transaction, id, resource)
 
-        self._tables.leases.write(body)
+        self._tables.leases.remove(body)
 
     def discard(self, transaction: TableTransaction, id: str, resource: Resource) -> None:  # noqa: A002 - containerd's word
         """Remove a resource from a lease, neither of which need be there, in a transaction of any table."""

@@ -117,7 +117,7 @@ class Store:
             DataLoss: An entry to be migrated is damaged. Nothing is changed.
             ResourceExhausted, ReadOnly: The entries must be migrated, and the store is not writable.
         """
-        return open_table(self._environment, owner, version, migrate)
+        return open_table(self._environment, owner, version, migrate, self._ballast.release)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias, TypeVar
 
 from lamina.context import current
-from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, ResourceExhausted
 from lamina.store import _checksum as checksum
 from lamina.store._entries import BATCH, ascending
 from lamina.store._environment import Environment, Transaction
@@ -22,6 +24,8 @@ from lamina.store._format import (
     version_of,
 )
 
+_log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 Migrate: TypeAlias = Callable[[int, bytes, bytes], tuple[bytes, bytes]]
 """Returns the key and the value of an entry in the present version, given its version, key and value."""
@@ -30,6 +34,8 @@ VERSIONS: Final = 255
 """The greatest version of a table."""
 KEY_LIMIT: Final = DATABASE_KEY_LIMIT - len(TABLE) - OWNER_LIMIT - 2
 """The most bytes that a key of a table may have."""
+_PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
+"""Seconds before each further attempt to remove something on a full disk: btrfs frees space late."""
 
 
 class TableTransaction:
@@ -95,10 +101,11 @@ class TableTransaction:
 class Table:
     """The entries of one owner. Keys and values are bytes. Every method may be called from any thread."""
 
-    def __init__(self, environment: Environment, prefix: bytes) -> None:
+    def __init__(self, environment: Environment, prefix: bytes, make_space: Callable[[], None]) -> None:
         """Use `Store.table`."""
         self._environment = environment
         self._prefix = prefix
+        self._make_space = make_space
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None if there is none.
@@ -150,6 +157,31 @@ class Table:
         """
         return self._environment.write(lambda transaction: body(self._during(transaction)))
 
+    def remove(self, body: Callable[[TableTransaction], Result]) -> Result:
+        """Run `body`, which deletes entries, as `write` does; on a full disk, space is made for it.
+
+        Raises:
+            ResourceExhausted: The disk is still full after that.
+            Exception: As `write`.
+        """
+        has_failed = False
+        for pause in _PAUSES:
+            try:
+                return self.write(body)
+            except ResourceExhausted:
+                pass
+            except DataLoss:  # LMDB reports a short write as EIO, and nothing of it is stored: once more
+                if has_failed:
+                    raise
+                has_failed = True
+            time.sleep(pause)
+            current().check()
+            try:
+                self._make_space()
+            except OSError as error:
+                _log.warning("could not make space for a removal", exc_info=error)
+        return self.write(body)
+
     def within(self, transaction: TableTransaction) -> TableTransaction:
         """Return this table during a transaction of another table, so that both change together or not at all.
 
@@ -165,8 +197,10 @@ class Table:
         return TableTransaction(transaction, self._environment, self._prefix)
 
 
-def open_table(environment: Environment, owner: str, version: int, migrate: Migrate | None) -> Table:
-    """Return a table after its migration. For arguments and errors see `Store.table`."""
+def open_table(
+    environment: Environment, owner: str, version: int, migrate: Migrate | None, make_space: Callable[[], None]
+) -> Table:
+    """Return a table after its migration, with `make_space` for removals on a full disk; see `Store.table`."""
     if not (owner.isascii() and owner.isalpha() and owner.islower() and len(owner) <= OWNER_LIMIT):
         raise InvalidArgument(f"owner {owner!r} of a table: expected 1 to {OWNER_LIMIT} lower-case letters")
     if not 1 <= version <= VERSIONS:
@@ -177,10 +211,10 @@ def open_table(environment: Environment, owner: str, version: int, migrate: Migr
             f"the entries of {owner} in the metastore have schema version {found[-1]}, this lamina reads up to "
             f"{version}: upgrade lamina"
         )
-    table = Table(environment, table_prefix(owner, version))
+    table = Table(environment, table_prefix(owner, version), make_space)
     for old in found:
         if old < version:
-            before = Table(environment, table_prefix(owner, old))
+            before = Table(environment, table_prefix(owner, old), make_space)
             table.write(functools.partial(_migrate, before=before, owner=owner, old=old, migrate=migrate))
     return table
 
