@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import json
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,12 +21,12 @@ from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.recovery import inspect_copy
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.steps import run as run_steps
-from tests.support.commands import CommandFailed
+from tests.support.commands import CommandFailed, environment
 from tests.support.disks.full_disks import fill, give_back, host_on, mounted, take_everything
 from tests.support.images.archives import write_tar
 from tests.support.images.built import layer
 from tests.support.images.layouts import debian
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 from tests.support.snapshotters.btrfs import run
 
@@ -150,6 +152,21 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
         assert set(updated) <= {"", ResourceExhausted.__name__}
         assert removed == {"": len(more)}
         assert list(overlay.walk()) == []
+
+
+def test_a_full_disk_is_diagnosed(host: Host, disk: Path) -> None:
+    take_everything(disk, "names")
+    done = subprocess.run(
+        [*LAMINA, "diagnose", "--json", "-a", host.address],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=120,
+        check=False,
+    )
+    said = [one["Found"] for one in json.loads(done.stdout) if one["Status"] in ("problem", "unknown")]
+    assert any("cannot be written to: No space left on device" in found for found in said)
+    assert [found for found in said if "diagnose failed" in found] == []
 
 
 def test_names_of_images_leases_and_what_they_kept_are_removed_from_a_full_disk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lamina.errdefs import FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.store import _handle as handle_module
 from tests.support.disks.full_disks import host_on, mounted
+from tests.support.processes.doctors import doctor
 from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import run
 from tests.support.snapshotters.native import open_native
@@ -80,6 +82,20 @@ def test_a_host_on_a_read_only_root_reads_and_changes_nothing(tmp_path: Path, ki
             snapshotter.prepare("new", "c")
             snapshotter.commit("new-c", "a")
             snapshotter.remove("v")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_on_a_read_only_root_is_examined_and_backed_up(tmp_path: Path, kind: str) -> None:
+    with mounted(tmp_path, kind) as disk, host_on(disk / "root") as host, host.client() as client:
+        client.snapshotter("native").prepare("a")
+        host.stop()
+        run("mount", "-o", "remount,ro", disk)
+        host.start()
+        found = doctor(LAMINA_ADDRESS=host.address)
+        assert found.wrong() == [("health", "problem")]
+        document = json.loads(host.lamina("metastore", "backup", "--json", str(tmp_path / "backup")))
+        assert document["Snapshots"] == 1
+        run("mount", "-o", "remount,rw", disk)
 
 
 @pytest.mark.parametrize("claims", [False, True])

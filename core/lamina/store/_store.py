@@ -13,6 +13,7 @@ from lamina.errdefs import (
     DataLoss,
     Error,
     FailedPrecondition,
+    ReadOnly,
     ResourceExhausted,
     from_os_error,
     translated,
@@ -123,7 +124,7 @@ class Store:
     def copy(self) -> Iterator[int]:
         """Make a consistent copy of the store's file in an unnamed temporary file beside it, or in memory.
 
-        Memory is used where the disk is full, which is when the store may have to be looked at.
+        Memory is used where the disk is full or read-only, which is when the store may have to be looked at.
 
         Yields:
             Its descriptor, which is closed at the end of the block.
@@ -136,7 +137,7 @@ class Store:
             try:
                 file = stack.enter_context(_unnamed_file(self.path))
                 self._environment.copy(file.fileno())
-            except ResourceExhausted:
+            except (ReadOnly, ResourceExhausted):
                 file = stack.enter_context(open(os.memfd_create("metastore"), "w+b", buffering=0))
                 self._environment.copy(file.fileno())
             yield file.fileno()

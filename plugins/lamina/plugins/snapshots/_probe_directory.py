@@ -44,6 +44,15 @@ def probe_directory(parent: str) -> Iterator[str]:
             os.close(lock)
 
 
+def refusal(parent: str) -> str:
+    """Return why no directory can be created in another, or "" if one can."""
+    try:
+        with probe_directory(parent):
+            return ""
+    except OSError as error:
+        return str(error.strerror)
+
+
 def remove_stale_probes(root: str) -> None:
     """Unmount and remove the directories of killed probes. Failures are logged.
 

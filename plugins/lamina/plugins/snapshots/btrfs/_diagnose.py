@@ -8,7 +8,7 @@ from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_r
 from lamina.errdefs import Error
 from lamina.mount import lookup
 from lamina.plugin import Finding
-from lamina.plugins.snapshots._probe_directory import remove_stale_probes
+from lamina.plugins.snapshots._probe_directory import refusal, remove_stale_probes
 from lamina.plugins.snapshots.btrfs._probe import try_btrfs
 
 
@@ -39,6 +39,10 @@ def diagnose(root: str, host_pid: int | None, *, configured: bool) -> Iterator[F
     yield from data_root(root, host_pid)
     if not may_mount():
         yield Finding.unknown("subvolumes", "this process may not mount", AS_ROOT)
+        return
+    if reason := refusal(place):
+        remedy = "see data root; on a full disk, make space"
+        yield Finding.unknown("subvolumes", f"{place} cannot be written to: {reason}", remedy)
         return
     if place == root:
         remove_stale_probes(root)

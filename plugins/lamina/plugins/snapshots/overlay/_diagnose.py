@@ -10,7 +10,7 @@ from lamina.diagnosis import AS_ROOT, data_root, file_system, may_mount, mount_r
 from lamina.fs import supports_d_type
 from lamina.mount import in_user_namespace, lookup
 from lamina.plugin import Finding
-from lamina.plugins.snapshots._probe_directory import probe_directory, remove_stale_probes
+from lamina.plugins.snapshots._probe_directory import probe_directory, refusal, remove_stale_probes
 from lamina.plugins.snapshots.overlay._probe import (
     can_remap_ids,
     required_options,
@@ -40,9 +40,9 @@ def diagnose(
     yield from data_root(root, host_pid)
     yield _path(root)
     place = nearest_existing(root)
-    if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
-        remedy = AS_ROOT if os.geteuid() else "see data root"
-        yield Finding.unknown("d_type, mount options", f"{place} cannot be written to", remedy)
+    if reason := refusal(place):
+        remedy = AS_ROOT if os.geteuid() else "see data root; on a full disk, make space"
+        yield Finding.unknown("d_type, mount options", f"{place} cannot be written to: {reason}", remedy)
         return
     if place == root:
         remove_stale_probes(root)
