@@ -57,12 +57,12 @@ def _source(file: FileDescriptorProto) -> str:
     lines = [f'"""Generated from {file.name} by `python -m lamina.api.generate`."""', ""]
     if file.dependency:
         lines += [f"from {PACKAGE} import {', '.join(sorted(map(_module, file.dependency)))}"]
-    lines += [f"from {PACKAGE}._pool import add_file, enum, message", ""]
+    lines += [f"from {PACKAGE}._pool import add_file, enum, messages", ""]
     lines += ["DESCRIPTOR = add_file(", *_literal(file.SerializeToString(deterministic=True)), ")", ""]
     for enum in file.enum_type:
         lines += [f'{enum.name} = enum(DESCRIPTOR, "{enum.name}")']
         lines += [f"{value.name} = {value.number}" for value in enum.value]
-    lines += [f'{message.name} = message(DESCRIPTOR, "{message.name}")' for message in file.message_type]
+    lines += ["__getattr__ = messages(DESCRIPTOR, globals())"]
     return "\n".join([*lines, ""])
 
 

@@ -43,9 +43,21 @@ def add_file(serialized: bytes) -> FileDescriptor:
     return file
 
 
-def message(file: FileDescriptor, name: str) -> type[Message]:
-    """Return the class of a top-level message of a file."""
-    return _class_of(file.message_types_by_name[name])
+def messages(file: FileDescriptor, module: dict[str, Any]) -> Callable[[str], type[Message]]:
+    """Return the `__getattr__` of a module (PEP 562), which makes the class of a message when it is first used.
+
+    Args:
+        file: The file that declares the messages.
+        module: The globals of the module, in which the classes are kept.
+    """
+
+    def __getattr__(name: str) -> type[Message]:  # noqa: N807 # the name that Python looks for
+        if name not in file.message_types_by_name:
+            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+        made: type[Message] = module.setdefault(name, _class_of(file.message_types_by_name[name]))
+        return made
+
+    return __getattr__
 
 
 def enum(file: FileDescriptor, name: str) -> EnumTypeWrapper:

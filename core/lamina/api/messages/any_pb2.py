@@ -1,6 +1,6 @@
 """Generated from google/protobuf/any.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x19google/protobuf/any.proto\x12\x0fgoogle.protobuf"6\n\x03Any\x12\x19\n\x08type_url\x18'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'ogle.Protobuf.WellKnownTypesb\x06proto3'
 )
 
-Any = message(DESCRIPTOR, "Any")
+__getattr__ = messages(DESCRIPTOR, globals())

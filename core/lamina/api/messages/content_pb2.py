@@ -1,7 +1,7 @@
 """Generated from containerd/services/content/v1/content.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import empty_pb2, field_mask_pb2, timestamp_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n,containerd/services/content/v1/content.proto\x12\x1econtainerd.servi'
@@ -46,19 +46,4 @@ DESCRIPTOR = add_file(
     b'oto3'
 )
 
-Info = message(DESCRIPTOR, "Info")
-InfoRequest = message(DESCRIPTOR, "InfoRequest")
-InfoResponse = message(DESCRIPTOR, "InfoResponse")
-UpdateRequest = message(DESCRIPTOR, "UpdateRequest")
-UpdateResponse = message(DESCRIPTOR, "UpdateResponse")
-ListContentRequest = message(DESCRIPTOR, "ListContentRequest")
-ListContentResponse = message(DESCRIPTOR, "ListContentResponse")
-DeleteContentRequest = message(DESCRIPTOR, "DeleteContentRequest")
-ReadContentRequest = message(DESCRIPTOR, "ReadContentRequest")
-ReadContentResponse = message(DESCRIPTOR, "ReadContentResponse")
-Status = message(DESCRIPTOR, "Status")
-StatusRequest = message(DESCRIPTOR, "StatusRequest")
-StatusResponse = message(DESCRIPTOR, "StatusResponse")
-ListStatusesRequest = message(DESCRIPTOR, "ListStatusesRequest")
-ListStatusesResponse = message(DESCRIPTOR, "ListStatusesResponse")
-AbortRequest = message(DESCRIPTOR, "AbortRequest")
+__getattr__ = messages(DESCRIPTOR, globals())

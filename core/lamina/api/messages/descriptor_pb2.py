@@ -1,6 +1,6 @@
 """Generated from containerd/types/descriptor.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n!containerd/types/descriptor.proto\x12\x10containerd.types"\xe8\x01\n\nDescri'
@@ -10,4 +10,4 @@ DESCRIPTOR = add_file(
     b'\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01b\x06proto3'
 )
 
-Descriptor = message(DESCRIPTOR, "Descriptor")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,6 +1,6 @@
 """Generated from google/rpc/error_details.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1egoogle/rpc/error_details.proto\x12\ngoogle.rpc"\xb9\x01\n\tErrorInfo\x12\x16\n\x06re'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01b\x06proto3'
 )
 
-ErrorInfo = message(DESCRIPTOR, "ErrorInfo")
+__getattr__ = messages(DESCRIPTOR, globals())

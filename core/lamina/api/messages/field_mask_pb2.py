@@ -1,6 +1,6 @@
 """Generated from google/protobuf/field_mask.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n google/protobuf/field_mask.proto\x12\x0fgoogle.protobuf"!\n\tFieldMask'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'Google.Protobuf.WellKnownTypesb\x06proto3'
 )
 
-FieldMask = message(DESCRIPTOR, "FieldMask")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,6 +1,6 @@
 """Generated from lamina/services/gc/v1/gc.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1elamina/services/gc/v1/gc.proto\x12\x15lamina.services.gc.v1"L\n\x0eColle'
@@ -28,13 +28,4 @@ DESCRIPTOR = add_file(
     b'services.gc.v1.WhyResponseb\x06proto3'
 )
 
-CollectRequest = message(DESCRIPTOR, "CollectRequest")
-CollectResponse = message(DESCRIPTOR, "CollectResponse")
-Removed = message(DESCRIPTOR, "Removed")
-UsageRequest = message(DESCRIPTOR, "UsageRequest")
-ImageUsage = message(DESCRIPTOR, "ImageUsage")
-UsageResponse = message(DESCRIPTOR, "UsageResponse")
-WhyRequest = message(DESCRIPTOR, "WhyRequest")
-WhyResponse = message(DESCRIPTOR, "WhyResponse")
-Chain = message(DESCRIPTOR, "Chain")
-Step = message(DESCRIPTOR, "Step")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,6 +1,6 @@
 """Generated from grpc/health/v1/health.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1bgrpc/health/v1/health.proto\x12\x0egrpc.health.v1".\n\x12HealthCheckRequ'
@@ -17,7 +17,4 @@ DESCRIPTOR = add_file(
     b'stRequest\x1a".grpc.health.v1.HealthListResponseb\x06proto3'
 )
 
-HealthCheckRequest = message(DESCRIPTOR, "HealthCheckRequest")
-HealthCheckResponse = message(DESCRIPTOR, "HealthCheckResponse")
-HealthListRequest = message(DESCRIPTOR, "HealthListRequest")
-HealthListResponse = message(DESCRIPTOR, "HealthListResponse")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,7 +1,7 @@
 """Generated from containerd/services/images/v1/images.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import descriptor_pb2, empty_pb2, field_mask_pb2, timestamp_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n*containerd/services/images/v1/images.proto\x12\x1dcontainerd.service'
@@ -34,13 +34,4 @@ DESCRIPTOR = add_file(
     b'images.v1.DeleteImageRequest\x1a\x16.google.protobuf.Emptyb\x06proto3'
 )
 
-Image = message(DESCRIPTOR, "Image")
-GetImageRequest = message(DESCRIPTOR, "GetImageRequest")
-GetImageResponse = message(DESCRIPTOR, "GetImageResponse")
-ListImagesRequest = message(DESCRIPTOR, "ListImagesRequest")
-ListImagesResponse = message(DESCRIPTOR, "ListImagesResponse")
-CreateImageRequest = message(DESCRIPTOR, "CreateImageRequest")
-CreateImageResponse = message(DESCRIPTOR, "CreateImageResponse")
-UpdateImageRequest = message(DESCRIPTOR, "UpdateImageRequest")
-UpdateImageResponse = message(DESCRIPTOR, "UpdateImageResponse")
-DeleteImageRequest = message(DESCRIPTOR, "DeleteImageRequest")
+__getattr__ = messages(DESCRIPTOR, globals())

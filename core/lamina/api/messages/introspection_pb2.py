@@ -1,7 +1,7 @@
 """Generated from containerd/services/introspection/v1/introspection.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import any_pb2, empty_pb2, platform_pb2, status_pb2, timestamp_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n8containerd/services/introspection/v1/introspection.proto\x12$cont'
@@ -32,10 +32,4 @@ DESCRIPTOR = add_file(
     b'ervices.introspection.v1.PluginInfoResponseb\x06proto3'
 )
 
-Plugin = message(DESCRIPTOR, "Plugin")
-PluginsRequest = message(DESCRIPTOR, "PluginsRequest")
-PluginsResponse = message(DESCRIPTOR, "PluginsResponse")
-DeprecationWarning = message(DESCRIPTOR, "DeprecationWarning")
-ServerResponse = message(DESCRIPTOR, "ServerResponse")
-PluginInfoRequest = message(DESCRIPTOR, "PluginInfoRequest")
-PluginInfoResponse = message(DESCRIPTOR, "PluginInfoResponse")
+__getattr__ = messages(DESCRIPTOR, globals())

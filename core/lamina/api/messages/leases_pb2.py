@@ -1,7 +1,7 @@
 """Generated from containerd/services/leases/v1/leases.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import empty_pb2, timestamp_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n*containerd/services/leases/v1/leases.proto\x12\x1dcontainerd.service'
@@ -34,14 +34,4 @@ DESCRIPTOR = add_file(
     b'\x1a4.containerd.services.leases.v1.ListResourcesResponseb\x06proto3'
 )
 
-Lease = message(DESCRIPTOR, "Lease")
-CreateRequest = message(DESCRIPTOR, "CreateRequest")
-CreateResponse = message(DESCRIPTOR, "CreateResponse")
-DeleteRequest = message(DESCRIPTOR, "DeleteRequest")
-ListRequest = message(DESCRIPTOR, "ListRequest")
-ListResponse = message(DESCRIPTOR, "ListResponse")
-Resource = message(DESCRIPTOR, "Resource")
-AddResourceRequest = message(DESCRIPTOR, "AddResourceRequest")
-DeleteResourceRequest = message(DESCRIPTOR, "DeleteResourceRequest")
-ListResourcesRequest = message(DESCRIPTOR, "ListResourcesRequest")
-ListResourcesResponse = message(DESCRIPTOR, "ListResourcesResponse")
+__getattr__ = messages(DESCRIPTOR, globals())

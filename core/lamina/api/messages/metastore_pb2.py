@@ -1,6 +1,6 @@
 """Generated from lamina/services/metastore/v1/metastore.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n,lamina/services/metastore/v1/metastore.proto\x12\x1clamina.services.'
@@ -9,5 +9,4 @@ DESCRIPTOR = add_file(
     b'*.lamina.services.metastore.v1.CopyResponse0\x01b\x06proto3'
 )
 
-CopyRequest = message(DESCRIPTOR, "CopyRequest")
-CopyResponse = message(DESCRIPTOR, "CopyResponse")
+__getattr__ = messages(DESCRIPTOR, globals())

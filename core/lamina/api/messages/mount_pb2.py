@@ -1,6 +1,6 @@
 """Generated from containerd/types/mount.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1ccontainerd/types/mount.proto\x12\x10containerd.types"e\n\x05Mount\x12\x12\n\x04typ'
@@ -8,4 +8,4 @@ DESCRIPTOR = add_file(
     b'\x07options\x18\x04 \x03(\tR\x07optionsb\x06proto3'
 )
 
-Mount = message(DESCRIPTOR, "Mount")
+__getattr__ = messages(DESCRIPTOR, globals())

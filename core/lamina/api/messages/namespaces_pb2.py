@@ -1,7 +1,7 @@
 """Generated from containerd/services/namespaces/v1/namespaces.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import empty_pb2, field_mask_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n2containerd/services/namespaces/v1/namespaces.proto\x12!containerd'
@@ -34,13 +34,4 @@ DESCRIPTOR = add_file(
     b'.google.protobuf.Emptyb\x06proto3'
 )
 
-Namespace = message(DESCRIPTOR, "Namespace")
-GetNamespaceRequest = message(DESCRIPTOR, "GetNamespaceRequest")
-GetNamespaceResponse = message(DESCRIPTOR, "GetNamespaceResponse")
-ListNamespacesRequest = message(DESCRIPTOR, "ListNamespacesRequest")
-ListNamespacesResponse = message(DESCRIPTOR, "ListNamespacesResponse")
-CreateNamespaceRequest = message(DESCRIPTOR, "CreateNamespaceRequest")
-CreateNamespaceResponse = message(DESCRIPTOR, "CreateNamespaceResponse")
-UpdateNamespaceRequest = message(DESCRIPTOR, "UpdateNamespaceRequest")
-UpdateNamespaceResponse = message(DESCRIPTOR, "UpdateNamespaceResponse")
-DeleteNamespaceRequest = message(DESCRIPTOR, "DeleteNamespaceRequest")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,6 +1,6 @@
 """Generated from containerd/types/platform.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1fcontainerd/types/platform.proto\x12\x10containerd.types"\x98\x01\n\x08Platform'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'(\tR\nosFeaturesb\x06proto3'
 )
 
-Platform = message(DESCRIPTOR, "Platform")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,7 +1,7 @@
 """Generated from containerd/services/snapshots/v1/snapshots.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import empty_pb2, field_mask_pb2, mount_pb2, timestamp_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n0containerd/services/snapshots/v1/snapshots.proto\x12 containerd.s'
@@ -69,21 +69,4 @@ UNKNOWN = 0
 VIEW = 1
 ACTIVE = 2
 COMMITTED = 3
-Info = message(DESCRIPTOR, "Info")
-PrepareSnapshotRequest = message(DESCRIPTOR, "PrepareSnapshotRequest")
-PrepareSnapshotResponse = message(DESCRIPTOR, "PrepareSnapshotResponse")
-ViewSnapshotRequest = message(DESCRIPTOR, "ViewSnapshotRequest")
-ViewSnapshotResponse = message(DESCRIPTOR, "ViewSnapshotResponse")
-MountsRequest = message(DESCRIPTOR, "MountsRequest")
-MountsResponse = message(DESCRIPTOR, "MountsResponse")
-CommitSnapshotRequest = message(DESCRIPTOR, "CommitSnapshotRequest")
-RemoveSnapshotRequest = message(DESCRIPTOR, "RemoveSnapshotRequest")
-StatSnapshotRequest = message(DESCRIPTOR, "StatSnapshotRequest")
-StatSnapshotResponse = message(DESCRIPTOR, "StatSnapshotResponse")
-UpdateSnapshotRequest = message(DESCRIPTOR, "UpdateSnapshotRequest")
-UpdateSnapshotResponse = message(DESCRIPTOR, "UpdateSnapshotResponse")
-ListSnapshotsRequest = message(DESCRIPTOR, "ListSnapshotsRequest")
-ListSnapshotsResponse = message(DESCRIPTOR, "ListSnapshotsResponse")
-UsageRequest = message(DESCRIPTOR, "UsageRequest")
-UsageResponse = message(DESCRIPTOR, "UsageResponse")
-CleanupRequest = message(DESCRIPTOR, "CleanupRequest")
+__getattr__ = messages(DESCRIPTOR, globals())

@@ -1,7 +1,7 @@
 """Generated from google/rpc/status.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import any_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x17google/rpc/status.proto\x12\ngoogle.rpc\x1a\x19google/protobuf/any.proto'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'ils\x18\x03 \x03(\x0b2\x14.google.protobuf.AnyR\x07detailsb\x06proto3'
 )
 
-Status = message(DESCRIPTOR, "Status")
+__getattr__ = messages(DESCRIPTOR, globals())

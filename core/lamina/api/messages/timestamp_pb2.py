@@ -1,6 +1,6 @@
 """Generated from google/protobuf/timestamp.proto by `python -m lamina.api.generate`."""
 
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n\x1fgoogle/protobuf/timestamp.proto\x12\x0fgoogle.protobuf";\n\tTimestamp\x12'
@@ -9,4 +9,4 @@ DESCRIPTOR = add_file(
     b'n/timestamppb\xf8\x01\x01\xa2\x02\x03GPB\xaa\x02\x1eGoogle.Protobuf.WellKnownTypesb\x06proto3'
 )
 
-Timestamp = message(DESCRIPTOR, "Timestamp")
+__getattr__ = messages(DESCRIPTOR, globals())

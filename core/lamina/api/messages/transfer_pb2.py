@@ -1,7 +1,7 @@
 """Generated from lamina/services/transfer/v1/transfer.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import descriptor_pb2, images_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n*lamina/services/transfer/v1/transfer.proto\x12\x1blamina.services.tr'
@@ -92,28 +92,4 @@ DESCRIPTOR = add_file(
     b'proto3'
 )
 
-Progress = message(DESCRIPTOR, "Progress")
-ImportRequest = message(DESCRIPTOR, "ImportRequest")
-ImportResponse = message(DESCRIPTOR, "ImportResponse")
-Unpacked = message(DESCRIPTOR, "Unpacked")
-Access = message(DESCRIPTOR, "Access")
-Credentials = message(DESCRIPTOR, "Credentials")
-PullRequest = message(DESCRIPTOR, "PullRequest")
-PushRequest = message(DESCRIPTOR, "PushRequest")
-PushResponse = message(DESCRIPTOR, "PushResponse")
-UnpackRequest = message(DESCRIPTOR, "UnpackRequest")
-UnpackResponse = message(DESCRIPTOR, "UnpackResponse")
-ConfigChanges = message(DESCRIPTOR, "ConfigChanges")
-Words = message(DESCRIPTOR, "Words")
-CommitRequest = message(DESCRIPTOR, "CommitRequest")
-CommitResponse = message(DESCRIPTOR, "CommitResponse")
-EditRequest = message(DESCRIPTOR, "EditRequest")
-EditResponse = message(DESCRIPTOR, "EditResponse")
-TagRequest = message(DESCRIPTOR, "TagRequest")
-TagResponse = message(DESCRIPTOR, "TagResponse")
-ExportRequest = message(DESCRIPTOR, "ExportRequest")
-ExportResponse = message(DESCRIPTOR, "ExportResponse")
-ResolveRequest = message(DESCRIPTOR, "ResolveRequest")
-ResolveResponse = message(DESCRIPTOR, "ResolveResponse")
-VerifyRequest = message(DESCRIPTOR, "VerifyRequest")
-VerifyResponse = message(DESCRIPTOR, "VerifyResponse")
+__getattr__ = messages(DESCRIPTOR, globals())

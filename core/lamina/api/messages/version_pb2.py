@@ -1,7 +1,7 @@
 """Generated from containerd/services/version/v1/version.proto by `python -m lamina.api.generate`."""
 
 from lamina.api.messages import empty_pb2
-from lamina.api.messages._pool import add_file, enum, message
+from lamina.api.messages._pool import add_file, enum, messages
 
 DESCRIPTOR = add_file(
     b'\n,containerd/services/version/v1/version.proto\x12\x1econtainerd.servi'
@@ -11,4 +11,4 @@ DESCRIPTOR = add_file(
     b'.v1.VersionResponseb\x06proto3'
 )
 
-VersionResponse = message(DESCRIPTOR, "VersionResponse")
+__getattr__ = messages(DESCRIPTOR, globals())
