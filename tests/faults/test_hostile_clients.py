@@ -17,9 +17,19 @@ import pytest
 from lamina.api.messages import snapshots_pb2 as pb
 from tests.support.directories import short_directory
 from tests.support.hostile import frames  # noqa: F401 - registers its attacks
-from tests.support.hostile.clients import ATTACKS, HEALTH, HUNG, SNAPSHOTS, SNAPSHOTTER, channel, flood
+from tests.support.hostile.clients import (
+    ATTACKS,
+    HEALTH,
+    HUNG,
+    SNAPSHOTS,
+    SNAPSHOTTER,
+    announced_sizes,
+    channel,
+    flood,
+)
 from tests.support.processes.hosts import Host
 from tests.support.rounds import rounds
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root")
 
@@ -115,6 +125,20 @@ def test_honest_clients_are_served_during(name: str, host: Host) -> None:
           f"{memory} MiB at most")  # fmt: skip
     assert honest.errors == []
     assert memory < MEMORY
+
+
+def test_a_host_survives_messages_of_which_only_the_size_is_sent(host: Host) -> None:
+    """The address space of a process ends at 128 TiB."""
+    path = str(host.state / "lamina.sock")
+    announced_sizes(path, 80 * FACTOR)
+    wait_until(lambda: not host.is_running or _answers(path), PATIENCE, "the host answers again")
+    assert host.is_running, host.stderr
+
+
+def _answers(path: str) -> bool:
+    """Make a call, which fails if the host closes its connection among those of an attacker."""
+    with channel(path) as made:
+        return made.unary_unary(f"/{HEALTH}/Check").future(b"", timeout=PATIENCE).code() is grpc.StatusCode.OK
 
 
 def test_there_are_thirty_attacks() -> None:

@@ -18,6 +18,7 @@ from tests.support.listener.raw_http2 import (
     END_HEADERS,
     END_STREAM,
     HEADERS,
+    PING,
     PREFACE,
     SETTINGS,
     Connection,
@@ -202,6 +203,22 @@ def half_messages(path: str, factor: int) -> None:
                 connection.send(frame(HEADERS, END_HEADERS, stream, start))
                 connection.send(frame(DATA, 0, stream, message(b"x" * 500, length=15 * MIB)))
             connection.drain()
+
+
+def announced_sizes(path: str, connections: int) -> None:
+    """Announce messages of 4 GiB, send a byte of each, and wait until the host has seen all of them."""
+    start, begin = headers(f"{SNAPSHOTS}/Prepare"), message(b"x", length=2**32 - 1)
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(Connection(path)) for _ in range(connections)]
+        for connection in made:
+            for stream in range(1, 2000, 2):
+                connection.send(frame(HEADERS, END_HEADERS, stream, start) + frame(DATA, 0, stream, begin))
+            connection.send(frame(PING, 0, 0, b"all sent"))
+        for connection in made:
+            with contextlib.suppress(OSError):
+                received = b""
+                while b"all sent" not in received and (data := connection.socket.recv(1 << 16)):
+                    received += data
 
 
 @attack

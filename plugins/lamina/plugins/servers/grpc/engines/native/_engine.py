@@ -24,6 +24,7 @@ from lamina.plugins.servers.grpc._routes import routes
 from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver
 from lamina.plugins.servers.grpc.engines.native._in_flight import SMALL, Call, InFlight
+from lamina.plugins.servers.grpc.engines.native._memory_guard import MemoryGuard
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
 from lamina.plugins.servers.grpc.engines.native._response_cache import ResponseCache
@@ -58,6 +59,7 @@ class NativeEngine:
         self._recv_limit = limits.max_recv_message_size or _MAX_REQUEST
         self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
+        self._guard: MemoryGuard | None = None
         self._calls = InFlight()
         self._responses = Responses(self._calls)
         self._cache = ResponseCache()
@@ -85,6 +87,8 @@ class NativeEngine:
             )
         except OSError as error:
             raise Unavailable(f"cannot listen on {path}: {error}") from error
+        self._guard = MemoryGuard(path)
+        self._guard.start()
 
     def start(self, services: Iterable[Service]) -> None:
         methods = routes(services)
@@ -110,6 +114,8 @@ class NativeEngine:
         self._streams.stop()
         self._blocking.stop()
         self._open.shutdown(wait=False, cancel_futures=True)
+        if self._guard is not None:
+            self._guard.stop()
         if self._front is not None:
             self._responses.wait_until_received(self._front, _limits.CANCEL_GRACE)
             self._front.close()

@@ -1,0 +1,128 @@
+"""`MemoryGuard` closes the newest connections while the process has too much memory."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from lamina.plugins.servers.grpc.engines.native import _memory_guard
+from lamina.plugins.servers.grpc.engines.native._memory_guard import MemoryGuard
+from tests.support.waiting import wait_until
+
+MIB = 1 << 20
+BUFFER = 16 * MIB
+
+
+class Server:
+    """A server with a buffer for each connection, as large as a request that is not complete."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(100)
+        self.path = str(path)
+        self.keeps = False
+        self.open: list[socket.socket] = []
+        """The clients, oldest first."""
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+        self._undo.close()
+
+    def connect(self, resident: bool = True) -> socket.socket:
+        client = self._undo.enter_context(socket.socket(socket.AF_UNIX))
+        client.connect(self.path)
+        accepted, _ = self.socket.accept()
+        self._undo.callback(accepted.close)
+        buffer = mmap.mmap(-1, BUFFER, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._undo.callback(buffer.close)
+        if resident:
+            buffer.write(b"x" * BUFFER)
+        threading.Thread(target=self._serve, args=(accepted, buffer), daemon=True).start()
+        self.open.append(client)
+        return client
+
+    def _serve(self, accepted: socket.socket, buffer: mmap.mmap) -> None:
+        with contextlib.suppress(OSError):
+            accepted.recv(1)
+        if not self.keeps:
+            buffer.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "s") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def guarding(server: Server, max_memory: int = 8 * BUFFER, max_addresses: int = 1 << 40) -> Iterator[MemoryGuard]:
+    guard = MemoryGuard(server.path, max_memory, max_addresses)
+    guard.start()
+    try:
+        yield guard
+    finally:
+        guard.stop()
+
+
+def is_closed(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def test_the_newest_connections_are_closed_and_the_oldest_stay(
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_memory_guard, "_RELEASE", 2.0)  # for a loaded machine
+    with guarding(server) as guard:
+        old = []
+        for number in (4, 20):
+            old += [server.connect(resident=False) for _ in range(number)]
+            guard.note_connections()
+        new = [server.connect() for _ in range(12)]
+        wait_until(lambda: any(map(is_closed, new)), 10, "new ones are closed")
+        assert not any(map(is_closed, old[:4]))
+    wait_until(lambda: caplog.records, 10, "it is logged")
+    assert caplog.records[0].message.startswith("closed connections: requests that are not complete take")
+
+
+def test_the_size_that_a_request_announces_counts(server: Server) -> None:
+    with guarding(server, max_addresses=8 * BUFFER):
+        clients = [server.connect(resident=False) for _ in range(24)]
+        wait_until(lambda: any(map(is_closed, clients)), 10, "some are closed")
+
+
+def test_memory_of_something_else_closes_connections_once(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.keeps = True
+    with guarding(server):
+        clients = [server.connect() for _ in range(12)]
+        wait_until(lambda: any(map(is_closed, clients)), 10, "some are closed")
+        later = server.connect(resident=False)
+        wait_until(lambda: caplog.records, 10, "the guard is done")
+        assert not threading.Event().wait(0.5)
+        assert not is_closed(later)
+
+
+def test_other_sockets_are_left_alone(server: Server, tmp_path: Path) -> None:
+    with Server(tmp_path / "other") as other, guarding(server):
+        elsewhere = other.connect()
+        clients = [server.connect() for _ in range(12)]
+        wait_until(lambda: any(map(is_closed, clients)), 10, "some are closed")
+        assert not is_closed(elsewhere)
+        assert not is_closed(server.connect(resident=False)), "the server still listens"
