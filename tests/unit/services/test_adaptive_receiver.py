@@ -6,7 +6,10 @@ import attrs
 import pytest
 
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import (
+    AT_ONCE,
+    MIN_ALONE,
     MIN_STREAK,
+    PENALTY,
     SOON,
     SPIN,
     AdaptiveReceiver,
@@ -44,10 +47,13 @@ class Client:
 
 
 def served(client: Client, calls: int, *, processors: int = 2) -> Client:
-    spinning = AdaptiveReceiver(processors=processors, clock=lambda: client.now)
-    for _ in range(calls):
-        assert spinning.receive(client) == [CALL] * client.calls
+    receive(AdaptiveReceiver(processors=processors, clock=lambda: client.now), client, calls)
     return client
+
+
+def receive(receiver: AdaptiveReceiver, client: Client, calls: int) -> None:
+    for _ in range(calls):
+        assert receiver.receive(client) == [CALL] * client.calls
 
 
 def test_the_receiver_spins_between_closely_spaced_calls():
@@ -80,3 +86,28 @@ def test_the_receiver_reports_the_end(spinning):
         for _ in range(MIN_STREAK):
             receiver.receive(Client(pause=0))
     assert receiver.receive(Closed()) is None
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_calls_that_wait_for_no_other_come_alone(processors):
+    client = Client(pause=SPIN / 2)
+    receiver = AdaptiveReceiver(processors=processors, clock=lambda: client.now)
+    receive(receiver, client, MIN_ALONE - 1)
+    assert not receiver.calls_come_alone
+    receive(receiver, client, 1)
+    assert receiver.calls_come_alone
+
+
+@pytest.mark.parametrize("busy", [{"pause": AT_ONCE / 2}, {"calls": 2}], ids=["waited", "together"])
+def test_calls_do_not_come_alone_for_long_after_one_that_has_waited(busy):
+    client = Client(pause=SPIN / 2)
+    receiver = AdaptiveReceiver(processors=2, clock=lambda: client.now)
+    receive(receiver, client, MIN_ALONE)
+    for name, value in busy.items():
+        setattr(client, name, value)
+    receive(receiver, client, 1)
+    client.pause, client.calls = SPIN / 2, 1
+    receive(receiver, client, PENALTY)
+    assert not receiver.calls_come_alone
+    receive(receiver, client, MIN_ALONE)
+    assert receiver.calls_come_alone

@@ -146,6 +146,51 @@ def test_more_calls_than_the_limit_are_refused_until_one_has_ended(together, dis
     assert calls[3].ended.wait(DEADLINE)
 
 
+def test_a_call_that_has_claimed_the_batcher_runs_in_the_thread_that_brings_it(together, disk):
+    disk.may.set()
+    call = Call("call", disk)
+    assert together.claim()
+    together.run_here(call.steps(), CallContext(trace_id="call"), in_a_thread)
+    assert call.results == ["call"]
+    assert call.threads == {threading.get_ident()}
+    assert together.load().running == 0
+
+
+def test_no_call_claims_a_batcher_that_has_another_one(together, disk):
+    call = Call("call", disk)
+    offer(together, call, call.steps())
+    assert not together.claim()
+    disk.may.set()
+    wait_until(together.claim, DEADLINE, "the call has ended")
+    assert not together.claim()
+
+
+def test_a_call_that_has_claimed_the_batcher_does_not_delay_others(together, disk):
+    first, other = Disk(), Call("other", disk)
+    disk.may.set()
+    call = Call("call", first)
+    assert together.claim()
+    thread = threading.Thread(
+        target=together.run_here, args=(call.steps(), CallContext(trace_id="call"), in_a_thread)
+    )
+    thread.start()
+    offer(together, other, other.steps())
+    assert other.ended.wait(DEADLINE)
+    assert not call.ended.is_set()
+    first.may.set()
+    assert call.ended.wait(DEADLINE)
+    thread.join()
+
+
+def test_a_call_that_has_claimed_the_batcher_continues_in_another_thread_where_it_may_block(together, disk):
+    disk.may.set()
+    call = Call("call", disk)
+    assert together.claim()
+    together.run_here(call.blocking(lambda: None), CallContext(trace_id="call"), in_a_thread)
+    assert call.ended.wait(DEADLINE)
+    assert threading.get_ident() not in call.threads
+
+
 def test_failing_steps_affect_no_other_call(together, disk, caplog):
     def failing() -> Steps[None]:
         yield from ask(disk, "failing")

@@ -15,6 +15,12 @@ SOON: Final = 0.00025
 """Seconds within which the next call counts as soon; they include the time that waking up takes."""
 MIN_STREAK: Final = 3
 """Calls in a row that came soon after which polling begins."""
+AT_ONCE: Final = 0.000015
+"""Seconds within which an event is received that has waited; the next one of a single caller takes longer."""
+MIN_ALONE: Final = 16
+"""Calls in a row, none of which has waited, after which they count as those of a single caller."""
+PENALTY: Final = 1000
+"""Calls by which that takes longer once one has waited."""
 
 Event: TypeAlias = tuple[Any, ...]
 """An event of pygrpc_native: kind, id and method of a call, its data, a client key, and its details."""
@@ -48,6 +54,13 @@ class AdaptiveReceiver:
         self._clock = clock
         self._streak = 0
         """Calls in a row that came alone and soon."""
+        self._alone = 0
+        """Calls in a row that came alone and have not waited; negative after one that has."""
+
+    @property
+    def calls_come_alone(self) -> bool:
+        """True if no call has come during another one for some time, so that none is likely to."""
+        return self._alone >= MIN_ALONE
 
     def receive(self, front: Front) -> list[Event] | None:
         """Wait for events, and return those that have come; None once the front is closed."""
@@ -61,6 +74,8 @@ class AdaptiveReceiver:
                 self._streak = 0
         if events == []:
             events = front.recv_batch_details(MAX_EVENTS)
+        seconds = self._clock() - began
         alone = events is not None and len(events) == 1
-        self._streak = self._streak + 1 if alone and self._clock() - began < SOON else 0
+        self._streak = self._streak + 1 if alone and seconds < SOON else 0
+        self._alone = self._alone + 1 if alone and seconds > AT_ONCE else -PENALTY
         return events

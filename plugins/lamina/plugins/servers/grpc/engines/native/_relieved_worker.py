@@ -76,6 +76,11 @@ class RelievedWorker(Generic[T]):
         """Number of queued items."""
         return len(self._waiting)
 
+    @property
+    def may_block(self) -> bool:
+        """True if one more item may block without keeping later ones waiting."""
+        return self._relieved + 1 < self._limit
+
     def load(self) -> Load:
         """Return the numbers of items that are being handled and that wait."""
         with self._lock:

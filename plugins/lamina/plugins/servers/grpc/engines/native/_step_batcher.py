@@ -91,6 +91,26 @@ class StepBatcher:
         self._arrived.put(_Call(steps, context, submit))
         return True
 
+    def claim(self) -> bool:
+        """Claim the batcher for a call that `run_here` runs; return False if it has other calls."""
+        with self._lock:
+            if self._calls:
+                return False
+            self._calls = 1
+        return True
+
+    def run_here(self, steps: Steps[None], context: CallContext, submit: Submit) -> None:
+        """Run the steps of the call that has claimed the batcher in this thread, and wait for what they request.
+
+        Args:
+            steps: As `offer`.
+            context: As `offer`.
+            submit: As `offer`.
+        """
+        call = _Call(steps, context, submit)
+        while (request := self._next_request(call)) is not None:
+            request.shared.perform([request])
+
     def load(self) -> Load:
         """Return the numbers of calls that run and that wait to begin."""
         waiting = self._arrived.qsize()
@@ -115,18 +135,24 @@ class StepBatcher:
 
     def _step(self, call: _Call) -> None:
         """Run the next step of a call."""
+        request = self._next_request(call)
+        if request is not None:
+            self._arrived.put(_Pending(call, request))
+
+    def _next_request(self, call: _Call) -> Request[Any] | None:
+        """Run the next step of a call, and return its request; None if no more is to be done here."""
         try:
             with use(call.context):
                 request = next(call.steps)
                 if request is BLOCKING:
                     self._submit(call)
-                else:
-                    self._arrived.put(_Pending(call, request))
+                return request
         except StopIteration:
             self._end()
         except BaseException as error:  # noqa: BLE001 - this thread has other calls to run
             _log.error("%s failed", self._name, exc_info=error)
             self._end()
+        return None
 
     def _submit(self, call: _Call) -> None:
         """Run the rest of a call in another thread, or fail the call if there is no room."""
