@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import attrs
@@ -20,7 +20,7 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path) if path else ""
 
 
-def _check_path(_: object, __: attrs.Attribute[str], path: str) -> None:
+def _check_path(_: object, __: attrs.Attribute[Any], path: str) -> None:
     if "\0" in path:
         raise InvalidArgument("a path cannot contain a NUL")
 
@@ -28,6 +28,17 @@ def _check_path(_: object, __: attrs.Attribute[str], path: str) -> None:
 def _check_given(_: object, field: attrs.Attribute[str], path: str) -> None:
     if not path:
         raise InvalidArgument(f"{field.name} must be specified")
+
+
+def _check_imports(_: object, field: attrs.Attribute[list[str]], imports: Iterable[str]) -> None:
+    for path in imports:
+        _check_path(_, field, path)
+
+
+def _check_timeouts(_: object, __: object, timeouts: Mapping[str, Duration]) -> None:
+    for name, timeout in timeouts.items():
+        if timeout < 0:
+            raise InvalidArgument(f"{name}: expected a duration that is not negative, found {timeout}")
 
 
 def _check_names(_: object, __: object, proxies: Mapping[str, object]) -> None:
@@ -58,7 +69,7 @@ class HostConfig:
     """Directory for data that need not survive a reboot, such as sockets."""
     temp: str = attrs.field(default="", converter=_absolute, validator=_check_path)
     """Directory for temporary files; empty: the system's."""
-    imports: list[str] = attrs.field(factory=list)
+    imports: list[str] = attrs.field(factory=list, validator=_check_imports)
     """Files, or patterns of files, that are read after this one and override it."""
     disabled_plugins: list[str] = attrs.field(factory=list)
     """URIs of plugins that are not initialised."""
@@ -66,7 +77,7 @@ class HostConfig:
     """URIs of plugins without which the host does not start."""
     disabled_distributions: list[str] = attrs.field(factory=list)
     """Names of installed packages whose plugins are not even imported."""
-    timeouts: dict[str, Duration] = attrs.field(factory=dict)
+    timeouts: dict[str, Duration] = attrs.field(factory=dict, validator=_check_timeouts)
     """Timeouts of operations by name, as durations such as "5s"."""
     debug: Debug = attrs.field(factory=Debug)
     """The level and format of the log."""

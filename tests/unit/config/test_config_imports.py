@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,28 @@ def test_an_unreadable_drop_in_is_reported_with_its_path(write: Write, home: Pat
     (home / "conf.d" / "a.toml").mkdir(parents=True)
     with pytest.raises(ConfigError, match=f"^{home}/conf.d/a.toml: cannot be read: Is a directory$"):
         load()
+
+
+def test_a_fifo_to_which_nobody_writes_is_an_empty_file(write: Write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    path = write("main.toml", 'version = 4\nimports = ["fifo"]\n')
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/fifo: version: expected 2, 3 or 4, found nothing"):
+        load(path)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    writing = threading.Thread(target=(tmp_path / "fifo").write_text, args=('version = 4\nroot = "/a"\n',))
+    reading = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)  # so that the other end can be opened
+    try:
+        writing.start()
+        writing.join()
+        assert load(f"/dev/fd/{reading}").host.root == "/a"
+    finally:
+        os.close(reading)
+
+
+def test_an_import_with_a_nul_is_reported_with_its_line(write: Write) -> None:
+    path = write("main.toml", 'version = 4\nimports = ["a\\u0000"]\n')
+    with pytest.raises(ConfigError, match=f"^{path}:2: imports: a path cannot contain a NUL$"):
+        load(path)

@@ -211,6 +211,13 @@ def test_the_default_file_is_read_if_it_exists(
     assert config.host.root == f"{tmp_path}/lamina"
 
 
+def test_a_negative_timeout_is_refused(write: Write) -> None:
+    path = write("c.toml", 'version = 4\n[timeouts]\n"io.x" = "-5s"\n')
+    message = f"^{path}:2: timeouts: io.x: expected a duration that is not negative, found -5s$"
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
 def test_a_program_may_pass_a_dict_instead_of_a_file() -> None:
     tables = {"root": "/r", "plugins": {"io.x.v1.y": {"names": ["a"]}}}
     config = from_document(tables)

@@ -64,7 +64,8 @@ def read(path: str) -> Document | Problem:
     Raises:
         OSError: The file cannot be read.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_open) as file:
+        os.set_blocking(file.fileno(), True)
         exposure = content_exposure(os.fstat(file.fileno()), path, Trust.of_process())
         data = file.read().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
     try:
@@ -80,6 +81,11 @@ def read(path: str) -> Document | Problem:
         found = f"a whole number of more than {sys.get_int_max_str_digits()} digits"
         number = _LONG_NUMBER.search(text)
         return Problem(path, "", text.count("\n", 0, number.start(1)) + 1 if number else None, found)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file. A FIFO to which nobody writes is empty, instead of blocking the start."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_imports(main: Document, drop_ins: str = "") -> tuple[list[Document], list[Problem]]:
@@ -123,7 +129,7 @@ def _imports(document: Document) -> Iterator[tuple[KeyPath, str]]:
     directory = os.path.dirname(document.name)
     imports = document.tables.get("imports", ())
     for index, pattern in enumerate(imports if isinstance(imports, list) else ()):
-        if not isinstance(pattern, str):
+        if not isinstance(pattern, str) or "\0" in pattern:
             continue  # decoding the top level reports it
         matches = sorted(glob.glob(pattern, root_dir=directory)) if glob.has_magic(pattern) else [pattern]
         for match in matches:
