@@ -23,6 +23,11 @@ def _absolute(path: str) -> str:
 def _check_path(_: object, __: attrs.Attribute[Any], path: str) -> None:
     if "\0" in path:
         raise InvalidArgument("a path cannot contain a NUL")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise InvalidArgument(f"{shown} is not valid UTF-8, as paths that plugins export must be") from None
 
 
 def _check_given(_: object, field: attrs.Attribute[str], path: str) -> None:

@@ -83,6 +83,11 @@ def test_flags_not_given_change_nothing(write: Write) -> None:
     assert config.with_overrides().host == config.host
 
 
+def test_a_directory_whose_name_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^LAMINA_ROOT: root: /a\\xff is not valid UTF-8"):
+        from_document({}).with_overrides({"LAMINA_ROOT": "/a\udcff"})
+
+
 def test_a_wrong_flag_is_reported_with_its_name(write: Write) -> None:
     config = load(write("config.toml", 'version = 4\nroot = "/r"\n'))
     with pytest.raises(ConfigError) as caught:
