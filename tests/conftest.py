@@ -12,6 +12,7 @@ import pytest
 from lamina.plugins.servers.grpc.plugin import engine_class
 from tests.support import leftovers, prerequisites
 from tests.support.interop import release_table
+from tests.support.own_mounts import hide_mounts_from_others
 from tests.support.rounds import rounds
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
         prerequisites.demanded()
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
+    if not prerequisites.missing("root"):
+        hide_mounts_from_others()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
