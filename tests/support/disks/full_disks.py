@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 MAKE: Final = {
     "ext4": ("mkfs.ext4", "-q", "-m", "0"),
-    "xfs": ("mkfs.xfs", "-q"),
+    "xfs": ("mkfs.xfs", "-q", "-i", "maxpct=3"),  # inodes that tests can use up
     "btrfs": ("mkfs.btrfs", "--quiet"),
 }
 """How each file system is made."""
@@ -88,21 +88,21 @@ def fill(directory: Path) -> Path:
     return path
 
 
-def fill_with_names(directory: Path, size: int = 0) -> int:
-    """Make files until the file system has no inode, or no room for one; returns how many were made.
+def fill_with_names(directory: Path) -> int:
+    """Make symbolic links until the file system has no inode, or no room for one; returns how many were made.
 
     Args:
         directory: Where they are made, in directories of their own.
-        size: Bytes in each: few enough, and btrfs keeps them with its metadata.
     """
+    # On btrfs such a target is metadata. Creating a small file waits for seconds when little room is left.
+    target = "x" * 1000
     made = 0
     try:
         while True:
             part = directory / f"names-{made // 1000}"
             part.mkdir(exist_ok=True)
             for _ in range(1000):
-                with open(part / f"{made:0200}", "wb") as file:
-                    file.write(b"x" * size)
+                os.symlink(target, part / f"{made:0200}")
                 made += 1
     except OSError as error:
         if error.errno not in NO_SPACE:
@@ -120,7 +120,7 @@ def take_everything(disk: Path, what: str) -> None:
     """
     (disk / "filler").touch()  # while there is an inode
     if what == "names":
-        fill_with_names(disk, 2000)
+        fill_with_names(disk)
     fill(disk)
 
 
