@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lamina.config import Debug, Duration, HostConfig, Origin, from_document, load
 from lamina.errdefs import ConfigError
 from tests.support.plugins.configuration_files import NO_LEVEL, Write, problems_of
+from tests.support.rounds import rounds
 
 NO_VERSION = 'version: expected 2, 3 or 4, found nothing: add "version = 4" before the first table'
 
@@ -168,7 +169,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     assert load(path).host.root == "/a"
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 10_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text("aversion=4[]{}\"'.,#\n\\ 0_1", max_size=40) | st.binary(max_size=20))
 @example("version = 4\nroot = " + "[" * 399 + "]" * 399)
 @example("version = 4\nroot = " + "[" * 5000)

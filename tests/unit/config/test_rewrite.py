@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lamina.config import GRPC_SERVER, Config, load
 from lamina.config.versions.rewriting import replace, rewrite
 from lamina.errdefs import ConfigError, PluginFailed
+from tests.support.rounds import rounds
 
 OLD, NEW = "io.x.v1.old", "io.x.v1.new"
 
@@ -211,7 +212,7 @@ def commented(document: dict[str, Any], random: Random) -> str:
     return "\n".join(lines)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 10_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents, st.randoms(use_true_random=False))
 def test_a_rewritten_file_loads_as_the_original_does_and_has_its_comments(
     path: Path, document: dict[str, Any], random: Random

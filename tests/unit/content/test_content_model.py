@@ -13,6 +13,7 @@ from lamina.content import Info, read_blob
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import AlreadyExists, Error, FailedPrecondition, NotFound
 from tests.support.blobs import MemoryLabels, digest_of
+from tests.support.rounds import rounds
 
 # Few names and few contents, so that operations meet.
 refs = st.sampled_from(["a", "b", "c/d\n"])
@@ -106,4 +107,4 @@ def expect(call: Callable[[], object], error: type[Error] | None) -> None:
 
 
 TestContentStore = ContentStoreMachine.TestCase
-TestContentStore.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestContentStore.settings = settings(max_examples=rounds(15, 2000), stateful_step_count=25)

@@ -83,7 +83,7 @@ def write(entry: Entry, data: bytes = b"") -> Archived:
     return read(archive((entry, [data])))
 
 
-@settings(max_examples=rounds(150, 20_000))
+@settings(max_examples=rounds(60, 20_000))
 @given(st.lists(files(), max_size=5))
 def test_what_was_written_is_read(written: list[tuple[Entry, bytes]]) -> None:
     archived = read(archive(*((entry, [data]) for entry, data in written)))
@@ -91,7 +91,7 @@ def test_what_was_written_is_read(written: list[tuple[Entry, bytes]]) -> None:
     assert archived.data == [data for _, data in written]
 
 
-@settings(max_examples=rounds(150, 20_000))
+@settings(max_examples=rounds(60, 20_000))
 @given(st.lists(files(), max_size=5))
 @example([(Entry(b"d" * 60 + b"/" + b"e" * 60 + b"/", EntryType.DIRECTORY), b"")])
 @example([(Entry(b"\xff" * 99 + b"/" + b"e" * 60, EntryType.FILE), b"")])

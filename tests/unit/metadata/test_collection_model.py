@@ -29,7 +29,7 @@ from lamina.snapshots.storage import MetaStore
 from tests.support.blobs import digest_of
 from tests.support.rounds import rounds
 
-ROUNDS = rounds(100, soak=4000)
+ROUNDS = rounds(40, soak=4000)
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 """Where thousands of syncs take no time."""
 NAMESPACES = ("a", "b")
@@ -415,7 +415,7 @@ def small_world() -> Iterator[tuple[World, contextlib.ExitStack]]:
         yield World(path, resources), resources
 
 
-@settings(max_examples=ROUNDS, deadline=None)
+@settings(max_examples=ROUNDS)
 @given(
     blobs=st.tuples(*[st.one_of(LABELS, st.just({}))] * len(DIGESTS)),
     before=st.lists(changes, max_size=20),

@@ -142,7 +142,7 @@ def test_cancelled_calls_free_their_slots(connect, hung):
 
 def test_unread_lists_do_not_block_other_calls(connect, overlay):
     """Each of these has more to send than sockets and windows hold."""
-    for number in range(300):
+    for number in range(100):
         overlay.prepare(f"{number} {'k' * 30_000}")
     lists = [connect("overlayfs").begin("List") for _ in range(40)]
     honest = connect("alias")

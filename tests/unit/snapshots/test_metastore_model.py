@@ -19,6 +19,7 @@ from lamina.errdefs import AlreadyExists, Error, FailedPrecondition, HasChildren
 from lamina.snapshots import Info, Kind, Usage
 from lamina.snapshots.storage import Keyspace, MetaStore, Record
 from lamina.steps import run
+from tests.support.rounds import rounds
 
 # Few names, so that operations conflict; some are longer than LMDB's keys and share a prefix.
 LONG = "k" * 600
@@ -239,4 +240,4 @@ def agree(model: Model, records: dict[str, Record]) -> bool:
 
 
 TestMetaStore = MetaStoreMachine.TestCase
-TestMetaStore.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestMetaStore.settings = settings(max_examples=rounds(15, 2000), stateful_step_count=30)

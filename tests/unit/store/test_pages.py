@@ -131,7 +131,8 @@ def test_a_new_file_is_intact(tmp_path: Path) -> None:
 def test_zeroed_pages_are_found_and_other_children_of_a_branch_are_read(
     data: bytes, truth: dict[bytes, bytes], kind: int
 ) -> None:
-    for number in tree_pages(data, kind):
+    numbers = tree_pages(data, kind)
+    for number in {*numbers[:10], *numbers[::5], *numbers[-10:]}:
         changed = zeroed(data, number)
         found, damages = look(changed)
         assert number in {damage.page for damage in damages}
