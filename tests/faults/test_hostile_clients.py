@@ -27,7 +27,7 @@ from tests.support.hostile.clients import (
     channel,
     flood,
 )
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
@@ -50,7 +50,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
             f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
             f'[proxy_plugins.{HUNG}]\ntype = "snapshot"\naddress = "{directory}/silent"\n'
         )
-        with Host(directory, config).running() as host:
+        with Host(directory, config, lamina=LAMINA).running() as host:
             keys = [f"{number}".rjust(30_000, "k") for number in range(200)]
             requests = [pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key) for key in keys]
             flood(host.address, f"{SNAPSHOTS}/Prepare", requests, seconds=PATIENCE)

@@ -30,7 +30,7 @@ from lamina.testing import Tree, differences, read_tree
 from tests.support.commands import environment, run
 from tests.support.directories import short_directory
 from tests.support.interop.images import IMAGE, make_image
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
@@ -217,7 +217,7 @@ def test_an_import_that_a_client_asks_for_is_finished_after_its_host_was_killed(
     with short_directory() as short:
         for number in range(HOST_ROUNDS):
             directory = short / str(number)
-            host = Host(directory, environment={MARK: str(directory)})
+            host = Host(directory, lamina=LAMINA, environment={MARK: str(directory)})
             with host.running():
                 cut += kill_host(host, expected.archive, expected.seconds, random)
                 host.start()

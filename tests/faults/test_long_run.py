@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from lamina.snapshots import Info, Snapshotter
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -89,7 +89,11 @@ def descriptors(pid: int) -> int:
 
 def test_a_host_under_load_neither_grows_nor_fails(tmp_path: Path, tell: Callable[[str], None]) -> None:
     latencies = Latencies()
-    with Host(tmp_path / "h").running() as host, host.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
+    with (
+        Host(tmp_path / "h", lamina=LAMINA).running() as host,
+        host.client() as client,
+        ThreadPoolExecutor(CLIENTS) as pool,
+    ):
         snapshotter = client.snapshotter("overlayfs")
         began = time.monotonic()
         until = began + SECONDS

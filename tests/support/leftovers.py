@@ -12,6 +12,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.support.processes import forked
 from tests.support.waiting import wait_until
 
 SECONDS_TO_EXIT = 30.0
@@ -68,6 +69,9 @@ def remove_processes(directory: Path | None, before: frozenset[int]) -> list[str
         wait_until(exited, SECONDS_TO_EXIT, "every process to exit")
     own = children()
     for pid in found:
+        if pid in forked.running:
+            forked.running[pid].end()
+            continue
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         if pid in own:
@@ -80,8 +84,8 @@ def children() -> frozenset[int]:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:  # there are none, as is usual
-        return frozenset()
-    return _children(os.getpid(), _parents())
+        return frozenset(forked.running)
+    return _own(_parents())
 
 
 def _loop_devices(directory: Path) -> list[str]:
@@ -106,12 +110,16 @@ def _detaches_itself(device: str) -> bool:
 def _started(directory: Path | None, before: frozenset[int]) -> dict[int, str]:
     """Children that were not there before, and orphans that mention the directory, with their command lines."""
     parents = _parents()
-    own = {pid: command for pid in _children(os.getpid(), parents) - before if (command := _command(pid))}
+    own = {pid: command for pid in _own(parents) - before if (command := _command(pid))}
     if directory is None:
         return own
     mentions = _mention(directory)
     orphans = {pid: _command(pid) for pid in _children(1, parents) - own.keys()}
     return own | {pid: command for pid, command in orphans.items() if mentions.search(command)}
+
+
+def _own(parents: dict[int, int]) -> frozenset[int]:
+    return _children(os.getpid(), parents) | frozenset(forked.running)
 
 
 def _children(parent: int, parents: dict[int, int]) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """A mount namespace for the tests of one process.
 
-Programs such as `buildah bud` and `unshare --mount` copy every mount that they see and keep it until they exit. In a
-namespace that tests share, the snapshots and disks of one test would stay mounted in the programs of another.
+Programs such as `buildah bud` and `unshare --mount` copy every mount that they see and keep it until they exit.
+In a namespace that tests share, the snapshots and disks of one test would stay mounted in the programs of another.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from lamina.client import Client
 from lamina.mount import temporary_mount
 from lamina.snapshots import Snapshotter
 from tests.support.commands import environment
+from tests.support.processes import forked
 from tests.support.processes.hosts import Host
 
 PROGRAM = Path(sys.executable).with_name("lamina")
@@ -32,9 +32,7 @@ class Lamina:
 
     def __call__(self, *words: str | Path, code: int = 0) -> str:
         """Run a command that ends with `code`; returns what it printed, on stderr where it failed."""
-        done = subprocess.run(
-            [PROGRAM, *words], env=self.environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        done = forked.run(*words, env=self.environment())
         assert done.returncode == code, done.stderr
         failed, silent = (done.stderr, done.stdout) if code else (done.stdout, done.stderr)
         assert silent == ""
@@ -46,7 +44,7 @@ class Lamina:
         with open(terminal, "rb", buffering=0) as shown:
             try:
                 termios.tcsetwinsize(theirs, (24, columns))
-                process = subprocess.Popen([PROGRAM, *words], env=self.environment(), stdout=theirs, stderr=theirs)
+                process = forked.Forked(words, self.environment(), stdout=theirs, stderr=theirs)
             finally:
                 os.close(theirs)
             text = b""

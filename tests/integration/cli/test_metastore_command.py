@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 
 from tests.support.commands import environment
 from tests.support.directories import short_directory
-from tests.support.processes.hosts import LAMINA, Host
+from tests.support.processes import forked
+from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -38,10 +38,7 @@ def database(host: Host) -> Path:
 
 def metastore(*words: str | Path, code: int = 0, **variables: str) -> str:
     """Run `lamina metastore`; returns what it printed, on stderr where it was refused."""
-    command = (*LAMINA, "metastore", *words)
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment() | variables, timeout=60, check=False
-    )
+    done = forked.run("metastore", *words, env=environment() | variables)
     assert done.returncode == code, done.stderr
     return done.stdout or done.stderr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.directories import short_directory
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -36,7 +36,7 @@ NEEDED_LATER = {
 def test_a_start_leaves_to_calls_what_only_some_of_them_import() -> None:
     with short_directory() as directory:
         (directory / "spy.py").write_text(SPY)
-        host = Host(directory, "", ("-p", "spy"), environment={"PYTHONPATH": str(directory)})
+        host = Host(directory, "", ("-p", "spy"), lamina=LAMINA, environment={"PYTHONPATH": str(directory)})
         with host.launched() as serving:
             serving.wait_ready()
             assert serving.stop() == 0

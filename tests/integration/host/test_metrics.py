@@ -18,7 +18,7 @@ from lamina.errdefs import InvalidArgument, NotFound
 from lamina.snapshots import Info
 from tests.support.directories import short_directory
 from tests.support.processes import scraping
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -252,8 +252,9 @@ def lamina_register():
 """
 
 
-def test_without_an_address_its_modules_are_not_imported(serve: Callable[..., Host], directory: Path) -> None:
+def test_without_an_address_its_modules_are_not_imported(directory: Path) -> None:
     (directory / "spy.py").write_text(SPY)
-    serving = serve("", "-p", "spy").wait_ready()
-    assert serving.stop() == 0
+    serving = Host(directory, "", ("-p", "spy"), lamina=LAMINA, environment={"PYTHONPATH": str(directory)})
+    with serving.running():
+        pass
     assert serving.stderr.splitlines()[-1] == "imported: False"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.commands import environment
+from tests.support.processes import forked
 
 LISTENER = "io.containerd.server.v1.grpc"
 OVERLAY = "io.containerd.snapshotter.v1.overlayfs"
@@ -16,9 +16,7 @@ WRONG = f'version = 4\nrot = 1\n[plugins."{LISTENER}"]\nuid = "me"\nadress = "/a
 
 def run(*arguments: str | Path, path: str | Path = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; `path` is where it finds further packages."""
-    command = [sys.executable, "-m", "lamina.cli.main", *arguments]
-    environ = {**environment(), "PYTHONPATH": str(path), **variables}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    return forked.run(*arguments, env={**environment(), "PYTHONPATH": str(path), **variables})
 
 
 def printed(*arguments: str | Path, **options: str) -> str:

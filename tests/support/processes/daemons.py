@@ -10,9 +10,10 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from tests.support.commands import environment as clean_environment
+from tests.support.processes.forked import Forked
 
 SECONDS = 60
 """How long a daemon may take to become ready, or to end."""
@@ -47,7 +48,7 @@ class Daemon:
         self._command = command
         self._environment = dict(environment or {})
         self._outputs = {"stdout": stdout, "stderr": stderr}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._notifier: socket.socket | None = None
 
     @property
@@ -102,13 +103,16 @@ class Daemon:
                 name: files.enter_context((self.directory / name).open("ab")) if given is None else given
                 for name, given in self._outputs.items()
             }
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                env=clean_environment() | self._environment | {"NOTIFY_SOCKET": notifier},
-                **outputs,
-            )
+            environment = clean_environment() | self._environment | {"NOTIFY_SOCKET": notifier}
+            self._process = self._run(environment, **outputs)
         return self
+
+    def _run(
+        self, environment: dict[str, str], *, stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes] | Forked:
+        return subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, env=environment, stdout=stdout, stderr=stderr
+        )
 
     def start(self) -> Self:
         """Start it, and wait until it is ready. Raises as `wait_for`."""
@@ -172,7 +176,7 @@ class Daemon:
         self._started.wait()
 
     @property
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes] | Forked:
         assert self._process, "not started"
         return self._process
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from tests.support.commands import environment
+from tests.support.processes import forked
 from tests.support.processes.hosts import LAMINA
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -44,7 +45,12 @@ def diagnose(*words: str | Path, prefix: Sequence[str] = ()) -> Diagnosis:
         words: Its arguments.
         prefix: What to put before the command.
     """
-    command = (*prefix, *LAMINA, "diagnose", "--json", *words)
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
+    command = ("diagnose", "--json", *words)
+    if prefix:
+        done = subprocess.run(
+            (*prefix, *LAMINA, *command), capture_output=True, text=True, env=environment(), check=False
+        )
+    else:
+        done = forked.run(*command, env=environment())
     assert done.stderr == ""
     return Diagnosis(done.returncode, tuple(json.loads(done.stdout)))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import attrs
 
 from tests.support.commands import environment
-from tests.support.processes.hosts import LAMINA
+from tests.support.processes import forked
 
 
 @attrs.frozen
@@ -31,8 +30,5 @@ class Examined:
 
 def doctor(*words: str | Path, **variables: str) -> Examined:
     """Run it to its end, with further environment variables."""
-    command = (*LAMINA, "doctor", "--json", *words)
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment() | variables, timeout=120, check=False
-    )
+    done = forked.run("doctor", "--json", *words, env=environment() | variables)
     return Examined(done.returncode, tuple(json.loads(done.stdout or "[]")), done.stderr)

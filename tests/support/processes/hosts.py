@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from lamina.client import Client
 from tests.support.commands import run
 from tests.support.processes.daemons import Daemon
+from tests.support.processes.forked import Forked, printed
 
 CONFIG = """\
 version = 4
@@ -30,7 +33,7 @@ class Host(Daemon):
         config: str = "",
         arguments: tuple[str, ...] = (),
         *,
-        lamina: tuple[str | Path, ...] = LAMINA,
+        lamina: tuple[str | Path, ...] | None = None,
         prefix: tuple[str | Path, ...] = (),
         environment: Mapping[str, str] | None = None,
         stdout: int | None = None,
@@ -42,7 +45,8 @@ class Host(Daemon):
             directory: Where it has everything, made unless it exists. A short path: sockets have a limit.
             config: What its configuration file says beyond root and state.
             arguments: Of `lamina serve`, besides the file.
-            lamina: The command of another installation.
+            lamina: The command of another installation, or `LAMINA` for an interpreter of its own; None: it is
+                forked from one that has imported what it needs, unless that would make a difference.
             prefix: What to put before the command.
             environment: As of `Daemon`.
             stdout: As of `Daemon`.
@@ -50,10 +54,13 @@ class Host(Daemon):
         """
         directory.mkdir(exist_ok=True)
         self.file = directory / "config.toml"
-        command = (*prefix, *lamina, "serve", "--config", self.file, *arguments)
+        self._words = ("serve", "--config", self.file, *arguments)
+        command = (*prefix, *(lamina or LAMINA), *self._words)
         super().__init__(directory, *command, environment=environment, stdout=stdout, stderr=stderr)
         self.configure(config)
         self._lamina = lamina
+        of_python = {name for name in environment or {} if name.startswith("PYTHON")}
+        self._is_forked = not (lamina or prefix or of_python - {"PYTHONPATH"})
         self.root, self.state = directory / "root", directory / "state"
         self.address = f"{self.state}/lamina.sock"
 
@@ -81,4 +88,13 @@ class Host(Daemon):
 
     def lamina(self, *arguments: str) -> str:
         """Run the command line against the host; returns what it printed."""
-        return run(*self._lamina, *arguments, env={"LAMINA_ADDRESS": self.address})
+        if self._lamina:
+            return run(*self._lamina, *arguments, env={"LAMINA_ADDRESS": self.address})
+        return printed(*arguments, env={"LAMINA_ADDRESS": self.address})
+
+    def _run(
+        self, environment: dict[str, str], *, stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes] | Forked:
+        if self._is_forked:
+            return Forked(self._words, environment, stdout=stdout, stderr=stderr)
+        return super()._run(environment, stdout=stdout, stderr=stderr)

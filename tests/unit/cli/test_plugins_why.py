@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import attrs
@@ -13,8 +12,9 @@ from lamina.api import PluginDetails
 from lamina.cli.plugins.root_cause import from_host, text
 from lamina.client import RemotePlugin
 from lamina.errdefs import Unknown
-from tests.support.commands import CommandFailed, run
+from tests.support.commands import CommandFailed
 from tests.support.directories import short_directory
+from tests.support.processes.forked import printed
 from tests.support.processes.hosts import Host
 
 SOURCE = """
@@ -64,9 +64,8 @@ class Site:
     path: Path
 
     def why(self, *arguments: str) -> str:
-        command = (sys.executable, "-m", "lamina.cli.main", "plugins", "why", *arguments)
-        options = ("--config", str(self.path / "config.toml"), "-p", "phones")
-        return run(*command, *options, env={"PYTHONPATH": str(self.path)})
+        options = ("--config", self.path / "config.toml", "-p", "phones")
+        return printed("plugins", "why", *arguments, *options, env={"PYTHONPATH": str(self.path)})
 
     def answer(self, uri: str) -> list[str]:
         """Return the answer from the configuration, without its last line."""
