@@ -23,12 +23,16 @@ pytest_plugins = ["lamina.testing.plugin"]
 
 _TESTS = Path(__file__).parent
 _OUTCOMES = ("passed", "failed", "error", "skipped")
-_SLOW = {_TESTS / "faults": rounds(900, 0), _TESTS / "interop": rounds(1800, 0)}
+_SLOW = {"faults": rounds(900, 0), "interop": rounds(1800, 0)}
 """Seconds for tests that repeat faults, or fetch packages and build images first; 0 for no limit."""
-_PRIVILEGED = (_TESTS / "faults", _TESTS / "integration", _TESTS / "interop")
+_PRIVILEGED = ("faults", "integration", "interop")
 
 
-hypothesis.settings.register_profile("lamina", deadline=None)  # a machine may be as busy as it likes
+hypothesis.settings.register_profile(
+    "lamina",
+    deadline=None,  # a machine may be as busy as it likes
+    max_examples=rounds(40, 1000),  # each run tries others
+)
 hypothesis.settings.load_profile("lamina")
 
 
@@ -57,9 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for directory, seconds in _SLOW.items():
-            if directory in item.path.parents and not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(seconds))
+        seconds = _SLOW.get(_area(item.path))
+        if seconds is not None and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(seconds))
         for name in _required(item):
             if name not in prerequisites.PREREQUISITES:
                 known = ", ".join(prerequisites.PREREQUISITES)
@@ -89,6 +93,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                 terminalreporter.write_line(f"{report.nodeid}: {line}")
 
 
+def _area(path: Path) -> str:
+    """The directory of `tests` that a file is in; "" for one elsewhere."""
+    return path.relative_to(_TESTS).parts[0] if path.is_relative_to(_TESTS) else ""
+
+
 def _required(item: pytest.Item) -> list[str]:
     return [name for mark in item.iter_markers("requires") for name in mark.args]
 
@@ -111,7 +120,7 @@ def _nothing_stays_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Set up before the test's own fixtures and torn down after them. What wider fixtures started is theirs.
     """
-    if not any(root in request.path.parents for root in _PRIVILEGED):
+    if _area(request.path) not in _PRIVILEGED:
         yield
         return
     before = leftovers.children()

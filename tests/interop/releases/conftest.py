@@ -34,8 +34,9 @@ node-btrfs = "btrfs"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs what a containerd and an image need."""
     needed = ("root", "overlay", "btrfs", "umoci", "skopeo", "busybox-static")
+    directory = Path(__file__).parent
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.path.parent == directory:
             item.add_marker(pytest.mark.requires(*needed))
 
 
