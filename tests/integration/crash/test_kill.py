@@ -17,13 +17,14 @@ from lamina.errdefs import Unavailable
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.labels import UPPERDIR
 from tests.support.processes.hosts import Host
+from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
 V = TypeVar("V")
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-ROUNDS = 20
+ROUNDS = rounds(8, 200)
 CLIENTS = 16
 MOST_OPERATIONS = 150
 """After as many acknowledged operations at most, of all clients together, the host is killed."""
