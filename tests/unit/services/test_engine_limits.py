@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -53,6 +56,31 @@ def test_a_flood_of_quick_calls_is_refused(serve, blocker, monkeypatch):
     codes = [call.code() for call in calls]
     assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert codes.count(grpc.StatusCode.OK) >= 2  # as many as there are workers
+
+
+CLIENTS = """
+import collections, sys
+import grpc
+
+options = [("grpc.use_local_subchannel_pool", 1)]
+channels = [grpc.insecure_channel(f"unix:{sys.argv[1]}", options=options) for _ in range(8)]
+for channel in channels:
+    grpc.channel_ready_future(channel).result()
+calls = [channel.unary_unary("/test.Test/Quick").future(b"") for channel in channels for _ in range(250)]
+print(flush=True)
+print(*{call.code().name for call in calls})
+"""
+
+
+def test_calls_that_no_thread_has_taken_yet_are_not_cancelled(serve, tmp_path):
+    """No thread of this process runs while it waits for one byte of the clients'."""
+    serve()
+    with subprocess.Popen([sys.executable, "-c", CLIENTS, tmp_path / "x.sock"], stdout=subprocess.PIPE) as clients:
+        assert clients.stdout
+        ctypes.PyDLL(None).read(clients.stdout.fileno(), ctypes.create_string_buffer(1), 1)
+        codes = clients.communicate(timeout=SECONDS)[0].decode().split()
+    assert "OK" in codes
+    assert set(codes) <= {"OK", "RESOURCE_EXHAUSTED"}
 
 
 def test_streams_that_stay_open_take_no_thread_from_other_calls_and_are_limited(serve, monkeypatch):

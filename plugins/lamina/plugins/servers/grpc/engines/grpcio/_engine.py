@@ -34,7 +34,11 @@ from lamina.steps import run
 _log = logging.getLogger(__name__)
 
 _STREAMS: Final = 256
-"""As `MAX_CONCURRENT_STREAMS`. With more, grpc cancels calls of other clients that no thread has taken yet."""
+"""As `MAX_CONCURRENT_STREAMS`."""
+_UNTAKEN: Final = 1 << 14
+"""Calls of all clients that no thread has taken yet. Beyond this, grpc cancels any client's calls (by default some
+from 1,000 on, all from 3,000 on). Those that were taken are refused with RESOURCE_EXHAUSTED.
+"""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -67,6 +71,8 @@ class GrpcioEngine:
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_concurrent_streams", _STREAMS),
+                ("grpc.server.max_pending_requests", _UNTAKEN),
+                ("grpc.server.max_pending_requests_hard_limit", _UNTAKEN),
                 *_limit("grpc.max_receive_message_length", limits.max_recv_message_size),
                 *_limit("grpc.max_send_message_length", limits.max_send_message_size),
             ],
