@@ -13,7 +13,7 @@ class CommandFailed(Exception):
     """A program ended with an exit code other than 0. The message is what it printed."""
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None, seconds: float = 120) -> str:
+def run(*command: str | Path, env: dict[str, str] | None = None, seconds: float = 600) -> str:
     """Run a program to its end.
 
     Args:
