@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -268,3 +269,34 @@ def test_a_moved_table_goes_into_an_inline_table(path: Path) -> None:
         "version": 4,
         "plugins": {NEW: {"new": 1}, GRPC_SERVER: {"address": "/a"}},
     }
+
+
+@pytest.mark.parametrize(
+    "socket",
+    [
+        'grpc = {address = "/a"} # socket',
+        'grpc = {uid = 5, tcp_address = "h:1"} # socket',
+        'grpc = {tcp_address = "h:1"} # socket',
+        'grpc.address = "/a" # socket',
+        'grpc.tcp_address = "h:1" # socket',
+        'grpc = {address = "# no comment"} # socket',
+    ],
+    ids=lambda text: re.sub(r"\W+", "-", text),
+)
+@pytest.mark.parametrize(
+    "plugins",
+    [
+        "",
+        "[plugins] # all\n# end",
+        f"[plugins] # all\n[plugins.'{NEW}'] # one\nold = [ # many\n1] # end",
+        f"plugins = {{'{NEW}' = {{old = 1}}}} # all\n[debug] # level\nlevel = 'warn'",
+        f"plugins.'{NEW}'.deep = [ # many\n1, # one\n] # end",
+        f"[plugins.'{NEW}'] # one\ndeep = [ # many\n1, # one\n] # end",
+    ],
+    ids=["none", "empty", "header", "inline", "dotted", "moved"],
+)
+def test_every_comment_of_a_setting_that_stays_is_kept(path: Path, socket: str, plugins: str) -> None:
+    before = f"version = 3 # version\n{socket}\n{plugins}\n"
+    after = rewritten(path, before)
+    words = re.findall(r"# (?!no comment)\w+", before)
+    assert sorted(re.findall(r"# (?!no comment)\w+", after)) == sorted(words)

@@ -24,6 +24,7 @@ _STRING: Final = re.compile(
     r"|'[^']*'",
     re.DOTALL,
 )
+_STRING_OR_COMMENT: Final = re.compile(rf"{_STRING.pattern}|(#[^\n]*)", re.DOTALL)
 _SCALAR: Final = re.compile(r"[^,\]}#\n]+")
 
 
@@ -52,6 +53,7 @@ class WrittenKey:
     """The end of its value or header."""
     movable: bool
     """True if the key has lines of its own, outside of inline tables."""
+    is_header: bool
 
 
 def written_keys(text: str) -> list[WrittenKey]:
@@ -59,6 +61,11 @@ def written_keys(text: str) -> list[WrittenKey]:
     scanner = _Scanner(text)
     scanner.document()
     return sorted(scanner.written, key=lambda key: key.start)
+
+
+def comments(text: str) -> list[str]:
+    """Return the comments of a document, or of whole lines or values of one, each from its `#` on."""
+    return [match[1].rstrip() for match in _STRING_OR_COMMENT.finditer(text) if match[1]]
 
 
 def parse_key(text: str) -> tuple[str, ...]:
@@ -99,11 +106,11 @@ class _Scanner:
             if self._take("[["):
                 table = self._element(self.key())
                 self._take("]]")
-                self._write_down(table, (), self._span)
+                self._write_down(table, (), self._span, is_header=True)
             elif self._take("["):
                 table = self._name((), self.key())
                 self._take("]")
-                self._write_down(table, (), self._span)
+                self._write_down(table, (), self._span, is_header=True)
             else:
                 self._pair(table)
             self._skip_blank()
@@ -126,8 +133,16 @@ class _Scanner:
         self._value(path)
         self._write_down(path, table, span, movable=not inline)
 
-    def _write_down(self, path: KeyPath, table: KeyPath, span: tuple[int, int], *, movable: bool = True) -> None:
-        self.written.append(WrittenKey(path, table, *span, self._at, movable))
+    def _write_down(
+        self,
+        path: KeyPath,
+        table: KeyPath,
+        span: tuple[int, int],
+        *,
+        movable: bool = True,
+        is_header: bool = False,
+    ) -> None:
+        self.written.append(WrittenKey(path, table, *span, self._at, movable, is_header))
 
     def _value(self, path: KeyPath) -> None:
         self._skip_blank()

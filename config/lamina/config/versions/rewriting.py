@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -18,7 +19,7 @@ import tomli
 from lamina.config._problems import KeyPath, Problem, config_error, dotted
 from lamina.config.reading._document import read
 from lamina.config.reading._moves import Moves, origin_of
-from lamina.config.reading._positions import WrittenKey, written_keys
+from lamina.config.reading._positions import WrittenKey, comments, written_keys
 from lamina.config.versions._migrate import Migration, migrate
 from lamina.errdefs import FailedPrecondition
 from lamina.fs.new_file import new_file
@@ -100,41 +101,75 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    in_place, comments = _renamed(text, tables, moves)
-    for start, apart in itertools.product((in_place, text), (True, False)):
+    for renamed, apart in itertools.product(_renamings(text, tables, moves), (True, False)):
         try:
-            document = tomlkit.parse(start)
-            new_tables = list(_reconcile(document, tables, (), comments, apart))
+            document = tomlkit.parse(renamed.text)
+            new_tables = list(_reconcile(document, tables, (), renamed.moving, apart))
             result = "\n".join([document.as_string(), *new_tables])
-            if _same(tomli.loads(result), tables):
+            if _same(tomli.loads(result), tables) and renamed.comments <= Counter(comments(result)):
                 return result
         except (TOMLKitError, ValueError):
             continue  # the layout of the tables does not allow this way of adding others
     return None
 
 
-def _renamed(text: str, tables: Mapping[str, Any], moves: Moves) -> tuple[str, dict[KeyPath, str]]:
+@attrs.frozen
+class _Renamed:
+    """A text with some keys renamed in place and others cut out."""
+
+    text: str
+    moving: Mapping[KeyPath, str]
+    """The comments of keys that move to another table, by the new path."""
+    comments: Counter[str]
+    """All comments that must be kept."""
+
+
+def _renamings(text: str, tables: Mapping[str, Any], moves: Moves) -> Iterator[_Renamed]:
+    """Yield ways to rename and cut out keys, the one that changes least first."""
+    in_place = _renamed(text, tables, moves)
+    yield in_place
+    yield _renamed(text, tables, moves, cuts_top=True)
+    yield _renamed(text, tables, moves, cuts_top=True, moves_comments=False)
+    yield attrs.evolve(in_place, text=text, moving={})
+
+
+def _renamed(
+    text: str, tables: Mapping[str, Any], moves: Moves, *, cuts_top: bool = False, moves_comments: bool = True
+) -> _Renamed:
     """Rename keys in place and cut out removed ones.
 
-    Also returns the comments behind those that move to another table.
+    Args:
+        text: The document.
+        tables: The tables to express.
+        moves: Where moved settings are in the text.
+        cuts_top: Cut out keys before the first header, too: in place, they may get into the way of a header.
+        moves_comments: Let comments go with the keys that are cut out, and not stay in their places.
     """
     successors = _successors(tables, moves)
-    edits, comments = list[tuple[int, int, str]](), dict[KeyPath, str]()
+    edits, moving, kept = list[tuple[int, int, str]](), dict[KeyPath, str](), Counter(comments(text))
+    done = 0
     for key in written_keys(text):
+        if key.start < done:
+            continue  # it was cut out with the key around it
         path, table, around = (origin_of(each, successors) for each in (key.path, key.table, key.path[:-1]))
         there = _present(tables, path) and origin_of(path, moves) == key.path
-        if there and path[: len(table)] == table and (not table or path[:-1] == around):
-            names, before = path[len(table) :], key.path[len(key.table) :]
+        fits = path[: len(table)] == table and (not table or path[:-1] == around)
+        names, before = path[len(table) :], key.path[len(key.table) :]
+        is_in_the_way = cuts_top and names != before and not (key.table or key.is_header)
+        if there and fits and not is_in_the_way:
             if names != before:
                 edits.append((key.start, key.end, dotted(_names(names), shorten=False)))
         elif key.movable:
-            start, end = _lines(text, key)
-            edits.append((start, end, ""))
-            if there:
-                comments[path] = text[key.value_end : end].strip()
+            start, done = _lines(text, key)
+            found = comments(text[key.end : done])
+            moved = " ".join(found) if there else ""
+            edits.append((start, done, "" if moves_comments or not moved else f"{moved}\n"))
+            if moved and moves_comments:
+                moving[path] = moved
+            kept = kept - Counter(found) + Counter([moved] if moved else [])
     for start, end, replacement in sorted(edits, reverse=True):
         text = text[:start] + replacement + text[end:]
-    return text, comments
+    return _Renamed(text, moving, kept)
 
 
 def _successors(tables: Mapping[str, Any], moves: Moves) -> Moves:
@@ -170,7 +205,7 @@ def _reconcile(
     container: MutableMapping[str, Any],
     table: Mapping[str, Any],
     path: KeyPath,
-    comments: Mapping[KeyPath, str],
+    moving: Mapping[KeyPath, str],
     apart: bool,
 ) -> Iterator[str]:
     """Change a tomlkit table so that it expresses another.
@@ -183,16 +218,16 @@ def _reconcile(
     for key, value in table.items():
         here = (*path, key)
         if key not in container and isinstance(value, dict) and apart:
-            yield _table_text(value, here, comments)
+            yield _table_text(value, here, moving)
         elif key not in container:
-            container[key] = _item(value, container, here, comments)
+            container[key] = _item(value, container, here, moving)
         elif isinstance(value, dict) and isinstance(container[key], MutableMapping):
-            yield from _reconcile(container[key], value, here, comments, apart)
+            yield from _reconcile(container[key], value, here, moving, apart)
         elif not _same(_unwrapped(container[key]), value):
-            container[key] = _item(value, container, here, comments)
+            container[key] = _item(value, container, here, moving)
 
 
-def _table_text(value: Mapping[str, Any], path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
+def _table_text(value: Mapping[str, Any], path: KeyPath, moving: Mapping[KeyPath, str]) -> str:
     import tomlkit
 
     document: Any = tomlkit.document()
@@ -200,7 +235,7 @@ def _table_text(value: Mapping[str, Any], path: KeyPath, comments: Mapping[KeyPa
     for name in path[:-1]:
         container[name] = tomlkit.table(is_super_table=True)
         container = container[name]
-    container[path[-1]] = _item(value, container, path, comments)
+    container[path[-1]] = _item(value, container, path, moving)
     text: str = document.as_string()
     return text
 
@@ -209,7 +244,7 @@ def _unwrapped(item: Any) -> Any:
     return item.unwrap() if hasattr(item, "unwrap") else item
 
 
-def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, str]) -> Any:
+def _item(value: Any, container: Any, path: KeyPath, moving: Mapping[KeyPath, str]) -> Any:
     import tomlkit
     from tomlkit.items import InlineTable
 
@@ -224,8 +259,8 @@ def _item(value: Any, container: Any, path: KeyPath, comments: Mapping[KeyPath, 
             is_super_table=bool(value) and all(isinstance(inner, dict) for inner in value.values())
         )
         for key, inner in value.items():
-            item.append(key, _item(inner, item, (*path, key), comments))
-    if comment := comments.get(path):
+            item.append(key, _item(inner, item, (*path, key), moving))
+    if comment := moving.get(path):
         item.comment(comment)
     return item
 
