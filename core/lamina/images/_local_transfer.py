@@ -227,11 +227,9 @@ class LocalTransfer(Transfer):
             )
 
     def tag(self, name: str, new_name: str, *, force: bool = False) -> Image:
-        from lamina.images.references import normalize_for
+        from lamina.images.references import normalize
 
-        image = self._find(name)
-        new = normalize_for(new_name, image.target.digest)
-        return self._images(current_namespace()).tag(image.name, new, force=force)
+        return self._images(current_namespace()).tag(self._find(name).name, normalize(new_name), force=force)
 
     def export(
         self,

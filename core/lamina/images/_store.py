@@ -9,6 +9,7 @@ import attrs
 
 from lamina.content import Descriptor
 from lamina.errdefs import AlreadyExists
+from lamina.images.references import check_digest_in
 
 
 @attrs.frozen
@@ -91,9 +92,11 @@ class ImageStore(abc.ABC):
 
         Raises:
             NotFound: There is no such image.
+            InvalidArgument: The new name has another digest than the image.
             AlreadyExists: Another image has the new name.
         """
         image = attrs.evolve(self.get(name), name=new_name)
+        check_digest_in(new_name, image.target.digest)
         try:
             return self.create(image)
         except AlreadyExists:

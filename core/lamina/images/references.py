@@ -77,12 +77,26 @@ def normalize_for(reference: str, digest: str) -> str:
     """Return the full name that an image is to get, as `normalize`.
 
     Raises:
-        InvalidArgument: As `parse`; or the name has another digest than the image.
+        InvalidArgument: As `parse`; or as `check_digest_in`.
     """
-    parts = parse(reference)
-    if parts.digest not in ("", digest):
-        raise InvalidArgument(f'image name "{reference}": the image has the digest {digest}: give a tag')
-    return str(parts)
+    full = normalize(reference)
+    check_digest_in(full, digest)
+    return full
+
+
+def check_digest_in(name: str, digest: str) -> None:
+    """Check that a name has no digest, or that of its image.
+
+    Args:
+        name: Any name of an image.
+        digest: The digest of the image.
+
+    Raises:
+        InvalidArgument: The name has another digest.
+    """
+    found = re.search(f"@({_DIGEST})$", name)
+    if found and found[1] != digest:
+        raise InvalidArgument(f'image name "{name}": the image has the digest {digest}: give a tag')
 
 
 def _match(reference: str) -> re.Match[str]:

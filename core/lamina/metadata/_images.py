@@ -12,6 +12,7 @@ from lamina.content import check_digest
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, InvalidArgument, NotFound
 from lamina.images import NAMESPACE_LIMIT, Image, ImageStore
+from lamina.images.references import check_digest_in
 from lamina.labels import check_labels, update_labels
 from lamina.metadata._node import Node, image
 from lamina.metadata._protection import Protection
@@ -103,12 +104,13 @@ class NamedImages(ImageStore):
         """Give an image another name, in one transaction."""
         while True:
             image = self.get(name)
+            check_digest_in(new_name, image.target.digest)
             made = self._tag(image, attrs.evolve(image, name=new_name), force)
             if made is not None:
                 return made
 
     def _tag(self, image: Image, new: Image, force: bool) -> Image | None:
-        """Store a new name of an image; return None if the image has changed meanwhile."""
+        """Store a new name of an image; return None if the image is no longer this one."""
         key, new_key = self._key(image.name), self._key(new.name)
 
         def body(transaction: TableTransaction) -> Image | None:

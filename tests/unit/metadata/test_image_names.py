@@ -117,6 +117,31 @@ def test_a_tag_that_is_there_already_is_left_alone(images: ImageStore) -> None:
     assert images.tag("a", "a") == images.get("a")
 
 
+def test_a_name_with_another_digest_is_not_given(images: ImageStore) -> None:
+    images.create(image("a", 1))
+    with pytest.raises(InvalidArgument, match=f"the image has the digest {digest(1)}: give a tag"):
+        images.tag("a", f"b@{digest(2)}")
+    assert images.tag("a", f"b@{digest(1)}").target.digest == digest(1)
+
+
+def test_a_name_with_a_digest_never_has_another_target_while_the_image_moves(images: ImageStore) -> None:
+    images.create(image("a", 1))
+    numbers = iter(range(2, 1 << 30))
+
+    def move() -> None:
+        images.update(image("a", next(numbers)))
+
+    def tag() -> None:
+        name = f"b@{images.get('a').target.digest}"
+        with contextlib.suppress(InvalidArgument):
+            images.tag("a", name)
+
+    _repeat([move, tag])
+    named = [one for one in images.list() if one.name != "a"]
+    assert named
+    assert all(one.name == f"b@{one.target.digest}" for one in named)
+
+
 def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
     with pytest.raises(NotFound, match='image "a" does not exist'):
         images.tag("a", "b", force=True)

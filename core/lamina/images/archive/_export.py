@@ -98,7 +98,7 @@ class _Exports:
         self._keep = keep
         self._entries: list[IndexEntry] = []
         self._saved: dict[str, tuple[Manifest, list[str]]] = {}
-        """The manifests for `docker load` by their digests, and their names."""
+        """The manifests for `docker load` by their digests, and their names, which must be tags there."""
         self.blobs: dict[str, Descriptor] = {}
         """By their digests, with their sizes."""
 
@@ -112,11 +112,12 @@ class _Exports:
         elif not candidates(self._read, image.target, image.name):
             raise NotFound(f"image {image.name}: it has no manifest of a root file system")
         self._add_target(target, image.name)
-        annotations = {**target.annotations, **_annotations(image.name)}
+        name = _name_for(image.name, target.digest)
+        annotations = {**target.annotations, **_annotations(name)}
         self._entries.append(IndexEntry(attrs.evolve(target, annotations=annotations), shown))
         if single:
             manifest = Manifest.decode(self._read(target), target)
-            self._saved.setdefault(target.digest, (manifest, []))[1].append(image.name)
+            self._saved.setdefault(target.digest, (manifest, []))[1].extend([name] if "@" not in name else [])
 
     def index(self) -> dict[str, object]:
         return Index(OCI_INDEX, tuple(self._entries)).document()
@@ -171,6 +172,12 @@ class _Exports:
 
     def _read(self, descriptor: Descriptor) -> bytes:
         return read_blob(self._content, descriptor.digest)
+
+
+def _name_for(name: str, digest: str) -> str:
+    """Return the name of an exported manifest: that of its image, in which it replaces the digest."""
+    repository, _, exported = name.rpartition("@")
+    return f"{repository}@{digest}" if exported.startswith("sha256:") and repository else name
 
 
 def _annotations(name: str) -> dict[str, str]:

@@ -52,13 +52,21 @@ def _archive_names(source: Source) -> Iterator[tuple[str, Descriptor]]:
     nameless = sum(not name for name, _ in source.images)
     for name, target in source.images:
         if is_full(name):
-            yield normalize(name), target
+            yield _named(source, name, target), target
         elif name:
             yield normalize(f"{_repository(source)}:{name}"), target
         elif nameless == 1:
             yield normalize(_repository(source)), target
         else:
             yield normalize(f"{_repository(source)}@{target.digest}"), target
+
+
+def _named(source: Source, name: str, target: Descriptor) -> str:
+    """Return the full form of a name in the archive."""
+    try:
+        return normalize_for(name, target.digest)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{source.path}: {error}") from error
 
 
 def _repository(source: Source) -> str:

@@ -76,6 +76,20 @@ def test_what_is_exported_is_imported_with_all_digests(
     other.close()
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_name_with_a_digest_is_exported_with_the_digest_of_what_the_archive_has(
+    exporter: Exporter, content: LocalContentStore, images: ImageStore, format_: ArchiveFormat
+) -> None:
+    manifests = [exporter.made.manifest(one, "x", LOWER) for one in (AMD64, ARM64)]
+    index = exporter.made.index(*zip(manifests, (AMD64, ARM64), strict=True))
+    path = exporter(Image(f"docker.io/library/debian@{index.digest}", index), format=format_, platform=ARM64)
+    with open_source(str(path)) as source:
+        (imported,) = import_images(source, content, images, platform=ARM64)
+    assert imported.name == f"docker.io/library/debian@{manifests[1].digest}"
+    if format_ == "docker":  # `docker load` takes tags only
+        assert json.loads(files_of(path)["manifest.json"])[0]["RepoTags"] == []
+
+
 def test_a_directory_has_the_same_files_as_an_archive(exporter: Exporter) -> None:
     image = exporter.image()
     archive, directory = exporter(image), exporter(image, name="directory", format="oci-dir")
@@ -92,7 +106,7 @@ def test_names_are_annotated_as_containerd_and_docker_do(exporter: Exporter) -> 
     index = json.loads(files_of(exporter(*map(exporter.image, names)))["index.json"])
     assert [entry["annotations"] for entry in index["manifests"]] == [
         {NAME: names[0], TAG: "12"},
-        {NAME: names[1]},
+        {NAME: f"quay.io/a@{index['manifests'][1]['digest']}"},
         {NAME: names[2]},
     ]
 

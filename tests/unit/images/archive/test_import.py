@@ -134,6 +134,19 @@ def test_names_can_be_given(importer: Importer, made: Documents) -> None:
         importer(files, "image.tar", f"debian@sha256:{'0' * 64}", platform=AMD64)
 
 
+def test_a_name_with_another_digest_than_its_image_has_is_refused(importer: Importer, made: Documents) -> None:
+    target = made.manifest(AMD64)
+    own, other = f"quay.io/debian@{target.digest}", f"quay.io/debian@sha256:{'0' * 64}"
+    (image,) = importer(layout_of(made, entry(target, name=own)), platform=AMD64)
+    assert (image.name, image.target.digest) == (own, target.digest)
+    for where in ("name", "tag"):
+        with pytest.raises(
+            InvalidArgument, match=f'"{other}": the image has the digest {target.digest}: give a tag'
+        ):
+            importer(layout_of(made, entry(target, **{where: other})), platform=AMD64)
+    assert importer.names() == [own]
+
+
 def test_names_cannot_be_given_to_several_images(importer: Importer, made: Documents) -> None:
     files = layout_of(made, entry(made.manifest(AMD64, "1"), tag="1"), entry(made.manifest(AMD64, "2"), tag="2"))
     with pytest.raises(InvalidArgument, match="a name was given, but there are 2 images in it: '1', '2'"):
