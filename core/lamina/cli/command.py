@@ -69,6 +69,10 @@ _COMMANDS: Final = {
 
 
 class _Lamina(LazyGroup):
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with reported():  # the help may be printed here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         with reported():
             return super().invoke(ctx)

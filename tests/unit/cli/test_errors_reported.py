@@ -72,7 +72,7 @@ def test_a_closed_pipe_ends_the_command_silently():
 def test_a_full_disk_below_stdout_is_reported_once():
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-c", WRITE_MUCH], stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"lamina: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"lamina: standard output: No space left on device\n")
 
 
 def test_a_path_refused_by_the_kernel_is_named(capsys):

@@ -50,9 +50,11 @@ def reported(code: int = FAILURE) -> Iterator[None]:
 
 
 def _fail(code: int, *messages: str) -> NoReturn:
-    for message in messages:
-        click.echo(f"lamina: {one_line(message)}", err=True)
-    sys.exit(code)
+    try:
+        for message in messages:
+            click.echo(f"lamina: {one_line(message)}", err=True)
+    finally:
+        sys.exit(code)  # with this code, also if stderr is full
 
 
 def _drop_output() -> None:
