@@ -69,7 +69,7 @@ def test_a_new_data_root_is_served_once_there_is_space(
     with full(tmp_path) as (directory, make_space):
         config = f'[plugins."{PluginType.SNAPSHOTTER}.{late}"]\nroot_path = "{directory}/root"\n'
         with host_on(tmp_path / "root", config) as host, host.client() as client:
-            assert statuses(host)[late] == ("error", True)
+            assert statuses(host)[late] == ("failed", True)
             assert statuses(host)[other] == ("ok", False)
             client.snapshotter(other).prepare("early")
             for name in (late, f"lamina-{late}"):
@@ -109,7 +109,7 @@ def test_a_new_metastore_is_served_once_there_is_space(tmp_path: Path, kind: str
         run("mount", "--bind", disk / "empty", metastore)
         with host_on(tmp_path / "root") as host, host.client() as client:
             found = statuses(host)
-            assert {found[name] for name in ("lmdb", "native", "overlayfs")} == {("error", True)}
+            assert {found[name] for name in ("lmdb", "native", "overlayfs")} == {("failed", True)}
             assert {found[name] for name in ("snapshots-service", "snapshots", "metastore")} == {("ok", False)}
             assert not client.healthy()
             for name in names:
@@ -153,7 +153,7 @@ def test_retries_leak_no_descriptors_or_threads(tmp_path: Path, uri: str, tell: 
             def held() -> tuple[int, ...]:
                 return tuple(len(os.listdir(f"/proc/{host.pid}/{what}")) for what in ("fd", "task"))
 
-            assert statuses(host)[uri.rpartition(".")[2]] == ("error", True)
+            assert statuses(host)[uri.rpartition(".")[2]] == ("failed", True)
             try_again()
             first = held()
             for _ in range(20):

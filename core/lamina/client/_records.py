@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import attrs
 
@@ -34,11 +33,14 @@ class RemotePlugin:
         return f"{self.type}.{self.id}"
 
     @property
-    def status(self) -> Literal["ok", "skip", "error"]:
-        """The status in the words of `ctr plugins ls`. As in `ctr`, only the error text marks a skip."""
+    def status(self) -> str:
+        """`ok`, `skipped`, `failed` or `blocked`: the words of `lamina.plugin.Status`.
+
+        Other servers than lamina hosts report only failures. As in `ctr`, the error's text marks a skip then.
+        """
         if self.init_error is None:
             return "ok"
-        return "skip" if SkipPlugin.text in str(self.init_error) else "error"
+        return self.details.outcome or ("skipped" if SkipPlugin.text in str(self.init_error) else "failed")
 
     @property
     def reason(self) -> str:

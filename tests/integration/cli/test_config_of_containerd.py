@@ -21,8 +21,8 @@ def keys_by_use(path: Path) -> dict[str, list[str]]:
     """The keys of a configuration by what lamina would make of them."""
     found = json.loads(run(PROGRAM, "config", "check", "--containerd", path, "--json"))
     keys: dict[str, list[str]] = {}
-    for setting in found["settings"]:
-        keys.setdefault(setting["use"], []).append(setting["key"])
+    for setting in found["Settings"]:
+        keys.setdefault(setting["Use"], []).append(setting["Key"])
     return keys
 
 

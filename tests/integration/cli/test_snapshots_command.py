@@ -165,7 +165,7 @@ def test_rm_stops_at_the_first_error_and_names_the_obstacle(lamina, layer):
     lamina("snapshots", "prepare", "box", "base")
     lamina("snapshots", "prepare", "other")
     message = lamina("snapshots", "rm", "other", "base", "box", code=1)
-    assert message.startswith('lamina: failed to remove "base": ')
+    assert message.startswith('lamina: cannot remove snapshot with child: "base"')
     assert '"box"' in message
     assert message.count("\n") == 1
     assert lamina("snapshots", "tree") == " base\n  \\_ box\n"
@@ -232,7 +232,6 @@ def test_a_terminal_gets_rows_that_fit_and_a_confirmation(lamina, layer, target)
     assert shown.endswith("lamina snapshots mount " + key + " TARGET\n")
     rows = lamina.on_terminal("snapshots", "ls", columns=60).splitlines()
     assert all(len(row) <= 60 for row in rows)
-    assert rows[2].startswith("sha256:0123")
-    assert "…" in rows[2]
+    assert "".join(row[:39].rstrip() for row in rows[2:]) == key
     assert lamina.on_terminal("snapshots", "mount", key, target) == f"mounted {key} on {target}\n"
     lamina("snapshots", "unmount", target)

@@ -126,5 +126,5 @@ def test_a_view_is_removed_if_the_mount_may_belong_to_another_one(lamina, layer,
 def test_rm_stops_at_the_first_mounted_snapshot(lamina, work):
     lamina("snapshots", "prepare", "before")
     message = lamina("snapshots", "rm", "before", "work", "base", code=1)
-    assert message.startswith('lamina: failed to remove "work": ')
+    assert message.startswith('lamina: snapshot "work" is mounted on ')
     assert [line.split()[0] for line in lamina("snapshots", "ls").splitlines()[1:]] == ["base", "work"]

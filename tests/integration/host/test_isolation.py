@@ -56,8 +56,9 @@ def broken(plugins: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]
     """Every plugin that does not work, by the distribution whose failure it is, and by URI."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for plugin in plugins:
-        if plugin["Status"] == "error":
-            found.setdefault(plugin["Distribution"], {})[f"{plugin['Type']}.{plugin['ID']}"] = plugin["Error"]
+        if plugin["Status"] in {"failed", "blocked"}:
+            error = {**plugin["Error"], "Status": plugin["Status"]}
+            found.setdefault(plugin["Distribution"], {})[f"{plugin['Type']}.{plugin['ID']}"] = error
     return found
 
 
@@ -67,7 +68,7 @@ Broken = dict[str, dict[str, dict[str, Any]]]
 def the_failure(broken: Broken, distribution: str, uri: str, message: str, function: str) -> None:
     """The distribution has this one failure, raised in its own code."""
     ((found, error),) = broken[distribution].items()
-    assert (found, error["Outcome"], error["Message"]) == (uri, "failed", message)
+    assert (found, error["Status"], error["Message"]) == (uri, "failed", message)
     location = error["Location"]
     module = distribution.replace("-", "_")
     assert (location["Distribution"], location["Module"], location["Function"]) == (distribution, module, function)
@@ -105,9 +106,9 @@ def test_a_hanging_init_is_left_behind_and_blocks_its_dependants(broken: Broken)
     assert list(hangs) == ["hangs.v1.x", "hangs.user.v1.x"]
     failed, blocked = hangs.values()
     message = "init did not end within 5 s and was left behind"
-    assert (failed["Outcome"], failed["Code"], failed["Message"]) == ("failed", "DeadlineExceeded", message)
+    assert (failed["Status"], failed["Code"], failed["Message"]) == ("failed", "DeadlineExceeded", message)
     assert failed["Location"]["Function"] == "wait_for_ever", "where it hangs"
-    assert (blocked["Outcome"], blocked["BlockedBy"]) == ("blocked", "hangs.v1.x")
+    assert (blocked["Status"], blocked["BlockedBy"]) == ("blocked", "hangs.v1.x")
 
 
 def test_a_package_that_returns_the_wrong_type_is_told_what_it_lacks(broken: Broken) -> None:
@@ -155,7 +156,7 @@ def test_a_package_that_requires_everything_and_something_is_refused(broken: Bro
 
 def test_a_package_that_requires_everything_from_a_type_that_others_require_fails(broken: Broken) -> None:
     ((uri, error),) = broken["star-required"].items()
-    assert (uri, error["Outcome"]) == ("io.containerd.snapshotter.v1.star", "failed")
+    assert (uri, error["Status"]) == ("io.containerd.snapshotter.v1.star", "failed")
     path = error["Message"].removeprefix("circular plugin dependency: ").split(" -> ")
     assert path[0] == path[-1]
     assert uri in path
@@ -163,7 +164,7 @@ def test_a_package_that_requires_everything_from_a_type_that_others_require_fail
 
 def test_a_package_that_requires_an_unknown_type_is_blocked(broken: Broken) -> None:
     ((uri, error),) = broken["lonely"].items()
-    assert (uri, error["Outcome"], error["Message"]) == (
+    assert (uri, error["Status"], error["Message"]) == (
         "lonely.v1.x",
         "blocked",
         "no plugin provides nobody.v1",

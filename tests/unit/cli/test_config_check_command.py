@@ -19,7 +19,7 @@ def test_check_prints_one_line_for_a_valid_file(path: Path) -> None:
     path.write_text("version = 4\n")
     assert printed("config", "check", path) == f"{path}: valid\n"
     assert printed("config", "check", LAMINA_CONFIG=str(path)) == f"{path}: valid\n"
-    assert json.loads(printed("config", "check", path, "--json")) == {"problems": [], "warnings": []}
+    assert json.loads(printed("config", "check", path, "--json")) == {"Problems": [], "Warnings": []}
 
 
 def test_check_reports_all_problems_at_once(path: Path) -> None:
@@ -35,16 +35,16 @@ def test_check_reports_each_part_of_a_problem(path: Path) -> None:
     path.write_text(WRONG)
     done = run("config", "check", path, "--json")
     assert (done.returncode, done.stderr) == (1, "")
-    problems = json.loads(done.stdout)["problems"]
-    assert [problem["line"] for problem in problems] == [2, 4, 5]
+    problems = json.loads(done.stdout)["Problems"]
+    assert [problem["Line"] for problem in problems] == [2, 4, 5]
     assert problems[1] == {
-        "file": str(path),
-        "key": f'plugins."{LISTENER}".uid',
-        "line": 4,
-        "column": None,
-        "expected": "a whole number",
-        "found": 'the string "me"',
-        "nearest": None,
+        "File": str(path),
+        "Key": f'plugins."{LISTENER}".uid',
+        "Line": 4,
+        "Column": None,
+        "Expected": "a whole number",
+        "Found": 'the string "me"',
+        "Nearest": None,
     }
 
 
@@ -54,7 +54,7 @@ def test_check_warns_of_unused_tables(path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{path}: valid\n")
     unused = 'plugins."io.x.v1.y": not used: no such plugin is installed'
     assert done.stderr == f"lamina: warning: {path}:2: {unused}\n"
-    assert json.loads(printed("config", "check", path, "--json"))["warnings"] == [f"{path}:2: {unused}"]
+    assert json.loads(printed("config", "check", path, "--json"))["Warnings"] == [f"{path}:2: {unused}"]
 
 
 def test_check_reports_a_missing_required_plugin(path: Path) -> None:
@@ -73,8 +73,8 @@ def test_check_reports_an_alias_of_an_unknown_snapshotter(path: Path) -> None:
     found = 'plugin io.containerd.snapshotter.v1.overlay is not installed (did you mean "overlayfs"?)'
     assert complaints("config", "check", path) == [f"lamina: {path}:3: {ALIASES}.lamina: {found}"]
     done = run("config", "check", path, "--json")
-    (problem,) = json.loads(done.stdout)["problems"]
-    assert (done.returncode, problem["line"], problem["nearest"]) == (1, 3, "overlayfs")
+    (problem,) = json.loads(done.stdout)["Problems"]
+    assert (done.returncode, problem["Line"], problem["Nearest"]) == (1, 3, "overlayfs")
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ config.toml:3    oom_score    1        lamina has no such setting
 """
     )
     found = json.loads(printed("config", "check", "--containerd", path, "--json"))
-    assert (found["files"], found["version"]) == ([str(path)], 2)
-    assert found["settings"][0] == {
-        "use": "is specific to containerd: lamina needs a value of its own",
-        "file": str(path),
-        "line": 2,
-        "key": "root",
-        "value": "/c",
-        "note": "",
+    assert (found["Files"], found["Version"]) == ([str(path)], 2)
+    assert found["Settings"][0] == {
+        "Use": "is specific to containerd: lamina needs a value of its own",
+        "File": str(path),
+        "Line": 2,
+        "Key": "root",
+        "Value": "/c",
+        "Note": "",
     }

@@ -151,16 +151,16 @@ debug.format = "text"
 def test_explain_prints_json(path: Path) -> None:
     path.write_text('version = 4\ndebug.level = "warn"\n')
     found = json.loads(printed("config", "explain", "debug", "-c", path, "--json"))
-    assert (found["key"], found["value"]) == ("debug", {"level": "warn", "format": "text"})
-    assert found["parts"][0]["set_by"] == {"name": str(path), "line": 2}
-    assert found["parts"][1] == {
-        "key": "debug.format",
-        "value": "text",
-        "default": "text",
-        "set_by": None,
-        "type": 'one of "text", "json"',
-        "meaning": "The format of log lines: text or json.",
-        "parts": [],
+    assert (found["Key"], found["Value"]) == ("debug", {"level": "warn", "format": "text"})
+    assert found["Parts"][0]["SetBy"] == {"Name": str(path), "Line": 2}
+    assert found["Parts"][1] == {
+        "Key": "debug.format",
+        "Value": "text",
+        "Default": "text",
+        "SetBy": None,
+        "Type": 'one of "text", "json"',
+        "Meaning": "The format of log lines: text or json.",
+        "Parts": [],
     }
 
 

@@ -50,19 +50,36 @@ def test_nothing_is_cut_without_a_width():
     assert table_lines(("KEY",), [(key,)]) == ["KEY", key]
 
 
-def test_the_widest_cells_are_cut_to_the_terminal():
-    parent = "sha256:" + "0123456789abcdef" * 4
-    key = "sha256:" + "f" * 60 + "0042"
-    lines = table_lines(HEADER, [(key, parent, "Committed")], width=80)
-    assert max(map(len, lines)) <= 80
-    assert lines[1].startswith("sha256:fff")
-    assert "0042    sha256:012" in lines[1]
-    assert lines[1].endswith("cdef    Committed")
+def unfolded(lines, widths):
+    """The cells of a table of one row, each put together again from its lines."""
+    starts = [sum(widths[:column]) + 4 * column for column in range(len(widths))]
+    return [
+        "".join(line[start : start + width].rstrip() for line in lines[1:])
+        for start, width in zip(starts, widths, strict=True)
+    ]
+
+
+def test_names_are_whole_on_a_terminal_while_other_cells_are_cut():
+    name, digest = "registry.example.com/team/application:1.2", "sha256:" + "0123456789abcdef" * 4
+    lines = table_lines(("NAME", "DIGEST", "SIZE"), [(name, digest, "1.5 MiB")], width=80)
+    assert lines[1] == f"{name}    sha256:0123…89abcdef    1.5 MiB".replace(
+        "sha256:0123…89abcdef", lines[1][45:69]
+    )
+    assert "…" in lines[1][45:69]
+    assert len(lines[1]) == 80
+
+
+def test_names_fold_on_a_terminal_that_is_too_narrow():
+    key, parent = "sha256:" + "f" * 60 + "0042", "sha256:" + "0123456789abcdef" * 4
+    lines = table_lines(HEADER, [(key, parent, "Committed")], width=77, whole=2)
+    assert unfolded(lines, [30, 30, 9]) == [key, parent, "Committed"]
+    assert max(map(len, lines)) <= 77
 
 
 def test_cells_stay_readable_on_a_narrow_terminal():
-    lines = table_lines(HEADER, [("k" * 50, "p" * 50, "Committed")], width=10)
-    assert lines[1] == "kkkk…kkk    pppp…ppp    Comm…ted"
+    lines = table_lines(("KEY", "LABELS"), [("k" * 50, "l" * 50)], width=10)
+    assert lines[1] == "kkkkkkkkkkkk    llllll…lllll"
+    assert unfolded(lines, [12, 12])[0] == "k" * 50
 
 
 def test_wide_characters_take_two_columns():
@@ -70,10 +87,15 @@ def test_wide_characters_take_two_columns():
     assert lines == ["KEY     KIND", "層      Active", "abcd    View"]
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=5), st.none() | st.integers(1, 200))
-def test_every_row_is_one_line_of_visible_characters(rows, width):
-    lines = table_lines(HEADER, rows, width)
-    assert len(lines) == len(rows) + 1
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=5))
+def test_every_row_is_one_line_in_a_pipe(rows):
+    assert len(table_lines(HEADER, rows)) == len(rows) + 1
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=5), st.none() | st.integers(1, 200), st.integers(1, 3))
+def test_every_line_has_visible_characters_only(rows, width, whole):
+    lines = table_lines(HEADER, rows, width, whole)
+    assert width is None or max(map(display_width, lines)) <= max(width, 3 * 12 + 8)
     assert all(line.isprintable() for line in lines)
 
 

@@ -41,7 +41,7 @@ def test_details_of_a_failed_plugin_have_the_code_and_the_message_on_a_line_each
     assert plugin_lines(FAILED) == [
         "Type:          io.x.v1",
         "ID:            y",
-        "Status:        error",
+        "Status:        failed",
         "Error code:    FailedPrecondition",
         r"Error message: no\nluck",
     ]
@@ -53,7 +53,7 @@ def test_details_of_a_failed_plugin_of_a_lamina_host_name_file_and_line():
         "ID:            y",
         "Distribution:  acme",
         "Milliseconds:  1.2",
-        "Status:        error",
+        "Status:        failed",
         "Error code:    Unknown",
         "Error message: ValueError: cable cut",
         "Raised at:     /site/acme.py:12, in init (acme)",
@@ -66,7 +66,6 @@ def test_json_of_a_failed_plugin_of_a_lamina_host_says_what_failed_and_where():
     assert document["Error"] == {
         "Code": "Unknown",
         "Message": "ValueError: cable cut",
-        "Outcome": "failed",
         "BlockedBy": "",
         "Retrying": False,
         "Location": {
@@ -83,7 +82,7 @@ def test_a_plugin_that_is_retried_is_marked():
     plugin = RemotePlugin(
         "io.x.v1", "y", init_error=Unavailable("no socket"), details=PluginDetails(retrying=True)
     )
-    assert "Status:        error (retrying)" in plugin_lines(plugin)
+    assert "Status:        failed (retrying)" in plugin_lines(plugin)
     assert plugin_document(plugin)["Error"]["Retrying"] is True
 
 
@@ -100,7 +99,7 @@ def test_json_of_a_skipped_plugin_says_why():
         "Capabilities": [],
         "Distribution": "",
         "Milliseconds": None,
-        "Status": "skip",
+        "Status": "skipped",
     }
 
 

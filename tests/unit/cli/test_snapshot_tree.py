@@ -16,8 +16,8 @@ INFOS = st.lists(
 )
 
 
-def lines(*infos, width=None):
-    return [tree_line(node, width) for node in tree(infos)]
+def lines(*infos):
+    return [tree_line(node) for node in tree(infos)]
 
 
 def document(*infos):
@@ -60,10 +60,6 @@ def test_no_snapshots_print_no_lines():
 
 def test_a_key_that_holds_a_newline_takes_one_line():
     assert lines(Info("a\nb")) == [r" a\nb"]
-
-
-def test_long_keys_are_cut_to_the_terminal():
-    assert lines(Info("base"), Info("k" * 100, parent="base"), width=40)[1] == r"  \_ " + "k" * 17 + "…" + "k" * 17
 
 
 @given(INFOS)

@@ -37,7 +37,7 @@ def test_plugins_are_in_the_servers_order_with_their_state(serve):
         works, skipped, failed = client.plugins("type==a", "id==b")
     assert works == RemotePlugin("io.a.v1", "works", ("*",), ("linux/arm64/v8",), {"root": "/r"}, ("rebase",))
     assert works.uri == "io.a.v1.works"
-    assert [plugin.status for plugin in (works, skipped, failed)] == ["ok", "skip", "error"]
+    assert [plugin.status for plugin in (works, skipped, failed)] == ["ok", "skipped", "failed"]
     assert type(failed.init_error) is NotFound
     assert str(failed.init_error) == "/x"
 

@@ -22,7 +22,7 @@ from lamina.cli.options.settings import (
     print_warnings,
 )
 from lamina.cli.terminal.errors import FAILURE
-from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.output import json_implied, json_option, one_line, write, write_json, write_table
 from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
 from lamina.config.describing import (
     Explanation,
@@ -96,11 +96,11 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
     except ConfigError as error:
         if not as_json:
             raise
-        problems = [attrs.asdict(problem) for problem in error.problems if isinstance(problem, Problem)]
-        write_json({"problems": problems, "warnings": []})
+        problems = [_document(problem) for problem in error.problems if isinstance(problem, Problem)]
+        write_json({"Problems": problems, "Warnings": []})
         sys.exit(FAILURE)
     if as_json:
-        write_json({"problems": [], "warnings": found.warnings})
+        write_json({"Problems": [], "Warnings": found.warnings})
     else:
         print_warnings(found.warnings)
         write(f"{found.config.file or 'the defaults'}: valid")
@@ -113,7 +113,8 @@ def _compare(path: str, found: Prepared, as_json: bool) -> None:
     names = {name: f"snapshotter {id_}" for name, id_ in snapshotter_names(found).items()}
     theirs = read_containerd(path, _schemas(registry), _proxies(registry), address=found.address, names=names)
     if as_json:
-        write_json(json_ready(attrs.asdict(theirs)))
+        documents = [{**_document(one), "Value": json_ready(one.value)} for one in theirs.settings]
+        write_json({**_document(theirs), "Settings": documents, "Unread": list(map(_document, theirs.unread))})
         return
     print_warnings(map(str, theirs.unread))
     write(f"{', '.join(theirs.files)} (version {theirs.version})")
@@ -122,7 +123,7 @@ def _compare(path: str, found: Prepared, as_json: bool) -> None:
         if settings:
             write(f"\n{str(use)[0].upper()}{str(use)[1:]}:")
             rows = [(_place(one), one.key, _short(one.value), one.note) for one in settings]
-            write_table(("WHERE", "KEY", "VALUE", "NOTE"), rows)
+            write_table(("WHERE", "KEY", "VALUE", "NOTE"), rows, whole=2)
 
 
 def _place(setting: Setting) -> str:
@@ -175,13 +176,14 @@ def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Over
     registry = found.plan.discovery.registry
     explanation = explain(found.config, tables, json_schema(_schemas(registry), _proxies(registry)), key)
     if as_json:
-        write_json(_as_json(explanation))
+        write_json(_explanation_document(explanation))
     else:
         write("\n\n".join("\n".join(lines) for lines in _blocks(explanation)))
 
 
 @config.command()
 @modules_option
+@json_implied
 def schema(modules: Sequence[str]) -> None:
     """Print a JSON Schema for editors, including installed plugins."""
     found = discover(modules)
@@ -212,15 +214,21 @@ def _proxies(registry: Registry) -> dict[str, type]:
     return {name: one.config for name, one in registry.proxy_types.items()}
 
 
-def _as_json(explanation: Explanation) -> dict[str, Any]:
+def _document(record: attrs.AttrsInstance) -> dict[str, Any]:
+    """Return a record as a JSON object, with keys as in all of lamina's JSON."""
+    fields = attrs.asdict(record, recurse=False)
+    return {"".join(word.capitalize() for word in name.split("_")): value for name, value in fields.items()}
+
+
+def _explanation_document(explanation: Explanation) -> dict[str, Any]:
     return {
-        "key": explanation.key,
-        "value": json_ready(explanation.value),
-        "default": json_ready(explanation.default),
-        "set_by": explanation.origin and attrs.asdict(explanation.origin),
-        "type": explanation.type,
-        "meaning": explanation.meaning,
-        "parts": [_as_json(part) for part in explanation.parts],
+        "Key": explanation.key,
+        "Value": json_ready(explanation.value),
+        "Default": json_ready(explanation.default),
+        "SetBy": explanation.origin and _document(explanation.origin),
+        "Type": explanation.type,
+        "Meaning": explanation.meaning,
+        "Parts": [_explanation_document(part) for part in explanation.parts],
     }
 
 

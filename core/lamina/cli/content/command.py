@@ -70,15 +70,24 @@ def verify(*, digests: tuple[str, ...], as_json: bool) -> None:
 
 @content.command()
 @host_options
+@json_option
 @click.argument("digests", nargs=-1, required=True, metavar="DIGEST...")
-def rm(*, digests: tuple[str, ...]) -> None:
+def rm(*, digests: tuple[str, ...], as_json: bool) -> None:
     """Remove blobs in the given order; stop at the first failure.
 
     Removes a blob even if an image needs it.
     """
+    from lamina.cli.images.records import blob_document
+
+    removed = []
     with connected() as client:
+        store = client.content()
         for digest in digests:
-            client.content().delete(digest)
+            if as_json:
+                removed.append(blob_document(store.info(digest)))
+            store.delete(digest)
+    if as_json:
+        write_json(removed)
 
 
 @content.command()

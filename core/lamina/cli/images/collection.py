@@ -60,7 +60,7 @@ def df(*, as_json: bool) -> None:
         write_json(_usage_document(used, images))
         return
     rows = [(image.namespace, image.name, binary_size(image.own), binary_size(image.shared)) for image in images]
-    write_table(("NAMESPACE", "NAME", "OWN", "SHARED"), rows)
+    write_table(("NAMESPACE", "NAME", "OWN", "SHARED"), rows, whole=2)
     unused = f"{binary_size(used.reclaimable)} of that is unused: lamina images prune frees it"
     blobs, snapshots = binary_size(used.content), binary_size(used.snapshots)
     write(f"{blobs} of blobs, {snapshots} of snapshots; {unused if used.reclaimable else 'all of that is used'}")

@@ -21,7 +21,16 @@ from lamina.cli.images.options import (
 )
 from lamina.cli.images.registry import pull, push
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import binary_size, json_option, notify, one_line, write, write_json, write_table
+from lamina.cli.terminal.output import (
+    binary_size,
+    json_implied,
+    json_option,
+    notify,
+    one_line,
+    write,
+    write_json,
+    write_table,
+)
 from lamina.errdefs import AlreadyExists, DataLoss, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
@@ -122,6 +131,7 @@ def _facts(client: Client, image: Image) -> tuple[str, str]:
 @images.command()
 @image_options
 @platform_option
+@json_implied
 @name_argument
 def inspect(*, name: str, platform: str) -> None:
     """Print as JSON what an image consists of."""

@@ -53,7 +53,7 @@ def _show(found: Sequence[Removed], *, dry_run: bool) -> None:
         for one in found
     ]
     if rows:
-        write_table(("OUTCOME", "KIND", "NAME", "IN", "SIZE", "REASON"), rows)
+        write_table(("OUTCOME", "KIND", "NAME", "IN", "SIZE", "REASON"), rows, whole=4)
     failed = [one for one in found if one.error and one.name]
     young = [one for one in found if one.young]
     gone = [one for one in found if not (one.error or one.young)]

@@ -47,7 +47,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
         write("\n\n".join("\n".join(plugin_lines(plugin)) for plugin in found))
     else:
         rows = [(plugin.type, plugin.id, _platforms(plugin) or "-", _status(plugin)) for plugin in found]
-        write_table(("TYPE", "ID", "PLATFORMS", "STATUS"), rows)
+        write_table(("TYPE", "ID", "PLATFORMS", "STATUS"), rows, whole=2)
 
 
 @plugins.command()
@@ -175,7 +175,6 @@ def plugin_document(plugin: RemotePlugin) -> dict[str, Any]:
         document["Error"] = {
             "Code": _code(plugin.init_error),
             "Message": _message(plugin.init_error),
-            "Outcome": plugin.details.outcome,
             "BlockedBy": plugin.details.blocked_by,
             "Retrying": plugin.details.retrying,
             "Location": _location(plugin),

@@ -202,9 +202,8 @@ def _link_of(plugin: RemotePlugin, records: Mapping[str, RemotePlugin]) -> Link:
     if plugin.init_error is None:
         took = "" if details.milliseconds is None else f"initialised in {details.milliseconds:.1f} ms"
         return Link(plugin.uri, str(Status.OK), took, details.distribution)
-    status = details.outcome or {"skip": "skipped", "error": "failed"}[plugin.status]
     reason = plugin.reason
     blocker = records.get(details.blocked_by)
     if blocker is not None:
         reason = _why_blocked(plugin.requires, details.distribution, blocker.type, blocker.details.distribution)
-    return Link(plugin.uri, status, reason, details.distribution, details.location)
+    return Link(plugin.uri, plugin.status, reason, details.distribution, details.location)

@@ -15,16 +15,15 @@ from lamina.cli.snapshots.labels import format_labels, kept, label_option, parse
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
 from lamina.cli.terminal.output import (
     binary_size,
+    json_implied,
     json_option,
     notify,
-    shorten,
-    terminal_width,
     write,
     write_json,
     write_table,
 )
 from lamina.cli.terminal.progress import progress
-from lamina.errdefs import Error, NotFound
+from lamina.errdefs import NotFound
 from lamina.snapshots import Info, Snapshotter, Usage
 
 if TYPE_CHECKING:
@@ -103,9 +102,10 @@ def mounts(*, target: str, key: str, as_json: bool) -> None:
 @snapshots.command()
 @snapshotter_options
 @_force
+@json_option
 @click.argument("key")
 @_mount_point
-def mount(*, key: str, target: str, force: bool) -> None:
+def mount(*, key: str, target: str, force: bool, as_json: bool) -> None:
     """Mount an active snapshot or view on the directory TARGET.
 
     Refuses an active snapshot that is already mounted.
@@ -117,7 +117,10 @@ def mount(*, key: str, target: str, force: bool) -> None:
         if not force and not all(map(is_read_only, mounts)):
             _check_unused(snapshotter, key)
         mount_all(mounts, target)
-    notify(f"mounted {key} on {target}")
+    if as_json:
+        write_json({"Key": key, "Target": target})
+    else:
+        notify(f"mounted {key} on {target}")
 
 
 def _check_unused(snapshotter: Snapshotter, key: str) -> None:
@@ -127,13 +130,16 @@ def _check_unused(snapshotter: Snapshotter, key: str) -> None:
 
 
 @snapshots.command("unmount")
+@json_option
 @_mount_point
-def unmount_(*, target: str) -> None:
+def unmount_(*, target: str, as_json: bool) -> None:
     """Unmount the directory TARGET."""
     from lamina.mount import unmount
 
     if not unmount(target):
         raise NotFound(f"nothing is mounted on {target}")
+    if as_json:
+        write_json({"Target": target})
 
 
 @snapshots.command()
@@ -143,9 +149,10 @@ def unmount_(*, target: str) -> None:
 @click.option(
     "--parent", default="", metavar="NAME", help=("Make this committed snapshot the parent, if there is none yet.")
 )
+@json_option
 @click.argument("name")
 @click.argument("key")
-def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force: bool) -> None:
+def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force: bool, as_json: bool) -> None:
     """Turn the active snapshot KEY into the committed snapshot NAME.
 
     Refuses a snapshot that is mounted.
@@ -154,25 +161,30 @@ def commit(*, name: str, key: str, labels: Mapping[str, str], parent: str, force
         if not force:
             _check_unused(snapshotter, key)
         snapshotter.commit(name, key, kept(labels, given_keyspace()), parent)
+        if as_json:
+            write_json(info_document(snapshotter.stat(name)))
 
 
 @snapshots.command()
 @snapshotter_options
 @_force
+@json_option
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-def rm(*, keys: tuple[str, ...], force: bool) -> None:
+def rm(*, keys: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Remove snapshots in the given order; stop at the first failure.
 
     Refuses a snapshot that is mounted.
     """
+    removed = []
     with connected_snapshotter(*keys) as snapshotter:
         for key in keys:
-            try:
-                if not force:
-                    _check_unused(snapshotter, key)
-                snapshotter.remove(key)
-            except Error as error:
-                raise type(error)(f'failed to remove "{shorten(key, 256)}": {error}') from error
+            if not force:
+                _check_unused(snapshotter, key)
+            if as_json:
+                removed.append(info_document(snapshotter.stat(key)))
+            snapshotter.remove(key)
+    if as_json:
+        write_json(removed)
 
 
 @snapshots.command()
@@ -188,7 +200,8 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         write_json([info_document(info) for info in found])
     else:
-        write_table(("KEY", "PARENT", "KIND"), [(info.name, info.parent, info.kind.title) for info in found])
+        rows = [(info.name, info.parent, info.kind.title) for info in found]
+        write_table(("KEY", "PARENT", "KIND"), rows, whole=2)
 
 
 @snapshots.command("tree")
@@ -202,7 +215,7 @@ def show_tree(*, filters: tuple[str, ...], as_json: bool) -> None:
     nodes = tree(_walk(filters))
     if as_json:
         write("".join(tree_json(nodes)))
-    elif lines := [tree_line(node, terminal_width()) for node in nodes]:
+    elif lines := [tree_line(node) for node in nodes]:
         write("\n".join(lines))
 
 
@@ -214,6 +227,7 @@ def _walk(filters: Sequence[str]) -> list[Info]:
 
 @snapshots.command()
 @snapshotter_options
+@json_implied
 @click.argument("key")
 def info(*, key: str) -> None:
     """Print a snapshot's record as JSON."""
@@ -250,9 +264,10 @@ def _usages(snapshotter: Snapshotter, keys: Sequence[str]) -> Iterator[tuple[str
 
 @snapshots.command()
 @snapshotter_options
+@json_option
 @click.argument("key")
 @click.argument("labels", nargs=-1, metavar="[KEY=VALUE]...", callback=parse_labels)
-def label(*, key: str, labels: Mapping[str, str]) -> None:
+def label(*, key: str, labels: Mapping[str, str], as_json: bool) -> None:
     """Change labels of a snapshot and print all of them.
 
     `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
@@ -263,7 +278,9 @@ def label(*, key: str, labels: Mapping[str, str]) -> None:
             now = snapshotter.update(Info(key, labels=values), tuple(f"labels.{name}" for name in labels))
         else:
             now = snapshotter.stat(key)
-    if now.labels:
+    if as_json:
+        write_json(info_document(now))
+    elif now.labels:
         write(format_labels(now.labels))
 
 

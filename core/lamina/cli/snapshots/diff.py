@@ -14,12 +14,11 @@ import click
 
 from lamina.cli.options.connection import connected_snapshotter, snapshotter_options
 from lamina.cli.terminal.output import (
+    STDOUT,
     binary_size,
     escape,
     json_option,
     one_line,
-    shorten,
-    terminal_width,
     write,
     write_json,
     write_json_array,
@@ -32,15 +31,13 @@ if TYPE_CHECKING:
     from lamina.layers.comparing import Change
     from lamina.mount import Mount
 
-STDOUT: Final = "-"
+_DASH: Final = "-"
 _COMPRESSIONS: Final = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".tzst": "zstd"}
 """Values of `Compression` by the ends of file names."""
 _KIND: Final = 5
 """The width of the column that says how a path differs."""
 _SIZE: Final = 14
 """The width of the column of sizes: `1023.9 KiB` and a gap."""
-_NARROWEST: Final = 8
-"""The least width to which paths are cut on a terminal."""
 _WORDS: Final = {"add": "added", "modify": "modified", "delete": "deleted"}
 
 
@@ -48,7 +45,7 @@ def _compression(output: str) -> Compression:
     """Return the compression that the name of a file says."""
     from lamina.layers import Compression
 
-    if output == STDOUT:
+    if output == _DASH:
         if sys.stdout.isatty():
             raise click.UsageError("-o -: a terminal cannot show a layer: name a file, or redirect the output")
         return Compression.NONE
@@ -89,13 +86,13 @@ def diff(*, a: str, b: str, output: str | None, source_date_epoch: int | None, a
     if output is None:
         _show_changes(a, b, as_json=as_json)
         return
-    if as_json and output == STDOUT:
+    if as_json and output == _DASH:
         raise click.UsageError("The layer and JSON cannot both be printed: use one of --json and -o -.")
     compression = _compression(output)
     written = _write_layer(a, b, output, compression, source_date_epoch)
     if as_json:
         write_json(_layer_document(written, compression))
-    elif output != STDOUT:
+    elif output != _DASH:
         entries = "1 entry" if written.entries == 1 else f"{written.entries:,} entries"
         write(f"wrote {one_line(output)}: {entries}, {binary_size(written.size)}")
         write(f"digest  {written.digest}")
@@ -139,7 +136,6 @@ def _lines(changes: Iterator[Change]) -> Iterator[str]:
     if first is None:
         yield "no differences"
         return
-    width = terminal_width()
     counts: Counter[str] = Counter()
     size = 0
     yield f"{'':{_KIND}}{'SIZE':{_SIZE}}PATH"
@@ -147,17 +143,14 @@ def _lines(changes: Iterator[Change]) -> Iterator[str]:
         counts[change.kind] += 1
         size += change.size
         shown = "" if change.kind == "delete" else binary_size(change.size)
-        path = escape(_path(change))
-        if width is not None:
-            path = shorten(path, max(width - _KIND - _SIZE, _NARROWEST))
-        yield f"{change.kind[0].upper():{_KIND}}{shown:{_SIZE}}{path}"
+        yield f"{change.kind[0].upper():{_KIND}}{shown:{_SIZE}}{escape(_path(change))}"
     parts = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items() if counts[kind]]
     yield f"{', '.join(parts)}; files of {binary_size(size)}"
 
 
 @contextlib.contextmanager
 def _opened_output(output: str) -> Iterator[int]:
-    if output == STDOUT:
+    if output == _DASH:
         yield sys.stdout.fileno()
         return
     from lamina.fs.new_file import new_file
@@ -183,7 +176,7 @@ def _write_layer(
                 while view:
                     view = view[os.write(fd, view) :]
             except OSError as error:
-                error.filename = None if output == STDOUT else output
+                error.filename = STDOUT if output == _DASH else output
                 raise
 
         return LocalDiffer().compare(

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from lamina.cli.terminal.output import escape, shorten
+from lamina.cli.terminal.output import escape
 from lamina.snapshots import Info
-
-_SHORTEST = 16
-"""Characters of a key that are always shown, however deep it is."""
 
 
 @attrs.frozen
@@ -50,16 +47,9 @@ def tree(infos: Iterable[Info]) -> Iterator[SnapshotNode]:
             stack.extend((depth + 1, child) for child in reversed(children.get(key, ())))
 
 
-def tree_line(node: SnapshotNode, width: int | None = None) -> str:
-    r"""Format a snapshot as `ctr` does: ` root`, `  \_ child`.
-
-    Args:
-        node: The snapshot.
-        width: The width in columns to which a long key is cut; None: no limit.
-    """
-    prefix = "  " * node.depth + (r"\_ " if node.depth else " ")
-    key = escape(node.key)
-    return prefix + (key if width is None else shorten(key, max(width - len(prefix), _SHORTEST)))
+def tree_line(node: SnapshotNode) -> str:
+    r"""Format a snapshot as `ctr` does: ` root`, `  \_ child`."""
+    return "  " * node.depth + (r"\_ " if node.depth else " ") + escape(node.key)
 
 
 def tree_json(nodes: Iterable[SnapshotNode]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,17 +12,30 @@ _GAP = 4
 """Spaces between columns, as in `ctr plugins ls`."""
 _PIECE = 1 << 16
 """Characters that are printed together."""
-_NARROWEST = 8
-"""The width in characters below which no column is cut."""
+_NARROWEST = 12
+"""The width in columns below which no cell is cut or folded."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+STDOUT = "standard output"
+"""The name of stdout in messages."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Adds the flag `as_json` to a command."""
+json_implied = click.option("--json", is_flag=True, expose_value=False, help="Print JSON, as without this option.")
+"""Adds the flag to a command that always prints JSON, so that scripts may pass it everywhere."""
 
 
 def write(text: str) -> None:
-    """Print lines on stdout as UTF-8, whatever the locale. Paths that are not UTF-8 keep their bytes."""
-    click.echo(text.encode("utf-8", "surrogateescape"))
+    """Print lines on stdout as UTF-8, whatever the locale. Paths that are not UTF-8 keep their bytes.
+
+    Raises:
+        OSError: Standard output, which it names, is closed or full.
+    """
+    try:
+        click.echo(text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        error.filename = STDOUT
+        raise
 
 
 def write_json(document: object) -> None:
@@ -67,9 +81,16 @@ def _array(last: str, texts: Iterable[str]) -> Iterator[str]:
     yield "]"
 
 
-def write_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table with one line for each row. On a terminal, cells are cut to fit."""
-    write("\n".join(table_lines(header, rows, terminal_width())))
+def write_table(header: Sequence[str], rows: Iterable[Sequence[str]], whole: int = 1) -> None:
+    """Print a table with one line for each row. On a terminal, cells are cut or folded to fit.
+
+    Args:
+        header: The names of the columns.
+        rows: The texts of each row's cells.
+        whole: How many columns, from the first, have names for use in other commands. They are never cut: they
+            fold if the others are as narrow as can be.
+    """
+    write("\n".join(table_lines(header, rows, terminal_width(), whole)))
 
 
 def notify(text: str) -> None:
@@ -87,20 +108,42 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> list[str]:
+def table_lines(
+    header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None, whole: int = 1
+) -> list[str]:
     """Format a table with left-aligned columns.
 
     Args:
         header: The names of the columns.
         rows: The texts of each row's cells.
-        width: The width in columns to which long cells are cut; None: no limit.
+        width: The width in columns to which long cells are cut or folded; None: no limit.
+        whole: See `write_table`.
     """
     cells = [tuple(header), *(tuple(map(escape, row)) for row in rows)]
     widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
-    if width is not None:
-        widths = _fit(widths, width - _GAP * (len(widths) - 1))
-        cells = [tuple(map(shorten, row, widths)) for row in cells]
-    return [_line(row, widths) for row in cells]
+    if width is None:
+        return [_line(row, widths) for row in cells]
+    room = width - _GAP * (len(widths) - 1)
+    others = _fit(widths[whole:], room - sum(widths[:whole]))
+    widths = [*_fit(widths[:whole], room - sum(others)), *others]
+    return [_line(line, widths) for row in cells for line in _folded(row, widths, whole)]
+
+
+def _folded(row: tuple[str, ...], widths: list[int], whole: int) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a row: the first cells folded, the others cut."""
+    names = [_fold(cell, width) for cell, width in zip(row[:whole], widths, strict=False)]
+    others = tuple(map(shorten, row[whole:], widths[whole:]))
+    for number, line in enumerate(itertools.zip_longest(*names, fillvalue="")):
+        yield (*line, *(("",) * len(others) if number else others))
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """Break text into lines of a number of columns."""
+    if display_width(text) <= width:
+        return [text]
+    from rich.cells import chop_cells
+
+    return chop_cells(text, width)
 
 
 def escape(text: str) -> str:
@@ -144,7 +187,7 @@ def binary_size(size: int) -> str:
 
 def _fit(widths: list[int], total: int) -> list[int]:
     """Reduce the widest columns until their sum is at most `total`, none below `_NARROWEST`."""
-    widest = max(widths)
+    widest = max(widths, default=0)
     while sum(widths) > total and widest > _NARROWEST:
         widest -= 1
         widths = [min(width, widest) for width in widths]

@@ -19,11 +19,10 @@ def of_host(plugins: Sequence[RemotePlugin], why: str, wanted: str) -> Iterator[
     """
     broken = [plugin for plugin in plugins if plugin.init_error is not None]
     for plugin in broken:
-        if plugin.status == "skip" and plugin.uri != wanted:
+        if plugin.status == "skipped" and plugin.uri != wanted:
             yield Finding.ok(plugin.uri, f"skipped: {plugin.reason}")
         else:
-            outcome = plugin.details.outcome or plugin.status
-            yield Finding.problem(plugin.uri, f"{outcome}: {plugin.reason}", f"{why} {plugin.uri}")
+            yield Finding.problem(plugin.uri, f"{plugin.status}: {plugin.reason}", f"{why} {plugin.uri}")
     if wanted and not any(plugin.uri == wanted for plugin in plugins):
         yield Finding.problem(wanted, "the host has no such plugin", f"{why} {wanted}")
     yield Finding.ok("others" if broken else "all", f"{len(plugins) - len(broken)} work")
