@@ -161,7 +161,7 @@ def test_no_snapshot_is_left_behind(lamina: Lamina, changed: str, snapshotter: S
 
 
 def test_a_missing_snapshot_is_an_error(lamina: Lamina) -> None:
-    assert lamina("snapshots", "diff", "nothing", code=1) == 'lamina: snapshot "nothing" does not exist\n'
+    assert lamina("snapshots", "diff", "nothing", code=1) == "lamina: snapshot 'nothing' does not exist\n"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_message_about_a_missing_snapshot_says_where_it_is(
         elsewhere.prepare("fork")
         try:
             assert lamina("snapshots", *words, code=1).endswith(
-                'snapshot "fork" does not exist; fork is in native/images/another: '
+                "snapshot 'fork' does not exist; fork is in native/images/another: "
                 "use --snapshotter native/images/another\n"
             )
         finally:
@@ -244,7 +244,7 @@ def test_output_for_which_there_is_no_room_is_an_error(
             text=True,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "lamina: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "lamina: standard output: No space left on device\n")
 
 
 def test_a_full_disk_is_said_to_be_that_of_the_file(

@@ -61,7 +61,7 @@ def test_every_plugin_is_listed_the_listener_itself_too(served):
     assert [plugin.uri for plugin in client.plugins()] == [plugin.uri for plugin in plugins]
     statuses = {plugin.uri: plugin.status for plugin in client.plugins()}
     assert statuses["io.containerd.server.v1.grpc"] == "ok"
-    assert statuses["io.containerd.snapshotter.v1.btrfs"] == "skip"
+    assert statuses["io.containerd.snapshotter.v1.btrfs"] == "skipped"
 
 
 def test_the_host_serves_version_uuid_and_health(served, tmp_path):
@@ -104,7 +104,7 @@ def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
     listener.start()
     with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
-        blocked = {plugin.id for plugin in client.plugins() if plugin.status == "error"}
+        blocked = {plugin.id for plugin in client.plugins() if plugin.status == "blocked"}
     assert blocked == {"snapshots-service", "snapshots"}
 
 

@@ -48,8 +48,8 @@ from lamina.plugin import Registration, Registry, discover
 def config() -> None:
     """Check, print, explain and migrate configurations. No host needs to run.
 
-    All commands take the options and environment variables of `lamina serve` and use the configuration that
-    results.
+    Those that read a configuration take the options and environment variables of `lamina serve`, and use the one
+    that results.
     """
 
 

@@ -118,7 +118,7 @@ _OPTIONS = (
         help="Set an environment variable; NAME- removes it. Repeatable.",
     ),
     click.option("--user", metavar="USER[:GROUP]", help="The user, by name or number."),
-    click.option("--workdir", metavar="DIRECTORY", help="The working directory."),
+    click.option("--workdir", metavar="DIR", help="The working directory."),
     click.option("--label", multiple=True, metavar="KEY=VALUE", help="Set a label; KEY- removes it. Repeatable."),
     click.option(
         "--expose",
@@ -126,9 +126,7 @@ _OPTIONS = (
         metavar="PORT[/PROTOCOL]",
         help="Add a port that the image listens on; PORT- removes it. Repeatable.",
     ),
-    click.option(
-        "--volume", multiple=True, metavar="DIRECTORY", help="Add a volume; DIRECTORY- removes it. Repeatable."
-    ),
+    click.option("--volume", multiple=True, metavar="DIR", help="Add a volume; DIR- removes it. Repeatable."),
     click.option("--stop-signal", metavar="SIGNAL", help="The signal that ends the program, such as SIGTERM."),
     click.option("--author", metavar="TEXT", help="The author of the image."),
 )

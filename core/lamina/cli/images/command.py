@@ -49,7 +49,11 @@ def images() -> None:
 @images.command("import")
 @image_options
 @click.option(
-    "--name", "names", multiple=True, metavar="NAME", help="Name of an image, in place of the archive's."
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Name of the image, in place of the archive's. Repeatable.",
 )
 @platform_option
 @click.option("--all-platforms", is_flag=True, help="Import the image for every platform.")

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     "format_",
     type=click.Choice(("oci", "oci-dir", "docker")),
     default="oci",
-    show_default=True,
-    help="OCI layout in a tar archive, the same in a directory, or an archive that docker load reads, too.",
+    help=(
+        "OCI layout in a tar archive, the same in a directory, or an archive that docker load reads, too. "
+        "Default: oci."
+    ),
 )
 @click.option(
     "--platform",

@@ -34,7 +34,7 @@ def leases() -> None:
     default="24h",
     metavar="DURATION",
     callback=parse_duration,
-    help='Time until the lease ends, such as "1h30m"; 0 for never. Default: 24h.',
+    help="Time until the lease ends, such as 1h30m; 0 for never. Default: 24h.",
 )
 @label_option
 @json_option

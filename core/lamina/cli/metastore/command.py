@@ -119,7 +119,8 @@ def restore(
     """Restore the metastore from a backup and bring it up to date.
 
     No host may run. Snapshots created since the backup are added from the recovery records in the data roots;
-    snapshots removed since then are left out. The old metastore is kept beside the new one.
+    snapshots removed since then are left out. The old metastore is kept beside the new one. Exits with 1 if a
+    problem remains.
     """
     _rebuild(file, overrides, backup=source, adopt=adopt, dry_run=dry_run, as_json=as_json)
 
@@ -136,8 +137,8 @@ def rebuild(
     """Rebuild the metastore from what is left of it and the data roots.
 
     No host may run. The new metastore combines everything readable in the old file with the recovery records
-    beside each snapshot's data. Whatever cannot be recovered is reported, its data stays in place, and the exit
-    code is 1. The old metastore is kept beside the new one. An undamaged metastore is left alone.
+    beside each snapshot's data. Whatever cannot be recovered is reported, and its data stays in place. The old
+    metastore is kept beside the new one. An undamaged metastore is left alone. Exits with 1 if a problem remains.
     """
     _rebuild(file, overrides, backup="", adopt=adopt, dry_run=dry_run, as_json=as_json)
 

@@ -187,7 +187,7 @@ _timeout = click.option(
     metavar="DURATION",
     expose_value=False,
     callback=_remember_timeout,
-    help='Timeout of each call to the host, such as "1m30s". Default: 0, no timeout.',
+    help="Timeout of each call to the host, such as 1m30s. Default: 0, no timeout.",
 )
 
 

@@ -66,7 +66,7 @@ _file_option_beside_argument = click.option(
     is_eager=True,
     expose_value=False,
     callback=_remember,
-    help="Configuration file.",
+    help="Configuration file.  [env var: LAMINA_CONFIG]",
 )
 
 
@@ -77,23 +77,22 @@ def override_options(command: F) -> F:
     return command
 
 
+def _overriding(*names: str, metavar: str, help: str) -> Callable[[F], F]:  # noqa: A002 - as in click
+    """Return an option that overrides a setting. The configuration itself reads its environment variable."""
+    variable = f"LAMINA_{names[-1][2:].upper().replace('-', '_')}"
+    return click.option(*names, metavar=metavar, help=f"{help}  [env var: {variable}]")
+
+
 modules_option = click.option(
     "-p", "modules", metavar="MODULE", multiple=True, help="Load this plugin module too. Repeatable."
 )
 """Adds the option `modules`: plugin modules to load besides those of installed packages."""
 
 _OVERRIDES = (
-    click.option("--root", metavar="DIR", help="Directory for persistent data. Also LAMINA_ROOT."),
-    click.option(
-        "--state", metavar="DIR", help=("Directory for data that need not survive a reboot. Also LAMINA_STATE.")
-    ),
-    click.option("-a", "--address", metavar="SOCKET", help="Unix socket to listen on. Also LAMINA_ADDRESS."),
-    click.option(
-        "-l",
-        "--log-level",
-        metavar="LEVEL",
-        help="trace, debug, info, warn, error, fatal or panic. Also LAMINA_LOG_LEVEL.",
-    ),
+    _overriding("--root", metavar="DIR", help="Directory for persistent data."),
+    _overriding("--state", metavar="DIR", help="Directory for data that need not survive a reboot."),
+    _overriding("-a", "--address", metavar="SOCKET", help="Unix socket to listen on."),
+    _overriding("-l", "--log-level", metavar="LEVEL", help="trace, debug, info, warn, error, fatal or panic."),
     modules_option,
 )
 

@@ -30,7 +30,7 @@ def plugins() -> None:
 @plugins.command()
 @host_options
 @click.option("-d", "--detailed", is_flag=True, help="Show everything known about each plugin.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything known about each plugin as JSON.")
+@json_option
 @click.argument("filters", nargs=-1, metavar="[FILTER]...")
 def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     """List the plugins of a running host in order of initialisation.
@@ -58,8 +58,7 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     "form",
     type=click.Choice(["text", "mermaid", "dot", "json"]),
     default="text",
-    show_default=True,
-    help="Output format.",
+    help="Output format. Default: text.",
 )
 @json_option
 def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool) -> None:

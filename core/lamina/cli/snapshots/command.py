@@ -270,7 +270,7 @@ def _usages(snapshotter: Snapshotter, keys: Sequence[str]) -> Iterator[tuple[str
 def label(*, key: str, labels: Mapping[str, str], as_json: bool) -> None:
     """Change labels of a snapshot and print all of them.
 
-    `k=v` sets a label, `k` alone sets it to true, `k=` deletes it.
+    KEY=VALUE sets a label, KEY alone sets it to true, KEY= deletes it.
     """
     with connected_snapshotter(key) as snapshotter:
         if labels:

@@ -87,7 +87,7 @@ def diff(*, a: str, b: str, output: str | None, source_date_epoch: int | None, a
         _show_changes(a, b, as_json=as_json)
         return
     if as_json and output == _DASH:
-        raise click.UsageError("The layer and JSON cannot both be printed: use one of --json and -o -.")
+        raise click.UsageError("the layer and JSON cannot both be printed: use one of --json and -o -")
     compression = _compression(output)
     written = _write_layer(a, b, output, compression, source_date_epoch)
     if as_json:
