@@ -25,7 +25,7 @@ class ProxyLeaseStore(ServiceClient, LeaseStore):
         """Return a lease. The service has no such method, so this reads the list."""
         found = next((lease for lease in self.list() if lease.id == id), None)
         if found is None:
-            raise NotFound(f'lease "{id}" does not exist')
+            raise NotFound(f"lease {id!r} does not exist")
         return found
 
     def list(self, *filters: str) -> Iterator[Lease]:

@@ -27,7 +27,7 @@ def find_image(images: ImageStore, name: str) -> Image:
     names = {_short(image.name): image.name for image in known}
     like = names.get(nearest(_short(name), names) or "")
     hint = f"did you mean {like}?" if like else "lamina images ls lists those that exist"
-    raise NotFound(f'no image "{name}": {hint}')
+    raise NotFound(f"no image {name!r}: {hint}")
 
 
 def _full(name: str) -> str:

@@ -96,11 +96,11 @@ def check_digest_in(name: str, digest: str) -> None:
     """
     found = re.search(f"@({_DIGEST})$", name)
     if found and found[1] != digest:
-        raise InvalidArgument(f'image name "{name}": the image has the digest {digest}: give a tag')
+        raise InvalidArgument(f"image name {name!r}: the image has the digest {digest}: give a tag")
 
 
 def _match(reference: str) -> re.Match[str]:
-    shown = f'image name "{reference[:80]}"'
+    shown = f"image name {reference[:80]!r}"
     if len(reference) > MAX_NAME + 1 + 128 + 1 + 71:  # before any expression is matched
         raise InvalidArgument(f"{shown}…: too long: at most {MAX_NAME} characters are allowed before the tag")
     if re.fullmatch(r"[a-f0-9]{64}", reference):

@@ -54,7 +54,7 @@ def _in_use(info: Info, places: Sequence[MountPlace], otherwise: str) -> str:
     else:
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
         seen = f", as seen by process {first.pid} ({first.command})"
-    return f'snapshot "{shown}" is mounted on {first.mount_point}{seen}{more}: unmount it first ({unmount})' + (
+    return f"snapshot {shown!r} is mounted on {first.mount_point}{seen}{more}: unmount it first ({unmount})" + (
         f", {otherwise}" if otherwise else ""
     )
 

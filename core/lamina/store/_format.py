@@ -61,7 +61,7 @@ def version_of(key: bytes) -> int:
 
 def shorten(key: str) -> str:
     """Quote a key for a message, truncated to 256 characters: gRPC limits the size of a status."""
-    return f'"{key}"' if len(key) <= 256 else f'"{key[:253]}…" ({len(key)} characters)'
+    return repr(key) if len(key) <= 256 else f"{key[:253] + '…'!r} ({len(key)} characters)"
 
 
 def describe(key: bytes) -> str:

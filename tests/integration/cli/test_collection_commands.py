@@ -301,7 +301,7 @@ def test_why_says_that_nothing_keeps_a_thing(lamina: Lamina, client: Client, lay
 
 def test_why_of_nothing_is_an_error(lamina: Lamina) -> None:
     said = lamina("images", "why", "nothing", code=1)
-    assert said == 'lamina: no image, blob or snapshot "nothing" in namespace default\n'
+    assert said == "lamina: no image, blob or snapshot 'nothing' in namespace 'default'\n"
 
 
 def test_an_ingest_that_nobody_writes_is_removed(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_was_changed_is_in_the_image(lamina: Lamina, target: Path) -> None:
 
 def test_a_mounted_fork_is_refused(lamina: Lamina, target: Path) -> None:
     assert lamina("images", "commit", "work", "mine", code=1) == (
-        f'lamina: snapshot "work" is mounted on {target}: unmount it first (lamina images unmount {target}), or '
+        f"lamina: snapshot 'work' is mounted on {target}: unmount it first (lamina images unmount {target}), or "
         "commit it as it is (--live)\n"
     )
     lamina("images", "commit", "--live", "work", "mine")

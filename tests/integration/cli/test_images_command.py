@@ -110,7 +110,7 @@ def test_a_mounted_fork_is_not_mounted_twice(lamina: Lamina, layout: Path, targe
     other.mkdir()
     said = lamina("images", "mount", "--rw", "--key", "mine", "debian:12", other, code=1)
     assert said.endswith(
-        f'snapshot "mine" is mounted on {target}: unmount it first (lamina images unmount {target}), or mount '
+        f"snapshot 'mine' is mounted on {target}: unmount it first (lamina images unmount {target}), or mount "
         "another fork, with --rw and --key\n"
     )
     lamina("images", "unmount", target)
@@ -233,10 +233,12 @@ def test_a_tag_is_another_name(lamina: Lamina, layout: Path) -> None:
     lamina("images", "tag", "debian:12", "debian:stable")  # it is one already
     lamina("images", "config", "--as", "mine", "--env", "A=B", "debian:12")
     said = lamina("images", "tag", "debian:12", "mine", code=1)
-    assert re.search(r'image "docker.io/library/mine:latest" already exists, for sha256:\w+: --force repl', said)
+    assert re.search(r"image 'docker.io/library/mine:latest' already exists, for sha256:\w+: --force repl", said)
     lamina("images", "tag", "--force", "debian:12", "mine")
     said = lamina("images", "tag", "--force", "debian:12", f"debian@sha256:{'0' * 64}", code=1)
-    assert re.search(r'image name "debian@sha256:0+": the image has the digest sha256:\w+: give a tag', said)
+    assert re.search(
+        r"image name 'docker.io/library/debian@sha256:0+': the image has the digest sha256:\w+: give a tag", said
+    )
     targets = {image["Target"]["Digest"] for image in json.loads(lamina("images", "ls", "--json"))}
     assert len(targets) == 1
     lamina("images", "rm", "debian:12", "debian:stable", "mine")
@@ -258,7 +260,7 @@ def test_every_command_that_changes_something_tells_what_as_json(
 
 def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path, target: Path) -> None:
     lamina("images", "import", "--no-unpack", layout)
-    told = f'lamina: no image "debian:13": did you mean {NAME}?\n'
+    told = f"lamina: no image 'debian:13': did you mean {NAME}?\n"
     for command in (
         ("inspect", "debian:13"),
         ("unpack", "debian:13"),
@@ -271,7 +273,7 @@ def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layou
 
 def test_an_unknown_image_that_is_like_no_other_is_reported_with_the_listing(lamina: Lamina, layout: Path) -> None:
     lamina("images", "import", "--no-unpack", "--name", "web", layout)
-    told = 'lamina: no image "shell": lamina images ls lists those that exist\n'
+    told = "lamina: no image 'shell': lamina images ls lists those that exist\n"
     assert lamina("images", "inspect", "shell", code=1) == told
     assert "did you mean docker.io/library/web:latest?" in lamina("images", "inspect", "wab", code=1)
 

@@ -68,7 +68,7 @@ def test_leases_are_removed(lamina: Lamina, client: Client) -> None:
         client.leases().create(name)
     assert lamina("leases", "rm", "a", "b") == ""
     assert [lease.id for lease in client.leases().list()] == ["c"]
-    assert 'lease "a" does not exist' in lamina("leases", "rm", "a", "c", code=1)
+    assert "lease 'a' does not exist" in lamina("leases", "rm", "a", "c", code=1)
     (removed,) = json.loads(lamina("leases", "rm", "--json", "c"))
     assert removed["ID"] == "c"
 

@@ -165,8 +165,8 @@ def test_rm_stops_at_the_first_error_and_names_the_obstacle(lamina, layer):
     lamina("snapshots", "prepare", "box", "base")
     lamina("snapshots", "prepare", "other")
     message = lamina("snapshots", "rm", "other", "base", "box", code=1)
-    assert message.startswith('lamina: cannot remove snapshot with child: "base"')
-    assert '"box"' in message
+    assert message.startswith("lamina: cannot remove snapshot with child: 'base'")
+    assert "'box'" in message
     assert message.count("\n") == 1
     assert lamina("snapshots", "tree") == " base\n  \\_ box\n"
     assert lamina("snapshots", "rm", "box", "base") == ""
@@ -177,13 +177,13 @@ def test_an_existing_key_is_reported_with_its_kind(lamina, layer):
     lamina("snapshots", "prepare", "box")
     for command, key, kind in (("prepare", "base", "a committed"), ("view", "box", "an active")):
         message = lamina("snapshots", command, key, code=1)
-        assert message.startswith(f'lamina: snapshot "{key}" ')
+        assert message.startswith(f"lamina: snapshot '{key}' ")
         assert message.endswith(f"exists as {kind} snapshot\n")
 
 
 def test_a_missing_snapshot_is_named(lamina):
     for command in (["info"], ["usage"], ["label"], ["rm"], ["mounts", "/mnt"]):
-        assert '"gone"' in lamina("snapshots", *command, "gone", code=1)
+        assert "'gone'" in lamina("snapshots", *command, "gone", code=1)
 
 
 def test_a_failed_mount_shows_the_kernels_message_and_where_to_find_more(lamina, layer, target):

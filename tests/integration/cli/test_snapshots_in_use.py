@@ -47,7 +47,7 @@ def test_a_mounted_snapshot_is_refused_with_its_mount_point(lamina, work, target
     words = [str(other) if word == "OTHER" else word for word in words]
     message = lamina("snapshots", *words, code=1)
     assert message.endswith(
-        f'snapshot "work" is mounted on {target}: unmount it first (umount {target}), or use --force\n'
+        f"snapshot 'work' is mounted on {target}: unmount it first (umount {target}), or use --force\n"
     )
     assert not is_mounted(other)
     assert lamina("snapshots", "ls").splitlines()[2].split() == ["work", "base", "Active"]
@@ -126,5 +126,5 @@ def test_a_view_is_removed_if_the_mount_may_belong_to_another_one(lamina, layer,
 def test_rm_stops_at_the_first_mounted_snapshot(lamina, work):
     lamina("snapshots", "prepare", "before")
     message = lamina("snapshots", "rm", "before", "work", "base", code=1)
-    assert message.startswith('lamina: snapshot "work" is mounted on ')
+    assert message.startswith("lamina: snapshot 'work' is mounted on ")
     assert [line.split()[0] for line in lamina("snapshots", "ls").splitlines()[1:]] == ["base", "work"]

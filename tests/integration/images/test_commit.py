@@ -337,12 +337,12 @@ def test_a_label_counts_only_if_it_is_true(builds: Builds) -> None:
 def test_a_base_that_the_snapshot_does_not_lie_on_is_refused(builds: Builds) -> None:
     builds.base()
     builds.fork("work", "")
-    with pytest.raises(FailedPrecondition, match=f'"work" does not lie on {DEBIAN}'):
+    with pytest.raises(FailedPrecondition, match=f"'work' does not lie on {DEBIAN}"):
         builds.transfer.commit("work", "mine", base="debian:12")
-    with pytest.raises(NotFound, match='no image "missing"'):
+    with pytest.raises(NotFound, match="no image 'missing'"):
         builds.transfer.commit("work", "mine", base="missing")
     with pytest.raises(
-        NotFound, match=r'^snapshot "missing" does not exist in some/images/default: lamina snapshots '
+        NotFound, match=r"^snapshot 'missing' does not exist in some/images/default: lamina snapshots "
     ):
         builds.transfer.commit("missing", "mine")
     assert [image.name for image in builds.metadata.images("default").list()] == [DEBIAN]
@@ -353,7 +353,7 @@ def test_a_mounted_snapshot_is_refused_unless_it_is_committed_live(builds: Build
     builds.fork()
     builds.change()
     with builds.changing() as root:
-        with pytest.raises(FailedPrecondition, match=f'"work" is mounted on {root}: unmount it first .*--live'):
+        with pytest.raises(FailedPrecondition, match=f"'work' is mounted on {root}: unmount it first .*--live"):
             builds.transfer.commit("work", "mine")
         builds.transfer.commit("work", "mine", live=True)
     assert builds.unpacked("mine")["etc/added"] == "new"
@@ -476,7 +476,7 @@ def test_what_an_interrupted_commit_left_is_not_part_of_the_layer(builds: Builds
     assert builds.transfer.commit("work", "two", source_date_epoch=EPOCH).target.digest == (
         builds.transfer.resolve("one").manifest.digest
     )
-    with open_writer(refs[0]), pytest.raises(RefLocked, match='"work" is being committed'):
+    with open_writer(refs[0]), pytest.raises(RefLocked, match="'work' is being committed"):
         builds.transfer.commit("work", "two")
 
 

@@ -145,7 +145,7 @@ def test_a_push_under_another_digest_is_refused(
 
 
 def test_an_image_that_is_not_there_is_not_found(target: PullingHost, server: DockerRegistry) -> None:
-    with pytest.raises(NotFound, match='no image "missing"'):
+    with pytest.raises(NotFound, match="no image 'missing'"):
         target.transfer.push("missing", to=f"{server.host}/missing")
 
 

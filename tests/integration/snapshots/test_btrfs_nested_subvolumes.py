@@ -41,7 +41,7 @@ def test_a_commit_that_would_lose_nested_subvolumes_is_refused(btrfs: LocalSnaps
             btrfs.commit("c", "a")
         for subvolume in inside:
             assert str(subvolume.relative_to(root)) in str(refused.value)
-        assert 'commit snapshot "a": ' in str(refused.value)
+        assert "commit snapshot 'a': " in str(refused.value)
         assert subvolumes(mountpoint) == before
         assert btrfs.stat("a").kind is Kind.ACTIVE
         for subvolume in reversed(inside):
@@ -59,7 +59,7 @@ def test_only_some_of_many_nested_subvolumes_are_named(btrfs: LocalSnapshotter) 
     with temporary_mount(btrfs.prepare("a")) as path:
         for number in range(12):
             make_subvolume(Path(path) / f"s{number}")
-        with pytest.raises(FailedPrecondition, match=r'lost: "s0", .*, "s9" and others\. Replace each'):
+        with pytest.raises(FailedPrecondition, match=r"lost: 's0', .*, 's9' and others\. Replace each"):
             btrfs.commit("c", "a")
 
 
@@ -74,7 +74,7 @@ def test_a_subvolume_created_during_the_commit_is_not_lost(
             create(*words, **options)
 
         monkeypatch.setattr(_ioctl, "create_snapshot", late)
-        with pytest.raises(FailedPrecondition, match=r'lost: "late"\.'):
+        with pytest.raises(FailedPrecondition, match=r"lost: 'late'\."):
             btrfs.commit("c", "a")
         monkeypatch.undo()
     assert subvolumes(mountpoint) == {"root/snapshots/1/active", "root/snapshots/1/active/late"}

@@ -166,7 +166,7 @@ class RecordedTransfer(Transfer):
 
     def _work(self, what: str, report: Report | None) -> None:
         if what.endswith("missing"):
-            raise NotFound(f'no image "{what}"')
+            raise NotFound(f"no image '{what}'")
         if report:
             report(Progress(DIGEST, "unpack", 1, 7))
         if what.endswith("endless"):

@@ -74,9 +74,9 @@ def test_names_select_snapshotters_and_duplicates_are_ignored():
 
 def test_an_unknown_name_is_refused_with_suggestions():
     offers = Offers.of([OVERLAY, SERVICE])
-    with pytest.raises(NotFound, match="has the name lamina-overlay: did you mean lamina-overlayfs"):
+    with pytest.raises(NotFound, match="has the name 'lamina-overlay': did you mean lamina-overlayfs"):
         chosen(offers, "lamina-overlay")
-    with pytest.raises(NotFound, match=r"has the name zfs \(known are lamina, lamina-overlayfs\)"):
+    with pytest.raises(NotFound, match=r"has the name 'zfs' \(known are lamina, lamina-overlayfs\)"):
         chosen(offers, "zfs")
 
 

@@ -73,7 +73,7 @@ def test_an_image_is_found_by_a_short_name(address: str) -> None:
     with Client(address) as client:
         client.images().create(IMAGE)
         assert find_image(client.images(), "debian:12").name == IMAGE.name
-        with pytest.raises(NotFound, match=r'^no image "debian:13": did you mean docker.io/library/debian:12\?$'):
+        with pytest.raises(NotFound, match=r"^no image 'debian:13': did you mean docker.io/library/debian:12\?$"):
             find_image(client.images(), "debian:13")
         with pytest.raises(NotFound, match="lamina images ls lists those that exist"):
             find_image(client.images(), "Not:a:name")

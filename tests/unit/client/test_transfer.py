@@ -180,5 +180,5 @@ def test_resolved_images_and_verified_blobs_are_those_of_the_server(address: str
 
 
 def test_errors_are_those_of_the_server(address: str) -> None:
-    with Client(address) as client, pytest.raises(NotFound, match='no image "missing"'):
+    with Client(address) as client, pytest.raises(NotFound, match="no image 'missing'"):
         client.transfer().unpack("missing")

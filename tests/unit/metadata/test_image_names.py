@@ -57,14 +57,14 @@ def test_images_outlive_the_store(tmp_path: Path) -> None:
 
 def test_a_name_is_given_once(images: ImageStore) -> None:
     images.create(image("a"))
-    with pytest.raises(AlreadyExists, match='image "a" already exists'):
+    with pytest.raises(AlreadyExists, match="image 'a' already exists"):
         images.create(image("a", 2))
     assert images.get("a").target.digest == digest(1)
 
 
 def test_an_image_that_does_not_exist_is_not_found(images: ImageStore) -> None:
     for call in (images.get, images.delete, lambda name: images.update(image(name))):
-        with pytest.raises(NotFound, match='image "a" does not exist'):
+        with pytest.raises(NotFound, match="image 'a' does not exist"):
             call("a")
 
 
@@ -103,7 +103,7 @@ def test_a_tag_has_the_target_and_the_labels_of_its_image(images: ImageStore) ->
 def test_a_tag_replaces_another_image_only_by_force(images: ImageStore) -> None:
     images.create(image("a", 1, key="value"))
     older = images.create(image("b", 2, other="label"))
-    with pytest.raises(AlreadyExists, match=f'image "b" already exists, for {digest(2)}'):
+    with pytest.raises(AlreadyExists, match=f"image 'b' already exists, for {digest(2)}"):
         images.tag("a", "b")
     assert images.get("b") == older
     forced = images.tag("a", "b", force=True)
@@ -143,7 +143,7 @@ def test_a_name_with_a_digest_never_has_another_target_while_the_image_moves(ima
 
 
 def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
-    with pytest.raises(NotFound, match='image "a" does not exist'):
+    with pytest.raises(NotFound, match="image 'a' does not exist"):
         images.tag("a", "b", force=True)
     assert names(images) == []
 
@@ -307,5 +307,5 @@ def test_a_namespace_has_letters_and_digits_with_single_separators(metadata: Met
 def test_a_record_that_cannot_be_read_is_reported(store: Store, images: ImageStore) -> None:
     images.create(image("a"))
     store.table("images", 1).write(lambda transaction: transaction.put(b"default\0a", b"{}"))
-    with pytest.raises(DataLoss, match='image "a" cannot be read'):
+    with pytest.raises(DataLoss, match="image 'a' cannot be read"):
         images.get("a")

@@ -50,7 +50,7 @@ def test_a_lease_without_an_id_gets_a_random_one(leases: LeaseStore) -> None:
 
 def test_an_id_is_given_once(leases: LeaseStore) -> None:
     leases.create("a")
-    with pytest.raises(AlreadyExists, match='"a"'):
+    with pytest.raises(AlreadyExists, match="'a'"):
         leases.create("a")
 
 
@@ -69,7 +69,7 @@ def test_what_is_missing_is_not_found(leases: LeaseStore) -> None:
         lambda: leases.remove("a", resource),
         lambda: leases.resources("a"),
     ):
-        with pytest.raises(NotFound, match='lease "a" does not exist'):
+        with pytest.raises(NotFound, match="lease 'a' does not exist"):
             call()
 
 

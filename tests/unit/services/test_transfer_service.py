@@ -73,7 +73,7 @@ def test_work_is_done_in_the_namespace_of_the_call(
 
 
 def test_errors_of_the_work_end_the_stream(service: TransferService, call: Call) -> None:
-    with pytest.raises(NotFound, match='no image "missing"'):
+    with pytest.raises(NotFound, match="no image 'missing'"):
         call(service.service, "Unpack", name="missing")
 
 

@@ -89,7 +89,7 @@ def test_a_record_that_has_changed_is_never_served_and_named(
     store: MetaStore, stored: Keyspace, call: Callable[[Keyspace], object]
 ) -> None:
     change(store, layout.record_key(SPACE, b"base"))
-    with pytest.raises(DataLoss, match='snapshot "base"'):
+    with pytest.raises(DataLoss, match="snapshot 'base'"):
         call(stored)
     assert stored.get("child").info.parent == "base"
 

@@ -56,7 +56,7 @@ def test_entries_that_are_intact_survive_the_salvage_of_others(site: Site) -> No
 def test_a_damaged_entry_is_named_by_a_check(site: Site) -> None:
     damage(site, b"first\xff\xff1")
     contents = inspect_copy(pieces(str(site.database)))
-    assert list(contents.problems) == ['entry "first" of notes has a wrong checksum']
+    assert list(contents.problems) == ["entry 'first' of notes has a wrong checksum"]
     assert contents.entries_by_owner() == {"notes": 1}
 
 

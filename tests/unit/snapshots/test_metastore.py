@@ -99,9 +99,9 @@ def test_a_message_shortens_a_long_key(keyspace: Keyspace) -> None:
 def test_already_exists_names_the_kind_of_the_existing_snapshot(keyspace: Keyspace) -> None:
     create(keyspace, "a")
     commit(keyspace, "c")
-    with pytest.raises(AlreadyExists, match='"a" already exists as an active snapshot'):
+    with pytest.raises(AlreadyExists, match="'a' already exists as an active snapshot"):
         create(keyspace, "a")
-    with pytest.raises(AlreadyExists, match='"c" already exists as a committed snapshot'):
+    with pytest.raises(AlreadyExists, match="'c' already exists as a committed snapshot"):
         create(keyspace, "c")
 
 
@@ -109,7 +109,7 @@ def test_has_children_names_some(keyspace: Keyspace) -> None:
     commit(keyspace, "base")
     for number in range(5):
         create(keyspace, f"child{number}", "base")
-    with pytest.raises(HasChildren, match=r'cannot remove.*"child0", "child1", "child2" and others'):
+    with pytest.raises(HasChildren, match=r"cannot remove.*'child0', 'child1', 'child2' and others"):
         run(keyspace.remove("base"))
 
 

@@ -88,7 +88,7 @@ def test_a_stale_record_is_not_restored(tmp_path: Path, caplog: pytest.LogCaptur
     change(tmp_path, lambda t: [t.put(key, value) for key, value in earlier.items()])
     with open_native(tmp_path) as native:
         assert {info.name for info in native.walk()} == {"committed", *KEYS} - {"key 1", "key 2"}
-    assert '"key 1" in keyspace number 00000002 was left out' in caplog.text
+    assert "'key 1' in keyspace number 00000002 was left out" in caplog.text
 
 
 def test_identifiers_are_not_reused_after_a_salvage(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_rebuilt_metastore_works_like_the_lost_one(site: Site) -> None:
     site.database.unlink()
     site.rebuild()
     with site.open() as snapshotter:
-        with pytest.raises(FailedPrecondition, match='"layer-3" is the parent of "box", "look"'):
+        with pytest.raises(FailedPrecondition, match="'layer-3' is the parent of 'box', 'look'"):
             snapshotter.remove("layer-3")
         for key in ("box", "look", "layer-3", "layer-2", "layer-1", "layer-0"):
             snapshotter.remove(key)

@@ -139,5 +139,5 @@ def test_a_chain_with_a_lost_name_is_left_out_and_reported(site: Site) -> None:
     rebuilt = site.rebuild()
     assert rebuilt.merged.restored == ()
     assert set(reasons(rebuilt)) == {1, 2, 3}
-    assert 'its parent "layer-1"' in reasons(rebuilt)[3]
+    assert "its parent 'layer-1'" in reasons(rebuilt)[3]
     assert [out.path for out in rebuilt.merged.left_out] == [str(site.root / f"snapshots/{n}") for n in (3, 1, 2)]

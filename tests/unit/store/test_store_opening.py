@@ -51,6 +51,6 @@ def test_a_damaged_store_is_refused_and_unchanged(
     file = tmp_path / "data.mdb"
     damaged = file.read_bytes().replace(b"value", b"other")
     file.write_bytes(damaged)
-    with pytest.raises(DataLoss, match='entry "key" of notes has a wrong checksum'):
+    with pytest.raises(DataLoss, match="entry 'key' of notes has a wrong checksum"):
         Store.open(str(tmp_path))
     assert file.read_bytes() == damaged

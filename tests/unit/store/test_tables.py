@@ -173,7 +173,7 @@ def test_a_changed_value_is_never_served_and_named(store: Store, table: Table) -
 
     store._environment.write(flip)
     for call in (lambda: table.get(b"first"), lambda: list(table.walk())):
-        with pytest.raises(DataLoss, match='entry "first" of notes has a wrong checksum'):
+        with pytest.raises(DataLoss, match="entry 'first' of notes has a wrong checksum"):
             call()
     assert table.get(b"second") == b"2"
 

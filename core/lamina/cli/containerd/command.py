@@ -103,11 +103,11 @@ class Offers:
         known = {name: offer for offer in self.offers for name in offer.names}
         for name in dict.fromkeys(names):
             if name in self.dangling:
-                raise NotFound(f"{name} is an alias of {self.dangling[name]}")
+                raise NotFound(f"{name!r} is an alias of {self.dangling[name]}")
             if name not in known:
                 meant = nearest(name, known)
                 hint = f": did you mean {meant}?" if meant else f" (known are {', '.join(known)})"
-                raise NotFound(f"no working snapshotter has the name {name}{hint}")
+                raise NotFound(f"no working snapshotter has the name {name!r}{hint}")
             yield known[name], name
 
 

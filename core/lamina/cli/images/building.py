@@ -35,8 +35,7 @@ _epoch = click.option(
     "--compression",
     type=click.Choice(("gzip", "zstd", "none")),
     default="gzip",
-    show_default=True,
-    help="The compression of the layer.",
+    help="The compression of the layer. Default: gzip.",
 )
 @click.option("--live", is_flag=True, help="Commit the snapshot although it is mounted, file by file.")
 @_epoch

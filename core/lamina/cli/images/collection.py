@@ -106,7 +106,7 @@ def _chains(client: Client, name: str) -> list[Chain]:
         except (FailedPrecondition, Unavailable, DataLoss, Unknown) as error:  # a snapshotter does not work
             errors.append(error)
     if not is_known:
-        raise errors[0] if errors else NotFound(f'no image, blob or snapshot "{name}" in namespace {namespace}')
+        raise errors[0] if errors else NotFound(f"no image, blob or snapshot {name!r} in namespace {namespace!r}")
     return found
 
 

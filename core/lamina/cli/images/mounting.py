@@ -77,7 +77,7 @@ def snapshot(
 def _taken(key: str) -> str:
     directory = key.removeprefix(_PREFIX)
     if directory == key:
-        return f'"{key}" is the key of another snapshot: choose another one with --key'
+        return f"{key!r} is the key of another snapshot: choose another one with --key"
     return f"{directory} is the mount point of another image: lamina images unmount {shlex.quote(directory)} first"
 
 

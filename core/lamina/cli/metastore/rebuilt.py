@@ -99,7 +99,7 @@ def _is_incomplete(one: Restored) -> bool:
 
 
 def _named(snapshotter: str, id_: int, key: str) -> str:
-    return f'{snapshotter} {id_} "{shorten(key, 80)}"' if key else f"{snapshotter} {id_}"
+    return f"{snapshotter} {id_} {shorten(key, 80)!r}" if key else f"{snapshotter} {id_}"
 
 
 def _restored_document(one: Restored) -> dict[str, Any]:

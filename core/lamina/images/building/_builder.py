@@ -104,7 +104,7 @@ class Builder:
 def _new_name(name: str) -> str:
     full = normalize(name)
     if "@" in full:
-        raise InvalidArgument(f'image name "{name}": the digest of a new image is not known before it is made')
+        raise InvalidArgument(f"image name {name!r}: the digest of a new image is not known before it is made")
     return full
 
 

@@ -123,7 +123,7 @@ class LayerSource:
             writer = content.writer(ref)
         except RefLocked as error:
             raise RefLocked(
-                f'snapshot "{self.key}" is being committed by another call; try again when that has ended'
+                f"snapshot {self.key!r} is being committed by another call; try again when that has ended"
             ) from error
         try:
             with writer:

@@ -53,7 +53,7 @@ class BaseLookup:
         found = [(places[chain], target) for chain, target in self._chains(image) if chain in places]
         if not found:
             raise FailedPrecondition(
-                f'snapshot "{line[0].name}" does not lie on {image.name}: none of the snapshots below it has all '
+                f"snapshot {line[0].name!r} does not lie on {image.name}: none of the snapshots below it has all "
                 "layers of that image"
             )
         return self._kept(min(found, key=lambda pair: pair[0])[1])
@@ -80,7 +80,7 @@ class BaseLookup:
             shown = ", ".join(image.name for image, _ in [*several.values()][:_SHOWN])
             first = next(iter(several.values()))[0].name
             raise FailedPrecondition(
-                f'snapshot "{line[0].name}" lies on several images: {shown}: choose one, as with --base {first}'
+                f"snapshot {line[0].name!r} lies on several images: {shown}: choose one, as with --base {first}"
             )
         return next((self._kept(target) for _, target in several.values()), None)
 

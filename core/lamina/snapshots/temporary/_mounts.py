@@ -41,7 +41,7 @@ def temporary_mounts(snapshotter: Snapshotter, key: str, owner: Owner) -> Iterat
     if info.kind is not Kind.COMMITTED:
         yield snapshotter.mounts(key)
         if snapshotter.stat(key).created != info.created:  # its files may have been removed while they were read
-            raise Aborted(f'snapshot "{key}" was replaced while it was in use; try again')
+            raise Aborted(f"snapshot {key!r} was replaced while it was in use; try again")
         return
     view = new_key(DIFF, key)
     owner.begin(view)

@@ -58,7 +58,7 @@ class Snapshotters:
         plugin = known.get(chosen)
         if plugin is None:
             like = nearest(chosen.partition("/")[0], [*known, *ids])  # keyspaces are those of the namespaces
-            hint = f"did you mean {like}?" if like else f"those that work: {', '.join(working)}"
+            hint = f"did you mean {like}?" if like else f"known are {', '.join(working)}"
             raise NotFound(f"no snapshotter {chosen!r}: {hint}")
         if plugin.retrying:
             raise Unavailable(f"snapshotter {chosen}: {plugin.problem}; it is being retried")

@@ -141,7 +141,7 @@ def test_a_name_with_another_digest_than_its_image_has_is_refused(importer: Impo
     assert (image.name, image.target.digest) == (own, target.digest)
     for where in ("name", "tag"):
         with pytest.raises(
-            InvalidArgument, match=f'"{other}": the image has the digest {target.digest}: give a tag'
+            InvalidArgument, match=f"'{other}': the image has the digest {target.digest}: give a tag"
         ):
             importer(layout_of(made, entry(target, **{where: other})), platform=AMD64)
     assert importer.names() == [own]
