@@ -233,6 +233,8 @@ def sorted_tables(config: Config) -> str:
     """Return all values independent of order, as text because NaN does not equal itself."""
 
     def ordered(value: Any) -> Any:
+        if isinstance(value, list):
+            return [ordered(one) for one in value]
         return {key: ordered(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
 
     return repr((config.host.debug, config.host.timeouts, ordered(dict(config.plugins))))
