@@ -63,9 +63,11 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
     sources = ", ".join(f"{count:,} from {words[source]}" for source, count in _sources(rebuilt).items())
     yield f"restored     {len(merged.restored):,} snapshots" + (f": {sources}" if sources else "")
     for owner, count in merged.contents.entries_by_owner().items():
-        yield f"kept         {count:,} entries of {owner}"
-    if rebuilt.changes and not rebuilt.backup:
-        yield "not restored names of images and labels of blobs: if some are missing, import the images again"
+        yield f"kept         {count:,} {'entry' if count == 1 else 'entries'} of {owner}"
+    if rebuilt.changes:
+        since = " made or changed since the backup" if rebuilt.backup else ""
+        lost = f"names of images, labels of blobs and leases{since}"
+        yield f"not restored {lost}: if some are missing, import the images again"
     for restored in merged.restored:
         if _is_incomplete(restored):
             lost = "labels, times and usage are" if restored.has_data else "data is"
