@@ -20,6 +20,10 @@ def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
     return PluginLoop(f"circular plugin dependency: {path}")
 
 
+def _by(distribution: str) -> str:
+    return f" by {distribution}" if distribution else ""
+
+
 @attrs.frozen(eq=False, repr=False)
 class Registry:
     """Registrations in their order, contracts and proxy types. Immutable: methods that add return another."""
@@ -49,8 +53,10 @@ class Registry:
             InvalidRegistration: The registration is invalid, or its URI is taken.
         """
         registration.check()
-        if registration.uri in self:
-            raise InvalidRegistration(f"{registration.uri}: plugin: id already registered")
+        if other := self.get(registration.uri):
+            raise InvalidRegistration(
+                f"{registration.uri}: plugin: id already registered{_by(other.distribution)}"
+            )
         return attrs.evolve(self, by_uri={**self._by_uri, registration.uri: registration})
 
     def add_contract(self, contract: Contract) -> Registry:
@@ -60,8 +66,9 @@ class Registry:
             InvalidRegistration: The contract is malformed, or the type already has one.
         """
         contract.check()
-        if contract.type in self._contracts:
-            raise InvalidRegistration(f"contract of {contract.type}: the type already has a contract")
+        if other := self.contract(contract.type):
+            by = _by(other.distribution)
+            raise InvalidRegistration(f"contract of {contract.type}: the type already has a contract{by}")
         return attrs.evolve(self, contracts={**self._contracts, contract.type: contract})
 
     def contract(self, type: str) -> Contract | None:  # noqa: A002 - containerd's word
@@ -77,7 +84,8 @@ class Registry:
         proxy_type.check()
         added = dict.fromkeys(proxy_type.all_names, proxy_type)
         for name in added.keys() & self.proxy_types.keys():
-            raise InvalidRegistration(f"proxy type {proxy_type.type}: there is another one named {name!r}")
+            by = _by(self.proxy_types[name].distribution)
+            raise InvalidRegistration(f"proxy type {proxy_type.type}: there is another one named {name!r}{by}")
         return attrs.evolve(self, proxy_types={**self.proxy_types, **added})
 
     def without(self, distribution: str) -> Registry:

@@ -126,7 +126,7 @@ def test_a_package_that_registers_an_existing_id(broken: Broken, plugins: list[d
         broken,
         "taken-id",
         "io.lamina.entry-point.v1.taken-id:main",
-        "io.containerd.snapshotter.v1.native: plugin: id already registered",
+        "io.containerd.snapshotter.v1.native: plugin: id already registered by lamina",
         "lamina_register",
     )
     (native,) = [plugin for plugin in plugins if plugin["ID"] == "native"]

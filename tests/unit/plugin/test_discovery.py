@@ -122,7 +122,7 @@ def test_a_missing_named_module_is_an_error(site: Site) -> None:
             "plugin module 'asked': ModuleNotFoundError: No module named 'does_not_exist'",
         ),
         ("", "plugin module 'asked': asked: no function lamina_register marked @hookimpl"),
-        (source("plugin('good')"), "plugin module 'asked': good.x: plugin: id already registered"),
+        (source("plugin('good')"), "plugin module 'asked': good.x: plugin: id already registered by good"),
     ],
 )
 def test_a_broken_named_module_is_an_error(site: Site, text: str, message: str) -> None:

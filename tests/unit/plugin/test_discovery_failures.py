@@ -99,7 +99,7 @@ def test_an_existing_id_is_refused_and_keeps_its_owner(site: Site) -> None:
     site.install("b-second", {"second": source("plugin('second')", "plugin('good')")})
     found = site.discover()
     assert found["registry"] == {"good.x": "a-first"}
-    refused = "good.x: plugin: id already registered"
+    refused = "good.x: plugin: id already registered by a-first"
     assert found["failed"] == {
         "io.lamina.entry-point.v1.b-second:second": ["b-second", "failed", refused],
         "second.x": ["b-second", "blocked", f"blocked by io.lamina.entry-point.v1.b-second:second: {refused}"],
