@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from lamina.diagnosis.integrity._evidence import Evidence
@@ -15,27 +15,34 @@ from lamina.fs import remove_tree
 from lamina.plugin import Finding, Repair
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
+from lamina.snapshots.storage.file import CLOSED, DATA
 
 _OLD: Final = 3600.0
 """Seconds after which a temporary file of a running host counts as a leftover."""
-_TRIALS: Final = re.compile(r"(probe|lamina)-[\w-]+|tmp[a-z0-9_]{8}")
+_TRIALS: Final = re.compile(r"(probe-|lamina-|lamina-mount|tmp)[a-z0-9_]{8}")
 """Matches the names of temporary directories for probes and mounts, beside the data."""
+_NUMBERED: Final = re.compile(rf"[0-9]+{re.escape(layout.UNFINISHED)}")
+"""Matches the names of unfinished data and recovery records."""
+_FILES: Final = re.compile(rf"({layout.UUID}|{layout.FAILED_SYNC}){re.escape(layout.UNFINISHED)}")
+"""Matches the names of unfinished files of a data root."""
+_METASTORE: Final = re.compile(rf"({re.escape(DATA)}|{CLOSED}){re.escape(layout.UNFINISHED)}")
+"""Matches the names of unfinished files of a metastore."""
 
 
 def temporaries_of(evidence: Evidence, _name: str, root: DataRootContents) -> Iterator[Finding]:
     """Report unfinished files and temporary directories in a data root."""
     found = [
-        *_left(root.path, _is_unfinished, evidence),
-        *_left(root.path, _TRIALS.fullmatch, evidence),
-        *_left(os.path.join(root.path, layout.RECORDS), _is_unfinished, evidence),
-        *_left(os.path.join(root.path, layout.SNAPSHOTS), _is_unfinished, evidence),
+        *_left(root.path, _FILES, evidence),
+        *_left(root.path, _TRIALS, evidence),
+        *_left(os.path.join(root.path, layout.RECORDS), _NUMBERED, evidence),
+        *_left(os.path.join(root.path, layout.SNAPSHOTS), _NUMBERED, evidence),
     ]
     yield from _leftovers(found)
 
 
 def temporaries_of_metastore(evidence: Evidence) -> Iterator[Finding]:
     """Report an unfinished metastore."""
-    yield from _leftovers(_left(evidence.metastore, _is_unfinished, evidence))
+    yield from _leftovers(_left(evidence.metastore, _METASTORE, evidence))
 
 
 def _leftovers(paths: list[str]) -> Iterator[Finding]:
@@ -48,17 +55,13 @@ def _leftovers(paths: list[str]) -> Iterator[Finding]:
         yield Finding.ok(check, "no leftovers")
 
 
-def _is_unfinished(name: str) -> bool:
-    return name.endswith(layout.UNFINISHED)
-
-
-def _left(directory: str, matches: Callable[[str], object], evidence: Evidence) -> list[str]:
+def _left(directory: str, names: re.Pattern[str], evidence: Evidence) -> list[str]:
     """Return the matching names in a directory; beside a running host only old ones."""
     try:
-        names = sorted(os.listdir(directory))
+        found = sorted(filter(names.fullmatch, os.listdir(directory)))
     except FileNotFoundError:
         return []
-    paths = [os.path.join(directory, name) for name in names if matches(name)]
+    paths = [os.path.join(directory, name) for name in found]
     return [path for path in paths if evidence.host_pid is None or _is_old(path)]
 
 

@@ -108,7 +108,7 @@ def keep_record(host: Host) -> None:
 
 
 def leave_temporaries(host: Host) -> None:
-    (host.overlay / "probe-left").mkdir()
+    (host.overlay / "probe-0123abcd").mkdir()
     (host.overlay / "records/7.new").touch()
 
 
@@ -241,6 +241,23 @@ def test_data_beside_a_metastore_without_snapshots_is_not_moved(host: Host) -> N
     (stray,) = doctor("-c", host.file, "--repair").of("data without a snapshot")
     assert (stray["Status"], stray.get("Repair")) == ("warning", None)
     assert (host.overlay / "snapshots/99").is_dir()
+
+
+def test_what_only_resembles_a_temporary_file_is_kept(stopped: Host) -> None:
+    """Someone restores a backup of the data root beside it."""
+    places = [
+        *(
+            stopped.overlay / name
+            for name in ("snapshots.new", "lamina-backup", "probe-2026-11-28", "uuid-old.new")
+        ),
+        stopped.overlay / "snapshots/restored.new",
+        metastore(stopped) / "mine.new",
+    ]
+    for place in places:
+        place.mkdir()
+        (place / "precious").touch()
+    assert doctor("-c", stopped.file, "--repair").of("temporaries") == []
+    assert all((place / "precious").exists() for place in places)
 
 
 def test_the_remedy_of_a_lost_metastore_restores_everything(stopped: Host) -> None:

@@ -48,7 +48,7 @@ def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host,
 
 
 def test_a_leftover_probe_mount_is_reported_and_its_remedies_remove_it(stopped: Host) -> None:
-    left = stopped.overlay / "probe-left"
+    left = stopped.overlay / "probe-0123abcd"
     left.mkdir()
     run("mount", "-t", "tmpfs", "left", left)
     try:
