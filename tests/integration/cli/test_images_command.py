@@ -8,12 +8,15 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lamina.cli.images.mounting import unmount_image
 from lamina.cli.snapshots.tree import tree
 from lamina.client import Client
+from lamina.errdefs import NotFound
 from lamina.images.documents import Platform, chain_ids
 from tests.integration.cli.conftest import PROGRAM
 from tests.integration.cli.conftest import Lamina as CommandLine
@@ -374,3 +377,25 @@ def test_ls_of_content_shows_labels(lamina: Lamina, layout: Path) -> None:
     (found,) = json.loads(lamina("content", "ls", "--json", f'labels."containerd.io/uncompressed"=={DIFF_IDS[1]}'))
     assert found["Digest"] != layer
     assert lamina("content", "ls").splitlines()[0].split() == ["DIGEST", "SIZE", "LABELS"]
+
+
+def test_an_image_is_unmounted_once_by_several_processes(
+    lamina: Lamina, layout: Path, target: Path, host: str
+) -> None:
+    lamina("images", "import", layout)
+
+    def unmount(_: int) -> bool:
+        with Client(host, timeout=30) as client:
+            try:
+                return unmount_image(client, str(target))
+            except NotFound as error:
+                if "nothing is mounted on" not in str(error):
+                    raise
+                return False
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            lamina("images", "mount", "debian:12", target)
+            assert sum(pool.map(unmount, range(4))) == 1
+            assert list(target.iterdir()) == []
+            assert "mount " not in lamina("snapshots", "--snapshotter", SNAPSHOTS, "ls")

@@ -97,10 +97,11 @@ class MountedSnapshot:
     def forget(self, target: str) -> bool:
         """Remove the snapshot if it has no key of its own, and else its label; return whether it was removed."""
         name = self.info.name
-        if name == mount_key(target):
-            self.snapshotter.remove(name)
-            return True
-        self.snapshotter.update(attrs.evolve(self.info, labels={}), (f"labels.{MOUNT_POINT}",))
+        with contextlib.suppress(NotFound):  # another process, which unmounted it, has removed it
+            if name == mount_key(target):
+                self.snapshotter.remove(name)
+                return True
+            self.snapshotter.update(attrs.evolve(self.info, labels={}), (f"labels.{MOUNT_POINT}",))
         return False
 
 
@@ -114,20 +115,23 @@ def unmount_image(client: Client, target: str) -> bool:
         NotFound: Nothing is mounted there, and no image was.
         FailedPrecondition: Something else is mounted there.
     """
-    from lamina.mount import mountinfo, unmount
+    from lamina.mount import lookup, unmount
 
     found, failures = _mounted_on(client, target)
     if not found:
         print_warnings(failures)
-    mount = next((info for info in reversed(mountinfo()) if info.mount_point == target), None)
-    if mount is not None:
-        found = [one for one in found if one.is_mounted_as(mount)][:1]
+    mount = lookup(target)  # by a descriptor of the directory, so that it is the topmost one
+    if mount.mount_point == target:
+        try:
+            found = [one for one in found if one.is_mounted_as(mount)][:1]
+        except NotFound as error:  # another process has unmounted and removed it since it was found
+            raise NotFound(f"nothing is mounted on {target} any more") from error
         if not found:
             raise FailedPrecondition(
                 f"what is mounted on {target} was not mounted by lamina images mount: unmount it with "
                 f"umount {shlex.quote(target)}"
             )
-        unmount(target)
+        unmount(target)  # unless another process has done so meanwhile
     elif not found:
         raise NotFound(f"nothing is mounted on {target}, and no image was")
     return sum(one.forget(target) for one in found) > 0
