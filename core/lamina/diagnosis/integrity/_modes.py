@@ -50,13 +50,13 @@ def _modes(directories: Iterable[str], files: Iterable[str]) -> Iterator[Finding
 
 
 def _exposed(check: str, directories: Iterable[str]) -> Iterator[Finding]:
-    reported = set()
+    reported: set[str] = set()
     for path in directories:
         if not os.path.isdir(path):
             continue
         exposure = exposure_of(path)
-        if exposure and exposure not in reported:  # one directory exposes everything below it
-            reported.add(exposure)
+        if exposure and exposure.found not in reported:  # one directory exposes everything below it
+            reported.add(exposure.found)
             found = f"{exposure.found}, who could tamper with trusted files"
             yield Finding.problem(check, found, exposure.remedy)
 
