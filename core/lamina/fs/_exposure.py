@@ -53,7 +53,7 @@ class Trust:
         )
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(repr=False)
 class Exposure:
     """A way for another user to change a file or directory (CWE-668, exposure of resource to wrong sphere)."""
 
