@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import (
-    AT_ONCE,
+    BRIEF,
+    MAX_ALONE,
     MIN_ALONE,
     MIN_STREAK,
-    PENALTY,
     SOON,
     SPIN,
     AdaptiveReceiver,
@@ -88,26 +88,79 @@ def test_the_receiver_reports_the_end(spinning):
     assert receiver.receive(Closed()) is None
 
 
-@pytest.mark.parametrize("processors", [1, 2])
-def test_calls_that_wait_for_no_other_come_alone(processors):
-    client = Client(pause=SPIN / 2)
-    receiver = AdaptiveReceiver(processors=processors, clock=lambda: client.now)
-    receive(receiver, client, MIN_ALONE - 1)
-    assert not receiver.calls_come_alone
-    receive(receiver, client, 1)
-    assert receiver.calls_come_alone
+class Lone:
+    """A client whose calls come alone, but for those that come during its writes."""
+
+    def __init__(self, pause: float = SPIN / 2) -> None:
+        self.client = Client(pause=pause)
+        self.receiver = AdaptiveReceiver(processors=2, clock=lambda: self.client.now)
+        self.waiting: list[Event] = []
+
+    def call(self, calls: int = 1) -> None:
+        receive(self.receiver, self.client, calls)
+
+    def calls_until_alone(self) -> int:
+        calls = 0
+        while not self.receiver.calls_come_alone:
+            self.call()
+            calls += 1
+        return calls
+
+    def write(self, seconds: float = BRIEF / 2) -> list[Event]:
+        began = self.client.now
+        self.client.now += seconds
+        return self.receiver.receive_waiting(self, began)
+
+    def recv_batch_details(self, _max_events: int, timeout_ms: int | None = None, /) -> list[Event] | None:
+        assert timeout_ms == 0
+        return self.waiting
 
 
-@pytest.mark.parametrize("busy", [{"pause": AT_ONCE / 2}, {"calls": 2}], ids=["waited", "together"])
-def test_calls_do_not_come_alone_for_long_after_one_that_has_waited(busy):
-    client = Client(pause=SPIN / 2)
-    receiver = AdaptiveReceiver(processors=2, clock=lambda: client.now)
-    receive(receiver, client, MIN_ALONE)
-    for name, value in busy.items():
-        setattr(client, name, value)
-    receive(receiver, client, 1)
-    client.pause, client.calls = SPIN / 2, 1
-    receive(receiver, client, PENALTY)
-    assert not receiver.calls_come_alone
-    receive(receiver, client, MIN_ALONE)
-    assert receiver.calls_come_alone
+@pytest.fixture
+def lone() -> Lone:
+    lone = Lone()
+    assert lone.calls_until_alone() == MIN_ALONE
+    return lone
+
+
+def test_calls_come_alone_as_long_as_none_comes_with_another_or_during_a_brief_write(lone):
+    for _ in range(10):
+        lone.call()
+        assert lone.write() == []
+        assert lone.receiver.calls_come_alone
+
+
+def test_calls_that_come_together_do_not_come_alone(lone):
+    lone.client.calls = 2
+    lone.call()
+    lone.client.calls = 1
+    assert lone.calls_until_alone() == 2 * MIN_ALONE
+
+
+def test_calls_that_come_during_a_write_are_received_and_do_not_come_alone(lone):
+    lone.waiting = [CALL, CALL]
+    assert lone.write() == [CALL, CALL]
+    assert lone.calls_until_alone() == 2 * MIN_ALONE
+
+
+def test_nothing_is_received_after_a_long_write_which_another_thread_may_have_done(lone):
+    lone.waiting = [CALL]
+    assert lone.write(BRIEF) == []
+    assert not lone.receiver.calls_come_alone
+
+
+def test_each_disturbance_doubles_the_calls_until_the_next_attempt_and_each_success_halves_them(lone):
+    expected = MIN_ALONE
+    while expected < MAX_ALONE:
+        lone.write(BRIEF)
+        expected *= 2
+        assert lone.calls_until_alone() == expected
+    lone.write(BRIEF)
+    assert lone.calls_until_alone() == MAX_ALONE
+    lone.write()
+    lone.write(BRIEF)
+    assert lone.calls_until_alone() == MAX_ALONE
+    for _ in range(10):
+        lone.write()
+    lone.write(BRIEF)
+    assert lone.calls_until_alone() == 2 * MIN_ALONE

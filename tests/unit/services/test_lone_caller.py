@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lamina.plugins.servers.grpc.engines.native import NativeEngine
+from lamina.plugins.servers.grpc.engines.native import NativeEngine, _adaptive_receiver, _relieved_worker
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import MIN_ALONE
 from lamina.steps import Shared, ask
 from tests.support.listener.engines import RESPONSE, SECONDS, Served, method
@@ -81,6 +81,23 @@ def test_calls_that_come_during_a_lone_write_are_answered(served, disk):
     for call in (write, other):
         assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
     assert disk.threads[-1] == STORING
+
+
+def test_a_call_that_came_during_a_lone_write_is_answered_before_the_next_write(served, disk, monkeypatch):
+    monkeypatch.setattr(_adaptive_receiver, "BRIEF", SECONDS)
+    monkeypatch.setattr(_relieved_worker, "BLOCKED", SECONDS)  # nothing relieves the thread
+    write_alone(served, disk)
+    before = len(disk.threads)
+    disk.may.clear()
+    write = served.begin("Write")
+    wait_until(lambda: len(disk.threads) > before, SECONDS, "the write waits")
+    other = served.begin()
+    assert not other.done()
+    disk.may.set()
+    for call in (write, other):
+        assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
+    served.unary("Write")
+    assert disk.threads[-2:] == [RECEIVING, STORING]
 
 
 def test_a_write_does_not_wait_for_quick_calls_that_are_blocked(served, disk, blocker):

@@ -150,7 +150,7 @@ def test_a_call_that_has_claimed_the_batcher_runs_in_the_thread_that_brings_it(t
     disk.may.set()
     call = Call("call", disk)
     assert together.claim()
-    together.run_here(call.steps(), CallContext(trace_id="call"), in_a_thread)
+    together.run_here(call.steps(), CallContext(trace_id="call"), in_a_thread, lambda: None)
     assert call.results == ["call"]
     assert call.threads == {threading.get_ident()}
     assert together.load().running == 0
@@ -171,7 +171,7 @@ def test_a_call_that_has_claimed_the_batcher_does_not_delay_others(together, dis
     call = Call("call", first)
     assert together.claim()
     thread = threading.Thread(
-        target=together.run_here, args=(call.steps(), CallContext(trace_id="call"), in_a_thread)
+        target=together.run_here, args=(call.steps(), CallContext(trace_id="call"), in_a_thread, lambda: None)
     )
     thread.start()
     offer(together, other, other.steps())
@@ -186,7 +186,7 @@ def test_a_call_that_has_claimed_the_batcher_continues_in_another_thread_where_i
     disk.may.set()
     call = Call("call", disk)
     assert together.claim()
-    together.run_here(call.blocking(lambda: None), CallContext(trace_id="call"), in_a_thread)
+    together.run_here(call.blocking(lambda: None), CallContext(trace_id="call"), in_a_thread, lambda: None)
     assert call.ended.wait(DEADLINE)
     assert threading.get_ident() not in call.threads
 

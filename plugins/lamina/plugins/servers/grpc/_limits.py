@@ -17,6 +17,8 @@ MAX_CONCURRENT_STREAMS: Final = 1024
 backend that hangs, because a containerd makes all its calls on one connection."""
 MAX_OPEN_STREAMS: Final = 32
 """Streams that may stay open at a time because they wait for something to report, as the health service's do."""
+MAX_REQUEST: Final = 4 << 20
+"""Bytes in a request if no limit is given: gRPC's default."""
 STALL_TIMEOUT: Final = 300.0
 """Seconds after which a stream is ended whose client reads nothing."""
 CANCEL_GRACE: Final = 2.0

@@ -15,13 +15,15 @@ SOON: Final = 0.00025
 """Seconds within which the next call counts as soon; they include the time that waking up takes."""
 MIN_STREAK: Final = 3
 """Calls in a row that came soon after which polling begins."""
-AT_ONCE: Final = 0.000015
-"""Seconds within which an event is received that has waited; the next one of a single caller takes longer."""
+BRIEF: Final = 0.004
+"""Seconds within which a write counts as brief: less than the time after which its thread is relieved."""
 MIN_ALONE: Final = 16
-"""Calls in a row, none of which has waited, after which they count as those of a single caller."""
-PENALTY: Final = 1000
-"""Calls by which that takes longer once one has waited."""
+"""Calls in a row that must come alone before a write may run in the thread that receives."""
+MAX_ALONE: Final = 1024
+"""The same, if that has disturbed other calls each time."""
 
+CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
+"""Metadata and peer of a call, and the seconds until its deadline."""
 Event: TypeAlias = tuple[Any, ...]
 """An event of pygrpc_native: kind, id and method of a call, its data, a client key, and its details."""
 
@@ -54,13 +56,14 @@ class AdaptiveReceiver:
         self._clock = clock
         self._streak = 0
         """Calls in a row that came alone and soon."""
-        self._alone = 0
-        """Calls in a row that came alone and have not waited; negative after one that has."""
+        self._min_alone = MIN_ALONE
+        self._alone = -MIN_ALONE
+        """Calls in a row that came alone, beyond those that must."""
 
     @property
     def calls_come_alone(self) -> bool:
         """True if no call has come during another one for some time, so that none is likely to."""
-        return self._alone >= MIN_ALONE
+        return self._alone >= 0
 
     def receive(self, front: Front) -> list[Event] | None:
         """Wait for events, and return those that have come; None once the front is closed."""
@@ -74,8 +77,29 @@ class AdaptiveReceiver:
                 self._streak = 0
         if events == []:
             events = front.recv_batch_details(MAX_EVENTS)
-        seconds = self._clock() - began
         alone = events is not None and len(events) == 1
-        self._streak = self._streak + 1 if alone and seconds < SOON else 0
-        self._alone = self._alone + 1 if alone and seconds > AT_ONCE else -PENALTY
+        self._streak = self._streak + 1 if alone and self._clock() - began < SOON else 0
+        if alone:
+            self._alone += 1
+        else:
+            self._expect_others()
         return events
+
+    def receive_waiting(self, front: Front, began: float) -> list[Event]:
+        """Return the events that have come during a write, which is not answered yet.
+
+        Args:
+            front: Receives the events.
+            began: When the write was received, by the clock. If it was not brief, another thread may receive now.
+        """
+        brief = self._clock() - began < BRIEF
+        events = (front.recv_batch_details(MAX_EVENTS, 0) or []) if brief else []
+        if events or not brief:
+            self._expect_others()
+        else:
+            self._min_alone = max(self._min_alone // 2, MIN_ALONE)
+        return events
+
+    def _expect_others(self) -> None:
+        self._min_alone = min(self._min_alone * 2, MAX_ALONE)
+        self._alone = -self._min_alone

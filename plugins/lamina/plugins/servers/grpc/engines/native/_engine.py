@@ -6,7 +6,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
@@ -17,12 +17,11 @@ from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import _limits
 from lamina.plugins.servers.grpc._call_context import call_context
 from lamina.plugins.servers.grpc._call_metrics import CallMetrics
-from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._load import load_metrics
 from lamina.plugins.servers.grpc._pool import Pool
 from lamina.plugins.servers.grpc._routes import routes
 from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
-from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver
+from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver, CallDetails, Event
 from lamina.plugins.servers.grpc.engines.native._in_flight import SMALL, Call, InFlight
 from lamina.plugins.servers.grpc.engines.native._memory_guard import MemoryGuard
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
@@ -35,29 +34,21 @@ from lamina.steps import Steps
 
 _log = logging.getLogger(__name__)
 
-_CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
-"""Metadata and peer of a call, and the seconds until its deadline."""
-_MAX_REQUEST: Final = 4 << 20
-"""Bytes in a request if no limit is given: gRPC's default."""
-_IO_THREADS: Final = 1
-"""Threads that read and write sockets. The interpreter is busy long before one of them is."""
-
 
 class NativeEngine:
     """Serves services with pygrpc-native, as an `Engine`.
 
     One thread receives calls, and answers quick ones itself (`RelievedWorker`). Another thread runs the steps of
-    calls that write (`StepBatcher`), but those of a lone caller run in the first: handing them over would take
-    longer than some of the steps. Calls that may block wait in a queue of their backend and method for a worker
-    (`FairQueues`), and workers never wait for a client (`Streams`). Streams that stay open have their own threads.
-    Calls beyond the limits are refused with RESOURCE_EXHAUSTED.
+    calls that write (`StepBatcher`), but not for a lone caller, as handing over takes longer than some steps.
+    Calls that may block wait in a queue of their backend and method for a worker (`FairQueues`). Workers wait for
+    no client (`Streams`), and streams that stay open have threads. Calls beyond the limits are refused.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: _limits.Limits) -> None:
         """Create an engine."""
         self._methods: list[tuple[str, Method]] = []
         self._metrics = CallMetrics({})
-        self._recv_limit = limits.max_recv_message_size or _MAX_REQUEST
+        self._recv_limit = limits.max_recv_message_size or _limits.MAX_REQUEST
         self._send_limit = limits.max_send_message_size
         self._front: NativeGrpcFront | None = None
         self._guard: MemoryGuard | None = None
@@ -68,8 +59,7 @@ class NativeEngine:
         self._open = Pool("open stream", _limits.MAX_OPEN_STREAMS, 0)
         self._max_inline = limits.quick_workers + _limits.MAX_QUEUED
         self._inline = RelievedWorker("quick call", self._receive, self._begin, limits.quick_workers, self._send)
-        max_writes = limits.slow_workers + _limits.MAX_QUEUED
-        self._writes = StepBatcher("storing call", max_writes, limits.slow_workers)
+        self._writes = StepBatcher("storing call", limits.slow_workers + _limits.MAX_QUEUED, limits.slow_workers)
         self._streams = Streams(self._send_message, limits.stalled)
         self._receiver = AdaptiveReceiver()
         self._stopping = False
@@ -79,7 +69,7 @@ class NativeEngine:
             self._front = NativeGrpcFront(
                 f"unix:{path}",
                 (),
-                io_threads=_IO_THREADS,
+                io_threads=1,  # the interpreter is busy long before one is
                 call_details=True,
                 delay_stream_headers=True,
                 metrics=True,
@@ -107,8 +97,7 @@ class NativeEngine:
     def stop(self, grace: float) -> None:
         """Stop. Abandons calls that do not end after they were cancelled."""
         self._stopping = True
-        left = self._calls.drain(grace, _limits.CANCEL_GRACE)
-        if left:
+        if left := self._calls.drain(grace, _limits.CANCEL_GRACE):
             _log.warning("abandoned calls that do not end", extra={"calls": left})
         self._inline.stop()
         self._writes.stop()
@@ -123,8 +112,9 @@ class NativeEngine:
 
     def metrics(self) -> Iterator[Metric]:
         yield from self._metrics.metrics()
-        loads = (self._inline.load(), self._writes.load(), self._open.load(), *self._blocking.loads())
-        yield from load_metrics(loads)
+        yield from load_metrics(
+            (self._inline.load(), self._writes.load(), self._open.load(), *self._blocking.loads())
+        )
 
     @property
     def _bound(self) -> NativeGrpcFront:
@@ -135,17 +125,22 @@ class NativeEngine:
     def _receive(self) -> bool:
         """Wait for calls and accept them. Returns False once the front is closed."""
         events = self._receiver.receive(self._bound)
-        if events is None:
-            return False
+        self._handle_all(events or ())
+        return events is not None
+
+    def _receive_waiting(self, call: Call) -> None:
+        """Accept the calls that have come while this thread ran one that writes."""
+        self._handle_all(self._receiver.receive_waiting(self._bound, call.began))
+
+    def _handle_all(self, events: Iterable[Event]) -> None:
         for event in events:
             try:
                 self._handle(*event)
             except Exception as error:  # noqa: BLE001 - this thread must go on receiving
                 _log.error("accepting a call failed", exc_info=error)
-        return True
 
     def _handle(
-        self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: _CallDetails | None
+        self, kind: int, id_: int, number: int, data: bytes | None, _client: object, details: CallDetails | None
     ) -> None:
         if kind == EVENT_CANCEL or data is None or details is None:
             self._calls.cancel(id_)
@@ -187,7 +182,8 @@ class NativeEngine:
         """Answer a call here, or queue it if it may block."""
         method = call.method
         if method.in_steps:
-            self._writes.run_here(self._steps(call), call.context, functools.partial(self._queue, call))
+            queue, look = functools.partial(self._queue, call), functools.partial(self._receive_waiting, call)
+            self._writes.run_here(self._steps(call), call.context, queue, look)
             return
         try:
             request = self._request(call)

@@ -99,17 +99,21 @@ class StepBatcher:
             self._calls = 1
         return True
 
-    def run_here(self, steps: Steps[None], context: CallContext, submit: Submit) -> None:
+    def run_here(
+        self, steps: Steps[None], context: CallContext, submit: Submit, after_wait: Callable[[], object]
+    ) -> None:
         """Run the steps of the call that has claimed the batcher in this thread, and wait for what they request.
 
         Args:
             steps: As `offer`.
             context: As `offer`.
             submit: As `offer`.
+            after_wait: Called after each wait, before the next step.
         """
         call = _Call(steps, context, submit)
         while (request := self._next_request(call)) is not None:
             request.shared.perform([request])
+            after_wait()
 
     def load(self) -> Load:
         """Return the numbers of calls that run and that wait to begin."""
