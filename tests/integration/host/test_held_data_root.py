@@ -37,7 +37,7 @@ def test_a_data_root_is_served_once_its_holder_releases_it(directory: Path) -> N
         with pytest.raises(Unavailable, match=r"is locked by process .*; it is being retried"):
             native.prepare("a")
         (row,) = host.lamina("plugins", "ls", f"type=={PluginType.SNAPSHOTTER},id==native").splitlines()[1:]
-        assert row.endswith("error (retrying)")
+        assert row.endswith("failed (retrying)")
         assert "; it is being retried" in host.lamina("plugins", "why", URI)
         holder.close()
         host.reload()

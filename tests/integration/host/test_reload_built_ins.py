@@ -67,7 +67,7 @@ def test_an_alias_of_an_unknown_snapshotter_is_reported_by_host_and_commands(
     assert host.stderr.count("plugin io.containerd.snapshotter.v1.overlay is not installed") == 2
     nowhere = "'overlay', a snapshotter that the host does not have: did you mean overlayfs?"
     assert f"# lamina is left out: it is an alias of {nowhere}\n" in host.lamina("containerd-config")
-    with pytest.raises(CommandFailed, match="lamina is an alias of 'overlay', a snapshotter that the host does"):
+    with pytest.raises(CommandFailed, match="'lamina' is an alias of 'overlay', a snapshotter that the host does"):
         host.lamina("containerd-config", "lamina")
     (finding,) = diagnose("-c", host.file).of("configuration", "files")[1:]
     assert (finding["Status"], "snapshotter.v1.overlay is not installed" in finding["Found"]) == ("warning", True)

@@ -24,7 +24,7 @@ MAX_ADDRESSES: Final = 1 << 40
 """Bytes by which its address space may grow. It ends at 2**47, where an allocation ends the process."""
 _INTERVAL: Final = 0.1
 """Seconds between two looks at the memory. A client sends some 100 MiB meanwhile."""
-_LOOKS: Final = 10
+_LOOKS: Final = 50
 """Looks at the memory before the next one at the connections."""
 _FIRST: Final = 16
 """Connections that are closed before the next look at the memory; then twice as many, and so on."""
