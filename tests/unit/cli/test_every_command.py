@@ -77,3 +77,10 @@ def test_a_host_that_cannot_be_reached_is_named_once_on_one_line(path: str, tmp_
     assert done.stderr.startswith("lamina: ")
     assert done.stderr.count(address) == 1
     assert done.stderr.endswith("is `lamina serve` running?\n")
+
+
+def test_the_table_of_exit_codes_names_the_commands_that_find_problems() -> None:
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    (said,) = re.findall(r"Commands that look for problems are .*?\n\n", page, re.DOTALL)
+    found = {path for path, one in COMMANDS.items() if "Exits with" in (one.help or "")}
+    assert {name for name in re.findall(r"`([a-z ]+)`", said) if name in COMMANDS} == found
