@@ -10,7 +10,15 @@ import click
 from lamina.cli.images.changes import config_options
 from lamina.cli.images.options import name_argument, platform_option
 from lamina.cli.options.connection import connected, image_options
-from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.output import (
+    binary_size,
+    in_seconds,
+    json_option,
+    one_line,
+    write,
+    write_json,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from lamina.images import ConfigChanges, LayerCompression, Resolved
@@ -153,16 +161,10 @@ def history(*, name: str, platform: str, as_json: bool) -> None:
         write_json(steps)
         return
     rows = (
-        (_in_seconds(step["Created"]) or "-", step["CreatedBy"] or "-", binary_size(step["Size"]), step["Comment"])
+        (in_seconds(step["Created"]) or "-", step["CreatedBy"] or "-", binary_size(step["Size"]), step["Comment"])
         for step in steps
     )
     write_table(("CREATED", "CREATED BY", "SIZE", "COMMENT"), rows)
-
-
-def _in_seconds(time: str) -> str:
-    """Return a time (RFC 3339) without the fraction of its seconds."""
-    whole, dot, fraction = time.partition(".")
-    return whole + fraction.lstrip("0123456789") if dot else time
 
 
 def _configuration(name: str, platform: str) -> tuple[Resolved, dict[str, Any]]:

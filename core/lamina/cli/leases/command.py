@@ -11,7 +11,7 @@ import click
 from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected, lease_options, parse_duration
 from lamina.cli.snapshots.labels import format_labels, label_option
-from lamina.cli.terminal.output import json_option, write, write_json, write_table
+from lamina.cli.terminal.output import in_seconds, json_option, write, write_json, write_table
 from lamina.errdefs import NotFound
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
     rows = [
         (
             lease.id,
-            format_time(lease.created),
-            _expires(lease) or "never",
+            in_seconds(format_time(lease.created)),
+            in_seconds(_expires(lease) or "never"),
             str(len(resources)),
             _other_labels(lease),
         )

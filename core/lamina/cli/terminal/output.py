@@ -185,6 +185,12 @@ def binary_size(size: int) -> str:
     return f"{number:.1f} {_UNITS[unit]}" if unit else f"{size} B"
 
 
+def in_seconds(time: str) -> str:
+    """Return a time (RFC 3339) without the fraction of its seconds."""
+    whole, dot, fraction = time.partition(".")
+    return whole + fraction.lstrip("0123456789") if dot else time
+
+
 def _fit(widths: list[int], total: int) -> list[int]:
     """Reduce the widest columns until their sum is at most `total`, none below `_NARROWEST`."""
     widest = max(widths, default=0)
