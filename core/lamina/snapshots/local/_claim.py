@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import threading
 from typing import Final
 
-from lamina.errdefs import FailedPrecondition
+from lamina.errdefs import DataLoss, FailedPrecondition
 from lamina.fs import SecureDirectory, is_full_or_read_only
+from lamina.snapshots.local._recovery import MOST
 from lamina.snapshots.storage import SnapshotterStore
+from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _log = logging.getLogger(__name__)
 
 UUID: Final = "uuid"
 """The name of the file."""
+_READ: Final = 16
+"""The most recovery records that a start reads to find out whose they are: mostly the first one tells."""
 
 
 class Claim:
@@ -24,16 +30,23 @@ class Claim:
     the start, snapshots are still served and removed, and the file is written before the first is made.
     """
 
-    def __init__(self, root: SecureDirectory, store: SnapshotterStore, snapshots: SecureDirectory | None) -> None:
+    def __init__(
+        self,
+        root: SecureDirectory,
+        store: SnapshotterStore,
+        snapshots: SecureDirectory | None,
+        records: SecureDirectory | None = None,
+    ) -> None:
         """Check that existing data belongs to the store and is not newer. Write nothing.
 
         Args:
             root: The data root. The caller closes it after this.
             store: The store that the data should belong to.
             snapshots: The directory with the data, or None if it does not exist yet.
+            records: The directory with the recovery records, likewise.
 
         Raises:
-            FailedPrecondition: It belongs to another metastore, or to a later state of this one.
+            FailedPrecondition: It belongs to another metastore or snapshotter, or to a later state of this one.
             OSError: Its file of failed syncs cannot be read.
         """
         self.made = False
@@ -53,6 +66,8 @@ class Claim:
                 "rebuild it: `lamina metastore rebuild`; to start empty, move the data root away or set "
                 "root_path to an empty directory"
             )
+        if self._is_known and snapshots and records and any(snapshots.names()):
+            _check_snapshotter(path, store.name, records)
         if self._is_known and opened > store.opened_before:
             raise FailedPrecondition(
                 f"data root {path} is newer than the metastore, which was opened {store.opened_before} times, "
@@ -89,3 +104,18 @@ class Claim:
                 self._store.failed_sync.write_in_root()
                 self._root.replace(UUID, f"{self._store.uuid} {self._store.count_opening()}\n".encode())
                 self.made = True
+
+
+def _check_snapshotter(path: str, own: str, records: SecureDirectory) -> None:
+    """Check that some of the first recovery records are of a snapshotter, if any can be read."""
+    found: set[str] = set()
+    for name in itertools.islice(records.names(), _READ):
+        with contextlib.suppress(DataLoss, FailedPrecondition):  # damaged, or something else than a file
+            found.add(RecoveryRecord.decode(records.read(name, MOST) or b"").snapshotter)
+        if own in found:
+            return
+    if found:
+        raise FailedPrecondition(
+            f"data root {path} holds snapshots of {', '.join(sorted(found))}, whose data {own} would take for "
+            f"damaged. Nothing there was touched: set root_path of {own} to another directory"
+        )

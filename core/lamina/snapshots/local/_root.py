@@ -79,15 +79,15 @@ class DataRoot:
         Raises:
             LockHeld: Another process uses it.
             PermissionDenied: Another user could, or once could, plant files in it.
-            FailedPrecondition: It holds data of another metastore, or of a later state of this one; or one of its
-                directories is a link or on another file system. Nothing in it was touched.
+            FailedPrecondition: It holds data of another metastore or snapshotter, or of a later state of this one;
+                or one of its directories is a link or on another file system. Nothing in it was touched.
             OSError, ResourceExhausted, ReadOnly: It is new, and cannot be written to.
         """
         with contextlib.ExitStack() as undo:
             directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
             undo.enter_context(Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd))
             found = _open_parts(directory, undo, PARTS)
-            claim = Claim(directory, store, found.get(SNAPSHOTS))
+            claim = Claim(directory, store, found.get(SNAPSHOTS), found.get(RECORDS))
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), create_mode=0o700)
             _check_one_file_system(directory, parts)
             remove_default_acl(parts[SNAPSHOTS].fd)  # the roots of snapshots would inherit it
