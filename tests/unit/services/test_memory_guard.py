@@ -90,7 +90,7 @@ def test_the_newest_connections_are_closed_and_the_oldest_stay(
     monkeypatch.setattr(_memory_guard, "_RELEASE", 2.0)  # for a loaded machine
     with guarding(server) as guard:
         old = []
-        for number in (4, 20):
+        for number in (4, 80):
             old += [server.connect(resident=False) for _ in range(number)]
             guard.note_connections()
         new = [server.connect() for _ in range(12)]

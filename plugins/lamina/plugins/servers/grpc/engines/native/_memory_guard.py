@@ -26,7 +26,7 @@ _INTERVAL: Final = 0.1
 """Seconds between two looks at the memory. A client sends some 100 MiB meanwhile."""
 _LOOKS: Final = 50
 """Looks at the memory before the next one at the connections."""
-_FIRST: Final = 16
+_FIRST: Final = 64
 """Connections that are closed before the next look at the memory; then twice as many, and so on."""
 _RELEASE: Final = 0.1
 """Seconds in which the memory of closed connections is released."""
@@ -89,16 +89,16 @@ class MemoryGuard:
         for look in itertools.count():
             if self._stopped.wait(_INTERVAL):
                 return
-            if self._is_over(1.0):
-                self._relieve()
-            elif look % _LOOKS == 0:
-                self.note_connections()
+            with contextlib.suppress(OSError):  # no descriptor is free: there may be one at the next look
+                if self._is_over(1.0):
+                    self._relieve()
+                elif look % _LOOKS == 0:
+                    self.note_connections()
 
     def note_connections(self) -> None:
         """Note which connections there are. All later ones count as newer."""
         now = time.monotonic()
-        with self._connections() as found:
-            self._noted = {number: self._noted.get(number, now) for number in found}
+        self._noted = {inode: self._noted.get(inode, now) for inode in self._connections()}
 
     def _is_over(self, part: float) -> bool:
         """Return whether the memory has grown by more than a part of what it may."""
@@ -112,46 +112,56 @@ class MemoryGuard:
     def _relieve(self) -> None:
         """Close the newest connections until half of the permitted memory is free again."""
         peers: list[int] = []
-        with self._connections() as found:
-            ages = sorted(found, key=lambda number: self._noted.get(number, math.inf), reverse=True)
-            newest_first = map(found.__getitem__, ages)
-            while batch := list(itertools.islice(newest_first, max(_FIRST, len(peers)))):
-                for connection in batch:
-                    peers.append(_peer(connection))
-                    with contextlib.suppress(OSError):  # the client was quicker
+        found = self._connections()
+        newest_first = iter(sorted(found, key=lambda inode: self._noted.get(inode, math.inf), reverse=True))
+        while batch := list(itertools.islice(newest_first, max(_FIRST, len(peers)))):
+            for inode in batch:
+                # The client may be quicker, and the descriptor that of another socket.
+                with contextlib.suppress(OSError), _duplicate(found[inode]) as connection:
+                    if self._is_of_client(connection) and _inode(connection) == inode:
+                        peers.append(_peer(connection))
                         connection.shutdown(socket.SHUT_RDWR)
-                self._stopped.wait(_RELEASE)
-                if not self._is_over(0.5):
-                    break
-            else:
-                self._own = Memory.now()  # until it falls: the memory is not that of connections
+            self._stopped.wait(_RELEASE)
+            if not self._is_over(0.5):
+                break
+        else:
+            self._own = Memory.now()  # until it falls: the memory is not that of connections
         fields = {"connections": len(peers), "processes": ", ".join(map(str, sorted({*peers})))}
         _log.warning("closed connections: requests that are not complete take too much memory", extra=fields)
 
-    @contextlib.contextmanager
-    def _connections(self) -> Iterator[dict[int, socket.socket]]:
-        """Yield duplicates of the sockets of all clients, by inode, for the block."""
-        with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(one) for one in self._duplicates()]
-            yield {os.fstat(one.fileno()).st_ino: one for one in sockets}
-
-    def _duplicates(self) -> Iterator[socket.socket]:
+    def _connections(self) -> dict[int, int]:
+        """Return the descriptors of the connections of all clients, by inode."""
+        found = {}
         for name in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):  # closed meanwhile, or no socket
-                descriptor = os.dup(int(name))
-                try:
-                    found = socket.socket(fileno=descriptor)
-                except OSError:
-                    os.close(descriptor)
-                    raise
-                if self._is_of_client(found):
-                    yield found
-                else:
-                    found.close()
+            with contextlib.suppress(OSError), _duplicate(int(name)) as one:  # closed meanwhile, or no socket
+                if self._is_of_client(one):
+                    found[_inode(one)] = int(name)
+        return found
 
     def _is_of_client(self, found: socket.socket) -> bool:
         listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         return found.family == socket.AF_UNIX and found.getsockname() == self._path and not listens
+
+
+@contextlib.contextmanager
+def _duplicate(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket of this process, which its owner may close at any time, for the block.
+
+    Raises:
+        OSError: It is closed, or no socket.
+    """
+    own = os.dup(descriptor)
+    try:
+        connection = socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+    with connection:
+        yield connection
+
+
+def _inode(connection: socket.socket) -> int:
+    return os.fstat(connection.fileno()).st_ino
 
 
 def _peer(connection: socket.socket) -> int:
