@@ -251,17 +251,26 @@ class InImages(Forwarding):
 class Unlisted(InImages):
     """A snapshotter that cannot list its snapshots."""
 
+    def __init__(self, inner: Snapshotter, error: BaseException) -> None:
+        super().__init__(inner)
+        self.error = error
+
     def walk(self, *filters: str) -> Iterator[object]:  # type: ignore[override]
-        raise Unavailable("gone")
+        raise self.error
 
 
+@pytest.mark.parametrize("error", [Unavailable("gone"), SystemExit("gone")], ids=["error", "exit"])
 def test_blobs_stay_while_a_snapshotter_cannot_say_what_it_needs(
-    metadata: Metadata, content: LocalContentStore, native: LocalSnapshotter, snapshots: Snapshotter
+    metadata: Metadata,
+    content: LocalContentStore,
+    native: LocalSnapshotter,
+    snapshots: Snapshotter,
+    error: BaseException,
 ) -> None:
     name(metadata, B)
     add(content, A)
     commit(snapshots, "s")
-    both = [("broken", Unlisted(native)), ("native", native)]
+    both = [("broken", Unlisted(native, error)), ("native", native)]
     found = list(Collector(metadata, content, lambda: both, grace=0).collect())
     assert [(one.snapshotter, one.name, bool(one.error)) for one in found] == [
         ("native", "s", False),

@@ -126,10 +126,14 @@ def test_it_collects_in_intervals(collector: RecordedCollector, schedule: Callab
     assert set(collector.asked) == {(False, False)}
 
 
+@pytest.mark.parametrize("error", [Unavailable, SystemExit])
 def test_an_error_does_not_end_the_intervals(
-    collector: RecordedCollector, schedule: Callable[..., Scheduler], caplog: pytest.LogCaptureFixture
+    collector: RecordedCollector,
+    schedule: Callable[..., Scheduler],
+    caplog: pytest.LogCaptureFixture,
+    error: type[BaseException],
 ) -> None:
-    collector.error = Unavailable("the disk is gone")
+    collector.error = error("the disk is gone")
     schedule(interval=SHORT)
     for _ in range(2):
         assert collector.called.acquire(timeout=SECONDS)

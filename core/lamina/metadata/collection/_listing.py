@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from lamina.context import current
-from lamina.errdefs import Error
+from lamina.errdefs import Error, message
 from lamina.metadata._batches import batches
 from lamina.metadata._leases import resource_node
 from lamina.metadata._node import EVERY, LEASE, Node, blob, image, snapshot
@@ -171,9 +171,9 @@ class Listing:
                 for info in batch:
                     self._note(keyspace, info)
                 yield
-        except Exception as error:  # noqa: BLE001 - a failing snapshotter does not keep the rest from going on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing snapshotter does not keep the rest from going on
             current().check()
-            self.failures.append((namespace, name, str(error) or type(error).__name__))
+            self.failures.append((namespace, name, message(error) or type(error).__name__))
         else:
             self.keyspaces[namespace, name] = keyspace
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from lamina.errdefs import DeadlineExceeded, Error, HasChildren, NotFound, Unavailable, Unimplemented
+from lamina.errdefs import DeadlineExceeded, Error, HasChildren, NotFound, Unavailable, Unimplemented, message
 from lamina.metadata._node import Node, snapshot
 from lamina.metadata._references import is_root
 from lamina.metadata.collection._limits import limited
@@ -92,8 +92,8 @@ def _remove(sweep: Sweep, keyspace: Keyspace, node: Node, listed: Listed) -> tup
             return None, False, True
         except (DeadlineExceeded, Unavailable) as error:
             return attrs.evolve(removed, error=str(error)), False, False
-        except Exception as error:  # noqa: BLE001 - a failing snapshotter does not keep the rest from being removed
-            return attrs.evolve(removed, error=str(error) or type(error).__name__), False, True
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing snapshotter does not keep the rest from being removed
+            return attrs.evolve(removed, error=message(error) or type(error).__name__), False, True
 
 
 def _remove_now(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from lamina.context import current
-from lamina.errdefs import NotFound
+from lamina.errdefs import NotFound, message
 from lamina.metadata._node import BLOB, IMAGE, SNAPSHOT, Node, blob, image, snapshot
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import Keyspace, Listing
@@ -59,9 +59,9 @@ class Measuring:
             try:
                 for key, size in self._sources.answers.read(name, sizes):
                     yield snapshot(namespace, name, key), size
-            except Exception as error:  # noqa: BLE001 - a failing snapshotter does not hide the rest
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing snapshotter does not hide the rest
                 current().check()
-                self._listing.failures.append((namespace, name, str(error) or type(error).__name__))
+                self._listing.failures.append((namespace, name, message(error) or type(error).__name__))
 
     def _needs(self, node: Node) -> set[Node]:
         """Return the blobs and snapshots that an image needs."""

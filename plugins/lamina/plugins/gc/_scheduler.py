@@ -110,7 +110,7 @@ class Scheduler(GarbageCollector):
                         pass
                 except Canceled:
                     return
-                except Exception as error:  # noqa: BLE001 - whatever it is, the next run may succeed
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the next run may succeed
                     _log.error("failed to collect garbage", extra={"error": message(error)}, exc_info=error)
 
     def _wait(self) -> bool:
