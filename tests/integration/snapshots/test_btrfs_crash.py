@@ -154,6 +154,36 @@ def test_a_crash_before_the_active_subvolume_is_deleted_leaves_the_snapshot_comm
         settled(mountpoint, {"1/active", "2/committed"})
 
 
+def test_a_commit_whose_record_was_lost_leaves_its_data_to_the_active_snapshot(
+    mountpoint: Path, tmp_path: Path
+) -> None:
+    """An older metastore was restored, and the recovery record was lost, too."""
+    data = mountpoint / "root/snapshots/2"
+    run("btrfs", "subvolume", "snapshot", "-r", data / "active", data / "committed")
+    run("btrfs", "subvolume", "delete", data / "active")
+    with open_btrfs(tmp_path) as btrfs:
+        btrfs._tidying().tidy_up()
+        with temporary_mount(btrfs.mounts("a")) as root:
+            assert (Path(root) / "content").read_text() == "early"
+            (Path(root) / "content").write_text("late")
+        btrfs.commit("c", "a")
+        assert content(btrfs, "c") == "late"
+
+
+def test_the_active_subvolume_of_a_committed_snapshot_is_kept_if_it_is_all_that_is_left(
+    mountpoint: Path, tmp_path: Path
+) -> None:
+    with open_btrfs(tmp_path) as btrfs:
+        btrfs.commit("c", "a")
+    data = mountpoint / "root/snapshots/2"
+    run("btrfs", "subvolume", "snapshot", data / "committed", data / "active")
+    run("btrfs", "property", "set", "-ts", data / "committed", "ro", "false")
+    run("btrfs", "subvolume", "delete", data / "committed")
+    with open_btrfs(tmp_path) as btrfs:
+        btrfs._tidying().tidy_up()
+        assert subvolumes(mountpoint) == {"root/snapshots/1/active", "root/snapshots/2/active"}
+
+
 @pytest.mark.parametrize("step", ["before a removed snapshot is in the trash", "in the middle of a deletion"])
 def test_the_next_start_finishes_a_removal(mountpoint: Path, tmp_path: Path, step: str) -> None:
     die_at(step, tmp_path)

@@ -55,8 +55,20 @@ class BtrfsBackend(Backend):
         self._device = device
 
     def repair(self, record: Record) -> bool:
-        """Return whether the subvolume exists: the log that btrfs replays after a crash does not cover it."""
-        return os.path.lexists(self._subvolume_path(record.id, _subvolume_name(record)))
+        """Return whether the subvolume exists: the log that btrfs replays after a crash does not cover it.
+
+        If a metastore has lost the record of a commit, the active subvolume is made again from the committed one.
+        """
+        if os.path.lexists(self._subvolume_path(record.id, _subvolume_name(record))):
+            return True
+        if record.info.kind is not Kind.ACTIVE or not self._is_committed(record):
+            return False
+        with (
+            open_directory(self.path(record.id)) as directory,
+            open_subvolume(self._subvolume_path(record.id, COMMITTED)) as committed,
+        ):
+            _ioctl.create_snapshot(committed, directory, ACTIVE, read_only=False)
+        return True
 
     def needs_sync(self, record: Record) -> bool:
         """Return False: btrfs writes a new subvolume and its files in one transaction."""
@@ -104,7 +116,7 @@ class BtrfsBackend(Backend):
             size, inodes = changed_usage(directory, own, parent)
             own_size = exclusive_size(directory, own.id)
         # During a commit, and after a failed one, all data is shared with the committed subvolume.
-        is_shared = os.path.lexists(self._subvolume_path(record.id, COMMITTED))
+        is_shared = self._is_committed(record)
         return Usage(size if own_size is None or is_shared else own_size, inodes)
 
     def commit(self, record: Record) -> None:
@@ -127,8 +139,9 @@ class BtrfsBackend(Backend):
             _limit(directory, self._find(record.id, COMMITTED).id, _ioctl.UNLIMITED)
 
     def committed(self, record: Record) -> None:
-        """Delete the active subvolume."""
-        self._destroy(self.path(record.id), ACTIVE)
+        """Delete the active subvolume, unless it is all that is left of the data."""
+        if self._is_committed(record):
+            self._destroy(self.path(record.id), ACTIVE)
 
     def destroy(self, path: str) -> None:
         """Delete the subvolumes of a removed snapshot, with all nested ones."""
@@ -150,6 +163,10 @@ class BtrfsBackend(Backend):
             open_subvolume(mounted) as root,
         ):
             _ioctl.set_read_only(root, read_only=False)
+
+    def _is_committed(self, record: Record) -> bool:
+        """Return whether the committed subvolume exists."""
+        return os.path.lexists(self._subvolume_path(record.id, COMMITTED))
 
     def _find(self, id_: int, name: str) -> _ioctl.Subvolume:
         return _find(self._subvolume_path(id_, name))
