@@ -44,7 +44,7 @@ def test_a_subvolume_replaced_by_a_copy_of_its_files_is_no_tree(root: Path) -> N
     run("btrfs", "subvolume", "delete", root / "snapshots/2/active")
     (root / "snapshots/2/active").mkdir()
     (finding,) = wrong(root)
-    assert 'active snapshot "box" (identifier 2) has none' in finding.found
+    assert "active snapshot 'box' (identifier 2) has none" in finding.found
     assert "before the next start of the host" in finding.remedy
     assert wrong(root, is_directory) == []
 
@@ -56,7 +56,7 @@ def test_a_file_or_a_link_is_no_tree(root: Path, place: Callable[[Path], None]) 
     os.rename(root / "snapshots/1", root / "aside")
     place(root / "snapshots/1")
     (finding,) = wrong(root)
-    assert 'committed snapshot "base" (identifier 1) has none' in finding.found
+    assert "committed snapshot 'base' (identifier 1) has none" in finding.found
     (root / "snapshots/1").unlink()
     os.rename(root / "aside", root / "snapshots/1")
 
