@@ -8,8 +8,6 @@ import re
 import shlex
 import signal
 import sys
-import textwrap
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,15 +85,14 @@ def test_it_prints_the_socket_and_the_next_commands(workshop: Workshop, name: st
     assert f"Serving on {address}\n" in steps
     assert f"  lamina plugins ls -a {address}\n" in steps
     assert f"  ctr -a {address} snapshots --snapshotter {shlex.quote(name)} ls\n" in steps
-    stanza = tomllib.loads(textwrap.dedent(steps[steps.index("  [proxy_plugins") :]))
-    assert stanza == {"proxy_plugins": {name: {"type": "snapshot", "address": str(address)}}}
+    assert f"  lamina containerd-config -a {address}\n" in steps
 
 
 def test_without_a_working_snapshotter_none_is_suggested(workshop: Workshop) -> None:
     steps = addressed(workshop, workshop.directory / "my.sock")
     assert "  lamina plugins ls -a " in steps
     assert "ctr" not in steps
-    assert "proxy_plugins" not in steps
+    assert "containerd-config" not in steps
 
 
 def test_it_logs_how_long_the_start_took(workshop: Workshop) -> None:
