@@ -18,7 +18,7 @@ class Lookups:
 
     _found: dict[bytes, Directory] = attrs.field(factory=dict)
     """Open directories by the paths of the archive."""
-    _links: set[bytes] = attrs.field(factory=set)
+    links: set[bytes] = attrs.field(factory=set)
     """The paths in the tree of symbolic links that paths of `_found` lead through, and maybe of others."""
 
     def get(self, path: bytes) -> Directory | None:
@@ -27,12 +27,12 @@ class Lookups:
 
     def make_room(self) -> None:
         """Forget all paths if there are too many: before a look-up, whose links `follow` adds."""
-        if max(len(self._found), len(self._links)) >= _MAX:
+        if max(len(self._found), len(self.links)) >= _MAX:
             self._forget_all()
 
     def follow(self, link: bytes) -> None:
         """Remember that a path leads through a symbolic link, given by its own path in the tree."""
-        self._links.add(link)
+        self.links.add(link)
 
     def add(self, path: bytes, directory: Directory) -> None:
         """Remember the directory that a path names."""
@@ -46,17 +46,17 @@ class Lookups:
 
     def hide(self, path: bytes) -> None:
         """Take note that a name of the tree is replaced, removed or hidden, and may be that of a link."""
-        if self._links and path in self._links:
+        if path in self.links:
             self._forget_all()
 
     def hide_below(self, path: bytes) -> None:
         """Take note that all names below a path of the tree are."""
         prefix = path + b"/" if path else b""
-        if any(link.startswith(prefix) for link in self._links):
+        if any(link.startswith(prefix) for link in self.links):
             self._forget_all()
 
     def _forget_all(self) -> None:
         for directory in self._found.values():
             directory.names.clear()
         self._found.clear()
-        self._links.clear()
+        self.links.clear()

@@ -73,7 +73,8 @@ class UpperTree(Tree):
 
     def bring(self, parent: Directory, name: bytes) -> None:
         """Take note of a name that is no copy any more, and hides what the parent has."""
-        self._lookups.hide(parent.below(name))
+        if self._lookups.links:
+            self._lookups.hide(parent.below(name))
         if self._copied:
             self._copied.discard(hash((parent.inode, name)))
 

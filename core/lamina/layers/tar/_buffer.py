@@ -34,6 +34,8 @@ class Buffer:
 
         self.chunk = b""
         """Bytes of the archive, for reading in place."""
+        self._view = memoryview(self.chunk)
+        """Of the chunk."""
         self.at = 0
         """The position in the chunk of the next unused byte."""
         self.before = 0
@@ -59,6 +61,12 @@ class Buffer:
         if not self._hash or not self._is_drained:
             raise ValueError("the archive has not been read to its end")
         return f"sha256:{self._hash.hexdigest()}"
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, which stay unused: `size`, or fewer at the end."""
+        if len(self.chunk) - self.at < size:
+            self.ensure(size)
+        return self.chunk[self.at : self.at + size]
 
     def ensure(self, size: int) -> bool:
         """Read until the chunk has so many unused bytes; return False if the archive ends before."""
@@ -87,7 +95,7 @@ class Buffer:
         """
         if self.at == len(self.chunk) and not self._fill():
             raise Malformed("the archive ends inside its data")
-        piece = memoryview(self.chunk)[self.at : self.at + size]
+        piece = self._view[self.at : self.at + size]
         self.at += len(piece)
         return piece
 
@@ -129,5 +137,6 @@ class Buffer:
             self._hash.update(data)
         self.before += self.at
         self.chunk = self.chunk[self.at :] + data
+        self._view = memoryview(self.chunk)
         self.at = 0
         return True

@@ -167,4 +167,4 @@ def _header(
     """Return a header with its checksum."""
     start = name.ljust(_NAME, b"\0") + _NUMBERS % numbers
     rest = b"%b%b%b%b%b" % (flag, link.ljust(_NAME, b"\0"), _MAGIC, device, prefix.ljust(_PREFIX + 12, b"\0"))
-    return b"%b%06o\0 %b" % (start, byte_sum(start + _BLANK + rest, 0), rest)
+    return b"%b%06o\0 %b" % (start, byte_sum(start + _BLANK + rest), rest)

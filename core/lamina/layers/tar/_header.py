@@ -26,12 +26,14 @@ SECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = 1 << 63
 """Times lie in a signed integer of 64 bits, as the kernel's do."""
 
-_FIELDS: Final = struct.Struct("100s24s12s12s8xc100x8s")
+_FIELDS: Final = struct.Struct("100s24s12s12s8xc100x8s247x")
 """name, mode with uid and gid, size, mtime, typeflag, magic with version."""
-_LINK: Final = slice(157, 257)
+_LINK: Final = 157
+"""The offset of linkname, 100 bytes."""
 _DEVICE: Final = slice(329, 345)
 """devmajor and devminor."""
-_PREFIX: Final = slice(345, 500)
+_PREFIX: Final = 345
+"""The offset of prefix, 155 bytes."""
 _REPEATED: Final = 1024
 """The fields whose numbers are remembered: most entries have the owner, the mode and the time of others."""
 _CHECKSUM: Final = slice(148, 156)
@@ -40,8 +42,8 @@ TYPEFLAG: Final = 156
 USTAR: Final = b"ustar\0"
 _GNU: Final = b"ustar  \0"
 _STAR_MAGIC: Final = b"tar\0"
-_STAR: Final = slice(508, 512)
-"""Where star has its magic number; ustar has zeros."""
+_STAR: Final = 508
+"""The offset of star's magic number, four bytes; ustar has zeros."""
 _STAR_ATIME: Final = slice(476, 488)
 _SPACES: Final = 8 * 0x20
 """The sum of the checksum field while the checksum is made: as if it were blank."""
@@ -62,19 +64,19 @@ _FILE: Final = EntryType.FILE  # looked up once, since that takes longer than fo
 _DEVICES: Final = frozenset({b"3", b"4"})
 
 
-def check_block(buffer: bytes, at: int) -> None:
-    """Verify the checksum of the header at an offset.
+def check_block(block: bytes) -> None:
+    """Verify the checksum of a header.
 
     Raises:
         Malformed: The checksum is wrong.
     """
-    field = buffer[at + _CHECKSUM.start : at + _CHECKSUM.stop]
-    if byte_sum(buffer, at) == _expected_sum(field):
+    field = block[_CHECKSUM]
+    if byte_sum(block) == _expected_sum(field):
         return
     # Some old programs added the bytes as signed numbers.
-    block = bytearray(buffer[at : at + BLOCK])
-    block[_CHECKSUM] = b" " * 8
-    if number(field, "checksum") != sum(block) - 256 * sum(byte > 127 for byte in block):
+    blank = bytearray(block)
+    blank[_CHECKSUM] = b" " * 8
+    if number(field, "checksum") != sum(blank) - 256 * sum(byte > 127 for byte in blank):
         raise Malformed("the checksum of the header is wrong")
 
 
@@ -84,49 +86,47 @@ def _expected_sum(checksum: bytes) -> int:
     return number(checksum, "checksum") + sum(checksum) - _SPACES
 
 
-def byte_sum(buffer: bytes, at: int) -> int:
-    """Return the sum of the bytes of the block at an offset."""
+def byte_sum(block: bytes) -> int:
+    """Return the sum of the bytes of a block."""
     # adler32 takes a tenth of the time of `sum`. It adds up to its modulus, 65521, which 512 bytes of ASCII do not
     # reach, nor do 256 bytes of anything else.
-    block = buffer[at : at + BLOCK]
     if block.isascii():
         return (zlib.adler32(block) & 0xFFFF) - 1
     middle = BLOCK // 2
     return (zlib.adler32(block[:middle]) & 0xFFFF) + (zlib.adler32(block[middle:]) & 0xFFFF) - 2
 
 
-def stored_size(buffer: bytes, at: int) -> int:
-    """Return the size in the header at an offset, in bytes.
+def stored_size(block: bytes) -> int:
+    """Return the size in a header, in bytes.
 
     Raises:
         Malformed: It is no number, negative, or too large.
     """
-    return _within(number(buffer[at + 124 : at + 136], "size"), "size", MAX_SIZE)
+    return _within(number(block[124:136], "size"), "size", MAX_SIZE)
 
 
-def parse_entry(buffer: bytes, at: int) -> Entry:
-    """Return what the header at an offset says about a file.
+def parse_entry(block: bytes) -> Entry:
+    """Return what a header says about a file.
 
     The size of a file is that of its data in the archive; for other types it is 0, whatever the header says.
 
     Raises:
         Malformed: A field is malformed.
     """
-    name, ids, size, mtime, flag, magic = _FIELDS.unpack_from(buffer, at)
+    name, ids, size, mtime, flag, magic = _FIELDS.unpack(block)
     type_ = _TYPES.get(flag)
     if type_ is None:
         raise Malformed(f"its type, {flag!r}, is none that image layers have")
     mode, uid, gid = _mode_and_owner(ids)
     bytes_ = _within(number(size, "size"), "size", MAX_SIZE) if type_ is _FILE else 0
     entry = Entry(text(name), type_, mode, uid, gid, bytes_, _mtime(mtime))
-    if buffer[at + _LINK.start]:
-        entry.link = text(buffer[at + _LINK.start : at + _LINK.stop])
+    if block[_LINK]:
+        entry.link = text(block[_LINK : _LINK + 100])
     if magic == _GNU or magic.startswith(USTAR):
         if flag in _DEVICES:
-            entry.device = _device(buffer[at + _DEVICE.start : at + _DEVICE.stop])
-        if buffer[at + _PREFIX.start] or buffer[at + _STAR.start]:
-            prefix = buffer[at + _PREFIX.start : at + _PREFIX.stop]
-            _read_rest(entry, magic, prefix, buffer[at + _STAR_ATIME.start : at + BLOCK])
+            entry.device = _device(block[_DEVICE])
+        if block[_PREFIX] or block[_STAR]:
+            _read_rest(entry, magic, block[_PREFIX : _PREFIX + 155], block[_STAR_ATIME.start :])
     return entry
 
 

@@ -164,28 +164,28 @@ class TarReader:
         buffer = self._buffer
         self._extensions = None
         for _ in range(_MAX_EXTENSIONS):
-            if not buffer.ensure(BLOCK):
+            block = buffer.peek(BLOCK)
+            if len(block) < BLOCK:
                 self._end()
                 return None
-            chunk, at = buffer.chunk, buffer.at
-            self._header = buffer.before + at
-            if not chunk[at] and chunk.startswith(_ZEROS, at):
+            self._header = buffer.before + buffer.at
+            if not block[0] and block == _ZEROS:
                 buffer.at += BLOCK
                 self._end(has_trailer=True)
                 return None
-            check_block(chunk, at)
-            flag = chunk[at + TYPEFLAG : at + TYPEFLAG + 1]
+            check_block(block)
+            flag = block[TYPEFLAG : TYPEFLAG + 1]
             if flag not in EXTENSIONS:
-                return self._file(flag)
+                return self._file(block, flag)
             if self._extensions is None:
                 self._extensions = Extensions()
-            self._extensions.add(flag, self._extension())
+            self._extensions.add(flag, self._extension(block))
         raise Malformed(f"more than {_MAX_EXTENSIONS} extended headers precede it")
 
-    def _extension(self) -> bytes:
+    def _extension(self, block: bytes) -> bytes:
         """Return the data of a header that says something about the next one."""
         buffer = self._buffer
-        size = stored_size(buffer.chunk, buffer.at)
+        size = stored_size(block)
         if size > MAX_BYTES:
             raise Malformed(f"its extended header has {size} bytes, more than {MAX_BYTES}")
         buffer.at += BLOCK
@@ -193,11 +193,9 @@ class TarReader:
         buffer.skip(-size % BLOCK)
         return data
 
-    def _file(self, flag: bytes) -> Entry:
-        buffer = self._buffer
-        chunk, at = buffer.chunk, buffer.at
-        entry = parse_entry(chunk, at)
-        buffer.at += BLOCK
+    def _file(self, block: bytes, flag: bytes) -> Entry:
+        entry = parse_entry(block)
+        self._buffer.at += BLOCK
         extensions = self._extensions
         if extensions is not None:
             extensions.apply(entry)
@@ -208,7 +206,7 @@ class TarReader:
         self._padding = -entry.size % BLOCK
         sparse = None
         if flag == _OLD_SPARSE:
-            sparse = read_old(chunk, at, self._take_block)
+            sparse = read_old(block, self._take_block)
         elif extensions is not None:
             sparse = read_pax(entry, extensions.records, self._take_data)
         if sparse:
@@ -256,5 +254,5 @@ class TarReader:
 
 
 def _write(fd: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+    while (count := os.write(fd, data)) < len(data):
+        data = data[count:]

@@ -64,23 +64,22 @@ class SparseFile:
         entry.extents = tuple(extents)
 
 
-def read_old(buffer: bytes, at: int, take_block: Callable[[], bytes]) -> SparseFile:
+def read_old(header: bytes, take_block: Callable[[], bytes]) -> SparseFile:
     """Read the map of GNU's old format (type `S`), which begins in the header.
 
     Args:
-        buffer: Has the header.
-        at: Where it starts.
+        header: The header.
         take_block: Takes the next block of the archive, for a map that goes on there.
 
     Raises:
         Malformed: The map is malformed.
     """
     numbers: list[int] = []
-    size = number(buffer[at + 483 : at + 495], "size of the file")
+    size = number(header[483:495], "size of the file")
     if not 0 <= size <= MAX_SIZE:
         raise Malformed(f"the size of the file, {size}, is out of range")
-    goes_on = buffer[at + 482]
-    _add_pairs(numbers, buffer[at + 386 : at + 386 + 4 * 24])
+    goes_on = header[482]
+    _add_pairs(numbers, header[386 : 386 + 4 * 24])
     while goes_on:
         block = take_block()
         _add_pairs(numbers, block[: 21 * 24])
