@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lamina.layers._contract import Applier, Blob, Differ
     from lamina.layers._entry import Entry, EntryType
     from lamina.layers._local_differ import LocalDiffer
-    from lamina.layers._rebasing import adapt_to_parent
+    from lamina.layers._rebasing import RootAttributes, adapt_to_parent
     from lamina.layers._written import WrittenLayer
     from lamina.layers.applying import (
         Applied,
@@ -39,6 +39,7 @@ __all__ = [
     "Limits",
     "LocalDiffer",
     "ParentNeeded",
+    "RootAttributes",
     "TarReader",
     "TarWriter",
     "Whiteouts",
@@ -55,7 +56,7 @@ __getattr__ = lazy_exports(
         "_contract": "Applier Blob Differ",
         "_entry": "Entry EntryType",
         "_local_differ": "LocalDiffer",
-        "_rebasing": "adapt_to_parent",
+        "_rebasing": "RootAttributes adapt_to_parent",
         "_written": "WrittenLayer",
         "applying": "Applied Limits ParentNeeded Whiteouts apply_layer remove_idle_whiteouts",
         "compression": "Compression LayerStream LayerWriter open_layer",

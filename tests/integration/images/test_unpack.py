@@ -105,6 +105,26 @@ def test_the_root_directory_keeps_what_the_layers_say(
     assert found == [(0o1700, 1000), (0o1700, 1000), (0o755, 3000), (0o755, 3000)]
 
 
+def test_the_times_of_the_root_directory_go_from_layer_to_layer(
+    content: ContentStore, anywhere: Destination, applier: Applier
+) -> None:
+    """Only the second layer and the one with a whiteout are compared with a view of what is below."""
+    layers = (
+        layer({"a": "1"}, root_mode=0o755, root_mtime=1000),
+        layer({"b": "2"}),
+        layer({"c": "3"}),
+        layer({"d": "4"}, root_mode=0o755, root_mtime=4000),
+        layer({"e": "5"}),
+        layer({".wh.a": "", ".wh.missing": ""}),
+        layer({"f": "6"}),
+    )
+    image = build_image(content, layers)
+    top = Unpacker(content, applier).unpack(image.manifest, image.config, anywhere)
+    found = [root_of(anywhere.snapshotter, name) for name in chain(*layers)]
+    assert found == [(0o755, time) for time in (1000, 1000, 1000, 4000, 4000, 4000, 4000)]
+    assert files_of(anywhere.snapshotter, top).keys() == {"b", "c", "d", "e", "f"}
+
+
 def test_layers_with_the_same_root_directory_are_applied_once(
     content: ContentStore, destination: Destination
 ) -> None:

@@ -15,7 +15,7 @@ from lamina.images.unpack._arrivals import Arrivals
 from lamina.images.unpack._extract import ActiveLayer, LayerUnpacker
 from lamina.images.unpack._layer import Layer
 from lamina.images.unpack._side_by_side import SideBySide
-from lamina.layers import ParentNeeded
+from lamina.layers import ParentNeeded, RootAttributes
 
 _THREADS: Final = 3
 """Layers begun at a time. Two are applied, as more are no faster on one disk; the snapshot of the next one is made
@@ -39,6 +39,8 @@ class Chain:
     unpacker: LayerUnpacker
     locks: KeyedLock
     """One for each snapshot: calls that need the same layer do the work once."""
+    _roots: dict[str, RootAttributes | None] = attrs.field(factory=dict, init=False)
+    """The root directories of layers that were adapted to their parents, by chain id."""
 
     def missing(self, layers: Sequence[Layer]) -> Sequence[Layer]:
         """Return the layers that the snapshotter does not have. It has all below one that it has."""
@@ -101,9 +103,10 @@ class Chain:
         """Commit a layer; return False if it has to be applied again with its parent."""
         if active.rebased:
             try:
-                self.unpacker.adapt(active)
+                root = self.unpacker.adapt(active, self._roots.get(active.layer.parent))
             except ParentNeeded:
                 return False
+            self._roots[active.layer.chain_id] = root
         self.unpacker.commit(active)
         return True
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -13,7 +14,7 @@ from lamina.images._labels import UNCOMPRESSED, add_label
 from lamina.images._progress import Progress, Report
 from lamina.images.unpack._destination import Destination
 from lamina.images.unpack._layer import Layer
-from lamina.layers import Applied, Applier, adapt_to_parent
+from lamina.layers import Applied, Applier, RootAttributes, adapt_to_parent
 from lamina.mount import Mount, is_read_only
 from lamina.snapshots.temporary import EXTRACT, LABEL, Owner, discard, new_key
 
@@ -85,25 +86,40 @@ class LayerUnpacker:
         self.discard(active.key)
         return False
 
-    def adapt(self, active: ActiveLayer) -> None:
+    def adapt(self, active: ActiveLayer, below: RootAttributes | None) -> RootAttributes | None:
         """Adapt a layer that was made without its parent to it, now that it is there.
+
+        Args:
+            active: The layer.
+            below: What this returned for the parent; None if it was not adapted.
+
+        Returns:
+            The attributes of the root directory after the commit, if they are known.
 
         Raises:
             ParentNeeded: It cannot be, and was discarded: apply it again with its parent.
         """
-        if active.applied is None:
-            return
-        snapshotter, key = self.destination.snapshotter, new_key(EXTRACT, active.layer.chain_id)
+        applied = active.applied
+        if applied is None:
+            return None
         try:
-            self.owner.begin(key)
-            try:
-                view = snapshotter.view(key, active.layer.parent, {LABEL: self.owner.label})
-                adapt_to_parent(active.applied, active.mounts, view)
-            finally:
-                self.discard(key)
+            if below is not None and not applied.has_unchecked_whiteouts:  # a view takes two commits
+                return adapt_to_parent(applied, active.mounts, below)
+            with self._view(active.layer) as view:
+                return adapt_to_parent(applied, active.mounts, view)
         except BaseException:
             self.discard(active.key)
             raise
+
+    @contextlib.contextmanager
+    def _view(self, layer: Layer) -> Iterator[Sequence[Mount]]:
+        """Make a view of a layer's parent for the time of the block."""
+        key = new_key(EXTRACT, layer.chain_id)
+        try:
+            self.owner.begin(key)
+            yield self.destination.snapshotter.view(key, layer.parent, {LABEL: self.owner.label})
+        finally:
+            self.discard(key)
 
     def commit(self, active: ActiveLayer) -> None:
         """Commit a layer, whose parent is there. If another unpack was faster, its snapshot stays."""
