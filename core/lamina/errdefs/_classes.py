@@ -39,8 +39,8 @@ class Error(Exception):
     text: ClassVar[str] = "unknown"
 
 
-_MAX_MESSAGE: Final = 16_384
-"""Characters of an error's text that are reported, so that one plugin cannot make a listing of all too long."""
+_MAX_MESSAGE: Final = 65_536
+"""Characters of an error's text that are reported: room for the longest key, but not for a plugin's megabytes."""
 
 
 def message(error: BaseException) -> str:
