@@ -28,8 +28,10 @@ from lamina.client import Client
 from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from lamina.snapshots import Info, Kind
+from tests.support.commands import environment
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.releases import Release
+from tests.support.processes import forked
 
 pytestmark = pytest.mark.requires("root")
 
@@ -178,6 +180,20 @@ def test_our_messages_have_the_fields_that_containerd_was_built_with(
             mine = services[service.name][method.name]
             assert (mine.input_type, mine.output_type) == (method.input_type, method.output_type)
             assert mine.server_streaming == method.server_streaming
+
+
+def test_a_refused_removal_names_its_snapshot(address: str) -> None:
+    """The command names it although containerd's own error may not."""
+    options = ("-a", address, "-n", "test-removal", "--snapshotter", "native")
+    with Client(address, timeout=30, namespace="test-removal") as client:
+        native = client.snapshotter("native")
+        native.prepare("base-key", labels=KEEP)
+        native.commit("base", "base-key", labels=KEEP)
+        native.prepare("box", "base", labels=KEEP)
+        done = forked.run("snapshots", "rm", *options, "base", env=environment())
+        assert (done.returncode, len(re.findall("[\"']base[\"']", done.stderr))) == (1, 1), done.stderr
+        native.remove("box")
+        native.remove("base")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import forked
+
 pytestmark = pytest.mark.requires("root", "overlay")
 
 ODD_KEY = "a\tb\n\x1b[31m\\層"
@@ -170,6 +172,14 @@ def test_rm_stops_at_the_first_error_and_names_the_obstacle(lamina, layer):
     assert message.count("\n") == 1
     assert lamina("snapshots", "tree") == " base\n  \\_ box\n"
     assert lamina("snapshots", "rm", "box", "base") == ""
+
+
+def test_rm_prints_what_it_removed_as_json_although_a_later_removal_fails(lamina, layer):
+    layer("base")
+    lamina("snapshots", "prepare", "box", "base")
+    done = forked.run("snapshots", "rm", "--json", "box", "none", env=lamina.environment())
+    assert (done.returncode, [one["Name"] for one in json.loads(done.stdout)]) == (1, ["box"])
+    assert "'none'" in done.stderr
 
 
 def test_an_existing_key_is_reported_with_its_kind(lamina, layer):
