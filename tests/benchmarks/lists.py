@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the tests' own modules 
 from lamina.api.messages import snapshots_pb2 as pb
 from tests.support.directories import short_directory
 from tests.support.hostile.clients import SNAPSHOTS, SNAPSHOTTER, channel, flood
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 
 KEYS, KEY_BYTES = 200, 30_000
 PAUSE = 0.05
@@ -31,7 +31,7 @@ def host(engine: str) -> Iterator[str]:
     """The socket of a host that has six megabytes to list."""
     with short_directory() as directory:
         config = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{engine}"\n'
-        with Host(directory, config).running() as served:
+        with Host(directory, config, lamina=LAMINA).running() as served:
             keys = [f"{number}".rjust(KEY_BYTES, "k") for number in range(KEYS)]
             requests = [pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key) for key in keys]
             flood(served.address, f"{SNAPSHOTS}/Prepare", requests, seconds=SECONDS)

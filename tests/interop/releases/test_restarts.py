@@ -15,7 +15,7 @@ from tests.support.commands import CommandFailed
 from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.releases import Release
-from tests.support.processes.hosts import Host
+from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 
 SECONDS = 60
@@ -85,9 +85,9 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(params=["native", "grpcio"])
 def host(request: pytest.FixtureRequest, directory: Path) -> Iterator[Host]:
-    """A host of its own for each test, with each of the engines."""
+    """A host of its own for each test, with each of the engines, that takes as long to start as any."""
     setting = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
-    with Host(directory / "h", setting).running() as host:
+    with Host(directory / "h", setting, lamina=LAMINA).running() as host:
         yield host
 
 
