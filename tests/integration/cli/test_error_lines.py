@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from lamina.cli.command import lamina
+from tests.support.commands import environment
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -89,7 +91,8 @@ UNKNOWN = (
 @pytest.mark.parametrize("words", [*MISSING, *MALFORMED, *UNKNOWN])
 def test_an_error_is_one_line_that_says_nothing_twice(host: str, tmp_path: Path, words: str) -> None:
     typed = [word.format(directory=tmp_path) for word in words.split()]
-    done = CliRunner().invoke(lamina, typed, env={"LAMINA_ADDRESS": host})
+    unset = dict.fromkeys(os.environ.keys() - environment().keys())
+    done = CliRunner().invoke(lamina, typed, env={**unset, "LAMINA_ADDRESS": host})
     assert (done.exit_code, done.stdout) == (1, ""), done.output
     (line,) = done.stderr.splitlines()
     assert line.startswith("lamina: ")
