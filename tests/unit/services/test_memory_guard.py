@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +129,13 @@ def test_other_sockets_are_left_alone(server: Server, tmp_path: Path) -> None:
         wait_until(lambda: any(map(is_closed, clients)), 10, "some are closed")
         assert not is_closed(elsewhere)
         assert not is_closed(server.connect(resident=False)), "the server still listens"
+
+
+def test_files_keep_their_locks_when_connections_are_noted(server: Server, tmp_path: Path) -> None:
+    server.connect(resident=False)
+    with (tmp_path / "locked").open("wb") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        MemoryGuard(server.path).note_connections()
+        code = f"import fcntl; fcntl.lockf(open({file.name!r}, 'wb'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert "BlockingIOError" in other.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import logging
 import math
@@ -30,6 +31,7 @@ _FIRST: Final = 64
 """Connections that are closed before the next look at the memory; then twice as many, and so on."""
 _RELEASE: Final = 0.1
 """Seconds in which the memory of closed connections is released."""
+_DESCRIPTORS: Final = "/proc/self/fd"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _CREDENTIALS: Final = struct.Struct("3i")
 """`struct ucred`: process, user and group (unix(7))."""
@@ -132,7 +134,7 @@ class MemoryGuard:
     def _connections(self) -> dict[int, int]:
         """Return the descriptors of the connections of all clients, by inode."""
         found = {}
-        for name in os.listdir("/proc/self/fd"):
+        for name in os.listdir(_DESCRIPTORS):
             with contextlib.suppress(OSError), _duplicate(int(name)) as one:  # closed meanwhile, or no socket
                 if self._is_of_client(one):
                     found[_inode(one)] = int(name)
@@ -150,13 +152,10 @@ def _duplicate(descriptor: int) -> Iterator[socket.socket]:
     Raises:
         OSError: It is closed, or no socket.
     """
-    own = os.dup(descriptor)
-    try:
-        connection = socket.socket(fileno=own)
-    except OSError:
-        os.close(own)
-        raise
-    with connection:
+    # Of a file not even for a moment: closing it would release all locks that the process has on it (fcntl(2)).
+    if not os.readlink(f"{_DESCRIPTORS}/{descriptor}").startswith("socket:"):
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
         yield connection
 
 
