@@ -143,8 +143,7 @@ def test_calls_that_come_during_a_write_are_received_and_do_not_come_alone(lone)
     assert lone.calls_until_alone() == 2 * MIN_ALONE
 
 
-def test_nothing_is_received_after_a_long_write_which_another_thread_may_have_done(lone):
-    lone.waiting = [CALL]
+def test_calls_do_not_come_alone_after_a_long_write_for_which_others_would_have_waited(lone):
     assert lone.write(BRIEF) == []
     assert not lone.receiver.calls_come_alone
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
+from lamina.plugins.servers.grpc.engines.native._relieved_worker import BLOCKED, RelievedWorker
 from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
@@ -198,3 +199,53 @@ def test_all_threads_end_after_the_last_batch(limit):
     served.calls.stop()
     served.batches.put(None)
     wait_until(lambda: not set(threading.enumerate()) - before, DEADLINE, "all threads end")
+
+
+class Meanwhile:
+    """A call that receives before it ends, once it is let go."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.begun, self.let_go, self.received = (threading.Event() for _ in range(3))
+        self.outcome: bool | None = None
+        self.ended = threading.Event()
+
+    def __call__(self) -> None:
+        self.begun.set()
+        self.let_go.wait(DEADLINE)
+        self.outcome = self.served.calls.receive_meanwhile(self.receive)
+        self.ended.set()
+
+    def receive(self) -> None:
+        time.sleep(10 * BLOCKED)  # as long as a thread that is not scheduled may take
+        self.served.calls.add(self.received.set)
+
+
+def test_a_thread_is_not_relieved_while_it_receives_during_a_call(served):
+    call = Meanwhile(served)
+    call.let_go.set()
+    served.bring(call)
+    assert call.received.wait(DEADLINE), "nothing else comes that would wake a thread for it"
+    assert call.outcome is True
+
+
+def test_a_thread_that_was_relieved_does_not_receive_during_its_call(served):
+    call = Meanwhile(served)
+    served.bring(call)
+    assert call.begun.wait(DEADLINE)
+    relieved = threading.Event()
+    served.bring(relieved.set)
+    assert relieved.wait(DEADLINE)
+    call.let_go.set()
+    assert call.ended.wait(DEADLINE)
+    assert call.outcome is False
+
+
+def test_a_thread_that_has_received_during_a_call_is_relieved_when_it_blocks_again(served):
+    stuck = Stuck()
+    served.bring(lambda: (served.calls.receive_meanwhile(lambda: None), stuck()))
+    assert stuck.begun.wait(DEADLINE)
+    relieved = threading.Event()
+    served.bring(relieved.set)
+    assert relieved.wait(DEADLINE)
+    stuck.let_go.set()

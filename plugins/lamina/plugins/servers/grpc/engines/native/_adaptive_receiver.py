@@ -82,7 +82,7 @@ class AdaptiveReceiver:
         if alone:
             self._alone += 1
         else:
-            self._expect_others()
+            self.expect_others()
         return events
 
     def receive_waiting(self, front: Front, began: float) -> list[Event]:
@@ -90,16 +90,16 @@ class AdaptiveReceiver:
 
         Args:
             front: Receives the events.
-            began: When the write was received, by the clock. If it was not brief, another thread may receive now.
+            began: When the write was received, by the clock.
         """
-        brief = self._clock() - began < BRIEF
-        events = (front.recv_batch_details(MAX_EVENTS, 0) or []) if brief else []
-        if events or not brief:
-            self._expect_others()
+        events = front.recv_batch_details(MAX_EVENTS, 0) or []
+        if events or self._clock() - began >= BRIEF:
+            self.expect_others()
         else:
             self._min_alone = max(self._min_alone // 2, MIN_ALONE)
         return events
 
-    def _expect_others(self) -> None:
+    def expect_others(self) -> None:
+        """Take note that others had to wait for a call, or would have had to."""
         self._min_alone = min(self._min_alone * 2, MAX_ALONE)
         self._alone = -self._min_alone

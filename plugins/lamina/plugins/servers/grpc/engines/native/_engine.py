@@ -104,17 +104,15 @@ class NativeEngine:
         self._streams.stop()
         self._blocking.stop()
         self._open.shutdown(wait=False, cancel_futures=True)
-        if self._guard is not None:
+        if self._front is not None and self._guard is not None:
             self._guard.stop()
-        if self._front is not None:
             self._responses.wait_until_received(self._front, _limits.CANCEL_GRACE)
             self._front.close()
 
     def metrics(self) -> Iterator[Metric]:
         yield from self._metrics.metrics()
-        yield from load_metrics(
-            (self._inline.load(), self._writes.load(), self._open.load(), *self._blocking.loads())
-        )
+        loads = (self._inline.load(), self._writes.load(), self._open.load(), *self._blocking.loads())
+        yield from load_metrics(loads)
 
     @property
     def _bound(self) -> NativeGrpcFront:
@@ -130,7 +128,9 @@ class NativeEngine:
 
     def _receive_waiting(self, call: Call) -> None:
         """Accept the calls that have come while this thread ran one that writes."""
-        self._handle_all(self._receiver.receive_waiting(self._bound, call.began))
+        receive = functools.partial(self._receiver.receive_waiting, self._bound, call.began)
+        if not self._inline.receive_meanwhile(lambda: self._handle_all(receive())):
+            self._receiver.expect_others()
 
     def _handle_all(self, events: Iterable[Event]) -> None:
         for event in events:

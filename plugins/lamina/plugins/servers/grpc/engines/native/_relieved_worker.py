@@ -56,8 +56,10 @@ class RelievedWorker(Generic[T]):
         """When the thread that receives began to handle an item, by `time.monotonic()`; None: it handles none."""
         self._relieved = 0
         """Threads that were relieved and still handle the item that blocked them."""
+        self._receiver: threading.Thread | None = None
+        """The thread that receives."""
         self._lock = threading.Lock()
-        """Guards the four fields above."""
+        """Guards the five fields above."""
         self._busy = threading.Event()
         """Set when an item is being handled, which may block."""
         self._stopped = threading.Event()
@@ -65,7 +67,8 @@ class RelievedWorker(Generic[T]):
     def start(self) -> None:
         """Begin to receive."""
         threading.Thread(target=self._watch, name=f"{self._name}: watch", daemon=True).start()
-        self._start_thread(self._shift)
+        with self._lock:
+            self._start_thread(self._shift)
 
     def add(self, item: T) -> None:
         """Queue an item. For `receive`."""
@@ -81,6 +84,27 @@ class RelievedWorker(Generic[T]):
         """True if one more item may block without keeping later ones waiting."""
         return self._relieved + 1 < self._limit
 
+    def receive_meanwhile(self, receive: Callable[[], object]) -> bool:
+        """Receive while an item is handled. For `handle`.
+
+        Args:
+            receive: Passes items that have come to `add`, without waiting.
+
+        Returns:
+            False if the thread was relieved: then another one receives, and would not notice items that are added.
+        """
+        with self._lock:
+            if threading.current_thread() is not self._receiver:
+                return False
+            begun, self._begun = self._begun, None  # not to be relieved meanwhile
+        try:
+            receive()
+        finally:
+            with self._lock:
+                self._begun = begun
+            self._busy.set()
+        return True
+
     def load(self) -> Load:
         """Return the numbers of items that are being handled and that wait."""
         with self._lock:
@@ -93,8 +117,11 @@ class RelievedWorker(Generic[T]):
         self._busy.set()
 
     def _start_thread(self, shift: int) -> None:
+        """Start the thread that receives, which begins by taking the lock."""
         # Daemons: a blocked thread must not keep the process from ending.
-        threading.Thread(target=self._work, args=(shift,), name=f"{self._name} {shift}", daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(shift,), name=f"{self._name} {shift}", daemon=True)
+        thread.start()
+        self._receiver = thread
 
     def _work(self, shift: int) -> None:
         """Receive and handle items until relieved."""
@@ -140,7 +167,7 @@ class RelievedWorker(Generic[T]):
                 self._busy.set()
                 return
             try:
-                self._start_thread(self._shift + 1)  # it waits for the lock
+                self._start_thread(self._shift + 1)
             except RuntimeError:  # no thread can be started now: try again
                 self._busy.set()
                 return
