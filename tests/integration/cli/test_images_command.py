@@ -25,6 +25,7 @@ from tests.support.images.archives import write_directory
 from tests.support.images.built import layer
 from tests.support.images.layouts import DEBIAN as NAME
 from tests.support.images.layouts import debian
+from tests.support.processes import forked
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -257,8 +258,11 @@ def test_every_command_that_changes_something_tells_what_as_json(
     mounted = json.loads(lamina("images", "mount", "--json", "mine", target))
     assert (mounted["Kind"], mounted["Snapshotter"], mounted["Target"]) == ("View", SNAPSHOTS, str(target))
     assert json.loads(lamina("images", "unmount", "--json", target)) == {"Target": str(target), "Removed": True}
-    (removed,) = json.loads(lamina("images", "rm", "--json", "mine"))
-    assert removed["Target"] == tagged["Target"]
+    done = forked.run("images", "rm", "--json", "mine", "none", env=lamina.environment())
+    assert (done.returncode, [one["Target"] for one in json.loads(done.stdout)]) == (1, [tagged["Target"]])
+    digest = tagged["Target"]["Digest"]
+    done = forked.run("content", "rm", "--json", digest, digest, env=lamina.environment())
+    assert (done.returncode, [one["Digest"] for one in json.loads(done.stdout)]) == (1, [digest])
 
 
 def test_an_unknown_image_is_reported_with_the_nearest_one(lamina: Lamina, layout: Path, target: Path) -> None:

@@ -11,7 +11,15 @@ from lamina.cli.images.removals import collect, dry_run_option
 from lamina.cli.options.connection import connected, host_options
 from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.terminal.errors import FAILURE
-from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
+from lamina.cli.terminal.output import (
+    binary_size,
+    json_of_removed,
+    json_option,
+    one_line,
+    write,
+    write_json,
+    write_table,
+)
 from lamina.cli.terminal.progress import progress
 
 _digests = click.argument("digests", nargs=-1, metavar="[DIGEST]...")
@@ -79,15 +87,12 @@ def rm(*, digests: tuple[str, ...], as_json: bool) -> None:
     """
     from lamina.cli.images.records import blob_document
 
-    removed = []
-    with connected() as client:
+    with json_of_removed(as_json) as removed, connected() as client:
         store = client.content()
         for digest in digests:
-            if as_json:
-                removed.append(blob_document(store.info(digest)))
+            document = blob_document(store.info(digest)) if as_json else None
             store.delete(digest)
-    if as_json:
-        write_json(removed)
+            removed.append(document)
 
 
 @content.command()

@@ -24,6 +24,7 @@ from lamina.cli.options.connection import connected, image_options
 from lamina.cli.terminal.output import (
     binary_size,
     json_implied,
+    json_of_removed,
     json_option,
     notify,
     one_line,
@@ -179,15 +180,12 @@ def rm(*, names: tuple[str, ...], as_json: bool) -> None:
     from lamina.cli.images.records import image_document
     from lamina.images import find_image
 
-    removed = []
-    with connected() as client:
+    with json_of_removed(as_json) as removed, connected() as client:
         store = client.images()
         for name in names:
             image = find_image(store, name)
             store.delete(image.name)
-            removed.append(image)
-    if as_json:
-        write_json([image_document(image) for image in removed])
+            removed.append(image_document(image))
 
 
 @images.command()

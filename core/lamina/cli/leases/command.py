@@ -11,7 +11,7 @@ import click
 from lamina.cli.groups import Group
 from lamina.cli.options.connection import connected, lease_options, parse_duration
 from lamina.cli.snapshots.labels import format_labels, label_option
-from lamina.cli.terminal.output import in_seconds, json_option, write, write_json, write_table
+from lamina.cli.terminal.output import in_seconds, json_of_removed, json_option, write, write_json, write_table
 from lamina.errdefs import NotFound
 
 if TYPE_CHECKING:
@@ -123,14 +123,12 @@ def rm(*, ids: tuple[str, ...], as_json: bool) -> None:
 
     What only they kept is removed by the next collection.
     """
-    removed = []
-    with connected() as client:
+    with json_of_removed(as_json) as removed, connected() as client:
         store = client.leases()
         for id_ in ids:
-            removed.append(_document(store.get(id_), list(store.resources(id_))))
+            document = _document(store.get(id_), list(store.resources(id_))) if as_json else None
             store.delete(id_)
-    if as_json:
-        write_json(removed)
+            removed.append(document)
 
 
 def _document(lease: Lease, resources: list[Resource]) -> dict[str, Any]:

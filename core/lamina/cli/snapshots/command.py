@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,11 @@ from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.snapshots.diff import diff
 from lamina.cli.snapshots.labels import format_labels, kept, label_option, parse_labels
 from lamina.cli.snapshots.records import info_document, mount_command, mount_document, usage_document
+from lamina.cli.snapshots.removal import remove
 from lamina.cli.terminal.output import (
     binary_size,
     json_implied,
+    json_of_removed,
     json_option,
     notify,
     write,
@@ -23,14 +25,12 @@ from lamina.cli.terminal.output import (
     write_table,
 )
 from lamina.cli.terminal.progress import progress
-from lamina.errdefs import Error, NotFound
+from lamina.errdefs import NotFound
 from lamina.snapshots import Info, Snapshotter, Usage
 
 if TYPE_CHECKING:
     from lamina.mount import Mount
 
-_SHOWN = 100
-"""Characters of a key that a message shows."""
 _force = click.option("--force", is_flag=True, help="Proceed even if the snapshot is mounted.")
 _target = click.option(
     "-t", "--target", metavar="TARGET", help="Print the commands that mount the snapshot on TARGET."
@@ -131,17 +131,6 @@ def _check_unused(snapshotter: Snapshotter, key: str) -> None:
     check_unused(snapshotter, key, otherwise="or use --force")
 
 
-def _remove(snapshotter: Snapshotter, key: str) -> None:
-    """Remove a snapshot. An error names it: those of other servers may not."""
-    try:
-        snapshotter.remove(key)
-    except Error as error:
-        shown = repr(key[:_SHOWN])[1:-1]
-        if shown in str(error):
-            raise
-        raise type(error)(f"snapshot '{shown}': {error}") from error
-
-
 @snapshots.command("unmount")
 @json_option
 @_mount_point
@@ -188,18 +177,13 @@ def rm(*, keys: tuple[str, ...], force: bool, as_json: bool) -> None:
 
     Refuses a snapshot that is mounted.
     """
-    removed: list[dict[str, Any]] = []
-    try:
-        with connected_snapshotter(*keys) as snapshotter:
-            for key in keys:
-                if not force:
-                    _check_unused(snapshotter, key)
-                document = info_document(snapshotter.stat(key)) if as_json else {}
-                _remove(snapshotter, key)
-                removed.append(document)
-    finally:
-        if removed and as_json:
-            write_json(removed)
+    with json_of_removed(as_json) as removed, connected_snapshotter(*keys) as snapshotter:
+        for key in keys:
+            if not force:
+                _check_unused(snapshotter, key)
+            document = info_document(snapshotter.stat(key)) if as_json else None
+            remove(snapshotter, key)
+            removed.append(document)
 
 
 @snapshots.command()

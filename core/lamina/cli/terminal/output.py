@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +44,24 @@ def write_json(document: object) -> None:
     import json
 
     write(json.dumps(document, indent=4))
+
+
+@contextlib.contextmanager
+def json_of_removed(wanted: bool) -> Iterator[list[object]]:
+    """Print what a command has removed at the end of the block, as JSON, also if a later removal fails.
+
+    Args:
+        wanted: Whether to print it at all.
+
+    Yields:
+        The documents to print, to which the block adds each once it is removed.
+    """
+    removed: list[object] = []
+    try:
+        yield removed
+    finally:
+        if wanted and removed:
+            write_json(removed)
 
 
 def write_lines(lines: Iterable[str]) -> None:
