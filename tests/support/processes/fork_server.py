@@ -94,7 +94,7 @@ def _tell_end(child: Child) -> None:
     assert ended
     code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
     os.close(child.pidfd)
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody waits any more
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its client has gone
         os.write(child.answers, b"%d" % code)
 
 

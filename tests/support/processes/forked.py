@@ -128,7 +128,7 @@ def printed(*words: str | Path, env: Mapping[str, str]) -> str:
 
 
 def _text(fd: int) -> str:
-    """What is in a file, whose position is that of its writer."""
+    """Return the contents of a file, whose position is that of its writer."""
     return os.pread(fd, os.fstat(fd).st_size, 0).decode()
 
 

@@ -1,4 +1,4 @@
-"""What all commands have in common: options, help texts, and one line about an error."""
+"""Options, help texts and errors of one line are alike in all commands."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_an_unreadable_drop_in_is_reported_with_its_path(write: Write, home: Pat
         load()
 
 
-def test_a_fifo_to_which_nobody_writes_is_an_empty_file(write: Write, tmp_path: Path) -> None:
+def test_a_fifo_without_a_writer_is_an_empty_file(write: Write, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     path = write("main.toml", 'version = 4\nimports = ["fifo"]\n')
     with pytest.raises(ConfigError, match=f"^{tmp_path}/fifo: version: expected 2, 3 or 4, found nothing"):

@@ -84,7 +84,7 @@ def read(path: str) -> Document | Problem:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open a file. A FIFO to which nobody writes is empty, instead of blocking the start."""
+    """Open a file. A FIFO without a writer is empty, instead of blocking the start."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
