@@ -17,7 +17,8 @@ Snapshots, whose entries the store held before there were tables, have keys of t
 """
 
 from lamina.store._format import shorten
+from lamina.store._full_disk import remove_on_full_disk
 from lamina.store._store import Store
 from lamina.store._table import KEY_LIMIT, Table, TableTransaction
 
-__all__ = ["KEY_LIMIT", "Store", "Table", "TableTransaction", "shorten"]
+__all__ = ["KEY_LIMIT", "Store", "Table", "TableTransaction", "remove_on_full_disk", "shorten"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
-import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias, TypeVar
 
 from lamina.context import current
-from lamina.errdefs import DataLoss, FailedPrecondition, InvalidArgument, ResourceExhausted
+from lamina.errdefs import FailedPrecondition, InvalidArgument
+from lamina.steps import ask, run
 from lamina.store import _checksum as checksum
 from lamina.store._entries import BATCH, ascending
 from lamina.store._environment import Environment, Transaction
@@ -23,8 +22,7 @@ from lamina.store._format import (
     table_prefix,
     version_of,
 )
-
-_log = logging.getLogger(__name__)
+from lamina.store._full_disk import remove_on_full_disk
 
 Result = TypeVar("Result")
 Migrate: TypeAlias = Callable[[int, bytes, bytes], tuple[bytes, bytes]]
@@ -164,23 +162,9 @@ class Table:
             ResourceExhausted: The disk is still full after that.
             Exception: As `write`.
         """
-        has_failed = False
-        for pause in _PAUSES:
-            try:
-                return self.write(body)
-            except ResourceExhausted:
-                pass
-            except DataLoss:  # LMDB reports a short write as EIO, and nothing of it is stored: once more
-                if has_failed:
-                    raise
-                has_failed = True
-            time.sleep(pause)
-            current().check()
-            try:
-                self._make_space()
-            except OSError as error:
-                _log.warning("could not make space for a removal", exc_info=error)
-        return self.write(body)
+        ask_for = functools.partial(ask, self._environment, lambda transaction: body(self._during(transaction)))
+        result: Result = run(remove_on_full_disk(ask_for, self._make_space, _PAUSES))
+        return result
 
     def within(self, transaction: TableTransaction) -> TableTransaction:
         """Return this table during a transaction of another table, so that both change together or not at all.
