@@ -67,6 +67,11 @@ class TreeCursor:
         """The descriptor of the current directory."""
         return self._directories[-1].fd
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names on the way from the root to the current directory."""
+        return tuple(directory.name for directory in self._directories[1:])
+
     def path(self, name: str) -> str:
         """Return the path of a name in the current directory, for messages only."""
         path = os.path.join(*(directory.name for directory in self._directories), name)

@@ -19,8 +19,13 @@ FEW: Final = 16
 class TreeVisitor(Protocol):
     """A visitor that may remove entries from trees while they are measured."""
 
-    def visit_directory(self, fd: int, /) -> None:
-        """Visit a root or a directory below it, before its entries are read."""
+    def visit_directory(self, fd: int, names: tuple[str, ...], /) -> None:
+        """Visit a root or a directory below it, before its entries are read.
+
+        Args:
+            fd: A descriptor of the directory.
+            names: The names on the way from the root to the directory.
+        """
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result, /) -> bool:
         """Visit an entry; return True if it was removed and must not be counted."""
@@ -97,22 +102,23 @@ class _Usage:
     def add_tree(self, root: str) -> None:
         """Count the entries below a root."""
         with TreeCursor(root) as cursor:
-            pending = [self._add_entries(cursor.fd)]
+            pending = [self._add_entries(cursor)]
             while pending:
                 if pending[-1]:
                     if cursor.try_enter(pending[-1].pop()):
-                        pending.append(self._add_entries(cursor.fd))
+                        pending.append(self._add_entries(cursor))
                     continue
                 pending.pop()
                 if pending:
                     cursor.leave()
 
-    def _add_entries(self, directory: int) -> list[str]:
-        """Count the entries of a directory; return the names of the new subdirectories."""
+    def _add_entries(self, cursor: TreeCursor) -> list[str]:
+        """Count the entries of the current directory; return the names of the new subdirectories."""
         subdirectories: list[str] = []
+        directory = cursor.fd
         visitor = self._visitor
         if visitor is not None:
-            visitor.visit_directory(directory)
+            visitor.visit_directory(directory, cursor.names)
         with os.scandir(directory) as entries:
             for entry in entries:
                 self._check()

@@ -151,6 +151,41 @@ def test_whiteouts_of_a_layer_without_a_parent_are_removed_and_not_counted(
     assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_whiteouts_in_directories_that_overlayfs_does_not_merge_are_removed_and_not_listed(
+    overlay: LocalSnapshotter, tmp_path: Path, beside: bool
+) -> None:
+    """In new directories, in those that replace a file or a deleted one, and in opaque ones and all below."""
+    files = ("file", "gone/old", "opq/old", "opq/in/old", "kept/old", "kept/in/old")
+    unpacked(overlay, "base", Layer(files=files))
+    unpacked(overlay, "between", Layer(deleted=("file", "gone"), files=("kept/more",)), parent="base")
+    deleted = ("new/x", "file/x", "gone/old", "opq/old", "opq/in/old", "kept/old", "kept/in/old", "kept/new/x")
+    Layer(opaque=("opq",), deleted=deleted, files=("new/y",)).apply(
+        overlay.prepare(KEY, "" if beside else "between")
+    )
+    os.utime(tmp_path / "overlay/snapshots/3/fs/new", ns=(0, 0))
+    overlay.commit("c", KEY, parent="between")
+    assert whiteouts(tmp_path / "overlay/snapshots/3/fs") == {"opq", "kept/old", "kept/in/old"}
+    mounts = overlay.view("v", "c")
+    assert shown(mounts) == {"new/y", "kept/more"}
+    with temporary_mount(mounts) as root:
+        assert os.stat(f"{root}/new").st_mtime == 0
+
+
+def test_whiteouts_in_a_directory_of_a_lower_layer_that_was_renamed_are_kept(
+    overlay: LocalSnapshotter, tmp_path: Path
+) -> None:
+    """With `redirect_dir`, overlayfs merges it with the directory of its former name."""
+    unpacked(overlay, "base", Layer(files=("old/dir/file",)))
+    Layer(deleted=("new/dir/file",)).apply(overlay.prepare(KEY, "base"))
+    os.setxattr(tmp_path / "overlay/snapshots/2/fs/new", "trusted.overlay.redirect", b"old")
+    overlay.commit("c", KEY)
+    Layer(deleted=("new/dir/other",)).apply(overlay.prepare(KEY, "c"))
+    overlay.commit("d", KEY)
+    assert whiteouts(tmp_path / "overlay/snapshots/2/fs") == {"new/dir/file"}
+    assert whiteouts(tmp_path / "overlay/snapshots/3/fs") == {"new/dir/other"}
+
+
 def test_measuring_an_active_snapshot_keeps_its_whiteouts(overlay: LocalSnapshotter, tmp_path: Path) -> None:
     LAYER.apply(overlay.prepare(KEY))
     overlay.usage(KEY)

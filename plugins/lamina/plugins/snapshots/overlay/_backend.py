@@ -15,7 +15,7 @@ from lamina.plugins.snapshots.overlay._container_ids import ContainerIds
 from lamina.plugins.snapshots.overlay._root_metadata import MODE, RootMetadataCopier
 from lamina.plugins.snapshots.overlay._whiteouts import (
     TRUSTED_PREFIX,
-    OpaqueXattrRenamer,
+    WhiteoutAdapter,
     WhiteoutRemover,
     expand_opaque_root,
 )
@@ -188,9 +188,9 @@ class OverlayBackend(Backend):
         """Measure an active snapshot, and adapt its whiteouts and opaque directories to its final parents."""
         if not record.parent_ids:
             return self._usage(record, WhiteoutRemover(self._xattr_prefix))
-        expand_opaque_root(self._upper(record.id), map(self._upper, record.parent_ids), self._xattr_prefix)
-        renamer = None if self._xattr_prefix == TRUSTED_PREFIX else OpaqueXattrRenamer(self._xattr_prefix)
-        return self._usage(record, renamer)
+        lower = [self._upper(id_) for id_ in record.parent_ids]
+        expand_opaque_root(self._upper(record.id), lower, self._xattr_prefix)
+        return self._usage(record, WhiteoutAdapter(self._xattr_prefix, lower))
 
     def _usage(self, record: Record, visitor: TreeVisitor | None) -> Usage:
         return Usage(*disk_usage(self._upper(record.id), visitor=visitor))

@@ -7,9 +7,10 @@ and opaque directories").
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -18,6 +19,8 @@ from lamina.fs import opened, read_xattr
 
 TRUSTED_PREFIX: Final = "trusted.overlay."
 """The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
+_OPAQUE: Final = b"y"
+"""The value of the attribute. A directory whose attribute has another value is merged."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -36,7 +39,7 @@ class WhiteoutRemover:
     xattr_prefix: str
     """The prefix of overlayfs's attributes under the mount options in use."""
 
-    def visit_directory(self, fd: int) -> None:
+    def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
         """Remove the attribute of an opaque directory."""
         for prefix in {self.xattr_prefix, TRUSTED_PREFIX}:
             if read_xattr(fd, f"{prefix}opaque") is not None:
@@ -46,29 +49,85 @@ class WhiteoutRemover:
         """Remove a whiteout."""
         if not is_whiteout(status):
             return False
-        before = os.fstat(directory)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=directory)
-        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+        _remove(directory, name)
         return True
 
 
-@attrs.frozen(eq=False, repr=False)
-class OpaqueXattrRenamer:
-    """A `lamina.fs.TreeVisitor` that renames the opaque attribute of containerd for mounts with `userxattr`."""
+@attrs.define(eq=False, repr=False)
+class WhiteoutAdapter:
+    """A `lamina.fs.TreeVisitor` that adapts what containerd has unpacked to the lower layers.
+
+    It removes the whiteouts of directories that no lower layer has, or that are opaque: overlayfs does not merge
+    such a directory, and lists its whiteouts as names of files that do not exist. It renames the attribute of
+    opaque directories for mounts with `userxattr`. The times of directories are preserved.
+    """
 
     xattr_prefix: str
     """As for `WhiteoutRemover`."""
+    lower: Sequence[str]
+    """The root directories of the lower layers, the uppermost first."""
+    _names: tuple[str, ...] = ()
+    _merged: dict[tuple[str, ...], Sequence[str] | None] = attrs.field(factory=dict)
+    """The directories that overlayfs merges with a directory of the layer; None if that is not known."""
 
-    def visit_directory(self, fd: int) -> None:
-        """Rename the attribute of an opaque directory."""
-        if read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
-            os.setxattr(fd, f"{self.xattr_prefix}opaque", b"y")
+    def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
+        """Note an opaque or redirected directory, and rename its attribute."""
+        self._names = names
+        if self.xattr_prefix != TRUSTED_PREFIX and read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
+            os.setxattr(fd, f"{self.xattr_prefix}opaque", _OPAQUE)
             os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
+        if read_xattr(fd, f"{self.xattr_prefix}opaque") == _OPAQUE:
+            self._merged[names] = ()
+        elif read_xattr(fd, f"{self.xattr_prefix}redirect") is not None:
+            self._merged[names] = None
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
-        """Keep every entry."""
-        return False
+        """Remove a whiteout, unless the directory is merged with others."""
+        if not is_whiteout(status):
+            return False
+        merged = self._merged_with(self._names)
+        if merged is None or merged:
+            return False
+        _remove(directory, name)
+        return True
+
+    def _merged_with(self, names: tuple[str, ...]) -> Sequence[str] | None:
+        merged: Sequence[str] | None = self.lower
+        for end in range(1, len(names) + 1):
+            path = names[:end]
+            if path not in self._merged:
+                self._merged[path] = self._below(merged, path[-1])
+            merged = self._merged[path]
+        return merged
+
+    def _below(self, merged: Sequence[str] | None, name: str) -> Sequence[str] | None:
+        """Return the directories of a name in merged directories, down to what hides the rest."""
+        if merged is None:
+            return None
+        directories = []
+        for path in (f"{directory}/{name}" for directory in merged):
+            try:
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    break
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                return None
+            if read_xattr(path, f"{self.xattr_prefix}redirect") is not None:
+                return None
+            directories.append(path)
+            if read_xattr(path, f"{self.xattr_prefix}opaque") == _OPAQUE:
+                break
+        return directories
+
+
+def _remove(directory: int, whiteout: str) -> None:
+    before = os.fstat(directory)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(whiteout, dir_fd=directory)
+    os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> None:
@@ -103,4 +162,4 @@ def _hide(root: int, name: str, attribute: str) -> None:
         os.mknod(name, stat.S_IFCHR, dir_fd=root)
     except FileExistsError:
         with contextlib.suppress(NotADirectoryError), opened(name, _DIRECTORY, dir_fd=root) as fd:
-            os.setxattr(fd, attribute, b"y")
+            os.setxattr(fd, attribute, _OPAQUE)
