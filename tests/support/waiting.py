@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def wait_until(predicate: Callable[[], object], seconds: float, what: str) -> None:
@@ -22,3 +25,11 @@ def wait_until(predicate: Callable[[], object], seconds: float, what: str) -> No
         if time.monotonic() >= deadline:
             raise TimeoutError(f"after {seconds:g} s still not: {what}")
         time.sleep(0.01)
+
+
+def interrupt_main_thread(seconds: float = 60) -> None:
+    """Send Ctrl-C to the main thread of this process once it waits for something, such as a lock."""
+    main = threading.main_thread()
+    status = Path(f"/proc/self/task/{main.native_id}/stat")
+    wait_until(lambda: status.read_text().rpartition(") ")[2].startswith("S"), seconds, "the main thread waits")
+    signal.pthread_kill(main.ident or 0, signal.SIGINT)

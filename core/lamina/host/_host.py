@@ -23,7 +23,18 @@ from lamina.host._plan import Prepared, prepare
 from lamina.host._reload import ActiveConfig, Reloaded
 from lamina.host._retries import Retries
 from lamina.places import LOCK
-from lamina.plugin import Plan, Plugin, PluginSet, PluginType, Readiness, Registration, Status, close_all, notify
+from lamina.plugin import (
+    Plan,
+    Plugin,
+    PluginSet,
+    PluginType,
+    Readiness,
+    Registration,
+    Status,
+    Worker,
+    close_all,
+    notify,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -132,17 +143,12 @@ class Host:
             self.address = prepared.address
             prepared.plan.check_presence()
             listening = undo.enter_context(Listening())
+            worker = Worker()
             launcher = Launcher(
-                prepared.plan.registry, self.plugins, self._active, self.address, listening, self._notify
+                prepared.plan.registry, self.plugins, self._active, self.address, listening, self._notify, worker
             )
-            for registration in prepared.plan.order:
-                launcher.listen(registration)
-            for plugin in prepared.plan.carry_out(self.plugins, functools.partial(self._initialise, launcher)):
-                launcher.report(plugin)
-                prepared.plan.check(plugin)
-            prepared.plan.check_bound(self.plugins)
-            if not self._embedded:
-                self._start_servers(prepared.plan, launcher)
+            with worker:
+                self._bring_up(prepared.plan, launcher)
             self._retries = Retries(prepared.plan.order, launcher, self._changing)
             self._retries.start()
             self._undo = undo.pop_all()
@@ -210,6 +216,17 @@ class Host:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _bring_up(self, plan: Plan, launcher: Launcher) -> None:
+        """Open the addresses, initialise the plugins and start the servers."""
+        for registration in plan.order:
+            launcher.listen(registration)
+        for plugin in plan.carry_out(self.plugins, functools.partial(self._initialise, launcher)):
+            launcher.report(plugin)
+            plan.check(plugin)
+        plan.check_bound(self.plugins)
+        if not self._embedded:
+            self._start_servers(plan, launcher)
 
     def _initialise(self, launcher: Launcher, registration: Registration[Any]) -> Plugin:
         current().check()

@@ -22,7 +22,7 @@ from lamina.plugin import (
     Registration,
     Registry,
     Status,
-    call_within,
+    Worker,
     close_all,
     initialise,
     is_retryable,
@@ -47,6 +47,8 @@ class Launcher:
     """Addresses opened before their servers are initialised."""
     notify: Callable[..., None]
     """Calls the implementations of a hook, given its name and its arguments."""
+    worker: Worker
+    """Calls the plugins. The user of the launcher ends its thread."""
 
     def listen(self, registration: Registration[Any]) -> None:
         """Open the address of a plugin, if it has one.
@@ -55,7 +57,7 @@ class Launcher:
             PluginFailed: The address cannot be opened.
         """
         config = self.active.configs.get(registration.uri)
-        self.listening.open(registration, config, self._properties, self.active.timeout("start"))
+        self.listening.open(registration, config, self._properties, self.worker, self.active.timeout("start"))
 
     def initialise(self, registration: Registration[Any], readiness: Readiness) -> Plugin:
         """Initialise a plugin. See `lamina.plugin.initialise`."""
@@ -70,6 +72,7 @@ class Launcher:
             listening=self.listening.get(registration.uri),
             contract=self.registry.contract(registration.type),
             seconds=self.active.timeout("init"),
+            worker=self.worker,
         )
         self.listening.settle(plugin)
         return plugin
@@ -80,7 +83,8 @@ class Launcher:
         Raises:
             Exception: Any exception of its `start`; `LeftBehind` if `start` missed its deadline.
         """
-        call_within(self.active.timeout("start"), "start", plugin.uri, plugin.instance.start)
+        start = plugin.instance.start
+        self.worker.call_within(self.active.timeout("start"), "start", plugin.uri, start)
         address = {"address": self.address} if plugin.uri == GRPC_SERVER else {}
         _log.info("serving...", extra=log_fields(plugin) | address)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from lamina.errdefs import PluginFailed, describe, is_interrupt, message
-from lamina.plugin import Plugin, Registration, Status, call_within
+from lamina.plugin import Plugin, Registration, Status, Worker
 
 _log: Final = logging.getLogger(__name__)
 
@@ -21,7 +21,12 @@ class Listening:
         self._opened: dict[str, Any] = {}
 
     def open(
-        self, registration: Registration[Any], config: object, properties: Mapping[str, str], seconds: float
+        self,
+        registration: Registration[Any],
+        config: object,
+        properties: Mapping[str, str],
+        worker: Worker,
+        seconds: float,
     ) -> None:
         """Open the address of a plugin, if it has one.
 
@@ -29,6 +34,7 @@ class Listening:
             registration: The plugin.
             config: Its decoded configuration.
             properties: The properties of its init context.
+            worker: Calls the registration's `listen`.
             seconds: The deadline, in seconds.
 
         Raises:
@@ -39,7 +45,7 @@ class Listening:
             return
         listen = functools.partial(registration.listen, config, properties)
         try:
-            self._opened[uri] = call_within(seconds, "listen", uri, listen, functools.partial(_close, uri))
+            self._opened[uri] = worker.call_within(seconds, "listen", uri, listen, functools.partial(_close, uri))
         except BaseException as error:
             if is_interrupt(error):
                 raise

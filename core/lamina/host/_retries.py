@@ -70,7 +70,7 @@ class Retries:
         while self._any_left():
             woken = self._wake.wait(seconds)
             self._wake.clear()
-            with self._changing, use(self._context):
+            with self._changing, use(self._context), self._launcher.worker:
                 changed = self._retry_all()
             seconds = next_wait(seconds, anew=woken or changed)
 

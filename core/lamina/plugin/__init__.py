@@ -36,7 +36,7 @@ from lamina.plugin.discovery._discover import ENTRY_POINT_GROUP, Discovery, disc
 from lamina.plugin.discovery._distributions import Distribution, distribution
 from lamina.plugin.lifecycle._close import close_all
 from lamina.plugin.lifecycle._context import InitContext
-from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._deadline import Worker, call_within
 from lamina.plugin.lifecycle._init import initialise
 from lamina.plugin.lifecycle._location import Location
 from lamina.plugin.lifecycle._readiness import Readiness
@@ -77,6 +77,7 @@ __all__ = [
     "SkipPlugin",
     "Status",
     "Verdict",
+    "Worker",
     "call_within",
     "close_all",
     "diagnose",

@@ -58,9 +58,9 @@ class Registration(Generic[C]):
     init: Callable[[InitContext[C]], object]
     """Returns the plugin's instance. Raises `SkipPlugin` if the plugin does not apply here.
 
-    A host calls it in a thread that ends with the call, and thread-bound resources with it, such as the
-    parent-death signal of prctl(2). After a temporary error it is called again (`Plugin.retrying`), so it must
-    close what it opened before it raises.
+    A host calls it in a thread that it shares with other plugins and that ends with the start of the host, and
+    thread-bound resources with it, such as the parent-death signal of prctl(2). After a temporary error it is
+    called again (`Plugin.retrying`), so it must close what it opened before it raises.
     """
     migrate: Callable[[int, dict[str, dict[str, Any]]], object] | None = None
     """Migrates the plugin's tables of an older configuration file by one format version.

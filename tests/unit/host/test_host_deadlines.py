@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from lamina.errdefs import LeftBehind, LockHeld, PluginFailed
 from lamina.plugin import InitContext, PluginType
 from tests.support.plugins.benches import Bench, Closable, statuses
+from tests.support.waiting import interrupt_main_thread
 
 
 @pytest.fixture
@@ -55,6 +55,27 @@ def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, 
         bench.host().start()
 
 
+def test_plugins_after_one_that_hangs_are_initialised(bench: Bench, release: threading.Event) -> None:
+    bench.plugin("x.slow.v1.slow", lambda _: release.wait(60))
+    bench.plugin("x.store.v1.floor")
+    with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
+        assert statuses(host.plugins) == {"slow": "failed", "floor": "ok"}
+
+
+def test_the_thread_of_an_init_is_named_after_its_plugin_and_ends_with_the_start(bench: Bench) -> None:
+    threads: dict[str, threading.Thread] = {}
+
+    def note(ic: InitContext[None]) -> object:
+        threads[threading.current_thread().name] = threading.current_thread()
+        return object()
+
+    bench.plugin("x.one.v1.one", note)
+    bench.plugin("x.two.v1.two", note)
+    with bench.host():
+        assert list(threads) == ["init x.one.v1.one", "init x.two.v1.two"]
+        assert not any(thread.is_alive() for thread in threads.values())
+
+
 def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, release: threading.Event) -> None:
     def hang(ic: InitContext[None]) -> object:
         release.wait(60)
@@ -96,7 +117,7 @@ def test_an_interrupt_while_a_plugin_is_initialised_closes_the_others_and_keeps_
     bench: Bench, release: threading.Event
 ) -> None:
     def hang(ic: InitContext[None]) -> object:
-        _thread.interrupt_main()
+        interrupt_main_thread()
         return release.wait(60)
 
     bench.plugin("x.store.v1.floor")

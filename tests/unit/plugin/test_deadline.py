@@ -1,8 +1,7 @@
-"""`call_within`."""
+"""`call_within` and `Worker`."""
 
 from __future__ import annotations
 
-import _thread
 import threading
 from collections.abc import Iterator
 
@@ -10,7 +9,8 @@ import pytest
 
 from lamina.context import CallContext, current, use
 from lamina.errdefs import LeftBehind, PluginFailed
-from lamina.plugin import call_within
+from lamina.plugin import Worker, call_within
+from tests.support.waiting import interrupt_main_thread
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_interrupt_ends_the_wait_and_names_the_running_function(release: thre
     late: list[bool] = []
 
     def hang() -> bool:
-        _thread.interrupt_main()
+        interrupt_main_thread()
         return release.wait(60)
 
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -97,3 +97,60 @@ def test_an_interrupt_ends_the_wait_and_names_the_running_function(release: thre
     assert cause.thread is not None
     cause.thread.join(60)
     assert late == [True]
+
+
+def test_a_worker_makes_its_calls_in_one_thread_named_after_each() -> None:
+    def thread() -> tuple[threading.Thread, str]:
+        return threading.current_thread(), threading.current_thread().name
+
+    with Worker() as worker:
+        first, first_name = worker.call_within(60, "init", "t.one", thread)
+        second, second_name = worker.call_within(60, "init", "t.two", thread)
+    assert first is second
+    assert (first_name, second_name) == ("init t.one", "init t.two")
+    assert not first.is_alive()
+
+
+def test_a_call_that_raises_keeps_no_other_call_from_the_thread() -> None:
+    with Worker() as worker:
+        thread = worker.call_within(60, "init", "t.one", threading.current_thread)
+        with pytest.raises(ZeroDivisionError):
+            worker.call_within(60, "init", "t.two", lambda: 1 // 0)
+        assert worker.call_within(60, "init", "t.three", threading.current_thread) is thread
+
+
+def test_each_call_of_a_worker_sees_the_context_of_its_caller() -> None:
+    with Worker() as worker:
+        worker.call_within(60, "init", "t.one", lambda: use(CallContext(namespace="left")).__enter__())
+        assert worker.call_within(60, "init", "t.two", current).namespace == current().namespace
+
+
+def test_a_call_left_behind_does_not_hold_the_next_one(release: threading.Event) -> None:
+    with Worker() as worker:
+        with pytest.raises(LeftBehind) as caught:
+            worker.call_within(0.01, "init", "t.one", lambda: release.wait(60))
+        assert worker.call_within(60, "init", "t.two", lambda: 5) == 5
+    assert caught.value.is_running
+    release.set()
+    assert caught.value.thread is not None
+    caught.value.thread.join(60)
+    assert caught.value.thread.name == "init t.one"
+
+
+def test_a_worker_can_be_used_again_after_its_block() -> None:
+    worker = Worker()
+    with worker:
+        first = worker.call_within(60, "init", "t.one", threading.current_thread)
+    with worker:
+        assert worker.call_within(60, "init", "t.one", threading.current_thread) is not first
+
+
+def test_an_interrupted_worker_serves_the_next_call(release: threading.Event) -> None:
+    def hang() -> bool:
+        interrupt_main_thread()
+        return release.wait(60)
+
+    with Worker() as worker:
+        with pytest.raises(KeyboardInterrupt):
+            worker.call_within(60, "init", "t.one", hang)
+        assert worker.call_within(60, "init", "t.two", lambda: 5) == 5

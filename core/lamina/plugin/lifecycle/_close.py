@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from lamina.errdefs import LeftBehind, message
 from lamina.plugin._plugins import Plugin
-from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._deadline import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,15 @@ def close_all(plugins: Iterable[Plugin], seconds: float) -> dict[str, BaseExcept
         The errors by URI, in the order of closing; `LeftBehind` for a `close` that missed its deadline.
     """
     problems: dict[str, BaseException] = {}
-    for plugin in reversed(tuple(plugins)):
-        if plugin.instance is None:
-            continue
-        error = _close(plugin, seconds)
-        if error is not None:
-            fields = {"id": plugin.id, "type": plugin.type, "error": message(error)}
-            _log.error("failed to close plugin", extra=fields, exc_info=error)
-            problems[plugin.uri] = error
+    with Worker() as worker:
+        for plugin in reversed(tuple(plugins)):
+            if plugin.instance is None:
+                continue
+            error = _close(plugin, worker, seconds)
+            if error is not None:
+                fields = {"id": plugin.id, "type": plugin.type, "error": message(error)}
+                _log.error("failed to close plugin", extra=fields, exc_info=error)
+                problems[plugin.uri] = error
     return problems
 
 
@@ -46,9 +47,9 @@ def close_late(plugin_type: str, plugin_id: str, instance: object) -> None:
         _log.error("failed to close plugin", extra={**fields, "error": message(error)}, exc_info=error)
 
 
-def _close(plugin: Plugin, seconds: float) -> BaseException | None:
+def _close(plugin: Plugin, worker: Worker, seconds: float) -> BaseException | None:
     try:
-        return call_within(seconds, "close", plugin.uri, lambda: _try_to_close(plugin.instance))
+        return worker.call_within(seconds, "close", plugin.uri, lambda: _try_to_close(plugin.instance))
     except (LeftBehind, RuntimeError) as error:  # RuntimeError if no thread can be started
         return error
 

@@ -5,11 +5,64 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, Self, TypeVar
 
 from lamina.errdefs import LeftBehind, PluginFailed
 
 T = TypeVar("T")
+
+
+class Worker:
+    """A thread that makes calls with deadlines, one after the other.
+
+    A call that misses its deadline keeps the thread to itself, and the next call gets another one. As a context
+    manager, ends the thread at the end of the block; a later call starts it again.
+    """
+
+    def __init__(self) -> None:
+        """Create a worker. Its thread starts with the first call."""
+        self._thread: _Thread | None = None
+
+    def call_within(
+        self,
+        seconds: float | None,
+        name: str,
+        uri: str,
+        function: Callable[[], T],
+        late: Callable[[T], object] = lambda _: None,
+    ) -> T:
+        """Call a function in the thread and wait until its deadline. Arguments and exceptions: `call_within`."""
+        if seconds is None:
+            return function()
+        if self._thread is None:
+            thread = _Thread()
+            thread.start()
+            self._thread = thread
+        thread = self._thread
+        call = _DeadlineCall(f"{name} {uri}", function, late)
+        try:
+            thread.calls.put(call)
+            call.wait(seconds)
+        except KeyboardInterrupt as interrupt:
+            if call.give_up():
+                self._thread = None
+                raise interrupt from LeftBehind(f"{name} was interrupted and left behind", thread)
+            call.discard()
+            raise
+        if call.give_up():
+            self._thread = None
+            raise LeftBehind(f"{name} did not end within {seconds:g} s and was left behind", thread)
+        return call.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.calls.put(None)
+            thread.join()
 
 
 def call_within(
@@ -40,37 +93,43 @@ def call_within(
         PluginFailed: The function raised KeyboardInterrupt, which is Ctrl-C in the main thread only.
         BaseException: Any other exception of the function.
     """
-    if seconds is None:
-        return function()
-    call = _DeadlineCall(function, late)
-    run = contextvars.copy_context().run
-    thread = threading.Thread(target=run, args=(call.run,), name=f"{name} {uri}", daemon=True)
-    try:
-        thread.start()
-        thread.join(seconds)
-    except KeyboardInterrupt as interrupt:
-        if call.give_up():
-            raise interrupt from LeftBehind(f"{name} was interrupted and left behind", thread)
-        call.discard()
-        raise
-    if call.give_up():
-        raise LeftBehind(f"{name} did not end within {seconds:g} s and was left behind", thread)
-    return call.result()
+    with Worker() as worker:
+        return worker.call_within(seconds, name, uri, function, late)
+
+
+class _Thread(threading.Thread):
+    """Makes calls until there are no more, or one of them is given up."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.calls = SimpleQueue[_DeadlineCall[Any] | None]()
+        """The calls to make; None ends the thread."""
+
+    def run(self) -> None:
+        while call := self.calls.get():
+            self.name = call.name
+            if not call.context.run(call.run):
+                break
 
 
 class _DeadlineCall(Generic[T]):
     """The result of a function, shared by the thread that runs it and the thread that waits."""
 
-    def __init__(self, function: Callable[[], T], late: Callable[[T], object]) -> None:
+    def __init__(self, name: str, function: Callable[[], T], late: Callable[[T], object]) -> None:
+        self.name = name
         self._function = function
         self._late = late
+        self.context = contextvars.copy_context()
         self._mutex = threading.Lock()
+        self._running = threading.Lock()
+        self._running.acquire()
         self._ended = False
         self._given_up = False
         self._returned: list[T] = []
         self._raised: BaseException | None = None
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Run the function; return False if the call has been given up."""
         try:
             self._returned.append(self._function())
         except KeyboardInterrupt as error:
@@ -81,8 +140,14 @@ class _DeadlineCall(Generic[T]):
         with self._mutex:
             self._ended = True
             given_up = self._given_up
+        self._running.release()
         if given_up:
             self.discard()
+        return not given_up
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the function has ended, for so many seconds at most."""
+        self._running.acquire(timeout=seconds)
 
     def give_up(self) -> bool:
         """Stop waiting; return whether the function still runs."""

@@ -20,7 +20,7 @@ from lamina.plugin._registration import Registration, is_dict_of_strings, is_tex
 from lamina.plugin._types import EVERY_TYPE, PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
 from lamina.plugin.lifecycle._close import close_late
 from lamina.plugin.lifecycle._context import InitContext
-from lamina.plugin.lifecycle._deadline import call_within
+from lamina.plugin.lifecycle._deadline import Worker, call_within
 from lamina.plugin.lifecycle._location import Location, Owner, unwrapped
 from lamina.plugin.lifecycle._readiness import Readiness
 
@@ -50,6 +50,7 @@ def initialise(
     listening: object = None,
     contract: Contract | None = None,
     seconds: float | None = None,
+    worker: Worker | None = None,
 ) -> Plugin:
     """Initialise one plugin and return its record. Exceptions of init are recorded, except Ctrl-C.
 
@@ -68,6 +69,7 @@ def initialise(
         listening: The result of the registration's `listen`.
         contract: The contract of the plugin's type, or None.
         seconds: The deadline of init, in seconds. None: no deadline, in this thread.
+        worker: Calls init, if there is a deadline. None: a worker of its own.
 
     Returns:
         The record. OK: init returned an instance. SKIPPED: init raised `SkipPlugin`. BLOCKED: no plugin of a
@@ -92,7 +94,7 @@ def initialise(
     )
     started = time.perf_counter()
     outcome = _blocked_by_requires(registration, plugins) or _run_within(
-        seconds, registration, context, functools.partial(_run, registration, context, plugins, contract)
+        seconds, worker, registration, context, functools.partial(_run, registration, context, plugins, contract)
     )
     took = time.perf_counter() - started
     meta = context.meta
@@ -142,6 +144,7 @@ def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) ->
 
 def _run_within(
     seconds: float | None,
+    worker: Worker | None,
     registration: Registration[Any],
     context: InitContext[Any],
     run: Callable[[], _Outcome],
@@ -151,7 +154,8 @@ def _run_within(
             close_late(registration.type, registration.id, outcome.instance)
 
     try:
-        return call_within(seconds, "init", registration.uri, run, close)
+        call = call_within if worker is None else worker.call_within
+        return call(seconds, "init", registration.uri, run, close)
     except LeftBehind as error:
         context.revoke()
         return _Outcome(Status.FAILED, error=error, location=_owner(registration).running(error.thread))
