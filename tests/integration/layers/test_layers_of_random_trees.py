@@ -66,7 +66,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         btrfs = str(stack.enter_context(mounted_btrfs(directory, megabytes=512)) / "root")
         os.mkdir(btrfs)
         yield Bench(
-            opened(OverlayBackend(overlay, options=probe(overlay, ())), "overlay"),
+            opened(OverlayBackend(overlay, options=probe(overlay, (), remap_ids=False)[0]), "overlay"),
             {
                 "redirecting": opened(OverlayBackend(redirecting, options=options), "redirecting"),
                 "native": opened(NativeBackend(native), "native"),

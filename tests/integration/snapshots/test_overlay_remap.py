@@ -16,7 +16,7 @@ from lamina.errdefs import InvalidArgument
 from lamina.mount import Mount, temporary_mount
 from lamina.plugin import Plugin, PluginSet, PluginType, Readiness, Status, close_all, initialise
 from lamina.plugins.metastore.plugin import lamina_register as register_metastore
-from lamina.plugins.snapshots.overlay import can_remap_ids
+from lamina.plugins.snapshots.overlay import probe
 from lamina.plugins.snapshots.overlay.plugin import OverlayConfig
 from lamina.plugins.snapshots.overlay.plugin import lamina_register as register_overlay
 from lamina.snapshots import Kind
@@ -239,16 +239,18 @@ def test_the_plugin_fails_if_remapping_is_required_and_impossible(tmp_path: Path
 
 IN_A_USER_NAMESPACE = """
 import logging, sys
-from lamina.plugins.snapshots.overlay import probe, can_remap_ids
+from lamina.plugins.snapshots.overlay import probe
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-print(can_remap_ids(sys.argv[1], probe(sys.argv[1], ())))
+print(probe(sys.argv[1], (), remap_ids=True)[1])
 """
 
 
 def test_the_probe_leaves_nothing_behind(tmp_path: Path) -> None:
-    assert can_remap_ids(str(tmp_path), ("index=off",))
-    assert not can_remap_ids(str(tmp_path), ("nonsense",))
+    assert probe(str(tmp_path), ("volatile",), remap_ids=True) == (("volatile", "index=off"), True)
+    assert probe(str(tmp_path), (), remap_ids=False) == (("index=off",), False)
+    with pytest.raises(InvalidArgument, match="nonsense"):
+        probe(str(tmp_path), ("nonsense",), remap_ids=True)
     assert os.listdir(tmp_path) == []
 
 

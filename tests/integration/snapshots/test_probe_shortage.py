@@ -23,7 +23,7 @@ for more in range(1, 40):
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, 4096))
     try:
         if sys.argv[2] == "overlay":
-            outcomes.add(overlay.can_remap_ids(root, overlay.probe(root, ())))
+            outcomes.add(overlay.probe(root, (), remap_ids=True)[1])
         else:
             outcomes.add(bool(btrfs.probe(root)))
     except (ResourceExhausted, OSError) as error:

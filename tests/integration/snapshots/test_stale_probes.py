@@ -20,9 +20,24 @@ from tests.support.snapshotters.btrfs import mounted_btrfs, subvolumes
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
-STOPPED = """
+STOPPED = {
+    "overlay": """
+import sys
+from lamina.plugins.snapshots.overlay import _probe
+
+unmount = _probe.unmount
+
+def wait(path):
+    print(flush=True)
+    sys.stdin.readline()
+    unmount(path)
+
+_probe.unmount = wait
+_probe.try_overlay(sys.argv[1], ())
+""",
+    "btrfs": """
 import contextlib, sys
-from lamina.plugins.snapshots.{kind} import _probe
+from lamina.plugins.snapshots.btrfs import _probe
 
 mount = _probe.temporary_mount
 
@@ -34,17 +49,16 @@ def wait_mounted(*mounts, **options):
         yield root
 
 _probe.temporary_mount = wait_mounted
-_probe.try_{kind}(sys.argv[1], {argument})
-"""
-"""A probe that keeps its file system mounted until it reads a line."""
+_probe.try_btrfs(*sys.argv[1:])
+""",
+}
+"""Probes that keep their file system mounted until they read a line."""
 
 
 @contextlib.contextmanager
 def waiting_probe(root: Path, kind: str = "overlay") -> Iterator[subprocess.Popen[bytes]]:
     """Run a process whose probe keeps its file system mounted in a data root."""
-    argument = "()" if kind == "overlay" else repr(lookup(root).source)
-    program = STOPPED.format(kind=kind, argument=argument)
-    command = [sys.executable, "-c", program, str(root)]
+    command = [sys.executable, "-c", STOPPED[kind], str(root), lookup(root).source]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -73,14 +87,14 @@ def test_a_probe_unmounts_and_removes_killed_ones(tmp_path: Path) -> None:
         for process in (one, other):
             kill(process)
     assert (len(probe_directories(tmp_path)), len(mounted_below(tmp_path))) == (2, 2)
-    overlay.probe(str(tmp_path), ())
+    overlay.probe(str(tmp_path), (), remap_ids=True)
     assert (probe_directories(tmp_path), mounted_below(tmp_path)) == ([], [])
 
 
 def test_a_probe_spares_a_running_one(tmp_path: Path) -> None:
     with waiting_probe(tmp_path):
         before = probe_directories(tmp_path), mounted_below(tmp_path)
-        overlay.probe(str(tmp_path), ())
+        overlay.probe(str(tmp_path), (), remap_ids=True)
         assert (probe_directories(tmp_path), mounted_below(tmp_path)) == before
         assert len(before[1]) == 1
     assert (probe_directories(tmp_path), mounted_below(tmp_path)) == ([], [])

@@ -42,7 +42,7 @@ def open_on(
 def _backend(name: str, root: str) -> Backend:
     match name:
         case "overlay":
-            return OverlayBackend(root, options=probe_overlay(root, ()))
+            return OverlayBackend(root, options=probe_overlay(root, (), remap_ids=False)[0])
         case "btrfs":
             return BtrfsBackend(root, device=probe_btrfs(root))
     return NativeBackend(root)

@@ -19,7 +19,7 @@ def open_overlay(
     root = path / "overlay"
     root.mkdir(exist_ok=True)
     if "options" not in options:
-        options["options"] = probe(str(root), ())
+        options["options"] = probe(str(root), (), remap_ids=False)[0]
     backend = OverlayBackend(str(root), **options)
     return open_local(path / metastore, backend, "overlayfs", sync_fs=sync_fs, sync_remove=sync_remove)
 

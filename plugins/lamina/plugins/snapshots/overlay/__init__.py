@@ -6,8 +6,8 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-    from lamina.plugins.snapshots.overlay._probe import can_remap_ids, probe
+    from lamina.plugins.snapshots.overlay._probe import probe
 
-__all__ = ["OverlayBackend", "can_remap_ids", "probe"]
+__all__ = ["OverlayBackend", "probe"]
 
-__getattr__ = lazy_exports(__name__, {"_backend": "OverlayBackend", "_probe": "can_remap_ids probe"})
+__getattr__ = lazy_exports(__name__, {"_backend": "OverlayBackend", "_probe": "probe"})

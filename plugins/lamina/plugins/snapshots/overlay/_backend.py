@@ -60,7 +60,7 @@ class OverlayBackend(Backend):
             options: The options of every overlay mount, as returned by `probe`.
             upperdir_label: Report the `fs` directory of each snapshot in a label.
             remap_ids: Return id-mapped mounts for snapshots with id mapping labels, except on a parent that the
-                client has chowned; see `can_remap_ids`.
+                client has chowned; see `probe`.
         """
         super().__init__(root)
         self._options = tuple(options)

@@ -125,7 +125,7 @@ def _id_mapped(place: str, options: Sequence[str], remap_ids: Literal["auto", Tr
     check = "id-mapped layers"
     if remap_ids is False:
         return Finding.ok(check, "disabled: remap_ids = false")
-    can_remap = can_remap_ids(place, options)
+    can_remap = can_remap_ids(place, options, try_overlay)
     found = f"the kernel {'can' if can_remap else 'cannot'} map the owners of layers for a user namespace"
     if can_remap or remap_ids == "auto":
         return Finding.ok(check, found)

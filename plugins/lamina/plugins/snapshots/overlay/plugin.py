@@ -64,13 +64,12 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     """
     from lamina.mount import in_user_namespace
     from lamina.plugins.snapshots.overlay._backend import OverlayBackend
-    from lamina.plugins.snapshots.overlay._probe import can_remap_ids, probe
+    from lamina.plugins.snapshots.overlay._probe import probe
     from lamina.snapshots.local import LocalSnapshotter
 
     config = ic.config
     root = create_data_root(ic, config.root_path)
-    options = probe(root, config.mount_options)
-    remap_ids = config.remap_ids is not False and can_remap_ids(root, options)
+    options, remap_ids = probe(root, config.mount_options, remap_ids=config.remap_ids is not False)
     if config.remap_ids is True and not remap_ids:
         raise FailedPrecondition(
             f"remap_ids = true: layers in {root} cannot be id-mapped: the kernel is older than Linux 5.19, or the "
