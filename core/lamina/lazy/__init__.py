@@ -1,12 +1,18 @@
-"""Lazy exports: a package imports a module when one of the module's names is first used (PEP 562)."""
+"""What is not needed yet: modules that are imported, and values that are made, when they are first used."""
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+__all__ = ["lazy_exports", "once"]
+
+T = TypeVar("T")
 
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
-    """Return the `__getattr__` of a package.
+    """Return the `__getattr__` of a package, which imports a module when one of its names is first used (PEP 562).
 
     Args:
         package: The package's `__name__`.
@@ -22,3 +28,25 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
         return value
 
     return __getattr__
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that makes a value when it is first called, and returns the same one from then on.
+
+    Any thread may call it: the others wait for the one that makes the value. If that raises, the next call tries
+    again.
+
+    Args:
+        make: Makes the value. It must not call the function that is returned.
+    """
+    lock = threading.Lock()
+    made: list[T] = []
+
+    def get() -> T:
+        if not made:
+            with lock:
+                if not made:
+                    made.append(make())
+        return made[0]
+
+    return get
