@@ -39,10 +39,23 @@ if TYPE_CHECKING:
     from lamina.api._leases import lease_from_proto, lease_to_proto
     from lamina.api._names import dangling_from_exports, names_from_exports, names_to_exports
     from lamina.api._plugins import PluginDetails, details_from_proto, exports_from_proto, plugin_to_proto
-    from lamina.api._service import Method, Response, Service, Target, VersionedResponse, serialize
+    from lamina.api._service import (
+        Handler,
+        Handlers,
+        LazyMethod,
+        Method,
+        Response,
+        Service,
+        Target,
+        VersionedResponse,
+        serialize,
+    )
     from lamina.api._time import time_from_proto, time_to_proto
 
 __all__ = [
+    "Handler",
+    "Handlers",
+    "LazyMethod",
     "Method",
     "PluginDetails",
     "Response",
@@ -109,7 +122,7 @@ __getattr__ = lazy_exports(
         "_codec": "decode encode",
         "_names": "dangling_from_exports names_from_exports names_to_exports",
         "_plugins": "PluginDetails details_from_proto exports_from_proto plugin_to_proto",
-        "_service": "Method Response Service Target VersionedResponse serialize",
+        "_service": "Handler Handlers LazyMethod Method Response Service Target VersionedResponse serialize",
         "_time": "time_from_proto time_to_proto",
     },
 )

@@ -38,6 +38,12 @@ class VersionedResponse:
 Response: TypeAlias = Message | bytes | VersionedResponse
 """The response of a handler: a message, or an encoded one."""
 
+Handler: TypeAlias = Callable[[Any], Response | Iterator[Message | bytes] | Steps[Message | bytes]]
+"""Takes a request, and returns the response; an iterator of responses, or steps, if its method says so."""
+
+Handlers: TypeAlias = Mapping[str, tuple[type[Message], Handler]]
+"""The type of the request and the handler of each method of a service, by the method's name."""
+
 
 @attrs.frozen(eq=False, repr=False)
 class Method:
@@ -51,7 +57,7 @@ class Method:
     """As in the `.proto` file: `Prepare`."""
     request: type[Message]
     """Type of the request, which the listener decodes with `decode`."""
-    handler: Callable[[Any], Response | Iterator[Message | bytes] | Steps[Message | bytes]]
+    handler: Handler
     """Takes the request, and returns the response; an iterator of responses if `streams` is set."""
     streams: bool = False
     """The method returns a stream of responses. Several threads may advance the iterator, one at a time."""
@@ -65,6 +71,26 @@ class Method:
     logged: Mapping[str, str] = attrs.field(factory=dict)
     """Names in debug log lines, by field of the request; `info.name` is a field of a nested message. Names must
     differ from the attributes of `logging.LogRecord`."""
+
+
+@attrs.frozen(eq=False, repr=False)
+class LazyMethod(Method):
+    """A method that is known from the start, but whose messages and handler are loaded at its first call.
+
+    If loading fails, so does the call, and the next call tries again.
+    """
+
+    request: type[Message] = attrs.field(init=False)
+    handler: Handler = attrs.field(init=False)
+    load: Callable[[], Handlers] = attrs.field(kw_only=True)
+    """Returns the handlers of the service. Any thread may call it, any number of times: see `lamina.lazy.once`."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return `request` or `handler`, which are never set. Python looks here for what is not set."""
+        if name not in {"request", "handler"}:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        request, handler = self.load()[self.name]
+        return request if name == "request" else handler
 
 
 def serialize(response: Response) -> bytes:
@@ -81,6 +107,11 @@ class Service:
     name: str
     """Full name: `containerd.services.snapshots.v1.Snapshots`."""
     methods: tuple[Method, ...]
+
+    @property
+    def service(self) -> Service:
+        """The service itself, so that it can be the whole instance of a plugin."""
+        return self
 
     def path(self, method: Method) -> str:
         """Return the path of a method in gRPC: `/<service>/<method>`."""

@@ -29,6 +29,10 @@ NEEDED_LATER = {
     *("lamina.images._results", "lamina.images.archive", "lamina.images.building", "lamina.images.documents"),
     *("lamina.layers.applying", "lamina.layers.comparing", "lamina.layers.tar", "lamina.layers.workers._worker"),
     *("lamina.metadata._leases", "lamina.metadata._images", "lamina.metadata.collection._collector"),
+    *("lamina.plugins.services.content._service", "lamina.plugins.services.images._service"),
+    *("lamina.plugins.services.introspection._service", "lamina.plugins.services.leases._service"),
+    *("lamina.plugins.services.namespaces._service", "lamina.plugins.metastore._service"),
+    *("lamina.plugins.gc._service", "lamina.plugins.transfer._service", "lamina.api.messages.transfer_pb2"),
 }
 """Modules that only some calls import."""
 

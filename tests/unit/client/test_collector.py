@@ -9,7 +9,7 @@ import pytest
 
 from lamina.client import Client
 from lamina.errdefs import NotFound, Unavailable
-from lamina.plugins.gc._service import CollectorService
+from lamina.plugins.gc.plugin import collector_service
 from tests.support.images.collectors import CHAINS, REMOVED, USAGE, RecordedCollector
 
 Serve = Callable[..., Any]
@@ -22,7 +22,7 @@ def collector() -> RecordedCollector:
 
 @pytest.fixture
 def address(serve: Serve, collector: RecordedCollector) -> str:
-    address: str = serve(CollectorService(lambda: collector).service).address
+    address: str = serve(collector_service(lambda: collector)).address
     return address
 
 

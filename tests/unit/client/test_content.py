@@ -13,7 +13,7 @@ from lamina.content import PIECE, NewBlob, ingest
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import NotFound, OutOfRange
 from lamina.images.documents import describe
-from lamina.plugins.services.content._service import ContentService
+from lamina.plugins.services.content.plugin import content_service
 
 Serve = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def put(store: LocalContentStore, data: bytes) -> str:
 
 def test_blobs_are_those_of_the_server(serve: Serve, store: LocalContentStore) -> None:
     digests = sorted(put(store, str(number).encode()) for number in range(250))
-    with Client(serve(ContentService(lambda: store).service).address) as client:
+    with Client(serve(content_service(lambda: store)).address) as client:
         content = client.content()
         assert list(content.walk()) == list(store.walk())
         assert [info.digest for info in content.walk(f"digest=={digests[7]}")] == [digests[7]]
@@ -47,7 +47,7 @@ def test_blobs_are_those_of_the_server(serve: Serve, store: LocalContentStore) -
 def test_a_blob_is_read_in_pieces(serve: Serve, store: LocalContentStore) -> None:
     data = bytes(range(256)) * (PIECE // 100)
     digest = put(store, data)
-    with Client(serve(ContentService(lambda: store).service).address) as client:
+    with Client(serve(content_service(lambda: store)).address) as client:
         pieces = list(client.content().read(digest))
         assert len(pieces) > 2
         assert b"".join(pieces) == data
@@ -59,7 +59,7 @@ def test_a_blob_is_read_in_pieces(serve: Serve, store: LocalContentStore) -> Non
 def test_ingests_are_those_of_the_server(serve: Serve, store: LocalContentStore) -> None:
     with store.writer("layer", size=10) as writer:
         writer.write(b"abc")
-    with Client(serve(ContentService(lambda: store).service).address) as client:
+    with Client(serve(content_service(lambda: store)).address) as client:
         content = client.content()
         assert content.status("layer") == store.status("layer")
         assert list(content.statuses()) == list(store.statuses())

@@ -14,7 +14,7 @@ from lamina.content import Descriptor
 from lamina.errdefs import AlreadyExists, NotFound
 from lamina.images import Image, find_image
 from lamina.metadata import Metadata
-from lamina.plugins.services.images._service import ImagesService
+from lamina.plugins.services.images.plugin import images_service
 from lamina.store import Store
 
 Serve = Callable[..., Any]
@@ -35,7 +35,7 @@ def metadata(tmp_path: Path) -> Iterator[Metadata]:
 
 @pytest.fixture
 def address(serve: Serve, metadata: Metadata) -> str:
-    address: str = serve(ImagesService(metadata.images, lambda: pytest.fail("not called")).service).address
+    address: str = serve(images_service(metadata.images, lambda: pytest.fail("not called"))).address
     return address
 
 

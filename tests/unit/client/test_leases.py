@@ -11,7 +11,7 @@ import pytest
 from lamina.client import Client
 from lamina.errdefs import AlreadyExists, NotFound, Unimplemented
 from lamina.metadata import LeaseStore, Metadata, Resource
-from lamina.plugins.services.leases._service import LeasesService
+from lamina.plugins.services.leases.plugin import leases_service
 from lamina.store import Store
 
 Serve = Callable[..., Any]
@@ -34,7 +34,7 @@ def theirs(metadata: Metadata) -> LeaseStore:
 
 @pytest.fixture
 def address(serve: Serve, metadata: Metadata) -> str:
-    address: str = serve(LeasesService(metadata.leases, lambda: pytest.fail("not called")).service).address
+    address: str = serve(leases_service(metadata.leases, lambda: pytest.fail("not called"))).address
     return address
 
 

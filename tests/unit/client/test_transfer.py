@@ -11,7 +11,7 @@ import pytest
 from lamina.client import Client
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images import ConfigChanges, Exported, Imported, Progress
-from lamina.plugins.transfer._service import TransferService
+from lamina.plugins.transfer.plugin import transfer_service
 from lamina.registry import Access, Credentials
 from tests.support.images.transfers import (
     DIGEST,
@@ -52,7 +52,7 @@ def transfer() -> RecordedTransfer:
 
 @pytest.fixture
 def address(serve: Serve, transfer: RecordedTransfer) -> str:
-    address: str = serve(TransferService(lambda: transfer).service).address
+    address: str = serve(transfer_service(lambda: transfer)).address
     return address
 
 

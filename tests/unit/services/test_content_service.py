@@ -16,7 +16,8 @@ from lamina.api.messages.timestamp_pb2 import Timestamp
 from lamina.content import PIECE, NewBlob, ingest
 from lamina.content.local import LocalContentStore
 from lamina.errdefs import FilterSyntaxError, InvalidArgument, NotFound, OutOfRange
-from lamina.plugins.services.content._service import MAX_CHUNK, ContentService
+from lamina.plugins.services.content._service import MAX_CHUNK
+from lamina.plugins.services.content.plugin import content_service
 from tests.support.blobs import MemoryLabels
 
 DATA = bytes(range(256)) * (PIECE // 100)
@@ -35,7 +36,7 @@ def store(tmp_path: Path) -> Iterator[LocalContentStore]:
 
 @pytest.fixture
 def ask(store: LocalContentStore, call: Ask) -> Ask:
-    return functools.partial(call, ContentService(lambda: store).service)
+    return functools.partial(call, content_service(lambda: store))
 
 
 def put(store: LocalContentStore, data: bytes) -> str:
@@ -50,7 +51,7 @@ def read(ask: Ask, digest: str, offset: int = 0, size: int = 0) -> bytes:
 
 
 def test_the_methods_are_those_of_the_protocol_whose_clients_do_not_stream(store: LocalContentStore) -> None:
-    service = ContentService(lambda: store).service
+    service = content_service(lambda: store)
     assert service.name == "containerd.services.content.v1.Content"
     names = {"Info", "Update", "List", "Delete", "Read", "Status", "ListStatuses", "Abort"}
     assert {method.name for method in service.methods} == names

@@ -17,7 +17,7 @@ from lamina.api.messages.timestamp_pb2 import Timestamp
 from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, FilterSyntaxError, InvalidArgument, NotFound
 from lamina.metadata import Metadata
-from lamina.plugins.services.images._service import ImagesService
+from lamina.plugins.services.images.plugin import images_service
 from lamina.store import Store
 from tests.support.images.collectors import RecordedCollector
 
@@ -36,7 +36,7 @@ def collector() -> RecordedCollector:
 @pytest.fixture
 def ask(tmp_path: Path, call: Ask, collector: RecordedCollector) -> Iterator[Ask]:
     store = Store.open(str(tmp_path / "store"))
-    yield functools.partial(call, ImagesService(Metadata.open(store).images, lambda: collector).service)
+    yield functools.partial(call, images_service(Metadata.open(store).images, lambda: collector))
     store.close()
 
 
@@ -45,7 +45,7 @@ def names(ask: Ask, *filters: str) -> list[str]:
 
 
 def test_the_methods_are_those_of_the_protocol() -> None:
-    service = ImagesService(lambda _: pytest.fail("not called"), lambda: pytest.fail("not called")).service
+    service = images_service(lambda _: pytest.fail("not called"), lambda: pytest.fail("not called"))
     assert service.name == "containerd.services.images.v1.Images"
     assert [method.name for method in service.methods] == ["Get", "List", "Create", "Update", "Delete"]
     assert not [method.name for method in service.methods if method.streams]
@@ -101,7 +101,7 @@ def test_nothing_is_deleted_where_nothing_collects(tmp_path: Path, call: Ask) ->
         raise NotFound("there is no collector")
 
     with contextlib.closing(Store.open(str(tmp_path / "store"))) as store:
-        ask = functools.partial(call, ImagesService(Metadata.open(store).images, no_collector).service)
+        ask = functools.partial(call, images_service(Metadata.open(store).images, no_collector))
         ask("Create", image=Image(name="debian", target=TARGET))
         with pytest.raises(NotFound, match="there is no collector"):
             ask("Delete", name="debian", sync=True)

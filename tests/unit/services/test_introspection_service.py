@@ -23,7 +23,7 @@ from lamina.errdefs import (
     Unimplemented,
 )
 from lamina.plugin import Location, Meta, Plugin, PluginSet, Status
-from lamina.plugins.services.introspection._service import IntrospectionService
+from lamina.plugins.services.introspection.plugin import introspection_service
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ def plugins():
 
 @pytest.fixture
 def ask(plugins, tmp_path, call):
-    return functools.partial(call, IntrospectionService(plugins.get_all, str(tmp_path / "own" / "uuid")).service)
+    return functools.partial(call, introspection_service(plugins.get_all, str(tmp_path / "own" / "uuid")))
 
 
 def ids(response):

@@ -13,7 +13,7 @@ from lamina.api.messages.leases_pb2 import Resource
 from lamina.context import CallContext, use
 from lamina.errdefs import AlreadyExists, FilterSyntaxError, InvalidArgument, NotFound, Unimplemented
 from lamina.metadata import Metadata
-from lamina.plugins.services.leases._service import LeasesService
+from lamina.plugins.services.leases.plugin import leases_service
 from lamina.store import Store
 from tests.support.images.collectors import RecordedCollector
 
@@ -32,7 +32,7 @@ def collector() -> RecordedCollector:
 @pytest.fixture
 def ask(tmp_path: Path, call: Ask, collector: RecordedCollector) -> Iterator[Ask]:
     store = Store.open(str(tmp_path / "store"))
-    yield functools.partial(call, LeasesService(Metadata.open(store).leases, lambda: collector).service)
+    yield functools.partial(call, leases_service(Metadata.open(store).leases, lambda: collector))
     store.close()
 
 
@@ -41,7 +41,7 @@ def ids(ask: Ask, *filters: str) -> list[str]:
 
 
 def test_the_methods_are_those_of_the_protocol() -> None:
-    service = LeasesService(lambda _: pytest.fail("not called"), lambda: pytest.fail("not called")).service
+    service = leases_service(lambda _: pytest.fail("not called"), lambda: pytest.fail("not called"))
     assert service.name == "containerd.services.leases.v1.Leases"
     assert [method.name for method in service.methods] == [
         "Create", "Delete", "List", "AddResource", "DeleteResource", "ListResources",

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from lamina.api import Service
 from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 from lamina.errdefs import ResourceExhausted
-from lamina.plugins.metastore._service import MAX_COPIES, MetastoreService
+from lamina.plugins.metastore._service import MAX_COPIES
+from lamina.plugins.metastore.plugin import metastore_service
 from lamina.snapshots import Kind
 from lamina.snapshots.storage import Keyspace, MetaStore
 from lamina.steps import run
@@ -31,8 +33,8 @@ def keyspace(store: MetaStore) -> Keyspace:
     return store.snapshotter("overlayfs").keyspace("overlayfs")
 
 
-def copy(service: MetastoreService) -> Iterator[CopyResponse]:
-    (method,) = service.service.methods
+def copy(service: Service) -> Iterator[CopyResponse]:
+    (method,) = service.methods
     responses: Iterator[CopyResponse] = method.handler(CopyRequest())
     return responses
 
@@ -65,7 +67,7 @@ def test_a_backup_is_a_consistent_snapshot_of_its_begin(
     tmp_path: Path, store: MetaStore, keyspace: Keyspace
 ) -> None:
     create(keyspace, "before")
-    responses = copy(MetastoreService(lambda: store))
+    responses = copy(metastore_service(lambda: store))
     first = next(responses)
     create(keyspace, "after")
     assert opened(tmp_path / "copy", itertools.chain([first], responses)) == ["before"]
@@ -73,7 +75,7 @@ def test_a_backup_is_a_consistent_snapshot_of_its_begin(
 
 def test_backups_during_writes_are_complete(tmp_path: Path, store: MetaStore, keyspace: Keyspace) -> None:
     """A store that is copied page by page while pages change would open with a gap, or not at all."""
-    service = MetastoreService(lambda: store)
+    service = metastore_service(lambda: store)
     stopped = threading.Event()
 
     def write() -> None:
@@ -95,7 +97,7 @@ def test_backups_during_writes_are_complete(tmp_path: Path, store: MetaStore, ke
 
 def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaStore) -> None:
     before = set(os.listdir(tmp_path / "metastore"))
-    responses = copy(MetastoreService(lambda: store))
+    responses = copy(metastore_service(lambda: store))
     next(responses)
     assert set(os.listdir(tmp_path / "metastore")) == before
     responses.close()  # type: ignore[attr-defined] # a generator
@@ -105,7 +107,7 @@ def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaS
 
 
 def test_too_many_concurrent_backups_are_refused(store: MetaStore) -> None:
-    service = MetastoreService(lambda: store)
+    service = metastore_service(lambda: store)
     readers = [copy(service) for _ in range(MAX_COPIES)]
     for reader in readers:
         next(reader)
@@ -118,7 +120,7 @@ def test_too_many_concurrent_backups_are_refused(store: MetaStore) -> None:
 def test_a_slow_reader_does_not_prevent_the_reuse_of_pages(store: MetaStore, keyspace: Keyspace) -> None:
     """An open transaction keeps every page that is freed after it began."""
     create(keyspace, "first")
-    responses = copy(MetastoreService(lambda: store))
+    responses = copy(metastore_service(lambda: store))
     next(responses)
 
     def size() -> float:

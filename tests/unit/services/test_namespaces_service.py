@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lamina.errdefs import NotFound, Unimplemented
-from lamina.plugins.services.namespaces._service import NamespacesService
+from lamina.plugins.services.namespaces.plugin import namespaces_service
 
 Ask = Callable[..., Any]
 """Calls a method."""
@@ -17,11 +17,11 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(call: Ask) -> Ask:
-    return functools.partial(call, NamespacesService(lambda: ["default", "k8s.io"]).service)
+    return functools.partial(call, namespaces_service(lambda: ["default", "k8s.io"]))
 
 
 def test_the_methods_are_those_of_the_protocol() -> None:
-    service = NamespacesService(lambda: pytest.fail("not called")).service
+    service = namespaces_service(lambda: pytest.fail("not called"))
     assert service.name == "containerd.services.namespaces.v1.Namespaces"
     assert [method.name for method in service.methods] == ["Get", "List", "Create", "Update", "Delete"]
 

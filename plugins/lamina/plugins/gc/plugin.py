@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from lamina.metadata.collection import GarbageCollector
@@ -10,9 +11,9 @@ from lamina.plugin import Contract, InitContext, PluginType, Registration, hooki
 from lamina.plugins.gc._config import SchedulerConfig
 
 if TYPE_CHECKING:
+    from lamina.api import Handlers, Service
     from lamina.metadata.collection import Collector
     from lamina.plugins.gc._scheduler import Scheduler
-    from lamina.plugins.gc._service import CollectorService
 
 ID: Final = "scheduler"
 
@@ -67,8 +68,33 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
     return Scheduler(collector, ic.config)
 
 
-def init_service(ic: InitContext[None]) -> CollectorService:
+def init_service(ic: InitContext[None]) -> Service:
     """Return the service, which looks the collector up for each call."""
-    from lamina.plugins.gc._service import CollectorService
+    return collector_service(lambda: ic.get_single(PluginType.GC))
 
-    return CollectorService(lambda: ic.get_single(PluginType.GC))
+
+def collector_service(collector: Callable[[], GarbageCollector]) -> Service:
+    """Return the service, whose first call loads the rest.
+
+    Args:
+        collector: Returns what does the work, or raises the reason why it is not available.
+    """
+    from lamina.api import LazyMethod, Service, Target
+    from lamina.lazy import once
+
+    @once
+    def load() -> Handlers:
+        from lamina.plugins.gc._service import CollectorService
+
+        return CollectorService(collector).handlers
+
+    target = Target("gc")  # has workers of its own: the work may take minutes
+    slow = functools.partial(LazyMethod, load=load, slow=True, target=lambda _: target)
+    return Service(
+        "lamina.services.gc.v1.Collector",
+        (
+            slow("Collect", streams=True),
+            slow("Usage"),
+            slow("Why", logged={"name": "object"}),
+        ),
+    )

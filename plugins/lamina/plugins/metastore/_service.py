@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lamina.api import Method, Service, encode
+from lamina.api import Handlers, encode
 from lamina.api.messages.metastore_pb2 import CopyRequest, CopyResponse
 from lamina.errdefs import ResourceExhausted
 from lamina.snapshots.storage import MetaStore
@@ -30,10 +30,7 @@ class MetastoreService:
         """
         self._store = store
         self._copies = threading.BoundedSemaphore(MAX_COPIES)
-        self.service = Service(
-            name="lamina.services.metastore.v1.Metastore",
-            methods=(Method("Copy", CopyRequest, self._copy, streams=True, slow=True),),
-        )
+        self.handlers: Handlers = {"Copy": (CopyRequest, self._copy)}
 
     def _copy(self, _request: CopyRequest) -> Iterator[CopyResponse]:
         """Send a copy, which is complete before the first response.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lamina.places import LOCK
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
+    from lamina.api import Handlers, Service
     from lamina.plugin import DiagnoseContext, Finding
-    from lamina.plugins.metastore._service import MetastoreService
     from lamina.snapshots.storage import MetaStore
 
 
@@ -37,11 +37,29 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
     return MetaStore.open(str(ic.root), str(ic.state))
 
 
-def init_service(ic: InitContext[None]) -> MetastoreService:
+def init_service(ic: InitContext[None]) -> Service:
     """Return the service, which looks the metastore up for each call."""
-    from lamina.plugins.metastore._service import MetastoreService
+    return metastore_service(lambda: ic.get_single(PluginType.METASTORE))
 
-    return MetastoreService(lambda: ic.get_single(PluginType.METASTORE))
+
+def metastore_service(store: Callable[[], MetaStore]) -> Service:
+    """Return the service, whose first call loads the rest.
+
+    Args:
+        store: Returns the metastore, or raises the reason why it is not available.
+    """
+    from lamina.api import LazyMethod, Service
+    from lamina.lazy import once
+
+    @once
+    def load() -> Handlers:
+        from lamina.plugins.metastore._service import MetastoreService
+
+        return MetastoreService(store).handlers
+
+    return Service(
+        "lamina.services.metastore.v1.Metastore", (LazyMethod("Copy", load=load, streams=True, slow=True),)
+    )
 
 
 def diagnose_metastore(context: DiagnoseContext[None]) -> Iterator[Finding]:

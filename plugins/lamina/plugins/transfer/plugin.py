@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -11,8 +12,8 @@ from lamina.images import Transfer
 from lamina.plugin import Contract, InitContext, Plugin, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
+    from lamina.api import Handlers, Service
     from lamina.images import LocalTransfer
-    from lamina.plugins.transfer._service import TransferService
 
 ID: Final = "local"
 
@@ -80,8 +81,41 @@ def exported_names(plugins: Iterable[Plugin]) -> dict[str, str]:
     return {name: id_ for one in exports for id_, names in names_from_exports(one).items() for name in names}
 
 
-def init_service(ic: InitContext[None]) -> TransferService:
+def init_service(ic: InitContext[None]) -> Service:
     """Return the service, which looks up what does the work for each call."""
-    from lamina.plugins.transfer._service import TransferService
+    return transfer_service(lambda: ic.get_single(PluginType.TRANSFER))
 
-    return TransferService(lambda: ic.get_single(PluginType.TRANSFER))
+
+def transfer_service(transfer: Callable[[], Transfer]) -> Service:
+    """Return the service, whose first call loads the rest.
+
+    Args:
+        transfer: Returns what does the work, or raises the reason why it is not available.
+    """
+    from lamina.api import LazyMethod, Service, Target
+    from lamina.lazy import once
+
+    @once
+    def load() -> Handlers:
+        from lamina.plugins.transfer._service import TransferService
+
+        return TransferService(transfer).handlers
+
+    target = Target("transfer")  # has workers of its own: the work may take minutes
+    slow = functools.partial(LazyMethod, load=load, slow=True)
+    long = functools.partial(slow, streams=True, target=lambda _: target)
+    return Service(
+        "lamina.services.transfer.v1.Transfer",
+        (
+            long("Import", logged={"path": "archive", "snapshotter": "snapshotter"}),
+            long("Pull", logged={"name": "image", "snapshotter": "snapshotter"}),
+            long("Push", logged={"name": "image", "to": "to"}),
+            long("Unpack", logged={"name": "image", "snapshotter": "snapshotter"}),
+            long("Commit", logged={"snapshot": "key", "name": "image", "snapshotter": "snapshotter"}),
+            slow("Edit", logged={"name": "image", "new_name": "new"}),
+            slow("Tag", logged={"name": "image", "new_name": "new"}),
+            long("Export", logged={"path": "archive"}),
+            slow("Resolve", logged={"name": "image"}),
+            long("Verify"),
+        ),
+    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.plugin import InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
-    from lamina.plugins.services.content._service import ContentService
+    from lamina.api import Handlers, Service
+    from lamina.content import ContentStore
+
+_LOGGED: Final = {"digest": "digest", "info.digest": "digest", "ref": "ref"}
+"""Fields of requests that identify blobs and ingests, and their names in log lines."""
 
 
 @hookimpl
@@ -25,8 +30,37 @@ def lamina_register() -> Iterable[Registration[Any]]:
     ]
 
 
-def init_service(ic: InitContext[None]) -> ContentService:
+def init_service(ic: InitContext[None]) -> Service:
     """Return the service, which looks the content store up for each call."""
-    from lamina.plugins.services.content._service import ContentService
+    return content_service(lambda: ic.get_single(PluginType.CONTENT))
 
-    return ContentService(lambda: ic.get_single(PluginType.CONTENT))
+
+def content_service(content: Callable[[], ContentStore]) -> Service:
+    """Return the service, whose first call loads the rest. containerd's `Write` is missing: its client streams.
+
+    Args:
+        content: Returns the store, or raises the reason why it is not available.
+    """
+    from lamina.api import LazyMethod, Service
+    from lamina.lazy import once
+
+    @once
+    def load() -> Handlers:
+        from lamina.plugins.services.content._service import ContentService
+
+        return ContentService(content).handlers
+
+    slow = functools.partial(LazyMethod, load=load, slow=True)
+    return Service(
+        "containerd.services.content.v1.Content",
+        (
+            slow("Info", logged=_LOGGED),
+            slow("Update", logged=_LOGGED),
+            slow("List", streams=True),
+            slow("Delete", logged=_LOGGED),
+            slow("Read", streams=True, logged=_LOGGED),
+            slow("Status", logged=_LOGGED),
+            slow("ListStatuses"),
+            slow("Abort", logged=_LOGGED),
+        ),
+    )

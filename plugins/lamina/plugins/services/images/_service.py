@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lamina import api, images  # their names are looked up in calls, since few starts need them
-from lamina.api import Method, Service, encode
+from lamina.api import Handlers, descriptor_from_proto, encode, image_to_proto
 from lamina.api.messages import images_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import InvalidArgument
-from lamina.images import current_namespace
+from lamina.images import Image, current_namespace
 
 if TYPE_CHECKING:
-    from lamina.images import Image, ImageStore
+    from lamina.images import ImageStore
     from lamina.metadata.collection import GarbageCollector
-
-_LOGGED = {"name": "image", "image.name": "image"}
-"""Fields of requests that name images, and their name in log lines."""
 
 
 class ImagesService:
@@ -32,34 +28,31 @@ class ImagesService:
         """
         self._images = images
         self._collector = collector
-        self.service = Service(
-            name="containerd.services.images.v1.Images",
-            methods=(
-                Method("Get", pb.GetImageRequest, self._get, logged=_LOGGED),
-                Method("List", pb.ListImagesRequest, self._list, slow=True),
-                Method("Create", pb.CreateImageRequest, self._create, slow=True, logged=_LOGGED),
-                Method("Update", pb.UpdateImageRequest, self._update, slow=True, logged=_LOGGED),
-                Method("Delete", pb.DeleteImageRequest, self._delete, slow=True, logged=_LOGGED),
-            ),
-        )
+        self.handlers: Handlers = {
+            "Get": (pb.GetImageRequest, self._get),
+            "List": (pb.ListImagesRequest, self._list),
+            "Create": (pb.CreateImageRequest, self._create),
+            "Update": (pb.UpdateImageRequest, self._update),
+            "Delete": (pb.DeleteImageRequest, self._delete),
+        }
 
     def _store(self) -> ImageStore:
         return self._images(current_namespace())
 
     def _get(self, request: pb.GetImageRequest) -> pb.GetImageResponse:
-        return encode(pb.GetImageResponse, image=api.image_to_proto(self._store().get(request.name)))
+        return encode(pb.GetImageResponse, image=image_to_proto(self._store().get(request.name)))
 
     def _list(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
         found = self._store().list(*request.filters)
-        return encode(pb.ListImagesResponse, images=[api.image_to_proto(image) for image in found])
+        return encode(pb.ListImagesResponse, images=[image_to_proto(image) for image in found])
 
     def _create(self, request: pb.CreateImageRequest) -> pb.CreateImageResponse:
         created = self._store().create(_image(request))
-        return encode(pb.CreateImageResponse, image=api.image_to_proto(created))
+        return encode(pb.CreateImageResponse, image=image_to_proto(created))
 
     def _update(self, request: pb.UpdateImageRequest) -> pb.UpdateImageResponse:
         updated = self._store().update(_image(request), tuple(request.update_mask.paths))
-        return encode(pb.UpdateImageResponse, image=api.image_to_proto(updated))
+        return encode(pb.UpdateImageResponse, image=image_to_proto(updated))
 
     def _delete(self, request: pb.DeleteImageRequest) -> Empty:
         collector = self._collector() if request.sync else None
@@ -74,4 +67,4 @@ def _image(request: pb.CreateImageRequest | pb.UpdateImageRequest) -> Image:
     if not request.HasField("image"):
         raise InvalidArgument("image argument missing")
     image = request.image
-    return images.Image(name=image.name, target=api.descriptor_from_proto(image.target), labels=dict(image.labels))
+    return Image(name=image.name, target=descriptor_from_proto(image.target), labels=dict(image.labels))

@@ -7,8 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable
 
-from lamina import api  # `plugin_to_proto` is looked up in calls, which keeps the start short
-from lamina.api import Method, Service, encode
+from lamina.api import Handlers, encode, plugin_to_proto
 from lamina.api.messages import introspection_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.errdefs import DataLoss, FailedPrecondition, NotFound, Unimplemented, translated
@@ -28,20 +27,17 @@ class IntrospectionService:
         """
         self._plugins = plugins
         self._uuid = UuidFile(uuid_path)
-        self.service = Service(
-            name="containerd.services.introspection.v1.Introspection",
-            methods=(
-                Method("Plugins", pb.PluginsRequest, self._list, slow=True),  # filters take time
-                Method("Server", Empty, self._server),
-                Method("PluginInfo", pb.PluginInfoRequest, self._info),
-            ),
-        )
+        self.handlers: Handlers = {
+            "Plugins": (pb.PluginsRequest, self._list),
+            "Server": (Empty, self._server),
+            "PluginInfo": (pb.PluginInfoRequest, self._info),
+        }
 
     def _list(self, request: pb.PluginsRequest) -> pb.PluginsResponse:
         from lamina.filters import parse
 
         wanted = parse(*request.filters)
-        plugins = [api.plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
+        plugins = [plugin_to_proto(plugin) for plugin in self._plugins() if wanted.match(_fields(plugin))]
         return encode(pb.PluginsResponse, plugins=plugins)
 
     def _server(self, _request: Empty) -> pb.ServerResponse:
@@ -50,7 +46,7 @@ class IntrospectionService:
 
     def _info(self, request: pb.PluginInfoRequest) -> pb.PluginInfoResponse:
         plugin = self._find(request.type, request.id)
-        response = encode(pb.PluginInfoResponse, plugin=api.plugin_to_proto(plugin))
+        response = encode(pb.PluginInfoResponse, plugin=plugin_to_proto(plugin))
         if request.HasField("options"):
             if plugin.status is not Status.OK:
                 raise FailedPrecondition(f"plugin {plugin.uri} does not work: {plugin.problem}")

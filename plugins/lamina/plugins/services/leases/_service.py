@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lamina import api, metadata  # their names are looked up in calls, since few starts need them
-from lamina.api import Method, Service, encode
+from lamina.api import Handlers, encode, lease_to_proto
 from lamina.api.messages import leases_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.images import current_namespace
+from lamina.metadata import Resource
 
 if TYPE_CHECKING:
-    from lamina.metadata import LeaseStore, Resource
+    from lamina.metadata import LeaseStore
     from lamina.metadata.collection import GarbageCollector
-
-_LOGGED = {"id": "lease", "resource.type": "resource_type", "resource.id": "resource"}
-"""Fields of requests that identify leases and their resources, and their names in log lines."""
 
 
 class LeasesService:
@@ -31,24 +28,21 @@ class LeasesService:
         """
         self._leases = leases
         self._collector = collector
-        self.service = Service(
-            name="containerd.services.leases.v1.Leases",
-            methods=(
-                Method("Create", pb.CreateRequest, self._create, slow=True, logged=_LOGGED),
-                Method("Delete", pb.DeleteRequest, self._delete, slow=True, logged=_LOGGED),
-                Method("List", pb.ListRequest, self._list, slow=True),
-                Method("AddResource", pb.AddResourceRequest, self._add, slow=True, logged=_LOGGED),
-                Method("DeleteResource", pb.DeleteResourceRequest, self._remove, slow=True, logged=_LOGGED),
-                Method("ListResources", pb.ListResourcesRequest, self._list_resources, slow=True, logged=_LOGGED),
-            ),
-        )
+        self.handlers: Handlers = {
+            "Create": (pb.CreateRequest, self._create),
+            "Delete": (pb.DeleteRequest, self._delete),
+            "List": (pb.ListRequest, self._list),
+            "AddResource": (pb.AddResourceRequest, self._add),
+            "DeleteResource": (pb.DeleteResourceRequest, self._remove),
+            "ListResources": (pb.ListResourcesRequest, self._list_resources),
+        }
 
     def _store(self) -> LeaseStore:
         return self._leases(current_namespace())
 
     def _create(self, request: pb.CreateRequest) -> pb.CreateResponse:
         created = self._store().create(request.id, dict(request.labels))
-        return encode(pb.CreateResponse, lease=api.lease_to_proto(created))
+        return encode(pb.CreateResponse, lease=lease_to_proto(created))
 
     def _delete(self, request: pb.DeleteRequest) -> Empty:
         collector = self._collector() if request.sync else None
@@ -59,7 +53,7 @@ class LeasesService:
 
     def _list(self, request: pb.ListRequest) -> pb.ListResponse:
         found = self._store().list(*request.filters)
-        return encode(pb.ListResponse, leases=[api.lease_to_proto(lease) for lease in found])
+        return encode(pb.ListResponse, leases=[lease_to_proto(lease) for lease in found])
 
     def _add(self, request: pb.AddResourceRequest) -> Empty:
         self._store().add(request.id, _resource(request.resource))
@@ -77,4 +71,4 @@ class LeasesService:
 
 
 def _resource(message: pb.Resource) -> Resource:
-    return metadata.Resource(type=message.type, id=message.id)
+    return Resource(type=message.type, id=message.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from lamina.api import Method, Service, encode
+from lamina.api import Handlers, encode
 from lamina.api.messages import namespaces_pb2 as pb
 from lamina.errdefs import NotFound, Unimplemented
 
@@ -20,16 +20,13 @@ class NamespacesService:
             namespaces: Returns the names of all namespaces, or raises the reason why they are not available.
         """
         self._namespaces = namespaces
-        self.service = Service(
-            name="containerd.services.namespaces.v1.Namespaces",
-            methods=(
-                Method("Get", pb.GetNamespaceRequest, self._get, slow=True),
-                Method("List", pb.ListNamespacesRequest, self._list, slow=True),
-                Method("Create", pb.CreateNamespaceRequest, _refuse),
-                Method("Update", pb.UpdateNamespaceRequest, _refuse),
-                Method("Delete", pb.DeleteNamespaceRequest, _refuse),
-            ),
-        )
+        self.handlers: Handlers = {
+            "Get": (pb.GetNamespaceRequest, self._get),
+            "List": (pb.ListNamespacesRequest, self._list),
+            "Create": (pb.CreateNamespaceRequest, _refuse),
+            "Update": (pb.UpdateNamespaceRequest, _refuse),
+            "Delete": (pb.DeleteNamespaceRequest, _refuse),
+        }
 
     def _get(self, request: pb.GetNamespaceRequest) -> pb.GetNamespaceResponse:
         if request.name not in self._namespaces():
