@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import grpc
 import pytest
@@ -14,6 +17,7 @@ from lamina.errdefs import Unimplemented
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
 from lamina.plugins.servers.grpc.engines.native import NativeEngine
+from tests.support.listener import raw_http2
 from tests.support.listener.engines import (
     QUICK,
     REQUEST,
@@ -69,6 +73,39 @@ def test_running_and_new_calls_are_answered_while_the_listener_closes(serve, blo
     assert call.result(timeout=SECONDS) == RESPONSE.SerializeToString()
     closing.join(SECONDS)
     assert not closing.is_alive()
+
+
+def test_clients_are_asked_for_no_more_calls_and_those_that_are_under_way_are_answered(serve, tmp_path):
+    served = serve()
+    if not isinstance(served.engine, NativeEngine):
+        return  # grpcio does so
+    with (
+        raw_http2.Connection(f"{tmp_path}/x.sock") as client,
+        client.socket.makefile("rb") as frames,
+    ):
+        client.socket.settimeout(SECONDS)
+        client.send(raw_http2.call(1, "test.Test/Quick", REQUEST))
+        response = read_until(frames, raw_http2.DATA, stream=1)
+        assert read_until(frames, raw_http2.HEADERS, stream=1)
+        closing = threading.Thread(target=served.listener.close)
+        closing.start()
+        assert read_until(frames, raw_http2.GOAWAY, stream=0) == struct.pack(">II", 2**31 - 1, 0)
+        client.send(raw_http2.call(3, "test.Test/Quick", REQUEST))
+        assert read_until(frames, raw_http2.DATA, stream=3) == response
+        client.socket.shutdown(socket.SHUT_RDWR)
+        closing.join(SECONDS)
+        assert not closing.is_alive()
+
+
+def read_until(frames: BinaryIO, kind: int, stream: int) -> bytes:
+    """Read frames until one of a kind comes for a stream; returns its payload."""
+    while True:
+        length, found, _, number = struct.unpack(">I", b"\0" + frames.read(3)) + struct.unpack(
+            ">BBI", frames.read(6)
+        )
+        payload = frames.read(length)
+        if (found, number) == (kind, stream):
+            return payload
 
 
 def test_calls_that_take_longer_than_the_grace_period_are_cancelled_and_waited_for(serve):

@@ -23,6 +23,8 @@ STALL_TIMEOUT: Final = 300.0
 """Seconds after which a stream is ended whose client reads nothing."""
 CANCEL_GRACE: Final = 2.0
 """Seconds that cancelled calls have to end."""
+RETIRE_GRACE: Final = 0.2
+"""Seconds that clients have to close their connections before calls are refused, when a host stops."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
-from lamina.api import Method, Service, VersionedResponse, decode, serialize
+from lamina.api import Method, Service, VersionedResponse, serialize
 from lamina.context import use
 from lamina.errdefs import Code, Error, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
@@ -22,7 +22,7 @@ from lamina.plugins.servers.grpc._pool import Pool
 from lamina.plugins.servers.grpc._routes import routes
 from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver, CallDetails, Event
-from lamina.plugins.servers.grpc.engines.native._in_flight import SMALL, Call, InFlight
+from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
 from lamina.plugins.servers.grpc.engines.native._memory_guard import MemoryGuard
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
@@ -96,6 +96,9 @@ class NativeEngine:
 
     def stop(self, grace: float) -> None:
         """Stop. Abandons calls that do not end after they were cancelled."""
+        if self._guard is not None:
+            self._guard.stop()
+            self._guard.connections.retire(_limits.RETIRE_GRACE)
         self._stopping = True
         if left := self._calls.drain(grace, _limits.CANCEL_GRACE):
             _log.warning("abandoned calls that do not end", extra={"calls": left})
@@ -104,8 +107,7 @@ class NativeEngine:
         self._streams.stop()
         self._blocking.stop()
         self._open.shutdown(wait=False, cancel_futures=True)
-        if self._front is not None and self._guard is not None:
-            self._guard.stop()
+        if self._front is not None:
             self._responses.wait_until_received(self._front, _limits.CANCEL_GRACE)
             self._front.close()
 
@@ -186,7 +188,7 @@ class NativeEngine:
             self._writes.run_here(self._steps(call), call.context, queue, look)
             return
         try:
-            request = self._request(call)
+            request = call.decoded(self._recv_limit)
             if method.target is not None:
                 call.target = method.target(request)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
@@ -234,7 +236,7 @@ class NativeEngine:
         """Do as `_answer`, in the steps of the handler."""
         try:
             call.context.check()
-            request = self._request(call)
+            request = call.decoded(self._recv_limit)
             if call.method.target is not None:
                 call.target = call.method.target(request)
             steps: Any = call.method.handler(request)
@@ -253,7 +255,7 @@ class NativeEngine:
         try:
             call.context.check()
             try:
-                responses = call.method.handler(self._request(call))
+                responses = call.method.handler(call.decoded(self._recv_limit))
                 for response in responses:
                     yield self._serialize(response)
                     call.context.check()
@@ -266,16 +268,6 @@ class NativeEngine:
             self._count(call, Code.OK)
             self._bound.stream_end(call.id)
             self._calls.done(call.id)
-
-    def _request(self, call: Call) -> Any:
-        if call.request is None:
-            size = len(call.data)
-            if size > self._recv_limit:
-                raise ResourceExhausted(f"a request of {size} bytes: at most {self._recv_limit} are taken")
-            call.request = decode(call.method.request, call.data)
-            if size > SMALL:
-                call.data = b""
-        return call.request
 
     def _serialize(self, response: Any) -> bytes:
         data = serialize(response)

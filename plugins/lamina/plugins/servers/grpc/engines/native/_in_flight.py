@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import attrs
 
-from lamina.api import Method, Target
+from lamina.api import Method, Target, decode
 from lamina.context import CallContext
-from lamina.errdefs import Unavailable
+from lamina.errdefs import ResourceExhausted, Unavailable
 from lamina.plugins.servers.grpc._limits import MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES
 from lamina.plugins.servers.grpc._shares import Key
 
@@ -46,6 +46,25 @@ class Call:
     def key(self) -> Key:
         """Key of the share that its worker is taken from if it may block."""
         return self.target.name if self.target else "", self.method.name
+
+    def decoded(self, limit: int) -> Any:
+        """Return the request, decoded once.
+
+        Args:
+            limit: Limit of a request in bytes.
+
+        Raises:
+            ResourceExhausted: The request exceeds the limit.
+            Error: It is malformed.
+        """
+        if self.request is None:
+            size = len(self.data)
+            if size > limit:
+                raise ResourceExhausted(f"a request of {size} bytes: at most {limit} are taken")
+            self.request = decode(self.method.request, self.data)
+            if size > SMALL:
+                self.data = b""
+        return self.request
 
 
 class InFlight:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import logging
 import math
@@ -12,10 +11,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from typing import Final
 
 import attrs
+
+from lamina.plugins.servers.grpc.engines.native._connections import Connections
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,6 @@ _FIRST: Final = 64
 """Connections that are closed before the next look at the memory; then twice as many, and so on."""
 _RELEASE: Final = 0.1
 """Seconds in which the memory of closed connections is released."""
-_DESCRIPTORS: Final = "/proc/self/fd"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _CREDENTIALS: Final = struct.Struct("3i")
 """`struct ucred`: process, user and group (unix(7))."""
@@ -69,7 +68,8 @@ class MemoryGuard:
             max_memory: Bytes by which private memory may grow.
             max_addresses: Bytes by which the address space may grow.
         """
-        self._path = path
+        self.connections = Connections(path)
+        """Those that it watches."""
         self._max_memory = max_memory
         self._max_addresses = max_addresses
         self._own = Memory(0, 0)
@@ -100,7 +100,7 @@ class MemoryGuard:
     def note_connections(self) -> None:
         """Note which connections there are. All later ones count as newer."""
         now = time.monotonic()
-        self._noted = {inode: self._noted.get(inode, now) for inode in self._connections()}
+        self._noted = {inode: self._noted.get(inode, now) for inode in self.connections.find()}
 
     def _is_over(self, part: float) -> bool:
         """Return whether the memory has grown by more than a part of what it may."""
@@ -114,15 +114,13 @@ class MemoryGuard:
     def _relieve(self) -> None:
         """Close the newest connections until half of the permitted memory is free again."""
         peers: list[int] = []
-        found = self._connections()
+        found = self.connections.find()
         newest_first = iter(sorted(found, key=lambda inode: self._noted.get(inode, math.inf), reverse=True))
         while batch := list(itertools.islice(newest_first, max(_FIRST, len(peers)))):
             for inode in batch:
-                # The client may be quicker, and the descriptor that of another socket.
-                with contextlib.suppress(OSError), _duplicate(found[inode]) as connection:
-                    if self._is_of_client(connection) and _inode(connection) == inode:
-                        peers.append(_peer(connection))
-                        connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError), self.connections.opened(inode, found[inode]) as connection:
+                    peers.append(_peer(connection))
+                    connection.shutdown(socket.SHUT_RDWR)
             self._stopped.wait(_RELEASE)
             if not self._is_over(0.5):
                 break
@@ -130,37 +128,6 @@ class MemoryGuard:
             self._own = Memory.now()  # until it falls: the memory is not that of connections
         fields = {"connections": len(peers), "processes": ", ".join(map(str, sorted({*peers})))}
         _log.warning("closed connections: requests that are not complete take too much memory", extra=fields)
-
-    def _connections(self) -> dict[int, int]:
-        """Return the descriptors of the connections of all clients, by inode."""
-        found = {}
-        for name in os.listdir(_DESCRIPTORS):
-            with contextlib.suppress(OSError), _duplicate(int(name)) as one:  # closed meanwhile, or no socket
-                if self._is_of_client(one):
-                    found[_inode(one)] = int(name)
-        return found
-
-    def _is_of_client(self, found: socket.socket) -> bool:
-        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        return found.family == socket.AF_UNIX and found.getsockname() == self._path and not listens
-
-
-@contextlib.contextmanager
-def _duplicate(descriptor: int) -> Iterator[socket.socket]:
-    """Yield a socket of this process, which its owner may close at any time, for the block.
-
-    Raises:
-        OSError: It is closed, or no socket.
-    """
-    # Of a file not even for a moment: closing it would release all locks that the process has on it (fcntl(2)).
-    if not os.readlink(f"{_DESCRIPTORS}/{descriptor}").startswith("socket:"):
-        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
-        yield connection
-
-
-def _inode(connection: socket.socket) -> int:
-    return os.fstat(connection.fileno()).st_ino
 
 
 def _peer(connection: socket.socket) -> int:

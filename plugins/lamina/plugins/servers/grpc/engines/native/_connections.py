@@ -1,0 +1,107 @@
+"""`Connections`: the sockets of clients, which pygrpc-native does not show."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import struct
+import termios
+import time
+from collections.abc import Iterator
+from typing import Final
+
+_DESCRIPTORS: Final = "/proc/self/fd"
+_GOAWAY: Final = struct.pack(">BHBBIII", 0, 8, 7, 0, 0, 2**31 - 1, 0)
+"""The frame of HTTP/2 that asks a client to begin no more calls on a connection, and takes those that it has begun
+(RFC 9113, 6.8)."""
+_POLL: Final = 0.001
+"""Seconds between two looks at connections."""
+
+
+class Connections:
+    """The connections of all clients of a socket. Any thread may call any method."""
+
+    def __init__(self, path: str) -> None:
+        """Find connections.
+
+        Args:
+            path: The path to which the socket was bound.
+        """
+        self._path = path
+
+    def find(self) -> dict[int, int]:
+        """Return the descriptors of the connections, by inode.
+
+        Raises:
+            OSError: No descriptor is free.
+        """
+        found = {}
+        for name in os.listdir(_DESCRIPTORS):
+            with contextlib.suppress(OSError), _duplicate(int(name)) as one:  # closed meanwhile, or no socket
+                if self._is_of_client(one):
+                    found[_inode(one)] = int(name)
+        return found
+
+    @contextlib.contextmanager
+    def opened(self, inode: int, descriptor: int) -> Iterator[socket.socket]:
+        """Yield a connection that `find` has found, for the block.
+
+        Raises:
+            OSError: It is closed.
+        """
+        with _duplicate(descriptor) as connection:
+            # The client may be quicker, and the descriptor that of another socket.
+            if not self._is_of_client(connection) or _inode(connection) != inode:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            yield connection
+
+    def retire(self, timeout: float) -> None:
+        """Ask clients to begin no more calls, and wait until they have closed their connections.
+
+        pygrpc-native 0.5.0 does not ask them: a call that is under way when it closes a connection is lost, and
+        its client cannot tell whether it was carried out.
+
+        Args:
+            timeout: Seconds after which to return anyway.
+        """
+        latest = time.monotonic() + timeout
+        known: set[int] = set()
+        asked: set[int] = set()
+        with contextlib.suppress(OSError):  # no descriptor is free: the connections are closed anyway
+            while (found := self.find()) and time.monotonic() < latest:
+                # Not at the first look: the first frame of the server must have been sent.
+                asked |= {inode for inode in known & found.keys() - asked if self._ask(inode, found[inode])}
+                known |= found.keys()
+                time.sleep(_POLL)
+
+    def _ask(self, inode: int, descriptor: int) -> bool:
+        """Send the frame, unless another frame may be half sent. Returns whether it was sent."""
+        with contextlib.suppress(OSError), self.opened(inode, descriptor) as connection:
+            unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+            return not any(unread) and connection.send(_GOAWAY, socket.MSG_DONTWAIT) > 0
+        return False
+
+    def _is_of_client(self, found: socket.socket) -> bool:
+        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return found.family == socket.AF_UNIX and found.getsockname() == self._path and not listens
+
+
+@contextlib.contextmanager
+def _duplicate(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket of this process, which its owner may close at any time, for the block.
+
+    Raises:
+        OSError: It is closed, or no socket.
+    """
+    # Of a file not even for a moment: closing it would release all locks that the process has on it (fcntl(2)).
+    if not os.readlink(f"{_DESCRIPTORS}/{descriptor}").startswith("socket:"):
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        yield connection
+
+
+def _inode(connection: socket.socket) -> int:
+    return os.fstat(connection.fileno()).st_ino
