@@ -18,12 +18,14 @@ from lamina.plugin._registration import Registration
 
 _log = logging.getLogger(__name__)
 
+_IMPLEMENTATION: Final = "lamina_impl"
+_SPECIFICATION: Final = "lamina_spec"
+"""The attributes in which pluggy's markers keep their options: `HookimplMarker`, `HookspecMarker`."""
+
 hookspec = pluggy.HookspecMarker("lamina")
 """Decorator that marks the specification of a hook."""
 hookimpl = pluggy.HookimplMarker("lamina")
 """Decorator that marks a function of a plugin module as the implementation of the hook of that name."""
-_HOOKABLE: Final = (types.FunctionType, types.MethodType, staticmethod, classmethod)
-"""The types of objects in a module that can be hook implementations."""
 
 
 @hookspec
@@ -70,11 +72,24 @@ def lamina_host_stopping(plugins: PluginSet) -> None:
 
 
 class _Manager(pluggy.PluginManager):
+    """Examines what is marked in modules. pluggy alone would examine every name, and the classes of its type."""
+
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        # pluggy walks the classes of every name in a module, for the types of which there is no hook.
-        if isinstance(plugin, types.ModuleType) and not isinstance(vars(plugin).get(name), _HOOKABLE):
-            return None
-        return super().parse_hookimpl_opts(plugin, name)
+        return super().parse_hookimpl_opts(plugin, name) if _may_be_marked(plugin, name, _IMPLEMENTATION) else None
+
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> pluggy.HookspecOpts | None:
+        marked = _may_be_marked(module_or_class, name, _SPECIFICATION)
+        return super().parse_hookspec_opts(module_or_class, name) if marked else None
+
+
+def _may_be_marked(namespace: object, name: str, mark: str) -> bool:
+    """Return False for an attribute of a module that certainly is no hook."""
+    if not isinstance(namespace, types.ModuleType):
+        return True
+    found = vars(namespace).get(name)
+    if isinstance(found, types.FunctionType):
+        return hasattr(found, mark)
+    return isinstance(found, types.MethodType | staticmethod | classmethod)
 
 
 def new_manager() -> pluggy.PluginManager:
