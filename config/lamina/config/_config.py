@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from lamina.config import reading
 from lamina.config._overrides import overriding
 from lamina.config._problems import KeyPath, Problem, config_error, dotted, quoted
 from lamina.config._schema import VERSION, HostConfig
 from lamina.config._top_level import decode_table, decode_top_level
 from lamina.config.reading._document import Document
 from lamina.config.reading._merge import Merged, Origin, merge
-from lamina.config.reading._positions import parse_key
 from lamina.config.reading._proxies import decode_proxy
 from lamina.config.versions._migrate import Migration, migrate
 from lamina.errdefs import ConfigError, PluginFailed, nearest
-from lamina.fs import Exposure
 from lamina.places import PROGRAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lamina.fs import Exposure
 
 
 @attrs.frozen(eq=False, repr=False)
 class Sources:
     """The inputs of a configuration."""
 
-    file: Path | None
+    file: str | None
     documents: tuple[Document, ...]
     """The files as read, the main one first."""
     unread: tuple[Problem, ...] = ()
@@ -66,7 +69,9 @@ class Config:
     @property
     def file(self) -> Path | None:
         """The main file, or None if there is none."""
-        return self._sources.file
+        from pathlib import Path  # noqa: PLC0415 # slow to import, and a start does not need it
+
+        return None if self._sources.file is None else Path(self._sources.file)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -190,7 +195,7 @@ class Config:
         Raises:
             InvalidArgument: The key is malformed.
         """
-        return self.origin_of(parse_key(key))
+        return self.origin_of(reading.parse_key(key))
 
     def origin_of(self, path: KeyPath) -> Origin | None:
         """Return where the value at a path was last set.

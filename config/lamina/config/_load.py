@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from lamina.config._config import Config, Sources, assemble
 from lamina.config._problems import Problem, config_error
 from lamina.config._schema import VERSION
 from lamina.config.reading._document import Document, read, read_imports
-from lamina.places import PROGRAM, default_config_path, default_drop_ins
+from lamina.places import CONFIG, PROGRAM, default_config_directory, default_drop_ins
 
 _GIVEN: Final = "configuration given as a mapping"
 """The name that problems of a mapping show instead of a file."""
@@ -33,7 +32,7 @@ def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, 
             lists all problems. Problems that prevent the discovery of plugins are never deferred. Plugins' tables
             are checked by `Config.decode_plugins`, because the top level decides which plugins there are.
     """
-    name = os.fspath(default_config_path(program=program) if path is None else path)
+    name = f"{default_config_directory(program=program)}/{CONFIG}" if path is None else os.fspath(path)
     drop_ins = default_drop_ins(program=program) if path is None else ""
     try:
         main = read(name)
@@ -44,7 +43,7 @@ def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, 
         main = Problem(name, "", None, f"cannot be read: {error.strerror}")
     if isinstance(main, Problem):
         raise config_error([main])
-    return _from_main(main, program, Path(name), drop_ins, defer)
+    return _from_main(main, program, name, drop_ins, defer)
 
 
 def from_document(tables: Mapping[str, Any], *, program: str = PROGRAM) -> Config:
@@ -75,7 +74,7 @@ def _as_read(value: Any) -> Any:
 
 
 def _from_main(
-    main: Document, program: str, file: Path | None = None, drop_ins: str = "", defer: bool = False
+    main: Document, program: str, file: str | None = None, drop_ins: str = "", defer: bool = False
 ) -> Config:
     documents, unread = read_imports(main, drop_ins)
     return assemble(Sources(file, tuple(documents), tuple(unread), program=program, defer=defer))

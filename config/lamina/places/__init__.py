@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "lamina"
 """The default program."""
+CONFIG: Final = "config.toml"
+"""The name of the configuration file in its directory."""
 SOCKET: Final = "lamina.sock"
 """The name of the socket in the state directory."""
 LOCK: Final = "lamina.lock"
@@ -77,9 +79,22 @@ def default_config_path(
     """
     from pathlib import Path
 
+    return Path(default_config_directory(environ, uid, program=program), CONFIG)
+
+
+def default_config_directory(
+    environ: Mapping[str, str] = os.environ, uid: int | None = None, *, program: str = PROGRAM
+) -> str:
+    """Return the directory of the default configuration file.
+
+    Args:
+        environ: Environment variables.
+        uid: The user, by default the effective one.
+        program: The program.
+    """
     if _is_root(uid):
-        return Path(f"/etc/{program}/config.toml")
-    return Path(_xdg(environ, "XDG_CONFIG_HOME") or _home(environ, program) + "/.config") / program / "config.toml"
+        return f"/etc/{program}"
+    return f"{_xdg(environ, 'XDG_CONFIG_HOME') or _home(environ, program) + '/.config'}/{program}"
 
 
 def default_drop_ins(
@@ -94,7 +109,7 @@ def default_drop_ins(
     """
     import glob
 
-    return f"{glob.escape(str(default_config_path(environ, uid, program=program).parent))}/conf.d/*.toml"
+    return f"{glob.escape(default_config_directory(environ, uid, program=program))}/conf.d/*.toml"
 
 
 def _is_root(uid: int | None) -> bool:

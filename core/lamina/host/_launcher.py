@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -64,8 +63,8 @@ class Launcher:
         plugin = initialise(
             registration,
             config=self.active.configs.get(registration.uri),
-            root=Path(self.active.host.root),
-            state=Path(self.active.host.state),
+            root=self.active.host.root,
+            state=self.active.host.state,
             plugins=self.plugins,
             readiness=readiness,
             properties=self._properties,

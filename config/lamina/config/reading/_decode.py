@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import collections.abc
 import enum
+import os
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import attrs
@@ -23,9 +23,11 @@ _EXPECTED: Final[Mapping[Any, str]] = {
     int: "a whole number",
     float: "a number",
     str: "a string",
-    Path: "a path",
     Duration: 'a duration such as "1m30s"',
 }
+
+_PATH: Final = "a path"
+"""What is expected for a class of `pathlib`, which is slow to import and not imported for it."""
 
 _ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     list: list,
@@ -154,7 +156,7 @@ class _Decoder:
         for name, field in fields.items():
             if name not in table and field.default is attrs.NOTHING:
                 values[name] = _WRONG
-                self._add((*path, name), "nothing", expected=_EXPECTED.get(field.type, "a value"))
+                self._add((*path, name), "nothing", expected=_expected(field.type))
         unknown = sorted(table.keys() - fields)
         objection = None
         if not unknown and not any(value is _WRONG for value in values.values()):
@@ -174,6 +176,12 @@ class _Decoder:
         return _WRONG
 
 
+def _expected(kind: Any) -> str:
+    """Return what to write for a type of a field."""
+    is_path = isinstance(kind, type) and issubclass(kind, os.PathLike)
+    return _PATH if is_path else _EXPECTED.get(kind, "a value")
+
+
 def _scalar(kind: Any, choices: tuple[Any, ...], value: Any) -> Any:
     if kind is Any or kind is None:  # None: a field without a type
         return value
@@ -187,11 +195,11 @@ def _scalar(kind: Any, choices: tuple[Any, ...], value: Any) -> Any:
         if not isinstance(value, str):
             raise Mismatch(_EXPECTED[Duration], value)
         return kind.parse(value)
-    if issubclass(kind, Path):
+    if issubclass(kind, os.PathLike):
         # Path("") is the current directory, which is never intended.
         if not isinstance(value, str) or not value or "\0" in value:
-            raise Mismatch(_EXPECTED[Path], value)
-        return kind(value)
+            raise Mismatch(_PATH, value)
+        return kind(value)  # type: ignore[call-arg] # as the classes of pathlib are called
     for base in (bool, int, float, str):
         if issubclass(kind, base):
             if type(value) is base or (base is float and type(value) is int):

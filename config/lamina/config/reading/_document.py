@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
-import tomli
 
+from lamina.config import reading
 from lamina.config._problems import KeyPath, Problem, dotted
 from lamina.config.reading._moves import origin_of
-from lamina.config.reading._positions import key_lines
 from lamina.fs import Exposure, Trust, content_exposure
 
 _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
@@ -55,7 +54,7 @@ class Document:
 
     @functools.cached_property
     def _lines(self) -> dict[KeyPath, int]:
-        return key_lines(self.text)
+        return reading.key_lines(self.text)
 
 
 def read(path: str) -> Document | Problem:
@@ -68,6 +67,8 @@ def read(path: str) -> Document | Problem:
         os.set_blocking(file.fileno(), True)
         exposure = content_exposure(os.fstat(file.fileno()), path, Trust.of_process())
         data = file.read().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
+    import tomli
+
     try:
         text = data.decode()
         return Document(path, tomli.loads(text), text, exposure=exposure)

@@ -10,7 +10,6 @@ import re
 from typing import Final
 
 import attrs
-import tomli
 
 from lamina.config._problems import KeyPath, quoted
 from lamina.errdefs import InvalidArgument
@@ -214,4 +213,8 @@ def _plain(name: str) -> str:
     """Return the name that a written key stands for."""
     if name[0] == "'" or (name[0] == '"' and "\\" not in name):
         return name[1:-1]
-    return next(iter(tomli.loads(f"{name} = 0"))) if name[0] == '"' else name
+    if name[0] != '"':
+        return name
+    import tomli
+
+    return next(iter(tomli.loads(f"{name} = 0")))

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import attrs
-import tomli
 
 from lamina.config._problems import KeyPath, Problem, config_error, dotted
 from lamina.config.reading._document import read
@@ -98,6 +97,7 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
         tables: The tables to express.
         moves: Where moved settings are in the text.
     """
+    import tomli
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 

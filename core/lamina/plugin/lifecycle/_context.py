@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from lamina.errdefs import FailedPrecondition
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet
+from lamina.plugin._types import PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
 from lamina.plugin.lifecycle._readiness import Readiness
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 C = TypeVar("C")
 
@@ -26,12 +29,8 @@ class InitContext(Generic[C]):
     """The URI of the plugin."""
     config: C
     """The decoded configuration; None if the registration has no `config`."""
-    root: Path
-    """`<root>/<URI>`, for data that survives a reboot. Not created by the host."""
-    state: Path
-    """`<state>/<URI>`, for data that does not. Not created by the host."""
     properties: dict[str, str]
-    """Properties of the host, by the names in the `PROPERTY_…` constants."""
+    """Properties of the host and directories of the plugin, by the names in the `PROPERTY_…` constants."""
     listening: Any = None
     """The result of `Registration.listen`. None without that function, and in a retry, since the address has been
     closed."""
@@ -41,6 +40,16 @@ class InitContext(Generic[C]):
     _plugins: PluginSet
     _readiness: Readiness
     _revoked: bool = attrs.field(default=False, init=False)
+
+    @property
+    def root(self) -> Path:
+        """`<root>/<URI>`, for data that survives a reboot. Not created by the host."""
+        return _path(self.properties[PROPERTY_ROOT_DIR])
+
+    @property
+    def state(self) -> Path:
+        """`<state>/<URI>`, for data that does not. Not created by the host."""
+        return _path(self.properties[PROPERTY_STATE_DIR])
 
     def get_single(self, type: str) -> Any:  # noqa: A002 - containerd's word
         """See `PluginSet.get_single`."""
@@ -75,3 +84,9 @@ class InitContext(Generic[C]):
         if self._revoked:
             raise FailedPrecondition(f"{self.uri} was left behind: its init did not end in time")
         return self._plugins
+
+
+def _path(path: str) -> Path:
+    from pathlib import Path  # noqa: PLC0415 # slow to import, and few plugins need it
+
+    return Path(path)

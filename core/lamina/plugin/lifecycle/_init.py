@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import reprlib
 import time
 import traceback
 import types
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -42,8 +42,8 @@ def initialise(
     registration: Registration[Any],
     *,
     config: object,
-    root: Path,
-    state: Path,
+    root: str | os.PathLike[str],
+    state: str | os.PathLike[str],
     plugins: PluginSet,
     readiness: Readiness,
     properties: Mapping[str, str] | None = None,
@@ -81,12 +81,10 @@ def initialise(
     context: InitContext[Any] = InitContext(
         uri=uri,
         config=config,
-        root=root / uri,
-        state=state / uri,
         properties={
             **(properties or {}),
-            PROPERTY_ROOT_DIR: str(root / uri),
-            PROPERTY_STATE_DIR: str(state / uri),
+            PROPERTY_ROOT_DIR: os.path.join(root, uri),
+            PROPERTY_STATE_DIR: os.path.join(state, uri),
         },
         listening=listening,
         plugins=plugins,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from lamina.content import ContentStore
 from lamina.places import LOCK
-from lamina.plugin import Contract, InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import PROPERTY_ROOT_DIR, Contract, InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
     from lamina.content.local import LocalContentStore
@@ -52,7 +51,7 @@ def init_content(ic: InitContext[ContentConfig]) -> LocalContentStore:
     """Open the store, with labels in the host's metadata."""
     from lamina.content.local import LocalContentStore
 
-    root = _path(ic.root, ic.config)
+    root = _path(ic.properties[PROPERTY_ROOT_DIR], ic.config)
     ic.meta.exports["root"] = root
     return LocalContentStore(root, ic.get_single(PluginType.METADATA).labels)
 
@@ -73,10 +72,10 @@ def examine_content(context: DiagnoseContext[ContentConfig]) -> Iterator[Finding
     return examine_blobs(_diagnosed_path(context))
 
 
-def _path(plugin_root: Path, config: ContentConfig) -> str:
-    return os.path.abspath(config.root_path) if config.root_path else str(plugin_root)
+def _path(plugin_root: str, config: ContentConfig) -> str:
+    return os.path.abspath(config.root_path) if config.root_path else plugin_root
 
 
 def _diagnosed_path(context: DiagnoseContext[ContentConfig]) -> str:
     """Return the directory of the running host, whose configuration may differ; else the configured one."""
-    return context.exports.get("root") or _path(context.root, context.config)
+    return context.exports.get("root") or _path(str(context.root), context.config)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lamina.places import LOCK
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
     from lamina.api import Handlers, Service
@@ -33,8 +33,9 @@ def init_metastore(ic: InitContext[None]) -> MetaStore:
     """Open the metastore in the plugin's own directory."""
     from lamina.snapshots.storage import MetaStore
 
-    ic.meta.exports["path"] = str(ic.root)
-    return MetaStore.open(str(ic.root), str(ic.state))
+    root = ic.properties[PROPERTY_ROOT_DIR]
+    ic.meta.exports["path"] = root
+    return MetaStore.open(root, ic.properties[PROPERTY_STATE_DIR])
 
 
 def init_service(ic: InitContext[None]) -> Service:

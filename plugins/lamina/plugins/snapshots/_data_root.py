@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errdefs import translated
 from lamina.fs import SecureDirectory
-from lamina.plugin import InitContext, host_platform
+from lamina.plugin import PROPERTY_ROOT_DIR, InitContext, host_platform
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext
@@ -25,7 +24,7 @@ def create_data_root(ic: InitContext[Any], root_path: str) -> str:
         PermissionDenied: Another user could change the directory.
         Error: The directory cannot be created.
     """
-    root = data_root_path(ic.root, root_path)
+    root = data_root_path(ic.properties[PROPERTY_ROOT_DIR], root_path)
     with translated("create the data root"):
         SecureDirectory.open(root, create_mode=0o700).close()
     ic.meta.exports["root"] = root
@@ -33,14 +32,14 @@ def create_data_root(ic: InitContext[Any], root_path: str) -> str:
     return root
 
 
-def data_root_path(plugin_root: Path, root_path: str) -> str:
+def data_root_path(plugin_root: str, root_path: str) -> str:
     """Return the absolute path of the data root.
 
     Args:
         plugin_root: The plugin's own directory.
         root_path: The configured path; "" for that directory.
     """
-    return os.path.abspath(root_path) if root_path else str(plugin_root)
+    return os.path.abspath(root_path) if root_path else plugin_root
 
 
 def diagnosed_data_root(context: DiagnoseContext[Any], root_path: str) -> str:
@@ -50,4 +49,4 @@ def diagnosed_data_root(context: DiagnoseContext[Any], root_path: str) -> str:
         context: The context of the diagnosis.
         root_path: The configured path.
     """
-    return context.exports.get("root") or data_root_path(context.root, root_path)
+    return context.exports.get("root") or data_root_path(str(context.root), root_path)

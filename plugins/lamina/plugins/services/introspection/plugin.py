@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from lamina.plugin import InitContext, PluginType, Registration, hookimpl
+from lamina.plugin import PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR, InitContext, PluginType, Registration, hookimpl
 
 if TYPE_CHECKING:
     from lamina.api import Handlers, Service
@@ -21,8 +22,9 @@ def lamina_register() -> Iterable[Registration[Any]]:
 
 def init_service(ic: InitContext[None]) -> Service:
     """Return the service, and export the directories of the host."""
-    ic.meta.exports |= {"root": str(ic.root.parent), "state": str(ic.state.parent)}
-    return introspection_service(ic.get_all, str(ic.root / "uuid"))
+    root, state = ic.properties[PROPERTY_ROOT_DIR], ic.properties[PROPERTY_STATE_DIR]
+    ic.meta.exports |= {"root": os.path.dirname(root), "state": os.path.dirname(state)}
+    return introspection_service(ic.get_all, os.path.join(root, "uuid"))
 
 
 def introspection_service(plugins: Callable[[], Iterable[Plugin]], uuid_path: str) -> Service:
