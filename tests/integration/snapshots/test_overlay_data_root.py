@@ -15,7 +15,7 @@ from lamina.errdefs import (
     LockHeld,
 )
 from lamina.mount import Mount, mount_all, temporary_mount, unmount
-from lamina.snapshots.local import LocalSnapshotter
+from lamina.snapshots.local import LocalSnapshotter, _trash
 from tests.support.snapshotters.overlay import open_overlay, snapshots, trash_is_empty
 from tests.support.waiting import wait_until
 
@@ -110,6 +110,27 @@ def test_a_metastore_older_than_the_data_root_is_refused_and_nothing_is_touched(
     ):
         pass
     assert len(snapshots(tmp_path)) == 2
+
+
+def test_a_start_is_counted_even_if_nothing_is_made(tmp_path: Path) -> None:
+    """So a backup from before a removal is older than the data root, too."""
+    uuid = tmp_path / "overlay/uuid"
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    owner, _, count = uuid.read_text().strip().partition(" ")
+    with open_overlay(tmp_path):
+        wait_until(lambda: uuid.read_text() == f"{owner} {int(count) + 1}\n", 60, "the start is counted")
+
+
+def test_a_start_writes_nothing_before_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trash, "_FIRST_SECONDS", 3600.0)
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("kept")
+    before = (tmp_path / "overlay/uuid").read_bytes(), (tmp_path / "metastore/data.mdb").read_bytes()
+    with open_overlay(tmp_path) as overlay:
+        overlay.close()  # the background thread has not begun
+    after = (tmp_path / "overlay/uuid").read_bytes(), (tmp_path / "metastore/data.mdb").read_bytes()
+    assert after == before
 
 
 def test_leftovers_are_reclaimed_beside_unfinished_deletions_of_an_earlier_process(

@@ -8,7 +8,7 @@ import logging
 import threading
 from typing import Final
 
-from lamina.errdefs import DataLoss, FailedPrecondition
+from lamina.errdefs import DataLoss, Error, FailedPrecondition
 from lamina.fs import SecureDirectory, is_full_or_read_only
 from lamina.snapshots.local._recovery import MOST
 from lamina.snapshots.storage import SnapshotterStore
@@ -26,8 +26,8 @@ class Claim:
     """The file `uuid` of a data root: the UUID of its metastore, and how often that was opened with it.
 
     A metastore restored from a backup was opened less often than its data root, and does not know the snapshots
-    made since. So the file is written before any snapshot is made or committed. If a full disk prevents that at
-    the start, snapshots are still served and removed, and the file is written before the first is made.
+    made since. So the file is written before any snapshot is made or committed: at the opening of a new data root,
+    and in the background after that of another. On a full disk, snapshots are still served and removed.
     """
 
     def __init__(
@@ -57,8 +57,9 @@ class Claim:
         path = root.path
         owner, _, count = (root.read(UUID) or b"").decode("ascii", "replace").strip().partition(" ")
         opened = int(count) if count.isdecimal() else 0
-        self._is_known = owner == store.uuid
-        if not self._is_known and snapshots and any(snapshots.names()):
+        self.is_known = owner == store.uuid
+        """True if the data root was the store's when it was opened."""
+        if not self.is_known and snapshots and any(snapshots.names()):
             whose = f"metastore {owner}" if owner else "no metastore that left its mark"
             raise FailedPrecondition(
                 f"data root {path} holds snapshots of {whose}, and the metastore in use is {store.uuid}, which "
@@ -66,31 +67,29 @@ class Claim:
                 "rebuild it: `lamina metastore rebuild`; to start empty, move the data root away or set "
                 "root_path to an empty directory"
             )
-        if self._is_known and snapshots and records and any(snapshots.names()):
+        if self.is_known and snapshots and records and any(snapshots.names()):
             _check_snapshotter(path, store.name, records)
-        if self._is_known and opened > store.opened_before:
+        if self.is_known and opened > store.opened_before:
             raise FailedPrecondition(
                 f"data root {path} is newer than the metastore, which was opened {store.opened_before} times, "
                 f"and the data root {opened} times: was an older copy put in its place? It does not know the "
                 "snapshots made since. Nothing there was touched. Stop lamina, and add them: `lamina "
                 "metastore rebuild`"
             )
-        store.failed_sync.attach(root, counts=self._is_known)
+        store.failed_sync.attach(root, counts=self.is_known)
 
     def make_if_possible(self) -> None:
-        """Write the file, or defer that if the root is the store's already and the disk is full or read-only.
+        """Write the file, or leave that to the first snapshot if the disk is full or read-only.
 
         Raises:
-            OSError, Error: As `make`, if the root is new.
+            OSError, Error: As `make`, for other reasons.
         """
-        if self._is_known and not self._store.counted:
-            return
         try:
             self.make()
-        except OSError as error:
-            if not self._is_known or not is_full_or_read_only(error):
+        except (Error, OSError) as error:
+            if not is_full_or_read_only(error):
                 raise
-            _log.warning("nothing can be made in the data root", exc_info=error, extra={"path": self._root.path})
+            _log.warning("cannot count this start", exc_info=error, extra={"path": self._root.path})
 
     def make(self) -> None:
         """Write the file, unless it has been written.

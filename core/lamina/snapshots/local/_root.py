@@ -91,7 +91,8 @@ class DataRoot:
             parts = found | _open_parts(directory, undo, set(MADE) - set(found), create_mode=0o700)
             _check_one_file_system(directory, parts)
             remove_default_acl(parts[SNAPSHOTS].fd)  # the roots of snapshots would inherit it
-            claim.make_if_possible()
+            if not claim.is_known:
+                claim.make()
             trash = Trash(parts[TRASH], destroy)
             sync = FileSystemSync(path, on_failure=store.sync_failed) if sync_fs else None
             return cls(directory, parts, store, claim, trash, sync, undo.pop_all())

@@ -91,8 +91,9 @@ class Tidying:
             self._root.discard(record.id)
 
     def tidy_up(self) -> None:
-        """Complete the work of interrupted calls of earlier processes."""
+        """Count this start, and complete the work of interrupted calls of earlier processes."""
         try:
+            self._root.claim.make_if_possible()
             reclaimed = self._root.reclaim()
             if reclaimed:
                 _log.info("reclaimed the data of interrupted calls", extra={"entries": reclaimed})

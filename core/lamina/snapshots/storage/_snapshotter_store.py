@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from lamina.errdefs import DataLoss, InvalidArgument, ReadOnly, ResourceExhausted
+from lamina.errdefs import DataLoss, InvalidArgument
 from lamina.fs import Ballast
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import Agreement
@@ -22,8 +21,6 @@ from lamina.snapshots.storage._table import Table, keyspace_names, next_number
 from lamina.store import _checksum as checksum
 from lamina.store._entries import BATCH, ascending
 from lamina.store._environment import Environment, Transaction
-
-_log = logging.getLogger(__name__)
 
 BLOCK: Final = 1024
 """Identifiers in one durable reservation."""
@@ -45,7 +42,7 @@ class SnapshotterStore:
         self.number, self.first_id, self.opened_before = self._register()
         """`number`: four bytes that name the snapshotter in database keys.
         `first_id`: all lower identifiers were reserved by earlier processes.
-        `opened_before`: how often the store was opened. A data root opened more often is newer than the store.
+        `opened_before`: how many openings were counted. A data root with a higher number is newer than the store.
         """
         self._mutex = threading.Lock()
         self._free = iter(range(0))
@@ -55,19 +52,13 @@ class SnapshotterStore:
         self.failed_sync = FailedSync(environment, name, path, self._last_id)
 
     def _register(self) -> tuple[bytes, int, int]:
-        """Count this opening, if the store is writable, and return the counters stored before."""
-        try:
-            found = self._environment.write(self._count_opening)
-            self.counted = True
-        except (ResourceExhausted, ReadOnly) as error:
-            key = layout.snapshotter_key(self.name)
-            known = self._environment.read(lambda transaction: checksum.get(transaction, key))
-            if known is None:
-                raise
-            _log.warning("cannot count this start", exc_info=error, extra={"snapshotter": self.name})
-            found = layout.SNAPSHOTTER.unpack(known)
-            self.counted = False
-        number, next_id, generation = found
+        """Return the stored counters; store those of a new snapshotter, and count this opening."""
+        key = layout.snapshotter_key(self.name)
+        known = self._environment.read(lambda transaction: checksum.get(transaction, key))
+        self._counted = known is None
+        number, next_id, generation = (
+            layout.SNAPSHOTTER.unpack(known) if known else self._environment.write(self._count_opening)
+        )
         return layout.NUMBER.pack(number), next_id, generation
 
     def _count_opening(self, transaction: Transaction) -> tuple[int, int, int]:
@@ -83,15 +74,15 @@ class SnapshotterStore:
         return number, next_id, generation
 
     def count_opening(self) -> int:
-        """Count this opening, unless `__init__` did; return the number of openings, including this one.
+        """Count this opening, unless that was done; return the number of openings, including this one.
 
         Raises:
-            ResourceExhausted, ReadOnly: The store is still not writable.
+            ResourceExhausted, ReadOnly: The store is not writable.
         """
         with self._mutex:
-            if not self.counted:
+            if not self._counted:
                 self._environment.write(self._count_opening)
-                self.counted = True
+                self._counted = True
         return self.opened_before + 1
 
     def keyspace(self, name: str) -> Keyspace:
