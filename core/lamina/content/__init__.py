@@ -21,12 +21,13 @@ from lamina.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lamina.content._blob import PIECE, Blob
-    from lamina.content._contract import Commit, ContentStore, Info, Progress, Status, Writer
+    from lamina.content._contract import ContentStore, Progress, Writer
     from lamina.content._descriptor import Descriptor
     from lamina.content._digest import check_digest
     from lamina.content._ingest import NewBlob, abort_ingest, ingest, open_writer
     from lamina.content._labels import BlobLabels
     from lamina.content._reading import LARGEST_DOCUMENT, read_blob, verified_pieces, verify_blob
+    from lamina.content._records import Commit, Info, Status
 
 __all__ = [
     "LARGEST_DOCUMENT",
@@ -54,11 +55,12 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "_blob": "PIECE Blob",
-        "_contract": "Commit ContentStore Info Progress Status Writer",
+        "_contract": "ContentStore Progress Writer",
         "_descriptor": "Descriptor",
         "_digest": "check_digest",
         "_ingest": "NewBlob abort_ingest ingest open_writer",
         "_labels": "BlobLabels",
         "_reading": "LARGEST_DOCUMENT read_blob verified_pieces verify_blob",
+        "_records": "Commit Info Status",
     },
 )

@@ -1,46 +1,20 @@
-"""The abstract `ContentStore` and `Writer`, and what they return."""
+"""The abstract `ContentStore` and `Writer`."""
 
 from __future__ import annotations
 
 import abc
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-import attrs
-
-from lamina.content._blob import Blob
-from lamina.content._labels import BlobLabels
+from lamina import content  # the records are looked up in calls, since no start needs them
 from lamina.errdefs import Aborted, AlreadyExists, Error
+
+if TYPE_CHECKING:
+    from lamina.content import Blob, BlobLabels, Commit, Info, Status
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with how many bytes of a blob are done: when the work begins, while it goes on, and at its end."""
-
-
-@attrs.frozen
-class Info:
-    """The metadata of a blob. `created` and `updated` are nanoseconds since 1970, UTC."""
-
-    digest: str
-    size: int = 0
-    """Bytes."""
-    labels: Mapping[str, str] = attrs.field(factory=dict)
-    created: int = 0
-    updated: int = 0
-
-
-@attrs.frozen
-class Status:
-    """The progress of an ingest. `started` and `updated` are nanoseconds since 1970, UTC."""
-
-    ref: str
-    """The name that its writer chose, by which it is resumed."""
-    offset: int = 0
-    """Bytes written so far."""
-    total: int = 0
-    """Bytes to be written in all, as far as known; 0 if not."""
-    started: int = 0
-    updated: int = 0
 
 
 class Writer(abc.ABC):
@@ -121,16 +95,6 @@ class Writer(abc.ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@attrs.frozen(eq=False, repr=False)
-class Commit:
-    """One of the commits of `ContentStore.commit_all`, with the arguments of `Writer.commit`."""
-
-    writer: Writer
-    digest: str
-    size: int = 0
-    labels: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class ContentStore(abc.ABC):
@@ -269,7 +233,7 @@ class ContentStore(abc.ABC):
         Raises:
             NotFound: There is no such blob.
         """
-        return self.update(Info(digest, labels=labels), tuple(f"labels.{key}" for key in labels))
+        return self.update(content.Info(digest, labels=labels), tuple(f"labels.{key}" for key in labels))
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
         """Commit several ingests, which may share the syncs that make them durable, and close their writers.

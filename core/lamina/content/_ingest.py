@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 import attrs
 
 from lamina.content._blob import Blob
-from lamina.content._contract import Commit, ContentStore, Progress, Writer
+from lamina.content._contract import ContentStore, Progress, Writer
+from lamina.content._records import Commit
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, FailedPrecondition, NotFound, RefLocked, ResourceExhausted
 

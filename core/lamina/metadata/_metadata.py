@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lamina.content import BlobLabels
 from lamina.context import current, use
 from lamina.images import check_namespace
 from lamina.metadata._contract import MetadataStore
@@ -17,6 +16,7 @@ from lamina.metadata._tables import Tables, namespaces_in
 from lamina.store import Store
 
 if TYPE_CHECKING:
+    from lamina.content import BlobLabels
     from lamina.images import TemporaryLease
     from lamina.metadata._images import NamedImages
     from lamina.metadata._leases import StoredLeases

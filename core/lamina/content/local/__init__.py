@@ -6,7 +6,14 @@ Worked example::
         ingest(content, [NewBlob(digest, Blob(archive_fd, size, offset))])
 """
 
-from lamina.content.local._store import BLOBS, LocalContentStore
-from lamina.content.local._writer import BLOB_MODE
+from typing import TYPE_CHECKING
 
-__all__ = ["BLOBS", "BLOB_MODE", "LocalContentStore"]
+from lamina.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lamina.content.local._store import BLOBS, LocalContentStore
+    from lamina.content.local._writer import BLOB_MODE, LocalWriter
+
+__all__ = ["BLOBS", "BLOB_MODE", "LocalContentStore", "LocalWriter"]
+
+__getattr__ = lazy_exports(__name__, {"_store": "BLOBS LocalContentStore", "_writer": "BLOB_MODE LocalWriter"})

@@ -7,16 +7,19 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from lamina.content._contract import Info
+from lamina import content
 from lamina.content._digest import check_digest
 from lamina.content._labels import BlobLabels
 from lamina.errdefs import Aborted, Error, NotFound, translated
 from lamina.fs import SecureDirectory, fsync, open_secure_file
 from lamina.labels import update_labels
+
+if TYPE_CHECKING:
+    from lamina.content import Info
 
 ALGORITHM: Final = "sha256"
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
@@ -55,7 +58,7 @@ class Blobs:
             status = os.stat(_name(digest), dir_fd=self._directory.fd, follow_symlinks=False)
         labels = self._labels.get(digest)
         # The time of the last status change cannot be set, and reading does not change it.
-        return Info(digest, status.st_size, labels, created=status.st_mtime_ns, updated=status.st_ctime_ns)
+        return content.Info(digest, status.st_size, labels, created=status.st_mtime_ns, updated=status.st_ctime_ns)
 
     def open(self, digest: str) -> int:
         """Open a blob for reading and return the descriptor."""

@@ -8,14 +8,17 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from lamina.content._contract import Status
+from lamina import content
 from lamina.context import current, use
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, RefLocked
 from lamina.fs import SecureDirectory, open_secure_file, remove_tree
+
+if TYPE_CHECKING:
+    from lamina.content import Status
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +201,7 @@ def _status(ref: str, directory: SecureDirectory) -> Status:
     data = os.stat(DATA, dir_fd=directory.fd, follow_symlinks=False)
     started = os.stat(REF, dir_fd=directory.fd, follow_symlinks=False)
     total = directory.read(TOTAL) or b""
-    return Status(
+    return content.Status(
         ref,
         data.st_size,
         int(total) if total.isdigit() else 0,

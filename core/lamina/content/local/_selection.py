@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lamina.content._contract import Info, Status
-
 if TYPE_CHECKING:
+    from lamina.content import Info, Status
     from lamina.filters import Fields
 
 

@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from lamina.content._blob import Blob
-from lamina.content._contract import Commit, ContentStore, Info, Status
+from lamina import content
+from lamina.content import local  # as in `content`, what reads and writes blobs is looked up in calls
+from lamina.content._contract import ContentStore
 from lamina.content._digest import check_digest
 from lamina.content._labels import BlobLabels
 from lamina.content.local._blobs import ALGORITHM, Blobs, Complete
 from lamina.content.local._ingests import DATA, Ingests, check_ref
 from lamina.content.local._selection import info_fields, status_fields
-from lamina.content.local._writer import LocalWriter
 from lamina.context import current
 from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
 from lamina.fs import Lock, SecureDirectory, fsync
@@ -24,6 +24,8 @@ from lamina.labels import check_labels
 from lamina.places import LOCK
 
 if TYPE_CHECKING:
+    from lamina.content import Blob, Commit, Info, Status
+    from lamina.content.local._writer import LocalWriter
     from lamina.filters import Filter
 
 _log = logging.getLogger(__name__)
@@ -129,7 +131,7 @@ class LocalContentStore(ContentStore):
         """Implement `ContentStore.open`."""
         with translated(f"open blob {digest}"):
             fd = self._blobs.open(check_digest(digest))
-        return Blob(fd, os.fstat(fd).st_size)
+        return content.Blob(fd, os.fstat(fd).st_size)
 
     def writer(self, ref: str, *, digest: str = "", size: int = 0) -> LocalWriter:
         """Implement `ContentStore.writer`."""
@@ -141,7 +143,7 @@ class LocalContentStore(ContentStore):
             if digest and self._blobs.has(check_digest(digest)):
                 self._ingests.remove(ref)
                 raise AlreadyExists(f"blob {digest} already exists")
-            return LocalWriter(self._ingests.open(ref, size), resources.pop_all().close, self._commit)
+            return local.LocalWriter(self._ingests.open(ref, size), resources.pop_all().close, self._commit)
 
     def status(self, ref: str) -> Status:
         """Implement `ContentStore.status`."""
@@ -175,7 +177,7 @@ class LocalContentStore(ContentStore):
 
     def _commit_together(self, commits: Sequence[Commit]) -> list[bool]:
         """Commit ingests and close their writers; return for each whether the blob is new."""
-        writers = [one.writer for one in commits if isinstance(one.writer, LocalWriter)]
+        writers = [one.writer for one in commits if isinstance(one.writer, local.LocalWriter)]
         if len(writers) != len(commits):
             raise InvalidArgument("commit: a writer is not of a local content store")
         with contextlib.ExitStack() as closing, translated("commit blobs"):

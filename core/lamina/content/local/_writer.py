@@ -10,7 +10,8 @@ from typing import Final
 import attrs
 
 from lamina.content._blob import Blob
-from lamina.content._contract import Commit, Info, Progress, Status, Writer
+from lamina.content._contract import Progress, Writer
+from lamina.content._records import Commit, Info, Status
 from lamina.content.local._ingests import Ingest
 from lamina.errdefs import FailedPrecondition, translated
 from lamina.fs import clone_range, fsync, start_writeback
