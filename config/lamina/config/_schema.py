@@ -52,7 +52,7 @@ def _check_names(_: object, __: object, proxies: Mapping[str, object]) -> None:
             raise InvalidArgument(f"{name!r} cannot name a plugin: it must not be empty or contain '/' or NUL")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Debug:
     """The level and format of the log."""
 

@@ -87,7 +87,7 @@ def _init_error(plugin: Plugin, error: BaseException) -> StatusMessage:
     if plugin.retrying:
         metadata["retrying"] = "true"
     if plugin.location:
-        metadata |= {name: str(value) for name, value in attrs.asdict(plugin.location).items()}
+        metadata |= {name: str(value) for name, value in plugin.location._asdict().items()}
     metadata = {name: value.encode(errors="backslashreplace").decode() for name, value in metadata.items()}
     details = AnyMessage()
     details.Pack(encode(ErrorInfo, reason=plugin.status.name, domain=_DOMAIN, metadata=metadata))

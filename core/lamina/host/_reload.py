@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -26,15 +27,14 @@ _Path = tuple[str, ...]
 """The keys from the top level to a setting."""
 
 
-@attrs.frozen
-class Reloaded:
+class Reloaded(NamedTuple):
     """The result of a reload. Keys are dotted: `debug.level`."""
 
     changed: tuple[str, ...] = ()
     """Settings that were applied."""
     needs_restart: tuple[str, ...] = ()
     """Settings that differ from the active configuration and take effect only after a restart."""
-    failed: Mapping[str, BaseException] = attrs.field(factory=dict)
+    failed: Mapping[str, BaseException] = MappingProxyType({})
     """Errors of plugins that keep their old configuration, by URI."""
 
 

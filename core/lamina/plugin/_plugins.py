@@ -39,7 +39,7 @@ class Status(enum.StrEnum):
     """A plugin that it requires does not work. Its error names the chain of plugins down to the root cause."""
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Meta:
     """Metadata of a plugin, filled in by its init, and kept if init fails."""
 

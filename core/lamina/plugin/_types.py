@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
 
-class PluginType(enum.StrEnum):
-    """containerd's plugin types (containerd `plugins/types.go`), and lamina's own.
+class PluginType:
+    """The names of containerd's plugin types (containerd `plugins/types.go`), and of lamina's own.
 
     A type is any string; third parties use their own.
     """
 
-    INTERNAL = "io.containerd.internal.v1"
-    RUNTIME = "io.containerd.runtime.v1"
-    RUNTIME_V2 = "io.containerd.runtime.v2"
-    SERVICE = "io.containerd.service.v1"
-    GRPC = "io.containerd.grpc.v1"
-    TTRPC = "io.containerd.ttrpc.v1"
-    SNAPSHOTTER = "io.containerd.snapshotter.v1"
-    TASK_MONITOR = "io.containerd.monitor.task.v1"
-    CONTAINER_MONITOR = "io.containerd.monitor.container.v1"
-    DIFF = "io.containerd.differ.v1"
-    METADATA = "io.containerd.metadata.v1"
-    CONTENT = "io.containerd.content.v1"
-    GC = "io.containerd.gc.v1"
-    EVENT = "io.containerd.event.v1"
-    LEASE = "io.containerd.lease.v1"
-    STREAMING = "io.containerd.streaming.v1"
-    TRACING_PROCESSOR = "io.containerd.tracing.processor.v1"
-    METRICS = "io.containerd.metrics.v1"
-    NRI = "io.containerd.nri.v1"
-    TRANSFER = "io.containerd.transfer.v1"
-    SANDBOX_STORE = "io.containerd.sandbox.store.v1"
-    POD_SANDBOX = "io.containerd.podsandbox.controller.v1"
-    SANDBOX_CONTROLLER = "io.containerd.sandbox.controller.v1"
-    IMAGE_VERIFIER = "io.containerd.image-verifier.v1"
-    WARNING = "io.containerd.warning.v1"
-    CRI_SERVICE = "io.containerd.cri.v1"
-    SHIM = "io.containerd.shim.v1"
-    HTTP_HANDLER = "io.containerd.http.v1"
-    SERVER = "io.containerd.server.v1"
-    MOUNT_MANAGER = "io.containerd.mount-manager.v1"
-    MOUNT_HANDLER = "io.containerd.mount-handler.v1"
-    METASTORE = "io.lamina.metastore.v1"
+    INTERNAL: Final = "io.containerd.internal.v1"
+    RUNTIME: Final = "io.containerd.runtime.v1"
+    RUNTIME_V2: Final = "io.containerd.runtime.v2"
+    SERVICE: Final = "io.containerd.service.v1"
+    GRPC: Final = "io.containerd.grpc.v1"
+    TTRPC: Final = "io.containerd.ttrpc.v1"
+    SNAPSHOTTER: Final = "io.containerd.snapshotter.v1"
+    TASK_MONITOR: Final = "io.containerd.monitor.task.v1"
+    CONTAINER_MONITOR: Final = "io.containerd.monitor.container.v1"
+    DIFF: Final = "io.containerd.differ.v1"
+    METADATA: Final = "io.containerd.metadata.v1"
+    CONTENT: Final = "io.containerd.content.v1"
+    GC: Final = "io.containerd.gc.v1"
+    EVENT: Final = "io.containerd.event.v1"
+    LEASE: Final = "io.containerd.lease.v1"
+    STREAMING: Final = "io.containerd.streaming.v1"
+    TRACING_PROCESSOR: Final = "io.containerd.tracing.processor.v1"
+    METRICS: Final = "io.containerd.metrics.v1"
+    NRI: Final = "io.containerd.nri.v1"
+    TRANSFER: Final = "io.containerd.transfer.v1"
+    SANDBOX_STORE: Final = "io.containerd.sandbox.store.v1"
+    POD_SANDBOX: Final = "io.containerd.podsandbox.controller.v1"
+    SANDBOX_CONTROLLER: Final = "io.containerd.sandbox.controller.v1"
+    IMAGE_VERIFIER: Final = "io.containerd.image-verifier.v1"
+    WARNING: Final = "io.containerd.warning.v1"
+    CRI_SERVICE: Final = "io.containerd.cri.v1"
+    SHIM: Final = "io.containerd.shim.v1"
+    HTTP_HANDLER: Final = "io.containerd.http.v1"
+    SERVER: Final = "io.containerd.server.v1"
+    MOUNT_MANAGER: Final = "io.containerd.mount-manager.v1"
+    MOUNT_HANDLER: Final = "io.containerd.mount-handler.v1"
+    METASTORE: Final = "io.lamina.metastore.v1"
 
 
 EVERY_TYPE: Final = "*"

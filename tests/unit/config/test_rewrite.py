@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import attrs
 import pytest
 import tomli
 import tomli_w
@@ -237,7 +238,7 @@ def sorted_tables(config: Config) -> str:
             return [ordered(one) for one in value]
         return {key: ordered(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
 
-    return repr((config.host.debug, config.host.timeouts, ordered(dict(config.plugins))))
+    return repr((attrs.asdict(config.host.debug), config.host.timeouts, ordered(dict(config.plugins))))
 
 
 def test_a_file_is_replaced_with_its_mode_owner_and_attributes(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ The rules are containerd's, with one exception: a later document overrides an ea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -23,8 +23,7 @@ _REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
 """The table whose entries are replaced as a whole: half of another plugin's settings make no plugin."""
 
 
-@attrs.frozen
-class Origin:
+class Origin(NamedTuple):
     """The place where a setting came from."""
 
     name: str

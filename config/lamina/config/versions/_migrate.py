@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -34,8 +34,7 @@ it finds nothing old."""
 _READ: Final = ", ".join(map(str, range(OLDEST, VERSION))) + f" or {VERSION}"
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Relocation:
+class _Relocation(NamedTuple):
     """A plugin whose settings had a top-level table up to version 3."""
 
     table: str

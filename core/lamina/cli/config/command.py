@@ -221,11 +221,12 @@ def _document(record: attrs.AttrsInstance) -> dict[str, Any]:
 
 
 def _explanation_document(explanation: Explanation) -> dict[str, Any]:
+    origin = explanation.origin
     return {
         "Key": explanation.key,
         "Value": json_ready(explanation.value),
         "Default": json_ready(explanation.default),
-        "SetBy": explanation.origin and _document(explanation.origin),
+        "SetBy": origin and {"Name": origin.name, "Line": origin.line},
         "Type": explanation.type,
         "Meaning": explanation.meaning,
         "Parts": [_explanation_document(part) for part in explanation.parts],

@@ -6,7 +6,7 @@ import functools
 import importlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import attrs
 import pluggy
@@ -28,8 +28,7 @@ _Hooks = Mapping[str, Callable[..., object]]
 """A module's own hook implementations, by the name of the hook."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Rejection:
+class Rejection(NamedTuple):
     """A distribution that was rejected, and the reason."""
 
     source: Source

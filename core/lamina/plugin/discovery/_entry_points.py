@@ -8,9 +8,7 @@ import itertools
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
-
-import attrs
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamina.errdefs import InvalidRegistration, message
 from lamina.plugin.discovery._distributions import distributions, normalise
@@ -24,8 +22,7 @@ _REFERENCE: Final = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
 """`module:object [extras]`, the last two optional (packaging.python.org/specifications/entry-points)."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Source:
+class Source(NamedTuple):
     """A plugin module to load, and the entry point that names it."""
 
     distribution: str

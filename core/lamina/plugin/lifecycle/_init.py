@@ -9,9 +9,7 @@ import time
 import traceback
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, NamedTuple
 
 from lamina.errdefs import LeftBehind, PluginBlocked, PluginFailed, SkipPlugin, is_interrupt
 from lamina.plugin._contract import Contract
@@ -28,8 +26,7 @@ _MAX_META: Final = 65_536
 """Characters in the meta of a plugin, so that one plugin cannot make a listing of all too long."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Outcome:
+class _Outcome(NamedTuple):
     status: Status
     instance: Any = None
     error: BaseException | None = None
@@ -122,7 +119,7 @@ def predict(registration: Registration[Any], plugins: PluginSet) -> Plugin:
 
 
 def _record(registration: Registration[Any], outcome: _Outcome, **fields: Any) -> Plugin:
-    return registration.record(**attrs.asdict(outcome, recurse=False), **fields)
+    return registration.record(**outcome._asdict(), **fields)
 
 
 def _blocked_by_requires(registration: Registration[Any], plugins: PluginSet) -> _Outcome | None:

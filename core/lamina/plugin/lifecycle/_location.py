@@ -9,12 +9,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
+from typing import NamedTuple
 
-import attrs
 
-
-@attrs.frozen
-class Location:
+class Location(NamedTuple):
     """A line of code."""
 
     file: str
@@ -32,8 +30,7 @@ class Location:
         return f"{place} ({self.distribution})" if self.distribution else place
 
 
-@attrs.frozen(eq=False, repr=False)
-class Owner:
+class Owner(NamedTuple):
     """The code that belongs to a plugin."""
 
     distribution: str
