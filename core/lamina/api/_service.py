@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from lamina.steps import Steps
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Target:
     """The backend of a call, such as a snapshotter.
 

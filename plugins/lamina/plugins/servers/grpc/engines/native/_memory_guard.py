@@ -36,7 +36,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 """`struct ucred`: process, user and group (unix(7))."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Memory:
     """Memory of this process, in bytes."""
 
