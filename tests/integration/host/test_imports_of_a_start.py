@@ -23,10 +23,18 @@ def lamina_host_ready(plugins):
 """
 
 NEEDED_LATER = {
-    *("grpc", "hashlib", "importlib.metadata", "rich", "subprocess", "tempfile"),
-    *("lamina.api._content", "lamina.api._images", "lamina.api._leases", "lamina.api._plugins"),
+    *("grpc", "hashlib", "importlib.metadata", "random", "rich", "subprocess", "tempfile"),
+    *(
+        "lamina.api._content",
+        "lamina.api._convert",
+        "lamina.api._time",
+        "lamina.api._images",
+        "lamina.api._leases",
+        "lamina.api._plugins",
+    ),
     *("lamina.client", "lamina.filters", "lamina.fs._copy", "lamina.registry", "lamina.snapshots.recovery"),
     *("lamina.images._results", "lamina.images.archive", "lamina.images.building", "lamina.images.documents"),
+    *("lamina.images.unpack._destination", "lamina.plugins.servers.metrics._address"),
     *("lamina.layers.applying", "lamina.layers.comparing", "lamina.layers.tar", "lamina.layers.workers._worker"),
     *("lamina.metadata._leases", "lamina.metadata._images", "lamina.metadata.collection._collector"),
     *("lamina.plugins.services.content._service", "lamina.plugins.services.images._service"),

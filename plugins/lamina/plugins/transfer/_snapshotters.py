@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import FailedPrecondition, NotFound, Unavailable, nearest
-from lamina.images.unpack import Destination
+from lamina.images import unpack  # its names are looked up in calls, since few starts need them
 from lamina.plugin import Plugin, PluginType, Status
+
+if TYPE_CHECKING:
+    from lamina.images.unpack import Destination
 
 _PREFERRED: Final = ("overlayfs", "native")
 """The default snapshotters, the first one that works."""
@@ -64,4 +67,4 @@ class Snapshotters:
             raise Unavailable(f"snapshotter {chosen}: {plugin.problem}; it is being retried")
         if plugin.status is not Status.OK:
             raise FailedPrecondition(f"snapshotter {chosen}: {plugin.problem}")
-        return Destination(chosen, plugin.instance, _REBASE in plugin.meta.capabilities)
+        return unpack.Destination(chosen, plugin.instance, _REBASE in plugin.meta.capabilities)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
-    from lamina.plugins.servers.metrics._address import host_and_port
-
     if address:
+        from lamina.plugins.servers.metrics._address import host_and_port
+
         try:
             host_and_port(address)
         except InvalidArgument as error:

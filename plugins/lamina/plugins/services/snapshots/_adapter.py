@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lamina.api import encode, info_to_proto
+from lamina import api  # `info_to_proto` is looked up in calls, since few starts need it
+from lamina.api import encode
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.mount import Mount
 from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter, Versioned
@@ -30,11 +31,12 @@ class _Encoded(InfoMessages):
         self._snapshotter = snapshotter
 
     def stat_message(self, key: str) -> bytes:
-        return encode(pb.StatSnapshotResponse, info=info_to_proto(self._snapshotter.stat(key))).SerializeToString()
+        info = api.info_to_proto(self._snapshotter.stat(key))
+        return encode(pb.StatSnapshotResponse, info=info).SerializeToString()
 
     def walk_messages(self, *filters: str) -> Iterator[bytes]:
         for info in self._snapshotter.walk(*filters):
-            yield encode(pb.ListSnapshotsResponse, info=[info_to_proto(info)]).SerializeToString()
+            yield encode(pb.ListSnapshotsResponse, info=[api.info_to_proto(info)]).SerializeToString()
 
 
 class _WithoutVersions(Versioned):

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from lamina.api import (
-    Method,
-    Response,
-    Service,
-    Target,
-    VersionedResponse,
-    encode,
-    info_to_proto,
-    names_to_exports,
-    usage_to_proto,
-)
+from lamina import api  # the conversions are looked up in calls, since few starts need them
+from lamina.api import Method, Response, Service, Target, VersionedResponse, encode, names_to_exports
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import current
@@ -201,14 +192,14 @@ class SnapshotsService:
         # Only labels can change. The timestamps are not read, since clients may send invalid ones.
         info = Info(name=request.info.name, labels=dict(request.info.labels))
         updated = yield from snapshotter.update_steps(info, tuple(request.update_mask.paths))
-        return encode(pb.UpdateSnapshotResponse, info=info_to_proto(updated))
+        return encode(pb.UpdateSnapshotResponse, info=api.info_to_proto(updated))
 
     def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:
         infos = self._find(request.snapshotter).messages.walk_messages(*request.filters)
         yield from map(b"".join, _chunks(infos))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
-        return usage_to_proto(self._find(request.snapshotter).snapshotter.usage(request.key))
+        return api.usage_to_proto(self._find(request.snapshotter).snapshotter.usage(request.key))
 
     def _cleanup(self, request: pb.CleanupRequest) -> Empty:
         self._find(request.snapshotter).snapshotter.cleanup()
