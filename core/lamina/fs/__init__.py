@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lamina.fs._ballast import BALLAST_BYTES, Ballast
     from lamina.fs._copy import copy_tree
     from lamina.fs._d_type import supports_d_type
-    from lamina.fs._descriptor import opened
+    from lamina.fs._descriptor import opened, write_all
     from lamina.fs._durability import check_writable, fsync, sync_directory
     from lamina.fs._exposure import Exposure, Trust, content_exposure, file_exposure
     from lamina.fs._file_data import DataCopier, clone_range, copy_file
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lamina.fs._temporary import make_temporary_directory
     from lamina.fs._tree_cursor import TreeCursor
     from lamina.fs._trusted_path import exposure_of, open_path
-    from lamina.fs._usage import TreeVisitor, disk_usage, holds_at_most
+    from lamina.fs._usage import TreeVisitor, disk_usage, is_empty_directory, quick_disk_usage
     from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
     from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, read_xattr, remove_acls, remove_default_acl, xattr_names
 
@@ -51,7 +51,7 @@ __all__ = [
     "exposure_of",
     "file_exposure",
     "fsync",
-    "holds_at_most",
+    "is_empty_directory",
     "is_full",
     "is_full_or_read_only",
     "make_temporary_directory",
@@ -60,6 +60,7 @@ __all__ = [
     "open_secure_file",
     "open_within_mount",
     "opened",
+    "quick_disk_usage",
     "read_xattr",
     "remove_acls",
     "remove_default_acl",
@@ -71,6 +72,7 @@ __all__ = [
     "supports_d_type",
     "sync_directory",
     "syncfs",
+    "write_all",
     "xattr_names",
 ]
 

@@ -13,7 +13,7 @@ from lamina.fs._tree_cursor import TreeCursor
 _BLOCK = 512
 """The unit of `st_blocks` (inode(7))."""
 FEW: Final = 16
-"""The number of files in a directory that can be measured without delay."""
+"""The number of entries of a directory that can be measured without delay."""
 
 
 class TreeVisitor(Protocol):
@@ -64,19 +64,32 @@ def disk_usage(*roots: str, visitor: TreeVisitor | None = None) -> tuple[int, in
     return usage.blocks * _BLOCK, usage.inodes
 
 
-def holds_at_most(path: str, files: int = FEW) -> bool:
-    """Return whether a directory has at most `files` entries and no subdirectory, and can be walked quickly.
+def quick_disk_usage(path: str) -> tuple[int, int] | None:
+    """Return what `disk_usage` returns of a directory with at most `FEW` entries, none of them a directory.
 
-    The result is False if the directory cannot be read; the walk itself reports the error.
+    Return None for any other, or if it cannot be read: `disk_usage` reports the error.
     """
     try:
+        blocks, inodes = os.lstat(path).st_blocks, 1
         with os.scandir(path) as entries:
-            for number, entry in enumerate(entries):
-                if number == files or entry.is_dir(follow_symlinks=False):
-                    return False
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if inodes > FEW or stat.S_ISDIR(status.st_mode) or status.st_nlink > 1:
+                    return None
+                blocks += status.st_blocks
+                inodes += 1
+    except OSError:
+        return None
+    return blocks * _BLOCK, inodes
+
+
+def is_empty_directory(path: str) -> bool:
+    """Return whether a directory has no entries; False if it cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
     except OSError:
         return False
-    return True
 
 
 class _Usage:

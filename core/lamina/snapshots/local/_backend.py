@@ -92,10 +92,6 @@ class Backend(abc.ABC):
         """Return whether `create` may take long; if not, many calls of it share one thread."""
         return True
 
-    def commit_blocks(self, record: Record) -> bool:
-        """Return whether `finish` and `commit` may take long, like `create_blocks`."""
-        return True
-
     @abc.abstractmethod
     def create(self, record: Record, path: str) -> None:
         """Make the data of a new snapshot.
@@ -132,6 +128,13 @@ class Backend(abc.ABC):
             record: The snapshot, with the parents that the commit gives it.
         """
         return self.usage(record)
+
+    def finish_quickly(self, record: Record) -> Usage | None:
+        """Do what `finish` does if that and `commit` take only a few system calls; else return None.
+
+        The default is None. Calls for which it returns a usage share one thread.
+        """
+        return None
 
     def rebase(self, record: Record) -> None:  # noqa: B027 - only where `rebases`
         """Give the root directory of a snapshot made without a parent the attributes of its new parent's.

@@ -64,7 +64,10 @@ class SnapshotData:
 
         Of these, a commit syncs all but those for which `is_as_created` holds.
         """
-        if record.usage.inodes != 1 or not record.parent_ids:
+        return self._is_empty_on_base(record, record.usage)
+
+    def _is_empty_on_base(self, record: Record, usage: Usage) -> bool:
+        if usage.inodes != 1 or not record.parent_ids:
             return False
         return os.path.lexists(self._root.data_path(record.parent_ids[-1])) and self._backend.creates_empty(record)
 
@@ -75,7 +78,7 @@ class SnapshotData:
             active: Its record.
             usage: Its disk usage.
         """
-        return self.can_make_again(attrs.evolve(active, usage=usage)) and self._backend.is_unchanged(active)
+        return self._is_empty_on_base(active, usage) and self._backend.is_unchanged(active)
 
     def make_again(self, record: Record) -> None:
         """Make the data of a snapshot that a crash lost."""

@@ -185,15 +185,17 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
             yield BLOCKING
         with self._commits.hold(active):
             record = self._keyspace.check_commit(name, key, parent)
-            if self._backend.commit_blocks(record):
-                yield BLOCKING
             is_rebased = bool(parent) and not self._keyspace.get(key).info.parent
             if is_rebased and not self._backend.rebases:
                 raise Unimplemented(
                     f"snapshot {shorten(key)} has no parent, and this snapshotter cannot give it one at commit"
                 )
+            usage = self._backend.finish_quickly(record)
+            if usage is None:
+                yield BLOCKING
             with translated(f"commit snapshot {shorten(key)}"):
-                usage = self._backend.finish(record)
+                if usage is None:
+                    usage = self._backend.finish(record)
                 if is_rebased:
                     self._backend.rebase(record)
                 self._backend.commit(record)

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from lamina import fs  # `copy_tree` is looked up in calls, since few starts need it
-from lamina.fs import disk_usage, holds_at_most, same_metadata
+from lamina.fs import disk_usage, is_empty_directory, quick_disk_usage, same_metadata
 from lamina.mount import Mount
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.local import Backend
@@ -35,7 +35,7 @@ class NativeBackend(Backend):
 
     def creates_empty(self, record: Record) -> bool:
         """Return whether there are no files in the parent to copy."""
-        return not record.parent_ids or holds_at_most(self.path(record.parent_ids[0]), 0)
+        return not record.parent_ids or is_empty_directory(self.path(record.parent_ids[0]))
 
     def is_unchanged(self, record: Record) -> bool:
         """Return whether the directory of a snapshot has the same metadata as its parent's."""
@@ -45,9 +45,10 @@ class NativeBackend(Backend):
         """Return whether there are files to copy."""
         return self.has_data(record) and not self.creates_empty(record)
 
-    def commit_blocks(self, record: Record) -> bool:
-        """Return whether a snapshot has many files."""
-        return not holds_at_most(self.path(record.id))
+    def finish_quickly(self, record: Record) -> Usage | None:
+        """Measure a snapshot with few files."""
+        usage = quick_disk_usage(self.path(record.id))
+        return None if usage is None else Usage(*usage)
 
     def create(self, record: Record, path: str) -> None:
         """Copy the parent's directory with its metadata, or create an empty one."""

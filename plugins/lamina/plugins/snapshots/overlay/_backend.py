@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from lamina.fs import SecureDirectory, TreeVisitor, disk_usage, holds_at_most, is_full_or_read_only
+from lamina.fs import SecureDirectory, TreeVisitor, disk_usage, is_full_or_read_only, quick_disk_usage
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._container_ids import ContainerIds
 from lamina.plugins.snapshots.overlay._root_metadata import MODE, RootMetadataCopier
@@ -18,6 +18,7 @@ from lamina.plugins.snapshots.overlay._whiteouts import (
     WhiteoutAdapter,
     WhiteoutRemover,
     expand_opaque_root,
+    is_opaque,
 )
 from lamina.snapshots import Kind, Usage
 from lamina.snapshots.labels import GID_MAPPING, MAX_SIZE, UID_MAPPING, UPPERDIR
@@ -110,10 +111,6 @@ class OverlayBackend(Backend):
         """Return False: `create` makes nothing but directories."""
         return False
 
-    def commit_blocks(self, record: Record) -> bool:
-        """Return whether a snapshot has many files."""
-        return not holds_at_most(self._upper(record.id))
-
     def create(self, record: Record, path: str) -> None:
         """Create the directories of a snapshot; `fs` gets the metadata of the parent's root directory.
 
@@ -191,6 +188,14 @@ class OverlayBackend(Backend):
         lower = [self._upper(id_) for id_ in record.parent_ids]
         expand_opaque_root(self._upper(record.id), lower, self._xattr_prefix)
         return self._usage(record, WhiteoutAdapter(self._xattr_prefix, lower))
+
+    def finish_quickly(self, record: Record) -> Usage | None:
+        """Measure a snapshot with few files and nothing to adapt."""
+        upper = self._upper(record.id)
+        usage = None if is_opaque(upper, self._xattr_prefix) else quick_disk_usage(upper)
+        if usage is None or (not record.parent_ids and usage[1] > 1):  # there may be whiteouts
+            return None
+        return Usage(*usage)
 
     def _usage(self, record: Record, visitor: TreeVisitor | None) -> Usage:
         return Usage(*disk_usage(self._upper(record.id), visitor=visitor))

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from lamina.fs import opened, read_xattr
+from lamina.fs import opened, read_xattr, xattr_names
 
 TRUSTED_PREFIX: Final = "trusted.overlay."
 """The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
@@ -41,9 +41,9 @@ class WhiteoutRemover:
 
     def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
         """Remove the attribute of an opaque directory."""
-        for prefix in {self.xattr_prefix, TRUSTED_PREFIX}:
-            if read_xattr(fd, f"{prefix}opaque") is not None:
-                os.removexattr(fd, f"{prefix}opaque")
+        for name in _opaque_attributes(self.xattr_prefix):
+            if read_xattr(fd, name) is not None:
+                os.removexattr(fd, name)
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
         """Remove a whiteout."""
@@ -130,6 +130,20 @@ def _remove(directory: int, whiteout: str) -> None:
     os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def is_opaque(root: str, xattr_prefix: str) -> bool:
+    """Return whether a layer's root directory has an opaque attribute; True if its attributes cannot be read.
+
+    Args:
+        root: The root directory of the layer.
+        xattr_prefix: As for `WhiteoutRemover`.
+    """
+    try:
+        names = xattr_names(root)
+    except OSError:
+        return True
+    return not _opaque_attributes(xattr_prefix).isdisjoint(names)
+
+
 def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> None:
     """Replace the opaque attribute of a layer's root directory, which overlayfs ignores there.
 
@@ -144,8 +158,7 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
         OSError: A system call failed. The attribute is kept, so that the call can be repeated.
     """
     with opened(root, _DIRECTORY) as fd:
-        candidates = {f"{prefix}opaque" for prefix in (xattr_prefix, TRUSTED_PREFIX)}
-        attributes = [name for name in candidates if read_xattr(fd, name) is not None]
+        attributes = [name for name in _opaque_attributes(xattr_prefix) if read_xattr(fd, name) is not None]
         if not attributes:
             return
         before = os.fstat(fd)
@@ -154,6 +167,11 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
         os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
         for attribute in attributes:
             os.removexattr(fd, attribute)
+
+
+def _opaque_attributes(xattr_prefix: str) -> set[str]:
+    """Return the attributes by which overlayfs or containerd mark an opaque directory."""
+    return {f"{prefix}opaque" for prefix in (xattr_prefix, TRUSTED_PREFIX)}
 
 
 def _hide(root: int, name: str, attribute: str) -> None:
