@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapsho
 from lamina.errdefs import DataLoss
 from lamina.snapshots import EARLIEST, LATEST, Info, Kind, Usage
 from lamina.snapshots.storage import Record, info_message, with_labels
-from lamina.snapshots.storage._record import decode, encode, id_in, name_in
+from lamina.snapshots.storage._record import decode, encode, id_in, lineage_in, name_in
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 times = st.one_of(st.just(EARLIEST), st.just(LATEST), st.just(-1), st.integers(EARLIEST, LATEST))
@@ -61,17 +63,25 @@ def test_name_and_identifier_are_read_without_decoding(record: Record) -> None:
     assert (id_in(data), name_in(data).decode()) == (record.id, record.info.name)
 
 
-@given(records, st.integers(0, 1000))
-def test_a_truncated_record_is_reported_as_damaged(record: Record, length: int) -> None:
+@given(records)
+def test_kind_and_lineage_are_read_without_decoding(record: Record) -> None:
+    assert lineage_in(encode(record)) == (record.info.kind, (record.id, *record.parent_ids))
+
+
+READERS = pytest.mark.parametrize("read", [decode, info_message, lineage_in])
+
+
+@READERS
+@given(record=records, length=st.integers(0, 1000))
+def test_a_truncated_record_is_reported_as_damaged(
+    read: Callable[[bytes], object], record: Record, length: int
+) -> None:
     data = encode(record)
     with pytest.raises(DataLoss):
-        decode(data[: length % len(data)])
-    with pytest.raises(DataLoss):
-        info_message(data[: length % len(data)])
+        read(data[: length % len(data)])
 
 
-def test_a_record_with_trailing_bytes_is_reported_as_damaged() -> None:
+@READERS
+def test_a_record_with_trailing_bytes_is_reported_as_damaged(read: Callable[[bytes], object]) -> None:
     with pytest.raises(DataLoss):
-        decode(encode(Record(1, Info("a"))) + b"x")
-    with pytest.raises(DataLoss):
-        info_message(encode(Record(1, Info("a"))) + b"x")
+        read(encode(Record(1, Info("a"))) + b"x")

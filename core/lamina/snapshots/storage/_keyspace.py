@@ -98,13 +98,13 @@ class Keyspace:
         """
         if kind not in (Kind.ACTIVE, Kind.VIEW):
             raise InvalidArgument(f"snapshot {shorten(key)}: cannot create one of kind {kind.name.lower()}")
-        draft = Record(id=0, info=Info(key, kind, parent, check_labels(labels)))
+        info = Info(key, kind, parent, check_labels(labels))
         parent_ids = self._environment.read(
             lambda transaction: self._preconditions.check_create(
-                transaction, self._table.number(transaction), draft
+                transaction, self._table.number(transaction), info
             )
         )
-        return attrs.evolve(draft, id=self._reserve_id(), parent_ids=parent_ids)
+        return Record(self._reserve_id(), info, parent_ids=parent_ids)
 
     def create(self, draft: Record) -> Steps[Record]:
         """Store a snapshot that `draft` returned.
@@ -117,13 +117,15 @@ class Keyspace:
 
     def _create(self, transaction: Transaction, draft: Record) -> Record:
         number = self._table.number(transaction, create=True)
-        if self._preconditions.check_create(transaction, number, draft) != draft.parent_ids:
+        info = draft.info
+        if self._preconditions.check_create(transaction, number, info) != draft.parent_ids:
             raise Aborted(
-                f"parent snapshot {shorten(draft.info.parent)} was removed and made again while "
-                f"{shorten(draft.info.name)} was made on it: try again"
+                f"parent snapshot {shorten(info.parent)} was removed and made again while "
+                f"{shorten(info.name)} was made on it: try again"
             )
         now = time.time_ns()
-        record = attrs.evolve(draft, info=attrs.evolve(draft.info, created=now, updated=now))
+        info = Info(info.name, info.kind, info.parent, info.labels, created=now, updated=now)
+        record = Record(draft.id, info, parent_ids=draft.parent_ids)
         self._table.put(transaction, number, record)
         return record
 
@@ -180,7 +182,7 @@ class Keyspace:
             raise NotFound(f"snapshot {shorten(key)} was removed and made again while it was committed")
         now = _later_than(record.info)
         info = Info(name, Kind.COMMITTED, record.info.parent, labels, created=now, updated=now)
-        committed = attrs.evolve(record, info=info, usage=usage)
+        committed = Record(record.id, info, usage, record.parent_ids)
         transaction.delete(layout.record_key(number, check_key(key)))
         self._table.put(transaction, number, committed)
         return committed

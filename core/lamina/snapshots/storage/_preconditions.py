@@ -11,11 +11,11 @@ from typing import Final
 import attrs
 
 from lamina.errdefs import AlreadyExists, FailedPrecondition, HasChildren, InvalidArgument, NotFound
-from lamina.snapshots._contract import Kind
+from lamina.snapshots._contract import Info, Kind
 from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._failed_sync import FailedSync
 from lamina.snapshots.storage._layout import check_key, shorten
-from lamina.snapshots.storage._record import Record, decode
+from lamina.snapshots.storage._record import Record, decode, lineage_in
 from lamina.snapshots.storage._table import Table
 from lamina.store import _checksum as checksum
 from lamina.store._entries import ascending
@@ -38,7 +38,7 @@ class Preconditions:
         self._table = table
         self._failed_sync = failed_sync
 
-    def check_create(self, transaction: Transaction, number: bytes, draft: Record) -> tuple[int, ...]:
+    def check_create(self, transaction: Transaction, number: bytes, info: Info) -> tuple[int, ...]:
         """Check that a snapshot can be created, and return the identifiers of its parents.
 
         Raises:
@@ -46,10 +46,10 @@ class Preconditions:
             InvalidArgument: It is not committed.
             AlreadyExists: The key is taken.
         """
-        key = check_key(draft.info.name)
+        key = check_key(info.name)
         parent_ids: tuple[int, ...] = ()
-        if draft.info.parent:
-            parent_ids = self._parent_ids(transaction, number, draft.info.parent, InvalidArgument)
+        if info.parent:
+            parent_ids = self._parent_ids(transaction, number, info.parent, InvalidArgument)
         self._check_free(transaction, number, key)
         return parent_ids
 
@@ -61,15 +61,16 @@ class Preconditions:
         uncommitted: type[InvalidArgument | FailedPrecondition],
     ) -> tuple[int, ...]:
         try:
-            record = self._table.get(transaction, number, check_key(parent))
+            data = self._table.get_data(transaction, number, check_key(parent))
         except NotFound:
             raise NotFound(f"parent snapshot {shorten(parent)} does not exist") from None
-        if record.info.kind is not Kind.COMMITTED:
-            kind = _described(record.info.kind)
+        kind, ids = lineage_in(data)
+        if kind is not Kind.COMMITTED:
             raise uncommitted(
-                f"parent snapshot {shorten(parent)} is {kind}: only a committed snapshot can be a parent"
+                f"parent snapshot {shorten(parent)} is {_described(kind)}: only a committed snapshot can be a "
+                "parent"
             )
-        return (record.id, *record.parent_ids)
+        return ids
 
     def _check_free(self, transaction: Transaction, number: bytes, key: bytes) -> None:
         data = number and checksum.get(transaction, layout.record_key(number, key))

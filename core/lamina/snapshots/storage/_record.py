@@ -98,6 +98,20 @@ def name_in(data: bytes) -> bytes:
     return data[at : at + name_length]
 
 
+def lineage_in(data: bytes) -> tuple[Kind, tuple[int, ...]]:
+    """Return the kind in an encoded record, and the identifiers of the snapshot and its ancestors, nearest first.
+
+    Raises:
+        DataLoss: The bytes are not an encoded record.
+    """
+    try:
+        parents, length = _SHAPE.unpack_from(data, _SHAPE_AT)
+        _message_at(data, parents, length)
+        return _KINDS[data[0]], (id_in(data), *struct.unpack_from(f">{parents}Q", data, HEAD.size))
+    except (struct.error, ValueError, KeyError) as error:
+        raise _unreadable(data, error) from error
+
+
 def _decode(data: bytes) -> Record:
     (
         kind,
