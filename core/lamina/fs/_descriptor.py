@@ -1,4 +1,4 @@
-"""File descriptors that a `with` block closes."""
+"""File descriptors."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def opened(
         yield fd
     finally:
         os.close(fd)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write data to a file, in as many calls of write(2) as it takes.
+
+    Raises:
+        OSError: The disk is full or failed.
+    """
+    while (count := os.write(fd, data)) < len(data):
+        data = memoryview(data)[count:]

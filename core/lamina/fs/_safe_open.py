@@ -82,9 +82,12 @@ def create_file(name: str, *, dir_fd: int) -> int:
     Raises:
         OSError: The file cannot be created; IsADirectoryError if a directory has the name.
     """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+    with contextlib.suppress(FileExistsError):
+        return os.open(name, flags, 0o600, dir_fd=dir_fd)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=dir_fd)
-    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600, dir_fd=dir_fd)
+    return os.open(name, flags, 0o600, dir_fd=dir_fd)
 
 
 def replace_file(path: str, data: bytes, *, dir_fd: int | None = None) -> None:

@@ -26,19 +26,23 @@ def leave_half(file: Path) -> None:
     os.truncate(f"{file}.new", 10)
 
 
+def leave_empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
 def leave_as_before(file: Path) -> None:
     file.write_text("{}")
     os.utime(file, ns=(0, 0))
 
 
 def read(file: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # missing, or empty
         document: dict[str, Any] = json.loads(file.read_text())
         return document
     return None
 
 
-@pytest.mark.parametrize("crash", [remove, leave_half, leave_as_before])
+@pytest.mark.parametrize("crash", [remove, leave_half, leave_empty, leave_as_before])
 def test_the_next_start_writes_missing_recovery_records(tmp_path: Path, crash: Callable[[Path], None]) -> None:
     file = tmp_path / "overlay/records/1"
     with open_overlay(tmp_path) as overlay:

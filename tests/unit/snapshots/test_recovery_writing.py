@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lamina.snapshots import Kind
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
 from lamina.steps import run
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def directory(tmp_path: Path) -> Iterator[SecureDirectory]:
 
 def obstruct(directory: SecureDirectory, id_: int) -> Path:
     """Keep the record of an identifier from being written, until what is returned is removed."""
-    obstacle = Path(directory.path_of(f"{id_}.new"))
+    obstacle = Path(directory.path_of(str(id_)))
     obstacle.mkdir()
     return obstacle
 
@@ -60,6 +63,69 @@ def test_a_failed_write_is_repeated_with_the_next_change(
     records.write(second)
     records.flush()
     assert set(directory.names()) == {str(first), str(second)}
+
+
+@contextlib.contextmanager
+def no_space() -> Iterator[None]:
+    """Cut writes short, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_new_record_that_cannot_be_written_leaves_nothing(
+    directory: SecureDirectory, overlayfs: SnapshotterStore
+) -> None:
+    records = RecoveryRecords(directory, overlayfs)
+    records.write(create(overlayfs, "k"))
+    with no_space():
+        records.flush()
+    assert list(directory.names()) == []
+
+
+def test_a_record_that_cannot_be_replaced_stays_as_it_was(
+    directory: SecureDirectory, overlayfs: SnapshotterStore
+) -> None:
+    id_ = create(overlayfs, "k")
+    records = RecoveryRecords(directory, overlayfs)
+    records.write(id_)
+    records.flush()
+    before = directory.read(str(id_))
+    records.write(id_)
+    with no_space():
+        records.flush()
+    assert (list(directory.names()), directory.read(str(id_))) == ([str(id_)], before)
+
+
+def test_the_empty_record_of_an_interrupted_write_is_written_again(
+    directory: SecureDirectory, overlayfs: SnapshotterStore
+) -> None:
+    id_ = create(overlayfs, "k")
+    records = RecoveryRecords(directory, overlayfs)
+    Path(directory.path_of(str(id_))).touch(0o600)
+    records.write(id_)
+    records.flush()
+    assert json.loads(directory.read(str(id_)) or b"")["key"] == "k"
+
+
+def test_records_are_written_although_changes_keep_coming(
+    directory: SecureDirectory, overlayfs: SnapshotterStore
+) -> None:
+    id_ = create(overlayfs, "k")
+    records = RecoveryRecords(directory, overlayfs)
+
+    def is_written() -> bool:
+        records.write(id_)
+        return directory.has(str(id_))
+
+    records.start()
+    try:
+        wait_until(is_written, 60, "the record is written")
+    finally:
+        records.close()
 
 
 def test_failing_and_recovered_writes_are_each_logged_once(

@@ -12,11 +12,12 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error, FailedPrecondition
-from lamina.fs import SecureDirectory
+from lamina.fs import SecureDirectory, write_all
 from lamina.snapshots._time import NANOSECONDS
 from lamina.snapshots.storage import Record, SnapshotterStore
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
@@ -24,7 +25,9 @@ from lamina.snapshots.storage.recovery_record import RecoveryRecord
 _log = logging.getLogger(__name__)
 
 DELAY: Final = 0.1
-"""Seconds during which changes are collected: a snapshot created and removed in that time is never written."""
+"""Seconds without a change after which changes are written: a snapshot removed by then never is."""
+LONGEST_DELAY: Final = 1.0
+"""Seconds after which changes are written although more are coming: it would slow the calls that make them."""
 MOST: Final = 1 << 24
 """The most bytes of a file that are read: no request that gRPC accepts is larger."""
 UNFINISHED: Final = ".new"
@@ -90,9 +93,15 @@ class RecoveryRecords:
     def _work(self) -> None:
         while not self._stopped.is_set():
             self._wake.wait()
-            self._stopped.wait(DELAY)
-            self._wake.clear()
+            self._wait_for_calm()
             self.flush()
+
+    def _wait_for_calm(self) -> None:
+        latest = time.monotonic() + LONGEST_DELAY
+        while self._wake.is_set() and time.monotonic() < latest:
+            self._wake.clear()
+            self._stopped.wait(DELAY)
+        self._wake.clear()
 
     def _write(self, id_: int, *, removed: bool) -> Exception | None:
         """Write or delete one file; return an error instead of raising it: the operation itself is durable."""
@@ -117,6 +126,7 @@ class RecoveryRecords:
         self._failing = bool(failed)
 
     def _replace(self, keyspace: str, record: Record) -> None:
+        self.drop_unfinished(record.id)
         replace_record(self._directory, RecoveryRecord(self._store.name, keyspace, record, self._store.uuid))
 
     def _unlink(self, id_: int) -> None:
@@ -161,7 +171,9 @@ class RecoveryRecords:
 
 
 def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
-    """Replace a recovery record atomically.
+    """Create a recovery record, or replace it atomically.
+
+    One that a kill interrupts while it is created is empty, as one that a power cut interrupts.
 
     Args:
         directory: The directory of the recovery records.
@@ -170,14 +182,19 @@ def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    record = written.record
-    name = str(record.id)
-    with contextlib.ExitStack() as undo:
-        with open(directory.create(name + UNFINISHED), "wb") as file:
-            undo.callback(os.unlink, name + UNFINISHED, dir_fd=directory.fd)
-            file.write(written.encode())
-            file.flush()
+    name, updated = str(written.record.id), written.record.info.updated
+    exists = directory.has(name)
+    target = name + UNFINISHED if exists else name  # renaming takes as long as all the rest
+    fd = directory.create(target)
+    try:
+        try:
+            write_all(fd, written.encode())
             # `RecoveryRecords.is_behind` compares the time without reading the file.
-            os.utime(file.fileno(), ns=(record.info.updated, record.info.updated))
-        os.rename(name + UNFINISHED, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
-        undo.pop_all()
+            os.utime(fd, ns=(updated, updated))
+        finally:
+            os.close(fd)
+        if exists:
+            os.rename(target, name, src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
+    except BaseException:
+        os.unlink(target, dir_fd=directory.fd)
+        raise

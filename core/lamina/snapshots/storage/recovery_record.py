@@ -15,6 +15,8 @@ from lamina.snapshots.storage._record import Record
 
 VERSION: Final = 2
 """The version to write. Version 1, without `metastore` and `crc32`, can be read too."""
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""Encodes the fields that the checksum covers."""
 
 
 @attrs.frozen
@@ -29,8 +31,8 @@ class RecoveryRecord:
 
     def encode(self) -> bytes:
         """Encode the record as a JSON object with a checksum of the other fields."""
-        document = self._document()
-        return json.dumps(document | {"crc32": _checksum(document)}).encode()
+        encoded = _canonical(self._document()).encode()
+        return b'%b,"crc32":"%08x"}' % (encoded[:-1], zlib.crc32(encoded))
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -107,8 +109,7 @@ def _check(document: Any) -> None:
 
 def _checksum(document: Mapping[str, Any]) -> str:
     """Return the CRC-32 of a document, independent of order and spacing in its file."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return f"{zlib.crc32(canonical.encode()):08x}"
+    return f"{zlib.crc32(_canonical(document).encode()):08x}"
 
 
 def _typed(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
