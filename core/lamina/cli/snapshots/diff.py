@@ -162,6 +162,7 @@ def _opened_output(output: str) -> Iterator[int]:
 def _write_layer(
     a: str, b: str, output: str, compression: Compression, source_date_epoch: int | None
 ) -> WrittenLayer:
+    from lamina.fs import write_all
     from lamina.layers import LocalDiffer
 
     with (
@@ -170,11 +171,9 @@ def _write_layer(
         _mounts(a, b) as (lower, upper),
     ):
 
-        def write_all(data: bytes | memoryview) -> None:
-            view = memoryview(data)
+        def write(data: bytes | memoryview) -> None:
             try:
-                while view:
-                    view = view[os.write(fd, view) :]
+                write_all(fd, data)
             except OSError as error:
                 error.filename = STDOUT if output == _DASH else output
                 raise
@@ -182,7 +181,7 @@ def _write_layer(
         return LocalDiffer().compare(
             lower,
             upper,
-            write_all,
+            write,
             compression=compression,
             source_date_epoch=source_date_epoch,
             progress=progress,

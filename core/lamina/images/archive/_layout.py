@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from lamina.errdefs import translated
-from lamina.fs import fsync, opened
+from lamina.fs import fsync, opened, write_all
 from lamina.fs.new_file import new_file
 from lamina.images.archive._staging import new_directory
 from lamina.layers import Entry, EntryType, TarWriter
@@ -66,17 +66,6 @@ def new_tree(path: str) -> Iterator[AddFile]:
         with translated(f"write {path}"):
             for fd in directories.values():
                 fsync(fd)
-
-
-def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write data to a file.
-
-    Raises:
-        OSError: The disk is full or failed.
-    """
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _directories_above(name: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from lamina.context import current
 from lamina.errdefs import ResourceExhausted, translated
+from lamina.fs import write_all
 from lamina.layers import LayerStream
 
 MAX_UNCOMPRESSED: Final = 64 << 30
@@ -30,14 +31,14 @@ def decompress(stream: LayerStream, directory: str, limit: int) -> int:
     with translated(f"decompress the archive in {directory}"):
         fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(stream, fd, limit)
+            _copy(stream, fd, limit)
         except BaseException:
             os.close(fd)
             raise
     return fd
 
 
-def _write_all(stream: LayerStream, fd: int, limit: int) -> None:
+def _copy(stream: LayerStream, fd: int, limit: int) -> None:
     call = current()
     written = 0
     while data := stream.read(_PIECE):
@@ -45,6 +46,4 @@ def _write_all(stream: LayerStream, fd: int, limit: int) -> None:
         written += len(data)
         if written > limit:
             raise ResourceExhausted(f"decompress the archive: more than the {limit} bytes that are allowed")
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        write_all(fd, data)

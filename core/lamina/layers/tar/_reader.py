@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Self
 
 from lamina.errdefs import InvalidArgument
+from lamina.fs import write_all
 from lamina.layers._entry import Entry, EntryType
 from lamina.layers.compression import LayerStream
 from lamina.layers.tar._buffer import Buffer
@@ -111,12 +112,12 @@ class TarReader:
         entry = self._entry
         if entry is None or entry.extents is None:
             while self._left:
-                _write(fd, self._piece(self._left))
+                write_all(fd, self._piece(self._left))
             return
         for offset, length in entry.extents:
             os.lseek(fd, offset, os.SEEK_SET)
             for piece in self._data(length):
-                _write(fd, piece)
+                write_all(fd, piece)
         os.ftruncate(fd, entry.size)
 
     def read(self, limit: int) -> bytes:
@@ -251,8 +252,3 @@ class TarReader:
         at = self._header - self._buffer.before
         known = self._extensions.name if self._extensions else b""
         return known or (text(self._buffer.chunk[at : at + 100]) if at >= 0 else b"")
-
-
-def _write(fd: int, data: memoryview) -> None:
-    while (count := os.write(fd, data)) < len(data):
-        data = data[count:]
