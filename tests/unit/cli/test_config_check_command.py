@@ -77,6 +77,13 @@ def test_check_reports_an_alias_of_an_unknown_snapshotter(path: Path) -> None:
     assert (done.returncode, problem["Line"], problem["Nearest"]) == (1, 3, "overlayfs")
 
 
+def test_check_reports_missing_required_and_named_plugins_at_once(path: Path) -> None:
+    required = 'required_plugins = ["io.containerd.snapshotter.v1.overlay"]'
+    path.write_text(f'version = 4\n{required}\n[{ALIASES}]\nlamina = "overlay"\n')
+    lines = [line.split(": ")[1] for line in complaints("config", "check", path)]
+    assert lines == [f"{path}:2", f"{path}:4"]
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -52,6 +52,18 @@ def test_the_help_is_made_of_sentences(path: str) -> None:
         assert not option.envvar or option.show_envvar
 
 
+@pytest.mark.parametrize("path", COMMANDS)
+def test_shells_complete_what_names_a_file(path: str) -> None:
+    context = click.Context(COMMANDS[path])
+    named = [
+        one
+        for one in COMMANDS[path].params
+        if one.metavar in {"FILE", "[FILE]", "SOCKET"} or {"--root", "--state"} & {*one.opts}
+    ]
+    completed = [{item.type for item in one.shell_complete(context, "/")} for one in named]
+    assert completed == [{"file"}] * len(named)
+
+
 def test_an_option_has_one_placeholder_in_all_commands() -> None:
     found: dict[str, set[str | None]] = {}
     for command in EVERY.values():

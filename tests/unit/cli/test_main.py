@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from lamina.cli.command import lamina
+from lamina.cli.options.environment import unknown_variables
 from lamina.cli.version import version
 from tests.support.commands import CommandFailed, environment, imported, run
 from tests.support.directories import short_directory
@@ -129,6 +130,16 @@ def test_an_unknown_variable_is_reported_with_the_nearest_one() -> None:
     )
     told = "unknown environment variable LAMINA_SNAPSHOTER: did you mean LAMINA_SNAPSHOTTER?"
     assert done.stderr == f"lamina: warning: {told}\n"
+
+
+def test_an_unknown_variable_that_has_only_the_prefix_of_others_is_reported_with_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAMINA_REQUIRE", "all")
+    (told,) = (one for one in unknown_variables() if "LAMINA_REQUIRE" in one)
+    assert told.startswith(
+        "unknown environment variable LAMINA_REQUIRE: known are LAMINA_ADDRESS, LAMINA_CONFIG, "
+    )
 
 
 def unknown_fields(directory: Path, *words: str) -> list[str]:

@@ -80,7 +80,10 @@ def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> Non
 @config.command()
 @file_argument
 @click.option(
-    "--containerd", metavar="FILE", help="Report how lamina would interpret this containerd configuration."
+    "--containerd",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="Report how lamina would interpret this containerd configuration.",
 )
 @override_options
 @json_option
@@ -90,14 +93,13 @@ def check(file: str | None, containerd: str | None, as_json: bool, **overrides: 
         if containerd is not None:
             return _compare(containerd, prepared(file, overrides), as_json)
         found = prepared(file, overrides)
-        _check_required(found)
-        if found.dangling:
-            raise config_error(found.dangling)
+        if problems := [*_missing(found), *found.dangling]:
+            raise config_error(problems)
     except ConfigError as error:
         if not as_json:
             raise
-        problems = [_document(problem) for problem in error.problems if isinstance(problem, Problem)]
-        write_json({"Problems": problems, "Warnings": []})
+        documents = [_document(problem) for problem in error.problems if isinstance(problem, Problem)]
+        write_json({"Problems": documents, "Warnings": []})
         sys.exit(FAILURE)
     if as_json:
         write_json({"Problems": [], "Warnings": found.warnings})
@@ -191,17 +193,13 @@ def schema(modules: Sequence[str]) -> None:
     write_json(json_schema(_schemas(found.registry), _proxies(found.registry)))
 
 
-def _check_required(found: Prepared) -> None:
-    """Check that every required plugin exists.
-
-    Raises:
-        ConfigError: One does not.
-    """
+def _missing(found: Prepared) -> Iterator[Problem]:
+    """Return the problem that a required plugin does not exist."""
     try:
         found.plan.check_presence()
     except NoInstance as error:
         place = found.config.origin("required_plugins") or Origin("", None)
-        raise config_error([Problem(place.name, "required_plugins", place.line, str(error))]) from error
+        yield Problem(place.name, "required_plugins", place.line, str(error))
 
 
 def _schemas(registrations: Iterable[Registration[Any]]) -> dict[str, type | None]:

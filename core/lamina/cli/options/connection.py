@@ -173,6 +173,7 @@ _address = click.option(
     "-a",
     "--address",
     metavar="SOCKET",
+    type=click.Path(readable=False),
     envvar="LAMINA_ADDRESS",
     show_envvar=True,
     expose_value=False,

@@ -9,15 +9,16 @@ from typing import Final
 from lamina.errdefs import nearest
 
 _PREFIX: Final = "LAMINA_"
-_KNOWN: Final = tuple(
-    f"{_PREFIX}{name}" for name in ("ADDRESS", "CONFIG", "LOG_LEVEL", "NAMESPACE", "ROOT", "SNAPSHOTTER", "STATE")
-)
+_KNOWN: Final = ("ADDRESS", "CONFIG", "LOG_LEVEL", "NAMESPACE", "ROOT", "SNAPSHOTTER", "STATE")
+"""The names without the prefix, in which all are alike."""
 
 
 def unknown_variables() -> Iterator[str]:
     """Yield a warning for each variable with lamina's prefix that no command reads."""
     for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in _KNOWN:
-            like = nearest(name, _KNOWN)
-            hint = f"did you mean {like}?" if like else f"known are {', '.join(_KNOWN)}"
+        own = name.removeprefix(_PREFIX)
+        if name.startswith(_PREFIX) and own not in _KNOWN:
+            like = nearest(own, _KNOWN)
+            known = ", ".join(f"{_PREFIX}{one}" for one in _KNOWN)
+            hint = f"did you mean {_PREFIX}{like}?" if like else f"known are {known}"
             yield f"unknown environment variable {name}: {hint}"

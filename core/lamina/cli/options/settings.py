@@ -29,8 +29,18 @@ class Overrides(TypedDict):
     modules: Sequence[str]
 
 
+_path = click.Path(readable=False)
+"""Has shells complete a path. Whether the file can be used is told by what uses it."""
+
 file_option = click.option(
-    "-c", "--config", "file", metavar="FILE", envvar="LAMINA_CONFIG", show_envvar=True, help="Configuration file."
+    "-c",
+    "--config",
+    "file",
+    metavar="FILE",
+    type=_path,
+    envvar="LAMINA_CONFIG",
+    show_envvar=True,
+    help="Configuration file.",
 )
 """Adds the option `file`, the configuration file, to a command."""
 
@@ -38,7 +48,7 @@ file_option = click.option(
 def file_argument(command: F) -> F:
     """Add the argument `file`, the configuration file, which can also be given as `-c`."""
     argument = click.argument(
-        "file", metavar="[FILE]", required=False, envvar="LAMINA_CONFIG", callback=_argument_or_option
+        "file", metavar="[FILE]", type=_path, required=False, envvar="LAMINA_CONFIG", callback=_argument_or_option
     )
     return argument(_file_option_beside_argument(command))
 
@@ -63,6 +73,7 @@ _file_option_beside_argument = click.option(
     "--config",
     "option",
     metavar="FILE",
+    type=_path,
     is_eager=True,
     expose_value=False,
     callback=_remember,
@@ -77,10 +88,15 @@ def override_options(command: F) -> F:
     return command
 
 
-def _overriding(*names: str, metavar: str, help: str) -> Callable[[F], F]:  # noqa: A002 - as in click
+def _overriding(
+    *names: str,
+    metavar: str,
+    type_: click.ParamType[Any] = _path,
+    help: str,  # noqa: A002 - as in click
+) -> Callable[[F], F]:
     """Return an option that overrides a setting. The configuration itself reads its environment variable."""
     variable = f"LAMINA_{names[-1][2:].upper().replace('-', '_')}"
-    return click.option(*names, metavar=metavar, help=f"{help}  [env var: {variable}]")
+    return click.option(*names, metavar=metavar, type=type_, help=f"{help}  [env var: {variable}]")
 
 
 modules_option = click.option(
@@ -92,7 +108,12 @@ _OVERRIDES = (
     _overriding("--root", metavar="DIR", help="Directory for persistent data."),
     _overriding("--state", metavar="DIR", help="Directory for data that need not survive a reboot."),
     _overriding("-a", "--address", metavar="SOCKET", help="Unix socket to listen on."),
-    _overriding("-l", "--log-level", metavar="LEVEL", help="trace, debug, info, warn, error, fatal or panic."),
+    _overriding(
+        *("-l", "--log-level"),
+        metavar="LEVEL",
+        type_=click.STRING,
+        help="trace, debug, info, warn, error, fatal or panic.",
+    ),
     modules_option,
 )
 

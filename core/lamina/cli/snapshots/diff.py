@@ -64,6 +64,7 @@ def _compression(output: str) -> Compression:
     "-o",
     "--output",
     metavar="FILE",
+    type=click.Path(readable=False),
     help="Write the layer that turns A into B: FILE.tar, .tar.gz or .tar.zst; - for a tar archive on stdout.",
 )
 @click.option(
