@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 from google.protobuf.message import Message
@@ -11,8 +11,7 @@ from google.protobuf.message import Message
 from lamina.steps import Steps
 
 
-@attrs.frozen(eq=False, repr=False)
-class Target:
+class Target(NamedTuple):
     """The backend of a call, such as a snapshotter.
 
     A listener has a queue for each target and method, so that a backend that hangs does not delay other calls.

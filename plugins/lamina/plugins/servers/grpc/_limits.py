@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 MAX_QUEUED: Final = 1024
 """Calls that may wait for a worker of a pool."""
@@ -27,8 +25,7 @@ RETIRE_GRACE: Final = 0.2
 """Seconds that clients have to close their connections before calls are refused, when a host stops."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Limits:
+class Limits(NamedTuple):
     """Limits of one engine."""
 
     quick_workers: int

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-import attrs
+from typing import NamedTuple
 
 from lamina.metrics import Metric, MetricKind
 
 
-@attrs.frozen(eq=False, repr=False)
-class Load:
+class Load(NamedTuple):
     """Calls of a pool."""
 
     pool: str

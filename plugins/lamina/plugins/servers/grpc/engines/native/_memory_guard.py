@@ -11,9 +11,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.plugins.servers.grpc.engines.native._connections import Connections
 
@@ -36,8 +34,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 """`struct ucred`: process, user and group (unix(7))."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Memory:
+class Memory(NamedTuple):
     """Memory of this process, in bytes."""
 
     addresses: int

@@ -7,9 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.context import CallContext
 from lamina.errdefs import Unavailable
@@ -22,8 +20,7 @@ MAX_QUEUED: Final = 256
 """Calls that may wait in each queue."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Task:
+class _Task(NamedTuple):
     key: Key
     do: Callable[[], object]
     context: CallContext

@@ -9,9 +9,7 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
-
-import attrs
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lamina.context import CallContext, use
 from lamina.errdefs import Error
@@ -28,15 +26,13 @@ Submit: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs a function in another thread; raises an error if there is no room for it."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Call:
+class _Call(NamedTuple):
     steps: Steps[None]
     context: CallContext
     submit: Submit
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Pending:
+class _Pending(NamedTuple):
     """A call and the request that it waits for."""
 
     call: _Call
