@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-import attrs
-
-from lamina.context import CallContext, current
+from lamina.context import current
 from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, PermissionDenied, from_os_error
 from lamina.fs._syscalls import open_within_mount
 from lamina.fs._tree_cursor import TreeCursor
@@ -44,21 +42,21 @@ def remove_tree(path: str, *, dir_fd: int | None = None) -> None:
         except FileNotFoundError:
             return
         with cursor:
-            _Removal(path, cursor, pending=[[name]]).run()
+            _Removal(path, cursor, name).run()
     except OSError as error:
         raise from_os_error(OSError(error.errno, error.strerror, path), "remove a tree") from error
 
 
-@attrs.define(eq=False, repr=False)
 class _Removal:
     """A depth-first removal."""
 
-    path: str
-    cursor: TreeCursor
-    pending: list[list[str]]
-    """The names that remain to be removed in each directory from the root to the current one."""
-    context: CallContext = attrs.field(factory=current)
-    retries: int = 0
+    def __init__(self, path: str, cursor: TreeCursor, name: str) -> None:
+        self.path = path
+        self.cursor = cursor
+        self.pending = [[name]]
+        """The names that remain to be removed in each directory from the root to the current one."""
+        self.context = current()
+        self.retries = 0
 
     def run(self) -> None:
         while self.pending:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import Protocol, Self
-
-import attrs
+from typing import TYPE_CHECKING, Protocol, Self
 
 from lamina.errdefs import Aborted
+
+if TYPE_CHECKING:
+
+    class Opener(Protocol):
+        """A function with the signature of `os.open`."""
+
+        def __call__(self, name: str, flags: int, /, *, dir_fd: int) -> int: ...
+
 
 _MAX_SHOWN = 1024
 """Characters of a path in messages, which must fit into a gRPC status."""
@@ -20,18 +26,12 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Opener(Protocol):
-    """A function with the signature of `os.open`."""
-
-    def __call__(self, name: str, flags: int, /, *, dir_fd: int) -> int: ...
-
-
-@attrs.define(eq=False, repr=False)
 class _Directory:
-    name: str
-    fd: int
-    """-1 while it is closed."""
-    identity: tuple[int, int] = (0, 0)
+    def __init__(self, name: str, fd: int) -> None:
+        self.name = name
+        self.fd = fd
+        """-1 while it is closed."""
+        self.identity = (0, 0)
 
     def close(self) -> None:
         if self.fd >= 0:

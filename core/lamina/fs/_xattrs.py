@@ -8,8 +8,6 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-import attrs
-
 _log = logging.getLogger(__name__)
 
 _REFUSED: Final = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL})
@@ -18,15 +16,16 @@ ACL_PREFIX: Final = "system.posix_acl_"
 """The prefix of the attributes that store access control lists (acl(5))."""
 
 
-@attrs.define(eq=False, repr=False)
 class XattrCopier:
     """Copies the extended attributes of files.
 
     Failing to set an attribute is an error, except for `security.*`: a security module may forbid it here.
     """
 
-    skipped: set[str] = attrs.field(factory=set)
-    """The `security.*` attributes that could not be set. Each is logged once."""
+    def __init__(self) -> None:
+        """Copy nothing yet."""
+        self.skipped: set[str] = set()
+        """The `security.*` attributes that could not be set. Each is logged once."""
 
     def copy(self, source: int | str, target: int | str, names: Iterable[str] | None = None) -> None:
         """Copy the attributes of one file to another.

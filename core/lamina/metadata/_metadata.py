@@ -39,7 +39,7 @@ class Metadata(MetadataStore):
         Raises:
             FailedPrecondition: A newer lamina wrote them.
         """
-        return cls(Tables.open(store))
+        return cls(Tables(store))
 
     @property
     def labels(self) -> BlobLabels:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import attrs
-
-from lamina.store import Store, Table, TableTransaction
+from lamina.store import Store, TableTransaction
 
 
-@attrs.frozen(eq=False, repr=False)
 class Tables:
     """The tables, which a transaction can cover together."""
 
-    images: Table
-    """Images under namespace, NUL and name."""
-    labels: Table
-    """The labels of blobs under their digests."""
-    namespaces: Table
-    """The namespaces that have or had images or leases, which may have snapshots."""
-    leases: Table
-    """Leases under namespace, NUL and id."""
-    resources: Table
-    """Resources under namespace, NUL, the lease's id, NUL and a digest of the resource."""
-
-    @classmethod
-    def open(cls, store: Store) -> Tables:
-        """Return the tables of a store.
+    def __init__(self, store: Store) -> None:
+        """Open the tables of a store.
 
         Raises:
             FailedPrecondition: A newer lamina wrote them.
         """
-        owners = ("images", "content", "namespaces", "leases", "leased")
-        return cls(*(store.table(owner, version=1) for owner in owners))
+        self.images = store.table("images", version=1)
+        """Images under namespace, NUL and name."""
+        self.labels = store.table("content", version=1)
+        """The labels of blobs under their digests."""
+        self.namespaces = store.table("namespaces", version=1)
+        """The namespaces that have or had images or leases, which may have snapshots."""
+        self.leases = store.table("leases", version=1)
+        """Leases under namespace, NUL and id."""
+        self.resources = store.table("leased", version=1)
+        """Resources under namespace, NUL, the lease's id, NUL and a digest of the resource."""
 
     def record(self, namespace: str, transaction: TableTransaction) -> None:
         """Note in a transaction of any of the tables that a namespace exists."""

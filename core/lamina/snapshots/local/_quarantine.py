@@ -31,9 +31,9 @@ SPARE: Final = 0.1
 _RECORD: Final = ".json"
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(eq=False, repr=False)
 class Entry:
-    """Data or a recovery record in quarantine. The oldest sorts first."""
+    """Data or a recovery record in quarantine."""
 
     since: datetime
     name: str
@@ -110,11 +110,13 @@ class Quarantine:
         return [entry for entry in entries if entry.id not in known]
 
     def _entries(self) -> list[Entry]:
+        """Return all entries, oldest first."""
         try:
             with self._root.subdirectory(QUARANTINE) as directory:
-                return sorted(entry for name in directory.names() for entry in _parse(name))
+                entries = [entry for name in directory.names() for entry in _parse(name)]
         except FileNotFoundError:
             return []
+        return sorted(entries, key=lambda entry: (entry.since, entry.name))
 
     def _delete(self, entries: Iterable[Entry]) -> int:
         """Delete entries, and return when they are gone. Failures are logged."""

@@ -6,8 +6,6 @@ import logging
 import os
 from typing import Final
 
-import attrs
-
 from lamina.context import current
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, HasChildren, ReadOnly, ResourceExhausted
 from lamina.snapshots._contract import Kind
@@ -24,14 +22,22 @@ BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 """A UUID that is new at each boot of the machine (random(4))."""
 
 
-@attrs.frozen(eq=False, repr=False)
 class Tidying:
     """Repairs the existing snapshots of a data root at a start."""
 
-    _backend: Backend
-    _root: DataRoot
-    _store: SnapshotterStore
-    _data: SnapshotData
+    def __init__(self, backend: Backend, root: DataRoot, store: SnapshotterStore, data: SnapshotData) -> None:
+        """Repair nothing yet.
+
+        Args:
+            backend: Repairs the data of a snapshot.
+            root: The data root.
+            store: The records of the snapshots.
+            data: Makes data again.
+        """
+        self._backend = backend
+        self._root = root
+        self._store = store
+        self._data = data
 
     def restore(self) -> None:
         """Make again the directories that a crash of the machine lost, because they had not been synced.

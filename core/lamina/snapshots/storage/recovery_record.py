@@ -19,7 +19,7 @@ _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).enco
 """Encodes the fields that the checksum covers."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RecoveryRecord:
     """The content of a recovery record's file."""
 

@@ -8,8 +8,6 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
 from lamina.fs import ACL_PREFIX, XattrCopier, same_metadata, xattr_names
 from lamina.plugins.snapshots.overlay._container_ids import ContainerIds
 
@@ -23,13 +21,17 @@ _ACL_ENTRY: Final = struct.Struct("<HHI")
 _ACL_USER, _ACL_GROUP = 0x02, 0x08
 
 
-@attrs.frozen(eq=False, repr=False)
 class RootMetadataCopier:
     """Copies metadata from the root directory of one layer to that of another."""
 
-    xattr_prefix: str
-    """The prefix of the attributes that overlayfs reserves for itself."""
-    xattrs: XattrCopier = attrs.field(factory=XattrCopier)
+    def __init__(self, xattr_prefix: str) -> None:
+        """Copy nothing yet.
+
+        Args:
+            xattr_prefix: The prefix of the attributes that overlayfs reserves for itself.
+        """
+        self._xattr_prefix = xattr_prefix
+        self._xattrs = XattrCopier()
 
     def copy(self, parent: str, root: str, ids: ContainerIds | None) -> None:
         """Set the owner, attributes, mode and times of a new root directory to those of its parent's.
@@ -84,15 +86,15 @@ class RootMetadataCopier:
 
     def _visible_names(self, directory: str) -> list[str]:
         """Return the attributes that an overlay shows. A second prefix escapes those of a nested overlay."""
-        nested = f"{self.xattr_prefix}overlay."
+        nested = f"{self._xattr_prefix}overlay."
         names = xattr_names(directory)
-        return [name for name in names if not name.startswith(self.xattr_prefix) or name.startswith(nested)]
+        return [name for name in names if not name.startswith(self._xattr_prefix) or name.startswith(nested)]
 
     def _copy_xattrs(self, parent: str, root: str, names: Sequence[str], ids: ContainerIds | None) -> None:
         if ids is None:
-            self.xattrs.copy(parent, root, names)
+            self._xattrs.copy(parent, root, names)
             return
-        self.xattrs.copy(parent, root, [name for name in names if not name.startswith(ACL_PREFIX)])
+        self._xattrs.copy(parent, root, [name for name in names if not name.startswith(ACL_PREFIX)])
         for name in names:
             if name.startswith(ACL_PREFIX):
                 os.setxattr(root, name, map_acl(os.getxattr(parent, name), ids))

@@ -13,8 +13,6 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import attrs
-
 from lamina.fs import opened, read_xattr, xattr_names
 
 TRUSTED_PREFIX: Final = "trusted.overlay."
@@ -29,19 +27,23 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-@attrs.frozen(eq=False, repr=False)
 class WhiteoutRemover:
     """A `lamina.fs.TreeVisitor` that removes whiteouts and opaque attributes from a layer without lower layers.
 
     A bind mount of the layer would show them. The times of directories are preserved.
     """
 
-    xattr_prefix: str
-    """The prefix of overlayfs's attributes under the mount options in use."""
+    def __init__(self, xattr_prefix: str) -> None:
+        """Remove nothing yet.
+
+        Args:
+            xattr_prefix: The prefix of overlayfs's attributes under the mount options in use.
+        """
+        self._xattr_prefix = xattr_prefix
 
     def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
         """Remove the attribute of an opaque directory."""
-        for name in _opaque_attributes(self.xattr_prefix):
+        for name in _opaque_attributes(self._xattr_prefix):
             if read_xattr(fd, name) is not None:
                 os.removexattr(fd, name)
 
@@ -53,7 +55,6 @@ class WhiteoutRemover:
         return True
 
 
-@attrs.define(eq=False, repr=False)
 class WhiteoutAdapter:
     """A `lamina.fs.TreeVisitor` that adapts what containerd has unpacked to the lower layers.
 
@@ -62,23 +63,28 @@ class WhiteoutAdapter:
     opaque directories for mounts with `userxattr`. The times of directories are preserved.
     """
 
-    xattr_prefix: str
-    """As for `WhiteoutRemover`."""
-    lower: Sequence[str]
-    """The root directories of the lower layers, the uppermost first."""
-    _names: tuple[str, ...] = ()
-    _merged: dict[tuple[str, ...], Sequence[str] | None] = attrs.field(factory=dict)
-    """The directories that overlayfs merges with a directory of the layer; None if that is not known."""
+    def __init__(self, xattr_prefix: str, lower: Sequence[str]) -> None:
+        """Adapt nothing yet.
+
+        Args:
+            xattr_prefix: As for `WhiteoutRemover`.
+            lower: The root directories of the lower layers, the uppermost first.
+        """
+        self._xattr_prefix = xattr_prefix
+        self._lower = lower
+        self._names: tuple[str, ...] = ()
+        self._merged: dict[tuple[str, ...], Sequence[str] | None] = {}
+        """The directories that overlayfs merges with a directory of the layer; None if that is not known."""
 
     def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
         """Note an opaque or redirected directory, and rename its attribute."""
         self._names = names
-        if self.xattr_prefix != TRUSTED_PREFIX and read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
-            os.setxattr(fd, f"{self.xattr_prefix}opaque", _OPAQUE)
+        if self._xattr_prefix != TRUSTED_PREFIX and read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
+            os.setxattr(fd, f"{self._xattr_prefix}opaque", _OPAQUE)
             os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
-        if read_xattr(fd, f"{self.xattr_prefix}opaque") == _OPAQUE:
+        if read_xattr(fd, f"{self._xattr_prefix}opaque") == _OPAQUE:
             self._merged[names] = ()
-        elif read_xattr(fd, f"{self.xattr_prefix}redirect") is not None:
+        elif read_xattr(fd, f"{self._xattr_prefix}redirect") is not None:
             self._merged[names] = None
 
     def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
@@ -92,7 +98,7 @@ class WhiteoutAdapter:
         return True
 
     def _merged_with(self, names: tuple[str, ...]) -> Sequence[str] | None:
-        merged: Sequence[str] | None = self.lower
+        merged: Sequence[str] | None = self._lower
         for end in range(1, len(names) + 1):
             path = names[:end]
             if path not in self._merged:
@@ -115,10 +121,10 @@ class WhiteoutAdapter:
                 if error.errno != errno.ENAMETOOLONG:
                     raise
                 return None
-            if read_xattr(path, f"{self.xattr_prefix}redirect") is not None:
+            if read_xattr(path, f"{self._xattr_prefix}redirect") is not None:
                 return None
             directories.append(path)
-            if read_xattr(path, f"{self.xattr_prefix}opaque") == _OPAQUE:
+            if read_xattr(path, f"{self._xattr_prefix}opaque") == _OPAQUE:
                 break
         return directories
 
