@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-import attrs
+from typing import NamedTuple
 
 from lamina.config import GRPC_SERVER, Config, Problem, dotted
 from lamina.errdefs import Error, nearest
@@ -12,8 +11,7 @@ from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 
-@attrs.frozen(eq=False, repr=False)
-class Prepared:
+class Prepared(NamedTuple):
     """A complete configuration and the plan that a host carries out with it."""
 
     config: Config

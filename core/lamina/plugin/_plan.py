@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -201,8 +201,7 @@ class Plan:
         return f"; could not be loaded: {'; '.join(problems)}" if problems else ""
 
 
-@attrs.frozen(eq=False, repr=False)
-class DryRun:
+class DryRun(NamedTuple):
     """The predicted outcome of a plan."""
 
     plugins: PluginSet

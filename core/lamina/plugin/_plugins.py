@@ -113,13 +113,13 @@ def blocked_by(blocker: Plugin) -> PluginBlocked:
     return error
 
 
-@attrs.frozen(eq=False, repr=False)
 class Instances(Mapping[str, Any]):
     """The working instances of one type by plugin id, in the order of initialisation."""
 
-    _working: Mapping[str, Any]
-    failed: Mapping[str, Plugin]
-    """The records of failed and blocked plugins of the type, by plugin id."""
+    def __init__(self, working: Mapping[str, Any], failed: Mapping[str, Plugin]) -> None:
+        self._working = working
+        self.failed = failed
+        """The records of failed and blocked plugins of the type, by plugin id."""
 
     def __getitem__(self, id: str) -> Any:  # noqa: A002 - containerd's word
         return self._working[id]

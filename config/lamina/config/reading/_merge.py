@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import attrs
-
 from lamina.config._problems import KeyPath, Problem
 from lamina.config.reading._document import Document
 
@@ -35,14 +33,22 @@ class Origin(NamedTuple):
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
-@attrs.frozen(eq=False, repr=False)
 class Merged:
     """The merged documents."""
 
-    tables: dict[str, Any]
-    _main: Document
-    _sources: dict[KeyPath, tuple[Document, KeyPath]]
-    """The document that last set each key, and the key's path there."""
+    def __init__(
+        self, tables: dict[str, Any], main: Document, sources: Mapping[KeyPath, tuple[Document, KeyPath]]
+    ) -> None:
+        """Create the result of `merge`.
+
+        Args:
+            tables: The merged tables.
+            main: The first document.
+            sources: The document that last set each key, and the key's path there.
+        """
+        self.tables = tables
+        self._main = main
+        self._sources = sources
 
     def origin(self, path: KeyPath) -> Origin | None:
         """Return where the value or table at a path was last set, or None if no document sets it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import attrs
@@ -65,8 +66,7 @@ _RELOCATIONS: Final = (
 )
 
 
-@attrs.frozen(eq=False, repr=False)
-class Migrated:
+class Migrated(NamedTuple):
     """A document of the newest version, and the messages about its migration."""
 
     document: Document
@@ -74,7 +74,7 @@ class Migrated:
     warnings: tuple[str, ...] = ()
     whole: bool = True
     """False if settings of an unsupported version were left out."""
-    failures: Mapping[str, PluginFailed] = attrs.field(factory=dict)
+    failures: Mapping[str, PluginFailed] = MappingProxyType({})
     """Plugins whose migrations raised, by URI. They changed nothing."""
 
 
