@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from lamina.fs import Exposure
 
 
-@attrs.frozen(eq=False, repr=False)
-class Sources:
+class Sources(NamedTuple):
     """The inputs of a configuration."""
 
     file: str | None
@@ -38,7 +38,7 @@ class Sources:
     overrides: tuple[Document, ...] = ()
     """Settings that override the files, in the newest version."""
     program: str = PROGRAM
-    migrations: Mapping[str, Migration] = attrs.field(factory=dict)
+    migrations: Mapping[str, Migration] = MappingProxyType({})
     """The migrations of plugins from one version to the next, by URI."""
     defer: bool = False
 
@@ -109,7 +109,7 @@ class Config:
                 continue
             decoded = decode_table(schema, None, ("plugins", uri), self._merged)
             if isinstance(decoded, list):
-                failed[uri] = config_error([attrs.evolve(problem, line=None) for problem in decoded])
+                failed[uri] = config_error([problem._replace(line=None) for problem in decoded])
         return failed
 
     def decode_plugins(
@@ -144,7 +144,7 @@ class Config:
             decoded = decode_table(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
             if isinstance(decoded, list):
                 # An absent table and its missing settings have no line.
-                problems += decoded if uri in self.plugins else [attrs.evolve(p, line=None) for p in decoded]
+                problems += decoded if uri in self.plugins else [p._replace(line=None) for p in decoded]
             else:
                 values[uri] = decoded
         if problems:
@@ -182,7 +182,7 @@ class Config:
                 problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
                 if problem.key != dotted(path):  # the file does not name the plugin
                     found = f"partly not used: it is now part of {uri}, which is not installed"
-                    problem = attrs.evolve(problem, found=found, nearest=None)
+                    problem = problem._replace(found=found, nearest=None)
             unused.append(problem)
         return unused
 
@@ -218,7 +218,7 @@ class Config:
         """
         if not migrations:
             return self
-        return assemble(attrs.evolve(self._sources, migrations={**self._sources.migrations, **migrations}))
+        return assemble(self._sources._replace(migrations={**self._sources.migrations, **migrations}))
 
     def with_proxies(self, schemas: Mapping[str, type]) -> Config:
         """Return this configuration with the tables of `[proxy_plugins]` decoded, in `host.proxy_plugins`.
@@ -267,7 +267,7 @@ class Config:
         overrides = overriding(flags, environ or {}, self.program)
         if not overrides:
             return self
-        return assemble(attrs.evolve(self._sources, overrides=(*self._sources.overrides, *overrides)))
+        return assemble(self._sources._replace(overrides=(*self._sources.overrides, *overrides)))
 
 
 def _meant(name: str, uris: Collection[str]) -> str | None:

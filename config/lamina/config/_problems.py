@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.errdefs import ConfigError
 
@@ -19,8 +17,7 @@ _SHOWN: Final = 80
 """The length to which a message cuts strings."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Problem:
+class Problem(NamedTuple):
     """One problem."""
 
     file: str

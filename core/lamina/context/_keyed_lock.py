@@ -7,19 +7,17 @@ import threading
 from collections.abc import Hashable, Iterator
 from typing import Final
 
-import attrs
-
 from lamina.context._call import current
 
 _SECONDS: Final = 0.1
 """The interval at which a thread that waits looks whether its call was cancelled."""
 
 
-@attrs.define(eq=False, repr=False)
 class _Entry:
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
-    users: int = 0
-    """The number of threads that hold the lock or wait for it."""
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        """The number of threads that hold the lock or wait for it."""
 
 
 class KeyedLock:

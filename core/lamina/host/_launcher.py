@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -30,8 +30,7 @@ from lamina.plugin import (
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Launcher:
+class Launcher(NamedTuple):
     """Brings up the plugins of a host."""
 
     registry: Registry

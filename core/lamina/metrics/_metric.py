@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
-
-import attrs
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lamina.metrics._histogram import Histogram
 
@@ -22,8 +20,7 @@ class MetricKind(enum.StrEnum):
     """Samples are `Histogram` objects."""
 
 
-@attrs.frozen
-class Metric:
+class Metric(NamedTuple):
     """A named set of samples, distinguished by labels. Names follow Prometheus (best practices, naming)."""
 
     kind: MetricKind

@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 from types import MappingProxyType
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lamina.config import Debug, Duration, HostConfig, Origin, from_document, load
+from lamina.config import Debug, Duration, HostConfig, Origin, Problem, from_document, load
 from lamina.errdefs import ConfigError
 from tests.support.plugins.configuration_files import NO_LEVEL, Write, problems_of
 from tests.support.rounds import rounds
@@ -102,7 +101,7 @@ def test_a_problem_has_separate_fields(write: Write) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path)
     (problem,) = caught.value.problems
-    assert attrs.astuple(problem) == (str(path), "temp", 3, "the number 1", "a string", None, None)
+    assert problem == Problem(str(path), "temp", 3, "the number 1", expected="a string")
 
 
 @pytest.mark.parametrize(

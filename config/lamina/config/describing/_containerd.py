@@ -183,7 +183,7 @@ class _Reader:
         """Return the setting, given what it decodes to or the list of its problems."""
         if not isinstance(decoded, list):
             return self._setting(Use.SAME, path, value)
-        reasons = (attrs.evolve(problem, file="", line=None, key="") for problem in decoded)
+        reasons = (problem._replace(file="", line=None, key="") for problem in decoded)
         return self._setting(Use.NONE, path, value, "; ".join(map(str, reasons)))
 
     def _setting(self, use: Use, path: KeyPath, value: Any, note: str = "") -> Setting:

@@ -22,7 +22,7 @@ _LONG_NUMBER: Final = re.compile(r"[=\[,]\s*([+-]?[0-9_]{640,})")
 """Matches a whole number longer than Python's lowest limit."""
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)  # slots make attrs rewrite cached properties
 class Document:
     """Settings from one source."""
 

@@ -212,9 +212,9 @@ def _proxies(registry: Registry) -> dict[str, type]:
     return {name: one.config for name, one in registry.proxy_types.items()}
 
 
-def _document(record: attrs.AttrsInstance) -> dict[str, Any]:
+def _document(record: Problem | attrs.AttrsInstance) -> dict[str, Any]:
     """Return a record as a JSON object, with keys as in all of lamina's JSON."""
-    fields = attrs.asdict(record, recurse=False)
+    fields = record._asdict() if isinstance(record, Problem) else attrs.asdict(record, recurse=False)
     return {"".join(word.capitalize() for word in name.split("_")): value for name, value in fields.items()}
 
 

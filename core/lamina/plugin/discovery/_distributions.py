@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import Final, Protocol
 
-import attrs
-
 from lamina.errdefs import NotFound
 
 _ENDS: Final = (".dist-info", ".egg-info")
@@ -83,12 +81,12 @@ def _in_directories_alone() -> bool:
     )
 
 
-@attrs.frozen(eq=False, repr=False)
 class _Metadata:
-    _directory: str
-    """The directory in which the distribution is installed."""
-    _name: str
-    """The name of the metadata directory in it."""
+    def __init__(self, directory: str, name: str) -> None:
+        self._directory = directory
+        """The directory in which the distribution is installed."""
+        self._name = name
+        """The name of the metadata directory in it."""
 
     @property
     def name(self) -> str:

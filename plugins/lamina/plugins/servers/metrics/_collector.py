@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, islice, product
 from typing import Any, Final
 
-import attrs
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -154,7 +153,7 @@ class _Families:
         for metric in metrics:
             _check(metric)
             stem = _stem(metric)
-            if attrs.evolve(firsts.setdefault(stem, metric), samples={}) != attrs.evolve(metric, samples={}):
+            if firsts.setdefault(stem, metric)._replace(samples={}) != metric._replace(samples={}):
                 raise InvalidArgument(f"metric {metric.name}: there is another one of this name")
             mine = seen.setdefault(stem, set())
             if not (mine | self._seen.get(stem, set())).isdisjoint(metric.samples):
