@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -113,14 +112,16 @@ def _next_steps(plugins: Sequence[Plugin], address: str) -> Iterator[str]:
     if GRPC_SERVER not in working:
         yield f"No socket: {GRPC_SERVER} does not work or is not installed."
         return
-    elsewhere = "" if address == default_address() else f" -a {shlex.quote(address)}"
+    from shlex import quote
+
+    elsewhere = "" if address == default_address() else f" -a {quote(address)}"
     yield f"Serving on {address}"
     yield ""
     yield "Try:"
     yield f"  {_program()} plugins ls{elsewhere}"
     snapshots = working.get(f"{PluginType.GRPC}.snapshots")
     if snapshots and (name := snapshots.meta.exports.get("snapshotter")):
-        yield f"  ctr -a {shlex.quote(address)} snapshots --snapshotter {shlex.quote(name)} ls"
+        yield f"  ctr -a {quote(address)} snapshots --snapshotter {quote(name)} ls"
         yield ""
         yield "To use it from containerd, add the output of this command to /etc/containerd/config.toml:"
         yield f"  {_program()} containerd-config{elsewhere}"
@@ -131,7 +132,8 @@ def _program() -> str:
     path = sys.argv[0]
     if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module or by another program
         return "lamina"
-    import shutil  # keeps the start short
+    import shlex
+    import shutil
 
     found = shutil.which("lamina")
     return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)

@@ -97,8 +97,10 @@ class _Metadata:
         return self._header("Version")
 
     def read_text(self, filename: str) -> str | None:
+        path = os.path.join(self._directory, self._name, filename)
+        if not os.path.exists(path):  # as in most; this costs less than the exception
+            return None
         try:
-            path = os.path.join(self._directory, self._name, filename)
             with open(path, encoding="utf-8", errors="replace") as file:
                 return file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
