@@ -22,6 +22,8 @@ from lamina.errdefs import (
 )
 from lamina.fs import Lock, Trust, open_path, opened
 from lamina.metrics import Metric
+from lamina.plugins.servers.grpc._connections import Connections
+from lamina.plugins.servers.grpc._limits import RETIRE_GRACE
 from lamina.plugins.servers.grpc.engines._protocol import Engine, Extensible
 
 MAX_PATH: Final = 104
@@ -64,6 +66,7 @@ class Listener:
             grace: Seconds that `close` gives to calls under way.
         """
         self._path = address.removeprefix("unix://")
+        self._bound = f"{self._path}~/{_BOUND}"
         self._engine = engine
         self._uid = uid
         self._gid = gid
@@ -101,9 +104,9 @@ class Listener:
                 undo.callback(_lock(path, directory).close)
                 _remove_stale(path, directory)
                 with _private_directory(f"{path}~", directory) as private:
-                    _try_bind(f"{path}~/{_BOUND}")
+                    _try_bind(self._bound)
                     undo.callback(self._stop_engine)
-                    self._engine.bind(f"{path}~/{_BOUND}")
+                    self._engine.bind(self._bound)
                     os.chown(_BOUND, self._uid, self._gid, dir_fd=private)
                     os.chmod(_BOUND, 0o660, dir_fd=private)
                     own = os.stat(_BOUND, dir_fd=private, follow_symlinks=False)
@@ -158,6 +161,7 @@ class Listener:
         return self._engine.metrics()
 
     def _stop_engine(self) -> None:
+        Connections(self._bound).retire(RETIRE_GRACE)
         self._engine.stop(max(0.0, self._latest - time.monotonic()))
 
     def _open_directory(self, path: str) -> int:

@@ -96,9 +96,6 @@ class NativeEngine:
 
     def stop(self, grace: float) -> None:
         """Stop. Abandons calls that do not end after they were cancelled."""
-        if self._guard is not None:
-            self._guard.stop()
-            self._guard.connections.retire(_limits.RETIRE_GRACE)
         self._stopping = True
         if left := self._calls.drain(grace, _limits.CANCEL_GRACE):
             _log.warning("abandoned calls that do not end", extra={"calls": left})
@@ -107,7 +104,8 @@ class NativeEngine:
         self._streams.stop()
         self._blocking.stop()
         self._open.shutdown(wait=False, cancel_futures=True)
-        if self._front is not None:
+        if self._front is not None and self._guard is not None:
+            self._guard.stop()
             self._responses.wait_until_received(self._front, _limits.CANCEL_GRACE)
             self._front.close()
 

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Final, NamedTuple
 
-from lamina.plugins.servers.grpc.engines.native._connections import Connections
+from lamina.plugins.servers.grpc._connections import Connections
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +65,7 @@ class MemoryGuard:
             max_memory: Bytes by which private memory may grow.
             max_addresses: Bytes by which the address space may grow.
         """
-        self.connections = Connections(path)
-        """Those that it watches."""
+        self._connections = Connections(path)
         self._max_memory = max_memory
         self._max_addresses = max_addresses
         self._own = Memory(0, 0)
@@ -97,7 +96,7 @@ class MemoryGuard:
     def note_connections(self) -> None:
         """Note which connections there are. All later ones count as newer."""
         now = time.monotonic()
-        self._noted = {inode: self._noted.get(inode, now) for inode in self.connections.find()}
+        self._noted = {inode: self._noted.get(inode, now) for inode in self._connections.find()}
 
     def _is_over(self, part: float) -> bool:
         """Return whether the memory has grown by more than a part of what it may."""
@@ -111,11 +110,11 @@ class MemoryGuard:
     def _relieve(self) -> None:
         """Close the newest connections until half of the permitted memory is free again."""
         peers: list[int] = []
-        found = self.connections.find()
+        found = self._connections.find()
         newest_first = iter(sorted(found, key=lambda inode: self._noted.get(inode, math.inf), reverse=True))
         while batch := list(itertools.islice(newest_first, max(_FIRST, len(peers)))):
             for inode in batch:
-                with contextlib.suppress(OSError), self.connections.opened(inode, found[inode]) as connection:
+                with contextlib.suppress(OSError), self._connections.opened(inode, found[inode]) as connection:
                     peers.append(_peer(connection))
                     connection.shutdown(socket.SHUT_RDWR)
             self._stopped.wait(_RELEASE)

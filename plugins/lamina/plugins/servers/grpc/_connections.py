@@ -1,4 +1,4 @@
-"""`Connections`: the sockets of clients, which pygrpc-native does not show."""
+"""`Connections`: the sockets of clients, which engines do not show."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ class Connections:
     def retire(self, timeout: float) -> None:
         """Ask clients to begin no more calls, and wait until they have closed their connections.
 
-        pygrpc-native 0.5.0 does not ask them: a call that is under way when it closes a connection is lost, and
-        its client cannot tell whether it was carried out.
+        A call that reaches an engine which stops is lost, and its client cannot tell whether it was carried out:
+        pygrpc-native 0.5.0 closes connections without asking, and grpcio asks, but cancels the calls that arrive
+        meanwhile.
 
         Args:
             timeout: Seconds after which to return anyway.
