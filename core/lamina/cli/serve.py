@@ -132,8 +132,9 @@ def _program() -> str:
     path = sys.argv[0]
     if os.path.basename(path) != "lamina" or not os.path.exists(path):  # run as a module or by another program
         return "lamina"
-    import shlex
-    import shutil
+    from shlex import quote
 
-    found = shutil.which("lamina")
-    return "lamina" if found and os.path.samefile(found, path) else shlex.quote(path)
+    # shutil.which would import compression libraries.
+    places = (os.path.join(directory, "lamina") for directory in os.get_exec_path())
+    found = next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), "")
+    return "lamina" if found and os.path.samefile(found, path) else quote(path)

@@ -18,12 +18,13 @@ def lamina_register():
     return []
 
 @hookimpl
-def lamina_host_ready(plugins):
+def lamina_host_stopping(plugins):
     print("imported:", *sys.modules, file=sys.stderr)
 """
 
 NEEDED_LATER = {
-    *("grpc", "hashlib", "importlib.metadata", "random", "rich", "subprocess", "tempfile"),
+    *("grpc", "hashlib", "importlib.metadata", "pathlib", "random", "rich", "shutil", "subprocess", "tempfile"),
+    "lamina.config.reading._positions",
     *(
         "lamina.api._content",
         "lamina.api._convert",
