@@ -43,23 +43,31 @@ class Sources(NamedTuple):
     defer: bool = False
 
 
-@attrs.frozen(eq=False, repr=False)
 class Config:
     """A configuration whose top level is valid, or whose problems are deferred.
 
     Made by `load` and `from_document`.
     """
 
-    host: HostConfig
-    """The top level. If problems are deferred, invalid settings have their defaults."""
-    warnings: tuple[str, ...]
-    """A sentence about each setting that was ignored."""
-    failed_migrations: Mapping[str, PluginFailed]
-    """Why plugins could not migrate their tables, by URI. See `with_migrations`."""
-    _sources: Sources
-    _merged: Merged
-    _problems: tuple[Problem, ...]
-    """The problems of the top level."""
+    def __init__(
+        self,
+        host: HostConfig,
+        warnings: tuple[str, ...],
+        failed_migrations: Mapping[str, PluginFailed],
+        sources: Sources,
+        merged: Merged,
+        problems: tuple[Problem, ...],
+    ) -> None:
+        self.host = host
+        """The top level. If problems are deferred, invalid settings have their defaults."""
+        self.warnings = warnings
+        """A sentence about each setting that was ignored."""
+        self.failed_migrations = failed_migrations
+        """Why plugins could not migrate their tables, by URI. See `with_migrations`."""
+        self._sources = sources
+        self._merged = merged
+        self._problems = problems
+        """The problems of the top level."""
 
     @property
     def program(self) -> str:
@@ -238,7 +246,7 @@ class Config:
             else:
                 decoded[name] = proxy
         host = attrs.evolve(self.host, proxy_plugins=decoded)
-        return attrs.evolve(self, host=host, problems=tuple(problems))
+        return Config(host, self.warnings, self.failed_migrations, self._sources, self._merged, tuple(problems))
 
     def with_overrides(
         self,

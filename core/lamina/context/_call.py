@@ -8,12 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-import attrs
-
 from lamina.errdefs import Canceled, DeadlineExceeded, Error
 
 
-@attrs.define(eq=False, repr=False)
 class CallContext:
     """The context of one call.
 
@@ -21,26 +18,49 @@ class CallContext:
     operations call `check` from time to time. `cancel` may be called from any thread.
     """
 
-    namespace: str = ""
-    """Value of containerd's namespace header, or ""."""
-    lease: str = ""
-    """Value of containerd's lease header, or ""."""
-    trace_id: str = ""
-    """Identifier shared by the log lines of one call; 32 hexadecimal digits if it is a W3C trace id."""
-    sampled: bool = False
-    """True if the client that started the trace records it (W3C Trace Context, `sampled`)."""
-    tags: dict[str, str] = attrs.field(factory=dict)
-    """Properties of the call that a service determines, by name, such as the backend that it uses.
+    __slots__ = (
+        "_callbacks",
+        "cancelled",
+        "deadline",
+        "lease",
+        "namespace",
+        "reason",
+        "sampled",
+        "tags",
+        "trace_id",
+    )
 
-    Listeners show tags that they know in their log lines and metrics, so values come from a bounded set.
-    """
-    deadline: float | None = None
-    """Time by which the call must end, in seconds of `time.monotonic()`; None for no deadline."""
-    cancelled: bool = False
-    """True once the result is no longer wanted."""
-    reason: Error | None = attrs.field(default=None, init=False)
-    """The reason that the call was cancelled, if not that the caller gave up."""
-    _callbacks: dict[object, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
+    def __init__(
+        self,
+        namespace: str = "",
+        lease: str = "",
+        trace_id: str = "",
+        sampled: bool = False,
+        tags: dict[str, str] | None = None,
+        deadline: float | None = None,
+        cancelled: bool = False,
+    ) -> None:
+        """Create a context from the attributes of the same names."""
+        self.namespace = namespace
+        """Value of containerd's namespace header, or ""."""
+        self.lease = lease
+        """Value of containerd's lease header, or ""."""
+        self.trace_id = trace_id
+        """Identifier shared by the log lines of one call; 32 hexadecimal digits if it is a W3C trace id."""
+        self.sampled = sampled
+        """True if the client that started the trace records it (W3C Trace Context, `sampled`)."""
+        self.tags = {} if tags is None else tags
+        """Properties of the call that a service determines, by name, such as the backend that it uses.
+
+        Listeners show tags that they know in their log lines and metrics, so values come from a bounded set.
+        """
+        self.deadline = deadline
+        """Time by which the call must end, in seconds of `time.monotonic()`; None for no deadline."""
+        self.cancelled = cancelled
+        """True once the result is no longer wanted."""
+        self.reason: Error | None = None
+        """The reason that the call was cancelled, if not that the caller gave up."""
+        self._callbacks: dict[object, Callable[[], object]] = {}
 
     def cancel(self, reason: Error | None = None) -> None:
         """Cancel the call, and run the callbacks of `on_cancel` in this thread.

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import attrs
-
 from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
 from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, first_retrying
 from lamina.plugin._registration import Registration
@@ -17,8 +15,7 @@ from lamina.plugin.discovery._discover import Discovery
 from lamina.plugin.lifecycle._init import predict
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Plan:
+class Plan(NamedTuple):
     """The order of initialisation, and everything else that is decided before a plugin runs.
 
     A host carries the plan out; `dry_run` predicts its outcome, assuming that every init succeeds.

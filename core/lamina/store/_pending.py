@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import attrs
 import lmdb
 
 from lamina.context import use
@@ -35,7 +34,9 @@ class Pending:
 
     def cancel(self) -> None:
         """Cancel the operation unless it has run."""
-        self._context = attrs.evolve(self._context, cancelled=True)
+        context = self._context.detached()
+        context.cancel()
+        self._context = context
 
     def run(self, transaction: Transaction) -> None:
         """Run the body. May be called again after an abort.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import attrs
 import pluggy
 
 from lamina.plugin._plugins import Plugin, Status, blocked_by
@@ -25,8 +24,7 @@ ENTRY_POINT_GROUP: Final = "lamina.plugins"
 """The entry-point group of lamina's plugin modules."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Discovery:
+class Discovery(NamedTuple):
     """The result of `discover`."""
 
     registry: Registry
@@ -57,7 +55,7 @@ class Discovery:
             for one in self.registry
             if one.uri in errors
         ]
-        return attrs.evolve(self, registry=self.registry.without_plugins(errors), failed=(*self.failed, *failed))
+        return self._replace(registry=self.registry.without_plugins(errors), failed=(*self.failed, *failed))
 
 
 def discover(

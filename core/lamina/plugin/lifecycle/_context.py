@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from lamina.errdefs import FailedPrecondition
 from lamina.plugin._plugins import Instances, Meta, Plugin, PluginSet
 from lamina.plugin._types import PROPERTY_ROOT_DIR, PROPERTY_STATE_DIR
@@ -18,28 +16,37 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
 class InitContext(Generic[C]):
     """The configuration, directories and look-ups for the init of one plugin.
 
     It may be used after init has returned; look-ups then also find plugins initialised later.
     """
 
-    uri: str
-    """The URI of the plugin."""
-    config: C
-    """The decoded configuration; None if the registration has no `config`."""
-    properties: dict[str, str]
-    """Properties of the host and directories of the plugin, by the names in the `PROPERTY_…` constants."""
-    listening: Any = None
-    """The result of `Registration.listen`. None without that function, and in a retry, since the address has been
-    closed."""
-    meta: Meta = attrs.field(factory=Meta)
-    """Exports, platforms and capabilities of the plugin, for init to fill in."""
-    registered_readiness: bool = attrs.field(default=False, init=False)
-    _plugins: PluginSet
-    _readiness: Readiness
-    _revoked: bool = attrs.field(default=False, init=False)
+    def __init__(
+        self,
+        *,
+        uri: str,
+        config: C,
+        properties: dict[str, str],
+        listening: Any = None,
+        plugins: PluginSet,
+        readiness: Readiness,
+    ) -> None:
+        self.uri = uri
+        """The URI of the plugin."""
+        self.config = config
+        """The decoded configuration; None if the registration has no `config`."""
+        self.properties = properties
+        """Properties of the host and directories of the plugin, by the names in the `PROPERTY_…` constants."""
+        self.listening = listening
+        """The result of `Registration.listen`. None without that function, and in a retry, since the address has
+        been closed."""
+        self.meta = Meta()
+        """Exports, platforms and capabilities of the plugin, for init to fill in."""
+        self.registered_readiness = False
+        self._plugins = plugins
+        self._readiness = readiness
+        self._revoked = False
 
     @property
     def root(self) -> Path:
