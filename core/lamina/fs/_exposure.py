@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final, Self
-
-import attrs
+from typing import Final, NamedTuple, Self
 
 from lamina.fs._xattrs import read_xattr
 
@@ -18,8 +16,7 @@ _ACL: Final = "system.posix_acl_access"
 which can let users outside the group write."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Trust:
+class Trust(NamedTuple):
     """The users and groups that may change the files that a process relies on."""
 
     users: frozenset[int]
@@ -46,15 +43,13 @@ class Trust:
 
     def with_owner(self, user: int, group: int) -> Self:
         """Return a copy that also trusts a user and a group; -1 means the process's own."""
-        return attrs.evolve(
-            self,
+        return self._replace(
             users=self.users | {os.geteuid() if user < 0 else user},
             groups=self.groups | {os.getegid() if group < 0 else group},
         )
 
 
-@attrs.frozen(repr=False)
-class Exposure:
+class Exposure(NamedTuple):
     """A way for another user to change a file or directory (CWE-668, exposure of resource to wrong sphere)."""
 
     found: str

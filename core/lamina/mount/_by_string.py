@@ -7,8 +7,6 @@ import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import attrs
-
 from lamina.errdefs import InvalidArgument
 from lamina.mount import _syscalls
 from lamina.mount._options import Options, replace_parameter, split_parameters
@@ -63,7 +61,7 @@ def _from_common_directory(mount: Mount, options: Options) -> tuple[str, Options
     if not all(map(os.path.isabs, (directory, *others))):
         return "", options
     data = replace_parameter(options.data, "lowerdir", format_layers(layers))
-    return directory, attrs.evolve(options, data=data)
+    return directory, options._replace(data=data)
 
 
 def _mount_from(directory: str, mount: Mount, options: Options, place: str) -> None:

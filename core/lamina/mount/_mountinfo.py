@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-
-import attrs
+from typing import NamedTuple
 
 from lamina.errdefs import NotFound, translated
 
 
-@attrs.frozen(eq=False, repr=False)
-class MountInfo:
+class MountInfo(NamedTuple):
     """A line of /proc/self/mountinfo, unescaped (proc_pid_mountinfo(5))."""
 
     id: int

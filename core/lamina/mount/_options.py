@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
-
-import attrs
+from typing import NamedTuple
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount.idmap._maps import IdMap, IdMaps
@@ -32,8 +31,7 @@ class MountFlag(enum.IntFlag):
     STRICTATIME = 1 << 24
 
 
-@attrs.frozen(eq=False, repr=False)
-class Options:
+class Options(NamedTuple):
     """The parsed options of one mount."""
 
     flags: MountFlag

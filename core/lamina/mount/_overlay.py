@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-
-import attrs
+from typing import NamedTuple
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount._options import split_parameters
@@ -17,8 +16,7 @@ Layers = list[tuple[str, str]]
 _LAYER_OR_SEPARATOR = re.compile(r"(?P<layer>(?:\\.|[^:\\]|\\\Z)+)|:+", re.DOTALL)
 
 
-@attrs.frozen
-class OverlayDirectories:
+class OverlayDirectories(NamedTuple):
     """The directories of an overlay."""
 
     lower: tuple[str, ...]

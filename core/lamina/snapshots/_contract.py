@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import enum
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -54,8 +54,7 @@ class Info:
     updated: int = 0
 
 
-@attrs.frozen
-class Usage:
+class Usage(NamedTuple):
     """The disk space of a snapshot beyond its parent."""
 
     size: int = 0

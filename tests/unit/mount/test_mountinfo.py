@@ -6,7 +6,6 @@ import os
 import subprocess
 from pathlib import Path
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from lamina.mount._mountinfo import parse_line
 
 def test_the_example_of_the_manual_page_is_read() -> None:
     line = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
-    assert attrs.asdict(parse_line(line)) == {
+    assert parse_line(line)._asdict() == {
         "id": 36,
         "parent": 35,
         "device": "98:0",
@@ -62,7 +61,7 @@ def test_this_process_sees_its_root_and_proc() -> None:
 
 def test_another_process_has_mounts_of_its_own() -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
-        assert list(map(attrs.asdict, mountinfo(other.pid))) == list(map(attrs.asdict, mountinfo()))
+        assert list(mountinfo(other.pid)) == list(mountinfo())
         other.kill()
 
 

@@ -7,9 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
-
-import attrs
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamina import content
 from lamina.content._digest import check_digest
@@ -25,8 +23,7 @@ ALGORITHM: Final = "sha256"
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 
 
-@attrs.frozen(eq=False, repr=False)
-class Complete:
+class Complete(NamedTuple):
     """A file that is durable where it is, and is to become a blob."""
 
     digest: str

@@ -8,9 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
-
-import attrs
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamina import content
 from lamina.context import current, use
@@ -34,8 +32,7 @@ _TIDY_INTERVAL: Final = 3600
 """Seconds after which expired ingests are looked for again."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Ingest:
+class Ingest(NamedTuple):
     """An ingest that is open for writing."""
 
     status: Status

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-import attrs
-
 from lamina.diagnosis.integrity._evidence import Evidence, has_own_data, named
 from lamina.plugin import Finding, Repair
 from lamina.snapshots.local import write_recovery_records
@@ -39,7 +37,7 @@ def recovery_records(evidence: Evidence, name: str, root: DataRootContents) -> I
         if ids:
             reason = next((f": {root.torn[id_]}" for id_ in sorted(ids) if id_ in root.torn), "")
             found = f"{len(ids):,} in {root.path}/records are {what}; identifiers {named(ids)}{reason}"
-            records = tuple(attrs.evolve(snapshots[id_], metastore=evidence.contents.uuid) for id_ in sorted(ids))
+            records = tuple(snapshots[id_]._replace(metastore=evidence.contents.uuid) for id_ in sorted(ids))
             write = functools.partial(write_recovery_records, root.path, records)
             yield Finding.warning(check, found, remedy).with_repair(Repair("write them", write))
     yield from _strays(check, evidence, name, root)

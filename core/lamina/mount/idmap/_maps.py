@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.errdefs import InvalidArgument
 
@@ -12,8 +10,7 @@ LARGEST_ID: Final = 2**32 - 2
 """The largest user or group id: 2**32 - 1 stands for "no change" in chown(2)."""
 
 
-@attrs.frozen
-class Extent:
+class Extent(NamedTuple):
     """A range of ids: one line of /proc/PID/uid_map (user_namespaces(7))."""
 
     container: int
@@ -24,8 +21,7 @@ class Extent:
     """The number of consecutive ids."""
 
 
-@attrs.frozen
-class IdMap:
+class IdMap(NamedTuple):
     """A map of ids. Ids that it does not contain have no counterpart."""
 
     extents: tuple[Extent, ...]
@@ -55,8 +51,7 @@ class IdMap:
         return ",".join(f"{extent.container}:{extent.host}:{extent.size}" for extent in self.extents)
 
 
-@attrs.frozen
-class IdMaps:
+class IdMaps(NamedTuple):
     """The maps of an id-mapped mount."""
 
     uids: IdMap

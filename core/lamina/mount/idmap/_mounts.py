@@ -8,8 +8,6 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 
-import attrs
-
 from lamina.mount import _syscalls
 from lamina.mount._filesystem import mount_filesystem
 from lamina.mount._mount_point import make_mount_point
@@ -111,7 +109,7 @@ def _attached(trees: list[int]) -> Iterator[list[str]]:
 
 def _with_layers(options: Options, layers: Layers, paths: list[str]) -> Options:
     moved = [(key, path) for (key, _), path in zip(layers, paths, strict=True)]
-    return attrs.evolve(options, data=replace_parameter(options.data, "lowerdir", format_layers(moved)))
+    return options._replace(data=replace_parameter(options.data, "lowerdir", format_layers(moved)))
 
 
 def _clone(path: str, namespace: int | None, *, recursive: bool = False) -> int:

@@ -84,7 +84,7 @@ class SnapshotData:
         """Make the data of a snapshot that a crash lost."""
         self._root.discard_remains(record.id)
         if record.info.kind is Kind.COMMITTED:  # its labels are not those that it was created with
-            record = attrs.evolve(record, info=attrs.evolve(record.info, labels={}))
+            record = record._replace(info=attrs.evolve(record.info, labels={}))
         try:
             self.make(record)
         except BaseException:

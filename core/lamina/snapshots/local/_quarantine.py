@@ -12,9 +12,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.errdefs import Canceled, DeadlineExceeded, Error
 from lamina.fs import SecureDirectory
@@ -31,8 +29,7 @@ SPARE: Final = 0.1
 _RECORD: Final = ".json"
 
 
-@attrs.frozen(eq=False, repr=False)
-class Entry:
+class Entry(NamedTuple):
     """Data or a recovery record in quarantine."""
 
     since: datetime

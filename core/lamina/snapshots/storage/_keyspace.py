@@ -222,7 +222,7 @@ class Keyspace:
         record = self._table.get(transaction, number, key)
         new_labels = update_labels(record.info.labels, labels, fieldpaths, f"snapshot {shorten(record.info.name)}")
         info = attrs.evolve(record.info, labels=new_labels, updated=_later_than(record.info))
-        updated = attrs.evolve(record, info=info)
+        updated = record._replace(info=info)
         checksum.put(transaction, layout.record_key(number, key), encode(updated))
         return updated
 

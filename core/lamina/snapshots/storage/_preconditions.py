@@ -103,7 +103,7 @@ class Preconditions:
                 f"{shorten(parent)}: only a snapshot without a parent can be given one at commit"
             )
         parent_ids = self._parent_ids(transaction, number, parent, FailedPrecondition)
-        return attrs.evolve(record, info=attrs.evolve(info, parent=parent), parent_ids=parent_ids)
+        return record._replace(info=attrs.evolve(info, parent=parent), parent_ids=parent_ids)
 
     def check_childless(self, transaction: Transaction, number: bytes, record: Record) -> None:
         """Check that a snapshot has no children.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots._contract import Info, Kind, Usage
@@ -14,14 +12,13 @@ from lamina.snapshots.storage._format import HEAD
 from lamina.snapshots.storage._message import decode_labels, encode_info, read_varint
 
 
-@attrs.frozen
-class Record:
+class Record(NamedTuple):
     """A snapshot in the metastore."""
 
     id: int
     """The identifier, which names the snapshot's data. Never reused, and kept at commit."""
     info: Info
-    usage: Usage = attrs.field(factory=Usage)
+    usage: Usage = Usage()
     """The usage measured at commit; zero for other kinds."""
     parent_ids: tuple[int, ...] = ()
     """All ancestors, nearest first, so that a mount list costs one read at any depth."""

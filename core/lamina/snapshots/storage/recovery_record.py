@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any, Final, Self
-
-import attrs
+from typing import Any, Final, NamedTuple, Self
 
 from lamina.errdefs import DataLoss, InvalidArgument
 from lamina.snapshots._contract import Info, Kind, Usage
@@ -19,8 +17,7 @@ _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).enco
 """Encodes the fields that the checksum covers."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class RecoveryRecord:
+class RecoveryRecord(NamedTuple):
     """The content of a recovery record's file."""
 
     snapshotter: str

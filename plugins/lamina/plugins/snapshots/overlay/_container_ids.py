@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from lamina.errdefs import InvalidArgument
 from lamina.mount import IdMap
@@ -15,8 +13,7 @@ IDENTITY: Final = "0:0:4294967295"
 """The map from every id to itself."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class ContainerIds:
+class ContainerIds(NamedTuple):
     """The id mappings that the labels of a snapshot request."""
 
     uids: IdMap
