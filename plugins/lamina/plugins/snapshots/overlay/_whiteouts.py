@@ -82,6 +82,8 @@ class WhiteoutAdapter:
         if self._xattr_prefix != TRUSTED_PREFIX and read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
             os.setxattr(fd, f"{self._xattr_prefix}opaque", _OPAQUE)
             os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
+        if not names:
+            return  # overlayfs merges root directories whatever their attributes are
         if read_xattr(fd, f"{self._xattr_prefix}opaque") == _OPAQUE:
             self._merged[names] = ()
         elif read_xattr(fd, f"{self._xattr_prefix}redirect") is not None:
