@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.commands import CommandFailed
-from tests.support.interop import releases
+from tests.support.interop import docker, releases
 
 CNI = Path("/usr/lib/cni")
 """Where Debian has the plugins of the Container Network Interface."""
@@ -185,5 +185,6 @@ PREREQUISITES: dict[str, Callable[[], str | None]] = {
     "cni": lambda: None if CNI.is_dir() else f"there is no {CNI} (Debian: containernetworking-plugins)",
     **{f"containerd-{suite}": _packages(suite, "containerd", "runc") for suite in releases.SUITES},
     "soci-snapshotter": _packages("forky", "soci-snapshotter"),
+    "docker.io": _packages(docker.SUITE, *docker.PACKAGES),
 }
 """Name to check. A check returns why the thing is not there, or None."""

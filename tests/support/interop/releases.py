@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -27,6 +28,9 @@ _PROGRAMS = {
     "containerd": ("containerd", "containerd-shim-runc-v2", "ctr"),
     "runc": ("runc",),
     "soci-snapshotter": ("soci-snapshotter-grpc",),
+    "docker.io": ("dockerd",),
+    "docker-cli": ("docker",),
+    "docker-buildx": ("docker-buildx",),
 }
 """By Debian's package."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -162,7 +166,7 @@ def _unpack(archives: list[Path], target: Path, names: Sequence[str]) -> None:
             archive.unlink()
         libraries = {target / "root" / file.parent.relative_to(root) for file in root.rglob("lib*.so.[0-9]")}
         for name in names:
-            shutil.move(_file(root, f"usr/*bin/{name}"), programs)
+            shutil.move(_program(root, name), programs)
             interpreter = Path(run("patchelf", "--print-interpreter", programs / name).strip())
             loader = _file(root, f"**/{interpreter.name}")
             run(
@@ -172,7 +176,13 @@ def _unpack(archives: list[Path], target: Path, names: Sequence[str]) -> None:
         os.rename(programs.parent, target)
 
 
-def _file(root: Path, pattern: str) -> Path:
-    """The one file of a pattern that is no link to another: some packages link to where a merged /usr has them."""
-    (found,) = (file for file in root.glob(pattern) if not file.is_symlink())
+def _program(root: Path, name: str) -> Path:
+    """A program of the packages, or a plugin of one."""
+    return _file(root, f"usr/*bin/{name}", f"usr/libexec/**/{name}")
+
+
+def _file(root: Path, *patterns: str) -> Path:
+    """The one file that is no link to another: some packages link to where a merged /usr has them."""
+    files = itertools.chain.from_iterable(map(root.glob, patterns))
+    (found,) = (file for file in files if file.is_file() and not file.is_symlink())
     return found
