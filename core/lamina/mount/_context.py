@@ -132,10 +132,17 @@ def overlay_takes_single_layers() -> bool:
         OSError: There is no fsopen(2) (ENOSYS), no permission for it (EPERM) or no overlay (ENODEV).
     """
     with FilesystemContext("overlay") as context:
-        try:
-            # Nothing can exist below /dev/null. A kernel that knows the parameter looks it up; one that does not
-            # returns EINVAL; one whose overlay predates file system contexts accepts any parameter unseen.
-            context.set_string("lowerdir+", "/dev/null/layer")
-        except OSError as error:
-            return error.errno in (errno.ENOTDIR, errno.ENOENT)
-    return False
+        # A kernel whose overlay predates file system contexts accepts any parameter unseen.
+        return not _takes(context, "lamina") and _takes(context, "lowerdir+")
+
+
+def _takes(context: FilesystemContext, key: str) -> bool:
+    """Return whether a parameter with a directory is accepted. The root directory can nearly always be a layer.
+
+    A directory that does not exist would tell as much, with a message in the kernel's log.
+    """
+    try:
+        context.set_string(key, "/")
+    except OSError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lamina.errdefs import InvalidArgument, MountFailed
-from lamina.mount import Mount, MountInfo, lookup, mount_all, mountinfo, unmount, unmount_all
+from lamina.mount import Mount, MountInfo, _syscalls, lookup, mount_all, mountinfo, unmount, unmount_all
 from lamina.mount._context import overlay_takes_single_layers
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -269,3 +269,20 @@ def test_mount_2_is_used_if_fsopen_is_missing_or_forbidden(tmp_path: Path, targe
     command = [sys.executable, "-c", WITHOUT_FSOPEN, str(reason), layers(tmp_path / "layers", 2), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("False True\n", "")
+
+
+def test_finding_out_what_overlay_takes_names_no_directory_that_the_kernel_would_miss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would say so in its log, at each start of a host."""
+    named: list[str] = []
+    configure = _syscalls.fsconfig_string
+
+    def note(context: int, key: str, value: str) -> None:
+        named.append(value)
+        configure(context, key, value)
+
+    monkeypatch.setattr(_syscalls, "fsconfig_string", note)
+    overlay_takes_single_layers.__wrapped__()
+    assert named
+    assert all(map(os.path.isdir, named))
