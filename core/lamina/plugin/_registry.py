@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from lamina.errdefs import InvalidRegistration, PluginLoop
 from lamina.plugin._contract import SERVER, Contract
 from lamina.plugin._proxy import ProxyType
@@ -24,14 +22,28 @@ def _by(distribution: str) -> str:
     return f" by {distribution}" if distribution else ""
 
 
-@attrs.frozen(eq=False, repr=False)
 class Registry:
     """Registrations in their order, contracts and proxy types. Immutable: methods that add return another."""
 
-    _by_uri: Mapping[str, Registration[Any]] = attrs.field(factory=dict)
-    _contracts: Mapping[str, Contract] = attrs.field(factory=lambda: {SERVER.type: SERVER})
-    proxy_types: Mapping[str, ProxyType[Any]] = attrs.field(factory=dict)
-    """The proxy types, by each value that the key `type` of a table may have."""
+    def __init__(self) -> None:
+        """Create a registry with nothing but the contract of servers."""
+        self._by_uri: Mapping[str, Registration[Any]] = {}
+        self._contracts: Mapping[str, Contract] = {SERVER.type: SERVER}
+        self.proxy_types: Mapping[str, ProxyType[Any]] = {}
+        """The proxy types, by each value that the key `type` of a table may have."""
+
+    def _with(
+        self,
+        by_uri: Mapping[str, Registration[Any]] | None = None,
+        contracts: Mapping[str, Contract] | None = None,
+        proxy_types: Mapping[str, ProxyType[Any]] | None = None,
+    ) -> Registry:
+        """Return a copy with other registrations, contracts or proxy types; None: the same."""
+        changed = Registry()
+        changed._by_uri = self._by_uri if by_uri is None else by_uri
+        changed._contracts = self._contracts if contracts is None else contracts
+        changed.proxy_types = self.proxy_types if proxy_types is None else proxy_types
+        return changed
 
     def __iter__(self) -> Iterator[Registration[Any]]:
         return iter(self._by_uri.values())
@@ -57,7 +69,7 @@ class Registry:
             raise InvalidRegistration(
                 f"{registration.uri}: plugin: id already registered{_by(other.distribution)}"
             )
-        return attrs.evolve(self, by_uri={**self._by_uri, registration.uri: registration})
+        return self._with(by_uri={**self._by_uri, registration.uri: registration})
 
     def add_contract(self, contract: Contract) -> Registry:
         """Return a registry with one more contract.
@@ -69,7 +81,7 @@ class Registry:
         if other := self.contract(contract.type):
             by = _by(other.distribution)
             raise InvalidRegistration(f"contract of {contract.type}: the type already has a contract{by}")
-        return attrs.evolve(self, contracts={**self._contracts, contract.type: contract})
+        return self._with(contracts={**self._contracts, contract.type: contract})
 
     def contract(self, type: str) -> Contract | None:  # noqa: A002 - containerd's word
         """Return the contract of a plugin type, or None if no package registered one."""
@@ -86,18 +98,18 @@ class Registry:
         for name in added.keys() & self.proxy_types.keys():
             by = _by(self.proxy_types[name].distribution)
             raise InvalidRegistration(f"proxy type {proxy_type.type}: there is another one named {name!r}{by}")
-        return attrs.evolve(self, proxy_types={**self.proxy_types, **added})
+        return self._with(proxy_types={**self.proxy_types, **added})
 
     def without(self, distribution: str) -> Registry:
         """Return a registry without anything that a distribution registered."""
         contracts = {name: one for name, one in self._contracts.items() if one.distribution != distribution}
         proxy_types = {name: one for name, one in self.proxy_types.items() if one.distribution != distribution}
-        uris = [one.uri for one in self if one.distribution == distribution]
-        return attrs.evolve(self.without_plugins(uris), contracts=contracts, proxy_types=proxy_types)
+        by_uri = {uri: one for uri, one in self._by_uri.items() if one.distribution != distribution}
+        return self._with(by_uri, contracts, proxy_types)
 
     def without_plugins(self, uris: Collection[str]) -> Registry:
         """Return a registry without these registrations."""
-        return attrs.evolve(self, by_uri={uri: one for uri, one in self._by_uri.items() if uri not in uris})
+        return self._with(by_uri={uri: one for uri, one in self._by_uri.items() if uri not in uris})
 
     def graph(self, disabled: Collection[str] = ()) -> tuple[Registration[Any], ...]:
         """Return the registrations in the order of initialisation: each after those of the types it requires.
