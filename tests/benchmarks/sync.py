@@ -76,7 +76,7 @@ def open_snapshotter(root: Path, store: MetaStore, sync_fs: bool) -> LocalSnapsh
     name = f"sync-{sync_fs}"
     data = root / name
     data.mkdir()
-    backend = OverlayBackend(str(data), options=probe(str(data), ()))
+    backend = OverlayBackend(str(data), options=probe(str(data), (), remap_ids=False)[0])
     return LocalSnapshotter.open(backend, store.snapshotter(name), sync_fs=sync_fs)
 
 

@@ -62,7 +62,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
         overlay, native = str(directory / "overlay"), str(directory / "native")
         redirecting = str(directory / "redirecting")
-        options = probe(redirecting, ("redirect_dir=on", "metacopy=on"))
+        options = probe(redirecting, ("redirect_dir=on", "metacopy=on"), remap_ids=False)[0]
         btrfs = str(stack.enter_context(mounted_btrfs(directory, megabytes=512)) / "root")
         os.mkdir(btrfs)
         yield Bench(
