@@ -35,24 +35,21 @@ class Worker:
         """Call a function in the thread and wait until its deadline. Arguments and exceptions: `call_within`."""
         if seconds is None:
             return function()
-        if self._thread is None:
-            thread = _Thread()
-            thread.start()
-            self._thread = thread
-        thread = self._thread
+        thread = self._thread or _started()
+        self._thread = None  # until it is certain that the call has ended
         call = _DeadlineCall(f"{name} {uri}", function, late)
         try:
             thread.calls.put(call)
             call.wait(seconds)
         except KeyboardInterrupt as interrupt:
             if call.give_up():
-                self._thread = None
                 raise interrupt from LeftBehind(f"{name} was interrupted and left behind", thread)
+            self._thread = thread
             call.discard()
             raise
         if call.give_up():
-            self._thread = None
             raise LeftBehind(f"{name} did not end within {seconds:g} s and was left behind", thread)
+        self._thread = thread
         return call.result()
 
     def __enter__(self) -> Self:
@@ -110,6 +107,12 @@ class _Thread(threading.Thread):
             self.name = call.name
             if not call.context.run(call.run):
                 break
+
+
+def _started() -> _Thread:
+    thread = _Thread()
+    thread.start()
+    return thread
 
 
 class _DeadlineCall(Generic[T]):
